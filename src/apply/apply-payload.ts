@@ -1,0 +1,71 @@
+import { byteLength, fingerprint, hex, NeuralDiffError, type WeightStore } from '../model/index.js';
+import { decodePayload, type Payload, tensorsOf } from '../payload/index.js';
+import { borrowChunks, changedRuns } from './chunks.js';
+import { type ApplyOptions, type ApplyPlan, planDecoded } from './plan.js';
+
+/** What `applyPayload` did. */
+export interface ApplyResult {
+  /** `applied`, or `current` when the model already was the next one and nothing was written. */
+  readonly status: 'applied' | 'current';
+  /** Fingerprint of the model as it is stored now, in hexadecimal digits. */
+  readonly fingerprint: string;
+  readonly plan: ApplyPlan;
+}
+
+/**
+ * Patches a model in place.
+ *
+ * 1. Decode the payload and check every bound. 2. Read the base and compute, in memory, the fingerprint of what is
+ * there and of what would result: refuse unless both are as the payload says. 3. Write the pages that change.
+ * 4. Read everything back and compare the fingerprint. Nothing is written before step 3.
+ *
+ * @param store the model; memory beside it stays at a few chunks of 1 MiB
+ * @param payload the payload file
+ * @returns what was done
+ * @throws NeuralDiffError `wrong-base`, `missing-tensor`, `extra-tensor`, `wrong-dtype`, `wrong-shape`,
+ *   `result-mismatch` and the payload's own codes with the model untouched; `storage-mismatch` when the store gives
+ *   back other bytes than were written
+ */
+export async function applyPayload(
+  store: WeightStore,
+  payload: Uint8Array,
+  options: ApplyOptions = {},
+): Promise<ApplyResult> {
+  const decoded = await decodePayload(payload);
+  const plan = await planDecoded(store, decoded, { ...options, payloadBytes: payload.length });
+  if (plan.problem) throw plan.problem;
+  if (plan.status === 'current') return { status: 'current', fingerprint: plan.next, plan };
+  options.signal?.throwIfAborted();
+  await writeChanges(store, decoded, options);
+  await store.flush();
+  const found = hex(await readBack(store, options));
+  if (found !== plan.next) {
+    const message = `Cannot trust the store: expected it to hold ${plan.next} after writing, got ${found}`;
+    throw new NeuralDiffError('storage-mismatch', message, { facts: { expected: plan.next, found } });
+  }
+  return { status: 'applied', fingerprint: found, plan };
+}
+
+async function writeChanges(store: WeightStore, payload: Payload, options: ApplyOptions): Promise<void> {
+  const touched = new Set(payload.diff.ops.flatMap(tensorsOf));
+  const bytesTotal = store.tensors.reduce(
+    (sum, info) => sum + (touched.has(info.name) ? byteLength(info) : 0),
+    0,
+  );
+  let bytesDone = 0;
+  for await (const chunk of borrowChunks(store, payload.diff, { touchedOnly: true })) {
+    for (const { start, end } of changedRuns(chunk)) {
+      await store.write(chunk.info.name, chunk.byteOffset + start, chunk.after.subarray(start, end));
+    }
+    bytesDone += chunk.after.length;
+    options.onProgress?.({ phase: 'write', bytesDone, bytesTotal });
+  }
+}
+
+function readBack(store: WeightStore, options: ApplyOptions): Promise<Uint8Array> {
+  const bytesTotal = store.tensors.reduce((sum, info) => sum + byteLength(info), 0);
+  return fingerprint(store, {
+    ...(options.sha256 && { sha256: options.sha256 }),
+    onProgress: (bytesDone) => options.onProgress?.({ phase: 'verify', bytesDone, bytesTotal }),
+  });
+}

@@ -1,0 +1,154 @@
+import {
+  byteLength,
+  equalBytes,
+  hex,
+  joinDigests,
+  NeuralDiffError,
+  type Sha256,
+  sha256,
+  TensorDigest,
+  type WeightStore,
+} from '../model/index.js';
+import { decodePayload, type Meta, type Op, type Payload, tensorsOf } from '../payload/index.js';
+import { borrowChunks, changedRuns } from './chunks.js';
+import { compareDirectories } from './directory.js';
+
+/** How far a step has come. */
+export interface ApplyProgress {
+  /** `check` reads the base, `write` patches it, `verify` reads the result back. */
+  readonly phase: 'check' | 'write' | 'verify';
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+}
+
+/** What `planApply` and `applyPayload` take beside store and payload. */
+export interface ApplyOptions {
+  /** SHA-256; the runtime's own unless given (browsers offer it in secure contexts only). */
+  readonly sha256?: Sha256;
+  /** Honoured until the first write; from then on the payload is applied to its end. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: ApplyProgress) => void;
+}
+
+/** What applying would do to one tensor. */
+export interface TensorPlan {
+  readonly name: string;
+  /** The ops that touch it, in order. */
+  readonly ops: readonly Op['kind'][];
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+}
+
+/** What applying a payload to a model would do. */
+export interface ApplyPlan {
+  /** `ready`: the base fits and the result is as promised; `current`: the model is the next one; else `refused`. */
+  readonly status: 'ready' | 'current' | 'refused';
+  /** Why the payload is refused. */
+  readonly problem?: NeuralDiffError;
+  /** Fingerprints in hexadecimal digits: what the payload expects, what it promises, what the model has. */
+  readonly base: string;
+  readonly next: string;
+  /** Empty when the tensors alone already disagree. */
+  readonly found: string;
+  readonly payloadBytes: number;
+  readonly modelBytes: number;
+  readonly bytesWritten: number;
+  /** Touched tensors only, in canonical order. */
+  readonly tensors: readonly TensorPlan[];
+  readonly meta: Meta;
+}
+
+/**
+ * Works out what applying a payload would do. Reads the model once, a chunk at a time; writes nothing.
+ *
+ * @param store the model
+ * @param payload the payload file
+ * @returns the plan; a model that does not fit is a plan with status `refused`, not an exception
+ * @throws NeuralDiffError `not-a-payload`, `unsupported-version`, `corrupt-payload`, `limit-exceeded` for the payload;
+ *   whatever the store throws
+ */
+export async function planApply(
+  store: WeightStore,
+  payload: Uint8Array,
+  options: ApplyOptions = {},
+): Promise<ApplyPlan> {
+  return planDecoded(store, await decodePayload(payload), { ...options, payloadBytes: payload.length });
+}
+
+/** `planApply` for a payload that is already decoded. */
+export async function planDecoded(
+  store: WeightStore,
+  payload: Payload,
+  options: ApplyOptions & { payloadBytes: number },
+): Promise<ApplyPlan> {
+  const { header } = payload;
+  const facts = {
+    base: hex(header.base),
+    next: hex(header.next),
+    meta: header.meta,
+    payloadBytes: options.payloadBytes,
+    modelBytes: store.tensors.reduce((sum, info) => sum + byteLength(info), 0),
+  };
+  const nothing = { found: '', bytesWritten: 0, tensors: [] };
+  const disagreement = compareDirectories(header.tensors, store.tensors);
+  if (disagreement) return { ...facts, ...nothing, status: 'refused', problem: disagreement };
+  const walk = await walkBase(store, payload, options);
+  const found = hex(walk.found);
+  if (equalBytes(walk.found, header.next)) return { ...facts, ...nothing, found, status: 'current' };
+  const problem = judge(payload, walk);
+  const bytesWritten = walk.tensors.reduce((sum, tensor) => sum + tensor.bytesWritten, 0);
+  if (problem) return { ...facts, ...nothing, found, status: 'refused', problem };
+  return { ...facts, found, status: 'ready', bytesWritten, tensors: walk.tensors };
+}
+
+interface Walk {
+  readonly found: Uint8Array;
+  readonly result: Uint8Array;
+  readonly tensors: readonly TensorPlan[];
+}
+
+/** Reads the base once and computes two fingerprints: of what is there and of what the diff would make of it. */
+async function walkBase(store: WeightStore, payload: Payload, options: ApplyOptions): Promise<Walk> {
+  const hash = options.sha256 ?? sha256;
+  const found: Uint8Array[] = [];
+  const results: Uint8Array[] = [];
+  const tensors: TensorPlan[] = [];
+  const bytesTotal = store.tensors.reduce((sum, info) => sum + byteLength(info), 0);
+  let bytesDone = 0;
+  let digests: { before: TensorDigest; after: TensorDigest } | undefined;
+  let bytesWritten = 0;
+  for await (const chunk of borrowChunks(store, payload.diff, { signal: options.signal })) {
+    const { info, before, after } = chunk;
+    const isTouched = before !== after;
+    digests ??= { before: new TensorDigest(info, hash), after: new TensorDigest(info, hash) };
+    if (before.length > 0) await digests.before.add(before);
+    if (isTouched && after.length > 0) await digests.after.add(after);
+    bytesWritten += changedRuns(chunk).reduce((sum, run) => sum + run.end - run.start, 0);
+    bytesDone += before.length;
+    options.onProgress?.({ phase: 'check', bytesDone, bytesTotal });
+    if (!chunk.isLast) continue;
+    const digest = await digests.before.finish();
+    found.push(digest);
+    results.push(isTouched ? await digests.after.finish() : digest);
+    if (isTouched) {
+      const ops = payload.diff.ops.filter((op) => tensorsOf(op).includes(info.name)).map((op) => op.kind);
+      tensors.push({ name: info.name, ops, bytesRead: byteLength(info), bytesWritten });
+    }
+    digests = undefined;
+    bytesWritten = 0;
+  }
+  return { found: await joinDigests(found, hash), result: await joinDigests(results, hash), tensors };
+}
+
+function judge(payload: Payload, walk: Walk): NeuralDiffError | undefined {
+  const { base, next } = payload.header;
+  if (!equalBytes(walk.found, base)) {
+    const facts = { expected: hex(base), found: hex(walk.found) };
+    const message = `Cannot apply payload: expected a base with fingerprint ${facts.expected}, got ${facts.found}`;
+    return new NeuralDiffError('wrong-base', message, { facts });
+  }
+  if (equalBytes(walk.result, next)) return undefined;
+  const facts = { expected: hex(next), found: hex(walk.result) };
+  const message = `Cannot apply payload: expected it to give ${facts.expected}, it would give ${facts.found}`;
+  return new NeuralDiffError('result-mismatch', message, { facts });
+}

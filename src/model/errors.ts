@@ -1,0 +1,51 @@
+/**
+ * What can go wrong in the world, as opposed to in the caller's program (that is a `TypeError` or `RangeError`).
+ * `docs/ERRORS.md` says for each code who is at fault and what to do.
+ */
+export type ErrorCode =
+  | 'wrong-base'
+  | 'missing-tensor'
+  | 'extra-tensor'
+  | 'wrong-dtype'
+  | 'wrong-shape'
+  | 'not-a-payload'
+  | 'unsupported-version'
+  | 'corrupt-payload'
+  | 'limit-exceeded'
+  | 'result-mismatch'
+  | 'storage-mismatch'
+  | 'bad-model'
+  | 'unsupported-model'
+  | 'unsafe-path'
+  | 'file-not-found'
+  | 'file-unreadable'
+  | 'output-exists'
+  | 'no-space'
+  | 'budget-impossible'
+  | 'bad-data'
+  | 'training-diverged'
+  | 'recipe-unreadable'
+  | 'recipe-invalid'
+  | 'recipe-failed'
+  | 'missing-package';
+
+/** Facts that a program may want to read, beside the message that people read. */
+export type ErrorFacts = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** The one error type of the package: a message for people, a code and facts for programs. */
+export class NeuralDiffError extends Error {
+  override readonly name = 'NeuralDiffError';
+  readonly code: ErrorCode;
+  readonly facts: ErrorFacts;
+
+  /**
+   * @param code one of the closed union
+   * @param message what was being done, the quoted thing, what was expected, what was met
+   * @param options `cause`, the error underneath; `facts`, the values of the message as fields
+   */
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; facts?: ErrorFacts } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.facts = options.facts ?? {};
+  }
+}

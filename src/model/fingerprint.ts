@@ -1,0 +1,125 @@
+import { DTYPES } from './dtype.js';
+import { CHUNK_BYTES } from './limits.js';
+import type { WeightStore } from './store.js';
+import { byteLength, canonicalOrder, type TensorInfo } from './tensor.js';
+
+/** SHA-256 of some bytes (FIPS 180-4): 32 bytes. The bytes are read before the call returns. */
+export type Sha256 = (bytes: Uint8Array) => Promise<Uint8Array>;
+
+/** The runtime's own SHA-256. Browsers offer it in secure contexts; elsewhere hand another one over. */
+export const sha256: Sha256 = async (bytes) =>
+  new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
+
+const encoder = new TextEncoder();
+const TENSOR_TAG = encoder.encode('neural-diff tensor\n');
+const MODEL_TAG = encoder.encode('neural-diff model\n');
+
+/** Collects the digests of a tensor's chunks, in order, and binds them to its name, dtype and shape. */
+export class TensorDigest {
+  readonly #info: TensorInfo;
+  readonly #sha256: Sha256;
+  readonly #parts: Uint8Array[] = [];
+
+  constructor(info: TensorInfo, hash: Sha256) {
+    this.#info = info;
+    this.#sha256 = hash;
+  }
+
+  /** Adds the next chunk: `CHUNK_BYTES` long, the last one of a tensor shorter or equal. */
+  async add(chunk: Uint8Array): Promise<void> {
+    this.#parts.push(await this.#sha256(chunk));
+  }
+
+  /** @returns the tensor's digest, 32 bytes */
+  finish(): Promise<Uint8Array> {
+    return this.#sha256(concat([TENSOR_TAG, describe(this.#info), ...this.#parts]));
+  }
+}
+
+/** Name, dtype and shape as bytes: lengths first, so that no two descriptions read alike. */
+function describe(info: TensorInfo): Uint8Array {
+  const name = encoder.encode(info.name);
+  const bytes = new Uint8Array(4 + name.length + 2 + 4 * info.shape.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, name.length, true);
+  bytes.set(name, 4);
+  const at = 4 + name.length;
+  bytes[at] = DTYPES[info.dtype].code;
+  bytes[at + 1] = info.shape.length;
+  info.shape.forEach((size, axis) => {
+    view.setUint32(at + 2 + 4 * axis, size, true);
+  });
+  return bytes;
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+/**
+ * Joins tensor digests to a model's fingerprint.
+ *
+ * @param digests the tensors' digests in canonical order
+ * @param hash SHA-256
+ * @returns 32 bytes
+ */
+export function joinDigests(digests: readonly Uint8Array[], hash: Sha256): Promise<Uint8Array> {
+  const count = new Uint8Array(4);
+  new DataView(count.buffer).setUint32(0, digests.length, true);
+  return hash(concat([MODEL_TAG, count, ...digests]));
+}
+
+/** What `fingerprint` takes beside the store. */
+export interface FingerprintOptions {
+  /** SHA-256; the runtime's own unless given. */
+  readonly sha256?: Sha256;
+  /** Stops the work between two chunks with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Called after each chunk with the bytes read so far. */
+  readonly onProgress?: (bytesRead: number) => void;
+}
+
+/**
+ * Computes a model's identity: SHA-256 over the digests of its tensors, each over name, dtype, shape and bytes, in
+ * the order of the names. Where a model is stored, and in which order, makes no difference. Reads a chunk at a time.
+ *
+ * @param store the model
+ * @returns 32 bytes; `hex()` makes them readable
+ * @throws NeuralDiffError whatever the store throws
+ */
+export async function fingerprint(store: WeightStore, options: FingerprintOptions = {}): Promise<Uint8Array> {
+  const hash = options.sha256 ?? sha256;
+  const buffer = new Uint8Array(CHUNK_BYTES);
+  const digests: Uint8Array[] = [];
+  let bytesRead = 0;
+  for (const info of canonicalOrder(store.tensors)) {
+    const digest = new TensorDigest(info, hash);
+    const total = byteLength(info);
+    for (let offset = 0; offset < total; offset += CHUNK_BYTES) {
+      options.signal?.throwIfAborted();
+      const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, total - offset));
+      await store.readInto(info.name, offset, chunk);
+      await digest.add(chunk);
+      bytesRead += chunk.length;
+      options.onProgress?.(bytesRead);
+    }
+    digests.push(await digest.finish());
+  }
+  return joinDigests(digests, hash);
+}
+
+/** @returns bytes as lower-case hexadecimal digits */
+export function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** @returns whether two byte arrays hold the same bytes */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}

@@ -1,0 +1,29 @@
+export { DTYPES, type DType, type DTypeInfo, dtypeOfCode } from './dtype.js';
+export { type ErrorCode, type ErrorFacts, NeuralDiffError } from './errors.js';
+export {
+  equalBytes,
+  type FingerprintOptions,
+  fingerprint,
+  hex,
+  joinDigests,
+  type Sha256,
+  sha256,
+  TensorDigest,
+} from './fingerprint.js';
+export { bfloat16Bits, bfloat16Value, float16Bits, float16Value } from './float16.js';
+export { openLayersStore } from './layers-store.js';
+export { CHUNK_BYTES, MAX_ELEMENTS, MAX_NAME_BYTES, MAX_RANK, MAX_TENSORS } from './limits.js';
+export { openMemoryStore } from './memory-store.js';
+export { type ModelFiles, openMemoryFiles } from './model-files.js';
+export { checkRange, copyModel, type WeightStore } from './store.js';
+export {
+  byteLength,
+  canonicalOrder,
+  checkModel,
+  checkTensorInfos,
+  compareNames,
+  elementCount,
+  type Model,
+  type Tensor,
+  type TensorInfo,
+} from './tensor.js';

@@ -1,0 +1,108 @@
+import { isDType } from './dtype.js';
+import { NeuralDiffError } from './errors.js';
+import { byteLength, checkTensorInfos, type TensorInfo } from './tensor.js';
+
+/** Where a tensor lies in the byte stream that a manifest group's shards make when joined. */
+export interface PlacedTensor extends TensorInfo {
+  readonly group: number;
+  /** Bytes before the tensor in its group's stream. */
+  readonly start: number;
+}
+
+/** A group of a `weightsManifest`: shards that make one stream. */
+export interface ManifestGroup {
+  readonly paths: readonly string[];
+  /** Bytes of all tensors in the group. */
+  readonly byteLength: number;
+}
+
+/** What a `model.json` says of the weights. */
+export interface LayersManifest {
+  readonly groups: readonly ManifestGroup[];
+  readonly tensors: readonly PlacedTensor[];
+}
+
+/**
+ * Reads the weights manifest of a TensorFlow.js `model.json`.
+ *
+ * @param json the parsed file, from a stranger
+ * @returns the groups and where each tensor lies
+ * @throws NeuralDiffError `bad-model` for another structure, `unsupported-model` for quantised or exotic weights,
+ *   `unsafe-path` for a shard outside the folder
+ */
+export function parseLayersManifest(json: unknown): LayersManifest {
+  const groups: ManifestGroup[] = [];
+  const tensors: PlacedTensor[] = [];
+  for (const entry of list(field(json, 'weightsManifest'), 'weightsManifest')) {
+    const paths = list(field(entry, 'paths'), 'paths').map(checkShardPath);
+    let start = 0;
+    for (const weight of list(field(entry, 'weights'), 'weights')) {
+      const info = parseWeight(weight);
+      tensors.push({ ...info, group: groups.length, start });
+      start += byteLength(info);
+    }
+    groups.push({ paths, byteLength: start });
+  }
+  checkTensorInfos(tensors);
+  const shards = groups.flatMap((group) => group.paths);
+  if (new Set(shards).size !== shards.length) throw bad('Cannot read model.json: a shard is listed twice');
+  return { groups, tensors };
+}
+
+function field(value: unknown, key: string): unknown {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) {
+    throw bad(`Cannot read model.json: expected a field "${key}"`);
+  }
+  return (value as Record<string, unknown>)[key];
+}
+
+function list(value: unknown, what: string): unknown[] {
+  if (!Array.isArray(value)) throw bad(`Cannot read model.json: expected "${what}" to be a list`);
+  return value;
+}
+
+function parseWeight(weight: unknown): TensorInfo {
+  const name = field(weight, 'name');
+  const dtype = field(weight, 'dtype');
+  const shape = list(field(weight, 'shape'), 'shape');
+  if (
+    typeof name !== 'string' ||
+    !shape.every((size) => Number.isSafeInteger(size) && (size as number) >= 0)
+  ) {
+    throw bad('Cannot read model.json: expected weights with a name and a shape of whole numbers');
+  }
+  if (Object.hasOwn(weight as object, 'quantization')) {
+    throw new NeuralDiffError(
+      'unsupported-model',
+      `Cannot read tensor "${name}": its manifest entry is quantised`,
+    );
+  }
+  if (typeof dtype !== 'string' || !isDType(dtype)) {
+    throw new NeuralDiffError(
+      'unsupported-model',
+      `Cannot read tensor "${name}": unknown dtype "${String(dtype)}"`,
+    );
+  }
+  const info: TensorInfo = { name, dtype, shape: shape as number[] };
+  checkTensorInfos([info]);
+  return info;
+}
+
+/** A manifest comes from a stranger: only plain relative paths below the model's own folder may be opened. */
+function checkShardPath(path: unknown): string {
+  if (typeof path !== 'string' || path === '')
+    throw bad('Cannot read model.json: expected shard paths to be strings');
+  const hostile = /[\\:\0?*<>|"]/.test(path) || path.startsWith('/');
+  const climbs = path.split('/').some((segment) => segment === '' || segment === '.' || segment === '..');
+  if (hostile || climbs) {
+    throw new NeuralDiffError(
+      'unsafe-path',
+      `Cannot open shard "${path}": expected a plain relative path inside the model's folder`,
+    );
+  }
+  return path;
+}
+
+function bad(message: string): NeuralDiffError {
+  return new NeuralDiffError('bad-model', message);
+}

@@ -1,0 +1,43 @@
+/**
+ * A folder of files as the stores of file-based containers see it: on disk, in a browser's private file system, in
+ * memory. Paths are relative, with `/` between segments.
+ */
+export interface ModelFiles {
+  /** @returns the file's size in bytes */
+  size(path: string): Promise<number>;
+  /** Fills all of `target` from `offset` on. */
+  readInto(path: string, offset: number, target: Uint8Array): Promise<void>;
+  /** Overwrites bytes inside an existing file. */
+  write(path: string, offset: number, bytes: Uint8Array): Promise<void>;
+  /** Makes the writes so far durable. */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Holds a folder of files in memory.
+ *
+ * @param files contents by path; written in place
+ * @returns the folder
+ */
+export function openMemoryFiles(files: ReadonlyMap<string, Uint8Array>): ModelFiles {
+  const find = (path: string): Uint8Array => {
+    const bytes = files.get(path);
+    if (bytes === undefined)
+      throw new RangeError(`Cannot open file "${path}": the folder has none of that name`);
+    return bytes;
+  };
+  return {
+    async size(path) {
+      return find(path).length;
+    },
+    async readInto(path, offset, target) {
+      target.set(find(path).subarray(offset, offset + target.length));
+    },
+    async write(path, offset, bytes) {
+      find(path).set(bytes, offset);
+    },
+    async flush() {},
+    async close() {},
+  };
+}

@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto';
+import { cp, lstat, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { NeuralDiffError } from '../model/index.js';
+import { withFileErrors } from './file-errors.js';
+
+/** How an existing output is treated. */
+export interface OutputOptions {
+  /** Replaces an existing file or folder. */
+  readonly force?: boolean;
+}
+
+/**
+ * Checks that an output may be made, before any work is spent on it.
+ *
+ * @throws NeuralDiffError `output-exists`; `file-not-found` when its folder does not exist
+ */
+export async function checkOutput(path: string, options: OutputOptions = {}): Promise<void> {
+  await withFileErrors(`Cannot write "${path}"`, () => lstat(dirname(path)));
+  if (options.force || !(await exists(path))) return;
+  throw new NeuralDiffError('output-exists', `Cannot write "${path}": it exists already`);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
+ * Writes a file whole or not at all: to a sibling first, flushed, then renamed.
+ *
+ * @throws NeuralDiffError `output-exists`, `no-space`, `file-not-found`, `file-unreadable`
+ */
+export async function writeOutput(
+  path: string,
+  bytes: Uint8Array,
+  options: OutputOptions = {},
+): Promise<void> {
+  await checkOutput(path, options);
+  const staged = siblingOf(path);
+  await withFileErrors(`Cannot write "${path}"`, async () => {
+    try {
+      const file = await open(staged, 'wx');
+      try {
+        await file.writeFile(bytes);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(staged, path);
+      await syncFolder(dirname(path));
+    } finally {
+      await rm(staged, { force: true });
+    }
+  });
+}
+
+/**
+ * Copies a folder, lets `change` work on the copy, and moves it to its place: whole or not at all.
+ *
+ * @param folders `from` is left alone; `to` must not exist unless `force` is given
+ * @param change works on the copy, whose path it gets; when it throws, nothing is left behind
+ * @returns what `change` returns
+ * @throws NeuralDiffError `output-exists`, `no-space`, `file-not-found`, `file-unreadable`; whatever `change` throws
+ */
+export async function writeCopy<T>(
+  folders: { from: string; to: string } & OutputOptions,
+  change: (copy: string) => Promise<T>,
+): Promise<T> {
+  const { from, to } = folders;
+  await checkOutput(to, folders);
+  const staged = siblingOf(to);
+  return withFileErrors(`Cannot write "${to}"`, async () => {
+    try {
+      await cp(from, staged, { recursive: true, errorOnExist: true, force: false });
+      const result = await change(staged);
+      await replaceFolder(staged, to);
+      return result;
+    } finally {
+      await rm(staged, { recursive: true, force: true });
+    }
+  });
+}
+
+/** A folder cannot be renamed over a full one: the old one steps aside first and is removed last. */
+async function replaceFolder(staged: string, to: string): Promise<void> {
+  const aside = siblingOf(to);
+  if (await exists(to)) await rename(to, aside);
+  await rename(staged, to);
+  await syncFolder(dirname(to));
+  await rm(aside, { recursive: true, force: true });
+}
+
+function siblingOf(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

@@ -1,0 +1,22 @@
+import { readFile, stat } from 'node:fs/promises';
+import { NeuralDiffError } from '../model/index.js';
+import { MAX_PAYLOAD_BYTES } from '../payload/index.js';
+import { withFileErrors } from './file-errors.js';
+
+/**
+ * Reads a payload file whole, unless it is larger than any payload may be.
+ *
+ * @throws NeuralDiffError `file-not-found`, `file-unreadable`, `limit-exceeded`
+ */
+export async function readPayload(path: string): Promise<Uint8Array> {
+  return withFileErrors(`Cannot read payload "${path}"`, async () => {
+    const { size } = await stat(path);
+    if (size > MAX_PAYLOAD_BYTES) {
+      throw new NeuralDiffError(
+        'limit-exceeded',
+        `Cannot read payload "${path}": expected at most ${MAX_PAYLOAD_BYTES} bytes, got ${size}`,
+      );
+    }
+    return new Uint8Array(await readFile(path));
+  });
+}

@@ -1,0 +1,21 @@
+import xxhash from 'xxhash-wasm';
+
+/** Bytes hashed at a time: the hash's own memory grows to the largest piece and never shrinks. */
+const WINDOW_BYTES = 2 ** 20;
+
+/**
+ * XXH64 with seed 0 of some bytes, in the canonical representation.
+ *
+ * Source: the xxHash fast digest algorithm, specification 0.1.1.
+ *
+ * @param bytes any length
+ * @returns 8 bytes, most significant first
+ */
+export async function xxh64(bytes: Uint8Array): Promise<Uint8Array> {
+  const hasher = (await xxhash()).create64();
+  for (let at = 0; at < bytes.length; at += WINDOW_BYTES)
+    hasher.update(bytes.subarray(at, at + WINDOW_BYTES));
+  const digest = new Uint8Array(8);
+  new DataView(digest.buffer).setBigUint64(0, hasher.digest());
+  return digest;
+}

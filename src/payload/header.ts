@@ -1,0 +1,143 @@
+import {
+  canonicalOrder,
+  checkTensorInfos,
+  DTYPES,
+  dtypeOfCode,
+  NeuralDiffError,
+  type TensorInfo,
+} from '../model/index.js';
+import { beyondLimit, corrupt } from './corrupt.js';
+import type { Meta, Op, PayloadHeader } from './diff.js';
+import { MAX_META_BYTES, MAX_META_ENTRIES, MAX_OPS } from './limits.js';
+
+/** The first value of a payload: it names the version of format and arithmetic. */
+export const MAGIC = 'ndiff0';
+
+/** Number that stands for each op kind in a header. */
+export const OP_CODES = { sparse: 1, hash: 2, dense: 3 } as const satisfies Record<Op['kind'], number>;
+
+/** What the header says of one record. */
+export interface RecordEntry {
+  readonly kind: Op['kind'];
+  readonly byteLength: number;
+  /** Places in the tensor directory, ascending. */
+  readonly tensors: readonly number[];
+}
+
+const KEYS = ['base', 'next', 'tensors', 'ops', 'meta'];
+const META_KEY = /^[a-z][a-zA-Z0-9-]{0,31}$/;
+
+/** @returns the header as the plain value that msgpack packs, keys in the format's order */
+export function headerValue(header: PayloadHeader, records: readonly RecordEntry[]): Record<string, unknown> {
+  let previous = '';
+  const tensors = canonicalOrder(header.tensors).map((info) => {
+    const shared = sharedPrefix(previous, info.name);
+    previous = info.name;
+    return [shared, info.name.slice(shared), DTYPES[info.dtype].code, ...info.shape];
+  });
+  const ops = records.map((record) => [OP_CODES[record.kind], record.byteLength, ...record.tensors]);
+  return { base: header.base, next: header.next, tensors, ops, meta: { ...header.meta } };
+}
+
+/** @returns the UTF-16 units that two names share at their start, never ending inside a surrogate pair */
+function sharedPrefix(a: string, b: string): number {
+  let shared = 0;
+  while (shared < a.length && shared < b.length && a[shared] === b[shared]) shared++;
+  return /[\ud800-\udbff]/.test(a[shared - 1] ?? '') ? shared - 1 : shared;
+}
+
+/**
+ * Checks a decoded header.
+ *
+ * @param value what msgpack gave
+ * @returns the header and what it says of the records
+ * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`
+ */
+export function parseHeader(value: unknown): { header: PayloadHeader; records: RecordEntry[] } {
+  if (typeof value !== 'object' || value === null || Object.keys(value).join() !== KEYS.join()) {
+    throw corrupt(`expected a header with the keys ${KEYS.join(', ')}`);
+  }
+  const fields = value as Record<string, unknown>;
+  const tensors = parseDirectory(asList(fields.tensors));
+  const base = asFingerprint(fields.base);
+  const next = asFingerprint(fields.next);
+  const records = asList(fields.ops).map((entry) => parseRecord(asList(entry), tensors.length));
+  if (records.length > MAX_OPS) throw beyondLimit('a number of ops', MAX_OPS, records.length);
+  return { header: { base, next, tensors, meta: parseMeta(fields.meta) }, records };
+}
+
+function parseDirectory(entries: readonly unknown[]): TensorInfo[] {
+  let previous = '';
+  const tensors = entries.map((entry) => {
+    const [shared, suffix, code, ...shape] = asList(entry);
+    const prefix = asUint(shared);
+    const dtype = dtypeOfCode(asUint(code));
+    if (typeof suffix !== 'string' || prefix > previous.length) throw corrupt('a tensor has no proper name');
+    if (dtype === undefined) throw corrupt(`a tensor has the unknown dtype ${String(code)}`);
+    const name = previous.slice(0, prefix) + suffix;
+    if (sharedPrefix(previous, name) !== prefix)
+      throw corrupt(`the name "${name}" is not in its shortest form`);
+    previous = name;
+    return { name, dtype, shape: shape.map(asUint) };
+  });
+  try {
+    checkTensorInfos(tensors);
+  } catch (cause) {
+    if (cause instanceof NeuralDiffError) throw corrupt('the tensor directory is out of bounds', cause);
+    throw cause;
+  }
+  const ordered = canonicalOrder(tensors).every((info, i) => info.name === tensors[i]?.name);
+  if (!ordered) throw corrupt('the tensor directory is not in canonical order');
+  return tensors;
+}
+
+function parseRecord(entry: readonly unknown[], tensorCount: number): RecordEntry {
+  const [code, byteLength, ...tensors] = entry.map(asUint);
+  const kind = (Object.keys(OP_CODES) as Op['kind'][]).find((name) => OP_CODES[name] === code);
+  if (kind === undefined || byteLength === undefined) throw corrupt(`unknown op ${String(code)}`);
+  const ascending = tensors.every(
+    (index, i) => index < tensorCount && (i === 0 || index > (tensors[i - 1] as number)),
+  );
+  if (!ascending || tensors.length === 0 || (kind !== 'hash' && tensors.length > 1)) {
+    throw corrupt(`a ${kind} op names the tensors [${tensors}] of ${tensorCount}`);
+  }
+  return { kind, byteLength, tensors };
+}
+
+/**
+ * Checks metadata, whoever wrote it.
+ *
+ * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`
+ */
+export function parseMeta(value: unknown): Meta {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw corrupt('the metadata is not a map');
+  const entries = Object.entries(value);
+  if (entries.length > MAX_META_ENTRIES)
+    throw beyondLimit('metadata entries', MAX_META_ENTRIES, entries.length);
+  for (const [key, item] of entries) {
+    if (!META_KEY.test(key)) throw corrupt('a metadata key is not a short plain name');
+    const bytes = typeof item === 'string' ? new TextEncoder().encode(item).length : 0;
+    if (bytes > MAX_META_BYTES) throw beyondLimit('metadata bytes', MAX_META_BYTES, bytes);
+    if (typeof item !== 'string') asUint(item);
+  }
+  return Object.fromEntries(entries);
+}
+
+function asList(value: unknown): unknown[] {
+  if (!Array.isArray(value)) throw corrupt('the header has something else where a list belongs');
+  return value;
+}
+
+function asUint(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > 0xffffffff) {
+    throw corrupt('the header has something else where a whole number belongs');
+  }
+  return value;
+}
+
+function asFingerprint(value: unknown): Uint8Array {
+  if (!(value instanceof Uint8Array) || value.length !== 32)
+    throw corrupt('expected fingerprints of 32 bytes');
+  return value;
+}

@@ -1,0 +1,149 @@
+import {
+  bfloat16Bits,
+  bfloat16Value,
+  DTYPES,
+  type DType,
+  float16Bits,
+  float16Value,
+  type TensorInfo,
+} from '../model/index.js';
+import type { DenseOp, HashOp, Op, SparseOp } from './diff.js';
+import { placeBlock, tensorSeed } from './placement.js';
+
+/** Adds a value to one element of the range at hand, rounding once. */
+type Add = (index: number, value: number) => void;
+
+/** A run of a tensor's elements: `start` inclusive, `end` exclusive. */
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Applies ops to a range of a tensor: the arithmetic that every maker and taker of payloads shares.
+ *
+ * A value of zero leaves a weight's bits alone. Otherwise float32 weights become `fround(weight + value)`; float16 and
+ * bfloat16 weights are widened, added to in float32, and rounded to nearest even; a result that is not a number is
+ * written as the positive quiet one. Integers add modulo the size of their type.
+ *
+ * @param ops the diff's ops, in order; those for other tensors are passed over
+ * @param info the tensor
+ * @param range `startElement`: the first element; `bytes`: the elements from there on, changed in place, starting at
+ *   a multiple of the element's size in their buffer
+ */
+export function patchRange(
+  ops: readonly Op[],
+  info: TensorInfo,
+  range: { startElement: number; bytes: Uint8Array },
+): void {
+  const { startElement: start, bytes } = range;
+  const end = start + bytes.length / DTYPES[info.dtype].bytes;
+  const add = createAdder(info.dtype, bytes);
+  for (const op of ops) {
+    if (op.kind === 'hash') patchHash(op, info.name, { start, end }, add);
+    else if (op.tensor !== info.name) continue;
+    else if (op.kind === 'sparse') patchSparse(op, { start, end }, add);
+    else patchDense(op, { start, end }, add);
+  }
+}
+
+function createAdder(dtype: DType, bytes: Uint8Array): Add {
+  const { buffer, byteOffset } = bytes;
+  const count = bytes.length / DTYPES[dtype].bytes;
+  switch (dtype) {
+    case 'float32':
+      return float32Adder(
+        new Float32Array(buffer, byteOffset, count),
+        new Uint32Array(buffer, byteOffset, count),
+      );
+    case 'float16':
+      return halfAdder(new Uint16Array(buffer, byteOffset, count), {
+        widen: float16Value,
+        narrow: float16Bits,
+      });
+    case 'bfloat16':
+      return halfAdder(new Uint16Array(buffer, byteOffset, count), {
+        widen: bfloat16Value,
+        narrow: bfloat16Bits,
+      });
+    case 'int8':
+      return integerAdder(new Int8Array(buffer, byteOffset, count));
+    case 'uint8':
+      return integerAdder(bytes);
+    case 'int32':
+      return integerAdder(new Int32Array(buffer, byteOffset, count));
+  }
+}
+
+/** Engines may keep any payload of a NaN, so the one that is written is spelt out in bits. */
+function float32Adder(values: Float32Array, bits: Uint32Array): Add {
+  return (index, value) => {
+    if (value === 0) return;
+    const sum = Math.fround((values[index] as number) + value);
+    if (Number.isNaN(sum)) bits[index] = 0x7fc00000;
+    else values[index] = sum;
+  };
+}
+
+function halfAdder(
+  bits: Uint16Array,
+  convert: { widen: (bits: number) => number; narrow: (value: number) => number },
+): Add {
+  return (index, value) => {
+    if (value === 0) return;
+    bits[index] = convert.narrow(Math.fround(convert.widen(bits[index] as number) + value));
+  };
+}
+
+/** Storing into the typed array takes the sum modulo its size. */
+function integerAdder(values: Int8Array | Uint8Array | Int32Array): Add {
+  return (index, value) => {
+    values[index] = (values[index] as number) + value;
+  };
+}
+
+function patchSparse(op: SparseOp, range: Range, add: Add): void {
+  const { positions, levels, scale } = op;
+  for (let i = lowerBound(positions, range.start); i < positions.length; i++) {
+    const position = positions[i] as number;
+    if (position >= range.end) return;
+    add(position - range.start, Math.fround((levels[i] as number) * scale));
+  }
+}
+
+/** @returns the index of the first position that is not below `least` */
+function lowerBound(positions: Uint32Array, least: number): number {
+  let low = 0;
+  let high = positions.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((positions[middle] as number) < least) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function patchDense(op: DenseOp, range: Range, add: Add): void {
+  for (let i = range.start; i < range.end; i++) {
+    add(i - range.start, Math.fround((op.levels[i] as number) * op.scale));
+  }
+}
+
+function patchHash(op: HashOp, tensor: string, range: Range, add: Add): void {
+  const ordinal = op.tensors.findIndex((hashed) => hashed.tensor === tensor);
+  if (ordinal < 0) return;
+  const scale = (op.tensors[ordinal] as { scale: number }).scale;
+  const values = op.buckets.values;
+  const seed = tensorSeed(op.seed, ordinal);
+  let index = Math.floor(range.start / op.block);
+  for (let start = index * op.block; start < range.end; start += op.block, index++) {
+    const place = placeBlock(index, seed, values.length);
+    const signed = place & 1 ? -scale : scale;
+    const from = Math.max(start, range.start);
+    let bucket = ((place >>> 1) + from - start) % values.length;
+    for (let i = from; i < Math.min(start + op.block, range.end); i++) {
+      add(i - range.start, Math.fround((values[bucket] as number) * signed));
+      bucket = bucket + 1 === values.length ? 0 : bucket + 1;
+    }
+  }
+}

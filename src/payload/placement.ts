@@ -1,0 +1,74 @@
+/**
+ * XXH32 of a 32-bit key in little-endian bytes: what `xxhash-wasm`'s `h32Raw` gives on these four bytes, without a
+ * call into wasm for each.
+ *
+ * Source: the xxHash fast digest algorithm, specification 0.1.1, inputs of less than 16 bytes.
+ *
+ * @param key 0 to 2^32 - 1
+ * @param seed 0 to 2^32 - 1
+ * @returns 0 to 2^32 - 1
+ */
+export function xxh32(key: number, seed: number): number {
+  let hash = (seed + 0x165667b1 + 4 + Math.imul(key, 0xc2b2ae3d)) | 0;
+  hash = Math.imul((hash << 17) | (hash >>> 15), 0x27d4eb2f);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca77);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae3d);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+/** How a hash op places blocks of weights on runs of buckets. */
+export interface Placement {
+  /** 0 to 2^32 - 1. */
+  readonly seed: number;
+  /** Neighbouring weights a block. */
+  readonly block: number;
+  readonly bucketCount: number;
+}
+
+/** @returns the seed of one tensor's placement, from the op's seed and the tensor's place in the op */
+export function tensorSeed(seed: number, ordinal: number): number {
+  return xxh32(ordinal, seed);
+}
+
+/**
+ * Places one block.
+ *
+ * The hash's lowest bit is the sign of the block (1: negative); the upper 31 bits choose the first bucket by
+ * multiplication: `floor(bits * bucketCount / 2^31)`, done in two halves so that every step is exact in a double.
+ *
+ * @param index the block's number in its tensor
+ * @param seed the tensor's seed
+ * @param bucketCount 1 to 2^26
+ * @returns `2 * first bucket + sign bit`; the block's weights take the following buckets, wrapping at the end
+ */
+export function placeBlock(index: number, seed: number, bucketCount: number): number {
+  const hash = xxh32(index, seed);
+  const high = hash >>> 17;
+  const low = (hash >>> 1) & 0xffff;
+  const first = Math.floor((high * bucketCount + Math.floor((low * bucketCount) / 0x10000)) / 0x8000);
+  return 2 * first + (hash & 1);
+}
+
+/**
+ * Writes out, for every element of a tensor, the bucket it takes and its sign: what a trainer gathers and scatters by.
+ *
+ * @param placement the op's placement
+ * @param ordinal the tensor's place in the op
+ * @param count elements of the tensor
+ * @returns `2 * bucket + sign bit` an element
+ */
+export function placeElements(placement: Placement, ordinal: number, count: number): Uint32Array {
+  const { block, bucketCount } = placement;
+  const seed = tensorSeed(placement.seed, ordinal);
+  const places = new Uint32Array(count);
+  for (let start = 0, index = 0; start < count; start += block, index++) {
+    const place = placeBlock(index, seed, bucketCount);
+    let bucket = place >>> 1;
+    const end = Math.min(start + block, count);
+    for (let i = start; i < end; i++) {
+      places[i] = 2 * bucket + (place & 1);
+      bucket = bucket + 1 === bucketCount ? 0 : bucket + 1;
+    }
+  }
+  return places;
+}

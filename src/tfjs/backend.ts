@@ -1,0 +1,16 @@
+import * as tf from '@tensorflow/tfjs';
+import '@tensorflow/tfjs-backend-wasm';
+import { registerTrainingKernels } from '../kernels/index.js';
+
+/**
+ * Makes a TensorFlow.js backend the active one. On `wasm` it also registers the gradient kernels that the backend
+ * lacks, so that convolutions train.
+ *
+ * @param name `wasm` (fast) or `cpu` (plain JavaScript)
+ * @throws Error when the backend does not start
+ */
+export async function useBackend(name: 'wasm' | 'cpu'): Promise<void> {
+  if (!(await tf.setBackend(name))) throw new Error(`Cannot start the TensorFlow.js backend "${name}"`);
+  await tf.ready();
+  if (name === 'wasm') registerTrainingKernels();
+}

@@ -1,0 +1,62 @@
+import * as tf from '@tensorflow/tfjs';
+import { type ModelFiles, NeuralDiffError } from '../model/index.js';
+
+/** Bytes of a weight shard, as TensorFlow.js writes them. */
+const SHARD_BYTES = 4 * 2 ** 20;
+
+/**
+ * Loads a LayersModel from a folder of files, with or without a file system behind it.
+ *
+ * @param files the folder with `model.json` and the shards
+ * @returns the model, its weights on the active backend
+ * @throws NeuralDiffError `bad-model` when TensorFlow.js cannot build it; whatever `files` throws
+ */
+export async function loadModel(files: ModelFiles): Promise<tf.LayersModel> {
+  const json = JSON.parse(new TextDecoder().decode(await readWhole(files, 'model.json')));
+  const artifacts = await tf.io.getModelArtifactsForJSON(json, async (manifest) => {
+    const shards = manifest.flatMap((group) => group.paths);
+    const parts: ArrayBuffer[] = [];
+    for (const path of shards) parts.push((await readWhole(files, path)).buffer);
+    return [manifest.flatMap((group) => group.weights), parts];
+  });
+  try {
+    return await tf.loadLayersModel(tf.io.fromMemory(artifacts));
+  } catch (cause) {
+    throw new NeuralDiffError('bad-model', `Cannot build the model: ${(cause as Error).message}`, { cause });
+  }
+}
+
+async function readWhole(files: ModelFiles, path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(await files.size(path));
+  await files.readInto(path, 0, bytes);
+  return bytes;
+}
+
+/**
+ * Turns a live model into the files of a LayersModel folder.
+ *
+ * @param model any LayersModel
+ * @param shardBytes size of a shard; a tensor may straddle two
+ * @returns contents by path: `model.json` and the shards
+ */
+export async function modelFiles(
+  model: tf.LayersModel,
+  shardBytes = SHARD_BYTES,
+): Promise<Map<string, Uint8Array>> {
+  let artifacts: tf.io.ModelArtifacts | undefined;
+  const keep = async (given: tf.io.ModelArtifacts): Promise<tf.io.SaveResult> => {
+    artifacts = given;
+    return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: 'JSON' } };
+  };
+  await model.save(tf.io.withSaveHandler(keep));
+  const { modelTopology, weightSpecs, weightData, format, generatedBy } = artifacts as tf.io.ModelArtifacts;
+  const data = new Uint8Array(tf.io.CompositeArrayBuffer.join(weightData));
+  const count = Math.max(1, Math.ceil(data.length / shardBytes));
+  const files = new Map<string, Uint8Array>();
+  for (let i = 0; i < count; i++) {
+    files.set(`group1-shard${i + 1}of${count}.bin`, data.slice(i * shardBytes, (i + 1) * shardBytes));
+  }
+  const weightsManifest = [{ paths: [...files.keys()], weights: weightSpecs }];
+  const json = { format, generatedBy, convertedBy: null, modelTopology, weightsManifest };
+  return files.set('model.json', new TextEncoder().encode(JSON.stringify(json)));
+}

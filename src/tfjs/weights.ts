@@ -1,0 +1,67 @@
+import * as tf from '@tensorflow/tfjs';
+import { type DType, type Model, NeuralDiffError, type TensorInfo } from '../model/index.js';
+
+/** A weight of a live model. */
+export interface NamedWeight {
+  /** The name under which the model is saved, whatever suffix this copy's variable has. */
+  readonly name: string;
+  readonly variable: tf.Variable;
+  readonly trainable: boolean;
+}
+
+/**
+ * Lists the weights of a model in the order in which it saves them.
+ *
+ * @param model any LayersModel
+ * @returns its weights
+ * @throws NeuralDiffError `unsupported-model` when two weights share a name
+ */
+export function namedWeights(model: tf.LayersModel): NamedWeight[] {
+  const trainable = new Set(model.trainableWeights.map((weight) => weight.id));
+  const weights = model.weights.map((weight) => ({
+    name: weight.originalName,
+    variable: weight.read() as tf.Variable,
+    trainable: trainable.has(weight.id),
+  }));
+  const names = new Set(weights.map((weight) => weight.name));
+  if (names.size === weights.length) return weights;
+  throw new NeuralDiffError(
+    'unsupported-model',
+    `Cannot use model "${model.name}": two of its weights share a name`,
+  );
+}
+
+/** @returns name, dtype and shape of a weight as the rest of the package knows them */
+export function infoOf(weight: NamedWeight): TensorInfo {
+  const { dtype, shape } = weight.variable;
+  if (dtype !== 'float32' && dtype !== 'int32') {
+    throw new NeuralDiffError(
+      'unsupported-model',
+      `Cannot use weight "${weight.name}": unknown dtype "${dtype}"`,
+    );
+  }
+  return { name: weight.name, dtype: dtype satisfies DType, shape };
+}
+
+/**
+ * Copies the weights of a live model.
+ *
+ * @param weights from `namedWeights`, or named variables of a model that is no LayersModel
+ * @returns a model whose bytes are the caller's own
+ * @throws NeuralDiffError `unsupported-model` for a dtype without a place in the format
+ */
+export function copyWeights(weights: readonly NamedWeight[]): Model {
+  const tensors = weights.map((weight) => {
+    const values = weight.variable.dataSync() as Float32Array | Int32Array;
+    return { ...infoOf(weight), bytes: new Uint8Array(values.slice().buffer) };
+  });
+  return { tensors };
+}
+
+/** Replaces a variable's values by new ones of the same shape. */
+export function assignValues(variable: tf.Variable, values: Float32Array | Int32Array): void {
+  // The backend may keep the array it is given, so it gets one that nobody else writes to.
+  const tensor = tf.tensor(values.slice(), variable.shape, variable.dtype);
+  variable.assign(tensor);
+  tensor.dispose();
+}

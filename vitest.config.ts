@@ -1,0 +1,25 @@
+import { defineConfig } from 'vitest/config';
+
+/** Tests and examples import the package by name; under test these names mean the sources. */
+const rooms = ['sparse-diff', 'hash-diff', 'apply', 'tfjs', 'node'];
+const source = (path: string) => new URL(`./src/${path}`, import.meta.url).pathname;
+const alias = [
+  ...rooms.map((room) => ({ find: `neural-diff/${room}`, replacement: source(`${room}/index.ts`) })),
+  { find: /^neural-diff$/, replacement: source('index.ts') },
+];
+
+const project = (name: string, include: string[], exclude: string[] = []) => ({
+  resolve: { alias },
+  test: { name, include, exclude, testTimeout: 120_000, hookTimeout: 120_000 },
+});
+
+export default defineConfig({
+  test: {
+    passWithNoTests: false,
+    projects: [
+      project('unit', ['test/**/*.test.ts'], ['test/tidy/**', 'test/browser/**']),
+      project('tidy', ['test/tidy/**/*.test.ts']),
+      project('browser', ['test/browser/**/*.test.ts']),
+    ],
+  },
+});
