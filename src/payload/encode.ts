@@ -7,6 +7,18 @@ import { encodeHashOp } from './hash-op.js';
 import { headerValue, MAGIC, parseMeta, type RecordEntry } from './header.js';
 import { encodeSparseOp } from './sparse-op.js';
 
+export { denseOpBytes } from './dense-op.js';
+export { hashOpBytes } from './hash-op.js';
+export { sparseOpBytes } from './sparse-op.js';
+
+/** What is known of an op's record before it is made. */
+export interface OpSize {
+  readonly kind: Op['kind'];
+  /** In canonical order. */
+  readonly tensors: readonly string[];
+  readonly byteLength: number;
+}
+
 /**
  * Packs a diff. The same header and diff give the same bytes, on any machine.
  *
@@ -35,7 +47,7 @@ export async function encodePayload(header: PayloadHeader, diff: Diff): Promise<
  */
 export function payloadBytes(
   tensors: readonly TensorInfo[],
-  ops: readonly { kind: Op['kind']; tensors: readonly string[]; byteLength: number }[],
+  ops: readonly OpSize[],
   meta: PayloadHeader['meta'] = {},
 ): number {
   const directory = new Map(canonicalOrder(tensors).map((info, index) => [info.name, index]));

@@ -1,0 +1,32 @@
+import { type ApplyPlan, planApply } from '../../src/apply/index.js';
+import { openModel, readPayload } from '../../src/node/index.js';
+import { type CommonFlags, formatBytes, type Io, printResult } from '../io.js';
+
+/** Flags of `neural-diff verify`. */
+export interface VerifyFlags extends CommonFlags {
+  readonly model: string;
+  readonly payload: string;
+}
+
+/** Says whether a payload fits a model, or is what the model has already; writes nothing. */
+export async function runVerify(flags: VerifyFlags, io: Io): Promise<void> {
+  const payload = await readPayload(flags.payload);
+  const store = await openModel(flags.model);
+  try {
+    const plan = await planApply(store, payload, { signal: io.signal });
+    if (plan.problem) throw plan.problem;
+    printResult(io, flags, { json: plan, lines: describePlan(plan) });
+  } finally {
+    await store.close();
+  }
+}
+
+/** @returns a plan in words */
+export function describePlan(plan: ApplyPlan): string[] {
+  if (plan.status === 'current') return [`already current: the model is ${plan.next}`];
+  return [
+    `fits: the model is ${plan.base}`,
+    `gives ${plan.next}`,
+    `changes ${plan.tensors.length} tensors, writes ${formatBytes(plan.bytesWritten)} of ${formatBytes(plan.modelBytes)}`,
+  ];
+}

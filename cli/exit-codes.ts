@@ -1,0 +1,45 @@
+import type { ErrorCode } from '../src/index.js';
+
+/** Exit statuses of the command line. They are frozen: scripts rely on them. */
+export const EXIT = {
+  done: 0,
+  internal: 1,
+  usage: 2,
+  wrongBase: 3,
+  refused: 5,
+  corruptPayload: 6,
+  noSpace: 7,
+  network: 8,
+  healthCheck: 9,
+  gate: 10,
+  interrupted: 130,
+} as const;
+
+/** Exit status of every error code. */
+export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
+  'wrong-base': EXIT.wrongBase,
+  'missing-tensor': EXIT.wrongBase,
+  'extra-tensor': EXIT.wrongBase,
+  'wrong-dtype': EXIT.wrongBase,
+  'wrong-shape': EXIT.wrongBase,
+  'not-a-payload': EXIT.corruptPayload,
+  'unsupported-version': EXIT.corruptPayload,
+  'corrupt-payload': EXIT.corruptPayload,
+  'limit-exceeded': EXIT.corruptPayload,
+  'result-mismatch': EXIT.corruptPayload,
+  'storage-mismatch': EXIT.internal,
+  'bad-model': EXIT.usage,
+  'unsupported-model': EXIT.usage,
+  'unsafe-path': EXIT.usage,
+  'file-not-found': EXIT.usage,
+  'file-unreadable': EXIT.usage,
+  'output-exists': EXIT.usage,
+  'no-space': EXIT.noSpace,
+  'budget-impossible': EXIT.usage,
+  'bad-data': EXIT.usage,
+  'training-diverged': EXIT.internal,
+  'recipe-unreadable': EXIT.usage,
+  'recipe-invalid': EXIT.usage,
+  'recipe-failed': EXIT.usage,
+  'missing-package': EXIT.usage,
+};

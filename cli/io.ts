@@ -1,0 +1,56 @@
+/** The world of a command: where it writes, how it is stopped, what time it is. */
+export interface Io {
+  /** Data: what scripts read. */
+  out(text: string): void;
+  /** Words and progress: what people read. */
+  err(text: string): void;
+  /** Whether progress may redraw its line. */
+  readonly isTerminal: boolean;
+  /** Fires on Ctrl-C. */
+  readonly signal: AbortSignal;
+  /** Milliseconds from some fixed point. */
+  now(): number;
+}
+
+/** Flags that every command has. */
+export interface CommonFlags {
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+/**
+ * Prints a command's result: one JSON document, or lines for people.
+ *
+ * @param result what `--json` prints
+ * @param lines what is printed otherwise
+ */
+export function printResult(
+  io: Io,
+  flags: CommonFlags,
+  result: { json: unknown; lines: readonly string[] },
+): void {
+  io.out(flags.json ? `${JSON.stringify(result.json, null, 2)}\n` : `${result.lines.join('\n')}\n`);
+}
+
+/** Prints a remark for people, unless they asked for quiet. */
+export function remark(io: Io, flags: CommonFlags, text: string): void {
+  if (!flags.quiet) io.err(`${text}\n`);
+}
+
+/** @returns bytes for people: `812 B`, `5.4 kB`, `1.2 MB` (decimal units) */
+export function formatBytes(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  if (bytes < 1e6) return `${(bytes / 1e3).toFixed(1)} kB`;
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
+}
+
+/** @returns a share as a percentage with enough digits to tell small payloads apart */
+export function formatShare(share: number): string {
+  return `${(100 * share).toFixed(share < 0.1 ? 2 : 1)} %`;
+}
+
+/** @returns seconds for people: `8 s`, `3 min 20 s` */
+export function formatSeconds(seconds: number): string {
+  const whole = Math.round(seconds);
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}

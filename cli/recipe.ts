@@ -1,0 +1,110 @@
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type * as Tf from '@tensorflow/tfjs';
+import { NeuralDiffError } from '../src/index.js';
+import type { Data, TrainingOptions } from '../src/train/index.js';
+
+/** Data that a recipe hands over. */
+export interface RecipeData {
+  readonly train: Data;
+  /** Measured before and after; without it no accuracy is reported. */
+  readonly validation?: Data;
+}
+
+/** Training options that a recipe may set; flags of the command line come first. */
+export type RecipeOptions = Pick<TrainingOptions, 'epochs' | 'batchSize' | 'learningRate'> & {
+  readonly fineTune?: Pick<TrainingOptions, 'epochs' | 'learningRate'>;
+};
+
+/** What a recipe module exports. */
+export interface Recipe {
+  /** Loads the examples. Use the `tf` that is handed over: tensors of another copy do not mix. */
+  readonly data: (context: {
+    tf: typeof Tf;
+    seed: number;
+    signal: AbortSignal;
+  }) => RecipeData | Promise<RecipeData>;
+  /** Anything that `model.compile` takes as `loss`. */
+  readonly loss: Tf.ModelCompileArgs['loss'];
+  /** Anything that `model.compile` takes as `metrics`. */
+  readonly metrics?: Tf.ModelCompileArgs['metrics'];
+  /** Makes the optimiser; Adam unless given. */
+  readonly optimizer?: (context: { tf: typeof Tf; learningRate: number }) => Tf.Optimizer;
+  readonly options?: RecipeOptions;
+}
+
+/**
+ * Loads a recipe.
+ *
+ * @param path an ES module
+ * @throws NeuralDiffError `recipe-unreadable` when it cannot be imported, `recipe-invalid` when an export is missing
+ */
+export async function loadRecipe(path: string): Promise<Recipe> {
+  let module: Partial<Recipe>;
+  try {
+    module = await import(pathToFileURL(resolve(path)).href);
+  } catch (cause) {
+    const message = `Cannot read recipe "${path}": ${(cause as Error).message}`;
+    throw new NeuralDiffError('recipe-unreadable', message, { cause });
+  }
+  expectExport(
+    path,
+    'data',
+    typeof module.data === 'function',
+    'a function that returns { train, validation }',
+  );
+  expectExport(path, 'loss', module.loss !== undefined, 'what model.compile takes as loss');
+  expectExport(
+    path,
+    'optimizer',
+    ['undefined', 'function'].includes(typeof module.optimizer),
+    'a function or nothing',
+  );
+  expectExport(
+    path,
+    'options',
+    ['undefined', 'object'].includes(typeof module.options),
+    'an object or nothing',
+  );
+  return module as Recipe;
+}
+
+function expectExport(path: string, name: string, isRight: boolean, expected: string): void {
+  if (isRight) return;
+  throw new NeuralDiffError(
+    'recipe-invalid',
+    `Cannot use recipe "${path}": expected export "${name}" to be ${expected}`,
+  );
+}
+
+/**
+ * Runs code of a recipe.
+ *
+ * @throws NeuralDiffError `recipe-failed` with the recipe's own error as cause
+ */
+export async function runRecipe<T>(path: string, run: () => T | Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (cause) {
+    if (cause instanceof NeuralDiffError || (cause as Error)?.name === 'AbortError') throw cause;
+    const message = `Recipe "${path}" failed: ${(cause as Error)?.message ?? String(cause)}`;
+    throw new NeuralDiffError('recipe-failed', message, { cause });
+  }
+}
+
+/** @returns the recipe's data, checked for its outer shape */
+export async function loadRecipeData(
+  path: string,
+  recipe: Recipe,
+  context: Parameters<Recipe['data']>[0],
+): Promise<RecipeData> {
+  const data = await runRecipe(path, () => recipe.data(context));
+  const isSet = (value: unknown): boolean => typeof value === 'object' && value !== null;
+  expectExport(
+    path,
+    'data',
+    isSet(data) && isSet(data.train),
+    'a function that returns { train, validation }',
+  );
+  return data;
+}

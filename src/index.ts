@@ -1,0 +1,31 @@
+export {
+  byteLength,
+  copyModel,
+  type DType,
+  type ErrorCode,
+  elementCount,
+  fingerprint,
+  hex,
+  type Model,
+  type ModelFiles,
+  NeuralDiffError,
+  openLayersStore,
+  openMemoryFiles,
+  openMemoryStore,
+  type Tensor,
+  type TensorInfo,
+  type WeightStore,
+} from './model/index.js';
+export { encodePayload } from './payload/encode.js';
+export {
+  type Buckets,
+  type DenseOp,
+  type Diff,
+  decodePayload,
+  type HashOp,
+  type Meta,
+  type Op,
+  type Payload,
+  type PayloadHeader,
+  type SparseOp,
+} from './payload/index.js';

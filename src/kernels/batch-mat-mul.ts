@@ -1,0 +1,109 @@
+import * as tf from '@tensorflow/tfjs';
+import {
+  allocateFloats,
+  borrowFloats,
+  type KernelCall,
+  reshaped,
+  sizeOf,
+  type WasmBackend,
+} from './backend.js';
+import { type Scratch, withScratch } from './scratch.js';
+
+/** Below this many multiplications a product, the stock loop costs less than a call of XNNPACK for each. */
+const MIN_MULTIPLICATIONS_PER_CALL = 8192;
+
+interface MatMulAttrs {
+  transposeA: boolean;
+  transposeB: boolean;
+}
+
+type MatMulCall = KernelCall<'a' | 'b', MatMulAttrs>;
+type MatMul = (call: MatMulCall) => tf.TensorInfo;
+
+interface Operand {
+  readonly tensor: tf.TensorInfo;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/**
+ * Products of float matrices, transposed or not, one batch entry at a time.
+ * The stock kernel is fast for one product of operands that lie as they are multiplied: everything is brought to that.
+ */
+export function batchMatMul(call: MatMulCall, stock: MatMul): tf.TensorInfo {
+  const { inputs, backend, attrs } = call;
+  const batch = commonBatch(inputs.a, inputs.b);
+  const isPlain = batch === 1 && !attrs.transposeA && !attrs.transposeB;
+  if (batch === undefined || isPlain) return stock(call);
+  const [m, k, n] = productSize(call);
+  const isTiny = batch > 1 && m * k * n < MIN_MULTIPLICATIONS_PER_CALL;
+  if (m * k * n === 0 || isTiny) return stock(call);
+  return withScratch(backend, (scratch) => {
+    const a = untransposed(
+      scratch,
+      reshaped(inputs.a, [batch, ...inputs.a.shape.slice(-2)]),
+      attrs.transposeA,
+    );
+    const b = untransposed(
+      scratch,
+      reshaped(inputs.b, [batch, ...inputs.b.shape.slice(-2)]),
+      attrs.transposeB,
+    );
+    const product = multiplyBatch({ backend, scratch, stock, batch }, a, b);
+    return { ...product, shape: outputShape(inputs, m, n) };
+  });
+}
+
+/** How many products there are, or undefined where the stock kernel has to broadcast or to refuse. */
+function commonBatch(a: tf.TensorInfo, b: tf.TensorInfo): number | undefined {
+  if (a.dtype !== 'float32' || b.dtype !== 'float32') return undefined;
+  const batchA = sizeOf(a.shape.slice(0, -2));
+  const batchB = sizeOf(b.shape.slice(0, -2));
+  const batch = sizeOf(
+    tf.broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2)),
+  );
+  return batchA === batch && batchB === batch ? batch : undefined;
+}
+
+function productSize({ inputs: { a, b }, attrs }: MatMulCall): [number, number, number] {
+  const [rowsA, columnsA] = a.shape.slice(-2) as [number, number];
+  const [rowsB, columnsB] = b.shape.slice(-2) as [number, number];
+  const inner = attrs.transposeA ? rowsA : columnsA;
+  const innerB = attrs.transposeB ? columnsB : rowsB;
+  // A mismatch is left to the words of the stock kernel: an empty product goes there.
+  if (inner !== innerB) return [0, 0, 0];
+  return [attrs.transposeA ? columnsA : rowsA, inner, attrs.transposeB ? rowsB : columnsB];
+}
+
+function outputShape({ a, b }: MatMulCall['inputs'], m: number, n: number): number[] {
+  const batch = tf.broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
+  return [...batch, m, n];
+}
+
+function untransposed(scratch: Scratch, x: tf.TensorInfo, transpose: boolean): Operand {
+  const tensor = transpose ? scratch.run('Transpose', { x }, { perm: [0, 2, 1] }) : x;
+  const [, rows, columns] = tensor.shape as [number, number, number];
+  return { tensor, rows, columns };
+}
+
+function multiplyBatch(
+  plan: { backend: WasmBackend; scratch: Scratch; stock: MatMul; batch: number },
+  a: Operand,
+  b: Operand,
+): tf.TensorInfo {
+  const { backend, scratch, stock, batch } = plan;
+  const attrs = { transposeA: false, transposeB: false };
+  if (batch === 1) return stock({ inputs: { a: a.tensor, b: b.tensor }, backend, attrs });
+  const out = allocateFloats(backend, [batch, a.rows, b.columns]);
+  for (let entry = 0; entry < batch; entry++) {
+    const inputs = { a: borrowEntry(scratch, a, entry), b: borrowEntry(scratch, b, entry) };
+    const product = stock({ inputs, backend, attrs });
+    borrowFloats(backend, out).set(borrowFloats(backend, product), entry * a.rows * b.columns);
+    backend.disposeData(product.dataId);
+  }
+  return out;
+}
+
+function borrowEntry(scratch: Scratch, { tensor, rows, columns }: Operand, entry: number): tf.TensorInfo {
+  return scratch.borrowWindow(tensor, entry * rows * columns, [1, rows, columns]);
+}

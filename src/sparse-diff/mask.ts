@@ -1,0 +1,43 @@
+import type { Op, SparseOp } from '../payload/index.js';
+import { type Values, valuesOf } from '../train/index.js';
+import { quantiseNonZero } from './levels.js';
+
+/** Row-major positions of the weights that change, by tensor; ascending. */
+export type Positions = ReadonlyMap<string, Uint32Array>;
+
+/** Adds quantised changes to the weights at a mask's positions. */
+export function addMasked(weights: Values, positions: Positions, changes: Values, bits: number): void {
+  for (const [name, places] of positions) {
+    const target = valuesOf(weights, name);
+    const { levels, scale } = quantiseNonZero(valuesOf(changes, name), bits);
+    places.forEach((place, i) => {
+      target[place] = (target[place] as number) + Math.fround((levels[i] as number) * scale);
+    });
+  }
+}
+
+/** @returns the values at some positions */
+export function gather(values: Float32Array, places: Uint32Array): Float32Array {
+  return Float32Array.from(places, (place) => values[place] as number);
+}
+
+/** @returns the sparse ops of a mask, without positions whose change is exactly zero */
+export function maskOps(positions: Positions, changes: Values, bits: number): Op[] {
+  return [...positions].flatMap(([tensor, places]): SparseOp[] => {
+    const { levels, scale } = quantiseNonZero(valuesOf(changes, tensor), bits);
+    const kept = Array.from(levels.keys()).filter((i) => levels[i] !== 0);
+    if (kept.length === 0) return [];
+    const op = {
+      positions: Uint32Array.from(kept, (i) => places[i] as number),
+      levels: Int16Array.from(kept, (i) => levels[i] as number),
+    };
+    return [{ kind: 'sparse', tensor, bits, scale, ...op }];
+  });
+}
+
+/** @returns the share of weights that a mask changes */
+export function densityOf(positions: Positions, weightCount: number): number {
+  let count = 0;
+  for (const places of positions.values()) count += places.length;
+  return count / weightCount;
+}

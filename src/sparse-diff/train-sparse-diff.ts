@@ -1,0 +1,103 @@
+import { elementCount } from '../model/index.js';
+import {
+  createDensePart,
+  type DiffPart,
+  type Layout,
+  layOut,
+  type PartContext,
+  pickValues,
+  type TrainDiffOptions,
+  type TrainedDiff,
+  trainDiff,
+  type Values,
+} from '../train/index.js';
+import { createAnnealedPart } from './annealed-part.js';
+import { densityOf } from './mask.js';
+import { createRewoundPart } from './rewound-part.js';
+import { affordablePositions, fineTuneSaliency, type Saliency, type Scope } from './saliency.js';
+
+/** What `trainSparseDiff` takes beside what both trainers take. */
+export interface TrainSparseDiffOptions extends TrainDiffOptions {
+  /**
+   * `rewind` (default): the mask is read off the full fine-tune, then the diff trains on it from zero. `anneal`: the
+   * mask is found while the diff trains, with gates that harden.
+   */
+  readonly selection?: 'rewind' | 'anneal' | undefined;
+  /** Default `fisher`. */
+  readonly saliency?: Saliency | undefined;
+  /** Default `global`. */
+  readonly scope?: Scope | undefined;
+  /** Bits a changed weight: 1 to 8; default 3. */
+  readonly bits?: number | undefined;
+  /** For `anneal`: temperature of the gates at the start (default 1) and when the mask is fixed (default 0.05). */
+  readonly temperatures?: { readonly first: number; readonly last: number } | undefined;
+  /** For `anneal`: share of the steps after which the mask is fixed; default 0.6. */
+  readonly fixedFrom?: number | undefined;
+}
+
+type Settings = Required<
+  Pick<TrainSparseDiffOptions, 'selection' | 'saliency' | 'scope' | 'bits' | 'fixedFrom'>
+> & {
+  temperatures: { first: number; last: number };
+};
+
+/**
+ * Trains a sparse diff: the most salient weights of the matrices change, as many as the budget pays for; biases and
+ * norms get a dense op.
+ *
+ * @throws NeuralDiffError `budget-impossible`, `training-diverged`, `bad-data`; the signal's reason
+ *
+ * @example
+ * const { payload } = await trainSparseDiff({ task: createTask(model), train, validation, budget: '20kB' });
+ */
+export function trainSparseDiff(options: TrainSparseDiffOptions): Promise<TrainedDiff> {
+  const settings: Settings = {
+    selection: options.selection ?? 'rewind',
+    saliency: options.saliency ?? 'fisher',
+    scope: options.scope ?? 'global',
+    bits: options.bits ?? 3,
+    fixedFrom: options.fixedFrom ?? 0.6,
+    temperatures: options.temperatures ?? { first: 1, last: 0.05 },
+  };
+  checkSettings(settings);
+  const createParts = (context: PartContext) => createSparseParts(context, settings);
+  return trainDiff(options, { epochs: 24, learningRate: 5e-3, createParts });
+}
+
+function checkSettings({ bits, fixedFrom, temperatures }: Settings): void {
+  if (!Number.isInteger(bits) || bits < 1 || bits > 8)
+    throw new RangeError(`expected 1 to 8 bits a weight, got ${bits}`);
+  if (!(fixedFrom > 0 && fixedFrom < 1))
+    throw new RangeError(`expected fixedFrom between 0 and 1, got ${fixedFrom}`);
+  if (!(temperatures.last > 0 && temperatures.first >= temperatures.last)) {
+    throw new RangeError('expected temperatures that fall and stay above 0');
+  }
+}
+
+function createSparseParts(context: PartContext, settings: Settings): DiffPart[] {
+  const layout = layOut(context.base, context);
+  const dense = createDensePart(pickValues(context.base.trainable, layout.vectors), context.denseBits);
+  if (layout.matrices.length === 0) return [dense];
+  const weightCount = layout.matrices.reduce((sum, info) => sum + elementCount(info), 0);
+  const choose = (saliency: Values) =>
+    affordablePositions(saliency, { layout, budgetBytes: context.budgetBytes, ...settings });
+  const guess = choose(fineTuneSaliency(context.full, layout, settings.saliency));
+  if (settings.selection === 'rewind') return [createRewoundPart(guess, { ...settings, weightCount }), dense];
+  return [annealed({ context, layout, settings, choose, density: densityOf(guess, weightCount) }), dense];
+}
+
+/** The density that the full fine-tune's mask affords is where the schedule heads; the final mask is fitted anew. */
+function annealed(setup: {
+  context: PartContext;
+  layout: Layout;
+  settings: Settings;
+  choose: (saliency: Values) => ReturnType<typeof affordablePositions>;
+  density: number;
+}): DiffPart {
+  const { context, layout, settings, choose, density } = setup;
+  return createAnnealedPart(pickValues(context.base.trainable, layout.matrices), {
+    ...settings,
+    density,
+    choose,
+  });
+}

@@ -1,0 +1,121 @@
+import * as tf from '@tensorflow/tfjs';
+import { NeuralDiffError } from '../model/index.js';
+import { createRandom, shuffledIndexes } from './random.js';
+
+/** One tensor, or several by place or by the name of the model's input or output. */
+export type Tensors = tf.Tensor | tf.Tensor[] | { [name: string]: tf.Tensor };
+
+/** A whole set of examples in memory; the first dimension counts them. */
+export interface ArrayData {
+  readonly xs: Tensors;
+  readonly ys: Tensors;
+}
+
+/** Examples to learn from or to measure with: whole arrays, or a dataset that is batched already. */
+export type Data = ArrayData | tf.data.Dataset<tf.TensorContainer>;
+
+/** Some examples, in the order of the model's inputs and outputs. */
+export interface Batch {
+  readonly xs: tf.Tensor[];
+  readonly ys: tf.Tensor[];
+  /** Which examples of an array set these are. */
+  readonly indexes?: tf.Tensor1D;
+}
+
+/** @returns whether a set is whole arrays */
+export function isArrayData(data: Data): data is ArrayData {
+  return 'xs' in data && 'ys' in data;
+}
+
+/**
+ * Brings tensors into the order of the model's inputs or outputs.
+ *
+ * @throws NeuralDiffError `bad-data` for another number of tensors or an unknown name
+ */
+export function listTensors(tensors: Tensors, names: readonly string[]): tf.Tensor[] {
+  const list =
+    tensors instanceof tf.Tensor
+      ? [tensors]
+      : Array.isArray(tensors)
+        ? tensors
+        : names.map((name) => tensors[name] as tf.Tensor);
+  if (list.length === names.length && list.every((tensor) => tensor instanceof tf.Tensor)) return list;
+  throw new NeuralDiffError(
+    'bad-data',
+    `Cannot use data: expected tensors for [${names}], got ${list.length}`,
+  );
+}
+
+/** The model's inputs and outputs. */
+export interface Ports {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+}
+
+/**
+ * Counts the examples of an array set.
+ *
+ * @throws NeuralDiffError `bad-data` when there are none or the arrays disagree
+ */
+export function exampleCount(data: ArrayData, ports: Ports): number {
+  const lists = [...listTensors(data.xs, ports.inputNames), ...listTensors(data.ys, ports.outputNames)];
+  const counts = new Set(lists.map((tensor) => tensor.shape[0] ?? 0));
+  const [count] = counts;
+  if (counts.size === 1 && count !== undefined && count > 0) return count;
+  throw new NeuralDiffError(
+    'bad-data',
+    `Cannot use data: expected equally many examples, got ${[...counts]}`,
+  );
+}
+
+/** How a set is cut into batches. */
+export interface BatchOptions {
+  /** Examples a batch; a dataset brings its own batches. */
+  readonly batchSize: number;
+  readonly seed: number;
+  /** Each epoch of an array set has an order of its own. */
+  readonly epoch: number;
+}
+
+/** Walks through a set once, array sets in a seeded random order. A batch's tensors live until the next batch. */
+export async function* borrowBatches(data: Data, ports: Ports, options: BatchOptions): AsyncGenerator<Batch> {
+  if (!isArrayData(data)) {
+    yield* borrowDatasetBatches(data, ports);
+    return;
+  }
+  const xs = listTensors(data.xs, ports.inputNames);
+  const ys = listTensors(data.ys, ports.outputNames);
+  const count = exampleCount(data, ports);
+  const order = shuffledIndexes(count, createRandom((options.seed + options.epoch) >>> 0));
+  for (let start = 0; start < count; start += options.batchSize) {
+    const indexes = tf.tensor1d(order.subarray(start, start + options.batchSize), 'int32');
+    const batch = {
+      xs: xs.map((x) => tf.gather(x, indexes)),
+      ys: ys.map((y) => tf.gather(y, indexes)),
+      indexes,
+    };
+    yield batch;
+    tf.dispose([batch.xs, batch.ys, indexes]);
+  }
+}
+
+async function* borrowDatasetBatches(
+  data: tf.data.Dataset<tf.TensorContainer>,
+  ports: Ports,
+): AsyncGenerator<Batch> {
+  const iterator = await data.iterator();
+  for (let item = await iterator.next(); !item.done; item = await iterator.next()) {
+    const { xs, ys } = (item.value ?? {}) as Partial<ArrayData>;
+    if (xs === undefined || ys === undefined) {
+      throw new NeuralDiffError('bad-data', 'Cannot use dataset: expected elements with "xs" and "ys"');
+    }
+    yield { xs: listTensors(xs, ports.inputNames), ys: listTensors(ys, ports.outputNames) };
+    tf.dispose(item.value);
+  }
+}
+
+/** @returns the batches in an epoch, or undefined where a dataset does not know its size */
+export function batchesPerEpoch(data: Data, ports: Ports, batchSize: number): number | undefined {
+  if (isArrayData(data)) return Math.ceil(exampleCount(data, ports) / batchSize);
+  return Number.isFinite(data.size) && data.size > 0 ? data.size : undefined;
+}

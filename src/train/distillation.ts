@@ -1,0 +1,97 @@
+import * as tf from '@tensorflow/tfjs';
+import { assignValues } from '../tfjs/index.js';
+import { type ArrayData, type Batch, type Data, exampleCount, isArrayData, listTensors } from './data.js';
+import type { Values } from './part.js';
+import type { OutputKind, Task } from './task.js';
+
+/** How strongly, and how softly, a student follows its teacher. */
+export interface DistillationOptions {
+  /** Share of the loss that compares with the teacher: 0 to 1; default 0.7. */
+  readonly weight?: number;
+  /** Divides the logits of both; default 2. */
+  readonly temperature?: number;
+}
+
+/** Gives a batch's outputs as the teacher sees them. */
+export interface Teacher {
+  outputs(batch: Batch): tf.Tensor[];
+  dispose(): void;
+}
+
+/** Examples a batch when a teacher looks at a whole array set. */
+const TEACHER_BATCH = 256;
+
+/**
+ * Makes a teacher of the task's own model with other weights. An array set is seen once, in advance; a dataset is seen
+ * batch by batch, by a second forward pass.
+ *
+ * @param task the task; its variables are left as they are
+ * @param weights the teacher's weights
+ * @param data the set that will be trained on
+ */
+export function createTeacher(task: Task, weights: Values, data: Data): Teacher {
+  if (!isArrayData(data)) return liveTeacher(task, weights);
+  const outputs = withWeights(task, weights, () => outputsOfAll(task, data));
+  return {
+    outputs: (batch) => outputs.map((output) => tf.gather(output, batch.indexes as tf.Tensor1D)),
+    dispose: () => tf.dispose(outputs),
+  };
+}
+
+function outputsOfAll(task: Task, data: ArrayData): tf.Tensor[] {
+  const xs = listTensors(data.xs, task.inputNames);
+  const count = exampleCount(data, task);
+  return tf.tidy(() => {
+    const pieces: tf.Tensor[][] = [];
+    for (let start = 0; start < count; start += TEACHER_BATCH) {
+      const size = Math.min(TEACHER_BATCH, count - start);
+      pieces.push(tf.tidy(() => task.outputs(xs.map((x) => tf.slice(x, start, size)))));
+    }
+    return task.outputNames.map((_, i) => tf.concat(pieces.map((piece) => piece[i] as tf.Tensor)));
+  });
+}
+
+function liveTeacher(task: Task, weights: Values): Teacher {
+  return {
+    outputs: (batch) => withWeights(task, weights, () => task.outputs(batch.xs)),
+    dispose() {},
+  };
+}
+
+/** Runs something with other weights in the task's variables and puts the present ones back. */
+function withWeights<T>(task: Task, weights: Values, run: () => T): T {
+  const changed = task.weights.filter((weight) => weights.has(weight.name));
+  const present = changed.map((weight) => tf.keep(weight.variable.clone()));
+  for (const { name, variable } of changed) assignValues(variable, weights.get(name) as Float32Array);
+  try {
+    return run();
+  } finally {
+    changed.forEach(({ variable }, i) => {
+      variable.assign(present[i] as tf.Tensor);
+    });
+    tf.dispose(present);
+  }
+}
+
+/**
+ * Compares a student's outputs with its teacher's.
+ *
+ * Source: G. Hinton, O. Vinyals, J. Dean, "Distilling the Knowledge in a Neural Network", 2015. Probabilities count as
+ * logits after a logarithm; plain values are compared by their squared difference.
+ *
+ * @returns a scalar, the Kullback-Leibler divergence times the squared temperature, averaged over the batch
+ */
+export function distillationLoss(
+  student: tf.Tensor,
+  teacher: tf.Tensor,
+  options: { kind: OutputKind; temperature: number },
+): tf.Scalar {
+  if (options.kind === 'values') return tf.losses.meanSquaredError(teacher, student) as tf.Scalar;
+  const soften = (output: tf.Tensor): tf.Tensor => {
+    const logits = options.kind === 'logits' ? output : tf.log(tf.clipByValue(output, 1e-7, 1));
+    return tf.logSoftmax(tf.div(logits, options.temperature));
+  };
+  const target = soften(teacher);
+  const divergence = tf.sum(tf.mul(tf.exp(target), tf.sub(target, soften(student))), -1);
+  return tf.mul(tf.mean(divergence), options.temperature ** 2);
+}

@@ -1,0 +1,13 @@
+export { type Budget, budgetBytes, float32Bytes, impossibleBudget } from './budget.js';
+export type { ArrayData, Batch, Data, Ports, Tensors } from './data.js';
+export { createDensePart } from './dense-part.js';
+export type { DistillationOptions } from './distillation.js';
+export { type FineTuned, type FineTuneOptions, fineTune, type TrainingOptions } from './fine-tune.js';
+export { type Layout, largestThatFits, layOut, pickValues } from './layout.js';
+export type { EpochReport, LoopOptions, StepReport } from './loop.js';
+export { type PackedDiff, packDiff, patchModel } from './pack.js';
+export { type DiffPart, type Progress, type Values, valuesOf } from './part.js';
+export { asScale, type Quantised, quantiseUniform, rootMeanSquare } from './quantise.js';
+export { createRandom, type Random } from './random.js';
+export { createTask, type Metrics, type OutputKind, type Task, type TaskOptions } from './task.js';
+export { type PartContext, type TrainDiffOptions, type TrainedDiff, trainDiff } from './train-diff.js';

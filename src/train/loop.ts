@@ -1,0 +1,232 @@
+import * as tf from '@tensorflow/tfjs';
+import { NeuralDiffError } from '../model/index.js';
+import { assignValues } from '../tfjs/index.js';
+import { type Batch, batchesPerEpoch, borrowBatches, type Data } from './data.js';
+import { type DistillationOptions, distillationLoss, type Teacher } from './distillation.js';
+import { type DiffPart, type Values, valuesOf } from './part.js';
+import type { Task } from './task.js';
+
+/** What is reported after a step. */
+export interface StepReport {
+  /** `fine-tune` for the reference and teacher, `diff` for the diff itself. */
+  readonly phase: 'fine-tune' | 'diff';
+  /** Counted from 0. */
+  readonly epoch: number;
+  readonly epochs: number;
+  /** Steps done in all epochs so far. */
+  readonly step: number;
+  /** Steps in all, or undefined in the first epoch of a dataset of unknown size. */
+  readonly steps: number | undefined;
+  readonly loss: number;
+  /** What the parts say of themselves: density, temperature, buckets. */
+  readonly state: Readonly<Record<string, number>>;
+}
+
+/** What is reported after an epoch. */
+export interface EpochReport {
+  readonly phase: 'fine-tune' | 'diff';
+  readonly epoch: number;
+  readonly epochs: number;
+  /** Mean over the epoch's steps. */
+  readonly loss: number;
+}
+
+/** What every training run takes. */
+export interface LoopOptions {
+  readonly epochs: number;
+  readonly batchSize: number;
+  /** Peak learning rate; it falls to zero along half a cosine. */
+  readonly learningRate: number;
+  /** Makes the optimiser of θ; Adam unless given. */
+  readonly optimizer?: ((learningRate: number) => tf.Optimizer) | undefined;
+  readonly seed: number;
+  /** Stops between two steps with the signal's reason; the task's variables get their values back. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onStep?: ((report: StepReport) => void) | undefined;
+  readonly onEpoch?: ((report: EpochReport) => void | Promise<void>) | undefined;
+}
+
+/** One training run. */
+export interface LoopJob {
+  readonly phase: StepReport['phase'];
+  readonly task: Task;
+  readonly data: Data;
+  /** Frozen values of the tensors that the parts change. */
+  readonly base: Values;
+  readonly parts: readonly DiffPart[];
+  readonly teacher?: Teacher | undefined;
+  readonly distillation?: DistillationOptions | undefined;
+}
+
+/**
+ * Trains the parts' θ: for every batch, materialise the weights, run the model, pull the gradients back, step.
+ * On return the task's variables hold the last step's weights, not the final ones: whoever calls decides what to put
+ * there.
+ *
+ * @throws NeuralDiffError `training-diverged` when the loss is no longer a number, `bad-data`; the signal's reason
+ */
+export async function trainParts(job: LoopJob, options: LoopOptions): Promise<void> {
+  const session = new TrainingSession(job, options);
+  try {
+    for (let epoch = 0; epoch < options.epochs; epoch++) await session.runEpoch(epoch);
+  } finally {
+    session.dispose();
+  }
+}
+
+/** Steps between two breaths: enough to stay responsive, few enough not to slow small models down. */
+const STEPS_PER_YIELD = 4;
+
+class TrainingSession {
+  readonly #job: LoopJob;
+  readonly #options: LoopOptions;
+  readonly #optimizer: tf.Optimizer;
+  /** θ as the optimiser sees it, in the order of the parts' parameters. */
+  readonly #theta: tf.Variable[];
+  readonly #variables: Map<string, tf.Variable>;
+  #stepsPerEpoch: number | undefined;
+  #step = 0;
+
+  constructor(job: LoopJob, options: LoopOptions) {
+    this.#job = job;
+    this.#options = options;
+    this.#optimizer = options.optimizer?.(options.learningRate) ?? tf.train.adam(options.learningRate);
+    this.#theta = this.#parameters().map((values) => tf.variable(tf.tensor1d(values.slice())));
+    this.#variables = variablesOf(job.task, job.base);
+    this.#stepsPerEpoch = batchesPerEpoch(job.data, job.task, options.batchSize);
+  }
+
+  dispose(): void {
+    tf.dispose(this.#theta);
+    this.#optimizer.dispose();
+  }
+
+  async runEpoch(epoch: number): Promise<void> {
+    const { epochs, batchSize, seed, onEpoch } = this.#options;
+    const { phase, data, task } = this.#job;
+    let sum = 0;
+    let count = 0;
+    for await (const batch of borrowBatches(data, task, { batchSize, seed, epoch })) {
+      this.#options.signal?.throwIfAborted();
+      const loss = this.#runStep(batch, epoch, count);
+      sum += loss;
+      count++;
+      if (this.#step % STEPS_PER_YIELD === 0) await tf.nextFrame();
+    }
+    if (count === 0) throw new NeuralDiffError('bad-data', 'Cannot train: the dataset has no batches');
+    this.#stepsPerEpoch ??= count;
+    await onEpoch?.({ phase, epoch, epochs, loss: sum / count });
+  }
+
+  #runStep(batch: Batch, epoch: number, stepInEpoch: number): number {
+    const { epochs, learningRate, onStep } = this.#options;
+    const done = Math.min(
+      (epoch + stepInEpoch / (this.#stepsPerEpoch ?? Number.POSITIVE_INFINITY)) / epochs,
+      1,
+    );
+    setLearningRate(this.#optimizer, learningRate * 0.5 * (1 + Math.cos(Math.PI * done)));
+    for (const part of this.#job.parts) part.advance({ done });
+    putWeights(this.#variables, materialise(this.#job.base, this.#job.parts));
+    const { loss, gradients } = this.#gradients(batch);
+    if (!Number.isFinite(loss)) {
+      const message = `Cannot go on training: the loss is ${loss} in epoch ${epoch + 1}; try a lower learning rate`;
+      throw new NeuralDiffError('training-diverged', message, { facts: { loss, epoch } });
+    }
+    this.#updateTheta(this.#job.parts.flatMap((part) => part.pullBack(gradients)));
+    this.#step++;
+    const steps = this.#stepsPerEpoch === undefined ? undefined : this.#stepsPerEpoch * epochs;
+    onStep?.({
+      phase: this.#job.phase,
+      epoch,
+      epochs,
+      step: this.#step,
+      steps,
+      loss,
+      state: this.#describe(),
+    });
+    return loss;
+  }
+
+  #gradients(batch: Batch): { loss: number; gradients: Values } {
+    const variables = [...this.#variables.values()];
+    const gradients = new Map<string, Float32Array>();
+    let loss = Number.NaN;
+    tf.tidy(() => {
+      const { value, grads } = tf.variableGrads(() => totalLoss(this.#job, batch), variables);
+      loss = value.dataSync()[0] as number;
+      for (const [name, variable] of this.#variables) {
+        const gradient = grads[variable.name];
+        gradients.set(
+          name,
+          gradient ? (gradient.dataSync() as Float32Array) : new Float32Array(variable.size),
+        );
+      }
+    });
+    return { loss, gradients };
+  }
+
+  #updateTheta(gradients: readonly Float32Array[]): void {
+    tf.tidy(() => {
+      const named = this.#theta.map((variable, i) => ({
+        name: variable.name,
+        tensor: tf.tensor1d(gradients[i] as Float32Array),
+      }));
+      this.#optimizer.applyGradients(named);
+    });
+    this.#parameters().forEach((values, i) => {
+      values.set((this.#theta[i] as tf.Variable).dataSync());
+    });
+  }
+
+  #parameters(): Float32Array[] {
+    return this.#job.parts.flatMap((part) => part.parameters);
+  }
+
+  #describe(): Record<string, number> {
+    return Object.assign({}, ...this.#job.parts.map((part) => part.describe()));
+  }
+}
+
+function totalLoss(job: LoopJob, batch: Batch): tf.Scalar {
+  const outputs = job.task.outputs(batch.xs);
+  const loss = job.task.loss(outputs, batch);
+  if (job.teacher === undefined) return loss;
+  const { weight = 0.7, temperature = 2 } = job.distillation ?? {};
+  const targets = job.teacher.outputs(batch);
+  const parts = outputs.map((output, i) =>
+    distillationLoss(output, targets[i] as tf.Tensor, {
+      kind: job.task.outputKinds[i] ?? 'values',
+      temperature,
+    }),
+  );
+  return tf.add(tf.mul(loss, 1 - weight), tf.mul(tf.addN(parts), weight));
+}
+
+/** @returns base plus every part's diff, as new arrays */
+export function materialise(base: Values, parts: readonly DiffPart[]): Values {
+  const weights = new Map([...base].map(([name, values]) => [name, values.slice()]));
+  for (const part of parts) part.materialise(weights);
+  return weights;
+}
+
+/** @returns the task's variables for the tensors that are trained */
+export function variablesOf(task: Task, base: Values): Map<string, tf.Variable> {
+  return new Map(
+    task.weights.filter((weight) => base.has(weight.name)).map((weight) => [weight.name, weight.variable]),
+  );
+}
+
+/** Puts weights into variables. */
+export function putWeights(variables: ReadonlyMap<string, tf.Variable>, weights: Values): void {
+  for (const [name, variable] of variables) assignValues(variable, valuesOf(weights, name));
+}
+
+/** TensorFlow.js optimisers read `learningRate` at every step; only some have a setter for it. */
+function setLearningRate(optimizer: tf.Optimizer, learningRate: number): void {
+  const settable = optimizer as unknown as {
+    learningRate: number;
+    setLearningRate?: (value: number) => void;
+  };
+  if (settable.setLearningRate) settable.setLearningRate(learningRate);
+  else settable.learningRate = learningRate;
+}

@@ -1,0 +1,64 @@
+import { byteLength, type Model, type TensorInfo } from '../model/index.js';
+import { copyWeights, infoOf } from '../tfjs/index.js';
+import { type Data, exampleCount, isArrayData } from './data.js';
+import { putWeights, variablesOf } from './loop.js';
+import type { Values } from './part.js';
+import type { Metrics, Task } from './task.js';
+
+/** The weights that a task's variables hold when training starts, and how to get them back. */
+export interface BaseWeights {
+  readonly model: Model;
+  readonly tensors: readonly TensorInfo[];
+  /** The trainable float32 tensors. */
+  readonly trainable: Values;
+}
+
+/**
+ * Takes down the base from the task's variables.
+ *
+ * @throws TypeError when no weight is trainable
+ */
+export function takeBase(task: Task): BaseWeights {
+  const model = copyWeights(task.weights);
+  const names = new Set(
+    task.weights.filter((w) => w.trainable && w.variable.dtype === 'float32').map((w) => w.name),
+  );
+  if (names.size === 0) throw new TypeError('Cannot train: the model has no trainable float32 weights');
+  return { model, tensors: task.weights.map(infoOf), trainable: valuesOfModel(model, names) };
+}
+
+/** @returns the float32 values of a model's tensors, as copies */
+export function valuesOfModel(model: Model, names: ReadonlySet<string>): Values {
+  return new Map(
+    model.tensors
+      .filter((tensor) => names.has(tensor.name))
+      .map((tensor) => [
+        tensor.name,
+        new Float32Array(tensor.bytes.slice().buffer, 0, byteLength(tensor) / 4),
+      ]),
+  );
+}
+
+/** Runs something and puts every weight of the base back into the task's variables, whatever happened. */
+export async function withBaseRestored<T>(task: Task, base: BaseWeights, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } finally {
+    const names = new Set(
+      base.model.tensors.filter((tensor) => tensor.dtype === 'float32').map(({ name }) => name),
+    );
+    const values = valuesOfModel(base.model, names);
+    putWeights(variablesOf(task, values), values);
+  }
+}
+
+/** Measures the task with some weights in its variables. */
+export async function measure(task: Task, weights: Values, data: Data): Promise<Metrics> {
+  putWeights(variablesOf(task, weights), weights);
+  return task.evaluate(data);
+}
+
+/** Checks data before any time is spent on it. */
+export function checkData(task: Task, data: Data): void {
+  if (isArrayData(data)) exampleCount(data, task);
+}

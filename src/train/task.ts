@@ -1,0 +1,101 @@
+import * as tf from '@tensorflow/tfjs';
+import { type NamedWeight, namedWeights } from '../tfjs/index.js';
+import { type Batch, type Data, isArrayData, listTensors, type Ports } from './data.js';
+
+/** Values measured on a set: `loss`, and the model's metrics under their names (`accuracy`, …). */
+export type Metrics = Readonly<Record<string, number>>;
+
+/** What the numbers of an output mean; it decides how a student is compared with its teacher. */
+export type OutputKind = 'probabilities' | 'logits' | 'values';
+
+/**
+ * What is being learned: some variables, and how they turn a batch into a loss. `createTask` makes one of a compiled
+ * LayersModel; for any other model write the five members by hand.
+ */
+export interface Task extends Ports {
+  readonly weights: readonly NamedWeight[];
+  /** One an output. */
+  readonly outputKinds: readonly OutputKind[];
+  /** Runs the model on a batch's inputs, with the variables as they are. */
+  outputs(xs: tf.Tensor[]): tf.Tensor[];
+  /** The scalar to minimise. */
+  loss(outputs: tf.Tensor[], batch: Batch): tf.Scalar;
+  /** Measures the model, with the variables as they are, in inference mode. */
+  evaluate(data: Data): Promise<Metrics>;
+}
+
+/** How a LayersModel becomes a task. */
+export interface TaskOptions {
+  /**
+   * `inference` (default): dropout is off and batch normalisation uses, and keeps, the base's statistics, so that a
+   * diff changes trained weights alone. `training`: as `model.fit` would run it; moving statistics are restored after.
+   */
+  readonly mode?: 'inference' | 'training';
+  /** What the outputs mean; read from the last layers' activations unless given. */
+  readonly outputKind?: OutputKind;
+  /** Examples a batch when array sets are measured. */
+  readonly evaluationBatchSize?: number;
+}
+
+/**
+ * Makes a task of a compiled LayersModel: its loss, its metrics, its regularisers.
+ *
+ * @param model any LayersModel after `compile`
+ * @throws TypeError when the model is not compiled
+ */
+export function createTask(model: tf.LayersModel, options: TaskOptions = {}): Task {
+  const lossFunctions = lossFunctionsOf(model);
+  const training = options.mode === 'training';
+  const outputNames = model.outputNames;
+  return {
+    weights: namedWeights(model),
+    inputNames: model.inputNames,
+    outputNames,
+    outputKinds: outputNames.map((_, i) => options.outputKind ?? outputKindOf(model, i)),
+    outputs(xs) {
+      const outputs = model.apply(xs.length === 1 ? (xs[0] as tf.Tensor) : xs, { training }) as
+        | tf.Tensor
+        | tf.Tensor[];
+      return Array.isArray(outputs) ? outputs : [outputs];
+    },
+    loss(outputs, batch) {
+      const parts = lossFunctions.map((loss, i) =>
+        tf.mean(loss(batch.ys[i] as tf.Tensor, outputs[i] as tf.Tensor)),
+      );
+      return tf.addN([...parts, ...model.calculateLosses()]) as tf.Scalar;
+    },
+    async evaluate(data) {
+      const scalars = isArrayData(data)
+        ? model.evaluate(listTensors(data.xs, model.inputNames), listTensors(data.ys, outputNames), {
+            batchSize: options.evaluationBatchSize ?? 128,
+          })
+        : await model.evaluateDataset(data as tf.data.Dataset<tf.TensorContainerObject>, {});
+      return nameMetrics(model, Array.isArray(scalars) ? scalars : [scalars]);
+    },
+  };
+}
+
+/** A Sequential keeps what `compile` made of its losses in the model that it wraps. */
+function lossFunctionsOf(model: tf.LayersModel): tf.LayersModel['lossFunctions'] {
+  const wrapped = (model as unknown as { model?: tf.LayersModel }).model;
+  const functions = model.lossFunctions ?? wrapped?.lossFunctions;
+  if (functions === undefined) throw new TypeError('Cannot use model: compile it with a loss first');
+  return functions;
+}
+
+function outputKindOf(model: tf.LayersModel, index: number): OutputKind {
+  const { sourceLayer } = model.outputs[index] as tf.SymbolicTensor;
+  const activation = sourceLayer.getConfig().activation;
+  if (activation === 'softmax' || sourceLayer.getClassName() === 'Softmax') return 'probabilities';
+  return 'values';
+}
+
+/** TensorFlow.js shortens `accuracy` to `acc`. */
+function nameMetrics(model: tf.LayersModel, scalars: tf.Scalar[]): Metrics {
+  const entries = scalars.map((scalar, i) => {
+    const name = model.metricsNames[i] ?? `metric${i}`;
+    return [name === 'acc' ? 'accuracy' : name, scalar.dataSync()[0] as number] as const;
+  });
+  tf.dispose(scalars);
+  return Object.fromEntries(entries);
+}

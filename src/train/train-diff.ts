@@ -1,0 +1,103 @@
+import type { Meta } from '../payload/index.js';
+import { type Budget, budgetBytes, float32Bytes, impossibleBudget } from './budget.js';
+import type { Data } from './data.js';
+import { createTeacher, type DistillationOptions } from './distillation.js';
+import { type FineTuned, fineTune, loopOptions, type TrainingOptions } from './fine-tune.js';
+import { layOut } from './layout.js';
+import { trainParts } from './loop.js';
+import { type PackedDiff, packDiff } from './pack.js';
+import type { DiffPart } from './part.js';
+import {
+  type BaseWeights,
+  checkData,
+  measure,
+  takeBase,
+  valuesOfModel,
+  withBaseRestored,
+} from './session.js';
+import type { Metrics, Task } from './task.js';
+
+/** What both trainers take. */
+export interface TrainDiffOptions extends TrainingOptions {
+  readonly task: Task;
+  readonly train: Data;
+  /** Measured with the base, the full fine-tune and the decoded payload. */
+  readonly validation?: Data | undefined;
+  /** Bytes of the whole payload file that it will not exceed. */
+  readonly budget: Budget;
+  /**
+   * The full fine-tune that guides the diff; trained first unless given. Its epochs, learning rate and optimiser are
+   * those of `fineTune` here.
+   */
+  readonly fullFineTune?: FineTuned | undefined;
+  readonly fineTune?: Pick<TrainingOptions, 'epochs' | 'learningRate' | 'optimizer'> | undefined;
+  /** How the diff learns from the full fine-tune's outputs; `false` to learn from labels alone. */
+  readonly distillation?: DistillationOptions | false | undefined;
+  /** Bits a weight of biases and norms: 4 (default) or 8. */
+  readonly denseBits?: 4 | 8 | undefined;
+  readonly meta?: Meta | undefined;
+}
+
+/** A trained and packed diff. */
+export interface TrainedDiff extends PackedDiff {
+  /** Payload bytes as a share of the float32 model. */
+  readonly share: number;
+  /** On the validation set (empty without one); `diff` is that of the decoded payload applied to the base. */
+  readonly metrics: { readonly base: Metrics; readonly full: Metrics; readonly diff: Metrics };
+}
+
+/** What a kind of diff needs to set itself up. */
+export interface PartContext {
+  readonly base: BaseWeights;
+  readonly full: FineTuned;
+  readonly budgetBytes: number;
+  readonly denseBits: 4 | 8;
+  readonly seed: number;
+  readonly meta: Meta;
+}
+
+/**
+ * Trains a diff of one kind: full fine-tune, teacher, diff under the budget, packing, measuring. The task's variables
+ * get the base back.
+ *
+ * @param options what both trainers take
+ * @param kind default epochs and learning rate, and how to make the kind's parts
+ */
+export async function trainDiff(
+  options: TrainDiffOptions,
+  kind: { epochs: number; learningRate: number; createParts: (context: PartContext) => DiffPart[] },
+): Promise<TrainedDiff> {
+  const { task, train, validation, meta = {}, denseBits = 4 } = options;
+  const loop = loopOptions(options, kind);
+  checkData(task, train);
+  if (validation) checkData(task, validation);
+  const base = takeBase(task);
+  const bytes = budgetBytes(options.budget, base.tensors);
+  const least = layOut(base, { denseBits, meta }).fileBytes([]);
+  if (least > bytes) throw impossibleBudget(bytes, least);
+  return withBaseRestored(task, base, async () => {
+    const baseMetrics = validation ? await measure(task, base.trainable, validation) : {};
+    const full = options.fullFineTune ?? (await runFineTune(options));
+    const parts = kind.createParts({ base, full, budgetBytes: bytes, denseBits, seed: loop.seed, meta });
+    const { distillation } = options;
+    const teacher = distillation === false ? undefined : createTeacher(task, full.weights, train);
+    try {
+      const settings = distillation === false ? undefined : distillation;
+      const job = { phase: 'diff', task, data: train, base: base.trainable, parts, teacher } as const;
+      await trainParts({ ...job, distillation: settings }, loop);
+    } finally {
+      teacher?.dispose();
+    }
+    const packed = await packDiff(base.model, { ops: parts.flatMap((part) => part.ops()) }, meta);
+    const weights = valuesOfModel(packed.model, new Set(base.trainable.keys()));
+    const diffMetrics = validation ? await measure(task, weights, validation) : {};
+    const metrics = { base: baseMetrics, full: full.metrics, diff: diffMetrics };
+    return { ...packed, share: packed.payload.length / float32Bytes(base.tensors), metrics };
+  });
+}
+
+/** The full fine-tune shares data, batches, seed and callbacks with the diff; the rest is set for it alone. */
+function runFineTune(options: TrainDiffOptions): Promise<FineTuned> {
+  const { task, train, validation, batchSize, seed, signal, onStep, onEpoch } = options;
+  return fineTune({ task, train, validation, batchSize, seed, signal, onStep, onEpoch, ...options.fineTune });
+}
