@@ -33,6 +33,8 @@ export interface Recipe {
   readonly options?: RecipeOptions;
 }
 
+const DATA_EXPORT = 'a function that returns { train, validation }';
+
 /**
  * Loads a recipe.
  *
@@ -47,34 +49,22 @@ export async function loadRecipe(path: string): Promise<Recipe> {
     const message = `Cannot read recipe "${path}": ${(cause as Error).message}`;
     throw new NeuralDiffError('recipe-unreadable', message, { cause });
   }
-  expectExport(
-    path,
-    'data',
-    typeof module.data === 'function',
-    'a function that returns { train, validation }',
-  );
-  expectExport(path, 'loss', module.loss !== undefined, 'what model.compile takes as loss');
-  expectExport(
-    path,
-    'optimizer',
-    ['undefined', 'function'].includes(typeof module.optimizer),
-    'a function or nothing',
-  );
-  expectExport(
-    path,
-    'options',
-    ['undefined', 'object'].includes(typeof module.options),
-    'an object or nothing',
-  );
+  const { data, loss, optimizer, options } = module;
+  expectExport(path, 'data', { isRight: typeof data === 'function', expected: DATA_EXPORT });
+  expectExport(path, 'loss', { isRight: loss !== undefined, expected: 'what model.compile takes as loss' });
+  const isOptional = (value: unknown, type: string): boolean => value === undefined || typeof value === type;
+  expectExport(path, 'optimizer', {
+    isRight: isOptional(optimizer, 'function'),
+    expected: 'a function or nothing',
+  });
+  expectExport(path, 'options', { isRight: isOptional(options, 'object'), expected: 'an object or nothing' });
   return module as Recipe;
 }
 
-function expectExport(path: string, name: string, isRight: boolean, expected: string): void {
-  if (isRight) return;
-  throw new NeuralDiffError(
-    'recipe-invalid',
-    `Cannot use recipe "${path}": expected export "${name}" to be ${expected}`,
-  );
+function expectExport(path: string, name: string, check: { isRight: boolean; expected: string }): void {
+  if (check.isRight) return;
+  const message = `Cannot use recipe "${path}": expected export "${name}" to be ${check.expected}`;
+  throw new NeuralDiffError('recipe-invalid', message);
 }
 
 /**
@@ -100,11 +90,6 @@ export async function loadRecipeData(
 ): Promise<RecipeData> {
   const data = await runRecipe(path, () => recipe.data(context));
   const isSet = (value: unknown): boolean => typeof value === 'object' && value !== null;
-  expectExport(
-    path,
-    'data',
-    isSet(data) && isSet(data.train),
-    'a function that returns { train, validation }',
-  );
+  expectExport(path, 'data', { isRight: isSet(data) && isSet(data.train), expected: DATA_EXPORT });
   return data;
 }

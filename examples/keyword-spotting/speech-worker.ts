@@ -1,8 +1,10 @@
 import { parentPort } from 'node:worker_threads';
-import { speakTask, type VoiceTask } from './speech.js';
+import { createTaskRunner, type VoiceTask } from './speech.js';
 
-/** A thin shell around {@link speakTask}: a task in, its features out; an error ends the worker and reaches the caller. */
+const run = createTaskRunner();
+
+// A task in, its features out; an error ends the worker and reaches the one who asked.
 parentPort?.on('message', async (task: VoiceTask) => {
-  const features = await speakTask(task);
+  const features = await run(task);
   parentPort?.postMessage(features, [features.buffer]);
 });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { createResampler, drawPlacement, placeInClip, trimSilence } from './clip.js';
 import { CLIP_FEATURES, createFeatureExtractor } from './features.js';
-import { createSpeaker, type Utterance } from './speaker.js';
+import { createSpeaker, type Speaker, type Utterance } from './speaker.js';
 
 /** Threads that speak at once unless told otherwise. */
 const DEFAULT_WORKERS = 2;
@@ -77,31 +77,36 @@ function groupByVoice({ utterances, seed }: SynthesisOptions): Group[] {
 }
 
 /**
- * Speak all utterances of one voice on this thread.
+ * Prepare to speak on this thread, one voice after another.
  *
- * @param task the utterances and the seed
- * @returns their features one after another
+ * @returns a function from a task to the features of its utterances, one after another
  */
-export async function speakTask(task: VoiceTask): Promise<Float32Array<ArrayBuffer>> {
-  const speak = await createSpeaker();
+export function createTaskRunner(): (task: VoiceTask) => Promise<Float32Array<ArrayBuffer>> {
   const extract = createFeatureExtractor();
-  const features = new Float32Array(task.utterances.length * CLIP_FEATURES);
-  let resample: ReturnType<typeof createResampler> | undefined;
-  task.utterances.forEach((utterance, index) => {
-    const sound = speak(utterance);
-    resample ??= createResampler(sound.sampleRate);
-    const name = `${utterance.voice}/${utterance.accent}/${utterance.word}`;
-    const clip = placeInClip(trimSilence(resample(sound.samples)), drawPlacement(task.seed, name));
-    features.set(extract(clip), index * CLIP_FEATURES);
-  });
-  return features;
+  const resamplers = new Map<number, ReturnType<typeof createResampler>>();
+  // While one speaker is held, the next one finds the engine's machine code already optimised.
+  let speak: Speaker;
+  return async ({ utterances, seed }) => {
+    speak = await createSpeaker();
+    const features = new Float32Array(utterances.length * CLIP_FEATURES);
+    utterances.forEach((utterance, index) => {
+      const { samples, sampleRate } = speak(utterance);
+      const resample = resamplers.get(sampleRate) ?? createResampler(sampleRate);
+      resamplers.set(sampleRate, resample);
+      const name = `${utterance.voice}/${utterance.accent}/${utterance.word}`;
+      const clip = placeInClip(trimSilence(resample(samples)), drawPlacement(seed, name));
+      features.set(extract(clip), index * CLIP_FEATURES);
+    });
+    return features;
+  };
 }
 
 type Place = (group: Group, features: Float32Array) => void;
 
 async function speakHere(groups: readonly Group[], place: Place, signal?: AbortSignal): Promise<void> {
+  const run = createTaskRunner();
   for (const group of groups) {
-    place(group, await speakTask(group.task));
+    place(group, await run(group.task));
     signal?.throwIfAborted();
   }
 }

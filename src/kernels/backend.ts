@@ -19,12 +19,7 @@ export interface KernelCall<Input extends string, Attrs> {
   readonly attrs: Attrs;
 }
 
-/** A kernel of this room; `stock` is the kernel that it replaces, for the calls that it leaves alone. */
-export type TrainingKernel<Input extends string, Attrs> = (
-  call: KernelCall<Input, Attrs>,
-  stock: (call: KernelCall<Input, Attrs>) => tf.TensorInfo,
-) => tf.TensorInfo;
-
+/** The values of a float32 tensor where they lie in the wasm memory. */
 export type Heap = Float32Array;
 
 /**

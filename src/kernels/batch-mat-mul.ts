@@ -7,10 +7,8 @@ import {
   sizeOf,
   type WasmBackend,
 } from './backend.js';
+import { MIN_MULTIPLICATIONS_PER_CALL } from './limits.js';
 import { type Scratch, withScratch } from './scratch.js';
-
-/** Below this many multiplications a product, the stock loop costs less than a call of XNNPACK for each. */
-const MIN_MULTIPLICATIONS_PER_CALL = 8192;
 
 interface MatMulAttrs {
   transposeA: boolean;
@@ -39,17 +37,9 @@ export function batchMatMul(call: MatMulCall, stock: MatMul): tf.TensorInfo {
   const isTiny = batch > 1 && m * k * n < MIN_MULTIPLICATIONS_PER_CALL;
   if (m * k * n === 0 || isTiny) return stock(call);
   return withScratch(backend, (scratch) => {
-    const a = untransposed(
-      scratch,
-      reshaped(inputs.a, [batch, ...inputs.a.shape.slice(-2)]),
-      attrs.transposeA,
-    );
-    const b = untransposed(
-      scratch,
-      reshaped(inputs.b, [batch, ...inputs.b.shape.slice(-2)]),
-      attrs.transposeB,
-    );
-    const product = multiplyBatch({ backend, scratch, stock, batch }, a, b);
+    const a = operand(scratch, { tensor: inputs.a, batch, isTransposed: attrs.transposeA });
+    const b = operand(scratch, { tensor: inputs.b, batch, isTransposed: attrs.transposeB });
+    const product = multiplyBatch({ backend, stock, batch }, a, b);
     return { ...product, shape: outputShape(inputs, m, n) };
   });
 }
@@ -80,28 +70,40 @@ function outputShape({ a, b }: MatMulCall['inputs'], m: number, n: number): numb
   return [...batch, m, n];
 }
 
-function untransposed(scratch: Scratch, x: tf.TensorInfo, transpose: boolean): Operand {
-  const tensor = transpose ? scratch.run('Transpose', { x }, { perm: [0, 2, 1] }) : x;
-  const [, rows, columns] = tensor.shape as [number, number, number];
-  return { tensor, rows, columns };
+function operand(
+  scratch: Scratch,
+  { tensor, batch, isTransposed }: { tensor: tf.TensorInfo; batch: number; isTransposed: boolean },
+): Operand {
+  const matrices = reshaped(tensor, [batch, ...tensor.shape.slice(-2)]);
+  const plain = isTransposed ? scratch.run('Transpose', { x: matrices }, { perm: [0, 2, 1] }) : matrices;
+  const [, rows, columns] = plain.shape as [number, number, number];
+  return { tensor: plain, rows, columns };
 }
 
 function multiplyBatch(
-  plan: { backend: WasmBackend; scratch: Scratch; stock: MatMul; batch: number },
+  plan: { backend: WasmBackend; stock: MatMul; batch: number },
   a: Operand,
   b: Operand,
 ): tf.TensorInfo {
-  const { backend, scratch, stock, batch } = plan;
-  const attrs = { transposeA: false, transposeB: false };
-  if (batch === 1) return stock({ inputs: { a: a.tensor, b: b.tensor }, backend, attrs });
+  const { backend, batch } = plan;
+  if (batch === 1) return multiplyEntry(plan, { a, b, entry: 0 });
   const out = allocateFloats(backend, [batch, a.rows, b.columns]);
   for (let entry = 0; entry < batch; entry++) {
-    const inputs = { a: borrowEntry(scratch, a, entry), b: borrowEntry(scratch, b, entry) };
-    const product = stock({ inputs, backend, attrs });
+    const product = multiplyEntry(plan, { a, b, entry });
     borrowFloats(backend, out).set(borrowFloats(backend, product), entry * a.rows * b.columns);
     backend.disposeData(product.dataId);
   }
   return out;
+}
+
+function multiplyEntry(
+  { backend, stock }: { backend: WasmBackend; stock: MatMul },
+  { a, b, entry }: { a: Operand; b: Operand; entry: number },
+): tf.TensorInfo {
+  return withScratch(backend, (scratch) => {
+    const inputs = { a: borrowEntry(scratch, a, entry), b: borrowEntry(scratch, b, entry) };
+    return stock({ inputs, backend, attrs: { transposeA: false, transposeB: false } });
+  });
 }
 
 function borrowEntry(scratch: Scratch, { tensor, rows, columns }: Operand, entry: number): tf.TensorInfo {

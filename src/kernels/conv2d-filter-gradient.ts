@@ -10,7 +10,7 @@ import {
 } from './backend.js';
 import { type ConvGeometry, convGeometry, isPointwise, reachableOutputs, type Span } from './geometry.js';
 import { MAX_COLUMN_FLOATS } from './limits.js';
-import { runKernel, type Scratch, withScratch } from './scratch.js';
+import { runKernel, withScratch } from './scratch.js';
 
 type FilterGradientCall = KernelCall<'x' | 'dy', tf.Conv2DBackpropFilterAttrs>;
 
@@ -21,7 +21,7 @@ type FilterGradientCall = KernelCall<'x' | 'dy', tf.Conv2DBackpropFilterAttrs>;
 export function conv2dFilterGradient({ inputs, backend, attrs }: FilterGradientCall): tf.TensorInfo {
   const { x, dy } = inputs;
   const conv = convGeometry({ input: x.shape, filter: attrs.filterShape }, attrs);
-  return isPointwise(conv) ? pointwise(backend, conv, { x, dy }) : general(backend, conv, { x, dy });
+  return isPointwise(conv) ? pointwise(backend, conv, { x, dy }) : byPatches(backend, conv, { x, dy });
 }
 
 function pointwise(
@@ -38,7 +38,7 @@ function pointwise(
   return { ...product, shape: [...conv.filterShape] };
 }
 
-function general(
+function byPatches(
   backend: WasmBackend,
   conv: ConvGeometry,
   { x, dy }: FilterGradientCall['inputs'],
@@ -55,7 +55,7 @@ function general(
     for (let row = 0; row < conv.outHeight; row += rowsPerChunk) {
       const rows = { first: row, end: Math.min(row + rowsPerChunk, conv.outHeight) };
       copyPatches({ conv, rows }, borrowFloats(backend, images), borrowFloats(backend, columns));
-      addProduct({ backend, scratch, conv, rows }, { columns, gradients, out });
+      addProduct({ backend, conv, rows }, { columns, gradients, out });
     }
     return out;
   });
@@ -63,19 +63,21 @@ function general(
 
 /** Adds the share of some output rows: patches [taps, pixels] times gradients [pixels, outChannels]. */
 function addProduct(
-  plan: { backend: WasmBackend; scratch: Scratch; conv: ConvGeometry; rows: Span },
+  plan: { backend: WasmBackend; conv: ConvGeometry; rows: Span },
   { columns, gradients, out }: Record<'columns' | 'gradients' | 'out', tf.TensorInfo>,
 ): void {
-  const { backend, scratch, conv, rows } = plan;
+  const { backend, conv, rows } = plan;
   const rowPixels = conv.outWidth * conv.batchSize;
   const pixels = (rows.end - rows.first) * rowPixels;
   const start = rows.first * rowPixels * conv.outChannels;
   const a = reshaped(columns, [sizeOf(conv.filterShape.slice(0, 3)), pixels]);
-  const b = scratch.borrowWindow(gradients, start, [pixels, conv.outChannels]);
-  const product = scratch.run('BatchMatMul', { a, b }, { transposeA: false, transposeB: false });
-  const sum = borrowFloats(backend, out);
-  const share = borrowFloats(backend, product);
-  for (let i = 0; i < sum.length; i++) sum[i]! += share[i]!;
+  withScratch(backend, (scratch) => {
+    const b = scratch.borrowWindow(gradients, start, [pixels, conv.outChannels]);
+    const product = scratch.run('BatchMatMul', { a, b }, { transposeA: false, transposeB: false });
+    const sum = borrowFloats(backend, out);
+    const share = borrowFloats(backend, product);
+    for (let i = 0; i < sum.length; i++) sum[i]! += share[i]!;
+  });
 }
 
 /** Writes one line a tap (filter row, filter column, channel): what it saw at (output row, output column, image). */

@@ -62,13 +62,15 @@ function byScatter(backend: WasmBackend, conv: ConvGeometry, { dy, filter }: Inp
   borrowFloats(backend, out).fill(0);
   return withScratch(backend, (scratch) => {
     const flat = reshaped(filter, [taps, outChannels]);
-    const transposed = scratch.run('Transpose', { x: flat }, { perm: [1, 0] });
+    const swapped = scratch.run('Transpose', { x: flat }, { perm: [1, 0] });
+    const transposed = scratch.borrowWindow(swapped, 0, [outChannels, taps]);
     const chunk = Math.min(batchSize, Math.max(1, Math.floor(MAX_COLUMN_FLOATS / (pixels * taps))));
     for (let image = 0; image < batchSize; image += chunk) {
       const images = { first: image, end: Math.min(image + chunk, batchSize) };
-      const patches = patchGradients({ scratch, conv, images }, dy, transposed);
-      addPatches({ conv, images }, borrowFloats(backend, patches), borrowFloats(backend, out));
-      scratch.release(patches);
+      withScratch(backend, (round) => {
+        const patches = patchGradients({ scratch: round, conv, images }, dy, transposed);
+        addPatches({ conv, images }, borrowFloats(backend, patches), borrowFloats(backend, out));
+      });
     }
     return out;
   });

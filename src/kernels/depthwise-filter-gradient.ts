@@ -4,7 +4,10 @@ import { type ConvGeometry, depthwiseGeometry, reachableOutputs, type Span } fro
 
 type FilterGradientCall = KernelCall<'x' | 'dy', tf.DepthwiseConv2dNativeBackpropFilterAttrs>;
 
-/** The gradient of a depthwise convolution with respect to its filter: for every tap, what it saw times what became of it. */
+/**
+ * The gradient of a depthwise convolution with respect to its filter:
+ * for every tap, the sum of what it saw times the gradient of what it made of it.
+ */
 export function depthwiseFilterGradient({ inputs, backend, attrs }: FilterGradientCall): tf.TensorInfo {
   const { x, dy } = inputs;
   const conv = depthwiseGeometry({ input: x.shape, filter: attrs.filterShape }, attrs);
@@ -30,7 +33,7 @@ function addTaps(conv: ConvGeometry, values: Values, sums: Float64Array): void {
         const first = (tapRow * filterWidth + tapColumn) * outChannels;
         const tapSums = sums.subarray(first, first + outChannels);
         for (let channel = 0; channel < outChannels; channel += 4)
-          addFourChannels(tap, values, tapSums, channel);
+          addFourChannels(tap, { ...values, sums: tapSums }, channel);
       }
     }
   }
@@ -78,7 +81,7 @@ function lengthOf(span: Span): number {
  * Four sums at a time live in registers. Past the last channel, lanes repeat it: they read the same sum,
  * do the same work and store the same result.
  */
-function addFourChannels(tap: Tap, { x, dy }: Values, sums: Float64Array, channel: number): void {
+function addFourChannels(tap: Tap, { x, dy, sums }: Values & { sums: Float64Array }, channel: number): void {
   const last = sums.length - 1;
   const [d0, d1] = [channel, Math.min(channel + 1, last)];
   const [d2, d3] = [Math.min(channel + 2, last), Math.min(channel + 3, last)];

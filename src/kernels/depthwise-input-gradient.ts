@@ -1,6 +1,13 @@
 import type * as tf from '@tensorflow/tfjs';
-import { borrowFloats, type KernelCall, reshaped, type WasmBackend } from './backend.js';
-import { type ConvGeometry, depthwiseGeometry, hasUnitStrides, transposedPadding } from './geometry.js';
+import { borrowFloats, type Heap, type KernelCall, reshaped, type WasmBackend } from './backend.js';
+import {
+  type ConvGeometry,
+  depthwiseGeometry,
+  hasUnitStrides,
+  type Padding,
+  reachableOutputs,
+  transposedPadding,
+} from './geometry.js';
 import { reversedTaps } from './reversed-taps.js';
 import { runKernel, type Scratch, withScratch } from './scratch.js';
 
@@ -8,8 +15,15 @@ type InputGradientCall = KernelCall<'dy' | 'filter', tf.DepthwiseConv2dNativeBac
 
 interface Padded {
   readonly x: tf.TensorInfo;
-  readonly pad: [[0, 0], [number, number], [number, number], [0, 0]];
+  readonly pad: Padding;
 }
+
+const UNPADDED: Padding = [
+  [0, 0],
+  [0, 0],
+  [0, 0],
+  [0, 0],
+];
 
 /**
  * The gradient of a depthwise convolution with respect to its input: a depthwise convolution of the output
@@ -47,34 +61,31 @@ function spreadGradient(
   const height = conv.inHeight + conv.effectiveFilterHeight - 1;
   const width = conv.inWidth + conv.effectiveFilterWidth - 1;
   const x = scratch.allocate([conv.batchSize, height, width, conv.outChannels]);
-  const to = borrowFloats(backend, x).fill(0);
-  const from = borrowFloats(backend, dy);
-  forEachOutput(conv, (image, row, column, start) => {
-    const [atRow, atColumn] = [row * conv.strideHeight + top, column * conv.strideWidth + left];
-    const isInside = atRow >= 0 && atRow < height && atColumn >= 0 && atColumn < width;
-    const target = ((image * height + atRow) * width + atColumn) * conv.outChannels;
-    if (isInside) to.set(from.subarray(start, start + conv.outChannels), target);
-  });
-  return {
-    x,
-    pad: [
-      [0, 0],
-      [0, 0],
-      [0, 0],
-      [0, 0],
-    ],
-  };
+  const grid = { top, left, height, width, values: borrowFloats(backend, x).fill(0) };
+  spread(conv, borrowFloats(backend, dy), grid);
+  return { x, pad: UNPADDED };
 }
 
-function forEachOutput(
-  conv: ConvGeometry,
-  visit: (image: number, row: number, column: number, start: number) => void,
-): void {
-  let start = 0;
+/** A padded image of the size of the input, into which the gradient of output (0, 0) goes at (top, left). */
+interface Grid {
+  readonly top: number;
+  readonly left: number;
+  readonly height: number;
+  readonly width: number;
+  readonly values: Heap;
+}
+
+function spread(conv: ConvGeometry, from: Heap, { top, left, height, width, values }: Grid): void {
+  const { outHeight, outWidth, outChannels, strideHeight, strideWidth } = conv;
+  const rows = reachableOutputs({ input: height, output: outHeight, stride: strideHeight, shift: top });
+  const columns = reachableOutputs({ input: width, output: outWidth, stride: strideWidth, shift: left });
   for (let image = 0; image < conv.batchSize; image++) {
-    for (let row = 0; row < conv.outHeight; row++) {
-      for (let column = 0; column < conv.outWidth; column++, start += conv.outChannels) {
-        visit(image, row, column, start);
+    for (let row = rows.first; row < rows.end; row++) {
+      const source = (image * outHeight + row) * outWidth;
+      const target = (image * height + row * strideHeight + top) * width + left;
+      for (let column = columns.first; column < columns.end; column++) {
+        const at = (source + column) * outChannels;
+        values.set(from.subarray(at, at + outChannels), (target + column * strideWidth) * outChannels);
       }
     }
   }

@@ -2,6 +2,9 @@ import * as tf from '@tensorflow/tfjs';
 
 export type ConvGeometry = tf.backend_util.Conv2DInfo;
 
+/** Rows and columns of zeros before and after, for each axis of an image tensor. */
+export type Padding = [[0, 0], [number, number], [number, number], [0, 0]];
+
 interface ConvAttrs {
   strides: [number, number] | number;
   pad: 'valid' | 'same' | number | tf.backend_util.ExplicitPadding;
@@ -61,7 +64,7 @@ export function hasUnitStrides(conv: ConvGeometry): boolean {
  * The padding that makes a stride-1 convolution of the output gradient with the reversed filter have the
  * size of the input. An entry is negative where the forward padding is wider than the filter reaches.
  */
-export function transposedPadding(conv: ConvGeometry): [[0, 0], [number, number], [number, number], [0, 0]] {
+export function transposedPadding(conv: ConvGeometry): Padding {
   const reachDown = conv.effectiveFilterHeight - 1;
   const reachAcross = conv.effectiveFilterWidth - 1;
   const top = reachDown - conv.padInfo.top;

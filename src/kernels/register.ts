@@ -1,10 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
-import type { TrainingKernel } from './backend.js';
 import { batchMatMul } from './batch-mat-mul.js';
+import { batchNorm } from './batch-norm.js';
 import { conv2dFilterGradient } from './conv2d-filter-gradient.js';
 import { conv2dInputGradient } from './conv2d-input-gradient.js';
 import { depthwiseFilterGradient } from './depthwise-filter-gradient.js';
 import { depthwiseInputGradient } from './depthwise-input-gradient.js';
+import { maxPoolGradient } from './max-pool-gradient.js';
+import { mean, sum } from './reduce.js';
 import { unsortedSegmentSum } from './segment-sum.js';
 import { tile } from './tile.js';
 
@@ -37,19 +39,23 @@ export function registerTrainingKernels(): void {
   register('DepthwiseConv2dNativeBackpropFilter', depthwiseFilterGradient);
   register('DepthwiseConv2dNativeBackpropInput', depthwiseInputGradient);
   register('BatchMatMul', batchMatMul);
+  register('Sum', sum);
+  register('Mean', mean);
+  register('FusedBatchNorm', batchNorm);
+  register('MaxPoolGrad', maxPoolGradient);
   register('Tile', tile);
   register('UnsortedSegmentSum', unsortedSegmentSum);
 }
 
-function register<Input extends string, Attrs>(
+/** The engine types every kernel alike; the names above tie each to its inputs and attributes. */
+function register<Call>(
   kernelName: string,
-  kernel: TrainingKernel<Input, Attrs>,
+  kernel: (call: Call, stock: (call: Call) => tf.TensorInfo) => tf.TensorInfo,
 ): void {
   const stock = tf.getKernel(kernelName, 'wasm') as tf.KernelConfig | undefined;
   if (stock && MARK in stock) return;
-  // The engine types every kernel alike; the names above tie each to its inputs and attributes.
-  const kernelFunc = ((call: Parameters<typeof kernel>[0]) =>
-    kernel(call, stock?.kernelFunc as unknown as Parameters<typeof kernel>[1])) as unknown as tf.KernelFunc;
+  const stockFunc = stock?.kernelFunc as unknown as (call: Call) => tf.TensorInfo;
+  const kernelFunc = ((call: Call) => kernel(call, stockFunc)) as unknown as tf.KernelFunc;
   if (stock) tf.unregisterKernel(kernelName, 'wasm');
   const config = { ...stock, kernelName, backendName: 'wasm', kernelFunc, [MARK]: true };
   tf.registerKernel(config);

@@ -16,7 +16,7 @@ export function runKernel(
   return kernelFunc({ inputs: { ...call.inputs }, backend, attrs }) as tf.TensorInfo;
 }
 
-/** The temporaries of one kernel call, all freed together when the call ends. */
+/** The temporaries of a kernel call, or of one round of a loop in it, freed together when it ends. */
 export class Scratch {
   readonly #backend: WasmBackend;
   readonly #owned: tf.TensorInfo[] = [];
@@ -39,15 +39,10 @@ export class Scratch {
     return tensor;
   }
 
-  /** Frees one temporary before the others, for loops that would pile them up. */
-  release(tensor: tf.TensorInfo): void {
-    this.#owned.splice(this.#owned.indexOf(tensor), 1);
-    this.#backend.disposeData(tensor.dataId);
-  }
-
   /**
    * Borrows consecutive values of `tensor` as a tensor of its own, without a copy.
-   * Every window has its own identity because XNNPACK caches packed operands by tensor.
+   * The stock product of matrices keeps a packed copy of its second operand for as long as that tensor lives and
+   * finds it by identity alone, whatever its shape: a second operand must be a window, with an identity of its own.
    */
   borrowWindow(tensor: tf.TensorInfo, start: number, shape: Shape): tf.TensorInfo {
     const offset = this.#backend.getMemoryOffset(tensor.dataId) + start * BYTES_PER_FLOAT;
@@ -69,7 +64,7 @@ export class Scratch {
 }
 
 /** Runs `work` with temporaries that are freed on every way out; its result must not be one of them. */
-export function withScratch(backend: WasmBackend, work: (scratch: Scratch) => tf.TensorInfo): tf.TensorInfo {
+export function withScratch<Result>(backend: WasmBackend, work: (scratch: Scratch) => Result): Result {
   const scratch = new Scratch(backend);
   try {
     return work(scratch);

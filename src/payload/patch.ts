@@ -13,10 +13,11 @@ import { placeBlock, tensorSeed } from './placement.js';
 /** Adds a value to one element of the range at hand, rounding once. */
 type Add = (index: number, value: number) => void;
 
-/** A run of a tensor's elements: `start` inclusive, `end` exclusive. */
-interface Range {
+/** A run of a tensor's elements, `start` inclusive, `end` exclusive, and how one of them is added to. */
+interface Target {
   readonly start: number;
   readonly end: number;
+  readonly add: Add;
 }
 
 /**
@@ -38,12 +39,12 @@ export function patchRange(
 ): void {
   const { startElement: start, bytes } = range;
   const end = start + bytes.length / DTYPES[info.dtype].bytes;
-  const add = createAdder(info.dtype, bytes);
+  const target = { start, end, add: createAdder(info.dtype, bytes) };
   for (const op of ops) {
-    if (op.kind === 'hash') patchHash(op, info.name, { start, end }, add);
+    if (op.kind === 'hash') patchHash(op, info.name, target);
     else if (op.tensor !== info.name) continue;
-    else if (op.kind === 'sparse') patchSparse(op, { start, end }, add);
-    else patchDense(op, { start, end }, add);
+    else if (op.kind === 'sparse') patchSparse(op, target);
+    else patchDense(op, target);
   }
 }
 
@@ -102,12 +103,12 @@ function integerAdder(values: Int8Array | Uint8Array | Int32Array): Add {
   };
 }
 
-function patchSparse(op: SparseOp, range: Range, add: Add): void {
+function patchSparse(op: SparseOp, { start, end, add }: Target): void {
   const { positions, levels, scale } = op;
-  for (let i = lowerBound(positions, range.start); i < positions.length; i++) {
+  for (let i = lowerBound(positions, start); i < positions.length; i++) {
     const position = positions[i] as number;
-    if (position >= range.end) return;
-    add(position - range.start, Math.fround((levels[i] as number) * scale));
+    if (position >= end) return;
+    add(position - start, Math.fround((levels[i] as number) * scale));
   }
 }
 
@@ -123,13 +124,13 @@ function lowerBound(positions: Uint32Array, least: number): number {
   return low;
 }
 
-function patchDense(op: DenseOp, range: Range, add: Add): void {
-  for (let i = range.start; i < range.end; i++) {
-    add(i - range.start, Math.fround((op.levels[i] as number) * op.scale));
+function patchDense(op: DenseOp, { start, end, add }: Target): void {
+  for (let i = start; i < end; i++) {
+    add(i - start, Math.fround((op.levels[i] as number) * op.scale));
   }
 }
 
-function patchHash(op: HashOp, tensor: string, range: Range, add: Add): void {
+function patchHash(op: HashOp, tensor: string, range: Target): void {
   const ordinal = op.tensors.findIndex((hashed) => hashed.tensor === tensor);
   if (ordinal < 0) return;
   const scale = (op.tensors[ordinal] as { scale: number }).scale;
@@ -142,7 +143,7 @@ function patchHash(op: HashOp, tensor: string, range: Range, add: Add): void {
     const from = Math.max(start, range.start);
     let bucket = ((place >>> 1) + from - start) % values.length;
     for (let i = from; i < Math.min(start + op.block, range.end); i++) {
-      add(i - range.start, Math.fround((values[bucket] as number) * signed));
+      range.add(i - range.start, Math.fround((values[bucket] as number) * signed));
       bucket = bucket + 1 === values.length ? 0 : bucket + 1;
     }
   }

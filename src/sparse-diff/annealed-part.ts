@@ -1,5 +1,5 @@
 import { type DiffPart, type Progress, type Values, valuesOf } from '../train/index.js';
-import { addMasked, densityOf, gather, maskOps, type Positions } from './mask.js';
+import { addMasked, densityOf, gather, type Mask, maskOps, type Positions } from './mask.js';
 import { type Saliency, type Scope, saliencyOf, thresholds } from './saliency.js';
 
 /** How a mask is found while the diff trains. */
@@ -80,7 +80,7 @@ class AnnealedPart implements DiffPart {
 
   materialise(weights: Values): void {
     if (this.#positions) {
-      addMasked(weights, this.#positions, this.#masked(this.#positions), this.#options.bits);
+      addMasked(weights, this.#mask(this.#positions));
       return;
     }
     for (const name of this.tensors) this.#gate(name, valuesOf(weights, name));
@@ -97,8 +97,7 @@ class AnnealedPart implements DiffPart {
 
   ops() {
     this.#fix();
-    const positions = this.#positions as Positions;
-    return maskOps(positions, this.#masked(positions), this.#options.bits);
+    return maskOps(this.#mask(this.#positions as Positions));
   }
 
   describe(): Record<string, number> {
@@ -110,10 +109,11 @@ class AnnealedPart implements DiffPart {
     this.#positions ??= this.#options.choose(this.#saliency());
   }
 
-  #masked(positions: Positions): Values {
-    return new Map(
-      [...positions].map(([name, places]) => [name, gather(valuesOf(this.#changes, name), places)]),
+  #mask(positions: Positions): Mask {
+    const changes = [...positions].map(
+      ([name, places]) => [name, gather(valuesOf(this.#changes, name), places)] as const,
     );
+    return { positions, changes: new Map(changes), bits: this.#options.bits };
   }
 
   #saliency(): Values {

@@ -5,8 +5,15 @@ import { quantiseNonZero } from './levels.js';
 /** Row-major positions of the weights that change, by tensor; ascending. */
 export type Positions = ReadonlyMap<string, Uint32Array>;
 
-/** Adds quantised changes to the weights at a mask's positions. */
-export function addMasked(weights: Values, positions: Positions, changes: Values, bits: number): void {
+/** A mask and the changes at its positions, in bits a level. */
+export interface Mask {
+  readonly positions: Positions;
+  readonly changes: Values;
+  readonly bits: number;
+}
+
+/** Adds a mask's quantised changes to the weights. */
+export function addMasked(weights: Values, { positions, changes, bits }: Mask): void {
   for (const [name, places] of positions) {
     const target = valuesOf(weights, name);
     const { levels, scale } = quantiseNonZero(valuesOf(changes, name), bits);
@@ -22,7 +29,7 @@ export function gather(values: Float32Array, places: Uint32Array): Float32Array 
 }
 
 /** @returns the sparse ops of a mask, without positions whose change is exactly zero */
-export function maskOps(positions: Positions, changes: Values, bits: number): Op[] {
+export function maskOps({ positions, changes, bits }: Mask): Op[] {
   return [...positions].flatMap(([tensor, places]): SparseOp[] => {
     const { levels, scale } = quantiseNonZero(valuesOf(changes, tensor), bits);
     const kept = Array.from(levels.keys()).filter((i) => levels[i] !== 0);

@@ -17,10 +17,10 @@ export function createRewoundPart(
     tensors: [...positions.keys()],
     parameters: [...changes.values()],
     advance() {},
-    materialise: (weights) => addMasked(weights, positions, changes, bits),
+    materialise: (weights) => addMasked(weights, { positions, changes, bits }),
     pullBack: (gradients) =>
       [...positions].map(([name, places]) => gather(valuesOf(gradients, name), places)),
-    ops: () => maskOps(positions, changes, bits),
+    ops: () => maskOps({ positions, changes, bits }),
     describe: () => ({ density: densityOf(positions, weightCount) }),
   };
 }

@@ -1,0 +1,73 @@
+import { createRandom, uniform } from './random.js';
+import type { Utterance } from './speaker.js';
+import { type SynthesisOptions, synthesizeFeatures } from './speech.js';
+import type { ClipFacts, StagedClips } from './staged-clips.js';
+import { type SpeechStage, STAGES, TEST_VOICES, TRAINING_SHARE, TRAINING_VOICES } from './vocabulary.js';
+
+/** What is spoken by whom. */
+export interface SpeechPlanOptions {
+  /** Fixes which combinations are spoken, how fast and how high. */
+  readonly seed: number;
+  /** What each stage adds, default the base model's and the update's words and accents. */
+  readonly stages?: readonly SpeechStage[];
+  /** espeak-ng variants heard in training. */
+  readonly trainingVoices?: readonly string[];
+  /** espeak-ng variants heard in tests alone. */
+  readonly testVoices?: readonly string[];
+  /** Share of the training combinations that are spoken, above 0 and at most 1. */
+  readonly trainingShare?: number;
+}
+
+/** Utterances and, in the same order, what each is. */
+export interface SpeechPlan {
+  readonly labels: readonly string[];
+  readonly stages: number;
+  readonly facts: readonly ClipFacts[];
+  readonly utterances: readonly Utterance[];
+}
+
+/**
+ * Lay down what is to be spoken: every test voice says every word in every accent, every training voice a seeded share
+ * of them. A clip belongs to the first stage that knows both its word and its accent.
+ *
+ * @param options seed, stages and voices
+ * @returns the plan; nothing is spoken
+ */
+export function planSpeech(options: SpeechPlanOptions): SpeechPlan {
+  const { seed, stages = STAGES, trainingShare = TRAINING_SHARE } = options;
+  const words = stages.flatMap((stage, index) => stage.words.map((word) => ({ word, stage: index })));
+  const accents = stages.flatMap((stage, index) => stage.accents.map((accent) => ({ accent, stage: index })));
+  const facts: ClipFacts[] = [];
+  const utterances: Utterance[] = [];
+  const addVoice = (voice: string, split: ClipFacts['split'], share: number) => {
+    for (const { accent, stage: accentStage } of accents) {
+      words.forEach(({ word, stage: wordStage }, label) => {
+        const random = createRandom(seed, `utterance/${voice}/${accent}/${word}`);
+        if (random() >= share) return;
+        facts.push({ label, stage: Math.max(accentStage, wordStage), split });
+        const rate = Math.round(uniform(random, 130, 200));
+        const pitch = Math.round(uniform(random, 30, 70));
+        utterances.push({ word, accent, voice, rate, pitch });
+      });
+    }
+  };
+  for (const voice of options.trainingVoices ?? TRAINING_VOICES) addVoice(voice, 'train', trainingShare);
+  for (const voice of options.testVoices ?? TEST_VOICES) addVoice(voice, 'test', 1);
+  return { labels: words.map(({ word }) => word), stages: stages.length, facts, utterances };
+}
+
+/** A plan's options and how to carry it out. */
+export type SpokenClipsOptions = SpeechPlanOptions & Omit<SynthesisOptions, 'utterances'>;
+
+/**
+ * Plan and speak the clips of all stages.
+ *
+ * @param options plan, threads, progress, signal
+ * @returns clips with plain log-mel features
+ * @throws the signal's reason if aborted
+ */
+export async function speakClips(options: SpokenClipsOptions): Promise<StagedClips> {
+  const { labels, stages, facts, utterances } = planSpeech(options);
+  const features = await synthesizeFeatures({ ...options, utterances });
+  return { labels, stages, facts, features };
+}

@@ -1,0 +1,40 @@
+import * as tf from '@tensorflow/tfjs';
+import '@tensorflow/tfjs-backend-wasm';
+import { expect, test } from 'vitest';
+import { registerTrainingKernels } from '../../src/kernels/index.js';
+
+const kernelFuncs = (backend: string) =>
+  new Map(tf.getKernelsForBackend(backend).map(({ kernelName, kernelFunc }) => [kernelName, kernelFunc]));
+
+const differing = (before: Map<string, tf.KernelFunc>, after: Map<string, tf.KernelFunc>) =>
+  [...after.keys()].filter((name) => after.get(name) !== before.get(name)).sort();
+
+test('registerTrainingKernels() changes kernels of the wasm backend alone, and once', () => {
+  const [cpu, webgl, wasm] = [kernelFuncs('cpu'), kernelFuncs('webgl'), kernelFuncs('wasm')];
+  registerTrainingKernels();
+  expect(differing(cpu, kernelFuncs('cpu'))).toEqual([]);
+  expect(differing(webgl, kernelFuncs('webgl'))).toEqual([]);
+  const registered = kernelFuncs('wasm');
+  expect(differing(wasm, registered)).toEqual([
+    'BatchMatMul',
+    'Conv2DBackpropFilter',
+    'Conv2DBackpropInput',
+    'DepthwiseConv2dNativeBackpropFilter',
+    'DepthwiseConv2dNativeBackpropInput',
+    'FusedBatchNorm',
+    'MaxPoolGrad',
+    'Mean',
+    'Sum',
+    'Tile',
+    'UnsortedSegmentSum',
+  ]);
+  registerTrainingKernels();
+  expect(differing(registered, kernelFuncs('wasm'))).toEqual([]);
+});
+
+test('registerTrainingKernels() may be called before the backend has started', async () => {
+  registerTrainingKernels();
+  await tf.setBackend('wasm');
+  const product = tf.matMul(tf.tensor2d([1, 2], [1, 2]), tf.tensor2d([3, 4], [1, 2]), false, true);
+  expect(product.arraySync()).toEqual([[11]]);
+});

@@ -1,0 +1,93 @@
+import { expect, test } from 'vitest';
+import { packageOf, readSources, resolveImport, roomOf, type Source } from './sources.js';
+
+/** Rooms that a room may import; `docs/ARCHITECTURE.md` draws them. */
+const ARROWS: Readonly<Record<string, readonly string[]>> = {
+  model: [],
+  payload: ['model'],
+  kernels: [],
+  tfjs: ['model', 'kernels'],
+  train: ['model', 'payload', 'tfjs'],
+  'sparse-diff': ['model', 'payload', 'train'],
+  'hash-diff': ['model', 'payload', 'train'],
+  apply: ['model', 'payload'],
+  node: ['model', 'payload'],
+  src: ['model', 'payload'],
+  cli: ['src', 'model', 'payload', 'tfjs', 'train', 'sparse-diff', 'hash-diff', 'apply', 'node'],
+};
+
+/** The rooms through which each outside package comes in. */
+const DOORS: Readonly<Record<string, readonly string[]>> = {
+  '@tensorflow/tfjs': ['kernels', 'tfjs', 'train', 'cli'],
+  '@tensorflow/tfjs-backend-wasm': ['tfjs'],
+  msgpackr: ['payload'],
+  'xxhash-wasm': ['payload'],
+  yargs: ['cli'],
+  'node:': ['node', 'cli'],
+};
+
+/** A room's public names; `encode.ts` is the makers' side of the payload room, which the device kit leaves out. */
+const FRONT = /\/(index|encode)\.ts$/;
+
+const sources = readSources('src', 'cli');
+const imports = sources.flatMap((source) => source.imports.map((name) => ({ source, name })));
+const inner = imports
+  .filter(({ name }) => name.startsWith('.'))
+  .map(({ source, name }) => ({ source, target: resolveImport(source, name) }));
+
+test('rooms import each other along the arrows only', () => {
+  const wrong = inner
+    .filter(({ source, target }) => roomOf(source.path) !== roomOf(target))
+    .filter(({ source, target }) => !ARROWS[roomOf(source.path)]?.includes(roomOf(target)))
+    .map(({ source, target }) => `${source.path} -> ${target}`);
+  expect(wrong).toEqual([]);
+  expect(Object.keys(ARROWS).sort()).toEqual([...new Set(sources.map(({ path }) => roomOf(path)))].sort());
+});
+
+test('rooms are entered through their index', () => {
+  const wrong = inner
+    .filter(({ source, target }) => roomOf(source.path) !== roomOf(target) && !FRONT.test(target))
+    .map(({ source, target }) => `${source.path} -> ${target}`);
+  expect(wrong).toEqual([]);
+});
+
+test('each outside package has its doors', () => {
+  const wrong = imports
+    .filter(({ name }) => !name.startsWith('.'))
+    .filter(({ source, name }) => !DOORS[packageOf(name)]?.includes(roomOf(source.path)))
+    .map(({ source, name }) => `${source.path} -> ${name}`);
+  expect(wrong).toEqual([]);
+});
+
+test('the device kit reaches no tfjs, no yargs, no node modules, no Buffer', () => {
+  const kit = reachable('src/apply/index.ts');
+  expect(kit.length).toBeGreaterThan(20);
+  const outside = new Set(kit.flatMap(({ imports: names }) => names.filter((name) => !name.startsWith('.'))));
+  expect([...outside].sort()).toEqual(['msgpackr/unpack', 'xxhash-wasm']);
+  expect(
+    kit.filter(({ text }) => /\bBuffer\b|\bprocess\./.test(text.replaceAll(/\/\/.*|\*.*/g, ''))),
+  ).toEqual([]);
+});
+
+test('index files hold names, no logic', () => {
+  const withLogic = sources
+    .filter(({ path }) => path.endsWith('/index.ts'))
+    .filter(({ text }) => /^(?!export (\{|type \{)|\s|\}|$)/m.test(text))
+    .map(({ path }) => path);
+  expect(withLogic).toEqual([]);
+});
+
+function reachable(start: string): Source[] {
+  const byPath = new Map(sources.map((source) => [source.path, source]));
+  const found = new Map<string, Source>();
+  const queue = [start];
+  for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
+    const source = byPath.get(path);
+    if (source === undefined || found.has(path)) continue;
+    found.set(path, source);
+    queue.push(
+      ...source.imports.filter((name) => name.startsWith('.')).map((name) => resolveImport(source, name)),
+    );
+  }
+  return [...found.values()];
+}

@@ -1,0 +1,71 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { ROOT, readSources } from './sources.js';
+
+const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'));
+
+test('users of the device kit install three small packages', () => {
+  expect(Object.keys(manifest.dependencies).sort()).toEqual(['msgpackr', 'xxhash-wasm', 'yargs']);
+  expect(Object.keys(manifest.peerDependenciesMeta)).toEqual(Object.keys(manifest.peerDependencies));
+});
+
+test('every dependency is pinned', () => {
+  const examples = ['keyword-spotting', 'fine-tune-any-model'].map((name) =>
+    JSON.parse(readFileSync(join(ROOT, 'examples', name, 'package.json'), 'utf8')),
+  );
+  const ranges = [manifest, ...examples].flatMap(({ dependencies, devDependencies }) =>
+    Object.entries({ ...dependencies, ...devDependencies }),
+  );
+  expect(ranges.filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(String(version)))).toEqual([]);
+});
+
+test('the lock file names no host', () => {
+  const resolved = Object.values<{ resolved?: string }>(lock.packages).map((entry) => entry.resolved ?? '');
+  expect(resolved.filter((address) => /^[a-z]+:/.test(address))).toEqual([]);
+});
+
+test('no copyleft package is a dependency of the published one', () => {
+  const published = Object.entries<{ dev?: boolean; license?: string }>(lock.packages).filter(
+    ([path, entry]) => path.startsWith('node_modules/') && !entry.dev,
+  );
+  expect(published.length).toBeGreaterThan(2);
+  expect(published.filter(([, { license }]) => /GPL/.test(license ?? '')).map(([path]) => path)).toEqual([]);
+});
+
+test('every subpath export has a source', () => {
+  const targets = Object.values<string>(manifest.exports).filter((target) => target.endsWith('.js'));
+  const missing = targets.filter(
+    (target) => !existsSync(join(ROOT, target.replace('./dist/', '').replace('.js', '.ts'))),
+  );
+  expect(missing).toEqual([]);
+  expect(targets.length).toBeGreaterThan(5);
+});
+
+test('the published files are the build and the documents, nothing of tests, benches or examples', () => {
+  const listing = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+  const [pack] = Object.values<{ files: { path: string }[] }>(JSON.parse(listing));
+  const tops = new Set(
+    pack?.files.map(({ path }) =>
+      path
+        .split('/')
+        .slice(0, path.startsWith('dist') ? 2 : 1)
+        .join('/'),
+    ),
+  );
+  const allowed = ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/cli', 'dist/src', 'docs', 'package.json'];
+  expect([...tops].filter((top) => !allowed.includes(top))).toEqual([]);
+});
+
+test('sources are finished: nothing to do, nothing skipped, no paths of a machine', () => {
+  const sources = readSources('src', 'cli', 'bench', 'examples', 'scripts', 'test');
+  const marks = new RegExp(
+    ['TO' + 'DO', 'FIX' + 'ME', '\\.(only|to' + 'do)\\(', '/(work|ho' + 'me|root)/'].join('|'),
+  );
+  expect(sources.filter(({ text }) => marks.test(text)).map(({ path }) => path)).toEqual([]);
+});
