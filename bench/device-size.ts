@@ -13,7 +13,6 @@ const ENTRIES = [
     name: 'apply to a model folder',
     code: "export { applyPayload, openLayersStore } from 'neural-diff/apply'",
   },
-  { name: 'of which msgpackr', code: "export { Unpackr } from 'msgpackr/unpack'" },
   { name: 'of which xxhash-wasm', code: "export { default } from 'xxhash-wasm'" },
 ];
 

@@ -6,7 +6,7 @@ import type { Op, Payload } from './diff.js';
 import { decodeHashOp } from './hash-op.js';
 import { MAGIC, parseHeader, type RecordEntry } from './header.js';
 import { MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES } from './limits.js';
-import { borrowBin, copyValue, endOfValue } from './msgpack.js';
+import { borrowValue } from './msgpack.js';
 import { decodeSparseOp } from './sparse-op.js';
 
 /** Bytes of the last value: a `bin` of 8 bytes. */
@@ -25,20 +25,23 @@ export async function decodePayload(bytes: Uint8Array): Promise<Payload> {
   checkMagic(bytes);
   await checkChecksum(bytes);
   const headerStart = 1 + MAGIC.length;
-  const headerEnd = endOfValue(bytes, headerStart);
-  if (headerEnd - headerStart > MAX_HEADER_BYTES) {
-    throw beyondLimit('bytes of a header', MAX_HEADER_BYTES, headerEnd - headerStart);
-  }
-  const { header, records } = parseHeader(copyValue(bytes.subarray(headerStart, headerEnd)));
+  const { value, end } = borrowValue(bytes.subarray(0, headerStart + MAX_HEADER_BYTES), headerStart);
+  const { header, records } = parseHeader(value);
   const ops: Op[] = [];
-  let at = headerEnd;
-  for (const record of records) {
-    const { content, end } = borrowBin(bytes, at);
-    ops.push(decodeOp(content, record, header.tensors));
-    at = end;
+  let at = end;
+  for (const entry of records) {
+    const record = borrowBin(bytes, at);
+    ops.push(decodeOp(record.content, entry, header.tensors));
+    at = record.end;
   }
   if (at !== bytes.length - CHECKSUM_BYTES) throw corrupt(`expected the checksum at byte ${at}`);
   return { header, diff: { ops } };
+}
+
+function borrowBin(bytes: Uint8Array, at: number): { content: Uint8Array; end: number } {
+  const { value, end } = borrowValue(bytes, at);
+  if (!(value instanceof Uint8Array)) throw corrupt(`expected binary data at byte ${at}`);
+  return { content: value, end };
 }
 
 function checkMagic(bytes: Uint8Array): void {

@@ -4,7 +4,7 @@ import { xxh64 } from './checksum.js';
 import { encodeDenseOp } from './dense-op.js';
 import { type Diff, type Op, type PayloadHeader, tensorsOf } from './diff.js';
 import { encodeHashOp } from './hash-op.js';
-import { headerValue, MAGIC, parseMeta, type RecordEntry } from './header.js';
+import { checkMeta, headerValue, MAGIC, type RecordEntry } from './header.js';
 import { encodeSparseOp } from './sparse-op.js';
 
 export { denseOpBytes } from './dense-op.js';
@@ -28,7 +28,7 @@ export interface OpSize {
  * @throws RangeError when an op names a tensor that the header does not have, or its tensors out of order
  */
 export async function encodePayload(header: PayloadHeader, diff: Diff): Promise<Uint8Array> {
-  parseMeta(header.meta);
+  checkMeta(header.meta);
   const directory = new Map(canonicalOrder(header.tensors).map((info, index) => [info.name, index]));
   const records = diff.ops.map(encodeOp);
   const entries = diff.ops.map((op, i) => recordEntry(op, (records[i] as Uint8Array).length, directory));

@@ -9,6 +9,7 @@ import {
 import { beyondLimit, corrupt } from './corrupt.js';
 import type { Meta, Op, PayloadHeader } from './diff.js';
 import { MAX_META_BYTES, MAX_META_ENTRIES, MAX_OPS } from './limits.js';
+import type { Value } from './msgpack.js';
 
 /** The first value of a payload: it names the version of format and arithmetic. */
 export const MAGIC = 'ndiff0';
@@ -53,17 +54,16 @@ function sharedPrefix(a: string, b: string): number {
  * @returns the header and what it says of the records
  * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`
  */
-export function parseHeader(value: unknown): { header: PayloadHeader; records: RecordEntry[] } {
-  if (typeof value !== 'object' || value === null || Object.keys(value).join() !== KEYS.join()) {
-    throw corrupt(`expected a header with the keys ${KEYS.join(', ')}`);
+export function parseHeader(value: Value): { header: PayloadHeader; records: RecordEntry[] } {
+  if (!(value instanceof Map) || [...value.keys()].join() !== KEYS.join()) {
+    throw corrupt(`expected a header with the keys ${KEYS}`);
   }
-  const fields = value as Record<string, unknown>;
-  const tensors = parseDirectory(asList(fields.tensors));
-  const base = asFingerprint(fields.base);
-  const next = asFingerprint(fields.next);
-  const records = asList(fields.ops).map((entry) => parseRecord(asList(entry), tensors.length));
+  const [base, next, directory, ops, meta] = value.values();
+  const tensors = parseDirectory(asList(directory));
+  const records = asList(ops).map((entry) => parseRecord(asList(entry), tensors.length));
   if (records.length > MAX_OPS) throw beyondLimit('a number of ops', MAX_OPS, records.length);
-  return { header: { base, next, tensors, meta: parseMeta(fields.meta) }, records };
+  const header = { base: asFingerprint(base), next: asFingerprint(next), tensors, meta: parseMeta(meta) };
+  return { header, records };
 }
 
 function parseDirectory(entries: readonly unknown[]): TensorInfo[] {
@@ -104,15 +104,20 @@ function parseRecord(entry: readonly unknown[], tensorCount: number): RecordEntr
   return { kind, byteLength, tensors };
 }
 
+function parseMeta(value: Value | undefined): Meta {
+  if (!(value instanceof Map)) throw corrupt('the metadata is not a map');
+  const meta = Object.fromEntries(value) as Meta;
+  checkMeta(meta);
+  return meta;
+}
+
 /**
  * Checks metadata, whoever wrote it.
  *
  * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`
  */
-export function parseMeta(value: unknown): Meta {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw corrupt('the metadata is not a map');
-  const entries = Object.entries(value);
+export function checkMeta(meta: Meta): void {
+  const entries = Object.entries(meta);
   if (entries.length > MAX_META_ENTRIES)
     throw beyondLimit('metadata entries', MAX_META_ENTRIES, entries.length);
   for (const [key, item] of entries) {
@@ -121,23 +126,22 @@ export function parseMeta(value: unknown): Meta {
     if (bytes > MAX_META_BYTES) throw beyondLimit('metadata bytes', MAX_META_BYTES, bytes);
     if (typeof item !== 'string') asUint(item);
   }
-  return Object.fromEntries(entries);
 }
 
 function asList(value: unknown): unknown[] {
   if (!Array.isArray(value)) throw corrupt('the header has something else where a list belongs');
-  return value;
+  return value.slice();
 }
 
 function asUint(value: unknown): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > 0xffffffff) {
     throw corrupt('the header has something else where a whole number belongs');
   }
-  return value;
+  return value.slice();
 }
 
 function asFingerprint(value: unknown): Uint8Array {
   if (!(value instanceof Uint8Array) || value.length !== 32)
     throw corrupt('expected fingerprints of 32 bytes');
-  return value;
+  return value.slice();
 }

@@ -2,7 +2,7 @@
 export const MAX_PAYLOAD_BYTES = 2 ** 30;
 
 /** Bytes of a payload's header: fingerprints, tensor directory, list of ops, metadata. */
-export const MAX_HEADER_BYTES = 2 ** 24;
+export const MAX_HEADER_BYTES = 2 ** 22;
 
 /** Ops in a payload: a few for each tensor of the largest model. */
 export const MAX_OPS = 2 ** 18;

@@ -1,138 +1,118 @@
-import { Unpackr } from 'msgpackr/unpack';
 import { corrupt } from './corrupt.js';
+
+/** What a header may consist of; maps keep their order. */
+export type Value = number | string | Uint8Array | Value[] | Map<string, Value>;
+
+/** A value and the offset of the first byte after it. */
+interface Read<T> {
+  readonly value: T;
+  readonly end: number;
+}
 
 /** Deepest nesting that a payload needs: map, list, list, value. */
 const MAX_DEPTH = 4;
 
-/** Values after a container's head, or bytes after the head of a text or `bin`. */
-interface Head {
-  /** Offset of the first byte after the head. */
-  readonly body: number;
-  /** Bytes of a text or `bin`; 0 for other types. */
-  readonly length: number;
-  /** Values inside a list or a map. */
-  readonly children: number;
-  readonly isText: boolean;
-}
-
-/** First byte, bytes of the size field, least size that needs it. */
-const SIZED = new Map<number, { field: number; least: number; type: 'text' | 'bin' | 'list' | 'map' }>([
-  [0xd9, { field: 1, least: 32, type: 'text' }],
-  [0xda, { field: 2, least: 2 ** 8, type: 'text' }],
-  [0xc4, { field: 1, least: 0, type: 'bin' }],
-  [0xc5, { field: 2, least: 2 ** 8, type: 'bin' }],
-  [0xc6, { field: 4, least: 2 ** 16, type: 'bin' }],
-  [0xdc, { field: 2, least: 16, type: 'list' }],
-  [0xdd, { field: 4, least: 2 ** 16, type: 'list' }],
-  [0xde, { field: 2, least: 16, type: 'map' }],
-]);
-
-/** First byte, bytes of the value, least value that needs them. */
-const UINTS = new Map<number, { field: number; least: number }>([
-  [0xcc, { field: 1, least: 2 ** 7 }],
-  [0xcd, { field: 2, least: 2 ** 8 }],
-  [0xce, { field: 4, least: 2 ** 16 }],
-]);
-
-/**
- * Finds where a msgpack value ends, accepting only what this format writes: unsigned integers up to 32 bits, texts,
- * `bin`, lists and maps, each in its shortest form. Nothing is allocated on a length that the bytes claim.
- *
- * @param bytes the payload
- * @param start offset of the value
- * @returns offset of the first byte after the value
- * @throws NeuralDiffError `corrupt-payload`
- */
-export function endOfValue(bytes: Uint8Array, start: number): number {
-  const open: number[] = [1];
-  let at = start;
-  while (open.length > 0) {
-    const last = open.length - 1;
-    if (open[last] === 0) {
-      open.pop();
-      continue;
-    }
-    open[last] = (open[last] as number) - 1;
-    const head = readHead(bytes, at);
-    at = head.body + head.length;
-    if (at > bytes.length || head.children > bytes.length - at)
-      throw corrupt(`the value at byte ${start} is cut off`);
-    if (head.isText) checkText(bytes.subarray(head.body, at));
-    if (head.children > 0) open.push(head.children);
-    if (open.length > MAX_DEPTH + 1)
-      throw corrupt(`expected at most ${MAX_DEPTH} levels of nesting at byte ${at}`);
-  }
-  return at;
-}
-
-function readHead(bytes: Uint8Array, at: number): Head {
-  const first = bytes[at];
-  if (first === undefined) throw corrupt(`expected a value at byte ${at}, got the end`);
-  const plain = { body: at + 1, length: 0, children: 0, isText: false };
-  if (first < 0x80) return plain;
-  if (first < 0x90) return { ...plain, children: 2 * (first & 15) };
-  if (first < 0xa0) return { ...plain, children: first & 15 };
-  if (first < 0xc0) return { ...plain, length: first & 31, isText: true };
-  const uint = UINTS.get(first);
-  if (uint !== undefined) return { ...plain, body: readSize(bytes, at, uint).body };
-  const sized = SIZED.get(first);
-  if (sized === undefined) throw corrupt(`unexpected type byte 0x${first.toString(16)} at byte ${at}`);
-  const { body, size } = readSize(bytes, at, sized);
-  if (sized.type === 'list') return { ...plain, body, children: size };
-  if (sized.type === 'map') return { ...plain, body, children: 2 * size };
-  return { body, length: size, children: 0, isText: sized.type === 'text' };
-}
-
-function readSize(
-  bytes: Uint8Array,
-  at: number,
-  rule: { field: number; least: number },
-): { body: number; size: number } {
-  const body = at + 1 + rule.field;
-  if (body > bytes.length) throw corrupt(`the value at byte ${at} is cut off`);
-  let size = 0;
-  for (let i = at + 1; i < body; i++) size = size * 256 + (bytes[i] as number);
-  if (size < rule.least) throw corrupt(`expected the shortest form of the value at byte ${at}`);
-  return { body, size };
-}
-
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-function checkText(bytes: Uint8Array): void {
-  try {
-    utf8.decode(bytes);
-  } catch (cause) {
-    throw corrupt('a text is not UTF-8', cause);
-  }
-}
-
 /**
- * Decodes one msgpack value that `endOfValue` has accepted.
- *
- * @param bytes exactly the value
- * @returns numbers, strings, lists, plain objects and byte arrays, the latter as copies
- * @throws NeuralDiffError `corrupt-payload`
- */
-export function copyValue(bytes: Uint8Array): unknown {
-  try {
-    // A fresh decoder over plain bytes: no records, no Buffer, no memory shared with the input.
-    return new Unpackr({ useRecords: false, mapsAsObjects: true }).unpack(new Uint8Array(bytes));
-  } catch (cause) {
-    throw corrupt('the header cannot be decoded', cause);
-  }
-}
-
-/**
- * Reads a `bin` value.
+ * Reads one msgpack value, accepting only what this format writes: unsigned integers up to 32 bits, texts, `bin`,
+ * lists, and maps with texts as keys, each in its shortest form. Nothing is allocated on a length that the bytes
+ * claim; byte arrays are views that live as long as `bytes`.
  *
  * @param bytes the payload
  * @param start offset of the value
- * @returns a view of its content (it lives as long as `bytes`) and the offset after it
+ * @param depth levels of nesting around the value
  * @throws NeuralDiffError `corrupt-payload`
  */
-export function borrowBin(bytes: Uint8Array, start: number): { content: Uint8Array; end: number } {
-  const type = bytes[start];
-  if (type !== 0xc4 && type !== 0xc5 && type !== 0xc6) throw corrupt(`expected binary data at byte ${start}`);
-  const end = endOfValue(bytes, start);
-  return { content: bytes.subarray(readHead(bytes, start).body, end), end };
+export function borrowValue(bytes: Uint8Array, start: number, depth = 0): Read<Value> {
+  const first = bytes[start];
+  if (first === undefined || depth > MAX_DEPTH)
+    throw corrupt(`it is cut off or nested too deeply at byte ${start}`);
+  const body = start + 1;
+  if (first < 0x80) return { value: first, end: body };
+  if (first < 0x90) return readMap(bytes, { count: first & 15, at: body, depth });
+  if (first < 0xa0) return readList(bytes, { count: first & 15, at: body, depth });
+  if (first < 0xc0) return readText(bytes, body, first & 31);
+  if (first >= 0xc4 && first <= 0xc6) {
+    const { value, end } = readUint(bytes, { at: body, width: 1 << (first - 0xc4), from: 0xc4 });
+    return readBytes(bytes, end, value);
+  }
+  if (first >= 0xcc && first <= 0xce)
+    return readUint(bytes, { at: body, width: 1 << (first - 0xcc), from: 0xcc });
+  if (first === 0xd9 || first === 0xda) {
+    const { value, end } = readUint(bytes, { at: body, width: first - 0xd8, from: 0xd9 });
+    return readText(bytes, end, value);
+  }
+  if (first >= 0xdc && first <= 0xde) {
+    const { value, end } = readUint(bytes, { at: body, width: first === 0xdd ? 4 : 2, from: 0xdc });
+    return (first === 0xde ? readMap : readList)(bytes, { count: value, at: end, depth });
+  }
+  throw corrupt(`unexpected type byte 0x${first.toString(16)} at byte ${start}`);
+}
+
+/**
+ * Least number that needs a size field of a width, by the first type byte of the family. One entry a width of 1, 2 and
+ * 4 bytes.
+ */
+const LEAST: Readonly<Record<number, readonly [number, number, number]>> = {
+  196: [0, 2 ** 8, 2 ** 16],
+  204: [2 ** 7, 2 ** 8, 2 ** 16],
+  217: [32, 2 ** 8, 2 ** 16],
+  220: [16, 16, 2 ** 16],
+};
+
+function readUint(bytes: Uint8Array, field: { at: number; width: number; from: number }): Read<number> {
+  const { at, width, from } = field;
+  let value = 0;
+  for (const byte of readBytes(bytes, at, width).value) value = value * 256 + byte;
+  if (value < (LEAST[from]?.[width >>> 1] as number))
+    throw corrupt(`expected the shortest form at byte ${at - 1}`);
+  return { value, end: at + width };
+}
+
+function readBytes(bytes: Uint8Array, at: number, length: number): Read<Uint8Array> {
+  const end = at + length;
+  if (end > bytes.length) throw corrupt(`the value at byte ${at} is cut off`);
+  return { value: bytes.subarray(at, end), end };
+}
+
+function readText(bytes: Uint8Array, at: number, length: number): Read<string> {
+  const { value, end } = readBytes(bytes, at, length);
+  try {
+    return { value: utf8.decode(value), end };
+  } catch (cause) {
+    throw corrupt(`the text at byte ${at} is not UTF-8`, cause);
+  }
+}
+
+interface Container {
+  /** Values, or pairs of them, that the container claims to hold. */
+  readonly count: number;
+  readonly at: number;
+  readonly depth: number;
+}
+
+function readList(bytes: Uint8Array, { count, at, depth }: Container): Read<Value[]> {
+  const list: Value[] = [];
+  let end = at;
+  for (let i = 0; i < count; i++) {
+    const item = borrowValue(bytes, end, depth + 1);
+    list.push(item.value);
+    end = item.end;
+  }
+  return { value: list, end };
+}
+
+function readMap(bytes: Uint8Array, { count, at, depth }: Container): Read<Map<string, Value>> {
+  const map = new Map<string, Value>();
+  let end = at;
+  for (let i = 0; i < count; i++) {
+    const key = borrowValue(bytes, end, depth + 1);
+    if (typeof key.value !== 'string' || map.has(key.value))
+      throw corrupt(`expected another key at byte ${end}`);
+    const item = borrowValue(bytes, key.end, depth + 1);
+    map.set(key.value, item.value);
+    end = item.end;
+  }
+  return { value: map, end };
 }
