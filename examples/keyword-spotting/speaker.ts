@@ -16,6 +16,8 @@ export interface Utterance {
   readonly rate: number;
   /** 0 to 100. */
   readonly pitch: number;
+  /** Times the natural speed at which the sound is played, as from a shorter or longer throat; default 1. */
+  readonly playback?: number;
 }
 
 /** Speaks a word. */

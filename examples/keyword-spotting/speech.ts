@@ -91,14 +91,20 @@ export function createTaskRunner(): (task: VoiceTask) => Promise<Float32Array<Ar
     const features = new Float32Array(utterances.length * CLIP_FEATURES);
     utterances.forEach((utterance, index) => {
       const { samples, sampleRate } = speak(utterance);
-      const resample = resamplers.get(sampleRate) ?? createResampler(sampleRate);
-      resamplers.set(sampleRate, resample);
+      const rate = playbackRate(sampleRate, utterance);
+      const resample = resamplers.get(rate) ?? createResampler(rate);
+      resamplers.set(rate, resample);
       const name = `${utterance.voice}/${utterance.accent}/${utterance.word}`;
       const clip = placeInClip(trimSilence(resample(samples)), drawPlacement(seed, name));
       features.set(extract(clip), index * CLIP_FEATURES);
     });
     return features;
   };
+}
+
+/** Rounded, because a resampler for a rate without common factors needs thousands of filters. */
+function playbackRate(sampleRate: number, { playback = 1 }: Utterance): number {
+  return Math.round((sampleRate * playback) / 50) * 50;
 }
 
 type Place = (group: Group, features: Float32Array) => void;

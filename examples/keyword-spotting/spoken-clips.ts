@@ -1,8 +1,15 @@
-import { createRandom, uniform } from './random.js';
+import { createRandom, type Random, uniform } from './random.js';
 import type { Utterance } from './speaker.js';
 import { type SynthesisOptions, synthesizeFeatures } from './speech.js';
 import type { ClipFacts, StagedClips } from './staged-clips.js';
-import { type SpeechStage, STAGES, TEST_VOICES, TRAINING_SHARE, TRAINING_VOICES } from './vocabulary.js';
+import {
+  PLAYBACK_SPEEDS,
+  type SpeechStage,
+  STAGES,
+  TEST_VOICES,
+  TRAINING_SHARE,
+  TRAINING_VOICES,
+} from './vocabulary.js';
 
 /** What is spoken by whom. */
 export interface SpeechPlanOptions {
@@ -47,13 +54,19 @@ export function planSpeech(options: SpeechPlanOptions): SpeechPlan {
         facts.push({ label, stage: Math.max(accentStage, wordStage), split });
         const rate = Math.round(uniform(random, 130, 200));
         const pitch = Math.round(uniform(random, 30, 70));
-        utterances.push({ word, accent, voice, rate, pitch });
+        const playback = split === 'train' ? drawPlayback(random) : 1;
+        utterances.push({ word, accent, voice, rate, pitch, playback });
       });
     }
   };
   for (const voice of options.trainingVoices ?? TRAINING_VOICES) addVoice(voice, 'train', trainingShare);
   for (const voice of options.testVoices ?? TEST_VOICES) addVoice(voice, 'test', 1);
   return { labels: words.map(({ word }) => word), stages: stages.length, facts, utterances };
+}
+
+/** Speed perturbation (Ko et al., "Audio Augmentation for Speech Recognition", 2015) makes more of few voices. */
+function drawPlayback(random: Random): number {
+  return PLAYBACK_SPEEDS[Math.floor(random() * PLAYBACK_SPEEDS.length)]!;
 }
 
 /** A plan's options and how to carry it out. */

@@ -23,6 +23,7 @@ export {
   checkTensorInfos,
   compareNames,
   elementCount,
+  isCleanText,
   type Model,
   type Tensor,
   type TensorInfo,

@@ -4,7 +4,7 @@ import { MAX_ELEMENTS, MAX_NAME_BYTES, MAX_RANK, MAX_TENSORS } from './limits.js
 
 /** A tensor without its bytes. */
 export interface TensorInfo {
-  /** Unique in its model; UTF-8, at most 1,024 bytes. */
+  /** Unique in its model; a clean text of 1 to 1,024 UTF-8 bytes. */
   readonly name: string;
   readonly dtype: DType;
   /** Sizes of the dimensions, outermost first; empty for a scalar. */
@@ -71,11 +71,20 @@ export function checkTensorInfos<T extends TensorInfo>(tensors: readonly T[]): r
   return tensors;
 }
 
+/**
+ * A text is clean when it survives UTF-8 in every language: no lone surrogate, and no U+FEFF, which decoders drop or
+ * keep as they please.
+ *
+ * @returns whether the text is clean
+ */
+export function isCleanText(text: string): boolean {
+  return !/[\ufeff\p{Surrogate}]/u.test(text);
+}
+
 function checkName(name: string): void {
-  const wellFormed = new TextDecoder().decode(encoder.encode(name)) === name;
-  if (name.length === 0 || !wellFormed || encoder.encode(name).length > MAX_NAME_BYTES) {
+  if (name.length === 0 || !isCleanText(name) || encoder.encode(name).length > MAX_NAME_BYTES) {
     throw bad(
-      `Cannot read model: expected tensor names of 1 to ${MAX_NAME_BYTES} UTF-8 bytes, got "${name}"`,
+      `Cannot read model: expected tensor names of 1 to ${MAX_NAME_BYTES} clean UTF-8 bytes, got "${name}"`,
     );
   }
 }

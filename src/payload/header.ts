@@ -137,7 +137,7 @@ function asUint(value: unknown): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > 0xffffffff) {
     throw corrupt('the header has something else where a whole number belongs');
   }
-  return value.slice();
+  return value;
 }
 
 function asFingerprint(value: unknown): Uint8Array {

@@ -1,0 +1,78 @@
+import * as tf from '@tensorflow/tfjs';
+import { BANDS, FRAMES } from './features.js';
+
+/** The shape the model takes a clip's features in: time is height and mel bands are channels. */
+export const CLIP_SHAPE = [FRAMES, 1, BANDS] as const;
+
+/** Moving averages settle within the few hundred steps that a small model is trained for. */
+const BATCH_NORM_MOMENTUM = 0.9;
+
+/** One convolution over time. */
+interface Block {
+  /** Whether each channel is filtered by itself first and the channels are mixed by a 1x1 convolution. */
+  readonly separable: boolean;
+  /** Frames a filter sees. */
+  readonly frames: number;
+  readonly stride: number;
+  readonly channels: number;
+}
+
+/** Halves time early, where a training step spends most, and widens late, where weights are cheap. */
+const BLOCKS: readonly Block[] = [
+  { separable: false, frames: 5, stride: 2, channels: 96 },
+  { separable: false, frames: 3, stride: 2, channels: 128 },
+  { separable: true, frames: 5, stride: 2, channels: 192 },
+  { separable: true, frames: 3, stride: 1, channels: 288 },
+];
+
+/**
+ * Create an untrained keyword model after the depthwise-separable networks of Zhang et al., "Hello Edge: Keyword
+ * Spotting on Microcontrollers" (2017), with convolutions over time alone as in Choi et al., "Temporal Convolution for
+ * Real-time Keyword Spotting on Mobile Devices" (2019).
+ *
+ * @param classes outputs: a label each, of all updates to come
+ * @param seed whole number that fixes the initial weights
+ * @returns a model from `[batch, ...CLIP_SHAPE]` to class probabilities
+ */
+export function createKeywordModel(classes: number, seed: number): tf.LayersModel {
+  const nextSeed = createSeeds(seed);
+  const input = tf.input({ shape: [...CLIP_SHAPE] });
+  let output = input;
+  for (const block of BLOCKS) output = addBlock(output, block, nextSeed);
+  output = tf.layers.globalAveragePooling2d({}).apply(output) as tf.SymbolicTensor;
+  const kernelInitializer = tf.initializers.glorotUniform({ seed: nextSeed() });
+  const dense = tf.layers.dense({ units: classes, activation: 'softmax', kernelInitializer });
+  return tf.model({ inputs: input, outputs: dense.apply(output) as tf.SymbolicTensor });
+}
+
+/** Each layer gets a seed of its own: layers of one shape must not start alike. */
+function createSeeds(seed: number): () => number {
+  let drawn = 0;
+  return () => seed * 1_000 + drawn++;
+}
+
+function addBlock(input: tf.SymbolicTensor, block: Block, nextSeed: () => number): tf.SymbolicTensor {
+  const { separable, frames, stride, channels } = block;
+  const filtered = separable ? addDepthwise(input, block, nextSeed()) : input;
+  const mixed = tf.layers
+    .conv2d({
+      filters: channels,
+      kernelSize: separable ? 1 : [frames, 1],
+      strides: separable ? 1 : [stride, 1],
+      padding: 'same',
+      useBias: false,
+      kernelInitializer: tf.initializers.heNormal({ seed: nextSeed() }),
+    })
+    .apply(filtered);
+  const normal = tf.layers.batchNormalization({ momentum: BATCH_NORM_MOMENTUM }).apply(mixed);
+  return tf.layers.reLU().apply(normal) as tf.SymbolicTensor;
+}
+
+/** tfjs counts a depthwise kernel's inputs over all channels, so its fan-in initialisers start far too small. */
+function addDepthwise(input: tf.SymbolicTensor, { frames, stride }: Block, seed: number): tf.SymbolicTensor {
+  const depthwiseInitializer = tf.initializers.randomNormal({ stddev: Math.sqrt(1 / frames), mean: 0, seed });
+  const kernelSize: [number, number] = [frames, 1];
+  return tf.layers
+    .depthwiseConv2d({ kernelSize, strides: stride, padding: 'same', useBias: false, depthwiseInitializer })
+    .apply(input) as tf.SymbolicTensor;
+}

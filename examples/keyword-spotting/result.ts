@@ -1,0 +1,61 @@
+/** One diff, from payload to patched device. Shares and accuracies are fractions of 1. */
+export interface DiffRow {
+  readonly kind: 'sparse' | 'hash';
+  readonly payloadBytes: number;
+  /** Of the float32 model. */
+  readonly share: number;
+  /** Of the model folder that the device patched. */
+  readonly accuracy: number;
+  /** To the full fine-tune. */
+  readonly gap: number;
+  /** Whether the device's weights carry the fingerprint that the trainer measured. */
+  readonly bitExact: boolean;
+  readonly applyMilliseconds: number;
+  /** Packages that the device process loaded. */
+  readonly deviceModules: readonly string[];
+}
+
+/** What the demo prints with `--json`. */
+export interface DemoResult {
+  readonly source: string;
+  /** Clips of the update. */
+  readonly clips: { readonly train: number; readonly test: number };
+  readonly base: { readonly parameters: number; readonly bytes: number; readonly accuracy: number };
+  readonly full: { readonly accuracy: number };
+  readonly diffs: readonly DiffRow[];
+}
+
+/** @returns the result as a table for people */
+export function formatResult(result: DemoResult): string {
+  const { base, full, diffs, clips } = result;
+  const rows = [
+    ['', 'bytes', 'share', 'accuracy', 'gap', 'bit exact', 'applied in', 'packages on the device'],
+    ['base', `${base.bytes}`, '', percent(base.accuracy), '', '', '', ''],
+    ['full fine-tune', `${base.bytes}`, '100 %', percent(full.accuracy), '', '', '', ''],
+    ...diffs.map((diff) => [
+      `${diff.kind} diff`,
+      `${diff.payloadBytes}`,
+      `${(100 * diff.share).toFixed(2)} %`,
+      percent(diff.accuracy),
+      `${(100 * diff.gap).toFixed(1)} points`,
+      diff.bitExact ? 'yes' : 'NO',
+      `${diff.applyMilliseconds.toFixed(0)} ms`,
+      diff.deviceModules.join(' '),
+    ]),
+  ];
+  const widths = (rows[0] as string[]).map((_, i) =>
+    Math.max(...rows.map((row) => (row[i] as string).length)),
+  );
+  const lines = rows.map((row) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i] as number))
+      .join('  ')
+      .trimEnd(),
+  );
+  const head = `${base.parameters} weights; ${result.source}: ${clips.train} clips to learn from, ${clips.test} to test on`;
+  return `\n${head}\n\n${lines.join('\n')}\n`;
+}
+
+function percent(accuracy: number): string {
+  return `${(100 * accuracy).toFixed(1)} %`;
+}
