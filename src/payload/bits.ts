@@ -27,7 +27,10 @@ export class BitWriter {
 /** Reads what `BitWriter` wrote; never past the end. */
 export class BitReader {
   readonly #bytes: Uint8Array;
+  /** Counts bytes: the number of a bit outgrows the 32 bits of a shift. */
   #at = 0;
+  #pending = 0;
+  #count = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -35,7 +38,7 @@ export class BitReader {
 
   /** @returns the bits that are left */
   get left(): number {
-    return 8 * this.#bytes.length - this.#at;
+    return 8 * (this.#bytes.length - this.#at) + this.#count;
   }
 
   /**
@@ -45,10 +48,11 @@ export class BitReader {
    */
   read(width: number): number {
     if (width > this.left) throw corrupt('an op ends in the middle of a value');
-    let value = 0;
-    for (let i = 0; i < width; i++, this.#at++) {
-      value = (value << 1) | (((this.#bytes[this.#at >>> 3] as number) >>> (7 - (this.#at & 7))) & 1);
-    }
+    for (; this.#count < width; this.#count += 8)
+      this.#pending = (this.#pending << 8) | (this.#bytes[this.#at++] as number);
+    this.#count -= width;
+    const value = this.#pending >>> this.#count;
+    this.#pending &= (1 << this.#count) - 1;
     return value;
   }
 

@@ -39,15 +39,17 @@ export async function decodePayload(bytes: Uint8Array): Promise<Payload> {
 }
 
 function borrowBin(bytes: Uint8Array, at: number): { content: Uint8Array; end: number } {
+  // Looked at first: a list of a gigabyte would be read whole before it is refused.
+  const type = bytes[at] as number;
+  if (!(type >= 0xc4 && type <= 0xc6)) throw corrupt(`expected binary data at byte ${at}`);
   const { value, end } = borrowValue(bytes, at);
-  if (!(value instanceof Uint8Array)) throw corrupt(`expected binary data at byte ${at}`);
-  return { content: value, end };
+  return { content: value as Uint8Array, end };
 }
 
 function checkMagic(bytes: Uint8Array): void {
   const start = String.fromCharCode(...bytes.subarray(0, 1 + MAGIC.length));
   const family = String.fromCharCode(0xa0 + MAGIC.length) + MAGIC.slice(0, -1);
-  if (!start.startsWith(family)) {
+  if (!start.startsWith(family) || start.length === family.length) {
     throw new NeuralDiffError('not-a-payload', `Cannot read payload: expected it to start with "${MAGIC}"`);
   }
   if (start.slice(1) !== MAGIC) {

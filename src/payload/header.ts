@@ -1,8 +1,10 @@
 import {
   canonicalOrder,
   checkTensorInfos,
+  compareNames,
   DTYPES,
   dtypeOfCode,
+  isCleanText,
   NeuralDiffError,
   type TensorInfo,
 } from '../model/index.js';
@@ -30,21 +32,22 @@ const META_KEY = /^[a-z][a-zA-Z0-9-]{0,31}$/;
 
 /** @returns the header as the plain value that msgpack packs, keys in the format's order */
 export function headerValue(header: PayloadHeader, records: readonly RecordEntry[]): Record<string, unknown> {
-  let previous = '';
+  let previous: string[] = [];
   const tensors = canonicalOrder(header.tensors).map((info) => {
-    const shared = sharedPrefix(previous, info.name);
-    previous = info.name;
-    return [shared, info.name.slice(shared), DTYPES[info.dtype].code, ...info.shape];
+    const name = [...info.name];
+    const shared = sharedPrefix(previous, name);
+    previous = name;
+    return [shared, name.slice(shared).join(''), DTYPES[info.dtype].code, ...info.shape];
   });
   const ops = records.map((record) => [OP_CODES[record.kind], record.byteLength, ...record.tensors]);
   return { base: header.base, next: header.next, tensors, ops, meta: { ...header.meta } };
 }
 
-/** @returns the UTF-16 units that two names share at their start, never ending inside a surrogate pair */
-function sharedPrefix(a: string, b: string): number {
+/** @returns the number of code points that two names, given as such, share at their start */
+function sharedPrefix(a: readonly string[], b: readonly string[]): number {
   let shared = 0;
   while (shared < a.length && shared < b.length && a[shared] === b[shared]) shared++;
-  return /[\ud800-\udbff]/.test(a[shared - 1] ?? '') ? shared - 1 : shared;
+  return shared;
 }
 
 /**
@@ -67,17 +70,18 @@ export function parseHeader(value: Value): { header: PayloadHeader; records: Rec
 }
 
 function parseDirectory(entries: readonly unknown[]): TensorInfo[] {
-  let previous = '';
+  let previous: string[] = [];
   const tensors = entries.map((entry) => {
     const [shared, suffix, code, ...shape] = asList(entry);
     const prefix = asUint(shared);
     const dtype = dtypeOfCode(asUint(code));
     if (typeof suffix !== 'string' || prefix > previous.length) throw corrupt('a tensor has no proper name');
     if (dtype === undefined) throw corrupt(`a tensor has the unknown dtype ${String(code)}`);
-    const name = previous.slice(0, prefix) + suffix;
-    if (sharedPrefix(previous, name) !== prefix)
+    const points = [...previous.slice(0, prefix), ...suffix];
+    const name = points.join('');
+    if (sharedPrefix(previous, points) !== prefix)
       throw corrupt(`the name "${name}" is not in its shortest form`);
-    previous = name;
+    previous = points;
     return { name, dtype, shape: shape.map(asUint) };
   });
   try {
@@ -86,7 +90,9 @@ function parseDirectory(entries: readonly unknown[]): TensorInfo[] {
     if (cause instanceof NeuralDiffError) throw corrupt('the tensor directory is out of bounds', cause);
     throw cause;
   }
-  const ordered = canonicalOrder(tensors).every((info, i) => info.name === tensors[i]?.name);
+  const ordered = tensors.every(
+    (info, i) => i === 0 || compareNames((tensors[i - 1] as TensorInfo).name, info.name) < 0,
+  );
   if (!ordered) throw corrupt('the tensor directory is not in canonical order');
   return tensors;
 }
@@ -123,6 +129,8 @@ export function checkMeta(meta: Meta): void {
   for (const [key, item] of entries) {
     if (!META_KEY.test(key)) throw corrupt('a metadata key is not a short plain name');
     const bytes = typeof item === 'string' ? new TextEncoder().encode(item).length : 0;
+    if (typeof item === 'string' && !isCleanText(item))
+      throw corrupt('a metadata text holds U+FEFF or a lone surrogate');
     if (bytes > MAX_META_BYTES) throw beyondLimit('metadata bytes', MAX_META_BYTES, bytes);
     if (typeof item !== 'string') asUint(item);
   }

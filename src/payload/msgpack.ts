@@ -1,3 +1,4 @@
+import { isCleanText } from '../model/index.js';
 import { corrupt } from './corrupt.js';
 
 /** What a header may consist of; maps keep their order. */
@@ -12,7 +13,7 @@ interface Read<T> {
 /** Deepest nesting that a payload needs: map, list, list, value. */
 const MAX_DEPTH = 4;
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * Reads one msgpack value, accepting only what this format writes: unsigned integers up to 32 bits, texts, `bin`,
@@ -78,11 +79,14 @@ function readBytes(bytes: Uint8Array, at: number, length: number): Read<Uint8Arr
 
 function readText(bytes: Uint8Array, at: number, length: number): Read<string> {
   const { value, end } = readBytes(bytes, at, length);
+  let text: string;
   try {
-    return { value: utf8.decode(value), end };
+    text = utf8.decode(value);
   } catch (cause) {
     throw corrupt(`the text at byte ${at} is not UTF-8`, cause);
   }
+  if (!isCleanText(text)) throw corrupt(`the text at byte ${at} holds U+FEFF`);
+  return { value: text, end };
 }
 
 interface Container {

@@ -91,7 +91,7 @@ class TrainingSession {
     this.#job = job;
     this.#options = options;
     this.#optimizer = options.optimizer?.(options.learningRate) ?? tf.train.adam(options.learningRate);
-    this.#theta = this.#parameters().map((values) => tf.variable(tf.tensor1d(values.slice())));
+    this.#theta = this.#parameters().map(createVariable);
     this.#variables = variablesOf(job.task, job.base);
     this.#stepsPerEpoch = batchesPerEpoch(job.data, job.task, options.batchSize);
   }
@@ -185,6 +185,11 @@ class TrainingSession {
   #describe(): Record<string, number> {
     return Object.assign({}, ...this.#job.parts.map((part) => part.describe()));
   }
+}
+
+/** A variable keeps a handle of its own: the tensor that it starts from must go. */
+function createVariable(values: Float32Array): tf.Variable {
+  return tf.tidy(() => tf.variable(tf.tensor1d(values.slice())));
 }
 
 function totalLoss(job: LoopJob, batch: Batch): tf.Scalar {

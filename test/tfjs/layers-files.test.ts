@@ -1,0 +1,37 @@
+import * as tf from '@tensorflow/tfjs';
+import { expect, test } from 'vitest';
+import { fingerprint, hex, openLayersStore, openMemoryFiles } from '../../src/model/index.js';
+import { loadModel, modelFiles, openLiveModel, useBackend } from '../../src/tfjs/index.js';
+
+function convNet(): tf.LayersModel {
+  return tf.sequential({
+    layers: [
+      tf.layers.conv2d({ inputShape: [8, 8, 1], filters: 4, kernelSize: 3, name: 'first' }),
+      tf.layers.batchNormalization({ name: 'norm' }),
+      tf.layers.flatten(),
+      tf.layers.dense({ units: 3, name: 'last' }),
+    ],
+  });
+}
+
+test.each([37, 1000, 4 * 2 ** 20])(
+  'modelFiles() in shards of %i bytes loads again with the same weights',
+  async (shardBytes) => {
+    await useBackend('cpu');
+    const model = convNet();
+    const files = await modelFiles(model, shardBytes);
+    const expected = hex(await fingerprint(openLiveModel(model)));
+    expect(hex(await fingerprint(await openLayersStore(openMemoryFiles(files))))).toBe(expected);
+    const again = await loadModel(openMemoryFiles(files));
+    expect(hex(await fingerprint(openLiveModel(again)))).toBe(expected);
+  },
+);
+
+test('loadModel() refuses a topology that cannot be built', async () => {
+  await useBackend('cpu');
+  const files = await modelFiles(convNet());
+  const json = JSON.parse(new TextDecoder().decode(files.get('model.json')));
+  json.modelTopology.config.layers[0].class_name = 'NoSuchLayer';
+  files.set('model.json', new TextEncoder().encode(JSON.stringify(json)));
+  await expect(loadModel(openMemoryFiles(files))).rejects.toMatchObject({ code: 'bad-model' });
+});

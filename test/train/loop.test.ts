@@ -1,0 +1,132 @@
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, expect, test } from 'vitest';
+import { trainHashDiff } from '../../src/hash-diff/index.js';
+import { useBackend } from '../../src/tfjs/index.js';
+import { createTask, fineTune, type StepReport, type Task } from '../../src/train/index.js';
+import { createTinyTask, QUICK, type TinyTask } from './tiny-task.js';
+
+let tiny: TinyTask;
+beforeAll(async () => {
+  tiny = await createTinyTask();
+});
+
+test('fineTune() takes a tf.data.Dataset, whose size it may not know, with a live teacher', async () => {
+  const { xs, ys } = tiny.train as { xs: tf.Tensor; ys: tf.Tensor };
+  const elements = Array.from({ length: 12 }, (_, i) => ({
+    xs: xs.slice(32 * i, 32),
+    ys: ys.slice(32 * i, 32),
+  }));
+  const known = tf.data.array(elements).map(({ xs: x, ys: y }) => ({ xs: tf.clone(x), ys: tf.clone(y) }));
+  const unknown = tf.data.generator(function* () {
+    for (const { xs: x, ys: y } of elements) yield { xs: tf.clone(x), ys: tf.clone(y) };
+  });
+  for (const train of [known, unknown]) {
+    const reports: StepReport[] = [];
+    const { metrics } = await trainHashDiff({
+      ...{ task: tiny.task, train, validation: tiny.validation, budget: '15%', ...QUICK },
+      onStep: (report) => reports.push(report),
+    });
+    expect(metrics.diff.accuracy).toBeGreaterThan((metrics.base.accuracy as number) + 0.1);
+    expect(reports.at(-1)).toMatchObject({ phase: 'diff', epoch: 5, epochs: 6, step: 72, steps: 72 });
+  }
+});
+
+test('fineTune() reports every step and epoch, and takes any tfjs optimiser', async () => {
+  const steps: StepReport[] = [];
+  const epochs: number[] = [];
+  const rates: number[] = [];
+  const { metrics } = await fineTune({
+    ...{
+      task: tiny.task,
+      train: tiny.train,
+      validation: tiny.validation,
+      epochs: 3,
+      batchSize: 100,
+      learningRate: 0.1,
+    },
+    optimizer: (rate) => {
+      rates.push(rate);
+      return tf.train.momentum(rate, 0.9);
+    },
+    onStep: (report) => steps.push(report),
+    onEpoch: ({ epoch }) => {
+      epochs.push(epoch);
+    },
+  });
+  expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+  expect([epochs, rates]).toEqual([[0, 1, 2], [0.1]]);
+  expect(Object.keys(metrics)).toEqual(['loss', 'accuracy']);
+});
+
+test('fineTune() trains any model with a loss function, not only a LayersModel', async () => {
+  await useBackend('wasm');
+  const slope = tf.variable(tf.tensor2d([[0], [0]]));
+  const offset = tf.variable(tf.tensor1d([0]));
+  const outputs = (inputs: tf.Tensor[]) => [
+    tf.add(tf.matMul(inputs[0] as tf.Tensor2D, slope as tf.Tensor2D), offset),
+  ];
+  const loss: Task['loss'] = ([y], batch) =>
+    tf.losses.meanSquaredError(batch.ys[0] as tf.Tensor, y as tf.Tensor);
+  const task: Task = {
+    weights: [
+      { name: 'slope', variable: slope, trainable: true },
+      { name: 'offset', variable: offset, trainable: true },
+    ],
+    ...{ inputNames: ['x'], outputNames: ['y'], outputKinds: ['values'] },
+    ...{ outputs, loss, evaluate: async () => ({}) },
+  };
+  const xs = tf.tensor2d([0, 0, 1, 0, 0, 1, 1, 1], [4, 2]);
+  const ys = tf.tensor2d([1, 3, 0, 2], [4, 1]);
+  const { weights } = await fineTune({
+    task,
+    train: { xs, ys },
+    epochs: 300,
+    learningRate: 0.1,
+    batchSize: 4,
+  });
+  expect(Array.from(weights.get('slope') as Float32Array, Math.round)).toEqual([2, -1]);
+  expect(Array.from(weights.get('offset') as Float32Array, Math.round)).toEqual([1]);
+  expect(Array.from(slope.dataSync())).toEqual([0, 0]);
+});
+
+test('createTask() in training mode restores the moving statistics that the forward pass changes', async () => {
+  const read = () =>
+    tiny.model
+      .getLayer('norm')
+      .getWeights()
+      .map((weight) => Array.from(weight.dataSync()));
+  const before = read();
+  const task = createTask(tiny.model, { mode: 'training' });
+  await fineTune({ task, train: tiny.train, epochs: 1 });
+  expect(read()).toEqual(before);
+});
+
+test('a convolutional model trains on the wasm backend and ends the same on repeat', async () => {
+  await useBackend('wasm');
+  const model = tf.sequential({
+    layers: [
+      tf.layers.conv2d({ inputShape: [8, 8, 1], filters: 4, kernelSize: 3, name: 'a', ...seeded('kernel') }),
+      tf.layers.depthwiseConv2d({ kernelSize: 3, name: 'b', ...seeded('depthwise') }),
+      tf.layers.flatten(),
+      tf.layers.dense({ units: 2, activation: 'softmax', name: 'c', ...seeded('kernel') }),
+    ],
+  });
+  model.compile({ optimizer: 'sgd', loss: 'categoricalCrossentropy', metrics: ['accuracy'] });
+  const xs = tf.randomNormal([64, 8, 8, 1], 0, 1, 'float32', 4);
+  const ys = tf.tidy(() => tf.oneHot(tf.cast(tf.greater(tf.mean(xs, [1, 2, 3]), 0), 'int32'), 2).toFloat());
+  const run = () =>
+    fineTune({
+      task: createTask(model),
+      train: { xs, ys },
+      validation: { xs, ys },
+      epochs: 20,
+      learningRate: 0.02,
+    });
+  const first = await run();
+  expect(first.metrics.accuracy).toBeGreaterThan(0.9);
+  expect((await run()).weights).toEqual(first.weights);
+});
+
+function seeded(what: 'kernel' | 'depthwise') {
+  return { [`${what}Initializer`]: tf.initializers.randomNormal({ seed: 3, stddev: 0.3 }) };
+}

@@ -1,0 +1,101 @@
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, expect, test } from 'vitest';
+import { trainHashDiff } from '../../src/hash-diff/index.js';
+import { trainSparseDiff } from '../../src/sparse-diff/index.js';
+import { copyWeights, namedWeights } from '../../src/tfjs/index.js';
+import { createTask, fineTune, type TrainDiffOptions } from '../../src/train/index.js';
+import { createTinyTask, QUICK, type TinyTask } from './tiny-task.js';
+
+let tiny: TinyTask;
+beforeAll(async () => {
+  tiny = await createTinyTask();
+});
+
+const options = (more: Partial<TrainDiffOptions> = {}): TrainDiffOptions => {
+  return { task: tiny.task, train: tiny.train, budget: '15%', ...QUICK, ...more };
+};
+
+test.each(['', 'many', '-3', '0', '0%', '5 parsecs'])(
+  'trainHashDiff() does not understand a budget of "%s"',
+  (budget) => {
+    return expect(async () => trainHashDiff(options({ budget }))).rejects.toThrow(RangeError);
+  },
+);
+
+test('trainHashDiff() and trainSparseDiff() refuse a budget that not even the smallest payload meets', async () => {
+  const steps: number[] = [];
+  const impossible = options({ budget: 200, onStep: ({ step }) => steps.push(step) });
+  await expect(trainHashDiff(impossible)).rejects.toMatchObject({ code: 'budget-impossible' });
+  await expect(trainSparseDiff(impossible)).rejects.toMatchObject({ code: 'budget-impossible' });
+  expect(steps).toEqual([]);
+});
+
+test('fineTune() refuses data whose arrays disagree, are empty or too few', async () => {
+  const { task } = tiny;
+  const xs = tf.zeros([4, 16]);
+  await expect(fineTune({ task, train: { xs, ys: tf.zeros([3, 4]) } })).rejects.toMatchObject({
+    code: 'bad-data',
+  });
+  await expect(
+    fineTune({ task, train: { xs: tf.zeros([0, 16]), ys: tf.zeros([0, 4]) } }),
+  ).rejects.toMatchObject({
+    code: 'bad-data',
+  });
+  await expect(fineTune({ task, train: { xs: [xs, xs], ys: tf.zeros([4, 4]) } })).rejects.toMatchObject({
+    code: 'bad-data',
+  });
+});
+
+test('fineTune() refuses datasets without batches or without xs and ys', async () => {
+  const { task } = tiny;
+  const empty = tf.data.array<tf.TensorContainerObject>([]);
+  await expect(fineTune({ task, train: empty, epochs: 1 })).rejects.toMatchObject({ code: 'bad-data' });
+  const other = tf.data.array([{ images: tf.zeros([1, 16]) }]);
+  await expect(fineTune({ task, train: other, epochs: 1 })).rejects.toMatchObject({ code: 'bad-data' });
+});
+
+test('fineTune() stops when the loss is no longer a number, with the base back in the model', async () => {
+  const base = copyWeights(namedWeights(tiny.model));
+  const train = { xs: tf.ones([32, 16]), ys: tf.fill([32, 4], Number.NaN) };
+  const run = fineTune({ task: tiny.task, train, epochs: 1 });
+  await expect(run).rejects.toMatchObject({ code: 'training-diverged' });
+  expect(copyWeights(namedWeights(tiny.model))).toEqual(base);
+});
+
+test('trainSparseDiff() stops on an aborted signal with its reason, with the base back in the model', async () => {
+  const base = copyWeights(namedWeights(tiny.model));
+  const stop = new AbortController();
+  const reason = new Error('enough');
+  const onStep = ({ phase, step }: { phase: string; step: number }) => {
+    if (phase === 'diff' && step === 3) stop.abort(reason);
+  };
+  await expect(trainSparseDiff(options({ signal: stop.signal, onStep }))).rejects.toBe(reason);
+  expect(copyWeights(namedWeights(tiny.model))).toEqual(base);
+});
+
+test.each([
+  { epochs: 0 },
+  { epochs: 1.5 },
+  { batchSize: 0 },
+  { learningRate: 0 },
+  { learningRate: Number.NaN },
+  { seed: -1 },
+  { seed: 2 ** 32 },
+])('fineTune() refuses %o', (wrong) => {
+  return expect(fineTune({ task: tiny.task, train: tiny.train, ...wrong })).rejects.toThrow(RangeError);
+});
+
+test('trainHashDiff() refuses blocks and trainSparseDiff() refuses bits, shares and temperatures out of range', () => {
+  for (const block of [0, 1.5, 2000])
+    expect(() => trainHashDiff({ ...options(), block })).toThrow(RangeError);
+  for (const bits of [0, 9, 2.5]) expect(() => trainSparseDiff({ ...options(), bits })).toThrow(RangeError);
+  for (const fixedFrom of [0, 1])
+    expect(() => trainSparseDiff({ ...options(), fixedFrom })).toThrow(RangeError);
+  const temperatures = { first: 0.1, last: 1 };
+  expect(() => trainSparseDiff({ ...options(), temperatures })).toThrow(RangeError);
+});
+
+test('createTask() refuses a model that is not compiled', () => {
+  const model = tf.sequential({ layers: [tf.layers.dense({ inputShape: [2], units: 1 })] });
+  expect(() => createTask(model)).toThrow(TypeError);
+});

@@ -1,0 +1,123 @@
+import { createHash } from 'node:crypto';
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { applyPayload } from '../../src/apply/index.js';
+import { trainHashDiff } from '../../src/hash-diff/index.js';
+import { fingerprint, hex, openMemoryStore } from '../../src/model/index.js';
+import { trainSparseDiff } from '../../src/sparse-diff/index.js';
+import { copyWeights, namedWeights } from '../../src/tfjs/index.js';
+import { fineTune, type TrainDiffOptions, type TrainedDiff } from '../../src/train/index.js';
+import { createTinyTask, QUICK, type TinyTask } from './tiny-task.js';
+
+let tiny: TinyTask;
+beforeAll(async () => {
+  tiny = await createTinyTask();
+});
+
+const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+const baseOf = () => copyWeights(namedWeights(tiny.model));
+
+type Trainer = (options: TrainDiffOptions) => Promise<TrainedDiff>;
+const KINDS: Readonly<Record<string, Trainer>> = {
+  'trainHashDiff() ternary': (options) => trainHashDiff(options),
+  'trainHashDiff() float, blocks of 1': (options) => trainHashDiff({ ...options, coding: 'float', block: 1 }),
+  'trainHashDiff() sign, shared scales': (options) =>
+    trainHashDiff({ ...options, coding: 'sign', scales: 'shared' }),
+  'trainSparseDiff() rewound': (options) => trainSparseDiff(options),
+  'trainSparseDiff() annealed': (options) => trainSparseDiff({ ...options, selection: 'anneal' }),
+  'trainSparseDiff() annealed by magnitude per tensor': (options) =>
+    trainSparseDiff({ ...options, selection: 'anneal', saliency: 'magnitude', scope: 'tensor', bits: 4 }),
+};
+
+describe.each(Object.entries(KINDS))('%s', (_name, trainer) => {
+  const run = (more: Partial<TrainDiffOptions> = {}) =>
+    trainer({
+      task: tiny.task,
+      train: tiny.train,
+      validation: tiny.validation,
+      budget: '8%',
+      ...QUICK,
+      ...more,
+    });
+
+  test('meets the budget with the packed file, uses it, and improves on the base', async () => {
+    const { payload, share, metrics } = await run();
+    const weights = baseOf().tensors.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    const budget = Math.floor(0.08 * weights);
+    expect(payload.length).toBeLessThanOrEqual(budget);
+    expect(payload.length).toBeGreaterThan(0.9 * budget);
+    expect(share).toBe(payload.length / weights);
+    expect(metrics.diff.accuracy).toBeGreaterThan((metrics.base.accuracy as number) + 0.1);
+  });
+
+  test('gives the same payload bytes for the same seed, and others for another', async () => {
+    const first = digest((await run()).payload);
+    expect(digest((await run()).payload)).toBe(first);
+    expect(digest((await run({ seed: 8 })).payload)).not.toBe(first);
+  });
+
+  test('reports the accuracy of the decoded payload applied to the base, and leaves the base in the model', async () => {
+    const base = baseOf();
+    const { payload, next, metrics } = await run();
+    expect(baseOf()).toEqual(base);
+    const { status, fingerprint: found } = await applyPayload(openMemoryStore(base), payload);
+    expect([status, found]).toEqual(['applied', next]);
+
+    const restore = tiny.model.getWeights().map((weight) => weight.clone());
+    const names = new Map(base.tensors.map((tensor) => [tensor.name, tensor]));
+    tiny.model.setWeights(
+      namedWeights(tiny.model).map(({ name, variable }) => {
+        return tf.tensor(new Float32Array(names.get(name)?.bytes.buffer as ArrayBuffer), variable.shape);
+      }),
+    );
+    const measured = await tiny.task.evaluate(tiny.validation);
+    tiny.model.setWeights(restore);
+    expect(measured).toEqual(metrics.diff);
+  });
+});
+
+test('trainDiff() leaves no tensors behind', async () => {
+  const options = {
+    task: tiny.task,
+    train: tiny.train,
+    validation: tiny.validation,
+    budget: '8%',
+    ...QUICK,
+  };
+  await trainHashDiff(options);
+  const before = tf.memory().numTensors;
+  await trainHashDiff(options);
+  await trainSparseDiff({ ...options, selection: 'anneal' });
+  expect(tf.memory().numTensors).toBe(before);
+});
+
+test('trainDiff() takes a full fine-tune that is already there', async () => {
+  const full = await fineTune({
+    task: tiny.task,
+    train: tiny.train,
+    validation: tiny.validation,
+    epochs: 4,
+    seed: 7,
+  });
+  const options = {
+    task: tiny.task,
+    train: tiny.train,
+    validation: tiny.validation,
+    budget: '8%',
+    ...QUICK,
+  };
+  const given = await trainHashDiff({ ...options, fullFineTune: full });
+  expect(given.metrics.full).toEqual(full.metrics);
+  expect(digest(given.payload)).toBe(digest((await trainHashDiff(options)).payload));
+});
+
+test('trainDiff() leaves batch-norm statistics alone: no op touches them', async () => {
+  const { model } = await trainHashDiff({ task: tiny.task, train: tiny.train, budget: '8%', ...QUICK });
+  const base = new Map(baseOf().tensors.map((tensor) => [tensor.name, tensor.bytes]));
+  for (const name of ['norm/moving_mean', 'norm/moving_variance']) {
+    expect(model.tensors.find((tensor) => tensor.name === name)?.bytes).toEqual(base.get(name));
+  }
+  expect(hex(await fingerprint(openMemoryStore(model)))).not.toBe(
+    hex(await fingerprint(openMemoryStore(baseOf()))),
+  );
+});
