@@ -41,6 +41,7 @@ function commandLine(args: readonly string[], io: Io): Argv {
     .demandCommand(1, 'Expected a command')
     .strict()
     .recommendCommands()
+    .parserConfiguration({ 'duplicate-arguments-array': false })
     .exitProcess(false)
     .fail((message, error) => {
       throw error ?? new UsageError(message);

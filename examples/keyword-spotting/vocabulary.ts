@@ -29,16 +29,16 @@ export const STAGES: readonly SpeechStage[] = [
 
 /** Voices heard in training. */
 export const TRAINING_VOICES: readonly string[] = [
-  ...['Alex', 'Andy', 'AnxiousAndy', 'Diogo', 'Gene', 'Jacky', 'Lee', 'Mario', 'Michael'],
+  ...['Alex', 'Andy', 'Annie', 'AnxiousAndy', 'Diogo', 'Gene', 'Jacky', 'Lee', 'Mario', 'Michael'],
   ...['Mike', 'Nguyen', 'anika', 'antonio', 'aunty', 'david', 'ed', 'f1', 'f4', 'grandma'],
   ...['grandpa', 'ian', 'iven2', 'iven3', 'john', 'kaukovalta', 'klatt', 'klatt4', 'm1', 'm3'],
-  ...['m4', 'm5', 'm8', 'mike2', 'pablo', 'paul', 'pedro', 'rob', 'shelby', 'travis', 'zac'],
+  ...['m4', 'm5', 'm8', 'mike2', 'pablo', 'paul', 'pedro', 'rob', 'travis', 'zac'],
 ];
 
 /** Voices heard in tests alone. */
 export const TEST_VOICES: readonly string[] = [
-  ...['Andrea', 'Annie', 'Denis', 'Storm', 'adam', 'belinda', 'boris', 'linda', 'm2', 'marcelo', 'norbert'],
-  ...['quincy', 'steph'],
+  ...['Andrea', 'Denis', 'Storm', 'adam', 'belinda', 'boris', 'linda', 'm2', 'marcelo', 'norbert'],
+  ...['quincy', 'shelby', 'steph'],
 ];
 
 /** Share of the combinations of word, accent and training voice that are spoken; of the test voices all are. */

@@ -31,9 +31,8 @@ function addTaps(conv: ConvGeometry, values: Values, sums: Float64Array): void {
       for (let tapColumn = 0; tapColumn < filterWidth; tapColumn++) {
         const tap = tapOf(conv, { image, tapRow, tapColumn });
         const first = (tapRow * filterWidth + tapColumn) * outChannels;
-        const tapSums = sums.subarray(first, first + outChannels);
-        for (let channel = 0; channel < outChannels; channel += 4)
-          addFourChannels(tap, { ...values, sums: tapSums }, channel);
+        const tapValues = { ...values, sums: sums.subarray(first, first + outChannels) };
+        for (let channel = 0; channel < outChannels; channel += 4) addFourChannels(tap, tapValues, channel);
       }
     }
   }

@@ -1,0 +1,100 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { command, recipe, scratch, start, writeModel } from './command.js';
+
+const folder = scratch();
+const base = join(folder, 'base');
+const payload = join(folder, 'update.ndiff');
+const trainArgs = ['--base', base, '--recipe', recipe('points'), '--budget', '18%', '--seed', '3'];
+
+beforeAll(async () => {
+  await writeModel(base);
+  const { status, stderr } = await command('train', 'hash', ...trainArgs, '-o', payload);
+  expect(stderr).toContain('wrote');
+  expect(status).toBe(0);
+});
+
+test.each(['sparse', 'hash'])(
+  'train %s writes a payload, reports it as JSON, and repeats it byte for byte',
+  async (kind) => {
+    const [first, second] = [join(folder, `${kind}-1.ndiff`), join(folder, `${kind}-2.ndiff`)];
+    const { status, stdout, stderr } = await command('train', kind, ...trainArgs, '-o', first, '--json');
+    expect(status).toBe(0);
+    const report = JSON.parse(stdout);
+    expect(report.payloadBytes).toBe(readFileSync(first).length);
+    expect(report.share).toBeLessThanOrEqual(0.18);
+    expect(report.metrics.diff.accuracy).toBeGreaterThan(report.metrics.base.accuracy + 0.2);
+    expect(stderr).toMatch(/fine-tune epoch 4\/4 {2}step 24\/24 {2}loss \d/);
+    expect(stderr).toMatch(kind === 'hash' ? /buckets \d+ .*left/ : /density 0\.\d+ .*left/);
+    expect((await command('train', kind, ...trainArgs, '-o', second, '-q')).stderr).toBe('');
+    expect(readFileSync(second)).toEqual(readFileSync(first));
+  },
+);
+
+test('apply patches a copy, verify and fingerprint agree, the base is left alone', async () => {
+  const next = join(folder, 'next');
+  const baseFingerprint = (await command('fingerprint', base)).stdout.trim();
+  const fits = await command('verify', base, payload, '--json');
+  expect([fits.status, JSON.parse(fits.stdout).status]).toEqual([0, 'ready']);
+  const applied = await command('apply', base, payload, '-o', next, '--json');
+  const { status, fingerprint } = JSON.parse(applied.stdout);
+  expect([applied.status, status]).toEqual([0, 'applied']);
+  expect((await command('fingerprint', next)).stdout.trim()).toBe(fingerprint);
+  expect((await command('fingerprint', base, '--json')).stdout).toContain(baseFingerprint);
+  expect(fingerprint).not.toBe(baseFingerprint);
+
+  const again = await command('verify', next, payload);
+  expect([again.status, again.stdout]).toEqual([0, `already current: the model is ${fingerprint}\n`]);
+  const copied = await command('apply', next, payload, '-o', join(folder, 'copy'));
+  expect([copied.status, copied.stdout]).toEqual([0, `already current, copied: ${fingerprint}\n`]);
+});
+
+test('apply --force replaces a folder whole and leaves nothing beside it', async () => {
+  const out = join(folder, 'replaced');
+  await writeModel(out, 5);
+  expect((await command('apply', base, payload, '-o', out, '-f')).status).toBe(0);
+  expect(JSON.parse((await command('verify', out, payload, '--json')).stdout).status).toBe('current');
+  expect(readdirSync(folder).filter((name) => name.includes('.tmp'))).toEqual([]);
+});
+
+test('--dry-run writes nothing', async () => {
+  const out = join(folder, 'never');
+  const applied = await command('apply', base, payload, '-o', out, '--dry-run', '--json');
+  expect(JSON.parse(applied.stdout)).toMatchObject({ dryRun: true, status: 'ready' });
+  const trained = await command('train', 'sparse', ...trainArgs, '-o', out, '--dry-run');
+  expect([applied.status, trained.status]).toEqual([0, 0]);
+  expect(trained.stdout).toContain('budget  ');
+  expect(existsSync(out)).toBe(false);
+});
+
+test('info prints header and ops for people and for machines', async () => {
+  const { stdout } = await command('info', payload);
+  expect(stdout).toMatch(/^payload {6}.* of the float32 model\nbase /);
+  expect(stdout).toMatch(
+    /op {11}hash +buckets \d+, coding ternary, block 8, seed 3 {2}"hidden\/kernel" "middle\/kernel"/,
+  );
+  const info = JSON.parse((await command('info', payload, '--json')).stdout);
+  expect(info).toMatchObject({ payloadBytes: readFileSync(payload).length, tensors: 6 });
+  expect(info.ops.map(({ kind }: { kind: string }) => kind)).toContain('dense');
+});
+
+test('Ctrl-C stops training, says so, and leaves nothing', async () => {
+  const out = join(folder, 'interrupted.ndiff');
+  const { child, outcome } = start(['train', 'hash', ...trainArgs, '--recipe', recipe('endless'), '-o', out]);
+  child.stderr?.once('data', () => child.kill('SIGINT'));
+  const { status, stderr } = await outcome;
+  expect(status).toBe(130);
+  expect(stderr).toContain('interrupted; nothing was written');
+  expect(readdirSync(folder).filter((name) => name.includes('interrupted'))).toEqual([]);
+});
+
+test('--help shows an example for every command, --version the version', async () => {
+  const manifest = JSON.parse(readFileSync(join(import.meta.dirname, '..', '..', 'package.json'), 'utf8'));
+  expect((await command('--version')).stdout.trim()).toBe(manifest.version);
+  const help = (await command('--help')).stdout;
+  const names = ['train', 'apply', 'verify', 'info', 'fingerprint'];
+  for (const name of names) expect(help).toContain(`neural-diff ${name}`);
+  const pages = await Promise.all(names.map((name) => command(name, '--help')));
+  for (const { status, stdout } of pages) expect([status, stdout.includes('Examples:')]).toEqual([0, true]);
+});

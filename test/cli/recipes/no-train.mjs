@@ -1,0 +1,2 @@
+export const data = () => ({});
+export const loss = 'meanSquaredError';
