@@ -38,10 +38,12 @@ export function createKeywordModel(classes: number, seed: number): tf.LayersMode
   const nextSeed = createSeeds(seed);
   const input = tf.input({ shape: [...CLIP_SHAPE] });
   let output = input;
-  for (const block of BLOCKS) output = addBlock(output, block, nextSeed);
+  BLOCKS.forEach((block, i) => {
+    output = addBlock(output, { ...block, name: `block${i + 1}` }, nextSeed);
+  });
   output = tf.layers.globalAveragePooling2d({}).apply(output) as tf.SymbolicTensor;
   const kernelInitializer = tf.initializers.glorotUniform({ seed: nextSeed() });
-  const dense = tf.layers.dense({ units: classes, activation: 'softmax', kernelInitializer });
+  const dense = tf.layers.dense({ name: 'output', units: classes, activation: 'softmax', kernelInitializer });
   return tf.model({ inputs: input, outputs: dense.apply(output) as tf.SymbolicTensor });
 }
 
@@ -51,11 +53,16 @@ function createSeeds(seed: number): () => number {
   return () => seed * 1_000 + drawn++;
 }
 
-function addBlock(input: tf.SymbolicTensor, block: Block, nextSeed: () => number): tf.SymbolicTensor {
-  const { separable, frames, stride, channels } = block;
+function addBlock(
+  input: tf.SymbolicTensor,
+  block: Block & { name: string },
+  nextSeed: () => number,
+): tf.SymbolicTensor {
+  const { name, separable, frames, stride, channels } = block;
   const filtered = separable ? addDepthwise(input, block, nextSeed()) : input;
   const mixed = tf.layers
     .conv2d({
+      name: `${name}_conv`,
       filters: channels,
       kernelSize: separable ? 1 : [frames, 1],
       strides: separable ? 1 : [stride, 1],
@@ -64,15 +71,30 @@ function addBlock(input: tf.SymbolicTensor, block: Block, nextSeed: () => number
       kernelInitializer: tf.initializers.heNormal({ seed: nextSeed() }),
     })
     .apply(filtered);
-  const normal = tf.layers.batchNormalization({ momentum: BATCH_NORM_MOMENTUM }).apply(mixed);
+  const normal = tf.layers
+    .batchNormalization({ name: `${name}_norm`, momentum: BATCH_NORM_MOMENTUM })
+    .apply(mixed);
   return tf.layers.reLU().apply(normal) as tf.SymbolicTensor;
 }
 
 /** tfjs counts a depthwise kernel's inputs over all channels, so its fan-in initialisers start far too small. */
-function addDepthwise(input: tf.SymbolicTensor, { frames, stride }: Block, seed: number): tf.SymbolicTensor {
+function addDepthwise(
+  input: tf.SymbolicTensor,
+  block: Block & { name: string },
+  seed: number,
+): tf.SymbolicTensor {
+  const { frames, stride } = block;
+  const name = `${block.name}_depthwise`;
   const depthwiseInitializer = tf.initializers.randomNormal({ stddev: Math.sqrt(1 / frames), mean: 0, seed });
   const kernelSize: [number, number] = [frames, 1];
   return tf.layers
-    .depthwiseConv2d({ kernelSize, strides: stride, padding: 'same', useBias: false, depthwiseInitializer })
+    .depthwiseConv2d({
+      name,
+      kernelSize,
+      strides: stride,
+      padding: 'same',
+      useBias: false,
+      depthwiseInitializer,
+    })
     .apply(input) as tf.SymbolicTensor;
 }

@@ -7,10 +7,11 @@ import {
   type Sha256,
   sha256,
   TensorDigest,
+  type TensorInfo,
   type WeightStore,
 } from '../model/index.js';
 import { decodePayload, type Meta, type Op, type Payload, tensorsOf } from '../payload/index.js';
-import { borrowChunks, changedRuns } from './chunks.js';
+import { borrowChunks, type Chunk, changedRuns } from './chunks.js';
 import { compareDirectories } from './directory.js';
 
 /** How far a step has come. */
@@ -101,43 +102,77 @@ export async function planDecoded(
   return { ...facts, found, status: 'ready', bytesWritten, tensors: walk.tensors };
 }
 
+/** What reading the base once tells. */
 interface Walk {
+  /** Fingerprint of what is there. */
   readonly found: Uint8Array;
+  /** Fingerprint of what the diff would make of it. */
   readonly result: Uint8Array;
+  /** What would happen to the touched tensors. */
   readonly tensors: readonly TensorPlan[];
 }
 
-/** Reads the base once and computes two fingerprints: of what is there and of what the diff would make of it. */
 async function walkBase(store: WeightStore, payload: Payload, options: ApplyOptions): Promise<Walk> {
   const hash = options.sha256 ?? sha256;
-  const found: Uint8Array[] = [];
-  const results: Uint8Array[] = [];
-  const tensors: TensorPlan[] = [];
   const bytesTotal = store.tensors.reduce((sum, info) => sum + byteLength(info), 0);
+  const tallies: TensorTally[] = [];
+  let tally: TensorTally | undefined;
   let bytesDone = 0;
-  let digests: { before: TensorDigest; after: TensorDigest } | undefined;
-  let bytesWritten = 0;
   for await (const chunk of borrowChunks(store, payload.diff, { signal: options.signal })) {
-    const { info, before, after } = chunk;
-    const isTouched = before !== after;
-    digests ??= { before: new TensorDigest(info, hash), after: new TensorDigest(info, hash) };
-    if (before.length > 0) await digests.before.add(before);
-    if (isTouched && after.length > 0) await digests.after.add(after);
-    bytesWritten += changedRuns(chunk).reduce((sum, run) => sum + run.end - run.start, 0);
-    bytesDone += before.length;
+    tally ??= new TensorTally(chunk.info, hash);
+    await tally.add(chunk);
+    bytesDone += chunk.before.length;
     options.onProgress?.({ phase: 'check', bytesDone, bytesTotal });
     if (!chunk.isLast) continue;
-    const digest = await digests.before.finish();
-    found.push(digest);
-    results.push(isTouched ? await digests.after.finish() : digest);
-    if (isTouched) {
-      const ops = payload.diff.ops.filter((op) => tensorsOf(op).includes(info.name)).map((op) => op.kind);
-      tensors.push({ name: info.name, ops, bytesRead: byteLength(info), bytesWritten });
-    }
-    digests = undefined;
-    bytesWritten = 0;
+    tallies.push(tally);
+    tally = undefined;
   }
-  return { found: await joinDigests(found, hash), result: await joinDigests(results, hash), tensors };
+  const digests = await Promise.all(tallies.map((each) => each.finish()));
+  return {
+    found: await joinDigests(
+      digests.map(({ before }) => before),
+      hash,
+    ),
+    result: await joinDigests(
+      digests.map(({ after }) => after),
+      hash,
+    ),
+    tensors: tallies.filter((each) => each.isTouched).map((each) => each.plan(payload.diff.ops)),
+  };
+}
+
+/** Collects, chunk by chunk, a tensor's digests before and after the diff, and what would be written. */
+class TensorTally {
+  readonly #info: TensorInfo;
+  readonly #before: TensorDigest;
+  readonly #after: TensorDigest;
+  #bytesWritten = 0;
+  isTouched = false;
+
+  constructor(info: TensorInfo, hash: Sha256) {
+    this.#info = info;
+    this.#before = new TensorDigest(info, hash);
+    this.#after = new TensorDigest(info, hash);
+  }
+
+  async add(chunk: Chunk): Promise<void> {
+    this.isTouched = chunk.after !== chunk.before;
+    this.#bytesWritten += changedRuns(chunk).reduce((sum, run) => sum + run.end - run.start, 0);
+    if (chunk.before.length === 0) return;
+    await this.#before.add(chunk.before);
+    if (this.isTouched) await this.#after.add(chunk.after);
+  }
+
+  async finish(): Promise<{ before: Uint8Array; after: Uint8Array }> {
+    const before = await this.#before.finish();
+    return { before, after: this.isTouched ? await this.#after.finish() : before };
+  }
+
+  plan(ops: readonly Op[]): TensorPlan {
+    const { name } = this.#info;
+    const kinds = ops.filter((op) => tensorsOf(op).includes(name)).map((op) => op.kind);
+    return { name, ops: kinds, bytesRead: byteLength(this.#info), bytesWritten: this.#bytesWritten };
+  }
 }
 
 function judge(payload: Payload, walk: Walk): NeuralDiffError | undefined {

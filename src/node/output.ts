@@ -87,8 +87,14 @@ export async function writeCopy<T>(
 /** A folder cannot be renamed over a full one: the old one steps aside first and is removed last. */
 async function replaceFolder(staged: string, to: string): Promise<void> {
   const aside = siblingOf(to);
-  if (await exists(to)) await rename(to, aside);
-  await rename(staged, to);
+  const isReplacing = await exists(to);
+  if (isReplacing) await rename(to, aside);
+  try {
+    await rename(staged, to);
+  } catch (error) {
+    if (isReplacing) await rename(aside, to);
+    throw error;
+  }
   await syncFolder(dirname(to));
   await rm(aside, { recursive: true, force: true });
 }

@@ -89,7 +89,6 @@ for (const { name, narrow, widen, nan, infinity, layout } of FORMATS) {
       for (const sign of [0, 0x8000]) {
         const got = [tie - 1, tie, tie + 1].map((bits) => narrow(float(sign ? bits + 2 ** 31 : bits)));
         const expected = [below | sign, even | sign, (below + 1) | sign];
-        // Below half of the smallest pattern lies no other float32 to go to on the far side of a tie.
         if (got.join() !== expected.join()) wrong.push(`${below}: ${got} for ${expected}`);
       }
     }

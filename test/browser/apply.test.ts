@@ -1,0 +1,72 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { fingerprint, hex, openMemoryStore } from '../../src/model/index.js';
+import { bundleForBrowser } from './bundle.js';
+import { launchChromium, type Realm, startWorker } from './chromium.js';
+import { type FileServer, serveFiles } from './file-server.js';
+import { type Outcomes, patchCopies } from './patch-copies.js';
+import { createBase, createPayloads, DIFFS, toFolder } from './samples.js';
+
+const base = createBase();
+const payloads = await createPayloads(base);
+const baseFingerprint = hex(await fingerprint(openMemoryStore(base)));
+const bundle = await bundleForBrowser('patch-copies.ts');
+
+/** What a device must refuse, and with which code. */
+const REFUSALS = { 'other-base': 'wrong-base', 'flipped-bit': 'corrupt-payload', cut: 'corrupt-payload' };
+
+let server: FileServer;
+let browser: Browser;
+const realms = new Map<string, Realm>();
+
+beforeAll(async () => {
+  const files = new Map<string, Uint8Array | string>([
+    ['index.html', '<!doctype html><meta charset="utf-8"><script src="device.js"></script>'],
+    ['device.js', bundle.code],
+  ]);
+  for (const [path, bytes] of toFolder(base, 500_001)) files.set(`model/${path}`, bytes);
+  for (const [path, { bytes }] of payloads) files.set(path, bytes);
+  server = await serveFiles(files);
+  browser = await launchChromium();
+  const page = await browser.newPage();
+  await page.goto(`${server.origin}/index.html`);
+  realms.set('page', page).set('worker', await startWorker(page, 'device.js'));
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+test('the bundle holds what the package exports to devices, and nothing of Node', () => {
+  const own = bundle.inputs.filter((path) => !path.startsWith('node_modules/'));
+  expect(own.filter((path) => !path.startsWith('dist/src/'))).toEqual(['test/browser/patch-copies.ts']);
+  expect(own).toContain('dist/src/apply/index.js');
+  expect(bundle.inputs.filter((path) => /\/(node|tfjs|train)\//.test(path))).toEqual([]);
+});
+
+describe.each(['page', 'worker'])('applyPayload() in a %s of Chromium', (name) => {
+  const patch = (payload: string): Promise<Outcomes> =>
+    (realms.get(name) as Realm).evaluate<Outcomes>(
+      `device.patchCopies(${JSON.stringify(server.origin)}, ${JSON.stringify(payload)})`,
+    );
+
+  test.each(Object.keys(DIFFS))('gives the same model as Node with a %s payload', async (kind) => {
+    const next = payloads.get(`${kind}.ndiff`)?.next as string;
+    const outcome = { first: 'applied', second: 'current', fingerprint: next };
+    const outcomes = await patch(`${kind}.ndiff`);
+    expect(outcomes).toEqual({ folder: outcome, memory: outcome });
+    expect(outcomes).toEqual(await patchCopies(server.origin, `${kind}.ndiff`));
+    expect(next).not.toBe(baseFingerprint);
+  });
+
+  test.each(Object.entries(REFUSALS))(
+    'refuses a payload with the flaw "%s" as %s and leaves the model alone',
+    async (flaw, code) => {
+      const outcome = { first: code, second: code, fingerprint: baseFingerprint };
+      const outcomes = await patch(`${flaw}.ndiff`);
+      expect(outcomes).toEqual({ folder: outcome, memory: outcome });
+      expect(outcomes).toEqual(await patchCopies(server.origin, `${flaw}.ndiff`));
+    },
+  );
+});

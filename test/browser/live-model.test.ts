@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import * as tf from '@tensorflow/tfjs';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { copyWeights, modelFiles, namedWeights, useBackend } from '../../src/tfjs/index.js';
+import { type PackedDiff, packDiff } from '../../src/train/pack.js';
+import { bundleForBrowser } from './bundle.js';
+import { launchChromium } from './chromium.js';
+import { type FileServer, serveFiles } from './file-server.js';
+import { type LivePatch, patchLiveModel } from './patch-live-model.js';
+
+let server: FileServer;
+let browser: Browser;
+let page: Page;
+let packed: PackedDiff;
+
+beforeAll(async () => {
+  await useBackend('cpu');
+  const model = createModel();
+  packed = await packUpdate(model);
+  const files = new Map<string, Uint8Array | string>([
+    ['index.html', '<!doctype html><meta charset="utf-8"><script src="device.js"></script>'],
+    ['device.js', (await bundleForBrowser('patch-live-model.ts')).code],
+    ['live.ndiff', packed.payload],
+    // The wasm backend looks for its program beside the script.
+    ['tfjs-backend-wasm-simd.wasm', wasmProgram('tfjs-backend-wasm-simd.wasm')],
+  ]);
+  for (const [path, bytes] of await modelFiles(model)) files.set(`model/${path}`, bytes);
+  server = await serveFiles(files);
+  browser = await launchChromium();
+  page = await browser.newPage();
+  await page.goto(`${server.origin}/index.html`);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+function wasmProgram(name: string): Uint8Array {
+  const main = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm');
+  return readFileSync(new URL(name, `file://${main}`));
+}
+
+/** A convolution and a dense layer: the kinds whose weights backends keep packed copies of. */
+function createModel(): tf.Sequential {
+  const kernelInitializer = tf.initializers.randomNormal({ seed: 3 });
+  return tf.sequential({
+    layers: [
+      tf.layers.conv2d({ inputShape: [8, 8, 2], filters: 4, kernelSize: 3, name: 'conv', kernelInitializer }),
+      tf.layers.flatten(),
+      tf.layers.dense({ units: 3, name: 'head', kernelInitializer }),
+    ],
+  });
+}
+
+function packUpdate(model: tf.LayersModel): Promise<PackedDiff> {
+  const tensors = ['conv/kernel', 'head/kernel'].map((tensor) => ({ tensor, scale: 0.5 }));
+  const buckets = { coding: 'sign', values: Int8Array.of(1, -1, 1, 1, -1) } as const;
+  return packDiff(copyWeights(namedWeights(model)), {
+    ops: [
+      { kind: 'hash', tensors, seed: 9, block: 4, buckets },
+      { kind: 'dense', tensor: 'head/bias', bits: 4, scale: 0.25, levels: Int8Array.of(3, -7, 1) },
+    ],
+  });
+}
+
+const nearly = (values: readonly number[]) => values.map((value) => expect.closeTo(value, 3));
+
+describe.each(['cpu', 'wasm'] as const)('openLiveModel() in a page of Chromium on %s', (backend) => {
+  test('is patched in place: the weights are bit-exact, the predictions those of the next model', async () => {
+    const call = `device.patchLiveModel(${JSON.stringify(server.origin)}, "${backend}")`;
+    const found = await page.evaluate<LivePatch>(call);
+    const inNode = await patchLiveModel(server.origin, 'cpu');
+    expect(found.backend).toBe(backend);
+    expect(found.fingerprint).toBe(packed.next);
+    expect(found.fingerprint).toBe(inNode.fingerprint);
+    expect(found.before).toEqual(nearly(inNode.before));
+    expect(found.after).toEqual(nearly(inNode.after));
+    expect(found.after).not.toEqual(nearly(inNode.before));
+  });
+});

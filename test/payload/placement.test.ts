@@ -1,0 +1,87 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import xxhash from 'xxhash-wasm';
+import { placeElements } from '../../src/payload/index.js';
+import { placeBlock, tensorSeed, xxh32 } from '../../src/payload/placement.js';
+import { createRandom } from '../support.js';
+
+const { h32Raw } = await xxhash();
+
+function xxh32ByPackage(key: number, seed: number): number {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, key, true);
+  return h32Raw(bytes, seed) >>> 0;
+}
+
+/** First bucket and sign of a block, in whole numbers of any size. */
+function placeByDefinition(index: number, seed: number, bucketCount: number): [number, number] {
+  const hash = BigInt(xxh32ByPackage(index, seed));
+  return [Number(((hash >> 1n) * BigInt(bucketCount)) >> 31n), Number(hash & 1n)];
+}
+
+const uint32 = fc.nat({ max: 0xffffffff });
+
+test('xxh32() gives what xxhash-wasm gives on the key in little-endian bytes', () => {
+  const random = createRandom(1);
+  for (let i = 0; i < 50_000; i++) {
+    const [key, seed] = [random(), random()];
+    if (xxh32(key, seed) !== xxh32ByPackage(key, seed)) expect.fail(`key ${key}, seed ${seed}`);
+  }
+  fc.assert(fc.property(uint32, uint32, (key, seed) => xxh32(key, seed) === xxh32ByPackage(key, seed)));
+});
+
+test('xxh32() gives the digests that docs/FORMAT.md lists', () => {
+  const digests = [
+    [0, 0],
+    [1, 0],
+    [0, 1],
+    [0xffffffff, 0xffffffff],
+  ].map(([key, seed]) => xxh32(key as number, seed as number).toString(16));
+  expect(digests).toEqual(['8d6d969', 'e0fe705f', '78acb72d', '6b3f8e0b']);
+});
+
+test('tensorSeed() is the hash of the ordinal under the seed of the op', () => {
+  fc.assert(
+    fc.property(uint32, fc.nat({ max: 65_535 }), (seed, ordinal) => {
+      expect(tensorSeed(seed, ordinal)).toBe(xxh32ByPackage(ordinal, seed));
+    }),
+  );
+});
+
+test('placeBlock() equals whole-number arithmetic for any bucket count up to 2^26', () => {
+  const count = fc.oneof(
+    fc.integer({ min: 1, max: 2 ** 26 }),
+    fc.integer({ min: 1, max: 20 }),
+    fc.integer({ min: 2 ** 26 - 9, max: 2 ** 26 }),
+  );
+  fc.assert(
+    fc.property(uint32, uint32, count, (index, seed, bucketCount) => {
+      const place = placeBlock(index, seed, bucketCount);
+      expect([place >>> 1, place & 1]).toEqual(placeByDefinition(index, seed, bucketCount));
+      expect(place >>> 1).toBeLessThan(bucketCount);
+    }),
+    { numRuns: 3_000 },
+  );
+});
+
+test('placeElements() places each block on the buckets from its first on, wrapping at the end', () => {
+  const placement = fc.record({
+    seed: uint32,
+    block: fc.integer({ min: 1, max: 40 }),
+    bucketCount: fc.integer({ min: 1, max: 50 }),
+  });
+  fc.assert(
+    fc.property(placement, fc.nat({ max: 9 }), fc.nat({ max: 200 }), (placement, ordinal, count) => {
+      const { seed, block, bucketCount } = placement;
+      const expected = Array.from({ length: count }, (_, i) => {
+        const [first, sign] = placeByDefinition(
+          Math.floor(i / block),
+          xxh32ByPackage(ordinal, seed),
+          bucketCount,
+        );
+        return 2 * ((first + (i % block)) % bucketCount) + sign;
+      });
+      expect([...placeElements(placement, ordinal, count)]).toEqual(expected);
+    }),
+  );
+});

@@ -1,0 +1,165 @@
+import fc from 'fast-check';
+import { DTYPES, type DType, elementCount, type Model, type Tensor } from '../../src/model/index.js';
+import type { Buckets, DenseOp, Diff, HashOp, Op, SparseOp } from '../../src/payload/index.js';
+import { createRandom, seededTensor } from '../support.js';
+
+const isInteger = ({ dtype }: Tensor): boolean => DTYPES[dtype].kind === 'integer';
+
+/** Scales that a tensor may have: whole numbers for integers, any positive float32 up to 2^96 for floats. */
+export function scaleOf(tensor: Tensor): fc.Arbitrary<number> {
+  if (isInteger(tensor))
+    return fc.oneof(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 2 ** 24 - 1 }));
+  const any = fc.float({ min: 2 ** -149, max: 2 ** 96, noNaN: true });
+  return fc.oneof(fc.float({ min: 2 ** -10, max: 2, noNaN: true }), any);
+}
+
+/** Positions and levels that fit `bits`, for a tensor with at least one element. */
+export function sparseValues(
+  elements: number,
+  bits: number,
+): fc.Arbitrary<Pick<SparseOp, 'positions' | 'levels'>> {
+  const magnitude = fc.integer({ min: 1, max: 2 ** (bits - 1) });
+  const level = fc.tuple(magnitude, fc.boolean()).map(([size, negative]) => (negative ? -size : size));
+  const position = fc.integer({ min: 0, max: elements - 1 });
+  return fc
+    .uniqueArray(fc.tuple(position, level), { selector: ([at]) => at, minLength: 1, maxLength: 40 })
+    .map((pairs) => pairs.sort(([a], [b]) => a - b))
+    .map((pairs) => ({
+      positions: Uint32Array.from(pairs, ([at]) => at),
+      levels: Int16Array.from(pairs, ([, size]) => size),
+    }));
+}
+
+export function sparseOp(tensor: Tensor): fc.Arbitrary<SparseOp> {
+  return fc.integer({ min: 1, max: 8 }).chain((bits) =>
+    fc
+      .record({ scale: scaleOf(tensor), values: sparseValues(elementCount(tensor), bits) })
+      .map(({ scale, values }) => ({
+        kind: 'sparse' as const,
+        tensor: tensor.name,
+        bits,
+        scale,
+        ...values,
+      })),
+  );
+}
+
+export function denseOp(tensor: Tensor): fc.Arbitrary<DenseOp> {
+  return fc.integer({ min: 2, max: 8 }).chain((bits) => {
+    const limit = 2 ** (bits - 1) - 1;
+    const count = elementCount(tensor);
+    const level = fc.integer({ min: -limit, max: limit });
+    return fc
+      .record({ scale: scaleOf(tensor), list: fc.array(level, { minLength: count, maxLength: count }) })
+      .map(({ scale, list }) => ({
+        kind: 'dense' as const,
+        tensor: tensor.name,
+        bits,
+        scale,
+        levels: Int8Array.from(list),
+      }));
+  });
+}
+
+export function buckets(coding: Buckets['coding'], maxLength = 30): fc.Arbitrary<Buckets> {
+  const size = { minLength: 1, maxLength };
+  if (coding === 'float') {
+    const value = fc.float({ noNaN: true, noDefaultInfinity: true });
+    return fc.array(value, size).map((list) => ({ coding, values: Float32Array.from(list) }));
+  }
+  const digits = coding === 'ternary' ? [-1, 0, 1] : [-1, 1];
+  return fc.array(fc.constantFrom(...digits), size).map((list) => ({ coding, values: Int8Array.from(list) }));
+}
+
+/** A hash op over some of the tensors, which are in canonical order. */
+export function hashOp(tensors: readonly Tensor[]): fc.Arbitrary<HashOp> {
+  return fc.subarray([...tensors], { minLength: 1 }).chain((chosen) => {
+    const codings: Buckets['coding'][] = chosen.some(isInteger)
+      ? ['ternary', 'sign']
+      : ['float', 'ternary', 'sign'];
+    return fc
+      .record({
+        seed: fc.nat({ max: 0xffffffff }),
+        block: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 1_024 })),
+        buckets: fc.constantFrom(...codings).chain((coding) => buckets(coding)),
+        scales: fc.tuple(...chosen.map(scaleOf)),
+      })
+      .map(({ scales, ...op }) => ({
+        kind: 'hash' as const,
+        tensors: chosen.map(({ name }, i) => ({ tensor: name, scale: scales[i] as number })),
+        ...op,
+      }));
+  });
+}
+
+/** A base of up to four small tensors in canonical order, and up to four ops on it. */
+export const modelAndDiff: fc.Arbitrary<{ base: Model; diff: Diff }> = fc
+  .array(
+    fc.record({
+      dtype: fc.constantFrom(...(Object.keys(DTYPES) as DType[])),
+      shape: fc.array(fc.nat({ max: 6 }), { maxLength: 3 }),
+      seed: fc.nat(),
+    }),
+    { minLength: 1, maxLength: 4 },
+  )
+  .map((list) => list.map(({ dtype, shape, seed }, i) => seededTensor(`weights/${i}`, dtype, shape, seed)))
+  .chain((tensors) => {
+    const filled = tensors.filter((tensor) => elementCount(tensor) > 0);
+    const sparse = filled.map(sparseOp) as fc.Arbitrary<Op>[];
+    const op = fc.oneof(...sparse, ...tensors.map(denseOp), hashOp(tensors));
+    return fc.array(op, { maxLength: 4 }).map((ops) => ({ base: { tensors }, diff: { ops } }));
+  });
+
+const NAMES = ['a', 'b/kernel', 'b/重み'] as const;
+
+/** A small model for the payloads below: two float tensors and one of integers. */
+export function smallBase(): Model {
+  return {
+    tensors: [
+      seededTensor(NAMES[0], 'float32', [6], 1),
+      seededTensor(NAMES[1], 'float16', [2, 5], 2),
+      seededTensor(NAMES[2], 'uint8', [7], 3),
+    ],
+  };
+}
+
+const sparse: SparseOp = {
+  kind: 'sparse',
+  tensor: NAMES[1],
+  positions: Uint32Array.of(0, 4, 9),
+  levels: Int16Array.of(-4, 1, 3),
+  bits: 3,
+  scale: 0.125,
+};
+
+const dense = (bits: number): DenseOp => {
+  const random = createRandom(bits);
+  const span = 2 ** bits - 1;
+  const levels = Int8Array.from({ length: 6 }, () => (random() % span) - (span - 1) / 2);
+  return { kind: 'dense', tensor: NAMES[0], bits, scale: 0.01, levels };
+};
+
+const hash = (buckets: Buckets): HashOp => ({
+  kind: 'hash',
+  tensors: NAMES.slice(0, buckets.coding === 'float' ? 2 : 3).map((tensor, i) => ({
+    tensor,
+    scale: i === 2 ? 3 : 0.5,
+  })),
+  seed: 0xdeadbeef,
+  block: 3,
+  buckets,
+});
+
+const float = hash({ coding: 'float', values: Float32Array.of(0.5, -1.25, 0, 3) });
+
+/** One small diff of each kind, for the base above. */
+export const SMALL_DIFFS: Readonly<Record<string, Diff>> = {
+  empty: { ops: [] },
+  sparse: { ops: [sparse] },
+  'dense of 4 bits': { ops: [dense(4)] },
+  'dense of 8 bits': { ops: [dense(8)] },
+  'hash float': { ops: [float] },
+  'hash ternary': { ops: [hash({ coding: 'ternary', values: Int8Array.of(0, 1, -1, 1, 0, 0, -1) })] },
+  'hash sign': { ops: [hash({ coding: 'sign', values: Int8Array.of(1, -1, -1, 1, 1) })] },
+  several: { ops: [float, sparse, { ...sparse, bits: 4, scale: 7 }, dense(3)] },
+};
