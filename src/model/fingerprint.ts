@@ -1,3 +1,4 @@
+import { concatBytes } from './bytes.js';
 import { DTYPES } from './dtype.js';
 import { CHUNK_BYTES } from './limits.js';
 import type { WeightStore } from './store.js';
@@ -32,7 +33,7 @@ export class TensorDigest {
 
   /** @returns the tensor's digest, 32 bytes */
   finish(): Promise<Uint8Array> {
-    return this.#sha256(concat([TENSOR_TAG, describe(this.#info), ...this.#parts]));
+    return this.#sha256(concatBytes([TENSOR_TAG, describe(this.#info), ...this.#parts]));
   }
 }
 
@@ -52,16 +53,6 @@ function describe(info: TensorInfo): Uint8Array {
   return bytes;
 }
 
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
-}
-
 /**
  * Joins tensor digests to a model's fingerprint.
  *
@@ -72,7 +63,7 @@ function concat(parts: readonly Uint8Array[]): Uint8Array {
 export function joinDigests(digests: readonly Uint8Array[], hash: Sha256): Promise<Uint8Array> {
   const count = new Uint8Array(4);
   new DataView(count.buffer).setUint32(0, digests.length, true);
-  return hash(concat([MODEL_TAG, count, ...digests]));
+  return hash(concatBytes([MODEL_TAG, count, ...digests]));
 }
 
 /** What `fingerprint` takes beside the store. */
@@ -112,14 +103,4 @@ export async function fingerprint(store: WeightStore, options: FingerprintOption
     digests.push(await digest.finish());
   }
   return joinDigests(digests, hash);
-}
-
-/** @returns bytes as lower-case hexadecimal digits */
-export function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
-
-/** @returns whether two byte arrays hold the same bytes */
-export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }

@@ -1,10 +1,9 @@
+export { concatBytes, equalBytes, hex } from './bytes.js';
 export { DTYPES, type DType, type DTypeInfo, dtypeOfCode } from './dtype.js';
 export { type ErrorCode, type ErrorFacts, NeuralDiffError } from './errors.js';
 export {
-  equalBytes,
   type FingerprintOptions,
   fingerprint,
-  hex,
   joinDigests,
   type Sha256,
   sha256,

@@ -1,5 +1,5 @@
 import { Packr } from 'msgpackr/pack';
-import { canonicalOrder, type TensorInfo } from '../model/index.js';
+import { canonicalOrder, concatBytes, type TensorInfo } from '../model/index.js';
 import { xxh64 } from './checksum.js';
 import { encodeDenseOp } from './dense-op.js';
 import { type Diff, type Op, type PayloadHeader, tensorsOf } from './diff.js';
@@ -33,8 +33,8 @@ export async function encodePayload(header: PayloadHeader, diff: Diff): Promise<
   const records = diff.ops.map(encodeOp);
   const entries = diff.ops.map((op, i) => recordEntry(op, (records[i] as Uint8Array).length, directory));
   const values = [MAGIC, headerValue(header, entries), ...records].map(packValue);
-  const body = join(values);
-  return join([body, packValue(await xxh64(body))]);
+  const body = concatBytes(values);
+  return concatBytes([body, packValue(await xxh64(body))]);
 }
 
 /**
@@ -87,14 +87,4 @@ function packValue(value: unknown): Uint8Array {
   const packed = new Packr({ useRecords: false, variableMapSize: true }).pack(value);
   // The packer hands out a view of a buffer that its next call overwrites.
   return new Uint8Array(packed);
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

@@ -94,8 +94,11 @@ export async function* borrowBatches(data: Data, ports: Ports, options: BatchOpt
       ys: ys.map((y) => tf.gather(y, indexes)),
       indexes,
     };
-    yield batch;
-    tf.dispose([batch.xs, batch.ys, indexes]);
+    try {
+      yield batch;
+    } finally {
+      tf.dispose([batch.xs, batch.ys, indexes]);
+    }
   }
 }
 
@@ -109,8 +112,11 @@ async function* borrowDatasetBatches(
     if (xs === undefined || ys === undefined) {
       throw new NeuralDiffError('bad-data', 'Cannot use dataset: expected elements with "xs" and "ys"');
     }
-    yield { xs: listTensors(xs, ports.inputNames), ys: listTensors(ys, ports.outputNames) };
-    tf.dispose(item.value);
+    try {
+      yield { xs: listTensors(xs, ports.inputNames), ys: listTensors(ys, ports.outputNames) };
+    } finally {
+      tf.dispose(item.value);
+    }
   }
 }
 

@@ -69,7 +69,9 @@ test('trainSparseDiff() stops on an aborted signal with its reason, with the bas
   const onStep = ({ phase, step }: { phase: string; step: number }) => {
     if (phase === 'diff' && step === 3) stop.abort(reason);
   };
+  const tensors = tf.memory().numTensors;
   await expect(trainSparseDiff(options({ signal: stop.signal, onStep }))).rejects.toBe(reason);
+  expect(tf.memory().numTensors).toBe(tensors);
   expect(copyWeights(namedWeights(tiny.model))).toEqual(base);
 });
 
