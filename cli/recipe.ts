@@ -1,8 +1,10 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type * as Tf from '@tensorflow/tfjs';
+import type { TrainHashDiffOptions } from '../src/hash-diff/index.js';
 import { NeuralDiffError } from '../src/index.js';
-import type { Data, TrainingOptions } from '../src/train/index.js';
+import type { TrainSparseDiffOptions } from '../src/sparse-diff/index.js';
+import type { Data, TaskOptions, TrainDiffOptions, TrainingOptions } from '../src/train/index.js';
 
 /** Data that a recipe hands over. */
 export interface RecipeData {
@@ -12,9 +14,24 @@ export interface RecipeData {
 }
 
 /** Training options that a recipe may set; flags of the command line come first. */
-export type RecipeOptions = Pick<TrainingOptions, 'epochs' | 'batchSize' | 'learningRate'> & {
-  readonly fineTune?: Pick<TrainingOptions, 'epochs' | 'learningRate'>;
-};
+export type RecipeOptions = Pick<TrainDiffOptions, 'epochs' | 'batchSize' | 'learningRate'> &
+  Pick<TrainDiffOptions, 'distillation' | 'denseBits'> &
+  Pick<TaskOptions, 'mode' | 'outputKind'> & {
+    readonly fineTune?: Pick<TrainingOptions, 'epochs' | 'learningRate'>;
+    /** For `train hash` alone. */
+    readonly hash?: Pick<TrainHashDiffOptions, 'coding' | 'block' | 'scales'>;
+    /** For `train sparse` alone. */
+    readonly sparse?: Pick<
+      TrainSparseDiffOptions,
+      'selection' | 'saliency' | 'scope' | 'bits' | 'temperatures' | 'fixedFrom'
+    >;
+  };
+
+/** Names that `options` may have: a misspelt one would otherwise be passed over in silence. */
+const OPTION_NAMES: readonly (keyof RecipeOptions)[] = [
+  ...(['epochs', 'batchSize', 'learningRate', 'distillation', 'denseBits', 'mode', 'outputKind'] as const),
+  ...(['fineTune', 'hash', 'sparse'] as const),
+];
 
 /** What a recipe module exports. */
 export interface Recipe {
@@ -58,6 +75,10 @@ export async function loadRecipe(path: string): Promise<Recipe> {
     expected: 'a function or nothing',
   });
   expectExport(path, 'options', { isRight: isOptional(options, 'object'), expected: 'an object or nothing' });
+  const unknown = Object.keys(options ?? {}).filter(
+    (name) => !(OPTION_NAMES as readonly string[]).includes(name),
+  );
+  expectExport(path, 'options', { isRight: unknown.length === 0, expected: `without "${unknown}"` });
   return module as Recipe;
 }
 

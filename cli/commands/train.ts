@@ -102,11 +102,12 @@ async function train(
     model.compile({ optimizer: tf.train.sgd(0), loss, ...(metrics && { metrics }) }),
   );
   const data = await loadRecipeData(flags.recipe, recipe, { tf, seed: flags.seed, signal: io.signal });
+  const { hash: hashOptions, sparse: sparseOptions, mode, outputKind, ...shared } = recipe.options ?? {};
   const options: TrainDiffOptions = {
-    ...recipe.options,
+    ...shared,
     ...definedOnly({ epochs: flags.epochs, batchSize: flags.batchSize, learningRate: flags.learningRate }),
     ...optimizerOf(recipe, tf),
-    task: rooms.train.createTask(model),
+    task: rooms.train.createTask(model, definedOnly({ mode, outputKind })),
     train: data.train,
     validation: data.validation,
     budget: flags.budget,
@@ -114,7 +115,8 @@ async function train(
     signal: io.signal,
     onStep: (report) => progress.step(report),
   };
-  return flags.kind === 'sparse' ? sparse.trainSparseDiff(options) : hash.trainHashDiff(options);
+  if (flags.kind === 'sparse') return sparse.trainSparseDiff({ ...options, ...sparseOptions });
+  return hash.trainHashDiff({ ...options, ...hashOptions });
 }
 
 async function loadBase(path: string, tfjs: Rooms['tfjs']): Promise<Tf.LayersModel> {

@@ -79,6 +79,14 @@ test('info prints header and ops for people and for machines', async () => {
   expect(info.ops.map(({ kind }: { kind: string }) => kind)).toContain('dense');
 });
 
+test('train passes the options of a recipe on', async () => {
+  const out = join(folder, 'options.ndiff');
+  await command('train', 'hash', ...trainArgs, '--recipe', recipe('options'), '-o', out, '-q');
+  const { ops } = JSON.parse((await command('info', out, '--json')).stdout);
+  expect(ops[0]).toMatchObject({ kind: 'hash', coding: 'sign', block: 2 });
+  expect(ops[1]).toMatchObject({ kind: 'dense', bits: 8 });
+});
+
 test('Ctrl-C stops training, says so, and leaves nothing', async () => {
   const out = join(folder, 'interrupted.ndiff');
   const { child, outcome } = start(['train', 'hash', ...trainArgs, '--recipe', recipe('endless'), '-o', out]);

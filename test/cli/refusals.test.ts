@@ -127,6 +127,7 @@ test('train refuses recipes that cannot be read, lack an export, or throw', asyn
   await expectRefusal(train('out', '--recipe', recipe('no-data')), 'recipe-invalid', 2);
   await expectRefusal(train('out', '--recipe', recipe('no-loss')), 'recipe-invalid', 2);
   await expectRefusal(train('out', '--recipe', recipe('no-train')), 'recipe-invalid', 2);
+  await expectRefusal(train('out', '--recipe', recipe('misspelt')), 'recipe-invalid', 2);
   await expectRefusal(train('out', '--recipe', recipe('throws')), 'recipe-failed', 2);
 });
 
