@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import {
   byteLength,
@@ -72,6 +73,15 @@ export function cloneModel(model: Model): Model {
   return { tensors: model.tensors.map((tensor) => ({ ...tensor, bytes: tensor.bytes.slice() })) };
 }
 
+/** Checks that two models are the same to the byte; quicker than a comparison element by element. */
+export function expectSameModel(found: Model, expected: Model): void {
+  const digest = ({ bytes, ...info }: Tensor) => ({
+    ...info,
+    digest: createHash('sha256').update(bytes).digest('hex'),
+  });
+  expect(found.tensors.map(digest)).toEqual(expected.tensors.map(digest));
+}
+
 /** @returns the model that a diff makes of another one */
 export function patchModel(base: Model, diff: Diff): Model {
   const next = cloneModel(base);
@@ -97,7 +107,13 @@ export async function pack(
 
 /** @returns one array with all the parts, one after the other */
 export function concat(...parts: readonly (Uint8Array | readonly number[])[]): Uint8Array {
-  return Uint8Array.from(parts.flatMap((part) => [...part]));
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
 /** @returns a payload body followed by the checksum that it deserves */

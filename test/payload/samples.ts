@@ -136,7 +136,7 @@ const dense = (bits: number): DenseOp => {
   const random = createRandom(bits);
   const span = 2 ** bits - 1;
   const levels = Int8Array.from({ length: 6 }, () => (random() % span) - (span - 1) / 2);
-  return { kind: 'dense', tensor: NAMES[0], bits, scale: 0.01, levels };
+  return { kind: 'dense', tensor: NAMES[0], bits, scale: 2 ** -7, levels };
 };
 
 const hash = (buckets: Buckets): HashOp => ({

@@ -1,0 +1,32 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import * as modelLimits from '../../src/model/limits.js';
+import * as payloadLimits from '../../src/payload/limits.js';
+import { xxh32 } from '../../src/payload/placement.js';
+
+const root = new URL('../../', import.meta.url).pathname;
+const text = readFileSync(`${root}docs/FORMAT.md`, 'utf8');
+
+test('FORMAT.md shows the golden payload that it names, byte for byte', () => {
+  const [, digits = ''] = /```hex\n([\s\S]*?)```/.exec(text) ?? [];
+  const golden = readFileSync(`${root}test/golden/accept/sparse/payload.ndiff`);
+  expect(digits.replace(/\s/g, '')).toBe(golden.toString('hex'));
+  expect(text).toContain(`${golden.length} bytes that change`);
+  expect(text).toContain(`XXH64 of the ${golden.length - 10} bytes`);
+});
+
+test('FORMAT.md lists the limits of model and payload, each with its value', () => {
+  const rows = [...text.matchAll(/^\| `(MAX_\w+)` \| 2\^(\d+)( - 1)? \|/gm)];
+  const listed = rows.map(([, name, power, less]) => [name, 2 ** Number(power) - (less ? 1 : 0)]);
+  const { CHUNK_BYTES, MAX_MANIFEST_BYTES: _, ...ofModels } = modelLimits;
+  expect(Object.fromEntries(listed)).toEqual({ ...ofModels, ...payloadLimits });
+  expect(text).toContain('chunks of 2^20 bytes');
+  expect(CHUNK_BYTES).toBe(2 ** 20);
+});
+
+test('FORMAT.md lists digests that xxh32() gives', () => {
+  const rows = [...text.matchAll(/^\| (\d+) \| (\d+) \| `([0-9a-f]{8})` \|/gm)];
+  expect(rows).toHaveLength(4);
+  for (const [, key, seed, digest] of rows)
+    expect(xxh32(Number(key), Number(seed)).toString(16).padStart(8, '0')).toBe(digest);
+});

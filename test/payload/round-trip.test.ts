@@ -1,0 +1,125 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import xxhash from 'xxhash-wasm';
+import { fingerprint, isCleanText, openMemoryStore } from '../../src/model/index.js';
+import { xxh64 } from '../../src/payload/checksum.js';
+import {
+  denseOpBytes,
+  encodePayload,
+  hashOpBytes,
+  payloadBytes,
+  sparseOpBytes,
+} from '../../src/payload/encode.js';
+import { type Diff, decodePayload, type Meta, type Op, tensorsOf } from '../../src/payload/index.js';
+import { codeOf, offsetView, pack, sampleModel, seededBytes } from '../support.js';
+import { modelAndDiff, SMALL_DIFFS, smallBase } from './samples.js';
+
+const metaKey = fc.stringMatching(/^[a-z][a-zA-Z0-9-]{0,31}$/);
+const metaText = fc.string({ unit: 'binary', maxLength: 80 }).filter(isCleanText);
+const meta: fc.Arbitrary<Meta> = fc
+  .dictionary(metaKey, fc.oneof(metaText, fc.nat({ max: 0xffffffff })), { maxKeys: 20 })
+  .map((entries) => ({ ...entries }));
+
+test('decodePayload() gives back header and diff of any payload', async () => {
+  await fc.assert(
+    fc.asyncProperty(modelAndDiff, meta, async ({ base, diff }, meta) => {
+      const { payload, next } = await pack(base, diff, meta);
+      const { header, diff: decoded } = await decodePayload(payload);
+      expect(decoded).toEqual(diff);
+      expect(header.meta).toEqual(meta);
+      expect(header.base).toEqual(await fingerprint(openMemoryStore(base)));
+      expect(header.next).toEqual(await fingerprint(openMemoryStore(next)));
+      expect(header.tensors).toEqual(openMemoryStore(base).tensors);
+    }),
+  );
+});
+
+test('payloadBytes() foretells the size of any payload', async () => {
+  await fc.assert(
+    fc.asyncProperty(modelAndDiff, meta, async ({ base, diff }, meta) => {
+      const { payload } = await pack(base, diff, meta);
+      const empty = (await pack(base, { ops: [] }, meta)).payload.length;
+      expect(payloadBytes(base.tensors, [], meta)).toBe(empty);
+      expect(payloadBytes(base.tensors, sizesOf(diff), meta)).toBe(payload.length);
+    }),
+  );
+});
+
+function sizesOf(diff: Diff) {
+  return diff.ops.map((op) => {
+    const sized = { kind: op.kind, tensors: tensorsOf(op) };
+    if (op.kind === 'sparse') return { ...sized, byteLength: sparseOpBytes(op.positions, op.bits) };
+    if (op.kind === 'dense') return { ...sized, byteLength: denseOpBytes(op.levels.length, op.bits) };
+    const { coding, values } = op.buckets;
+    const size = { coding, bucketCount: values.length, tensorCount: op.tensors.length };
+    return { ...sized, byteLength: hashOpBytes(size) };
+  });
+}
+
+test('payloadBytes() foretells sizes where the heads of records grow', async () => {
+  for (const length of [250, 251, 65_530, 65_531, 70_000]) {
+    const base = {
+      tensors: [{ name: 'a', dtype: 'int8' as const, shape: [length], bytes: new Uint8Array(length) }],
+    };
+    const op = { kind: 'dense' as const, tensor: 'a', bits: 8, scale: 1, levels: new Int8Array(length) };
+    const { payload } = await pack(base, { ops: [op] });
+    const sized = { kind: op.kind, tensors: ['a'], byteLength: length + 5 };
+    expect(payloadBytes(base.tensors, [sized])).toBe(payload.length);
+  }
+});
+
+test('encodePayload() gives the same bytes for the same input, in whatever order the tensors come', async () => {
+  const header = { base: new Uint8Array(32), next: new Uint8Array(32), meta: { note: 'a' } };
+  const { tensors } = sampleModel();
+  const first = await encodePayload({ ...header, tensors }, { ops: [] });
+  const second = await encodePayload({ ...header, tensors: [...tensors].reverse() }, { ops: [] });
+  expect(second).toEqual(first);
+});
+
+test('encodePayload() gives bytes that its next call leaves alone', async () => {
+  const { payload } = await pack(smallBase(), SMALL_DIFFS.several as Diff);
+  const before = payload.slice();
+  await pack(smallBase(), SMALL_DIFFS.sparse as Diff);
+  expect(payload).toEqual(before);
+});
+
+describe('encodePayload() refuses', () => {
+  const header = async () => {
+    const base = await fingerprint(openMemoryStore(smallBase()));
+    return { base, next: base, tensors: smallBase().tensors, meta: {} };
+  };
+  const [hash] = (SMALL_DIFFS['hash sign'] as Diff).ops as [Extract<Op, { kind: 'hash' }>];
+  const [sparse] = (SMALL_DIFFS.sparse as Diff).ops as [Extract<Op, { kind: 'sparse' }>];
+
+  test('an op on a tensor that the header does not have', async () => {
+    const diff = { ops: [{ ...sparse, tensor: 'c' }] };
+    await expect(encodePayload(await header(), diff)).rejects.toThrow(RangeError);
+  });
+  test('a hash op with its tensors out of order', async () => {
+    const diff = { ops: [{ ...hash, tensors: [...hash.tensors].reverse() }] };
+    await expect(encodePayload(await header(), diff)).rejects.toThrow(RangeError);
+  });
+  test.each(['\ufeffnote', 'note\ufeff', 'note\ud800'])(
+    'metadata that is no clean text: %j',
+    async (note) => {
+      expect(
+        await codeOf(async () => encodePayload({ ...(await header()), meta: { note } }, { ops: [] })),
+      ).toBe('corrupt-payload');
+    },
+  );
+  test.each([-1, 0.5, Number.NaN, 2 ** 32])('metadata that is the number %d', async (count) => {
+    expect(
+      await codeOf(async () => encodePayload({ ...(await header()), meta: { count } }, { ops: [] })),
+    ).toBe('corrupt-payload');
+  });
+});
+
+test('xxh64() gives the digests of the xxHash specification, whatever the window', async () => {
+  const digest = async (bytes: Uint8Array) => Buffer.from(await xxh64(bytes)).toString('hex');
+  expect(await digest(new Uint8Array())).toBe('ef46db3751d8e999');
+  expect(await digest(new TextEncoder().encode('a'))).toBe('d24ec4f1a98c6e5b');
+  expect(await digest(new TextEncoder().encode('abc'))).toBe('44bc2cf5ad770999');
+  const long = seededBytes(1, 2 ** 20 + 5);
+  const { h64Raw } = await xxhash();
+  expect(await digest(offsetView(long))).toBe(h64Raw(long).toString(16).padStart(16, '0'));
+});
