@@ -36,17 +36,38 @@ export async function applyPayload(
   if (plan.problem) throw plan.problem;
   if (plan.status === 'current') return { status: 'current', fingerprint: plan.next, plan };
   options.signal?.throwIfAborted();
-  await writeChanges(store, decoded, options);
+  const progress = holdErrors(options.onProgress);
+  await writeChanges(store, decoded, progress.call);
   await store.flush();
-  const found = hex(await readBack(store, options));
+  const found = hex(await readBack(store, { ...options, onProgress: progress.call }));
   if (found !== plan.next) {
     const message = `Cannot trust the store: expected it to hold ${plan.next} after writing, got ${found}`;
     throw new NeuralDiffError('storage-mismatch', message, { facts: { expected: plan.next, found } });
   }
+  progress.release();
   return { status: 'applied', fingerprint: found, plan };
 }
 
-async function writeChanges(store: WeightStore, payload: Payload, options: ApplyOptions): Promise<void> {
+type OnProgress = NonNullable<ApplyOptions['onProgress']>;
+
+/** A callback that throws must not stop the writing half-way: what it throws waits until the model is whole. */
+function holdErrors(onProgress: OnProgress | undefined): { call: OnProgress; release: () => void } {
+  const held: unknown[] = [];
+  return {
+    call(progress) {
+      try {
+        onProgress?.(progress);
+      } catch (error) {
+        held.push(error);
+      }
+    },
+    release() {
+      if (held.length > 0) throw held[0];
+    },
+  };
+}
+
+async function writeChanges(store: WeightStore, payload: Payload, onProgress: OnProgress): Promise<void> {
   const touched = new Set(payload.diff.ops.flatMap(tensorsOf));
   const bytesTotal = store.tensors.reduce(
     (sum, info) => sum + (touched.has(info.name) ? byteLength(info) : 0),
@@ -58,7 +79,7 @@ async function writeChanges(store: WeightStore, payload: Payload, options: Apply
       await store.write(chunk.info.name, chunk.byteOffset + start, chunk.after.subarray(start, end));
     }
     bytesDone += chunk.after.length;
-    options.onProgress?.({ phase: 'write', bytesDone, bytesTotal });
+    onProgress({ phase: 'write', bytesDone, bytesTotal });
   }
 }
 

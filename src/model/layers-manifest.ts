@@ -93,6 +93,7 @@ function checkShardPath(path: unknown): string {
   if (typeof path !== 'string' || path === '')
     throw bad('Cannot read model.json: expected shard paths to be strings');
   const hostile = /[\\:\0?*<>|"]/.test(path) || path.startsWith('/');
+  if (path.toLowerCase() === 'model.json') throw bad('Cannot read model.json: it lists itself as a shard');
   const climbs = path.split('/').some((segment) => segment === '' || segment === '.' || segment === '..');
   if (hostile || climbs) {
     throw new NeuralDiffError(

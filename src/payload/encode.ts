@@ -1,5 +1,6 @@
 import { Packr } from 'msgpackr/pack';
 import { canonicalOrder, concatBytes, type TensorInfo } from '../model/index.js';
+import { checkOp } from './check-op.js';
 import { xxh64 } from './checksum.js';
 import { encodeDenseOp } from './dense-op.js';
 import { type Diff, type Op, type PayloadHeader, tensorsOf } from './diff.js';
@@ -25,10 +26,11 @@ export interface OpSize {
  * @param header fingerprints of base and next, the model's tensors in any order, metadata
  * @param diff the ops; the tensors of a hash op in canonical order
  * @returns the payload file
- * @throws RangeError when an op names a tensor that the header does not have, or its tensors out of order
+ * @throws RangeError for an op that names a tensor which the header does not have, or its tensors out of order, or has
+ *   values out of range; for metadata that a reader would refuse
  */
 export async function encodePayload(header: PayloadHeader, diff: Diff): Promise<Uint8Array> {
-  checkMeta(header.meta);
+  checkInput(header, diff);
   const directory = new Map(canonicalOrder(header.tensors).map((info, index) => [info.name, index]));
   const records = diff.ops.map(encodeOp);
   const entries = diff.ops.map((op, i) => recordEntry(op, (records[i] as Uint8Array).length, directory));
@@ -58,6 +60,25 @@ export function payloadBytes(
   return packValue(MAGIC).length + header + records + 2 + 8;
 }
 
+/** What a reader would refuse is the caller's mistake here. */
+function checkInput(header: PayloadHeader, diff: Diff): void {
+  try {
+    checkMeta(header.meta);
+  } catch (cause) {
+    throw new RangeError(`Cannot pack metadata: ${(cause as Error).message}`, { cause });
+  }
+  const infos = new Map(header.tensors.map((info) => [info.name, info]));
+  for (const op of diff.ops)
+    checkOp(
+      op,
+      tensorsOf(op).map((name) => infos.get(name) ?? unknownTensor(name)),
+    );
+}
+
+function unknownTensor(name: string): never {
+  throw new RangeError(`Cannot pack diff: the header has no tensor "${name}"`);
+}
+
 function binHeadBytes(length: number): number {
   if (length < 2 ** 8) return 2;
   return length < 2 ** 16 ? 3 : 5;
@@ -78,8 +99,7 @@ function recordEntry(op: Op, byteLength: number, directory: ReadonlyMap<string, 
 
 function placeOf(name: string, directory: ReadonlyMap<string, number>): number {
   const place = directory.get(name);
-  if (place === undefined) throw new RangeError(`Cannot pack diff: the header has no tensor "${name}"`);
-  return place;
+  return place ?? unknownTensor(name);
 }
 
 /** Packs strings, whole numbers, lists, plain maps and `Uint8Array`s, each in its shortest form. */

@@ -247,3 +247,18 @@ test('applyPayload() passes on what the store throws', async () => {
     'not-a-payload',
   );
 });
+
+test.each(['write', 'verify'])(
+  'applyPayload() finishes when a progress callback throws while it %ss',
+  async (phase) => {
+    const { payload, next } = await pack(smallBase(), several);
+    const model = smallBase();
+    const onProgress = (progress: ApplyProgress): void => {
+      if (progress.phase === phase) throw new Error('no more news');
+    };
+    await expect(applyPayload(openMemoryStore(model), payload, { onProgress })).rejects.toThrow(
+      'no more news',
+    );
+    expectSameModel(model, next);
+  },
+);

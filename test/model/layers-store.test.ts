@@ -109,6 +109,11 @@ describe('openLayersStore() refuses a shard path', () => {
   });
 });
 
+test.each(['model.json', 'MODEL.JSON'])('openLayersStore() refuses %s as a shard of itself', async (path) => {
+  const files = folderOf(manifest({ paths: [path] }), shard);
+  expect(await codeOf(() => openLayersStore(files))).toBe('bad-model');
+});
+
 describe('openLayersStore() refuses a manifest', () => {
   const withWeight = (fields: object) => manifest({ weights: [{ ...weight, ...fields }] });
   const { name: _name, ...nameless } = weight;

@@ -1,0 +1,81 @@
+import { expect, test } from 'vitest';
+import type { TensorInfo } from '../../src/model/index.js';
+import { encodePayload } from '../../src/payload/encode.js';
+import type { Buckets, Op } from '../../src/payload/index.js';
+
+const TENSORS: readonly TensorInfo[] = [
+  { name: 'a', dtype: 'float32', shape: [4] },
+  { name: 'b', dtype: 'int8', shape: [4] },
+];
+const HEADER = { base: new Uint8Array(32), next: new Uint8Array(32), tensors: TENSORS, meta: {} };
+
+const sparse = (more: object): Op => {
+  const op = {
+    kind: 'sparse',
+    tensor: 'a',
+    positions: Uint32Array.of(0, 2),
+    levels: Int16Array.of(1, -2),
+  } as const;
+  return { ...op, bits: 2, scale: 0.5, ...more };
+};
+const dense = (more: object): Op => {
+  return { kind: 'dense', tensor: 'a', levels: Int8Array.of(0, 1, -1, 0), bits: 2, scale: 0.5, ...more };
+};
+const hash = (more: object, coding: Buckets['coding'] = 'ternary', values = [1, 0, -1]): Op => {
+  const buckets =
+    coding === 'float'
+      ? { coding, values: Float32Array.from(values) }
+      : { coding, values: Int8Array.from(values) };
+  return { kind: 'hash', tensors: [{ tensor: 'a', scale: 0.5 }], seed: 1, block: 2, buckets, ...more };
+};
+
+test('encodePayload() packs ops that keep to their ranges', async () => {
+  for (const op of [sparse({}), dense({}), hash({}), hash({}, 'sign', [1, -1]), hash({}, 'float', [0.1])]) {
+    expect((await encodePayload(HEADER, { ops: [op] })).length).toBeGreaterThan(100);
+  }
+});
+
+const WRONG: Readonly<Record<string, Op>> = {
+  'a sparse level of 0': sparse({ levels: Int16Array.of(1, 0) }),
+  'a sparse level beyond its bits': sparse({ levels: Int16Array.of(1, 3) }),
+  'more positions than levels': sparse({ levels: Int16Array.of(1) }),
+  'no positions': sparse({ positions: new Uint32Array(), levels: new Int16Array() }),
+  'positions that do not ascend': sparse({ positions: Uint32Array.of(2, 2) }),
+  'a position outside the tensor': sparse({ positions: Uint32Array.of(0, 4) }),
+  'levels of 0 bits': sparse({ bits: 0 }),
+  'a scale of 0': sparse({ scale: 0 }),
+  'a scale that is no float32': sparse({ scale: 0.1 }),
+  'a scale that is no number': dense({ scale: Number.NaN }),
+  'dense levels of 1 bit': dense({ bits: 1 }),
+  'a dense level beyond its bits': dense({ levels: Int8Array.of(0, 2, 0, 0) }),
+  'fewer dense levels than elements': dense({ levels: Int8Array.of(0, 1) }),
+  'a broken scale for integers': dense({ tensor: 'b', scale: 1.5 }),
+  'float buckets for integers': hash({ tensors: [{ tensor: 'b', scale: 1 }] }, 'float', [1]),
+  'no buckets': hash({}, 'ternary', []),
+  'a ternary bucket of 2': hash({}, 'ternary', [2]),
+  'a sign bucket of 0': hash({}, 'sign', [0]),
+  'a float bucket without end': hash({}, 'float', [Number.POSITIVE_INFINITY]),
+  'blocks of 0': hash({ block: 0 }),
+  'a seed beyond 32 bits': hash({ seed: 2 ** 32 }),
+  'a tensor that the header does not have': sparse({ tensor: 'c' }),
+  'hashed tensors out of order': hash({
+    tensors: [
+      { tensor: 'b', scale: 1 },
+      { tensor: 'a', scale: 1 },
+    ],
+  }),
+};
+
+test.each(Object.entries(WRONG))('encodePayload() refuses %s', async (_what, op) => {
+  await expect(encodePayload(HEADER, { ops: [op] })).rejects.toThrow(RangeError);
+});
+
+test.each([
+  { Capital: 1 },
+  { 'with space': 1 },
+  { broken: 1.5 },
+  { negative: -1 },
+  { long: 'x'.repeat(5000) },
+])('encodePayload() refuses metadata %o', async (meta) => {
+  await expect(encodePayload({ ...HEADER, meta }, { ops: [] })).rejects.toThrow(RangeError);
+});
