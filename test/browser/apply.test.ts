@@ -1,4 +1,4 @@
-import type { Browser } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fingerprint, hex, openMemoryStore } from '../../src/model/index.js';
 import { bundleForBrowser } from './bundle.js';
@@ -46,10 +46,10 @@ test('the bundle holds what the package exports to devices, and nothing of Node'
 });
 
 describe.each(['page', 'worker'])('applyPayload() in a %s of Chromium', (name) => {
-  const patch = (payload: string): Promise<Outcomes> =>
-    (realms.get(name) as Realm).evaluate<Outcomes>(
-      `device.patchCopies(${JSON.stringify(server.origin)}, ${JSON.stringify(payload)})`,
-    );
+  const patch = (payload: string): Promise<Outcomes> => {
+    const realm: Pick<Page, 'evaluate'> = realms.get(name) as Realm;
+    return realm.evaluate(`device.patchCopies(${JSON.stringify(server.origin)}, ${JSON.stringify(payload)})`);
+  };
 
   test.each(Object.keys(DIFFS))('gives the same model as Node with a %s payload', async (kind) => {
     const next = payloads.get(`${kind}.ndiff`)?.next as string;

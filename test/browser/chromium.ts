@@ -15,8 +15,8 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-/** Where code runs in a browser: both evaluate expressions. */
-export type Realm = Pick<Page | Worker, 'evaluate'>;
+/** Where code runs in a browser. */
+export type Realm = Page | Worker;
 
 /**
  * Starts a headless Chromium: the one that the environment variable CHROMIUM names, else Debian's.

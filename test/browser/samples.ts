@@ -11,26 +11,40 @@ export function createBase(seed = 1): Model {
   return { tensors: [...sampleModel(seed).tensors, WIDE] };
 }
 
-const HASH: Op = {
-  kind: 'hash',
-  tensors: ['brain', 'bytes', 'conv/kernel', 'half', 'wide'].map((tensor, i) => ({ tensor, scale: 1 + i })),
-  seed: 77,
-  block: 3,
-  buckets: { coding: 'float', values: Float32Array.of(0.25, -1.5, 0.0625, 3, -0.125, 0.5, 1.75) },
-};
+/** Float buckets for the float tensors, whole ones where an integer tensor is among them. */
+const HASH: readonly Op[] = [
+  {
+    kind: 'hash',
+    tensors: hashed('brain', 'conv/kernel', 'half', 'wide'),
+    seed: 77,
+    block: 3,
+    buckets: { coding: 'float', values: Float32Array.of(0.25, -1.5, 0.0625, 3, -0.125, 0.5, 1.75) },
+  },
+  {
+    kind: 'hash',
+    tensors: hashed('bytes', 'größe/重み😀'),
+    seed: 78,
+    block: 1,
+    buckets: { coding: 'ternary', values: Int8Array.of(1, 0, -1, 1) },
+  },
+];
+
+function hashed(...names: string[]) {
+  return names.map((tensor, i) => ({ tensor, scale: 1 + i }));
+}
 
 function sparse(tensor: string, positions: readonly number[], scale: number): Op {
   const random = createRandom(positions.length);
   const levels = Int16Array.from(positions, () => 1 + (random() % 7)).map((level, i) =>
     i % 2 ? -level : level,
   );
-  return { kind: 'sparse', tensor, positions: Uint32Array.from(positions), levels, bits: 4, scale };
+  return { kind: 'sparse', tensor, positions: Uint32Array.from(positions), levels, bits: 4, scale: Math.fround(scale) };
 }
 
 function dense(tensor: string, elements: number, scale: number): Op {
   const random = createRandom(elements);
   const levels = Int8Array.from({ length: elements }, () => (random() % 15) - 7);
-  return { kind: 'dense', tensor, levels, bits: 4, scale };
+  return { kind: 'dense', tensor, levels, bits: 4, scale: Math.fround(scale) };
 }
 
 const SPARSE: readonly Op[] = [
@@ -43,10 +57,10 @@ const DENSE: readonly Op[] = [dense('conv/bias', 4, 0.002), dense('brain', 33, 0
 
 /** Diffs of each kind, and one with several ops on a tensor. */
 export const DIFFS: Readonly<Record<string, Diff>> = {
-  hash: { ops: [HASH] },
+  hash: { ops: HASH },
   sparse: { ops: SPARSE },
   dense: { ops: DENSE },
-  stacked: { ops: [HASH, ...SPARSE, ...DENSE] },
+  stacked: { ops: [...HASH, ...SPARSE, ...DENSE] },
 };
 
 /** @returns payloads by file name: good ones for the base, and some that a device must refuse */
@@ -61,9 +75,9 @@ export async function createPayloads(
   const { bytes } = payloads.get('stacked.ndiff') as { bytes: Uint8Array };
   const other = await packDiff(createBase(2), DIFFS.sparse as Diff);
   payloads.set('other-base.ndiff', { bytes: other.payload });
-  payloads.set('flipped-bit.ndiff', {
-    bytes: bytes.with(bytes.length >> 1, (bytes.at(bytes.length >> 1) as number) ^ 1),
-  });
+  const flipped = bytes.slice();
+  flipped[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
+  payloads.set('flipped-bit.ndiff', { bytes: flipped });
   payloads.set('cut.ndiff', { bytes: bytes.subarray(0, bytes.length - 1) });
   return payloads;
 }
