@@ -38,7 +38,14 @@ function sparse(tensor: string, positions: readonly number[], scale: number): Op
   const levels = Int16Array.from(positions, () => 1 + (random() % 7)).map((level, i) =>
     i % 2 ? -level : level,
   );
-  return { kind: 'sparse', tensor, positions: Uint32Array.from(positions), levels, bits: 4, scale: Math.fround(scale) };
+  return {
+    kind: 'sparse',
+    tensor,
+    positions: Uint32Array.from(positions),
+    levels,
+    bits: 4,
+    scale: Math.fround(scale),
+  };
 }
 
 function dense(tensor: string, elements: number, scale: number): Op {
