@@ -6,6 +6,7 @@ import { encodePayload } from '../src/payload/encode.js';
 import { type Diff, type Op, patchRange } from '../src/payload/index.js';
 import { ACCEPTED } from './golden-accepted.js';
 import { REFUSED } from './golden-refused.js';
+import { ROUNDED } from './golden-rounding.js';
 
 const describeModel = async (model: Model) => ({
   fingerprint: hex(await fingerprint(openMemoryStore(model))),
@@ -33,7 +34,7 @@ function asFloat32(op: Op): Op {
 }
 
 async function makeAccepted(files: Map<string, Uint8Array>): Promise<void> {
-  for (const [name, { base, diff: given, meta = {} }] of Object.entries(ACCEPTED)) {
+  for (const [name, { base, diff: given, meta = {} }] of Object.entries({ ...ACCEPTED, rounding: ROUNDED })) {
     const diff = { ops: given.ops.map(asFloat32) };
     const next = patch(base, diff);
     const [from, to] = [await fingerprint(openMemoryStore(base)), await fingerprint(openMemoryStore(next))];
