@@ -1,5 +1,5 @@
 import { type ApplyResult, applyPayload, planApply } from '../../src/apply/index.js';
-import { checkOutput, openModel, readPayload, writeCopy } from '../../src/node/index.js';
+import { checkOutput, modelFolder, openModel, readPayload, writeCopy } from '../../src/node/index.js';
 import { type CommonFlags, type Io, printResult, remark } from '../io.js';
 import { describePlan } from './verify.js';
 
@@ -14,7 +14,8 @@ export interface ApplyFlags extends CommonFlags {
 
 /** Copies a model folder and patches the copy; the base is only read. */
 export async function runApply(flags: ApplyFlags, io: Io): Promise<void> {
-  const { base, out, force } = flags;
+  const { out, force } = flags;
+  const base = await modelFolder(flags.base);
   const payload = await readPayload(flags.payload);
   await checkOutput(out, { force });
   const store = await openModel(base);

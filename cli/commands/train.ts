@@ -1,6 +1,6 @@
 import type * as Tf from '@tensorflow/tfjs';
 import { elementCount, fingerprint, hex, NeuralDiffError } from '../../src/index.js';
-import { checkOutput, openFolder, openModel, writeOutput } from '../../src/node/index.js';
+import { checkOutput, modelFolder, openFolder, openModel, writeOutput } from '../../src/node/index.js';
 import type { TrainDiffOptions, TrainedDiff } from '../../src/train/index.js';
 import { type CommonFlags, formatBytes, formatShare, type Io, printResult, remark } from '../io.js';
 import { TrainingProgress } from '../progress.js';
@@ -120,7 +120,7 @@ async function train(
 }
 
 async function loadBase(path: string, tfjs: Rooms['tfjs']): Promise<Tf.LayersModel> {
-  const folder = await openFolder(path.replace(/\/?model\.json$/, '') || '.');
+  const folder = await openFolder(await modelFolder(path));
   try {
     return await tfjs.loadModel(folder);
   } finally {

@@ -1,3 +1,5 @@
+import { NeuralDiffError } from './errors.js';
+
 /**
  * A folder of files as the stores of file-based containers see it: on disk, in a browser's private file system, in
  * memory. Paths are relative, with `/` between segments.
@@ -23,8 +25,12 @@ export interface ModelFiles {
 export function openMemoryFiles(files: ReadonlyMap<string, Uint8Array>): ModelFiles {
   const find = (path: string): Uint8Array => {
     const bytes = files.get(path);
-    if (bytes === undefined)
-      throw new RangeError(`Cannot open file "${path}": the folder has none of that name`);
+    if (bytes === undefined) {
+      throw new NeuralDiffError(
+        'file-not-found',
+        `Cannot open "${path}": the folder has no file of that name`,
+      );
+    }
     return bytes;
   };
   return {

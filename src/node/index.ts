@@ -1,4 +1,4 @@
 export { type FolderOptions, openFolder } from './folder.js';
-export { openModel } from './open-model.js';
+export { modelFolder, openModel } from './open-model.js';
 export { checkOutput, type OutputOptions, writeCopy, writeOutput } from './output.js';
 export { readPayload } from './read-payload.js';

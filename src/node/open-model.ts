@@ -13,18 +13,23 @@ import { type FolderOptions, openFolder } from './folder.js';
  * @throws NeuralDiffError `file-not-found`, `file-unreadable`, `bad-model`, `unsupported-model`, `unsafe-path`
  */
 export async function openModel(path: string, options: FolderOptions = {}): Promise<WeightStore> {
-  const found = await withFileErrors(`Cannot open model "${path}"`, () => stat(path));
-  if (!found.isDirectory() && basename(path) !== 'model.json') {
-    throw new NeuralDiffError(
-      'bad-model',
-      `Cannot open model "${path}": expected a folder with a model.json`,
-    );
-  }
-  const folder = await openFolder(found.isDirectory() ? path : dirname(path), options);
+  const folder = await openFolder(await modelFolder(path), options);
   try {
     return await openLayersStore(folder);
   } catch (error) {
     await folder.close();
     throw error;
   }
+}
+
+/**
+ * Finds the folder of a model that may be named by the folder or by its `model.json`.
+ *
+ * @throws NeuralDiffError `file-not-found`, `bad-model` when it is neither
+ */
+export async function modelFolder(path: string): Promise<string> {
+  const found = await withFileErrors(`Cannot open model "${path}"`, () => stat(path));
+  if (found.isDirectory()) return path;
+  if (basename(path) === 'model.json') return dirname(path);
+  throw new NeuralDiffError('bad-model', `Cannot open model "${path}": expected a folder with a model.json`);
 }

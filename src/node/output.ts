@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { cp, lstat, open, rename, rm } from 'node:fs/promises';
+import { cp, lstat, open, realpath, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { NeuralDiffError } from '../model/index.js';
 import { withFileErrors } from './file-errors.js';
@@ -58,7 +58,8 @@ export async function writeOutput(
 }
 
 /**
- * Copies a folder, lets `change` work on the copy, and moves it to its place: whole or not at all.
+ * Copies a folder, following links, lets `change` work on the copy, and moves it to its place. A folder that is
+ * replaced steps aside for a moment: a power cut just then leaves it under a hidden name beside its place.
  *
  * @param folders `from` is left alone; `to` must not exist unless `force` is given
  * @param change works on the copy, whose path it gets; when it throws, nothing is left behind
@@ -74,7 +75,9 @@ export async function writeCopy<T>(
   const staged = siblingOf(to);
   return withFileErrors(`Cannot write "${to}"`, async () => {
     try {
-      await cp(from, staged, { recursive: true, errorOnExist: true, force: false });
+      // A link copied as a link would lead the change back to the original.
+      const original = await realpath(from);
+      await cp(original, staged, { recursive: true, dereference: true, errorOnExist: true, force: false });
       const result = await change(staged);
       await replaceFolder(staged, to);
       return result;

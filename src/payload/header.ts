@@ -5,7 +5,8 @@ import {
   DTYPES,
   dtypeOfCode,
   isCleanText,
-  NeuralDiffError,
+  MAX_NAME_BYTES,
+  MAX_TENSORS,
   type TensorInfo,
 } from '../model/index.js';
 import { beyondLimit, corrupt } from './corrupt.js';
@@ -69,32 +70,43 @@ export function parseHeader(value: Value): { header: PayloadHeader; records: Rec
   return { header, records };
 }
 
+/** Checks each entry before the next is looked at: names grow on what stands before them. */
 function parseDirectory(entries: readonly unknown[]): TensorInfo[] {
+  if (entries.length > MAX_TENSORS)
+    throw corrupt(`expected at most ${MAX_TENSORS} tensors, got ${entries.length}`);
+  const tensors: TensorInfo[] = [];
   let previous: string[] = [];
-  const tensors = entries.map((entry) => {
-    const [shared, suffix, code, ...shape] = asList(entry);
-    const prefix = asUint(shared);
-    const dtype = dtypeOfCode(asUint(code));
-    if (typeof suffix !== 'string' || prefix > previous.length) throw corrupt('a tensor has no proper name');
-    if (dtype === undefined) throw corrupt(`a tensor has the unknown dtype ${String(code)}`);
-    const points = [...previous.slice(0, prefix), ...suffix];
-    const name = points.join('');
-    if (sharedPrefix(previous, points) !== prefix)
-      throw corrupt(`the name "${name}" is not in its shortest form`);
+  for (const entry of entries) {
+    const { info, points } = parseTensor(asList(entry), previous);
+    const last = tensors.at(-1);
+    if (last && compareNames(last.name, info.name) >= 0)
+      throw corrupt('the tensors are not in canonical order');
+    tensors.push(info);
     previous = points;
-    return { name, dtype, shape: shape.map(asUint) };
-  });
-  try {
-    checkTensorInfos(tensors);
-  } catch (cause) {
-    if (cause instanceof NeuralDiffError) throw corrupt('the tensor directory is out of bounds', cause);
-    throw cause;
   }
-  const ordered = tensors.every(
-    (info, i) => i === 0 || compareNames((tensors[i - 1] as TensorInfo).name, info.name) < 0,
-  );
-  if (!ordered) throw corrupt('the tensor directory is not in canonical order');
   return tensors;
+}
+
+function parseTensor(
+  fields: readonly unknown[],
+  previous: readonly string[],
+): { info: TensorInfo; points: string[] } {
+  const [shared, suffix, code, ...shape] = fields;
+  const prefix = asUint(shared);
+  const dtype = dtypeOfCode(asUint(code));
+  if (typeof suffix !== 'string' || suffix.length > MAX_NAME_BYTES || prefix > previous.length) {
+    throw corrupt('a tensor has no proper name');
+  }
+  if (dtype === undefined) throw corrupt(`a tensor has the unknown dtype ${String(code)}`);
+  const points = [...previous.slice(0, prefix), ...suffix];
+  if (sharedPrefix(previous, points) !== prefix) throw corrupt('a name is not in its shortest form');
+  const info = { name: points.join(''), dtype, shape: shape.map(asUint) };
+  try {
+    checkTensorInfos([info]);
+  } catch (cause) {
+    throw corrupt('a tensor is out of bounds', cause);
+  }
+  return { info, points };
 }
 
 function parseRecord(entry: readonly unknown[], tensorCount: number): RecordEntry {

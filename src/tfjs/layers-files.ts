@@ -12,16 +12,17 @@ const SHARD_BYTES = 4 * 2 ** 20;
  * @throws NeuralDiffError `bad-model` when TensorFlow.js cannot build it; whatever `files` throws
  */
 export async function loadModel(files: ModelFiles): Promise<tf.LayersModel> {
-  const json = JSON.parse(new TextDecoder().decode(await readWhole(files, 'model.json')));
-  const artifacts = await tf.io.getModelArtifactsForJSON(json, async (manifest) => {
-    const shards = manifest.flatMap((group) => group.paths);
-    const parts: ArrayBuffer[] = [];
-    for (const path of shards) parts.push((await readWhole(files, path)).buffer);
-    return [manifest.flatMap((group) => group.weights), parts];
-  });
+  const text = new TextDecoder().decode(await readWhole(files, 'model.json'));
   try {
+    const artifacts = await tf.io.getModelArtifactsForJSON(JSON.parse(text), async (manifest) => {
+      const parts: ArrayBuffer[] = [];
+      for (const path of manifest.flatMap((group) => group.paths))
+        parts.push((await readWhole(files, path)).buffer);
+      return [manifest.flatMap((group) => group.weights), parts];
+    });
     return await tf.loadLayersModel(tf.io.fromMemory(artifacts));
   } catch (cause) {
+    if (cause instanceof NeuralDiffError) throw cause;
     throw new NeuralDiffError('bad-model', `Cannot build the model: ${(cause as Error).message}`, { cause });
   }
 }

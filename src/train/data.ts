@@ -120,8 +120,21 @@ async function* borrowDatasetBatches(
   }
 }
 
-/** @returns the batches in an epoch, or undefined where a dataset does not know its size */
-export function batchesPerEpoch(data: Data, ports: Ports, batchSize: number): number | undefined {
+/**
+ * Counts the batches in an epoch: schedules need to know. A dataset that does not know its size is walked through once.
+ *
+ * @throws NeuralDiffError `bad-data` for a dataset that is empty or endless
+ */
+export async function countBatches(data: Data, ports: Ports, batchSize: number): Promise<number> {
   if (isArrayData(data)) return Math.ceil(exampleCount(data, ports) / batchSize);
-  return Number.isFinite(data.size) && data.size > 0 ? data.size : undefined;
+  if (data.size === Number.POSITIVE_INFINITY) {
+    throw new NeuralDiffError(
+      'bad-data',
+      'Cannot train: the dataset is endless; take() as many batches as an epoch has',
+    );
+  }
+  let count = Number.isFinite(data.size) ? data.size : 0;
+  if (count === 0) for await (const _batch of borrowDatasetBatches(data, ports)) count++;
+  if (count === 0) throw new NeuralDiffError('bad-data', 'Cannot train: the dataset has no batches');
+  return count;
 }

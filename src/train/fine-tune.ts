@@ -47,7 +47,7 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
       weights,
       deltas,
       fisher: part.fisher,
-      metrics: validation ? await measure(task, weights, validation) : {},
+      metrics: validation ? await measure(task, { base, trained: weights }, validation) : {},
     };
   });
 }

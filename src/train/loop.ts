@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { NeuralDiffError } from '../model/index.js';
 import { assignValues } from '../tfjs/index.js';
-import { type Batch, batchesPerEpoch, borrowBatches, type Data } from './data.js';
+import { type Batch, borrowBatches, countBatches, type Data } from './data.js';
 import { type DistillationOptions, distillationLoss, type Teacher } from './distillation.js';
 import { type DiffPart, type Values, valuesOf } from './part.js';
 import type { Task } from './task.js';
@@ -15,8 +15,8 @@ export interface StepReport {
   readonly epochs: number;
   /** Steps done in all epochs so far. */
   readonly step: number;
-  /** Steps in all, or undefined in the first epoch of a dataset of unknown size. */
-  readonly steps: number | undefined;
+  /** Steps in all epochs. */
+  readonly steps: number;
   readonly loss: number;
   /** What the parts say of themselves: density, temperature, buckets. */
   readonly state: Readonly<Record<string, number>>;
@@ -66,7 +66,8 @@ export interface LoopJob {
  * @throws NeuralDiffError `training-diverged` when the loss is no longer a number, `bad-data`; the signal's reason
  */
 export async function trainParts(job: LoopJob, options: LoopOptions): Promise<void> {
-  const session = new TrainingSession(job, options);
+  const stepsPerEpoch = await countBatches(job.data, job.task, options.batchSize);
+  const session = new TrainingSession(job, options, stepsPerEpoch);
   try {
     for (let epoch = 0; epoch < options.epochs; epoch++) await session.runEpoch(epoch);
   } finally {
@@ -84,16 +85,16 @@ class TrainingSession {
   /** θ as the optimiser sees it, in the order of the parts' parameters. */
   readonly #theta: tf.Variable[];
   readonly #variables: Map<string, tf.Variable>;
-  #stepsPerEpoch: number | undefined;
+  readonly #stepsPerEpoch: number;
   #step = 0;
 
-  constructor(job: LoopJob, options: LoopOptions) {
+  constructor(job: LoopJob, options: LoopOptions, stepsPerEpoch: number) {
     this.#job = job;
     this.#options = options;
     this.#optimizer = options.optimizer?.(options.learningRate) ?? tf.train.adam(options.learningRate);
     this.#theta = this.#parameters().map(createVariable);
     this.#variables = variablesOf(job.task, job.base);
-    this.#stepsPerEpoch = batchesPerEpoch(job.data, job.task, options.batchSize);
+    this.#stepsPerEpoch = stepsPerEpoch;
   }
 
   dispose(): void {
@@ -113,28 +114,22 @@ class TrainingSession {
       count++;
       if (this.#step % STEPS_PER_YIELD === 0) await tf.nextFrame();
     }
-    if (count === 0) throw new NeuralDiffError('bad-data', 'Cannot train: the dataset has no batches');
-    this.#stepsPerEpoch ??= count;
     await onEpoch?.({ phase, epoch, epochs, loss: sum / count });
   }
 
   #runStep(batch: Batch, epoch: number, stepInEpoch: number): number {
     const { epochs, learningRate, onStep } = this.#options;
-    const done = Math.min(
-      (epoch + stepInEpoch / (this.#stepsPerEpoch ?? Number.POSITIVE_INFINITY)) / epochs,
-      1,
-    );
+    const done = Math.min((epoch + stepInEpoch / this.#stepsPerEpoch) / epochs, 1);
     setLearningRate(this.#optimizer, learningRate * 0.5 * (1 + Math.cos(Math.PI * done)));
     for (const part of this.#job.parts) part.advance({ done });
     putWeights(this.#variables, materialise(this.#job.base, this.#job.parts));
     const { loss, gradients } = this.#gradients(batch);
     if (!Number.isFinite(loss)) {
-      const message = `Cannot go on training: the loss is ${loss} in epoch ${epoch + 1}; try a lower learning rate`;
-      throw new NeuralDiffError('training-diverged', message, { facts: { loss, epoch } });
+      throw diverged(`the loss is ${loss} in epoch ${epoch + 1}`);
     }
     this.#updateTheta(this.#job.parts.flatMap((part) => part.pullBack(gradients)));
     this.#step++;
-    const steps = this.#stepsPerEpoch === undefined ? undefined : this.#stepsPerEpoch * epochs;
+    const steps = this.#stepsPerEpoch * epochs;
     onStep?.({
       phase: this.#job.phase,
       epoch,
@@ -152,7 +147,9 @@ class TrainingSession {
     const gradients = new Map<string, Float32Array>();
     let loss = Number.NaN;
     tf.tidy(() => {
-      const { value, grads } = tf.variableGrads(() => totalLoss(this.#job, batch), variables);
+      // The teacher is the same model with other weights: asked inside, its outputs would be differentiated too.
+      const targets = this.#job.teacher?.outputs(batch);
+      const { value, grads } = tf.variableGrads(() => totalLoss(this.#job, batch, targets), variables);
       loss = value.dataSync()[0] as number;
       for (const [name, variable] of this.#variables) {
         const gradient = grads[variable.name];
@@ -175,6 +172,7 @@ class TrainingSession {
     });
     this.#parameters().forEach((values, i) => {
       values.set((this.#theta[i] as tf.Variable).dataSync());
+      if (!values.every(Number.isFinite)) throw diverged('a parameter is no longer a finite number');
     });
   }
 
@@ -187,17 +185,23 @@ class TrainingSession {
   }
 }
 
+function diverged(what: string): NeuralDiffError {
+  return new NeuralDiffError(
+    'training-diverged',
+    `Cannot go on training: ${what}; try a lower learning rate`,
+  );
+}
+
 /** A variable keeps a handle of its own: the tensor that it starts from must go. */
 function createVariable(values: Float32Array): tf.Variable {
   return tf.tidy(() => tf.variable(tf.tensor1d(values.slice())));
 }
 
-function totalLoss(job: LoopJob, batch: Batch): tf.Scalar {
+function totalLoss(job: LoopJob, batch: Batch, targets: tf.Tensor[] | undefined): tf.Scalar {
   const outputs = job.task.outputs(batch.xs);
   const loss = job.task.loss(outputs, batch);
-  if (job.teacher === undefined) return loss;
+  if (targets === undefined) return loss;
   const { weight = 0.7, temperature = 2 } = job.distillation ?? {};
-  const targets = job.teacher.outputs(batch);
   const parts = outputs.map((output, i) =>
     distillationLoss(output, targets[i] as tf.Tensor, {
       kind: job.task.outputKinds[i] ?? 'values',

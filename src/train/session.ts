@@ -44,18 +44,29 @@ export async function withBaseRestored<T>(task: Task, base: BaseWeights, run: ()
   try {
     return await run();
   } finally {
-    const names = new Set(
-      base.model.tensors.filter((tensor) => tensor.dtype === 'float32').map(({ name }) => name),
-    );
-    const values = valuesOfModel(base.model, names);
-    putWeights(variablesOf(task, values), values);
+    putBase(task, base);
   }
 }
 
-/** Measures the task with some weights in its variables. */
-export async function measure(task: Task, weights: Values, data: Data): Promise<Metrics> {
-  putWeights(variablesOf(task, weights), weights);
+/**
+ * Measures the task with some weights in its variables and the base's values in all others: training may have moved
+ * those, and no device will have what it moved them to.
+ */
+export async function measure(
+  task: Task,
+  weights: { base: BaseWeights; trained: Values },
+  data: Data,
+): Promise<Metrics> {
+  putBase(task, weights.base);
+  putWeights(variablesOf(task, weights.trained), weights.trained);
   return task.evaluate(data);
+}
+
+/** Puts every float32 weight of the base into the task's variables. */
+function putBase(task: Task, base: BaseWeights): void {
+  const floats = base.model.tensors.filter((tensor) => tensor.dtype === 'float32');
+  const values = valuesOfModel(base.model, new Set(floats.map(({ name }) => name)));
+  putWeights(variablesOf(task, values), values);
 }
 
 /** Checks data before any time is spent on it. */

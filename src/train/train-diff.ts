@@ -76,7 +76,7 @@ export async function trainDiff(
   const least = layOut(base, { denseBits, meta }).fileBytes([]);
   if (least > bytes) throw impossibleBudget(bytes, least);
   return withBaseRestored(task, base, async () => {
-    const baseMetrics = validation ? await measure(task, base.trainable, validation) : {};
+    const baseMetrics = validation ? await measure(task, { base, trained: base.trainable }, validation) : {};
     const full = options.fullFineTune ?? (await runFineTune(options));
     const parts = kind.createParts({ base, full, budgetBytes: bytes, denseBits, seed: loop.seed, meta });
     const { distillation } = options;
@@ -90,7 +90,7 @@ export async function trainDiff(
     }
     const packed = await packDiff(base.model, { ops: parts.flatMap((part) => part.ops()) }, meta);
     const weights = valuesOfModel(packed.model, new Set(base.trainable.keys()));
-    const diffMetrics = validation ? await measure(task, weights, validation) : {};
+    const diffMetrics = validation ? await measure(task, { base, trained: weights }, validation) : {};
     const metrics = { base: baseMetrics, full: full.metrics, diff: diffMetrics };
     return { ...packed, share: packed.payload.length / float32Bytes(base.tensors), metrics };
   });

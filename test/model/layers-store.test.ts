@@ -186,5 +186,5 @@ describe('openLayersStore() refuses a manifest', () => {
 });
 
 test('openMemoryFiles() refuses a file that the folder does not have', async () => {
-  await expect(folderOf({}).size('a.bin')).rejects.toThrow(RangeError);
+  await expect(folderOf({}).size('a.bin')).rejects.toMatchObject({ code: 'file-not-found' });
 });
