@@ -27,11 +27,35 @@ export type RecipeOptions = Pick<TrainDiffOptions, 'epochs' | 'batchSize' | 'lea
     >;
   };
 
-/** Names that `options` may have: a misspelt one would otherwise be passed over in silence. */
-const OPTION_NAMES: readonly (keyof RecipeOptions)[] = [
-  ...(['epochs', 'batchSize', 'learningRate', 'distillation', 'denseBits', 'mode', 'outputKind'] as const),
-  ...(['fineTune', 'hash', 'sparse'] as const),
-];
+/** Names that `options`, and the maps in it, may have: a misspelt one would otherwise be passed over in silence. */
+const OPTION_NAMES: Readonly<Record<string, readonly string[]>> = {
+  '': [
+    'epochs',
+    'batchSize',
+    'learningRate',
+    'denseBits',
+    'mode',
+    'outputKind',
+    'distillation',
+    'fineTune',
+    'hash',
+    'sparse',
+  ],
+  distillation: ['weight', 'temperature'],
+  fineTune: ['epochs', 'learningRate'],
+  hash: ['coding', 'block', 'scales'],
+  sparse: ['selection', 'saliency', 'scope', 'bits', 'temperatures', 'fixedFrom'],
+};
+
+/** @returns the names in a recipe's options that mean nothing, as `sparse.bitz` */
+function unknownOptions(options: object, map = ''): string[] {
+  return Object.entries(options).flatMap(([name, value]) => {
+    const path = map === '' ? name : `${map}.${name}`;
+    if (!OPTION_NAMES[map]?.includes(name)) return [path];
+    const isMap = map === '' && name in OPTION_NAMES && typeof value === 'object' && value !== null;
+    return isMap ? unknownOptions(value, name) : [];
+  });
+}
 
 /** What a recipe module exports. */
 export interface Recipe {
@@ -75,9 +99,7 @@ export async function loadRecipe(path: string): Promise<Recipe> {
     expected: 'a function or nothing',
   });
   expectExport(path, 'options', { isRight: isOptional(options, 'object'), expected: 'an object or nothing' });
-  const unknown = Object.keys(options ?? {}).filter(
-    (name) => !(OPTION_NAMES as readonly string[]).includes(name),
-  );
+  const unknown = unknownOptions(options ?? {});
   expectExport(path, 'options', { isRight: unknown.length === 0, expected: `without "${unknown}"` });
   return module as Recipe;
 }
@@ -98,9 +120,43 @@ export async function runRecipe<T>(path: string, run: () => T | Promise<T>): Pro
     return await run();
   } catch (cause) {
     if (cause instanceof NeuralDiffError || (cause as Error)?.name === 'AbortError') throw cause;
-    const message = `Recipe "${path}" failed: ${(cause as Error)?.message ?? String(cause)}`;
-    throw new NeuralDiffError('recipe-failed', message, { cause });
+    throw recipeFailed(path, cause);
   }
+}
+
+function rejectOnAbort(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const stop = (): void => reject(signal.reason);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+}
+
+/**
+ * Wraps the functions among a recipe's values, so that what they throw later is known to be the recipe's.
+ *
+ * @param path the recipe
+ * @param value a function, a list or map of such, or anything else
+ */
+export function guardRecipe<T>(path: string, value: T): T {
+  if (typeof value === 'function') {
+    const guarded = (...args: unknown[]): unknown => {
+      try {
+        return value(...args);
+      } catch (cause) {
+        throw recipeFailed(path, cause);
+      }
+    };
+    return guarded as T;
+  }
+  if (Array.isArray(value)) return value.map((item) => guardRecipe(path, item)) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, guardRecipe(path, item)])) as T;
+}
+
+function recipeFailed(path: string, cause: unknown): NeuralDiffError {
+  const message = `Recipe "${path}" failed: ${(cause as Error)?.message ?? String(cause)}`;
+  return new NeuralDiffError('recipe-failed', message, { cause });
 }
 
 /** @returns the recipe's data, checked for its outer shape */
@@ -109,7 +165,9 @@ export async function loadRecipeData(
   recipe: Recipe,
   context: Parameters<Recipe['data']>[0],
 ): Promise<RecipeData> {
-  const data = await runRecipe(path, () => recipe.data(context));
+  const data = await runRecipe(path, () =>
+    Promise.race([recipe.data(context), rejectOnAbort(context.signal)]),
+  );
   const isSet = (value: unknown): boolean => typeof value === 'object' && value !== null;
   expectExport(path, 'data', { isRight: isSet(data) && isSet(data.train), expected: DATA_EXPORT });
   return data;

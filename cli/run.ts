@@ -156,7 +156,8 @@ function report(error: unknown, { io, json }: { io: Io; json: boolean }): number
 
 function classify(error: unknown, signal: AbortSignal) {
   const message = error instanceof Error ? error.message : String(error);
-  if (signal.aborted && error === signal.reason) {
+  const isAbort = error === signal.reason || (error as Error | undefined)?.name === 'AbortError';
+  if (signal.aborted && isAbort) {
     return { code: 'interrupted', status: EXIT.interrupted, message: 'interrupted; nothing was written' };
   }
   if (error instanceof NeuralDiffError) {

@@ -4,7 +4,7 @@ import { checkOutput, modelFolder, openFolder, openModel, writeOutput } from '..
 import type { TrainDiffOptions, TrainedDiff } from '../../src/train/index.js';
 import { type CommonFlags, formatBytes, formatShare, type Io, printResult, remark } from '../io.js';
 import { TrainingProgress } from '../progress.js';
-import { loadRecipe, loadRecipeData, type Recipe, runRecipe } from '../recipe.js';
+import { guardRecipe, loadRecipe, loadRecipeData, type Recipe, runRecipe } from '../recipe.js';
 
 /** Flags of `neural-diff train`. */
 export interface TrainFlags extends CommonFlags {
@@ -28,8 +28,9 @@ export async function runTrain(flags: TrainFlags, io: Io): Promise<void> {
   const baseFacts = await readBase(flags.base, io);
   const recipe = await loadRecipe(flags.recipe);
   const rooms = await importTraining();
-  const { budgetBytes, float32Bytes } = rooms.train;
+  const { budgetBytes, checkSeed, float32Bytes } = rooms.train;
   const bytes = budgetBytes(flags.budget, baseFacts.tensors);
+  checkSeed(flags.seed);
   if (flags.dryRun) {
     const json = {
       dryRun: true,
@@ -97,7 +98,7 @@ async function train(
   const { tf, tfjs, sparse, hash } = rooms;
   await tfjs.useBackend(flags.backend);
   const model = await loadBase(flags.base, tfjs);
-  const { loss, metrics } = recipe;
+  const { loss, metrics } = guardRecipe(flags.recipe, { loss: recipe.loss, metrics: recipe.metrics });
   await runRecipe(flags.recipe, () =>
     model.compile({ optimizer: tf.train.sgd(0), loss, ...(metrics && { metrics }) }),
   );
@@ -106,7 +107,7 @@ async function train(
   const options: TrainDiffOptions = {
     ...shared,
     ...definedOnly({ epochs: flags.epochs, batchSize: flags.batchSize, learningRate: flags.learningRate }),
-    ...optimizerOf(recipe, tf),
+    ...optimizerOf(flags.recipe, recipe, tf),
     task: rooms.train.createTask(model, definedOnly({ mode, outputKind })),
     train: data.train,
     validation: data.validation,
@@ -129,10 +130,14 @@ async function loadBase(path: string, tfjs: Rooms['tfjs']): Promise<Tf.LayersMod
 }
 
 /** A recipe's optimiser serves the full fine-tune and the diff, each with its own learning rate. */
-function optimizerOf(recipe: Recipe, tf: typeof Tf): Pick<TrainDiffOptions, 'optimizer' | 'fineTune'> {
+function optimizerOf(
+  path: string,
+  recipe: Recipe,
+  tf: typeof Tf,
+): Pick<TrainDiffOptions, 'optimizer' | 'fineTune'> {
   if (!recipe.optimizer) return {};
-  const optimizer = (learningRate: number) =>
-    (recipe.optimizer as NonNullable<Recipe['optimizer']>)({ tf, learningRate });
+  const make = guardRecipe(path, recipe.optimizer);
+  const optimizer = (learningRate: number) => make({ tf, learningRate });
   return { optimizer, fineTune: { ...recipe.options?.fineTune, optimizer } };
 }
 

@@ -2,6 +2,7 @@ import { elementCount } from '../model/index.js';
 import { hashOpBytes } from '../payload/encode.js';
 import { MAX_BLOCK, MAX_BUCKETS } from '../payload/index.js';
 import {
+  checkChoice,
   createDensePart,
   type DiffPart,
   impossibleBudget,
@@ -48,6 +49,8 @@ export function trainHashDiff(options: TrainHashDiffOptions): Promise<TrainedDif
       `Cannot train hash diff: expected blocks of 1 to ${MAX_BLOCK} weights, got ${block}`,
     );
   }
+  checkChoice('coding', coding, ['ternary', 'sign', 'float']);
+  checkChoice('scales', scales, ['layer', 'shared']);
   const createParts = (context: PartContext) => createHashParts(context, { coding, block, scales });
   return trainDiff(options, { epochs: 24, learningRate: 5e-3, createParts });
 }

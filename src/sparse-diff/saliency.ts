@@ -1,3 +1,4 @@
+import { NeuralDiffError } from '../model/index.js';
 import { sparseOpBytes } from '../payload/encode.js';
 import {
   type FineTuned,
@@ -77,13 +78,16 @@ const DENSITY_STEPS = 2 ** 16;
  * @param saliency by tensor
  * @param options the file around the mask, the budget in bytes, bits a level, where saliencies compete
  * @returns the positions
- * @throws NeuralDiffError `budget-impossible`
+ * @throws NeuralDiffError `budget-impossible`; `bad-data` when training moved nothing
  */
 export function affordablePositions(
   saliency: Values,
   options: { layout: Layout; budgetBytes: number; bits: number; scope: Scope },
 ): Positions {
   const { layout, budgetBytes, bits, scope } = options;
+  if ([...saliency.values()].every((values) => values.every((value) => value === 0))) {
+    throw new NeuralDiffError('bad-data', 'Cannot choose weights to change: training changed none of them');
+  }
   const choose = (step: number): Positions => {
     if (step === 0) return new Map();
     // Densities are tried on a cubic scale: budgets of interest lie at its small end.

@@ -1,5 +1,6 @@
 import { elementCount } from '../model/index.js';
 import {
+  checkChoice,
   createDensePart,
   type DiffPart,
   type Layout,
@@ -64,7 +65,11 @@ export function trainSparseDiff(options: TrainSparseDiffOptions): Promise<Traine
   return trainDiff(options, { epochs: 24, learningRate: 5e-3, createParts });
 }
 
-function checkSettings({ bits, fixedFrom, temperatures }: Settings): void {
+function checkSettings(settings: Settings): void {
+  checkChoice('selection', settings.selection, ['rewind', 'anneal']);
+  checkChoice('saliency', settings.saliency, ['fisher', 'magnitude']);
+  checkChoice('scope', settings.scope, ['global', 'tensor']);
+  const { bits, fixedFrom, temperatures } = settings;
   if (!Number.isInteger(bits) || bits < 1 || bits > 8)
     throw new RangeError(`expected 1 to 8 bits a weight, got ${bits}`);
   if (!(fixedFrom > 0 && fixedFrom < 1))

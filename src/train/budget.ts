@@ -1,4 +1,5 @@
 import { elementCount, NeuralDiffError, type TensorInfo } from '../model/index.js';
+import { payloadBytes } from '../payload/encode.js';
 
 /** A limit on the payload file: bytes (`20000`, `'20kB'`, `'1.5 MiB'`) or a share of the float32 model (`'0.7%'`). */
 export type Budget = number | string;
@@ -14,6 +15,8 @@ const UNITS: Readonly<Record<string, number>> = {
   gib: 2 ** 30,
 };
 
+const EXPECTED = 'expected bytes ("20000", "20kB", "1MiB") or a share ("0.7%")';
+
 /** @returns the bytes that the model's weights take as float32: what shares are shares of */
 export function float32Bytes(tensors: readonly TensorInfo[]): number {
   return tensors.reduce((sum, info) => sum + 4 * elementCount(info), 0);
@@ -25,7 +28,7 @@ export function float32Bytes(tensors: readonly TensorInfo[]): number {
  * @param budget bytes, bytes with a unit, or a percentage
  * @param tensors the model's tensors
  * @returns whole bytes, at least 1
- * @throws RangeError for anything else
+ * @throws RangeError for anything else; NeuralDiffError `budget-impossible` when not even a header fits
  */
 export function budgetBytes(budget: Budget, tensors: readonly TensorInfo[]): number {
   const text = String(budget).trim();
@@ -33,10 +36,10 @@ export function budgetBytes(budget: Budget, tensors: readonly TensorInfo[]): num
   const unit = parts?.[2]?.toLowerCase() ?? '?';
   const factor = unit === '%' ? float32Bytes(tensors) / 100 : UNITS[unit];
   const bytes = Math.floor(Number(parts?.[1]) * (factor ?? Number.NaN));
-  if (bytes >= 1) return bytes;
-  throw new RangeError(
-    `Cannot read budget "${text}": expected bytes ("20000", "20kB", "1MiB") or a share ("0.7%")`,
-  );
+  if (!(bytes >= 1)) throw new RangeError(`Cannot read budget "${text}": ${EXPECTED}`);
+  const least = payloadBytes(tensors, []);
+  if (bytes < least) throw impossibleBudget(bytes, least);
+  return bytes;
 }
 
 /** @returns the error for a budget that not even the smallest diff meets */

@@ -50,6 +50,8 @@ export function listTensors(tensors: Tensors, names: readonly string[]): tf.Tens
 export interface Ports {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
+  /** Shapes of the inputs, the batch first; null where any size will do. Unchecked unless given. */
+  readonly inputShapes?: readonly (readonly (number | null)[])[];
 }
 
 /**
@@ -58,6 +60,7 @@ export interface Ports {
  * @throws NeuralDiffError `bad-data` when there are none or the arrays disagree
  */
 export function exampleCount(data: ArrayData, ports: Ports): number {
+  checkShapes(listTensors(data.xs, ports.inputNames), ports);
   const lists = [...listTensors(data.xs, ports.inputNames), ...listTensors(data.ys, ports.outputNames)];
   const counts = new Set(lists.map((tensor) => tensor.shape[0] ?? 0));
   const [count] = counts;
@@ -66,6 +69,17 @@ export function exampleCount(data: ArrayData, ports: Ports): number {
     'bad-data',
     `Cannot use data: expected equally many examples, got ${[...counts]}`,
   );
+}
+
+function checkShapes(xs: readonly tf.Tensor[], ports: Ports): void {
+  ports.inputShapes?.forEach((shape, i) => {
+    const found = (xs[i] as tf.Tensor).shape;
+    const fits =
+      shape.length === found.length && shape.every((size, axis) => size === null || size === found[axis]);
+    if (fits) return;
+    const message = `Cannot use data for "${ports.inputNames[i]}": expected shape [${shape.map(String)}], got [${found}]`;
+    throw new NeuralDiffError('bad-data', message);
+  });
 }
 
 /** How a set is cut into batches. */

@@ -1,4 +1,5 @@
 export { type Budget, budgetBytes, float32Bytes, impossibleBudget } from './budget.js';
+export { checkChoice } from './check.js';
 export type { ArrayData, Batch, Data, Ports, Tensors } from './data.js';
 export { createDensePart } from './dense-part.js';
 export type { DistillationOptions } from './distillation.js';
@@ -8,6 +9,6 @@ export type { EpochReport, LoopOptions, StepReport } from './loop.js';
 export { type PackedDiff, packDiff, patchModel } from './pack.js';
 export { type DiffPart, type Progress, type Values, valuesOf } from './part.js';
 export { asScale, type Quantised, quantiseUniform, rootMeanSquare } from './quantise.js';
-export { createRandom, type Random } from './random.js';
+export { checkSeed, createRandom, type Random } from './random.js';
 export { createTask, type Metrics, type OutputKind, type Task, type TaskOptions } from './task.js';
 export { type PartContext, type TrainDiffOptions, type TrainedDiff, trainDiff } from './train-diff.js';

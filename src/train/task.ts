@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { type NamedWeight, namedWeights } from '../tfjs/index.js';
+import { checkChoice } from './check.js';
 import { type Batch, type Data, isArrayData, listTensors, type Ports } from './data.js';
 
 /** Values measured on a set: `loss`, and the model's metrics under their names (`accuracy`, …). */
@@ -28,7 +29,8 @@ export interface Task extends Ports {
 export interface TaskOptions {
   /**
    * `inference` (default): dropout is off and batch normalisation uses, and keeps, the base's statistics, so that a
-   * diff changes trained weights alone. `training`: as `model.fit` would run it; moving statistics are restored after.
+   * diff changes trained weights alone. `training`: as `model.fit` would run it; moving statistics are restored after,
+   * and dropout layers need a seed of their own for a run to be repeatable.
    */
   readonly mode?: 'inference' | 'training';
   /** What the outputs mean; read from the last layers' activations unless given. */
@@ -44,12 +46,15 @@ export interface TaskOptions {
  * @throws TypeError when the model is not compiled
  */
 export function createTask(model: tf.LayersModel, options: TaskOptions = {}): Task {
+  checkChoice('mode', options.mode, ['inference', 'training']);
+  checkChoice('outputKind', options.outputKind, ['probabilities', 'logits', 'values']);
   const lossFunctions = lossFunctionsOf(model);
   const training = options.mode === 'training';
   const outputNames = model.outputNames;
   return {
     weights: namedWeights(model),
     inputNames: model.inputNames,
+    inputShapes: model.inputs.map((input) => input.shape),
     outputNames,
     outputKinds: outputNames.map((_, i) => options.outputKind ?? outputKindOf(model, i)),
     outputs(xs) {

@@ -1,5 +1,6 @@
 import type { Meta } from '../payload/index.js';
 import { type Budget, budgetBytes, float32Bytes, impossibleBudget } from './budget.js';
+import { checkChoice, checkNumber } from './check.js';
 import type { Data } from './data.js';
 import { createTeacher, type DistillationOptions } from './distillation.js';
 import { type FineTuned, fineTune, loopOptions, type TrainingOptions } from './fine-tune.js';
@@ -68,6 +69,7 @@ export async function trainDiff(
   kind: { epochs: number; learningRate: number; createParts: (context: PartContext) => DiffPart[] },
 ): Promise<TrainedDiff> {
   const { task, train, validation, meta = {}, denseBits = 4 } = options;
+  checkOptions(options);
   const loop = loopOptions(options, kind);
   checkData(task, train);
   if (validation) checkData(task, validation);
@@ -94,6 +96,13 @@ export async function trainDiff(
     const metrics = { base: baseMetrics, full: full.metrics, diff: diffMetrics };
     return { ...packed, share: packed.payload.length / float32Bytes(base.tensors), metrics };
   });
+}
+
+function checkOptions({ denseBits, distillation }: TrainDiffOptions): void {
+  checkChoice('denseBits', denseBits, [4, 8]);
+  if (!distillation) return;
+  checkNumber('distillation.weight', distillation.weight, { least: 0, most: 1 });
+  checkNumber('distillation.temperature', distillation.temperature, { least: 2 ** -10, most: 2 ** 10 });
 }
 
 /** The full fine-tune shares data, batches, seed and callbacks with the diff; the rest is set for it alone. */

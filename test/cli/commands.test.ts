@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { command, recipe, scratch, start, writeModel } from './command.js';
@@ -95,6 +95,30 @@ test('Ctrl-C stops training, says so, and leaves nothing', async () => {
   expect(status).toBe(130);
   expect(stderr).toContain('interrupted; nothing was written');
   expect(readdirSync(folder).filter((name) => name.includes('interrupted'))).toEqual([]);
+});
+
+test('Ctrl-C ends a recipe that does not listen', async () => {
+  const out = join(folder, 'deaf.ndiff');
+  const { child, outcome } = start(['train', 'hash', ...trainArgs, '--recipe', recipe('deaf'), '-o', out]);
+  child.stderr?.once('data', () => child.kill('SIGINT'));
+  expect((await outcome).status).toBe(130);
+});
+
+test('apply, verify and fingerprint take the path of a model.json', async () => {
+  const json = join(base, 'model.json');
+  expect((await command('fingerprint', json)).stdout).toBe((await command('fingerprint', base)).stdout);
+  expect((await command('verify', json, payload)).status).toBe(0);
+  expect((await command('apply', json, payload, '-o', join(folder, 'from-json'))).status).toBe(0);
+});
+
+test('apply patches a copy of what a link leads to, and leaves that alone', async () => {
+  symlinkSync('base', join(folder, 'current'));
+  const before = (await command('fingerprint', base)).stdout;
+  expect(
+    (await command('apply', join(folder, 'current'), payload, '-o', join(folder, 'linked'))).status,
+  ).toBe(0);
+  expect((await command('fingerprint', base)).stdout).toBe(before);
+  expect((await command('fingerprint', join(folder, 'linked'))).stdout).not.toBe(before);
 });
 
 test('--help shows an example for every command, --version the version', async () => {

@@ -118,6 +118,8 @@ test('apply and train refuse an output that exists, unless forced', async () => 
 test('train refuses budgets that cannot be met or understood', async () => {
   await expectRefusal(train('out', '--budget', '300'), 'budget-impossible', 2);
   await expectRefusal(train('out', '--budget', 'plenty'), 'usage', 2);
+  await expectRefusal(train('out', '--budget', '1B', '--dry-run'), 'budget-impossible', 2);
+  await expectRefusal(train('out', '--seed', '1.5', '--dry-run'), 'usage', 2);
 });
 
 test('train refuses recipes that cannot be read, lack an export, or throw', async () => {
@@ -128,7 +130,11 @@ test('train refuses recipes that cannot be read, lack an export, or throw', asyn
   await expectRefusal(train('out', '--recipe', recipe('no-loss')), 'recipe-invalid', 2);
   await expectRefusal(train('out', '--recipe', recipe('no-train')), 'recipe-invalid', 2);
   await expectRefusal(train('out', '--recipe', recipe('misspelt')), 'recipe-invalid', 2);
+  await expectRefusal(train('out', '--recipe', recipe('misspelt-inside')), 'recipe-invalid', 2);
   await expectRefusal(train('out', '--recipe', recipe('throws')), 'recipe-failed', 2);
+  await expectRefusal(train('out', '--recipe', recipe('optimizer-throws')), 'recipe-failed', 2);
+  await expectRefusal(train('out', '--recipe', recipe('loss-throws')), 'recipe-failed', 2);
+  await expectRefusal(train('out', '--recipe', recipe('wrong-shape')), 'bad-data', 2);
 });
 
 test.each([[], ['aply'], ['train', 'magic'], ['apply', 'only-base'], ['info', 'x', '--no-such-flag']])(

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
@@ -50,6 +59,19 @@ test('writeCopy() leaves nothing behind when the change fails, and what was ther
   await expect(writeCopy({ from: at('from'), to: at('to'), force: true }, fail)).rejects.toThrow('no');
   expect(readdirSync(root).sort()).toEqual(['from', 'to']);
   expect(readFileSync(join(at('to'), 'file'), 'utf8')).toBe('old');
+});
+
+test('writeCopy() copies what a link leads to, and never writes through it', async () => {
+  symlinkSync('from', at('current'));
+  writeFileSync(at('outside'), 'outside');
+  symlinkSync(at('outside'), join(at('from'), 'link'));
+  await writeCopy({ from: at('current'), to: at('to') }, async (copy) => {
+    for (const name of ['file', 'link']) writeFileSync(join(copy, name), 'new');
+  });
+  expect(lstatSync(at('to')).isDirectory()).toBe(true);
+  expect(readFileSync(join(at('to'), 'file'), 'utf8')).toBe('new');
+  expect(readFileSync(join(at('from'), 'file'), 'utf8')).toBe('old');
+  expect(readFileSync(at('outside'), 'utf8')).toBe('outside');
 });
 
 test('writeCopy() replaces a folder, even the one that it copies', async () => {

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, expect, test } from 'vitest';
 import { trainHashDiff } from '../../src/hash-diff/index.js';
+import { trainSparseDiff } from '../../src/sparse-diff/index.js';
 import { useBackend } from '../../src/tfjs/index.js';
 import { createTask, fineTune, type StepReport, type Task } from '../../src/train/index.js';
 import { createTinyTask, QUICK, type TinyTask } from './tiny-task.js';
@@ -29,6 +30,63 @@ test('fineTune() takes a tf.data.Dataset, whose size it may not know, with a liv
     expect(metrics.diff.accuracy).toBeGreaterThan((metrics.base.accuracy as number) + 0.1);
     expect(reports.at(-1)).toMatchObject({ phase: 'diff', epoch: 5, epochs: 6, step: 72, steps: 72 });
   }
+});
+
+test('trainHashDiff() learns the same from a teacher that saw the set in advance and from one that looks at each batch', async () => {
+  const { xs, ys } = tiny.train as { xs: tf.Tensor; ys: tf.Tensor };
+  const full = await fineTune({ task: tiny.task, train: tiny.train, epochs: 4 });
+  const settings = {
+    task: tiny.task,
+    validation: tiny.validation,
+    budget: '8%',
+    epochs: 8,
+    learningRate: 0.02,
+  };
+  const distillation = { weight: 1 };
+  const losses: number[][] = [];
+  const whole = tf.data.generator(function* () {
+    yield { xs: tf.clone(xs), ys: tf.clone(ys) };
+  });
+  for (const train of [tiny.train, whole]) {
+    const seen: number[] = [];
+    const onStep = ({ loss }: StepReport) => seen.push(loss);
+    await trainHashDiff({ ...settings, train, batchSize: 384, fullFineTune: full, distillation, onStep });
+    losses.push(seen.map((loss) => Number(loss.toFixed(4))));
+  }
+  expect(losses[0]).toHaveLength(8);
+  expect(losses[1]).toEqual(losses[0]);
+});
+
+test('trainSparseDiff() anneals within a single epoch of a dataset of unknown size', async () => {
+  const { xs, ys } = tiny.train as { xs: tf.Tensor; ys: tf.Tensor };
+  const train = tf.data.generator(function* () {
+    for (let i = 0; i < 384; i += 32) yield { xs: xs.slice(i, 32), ys: ys.slice(i, 32) };
+  });
+  const densities: number[] = [];
+  const onStep = ({ phase, state }: StepReport) => {
+    if (phase === 'diff') densities.push(state.density as number);
+  };
+  await trainSparseDiff({ task: tiny.task, train, budget: '8%', epochs: 1, selection: 'anneal', onStep });
+  expect(densities[0]).toBe(1);
+  expect(densities.at(-1)).toBeLessThan(0.3);
+  expect(densities).toEqual([...densities].sort((a, b) => b - a));
+});
+
+test('trainHashDiff() in training mode measures the weights that devices will have, moving statistics included', async () => {
+  const task = createTask(tiny.model, { mode: 'training' });
+  const { metrics, model } = await trainHashDiff({
+    ...{ task, train: tiny.train, validation: tiny.validation, budget: '8%', ...QUICK },
+  });
+  const before = tiny.model.getWeights().map((weight) => weight.clone());
+  const bytes = new Map(model.tensors.map((tensor) => [tensor.name, tensor.bytes]));
+  tiny.model.setWeights(
+    task.weights.map(({ name, variable }) => {
+      return tf.tensor(new Float32Array((bytes.get(name) as Uint8Array).slice().buffer), variable.shape);
+    }),
+  );
+  const measured = await task.evaluate(tiny.validation);
+  tiny.model.setWeights(before);
+  expect(metrics.diff).toEqual(measured);
 });
 
 test('fineTune() reports every step and epoch, and takes any tfjs optimiser', async () => {

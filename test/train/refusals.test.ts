@@ -97,6 +97,45 @@ test('trainHashDiff() refuses blocks and trainSparseDiff() refuses bits, shares 
   expect(() => trainSparseDiff({ ...options(), temperatures })).toThrow(RangeError);
 });
 
+test('fineTune() refuses an endless dataset and examples of another shape', async () => {
+  const endless = tf.data.array([{ xs: tf.zeros([1, 16]), ys: tf.zeros([1, 4]) }]).repeat();
+  await expect(fineTune({ task: tiny.task, train: endless })).rejects.toMatchObject({ code: 'bad-data' });
+  const wide = { xs: tf.zeros([4, 17]), ys: tf.zeros([4, 4]) };
+  await expect(fineTune({ task: tiny.task, train: wide })).rejects.toMatchObject({ code: 'bad-data' });
+});
+
+test('trainers stop when a parameter is no longer finite, even in the last step', async () => {
+  const last = { epochs: 1, batchSize: 384, learningRate: 1e39, fineTune: { epochs: 1 } };
+  await expect(trainHashDiff(options(last))).rejects.toMatchObject({ code: 'training-diverged' });
+  await expect(trainSparseDiff(options(last))).rejects.toMatchObject({ code: 'training-diverged' });
+});
+
+test('trainSparseDiff() refuses a full fine-tune that changed nothing', async () => {
+  const still = options({ fineTune: { epochs: 1, learningRate: 1e-30 } });
+  await expect(trainSparseDiff(still)).rejects.toMatchObject({ code: 'bad-data' });
+});
+
+test.each([
+  { denseBits: 3 },
+  { denseBits: 16 },
+  { distillation: { weight: -3 } },
+  { distillation: { temperature: 0 } },
+  { coding: 'quaternary' },
+  { scales: 'own' },
+])('trainHashDiff() refuses %o', (wrong) => {
+  return expect(async () => trainHashDiff(options(wrong as object))).rejects.toThrow(RangeError);
+});
+
+test.each([{ selection: 'annealed' }, { saliency: 'fischer' }, { scope: 'matrix' }])(
+  'trainSparseDiff() refuses %o',
+  (wrong) => expect(async () => trainSparseDiff(options(wrong as object))).rejects.toThrow(RangeError),
+);
+
+test('createTask() refuses modes and kinds of output that it does not know', () => {
+  expect(() => createTask(tiny.model, { mode: 'train' as 'training' })).toThrow(RangeError);
+  expect(() => createTask(tiny.model, { outputKind: 'logit' as 'logits' })).toThrow(RangeError);
+});
+
 test('createTask() refuses a model that is not compiled', () => {
   const model = tf.sequential({ layers: [tf.layers.dense({ inputShape: [2], units: 1 })] });
   expect(() => createTask(model)).toThrow(TypeError);

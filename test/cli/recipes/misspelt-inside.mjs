@@ -1,0 +1,3 @@
+export { data, loss, metrics } from './points.mjs';
+
+export const options = { hash: { codng: 'sign' } };
