@@ -8,9 +8,10 @@ import { infoOf } from 'neural-diff/tfjs';
 import { type FineTuned, fineTune, float32Bytes, type StepReport } from 'neural-diff/train';
 import { Console } from './console.js';
 import { type KeywordData, loadKeywordData } from './data.js';
-import { type DemoResult, type DiffRow, formatResult } from './result.js';
+import { type DemoResult, type DiffRow, formatResult, formatUpdates } from './result.js';
 import { runDevice, runDiffJob, trainBase } from './stages.js';
 import { openTask, toArrays } from './task.js';
+import { runUpdates, type UpdateRow } from './updates.js';
 
 /** Bytes that each kind of diff may take, as a share of the float32 model. */
 const BUDGETS = { hash: '0.5%', sparse: '0.9%' } as const;
@@ -23,11 +24,15 @@ const BATCH_SIZE = 64;
 /** Speakers of the recordings: the base model knows the first, the update adds the others. */
 const SPEAKERS = [['jackson'], ['theo', 'yweweler']];
 
+/** With `--updates`, five updates in a row add one speaker each. */
+const SPEAKERS_IN_A_ROW = [['jackson'], ['theo'], ['yweweler'], ['lucas'], ['nicolas'], ['george']];
+
 const { values: flags } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     quiet: { type: 'boolean', short: 'q', default: false },
     data: { type: 'string' },
+    updates: { type: 'boolean', default: false },
     keep: { type: 'string' },
     seed: { type: 'string', default: '1' },
     help: { type: 'boolean', short: 'h', default: false },
@@ -38,6 +43,7 @@ const HELP = `Trains a keyword spotter, learns an update as both kinds of diff, 
 
   npm run demo                              on synthetic speech, made on the spot
   npm run demo -- --data DIR                on a folder of {label}_{speaker}_{take}.wav
+  npm run demo -- --data DIR --updates      five updates in a row, one speaker each
   npm run -s demo -- --json                 one JSON document on stdout
   npm run demo -- --keep DIR --seed 2       keep models and payloads; another seed
 `;
@@ -45,7 +51,18 @@ const HELP = `Trains a keyword spotter, learns an update as both kinds of diff, 
 const epochsFor = (steps: number, examples: number): number =>
   Math.ceil(steps / Math.ceil(examples / BATCH_SIZE));
 
-async function run(folder: string, stop: AbortSignal): Promise<DemoResult> {
+/** What the demo and the updates in a row begin with. */
+interface Setup {
+  readonly data: KeywordData;
+  readonly folder: string;
+  /** Folder of the base model. */
+  readonly base: string;
+  readonly screen: Console;
+  readonly seed: number;
+  readonly stop: AbortSignal;
+}
+
+async function setUp(folder: string, stop: AbortSignal): Promise<Setup> {
   const screen = new Console(flags.quiet);
   const seed = Number(flags.seed);
   screen.start(flags.data ? 'reading recordings' : 'synthesising speech');
@@ -53,7 +70,9 @@ async function run(folder: string, stop: AbortSignal): Promise<DemoResult> {
     seed,
     signal: stop,
     onProgress: (done, total) => screen.show(`${done} of ${total} clips`),
-    ...(flags.data && { recordings: { folder: flags.data, speakers: SPEAKERS } }),
+    ...(flags.data && {
+      recordings: { folder: flags.data, speakers: flags.updates ? SPEAKERS_IN_A_ROW : SPEAKERS },
+    }),
   });
   const base = join(folder, 'base');
   const epochs = epochsFor(STEPS.base, data.base.train.count);
@@ -62,6 +81,10 @@ async function run(folder: string, stop: AbortSignal): Promise<DemoResult> {
     ...{ classes: data.labels.length, epochs, learningRate: 3e-3, batchSize: BATCH_SIZE, seed, signal: stop },
     onEpoch: (epoch) => screen.show(`epoch ${epoch + 1} of ${epochs}`),
   });
+  return { data, folder, base, screen, seed, stop };
+}
+
+async function run({ data, folder, base, screen, seed, stop }: Setup): Promise<DemoResult> {
   const { model, task } = await openTask(base);
   const test = toArrays(data.update.test, data.labels.length);
   const baseAccuracy = (await task.evaluate(test)).accuracy as number;
@@ -156,16 +179,32 @@ async function patchDevice(
   };
 }
 
+async function updateInARow({ data, folder, screen, seed }: Setup): Promise<UpdateRow[]> {
+  const rows = await runUpdates(data, {
+    ...{ folder, seed, speakers: SPEAKERS_IN_A_ROW, budget: BUDGETS.hash, batchSize: BATCH_SIZE },
+    epochsFor: (phase, examples) => epochsFor(STEPS[phase], examples),
+    onUpdate: (update) => screen.start(`update ${update}`),
+    onStep: (report) => screen.show(describeStep(report)),
+  });
+  screen.end();
+  return rows;
+}
+
 if (flags.help) {
   process.stdout.write(HELP);
+} else if (flags.updates && flags.data === undefined) {
+  process.stderr.write('--updates needs --data with a folder of recordings\n');
+  process.exitCode = 2;
 } else {
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
   const folder = flags.keep ?? (await mkdtemp(join(tmpdir(), 'neural-diff-demo-')));
   await mkdir(folder, { recursive: true });
   try {
-    const result = await run(folder, stop.signal);
-    process.stdout.write(flags.json ? `${JSON.stringify(result, null, 2)}\n` : formatResult(result));
+    const setup = await setUp(folder, stop.signal);
+    const result = flags.updates ? await updateInARow(setup) : await run(setup);
+    const text = Array.isArray(result) ? formatUpdates(result) : formatResult(result);
+    process.stdout.write(flags.json ? `${JSON.stringify(result, null, 2)}\n` : text);
   } finally {
     if (flags.keep === undefined) await rm(folder, { recursive: true, force: true });
   }

@@ -1,3 +1,5 @@
+import type { UpdateRow } from './updates.js';
+
 /** One diff, from payload to patched device. Shares and accuracies are fractions of 1. */
 export interface DiffRow {
   readonly kind: 'sparse' | 'hash';
@@ -43,6 +45,23 @@ export function formatResult(result: DemoResult): string {
       diff.deviceModules.join(' '),
     ]),
   ];
+  const head = `${base.parameters} weights; ${result.source}: ${clips.train} clips to learn from, ${clips.test} to test on`;
+  return `\n${head}\n\n${alignColumns(rows)}\n`;
+}
+
+/** @returns updates in a row as a table for people */
+export function formatUpdates(updates: readonly UpdateRow[]): string {
+  const rows = [
+    ['update', 'adds', 'before', 'full fine-tune', 'after', 'bytes', 'share', 'bit exact'],
+    ...updates.map((row) => [
+      ...[`${row.update}`, row.speakers, percent(row.before), percent(row.full), percent(row.after)],
+      ...[`${row.payloadBytes}`, `${(100 * row.share).toFixed(2)} %`, row.bitExact ? 'yes' : 'NO'],
+    ]),
+  ];
+  return `\n${alignColumns(rows)}\n`;
+}
+
+function alignColumns(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] as string[]).map((_, i) =>
     Math.max(...rows.map((row) => (row[i] as string).length)),
   );
@@ -52,8 +71,7 @@ export function formatResult(result: DemoResult): string {
       .join('  ')
       .trimEnd(),
   );
-  const head = `${base.parameters} weights; ${result.source}: ${clips.train} clips to learn from, ${clips.test} to test on`;
-  return `\n${head}\n\n${lines.join('\n')}\n`;
+  return lines.join('\n');
 }
 
 function percent(accuracy: number): string {
