@@ -45,13 +45,10 @@ export class TrainingProgress {
 
   #describe(report: StepReport, now: number): string {
     const { epoch, epochs, step, steps, loss, state, phase } = report;
-    const parts = [
-      `${phase.padEnd(9)} epoch ${epoch + 1}/${epochs}`,
-      `step ${step}${steps ? `/${steps}` : ''}`,
-    ];
+    const parts = [`${phase.padEnd(9)} epoch ${epoch + 1}/${epochs}`, `step ${step}/${steps}`];
     parts.push(`loss ${loss.toFixed(4)}`);
     for (const [name, value] of Object.entries(state)) parts.push(`${name} ${formatState(value)}`);
-    if (steps) parts.push(`${formatSeconds(((now - this.#phaseStart) / 1000 / step) * (steps - step))} left`);
+    parts.push(`${formatSeconds(((now - this.#phaseStart) / 1000 / step) * (steps - step))} left`);
     return parts.join('  ');
   }
 }

@@ -14,6 +14,7 @@ export {
   openMemoryStore,
   type Tensor,
   type TensorInfo,
+  totalElements,
   type WeightStore,
 } from './model/index.js';
 export { encodePayload } from './payload/encode.js';

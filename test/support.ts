@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import {
   byteLength,
+  concatBytes,
   DTYPES,
   type DType,
   fingerprint,
@@ -107,13 +108,7 @@ export async function pack(
 
 /** @returns one array with all the parts, one after the other */
 export function concat(...parts: readonly (Uint8Array | readonly number[])[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return concatBytes(parts.map((part) => Uint8Array.from(part)));
 }
 
 /** @returns a payload body followed by the checksum that it deserves */

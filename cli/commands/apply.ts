@@ -1,6 +1,7 @@
-import { type ApplyResult, applyPayload, planApply } from '../../src/apply/index.js';
-import { checkOutput, modelFolder, openModel, readPayload, writeCopy } from '../../src/node/index.js';
+import { applyPayload, planApply } from '../../src/apply/index.js';
+import { checkOutput, modelFolder, readPayload, writeCopy } from '../../src/node/index.js';
 import { type CommonFlags, type Io, printResult, remark } from '../io.js';
+import { withModel } from '../with-model.js';
 import { describePlan } from './verify.js';
 
 /** Flags of `neural-diff apply`. */
@@ -18,19 +19,15 @@ export async function runApply(flags: ApplyFlags, io: Io): Promise<void> {
   const base = await modelFolder(flags.base);
   const payload = await readPayload(flags.payload);
   await checkOutput(out, { force });
-  const store = await openModel(base);
-  try {
-    const plan = await planApply(store, payload, { signal: io.signal });
-    if (plan.problem) throw plan.problem;
-    if (flags.dryRun) {
-      printResult(io, flags, { json: { ...plan, dryRun: true }, lines: describePlan(plan) });
-      return;
-    }
-  } finally {
-    await store.close();
+  const { signal } = io;
+  const fit = await withModel({ path: base }, (store) => planApply(store, payload, { signal }));
+  if (fit.problem) throw fit.problem;
+  if (flags.dryRun) {
+    printResult(io, flags, { json: { ...fit, dryRun: true }, lines: describePlan(fit) });
+    return;
   }
-  const { plan, ...result } = await writeCopy({ from: base, to: out, force }, (copy) =>
-    patch(copy, payload, io),
+  const { plan, ...result } = await writeCopy({ from: base, to: out, force }, (path) =>
+    withModel({ path, writable: true }, (store) => applyPayload(store, payload, { signal })),
   );
   const word = result.status === 'current' ? 'already current, copied' : 'applied';
   printResult(io, flags, {
@@ -38,13 +35,4 @@ export async function runApply(flags: ApplyFlags, io: Io): Promise<void> {
     lines: [`${word}: ${result.fingerprint}`],
   });
   remark(io, flags, `wrote ${out}`);
-}
-
-async function patch(folder: string, payload: Uint8Array, io: Io): Promise<ApplyResult> {
-  const store = await openModel(folder, { writable: true });
-  try {
-    return await applyPayload(store, payload, { signal: io.signal });
-  } finally {
-    await store.close();
-  }
 }

@@ -1,4 +1,4 @@
-import { decodePayload, elementCount, hex, type Op, type Payload } from '../../src/index.js';
+import { decodePayload, hex, type Op, type Payload, totalElements } from '../../src/index.js';
 import { readPayload } from '../../src/node/index.js';
 import { type CommonFlags, formatBytes, formatShare, type Io, printResult } from '../io.js';
 
@@ -32,7 +32,7 @@ interface OpFacts {
 
 function describe(payload: Payload, payloadBytes: number) {
   const { header, diff } = payload;
-  const weights = header.tensors.reduce((sum, info) => sum + elementCount(info), 0);
+  const weights = totalElements(header.tensors);
   return {
     payloadBytes,
     share: payloadBytes / (4 * weights),
@@ -46,29 +46,13 @@ function describe(payload: Payload, payloadBytes: number) {
 }
 
 function factsOf(op: Op): OpFacts {
-  switch (op.kind) {
-    case 'sparse':
-      return {
-        kind: op.kind,
-        tensors: [op.tensor],
-        changed: op.positions.length,
-        bits: op.bits,
-        scale: op.scale,
-      };
-    case 'dense':
-      return {
-        kind: op.kind,
-        tensors: [op.tensor],
-        changed: op.levels.length,
-        bits: op.bits,
-        scale: op.scale,
-      };
-    case 'hash': {
-      const { seed, block, buckets } = op;
-      const tensors = op.tensors.map((hashed) => hashed.tensor);
-      return { kind: op.kind, tensors, buckets: buckets.values.length, coding: buckets.coding, block, seed };
-    }
+  if (op.kind !== 'hash') {
+    const { kind, tensor, levels, bits, scale } = op;
+    return { kind, tensors: [tensor], changed: levels.length, bits, scale };
   }
+  const { kind, seed, block, buckets } = op;
+  const tensors = op.tensors.map((hashed) => hashed.tensor);
+  return { kind, tensors, buckets: buckets.values.length, coding: buckets.coding, block, seed };
 }
 
 function formatOp({ kind, tensors, ...facts }: OpFacts): string {

@@ -1,10 +1,11 @@
 import type * as Tf from '@tensorflow/tfjs';
-import { elementCount, fingerprint, hex, NeuralDiffError } from '../../src/index.js';
-import { checkOutput, modelFolder, openFolder, openModel, writeOutput } from '../../src/node/index.js';
+import { fingerprint, hex, NeuralDiffError, totalElements } from '../../src/index.js';
+import { checkOutput, modelFolder, openFolder, writeOutput } from '../../src/node/index.js';
 import type { TrainDiffOptions, TrainedDiff } from '../../src/train/index.js';
 import { type CommonFlags, formatBytes, formatShare, type Io, printResult, remark } from '../io.js';
 import { TrainingProgress } from '../progress.js';
 import { guardRecipe, loadRecipe, loadRecipeData, type Recipe, runRecipe } from '../recipe.js';
+import { withModel } from '../with-model.js';
 
 /** Flags of `neural-diff train`. */
 export interface TrainFlags extends CommonFlags {
@@ -55,18 +56,12 @@ export async function runTrain(flags: TrainFlags, io: Io): Promise<void> {
   printTrained(trained, flags, io);
 }
 
-async function readBase(path: string, io: Io) {
-  const store = await openModel(path);
-  try {
-    const weights = store.tensors.reduce((sum, info) => sum + elementCount(info), 0);
-    return {
-      fingerprint: hex(await fingerprint(store, { signal: io.signal })),
-      tensors: store.tensors,
-      weights,
-    };
-  } finally {
-    await store.close();
-  }
+function readBase(path: string, io: Io) {
+  return withModel({ path }, async (store) => ({
+    fingerprint: hex(await fingerprint(store, { signal: io.signal })),
+    tensors: store.tensors,
+    weights: totalElements(store.tensors),
+  }));
 }
 
 /** The training rooms need TensorFlow.js, which users of the other commands may not have installed. */

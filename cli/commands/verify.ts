@@ -1,6 +1,7 @@
 import { type ApplyPlan, planApply } from '../../src/apply/index.js';
-import { openModel, readPayload } from '../../src/node/index.js';
+import { readPayload } from '../../src/node/index.js';
 import { type CommonFlags, formatBytes, type Io, printResult } from '../io.js';
+import { withModel } from '../with-model.js';
 
 /** Flags of `neural-diff verify`. */
 export interface VerifyFlags extends CommonFlags {
@@ -11,14 +12,11 @@ export interface VerifyFlags extends CommonFlags {
 /** Says whether a payload fits a model, or is what the model has already; writes nothing. */
 export async function runVerify(flags: VerifyFlags, io: Io): Promise<void> {
   const payload = await readPayload(flags.payload);
-  const store = await openModel(flags.model);
-  try {
-    const plan = await planApply(store, payload, { signal: io.signal });
-    if (plan.problem) throw plan.problem;
-    printResult(io, flags, { json: plan, lines: describePlan(plan) });
-  } finally {
-    await store.close();
-  }
+  const plan = await withModel({ path: flags.model }, (store) =>
+    planApply(store, payload, { signal: io.signal }),
+  );
+  if (plan.problem) throw plan.problem;
+  printResult(io, flags, { json: plan, lines: describePlan(plan) });
 }
 
 /** @returns a plan in words */

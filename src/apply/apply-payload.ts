@@ -1,4 +1,4 @@
-import { byteLength, fingerprint, hex, NeuralDiffError, type WeightStore } from '../model/index.js';
+import { fingerprint, hex, NeuralDiffError, totalBytes, type WeightStore } from '../model/index.js';
 import { decodePayload, type Payload, tensorsOf } from '../payload/index.js';
 import { borrowChunks, changedRuns } from './chunks.js';
 import { type ApplyOptions, type ApplyPlan, planDecoded } from './plan.js';
@@ -69,10 +69,7 @@ function holdErrors(onProgress: OnProgress | undefined): { call: OnProgress; rel
 
 async function writeChanges(store: WeightStore, payload: Payload, onProgress: OnProgress): Promise<void> {
   const touched = new Set(payload.diff.ops.flatMap(tensorsOf));
-  const bytesTotal = store.tensors.reduce(
-    (sum, info) => sum + (touched.has(info.name) ? byteLength(info) : 0),
-    0,
-  );
+  const bytesTotal = totalBytes(store.tensors.filter((info) => touched.has(info.name)));
   let bytesDone = 0;
   for await (const chunk of borrowChunks(store, payload.diff, { touchedOnly: true })) {
     for (const { start, end } of changedRuns(chunk)) {
@@ -84,7 +81,7 @@ async function writeChanges(store: WeightStore, payload: Payload, onProgress: On
 }
 
 function readBack(store: WeightStore, options: ApplyOptions): Promise<Uint8Array> {
-  const bytesTotal = store.tensors.reduce((sum, info) => sum + byteLength(info), 0);
+  const bytesTotal = totalBytes(store.tensors);
   return fingerprint(store, {
     ...(options.sha256 && { sha256: options.sha256 }),
     onProgress: (bytesDone) => options.onProgress?.({ phase: 'verify', bytesDone, bytesTotal }),

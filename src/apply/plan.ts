@@ -8,6 +8,7 @@ import {
   sha256,
   TensorDigest,
   type TensorInfo,
+  totalBytes,
   type WeightStore,
 } from '../model/index.js';
 import { decodePayload, type Meta, type Op, type Payload, tensorsOf } from '../payload/index.js';
@@ -88,7 +89,7 @@ export async function planDecoded(
     next: hex(header.next),
     meta: header.meta,
     payloadBytes: options.payloadBytes,
-    modelBytes: store.tensors.reduce((sum, info) => sum + byteLength(info), 0),
+    modelBytes: totalBytes(store.tensors),
   };
   const nothing = { found: '', bytesWritten: 0, tensors: [] };
   const disagreement = compareDirectories(header.tensors, store.tensors);
@@ -114,7 +115,7 @@ interface Walk {
 
 async function walkBase(store: WeightStore, payload: Payload, options: ApplyOptions): Promise<Walk> {
   const hash = options.sha256 ?? sha256;
-  const bytesTotal = store.tensors.reduce((sum, info) => sum + byteLength(info), 0);
+  const bytesTotal = totalBytes(store.tensors);
   const tallies: TensorTally[] = [];
   let tally: TensorTally | undefined;
   let bytesDone = 0;

@@ -1,4 +1,4 @@
-import { elementCount } from '../model/index.js';
+import { totalElements } from '../model/index.js';
 import { hashOpBytes } from '../payload/encode.js';
 import { MAX_BLOCK, MAX_BUCKETS } from '../payload/index.js';
 import {
@@ -73,7 +73,7 @@ function createHashParts(
 
 function affordableBuckets(layout: Layout, coding: BucketCoding, budget: number): number {
   const tensors = layout.matrices.map((info) => info.name);
-  const weights = layout.matrices.reduce((sum, info) => sum + elementCount(info), 0);
+  const weights = totalElements(layout.matrices);
   const bytesOf = (bucketCount: number): number => {
     const byteLength = hashOpBytes({ coding, bucketCount, tensorCount: tensors.length });
     return layout.fileBytes([{ kind: 'hash', tensors, byteLength }]);

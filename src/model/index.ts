@@ -26,4 +26,6 @@ export {
   type Model,
   type Tensor,
   type TensorInfo,
+  totalBytes,
+  totalElements,
 } from './tensor.js';

@@ -31,6 +31,16 @@ export function byteLength(info: TensorInfo): number {
   return elementCount(info) * DTYPES[info.dtype].bytes;
 }
 
+/** @returns the number of elements of all tensors */
+export function totalElements(tensors: readonly TensorInfo[]): number {
+  return tensors.reduce((sum, info) => sum + elementCount(info), 0);
+}
+
+/** @returns the number of bytes that the elements of all tensors take */
+export function totalBytes(tensors: readonly TensorInfo[]): number {
+  return tensors.reduce((sum, info) => sum + byteLength(info), 0);
+}
+
 const encoder = new TextEncoder();
 
 /** Compares two names by their UTF-8 bytes: the order of tensors in fingerprints and payloads. */

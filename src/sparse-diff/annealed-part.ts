@@ -1,4 +1,4 @@
-import { type DiffPart, type Progress, type Values, valuesOf } from '../train/index.js';
+import { accumulateSquares, type DiffPart, type Progress, type Values, valuesOf } from '../train/index.js';
 import { addMasked, densityOf, gather, type Mask, maskOps, type Positions } from './mask.js';
 import { type Saliency, type Scope, saliencyOf, thresholds } from './saliency.js';
 
@@ -90,7 +90,7 @@ class AnnealedPart implements DiffPart {
     return this.tensors.map((name) => {
       const gradient = valuesOf(gradients, name);
       if (this.#positions) return maskedGradient(gradient, this.#positions.get(name));
-      this.#accumulateFisher(name, gradient);
+      accumulateSquares(valuesOf(this.#fisher, name), gradient, FISHER_DECAY);
       return this.#gatedGradient(name, gradient);
     });
   }
@@ -152,13 +152,6 @@ class AnnealedPart implements DiffPart {
     const power = this.#options.saliency === 'fisher' ? 2 : 1;
     const slope = power / Math.max(this.#temperature, 1);
     return this.#gates(name).map((gate, i) => gate * (1 + (1 - gate) * slope) * (gradient[i] as number));
-  }
-
-  #accumulateFisher(name: string, gradient: Float32Array): void {
-    const mean = valuesOf(this.#fisher, name);
-    for (let i = 0; i < mean.length; i++) {
-      mean[i] = FISHER_DECAY * (mean[i] as number) + (1 - FISHER_DECAY) * (gradient[i] as number) ** 2;
-    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { elementCount } from '../model/index.js';
+import { totalElements } from '../model/index.js';
 import {
   checkChoice,
   createDensePart,
@@ -83,7 +83,7 @@ function createSparseParts(context: PartContext, settings: Settings): DiffPart[]
   const layout = layOut(context.base, context);
   const dense = createDensePart(pickValues(context.base.trainable, layout.vectors), context.denseBits);
   if (layout.matrices.length === 0) return [dense];
-  const weightCount = layout.matrices.reduce((sum, info) => sum + elementCount(info), 0);
+  const weightCount = totalElements(layout.matrices);
   const choose = (saliency: Values) =>
     affordablePositions(saliency, { layout, budgetBytes: context.budgetBytes, ...settings });
   const guess = choose(fineTuneSaliency(context.full, layout, settings.saliency));

@@ -1,4 +1,4 @@
-import { elementCount, NeuralDiffError, type TensorInfo } from '../model/index.js';
+import { NeuralDiffError, type TensorInfo, totalElements } from '../model/index.js';
 import { payloadBytes } from '../payload/encode.js';
 
 /** A limit on the payload file: bytes (`20000`, `'20kB'`, `'1.5 MiB'`) or a share of the float32 model (`'0.7%'`). */
@@ -19,7 +19,7 @@ const EXPECTED = 'expected bytes ("20000", "20kB", "1MiB") or a share ("0.7%")';
 
 /** @returns the bytes that the model's weights take as float32: what shares are shares of */
 export function float32Bytes(tensors: readonly TensorInfo[]): number {
-  return tensors.reduce((sum, info) => sum + 4 * elementCount(info), 0);
+  return 4 * totalElements(tensors);
 }
 
 /**

@@ -27,7 +27,7 @@ export function createFreePart(base: Values): FreePart {
       for (const name of tensors) addInto(valuesOf(weights, name), valuesOf(deltas, name));
     },
     pullBack(gradients) {
-      for (const name of tensors) accumulateSquares(valuesOf(fisher, name), valuesOf(gradients, name));
+      for (const name of tensors) accumulateSquares(valuesOf(fisher, name), valuesOf(gradients, name), DECAY);
       return tensors.map((name) => valuesOf(gradients, name));
     },
     ops: () => [],
@@ -39,8 +39,15 @@ function addInto(target: Float32Array, values: Float32Array): void {
   for (let i = 0; i < target.length; i++) target[i] = (target[i] as number) + (values[i] as number);
 }
 
-function accumulateSquares(mean: Float32Array, gradient: Float32Array): void {
+/**
+ * Moves a running mean of squared gradients on.
+ *
+ * @param mean the mean, changed in place
+ * @param gradient the newest gradient
+ * @param decay share of the old mean that survives
+ */
+export function accumulateSquares(mean: Float32Array, gradient: Float32Array, decay: number): void {
   for (let i = 0; i < mean.length; i++) {
-    mean[i] = DECAY * (mean[i] as number) + (1 - DECAY) * (gradient[i] as number) ** 2;
+    mean[i] = decay * (mean[i] as number) + (1 - decay) * (gradient[i] as number) ** 2;
   }
 }

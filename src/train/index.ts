@@ -4,6 +4,7 @@ export type { ArrayData, Batch, Data, Ports, Tensors } from './data.js';
 export { createDensePart } from './dense-part.js';
 export type { DistillationOptions } from './distillation.js';
 export { type FineTuned, type FineTuneOptions, fineTune, type TrainingOptions } from './fine-tune.js';
+export { accumulateSquares } from './free-part.js';
 export { type Layout, largestThatFits, layOut, pickValues } from './layout.js';
 export type { EpochReport, LoopOptions, StepReport } from './loop.js';
 export { type PackedDiff, packDiff, patchModel } from './pack.js';
