@@ -9,6 +9,7 @@ const steps = [
   ['build', 'npm', ['run', '-s', 'build']],
   ['tidy', 'npx', ['vitest', 'run', '--project', 'tidy']],
   ['docs fences', 'npx', ['tsc', '-p', '.cache/fences/tsconfig.json']],
+  ['assembly', 'node', ['dist/scripts/assembly.js', '--check']],
   ['golden files', 'node', ['dist/scripts/golden.js', '--check']],
   ['bundle budget', 'node', ['dist/bench/device-size.js']],
 ];
