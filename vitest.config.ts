@@ -8,16 +8,20 @@ const alias = [
   { find: /^neural-diff$/, replacement: source('index.ts') },
 ];
 
-const project = (name: string, include: string[], exclude: string[] = []) => ({
+const project = (name: string, include: string[], options: object = {}) => ({
   resolve: { alias },
-  test: { name, include, exclude, testTimeout: 120_000, hookTimeout: 120_000 },
+  test: { name, include, testTimeout: 120_000, hookTimeout: 120_000, ...options },
 });
+
+/** Kernel tests whose results must be the same without SIMD. */
+const KERNELS = 'test/kernels/{conv2d,depthwise,layers,mat-mul,tensors,training}.test.ts';
 
 export default defineConfig({
   test: {
     passWithNoTests: false,
     projects: [
-      project('unit', ['test/**/*.test.ts'], ['test/tidy/**', 'test/browser/**']),
+      project('unit', ['test/**/*.test.ts'], { exclude: ['test/tidy/**', 'test/browser/**'] }),
+      project('composed', [KERNELS], { env: { TRAINING_KERNELS: 'composed' } }),
       project('tidy', ['test/tidy/**/*.test.ts']),
       project('browser', ['test/browser/**/*.test.ts']),
     ],

@@ -5,7 +5,13 @@ export type Shape = readonly number[];
 /** The part of the tfjs wasm backend that the kernels of this room rely on. */
 export interface WasmBackend {
   readonly dataIdMap: { get(dataId: tf.DataId): { id: number }; delete(dataId: tf.DataId): boolean };
-  readonly wasm: { readonly tfjs: { disposeData(id: number): void } };
+  readonly wasm: {
+    readonly tfjs: { disposeData(id: number): void };
+    readonly asm?: { readonly memory?: unknown };
+    readonly wasmMemory?: unknown;
+    _malloc(bytes: number): number;
+    _free(address: number): void;
+  };
   makeOutput(shape: Shape, dtype: tf.DataType, memoryOffset?: number): tf.TensorInfo;
   typedArrayFromHeap(tensor: tf.TensorInfo): tf.TypedArray;
   getMemoryOffset(dataId: tf.DataId): number;

@@ -1,17 +1,38 @@
 import * as tf from '@tensorflow/tfjs';
-import { batchMatMul } from './batch-mat-mul.js';
-import { batchNorm } from './batch-norm.js';
-import { conv2dFilterGradient } from './conv2d-filter-gradient.js';
-import { conv2dInputGradient } from './conv2d-input-gradient.js';
-import { depthwiseFilterGradient } from './depthwise-filter-gradient.js';
-import { depthwiseInputGradient } from './depthwise-input-gradient.js';
-import { maxPoolGradient } from './max-pool-gradient.js';
-import { mean, sum } from './reduce.js';
-import { unsortedSegmentSum } from './segment-sum.js';
-import { tile } from './tile.js';
+import type { WasmBackend } from './backend.js';
+import { batchMatMul } from './composed/batch-mat-mul.js';
+import { batchNorm } from './composed/batch-norm.js';
+import { conv2dFilterGradient } from './composed/conv2d-filter-gradient.js';
+import { conv2dInputGradient } from './composed/conv2d-input-gradient.js';
+import { depthwiseFilterGradient } from './composed/depthwise-filter-gradient.js';
+import { depthwiseInputGradient } from './composed/depthwise-input-gradient.js';
+import { maxPoolGradient } from './composed/max-pool-gradient.js';
+import { mean, sum } from './composed/reduce.js';
+import { unsortedSegmentSum } from './composed/segment-sum.js';
+import { tile } from './composed/tile.js';
+import { overrideAdam } from './layers/adam.js';
+import { overrideBatchNorm } from './layers/batch-norm.js';
+import { overrideRecurrentLayers } from './layers/recurrent.js';
+import { simdBatchNorm } from './simd/batch-norm.js';
+import {
+  simdConvFilterGradient,
+  simdConvInputGradient,
+  simdDepthwiseFilterGradient,
+  simdDepthwiseInputGradient,
+} from './simd/convolution.js';
+import { simdMatMul } from './simd/mat-mul.js';
+import { type Simd, simdOf } from './simd/module.js';
+import { simdAveragePoolGradient, simdMaxPoolGradient } from './simd/pooling.js';
+import { simdMean, simdSum } from './simd/reduce.js';
 
 /** Marks a registered kernel as one of this room, whichever copy of the package put it there. */
 const MARK = Symbol.for('neural-diff.training-kernel');
+
+/** How training kernels are chosen. */
+export interface KernelOptions {
+  /** `false` keeps to kernels composed of the backend's own; by default SIMD is used where it runs. */
+  readonly simd?: boolean;
+}
 
 /**
  * Completes the wasm backend of tfjs for training: adds the kernels that it lacks and replaces those that crawl.
@@ -28,34 +49,61 @@ const MARK = Symbol.for('neural-diff.training-kernel');
  * registerTrainingKernels();
  * ```
  */
-export function registerTrainingKernels(): void {
+export function registerTrainingKernels({ simd = true }: KernelOptions = {}): void {
   if (tf.findBackendFactory('wasm') === null) {
     throw new Error(
       'Cannot register training kernels: expected the backend "wasm" of "@tensorflow/tfjs-backend-wasm", which is not registered',
     );
   }
-  register('Conv2DBackpropFilter', conv2dFilterGradient);
-  register('Conv2DBackpropInput', conv2dInputGradient);
-  register('DepthwiseConv2dNativeBackpropFilter', depthwiseFilterGradient);
-  register('DepthwiseConv2dNativeBackpropInput', depthwiseInputGradient);
-  register('BatchMatMul', batchMatMul);
-  register('Sum', sum);
-  register('Mean', mean);
-  register('FusedBatchNorm', batchNorm);
-  register('MaxPoolGrad', maxPoolGradient);
-  register('Tile', tile);
-  register('UnsortedSegmentSum', unsortedSegmentSum);
+  const register = <Call extends AnyCall>(kernelName: string, kernels: Kernels<Call>) =>
+    registerKernel(kernelName, simd ? kernels : { ...kernels, simd: undefined });
+  register('Conv2DBackpropFilter', { composed: conv2dFilterGradient, simd: simdConvFilterGradient });
+  register('Conv2DBackpropInput', { composed: conv2dInputGradient, simd: simdConvInputGradient });
+  register('DepthwiseConv2dNativeBackpropFilter', {
+    composed: depthwiseFilterGradient,
+    simd: simdDepthwiseFilterGradient,
+  });
+  register('DepthwiseConv2dNativeBackpropInput', {
+    composed: depthwiseInputGradient,
+    simd: simdDepthwiseInputGradient,
+  });
+  register('BatchMatMul', { composed: batchMatMul, simd: simdMatMul });
+  register('Sum', { composed: sum, simd: simdSum });
+  register('Mean', { composed: mean, simd: simdMean });
+  register('FusedBatchNorm', { composed: batchNorm, simd: simdBatchNorm });
+  register('MaxPoolGrad', { composed: maxPoolGradient, simd: simdMaxPoolGradient });
+  register('AvgPoolGrad', { composed: (call, stock) => stock(call), simd: simdAveragePoolGradient });
+  register('Tile', { composed: tile });
+  register('UnsortedSegmentSum', { composed: unsortedSegmentSum });
+  if (!simd) return;
+  overrideAdam();
+  overrideBatchNorm();
+  overrideRecurrentLayers();
+}
+
+interface AnyCall {
+  readonly backend: WasmBackend;
+}
+
+type Kernel<Call> = (call: Call) => tf.TensorInfo;
+
+/** Two ways to compute the same: one of the stock kernels, one of the WebAssembly module with the first to fall back on. */
+interface Kernels<Call> {
+  readonly composed: (call: Call, stock: Kernel<Call>) => tf.TensorInfo;
+  readonly simd?: ((call: Call, simd: Simd, otherwise: Kernel<Call>) => tf.TensorInfo) | undefined;
 }
 
 /** The engine types every kernel alike; the names above tie each to its inputs and attributes. */
-function register<Call>(
-  kernelName: string,
-  kernel: (call: Call, stock: (call: Call) => tf.TensorInfo) => tf.TensorInfo,
-): void {
+function registerKernel<Call extends AnyCall>(kernelName: string, { composed, simd }: Kernels<Call>): void {
   const stock = tf.getKernel(kernelName, 'wasm') as tf.KernelConfig | undefined;
   if (stock && MARK in stock) return;
-  const stockFunc = stock?.kernelFunc as unknown as (call: Call) => tf.TensorInfo;
-  const kernelFunc = ((call: Call) => kernel(call, stockFunc)) as unknown as tf.KernelFunc;
+  const stockFunc = stock?.kernelFunc as unknown as Kernel<Call>;
+  const withoutSimd = (call: Call) => composed(call, stockFunc);
+  const kernel = (call: Call): tf.TensorInfo => {
+    const found = simd && simdOf(call.backend);
+    return found ? simd(call, found, withoutSimd) : withoutSimd(call);
+  };
+  const kernelFunc = kernel as unknown as tf.KernelFunc;
   if (stock) tf.unregisterKernel(kernelName, 'wasm');
   const config = { ...stock, kernelName, backendName: 'wasm', kernelFunc, [MARK]: true };
   tf.registerKernel(config);

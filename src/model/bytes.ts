@@ -18,3 +18,8 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
   }
   return bytes;
 }
+
+/** @returns the bytes that a base64 text stands for */
+export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+}

@@ -22,26 +22,41 @@ export function runKernel(kernelName: string, inputs: Inputs, attrs: Attrs = {})
   return tf.engine().runKernel(kernelName, { ...inputs }, attrs as tf.NamedAttrMap) as tf.Tensor;
 }
 
-export async function resultOnCpu(work: () => tf.Tensor): Promise<Result> {
+/** Registers the kernels under test: with SIMD, or composed ones where the environment says so. */
+export function useTrainingKernels(): void {
+  registerTrainingKernels({ simd: process.env.TRAINING_KERNELS !== 'composed' });
+}
+
+export async function resultsOnCpu(work: () => tf.Tensor[]): Promise<Result[]> {
   await tf.setBackend('cpu');
   return tidied(work);
 }
 
-/** The result on the wasm backend, after a check that nothing but the result was left on its heap. */
-export async function resultOnWasm(work: () => tf.Tensor): Promise<Result> {
-  await tf.setBackend('wasm');
-  registerTrainingKernels();
-  const before = tf.backend().numDataIds();
-  const result = tidied(work);
-  expect(tf.backend().numDataIds()).toBe(before);
-  return result;
+export async function resultOnCpu(work: () => tf.Tensor): Promise<Result> {
+  const [result] = await resultsOnCpu(() => [work()]);
+  return result as Result;
 }
 
-function tidied(work: () => tf.Tensor): Result {
-  const tensor = tf.tidy(work);
-  const result = { shape: tensor.shape, values: tensor.dataSync() };
-  tensor.dispose();
-  return result;
+/** The results on the wasm backend, after a check that nothing but the results was left on its heap. */
+export async function resultsOnWasm(work: () => tf.Tensor[]): Promise<Result[]> {
+  await tf.setBackend('wasm');
+  useTrainingKernels();
+  const before = tf.backend().numDataIds();
+  const results = tidied(work);
+  expect(tf.backend().numDataIds()).toBe(before);
+  return results;
+}
+
+export async function resultOnWasm(work: () => tf.Tensor): Promise<Result> {
+  const [result] = await resultsOnWasm(() => [work()]);
+  return result as Result;
+}
+
+function tidied(work: () => tf.Tensor[]): Result[] {
+  const tensors = tf.tidy(work);
+  const results = tensors.map((tensor) => ({ shape: tensor.shape, values: tensor.dataSync() }));
+  tf.dispose(tensors);
+  return results;
 }
 
 export async function expectAgreement(work: () => tf.Tensor): Promise<void> {
@@ -49,7 +64,7 @@ export async function expectAgreement(work: () => tf.Tensor): Promise<void> {
 }
 
 /** Errors are measured against the largest magnitude: sums of other order may lose small values among large ones. */
-export function expectClose(actual: Result, expected: Result): void {
+export function expectClose(actual: Result, expected: Result, tolerance = 1e-5): void {
   expect(actual.shape).toEqual(expected.shape);
   let largest = 0;
   let error = 0;
@@ -58,5 +73,5 @@ export function expectClose(actual: Result, expected: Result): void {
     const difference = Math.abs(actual.values[i]! - expected.values[i]!);
     error = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : Math.max(error, difference);
   }
-  expect(error).toBeLessThanOrEqual(1e-5 * largest);
+  expect(error).toBeLessThanOrEqual(tolerance * largest);
 }

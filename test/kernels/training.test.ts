@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import { expect, test } from 'vitest';
-import { registerTrainingKernels } from '../../src/kernels/index.js';
-import { seededTensor } from './both-backends.js';
+import { seededTensor, useTrainingKernels } from './both-backends.js';
 
 const STEPS = 4;
 const BATCH = 8;
@@ -75,7 +74,7 @@ function digestOf(weights: tf.Tensor[]): string {
 
 test('registerTrainingKernels() makes training repeat itself bit for bit, without a leak', async () => {
   await tf.setBackend('wasm');
-  registerTrainingKernels();
+  useTrainingKernels();
   const [first, second] = [await train('wasm'), await train('wasm')];
   expect(second.digest).toBe(first.digest);
   expect(second.losses).toEqual(first.losses);
@@ -85,7 +84,7 @@ test('registerTrainingKernels() makes training repeat itself bit for bit, withou
 });
 
 test('registerTrainingKernels() makes the wasm backend train as the cpu backend does', async () => {
-  registerTrainingKernels();
+  useTrainingKernels();
   const [wasm, cpu] = [await train('wasm'), await train('cpu')];
   cpu.losses.forEach((loss, step) => {
     expect(wasm.losses[step]).toBeCloseTo(loss, 3);

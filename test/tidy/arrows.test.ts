@@ -5,7 +5,7 @@ import { packageOf, readSources, resolveImport, roomOf, type Source } from './so
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   model: [],
   payload: ['model'],
-  kernels: [],
+  kernels: ['model', 'payload'],
   tfjs: ['model', 'kernels'],
   train: ['model', 'payload', 'tfjs'],
   'sparse-diff': ['model', 'payload', 'train'],

@@ -1,4 +1,4 @@
-import { FLOAT, multiplyAdd } from './vectors';
+import { clear, multiplyAdd } from './vectors';
 
 /** Columns of a panel: what one row of sums takes in two registers. */
 const PANEL: i32 = 8;
@@ -28,7 +28,7 @@ export function productScratch(): i32 {
  * @param k steps: columns of a, rows of b
  * @param a element (i, s) at `i * aRow + s * aStep` floats
  * @param b element (s, j) at `s * bStep + j * bColumn` floats; one of the strides is 1
- * @param c row-major, without gaps
+ * @param c element (i, j) at `i * cRow + j` floats
  * @param isAdded whether to add to what c holds
  * @param scratch `productScratch()` bytes
  */
@@ -43,10 +43,13 @@ export function product(
   bStep: i32,
   bColumn: i32,
   c: usize,
+  cRow: i32,
   isAdded: i32,
   scratch: usize,
 ): void {
-  if (k == 0 && !isAdded) memory.fill(c, 0, (<usize>(m * n)) * FLOAT);
+  if (k == 0 && !isAdded) {
+    for (let i = 0; i < m; i++) clear(c + ((<usize>(i * cRow)) << 2), n);
+  }
   for (let j = 0; j < n; j += BLOCK_COLUMNS) {
     const columns = min(BLOCK_COLUMNS, n - j);
     for (let s = 0; s < k; s += BLOCK_STEPS) {
@@ -57,8 +60,8 @@ export function product(
       for (let i = 0; i < m; i += BLOCK_ROWS) {
         const rows = min(BLOCK_ROWS, m - i);
         const left = a + ((<usize>(i * aRow + s * aStep)) << 2);
-        const out = c + ((<usize>(i * n + j)) << 2);
-        multiplyBlock(rows, columns, steps, left, aRow, aStep, scratch, out, n, isAdded | i32(s > 0));
+        const out = c + ((<usize>(i * cRow + j)) << 2);
+        multiplyBlock(rows, columns, steps, left, aRow, aStep, scratch, out, cRow, isAdded | i32(s > 0));
       }
     }
   }

@@ -6,17 +6,17 @@ import {
   reshaped,
   sizeOf,
   type WasmBackend,
-} from './backend.js';
+} from '../backend.js';
+import { type Scratch, withScratch } from '../scratch.js';
 import { MIN_MULTIPLICATIONS_PER_CALL } from './limits.js';
-import { type Scratch, withScratch } from './scratch.js';
 
 interface MatMulAttrs {
   transposeA: boolean;
   transposeB: boolean;
 }
 
-type MatMulCall = KernelCall<'a' | 'b', MatMulAttrs>;
-type MatMul = (call: MatMulCall) => tf.TensorInfo;
+export type MatMulCall = KernelCall<'a' | 'b', MatMulAttrs>;
+export type MatMul = (call: MatMulCall) => tf.TensorInfo;
 
 interface Operand {
   readonly tensor: tf.TensorInfo;
@@ -45,7 +45,7 @@ export function batchMatMul(call: MatMulCall, stock: MatMul): tf.TensorInfo {
 }
 
 /** How many products there are, or undefined where the stock kernel has to broadcast or to refuse. */
-function commonBatch(a: tf.TensorInfo, b: tf.TensorInfo): number | undefined {
+export function commonBatch(a: tf.TensorInfo, b: tf.TensorInfo): number | undefined {
   if (a.dtype !== 'float32' || b.dtype !== 'float32') return undefined;
   const batchA = sizeOf(a.shape.slice(0, -2));
   const batchB = sizeOf(b.shape.slice(0, -2));
@@ -55,7 +55,7 @@ function commonBatch(a: tf.TensorInfo, b: tf.TensorInfo): number | undefined {
   return batchA === batch && batchB === batch ? batch : undefined;
 }
 
-function productSize({ inputs: { a, b }, attrs }: MatMulCall): [number, number, number] {
+export function productSize({ inputs: { a, b }, attrs }: MatMulCall): [number, number, number] {
   const [rowsA, columnsA] = a.shape.slice(-2) as [number, number];
   const [rowsB, columnsB] = b.shape.slice(-2) as [number, number];
   const inner = attrs.transposeA ? rowsA : columnsA;
@@ -65,7 +65,7 @@ function productSize({ inputs: { a, b }, attrs }: MatMulCall): [number, number, 
   return [attrs.transposeA ? columnsA : rowsA, inner, attrs.transposeB ? rowsB : columnsB];
 }
 
-function outputShape({ a, b }: MatMulCall['inputs'], m: number, n: number): number[] {
+export function outputShape({ a, b }: MatMulCall['inputs'], m: number, n: number): number[] {
   const batch = tf.broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
   return [...batch, m, n];
 }

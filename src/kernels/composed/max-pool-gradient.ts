@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { allocateFloats, borrowFloats, type Heap, type KernelCall } from './backend.js';
-import type { ConvGeometry, Span } from './geometry.js';
+import { allocateFloats, borrowFloats, type Heap, type KernelCall } from '../backend.js';
+import type { ConvGeometry, Span } from '../geometry.js';
 
 type MaxPoolGradCall = KernelCall<'dy' | 'input', tf.MaxPoolGradAttrs>;
 

@@ -6,7 +6,7 @@ import {
   type KernelCall,
   reshaped,
   type WasmBackend,
-} from './backend.js';
+} from '../backend.js';
 import {
   type ConvGeometry,
   convGeometry,
@@ -14,10 +14,10 @@ import {
   isPointwise,
   type Span,
   transposedPadding,
-} from './geometry.js';
+} from '../geometry.js';
+import { runKernel, type Scratch, withScratch } from '../scratch.js';
 import { MAX_COLUMN_FLOATS } from './limits.js';
 import { reversedTaps } from './reversed-taps.js';
-import { runKernel, type Scratch, withScratch } from './scratch.js';
 
 type InputGradientCall = KernelCall<'dy' | 'filter', tf.Conv2DBackpropInputAttrs>;
 type Inputs = InputGradientCall['inputs'];

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import { borrowFloats, type Heap, type KernelCall, reshaped, type WasmBackend } from './backend.js';
+import { borrowFloats, type Heap, type KernelCall, reshaped, type WasmBackend } from '../backend.js';
 import {
   type ConvGeometry,
   depthwiseGeometry,
@@ -7,9 +7,9 @@ import {
   type Padding,
   reachableOutputs,
   transposedPadding,
-} from './geometry.js';
+} from '../geometry.js';
+import { runKernel, type Scratch, withScratch } from '../scratch.js';
 import { reversedTaps } from './reversed-taps.js';
-import { runKernel, type Scratch, withScratch } from './scratch.js';
 
 type InputGradientCall = KernelCall<'dy' | 'filter', tf.DepthwiseConv2dNativeBackpropInputAttrs>;
 

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import { type KernelCall, sizeOf } from './backend.js';
+import { type KernelCall, sizeOf } from '../backend.js';
 
 type SegmentSumCall = KernelCall<'x' | 'segmentIds', { numSegments: number }>;
 

@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
-import { borrowFloats, type WasmBackend } from './backend.js';
-import type { Scratch } from './scratch.js';
+import { borrowFloats, type WasmBackend } from '../backend.js';
+import type { Scratch } from '../scratch.js';
 
 /** Copies a filter [height, width, a, b] with its rows and its columns in reverse order. */
 export function reversedTaps(backend: WasmBackend, scratch: Scratch, filter: tf.TensorInfo): tf.TensorInfo {

@@ -1,20 +1,16 @@
 import type * as tf from '@tensorflow/tfjs';
-import { borrowFloats, type KernelCall, sizeOf, type WasmBackend } from './backend.js';
-import { runKernel, type Scratch, withScratch } from './scratch.js';
+import { borrowFloats, type KernelCall, sizeOf, type WasmBackend } from '../backend.js';
+import { runKernel, type Scratch, withScratch } from '../scratch.js';
 
-type BatchNormCall = KernelCall<'x' | 'mean' | 'variance', tf.FusedBatchNormAttrs> & {
+export type BatchNormCall = KernelCall<'x' | 'mean' | 'variance', tf.FusedBatchNormAttrs> & {
   readonly inputs: { readonly scale?: tf.TensorInfo; readonly offset?: tf.TensorInfo };
 };
 
 /** Normalizes by channel with three broadcasts of whole tensors, each vectorized, in place of a scalar loop. */
 export function batchNorm(call: BatchNormCall, stock: (call: BatchNormCall) => tf.TensorInfo): tf.TensorInfo {
   const { inputs, backend } = call;
-  const channels = inputs.x.shape.at(-1) ?? 0;
-  const { mean, variance, scale, offset } = inputs;
-  const isByChannel = [mean, variance, scale, offset].every(
-    (parameter) => !parameter || (parameter.shape.length === 1 && sizeOf(parameter.shape) === channels),
-  );
-  if (!isByChannel || sizeOf(inputs.x.shape) === 0) return stock(call);
+  if (!isByChannel(call)) return stock(call);
+  const { mean, offset } = inputs;
   return withScratch(backend, (scratch) => {
     const centred = scratch.run('Sub', { a: inputs.x, b: mean });
     const factor = channelFactors(backend, scratch, call);
@@ -23,6 +19,15 @@ export function batchNorm(call: BatchNormCall, stock: (call: BatchNormCall) => t
     const a = scratch.run('Multiply', product.inputs);
     return runKernel(backend, 'Add', { inputs: { a, b: offset } });
   });
+}
+
+/** @returns whether each parameter has one value a channel of an `x` that is not empty */
+export function isByChannel({ inputs }: BatchNormCall): boolean {
+  const { x, mean, variance, scale, offset } = inputs;
+  const channels = x.shape.at(-1) ?? 0;
+  const fits = (parameter: tf.TensorInfo | undefined): boolean =>
+    !parameter || (parameter.shape.length === 1 && sizeOf(parameter.shape) === channels);
+  return sizeOf(x.shape) > 0 && [mean, variance, scale, offset].every(fits);
 }
 
 function channelFactors(

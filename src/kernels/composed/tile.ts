@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import { allocateFloats, borrowFloats, type Heap, type KernelCall, sizeOf } from './backend.js';
+import { allocateFloats, borrowFloats, type Heap, type KernelCall, sizeOf } from '../backend.js';
 
 type TileCall = KernelCall<'x', { reps: number[] }>;
 

@@ -1,14 +1,15 @@
 import * as tf from '@tensorflow/tfjs';
-import { allocateFloats, borrowFloats, type Heap, type KernelCall, sizeOf } from './backend.js';
+import { allocateFloats, borrowFloats, type Heap, type KernelCall, sizeOf } from '../backend.js';
 
-type ReduceCall = KernelCall<'x', { axis: number | number[]; keepDims: boolean }>;
-type Reduce = (call: ReduceCall) => tf.TensorInfo;
+export type ReduceCall = KernelCall<'x', { axis: number | number[]; keepDims: boolean }>;
+export type Reduce = (call: ReduceCall) => tf.TensorInfo;
 
-/** A tensor seen as [blocks, rows, columns], of which the rows are added up. */
-interface Layout {
+/** A tensor seen as [blocks, rows, columns], of which the rows are added up into a tensor of another shape. */
+export interface RowLayout {
   readonly blocks: number;
   readonly rows: number;
   readonly columns: number;
+  readonly outShape: number[];
 }
 
 /** Sums over outer axes, as the gradients of biases and of batch normalization need them. */
@@ -25,13 +26,15 @@ export function mean(call: ReduceCall, stock: Reduce): tf.TensorInfo {
 }
 
 /** The stock kernels are good at the innermost axes; for others they transpose the whole tensor first. */
-function outerAxes({ inputs: { x }, attrs }: ReduceCall): Layout | undefined {
+export function outerAxes({ inputs: { x }, attrs }: ReduceCall): RowLayout | undefined {
   const axes = sortedAxes(attrs.axis, x.shape);
   const first = axes[0] ?? 0;
   const end = first + axes.length;
   const isOneRun = axes.length > 0 && axes.every((axis, i) => axis === first + i);
   if (!isOneRun || end === x.shape.length || x.dtype !== 'float32') return undefined;
+  const [kept] = tf.backend_util.computeOutAndReduceShapes(x.shape, axes);
   return {
+    outShape: attrs.keepDims ? tf.backend_util.expandShapeToKeepDim(kept, axes) : kept,
     blocks: sizeOf(x.shape.slice(0, first)),
     rows: sizeOf(x.shape.slice(first, end)),
     columns: sizeOf(x.shape.slice(end)),
@@ -43,16 +46,11 @@ function sortedAxes(axis: number | number[], shape: number[]): number[] {
 }
 
 function reduceRows(
-  { inputs: { x }, backend, attrs }: ReduceCall,
-  layout: Layout,
+  { inputs: { x }, backend }: ReduceCall,
+  layout: RowLayout,
   factor: number,
 ): tf.TensorInfo {
-  const axes = sortedAxes(attrs.axis, x.shape);
-  const [kept] = tf.backend_util.computeOutAndReduceShapes(x.shape, axes);
-  const out = allocateFloats(
-    backend,
-    attrs.keepDims ? tf.backend_util.expandShapeToKeepDim(kept, axes) : kept,
-  );
+  const out = allocateFloats(backend, layout.outShape);
   const from = borrowFloats(backend, x);
   const to = borrowFloats(backend, out);
   const sums = new Float64Array(layout.columns);
@@ -65,7 +63,7 @@ function reduceRows(
 }
 
 function addRows(
-  { rows, columns }: Layout,
+  { rows, columns }: RowLayout,
   { from, block }: { from: Heap; block: number },
   sums: Float64Array,
 ): void {

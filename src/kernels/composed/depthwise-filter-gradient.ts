@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
-import { allocateFloats, borrowFloats, type Heap, type KernelCall } from './backend.js';
-import { type ConvGeometry, depthwiseGeometry, reachableOutputs, type Span } from './geometry.js';
+import { allocateFloats, borrowFloats, type Heap, type KernelCall } from '../backend.js';
+import { type ConvGeometry, depthwiseGeometry, reachableOutputs, type Span } from '../geometry.js';
 
 type FilterGradientCall = KernelCall<'x' | 'dy', tf.DepthwiseConv2dNativeBackpropFilterAttrs>;
 

@@ -7,10 +7,10 @@ import {
   reshaped,
   sizeOf,
   type WasmBackend,
-} from './backend.js';
-import { type ConvGeometry, convGeometry, isPointwise, reachableOutputs, type Span } from './geometry.js';
+} from '../backend.js';
+import { type ConvGeometry, convGeometry, isPointwise, reachableOutputs, type Span } from '../geometry.js';
+import { runKernel, withScratch } from '../scratch.js';
 import { MAX_COLUMN_FLOATS } from './limits.js';
-import { runKernel, withScratch } from './scratch.js';
 
 type FilterGradientCall = KernelCall<'x' | 'dy', tf.Conv2DBackpropFilterAttrs>;
 

@@ -1,0 +1,100 @@
+import * as tf from '@tensorflow/tfjs';
+import { allocateFloats, type KernelCall, sizeOf } from '../backend.js';
+import type { Simd } from '../simd/module.js';
+import { overrideMethod, registerOwnKernel, runOwnKernel } from './override.js';
+
+/** What is used of the Adam optimiser of TensorFlow.js; frozen with its version 4.22. */
+interface Adam {
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly accBeta1: tf.Variable;
+  readonly accBeta2: tf.Variable;
+  readonly accumulatedFirstMoment: (Moment | undefined)[];
+  readonly accumulatedSecondMoment: (Moment | undefined)[];
+  incrementIterations(): void;
+}
+
+interface Moment {
+  readonly originalName: string;
+  readonly variable: tf.Variable;
+}
+
+/** Steps every variable in one kernel instead of a dozen; the new values are the same to the last bit. */
+export function overrideAdam(): void {
+  registerOwnKernel('NeuralDiffAdam', adam);
+  overrideMethod(tf.AdamOptimizer.prototype, 'applyGradients', applyGradients);
+}
+
+interface AdamAttrs {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly correction1: number;
+  readonly correction2: number;
+  readonly epsilon: number;
+  readonly learningRate: number;
+}
+
+type AdamCall = KernelCall<'value' | 'gradient' | 'first' | 'second', AdamAttrs>;
+
+/** @returns new values, first and second moments */
+function adam({ inputs, backend, attrs }: AdamCall, simd: Simd): tf.TensorInfo[] {
+  const outputs = [1, 2, 3].map(() => allocateFloats(backend, inputs.value.shape));
+  const { beta1, beta2, correction1, correction2, epsilon, learningRate } = attrs;
+  const tensors = [inputs.value, inputs.gradient, inputs.first, inputs.second];
+  simd.run.adam(
+    sizeOf(inputs.value.shape),
+    ...tensors.map((tensor) => simd.pointer(tensor)),
+    ...[beta1, 1 - beta1, beta2, 1 - beta2, correction1, correction2, epsilon, -learningRate],
+    ...outputs.map((tensor) => simd.pointer(tensor)),
+  );
+  return outputs;
+}
+
+interface NamedTensor {
+  readonly name: string;
+  readonly tensor: tf.Tensor;
+}
+
+function applyGradients(self: Adam, given: NamedTensor[] | tf.NamedTensorMap): true | undefined {
+  const gradients = Array.isArray(given)
+    ? given
+    : Object.entries(given).map(([name, tensor]) => ({ name, tensor }));
+  const variables = tf.engine().registeredVariables;
+  const isFloat = gradients.every(({ name }) => variables[name]?.dtype === 'float32');
+  if (!isFloat) return undefined;
+  tf.tidy(() => {
+    const { beta1, beta2, epsilon, learningRate } = self;
+    const correction1 = Math.fround(1 - scalarOf(self.accBeta1));
+    const correction2 = Math.fround(1 - scalarOf(self.accBeta2));
+    const attrs = { beta1, beta2, correction1, correction2, epsilon, learningRate };
+    gradients.forEach(({ name, tensor: gradient }, i) => {
+      const value = variables[name] as tf.Variable;
+      const first = momentOf(self.accumulatedFirstMoment, i, { name: `${name}/m`, value });
+      const second = momentOf(self.accumulatedSecondMoment, i, { name: `${name}/v`, value });
+      if (gradient == null) return;
+      const results = runOwnKernel('NeuralDiffAdam', { value, gradient, first, second }, attrs);
+      [value, first, second].forEach((variable, place) => {
+        variable.assign(results[place] as tf.Tensor);
+      });
+    });
+    self.accBeta1.assign(tf.mul(self.accBeta1, beta1));
+    self.accBeta2.assign(tf.mul(self.accBeta2, beta2));
+  });
+  self.incrementIterations();
+  return true;
+}
+
+function scalarOf(variable: tf.Variable): number {
+  return variable.dataSync()[0] as number;
+}
+
+function momentOf(
+  moments: (Moment | undefined)[],
+  place: number,
+  { name, value }: { name: string; value: tf.Variable },
+): tf.Variable {
+  moments[place] ??= { originalName: name, variable: tf.tidy(() => tf.zerosLike(value).variable(false)) };
+  return (moments[place] as Moment).variable;
+}

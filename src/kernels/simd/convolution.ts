@@ -1,0 +1,128 @@
+import type * as tf from '@tensorflow/tfjs';
+import { allocateFloats, type KernelCall, sizeOf } from '../backend.js';
+import { type ConvGeometry, convGeometry, depthwiseGeometry, isPointwise } from '../geometry.js';
+import type { Simd } from './module.js';
+
+type Otherwise<Call> = (call: Call) => tf.TensorInfo;
+
+/** Floats of unrolled patches held at once: with the operands beside them they stay in a second-level cache. */
+const MAX_PATCH_FLOATS = 1 << 17;
+
+/** Bytes of the geometry struct, rounded up. */
+export const GEOMETRY_BYTES = 64;
+
+/** @returns the fields of the struct in `assembly/geometry.ts` */
+export function geometryFields(g: ConvGeometry): number[] {
+  return [
+    ...[g.batchSize, g.inHeight, g.inWidth, g.inChannels, g.filterHeight, g.filterWidth],
+    ...[g.outHeight, g.outWidth, g.outChannels, g.strideHeight, g.strideWidth],
+    ...[g.dilationHeight, g.dilationWidth, g.padInfo.top, g.padInfo.left],
+  ];
+}
+
+interface PatchPlan {
+  readonly geometry: number;
+  readonly patches: number;
+  readonly scratch: number;
+  /** Images whose patches fit at once. */
+  readonly chunk: number;
+}
+
+function planPatches(simd: Simd, conv: ConvGeometry): PatchPlan {
+  const imageFloats = conv.outHeight * conv.outWidth * sizeOf(conv.filterShape.slice(0, 3));
+  const chunk = Math.min(conv.batchSize, Math.max(1, Math.floor(MAX_PATCH_FLOATS / imageFloats)));
+  const bytes = GEOMETRY_BYTES + simd.productBytes + 4 * chunk * imageFloats;
+  const geometry = simd.borrowStruct(bytes, geometryFields(conv));
+  const scratch = geometry + GEOMETRY_BYTES;
+  return { geometry, scratch, patches: scratch + simd.productBytes, chunk };
+}
+
+type FilterGradientCall = KernelCall<'x' | 'dy', tf.Conv2DBackpropFilterAttrs>;
+
+/** The gradient of a convolution by its filter. */
+export function simdConvFilterGradient(
+  { inputs, backend, attrs }: FilterGradientCall,
+  simd: Simd,
+): tf.TensorInfo {
+  const conv = convGeometry({ input: inputs.x.shape, filter: attrs.filterShape }, attrs);
+  const out = allocateFloats(backend, attrs.filterShape);
+  const [x, dy, dw] = [simd.pointer(inputs.x), simd.pointer(inputs.dy), simd.pointer(out)];
+  if (isPointwise(conv)) {
+    const [inputChannels, channels] = [conv.inChannels, conv.outChannels];
+    const pixels = conv.batchSize * conv.outHeight * conv.outWidth;
+    const scratch = simd.borrowScratch(simd.productBytes);
+    simd.run.product(
+      ...[inputChannels, channels, pixels, x, 1, inputChannels],
+      ...[dy, channels, 1, dw, channels, 0, scratch],
+    );
+    return out;
+  }
+  const plan = planPatches(simd, conv);
+  simd.run.convFilterGradient(plan.geometry, x, dy, dw, plan.patches, plan.chunk, plan.scratch);
+  return out;
+}
+
+type InputGradientCall = KernelCall<'dy' | 'filter', tf.Conv2DBackpropInputAttrs>;
+
+/** The gradient of a convolution by its input. */
+export function simdConvInputGradient(
+  { inputs, backend, attrs }: InputGradientCall,
+  simd: Simd,
+): tf.TensorInfo {
+  const conv = convGeometry({ input: attrs.inputShape, filter: inputs.filter.shape }, attrs);
+  const out = allocateFloats(backend, attrs.inputShape);
+  const [dy, w, dx] = [simd.pointer(inputs.dy), simd.pointer(inputs.filter), simd.pointer(out)];
+  if (isPointwise(conv)) {
+    const [inputChannels, channels] = [conv.inChannels, conv.outChannels];
+    const pixels = conv.batchSize * conv.outHeight * conv.outWidth;
+    const scratch = simd.borrowScratch(simd.productBytes);
+    simd.run.product(
+      ...[pixels, inputChannels, channels, dy, channels, 1],
+      ...[w, 1, channels, dx, inputChannels, 0, scratch],
+    );
+    return out;
+  }
+  const plan = planPatches(simd, conv);
+  simd.run.convInputGradient(plan.geometry, dy, w, dx, plan.patches, plan.chunk, plan.scratch);
+  return out;
+}
+
+type DepthwiseFilterCall = KernelCall<'x' | 'dy', tf.DepthwiseConv2dNativeBackpropFilterAttrs>;
+
+/** The gradient of a depthwise convolution by its filter; more outputs than one a channel are left to the other. */
+export function simdDepthwiseFilterGradient(
+  call: DepthwiseFilterCall,
+  simd: Simd,
+  otherwise: Otherwise<DepthwiseFilterCall>,
+): tf.TensorInfo {
+  const { inputs, backend, attrs } = call;
+  const conv = depthwiseGeometry({ input: inputs.x.shape, filter: attrs.filterShape }, attrs);
+  if (conv.outChannels !== conv.inChannels) return otherwise(call);
+  const out = allocateFloats(backend, attrs.filterShape);
+  const geometry = simd.borrowStruct(GEOMETRY_BYTES, geometryFields(conv));
+  simd.run.depthwiseFilterGradient(
+    geometry,
+    simd.pointer(inputs.x),
+    simd.pointer(inputs.dy),
+    simd.pointer(out),
+  );
+  return out;
+}
+
+type DepthwiseInputCall = KernelCall<'dy' | 'filter', tf.DepthwiseConv2dNativeBackpropInputAttrs>;
+
+/** The gradient of a depthwise convolution by its input; more outputs than one a channel are left to the other. */
+export function simdDepthwiseInputGradient(
+  call: DepthwiseInputCall,
+  simd: Simd,
+  otherwise: Otherwise<DepthwiseInputCall>,
+): tf.TensorInfo {
+  const { inputs, backend, attrs } = call;
+  const conv = depthwiseGeometry({ input: attrs.inputShape, filter: inputs.filter.shape }, attrs);
+  if (conv.outChannels !== conv.inChannels) return otherwise(call);
+  const out = allocateFloats(backend, attrs.inputShape);
+  const geometry = simd.borrowStruct(GEOMETRY_BYTES, geometryFields(conv));
+  const [dy, w] = [simd.pointer(inputs.dy), simd.pointer(inputs.filter)];
+  simd.run.depthwiseInputGradient(geometry, dy, w, simd.pointer(out));
+  return out;
+}
