@@ -27,22 +27,29 @@ export function quantiseBuckets(values: Float32Array, coding: BucketCoding): Qua
   if (coding === 'float') return { buckets: { coding, values: values.slice() }, scale: 1 };
   const mean = meanMagnitude(values, 0);
   if (coding === 'sign') {
-    return {
-      buckets: { coding, values: Int8Array.from(values, (v) => (v < 0 ? -1 : 1)) },
-      scale: asScale(mean),
-    };
+    return { buckets: { coding, values: signsBeyond(values, -1) }, scale: asScale(mean) };
   }
   const threshold = TERNARY_THRESHOLD * mean;
-  const levels = Int8Array.from(values, (v) => (Math.abs(v) > threshold ? Math.sign(v) : 0));
-  return { buckets: { coding, values: levels }, scale: asScale(meanMagnitude(values, threshold)) };
+  const scale = asScale(meanMagnitude(values, threshold));
+  return { buckets: { coding, values: signsBeyond(values, threshold) }, scale };
+}
+
+/** @returns -1 or 1 where a magnitude is above a threshold (1 for zeros, with a threshold below them), else 0 */
+function signsBeyond(values: Float32Array, threshold: number): Int8Array {
+  const signs = new Int8Array(values.length);
+  for (let i = 0; i < signs.length; i++) {
+    const value = values[i] as number;
+    if (Math.abs(value) > threshold) signs[i] = value < 0 ? -1 : 1;
+  }
+  return signs;
 }
 
 /** @returns the mean of the magnitudes above a threshold; 0 where there are none */
 function meanMagnitude(values: Float32Array, threshold: number): number {
   let sum = 0;
   let count = 0;
-  for (const value of values) {
-    const magnitude = Math.abs(value);
+  for (let i = 0; i < values.length; i++) {
+    const magnitude = Math.abs(values[i] as number);
     if (magnitude < threshold || (threshold > 0 && magnitude === threshold)) continue;
     sum += magnitude;
     count++;

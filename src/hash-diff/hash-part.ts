@@ -1,6 +1,8 @@
-import { elementCount, type TensorInfo } from '../model/index.js';
-import { placeElements } from '../payload/index.js';
-import { createRandom, type DiffPart, type Values, valuesOf } from '../train/index.js';
+import type * as tf from '@tensorflow/tfjs';
+import { addHashed, sumHashed } from '../kernels/index.js';
+import type { TensorInfo } from '../model/index.js';
+import { tensorSeed } from '../payload/index.js';
+import { createRandom, createVariable, type DiffPart, readFloats, valuesOf } from '../train/index.js';
 import { type BucketCoding, quantiseBuckets } from './buckets.js';
 
 /** What defines a hash diff before its buckets are trained. */
@@ -27,64 +29,46 @@ const INITIAL_VALUE = 1e-3;
 export function createHashPart(options: HashPartOptions): DiffPart {
   const { tensors, bucketCount, coding, seed, block } = options;
   const random = createRandom(seed);
-  const theta = Float32Array.from({ length: bucketCount }, () => (2 * random() - 1) * INITIAL_VALUE);
-  const places = tensors.map((info, ordinal) => placeElements(options, ordinal, elementCount(info)));
-  const ratios = tensors.map((info) => options.ratios.get(info.name) ?? 1);
-  const scaleOf = (scale: number, ordinal: number): number =>
-    Math.fround(scale * (ratios[ordinal] as number));
+  const theta = createVariable(
+    Float32Array.from({ length: bucketCount }, () => (2 * random() - 1) * INITIAL_VALUE),
+  );
+  const hashed = tensors.map((info, ordinal) => {
+    return { name: info.name, seed: tensorSeed(seed, ordinal), ratio: options.ratios.get(info.name) ?? 1 };
+  });
+  const quantised = () => quantiseBuckets(readFloats(theta), coding);
   return {
-    tensors: tensors.map((info) => info.name),
+    tensors: hashed.map(({ name }) => name),
     parameters: [theta],
     advance() {},
     materialise(weights) {
-      const { buckets, scale } = quantiseBuckets(theta, coding);
-      tensors.forEach((info, ordinal) => {
-        const table = signedTable(buckets.values, scaleOf(scale, ordinal));
-        addHashed(valuesOf(weights, info.name), places[ordinal] as Uint32Array, table);
-      });
+      const { buckets, scale } = quantised();
+      const values = new Float32Array(buckets.values);
+      const add = ({ name, seed, ratio }: Hashed): tf.Tensor => {
+        const hashed = { buckets: values, scale: Math.fround(scale * ratio) };
+        return addHashed(valuesOf(weights, name), hashed, { seed, block });
+      };
+      return new Map(hashed.map((tensor) => [tensor.name, add(tensor)]));
     },
-    pullBack: (gradients) => [sumIntoBuckets(gradients, { tensors, places, ratios, bucketCount })],
+    pullBack(gradients) {
+      const parts = hashed.map(({ name, seed, ratio }) => {
+        return { gradient: valuesOf(gradients, name), seed, factor: ratio };
+      });
+      return [sumHashed(parts, { block, bucketCount })];
+    },
     ops() {
-      const { buckets, scale } = quantiseBuckets(theta, coding);
+      const { buckets, scale } = quantised();
       if (buckets.values.every((value) => value === 0)) return [];
-      const hashed = tensors.map((info, ordinal) => ({ tensor: info.name, scale: scaleOf(scale, ordinal) }));
-      return [{ kind: 'hash', tensors: hashed, seed, block, buckets }];
+      const scaled = hashed.map(({ name, ratio }) => ({ tensor: name, scale: Math.fround(scale * ratio) }));
+      return [{ kind: 'hash', tensors: scaled, seed, block, buckets }];
     },
     describe: () => ({ buckets: bucketCount }),
+    dispose: () => theta.dispose(),
   };
 }
 
-/** @returns, for each bucket, the value it adds and, next to it, the value with the opposite sign */
-function signedTable(values: Float32Array | Int8Array, scale: number): Float32Array {
-  const table = new Float32Array(2 * values.length);
-  values.forEach((value: number, bucket: number) => {
-    const scaled = Math.fround(value * scale);
-    table[2 * bucket] = scaled;
-    table[2 * bucket + 1] = -scaled;
-  });
-  return table;
-}
-
-function addHashed(weights: Float32Array, places: Uint32Array, table: Float32Array): void {
-  for (let i = 0; i < weights.length; i++) {
-    weights[i] = (weights[i] as number) + (table[places[i] as number] as number);
-  }
-}
-
-function sumIntoBuckets(
-  gradients: Values,
-  part: { tensors: readonly TensorInfo[]; places: Uint32Array[]; ratios: number[]; bucketCount: number },
-): Float32Array {
-  const sums = new Float64Array(part.bucketCount);
-  part.tensors.forEach((info, ordinal) => {
-    const gradient = valuesOf(gradients, info.name);
-    const places = part.places[ordinal] as Uint32Array;
-    const ratio = part.ratios[ordinal] as number;
-    for (let i = 0; i < gradient.length; i++) {
-      const place = places[i] as number;
-      const signed = place & 1 ? -(gradient[i] as number) : (gradient[i] as number);
-      sums[place >>> 1] = (sums[place >>> 1] as number) + ratio * signed;
-    }
-  });
-  return Float32Array.from(sums);
+/** A tensor under the hash, the seed of its placement, and how large its changes are beside the others'. */
+interface Hashed {
+  readonly name: string;
+  readonly seed: number;
+  readonly ratio: number;
 }

@@ -15,4 +15,4 @@ export {
 export { MAGIC } from './header.js';
 export { MAX_BLOCK, MAX_BUCKETS, MAX_PAYLOAD_BYTES } from './limits.js';
 export { patchRange } from './patch.js';
-export { type Placement, placeElements } from './placement.js';
+export { placeBlock, tensorSeed } from './placement.js';

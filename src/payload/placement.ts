@@ -16,15 +16,6 @@ export function xxh32(key: number, seed: number): number {
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-/** How a hash op places blocks of weights on runs of buckets. */
-export interface Placement {
-  /** 0 to 2^32 - 1. */
-  readonly seed: number;
-  /** Neighbouring weights a block. */
-  readonly block: number;
-  readonly bucketCount: number;
-}
-
 /** @returns the seed of one tensor's placement, from the op's seed and the tensor's place in the op */
 export function tensorSeed(seed: number, ordinal: number): number {
   return xxh32(ordinal, seed);
@@ -47,28 +38,4 @@ export function placeBlock(index: number, seed: number, bucketCount: number): nu
   const low = (hash >>> 1) & 0xffff;
   const first = Math.floor((high * bucketCount + Math.floor((low * bucketCount) / 0x10000)) / 0x8000);
   return 2 * first + (hash & 1);
-}
-
-/**
- * Writes out, for every element of a tensor, the bucket it takes and its sign: what a trainer gathers and scatters by.
- *
- * @param placement the op's placement
- * @param ordinal the tensor's place in the op
- * @param count elements of the tensor
- * @returns `2 * bucket + sign bit` an element
- */
-export function placeElements(placement: Placement, ordinal: number, count: number): Uint32Array {
-  const { block, bucketCount } = placement;
-  const seed = tensorSeed(placement.seed, ordinal);
-  const places = new Uint32Array(count);
-  for (let start = 0, index = 0; start < count; start += block, index++) {
-    const place = placeBlock(index, seed, bucketCount);
-    let bucket = place >>> 1;
-    const end = Math.min(start + block, count);
-    for (let i = start; i < end; i++) {
-      places[i] = 2 * bucket + (place & 1);
-      bucket = bucket + 1 === bucketCount ? 0 : bucket + 1;
-    }
-  }
-  return places;
 }

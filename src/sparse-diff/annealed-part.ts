@@ -1,4 +1,14 @@
-import { accumulateSquares, type DiffPart, type Progress, type Values, valuesOf } from '../train/index.js';
+import * as tf from '@tensorflow/tfjs';
+import { addAt, addGated, openGates, pullGated, takeAt, trackSquares } from '../kernels/index.js';
+import {
+  type DiffPart,
+  type LiveValues,
+  type Progress,
+  readFloats,
+  type Values,
+  valuesOf,
+  zeroVariables,
+} from '../train/index.js';
 import { addMasked, densityOf, gather, type Mask, maskOps, type Positions } from './mask.js';
 import { type Saliency, type Scope, saliencyOf, thresholds } from './saliency.js';
 
@@ -39,10 +49,13 @@ export function createAnnealedPart(base: Values, options: AnnealingOptions): Dif
 
 class AnnealedPart implements DiffPart {
   readonly tensors: readonly string[];
+  readonly parameters: readonly tf.Variable[];
   readonly #options: AnnealingOptions;
-  readonly #changes: Map<string, Float32Array>;
-  readonly #fisher: Map<string, Float32Array>;
+  readonly #changes: ReadonlyMap<string, tf.Variable>;
+  readonly #fisher: ReadonlyMap<string, tf.Variable>;
+  readonly #gates: ReadonlyMap<string, tf.Variable>;
   readonly #weightCount: number;
+  /** Empty until the first look: all gates are open. */
   #thresholds: ReadonlyMap<string, number> = new Map();
   #temperature: number;
   #density = 1;
@@ -53,14 +66,16 @@ class AnnealedPart implements DiffPart {
   constructor(base: Values, options: AnnealingOptions) {
     this.#options = options;
     this.tensors = [...base.keys()];
-    this.#changes = new Map([...base].map(([name, values]) => [name, new Float32Array(values.length)]));
-    this.#fisher = new Map([...base].map(([name, values]) => [name, new Float32Array(values.length)]));
+    this.#changes = zeroVariables(base);
+    this.#fisher = zeroVariables(base);
+    this.#gates = zeroVariables(base);
+    this.parameters = [...this.#changes.values()];
     this.#weightCount = [...base.values()].reduce((sum, values) => sum + values.length, 0);
     this.#temperature = options.temperatures.first;
   }
 
-  get parameters(): Float32Array[] {
-    return [...this.#changes.values()];
+  dispose(): void {
+    tf.dispose([...this.#changes.values(), ...this.#fisher.values(), ...this.#gates.values()]);
   }
 
   advance({ done }: Progress): void {
@@ -78,20 +93,17 @@ class AnnealedPart implements DiffPart {
     }
   }
 
-  materialise(weights: Values): void {
-    if (this.#positions) {
-      addMasked(weights, this.#mask(this.#positions));
-      return;
-    }
-    for (const name of this.tensors) this.#gate(name, valuesOf(weights, name));
+  materialise(weights: LiveValues): LiveValues {
+    if (this.#positions) return addMasked(weights, this.#mask(this.#positions));
+    return new Map(this.tensors.map((name) => [name, this.#addGated(name, valuesOf(weights, name))]));
   }
 
-  pullBack(gradients: Values): Float32Array[] {
+  pullBack(gradients: LiveValues): tf.Tensor[] {
     return this.tensors.map((name) => {
-      const gradient = valuesOf(gradients, name);
-      if (this.#positions) return maskedGradient(gradient, this.#positions.get(name));
-      accumulateSquares(valuesOf(this.#fisher, name), gradient, FISHER_DECAY);
-      return this.#gatedGradient(name, gradient);
+      const gradient = tf.reshape(valuesOf(gradients, name), [-1]);
+      if (this.#positions) return maskGradient(gradient, this.#positions.get(name));
+      trackSquares(valuesOf(this.#fisher, name), gradient, FISHER_DECAY);
+      return this.#isOpen(name) ? gradient : this.#pullGated(name, gradient);
     });
   }
 
@@ -111,54 +123,44 @@ class AnnealedPart implements DiffPart {
 
   #mask(positions: Positions): Mask {
     const changes = [...positions].map(
-      ([name, places]) => [name, gather(valuesOf(this.#changes, name), places)] as const,
+      ([name, places]) => [name, gather(readFloats(valuesOf(this.#changes, name)), places)] as const,
     );
     return { positions, changes: new Map(changes), bits: this.#options.bits };
   }
 
   #saliency(): Values {
-    const { saliency } = this.#options;
     const entries = this.tensors.map((name) => {
-      return [
-        name,
-        saliencyOf(valuesOf(this.#changes, name), valuesOf(this.#fisher, name), saliency),
-      ] as const;
+      const [change, fisher] = [valuesOf(this.#changes, name), valuesOf(this.#fisher, name)];
+      return [name, saliencyOf(readFloats(change), readFloats(fisher), this.#options.saliency)] as const;
     });
     return new Map(entries);
   }
 
-  #gate(name: string, weights: Float32Array): void {
-    const changes = valuesOf(this.#changes, name);
-    const gates = this.#gates(name);
-    for (let i = 0; i < weights.length; i++) {
-      weights[i] = (weights[i] as number) + Math.fround((gates[i] as number) * (changes[i] as number));
-    }
+  #isOpen(name: string): boolean {
+    return (this.#thresholds.get(name) ?? 0) === 0;
   }
 
-  /** Gates are open until the first threshold is known. */
-  #gates(name: string): Float32Array {
-    const changes = valuesOf(this.#changes, name);
-    const threshold = this.#thresholds.get(name) ?? 0;
-    if (threshold === 0) return new Float32Array(changes.length).fill(1);
-    const saliency = saliencyOf(changes, valuesOf(this.#fisher, name), this.#options.saliency);
-    return saliency.map((s) => 1 / (1 + (threshold / s) ** (1 / this.#temperature)));
+  #addGated(name: string, weight: tf.Tensor): tf.Tensor {
+    const change = valuesOf(this.#changes, name);
+    if (this.#isOpen(name)) return tf.add(weight, tf.reshape(change, weight.shape));
+    const gates = valuesOf(this.#gates, name);
+    const fisher = this.#options.saliency === 'fisher' ? valuesOf(this.#fisher, name) : undefined;
+    const threshold = valuesOf(this.#thresholds, name);
+    openGates(gates, change, { threshold, temperature: this.#temperature, fisher });
+    return addGated(weight, tf.reshape(gates, weight.shape), tf.reshape(change, weight.shape));
   }
 
   /**
    * The gate depends on the change too: with s = c·d^n, `d(m·d)/dd = m·(1 + (1 - m)·n / T)`. The factor is capped at
    * its value for T = 1, or hard gates would be thrown across their thresholds by a single step.
    */
-  #gatedGradient(name: string, gradient: Float32Array): Float32Array {
+  #pullGated(name: string, gradient: tf.Tensor): tf.Tensor {
     const power = this.#options.saliency === 'fisher' ? 2 : 1;
-    const slope = power / Math.max(this.#temperature, 1);
-    return this.#gates(name).map((gate, i) => gate * (1 + (1 - gate) * slope) * (gradient[i] as number));
+    return pullGated(valuesOf(this.#gates, name), gradient, power / Math.max(this.#temperature, 1));
   }
 }
 
-function maskedGradient(gradient: Float32Array, places: Uint32Array | undefined): Float32Array {
-  const masked = new Float32Array(gradient.length);
-  places?.forEach((place) => {
-    masked[place] = gradient[place] as number;
-  });
-  return masked;
+function maskGradient(gradient: tf.Tensor, places: Uint32Array | undefined): tf.Tensor {
+  if (places === undefined) return tf.zerosLike(gradient);
+  return addAt(tf.zerosLike(gradient), places, readFloats(takeAt(gradient, places)));
 }

@@ -1,5 +1,6 @@
+import { addAt } from '../kernels/index.js';
 import type { Op, SparseOp } from '../payload/index.js';
-import { type Values, valuesOf } from '../train/index.js';
+import { type LiveValues, scaleLevels, type Values, valuesOf } from '../train/index.js';
 import { quantiseNonZero } from './levels.js';
 
 /** Row-major positions of the weights that change, by tensor; ascending. */
@@ -12,20 +13,20 @@ export interface Mask {
   readonly bits: number;
 }
 
-/** Adds a mask's quantised changes to the weights. */
-export function addMasked(weights: Values, { positions, changes, bits }: Mask): void {
-  for (const [name, places] of positions) {
-    const target = valuesOf(weights, name);
+/** @returns the tensors under a mask, with its quantised changes added */
+export function addMasked(weights: LiveValues, { positions, changes, bits }: Mask): LiveValues {
+  const add = (name: string, places: Uint32Array) => {
     const { levels, scale } = quantiseNonZero(valuesOf(changes, name), bits);
-    places.forEach((place, i) => {
-      target[place] = (target[place] as number) + Math.fround((levels[i] as number) * scale);
-    });
-  }
+    return addAt(valuesOf(weights, name), places, scaleLevels(levels, scale));
+  };
+  return new Map([...positions].map(([name, places]) => [name, add(name, places)]));
 }
 
 /** @returns the values at some positions */
 export function gather(values: Float32Array, places: Uint32Array): Float32Array {
-  return Float32Array.from(places, (place) => values[place] as number);
+  const taken = new Float32Array(places.length);
+  for (let i = 0; i < taken.length; i++) taken[i] = values[places[i] as number] as number;
+  return taken;
 }
 
 /** @returns the sparse ops of a mask, without positions whose change is exactly zero */

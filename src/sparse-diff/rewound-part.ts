@@ -1,5 +1,6 @@
-import { type DiffPart, valuesOf } from '../train/index.js';
-import { addMasked, densityOf, gather, maskOps, type Positions } from './mask.js';
+import { takeAt } from '../kernels/index.js';
+import { createVariable, type DiffPart, readFloats, valuesOf } from '../train/index.js';
+import { addMasked, densityOf, type Mask, maskOps, type Positions } from './mask.js';
 
 /**
  * A mask that is known from the start: changes at its positions are trained from zero, their quantiser in the loop.
@@ -11,16 +12,25 @@ export function createRewoundPart(
   positions: Positions,
   settings: { bits: number; weightCount: number },
 ): DiffPart {
-  const changes = new Map([...positions].map(([name, places]) => [name, new Float32Array(places.length)]));
   const { bits, weightCount } = settings;
+  const changes = new Map(
+    [...positions].map(([name, places]) => [name, createVariable(new Float32Array(places.length))]),
+  );
+  const mask = (): Mask => {
+    const values = [...changes].map(([name, variable]) => [name, readFloats(variable)] as const);
+    return { positions, changes: new Map(values), bits };
+  };
   return {
     tensors: [...positions.keys()],
     parameters: [...changes.values()],
     advance() {},
-    materialise: (weights) => addMasked(weights, { positions, changes, bits }),
+    materialise: (weights) => addMasked(weights, mask()),
     pullBack: (gradients) =>
-      [...positions].map(([name, places]) => gather(valuesOf(gradients, name), places)),
-    ops: () => maskOps({ positions, changes, bits }),
+      [...positions].map(([name, places]) => takeAt(valuesOf(gradients, name), places)),
+    ops: () => maskOps(mask()),
     describe: () => ({ density: densityOf(positions, weightCount) }),
+    dispose() {
+      for (const variable of changes.values()) variable.dispose();
+    },
   };
 }

@@ -21,8 +21,12 @@ export type Scope = 'global' | 'tensor';
 
 /** @returns the saliency of every change */
 export function saliencyOf(changes: Float32Array, fisher: Float32Array, kind: Saliency): Float32Array {
-  if (kind === 'magnitude') return changes.map(Math.abs);
-  return changes.map((change, i) => (fisher[i] as number) * change * change);
+  const saliency = new Float32Array(changes.length);
+  for (let i = 0; i < saliency.length; i++) {
+    const change = changes[i] as number;
+    saliency[i] = kind === 'magnitude' ? Math.abs(change) : (fisher[i] as number) * change * change;
+  }
+  return saliency;
 }
 
 /** @returns the saliency of what a full fine-tune changed, for the matrices of a layout */
@@ -43,15 +47,36 @@ export function thresholds(saliency: Values, share: number, scope: Scope): Map<s
 }
 
 function topThreshold(arrays: readonly Float32Array[], share: number): number {
-  const all = new Float32Array(arrays.reduce((sum, array) => sum + array.length, 0));
-  let at = 0;
-  for (const array of arrays) {
-    all.set(array, at);
-    at += array.length;
+  const count = arrays.reduce((sum, array) => sum + array.length, 0);
+  return nthLargest(arrays, Math.min(count, Math.max(1, Math.round(share * count))));
+}
+
+/**
+ * Finds the n-th largest of numbers that are not negative, in two passes and without sorting: their order is that of
+ * their bits.
+ *
+ * @param arrays no value below 0, none that is not a number
+ * @param rank from 1
+ */
+export function nthLargest(arrays: readonly Float32Array[], rank: number): number {
+  const bits = arrays.map(({ buffer, byteOffset, length }) => new Uint32Array(buffer, byteOffset, length));
+  const counts = new Uint32Array(2 ** 16);
+  for (const words of bits) for (const word of words) counts[word >>> 16]! += 1;
+  const high = digitOfRank(counts, rank);
+  counts.fill(0);
+  for (const words of bits) {
+    for (const word of words) if (word >>> 16 === high.digit) counts[word & 0xffff]! += 1;
   }
-  all.sort();
-  const kept = Math.min(all.length, Math.max(1, Math.round(share * all.length)));
-  return all[all.length - kept] as number;
+  const low = digitOfRank(counts, high.left);
+  return new Float32Array(Uint32Array.of(high.digit * 2 ** 16 + low.digit).buffer)[0] as number;
+}
+
+/** @returns the digit of the `rank`-th largest, and its rank among those with the same digit */
+function digitOfRank(counts: Uint32Array, rank: number): { digit: number; left: number } {
+  let digit = counts.length - 1;
+  let left = rank;
+  for (; left > (counts[digit] as number); digit--) left -= counts[digit] as number;
+  return { digit, left };
 }
 
 /** @returns the positions whose saliency is at least their tensor's threshold, and above zero */

@@ -1,6 +1,6 @@
 import type { Data } from './data.js';
 import { createFreePart } from './free-part.js';
-import { type LoopOptions, materialise, trainParts } from './loop.js';
+import { type LoopOptions, materialiseValues, trainParts } from './loop.js';
 import type { Values } from './part.js';
 import { checkSeed } from './random.js';
 import { checkData, measure, takeBase, withBaseRestored } from './session.js';
@@ -40,15 +40,14 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
   const base = takeBase(task);
   const part = createFreePart(base.trainable);
   return withBaseRestored(task, base, async () => {
-    await trainParts({ phase: 'fine-tune', task, data: train, base: base.trainable, parts: [part] }, loop);
-    const weights = materialise(base.trainable, [part]);
-    const deltas = new Map(part.tensors.map((name, i) => [name, part.parameters[i] as Float32Array]));
-    return {
-      weights,
-      deltas,
-      fisher: part.fisher,
-      metrics: validation ? await measure(task, { base, trained: weights }, validation) : {},
-    };
+    try {
+      await trainParts({ phase: 'fine-tune', task, data: train, base: base.trainable, parts: [part] }, loop);
+      const weights = materialiseValues(base.trainable, [part]);
+      const metrics = validation ? await measure(task, { base, trained: weights }, validation) : {};
+      return { weights, deltas: part.deltas(), fisher: part.fisher(), metrics };
+    } finally {
+      part.dispose();
+    }
   });
 }
 

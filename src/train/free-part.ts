@@ -1,53 +1,53 @@
-import { type DiffPart, type Values, valuesOf } from './part.js';
+import * as tf from '@tensorflow/tfjs';
+import { trackSquares } from '../kernels/index.js';
+import { type DiffPart, type LiveValues, type Values, valuesOf } from './part.js';
+import { readFloats, zeroVariables } from './variables.js';
 
 /** Share of the old mean that survives a step: the default of Adam's second moment. */
 const DECAY = 0.999;
 
 /** The part of a full fine-tune: every weight is free. */
 export interface FreePart extends DiffPart {
+  /** @returns what has been added to the weights so far */
+  deltas(): Values;
   /**
    * Running mean of the squared gradients by tensor: the diagonal of the empirical Fisher information.
    *
    * Source: D. P. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", 2015, section 5.
    */
-  readonly fisher: Values;
+  fisher(): Values;
 }
 
 /** Frees every weight of some tensors. */
 export function createFreePart(base: Values): FreePart {
-  const deltas = new Map([...base].map(([name, values]) => [name, new Float32Array(values.length)]));
-  const fisher = new Map([...base].map(([name, values]) => [name, new Float32Array(values.length)]));
+  const deltas = zeroVariables(base);
+  const fisher = zeroVariables(base);
   const tensors = [...base.keys()];
+  const flat = (tensor: tf.Tensor): tf.Tensor => tf.reshape(tensor, [-1]);
+  const read = (variables: LiveValues): Values =>
+    new Map([...variables].map(([name, variable]) => [name, readFloats(variable)]));
   return {
     tensors,
     parameters: [...deltas.values()],
-    fisher,
+    deltas: () => read(deltas),
+    fisher: () => read(fisher),
     advance() {},
     materialise(weights) {
-      for (const name of tensors) addInto(valuesOf(weights, name), valuesOf(deltas, name));
+      const add = (name: string): tf.Tensor => {
+        const weight = valuesOf(weights, name);
+        return tf.add(weight, tf.reshape(valuesOf(deltas, name), weight.shape));
+      };
+      return new Map(tensors.map((name) => [name, add(name)]));
     },
     pullBack(gradients) {
-      for (const name of tensors) accumulateSquares(valuesOf(fisher, name), valuesOf(gradients, name), DECAY);
-      return tensors.map((name) => valuesOf(gradients, name));
+      return tensors.map((name) => {
+        const gradient = flat(valuesOf(gradients, name));
+        trackSquares(valuesOf(fisher, name), gradient, DECAY);
+        return gradient;
+      });
     },
     ops: () => [],
     describe: () => ({}),
+    dispose: () => tf.dispose([...deltas.values(), ...fisher.values()]),
   };
-}
-
-function addInto(target: Float32Array, values: Float32Array): void {
-  for (let i = 0; i < target.length; i++) target[i] = (target[i] as number) + (values[i] as number);
-}
-
-/**
- * Moves a running mean of squared gradients on.
- *
- * @param mean the mean, changed in place
- * @param gradient the newest gradient
- * @param decay share of the old mean that survives
- */
-export function accumulateSquares(mean: Float32Array, gradient: Float32Array, decay: number): void {
-  for (let i = 0; i < mean.length; i++) {
-    mean[i] = decay * (mean[i] as number) + (1 - decay) * (gradient[i] as number) ** 2;
-  }
 }

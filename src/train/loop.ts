@@ -3,8 +3,9 @@ import { NeuralDiffError } from '../model/index.js';
 import { assignValues } from '../tfjs/index.js';
 import { type Batch, borrowBatches, countBatches, type Data } from './data.js';
 import { type DistillationOptions, distillationLoss, type Teacher } from './distillation.js';
-import { type DiffPart, type Values, valuesOf } from './part.js';
+import { type DiffPart, type LiveValues, type Values, valuesOf } from './part.js';
 import type { Task } from './task.js';
+import { readFloats } from './variables.js';
 
 /** What is reported after a step. */
 export interface StepReport {
@@ -82,8 +83,7 @@ class TrainingSession {
   readonly #job: LoopJob;
   readonly #options: LoopOptions;
   readonly #optimizer: tf.Optimizer;
-  /** θ as the optimiser sees it, in the order of the parts' parameters. */
-  readonly #theta: tf.Variable[];
+  readonly #base: LiveValues;
   readonly #variables: Map<string, tf.Variable>;
   readonly #stepsPerEpoch: number;
   #step = 0;
@@ -92,13 +92,13 @@ class TrainingSession {
     this.#job = job;
     this.#options = options;
     this.#optimizer = options.optimizer?.(options.learningRate) ?? tf.train.adam(options.learningRate);
-    this.#theta = this.#parameters().map(createVariable);
     this.#variables = variablesOf(job.task, job.base);
+    this.#base = uploadValues(job.base, this.#variables);
     this.#stepsPerEpoch = stepsPerEpoch;
   }
 
   dispose(): void {
-    tf.dispose(this.#theta);
+    tf.dispose([...this.#base.values()]);
     this.#optimizer.dispose();
   }
 
@@ -114,6 +114,7 @@ class TrainingSession {
       count++;
       if (this.#step % STEPS_PER_YIELD === 0) await tf.nextFrame();
     }
+    this.#checkParameters();
     await onEpoch?.({ phase, epoch, epochs, loss: sum / count });
   }
 
@@ -122,12 +123,15 @@ class TrainingSession {
     const done = Math.min((epoch + stepInEpoch / this.#stepsPerEpoch) / epochs, 1);
     setLearningRate(this.#optimizer, learningRate * 0.5 * (1 + Math.cos(Math.PI * done)));
     for (const part of this.#job.parts) part.advance({ done });
-    putWeights(this.#variables, materialise(this.#job.base, this.#job.parts));
-    const { loss, gradients } = this.#gradients(batch);
+    tf.tidy(() => {
+      for (const [name, weight] of materialise(this.#base, this.#job.parts)) {
+        valuesOf(this.#variables, name).assign(weight);
+      }
+    });
+    const loss = this.#stepParameters(batch);
     if (!Number.isFinite(loss)) {
       throw diverged(`the loss is ${loss} in epoch ${epoch + 1}`);
     }
-    this.#updateTheta(this.#job.parts.flatMap((part) => part.pullBack(gradients)));
     this.#step++;
     const steps = this.#stepsPerEpoch * epochs;
     onStep?.({
@@ -142,42 +146,33 @@ class TrainingSession {
     return loss;
   }
 
-  #gradients(batch: Batch): { loss: number; gradients: Values } {
+  /** @returns the loss before the step */
+  #stepParameters(batch: Batch): number {
     const variables = [...this.#variables.values()];
-    const gradients = new Map<string, Float32Array>();
-    let loss = Number.NaN;
-    tf.tidy(() => {
+    return tf.tidy(() => {
       // The teacher is the same model with other weights: asked inside, its outputs would be differentiated too.
       const targets = this.#job.teacher?.outputs(batch);
       const { value, grads } = tf.variableGrads(() => totalLoss(this.#job, batch, targets), variables);
-      loss = value.dataSync()[0] as number;
-      for (const [name, variable] of this.#variables) {
-        const gradient = grads[variable.name];
-        gradients.set(
+      const gradients = new Map(
+        [...this.#variables].map(([name, variable]) => [
           name,
-          gradient ? (gradient.dataSync() as Float32Array) : new Float32Array(variable.size),
-        );
-      }
-    });
-    return { loss, gradients };
-  }
-
-  #updateTheta(gradients: readonly Float32Array[]): void {
-    tf.tidy(() => {
-      const named = this.#theta.map((variable, i) => ({
-        name: variable.name,
-        tensor: tf.tensor1d(gradients[i] as Float32Array),
-      }));
+          grads[variable.name] ?? tf.zerosLike(variable),
+        ]),
+      );
+      const named = this.#job.parts.flatMap((part) => {
+        const pulled = part.pullBack(gradients);
+        return part.parameters.map(({ name }, i) => ({ name, tensor: pulled[i] as tf.Tensor }));
+      });
       this.#optimizer.applyGradients(named);
-    });
-    this.#parameters().forEach((values, i) => {
-      values.set((this.#theta[i] as tf.Variable).dataSync());
-      if (!values.every(Number.isFinite)) throw diverged('a parameter is no longer a finite number');
+      return value.dataSync()[0] as number;
     });
   }
 
-  #parameters(): Float32Array[] {
-    return this.#job.parts.flatMap((part) => part.parameters);
+  /** A parameter that is no number shows in the loss of the next step; after the last one only here. */
+  #checkParameters(): void {
+    const parameters = this.#job.parts.flatMap((part) => part.parameters);
+    if (parameters.every((variable) => variable.dataSync().every(Number.isFinite))) return;
+    throw diverged('a parameter is no longer a finite number');
   }
 
   #describe(): Record<string, number> {
@@ -190,11 +185,6 @@ function diverged(what: string): NeuralDiffError {
     'training-diverged',
     `Cannot go on training: ${what}; try a lower learning rate`,
   );
-}
-
-/** A variable keeps a handle of its own: the tensor that it starts from must go. */
-function createVariable(values: Float32Array): tf.Variable {
-  return tf.tidy(() => tf.variable(tf.tensor1d(values.slice())));
 }
 
 function totalLoss(job: LoopJob, batch: Batch, targets: tf.Tensor[] | undefined): tf.Scalar {
@@ -211,11 +201,29 @@ function totalLoss(job: LoopJob, batch: Batch, targets: tf.Tensor[] | undefined)
   return tf.add(tf.mul(loss, 1 - weight), tf.mul(tf.addN(parts), weight));
 }
 
-/** @returns base plus every part's diff, as new arrays */
-export function materialise(base: Values, parts: readonly DiffPart[]): Values {
-  const weights = new Map([...base].map(([name, values]) => [name, values.slice()]));
-  for (const part of parts) part.materialise(weights);
+/** @returns the weights plus every part's diff, as new tensors */
+function materialise(base: LiveValues, parts: readonly DiffPart[]): LiveValues {
+  const weights = new Map(base);
+  for (const part of parts) {
+    for (const [name, weight] of part.materialise(weights)) weights.set(name, weight);
+  }
   return weights;
+}
+
+/** @returns base plus every part's diff, as arrays of their own */
+export function materialiseValues(base: Values, parts: readonly DiffPart[]): Values {
+  const values = new Map<string, Float32Array>();
+  tf.tidy(() => {
+    const live = new Map([...base].map(([name, array]) => [name, tf.tensor1d(array.slice())]));
+    for (const [name, weight] of materialise(live, parts)) values.set(name, readFloats(weight));
+  });
+  return values;
+}
+
+function uploadValues(base: Values, variables: ReadonlyMap<string, tf.Variable>): LiveValues {
+  return new Map(
+    [...base].map(([name, values]) => [name, tf.tensor(values.slice(), valuesOf(variables, name).shape)]),
+  );
 }
 
 /** @returns the task's variables for the tensors that are trained */

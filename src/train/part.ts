@@ -1,7 +1,11 @@
+import type * as tf from '@tensorflow/tfjs';
 import type { Op } from '../payload/index.js';
 
-/** Float32 values of tensors by name: weights, or gradients of the loss by them. */
+/** Float32 values of tensors by name. */
 export type Values = ReadonlyMap<string, Float32Array>;
+
+/** The same where they lie on the backend: weights, or gradients of the loss by them. */
+export type LiveValues = ReadonlyMap<string, tf.Tensor>;
 
 /** Where a training run stands. */
 export interface Progress {
@@ -11,28 +15,30 @@ export interface Progress {
 
 /**
  * A reparameterisation of some of a model's weights around the frozen base: `W = W0 + D(θ)`. A part owns its θ as
- * plain arrays; the training loop owns optimiser, data and model.
+ * variables; the training loop owns optimiser, data and model, and tidies up what the methods make.
  */
 export interface DiffPart {
   /** The tensors whose weights it changes. */
   readonly tensors: readonly string[];
-  /** θ, written by the optimiser between steps. */
-  readonly parameters: readonly Float32Array[];
+  /** θ, stepped by the optimiser. */
+  readonly parameters: readonly tf.Variable[];
   /** Moves schedules on, before each step. */
   advance(progress: Progress): void;
-  /** Adds D(θ) to the weights, exactly as the packed diff will. */
-  materialise(weights: Values): void;
+  /** @returns the part's tensors with D(θ) added, exactly as the packed diff will */
+  materialise(weights: LiveValues): LiveValues;
   /** Turns gradients by weights into gradients by θ, in the order of `parameters`. */
-  pullBack(gradients: Values): Float32Array[];
+  pullBack(gradients: LiveValues): tf.Tensor[];
   /** The diff of the present θ; parts without any effect give none. */
   ops(): Op[];
   /** What people may want to see while it trains: density, temperature, buckets. */
   describe(): Readonly<Record<string, number>>;
+  /** Frees θ and whatever else it holds on the backend. */
+  dispose(): void;
 }
 
 /** @returns a tensor's values; every part asks only for tensors that it was made for */
-export function valuesOf(values: Values, name: string): Float32Array {
-  const array = values.get(name);
-  if (array === undefined) throw new RangeError(`Cannot train: there are no values for tensor "${name}"`);
-  return array;
+export function valuesOf<T>(values: ReadonlyMap<string, T>, name: string): T {
+  const value = values.get(name);
+  if (value === undefined) throw new RangeError(`Cannot train: there are no values for tensor "${name}"`);
+  return value;
 }

@@ -1,11 +1,11 @@
-import type { Meta } from '../payload/index.js';
+import type { Meta, Op } from '../payload/index.js';
 import { type Budget, budgetBytes, float32Bytes, impossibleBudget } from './budget.js';
 import { checkChoice, checkNumber } from './check.js';
 import type { Data } from './data.js';
 import { createTeacher, type DistillationOptions } from './distillation.js';
 import { type FineTuned, fineTune, loopOptions, type TrainingOptions } from './fine-tune.js';
 import { layOut } from './layout.js';
-import { trainParts } from './loop.js';
+import { type LoopJob, type LoopOptions, trainParts } from './loop.js';
 import { type PackedDiff, packDiff } from './pack.js';
 import type { DiffPart } from './part.js';
 import {
@@ -83,19 +83,26 @@ export async function trainDiff(
     const parts = kind.createParts({ base, full, budgetBytes: bytes, denseBits, seed: loop.seed, meta });
     const { distillation } = options;
     const teacher = distillation === false ? undefined : createTeacher(task, full.weights, train);
-    try {
-      const settings = distillation === false ? undefined : distillation;
-      const job = { phase: 'diff', task, data: train, base: base.trainable, parts, teacher } as const;
-      await trainParts({ ...job, distillation: settings }, loop);
-    } finally {
-      teacher?.dispose();
-    }
-    const packed = await packDiff(base.model, { ops: parts.flatMap((part) => part.ops()) }, meta);
+    const settings = distillation === false ? undefined : distillation;
+    const job = { phase: 'diff', task, data: train, base: base.trainable, parts, teacher } as const;
+    const ops = await trainOps({ ...job, distillation: settings }, loop);
+    const packed = await packDiff(base.model, { ops }, meta);
     const weights = valuesOfModel(packed.model, new Set(base.trainable.keys()));
     const diffMetrics = validation ? await measure(task, { base, trained: weights }, validation) : {};
     const metrics = { base: baseMetrics, full: full.metrics, diff: diffMetrics };
     return { ...packed, share: packed.payload.length / float32Bytes(base.tensors), metrics };
   });
+}
+
+/** Trains parts, takes their ops, and frees everything that was needed for it. */
+async function trainOps(job: LoopJob, loop: LoopOptions): Promise<Op[]> {
+  try {
+    await trainParts(job, loop);
+    return job.parts.flatMap((part) => part.ops());
+  } finally {
+    job.teacher?.dispose();
+    for (const part of job.parts) part.dispose();
+  }
 }
 
 function checkOptions({ denseBits, distillation }: TrainDiffOptions): void {

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import xxhash from 'xxhash-wasm';
-import { placeElements } from '../../src/payload/index.js';
 import { placeBlock, tensorSeed, xxh32 } from '../../src/payload/placement.js';
 import { createRandom } from '../support.js';
 
@@ -51,27 +50,5 @@ test('placeBlock() equals whole-number arithmetic for any bucket count up to 2^2
       expect(place >>> 1).toBeLessThan(bucketCount);
     }),
     { numRuns: 3_000 },
-  );
-});
-
-test('placeElements() places each block on the buckets from its first on, wrapping at the end', () => {
-  const placement = fc.record({
-    seed: uint32,
-    block: fc.integer({ min: 1, max: 40 }),
-    bucketCount: fc.integer({ min: 1, max: 50 }),
-  });
-  fc.assert(
-    fc.property(placement, fc.nat({ max: 9 }), fc.nat({ max: 200 }), (placement, ordinal, count) => {
-      const { seed, block, bucketCount } = placement;
-      const expected = Array.from({ length: count }, (_, i) => {
-        const [first, sign] = placeByDefinition(
-          Math.floor(i / block),
-          xxh32ByPackage(ordinal, seed),
-          bucketCount,
-        );
-        return 2 * ((first + (i % block)) % bucketCount) + sign;
-      });
-      expect([...placeElements(placement, ordinal, count)]).toEqual(expected);
-    }),
   );
 });

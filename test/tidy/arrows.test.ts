@@ -7,9 +7,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   payload: ['model'],
   kernels: ['model', 'payload'],
   tfjs: ['model', 'kernels'],
-  train: ['model', 'payload', 'tfjs'],
-  'sparse-diff': ['model', 'payload', 'train'],
-  'hash-diff': ['model', 'payload', 'train'],
+  train: ['model', 'payload', 'kernels', 'tfjs'],
+  'sparse-diff': ['model', 'payload', 'kernels', 'train'],
+  'hash-diff': ['model', 'payload', 'kernels', 'train'],
   apply: ['model', 'payload'],
   node: ['model', 'payload'],
   src: ['model', 'payload'],
@@ -18,7 +18,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 
 /** The rooms through which each outside package comes in. */
 const DOORS: Readonly<Record<string, readonly string[]>> = {
-  '@tensorflow/tfjs': ['kernels', 'tfjs', 'train', 'cli'],
+  '@tensorflow/tfjs': ['kernels', 'tfjs', 'train', 'sparse-diff', 'hash-diff', 'cli'],
   '@tensorflow/tfjs-backend-wasm': ['tfjs'],
   msgpackr: ['payload'],
   'xxhash-wasm': ['payload'],

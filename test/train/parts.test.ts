@@ -1,5 +1,6 @@
+import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { quantiseBuckets } from '../../src/hash-diff/buckets.js';
 import { createHashPart } from '../../src/hash-diff/hash-part.js';
 import { elementCount, type Model, type TensorInfo } from '../../src/model/index.js';
@@ -7,12 +8,14 @@ import { createAnnealedPart } from '../../src/sparse-diff/annealed-part.js';
 import { quantiseNonZero } from '../../src/sparse-diff/levels.js';
 import { createRewoundPart } from '../../src/sparse-diff/rewound-part.js';
 import { positionsAbove, thresholds } from '../../src/sparse-diff/saliency.js';
+import { useBackend } from '../../src/tfjs/index.js';
 import {
   createDensePart,
   createRandom,
   type DiffPart,
   patchModel,
   quantiseUniform,
+  readFloats,
 } from '../../src/train/index.js';
 
 const TENSORS: readonly TensorInfo[] = [
@@ -58,68 +61,95 @@ const PARTS: Readonly<Record<string, () => DiffPart>> = {
   'dense 8 bits': () => createDensePart(BASE, 8),
 };
 
+const upload = (values: ReadonlyMap<string, Float32Array>) =>
+  new Map([...values].map(([name, array]) => [name, tf.tensor1d(array)]));
+
+const noisyGradients = () =>
+  upload(new Map(TENSORS.map((info) => [info.name, noise(elementCount(info), 1)])));
+
 /** Takes some steps of plain gradient descent on random gradients. */
 function train(part: DiffPart): void {
   for (let step = 0; step < 20; step++) {
     part.advance({ done: step / 20 });
-    const gradients = new Map(TENSORS.map((info) => [info.name, noise(elementCount(info), 1)]));
-    part.pullBack(gradients).forEach((gradient, i) => {
-      const values = part.parameters[i] as Float32Array;
-      gradient.forEach((g, j) => {
-        values[j] = (values[j] as number) - 0.05 * g;
+    tf.tidy(() => {
+      part.materialise(upload(BASE));
+      part.pullBack(noisyGradients()).forEach((gradient, i) => {
+        const variable = part.parameters[i] as tf.Variable;
+        variable.assign(tf.sub(variable, tf.mul(gradient, 0.05)));
       });
     });
   }
 }
 
-function materialised(part: DiffPart): Map<string, Uint8Array> {
-  const weights = new Map([...BASE].map(([name, values]) => [name, values.slice()]));
-  part.materialise(weights);
-  return new Map([...weights].map(([name, values]) => [name, new Uint8Array(values.buffer)]));
+function materialised(part: DiffPart, base: ReadonlyMap<string, Float32Array>): Map<string, Float32Array> {
+  const weights = new Map(base);
+  tf.tidy(() => {
+    for (const [name, tensor] of part.materialise(upload(base))) weights.set(name, readFloats(tensor));
+  });
+  return weights;
 }
 
-describe.each(Object.entries(PARTS))('a part, %s', (_name, create) => {
-  test('materialises the very bits that its packed ops give', () => {
-    const part = create();
-    train(part);
-    const patched = patchModel(MODEL, { ops: part.ops() });
-    expect(new Map(patched.tensors.map(({ name, bytes }) => [name, bytes]))).toEqual(materialised(part));
-    expect(part.ops().length).toBeGreaterThan(0);
-    expect(patched).not.toEqual(MODEL);
+const asBytes = (values: ReadonlyMap<string, Float32Array>) =>
+  new Map([...values].map(([name, array]) => [name, new Uint8Array(array.slice().buffer)]));
+
+describe.each(['cpu', 'wasm'] as const)('on the %s backend', (backend) => {
+  beforeAll(() => useBackend(backend));
+
+  describe.each(Object.entries(PARTS))('a part, %s', (_name, create) => {
+    test('materialises the very bits that its packed ops give', () => {
+      const part = create();
+      train(part);
+      const patched = patchModel(MODEL, { ops: part.ops() });
+      const expected = asBytes(materialised(part, BASE));
+      expect(new Map(patched.tensors.map(({ name, bytes }) => [name, bytes]))).toEqual(expected);
+      expect(part.ops().length).toBeGreaterThan(0);
+      expect(patched).not.toEqual(MODEL);
+      part.dispose();
+    });
+
+    test('gives a gradient for every parameter, as long as it is', () => {
+      const part = create();
+      train(part);
+      const sizes = tf.tidy(() => {
+        part.materialise(upload(BASE));
+        return part.pullBack(noisyGradients()).map((gradient) => tf.scalar(gradient.size));
+      });
+      const found = sizes.map((size) => size.dataSync()[0]);
+      expect(found).toEqual(part.parameters.map((variable) => variable.size));
+      tf.dispose(sizes);
+      part.dispose();
+    });
+
+    test('leaves nothing behind', () => {
+      const before = tf.memory().numTensors;
+      const part = create();
+      train(part);
+      part.dispose();
+      expect(tf.memory().numTensors).toBe(before);
+    });
   });
 
-  test('gives a gradient for every parameter, as long as it is', () => {
-    const part = create();
-    train(part);
-    const gradients = part.pullBack(
-      new Map(TENSORS.map((info) => [info.name, noise(elementCount(info), 1)])),
+  test('createHashPart() pulls back the transpose of what it materialises', () => {
+    const part = createHashPart({ ...HASH_LINEAR, tensors: TENSORS });
+    const [theta] = part.parameters as [tf.Variable];
+    const gradients = new Map(
+      TENSORS.map((info) => [info.name, Float32Array.from({ length: elementCount(info) }, (_, i) => i % 5)]),
     );
-    expect(gradients.map((gradient) => gradient.length)).toEqual(
-      part.parameters.map((values) => values.length),
-    );
-  });
-});
-
-test('createHashPart() pulls back the transpose of what it materialises', () => {
-  const part = createHashPart({ ...HASH_LINEAR, tensors: TENSORS });
-  const [theta] = part.parameters as [Float32Array];
-  const gradients = new Map(
-    TENSORS.map((info) => [info.name, Float32Array.from({ length: elementCount(info) }, (_, i) => i % 5)]),
-  );
-  const zero = new Map(TENSORS.map((info) => [info.name, new Float32Array(elementCount(info))]));
-  const [pulled] = part.pullBack(gradients) as [Float32Array];
-  for (let bucket = 0; bucket < theta.length; bucket++) {
-    theta.fill(0);
-    theta[bucket] = 1;
-    const column = new Map([...zero].map(([name, values]) => [name, values.slice()]));
-    part.materialise(column);
-    let product = 0;
-    for (const [name, values] of column) {
-      const gradient = gradients.get(name) as Float32Array;
-      for (let i = 0; i < values.length; i++) product += (values[i] as number) * (gradient[i] as number);
+    const zero = new Map(TENSORS.map((info) => [info.name, new Float32Array(elementCount(info))]));
+    const [pulled] = tf.tidy(() => part.pullBack(upload(gradients))) as [tf.Tensor];
+    for (let bucket = 0; bucket < theta.size; bucket++) {
+      const unit = Float32Array.from({ length: theta.size }, (_, i) => Number(i === bucket));
+      tf.tidy(() => theta.assign(tf.tensor1d(unit)));
+      let product = 0;
+      for (const [name, values] of materialised(part, zero)) {
+        const gradient = gradients.get(name) as Float32Array;
+        for (let i = 0; i < values.length; i++) product += (values[i] as number) * (gradient[i] as number);
+      }
+      expect(pulled.dataSync()[bucket]).toBe(product);
     }
-    expect(pulled[bucket]).toBe(product);
-  }
+    part.dispose();
+    pulled.dispose();
+  });
 });
 
 const HASH_LINEAR = { bucketCount: 13, block: 4, seed: 1, coding: 'float', ratios: new Map() } as const;

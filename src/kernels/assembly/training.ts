@@ -1,6 +1,8 @@
 export { convFilterGradient, convInputGradient } from './convolution';
 export { depthwiseFilterGradient, depthwiseInputGradient } from './depthwise';
+export { addGated, openGates, pullGated } from './gates';
 export { gruBackward, gruForward } from './gru';
+export { addHashed, sumHashed } from './hashing';
 export { lstmBackward, lstmForward } from './lstm';
 export { adam, trackSquares } from './optimiser';
 export { averagePoolGradient, maxPoolGradient } from './pooling';

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { allocateFloats, type KernelCall, sizeOf } from '../backend.js';
+import { registerOwnKernel, runOwnKernel } from '../own-kernels.js';
 import type { Simd } from '../simd/module.js';
-import { overrideMethod, registerOwnKernel, runOwnKernel } from './override.js';
+import { overrideMethod } from './override.js';
 
 /** What is used of the Adam optimiser of TensorFlow.js; frozen with its version 4.22. */
 interface Adam {

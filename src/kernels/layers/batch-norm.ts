@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { allocateFloats, borrowFloats, type KernelCall, sizeOf } from '../backend.js';
+import { registerOwnKernel, runOwnKernel } from '../own-kernels.js';
 import type { Simd } from '../simd/module.js';
-import { overrideGradient, overrideMethod, registerOwnKernel, runOwnKernel } from './override.js';
+import { overrideGradient, overrideMethod } from './override.js';
 
 /** What is read off a batch norm layer of TensorFlow.js; frozen with its version 4.22. */
 interface BatchNormLayer {

@@ -1,14 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
-import type { WasmBackend } from '../backend.js';
-import { type Simd, simdOf } from '../simd/module.js';
+import { activeSimd } from '../own-kernels.js';
 
 /** Marks a method or gradient that was replaced, whichever copy of the package did it. */
 const MARK = Symbol.for('neural-diff.override');
-
-/** @returns the SIMD kernels when the active backend is one that has them */
-export function activeSimd(): Simd | undefined {
-  return tf.getBackend() === 'wasm' ? simdOf(tf.backend() as unknown as WasmBackend) : undefined;
-}
 
 /**
  * Replaces a method of a class of TensorFlow.js, for all of its objects, by one that may decline; whatever it declines,
@@ -44,34 +38,4 @@ export function overrideGradient(
     (activeSimd() && attempt(dy, saved, attrs)) || stock.gradFunc(dy, saved, attrs);
   tf.unregisterGradient(kernelName);
   tf.registerGradient(Object.assign({ ...stock, gradFunc }, { [MARK]: true as const }));
-}
-
-/** Runs a kernel of this room; it exists on the wasm backend alone. */
-export function runOwnKernel(
-  name: OwnKernel,
-  inputs: Readonly<Record<string, tf.Tensor>>,
-  attrs: Readonly<Record<string, number | boolean>> = {},
-): tf.Tensor[] {
-  const outputs: tf.Tensor | tf.Tensor[] = tf.engine().runKernel(name, { ...inputs }, { ...attrs });
-  return Array.isArray(outputs) ? outputs : [outputs];
-}
-
-/** Kernels that have no counterpart in TensorFlow.js. */
-export type OwnKernel =
-  | 'NeuralDiffGru'
-  | 'NeuralDiffGruGradient'
-  | 'NeuralDiffLstm'
-  | 'NeuralDiffLstmGradient'
-  | 'NeuralDiffMoments'
-  | 'NeuralDiffBatchNormGradient'
-  | 'NeuralDiffAdam';
-
-/** Registers a kernel of this room. */
-export function registerOwnKernel<Call>(
-  kernelName: OwnKernel,
-  kernel: (call: Call, simd: Simd) => tf.TensorInfo[],
-): void {
-  if (tf.getKernel(kernelName, 'wasm')) return;
-  const kernelFunc = (call: Call & { backend: WasmBackend }) => kernel(call, simdOf(call.backend) as Simd);
-  tf.registerKernel({ kernelName, backendName: 'wasm', kernelFunc: kernelFunc as unknown as tf.KernelFunc });
 }

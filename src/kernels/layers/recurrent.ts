@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { type OwnKernel, overrideMethod, registerOwnKernel, runOwnKernel } from './override.js';
+import { type OwnKernel, registerOwnKernel, runOwnKernel } from '../own-kernels.js';
+import { overrideMethod } from './override.js';
 import { recurrentBackward, recurrentForward } from './recurrent-kernels.js';
 
 /** What is read off a GRU or LSTM layer of TensorFlow.js; frozen with its version 4.22. */

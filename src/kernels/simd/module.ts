@@ -26,6 +26,11 @@ interface TrainingExports {
   readonly lstmBackward: Numbers;
   readonly adam: Numbers;
   readonly trackSquares: Numbers;
+  readonly addHashed: Numbers;
+  readonly sumHashed: Numbers;
+  readonly openGates: Numbers;
+  readonly addGated: Numbers;
+  readonly pullGated: Numbers;
 }
 
 /** The training kernels, working on the memory of one wasm backend. */
@@ -68,6 +73,12 @@ export class Simd {
       this.#scratchBytes = bytes;
     }
     return this.#scratch;
+  }
+
+  /** Borrows scratch for floats; the view is valid until the next allocation. */
+  borrowFloats(count: number): { address: number; view: Float32Array } {
+    const address = this.borrowScratch(4 * count);
+    return { address, view: new Float32Array(this.#memory.buffer, address, count) };
   }
 
   /** Borrows scratch and writes 32-bit integers to its start: the fields of a struct of the module. */
