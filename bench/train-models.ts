@@ -68,7 +68,7 @@ export function buildModel({ inputShape, layers }: BenchModel): tf.LayersModel {
   const input = tf.input({ shape: [...inputShape] });
   const output = layers().reduce((x, layer) => layer.apply(x) as tf.SymbolicTensor, input);
   const model = tf.model({ inputs: input, outputs: output });
-  model.compile({ optimizer: tf.train.adam(1e-3), loss: 'categoricalCrossentropy', metrics: ['accuracy'] });
+  model.compile({ optimizer: tf.train.adam(1e-3), loss: 'categoricalCrossentropy' });
   return model;
 }
 
