@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -31,4 +33,10 @@ export async function bundleForBrowser(module: string): Promise<Bundle> {
   });
   const [file] = result.outputFiles;
   return { code: file?.text as string, inputs: Object.keys(result.metafile.inputs) };
+}
+
+/** @returns a program of the wasm backend, which looks for it beside the script */
+export function wasmProgram(name: string): Uint8Array {
+  const main = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm');
+  return readFileSync(new URL(name, `file://${main}`));
 }

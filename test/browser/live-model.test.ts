@@ -1,11 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import * as tf from '@tensorflow/tfjs';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { copyWeights, modelFiles, namedWeights, useBackend } from '../../src/tfjs/index.js';
 import { type PackedDiff, packDiff } from '../../src/train/pack.js';
-import { bundleForBrowser } from './bundle.js';
+import { bundleForBrowser, wasmProgram } from './bundle.js';
 import { launchChromium } from './chromium.js';
 import { type FileServer, serveFiles } from './file-server.js';
 import { type LivePatch, patchLiveModel } from './patch-live-model.js';
@@ -37,11 +35,6 @@ afterAll(async () => {
   await browser?.close();
   await server?.close();
 });
-
-function wasmProgram(name: string): Uint8Array {
-  const main = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm');
-  return readFileSync(new URL(name, `file://${main}`));
-}
 
 /** A convolution and a dense layer: the kinds whose weights backends keep packed copies of. */
 function createModel(): tf.Sequential {

@@ -10,6 +10,7 @@ interface Case {
 
 const cases: Record<string, Case> = {
   'one product': { batchA: [], batchB: [], size: [33, 20, 17] },
+  'a product of several blocks': { batchA: [], batchB: [], size: [70, 300, 265] },
   'a row by a matrix': { batchA: [], batchB: [], size: [1, 20, 17] },
   'a column by a row': { batchA: [], batchB: [], size: [9, 1, 7] },
   'a batch of one': { batchA: [1], batchB: [1], size: [5, 6, 7] },

@@ -100,7 +100,7 @@ describe.each([['sum()', tf.sum] as const, ['mean()', tf.mean] as const])('%s', 
   });
 });
 
-describe('maxPoolGradient()', () => {
+describe.each(['Max', 'Avg'] as const)('the gradient of %sPool', (kind) => {
   const grid = ([2, 3] as const).flatMap((size) =>
     ([1, 2, 3] as const).flatMap((stride) =>
       (['same', 'valid', 1] as const).map((pad) => ({ size, stride, pad })),
@@ -110,16 +110,13 @@ describe('maxPoolGradient()', () => {
   // Rounded inputs tie for the largest, so that the choice among equals is compared too.
   const input = () => tf.round(seededTensor(1, [3, 9, 8, 5]).mul(4));
 
-  test.each(grid)('routes as the cpu backend does: window $size, stride $stride, pad $pad', async (c) => {
+  test.each(grid)('is that of the cpu backend: window $size, stride $stride, pad $pad', async (c) => {
     await expectAgreement(() => {
-      const attrs = { filterSize: [c.size, c.size], strides: [c.stride, c.stride], pad: c.pad };
-      const pooled = runKernel('MaxPool', { x: input() }, { ...attrs, dimRoundingMode: 'floor' });
+      const window = { filterSize: [c.size, c.size], strides: [c.stride, c.stride], pad: c.pad };
+      const attrs = { ...window, dimRoundingMode: 'floor' };
+      const pooled = runKernel(`${kind}Pool`, { x: input() }, attrs);
       const dy = seededTensor(2, pooled.shape);
-      return runKernel(
-        'MaxPoolGrad',
-        { dy, input: input(), output: pooled },
-        { ...attrs, dimRoundingMode: 'floor' },
-      );
+      return runKernel(`${kind}PoolGrad`, { dy, input: input(), output: pooled }, attrs);
     });
   });
 });
