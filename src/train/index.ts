@@ -11,5 +11,11 @@ export { type DiffPart, type LiveValues, type Progress, type Values, valuesOf } 
 export { asScale, type Quantised, quantiseUniform, rootMeanSquare, scaleLevels } from './quantise.js';
 export { checkSeed, createRandom, type Random } from './random.js';
 export { createTask, type Metrics, type OutputKind, type Task, type TaskOptions } from './task.js';
-export { type PartContext, type TrainDiffOptions, type TrainedDiff, trainDiff } from './train-diff.js';
+export {
+  fineTuneFor,
+  type PartContext,
+  type TrainDiffOptions,
+  type TrainedDiff,
+  trainDiff,
+} from './train-diff.js';
 export { createVariable, readFloats, zeroVariables } from './variables.js';

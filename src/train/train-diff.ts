@@ -79,7 +79,7 @@ export async function trainDiff(
   if (least > bytes) throw impossibleBudget(bytes, least);
   return withBaseRestored(task, base, async () => {
     const baseMetrics = validation ? await measure(task, { base, trained: base.trainable }, validation) : {};
-    const full = options.fullFineTune ?? (await runFineTune(options));
+    const full = options.fullFineTune ?? (await fineTuneFor(options));
     const parts = kind.createParts({ base, full, budgetBytes: bytes, denseBits, seed: loop.seed, meta });
     const { distillation } = options;
     const teacher = distillation === false ? undefined : createTeacher(task, full.weights, train);
@@ -112,8 +112,14 @@ function checkOptions({ denseBits, distillation }: TrainDiffOptions): void {
   checkNumber('distillation.temperature', distillation.temperature, { least: 2 ** -10, most: 2 ** 10 });
 }
 
-/** The full fine-tune shares data, batches, seed and callbacks with the diff; the rest is set for it alone. */
-function runFineTune(options: TrainDiffOptions): Promise<FineTuned> {
+/**
+ * Trains the full fine-tune that a diff begins with unless it is given one. It shares data, batches, seed and callbacks
+ * with the diff; the rest is set for it alone.
+ *
+ * @param options what the diff's trainer gets
+ * @throws as `fineTune`
+ */
+export function fineTuneFor(options: TrainDiffOptions): Promise<FineTuned> {
   const { task, train, validation, batchSize, seed, signal, onStep, onEpoch } = options;
   return fineTune({ task, train, validation, batchSize, seed, signal, onStep, onEpoch, ...options.fineTune });
 }

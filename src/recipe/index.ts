@@ -1,0 +1,10 @@
+export { importTraining } from './import-training.js';
+export { type RecipeOptions, unknownOptions } from './options.js';
+export { loadRecipe, type Recipe, type RecipeData } from './recipe.js';
+export {
+  fineTuneByRecipe,
+  fineTuneKey,
+  type JobContext,
+  type TrainingJob,
+  trainByRecipe,
+} from './train-by-recipe.js';

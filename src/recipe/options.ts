@@ -1,0 +1,74 @@
+import type { TrainHashDiffOptions } from '../hash-diff/index.js';
+import type { TrainSparseDiffOptions } from '../sparse-diff/index.js';
+import type { TaskOptions, TrainDiffOptions, TrainingOptions } from '../train/index.js';
+
+/** Training options that a recipe may set; those of a job come first. */
+export type RecipeOptions = Pick<TrainDiffOptions, 'epochs' | 'batchSize' | 'learningRate'> &
+  Pick<TrainDiffOptions, 'distillation' | 'denseBits'> &
+  Pick<TaskOptions, 'mode' | 'outputKind'> & {
+    readonly fineTune?: Pick<TrainingOptions, 'epochs' | 'learningRate'>;
+    /** For hash diffs alone. */
+    readonly hash?: Pick<TrainHashDiffOptions, 'coding' | 'block' | 'scales'>;
+    /** For sparse diffs alone. */
+    readonly sparse?: Pick<
+      TrainSparseDiffOptions,
+      'selection' | 'saliency' | 'scope' | 'bits' | 'temperatures' | 'fixedFrom'
+    >;
+  };
+
+/** Names that options, and the maps in them, may have: a misspelt one would otherwise be passed over in silence. */
+const OPTION_NAMES: Readonly<Record<string, readonly string[]>> = {
+  '': [
+    'epochs',
+    'batchSize',
+    'learningRate',
+    'denseBits',
+    'mode',
+    'outputKind',
+    'distillation',
+    'fineTune',
+    'hash',
+    'sparse',
+  ],
+  distillation: ['weight', 'temperature'],
+  fineTune: ['epochs', 'learningRate'],
+  hash: ['coding', 'block', 'scales'],
+  sparse: ['selection', 'saliency', 'scope', 'bits', 'temperatures', 'fixedFrom'],
+};
+
+/** @returns the names in options that mean nothing, as `sparse.bitz` */
+export function unknownOptions(options: object, map = ''): string[] {
+  return Object.entries(options).flatMap(([name, value]) => {
+    const path = map === '' ? name : `${map}.${name}`;
+    if (!OPTION_NAMES[map]?.includes(name)) return [path];
+    const isMap = map === '' && name in OPTION_NAMES && typeof value === 'object' && value !== null;
+    return isMap ? unknownOptions(value, name) : [];
+  });
+}
+
+/**
+ * Puts the options of a job before those of its recipe, in the maps `fineTune`, `hash` and `sparse` name by name.
+ *
+ * @param recipe what the recipe exports
+ * @param job what the job sets; undefined values set nothing
+ */
+export function mergeOptions(recipe: RecipeOptions, job: RecipeOptions): RecipeOptions {
+  return {
+    ...recipe,
+    ...definedOnly(job),
+    ...definedOnly({
+      fineTune: mergeMaps(recipe.fineTune, job.fineTune),
+      hash: mergeMaps(recipe.hash, job.hash),
+      sparse: mergeMaps(recipe.sparse, job.sparse),
+    }),
+  };
+}
+
+function mergeMaps<T extends object>(recipe: T | undefined, job: T | undefined): T | undefined {
+  return recipe && job ? { ...recipe, ...definedOnly(job) } : (job ?? recipe);
+}
+
+/** @returns the entries that are not undefined */
+export function definedOnly<T extends object>(values: T): Partial<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
+}

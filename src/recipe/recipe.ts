@@ -1,0 +1,89 @@
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type * as Tf from '@tensorflow/tfjs';
+import { NeuralDiffError } from '../model/index.js';
+import type { Data } from '../train/index.js';
+import { runRecipe } from './guard.js';
+import { type RecipeOptions, unknownOptions } from './options.js';
+
+/** Data that a recipe hands over. */
+export interface RecipeData {
+  readonly train: Data;
+  /** Measured before and after; without it no accuracy is reported. */
+  readonly validation?: Data;
+}
+
+/** What a recipe module exports. */
+export interface Recipe {
+  /** Loads the examples. Use the `tf` that is handed over: tensors of another copy do not mix. */
+  readonly data: (context: {
+    tf: typeof Tf;
+    seed: number;
+    signal: AbortSignal;
+  }) => RecipeData | Promise<RecipeData>;
+  /** Anything that `model.compile` takes as `loss`. */
+  readonly loss: Tf.ModelCompileArgs['loss'];
+  /** Anything that `model.compile` takes as `metrics`. */
+  readonly metrics?: Tf.ModelCompileArgs['metrics'];
+  /** Makes the optimiser; Adam unless given. */
+  readonly optimizer?: (context: { tf: typeof Tf; learningRate: number }) => Tf.Optimizer;
+  readonly options?: RecipeOptions;
+}
+
+const DATA_EXPORT = 'a function that returns { train, validation }';
+
+/**
+ * Loads a recipe.
+ *
+ * @param path an ES module
+ * @throws NeuralDiffError `recipe-unreadable` when it cannot be imported, `recipe-invalid` when an export is missing
+ */
+export async function loadRecipe(path: string): Promise<Recipe> {
+  let module: Partial<Recipe>;
+  try {
+    module = await import(pathToFileURL(resolve(path)).href);
+  } catch (cause) {
+    const message = `Cannot read recipe "${path}": ${(cause as Error).message}`;
+    throw new NeuralDiffError('recipe-unreadable', message, { cause });
+  }
+  const { data, loss, optimizer, options } = module;
+  expectExport(path, 'data', { isRight: typeof data === 'function', expected: DATA_EXPORT });
+  expectExport(path, 'loss', { isRight: loss !== undefined, expected: 'what model.compile takes as loss' });
+  const isOptional = (value: unknown, type: string): boolean => value === undefined || typeof value === type;
+  expectExport(path, 'optimizer', {
+    isRight: isOptional(optimizer, 'function'),
+    expected: 'a function or nothing',
+  });
+  expectExport(path, 'options', { isRight: isOptional(options, 'object'), expected: 'an object or nothing' });
+  const unknown = unknownOptions(options ?? {});
+  expectExport(path, 'options', { isRight: unknown.length === 0, expected: `without "${unknown}"` });
+  return module as Recipe;
+}
+
+function expectExport(path: string, name: string, check: { isRight: boolean; expected: string }): void {
+  if (check.isRight) return;
+  const message = `Cannot use recipe "${path}": expected export "${name}" to be ${check.expected}`;
+  throw new NeuralDiffError('recipe-invalid', message);
+}
+
+/** @returns the recipe's data, checked for its outer shape */
+export async function loadRecipeData(
+  path: string,
+  recipe: Recipe,
+  context: Parameters<Recipe['data']>[0],
+): Promise<RecipeData> {
+  const data = await runRecipe(path, () =>
+    Promise.race([recipe.data(context), rejectOnAbort(context.signal)]),
+  );
+  const isSet = (value: unknown): boolean => typeof value === 'object' && value !== null;
+  expectExport(path, 'data', { isRight: isSet(data) && isSet(data.train), expected: DATA_EXPORT });
+  return data;
+}
+
+function rejectOnAbort(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const stop = (): void => reject(signal.reason);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+}

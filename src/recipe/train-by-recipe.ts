@@ -1,0 +1,122 @@
+import type * as Tf from '@tensorflow/tfjs';
+import { modelFolder, openFolder } from '../node/index.js';
+import type { Budget, FineTuned, StepReport, TrainDiffOptions, TrainedDiff } from '../train/index.js';
+import { guardRecipe, runRecipe } from './guard.js';
+import { importTraining, type TrainingRooms } from './import-training.js';
+import { definedOnly, mergeOptions, type RecipeOptions } from './options.js';
+import { loadRecipe, loadRecipeData, type Recipe } from './recipe.js';
+
+/** A diff to train, as plain data that can be sent to a thread. */
+export interface TrainingJob {
+  readonly kind: 'sparse' | 'hash';
+  /** LayersModel folder, or the `model.json` in one. */
+  readonly base: string;
+  /** Path of the recipe module. */
+  readonly recipe: string;
+  /** Bytes of the whole payload file that it will not exceed. */
+  readonly budget: Budget;
+  /** 0 (default) to 2^32 - 1. */
+  readonly seed?: number | undefined;
+  /** TensorFlow.js backend; default `wasm`. */
+  readonly backend?: 'wasm' | 'cpu' | undefined;
+  /** Come before the recipe's options. */
+  readonly options?: RecipeOptions | undefined;
+}
+
+/** The world of a job: how it is stopped, who is told, what is trained already. */
+export interface JobContext {
+  readonly signal: AbortSignal;
+  readonly onStep?: ((report: StepReport) => void) | undefined;
+  /** The job's full fine-tune; trained first unless given. */
+  readonly fullFineTune?: FineTuned | undefined;
+}
+
+/**
+ * Trains the diff of a job: starts the backend, loads base, recipe and data, trains, packs, measures.
+ *
+ * @throws NeuralDiffError `missing-package`, `recipe-unreadable`, `recipe-invalid`, `recipe-failed`, those of a model on
+ * disk, those of the trainers; the signal's reason
+ */
+export async function trainByRecipe(job: TrainingJob, context: JobContext): Promise<TrainedDiff> {
+  const { rooms, options, recipeOptions } = await setUp(job, context);
+  if (job.kind === 'sparse') return rooms.sparse.trainSparseDiff({ ...options, ...recipeOptions.sparse });
+  return rooms.hash.trainHashDiff({ ...options, ...recipeOptions.hash });
+}
+
+/**
+ * Trains the full fine-tune that `trainByRecipe` would begin the job with.
+ *
+ * @throws as `trainByRecipe`
+ */
+export async function fineTuneByRecipe(job: TrainingJob, context: JobContext): Promise<FineTuned> {
+  const { rooms, options } = await setUp(job, context);
+  return rooms.train.fineTuneFor(options);
+}
+
+/**
+ * Names the full fine-tune of a job: jobs of one name have the same.
+ *
+ * @returns what its full fine-tune depends on, as text
+ */
+export function fineTuneKey(job: TrainingJob): string {
+  const { base, recipe, seed = 0, backend = 'wasm', options = {} } = job;
+  const { batchSize, mode, fineTune } = options;
+  return JSON.stringify([
+    base,
+    recipe,
+    seed,
+    backend,
+    batchSize,
+    mode,
+    fineTune?.epochs,
+    fineTune?.learningRate,
+  ]);
+}
+
+async function setUp(job: TrainingJob, context: JobContext) {
+  const recipe = await loadRecipe(job.recipe);
+  const rooms = await importTraining();
+  const { tf, tfjs, train } = rooms;
+  const { seed = 0, backend = 'wasm' } = job;
+  await tfjs.useBackend(backend);
+  const model = await loadBase(job.base, tfjs);
+  const { loss, metrics } = guardRecipe(job.recipe, { loss: recipe.loss, metrics: recipe.metrics });
+  await runRecipe(job.recipe, () =>
+    model.compile({ optimizer: tf.train.sgd(0), loss, ...(metrics && { metrics }) }),
+  );
+  const data = await loadRecipeData(job.recipe, recipe, { tf, seed, signal: context.signal });
+  const recipeOptions = mergeOptions(recipe.options ?? {}, job.options ?? {});
+  const { hash: _hash, sparse: _sparse, mode, outputKind, ...shared } = recipeOptions;
+  const options: TrainDiffOptions = {
+    ...shared,
+    ...optimizerOf(job.recipe, recipe, { tf, fineTune: shared.fineTune }),
+    task: train.createTask(model, definedOnly({ mode, outputKind })),
+    train: data.train,
+    validation: data.validation,
+    budget: job.budget,
+    seed,
+    ...context,
+  };
+  return { rooms, options, recipeOptions };
+}
+
+async function loadBase(path: string, tfjs: TrainingRooms['tfjs']): Promise<Tf.LayersModel> {
+  const folder = await openFolder(await modelFolder(path));
+  try {
+    return await tfjs.loadModel(folder);
+  } finally {
+    await folder.close();
+  }
+}
+
+/** A recipe's optimiser serves the full fine-tune and the diff, each with its own learning rate. */
+function optimizerOf(
+  path: string,
+  recipe: Recipe,
+  { tf, fineTune }: { tf: typeof Tf; fineTune: RecipeOptions['fineTune'] },
+): Pick<TrainDiffOptions, 'optimizer' | 'fineTune'> {
+  if (!recipe.optimizer) return {};
+  const make = guardRecipe(path, recipe.optimizer);
+  const optimizer = (learningRate: number) => make({ tf, learningRate });
+  return { optimizer, fineTune: { ...fineTune, optimizer } };
+}
