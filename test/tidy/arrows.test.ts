@@ -12,18 +12,21 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'hash-diff': ['model', 'payload', 'kernels', 'train'],
   apply: ['model', 'payload'],
   node: ['model', 'payload'],
+  recipe: ['model', 'tfjs', 'train', 'sparse-diff', 'hash-diff', 'node'],
+  sweep: ['model', 'train', 'recipe'],
   src: ['model', 'payload'],
-  cli: ['src', 'model', 'payload', 'tfjs', 'train', 'sparse-diff', 'hash-diff', 'apply', 'node'],
+  cli: ['src', 'train', 'apply', 'node', 'recipe', 'sweep'],
 };
 
 /** The rooms through which each outside package comes in. */
 const DOORS: Readonly<Record<string, readonly string[]>> = {
-  '@tensorflow/tfjs': ['kernels', 'tfjs', 'train', 'sparse-diff', 'hash-diff', 'cli'],
+  '@tensorflow/tfjs': ['kernels', 'tfjs', 'train', 'sparse-diff', 'hash-diff', 'recipe'],
   '@tensorflow/tfjs-backend-wasm': ['tfjs'],
   msgpackr: ['payload'],
   'xxhash-wasm': ['payload'],
+  tinypool: ['sweep'],
   yargs: ['cli'],
-  'node:': ['node', 'cli'],
+  'node:': ['node', 'recipe', 'sweep', 'cli'],
 };
 
 /** A room's public names; `encode.ts` is the makers' side of the payload room, which the device kit leaves out. */

@@ -1,0 +1,5 @@
+export function data() {
+  process.exit(3);
+}
+
+export const loss = 'meanSquaredError';

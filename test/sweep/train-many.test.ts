@@ -1,0 +1,132 @@
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { beforeAll, expect, test } from 'vitest';
+import type { NeuralDiffError } from '../../src/index.js';
+import type { TrainingJob } from '../../src/recipe/index.js';
+import type * as SweepRoom from '../../src/sweep/index.js';
+import type { StepReport } from '../../src/train/index.js';
+import { recipe, scratch, writeModel } from '../cli/command.js';
+
+// Threads run what is built.
+const BUILT = join(import.meta.dirname, '..', '..', 'dist', 'src');
+const built = (path: string) => import(pathToFileURL(join(BUILT, path)).href);
+const { trainMany } = (await built('sweep/index.js')) as typeof SweepRoom;
+
+const base = join(scratch(), 'base');
+const job = (more: Partial<TrainingJob> = {}): TrainingJob => {
+  return { kind: 'hash', base, recipe: recipe('points'), budget: '12%', seed: 3, ...more };
+};
+
+/** Two seeds; of the first, two good jobs and one that cannot be met share a full fine-tune. */
+const jobs = [
+  job(),
+  job({ kind: 'sparse' }),
+  job({ budget: 300 }),
+  job({ kind: 'sparse', seed: 4, options: { epochs: 4, sparse: { bits: 2 } } }),
+];
+
+/** A job's payload in hexadecimal digits, or its error code. */
+const summary = (outcome: SweepRoom.Outcome): string =>
+  outcome.status === 'trained'
+    ? Buffer.from(outcome.diff.payload).toString('hex')
+    : (outcome.error as NeuralDiffError).code;
+
+function diffOf(outcome: SweepRoom.Outcome | undefined): SweepRoom.SweptDiff {
+  if (outcome?.status !== 'trained') throw new Error('Expected a diff');
+  return outcome.diff;
+}
+
+function errorOf(outcome: SweepRoom.Outcome | undefined): Error {
+  if (outcome?.status !== 'failed') throw new Error('Expected an error');
+  return outcome.error;
+}
+
+let alone: string[];
+
+beforeAll(async () => {
+  await writeModel(base);
+  alone = [];
+  for (const one of jobs) alone.push(...(await trainMany([one])).map(summary));
+});
+
+test.each([1, 2, 3])(
+  'trainMany gives what each job gives alone, in order, with %i workers',
+  async (workers) => {
+    const reported: number[] = [];
+    const steps: { phase: StepReport['phase']; places: readonly number[] }[] = [];
+    const outcomes = await trainMany(jobs, {
+      workers,
+      onStep: ({ phase }, places) => void steps.push({ phase, places }),
+      onOutcome: (_, place) => void reported.push(place),
+    });
+    expect(outcomes.map(summary)).toEqual(alone);
+    expect(new Set(alone).size).toBe(4);
+    expect(alone[2]).toBe('budget-impossible');
+    expect(reported.sort()).toEqual([0, 1, 2, 3]);
+    const shared = steps.filter(({ places }) => places.length > 1);
+    expect(shared).toEqual(Array(24).fill({ phase: 'fine-tune', places: [0, 1, 2] }));
+    expect(steps.filter(({ phase }) => phase === 'fine-tune').length).toBe(2 * 24);
+  },
+);
+
+test('trainMany hands metrics, share and fingerprints over', async () => {
+  const diff = diffOf((await trainMany([job()]))[0]);
+  const { payload, share, metrics, base: from, next } = diff;
+  expect(share).toBeLessThanOrEqual(0.12);
+  expect(payload.length).toBe(Math.round(share * 4 * 2371));
+  expect(metrics.diff.accuracy).toBeGreaterThan((metrics.base.accuracy as number) + 0.2);
+  expect([from, next].every((hex) => /^[0-9a-f]{64}$/.test(hex))).toBe(true);
+  expect(Object.keys(diff)).not.toContain('model');
+});
+
+test('trainMany reports a broken recipe of a shared fine-tune for every job, and trains the others', async () => {
+  const broken = job({ recipe: recipe('throws') });
+  const outcomes = await trainMany([broken, job(), { ...broken, kind: 'sparse' }], { workers: 2 });
+  expect(outcomes.map(summary)).toEqual(['recipe-failed', alone[0], 'recipe-failed']);
+  const error = errorOf(outcomes[0]);
+  expect(error.message).toMatch(/failed: the disk is on fire$/);
+  expect((error.cause as Error).message).toBe('the disk is on fire');
+});
+
+test.each([
+  ['exits', 'process.exit(3) was called'],
+  ['crashes', 'out of nowhere'],
+])('a recipe that %s fails its job alone', async (name, message) => {
+  const outcomes = await trainMany([job({ recipe: recipe(name) }), job()], { workers: 1 });
+  expect(errorOf(outcomes[0]).message).toContain(message);
+  expect(outcomes.slice(1).map(summary)).toEqual([alone[0]]);
+});
+
+test('an abort ends every thread, keeps what was finished, and throws the reason', async () => {
+  const stop = new AbortController();
+  const finished: string[] = [];
+  const endless = job({ recipe: recipe('endless') });
+  const run = trainMany([job(), endless, { ...endless, seed: 9 }], {
+    workers: 2,
+    signal: stop.signal,
+    async onOutcome(outcome) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      finished.push(summary(outcome));
+    },
+    onStep: (_, [place]) => place === 2 && stop.abort(new Error('enough')),
+  });
+  await expect(run).rejects.toThrow('enough');
+  expect(finished).toEqual([alone[0]]);
+  await expect(trainMany([job()], { signal: stop.signal })).rejects.toThrow('enough');
+});
+
+test('an outcome that cannot be kept ends the sweep', async () => {
+  const jobsThen = [job(), job({ recipe: recipe('endless') })];
+  const onOutcome = (): never => {
+    throw new Error('no room');
+  };
+  await expect(trainMany(jobsThen, { workers: 2, onOutcome })).rejects.toThrow('no room');
+});
+
+test('trainMany refuses workers and options that mean nothing, and takes no jobs at all', async () => {
+  await expect(trainMany([job()], { workers: 0 })).rejects.toThrow(RangeError);
+  await expect(trainMany([job()], { workers: 1.5 })).rejects.toThrow('expected a whole number');
+  const misspelt = { epoch: 3 } as TrainingJob['options'];
+  await expect(trainMany([job({ options: misspelt })])).rejects.toThrow('named "epoch"');
+  expect(await trainMany([])).toEqual([]);
+});
