@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../src/index.js';
+import { type ErrorCode, type ErrorFacts, NeuralDiffError } from '../src/index.js';
 
 /** Exit statuses of the command line. They are frozen: scripts rely on them. */
 export const EXIT = {
@@ -43,3 +43,27 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'recipe-failed': EXIT.usage,
   'missing-package': EXIT.usage,
 };
+
+/** Thrown for a command line that cannot be understood. */
+export class UsageError extends Error {}
+
+/** What programs read of an error. */
+export interface ErrorSummary {
+  readonly code: ErrorCode | 'usage' | 'internal';
+  readonly status: number;
+  readonly message: string;
+  readonly facts?: ErrorFacts;
+}
+
+/** @returns code, exit status and message of whatever was thrown */
+export function summarise(error: unknown): ErrorSummary {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof NeuralDiffError) {
+    const { code, facts } = error;
+    return { code, status: STATUS_OF[code], message, facts };
+  }
+  const isUsage = error instanceof UsageError || error instanceof RangeError;
+  return isUsage
+    ? { code: 'usage', status: EXIT.usage, message }
+    : { code: 'internal', status: EXIT.internal, message };
+}

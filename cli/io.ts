@@ -54,3 +54,8 @@ export function formatSeconds(seconds: number): string {
   const whole = Math.round(seconds);
   return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
+
+/** Thrown when Ctrl-C stops a command that leaves something: it says what. */
+export class Interrupted extends Error {
+  override readonly name = 'AbortError';
+}

@@ -1,15 +1,12 @@
 import yargs, { type Argv } from 'yargs';
-import { NeuralDiffError } from '../src/index.js';
 import { type ApplyFlags, runApply } from './commands/apply.js';
 import { type FingerprintFlags, runFingerprint } from './commands/fingerprint.js';
 import { type InfoFlags, runInfo } from './commands/info.js';
+import { runSweep, type SweepFlags } from './commands/sweep.js';
 import { runTrain, type TrainFlags } from './commands/train.js';
 import { runVerify, type VerifyFlags } from './commands/verify.js';
-import { EXIT, STATUS_OF } from './exit-codes.js';
-import type { Io } from './io.js';
-
-/** Thrown for a command line that cannot be understood. */
-class UsageError extends Error {}
+import { EXIT, summarise, UsageError } from './exit-codes.js';
+import { Interrupted, type Io } from './io.js';
 
 /**
  * Runs one command line.
@@ -19,15 +16,17 @@ class UsageError extends Error {}
  * @returns the exit status
  */
 export async function runCli(args: readonly string[], io: Io): Promise<number> {
+  const ended = { status: EXIT.done as number };
   try {
-    await commandLine(args, io).parseAsync();
-    return EXIT.done;
+    await commandLine(args, io, ended).parseAsync();
+    return ended.status;
   } catch (error) {
     return report(error, { io, json: args.includes('--json') });
   }
 }
 
-function commandLine(args: readonly string[], io: Io): Argv {
+/** @param ended where a command that has ended, but not well, leaves its exit status */
+function commandLine(args: readonly string[], io: Io, ended: { status: number }): Argv {
   const parser = yargs([...args])
     .scriptName('neural-diff')
     .usage('$0 <command>\n\nCompact updates to the weights of neural networks that already sit on devices')
@@ -52,6 +51,7 @@ function commandLine(args: readonly string[], io: Io): Argv {
     )
     .wrap(110);
   addTrain(parser, io);
+  addSweep(parser, io, ended);
   addApply(parser, io);
   addReaders(parser, io);
   return parser;
@@ -62,34 +62,42 @@ function addTrain(parser: Argv, io: Io): void {
     'train <kind>',
     'Train a diff of a model by a recipe, within a budget of bytes',
     (y) =>
-      withOutput(y, 'Payload file to write')
+      withTraining(withOutput(y, 'Payload file to write'))
         .positional('kind', { choices: ['sparse', 'hash'] as const, demandOption: true })
-        .option('base', {
-          type: 'string',
-          demandOption: true,
-          describe: 'LayersModel folder that devices have',
-        })
-        .option('recipe', {
-          type: 'string',
-          demandOption: true,
-          describe: 'ES module with data, loss and metrics',
-        })
         .option('budget', {
           type: 'string',
           demandOption: true,
           describe: 'Most bytes of the payload: 0.7%, 20kB, 20000',
         })
         .option('seed', { type: 'number', default: 0, describe: 'Take another for every update' })
-        .option('epochs', { type: 'number', describe: 'Epochs of the diff' })
-        .option('batch-size', { type: 'number', describe: 'Examples a step' })
-        .option('learning-rate', { type: 'number', describe: 'Peak learning rate of the diff' })
-        .option('backend', {
-          choices: ['wasm', 'cpu'] as const,
-          default: 'wasm' as const,
-          describe: 'TensorFlow.js backend',
-        })
         .example('$0 train hash --base models/v1 --recipe recipe.mjs --budget 0.5% --seed 7 -o v2.ndiff', ''),
     (flags) => runTrain(flags as unknown as TrainFlags, io),
+  );
+}
+
+function addSweep(parser: Argv, io: Io, ended: { status: number }): void {
+  parser.command(
+    'sweep',
+    'Train a diff for every kind, budget and seed, several at once',
+    (y) =>
+      withTraining(withOutput(y, 'Folder for payloads and results.json'))
+        .option('kinds', { type: 'string', demandOption: true, describe: 'hash, sparse, or hash,sparse' })
+        .option('budgets', { type: 'string', demandOption: true, describe: 'Budgets with commas between' })
+        .option('seeds', { type: 'string', default: '0', describe: 'Seeds with commas between' })
+        .option('workers', { type: 'number', describe: 'Diffs at once; by default one a processor' })
+        .option('resume', {
+          type: 'boolean',
+          default: false,
+          describe: 'Keep what results.json lists, train the rest',
+        })
+        .example(
+          '$0 sweep --base models/v1 --recipe recipe.mjs --kinds hash,sparse --budgets 0.25%,0.5%,1% --seeds 1,2 -o v2',
+          '',
+        )
+        .epilogue('Exit status: as all failed jobs have it, 1 if they differ; see also neural-diff --help'),
+    async (flags) => {
+      ended.status = await runSweep(flags as unknown as SweepFlags, io);
+    },
   );
 }
 
@@ -138,6 +146,24 @@ function addReaders(parser: Argv, io: Io): void {
     );
 }
 
+function withTraining(parser: Argv): Argv {
+  return parser
+    .option('base', { type: 'string', demandOption: true, describe: 'LayersModel folder that devices have' })
+    .option('recipe', {
+      type: 'string',
+      demandOption: true,
+      describe: 'ES module with data, loss and metrics',
+    })
+    .option('epochs', { type: 'number', describe: 'Epochs of the diff' })
+    .option('batch-size', { type: 'number', describe: 'Examples a step' })
+    .option('learning-rate', { type: 'number', describe: 'Peak learning rate of the diff' })
+    .option('backend', {
+      choices: ['wasm', 'cpu'] as const,
+      default: 'wasm' as const,
+      describe: 'TensorFlow.js backend',
+    });
+}
+
 function withOutput(parser: Argv, describe: string): Argv {
   return parser
     .option('out', { alias: 'o', type: 'string', demandOption: true, describe })
@@ -155,21 +181,13 @@ function report(error: unknown, { io, json }: { io: Io; json: boolean }): number
 }
 
 function classify(error: unknown, signal: AbortSignal) {
-  const message = error instanceof Error ? error.message : String(error);
   const isAbort = error === signal.reason || (error as Error | undefined)?.name === 'AbortError';
   if (signal.aborted && isAbort) {
-    return { code: 'interrupted', status: EXIT.interrupted, message: 'interrupted; nothing was written' };
+    const message = error instanceof Interrupted ? error.message : 'interrupted; nothing was written';
+    return { code: 'interrupted', status: EXIT.interrupted, message, facts: {} };
   }
-  if (error instanceof NeuralDiffError) {
-    return {
-      code: error.code,
-      status: STATUS_OF[error.code],
-      message: `${message} (${error.code})`,
-      facts: error.facts,
-    };
-  }
-  if (error instanceof UsageError || error instanceof RangeError) {
-    return { code: 'usage', status: EXIT.usage, message: `${message}. See neural-diff --help` };
-  }
-  return { code: 'internal', status: EXIT.internal, message };
+  const summary = summarise(error);
+  const { code, message } = summary;
+  if (code === 'usage') return { ...summary, message: `${message}. See neural-diff --help` };
+  return code === 'internal' ? summary : { ...summary, message: `${message} (${code})` };
 }

@@ -3,6 +3,7 @@ export {
   copyModel,
   type DType,
   type ErrorCode,
+  type ErrorFacts,
   elementCount,
   fingerprint,
   hex,

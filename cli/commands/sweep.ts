@@ -1,0 +1,135 @@
+import { normalize } from 'node:path';
+import { importTraining, loadRecipe } from '../../src/recipe/index.js';
+import { type Outcome, trainMany } from '../../src/sweep/index.js';
+import { EXIT, summarise } from '../exit-codes.js';
+import {
+  type CommonFlags,
+  formatBytes,
+  formatShare,
+  Interrupted,
+  type Io,
+  printResult,
+  remark,
+} from '../io.js';
+import { type GridFlags, listCells } from '../sweep/grid.js';
+import { SweepProgress } from '../sweep/progress.js';
+import { factsOf, type PricedCell, type Row, SweepFolder } from '../sweep/results.js';
+import { formatRows } from '../sweep/table.js';
+import { readBase } from '../training.js';
+
+/** Flags of `neural-diff sweep`. */
+export interface SweepFlags extends CommonFlags, GridFlags {
+  readonly out: string;
+  readonly force: boolean;
+  readonly resume: boolean;
+  readonly dryRun: boolean;
+  readonly workers?: number | undefined;
+}
+
+/**
+ * Trains a diff for every combination of kinds, budgets and seeds, several at once, and writes each payload as soon as
+ * it is there.
+ *
+ * @returns the exit status: that of the failed jobs where they agree
+ */
+export async function runSweep(flags: SweepFlags, io: Io): Promise<number> {
+  checkFlags(flags);
+  const cells = listCells(flags);
+  const base = await readBase(flags.base, io);
+  await loadRecipe(flags.recipe);
+  const { budgetBytes, checkSeed } = (await importTraining()).train;
+  const priced = cells.map((cell) => ({ ...cell, budgetBytes: budgetBytes(cell.job.budget, base.tensors) }));
+  for (const { job } of cells) checkSeed(job.seed);
+  const { epochs, batchSize, learningRate, backend } = flags;
+  const settings = {
+    ...{ base: base.fingerprint, recipe: normalize(flags.recipe), backend },
+    ...{ epochs, batchSize, learningRate },
+  };
+  const folder = new SweepFolder(flags.out, settings, priced);
+  await folder.open(flags);
+  const missing = priced.filter((cell) => !folder.has(cell));
+  if (flags.dryRun) {
+    printPlan({ cells: priced, missing, base: base.fingerprint }, flags, io);
+    return EXIT.done;
+  }
+  const statuses = await trainMissing(missing, { flags, io, folder });
+  printResult(io, flags, { json: { out: flags.out, ...folder.results }, lines: formatRows(folder.rows) });
+  remark(io, flags, `wrote ${flags.out}`);
+  return statuses.size > 1 ? EXIT.internal : ([...statuses][0] ?? EXIT.done);
+}
+
+function checkFlags({ workers, force, resume }: SweepFlags): void {
+  if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1))
+    throw new RangeError(`Cannot use ${workers} workers: expected a whole number of at least 1`);
+  if (force && resume) throw new RangeError('Cannot sweep with --force and --resume: expected one of them');
+}
+
+/** @returns the exit statuses of the jobs that failed */
+async function trainMissing(
+  cells: readonly PricedCell[],
+  { flags, io, folder }: { flags: SweepFlags; io: Io; folder: SweepFolder },
+): Promise<ReadonlySet<number>> {
+  const statuses = new Set<number>();
+  const names = cells.map(({ file }) => file.replace(/\.ndiff$/, ''));
+  const fineTunes = new Set(cells.map(({ job }) => job.seed)).size;
+  const progress = new SweepProgress(io, flags, { jobs: names, fineTunes });
+  const kept: string[] = [];
+  const keep = async (outcome: Outcome, place: number): Promise<void> => {
+    const cell = cells[place] as PricedCell;
+    if (outcome.status === 'failed') statuses.add(summarise(outcome.error).status);
+    await folder.keep(
+      cell,
+      rowOf(cell, outcome),
+      outcome.status === 'trained' ? outcome.diff.payload : undefined,
+    );
+    if (outcome.status === 'trained') kept.push(cell.file);
+    progress.end(place, describe(outcome));
+  };
+  try {
+    await trainMany(
+      cells.map(({ job }) => job),
+      {
+        workers: flags.workers,
+        signal: io.signal,
+        onStep: (report, places) => progress.step(report, places),
+        onOutcome: keep,
+      },
+    );
+    return statuses;
+  } catch (error) {
+    if (!io.signal.aborted || kept.length === 0) throw error;
+    throw new Interrupted(`interrupted; kept ${kept.join(', ')} in ${flags.out}: --resume trains the rest`);
+  } finally {
+    progress.finish();
+  }
+}
+
+function rowOf(cell: PricedCell, outcome: Outcome): Row {
+  if (outcome.status === 'failed') {
+    const { code, message, facts } = summarise(outcome.error);
+    return { ...factsOf(cell), error: { code, message, ...(facts && { facts }) } };
+  }
+  const { payload, share, base, next, metrics } = outcome.diff;
+  return { ...factsOf(cell), file: cell.file, payloadBytes: payload.length, share, base, next, metrics };
+}
+
+function describe(outcome: Outcome): string {
+  if (outcome.status === 'failed') return `failed: ${outcome.error.message}`;
+  const { payload, share } = outcome.diff;
+  return `${formatBytes(payload.length)}, ${formatShare(share)} of the float32 model`;
+}
+
+function printPlan(
+  plan: { cells: readonly PricedCell[]; missing: readonly PricedCell[]; base: string },
+  flags: SweepFlags,
+  io: Io,
+): void {
+  const jobs = plan.cells.map((cell) => {
+    return { ...factsOf(cell), file: cell.file, isFinished: !plan.missing.includes(cell) };
+  });
+  const lines = jobs.map(({ file, budgetBytes, isFinished }) => {
+    return `${isFinished ? 'would keep ' : 'would train'}  ${file}  at most ${budgetBytes} bytes`;
+  });
+  const json = { dryRun: true, base: plan.base, out: flags.out, jobs };
+  printResult(io, flags, { json, lines: [`base  ${plan.base}`, ...lines] });
+}

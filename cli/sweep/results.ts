@@ -1,0 +1,171 @@
+import { join } from 'node:path';
+import { decodePayload, type ErrorFacts, hex, NeuralDiffError } from '../../src/index.js';
+import { listFolder, openFolder, readPayload, writeInto } from '../../src/node/index.js';
+import type { TrainedDiff } from '../../src/train/index.js';
+import type { Cell } from './grid.js';
+
+/** Name of the document beside the payloads. */
+export const RESULTS_FILE = 'results.json';
+
+/** What `results.json` holds; docs/RECIPES.md describes it. */
+export interface Results {
+  readonly format: 'neural-diff sweep';
+  readonly version: 1;
+  readonly settings: Settings;
+  /**
+   * In the order of the grid, then those that an earlier sweep left and that are not in the grid; jobs that have not
+   * ended have none.
+   */
+  readonly rows: readonly Row[];
+}
+
+/** What all jobs of a sweep share; a sweep can be resumed with the same alone. */
+export interface Settings {
+  /** Fingerprint of the base. */
+  readonly base: string;
+  readonly recipe: string;
+  readonly backend: 'wasm' | 'cpu';
+  readonly epochs?: number | undefined;
+  readonly batchSize?: number | undefined;
+  readonly learningRate?: number | undefined;
+}
+
+interface JobFacts {
+  readonly kind: 'sparse' | 'hash';
+  /** As the flag says. */
+  readonly budget: string;
+  readonly budgetBytes: number;
+  readonly seed: number;
+}
+
+/** A job that gave a payload. */
+export interface TrainedRow extends JobFacts {
+  readonly file: string;
+  readonly payloadBytes: number;
+  readonly share: number;
+  /** Fingerprints. */
+  readonly base: string;
+  readonly next: string;
+  readonly metrics: TrainedDiff['metrics'];
+}
+
+/** A job that failed. */
+export interface FailedRow extends JobFacts {
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly facts?: ErrorFacts | undefined;
+  };
+}
+
+export type Row = TrainedRow | FailedRow;
+
+/** A cell with what its budget comes to. */
+export interface PricedCell extends Cell {
+  readonly budgetBytes: number;
+}
+
+/** @returns what a row says of its job */
+export function factsOf({ job, budgetBytes }: PricedCell): JobFacts {
+  return { kind: job.kind, budget: job.budget, budgetBytes, seed: job.seed };
+}
+
+/** The output folder of a sweep: payloads, and the document that lists them. */
+export class SweepFolder {
+  readonly #path: string;
+  readonly #settings: Settings;
+  readonly #cells: readonly PricedCell[];
+  readonly #rows = new Map<string, Row>();
+  #others: readonly Row[] = [];
+
+  constructor(path: string, settings: Settings, cells: readonly PricedCell[]) {
+    this.#path = path;
+    this.#settings = settings;
+    this.#cells = cells;
+  }
+
+  /** Those of the grid, in its order. */
+  get rows(): Row[] {
+    return this.#cells.flatMap(({ file }) => this.#rows.get(file) ?? []);
+  }
+
+  /** The document as it stands. */
+  get results(): Results {
+    const rows = [...this.rows, ...this.#others];
+    return { format: 'neural-diff sweep', version: 1, settings: this.#settings, rows };
+  }
+
+  /** @returns whether the cell has its payload */
+  has(cell: PricedCell): boolean {
+    const row = this.#rows.get(cell.file);
+    return row !== undefined && 'file' in row;
+  }
+
+  /**
+   * Looks for what an earlier sweep left.
+   *
+   * @throws NeuralDiffError `output-exists` when something would be replaced, unless forced
+   */
+  async open({ force, resume }: { force: boolean; resume: boolean }): Promise<void> {
+    const names = await listFolder(this.#path);
+    const found = [RESULTS_FILE, ...this.#cells.map(({ file }) => file)].filter((name) => names.has(name));
+    if (force || found.length === 0) return;
+    if (!resume) {
+      const message = `Cannot write "${join(this.#path, found[0] as string)}": it exists already; --resume keeps what is finished, --force trains it anew`;
+      throw new NeuralDiffError('output-exists', message);
+    }
+    const earlier = names.has(RESULTS_FILE) ? await this.#readResults() : [];
+    const kept = earlier.filter((row) => 'file' in row && names.has(row.file)) as TrainedRow[];
+    for (const row of kept) await this.#takeUp(row);
+    this.#others = kept.filter(({ file }) => !this.#cells.some((cell) => cell.file === file));
+  }
+
+  /** Keeps a row, after its payload if it has one. */
+  async keep(cell: PricedCell, row: Row, payload?: Uint8Array): Promise<void> {
+    if (payload) await writeInto(this.#path, cell.file, payload);
+    this.#rows.set(cell.file, row);
+    const text = `${JSON.stringify(this.results, null, 2)}\n`;
+    await writeInto(this.#path, RESULTS_FILE, new TextEncoder().encode(text));
+  }
+
+  async #readResults(): Promise<readonly Row[]> {
+    const folder = await openFolder(this.#path);
+    const bytes = new Uint8Array(await folder.size(RESULTS_FILE));
+    await folder.readInto(RESULTS_FILE, 0, bytes).finally(() => folder.close());
+    const results = parse(new TextDecoder().decode(bytes));
+    if (results?.format !== 'neural-diff sweep' || results.version !== 1 || !Array.isArray(results.rows)) {
+      throw this.#cannotResume(`expected the results of a sweep in "${RESULTS_FILE}"`);
+    }
+    const differing = Object.keys({ ...results.settings, ...this.#settings }).find((name) => {
+      const key = name as keyof Settings;
+      return results.settings?.[key] !== this.#settings[key];
+    }) as keyof Settings | undefined;
+    if (differing) {
+      const [then, now] = [results.settings?.[differing], this.#settings[differing]].map(String);
+      throw this.#cannotResume(`it was made with ${differing} ${then}, expected ${now}`);
+    }
+    return results.rows;
+  }
+
+  async #takeUp(row: TrainedRow): Promise<void> {
+    const { header } = await decodePayload(await readPayload(join(this.#path, row.file)));
+    if (hex(header.next) !== row.next)
+      throw this.#cannotResume(`"${row.file}" is not the payload of its row in "${RESULTS_FILE}"`);
+    this.#rows.set(row.file, row);
+  }
+
+  #cannotResume(why: string): NeuralDiffError {
+    return new NeuralDiffError(
+      'output-exists',
+      `Cannot resume in "${this.#path}": ${why}; --force trains everything anew`,
+    );
+  }
+}
+
+function parse(text: string): Partial<Results> | undefined {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
