@@ -92,6 +92,8 @@ export class SweepProgress {
     const ofDiffs = this.#stepsOfDiff.map((steps, place) => (this.#ended.has(place) ? 0 : diff - steps));
     const ofFull = Math.max(0, this.#plan.fineTunes * full - this.#done['fine-tune']);
     const steps = ofDiffs.reduce((sum, value) => sum + value, ofFull);
-    return ((now - this.#started) / 1000 / (this.#done['fine-tune'] + this.#done.diff)) * steps;
+    // The clock started when the first step was done.
+    const since = this.#done['fine-tune'] + this.#done.diff - 1;
+    return ((now - this.#started) / 1000 / since) * steps;
   }
 }

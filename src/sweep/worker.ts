@@ -53,7 +53,12 @@ async function make(request: Request, context: JobContext): Promise<Products[key
 /** The process's output is the caller's, and so is its end: a thread that vanished would leave its pool waiting. */
 function fenceProcess(): void {
   process.stdout.write = process.stderr.write.bind(process.stderr);
+  const { exit } = process;
   process.exit = (status) => {
     throw new Error(`process.exit(${status ?? ''}) was called while training`);
   };
+  // A thread that breaks down tells its pool and then exits by itself.
+  process.once('uncaughtExceptionMonitor', () => {
+    process.exit = exit;
+  });
 }

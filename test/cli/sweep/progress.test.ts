@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest';
+import type { Io } from '../../../cli/io.js';
+import { SweepProgress } from '../../../cli/sweep/progress.js';
+import type { StepReport } from '../../../src/train/index.js';
+
+const PLAN = { jobs: ['hash-1pct-seed1', 'sparse-1pct-seed1'], fineTunes: 1 };
+
+/** A command's world whose clock stands still unless moved. */
+function world(isTerminal: boolean) {
+  const clock = { now: 0, text: '' };
+  const io: Io = {
+    out: () => {},
+    err: (text) => {
+      clock.text += text;
+    },
+    isTerminal,
+    signal: new AbortController().signal,
+    now: () => clock.now,
+  };
+  return { clock, io };
+}
+
+const report = (phase: StepReport['phase'], step: number, steps: number): StepReport => {
+  return { phase, step, steps, epoch: 0, epochs: 1, loss: 1, state: {} };
+};
+
+/** Plays a sweep with two workers, 20 s a step, and returns what was shown. */
+function play(progress: SweepProgress, clock: { now: number }): void {
+  const tick = (phase: StepReport['phase'], [step, steps]: [number, number], places: number[]): void => {
+    clock.now += 20_000;
+    progress.step(report(phase, step, steps), places);
+  };
+  tick('fine-tune', [1, 2], [0, 1]);
+  tick('fine-tune', [2, 2], [0, 1]);
+  tick('diff', [1, 3], [0]);
+  tick('diff', [1, 3], [1]);
+  progress.end(0, 'failed: no');
+  tick('diff', [2, 3], [1]);
+  tick('diff', [3, 3], [1]);
+  progress.end(1, '12 B');
+  progress.finish();
+}
+
+test('SweepProgress says what runs, what ended and what is left, a line each in a log', () => {
+  const { clock, io } = world(false);
+  play(new SweepProgress(io, { json: false, quiet: false }, PLAN), clock);
+  expect(clock.text.split('\n')).toEqual([
+    '0/2 ended  hash-1pct-seed1 and 1 more fine-tune 1/2',
+    '0/2 ended',
+    '0/2 ended  hash-1pct-seed1 diff 1/3  1 min 40 s left',
+    '0/2 ended  hash-1pct-seed1 diff 1/3  sparse-1pct-seed1 diff 1/3  1 min 20 s left',
+    '1/2 ended  hash-1pct-seed1: failed: no',
+    '1/2 ended  sparse-1pct-seed1 diff 2/3  20 s left',
+    '1/2 ended  0 s left',
+    '2/2 ended  sparse-1pct-seed1: 12 B',
+    '',
+  ]);
+});
+
+test('SweepProgress redraws one line on a terminal and leaves it empty', () => {
+  const { clock, io } = world(true);
+  play(new SweepProgress(io, { json: false, quiet: false }, PLAN), clock);
+  expect(clock.text.split('\n').length).toBe(3);
+  expect(clock.text).toContain('\r\u001b[2K1/2 ended  hash-1pct-seed1: failed: no\n');
+  expect(clock.text.endsWith('sparse-1pct-seed1: 12 B\n\r\u001b[2K')).toBe(true);
+});
+
+test('SweepProgress draws no faster than people read, and nothing when quiet', () => {
+  const { clock, io } = world(false);
+  const progress = new SweepProgress(io, { json: false, quiet: false }, PLAN);
+  for (let step = 1; step <= 1000; step++) {
+    clock.now += 15;
+    progress.step(report('diff', step, 1000), [0]);
+  }
+  expect(clock.text.trimEnd().split('\n').length).toBe(2);
+  const silent = world(true);
+  play(new SweepProgress(silent.io, { json: false, quiet: true }, PLAN), silent.clock);
+  expect(silent.clock.text).toBe('');
+});
