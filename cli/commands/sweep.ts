@@ -11,9 +11,9 @@ import {
   printResult,
   remark,
 } from '../io.js';
-import { type GridFlags, listCells } from '../sweep/grid.js';
+import { type Cell, type GridFlags, listCells } from '../sweep/grid.js';
 import { SweepProgress } from '../sweep/progress.js';
-import { factsOf, type PricedCell, type Row, SweepFolder } from '../sweep/results.js';
+import { type JobFacts, type Row, SweepFolder } from '../sweep/results.js';
 import { formatRows } from '../sweep/table.js';
 import { readBase } from '../training.js';
 
@@ -36,17 +36,17 @@ export async function runSweep(flags: SweepFlags, io: Io): Promise<number> {
   checkFlags(flags);
   const cells = listCells(flags);
   const base = await readBase(flags.base, io);
-  await loadRecipe(flags.recipe);
-  const { budgetBytes, checkSeed } = (await importTraining()).train;
-  const priced = cells.map((cell) => ({ ...cell, budgetBytes: budgetBytes(cell.job.budget, base.tensors) }));
-  for (const { job } of cells) checkSeed(job.seed);
   const { epochs, batchSize, learningRate, backend } = flags;
   const settings = {
     ...{ base: base.fingerprint, recipe: normalize(flags.recipe), backend },
     ...{ epochs, batchSize, learningRate },
   };
-  const folder = new SweepFolder(flags.out, settings, priced);
+  const folder = new SweepFolder(flags.out, settings, cells);
   await folder.open(flags);
+  await loadRecipe(flags.recipe);
+  const { budgetBytes, checkSeed } = (await importTraining()).train;
+  for (const { job } of cells) checkSeed(job.seed);
+  const priced = cells.map((cell) => ({ ...cell, budgetBytes: budgetBytes(cell.job.budget, base.tensors) }));
   const missing = priced.filter((cell) => !folder.has(cell));
   if (flags.dryRun) {
     printPlan({ cells: priced, missing, base: base.fingerprint }, flags, io);
@@ -64,6 +64,15 @@ function checkFlags({ workers, force, resume }: SweepFlags): void {
   if (force && resume) throw new RangeError('Cannot sweep with --force and --resume: expected one of them');
 }
 
+/** A cell with what its budget comes to. */
+interface PricedCell extends Cell {
+  readonly budgetBytes: number;
+}
+
+function factsOf({ job, budgetBytes }: PricedCell): JobFacts {
+  return { kind: job.kind, budget: job.budget, budgetBytes, seed: job.seed };
+}
+
 /** @returns the exit statuses of the jobs that failed */
 async function trainMissing(
   cells: readonly PricedCell[],
@@ -73,16 +82,11 @@ async function trainMissing(
   const names = cells.map(({ file }) => file.replace(/\.ndiff$/, ''));
   const fineTunes = new Set(cells.map(({ job }) => job.seed)).size;
   const progress = new SweepProgress(io, flags, { jobs: names, fineTunes });
-  const kept: string[] = [];
   const keep = async (outcome: Outcome, place: number): Promise<void> => {
     const cell = cells[place] as PricedCell;
     if (outcome.status === 'failed') statuses.add(summarise(outcome.error).status);
-    await folder.keep(
-      cell,
-      rowOf(cell, outcome),
-      outcome.status === 'trained' ? outcome.diff.payload : undefined,
-    );
-    if (outcome.status === 'trained') kept.push(cell.file);
+    const payload = outcome.status === 'trained' ? outcome.diff.payload : undefined;
+    await folder.keep(cell, rowOf(cell, outcome), payload);
     progress.end(place, describe(outcome));
   };
   try {
@@ -97,8 +101,9 @@ async function trainMissing(
     );
     return statuses;
   } catch (error) {
-    if (!io.signal.aborted || kept.length === 0) throw error;
-    throw new Interrupted(`interrupted; kept ${kept.join(', ')} in ${flags.out}: --resume trains the rest`);
+    if (!io.signal.aborted || folder.rows.length === 0) throw error;
+    const files = folder.rows.flatMap((row) => ('file' in row ? row.file : [])).join(', ') || 'no payload';
+    throw new Interrupted(`interrupted; kept ${files} in ${flags.out}: --resume trains the rest`);
   } finally {
     progress.finish();
   }

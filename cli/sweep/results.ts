@@ -30,7 +30,8 @@ export interface Settings {
   readonly learningRate?: number | undefined;
 }
 
-interface JobFacts {
+/** What a row says of its job. */
+export interface JobFacts {
   readonly kind: 'sparse' | 'hash';
   /** As the flag says. */
   readonly budget: string;
@@ -60,25 +61,15 @@ export interface FailedRow extends JobFacts {
 
 export type Row = TrainedRow | FailedRow;
 
-/** A cell with what its budget comes to. */
-export interface PricedCell extends Cell {
-  readonly budgetBytes: number;
-}
-
-/** @returns what a row says of its job */
-export function factsOf({ job, budgetBytes }: PricedCell): JobFacts {
-  return { kind: job.kind, budget: job.budget, budgetBytes, seed: job.seed };
-}
-
 /** The output folder of a sweep: payloads, and the document that lists them. */
 export class SweepFolder {
   readonly #path: string;
   readonly #settings: Settings;
-  readonly #cells: readonly PricedCell[];
+  readonly #cells: readonly Cell[];
   readonly #rows = new Map<string, Row>();
   #others: readonly Row[] = [];
 
-  constructor(path: string, settings: Settings, cells: readonly PricedCell[]) {
+  constructor(path: string, settings: Settings, cells: readonly Cell[]) {
     this.#path = path;
     this.#settings = settings;
     this.#cells = cells;
@@ -96,7 +87,7 @@ export class SweepFolder {
   }
 
   /** @returns whether the cell has its payload */
-  has(cell: PricedCell): boolean {
+  has(cell: Cell): boolean {
     const row = this.#rows.get(cell.file);
     return row !== undefined && 'file' in row;
   }
@@ -121,7 +112,7 @@ export class SweepFolder {
   }
 
   /** Keeps a row, after its payload if it has one. */
-  async keep(cell: PricedCell, row: Row, payload?: Uint8Array): Promise<void> {
+  async keep(cell: Cell, row: Row, payload?: Uint8Array): Promise<void> {
     if (payload) await writeInto(this.#path, cell.file, payload);
     this.#rows.set(cell.file, row);
     const text = `${JSON.stringify(this.results, null, 2)}\n`;
@@ -133,15 +124,14 @@ export class SweepFolder {
     const bytes = new Uint8Array(await folder.size(RESULTS_FILE));
     await folder.readInto(RESULTS_FILE, 0, bytes).finally(() => folder.close());
     const results = parse(new TextDecoder().decode(bytes));
-    if (results?.format !== 'neural-diff sweep' || results.version !== 1 || !Array.isArray(results.rows)) {
+    if (results === undefined)
       throw this.#cannotResume(`expected the results of a sweep in "${RESULTS_FILE}"`);
-    }
     const differing = Object.keys({ ...results.settings, ...this.#settings }).find((name) => {
       const key = name as keyof Settings;
-      return results.settings?.[key] !== this.#settings[key];
+      return results.settings[key] !== this.#settings[key];
     }) as keyof Settings | undefined;
     if (differing) {
-      const [then, now] = [results.settings?.[differing], this.#settings[differing]].map(String);
+      const [then, now] = [results.settings[differing], this.#settings[differing]].map(String);
       throw this.#cannotResume(`it was made with ${differing} ${then}, expected ${now}`);
     }
     return results.rows;
@@ -162,9 +152,14 @@ export class SweepFolder {
   }
 }
 
-function parse(text: string): Partial<Results> | undefined {
+/** @returns the document, or nothing when it is something else; its payloads are checked when they are taken up */
+function parse(text: string): Results | undefined {
   try {
-    return JSON.parse(text);
+    const json: Partial<Results> | null = JSON.parse(text);
+    if (json?.format !== 'neural-diff sweep' || json.version !== 1) return undefined;
+    const { settings, rows } = json;
+    const isMap = (value: unknown): boolean => typeof value === 'object' && value !== null;
+    return isMap(settings) && Array.isArray(rows) && rows.every(isMap) ? (json as Results) : undefined;
   } catch {
     return undefined;
   }

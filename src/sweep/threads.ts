@@ -27,6 +27,7 @@ function createQueue(): TaskQueue {
 /** Worker threads, a fresh one for every request: nothing that a recipe leaves behind reaches another job. */
 export class Threads {
   readonly #pool: Tinypool;
+  #closed: Promise<void> | undefined;
 
   /** @param count requests that may run at once; never more may be under way */
   constructor(count: number) {
@@ -63,8 +64,9 @@ export class Threads {
     }
   }
 
-  /** Stops all threads, whatever they are at. */
-  async close(): Promise<void> {
-    await this.#pool.destroy();
+  /** Stops all threads, whatever they are at, and returns when they have ended. */
+  close(): Promise<void> {
+    this.#closed ??= this.#pool.destroy();
+    return this.#closed;
   }
 }
