@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import { fineTuneKey, type TrainingJob } from '../../src/recipe/index.js';
+import { mergeOptions, unknownOptions } from '../../src/recipe/options.js';
+
+const JOB: TrainingJob = { kind: 'hash', base: 'v1', recipe: 'recipe.mjs', budget: '1%' };
+
+test('mergeOptions puts the job before the recipe, in maps name by name', () => {
+  const recipe = {
+    epochs: 3,
+    batchSize: 8,
+    fineTune: { epochs: 2, learningRate: 0.1 },
+    hash: { block: 4 },
+  } as const;
+  const job = { epochs: 5, batchSize: undefined, fineTune: { epochs: 1 }, sparse: { bits: 2 } };
+  expect(mergeOptions(recipe, job)).toEqual({
+    ...{ epochs: 5, batchSize: 8, fineTune: { epochs: 1, learningRate: 0.1 } },
+    ...{ hash: { block: 4 }, sparse: { bits: 2 } },
+  });
+  expect(mergeOptions({ distillation: { weight: 0.5 } }, { distillation: false })).toEqual({
+    distillation: false,
+  });
+  expect(mergeOptions({}, {})).toEqual({});
+});
+
+test('unknownOptions names what means nothing, in maps too', () => {
+  expect(unknownOptions({ epochs: 1, epoch: 2, hash: { block: 1, blok: 2 } })).toEqual([
+    'epoch',
+    'hash.blok',
+  ]);
+  expect(unknownOptions({ distillation: false })).toEqual([]);
+});
+
+test('fineTuneKey follows what the full fine-tune depends on, and nothing else', () => {
+  const same: Partial<TrainingJob>[] = [
+    { kind: 'sparse', budget: 900 },
+    { seed: 0, backend: 'wasm' },
+    { options: { epochs: 9, learningRate: 1, denseBits: 8, hash: { block: 2 }, distillation: false } },
+  ];
+  const other: Partial<TrainingJob>[] = [
+    { base: 'v2' },
+    { recipe: 'other.mjs' },
+    { seed: 1 },
+    { backend: 'cpu' },
+    { options: { batchSize: 8 } },
+    { options: { mode: 'training' } },
+    { options: { fineTune: { epochs: 2 } } },
+    { options: { fineTune: { learningRate: 2 } } },
+  ];
+  const keyOf = (change: Partial<TrainingJob>): string => fineTuneKey({ ...JOB, ...change });
+  expect(new Set(same.map(keyOf))).toEqual(new Set([fineTuneKey(JOB)]));
+  expect(new Set([JOB, ...other].map(keyOf)).size).toBe(other.length + 1);
+});
