@@ -1,4 +1,4 @@
-import { Geometry } from './geometry';
+import { Geometry, imageFloatsOf, tapsOf } from './geometry';
 import { product } from './product';
 import { addFloats, clear, copyFloats, floatAt } from './vectors';
 
@@ -20,8 +20,8 @@ export function convFilterGradient(
   chunk: i32,
   scratch: usize,
 ): void {
-  const taps = g.filterHeight * g.filterWidth * g.inChannels;
-  const imageFloats = g.inHeight * g.inWidth * g.inChannels;
+  const taps = tapsOf(g);
+  const imageFloats = imageFloatsOf(g);
   const pixels = g.outHeight * g.outWidth;
   const channels = g.outChannels;
   for (let image = 0; image < g.batch; image += chunk) {
@@ -51,8 +51,8 @@ export function convInputGradient(
   chunk: i32,
   scratch: usize,
 ): void {
-  const taps = g.filterHeight * g.filterWidth * g.inChannels;
-  const imageFloats = g.inHeight * g.inWidth * g.inChannels;
+  const taps = tapsOf(g);
+  const imageFloats = imageFloatsOf(g);
   const pixels = g.outHeight * g.outWidth;
   const channels = g.outChannels;
   clear(dx, g.batch * imageFloats);

@@ -18,6 +18,17 @@ export class Geometry {
   padLeft: i32;
 }
 
+/** What one output pixel sees, in floats. */
+@inline
+export function tapsOf(g: Geometry): i32 {
+  return g.filterHeight * g.filterWidth * g.inChannels;
+}
+
+@inline
+export function imageFloatsOf(g: Geometry): i32 {
+  return g.inHeight * g.inWidth * g.inChannels;
+}
+
 /** The first output whose tap at `shift` from the stride's origin is not before the input. */
 @inline
 export function firstOutput(shift: i32, stride: i32): i32 {

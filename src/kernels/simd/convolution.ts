@@ -37,6 +37,16 @@ function planPatches(simd: Simd, conv: ConvGeometry): PatchPlan {
   return { geometry, scratch, patches: scratch + simd.productBytes, chunk };
 }
 
+/** A pointwise convolution is one product over all pixels. */
+function planPointwise(simd: Simd, conv: ConvGeometry) {
+  return {
+    pixels: conv.batchSize * conv.outHeight * conv.outWidth,
+    inputs: conv.inChannels,
+    outputs: conv.outChannels,
+    scratch: simd.borrowScratch(simd.productBytes),
+  };
+}
+
 type FilterGradientCall = KernelCall<'x' | 'dy', tf.Conv2DBackpropFilterAttrs>;
 
 /** The gradient of a convolution by its filter. */
@@ -48,13 +58,8 @@ export function simdConvFilterGradient(
   const out = allocateFloats(backend, attrs.filterShape);
   const [x, dy, dw] = [simd.pointer(inputs.x), simd.pointer(inputs.dy), simd.pointer(out)];
   if (isPointwise(conv)) {
-    const [inputChannels, channels] = [conv.inChannels, conv.outChannels];
-    const pixels = conv.batchSize * conv.outHeight * conv.outWidth;
-    const scratch = simd.borrowScratch(simd.productBytes);
-    simd.run.product(
-      ...[inputChannels, channels, pixels, x, 1, inputChannels],
-      ...[dy, channels, 1, dw, channels, 0, scratch],
-    );
+    const { pixels, inputs: c, outputs: n, scratch } = planPointwise(simd, conv);
+    simd.run.product(c, n, pixels, x, 1, c, dy, n, 1, dw, n, 0, scratch);
     return out;
   }
   const plan = planPatches(simd, conv);
@@ -73,13 +78,8 @@ export function simdConvInputGradient(
   const out = allocateFloats(backend, attrs.inputShape);
   const [dy, w, dx] = [simd.pointer(inputs.dy), simd.pointer(inputs.filter), simd.pointer(out)];
   if (isPointwise(conv)) {
-    const [inputChannels, channels] = [conv.inChannels, conv.outChannels];
-    const pixels = conv.batchSize * conv.outHeight * conv.outWidth;
-    const scratch = simd.borrowScratch(simd.productBytes);
-    simd.run.product(
-      ...[pixels, inputChannels, channels, dy, channels, 1],
-      ...[w, 1, channels, dx, inputChannels, 0, scratch],
-    );
+    const { pixels, inputs: c, outputs: n, scratch } = planPointwise(simd, conv);
+    simd.run.product(pixels, c, n, dy, n, 1, w, 1, n, dx, c, 0, scratch);
     return out;
   }
   const plan = planPatches(simd, conv);
