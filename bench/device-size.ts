@@ -13,6 +13,10 @@ const ENTRIES = [
     name: 'apply to a model folder',
     code: "export { applyPayload, openLayersStore } from 'neural-diff/apply'",
   },
+  {
+    name: 'device kit with fast-apply',
+    code: "export * from 'neural-diff/apply'; export { createPatcher } from 'neural-diff/fast-apply'",
+  },
   { name: 'of which xxhash-wasm', code: "export { default } from 'xxhash-wasm'" },
 ];
 

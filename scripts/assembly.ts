@@ -13,6 +13,12 @@ const MODULES = [
     name: 'TRAINING_WASM',
     what: 'The training kernels',
   },
+  {
+    entry: 'src/kernels/assembly/patching.ts',
+    output: 'src/fast-apply/patching-wasm.ts',
+    name: 'PATCHING_WASM',
+    what: 'The patching kernels',
+  },
 ];
 
 /**

@@ -1,4 +1,5 @@
 import { applyPayload, planApply } from '../../src/apply/index.js';
+import { createPatcher } from '../../src/fast-apply/index.js';
 import { checkOutput, modelFolder, readPayload, writeCopy } from '../../src/node/index.js';
 import { type CommonFlags, type Io, printResult, remark } from '../io.js';
 import { withModel } from '../with-model.js';
@@ -19,15 +20,15 @@ export async function runApply(flags: ApplyFlags, io: Io): Promise<void> {
   const base = await modelFolder(flags.base);
   const payload = await readPayload(flags.payload);
   await checkOutput(out, { force });
-  const { signal } = io;
-  const fit = await withModel({ path: base }, (store) => planApply(store, payload, { signal }));
+  const options = { signal: io.signal, patcher: createPatcher() };
+  const fit = await withModel({ path: base }, (store) => planApply(store, payload, options));
   if (fit.problem) throw fit.problem;
   if (flags.dryRun) {
     printResult(io, flags, { json: { ...fit, dryRun: true }, lines: describePlan(fit) });
     return;
   }
   const { plan, ...result } = await writeCopy({ from: base, to: out, force }, (path) =>
-    withModel({ path, writable: true }, (store) => applyPayload(store, payload, { signal })),
+    withModel({ path, writable: true }, (store) => applyPayload(store, payload, options)),
   );
   const word = result.status === 'current' ? 'already current, copied' : 'applied';
   printResult(io, flags, {

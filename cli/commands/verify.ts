@@ -1,4 +1,5 @@
 import { type ApplyPlan, planApply } from '../../src/apply/index.js';
+import { createPatcher } from '../../src/fast-apply/index.js';
 import { readPayload } from '../../src/node/index.js';
 import { type CommonFlags, formatBytes, type Io, printResult } from '../io.js';
 import { withModel } from '../with-model.js';
@@ -13,7 +14,7 @@ export interface VerifyFlags extends CommonFlags {
 export async function runVerify(flags: VerifyFlags, io: Io): Promise<void> {
   const payload = await readPayload(flags.payload);
   const plan = await withModel({ path: flags.model }, (store) =>
-    planApply(store, payload, { signal: io.signal }),
+    planApply(store, payload, { signal: io.signal, patcher: createPatcher() }),
   );
   if (plan.problem) throw plan.problem;
   printResult(io, flags, { json: plan, lines: describePlan(plan) });

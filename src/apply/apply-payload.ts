@@ -1,5 +1,5 @@
 import { fingerprint, hex, NeuralDiffError, totalBytes, type WeightStore } from '../model/index.js';
-import { decodePayload, type Payload, tensorsOf } from '../payload/index.js';
+import { decodePayload, type Patcher, type Payload, tensorsOf } from '../payload/index.js';
 import { borrowChunks, changedRuns } from './chunks.js';
 import { type ApplyOptions, type ApplyPlan, planDecoded } from './plan.js';
 
@@ -37,7 +37,7 @@ export async function applyPayload(
   if (plan.status === 'current') return { status: 'current', fingerprint: plan.next, plan };
   options.signal?.throwIfAborted();
   const progress = holdErrors(options.onProgress);
-  await writeChanges(store, decoded, progress.call);
+  await writeChanges(store, decoded, { onProgress: progress.call, patcher: options.patcher });
   await store.flush();
   const found = hex(await readBack(store, { ...options, onProgress: progress.call }));
   if (found !== plan.next) {
@@ -67,11 +67,15 @@ function holdErrors(onProgress: OnProgress | undefined): { call: OnProgress; rel
   };
 }
 
-async function writeChanges(store: WeightStore, payload: Payload, onProgress: OnProgress): Promise<void> {
+async function writeChanges(
+  store: WeightStore,
+  payload: Payload,
+  { onProgress, patcher }: { onProgress: OnProgress; patcher: Patcher | undefined },
+): Promise<void> {
   const touched = new Set(payload.diff.ops.flatMap(tensorsOf));
   const bytesTotal = totalBytes(store.tensors.filter((info) => touched.has(info.name)));
   let bytesDone = 0;
-  for await (const chunk of borrowChunks(store, payload.diff, { touchedOnly: true })) {
+  for await (const chunk of borrowChunks(store, payload.diff, { touchedOnly: true, patcher })) {
     for (const { start, end } of changedRuns(chunk)) {
       await store.write(chunk.info.name, chunk.byteOffset + start, chunk.after.subarray(start, end));
     }

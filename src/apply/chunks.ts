@@ -2,11 +2,11 @@ import {
   byteLength,
   CHUNK_BYTES,
   canonicalOrder,
-  elementCount,
+  DTYPES,
   type TensorInfo,
   type WeightStore,
 } from '../model/index.js';
-import { type Diff, patchRange, tensorsOf } from '../payload/index.js';
+import { type Diff, type Patcher, plainPatcher, tensorsOf } from '../payload/index.js';
 
 /** A run of a tensor's bytes before and after a diff; both arrays are valid until the next chunk. */
 export interface Chunk {
@@ -20,11 +20,12 @@ export interface Chunk {
   readonly isLast: boolean;
 }
 
-/** Which tensors to walk, and how to stop. */
+/** Which tensors to walk, how to stop, and what patches them. */
 export interface ChunkOptions {
   /** Passes over the tensors that no op touches. */
   readonly touchedOnly?: boolean;
   readonly signal?: AbortSignal | undefined;
+  readonly patcher?: Patcher | undefined;
 }
 
 /**
@@ -37,8 +38,9 @@ export async function* borrowChunks(
   options: ChunkOptions = {},
 ): AsyncGenerator<Chunk> {
   const touched = new Set(diff.ops.flatMap(tensorsOf));
+  const { patcher = plainPatcher } = options;
   const before = new Uint8Array(CHUNK_BYTES);
-  const after = new Uint8Array(CHUNK_BYTES);
+  const after = patcher.allocate(CHUNK_BYTES);
   for (const info of canonicalOrder(store.tensors)) {
     const isTouched = touched.has(info.name);
     if (options.touchedOnly === true && !isTouched) continue;
@@ -50,23 +52,15 @@ export async function* borrowChunks(
       const original = before.subarray(0, length);
       await store.readInto(info.name, byteOffset, original);
       const patched = isTouched ? after.subarray(0, length) : original;
-      if (isTouched) patchCopy(diff, { info, byteOffset }, { original, patched });
+      if (isTouched) {
+        patched.set(original);
+        const startElement = byteOffset / DTYPES[info.dtype].bytes;
+        patcher.patch(diff.ops, info, { startElement, bytes: patched });
+      }
       yield { info, byteOffset, before: original, after: patched, isLast: byteOffset + length === total };
       byteOffset += length;
     } while (byteOffset < total);
   }
-}
-
-function patchCopy(
-  diff: Diff,
-  at: { info: TensorInfo; byteOffset: number },
-  arrays: { original: Uint8Array; patched: Uint8Array },
-): void {
-  arrays.patched.set(arrays.original);
-  const total = byteLength(at.info);
-  if (total === 0) return;
-  const elementBytes = total / elementCount(at.info);
-  patchRange(diff.ops, at.info, { startElement: at.byteOffset / elementBytes, bytes: arrays.patched });
 }
 
 /** Bytes compared and written as one: a page of common file systems. */

@@ -11,7 +11,14 @@ import {
   totalBytes,
   type WeightStore,
 } from '../model/index.js';
-import { decodePayload, type Meta, type Op, type Payload, tensorsOf } from '../payload/index.js';
+import {
+  decodePayload,
+  type Meta,
+  type Op,
+  type Patcher,
+  type Payload,
+  tensorsOf,
+} from '../payload/index.js';
 import { borrowChunks, type Chunk, changedRuns } from './chunks.js';
 import { compareDirectories } from './directory.js';
 
@@ -29,6 +36,8 @@ export interface ApplyOptions {
   readonly sha256?: Sha256;
   /** Honoured until the first write; from then on the payload is applied to its end. */
   readonly signal?: AbortSignal;
+  /** What computes the patched weights; the plain arithmetic unless given. `neural-diff/fast-apply` has a faster one. */
+  readonly patcher?: Patcher;
   readonly onProgress?: (progress: ApplyProgress) => void;
 }
 
@@ -119,7 +128,7 @@ async function walkBase(store: WeightStore, payload: Payload, options: ApplyOpti
   const tallies: TensorTally[] = [];
   let tally: TensorTally | undefined;
   let bytesDone = 0;
-  for await (const chunk of borrowChunks(store, payload.diff, { signal: options.signal })) {
+  for await (const chunk of borrowChunks(store, payload.diff, options)) {
     tally ??= new TensorTally(chunk.info, hash);
     await tally.add(chunk);
     bytesDone += chunk.before.length;

@@ -14,5 +14,6 @@ export {
 } from './diff.js';
 export { MAGIC } from './header.js';
 export { MAX_BLOCK, MAX_BUCKETS, MAX_PAYLOAD_BYTES } from './limits.js';
-export { patchRange } from './patch.js';
+export { lowerBound, patchRange } from './patch.js';
+export { type Patcher, plainPatcher } from './patcher.js';
 export { placeBlock, tensorSeed } from './placement.js';

@@ -113,7 +113,7 @@ function patchSparse(op: SparseOp, { start, end, add }: Target): void {
 }
 
 /** @returns the index of the first position that is not below `least` */
-function lowerBound(positions: Uint32Array, least: number): number {
+export function lowerBound(positions: Uint32Array, least: number): number {
   let low = 0;
   let high = positions.length;
   while (low < high) {

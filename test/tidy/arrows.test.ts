@@ -11,11 +11,12 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'sparse-diff': ['model', 'payload', 'kernels', 'train'],
   'hash-diff': ['model', 'payload', 'kernels', 'train'],
   apply: ['model', 'payload'],
+  'fast-apply': ['model', 'payload'],
   node: ['model', 'payload'],
   recipe: ['model', 'tfjs', 'train', 'sparse-diff', 'hash-diff', 'node'],
   sweep: ['model', 'train', 'recipe'],
   src: ['model', 'payload'],
-  cli: ['src', 'train', 'apply', 'node', 'recipe', 'sweep'],
+  cli: ['src', 'train', 'apply', 'fast-apply', 'node', 'recipe', 'sweep'],
 };
 
 /** The rooms through which each outside package comes in. */

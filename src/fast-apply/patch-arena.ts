@@ -1,0 +1,97 @@
+import { DTYPES, type TensorInfo } from '../model/index.js';
+import {
+  type DenseOp,
+  type HashOp,
+  lowerBound,
+  MAX_BLOCK,
+  type Op,
+  patchRange,
+  type SparseOp,
+  tensorSeed,
+} from '../payload/index.js';
+import { type Arena, PIECE } from './arena.js';
+import { MAX_TABLE_BUCKETS } from './tables.js';
+
+/** A run of a tensor's elements in the memory of an arena. */
+interface Target {
+  readonly info: TensorInfo;
+  /** The first element's number in its tensor. */
+  readonly startElement: number;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Applies ops to a range that lies in an arena.
+ *
+ * @param arena the arena
+ * @param ops ops that touch the tensor, in order
+ * @param target the range
+ */
+export function patchArena(arena: Arena, ops: readonly Op[], target: Target): void {
+  for (const op of ops) {
+    if (!canPatch(op, target.info)) patchRange([op], target.info, target);
+    else if (op.kind === 'hash') patchHash(arena, op, target);
+    else if (op.kind === 'sparse') patchSparse(arena, op, target);
+    else patchDense(arena, op, target);
+  }
+}
+
+/**
+ * @returns whether the kernels take an op: scales must be float32, and whole for integers, as payloads have them; the
+ *   buckets must fit into the room for tables
+ */
+export function canPatch(op: Op, info: TensorInfo): boolean {
+  const isInteger = DTYPES[info.dtype].kind === 'integer';
+  if (op.kind !== 'hash') return isScale(op.scale, isInteger);
+  const { block, buckets, tensors } = op;
+  if (block > MAX_BLOCK || buckets.values.length > MAX_TABLE_BUCKETS) return false;
+  if (isInteger && buckets.coding === 'float') return false;
+  return tensors.every(({ tensor, scale }) => tensor !== info.name || isScale(scale, isInteger));
+}
+
+function isScale(scale: number, isInteger: boolean): boolean {
+  if (isInteger) return Number.isInteger(scale) && scale > 0 && scale < 2 ** 24;
+  return Math.fround(scale) === scale && scale > 0;
+}
+
+function patchHash({ kernels, tables }: Arena, op: HashOp, { info, startElement, bytes }: Target): void {
+  const { code, bytes: size, kind } = DTYPES[info.dtype];
+  const ordinal = op.tensors.findIndex(({ tensor }) => tensor === info.name);
+  const { scale } = op.tensors[ordinal] as { scale: number };
+  const { values } = op.buckets;
+  kernels.patchHash(
+    code,
+    bytes.byteOffset,
+    bytes.length / size,
+    Math.floor(startElement / op.block),
+    startElement % op.block,
+    op.block,
+    tensorSeed(op.seed, ordinal),
+    values.length,
+    tables.locate(values, scale, kind),
+  );
+}
+
+function patchSparse(arena: Arena, op: SparseOp, { info, startElement, bytes }: Target): void {
+  const { code, bytes: size } = DTYPES[info.dtype];
+  const end = lowerBound(op.positions, startElement + bytes.length / size);
+  for (let start = lowerBound(op.positions, startElement); start < end; start += PIECE) {
+    const count = Math.min(PIECE, end - start);
+    const { positions, levels } = arena.putSparse(
+      op.positions.subarray(start, start + count),
+      op.levels.subarray(start, start + count),
+    );
+    arena.kernels.patchSparse(code, bytes.byteOffset, startElement, positions, levels, count, op.scale);
+  }
+}
+
+function patchDense(arena: Arena, op: DenseOp, { info, startElement, bytes }: Target): void {
+  const { code, bytes: size } = DTYPES[info.dtype];
+  const elements = bytes.length / size;
+  for (let start = 0; start < elements; start += PIECE) {
+    const count = Math.min(PIECE, elements - start);
+    const first = startElement + start;
+    const levels = arena.putDense(op.levels.subarray(first, first + count));
+    arena.kernels.patchDense(code, bytes.byteOffset + start * size, levels, count, op.scale);
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * Four neighbouring elements of a tensor in the four lanes of a vector, whatever their size in memory. The type
+ * parameter stands for the dtype: f32 float32, u16 float16, i16 bfloat16, i8 int8 and uint8, i32 int32. Halves and
+ * bytes take the low end of a lane.
+ */
+@inline
+export function loadFour<T>(at: usize): v128 {
+  if (sizeof<T>() == 4) return v128.load(at);
+  if (sizeof<T>() == 2) return v128.load_ext<u16>(at);
+  return i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load_zero<u32>(at)));
+}
+
+/** Stores what `loadFour` loads. */
+@inline
+export function storeFour<T>(at: usize, lanes: v128): void {
+  if (sizeof<T>() == 4) v128.store(at, lanes);
+  else if (sizeof<T>() == 2) v128.store_lane<u64>(at, i16x8.narrow_i32x4_u(lanes, lanes), 0);
+  else v128.store_lane<u32>(at, i8x16.shuffle(lanes, lanes, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12), 0);
+}
+
+/** One element in the first lane. */
+@inline
+export function loadOne<T>(at: usize): v128 {
+  if (sizeof<T>() == 4) return v128.load_zero<u32>(at);
+  if (sizeof<T>() == 2) return i32x4.splat(load<u16>(at));
+  return i32x4.splat(load<u8>(at));
+}
+
+/** Stores what `loadOne` loads. */
+@inline
+export function storeOne<T>(at: usize, lanes: v128): void {
+  if (sizeof<T>() == 4) v128.store_lane<u32>(at, lanes, 0);
+  else if (sizeof<T>() == 2) v128.store_lane<u16>(at, lanes, 0);
+  else v128.store_lane<u8>(at, lanes, 0);
+}
