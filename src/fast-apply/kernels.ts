@@ -13,6 +13,7 @@ export interface Kernels {
       seed: number,
       buckets: number,
       table: number,
+      tableBytes: number,
     ]
   ): void;
   patchSparse(

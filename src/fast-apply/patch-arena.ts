@@ -10,7 +10,7 @@ import {
   tensorSeed,
 } from '../payload/index.js';
 import { type Arena, PIECE } from './arena.js';
-import { MAX_TABLE_BUCKETS } from './tables.js';
+import { MAX_TABLE_BUCKETS, tableBytes } from './tables.js';
 
 /** A run of a tensor's elements in the memory of an arena. */
 interface Target {
@@ -69,6 +69,7 @@ function patchHash({ kernels, tables }: Arena, op: HashOp, { info, startElement,
     tensorSeed(op.seed, ordinal),
     values.length,
     tables.locate(values, scale, kind),
+    tableBytes(values.length),
   );
 }
 

@@ -1,17 +1,25 @@
 import { type HashOp, MAX_BLOCK } from '../payload/index.js';
 
-/** Four-byte values for which there is room: 16 MiB. */
-export const MAX_TABLE_VALUES = 2 ** 22;
+/** Four-byte values for which there is room: 32 MiB. */
+export const MAX_TABLE_VALUES = 2 ** 23;
 
 /** What stands behind the last bucket's value, so that no run of neighbours has to wrap: the first ones anew. */
 const EXTRA = MAX_BLOCK - 1;
 
-/** Buckets that a table may have. */
-export const MAX_TABLE_BUCKETS = MAX_TABLE_VALUES - EXTRA;
+/** Buckets that a table may have: it is there twice. */
+export const MAX_TABLE_BUCKETS = MAX_TABLE_VALUES / 2 - EXTRA;
+
+/** @returns the bytes from a table to the one with the opposite signs, which follows it */
+export function tableBytes(bucketCount: number): number {
+  return 4 * (bucketCount + EXTRA);
+}
 
 type BucketValues = HashOp['buckets']['values'];
 
-/** Bucket values times a scale, in wasm memory. They are kept until the room is needed for others. */
+/**
+ * Bucket values times a scale, in wasm memory, each table followed by one with the opposite signs. They are kept until
+ * the room is needed for others.
+ */
 export class Tables {
   readonly #start: number;
   readonly #floats: Float32Array;
@@ -41,26 +49,30 @@ export class Tables {
     const known = this.#known.get(values)?.get(key);
     if (known !== undefined) return known;
     const count = values.length + EXTRA;
-    if (this.#used + count > MAX_TABLE_VALUES) {
+    if (this.#used + 2 * count > MAX_TABLE_VALUES) {
       this.#known = new WeakMap();
       this.#used = 0;
     }
-    fill(
-      (kind === 'float' ? this.#floats : this.#integers).subarray(this.#used, this.#used + count),
-      values,
-      scale,
-    );
+    const table = kind === 'float' ? this.#floats : this.#integers;
+    fill(table.subarray(this.#used, this.#used + count), values, scale);
+    fill(table.subarray(this.#used + count, this.#used + 2 * count), values, -scale);
     const address = this.#start + 4 * this.#used;
-    this.#used += count;
+    this.#used += 2 * count;
     const scales = this.#known.get(values) ?? new Map<number, number>();
     this.#known.set(values, scales.set(key, address));
     return address;
   }
 }
 
-/** Storing into the table rounds the product, which is exact in a double, once. */
+/**
+ * Storing into the table rounds the product, which is exact in a double, once. Zeros of floats become negative: adding
+ * -0 leaves any number as it is, 0 and -0 among them.
+ */
 function fill(table: Float32Array | Int32Array, values: BucketValues, scale: number): void {
   const count = values.length;
-  for (let i = 0; i < count; i++) table[i] = (values[i] as number) * scale;
+  for (let i = 0; i < count; i++) {
+    table[i] = (values[i] as number) * scale;
+    if (table[i] === 0) table[i] = -0;
+  }
   for (let i = count; i < table.length; i++) table[i] = table[i - count] as number;
 }

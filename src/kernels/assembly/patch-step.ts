@@ -10,14 +10,6 @@ export function valuesOf<T>(products: v128): v128 {
   return isFloat<T>() || sizeof<T>() == 2 ? products : i32x4.trunc_sat_f32x4_s(products);
 }
 
-/** Values with the sign turned in the lanes where the highest bit of `signs` is set. */
-@inline
-export function withSigns<T>(values: v128, signs: v128): v128 {
-  if (isFloat<T>() || sizeof<T>() == 2) return v128.xor(values, signs);
-  const mask = i32x4.shr_s(signs, 31);
-  return i32x4.sub(v128.xor(values, mask), mask);
-}
-
 /** Adds values to elements, rounding once; where a value is zero, all bits of the element stay. */
 @inline
 export function added<T>(lanes: v128, values: v128): v128 {
@@ -41,4 +33,22 @@ export function patchFour<T>(at: usize, values: v128): void {
 @inline
 export function patchOne<T>(at: usize, values: v128): void {
   storeOne<T>(at, added<T>(loadOne<T>(at), values));
+}
+
+/** Adds to eight neighbouring float32. Their sums are looked through for NaN together: it is rare. */
+@inline
+export function patchEight(at: usize, low: v128, high: v128): void {
+  const first = f32x4.add(v128.load(at), low);
+  const second = f32x4.add(v128.load(at, 16), high);
+  const both = f32x4.add(first, second);
+  if (v128.any_true(f32x4.ne(both, both))) patchEightWithNaN(at, low, high);
+  else {
+    v128.store(at, first);
+    v128.store(at, second, 16);
+  }
+}
+
+function patchEightWithNaN(at: usize, low: v128, high: v128): void {
+  patchFour<f32>(at, low);
+  patchFour<f32>(at + 16, high);
 }

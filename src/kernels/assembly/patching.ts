@@ -15,12 +15,13 @@ export function patchHash(
   seed: u32,
   buckets: u32,
   table: usize,
+  tableBytes: u32,
 ): void {
-  if (dtype == FLOAT32) hash<f32>(data, count, index, skipped, block, seed, buckets, table);
-  else if (dtype == FLOAT16) hash<u16>(data, count, index, skipped, block, seed, buckets, table);
-  else if (dtype == BFLOAT16) hash<i16>(data, count, index, skipped, block, seed, buckets, table);
-  else if (dtype == INT32) hash<i32>(data, count, index, skipped, block, seed, buckets, table);
-  else hash<i8>(data, count, index, skipped, block, seed, buckets, table);
+  if (dtype == FLOAT32) hash<f32>(data, count, index, skipped, block, seed, buckets, table, tableBytes);
+  else if (dtype == FLOAT16) hash<u16>(data, count, index, skipped, block, seed, buckets, table, tableBytes);
+  else if (dtype == BFLOAT16) hash<i16>(data, count, index, skipped, block, seed, buckets, table, tableBytes);
+  else if (dtype == INT32) hash<i32>(data, count, index, skipped, block, seed, buckets, table, tableBytes);
+  else hash<i8>(data, count, index, skipped, block, seed, buckets, table, tableBytes);
 }
 
 /** `patchSparse` of a dtype. */
