@@ -1,4 +1,4 @@
-import { BitReader, BitWriter } from './bits.js';
+import { BitWriter } from './bits.js';
 import { corrupt } from './corrupt.js';
 
 /** Largest Rice parameter: gaps beyond 2^24 fall back on the unary part. */
@@ -80,26 +80,67 @@ export interface SparseBounds {
  * @throws NeuralDiffError `corrupt-payload`
  */
 export function decodeSparse(body: Uint8Array, bounds: SparseBounds): SparseValues {
-  const { count, bits, rice, elements } = bounds;
+  const { count, bits, rice } = bounds;
   if (rice > MAX_RICE) throw corrupt(`expected a Rice parameter up to ${MAX_RICE}, got ${rice}`);
   const leastBits = count * (1 + rice + bits);
   if (leastBits > 8 * body.length)
     throw corrupt(`${count} changed weights do not fit into ${body.length} bytes`);
-  const reader = new BitReader(body);
+  return readSparse(padded(body), body.length, bounds);
+}
+
+/** Bytes that are looked at behind the last one: a code of up to 33 bits begins before it is seen to be cut off. */
+const PADDING = 16;
+
+function padded(body: Uint8Array): DataView {
+  const bytes = new Uint8Array(body.length + PADDING);
+  bytes.set(body);
+  return new DataView(bytes.buffer);
+}
+
+/** Looks at 32 bits at a time, from the bit `shift` of the byte `at` on: mostly a whole gap and its level. */
+function readSparse(view: DataView, byteLength: number, bounds: SparseBounds): SparseValues {
+  const { count, bits, rice, elements } = bounds;
   const positions = new Uint32Array(count);
   const levels = new Int16Array(count);
-  let position = -1;
+  const width = rice + bits;
+  let [at, shift, position] = [0, 0, -1];
   for (let i = 0; i < count; i++) {
-    let gap = 0;
-    while (reader.read(1) === 1) gap += 2 ** rice;
-    position += 1 + gap + reader.read(rice);
+    let window = look(view, at, shift);
+    let ones = Math.clz32(~window);
+    let gap = ones << rice;
+    if (ones + width < 32) {
+      window <<= ones + 1;
+      shift += ones + 1;
+    } else {
+      let beyond = 0;
+      for (; ones === 32; ones = Math.clz32(~look(view, at, shift))) {
+        beyond += 32;
+        at += 4;
+      }
+      gap = (beyond + ones) * 2 ** rice;
+      shift += ones + 1;
+      at += shift >>> 3;
+      shift &= 7;
+      window = look(view, at, shift);
+    }
+    const code = window >>> (32 - width);
+    shift += width;
+    at += shift >>> 3;
+    shift &= 7;
+    if (at >= byteLength && at + shift > byteLength) throw corrupt('an op ends in the middle of a value');
+    position += 1 + gap + (code >>> bits);
     if (position >= elements)
       throw corrupt(`a position of ${position} is outside a tensor of ${elements} elements`);
     positions[i] = position;
-    const code = reader.read(bits);
-    const magnitude = (code & ((1 << (bits - 1)) - 1)) + 1;
-    levels[i] = code >>> (bits - 1) === 1 ? -magnitude : magnitude;
+    const sign = (code << (32 - bits)) >> 31;
+    levels[i] = (((code & ((1 << (bits - 1)) - 1)) + 1) ^ sign) - sign;
   }
-  reader.expectEnd();
+  const isFilled = shift > 0 && (view.getUint8(at) << shift) & 0xff;
+  if (at + (shift > 0 ? 1 : 0) < byteLength || isFilled) throw corrupt('an op has bytes left over');
   return { positions, levels };
+}
+
+/** @returns the 32 bits from a bit on, the first of them highest */
+function look(view: DataView, at: number, shift: number): number {
+  return (view.getUint32(at) << shift) | (view.getUint8(at + 4) >>> (8 - shift));
 }
