@@ -10,8 +10,8 @@ type Range = Parameters<Patcher['patch']>[2];
  * Makes a patcher whose arithmetic runs in WebAssembly, four weights at a time, and gives the bits of `patchRange`.
  *
  * Every array that it allocates lies in a wasm memory of its own, which never grows. Other arrays are copied through
- * one of 1 MiB, unless only sparse ops touch them. Where no wasm memory is to be had, and for hash ops of more than
- * 4,193,281 buckets, `patchRange` does the work.
+ * one of 1 MiB, unless only sparse ops touch them. Where no wasm memory is to be had, and for hash ops with more
+ * buckets than there is room for (`MAX_TABLE_BUCKETS`, `MAX_BYTE_BUCKETS`), `patchRange` does the work.
  *
  * @returns the patcher
  * @throws ReferenceError, WebAssembly.CompileError or another error of the runtime where it has no WebAssembly, or none

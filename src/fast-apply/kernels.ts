@@ -16,6 +16,19 @@ export interface Kernels {
       tableBytes: number,
     ]
   ): void;
+  patchBytes(
+    ...args: [
+      data: number,
+      count: number,
+      index: number,
+      skipped: number,
+      block: number,
+      seed: number,
+      buckets: number,
+      table: number,
+      scale: number,
+    ]
+  ): void;
   patchSparse(
     ...args: [
       dtype: number,

@@ -10,7 +10,7 @@ import {
   tensorSeed,
 } from '../payload/index.js';
 import { type Arena, PIECE } from './arena.js';
-import { MAX_TABLE_BUCKETS, tableBytes } from './tables.js';
+import { MAX_BYTE_BUCKETS, MAX_TABLE_BUCKETS, tableBytes } from './tables.js';
 
 /** A run of a tensor's elements in the memory of an arena. */
 interface Target {
@@ -44,7 +44,8 @@ export function canPatch(op: Op, info: TensorInfo): boolean {
   const isInteger = DTYPES[info.dtype].kind === 'integer';
   if (op.kind !== 'hash') return isScale(op.scale, isInteger);
   const { block, buckets, tensors } = op;
-  if (block > MAX_BLOCK || buckets.values.length > MAX_TABLE_BUCKETS) return false;
+  const most = takesBytes(op, info) ? MAX_BYTE_BUCKETS : MAX_TABLE_BUCKETS;
+  if (block > MAX_BLOCK || buckets.values.length > most) return false;
   if (isInteger && buckets.coding === 'float') return false;
   return tensors.every(({ tensor, scale }) => tensor !== info.name || isScale(scale, isInteger));
 }
@@ -59,18 +60,18 @@ function patchHash({ kernels, tables }: Arena, op: HashOp, { info, startElement,
   const ordinal = op.tensors.findIndex(({ tensor }) => tensor === info.name);
   const { scale } = op.tensors[ordinal] as { scale: number };
   const { values } = op.buckets;
-  kernels.patchHash(
-    code,
-    bytes.byteOffset,
-    bytes.length / size,
-    Math.floor(startElement / op.block),
-    startElement % op.block,
-    op.block,
-    tensorSeed(op.seed, ordinal),
-    values.length,
-    tables.locate(values, scale, kind),
-    tableBytes(values.length),
-  );
+  const count = bytes.length / size;
+  const index = Math.floor(startElement / op.block);
+  const skipped = startElement % op.block;
+  const seed = tensorSeed(op.seed, ordinal);
+  const place = [bytes.byteOffset, count, index, skipped, op.block, seed, values.length] as const;
+  if (takesBytes(op, info)) kernels.patchBytes(...place, tables.locateBytes(values), scale);
+  else kernels.patchHash(code, ...place, tables.locate(values, scale, kind), tableBytes(values.length));
+}
+
+/** @returns whether the kernels read an op's buckets from a table of bytes */
+function takesBytes({ block, buckets }: HashOp, info: TensorInfo): boolean {
+  return info.dtype === 'float32' && buckets.coding !== 'float' && (block === 1 || block % 8 === 0);
 }
 
 function patchSparse(arena: Arena, op: SparseOp, { info, startElement, bytes }: Target): void {

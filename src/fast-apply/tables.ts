@@ -9,6 +9,9 @@ const EXTRA = MAX_BLOCK - 1;
 /** Buckets that a table may have: it is there twice. */
 export const MAX_TABLE_BUCKETS = MAX_TABLE_VALUES / 2 - EXTRA;
 
+/** Buckets that a table of bytes may have. */
+export const MAX_BYTE_BUCKETS = 4 * MAX_TABLE_VALUES - EXTRA;
+
 /** @returns the bytes from a table to the one with the opposite signs, which follows it */
 export function tableBytes(bucketCount: number): number {
   return 4 * (bucketCount + EXTRA);
@@ -24,7 +27,8 @@ export class Tables {
   readonly #start: number;
   readonly #floats: Float32Array;
   readonly #integers: Int32Array;
-  /** Addresses by buckets, then by scale, which is negative for integers. */
+  readonly #bytes: Int8Array;
+  /** Addresses by buckets, then by scale, which is negative for integers, 0 for tables of bytes. */
   #known = new WeakMap<BucketValues, Map<number, number>>();
   #used = 0;
 
@@ -36,6 +40,7 @@ export class Tables {
     this.#start = start;
     this.#floats = new Float32Array(buffer, start, MAX_TABLE_VALUES);
     this.#integers = new Int32Array(buffer, start, MAX_TABLE_VALUES);
+    this.#bytes = new Int8Array(buffer, start, 4 * MAX_TABLE_VALUES);
   }
 
   /**
@@ -49,18 +54,39 @@ export class Tables {
     const known = this.#known.get(values)?.get(key);
     if (known !== undefined) return known;
     const count = values.length + EXTRA;
-    if (this.#used + 2 * count > MAX_TABLE_VALUES) {
+    const first = this.#reserve(values, key, 2 * count);
+    const table = kind === 'float' ? this.#floats : this.#integers;
+    fill(table.subarray(first, first + count), values, scale);
+    fill(table.subarray(first + count, first + 2 * count), values, -scale);
+    return this.#start + 4 * first;
+  }
+
+  /**
+   * @param values at most `MAX_BYTE_BUCKETS` whole buckets
+   * @returns the address of a table of them as they are, i8 each
+   */
+  locateBytes(values: BucketValues): number {
+    const known = this.#known.get(values)?.get(0);
+    if (known !== undefined) return known;
+    const count = values.length + EXTRA;
+    const first = 4 * this.#reserve(values, 0, Math.ceil(count / 4));
+    const table = this.#bytes.subarray(first, first + count);
+    table.set(values);
+    for (let i = values.length; i < count; i++) table[i] = table[i - values.length] as number;
+    return this.#start + first;
+  }
+
+  /** @returns the first of `count` four-byte values that are free, and remembers whose they are */
+  #reserve(values: BucketValues, key: number, count: number): number {
+    if (this.#used + count > MAX_TABLE_VALUES) {
       this.#known = new WeakMap();
       this.#used = 0;
     }
-    const table = kind === 'float' ? this.#floats : this.#integers;
-    fill(table.subarray(this.#used, this.#used + count), values, scale);
-    fill(table.subarray(this.#used + count, this.#used + 2 * count), values, -scale);
-    const address = this.#start + 4 * this.#used;
-    this.#used += 2 * count;
+    const first = this.#used;
+    this.#used += count;
     const scales = this.#known.get(values) ?? new Map<number, number>();
-    this.#known.set(values, scales.set(key, address));
-    return address;
+    this.#known.set(values, scales.set(key, this.#start + 4 * first));
+    return first;
   }
 }
 

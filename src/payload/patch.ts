@@ -134,14 +134,15 @@ function patchHash(op: HashOp, tensor: string, range: Target): void {
   const ordinal = op.tensors.findIndex((hashed) => hashed.tensor === tensor);
   if (ordinal < 0) return;
   const scale = (op.tensors[ordinal] as { scale: number }).scale;
-  const values = op.buckets.values;
+  const { values } = op.buckets;
   const seed = tensorSeed(op.seed, ordinal);
   let index = Math.floor(range.start / op.block);
   for (let start = index * op.block; start < range.end; start += op.block, index++) {
     const place = placeBlock(index, seed, values.length);
     const signed = place & 1 ? -scale : scale;
     const from = Math.max(start, range.start);
-    let bucket = ((place >>> 1) + from - start) % values.length;
+    let bucket = place >>> 1;
+    if (from > start) bucket = (bucket + from - start) % values.length;
     for (let i = from; i < Math.min(start + op.block, range.end); i++) {
       range.add(i - range.start, Math.fround((values[bucket] as number) * signed));
       bucket = bucket + 1 === values.length ? 0 : bucket + 1;

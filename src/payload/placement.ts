@@ -25,7 +25,8 @@ export function tensorSeed(seed: number, ordinal: number): number {
  * Places one block.
  *
  * The hash's lowest bit is the sign of the block (1: negative); the upper 31 bits choose the first bucket by
- * multiplication: `floor(bits * bucketCount / 2^31)`, done in two halves so that every step is exact in a double.
+ * multiplication: `floor(bits * bucketCount / 2^31)`, done in two halves so that every step is exact in a double, or in
+ * 32 bits for few buckets.
  *
  * @param index the block's number in its tensor
  * @param seed the tensor's seed
@@ -36,6 +37,10 @@ export function placeBlock(index: number, seed: number, bucketCount: number): nu
   const hash = xxh32(index, seed);
   const high = hash >>> 17;
   const low = (hash >>> 1) & 0xffff;
+  if (bucketCount <= 0x10000) {
+    const first = (Math.imul(high, bucketCount) + (Math.imul(low, bucketCount) >>> 16)) >>> 15;
+    return 2 * first + (hash & 1);
+  }
   const first = Math.floor((high * bucketCount + Math.floor((low * bucketCount) / 0x10000)) / 0x8000);
   return 2 * first + (hash & 1);
 }

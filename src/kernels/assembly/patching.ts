@@ -1,6 +1,8 @@
 import { patchHash as hash } from './patch-hash';
 import { patchDense as dense, patchSparse as sparse } from './patch-levels';
 
+export { patchBytes } from './patch-bytes';
+
 /** Numbers that stand for dtypes in payloads; int8 and uint8 add alike. */
 const FLOAT32: i32 = 1, FLOAT16: i32 = 2, BFLOAT16: i32 = 3, INT32: i32 = 6;
 
