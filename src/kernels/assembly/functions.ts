@@ -1,12 +1,18 @@
+/** Adding it to a small number rounds that to a whole one, which then stands in the lowest bits. */
+const ROUNDER: f32 = 12582912;
+
 /**
- * e to the x in four lanes, within 2 units of the last place; below -87.3 zero, above 88 infinity.
+ * e to the x in four lanes, within 2 units of the last place; beyond -87 and 87, that of the bound, so that
+ * neither it nor its inverse is subnormal.
  *
  * Source: S. L. Moshier, Cephes Math Library, `expf`.
  */
 @inline
 export function exp4(x: v128): v128 {
-  const bounded = f32x4.max(f32x4.min(x, f32x4.splat(88)), f32x4.splat(-87.3));
-  const n = f32x4.nearest(f32x4.mul(bounded, f32x4.splat(1.44269504)));
+  // Unlike min and max, these are one instruction each; NaN goes through them.
+  const bounded = f32x4.pmax(f32x4.pmin(x, f32x4.splat(87)), f32x4.splat(-87));
+  const rounded = f32x4.add(f32x4.mul(bounded, f32x4.splat(1.44269504)), f32x4.splat(ROUNDER));
+  const n = f32x4.sub(rounded, f32x4.splat(ROUNDER));
   let r = f32x4.sub(bounded, f32x4.mul(n, f32x4.splat(0.693359375)));
   r = f32x4.add(r, f32x4.mul(n, f32x4.splat(2.12194440e-4)));
   let p = f32x4.add(f32x4.mul(r, f32x4.splat(1.9875691500e-4)), f32x4.splat(1.3981999507e-3));
@@ -15,13 +21,8 @@ export function exp4(x: v128): v128 {
   p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.6666665459e-1));
   p = f32x4.add(f32x4.mul(p, r), f32x4.splat(5.0000001201e-1));
   p = f32x4.add(f32x4.add(f32x4.mul(f32x4.mul(p, r), r), r), f32x4.splat(1));
-  const power = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
-  const result = f32x4.mul(p, power);
-  const isTiny = f32x4.lt(x, f32x4.splat(-87.3));
-  const isHuge = f32x4.gt(x, f32x4.splat(88));
-  const finite = v128.andnot(result, isTiny);
-  const isNumber = f32x4.eq(x, x);
-  return v128.bitselect(v128.bitselect(f32x4.splat(Infinity), finite, isHuge), x, isNumber);
+  const exponent = i32x4.sub(rounded, i32x4.splat(reinterpret<i32>(ROUNDER) - 127));
+  return f32x4.mul(p, i32x4.shl(exponent, 23));
 }
 
 /** 1 / (1 + e^-x) in four lanes. */
@@ -35,7 +36,7 @@ export function sigmoid4(x: v128): v128 {
 @inline
 export function hardSigmoid4(x: v128): v128 {
   const line = f32x4.add(f32x4.mul(x, f32x4.splat(0.2)), f32x4.splat(0.5));
-  return f32x4.min(f32x4.max(line, f32x4.splat(0)), f32x4.splat(1));
+  return f32x4.pmin(f32x4.pmax(line, f32x4.splat(0)), f32x4.splat(1));
 }
 
 /**
@@ -67,7 +68,7 @@ export function tanh4(x: v128): v128 {
 @inline
 export function log4(given: v128): v128 {
   const one = f32x4.splat(1);
-  const x = f32x4.max(given, f32x4.splat(1.17549435e-38));
+  const x = f32x4.pmax(given, f32x4.splat(1.17549435e-38));
   let e = f32x4.convert_i32x4_s(i32x4.sub(i32x4.shr_u(x, 23), i32x4.splat(126)));
   let m = v128.or(v128.and(x, i32x4.splat(0x007fffff)), i32x4.splat(0x3f000000));
   const isSmall = f32x4.lt(m, f32x4.splat(0.707106781));

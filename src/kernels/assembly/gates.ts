@@ -1,8 +1,11 @@
 import { log4, sigmoid4 } from './functions';
 import { loadPart, storePart } from './parts';
 
+/** What is open less than this is shut: products with smaller gates are subnormal, and slow. */
+const LEAST_GATE: f32 = 1e-18;
+
 /**
- * Soft gates by saliency: `sigmoid((log s - log threshold) / temperature)`, and 0 where the saliency is 0.
+ * Soft gates by saliency: `sigmoid((log s - log threshold) / temperature)`, and 0 where that is next to nothing.
  *
  * @param change changes of weights [count]
  * @param fisher what a squared change costs [count], or 0: then the saliency is the change's magnitude
@@ -23,7 +26,7 @@ export function openGates(
     const saliency = fisher ? f32x4.mul(f32x4.mul(loadPart(fisher, isWhole), x), x) : f32x4.abs(x);
     const distance = f32x4.sub(log4(saliency), f32x4.splat(logThreshold));
     const gate = sigmoid4(f32x4.mul(distance, f32x4.splat(inverseTemperature)));
-    storePart(gates, v128.and(gate, f32x4.gt(saliency, f32x4.splat(0))), isWhole);
+    storePart(gates, v128.and(gate, f32x4.gt(gate, f32x4.splat(LEAST_GATE))), isWhole);
     const width: usize = isWhole ? 16 : 4;
     change += width;
     gates += width;

@@ -33,9 +33,12 @@ export function openGates(
     const saliency = fisher ? tf.mul(tf.mul(fisher, change), change) : tf.abs(change);
     const distance = tf.sub(tf.log(tf.maximum(saliency, LEAST_NORMAL)), attrs.logThreshold);
     const open = tf.sigmoid(tf.mul(distance, attrs.inverseTemperature));
-    gates.assign(tf.mul(open, tf.cast(tf.greater(saliency, 0), 'float32')));
+    gates.assign(tf.mul(open, tf.cast(tf.greater(open, LEAST_GATE), 'float32')));
   });
 }
+
+/** What is open less than this is shut. */
+const LEAST_GATE = 1e-18;
 
 /** The least normal float32. */
 const LEAST_NORMAL = 2 ** -126;
