@@ -18,6 +18,7 @@ import { overrideBatchNorm } from './layers/batch-norm.js';
 import { overrideRecurrentLayers } from './layers/recurrent.js';
 import { simdBatchNorm } from './simd/batch-norm.js';
 import {
+  simdConv,
   simdConvFilterGradient,
   simdConvInputGradient,
   simdDepthwiseFilterGradient,
@@ -60,6 +61,8 @@ export function registerTrainingKernels({ simd = true }: KernelOptions = {}): vo
   }
   const register = <Call extends AnyCall>(kernelName: string, kernels: Kernels<Call>) =>
     registerKernel(kernelName, simd ? kernels : { ...kernels, simd: undefined });
+  register('Conv2D', { composed: (call, stock) => stock(call), simd: simdConv });
+  register('FusedConv2D', { composed: (call, stock) => stock(call), simd: simdConv });
   register('Conv2DBackpropFilter', { composed: conv2dFilterGradient, simd: simdConvFilterGradient });
   register('Conv2DBackpropInput', { composed: conv2dInputGradient, simd: simdConvInputGradient });
   register('DepthwiseConv2dNativeBackpropFilter', {

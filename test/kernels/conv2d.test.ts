@@ -71,12 +71,45 @@ function inputGradient(c: Case): tf.Tensor {
   return runKernel('Conv2DBackpropInput', inputs, { ...attrsOf(c), inputShape: c.input });
 }
 
+/** Forward in one kernel with bias and activation, on enough images for SIMD to pay. */
+const forward =
+  (activation: 'linear' | 'relu') =>
+  (c: Case): tf.Tensor => {
+    const [, ...image] = c.input;
+    return tf.fused.conv2d({
+      x: seededTensor(5, [9, ...image]) as tf.Tensor4D,
+      filter: seededTensor(6, c.filter) as tf.Tensor4D,
+      strides: c.strides,
+      pad: c.pad as tf.backend_util.ExplicitPadding,
+      ...(typeof c.pad !== 'string' && { dimRoundingMode: 'floor' as const }),
+      bias: seededTensor(7, [c.filter[3]]),
+      activation,
+    });
+  };
+
+function bare(c: Case): tf.Tensor {
+  const inputs = { x: seededTensor(5, [9, ...c.input.slice(1)]), filter: seededTensor(6, c.filter) };
+  return runKernel('Conv2D', inputs, { ...attrsOf(c), dilations: [1, 1], dimRoundingMode: 'floor' });
+}
+
 const described = (c: Case) => `filter ${c.filter} strides ${c.strides} pad ${JSON.stringify(c.pad)}`;
 
-describe.each([
+type Named = [string, (c: Case) => tf.Tensor];
+
+/** The stock kernel goes wrong in some of these, and writes where it should not. */
+const FORWARD: Named[] = [
+  ['a convolution', bare],
+  ['a convolution with bias', forward('linear')],
+  ['a convolution with bias and rectifier', forward('relu')],
+];
+
+const KERNELS: Named[] = [
   ['conv2dFilterGradient()', filterGradient],
   ['conv2dInputGradient()', inputGradient],
-])('%s', (_, gradient) => {
+  ...(process.env.TRAINING_KERNELS === 'composed' ? [] : FORWARD),
+];
+
+describe.each(KERNELS)('%s', (_, gradient) => {
   test.each(grid.map((c) => [described(c), c] as const))(
     'agrees with the cpu backend for %s',
     async (_, c) => {
@@ -95,6 +128,28 @@ describe.each([
     ];
     expect(second.values).toEqual(first.values);
   });
+});
+
+test('dilation and other activations are left to the stock kernel', async () => {
+  await expectAgreement(() =>
+    tf.fused.conv2d({
+      x: seededTensor(1, [9, 11, 8, 3]) as tf.Tensor4D,
+      filter: seededTensor(2, [3, 3, 3, 5]) as tf.Tensor4D,
+      strides: 1,
+      pad: 'same',
+      activation: 'elu',
+    }),
+  );
+  await expectAgreement(() =>
+    tf.conv2d(
+      seededTensor(1, [9, 11, 8, 3]) as tf.Tensor4D,
+      seededTensor(2, [3, 3, 3, 5]) as tf.Tensor4D,
+      1,
+      'same',
+      'NHWC',
+      [2, 2],
+    ),
+  );
 });
 
 test('conv2dFilterGradient() refuses channels-first data', async () => {

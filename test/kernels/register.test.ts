@@ -18,11 +18,13 @@ test('registerTrainingKernels() changes kernels of the wasm backend alone, and o
   expect(differing(wasm, registered)).toEqual([
     'AvgPoolGrad',
     'BatchMatMul',
+    'Conv2D',
     'Conv2DBackpropFilter',
     'Conv2DBackpropInput',
     'DepthwiseConv2dNativeBackpropFilter',
     'DepthwiseConv2dNativeBackpropInput',
     'FusedBatchNorm',
+    'FusedConv2D',
     'MaxPoolGrad',
     'Mean',
     'NeuralDiffAdam',

@@ -3,6 +3,57 @@ import { product } from './product';
 import { addFloats, clear, copyFloats, floatAt } from './vectors';
 
 /**
+ * A convolution: patches times the filter.
+ *
+ * @param x input [batch, inHeight, inWidth, inChannels]
+ * @param w filter [filterHeight, filterWidth, inChannels, outChannels]
+ * @param bias [outChannels], or 0
+ * @param isRectified whether negative outputs become 0
+ * @param y output
+ * @param patches floats for the patches of `chunk` images, or 0 when the input is them: a pointwise filter
+ * @param scratch `productScratch()` bytes
+ */
+export function convForward(
+  g: Geometry,
+  x: usize,
+  w: usize,
+  bias: usize,
+  isRectified: i32,
+  y: usize,
+  patches: usize,
+  chunk: i32,
+  scratch: usize,
+): void {
+  const taps = tapsOf(g);
+  const imageFloats = imageFloatsOf(g);
+  const pixels = g.outHeight * g.outWidth;
+  const channels = g.outChannels;
+  for (let image = 0; image < g.batch; image += chunk) {
+    const images = min(chunk, g.batch - image);
+    const rows = images * pixels;
+    const out = floatAt(y, image * pixels * channels);
+    let seen = floatAt(x, image * imageFloats);
+    if (patches) {
+      for (let i = 0; i < images; i++) {
+        cutPatches(g, floatAt(seen, i * imageFloats), floatAt(patches, i * pixels * taps));
+      }
+      seen = patches;
+    }
+    if (bias) {
+      for (let row = 0; row < rows; row++) copyFloats(floatAt(out, row * channels), bias, channels);
+    }
+    product(rows, channels, taps, seen, taps, 1, w, channels, 1, out, channels, i32(bias != 0), scratch);
+    if (isRectified) rectify(out, rows * channels);
+  }
+}
+
+function rectify(y: usize, count: i32): void {
+  const end = floatAt(y, count);
+  for (; y + 16 <= end; y += 16) v128.store(y, f32x4.pmax(v128.load(y), f32x4.splat(0)));
+  for (; y < end; y += 4) if (load<f32>(y) < 0) store<f32>(y, 0);
+}
+
+/**
  * Gradient of a convolution by its filter: what the filter saw (im2col), times the gradient of what it made of it.
  *
  * @param x input [batch, inHeight, inWidth, inChannels]

@@ -1,4 +1,4 @@
-export { convFilterGradient, convInputGradient } from './convolution';
+export { convFilterGradient, convForward, convInputGradient } from './convolution';
 export { depthwiseFilterGradient, depthwiseInputGradient } from './depthwise';
 export { addGated, openGates, pullGated } from './gates';
 export { gruBackward, gruForward } from './gru';

@@ -28,8 +28,11 @@ interface PatchPlan {
   readonly chunk: number;
 }
 
-function planPatches(simd: Simd, conv: ConvGeometry): PatchPlan {
-  const imageFloats = conv.outHeight * conv.outWidth * sizeOf(conv.filterShape.slice(0, 3));
+function planPatches(
+  simd: Simd,
+  conv: ConvGeometry,
+  imageFloats = conv.outHeight * conv.outWidth * sizeOf(conv.filterShape.slice(0, 3)),
+): PatchPlan {
   const chunk = Math.min(conv.batchSize, Math.max(1, Math.floor(MAX_PATCH_FLOATS / imageFloats)));
   const bytes = GEOMETRY_BYTES + simd.productBytes + 4 * chunk * imageFloats;
   const geometry = simd.borrowStruct(bytes, geometryFields(conv));
@@ -45,6 +48,46 @@ function planPointwise(simd: Simd, conv: ConvGeometry) {
     outputs: conv.outChannels,
     scratch: simd.borrowScratch(simd.productBytes),
   };
+}
+
+/** Output pixels of a batch from which a convolution is faster here than in the stock kernel, which keeps filters packed. */
+const MIN_PIXELS = 256;
+
+type ConvCall = KernelCall<'x' | 'filter', tf.Conv2DAttrs & Partial<tf.FusedConv2DAttrs>> & {
+  readonly inputs: { readonly bias?: tf.TensorInfo; readonly preluActivationWeights?: tf.TensorInfo };
+};
+
+/** A convolution of many pixels, with or without bias and rectifier; others are left to the other kernel. */
+export function simdConv(call: ConvCall, simd: Simd, otherwise: Otherwise<ConvCall>): tf.TensorInfo {
+  const { inputs, backend, attrs } = call;
+  if (attrs.dataFormat === 'NCHW') return otherwise(call);
+  const conv = convGeometry({ input: inputs.x.shape, filter: inputs.filter.shape }, attrs);
+  if (!isSupported(call, conv)) return otherwise(call);
+  const out = allocateFloats(backend, conv.outShape);
+  const plan = isPointwise(conv) ? { ...planPatches(simd, conv, 0), patches: 0 } : planPatches(simd, conv);
+  const [x, w, y] = [simd.pointer(inputs.x), simd.pointer(inputs.filter), simd.pointer(out)];
+  const bias = inputs.bias ? simd.pointer(inputs.bias) : 0;
+  const isRectified = Number(attrs.activation === 'relu');
+  simd.run.convForward(plan.geometry, x, w, bias, isRectified, y, plan.patches, plan.chunk, plan.scratch);
+  return out;
+}
+
+function isSupported({ inputs, attrs }: ConvCall, conv: ConvGeometry): boolean {
+  const { bias, preluActivationWeights } = inputs;
+  const isPlain = conv.dilationHeight === 1 && conv.dilationWidth === 1 && sizeOf(conv.outShape) > 0;
+  const fitsBias = !bias || (bias.shape.length === 1 && bias.shape[0] === conv.outChannels);
+  const isKnown = [undefined, null, 'linear', 'relu'].includes(attrs.activation);
+  const isLarge = conv.batchSize * conv.outHeight * conv.outWidth >= MIN_PIXELS;
+  const isBetter = isLarge || !isRightInStock(conv);
+  return (
+    isPlain && fitsBias && isKnown && !preluActivationWeights && isBetter && inputs.x.dtype === 'float32'
+  );
+}
+
+/** The stock kernel miscalculates padding that is given as one number, and `same` where strides pass filters. */
+function isRightInStock(conv: ConvGeometry): boolean {
+  const passes = conv.strideHeight > conv.filterHeight || conv.strideWidth > conv.filterWidth;
+  return conv.padInfo.type !== 'NUMBER' && !(conv.padInfo.type === 'SAME' && passes);
 }
 
 type FilterGradientCall = KernelCall<'x' | 'dy', tf.Conv2DBackpropFilterAttrs>;

@@ -9,6 +9,7 @@ type Numbers = (...numbers: number[]) => void;
 interface TrainingExports {
   readonly productScratch: () => number;
   readonly product: Numbers;
+  readonly convForward: Numbers;
   readonly convFilterGradient: Numbers;
   readonly convInputGradient: Numbers;
   readonly depthwiseFilterGradient: Numbers;
