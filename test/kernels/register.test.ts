@@ -56,3 +56,13 @@ test('registerTrainingKernels() may be called before the backend has started', a
   const product = tf.matMul(tf.tensor2d([1, 2], [1, 2]), tf.tensor2d([3, 4], [1, 2]), false, true);
   expect(product.arraySync()).toEqual([[11]]);
 });
+
+test('registerTrainingKernels() leaves the names of layers to come alone', () => {
+  registerTrainingKernels();
+  const layers = [tf.layers.gru({ units: 1 }), tf.layers.lstm({ units: 1 }), tf.layers.batchNormalization()];
+  expect(layers.map(({ name }) => name)).toEqual([
+    'gru_GRU1',
+    'lstm_LSTM1',
+    'batch_normalization_BatchNormalization1',
+  ]);
+});

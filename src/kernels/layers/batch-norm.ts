@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { allocateFloats, borrowFloats, type KernelCall, sizeOf } from '../backend.js';
 import { registerOwnKernel, runOwnKernel } from '../own-kernels.js';
 import type { Simd } from '../simd/module.js';
-import { overrideGradient, overrideMethod } from './override.js';
+import { overrideGradient, overrideMethod, SAMPLE_NAME } from './override.js';
 
 /** What is read off a batch norm layer of TensorFlow.js; frozen with its version 4.22. */
 interface BatchNormLayer {
@@ -25,7 +25,7 @@ export function overrideBatchNorm(): void {
   registerOwnKernel('NeuralDiffMoments', moments);
   registerOwnKernel('NeuralDiffBatchNormGradient', batchNormGradient);
   overrideGradient('FusedBatchNorm', inferenceGradient);
-  const layer = tf.layers.batchNormalization();
+  const layer = tf.layers.batchNormalization({ name: SAMPLE_NAME });
   const attempt = (self: BatchNormLayer, inputs: tf.Tensor | tf.Tensor[], options: { training?: boolean }) =>
     normaliseBatch(self, inputs, options);
   overrideMethod(Object.getPrototypeOf(layer), 'call', attempt);

@@ -4,6 +4,9 @@ import { activeSimd } from '../own-kernels.js';
 /** Marks a method or gradient that was replaced, whichever copy of the package did it. */
 const MARK = Symbol.for('neural-diff.override');
 
+/** Name of layers that are made for their class alone: without one they would shift the names of the layers to come. */
+export const SAMPLE_NAME = 'neural-diff-sample';
+
 /**
  * Replaces a method of a class of TensorFlow.js, for all of its objects, by one that may decline; whatever it declines,
  * and every other backend, goes the old way.

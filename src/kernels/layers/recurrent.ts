@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { type OwnKernel, registerOwnKernel, runOwnKernel } from '../own-kernels.js';
-import { overrideMethod } from './override.js';
+import { overrideMethod, SAMPLE_NAME } from './override.js';
 import { recurrentBackward, recurrentForward } from './recurrent-kernels.js';
 
 /** What is read off a GRU or LSTM layer of TensorFlow.js; frozen with its version 4.22. */
@@ -43,9 +43,10 @@ export function overrideRecurrentLayers(): void {
   registerOwnKernel<Parameters<typeof recurrentBackward>[1]>('NeuralDiffLstmGradient', (call, simd) =>
     recurrentBackward('lstm', call, simd),
   );
+  const sample = { units: 1, name: SAMPLE_NAME };
   const kinds: [tf.layers.Layer, OwnKernel, OwnKernel][] = [
-    [tf.layers.gru({ units: 1 }), 'NeuralDiffGru', 'NeuralDiffGruGradient'],
-    [tf.layers.lstm({ units: 1 }), 'NeuralDiffLstm', 'NeuralDiffLstmGradient'],
+    [tf.layers.gru(sample), 'NeuralDiffGru', 'NeuralDiffGruGradient'],
+    [tf.layers.lstm(sample), 'NeuralDiffLstm', 'NeuralDiffLstmGradient'],
   ];
   for (const [layer, forward, backward] of kinds) {
     const attempt = (self: RecurrentLayer, inputs: tf.Tensor | tf.Tensor[], options: CallOptions | null) =>
