@@ -146,6 +146,27 @@ describe('batch norm layers', () => {
   });
 });
 
+describe.each([
+  ['GRU', () => tf.layers.gru({ units: 2, recurrentActivation: 'sigmoid' }), [2, 3, 2], true],
+  ['batch norm', () => tf.layers.batchNormalization(), [5, 3], false],
+] as const)('a %s layer', (_, make, shape, training) => {
+  test('has gradients of gradients', async () => {
+    const work = () => {
+      const layer = make() as tf.layers.Layer;
+      const x = seededTensor(1, shape);
+      layer.apply(x);
+      layer.setWeights(layer.getWeights().map((weight, i) => seedWeight(i, weight.shape)));
+      const run = (input: tf.Tensor) => tf.sum(tf.square(layer.call(input, { training }) as tf.Tensor));
+      const gradient = tf.grad((input: tf.Tensor) => tf.sum(tf.square(tf.grad(run)(input))));
+      const result = gradient(x);
+      layer.dispose();
+      return [result];
+    };
+    const [[wasm], [cpu]] = [await resultsOnWasm(work), await resultsOnCpu(work)];
+    expectClose(wasm as Result, cpu as Result, 1e-4);
+  });
+});
+
 describe('Adam', () => {
   const train = (optimizer: tf.Optimizer): Float32Array => {
     const weights = tf.tidy(() => tf.variable(tf.tensor1d(seededFloats(3, 37))));

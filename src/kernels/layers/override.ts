@@ -24,10 +24,18 @@ export function overrideMethod<Self, Args extends unknown[], Result>(
   const original = methods[name] as (this: Self, ...args: Args) => Result;
   if (MARK in original) return;
   const replacement = function (this: Self, ...args: Args): Result {
-    const result = activeSimd() && attempt(this, ...args);
+    const result = gradientDepth() < 2 && activeSimd() ? attempt(this, ...args) : undefined;
     return result === undefined ? original.apply(this, args) : result;
   };
   methods[name] = Object.assign(replacement, { [MARK]: true as const });
+}
+
+/**
+ * Tapes that record: 1 while a model runs forward for its gradients, 0 while they are taken. More are gradients of
+ * gradients; these need operations that can be differentiated again, so all overrides decline.
+ */
+function gradientDepth(): number {
+  return (tf.engine() as unknown as { state: { gradientDepth: number } }).state.gradientDepth;
 }
 
 /** Replaces the gradient of a kernel by one that may decline, likewise. */
@@ -37,8 +45,10 @@ export function overrideGradient(
 ): void {
   const stock = tf.getGradient(kernelName);
   if (stock === undefined || MARK in stock) return;
-  const gradFunc: tf.GradFunc = (dy, saved, attrs) =>
-    (activeSimd() && attempt(dy, saved, attrs)) || stock.gradFunc(dy, saved, attrs);
+  const gradFunc: tf.GradFunc = (dy, saved, attrs) => {
+    const result = gradientDepth() === 0 && activeSimd() ? attempt(dy, saved, attrs) : undefined;
+    return result ?? stock.gradFunc(dy, saved, attrs);
+  };
   tf.unregisterGradient(kernelName);
   tf.registerGradient(Object.assign({ ...stock, gradFunc }, { [MARK]: true as const }));
 }
