@@ -1,3 +1,4 @@
+import { fromBase64 } from '../model/index.js';
 import { PATCHING_WASM } from './patching-wasm.js';
 
 /** What `src/kernels/assembly/patching.ts` exports; addresses and counts are u32, `dtype` is its code in payloads. */
@@ -49,5 +50,5 @@ export interface Kernels {
  * @throws ReferenceError, WebAssembly.CompileError or whatever else the runtime has for modules that it does not take
  */
 export function compileKernels(): WebAssembly.Module {
-  return new WebAssembly.Module(Uint8Array.from(atob(PATCHING_WASM), (digit) => digit.charCodeAt(0)));
+  return new WebAssembly.Module(fromBase64(PATCHING_WASM));
 }

@@ -2,9 +2,10 @@ import * as tf from '@tensorflow/tfjs';
 import type { WasmBackend } from './backend.js';
 import { type Simd, simdOf } from './simd/module.js';
 
-/** @returns the SIMD kernels when the active backend is one that has them */
+/** @returns the SIMD kernels when the active backend is one that has them, and they are registered */
 export function activeSimd(): Simd | undefined {
-  return tf.getBackend() === 'wasm' ? simdOf(tf.backend() as unknown as WasmBackend) : undefined;
+  if (tf.getBackend() !== 'wasm' || !tf.getKernel('NeuralDiffAddAt', 'wasm')) return undefined;
+  return simdOf(tf.backend() as unknown as WasmBackend);
 }
 
 /** Runs a kernel of this room; it exists on the wasm backend alone. */

@@ -10,7 +10,7 @@ import { addFloats, clear, copyFloats, floatAt } from './vectors';
  * @param bias [outChannels], or 0
  * @param isRectified whether negative outputs become 0
  * @param y output
- * @param patches floats for the patches of `chunk` images, or 0 when the input is them: a pointwise filter
+ * @param patches floats for the patches of `chunk` rows of output pixels, or 0 when the input is them: a pointwise filter
  * @param scratch `productScratch()` bytes
  */
 export function convForward(
@@ -25,25 +25,19 @@ export function convForward(
   scratch: usize,
 ): void {
   const taps = tapsOf(g);
-  const imageFloats = imageFloatsOf(g);
-  const pixels = g.outHeight * g.outWidth;
   const channels = g.outChannels;
-  for (let image = 0; image < g.batch; image += chunk) {
-    const images = min(chunk, g.batch - image);
-    const rows = images * pixels;
-    const out = floatAt(y, image * pixels * channels);
-    let seen = floatAt(x, image * imageFloats);
-    if (patches) {
-      for (let i = 0; i < images; i++) {
-        cutPatches(g, floatAt(seen, i * imageFloats), floatAt(patches, i * pixels * taps));
-      }
-      seen = patches;
-    }
+  const rows = g.batch * g.outHeight;
+  for (let row = 0; row < rows; row += chunk) {
+    const end = min(row + chunk, rows);
+    const pixels = (end - row) * g.outWidth;
+    const out = floatAt(y, row * g.outWidth * channels);
+    if (patches) cutPatches(g, x, row, end, patches);
     if (bias) {
-      for (let row = 0; row < rows; row++) copyFloats(floatAt(out, row * channels), bias, channels);
+      for (let pixel = 0; pixel < pixels; pixel++) copyFloats(floatAt(out, pixel * channels), bias, channels);
     }
-    product(rows, channels, taps, seen, taps, 1, w, channels, 1, out, channels, i32(bias != 0), scratch);
-    if (isRectified) rectify(out, rows * channels);
+    const seen = patches ? patches : floatAt(x, row * g.outWidth * taps);
+    product(pixels, channels, taps, seen, taps, 1, w, channels, 1, out, channels, i32(bias != 0), scratch);
+    if (isRectified) rectify(out, pixels * channels);
   }
 }
 
@@ -59,7 +53,7 @@ function rectify(y: usize, count: i32): void {
  * @param x input [batch, inHeight, inWidth, inChannels]
  * @param dy gradient by the output
  * @param dw gradient by the filter [filterHeight, filterWidth, inChannels, outChannels]
- * @param patches floats for the patches of `chunk` images
+ * @param patches floats for the patches of `chunk` rows of output pixels
  * @param scratch `productScratch()` bytes
  */
 export function convFilterGradient(
@@ -72,17 +66,15 @@ export function convFilterGradient(
   scratch: usize,
 ): void {
   const taps = tapsOf(g);
-  const imageFloats = imageFloatsOf(g);
-  const pixels = g.outHeight * g.outWidth;
   const channels = g.outChannels;
-  for (let image = 0; image < g.batch; image += chunk) {
-    const images = min(chunk, g.batch - image);
-    for (let i = 0; i < images; i++) {
-      cutPatches(g, floatAt(x, (image + i) * imageFloats), floatAt(patches, i * pixels * taps));
-    }
-    const gradients = floatAt(dy, image * pixels * channels);
-    const k = images * pixels;
-    product(taps, channels, k, patches, 1, taps, gradients, channels, 1, dw, channels, i32(image > 0), scratch);
+  const rows = g.batch * g.outHeight;
+  if (rows == 0) clear(dw, taps * channels);
+  for (let row = 0; row < rows; row += chunk) {
+    const end = min(row + chunk, rows);
+    const pixels = (end - row) * g.outWidth;
+    const gradients = floatAt(dy, row * g.outWidth * channels);
+    cutPatches(g, x, row, end, patches);
+    product(taps, channels, pixels, patches, 1, taps, gradients, channels, 1, dw, channels, i32(row > 0), scratch);
   }
 }
 
@@ -91,7 +83,7 @@ export function convFilterGradient(
  *
  * @param w filter [filterHeight, filterWidth, inChannels, outChannels]
  * @param dx gradient by the input
- * @param patches floats for the patches of `chunk` images
+ * @param patches floats for the patches of `chunk` rows of output pixels
  */
 export function convInputGradient(
   g: Geometry,
@@ -103,58 +95,74 @@ export function convInputGradient(
   scratch: usize,
 ): void {
   const taps = tapsOf(g);
-  const imageFloats = imageFloatsOf(g);
-  const pixels = g.outHeight * g.outWidth;
   const channels = g.outChannels;
-  clear(dx, g.batch * imageFloats);
-  for (let image = 0; image < g.batch; image += chunk) {
-    const images = min(chunk, g.batch - image);
-    const gradients = floatAt(dy, image * pixels * channels);
-    product(images * pixels, taps, channels, gradients, channels, 1, w, 1, channels, patches, taps, 0, scratch);
-    for (let i = 0; i < images; i++) {
-      addPatches(g, floatAt(patches, i * pixels * taps), floatAt(dx, (image + i) * imageFloats));
+  const rows = g.batch * g.outHeight;
+  clear(dx, g.batch * imageFloatsOf(g));
+  for (let row = 0; row < rows; row += chunk) {
+    const end = min(row + chunk, rows);
+    const pixels = (end - row) * g.outWidth;
+    const gradients = floatAt(dy, row * g.outWidth * channels);
+    product(pixels, taps, channels, gradients, channels, 1, w, 1, channels, patches, taps, 0, scratch);
+    addPatches(g, patches, row, end, dx);
+  }
+}
+
+/**
+ * Cuts one line [filterHeight, filterWidth, inChannels] for each output pixel of some rows, zeros outside of the image.
+ *
+ * @param row, end rows of output pixels, counted through all images
+ */
+function cutPatches(g: Geometry, x: usize, row: i32, end: i32, line: usize): void {
+  for (; row < end; row++) {
+    const image = floatAt(x, (row / g.outHeight) * imageFloatsOf(g));
+    const top = (row % g.outHeight) * g.strideHeight - g.padTop;
+    for (let ox = 0; ox < g.outWidth; ox++) {
+      cutPatch(g, image, top, ox * g.strideWidth - g.padLeft, line);
+      line = floatAt(line, tapsOf(g));
     }
   }
 }
 
-/** One line [filterHeight, filterWidth, inChannels] for each output pixel of an image, zeros outside of it. */
-function cutPatches(g: Geometry, x: usize, line: usize): void {
+@inline
+function cutPatch(g: Geometry, image: usize, top: i32, left: i32, line: usize): void {
   const channels = g.inChannels;
   const rowFloats = g.filterWidth * channels;
-  for (let oy = 0; oy < g.outHeight; oy++) {
+  const first = min(max(0, -left), g.filterWidth);
+  const end = max(first, min(g.filterWidth, g.inWidth - left));
+  for (let i = 0; i < g.filterHeight; i++, line = floatAt(line, rowFloats)) {
+    const y = top + i;
+    if (y < 0 || y >= g.inHeight || first == end) {
+      clear(line, rowFloats);
+      continue;
+    }
+    if (first > 0) clear(line, first * channels);
+    const source = floatAt(image, (y * g.inWidth + left + first) * channels);
+    copyFloats(floatAt(line, first * channels), source, (end - first) * channels);
+    if (end < g.filterWidth) clear(floatAt(line, end * channels), (g.filterWidth - end) * channels);
+  }
+}
+
+/** The transpose of `cutPatches`. */
+function addPatches(g: Geometry, line: usize, row: i32, end: i32, dx: usize): void {
+  for (; row < end; row++) {
+    const image = floatAt(dx, (row / g.outHeight) * imageFloatsOf(g));
+    const top = (row % g.outHeight) * g.strideHeight - g.padTop;
     for (let ox = 0; ox < g.outWidth; ox++) {
-      const left = ox * g.strideWidth - g.padLeft;
-      const first = min(max(0, -left), g.filterWidth);
-      const end = max(first, min(g.filterWidth, g.inWidth - left));
-      for (let i = 0; i < g.filterHeight; i++, line = floatAt(line, rowFloats)) {
-        const y = oy * g.strideHeight - g.padTop + i;
-        if (y < 0 || y >= g.inHeight || first == end) {
-          clear(line, rowFloats);
-          continue;
-        }
-        if (first > 0) clear(line, first * channels);
-        const source = floatAt(x, (y * g.inWidth + left + first) * channels);
-        copyFloats(floatAt(line, first * channels), source, (end - first) * channels);
-        if (end < g.filterWidth) clear(floatAt(line, end * channels), (g.filterWidth - end) * channels);
-      }
+      addPatch(g, line, top, ox * g.strideWidth - g.padLeft, image);
+      line = floatAt(line, tapsOf(g));
     }
   }
 }
 
-function addPatches(g: Geometry, line: usize, dx: usize): void {
+@inline
+function addPatch(g: Geometry, line: usize, top: i32, left: i32, image: usize): void {
   const channels = g.inChannels;
-  const rowFloats = g.filterWidth * channels;
-  for (let oy = 0; oy < g.outHeight; oy++) {
-    for (let ox = 0; ox < g.outWidth; ox++) {
-      const left = ox * g.strideWidth - g.padLeft;
-      const first = max(0, -left);
-      const end = min(g.filterWidth, g.inWidth - left);
-      for (let i = 0; i < g.filterHeight; i++, line = floatAt(line, rowFloats)) {
-        const y = oy * g.strideHeight - g.padTop + i;
-        if (y < 0 || y >= g.inHeight || first >= end) continue;
-        const target = floatAt(dx, (y * g.inWidth + left + first) * channels);
-        addFloats(target, floatAt(line, first * channels), (end - first) * channels);
-      }
-    }
+  const first = max(0, -left);
+  const end = min(g.filterWidth, g.inWidth - left);
+  for (let i = 0; i < g.filterHeight; i++, line = floatAt(line, g.filterWidth * channels)) {
+    const y = top + i;
+    if (y < 0 || y >= g.inHeight || first >= end) continue;
+    const target = floatAt(image, (y * g.inWidth + left + first) * channels);
+    addFloats(target, floatAt(line, first * channels), (end - first) * channels);
   }
 }

@@ -63,8 +63,7 @@ function applyGradients(self: Adam, given: NamedTensor[] | tf.NamedTensorMap): t
     ? given
     : Object.entries(given).map(([name, tensor]) => ({ name, tensor }));
   const variables = tf.engine().registeredVariables;
-  const isFloat = gradients.every(({ name }) => variables[name]?.dtype === 'float32');
-  if (!isFloat) return undefined;
+  if (!gradients.every(({ name, tensor }) => fits(variables[name], tensor))) return undefined;
   tf.tidy(() => {
     const { beta1, beta2, epsilon, learningRate } = self;
     const correction1 = Math.fround(1 - scalarOf(self.accBeta1));
@@ -85,6 +84,14 @@ function applyGradients(self: Adam, given: NamedTensor[] | tf.NamedTensorMap): t
   });
   self.incrementIterations();
   return true;
+}
+
+/** Whatever would be broadcast, cast or refused is left to the optimiser itself. */
+function fits(variable: tf.Variable | undefined, gradient: tf.Tensor | null): boolean {
+  if (variable?.dtype !== 'float32') return false;
+  return (
+    gradient == null || (gradient.dtype === 'float32' && tf.util.arraysEqual(gradient.shape, variable.shape))
+  );
 }
 
 function scalarOf(variable: tf.Variable): number {

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { allocateFloats, borrowFloats, type KernelCall, sizeOf } from '../backend.js';
 import { registerOwnKernel, runOwnKernel } from '../own-kernels.js';
 import type { Simd } from '../simd/module.js';
-import { overrideGradient, overrideMethod, SAMPLE_NAME } from './override.js';
+import { onlyTensor, overrideGradient, overrideMethod, SAMPLE_NAME } from './override.js';
 
 /** What is read off a batch norm layer of TensorFlow.js; frozen with its version 4.22. */
 interface BatchNormLayer {
@@ -117,7 +117,7 @@ function normaliseBatch(
   inputs: tf.Tensor | tf.Tensor[],
   options: { training?: boolean },
 ): tf.Tensor | undefined {
-  const x = Array.isArray(inputs) ? inputs[0] : inputs;
+  const x = onlyTensor(inputs);
   if (options?.training !== true || x === undefined || x.rank < 2 || x.size === 0) return undefined;
   const isLast = layer.axis === -1 || layer.axis === x.rank - 1;
   if (!isLast || !layer.gamma || !layer.beta || x.dtype !== 'float32') return undefined;

@@ -52,3 +52,9 @@ export function overrideGradient(
   tf.unregisterGradient(kernelName);
   tf.registerGradient(Object.assign({ ...stock, gradFunc }, { [MARK]: true as const }));
 }
+
+/** @returns the input of a layer that takes one, or undefined where the layer itself has to complain */
+export function onlyTensor(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor | undefined {
+  if (!Array.isArray(inputs)) return inputs;
+  return inputs.length === 1 ? inputs[0] : undefined;
+}

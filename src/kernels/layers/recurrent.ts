@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { type OwnKernel, registerOwnKernel, runOwnKernel } from '../own-kernels.js';
-import { overrideMethod, SAMPLE_NAME } from './override.js';
+import { onlyTensor, overrideMethod, SAMPLE_NAME } from './override.js';
 import { recurrentBackward, recurrentForward } from './recurrent-kernels.js';
 
 /** What is read off a GRU or LSTM layer of TensorFlow.js; frozen with its version 4.22. */
@@ -64,7 +64,7 @@ function runLayer(
   layer: RecurrentLayer,
   call: { inputs: tf.Tensor | tf.Tensor[]; options: CallOptions | null; kernels: Kernels },
 ): tf.Tensor | undefined {
-  const x = Array.isArray(call.inputs) ? call.inputs[0] : call.inputs;
+  const x = onlyTensor(call.inputs);
   if (x === undefined || !isSupported(layer, x, call.options ?? {})) return undefined;
   return tf.tidy(() => {
     const sequence = layer.goBackwards ? tf.reverse(x, 1) : x;
@@ -79,7 +79,8 @@ function isSupported(layer: RecurrentLayer, x: tf.Tensor, options: CallOptions):
   const { cell } = layer;
   const hasState = layer.returnState || layer.stateful || options.initialState != null;
   const drops = options.training === true && (cell.dropout > 0 || cell.recurrentDropout > 0);
-  const isSequence = x.rank === 3 && x.dtype === 'float32' && x.size > 0;
+  const fits = x.rank === 3 && x.shape[2] === cell.kernel.read().shape[0];
+  const isSequence = fits && x.dtype === 'float32' && x.size > 0;
   const gate = cell.recurrentActivation.getClassName();
   const isKnown = cell.activation.getClassName() === 'tanh' && (gate === 'hardSigmoid' || gate === 'sigmoid');
   return !hasState && !drops && isSequence && isKnown && options.mask == null;

@@ -24,30 +24,24 @@ interface PatchPlan {
   readonly geometry: number;
   readonly patches: number;
   readonly scratch: number;
-  /** Images whose patches fit at once. */
+  /** Rows of output pixels whose patches fit at once. */
   readonly chunk: number;
 }
 
-function planPatches(
-  simd: Simd,
-  conv: ConvGeometry,
-  imageFloats = conv.outHeight * conv.outWidth * sizeOf(conv.filterShape.slice(0, 3)),
-): PatchPlan {
-  const chunk = Math.min(conv.batchSize, Math.max(1, Math.floor(MAX_PATCH_FLOATS / imageFloats)));
-  const bytes = GEOMETRY_BYTES + simd.productBytes + 4 * chunk * imageFloats;
+/** Memory does not grow with the images: a row of output pixels is the least that is unrolled. */
+function planPatches(simd: Simd, conv: ConvGeometry): PatchPlan {
+  const rows = conv.batchSize * conv.outHeight;
+  const rowFloats = isPointwise(conv) ? 0 : conv.outWidth * sizeOf(conv.filterShape.slice(0, 3));
+  const chunk = Math.min(Math.max(1, rows), Math.max(1, Math.floor(MAX_PATCH_FLOATS / rowFloats)));
+  const bytes = GEOMETRY_BYTES + simd.productBytes + 4 * chunk * rowFloats;
   const geometry = simd.borrowStruct(bytes, geometryFields(conv));
   const scratch = geometry + GEOMETRY_BYTES;
-  return { geometry, scratch, patches: scratch + simd.productBytes, chunk };
+  return { geometry, scratch, patches: rowFloats === 0 ? 0 : scratch + simd.productBytes, chunk };
 }
 
 /** A pointwise convolution is one product over all pixels. */
-function planPointwise(simd: Simd, conv: ConvGeometry) {
-  return {
-    pixels: conv.batchSize * conv.outHeight * conv.outWidth,
-    inputs: conv.inChannels,
-    outputs: conv.outChannels,
-    scratch: simd.borrowScratch(simd.productBytes),
-  };
+function pixelsOf(conv: ConvGeometry): number {
+  return conv.batchSize * conv.outHeight * conv.outWidth;
 }
 
 /** Output pixels of a batch from which a convolution is faster here than in the stock kernel, which keeps filters packed. */
@@ -63,8 +57,8 @@ export function simdConv(call: ConvCall, simd: Simd, otherwise: Otherwise<ConvCa
   if (attrs.dataFormat === 'NCHW') return otherwise(call);
   const conv = convGeometry({ input: inputs.x.shape, filter: inputs.filter.shape }, attrs);
   if (!isSupported(call, conv)) return otherwise(call);
+  const plan = planPatches(simd, conv);
   const out = allocateFloats(backend, conv.outShape);
-  const plan = isPointwise(conv) ? { ...planPatches(simd, conv, 0), patches: 0 } : planPatches(simd, conv);
   const [x, w, y] = [simd.pointer(inputs.x), simd.pointer(inputs.filter), simd.pointer(out)];
   const bias = inputs.bias ? simd.pointer(inputs.bias) : 0;
   const isRectified = Number(attrs.activation === 'relu');
@@ -77,17 +71,16 @@ function isSupported({ inputs, attrs }: ConvCall, conv: ConvGeometry): boolean {
   const isPlain = conv.dilationHeight === 1 && conv.dilationWidth === 1 && sizeOf(conv.outShape) > 0;
   const fitsBias = !bias || (bias.shape.length === 1 && bias.shape[0] === conv.outChannels);
   const isKnown = [undefined, null, 'linear', 'relu'].includes(attrs.activation);
-  const isLarge = conv.batchSize * conv.outHeight * conv.outWidth >= MIN_PIXELS;
-  const isBetter = isLarge || !isRightInStock(conv);
+  const isBetter = pixelsOf(conv) >= MIN_PIXELS || !isRightInStock(conv, attrs);
   return (
     isPlain && fitsBias && isKnown && !preluActivationWeights && isBetter && inputs.x.dtype === 'float32'
   );
 }
 
 /** The stock kernel miscalculates padding that is given as one number, and `same` where strides pass filters. */
-function isRightInStock(conv: ConvGeometry): boolean {
+function isRightInStock(conv: ConvGeometry, { pad }: tf.Conv2DAttrs): boolean {
   const passes = conv.strideHeight > conv.filterHeight || conv.strideWidth > conv.filterWidth;
-  return conv.padInfo.type !== 'NUMBER' && !(conv.padInfo.type === 'SAME' && passes);
+  return typeof pad !== 'number' && !(conv.padInfo.type === 'SAME' && passes);
 }
 
 type FilterGradientCall = KernelCall<'x' | 'dy', tf.Conv2DBackpropFilterAttrs>;
@@ -98,14 +91,14 @@ export function simdConvFilterGradient(
   simd: Simd,
 ): tf.TensorInfo {
   const conv = convGeometry({ input: inputs.x.shape, filter: attrs.filterShape }, attrs);
+  const plan = planPatches(simd, conv);
   const out = allocateFloats(backend, attrs.filterShape);
   const [x, dy, dw] = [simd.pointer(inputs.x), simd.pointer(inputs.dy), simd.pointer(out)];
   if (isPointwise(conv)) {
-    const { pixels, inputs: c, outputs: n, scratch } = planPointwise(simd, conv);
-    simd.run.product(c, n, pixels, x, 1, c, dy, n, 1, dw, n, 0, scratch);
+    const { inChannels: c, outChannels: n } = conv;
+    simd.run.product(c, n, pixelsOf(conv), x, 1, c, dy, n, 1, dw, n, 0, plan.scratch);
     return out;
   }
-  const plan = planPatches(simd, conv);
   simd.run.convFilterGradient(plan.geometry, x, dy, dw, plan.patches, plan.chunk, plan.scratch);
   return out;
 }
@@ -118,14 +111,14 @@ export function simdConvInputGradient(
   simd: Simd,
 ): tf.TensorInfo {
   const conv = convGeometry({ input: attrs.inputShape, filter: inputs.filter.shape }, attrs);
+  const plan = planPatches(simd, conv);
   const out = allocateFloats(backend, attrs.inputShape);
   const [dy, w, dx] = [simd.pointer(inputs.dy), simd.pointer(inputs.filter), simd.pointer(out)];
   if (isPointwise(conv)) {
-    const { pixels, inputs: c, outputs: n, scratch } = planPointwise(simd, conv);
-    simd.run.product(pixels, c, n, dy, n, 1, w, 1, n, dx, c, 0, scratch);
+    const { inChannels: c, outChannels: n } = conv;
+    simd.run.product(pixelsOf(conv), c, n, dy, n, 1, w, 1, n, dx, c, 0, plan.scratch);
     return out;
   }
-  const plan = planPatches(simd, conv);
   simd.run.convInputGradient(plan.geometry, dy, w, dx, plan.patches, plan.chunk, plan.scratch);
   return out;
 }

@@ -66,8 +66,10 @@ export class Simd {
    */
   borrowScratch(bytes: number): number {
     if (bytes > this.#scratchBytes) {
-      if (this.#scratch !== 0) this.#backend.wasm._free(this.#scratch);
+      const old = this.#scratch;
+      this.#scratch = 0;
       this.#scratchBytes = 0;
+      if (old !== 0) this.#backend.wasm._free(old);
       this.#scratch = this.#backend.wasm._malloc(bytes) >>> 0;
       if (this.#scratch === 0)
         throw new Error(`Cannot reserve ${bytes} bytes on the heap of the wasm backend`);
