@@ -14,7 +14,7 @@ const project = (name: string, include: string[], options: object = {}) => ({
 });
 
 /** Kernel tests whose results must be the same without SIMD. */
-const KERNELS = 'test/kernels/{conv2d,depthwise,layers,mat-mul,tensors,training}.test.ts';
+const KERNELS = 'test/kernels/{conv2d,depthwise,diff,layers,mat-mul,tensors,training}.test.ts';
 
 export default defineConfig({
   test: {

@@ -20,7 +20,7 @@ export class SweepProgress {
   readonly #io: Io;
   readonly #quiet: boolean;
   readonly #plan: Plan;
-  /** What runs, in words, by name. */
+  /** What runs, in words, by phase and the first place that it serves. */
   readonly #running = new Map<string, string>();
   /** Steps of each job's diff so far. */
   readonly #stepsOfDiff: number[];
@@ -49,8 +49,8 @@ export class SweepProgress {
     if (phase === 'diff') this.#stepsOfDiff[first] = step;
     const others = places.length > 1 ? ` and ${places.length - 1} more` : '';
     const name = `${this.#plan.jobs[first]}${others} ${phase}`;
-    if (step === steps) this.#running.delete(name);
-    else this.#running.set(name, `${name} ${step}/${steps}`);
+    if (step === steps) this.#running.delete(`${phase} ${first}`);
+    else this.#running.set(`${phase} ${first}`, `${name} ${step}/${steps}`);
     if (now - this.#lastDrawn >= (this.#io.isTerminal ? REDRAW_MS : LOG_MS)) this.#draw(now);
   }
 
@@ -58,7 +58,7 @@ export class SweepProgress {
   end(place: number, how: string): void {
     const name = this.#plan.jobs[place] as string;
     this.#ended.add(place);
-    for (const phase of ['fine-tune', 'diff']) this.#running.delete(`${name} ${phase}`);
+    for (const phase of ['fine-tune', 'diff']) this.#running.delete(`${phase} ${place}`);
     if (this.#quiet) return;
     this.#io.err(`${this.#clear()}${this.#count()}  ${name}: ${how}\n`);
   }

@@ -60,14 +60,15 @@ function createHashParts(
   settings: { coding: BucketCoding; block: number; scales: 'layer' | 'shared' },
 ): DiffPart[] {
   const layout = layOut(context.base, context);
-  const dense = createDensePart(pickValues(context.base.trainable, layout.vectors), context.denseBits);
-  if (layout.matrices.length === 0) return [dense];
+  const createDense = () =>
+    createDensePart(pickValues(context.base.trainable, layout.vectors), context.denseBits);
+  if (layout.matrices.length === 0) return [createDense()];
   const bucketCount = affordableBuckets(layout, settings.coding, context.budgetBytes);
   const ratios = settings.scales === 'layer' ? layerRatios(context, layout) : new Map<string, number>();
   const { coding, block } = settings;
   return [
     createHashPart({ tensors: layout.matrices, bucketCount, block, seed: context.seed, coding, ratios }),
-    dense,
+    createDense(),
   ];
 }
 

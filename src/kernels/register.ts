@@ -39,8 +39,12 @@ export interface KernelOptions {
 }
 
 /**
- * Completes the wasm backend of tfjs for training: adds the kernels that it lacks and replaces those that crawl.
- * Other backends keep their kernels. A second call changes nothing.
+ * Completes the wasm backend of tfjs for training: adds the kernels that it lacks and replaces those that crawl. The
+ * first call of a process decides; others change nothing.
+ *
+ * With SIMD it also replaces, on their classes, how GRU, LSTM and batch norm layers run and how Adam steps, and the
+ * gradient of batch norms. These do as before for whatever they do not cover and while another backend is active; the
+ * kernels of other backends stay as they are.
  *
  * @throws Error when the wasm backend is not registered.
  *
@@ -59,6 +63,8 @@ export function registerTrainingKernels({ simd = true }: KernelOptions = {}): vo
       'Cannot register training kernels: expected the backend "wasm" of "@tensorflow/tfjs-backend-wasm", which is not registered',
     );
   }
+  const first = tf.getKernel('Conv2DBackpropFilter', 'wasm') as tf.KernelConfig | undefined;
+  if (first && MARK in first) return;
   const register = <Call extends AnyCall>(kernelName: string, kernels: Kernels<Call>) =>
     registerKernel(kernelName, simd ? kernels : { ...kernels, simd: undefined });
   register('Conv2D', { composed: (call, stock) => stock(call), simd: simdConv });
@@ -105,7 +111,6 @@ interface Kernels<Call> {
 /** The engine types every kernel alike; the names above tie each to its inputs and attributes. */
 function registerKernel<Call extends AnyCall>(kernelName: string, { composed, simd }: Kernels<Call>): void {
   const stock = tf.getKernel(kernelName, 'wasm') as tf.KernelConfig | undefined;
-  if (stock && MARK in stock) return;
   const stockFunc = stock?.kernelFunc as unknown as Kernel<Call>;
   const withoutSimd = (call: Call) => composed(call, stockFunc);
   const kernel = (call: Call): tf.TensorInfo => {

@@ -81,14 +81,19 @@ function checkSettings(settings: Settings): void {
 
 function createSparseParts(context: PartContext, settings: Settings): DiffPart[] {
   const layout = layOut(context.base, context);
-  const dense = createDensePart(pickValues(context.base.trainable, layout.vectors), context.denseBits);
-  if (layout.matrices.length === 0) return [dense];
+  const createDense = () =>
+    createDensePart(pickValues(context.base.trainable, layout.vectors), context.denseBits);
+  if (layout.matrices.length === 0) return [createDense()];
   const weightCount = totalElements(layout.matrices);
   const choose = (saliency: Values) =>
     affordablePositions(saliency, { layout, budgetBytes: context.budgetBytes, ...settings });
   const guess = choose(fineTuneSaliency(context.full, layout, settings.saliency));
-  if (settings.selection === 'rewind') return [createRewoundPart(guess, { ...settings, weightCount }), dense];
-  return [annealed({ context, layout, settings, choose, density: densityOf(guess, weightCount) }), dense];
+  const density = densityOf(guess, weightCount);
+  const sparse =
+    settings.selection === 'rewind'
+      ? createRewoundPart(guess, { ...settings, weightCount })
+      : annealed({ context, layout, settings, choose, density });
+  return [sparse, createDense()];
 }
 
 /** The density that the full fine-tune's mask affords is where the schedule heads; the final mask is fitted anew. */

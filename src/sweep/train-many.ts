@@ -16,7 +16,10 @@ export interface TrainManyOptions {
   readonly workers?: number | undefined;
   /** Ends all threads at once; what has finished by then has been reported. */
   readonly signal?: AbortSignal | undefined;
-  /** Told after every step, with the places of the jobs that it serves: several for a full fine-tune that they share. */
+  /**
+   * Told after every step, with the places of the jobs that it serves: several for a full fine-tune that they share.
+   * What it throws ends the sweep.
+   */
   readonly onStep?: ((report: StepReport, places: readonly number[]) => void) | undefined;
   /** Told, and waited for, as soon as a job has ended; one call at a time. What it throws ends the sweep. */
   readonly onOutcome?: ((outcome: Outcome, place: number) => void | Promise<void>) | undefined;
@@ -28,7 +31,8 @@ export interface TrainManyOptions {
  *
  * @param jobs plain data; relative paths start at the working directory
  * @returns how the jobs ended, in their order
- * @throws RangeError for a number of workers or an option that means nothing; the signal's reason; what `onOutcome` throws
+ * @throws RangeError for a number of workers or an option that means nothing; the signal's reason; what `onStep` or `onOutcome`
+ * throws
  *
  * @example
  * const job = { kind: 'hash', base: 'models/v1', recipe: 'recipe.mjs', seed: 7 } as const;
@@ -132,10 +136,19 @@ class Sweep {
   ): Promise<Products[K] | Error> {
     this.#stop.signal.throwIfAborted();
     try {
-      return await this.#threads.run(request, (report) => this.#options.onStep?.(report, places));
+      return await this.#threads.run(request, (report) => this.#tell(report, places));
     } catch (error) {
       this.#stop.signal.throwIfAborted();
       return error as Error;
+    }
+  }
+
+  /** Called from a port's event, where nobody would catch what is thrown. */
+  #tell(report: StepReport, places: readonly number[]): void {
+    try {
+      this.#options.onStep?.(report, places);
+    } catch (error) {
+      this.#stop.abort(error);
     }
   }
 

@@ -3,8 +3,8 @@ import '@tensorflow/tfjs-backend-wasm';
 import { registerTrainingKernels } from '../kernels/index.js';
 
 /**
- * Makes a TensorFlow.js backend the active one. On `wasm` it also registers the gradient kernels that the backend
- * lacks, so that convolutions train.
+ * Makes a TensorFlow.js backend the active one. On `wasm` it also registers training kernels: the gradients that the
+ * backend lacks, and faster ways through convolutions, recurrent layers, batch norms and Adam.
  *
  * @param name `wasm` (fast) or `cpu` (plain JavaScript)
  * @throws Error when the backend does not start

@@ -2,7 +2,7 @@ import type { Meta, Op } from '../payload/index.js';
 import { type Budget, budgetBytes, float32Bytes, impossibleBudget } from './budget.js';
 import { checkChoice, checkNumber } from './check.js';
 import type { Data } from './data.js';
-import { createTeacher, type DistillationOptions } from './distillation.js';
+import { createTeacher, type DistillationOptions, type Teacher } from './distillation.js';
 import { type FineTuned, fineTune, loopOptions, type TrainingOptions } from './fine-tune.js';
 import { layOut } from './layout.js';
 import { type LoopJob, type LoopOptions, trainParts } from './loop.js';
@@ -80,12 +80,17 @@ export async function trainDiff(
   return withBaseRestored(task, base, async () => {
     const baseMetrics = validation ? await measure(task, { base, trained: base.trainable }, validation) : {};
     const full = options.fullFineTune ?? (await fineTuneFor(options));
-    const parts = kind.createParts({ base, full, budgetBytes: bytes, denseBits, seed: loop.seed, meta });
     const { distillation } = options;
-    const teacher = distillation === false ? undefined : createTeacher(task, full.weights, train);
-    const settings = distillation === false ? undefined : distillation;
-    const job = { phase: 'diff', task, data: train, base: base.trainable, parts, teacher } as const;
-    const ops = await trainOps({ ...job, distillation: settings }, loop);
+    const ops = await trainOps(
+      {
+        createParts: () =>
+          kind.createParts({ base, full, budgetBytes: bytes, denseBits, seed: loop.seed, meta }),
+        createTeacher: () => (distillation === false ? undefined : createTeacher(task, full.weights, train)),
+        ...{ phase: 'diff', task, data: train, base: base.trainable },
+        distillation: distillation === false ? undefined : distillation,
+      },
+      loop,
+    );
     const packed = await packDiff(base.model, { ops }, meta);
     const weights = valuesOfModel(packed.model, new Set(base.trainable.keys()));
     const diffMetrics = validation ? await measure(task, { base, trained: weights }, validation) : {};
@@ -94,14 +99,24 @@ export async function trainDiff(
   });
 }
 
-/** Trains parts, takes their ops, and frees everything that was needed for it. */
-async function trainOps(job: LoopJob, loop: LoopOptions): Promise<Op[]> {
+/** Makes parts and teacher, trains, takes the parts' ops, and frees everything that was needed for it. */
+async function trainOps(
+  setUp: Omit<LoopJob, 'parts' | 'teacher'> & {
+    createParts: () => DiffPart[];
+    createTeacher: () => Teacher | undefined;
+  },
+  loop: LoopOptions,
+): Promise<Op[]> {
+  let parts: DiffPart[] = [];
+  let teacher: Teacher | undefined;
   try {
-    await trainParts(job, loop);
-    return job.parts.flatMap((part) => part.ops());
+    parts = setUp.createParts();
+    teacher = setUp.createTeacher();
+    await trainParts({ ...setUp, parts, teacher }, loop);
+    return parts.flatMap((part) => part.ops());
   } finally {
-    job.teacher?.dispose();
-    for (const part of job.parts) part.dispose();
+    teacher?.dispose();
+    for (const part of parts) part.dispose();
   }
 }
 

@@ -130,6 +130,21 @@ describe.each(KERNELS)('%s', (_, gradient) => {
   });
 });
 
+test('gradients of no images are zeros', async () => {
+  const c: Case = { input: [0, 5, 5, 2], filter: [3, 3, 2, 4], strides: [1, 1], pad: 'same' };
+  const { values } = await resultOnWasm(() => filterGradient(c));
+  expect(Array.from(values)).toEqual(new Array(72).fill(0));
+  expect((await resultOnWasm(() => inputGradient(c))).shape).toEqual(c.input);
+});
+
+test('the heap does not grow with what an image would take unrolled', async () => {
+  const c: Case = { input: [1, 256, 256, 64], filter: [3, 3, 64, 4], strides: [1, 1], pad: 'same' };
+  await resultOnWasm(() => tf.sum(bare({ ...c, input: [9, 256, 256, 64] })));
+  const heapBytes = () => (tf.backend() as unknown as { wasm: { HEAPU8: Uint8Array } }).wasm.HEAPU8.length;
+  // 150 MB of patches, beside 17 MB an input.
+  expect(heapBytes()).toBeLessThan(400e6);
+});
+
 test('dilation and other activations are left to the stock kernel', async () => {
   await expectAgreement(() =>
     tf.fused.conv2d({

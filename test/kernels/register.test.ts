@@ -50,6 +50,12 @@ test('registerTrainingKernels() changes kernels of the wasm backend alone, and o
   expect(differing(registered, kernelFuncs('wasm'))).toEqual([]);
 });
 
+test('registerTrainingKernels() changes nothing once it has been called otherwise', () => {
+  const before = kernelFuncs('wasm');
+  registerTrainingKernels({ simd: false });
+  expect(differing(before, kernelFuncs('wasm'))).toEqual([]);
+});
+
 test('registerTrainingKernels() may be called before the backend has started', async () => {
   registerTrainingKernels();
   await tf.setBackend('wasm');

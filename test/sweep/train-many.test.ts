@@ -130,6 +130,10 @@ test('an outcome that cannot be kept ends the sweep', async () => {
     throw new Error('no room');
   };
   await expect(trainMany(jobsThen, { workers: 2, onOutcome })).rejects.toThrow('no room');
+  const onStep = (): never => {
+    throw new Error('no screen');
+  };
+  await expect(trainMany(jobsThen, { workers: 2, onStep })).rejects.toThrow('no screen');
 });
 
 test('trainMany refuses workers and options that mean nothing, and takes no jobs at all', async () => {

@@ -30,6 +30,24 @@ test('trainHashDiff() and trainSparseDiff() refuse a budget that not even the sm
   expect(steps).toEqual([]);
 });
 
+test('trainHashDiff() and trainSparseDiff() leave nothing behind when the budget turns out too small', async () => {
+  const fullFineTune = await fineTune(options());
+  const least = 270;
+  const before = tf.memory().numTensors;
+  for (const train of [trainHashDiff, trainSparseDiff]) {
+    let refused = 0;
+    for (let budget = least; budget < least + 60; budget++) {
+      const run = train(options({ budget, fullFineTune, epochs: 1 }));
+      await run.catch(({ code }) => {
+        expect(code).toBe('budget-impossible');
+        refused++;
+      });
+    }
+    expect(refused).toBeGreaterThan(0);
+    expect(tf.memory().numTensors).toBe(before);
+  }
+});
+
 test('fineTune() refuses data whose arrays disagree, are empty or too few', async () => {
   const { task } = tiny;
   const xs = tf.zeros([4, 16]);

@@ -51,6 +51,12 @@ export function patchBytes(
   const end = data + ((<usize>count) << 2);
   const bytes = (<usize>block) << 2;
   let keys = i32x4.add(i32x4.splat(index), i32x4(0, 1, 2, 3));
+  if (skipped > 0) {
+    const last = min(end, data + bytes - ((<usize>skipped) << 2));
+    patchBlock(data, last, xxh32x4(keys, start), counts, tables, skipped, scale);
+    keys = i32x4.add(keys, i32x4.splat(1));
+    data = last;
+  }
   if (block == 1) {
     for (; data + 32 <= end; data += 32) {
       const low = gather(xxh32x4(keys, start), counts, tables, scales);
@@ -59,7 +65,7 @@ export function patchBytes(
       keys = i32x4.add(keys, i32x4.splat(4));
       patchEight(data, low, high);
     }
-  } else if (skipped == 0) {
+  } else {
     for (; data + 4 * bytes <= end; data += 4 * bytes) {
       const hashes = xxh32x4(keys, start);
       keys = i32x4.add(keys, i32x4.splat(4));
@@ -75,15 +81,26 @@ export function patchBytes(
     }
   }
   while (data < end) {
-    const hashes = xxh32x4(keys, start);
-    const bits = placeBits(hashes);
-    let at = <usize>i32x4.extract_lane(addresses(bits, counts, tables), 0) + skipped;
-    const signed = i32x4.extract_lane(hashes, 0) & 1 ? -scale : scale;
-    const last = min(end, data + bytes - ((<usize>skipped) << 2));
-    for (; data < last; data += 4, at++) patchOne<f32>(data, f32x4.splat(<f32>load<i8>(at) * signed));
+    const last = min(end, data + bytes);
+    patchBlock(data, last, xxh32x4(keys, start), counts, tables, 0, scale);
     keys = i32x4.add(keys, i32x4.splat(1));
-    skipped = 0;
+    data = last;
   }
+}
+
+/** Elements of one block, whose hash is in the first lane, one at a time. */
+function patchBlock(
+  data: usize,
+  end: usize,
+  hashes: v128,
+  counts: v128,
+  tables: v128,
+  skipped: u32,
+  scale: f32,
+): void {
+  let at = <usize>i32x4.extract_lane(addresses(placeBits(hashes), counts, tables), 0) + skipped;
+  const signed = i32x4.extract_lane(hashes, 0) & 1 ? -scale : scale;
+  for (; data < end; data += 4, at++) patchOne<f32>(data, f32x4.splat(<f32>load<i8>(at) * signed));
 }
 
 /** The values of four blocks of one element each. */

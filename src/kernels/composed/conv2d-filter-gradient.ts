@@ -21,7 +21,14 @@ type FilterGradientCall = KernelCall<'x' | 'dy', tf.Conv2DBackpropFilterAttrs>;
 export function conv2dFilterGradient({ inputs, backend, attrs }: FilterGradientCall): tf.TensorInfo {
   const { x, dy } = inputs;
   const conv = convGeometry({ input: x.shape, filter: attrs.filterShape }, attrs);
+  if (sizeOf(x.shape) === 0) return zeros(backend, conv.filterShape);
   return isPointwise(conv) ? pointwise(backend, conv, { x, dy }) : byPatches(backend, conv, { x, dy });
+}
+
+function zeros(backend: WasmBackend, shape: readonly number[]): tf.TensorInfo {
+  const out = allocateFloats(backend, shape);
+  borrowFloats(backend, out).fill(0);
+  return out;
 }
 
 function pointwise(
@@ -43,8 +50,7 @@ function byPatches(
   conv: ConvGeometry,
   { x, dy }: FilterGradientCall['inputs'],
 ): tf.TensorInfo {
-  const out = allocateFloats(backend, conv.filterShape);
-  borrowFloats(backend, out).fill(0);
+  const out = zeros(backend, conv.filterShape);
   return withScratch(backend, (scratch) => {
     // The batch is brought innermost so that every patch row is copied in runs of at least a batch.
     const images = scratch.run('Transpose', { x }, { perm: [3, 1, 2, 0] });
