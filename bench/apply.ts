@@ -4,6 +4,7 @@ import { createFastPatcher } from 'neural-diff/fast-apply';
 import xxhash from 'xxhash-wasm';
 import { decodePayload, type Op, type Patcher, plainPatcher } from '../src/payload/index.js';
 import { createDenseAdd } from './dense-add.js';
+import { median } from './median.js';
 import { encodeOp, HASH_CASES, hashOp, SPARSE_DENSITIES, sparseOp, weightsInfo } from './patch-cases.js';
 import { type Goal, printBench } from './report.js';
 
@@ -91,10 +92,6 @@ async function measure(cases: readonly Case[]): Promise<Map<string, number>> {
     }
   }
   return new Map([...seconds].map(([name, list]) => [name, median(list)]));
-}
-
-function median(list: readonly number[]): number {
-  return [...list].sort((a, b) => a - b)[list.length >> 1] as number;
 }
 
 const start = performance.now();

@@ -5,6 +5,7 @@ import { trainHashDiff } from 'neural-diff/hash-diff';
 import { trainSparseDiff } from 'neural-diff/sparse-diff';
 import { createTask, fineTune, type StepReport, type TrainDiffOptions } from 'neural-diff/train';
 import { registerTrainingKernels } from '../src/kernels/index.js';
+import { median } from './median.js';
 import { buildModel, MODELS, noisyExamples } from './train-models.js';
 
 /** What is timed: plain steps on some kernels, or diff steps beside plain ones. */
@@ -24,10 +25,6 @@ await tf.setBackend(mode === 'cpu' ? 'cpu' : 'wasm');
 if (mode === 'composed') registerTrainingKernels({ simd: false });
 if (mode === 'simd' || mode === 'diffs') registerTrainingKernels();
 process.send?.(mode === 'diffs' ? await timeDiffs() : { plain: await timePlain(budgetMs) });
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] as number;
-}
 
 /** @returns milliseconds a plain full training step, the median of as many as the budget allows, or null */
 async function timePlain(budget: number): Promise<number | null> {

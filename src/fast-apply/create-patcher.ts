@@ -1,6 +1,5 @@
 import { type Patcher, plainPatcher } from '../payload/index.js';
 import { createFastPatcher } from './fast-patcher.js';
-import { compileKernels } from './kernels.js';
 
 /**
  * Makes the fastest patcher that the runtime allows.
@@ -9,15 +8,10 @@ import { compileKernels } from './kernels.js';
  *   content security policy forbids them
  */
 export function createPatcher(): Patcher {
-  return canCompile() ? createFastPatcher() : plainPatcher;
-}
-
-/** Runtimes have many errors for a module that they do not take; the plain patcher is right after all of them. */
-function canCompile(): boolean {
   try {
-    compileKernels();
-    return true;
+    return createFastPatcher();
   } catch {
-    return false;
+    // Runtimes have many errors for a module that they do not take; the plain patcher is right after all of them.
+    return plainPatcher;
   }
 }

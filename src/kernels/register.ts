@@ -67,8 +67,8 @@ export function registerTrainingKernels({ simd = true }: KernelOptions = {}): vo
   if (first && MARK in first) return;
   const register = <Call extends AnyCall>(kernelName: string, kernels: Kernels<Call>) =>
     registerKernel(kernelName, simd ? kernels : { ...kernels, simd: undefined });
-  register('Conv2D', { composed: (call, stock) => stock(call), simd: simdConv });
-  register('FusedConv2D', { composed: (call, stock) => stock(call), simd: simdConv });
+  register('Conv2D', { simd: simdConv });
+  register('FusedConv2D', { simd: simdConv });
   register('Conv2DBackpropFilter', { composed: conv2dFilterGradient, simd: simdConvFilterGradient });
   register('Conv2DBackpropInput', { composed: conv2dInputGradient, simd: simdConvInputGradient });
   register('DepthwiseConv2dNativeBackpropFilter', {
@@ -84,7 +84,7 @@ export function registerTrainingKernels({ simd = true }: KernelOptions = {}): vo
   register('Mean', { composed: mean, simd: simdMean });
   register('FusedBatchNorm', { composed: batchNorm, simd: simdBatchNorm });
   register('MaxPoolGrad', { composed: maxPoolGradient, simd: simdMaxPoolGradient });
-  register('AvgPoolGrad', { composed: (call, stock) => stock(call), simd: simdAveragePoolGradient });
+  register('AvgPoolGrad', { simd: simdAveragePoolGradient });
   register('Tile', { composed: tile });
   register('UnsortedSegmentSum', { composed: unsortedSegmentSum });
   if (!simd) return;
@@ -102,17 +102,21 @@ interface AnyCall {
 
 type Kernel<Call> = (call: Call) => tf.TensorInfo;
 
-/** Two ways to compute the same: one of the stock kernels, one of the WebAssembly module with the first to fall back on. */
+/**
+ * Two ways to compute the same: one composed of stock kernels, the stock kernel itself unless given; one of the
+ * WebAssembly module, with the first to fall back on.
+ */
 interface Kernels<Call> {
-  readonly composed: (call: Call, stock: Kernel<Call>) => tf.TensorInfo;
+  readonly composed?: (call: Call, stock: Kernel<Call>) => tf.TensorInfo;
   readonly simd?: ((call: Call, simd: Simd, otherwise: Kernel<Call>) => tf.TensorInfo) | undefined;
 }
 
 /** The engine types every kernel alike; the names above tie each to its inputs and attributes. */
 function registerKernel<Call extends AnyCall>(kernelName: string, { composed, simd }: Kernels<Call>): void {
+  if (!composed && !simd) return;
   const stock = tf.getKernel(kernelName, 'wasm') as tf.KernelConfig | undefined;
   const stockFunc = stock?.kernelFunc as unknown as Kernel<Call>;
-  const withoutSimd = (call: Call) => composed(call, stockFunc);
+  const withoutSimd = composed ? (call: Call) => composed(call, stockFunc) : stockFunc;
   const kernel = (call: Call): tf.TensorInfo => {
     const found = simd && simdOf(call.backend);
     return found ? simd(call, found, withoutSimd) : withoutSimd(call);

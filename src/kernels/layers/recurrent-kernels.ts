@@ -2,20 +2,23 @@ import type * as tf from '@tensorflow/tfjs';
 import { allocateFloats, type KernelCall, type WasmBackend } from '../backend.js';
 import type { Simd } from '../simd/module.js';
 
-/** Which recurrent layer, and what its gates let through. */
+/** What the module is told beside the tensors. */
 export interface RecurrentAttrs {
   /** Whether the gates' sigmoid is the piecewise linear one. */
   readonly isHard: boolean;
 }
 
-type Kind = 'gru' | 'lstm';
+/** Which recurrent layer. */
+export type Kind = 'gru' | 'lstm';
 
 const GATES = { gru: 3, lstm: 4 } as const;
 
 /** Inputs [batch, steps, inputs], weights as TensorFlow.js lays them out, and a bias or none. */
 type Weights = 'x' | 'kernel' | 'recurrent';
-type Forward = KernelCall<Weights, RecurrentAttrs> & { readonly inputs: { readonly bias?: tf.TensorInfo } };
-type Backward = KernelCall<Weights | 'hidden' | 'gates' | 'dHidden', RecurrentAttrs> & {
+export type Forward = KernelCall<Weights, RecurrentAttrs> & {
+  readonly inputs: { readonly bias?: tf.TensorInfo };
+};
+export type Backward = KernelCall<Weights | 'hidden' | 'gates' | 'dHidden', RecurrentAttrs> & {
   readonly inputs: { readonly bias?: tf.TensorInfo; readonly cells?: tf.TensorInfo };
 };
 
@@ -32,22 +35,8 @@ function sizesOf({ x, recurrent }: Record<'x' | 'recurrent', tf.TensorInfo>): Si
 }
 
 /** Fields of the struct in `assembly/recurrence.ts`, in its order; addresses unless said otherwise there. */
-const FIELDS = [
-  ...['batch', 'steps', 'inputs', 'units', 'isHard', 'x', 'kernel', 'recurrent', 'bias', 'first', 'hidden'],
-  ...[
-    'firstCell',
-    'cells',
-    'gates',
-    'dHidden',
-    'dx',
-    'dKernel',
-    'dRecurrent',
-    'dBias',
-    'dFirst',
-    'dFirstCell',
-  ],
-  ...['dGates', 'temporary', 'scratch'],
-] as const;
+const FIELDS = `batch steps inputs units isHard x kernel recurrent bias first hidden firstCell cells gates
+  dHidden dx dKernel dRecurrent dBias dFirst dFirstCell dGates temporary scratch`.split(/\s+/);
 
 const STRUCT_BYTES = 128;
 

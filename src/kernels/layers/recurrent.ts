@@ -1,7 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
 import { type OwnKernel, registerOwnKernel, runOwnKernel } from '../own-kernels.js';
 import { onlyTensor, overrideMethod, SAMPLE_NAME } from './override.js';
-import { recurrentBackward, recurrentForward } from './recurrent-kernels.js';
+import {
+  type Backward,
+  type Forward,
+  type Kind,
+  recurrentBackward,
+  recurrentForward,
+} from './recurrent-kernels.js';
 
 /** What is read off a GRU or LSTM layer of TensorFlow.js; frozen with its version 4.22. */
 interface RecurrentLayer {
@@ -31,28 +37,23 @@ interface CallOptions {
  * with masks, states that are handed in or out, dropout in use or other activations go the old way.
  */
 export function overrideRecurrentLayers(): void {
-  registerOwnKernel<Parameters<typeof recurrentForward>[1]>('NeuralDiffGru', (call, simd) =>
-    recurrentForward('gru', call, simd),
-  );
-  registerOwnKernel<Parameters<typeof recurrentBackward>[1]>('NeuralDiffGruGradient', (call, simd) =>
-    recurrentBackward('gru', call, simd),
-  );
-  registerOwnKernel<Parameters<typeof recurrentForward>[1]>('NeuralDiffLstm', (call, simd) =>
-    recurrentForward('lstm', call, simd),
-  );
-  registerOwnKernel<Parameters<typeof recurrentBackward>[1]>('NeuralDiffLstmGradient', (call, simd) =>
-    recurrentBackward('lstm', call, simd),
-  );
   const sample = { units: 1, name: SAMPLE_NAME };
-  const kinds: [tf.layers.Layer, OwnKernel, OwnKernel][] = [
-    [tf.layers.gru(sample), 'NeuralDiffGru', 'NeuralDiffGruGradient'],
-    [tf.layers.lstm(sample), 'NeuralDiffLstm', 'NeuralDiffLstmGradient'],
-  ];
-  for (const [layer, forward, backward] of kinds) {
-    const attempt = (self: RecurrentLayer, inputs: tf.Tensor | tf.Tensor[], options: CallOptions | null) =>
-      runLayer(self, { inputs, options, kernels: { forward, backward } });
-    overrideMethod(Object.getPrototypeOf(layer), 'call', attempt);
-  }
+  overrideLayer('gru', tf.layers.gru(sample), {
+    forward: 'NeuralDiffGru',
+    backward: 'NeuralDiffGruGradient',
+  });
+  overrideLayer('lstm', tf.layers.lstm(sample), {
+    forward: 'NeuralDiffLstm',
+    backward: 'NeuralDiffLstmGradient',
+  });
+}
+
+function overrideLayer(kind: Kind, layer: tf.layers.Layer, kernels: Kernels): void {
+  registerOwnKernel(kernels.forward, (call: Forward, simd) => recurrentForward(kind, call, simd));
+  registerOwnKernel(kernels.backward, (call: Backward, simd) => recurrentBackward(kind, call, simd));
+  const attempt = (self: RecurrentLayer, inputs: tf.Tensor | tf.Tensor[], options: CallOptions | null) =>
+    runLayer(self, { inputs, options, kernels });
+  overrideMethod(Object.getPrototypeOf(layer), 'call', attempt);
 }
 
 interface Kernels {
