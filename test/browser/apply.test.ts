@@ -1,11 +1,11 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { fingerprint, hex, openMemoryStore } from '../../src/model/index.js';
 import { bundleForBrowser } from './bundle.js';
-import { launchChromium, type Realm, startWorker } from './chromium.js';
-import { type FileServer, serveFiles } from './file-server.js';
+import { type Realm, startWorker } from './chromium.js';
 import { type Outcomes, patchCopies } from './patch-copies.js';
-import { createBase, createPayloads, DIFFS, toFolder } from './samples.js';
+import { createBase, createPayloads, DIFFS, deviceFiles } from './samples.js';
+import { useChromium } from './session.js';
 
 const base = createBase();
 const payloads = await createPayloads(base);
@@ -15,27 +15,11 @@ const bundle = await bundleForBrowser('patch-copies.ts');
 /** What a device must refuse, and with which code. */
 const REFUSALS = { 'other-base': 'wrong-base', 'flipped-bit': 'corrupt-payload', cut: 'corrupt-payload' };
 
-let server: FileServer;
-let browser: Browser;
+const session = useChromium(async () => ({ bundle, files: deviceFiles(base, payloads) }));
 const realms = new Map<string, Realm>();
 
 beforeAll(async () => {
-  const files = new Map<string, Uint8Array | string>([
-    ['index.html', '<!doctype html><meta charset="utf-8"><script src="device.js"></script>'],
-    ['device.js', bundle.code],
-  ]);
-  for (const [path, bytes] of toFolder(base, 500_001)) files.set(`model/${path}`, bytes);
-  for (const [path, { bytes }] of payloads) files.set(path, bytes);
-  server = await serveFiles(files);
-  browser = await launchChromium();
-  const page = await browser.newPage();
-  await page.goto(`${server.origin}/index.html`);
-  realms.set('page', page).set('worker', await startWorker(page, 'device.js'));
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
+  realms.set('page', session.page).set('worker', await startWorker(session.page, 'device.js'));
 });
 
 test('the bundle holds what the package exports to devices, and nothing of Node', () => {
@@ -48,7 +32,9 @@ test('the bundle holds what the package exports to devices, and nothing of Node'
 describe.each(['page', 'worker'])('applyPayload() in a %s of Chromium', (name) => {
   const patch = (payload: string): Promise<Outcomes> => {
     const realm: Pick<Page, 'evaluate'> = realms.get(name) as Realm;
-    return realm.evaluate(`device.patchCopies(${JSON.stringify(server.origin)}, ${JSON.stringify(payload)})`);
+    return realm.evaluate(
+      `device.patchCopies(${JSON.stringify(session.server.origin)}, ${JSON.stringify(payload)})`,
+    );
   };
 
   test.each(Object.keys(DIFFS))('gives the same model as Node with a %s payload', async (kind) => {
@@ -56,7 +42,7 @@ describe.each(['page', 'worker'])('applyPayload() in a %s of Chromium', (name) =
     const outcome = { first: 'applied', second: 'current', fingerprint: next };
     const outcomes = await patch(`${kind}.ndiff`);
     expect(outcomes).toEqual({ folder: outcome, memory: outcome });
-    expect(outcomes).toEqual(await patchCopies(server.origin, `${kind}.ndiff`));
+    expect(outcomes).toEqual(await patchCopies(session.server.origin, `${kind}.ndiff`));
     expect(next).not.toBe(baseFingerprint);
   });
 
@@ -66,7 +52,7 @@ describe.each(['page', 'worker'])('applyPayload() in a %s of Chromium', (name) =
       const outcome = { first: code, second: code, fingerprint: baseFingerprint };
       const outcomes = await patch(`${flaw}.ndiff`);
       expect(outcomes).toEqual({ folder: outcome, memory: outcome });
-      expect(outcomes).toEqual(await patchCopies(server.origin, `${flaw}.ndiff`));
+      expect(outcomes).toEqual(await patchCopies(session.server.origin, `${flaw}.ndiff`));
     },
   );
 });

@@ -35,8 +35,9 @@ export async function bundleForBrowser(module: string): Promise<Bundle> {
   return { code: file?.text as string, inputs: Object.keys(result.metafile.inputs) };
 }
 
-/** @returns a program of the wasm backend, which looks for it beside the script */
-export function wasmProgram(name: string): Uint8Array {
+/** @returns the program of the wasm backend and its path: the backend looks for it beside the script */
+export function wasmProgram(): [string, Uint8Array] {
+  const name = 'tfjs-backend-wasm-simd.wasm';
   const main = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm');
-  return readFileSync(new URL(name, `file://${main}`));
+  return [name, readFileSync(new URL(name, `file://${main}`))];
 }

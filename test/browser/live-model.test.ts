@@ -1,39 +1,20 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { copyWeights, modelFiles, namedWeights, useBackend } from '../../src/tfjs/index.js';
 import { type PackedDiff, packDiff } from '../../src/train/pack.js';
 import { bundleForBrowser, wasmProgram } from './bundle.js';
-import { launchChromium } from './chromium.js';
-import { type FileServer, serveFiles } from './file-server.js';
 import { type LivePatch, patchLiveModel } from './patch-live-model.js';
+import { useChromium } from './session.js';
 
-let server: FileServer;
-let browser: Browser;
-let page: Page;
 let packed: PackedDiff;
 
-beforeAll(async () => {
+const session = useChromium(async () => {
   await useBackend('cpu');
   const model = createModel();
   packed = await packUpdate(model);
-  const files = new Map<string, Uint8Array | string>([
-    ['index.html', '<!doctype html><meta charset="utf-8"><script src="device.js"></script>'],
-    ['device.js', (await bundleForBrowser('patch-live-model.ts')).code],
-    ['live.ndiff', packed.payload],
-    // The wasm backend looks for its program beside the script.
-    ['tfjs-backend-wasm-simd.wasm', wasmProgram('tfjs-backend-wasm-simd.wasm')],
-  ]);
+  const files = new Map([['live.ndiff', packed.payload], wasmProgram()]);
   for (const [path, bytes] of await modelFiles(model)) files.set(`model/${path}`, bytes);
-  server = await serveFiles(files);
-  browser = await launchChromium();
-  page = await browser.newPage();
-  await page.goto(`${server.origin}/index.html`);
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
+  return { bundle: await bundleForBrowser('patch-live-model.ts'), files };
 });
 
 /** A convolution and a dense layer: the kinds whose weights backends keep packed copies of. */
@@ -63,9 +44,9 @@ const nearly = (values: readonly number[]) => values.map((value) => expect.close
 
 describe.each(['cpu', 'wasm'] as const)('openLiveModel() in a page of Chromium on %s', (backend) => {
   test('is patched in place: the weights are bit-exact, the predictions those of the next model', async () => {
-    const call = `device.patchLiveModel(${JSON.stringify(server.origin)}, "${backend}")`;
-    const found = await page.evaluate<LivePatch>(call);
-    const inNode = await patchLiveModel(server.origin, 'cpu');
+    const call = `device.patchLiveModel(${JSON.stringify(session.server.origin)}, "${backend}")`;
+    const found = await session.page.evaluate<LivePatch>(call);
+    const inNode = await patchLiveModel(session.server.origin, 'cpu');
     expect(found.backend).toBe(backend);
     expect(found.fingerprint).toBe(packed.next);
     expect(found.fingerprint).toBe(inNode.fingerprint);

@@ -90,7 +90,7 @@ export async function createPayloads(
 }
 
 /** @returns a LayersModel folder with the tensors in shards that cut through them */
-export function toFolder(model: Model, shardBytes: number): Map<string, Uint8Array> {
+function toFolder(model: Model, shardBytes: number): Map<string, Uint8Array> {
   const data = concat(...model.tensors.map(({ bytes }) => bytes));
   const files = new Map<string, Uint8Array>();
   for (let start = 0; start < data.length; start += shardBytes) {
@@ -99,4 +99,15 @@ export function toFolder(model: Model, shardBytes: number): Map<string, Uint8Arr
   const weights = model.tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape }));
   const json = { format: 'layers-model', weightsManifest: [{ paths: [...files.keys()], weights }] };
   return files.set('model.json', new TextEncoder().encode(JSON.stringify(json)));
+}
+
+/** @returns the files that a device downloads: the model's folder below `model/`, and the payloads */
+export function deviceFiles(
+  model: Model,
+  payloads: ReadonlyMap<string, { bytes: Uint8Array }>,
+): Map<string, Uint8Array> {
+  const files = new Map<string, Uint8Array>();
+  for (const [path, bytes] of toFolder(model, 500_001)) files.set(`model/${path}`, bytes);
+  for (const [path, { bytes }] of payloads) files.set(path, bytes);
+  return files;
 }

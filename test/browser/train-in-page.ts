@@ -1,5 +1,6 @@
 // Runs in a page and in Node: trains both kinds of diff of a small model on the wasm backend.
 import * as tf from '@tensorflow/tfjs';
+import { hex } from 'neural-diff/apply';
 import { trainHashDiff } from 'neural-diff/hash-diff';
 import { trainSparseDiff } from 'neural-diff/sparse-diff';
 import { useBackend } from 'neural-diff/tfjs';
@@ -31,14 +32,10 @@ export async function trainInPage(): Promise<TrainedInPage> {
   const hash = await trainHashDiff(options);
   const sparse = await trainSparseDiff(options);
   return {
-    hash: asHex(hash.payload),
-    sparse: asHex(sparse.payload),
+    hash: hex(hash.payload),
+    sparse: hex(sparse.payload),
     kernels: kernelNames.filter((name) => name.startsWith('NeuralDiff')),
   };
-}
-
-function asHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 function createModel(): tf.LayersModel {
