@@ -48,10 +48,11 @@ async function createCases(): Promise<Case[]> {
     const payload = await encodeOp(op, info);
     const name = `sparse, density ${density}`;
     const count = op.positions.length;
-    const decodeAndPatch = async () => patch(fast, lent, (await decodePayload(payload)).diff.ops[0] as Op)();
+    const decodeAndPatch = async () =>
+      patch(fast, lent, (await decodePayload(payload, [info])).diff.ops[0] as Op)();
     cases.push({ name, count, run: patch(fast, lent, op) });
     cases.push({ name: `${name}, plain`, count, run: patch(plainPatcher, plain, op) });
-    cases.push({ name: `${name}, decoding`, count, run: () => decodePayload(payload) });
+    cases.push({ name: `${name}, decoding`, count, run: () => decodePayload(payload, [info]) });
     cases.push({ name: `${name}, decoding and patching`, count, run: decodeAndPatch });
   }
   cases.push({ name: 'h32Raw a weight', count: HASHED_WEIGHTS, run: await createHashing() });

@@ -8,7 +8,7 @@ export interface HashCase {
   readonly name: string;
   readonly block: number;
   readonly bucketCount: number;
-  readonly coding: 'ternary' | 'float';
+  readonly coding: 'levels' | 'float';
   /** Whether the plain arithmetic is timed as well. */
   readonly isCompared?: boolean;
   /** Share of the dense addition's speed that is to be reached. */
@@ -23,7 +23,7 @@ export const HASH_CASES: readonly HashCase[] = [1, 8, 32].flatMap((block) => [
     name: `hash, block ${block}, ${bucketCount} ternary buckets`,
     block,
     bucketCount,
-    coding: 'ternary' as const,
+    coding: 'levels' as const,
     ...(bucketCount === 2 ** 14 ? { isCompared: true, goal: GOALS[block] as number } : {}),
   })),
   {
@@ -64,7 +64,6 @@ export function sparseOp(weights: number, density: number): SparseOp {
   return {
     kind: 'sparse',
     tensor: TENSOR,
-    bits: 3,
     scale: 2 ** -10,
     positions: Uint32Array.from(positions),
     levels,
@@ -73,6 +72,6 @@ export function sparseOp(weights: number, density: number): SparseOp {
 
 /** @returns a payload with one op */
 export function encodeOp(op: Op, info: TensorInfo): Promise<Uint8Array> {
-  const blank = new Uint8Array(32);
+  const blank = new Uint8Array(16);
   return encodePayload({ base: blank, next: blank, tensors: [info], meta: {} }, { ops: [op] });
 }

@@ -18,10 +18,7 @@ export const EXIT = {
 /** Exit status of every error code. */
 export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'wrong-base': EXIT.wrongBase,
-  'missing-tensor': EXIT.wrongBase,
-  'extra-tensor': EXIT.wrongBase,
-  'wrong-dtype': EXIT.wrongBase,
-  'wrong-shape': EXIT.wrongBase,
+  'wrong-layout': EXIT.wrongBase,
   'not-a-payload': EXIT.corruptPayload,
   'unsupported-version': EXIT.corruptPayload,
   'corrupt-payload': EXIT.corruptPayload,

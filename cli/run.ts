@@ -132,7 +132,9 @@ function addReaders(parser: Argv, io: Io): void {
       (y) =>
         y
           .positional('payload', { type: 'string', demandOption: true, describe: 'Payload file' })
-          .example('$0 info v2.ndiff --json', ''),
+          .option('base', { type: 'string', describe: 'LayersModel folder: show what changes which tensor' })
+          .example('$0 info v2.ndiff --json', '')
+          .example('$0 info v2.ndiff --base models/v1', ''),
       (flags) => runInfo(flags as unknown as InfoFlags, io),
     )
     .command(

@@ -27,6 +27,8 @@ export {
   type HashOp,
   type Meta,
   type Op,
+  type OpenPayload,
+  openPayload,
   type Payload,
   type PayloadHeader,
   type SparseOp,

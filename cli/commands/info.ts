@@ -1,23 +1,35 @@
-import { decodePayload, hex, type Op, type Payload, totalElements } from '../../src/index.js';
+import { decodePayload, hex, type Op, openPayload, type TensorInfo, totalElements } from '../../src/index.js';
 import { readPayload } from '../../src/node/index.js';
 import { type CommonFlags, formatBytes, formatShare, type Io, printResult } from '../io.js';
+import { withModel } from '../with-model.js';
 
 /** Flags of `neural-diff info`. */
 export interface InfoFlags extends CommonFlags {
   readonly payload: string;
+  readonly base?: string | undefined;
 }
 
-/** Prints what a payload says of itself. */
+/** Prints what a payload says of itself; with a model that it was made for, what it does to which tensor. */
 export async function runInfo(flags: InfoFlags, io: Io): Promise<void> {
   const bytes = await readPayload(flags.payload);
-  const payload = await decodePayload(bytes);
-  const json = describe(payload, bytes.length);
+  const { header, records } = await openPayload(bytes);
+  const model = flags.base === undefined ? undefined : await describeOps(bytes, flags.base);
+  const json = {
+    payloadBytes: bytes.length,
+    base: hex(header.base),
+    next: hex(header.next),
+    layout: header.layout.toString(16).padStart(8, '0'),
+    records: records.map((record) => ({ kind: record.kind, bytes: record.bytes.length })),
+    ...model,
+    meta: header.meta,
+  };
   const lines = [
-    `payload      ${formatBytes(bytes.length)}, ${formatShare(json.share)} of the float32 model`,
+    `payload      ${formatBytes(bytes.length)}${model ? `, ${formatShare(model.share)} of the float32 model` : ''}`,
     `base         ${json.base}`,
     `next         ${json.next}`,
-    `model        ${json.tensors} tensors, ${json.weights} weights`,
-    ...json.ops.map((op) => `op           ${formatOp(op)}`),
+    `layout       ${json.layout}${model ? `: ${model.tensors} tensors, ${model.weights} weights` : ''}`,
+    ...json.records.map(({ kind, bytes }) => `record       ${kind.padEnd(7)}${formatBytes(bytes)}`),
+    ...(model?.ops.map((op) => `op           ${formatOp(op)}`) ?? []),
     ...Object.entries(json.meta).map(([key, value]) => `meta         ${key}: ${JSON.stringify(value)}`),
   ];
   printResult(io, flags, { json, lines });
@@ -30,25 +42,21 @@ interface OpFacts {
   readonly [fact: string]: unknown;
 }
 
-function describe(payload: Payload, payloadBytes: number) {
-  const { header, diff } = payload;
-  const weights = totalElements(header.tensors);
-  return {
-    payloadBytes,
-    share: payloadBytes / (4 * weights),
-    base: hex(header.base),
-    next: hex(header.next),
-    tensors: header.tensors.length,
-    weights,
-    ops: diff.ops.map(factsOf),
-    meta: header.meta,
-  };
+async function describeOps(payload: Uint8Array, base: string) {
+  const tensors = await withModel(
+    { path: base },
+    async (store): Promise<readonly TensorInfo[]> => store.tensors,
+  );
+  const { diff } = await decodePayload(payload, tensors);
+  const weights = totalElements(tensors);
+  const share = payload.length / (4 * weights);
+  return { share, tensors: tensors.length, weights, ops: diff.ops.map(factsOf) };
 }
 
 function factsOf(op: Op): OpFacts {
   if (op.kind !== 'hash') {
-    const { kind, tensor, levels, bits, scale } = op;
-    return { kind, tensors: [tensor], changed: levels.length, bits, scale };
+    const { kind, tensor, levels, scale } = op;
+    return { kind, tensors: [tensor], changed: levels.length, scale };
   }
   const { kind, seed, block, buckets } = op;
   const tensors = op.tensors.map((hashed) => hashed.tensor);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { decodePayload, type ErrorFacts, hex, NeuralDiffError } from '../../src/index.js';
+import { type ErrorFacts, hex, NeuralDiffError, openPayload } from '../../src/index.js';
 import { listFolder, openFolder, readPayload, writeInto } from '../../src/node/index.js';
 import type { TrainedDiff } from '../../src/train/index.js';
 import type { Cell } from './grid.js';
@@ -138,7 +138,7 @@ export class SweepFolder {
   }
 
   async #takeUp(row: TrainedRow): Promise<void> {
-    const { header } = await decodePayload(await readPayload(join(this.#path, row.file)));
+    const { header } = await openPayload(await readPayload(join(this.#path, row.file)));
     if (hex(header.next) !== row.next)
       throw this.#cannotResume(`"${row.file}" is not the payload of its row in "${RESULTS_FILE}"`);
     this.#rows.set(row.file, row);

@@ -1,7 +1,7 @@
 import { fingerprint, hex, NeuralDiffError, totalBytes, type WeightStore } from '../model/index.js';
-import { decodePayload, type Patcher, type Payload, tensorsOf } from '../payload/index.js';
+import { type OpenPayload, openPayload, type Patcher } from '../payload/index.js';
 import { borrowChunks, changedRuns } from './chunks.js';
-import { type ApplyOptions, type ApplyPlan, planDecoded } from './plan.js';
+import { type ApplyOptions, type ApplyPlan, planOpen } from './plan.js';
 
 /** What `applyPayload` did. */
 export interface ApplyResult {
@@ -15,14 +15,15 @@ export interface ApplyResult {
 /**
  * Patches a model in place.
  *
- * 1. Decode the payload and check every bound. 2. Read the base and compute, in memory, the fingerprint of what is
- * there and of what would result: refuse unless both are as the payload says. 3. Write the pages that change.
+ * 1. Open the payload and compare its layout. 2. Read the base, decode the payload on the way, checking every bound, and
+ * compute, in memory, the fingerprint of what is there and of what would result: refuse unless both are as the payload
+ * says. 3. Write the pages that change.
  * 4. Read everything back and compare the fingerprint. Nothing is written before step 3.
  *
  * @param store the model; memory beside it stays at a few chunks of 1 MiB
  * @param payload the payload file
  * @returns what was done
- * @throws NeuralDiffError `wrong-base`, `missing-tensor`, `extra-tensor`, `wrong-dtype`, `wrong-shape`,
+ * @throws NeuralDiffError `wrong-layout`, `wrong-base`,
  *   `result-mismatch` and the payload's own codes with the model untouched; `storage-mismatch` when the store gives
  *   back other bytes than were written
  */
@@ -31,13 +32,14 @@ export async function applyPayload(
   payload: Uint8Array,
   options: ApplyOptions = {},
 ): Promise<ApplyResult> {
-  const decoded = await decodePayload(payload);
-  const plan = await planDecoded(store, decoded, { ...options, payloadBytes: payload.length });
+  const opened = await openPayload(payload);
+  const plan = await planOpen(store, opened, { ...options, payloadBytes: payload.length });
   if (plan.problem) throw plan.problem;
   if (plan.status === 'current') return { status: 'current', fingerprint: plan.next, plan };
   options.signal?.throwIfAborted();
   const progress = holdErrors(options.onProgress);
-  await writeChanges(store, decoded, { onProgress: progress.call, patcher: options.patcher });
+  const bytesTotal = plan.tensors.reduce((sum, tensor) => sum + tensor.bytesRead, 0);
+  await writeChanges(store, opened, { onProgress: progress.call, patcher: options.patcher, bytesTotal });
   await store.flush();
   const found = hex(await readBack(store, { ...options, onProgress: progress.call }));
   if (found !== plan.next) {
@@ -69,13 +71,15 @@ function holdErrors(onProgress: OnProgress | undefined): { call: OnProgress; rel
 
 async function writeChanges(
   store: WeightStore,
-  payload: Payload,
-  { onProgress, patcher }: { onProgress: OnProgress; patcher: Patcher | undefined },
+  payload: OpenPayload,
+  {
+    onProgress,
+    patcher,
+    bytesTotal,
+  }: { onProgress: OnProgress; patcher: Patcher | undefined; bytesTotal: number },
 ): Promise<void> {
-  const touched = new Set(payload.diff.ops.flatMap(tensorsOf));
-  const bytesTotal = totalBytes(store.tensors.filter((info) => touched.has(info.name)));
   let bytesDone = 0;
-  for await (const chunk of borrowChunks(store, payload.diff, { touchedOnly: true, patcher })) {
+  for await (const chunk of borrowChunks(store, payload, { touchedOnly: true, patcher })) {
     for (const { start, end } of changedRuns(chunk)) {
       await store.write(chunk.info.name, chunk.byteOffset + start, chunk.after.subarray(start, end));
     }

@@ -6,7 +6,7 @@ import {
   type TensorInfo,
   type WeightStore,
 } from '../model/index.js';
-import { type Diff, type Patcher, plainPatcher, tensorsOf } from '../payload/index.js';
+import { DiffReader, type Op, type OpenPayload, type Patcher, plainPatcher } from '../payload/index.js';
 
 /** A run of a tensor's bytes before and after a diff; both arrays are valid until the next chunk. */
 export interface Chunk {
@@ -14,6 +14,8 @@ export interface Chunk {
   /** Bytes before the chunk in its tensor: a multiple of `CHUNK_BYTES`. */
   readonly byteOffset: number;
   readonly before: Uint8Array;
+  /** The kinds of the ops that touch the tensor, in order. */
+  readonly kinds: readonly Op['kind'][];
   /** The same array as `before` where no op touches the tensor. */
   readonly after: Uint8Array;
   /** Whether this is the tensor's last chunk. */
@@ -29,20 +31,23 @@ export interface ChunkOptions {
 }
 
 /**
- * Walks a model in canonical order, a chunk at a time, computing in memory what a diff makes of each. A tensor without
- * elements gives one empty chunk. Holds two chunks, however large the model.
+ * Walks a model in canonical order, a chunk at a time, computing in memory what a payload makes of each; the payload is
+ * decoded on the way. A tensor without elements gives one empty chunk. Holds two chunks and what the payload says of
+ * them, however large the model.
+ *
+ * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`; whatever the store throws
  */
 export async function* borrowChunks(
   store: WeightStore,
-  diff: Diff,
+  payload: OpenPayload,
   options: ChunkOptions = {},
 ): AsyncGenerator<Chunk> {
-  const touched = new Set(diff.ops.flatMap(tensorsOf));
+  const reader = new DiffReader(payload, store.tensors);
   const { patcher = plainPatcher } = options;
   const before = new Uint8Array(CHUNK_BYTES);
   const after = patcher.allocate(CHUNK_BYTES);
   for (const info of canonicalOrder(store.tensors)) {
-    const isTouched = touched.has(info.name);
+    const isTouched = reader.touched.has(info.name);
     if (options.touchedOnly === true && !isTouched) continue;
     const total = byteLength(info);
     let byteOffset = 0;
@@ -51,13 +56,18 @@ export async function* borrowChunks(
       const length = Math.min(CHUNK_BYTES, total - byteOffset);
       const original = before.subarray(0, length);
       await store.readInto(info.name, byteOffset, original);
+      let kinds: readonly Op['kind'][] = [];
       const patched = isTouched ? after.subarray(0, length) : original;
       if (isTouched) {
         patched.set(original);
-        const startElement = byteOffset / DTYPES[info.dtype].bytes;
-        patcher.patch(diff.ops, info, { startElement, bytes: patched });
+        const size = DTYPES[info.dtype].bytes;
+        const start = byteOffset / size;
+        const ops = reader.read(info, { start, end: start + length / size });
+        kinds = ops.map((op) => op.kind);
+        patcher.patch(ops, info, { startElement: start, bytes: patched });
       }
-      yield { info, byteOffset, before: original, after: patched, isLast: byteOffset + length === total };
+      const isLast = byteOffset + length === total;
+      yield { info, byteOffset, kinds, before: original, after: patched, isLast };
       byteOffset += length;
     } while (byteOffset < total);
   }

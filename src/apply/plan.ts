@@ -12,15 +12,14 @@ import {
   type WeightStore,
 } from '../model/index.js';
 import {
-  decodePayload,
+  checkLayout,
   type Meta,
   type Op,
+  type OpenPayload,
+  openPayload,
   type Patcher,
-  type Payload,
-  tensorsOf,
 } from '../payload/index.js';
 import { borrowChunks, type Chunk, changedRuns } from './chunks.js';
-import { compareDirectories } from './directory.js';
 
 /** How far a step has come. */
 export interface ApplyProgress {
@@ -83,13 +82,13 @@ export async function planApply(
   payload: Uint8Array,
   options: ApplyOptions = {},
 ): Promise<ApplyPlan> {
-  return planDecoded(store, await decodePayload(payload), { ...options, payloadBytes: payload.length });
+  return planOpen(store, await openPayload(payload), { ...options, payloadBytes: payload.length });
 }
 
-/** `planApply` for a payload that is already decoded. */
-export async function planDecoded(
+/** `planApply` for a payload that is already open. */
+export async function planOpen(
   store: WeightStore,
-  payload: Payload,
+  payload: OpenPayload,
   options: ApplyOptions & { payloadBytes: number },
 ): Promise<ApplyPlan> {
   const { header } = payload;
@@ -101,7 +100,7 @@ export async function planDecoded(
     modelBytes: totalBytes(store.tensors),
   };
   const nothing = { found: '', bytesWritten: 0, tensors: [] };
-  const disagreement = compareDirectories(header.tensors, store.tensors);
+  const disagreement = await checkLayout(payload, store.tensors).catch((error: NeuralDiffError) => error);
   if (disagreement) return { ...facts, ...nothing, status: 'refused', problem: disagreement };
   const walk = await walkBase(store, payload, options);
   const found = hex(walk.found);
@@ -122,13 +121,13 @@ interface Walk {
   readonly tensors: readonly TensorPlan[];
 }
 
-async function walkBase(store: WeightStore, payload: Payload, options: ApplyOptions): Promise<Walk> {
+async function walkBase(store: WeightStore, payload: OpenPayload, options: ApplyOptions): Promise<Walk> {
   const hash = options.sha256 ?? sha256;
   const bytesTotal = totalBytes(store.tensors);
   const tallies: TensorTally[] = [];
   let tally: TensorTally | undefined;
   let bytesDone = 0;
-  for await (const chunk of borrowChunks(store, payload.diff, options)) {
+  for await (const chunk of borrowChunks(store, payload, options)) {
     tally ??= new TensorTally(chunk.info, hash);
     await tally.add(chunk);
     bytesDone += chunk.before.length;
@@ -147,7 +146,7 @@ async function walkBase(store: WeightStore, payload: Payload, options: ApplyOpti
       digests.map(({ after }) => after),
       hash,
     ),
-    tensors: tallies.filter((each) => each.isTouched).map((each) => each.plan(payload.diff.ops)),
+    tensors: tallies.filter((each) => each.isTouched).map((each) => each.plan()),
   };
 }
 
@@ -157,7 +156,7 @@ class TensorTally {
   readonly #before: TensorDigest;
   readonly #after: TensorDigest;
   #bytesWritten = 0;
-  isTouched = false;
+  #kinds: readonly Op['kind'][] = [];
 
   constructor(info: TensorInfo, hash: Sha256) {
     this.#info = info;
@@ -166,7 +165,7 @@ class TensorTally {
   }
 
   async add(chunk: Chunk): Promise<void> {
-    this.isTouched = chunk.after !== chunk.before;
+    this.#kinds = chunk.kinds;
     this.#bytesWritten += changedRuns(chunk).reduce((sum, run) => sum + run.end - run.start, 0);
     if (chunk.before.length === 0) return;
     await this.#before.add(chunk.before);
@@ -178,14 +177,17 @@ class TensorTally {
     return { before, after: this.isTouched ? await this.#after.finish() : before };
   }
 
-  plan(ops: readonly Op[]): TensorPlan {
-    const { name } = this.#info;
-    const kinds = ops.filter((op) => tensorsOf(op).includes(name)).map((op) => op.kind);
-    return { name, ops: kinds, bytesRead: byteLength(this.#info), bytesWritten: this.#bytesWritten };
+  get isTouched(): boolean {
+    return this.#kinds.length > 0;
+  }
+
+  plan(): TensorPlan {
+    const bytesRead = byteLength(this.#info);
+    return { name: this.#info.name, ops: this.#kinds, bytesRead, bytesWritten: this.#bytesWritten };
   }
 }
 
-function judge(payload: Payload, walk: Walk): NeuralDiffError | undefined {
+function judge(payload: OpenPayload, walk: Walk): NeuralDiffError | undefined {
   const { base, next } = payload.header;
   if (!equalBytes(walk.found, base)) {
     const facts = { expected: hex(base), found: hex(walk.found) };

@@ -92,7 +92,7 @@ function patchDense(arena: Arena, op: DenseOp, { info, startElement, bytes }: Ta
   const elements = bytes.length / size;
   for (let start = 0; start < elements; start += PIECE) {
     const count = Math.min(PIECE, elements - start);
-    const first = startElement + start;
+    const first = startElement + start - (op.first ?? 0);
     const levels = arena.putDense(op.levels.subarray(first, first + count));
     arena.kernels.patchDense(code, bytes.byteOffset + start * size, levels, count, op.scale);
   }

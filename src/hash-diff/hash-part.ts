@@ -2,7 +2,14 @@ import type * as tf from '@tensorflow/tfjs';
 import { addHashed, sumHashed } from '../kernels/index.js';
 import type { TensorInfo } from '../model/index.js';
 import { tensorSeed } from '../payload/index.js';
-import { createRandom, createVariable, type DiffPart, readFloats, valuesOf } from '../train/index.js';
+import {
+  asScale,
+  createRandom,
+  createVariable,
+  type DiffPart,
+  readFloats,
+  valuesOf,
+} from '../train/index.js';
 import { type BucketCoding, quantiseBuckets } from './buckets.js';
 
 /** What defines a hash diff before its buckets are trained. */
@@ -13,6 +20,8 @@ export interface HashPartOptions {
   readonly block: number;
   readonly seed: number;
   readonly coding: BucketCoding;
+  /** Share of the buckets that are 0. */
+  readonly zeros: number;
   /** How large a tensor's changes are beside the others', by name; 1 for all makes them equal. */
   readonly ratios: ReadonlyMap<string, number>;
 }
@@ -27,7 +36,7 @@ const INITIAL_VALUE = 1e-3;
  * Source: W. Chen et al., "Compressing Neural Networks with the Hashing Trick", 2015.
  */
 export function createHashPart(options: HashPartOptions): DiffPart {
-  const { tensors, bucketCount, coding, seed, block } = options;
+  const { tensors, bucketCount, coding, seed, block, zeros } = options;
   const random = createRandom(seed);
   const theta = createVariable(
     Float32Array.from({ length: bucketCount }, () => (2 * random() - 1) * INITIAL_VALUE),
@@ -35,16 +44,16 @@ export function createHashPart(options: HashPartOptions): DiffPart {
   const hashed = tensors.map((info, ordinal) => {
     return { name: info.name, seed: tensorSeed(seed, ordinal), ratio: options.ratios.get(info.name) ?? 1 };
   });
-  const quantised = () => quantiseBuckets(readFloats(theta), coding);
+  const quantised = (share: number) => quantiseBuckets(readFloats(theta), coding, share);
   return {
     tensors: hashed.map(({ name }) => name),
     parameters: [theta],
     advance() {},
     materialise(weights) {
-      const { buckets, scale } = quantised();
+      const { buckets, scale } = quantised(zeros);
       const values = new Float32Array(buckets.values);
       const add = ({ name, seed, ratio }: Hashed): tf.Tensor => {
-        const hashed = { buckets: values, scale: Math.fround(scale * ratio) };
+        const hashed = { buckets: values, scale: asScale(scale * ratio) };
         return addHashed(valuesOf(weights, name), hashed, { seed, block });
       };
       return new Map(hashed.map((tensor) => [tensor.name, add(tensor)]));
@@ -55,10 +64,10 @@ export function createHashPart(options: HashPartOptions): DiffPart {
       });
       return [sumHashed(parts, { block, bucketCount })];
     },
-    ops() {
-      const { buckets, scale } = quantised();
+    ops(thrift) {
+      const { buckets, scale } = quantised(zeros + thrift * (1 - zeros));
       if (buckets.values.every((value) => value === 0)) return [];
-      const scaled = hashed.map(({ name, ratio }) => ({ tensor: name, scale: Math.fround(scale * ratio) }));
+      const scaled = hashed.map(({ name, ratio }) => ({ tensor: name, scale: asScale(scale * ratio) }));
       return [{ kind: 'hash', tensors: scaled, seed, block, buckets }];
     },
     describe: () => ({ buckets: bucketCount }),

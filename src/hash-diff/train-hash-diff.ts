@@ -1,5 +1,4 @@
 import { totalElements } from '../model/index.js';
-import { hashOpBytes } from '../payload/encode.js';
 import { MAX_BLOCK, MAX_BUCKETS } from '../payload/index.js';
 import {
   checkChoice,
@@ -7,7 +6,6 @@ import {
   type DiffPart,
   impossibleBudget,
   type Layout,
-  largestThatFits,
   layOut,
   type PartContext,
   pickValues,
@@ -17,13 +15,15 @@ import {
   trainDiff,
   valuesOf,
 } from '../train/index.js';
-import type { BucketCoding } from './buckets.js';
+import { type BucketCoding, bitsPerBucket } from './buckets.js';
 import { createHashPart } from './hash-part.js';
 
 /** What `trainHashDiff` takes beside what both trainers take. */
 export interface TrainHashDiffOptions extends TrainDiffOptions {
   /** Default `ternary`: many buckets of few bits beat few of many. */
   readonly coding?: BucketCoding | undefined;
+  /** Share of ternary buckets that are 0: above 0, below 1; default 0.5. The more, the more buckets a budget pays for. */
+  readonly zeros?: number | undefined;
   /** Neighbouring weights placed by one hash: 1 to 1,024; default 8. */
   readonly block?: number | undefined;
   /**
@@ -44,6 +44,7 @@ export interface TrainHashDiffOptions extends TrainDiffOptions {
  */
 export function trainHashDiff(options: TrainHashDiffOptions): Promise<TrainedDiff> {
   const { coding = 'ternary', block = 8, scales = 'layer' } = options;
+  const zeros = coding === 'ternary' ? (options.zeros ?? 0.5) : 0;
   if (!Number.isInteger(block) || block < 1 || block > MAX_BLOCK) {
     throw new RangeError(
       `Cannot train hash diff: expected blocks of 1 to ${MAX_BLOCK} weights, got ${block}`,
@@ -51,38 +52,52 @@ export function trainHashDiff(options: TrainHashDiffOptions): Promise<TrainedDif
   }
   checkChoice('coding', coding, ['ternary', 'sign', 'float']);
   checkChoice('scales', scales, ['layer', 'shared']);
-  const createParts = (context: PartContext) => createHashParts(context, { coding, block, scales });
+  if (!(zeros >= 0 && zeros < 1)) throw new RangeError(`expected a share of zeros from 0 to 1, got ${zeros}`);
+  const createParts = (context: PartContext) => createHashParts(context, { coding, zeros, block, scales });
   return trainDiff(options, { epochs: 24, learningRate: 5e-3, createParts });
 }
 
 function createHashParts(
   context: PartContext,
-  settings: { coding: BucketCoding; block: number; scales: 'layer' | 'shared' },
+  settings: Required<Pick<TrainHashDiffOptions, 'zeros' | 'block' | 'scales'>> & { coding: BucketCoding },
 ): DiffPart[] {
   const layout = layOut(context.base, context);
   const createDense = () =>
-    createDensePart(pickValues(context.base.trainable, layout.vectors), context.denseBits);
+    createDensePart(pickValues(context.base.trainable, layout.vectors), context.denseRate);
   if (layout.matrices.length === 0) return [createDense()];
-  const bucketCount = affordableBuckets(layout, settings.coding, context.budgetBytes);
+  const bucketCount = affordableBuckets(
+    layout,
+    bitsPerBucket(settings.coding, settings.zeros),
+    context.budgetBytes,
+  );
   const ratios = settings.scales === 'layer' ? layerRatios(context, layout) : new Map<string, number>();
-  const { coding, block } = settings;
+  const { coding, block, zeros } = settings;
   return [
-    createHashPart({ tensors: layout.matrices, bucketCount, block, seed: context.seed, coding, ratios }),
+    createHashPart({
+      tensors: layout.matrices,
+      bucketCount,
+      block,
+      seed: context.seed,
+      coding,
+      zeros,
+      ratios,
+    }),
     createDense(),
   ];
 }
 
-function affordableBuckets(layout: Layout, coding: BucketCoding, budget: number): number {
-  const tensors = layout.matrices.map((info) => info.name);
-  const weights = totalElements(layout.matrices);
-  const bytesOf = (bucketCount: number): number => {
-    const byteLength = hashOpBytes({ coding, bucketCount, tensorCount: tensors.length });
-    return layout.fileBytes([{ kind: 'hash', tensors, byteLength }]);
-  };
-  const count = largestThatFits(Math.min(weights, MAX_BUCKETS), (buckets) => bytesOf(buckets) <= budget);
-  if (count < 1) throw impossibleBudget(budget, bytesOf(1));
-  return count;
+function affordableBuckets(layout: Layout, bits: number, budget: number): number {
+  const least = layout.fileBytes([]) + HEAD_BYTES + Math.ceil((layout.matrices.length * SCALE_BITS) / 8);
+  const count = Math.floor((8 * (budget - least)) / bits);
+  if (count < 1) throw impossibleBudget(budget, least + 1);
+  return Math.min(count, totalElements(layout.matrices), MAX_BUCKETS);
 }
+
+/** Bytes of a hash record beside scales and buckets: kind, length, placement, what its coder learns. */
+const HEAD_BYTES = 1 + 3 + 11 + 4;
+
+/** Bits of a tensor's scale. */
+const SCALE_BITS = 7;
 
 /** Root mean square of each tensor's change in the full fine-tune, beside that of all tensors. */
 function layerRatios(context: PartContext, layout: Layout): Map<string, number> {

@@ -4,10 +4,7 @@
  */
 export type ErrorCode =
   | 'wrong-base'
-  | 'missing-tensor'
-  | 'extra-tensor'
-  | 'wrong-dtype'
-  | 'wrong-shape'
+  | 'wrong-layout'
   | 'not-a-payload'
   | 'unsupported-version'
   | 'corrupt-payload'

@@ -11,6 +11,9 @@ export type Sha256 = (bytes: Uint8Array) => Promise<Uint8Array>;
 export const sha256: Sha256 = async (bytes) =>
   new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
 
+/** Bytes of a fingerprint: two stand in every payload, and 128 bits tell more models apart than will ever be. */
+export const FINGERPRINT_BYTES = 16;
+
 const encoder = new TextEncoder();
 const TENSOR_TAG = encoder.encode('neural-diff tensor\n');
 const MODEL_TAG = encoder.encode('neural-diff model\n');
@@ -33,12 +36,12 @@ export class TensorDigest {
 
   /** @returns the tensor's digest, 32 bytes */
   finish(): Promise<Uint8Array> {
-    return this.#sha256(concatBytes([TENSOR_TAG, describe(this.#info), ...this.#parts]));
+    return this.#sha256(concatBytes([TENSOR_TAG, describeTensor(this.#info), ...this.#parts]));
   }
 }
 
-/** Name, dtype and shape as bytes: lengths first, so that no two descriptions read alike. */
-function describe(info: TensorInfo): Uint8Array {
+/** @returns name, dtype and shape as bytes: lengths first, so that no two descriptions read alike */
+export function describeTensor(info: TensorInfo): Uint8Array {
   const name = encoder.encode(info.name);
   const bytes = new Uint8Array(4 + name.length + 2 + 4 * info.shape.length);
   const view = new DataView(bytes.buffer);
@@ -58,12 +61,12 @@ function describe(info: TensorInfo): Uint8Array {
  *
  * @param digests the tensors' digests in canonical order
  * @param hash SHA-256
- * @returns 32 bytes
+ * @returns `FINGERPRINT_BYTES` bytes
  */
-export function joinDigests(digests: readonly Uint8Array[], hash: Sha256): Promise<Uint8Array> {
+export async function joinDigests(digests: readonly Uint8Array[], hash: Sha256): Promise<Uint8Array> {
   const count = new Uint8Array(4);
   new DataView(count.buffer).setUint32(0, digests.length, true);
-  return hash(concatBytes([MODEL_TAG, count, ...digests]));
+  return (await hash(concatBytes([MODEL_TAG, count, ...digests]))).slice(0, FINGERPRINT_BYTES);
 }
 
 /** What `fingerprint` takes beside the store. */
@@ -77,11 +80,11 @@ export interface FingerprintOptions {
 }
 
 /**
- * Computes a model's identity: SHA-256 over the digests of its tensors, each over name, dtype, shape and bytes, in
+ * Computes a model's identity: the first half of SHA-256 over the digests of its tensors, each over name, dtype, shape and bytes, in
  * the order of the names. Where a model is stored, and in which order, makes no difference. Reads a chunk at a time.
  *
  * @param store the model
- * @returns 32 bytes; `hex()` makes them readable
+ * @returns 16 bytes; `hex()` makes them readable
  * @throws NeuralDiffError whatever the store throws
  */
 export async function fingerprint(store: WeightStore, options: FingerprintOptions = {}): Promise<Uint8Array> {

@@ -2,6 +2,8 @@ export { concatBytes, equalBytes, fromBase64, hex } from './bytes.js';
 export { DTYPES, type DType, type DTypeInfo, dtypeOfCode } from './dtype.js';
 export { type ErrorCode, type ErrorFacts, NeuralDiffError } from './errors.js';
 export {
+  describeTensor,
+  FINGERPRINT_BYTES,
   type FingerprintOptions,
   fingerprint,
   joinDigests,

@@ -1,6 +1,7 @@
-import { DTYPES, elementCount, type TensorInfo } from '../model/index.js';
+import { DTYPES, elementCount, type TensorInfo, totalElements } from '../model/index.js';
 import type { DenseOp, HashOp, Op, SparseOp } from './diff.js';
-import { MAX_BLOCK, MAX_BUCKETS, MAX_LEVEL_BITS, MAX_SCALE } from './limits.js';
+import { MAX_BLOCK, MAX_BUCKETS, MAX_DENSE_LEVEL, MAX_SPARSE_LEVEL } from './limits.js';
+import { isScale } from './scale.js';
 
 /**
  * Checks an op that is about to be packed: what a reader would refuse, and what would be packed as something else.
@@ -15,15 +16,15 @@ export function checkOp(op: Op, infos: readonly TensorInfo[]): void {
 }
 
 function checkLevels(op: SparseOp | DenseOp, info: TensorInfo): void {
-  const { bits, levels, tensor } = op;
-  expect(isWhole(bits, op.kind === 'sparse' ? 1 : 2, MAX_LEVEL_BITS), tensor, `bits a level, got ${bits}`);
+  const { levels, tensor } = op;
   checkScale(op.scale, info);
-  const most = op.kind === 'sparse' ? 2 ** (bits - 1) : 2 ** (bits - 1) - 1;
+  const most = op.kind === 'sparse' ? MAX_SPARSE_LEVEL : MAX_DENSE_LEVEL;
   const fits = (level: number): boolean => Math.abs(level) <= most && (op.kind === 'dense' || level !== 0);
-  expect(Array.prototype.every.call(levels, fits), tensor, `levels of ${bits} bits`);
+  expect(Array.prototype.every.call(levels, fits), tensor, `levels up to ${most}`);
   const elements = elementCount(info);
   if (op.kind === 'dense') {
-    expect(levels.length === elements, tensor, `${elements} levels, got ${levels.length}`);
+    const isWhole = levels.length === elements && (op.first ?? 0) === 0;
+    expect(isWhole, tensor, `${elements} levels, got ${levels.length}`);
     return;
   }
   const ascending = op.positions.every(
@@ -39,30 +40,20 @@ function checkHashOp(op: HashOp, infos: readonly TensorInfo[]): void {
   expect(isWhole(op.seed, 0, 2 ** 32 - 1), name, `a seed of 32 bits, got ${op.seed}`);
   expect(isWhole(op.block, 1, MAX_BLOCK), name, `blocks of 1 to ${MAX_BLOCK}, got ${op.block}`);
   const { coding, values } = op.buckets;
-  expect(isWhole(values.length, 1, MAX_BUCKETS), name, `1 to ${MAX_BUCKETS} buckets, got ${values.length}`);
-  const fits = (value: number): boolean => {
-    if (coding === 'float') return Number.isFinite(value);
-    return Math.abs(value) === 1 || (coding === 'ternary' && value === 0);
-  };
+  const most = Math.min(MAX_BUCKETS, Math.max(1, totalElements(infos)));
+  expect(isWhole(values.length, 1, most), name, `1 to ${most} buckets, got ${values.length}`);
+  const fits = (value: number): boolean =>
+    coding === 'float' ? Number.isFinite(value) : Math.abs(value) <= MAX_DENSE_LEVEL;
   expect(Array.prototype.every.call(values, fits), name, `${coding} buckets`);
   infos.forEach((info, i) => {
     checkScale((op.tensors[i] as { scale: number }).scale, info);
-    expect(
-      coding !== 'float' || DTYPES[info.dtype].kind === 'float',
-      info.name,
-      'no float buckets for integers',
-    );
+    const takes = coding !== 'float' || DTYPES[info.dtype].kind === 'float';
+    expect(takes, info.name, 'no float buckets for integers');
   });
 }
 
 function checkScale(scale: number, info: TensorInfo): void {
-  const isFloat = DTYPES[info.dtype].kind === 'float';
-  const isRight = scale > 0 && scale <= MAX_SCALE && Math.fround(scale) === scale;
-  expect(
-    isRight && (isFloat || isWhole(scale, 1, 2 ** 24 - 1)),
-    info.name,
-    `a positive float32 scale, got ${scale}`,
-  );
+  expect(isScale(scale, info), info.name, `a scale of 8 significant bits, got ${scale}`);
 }
 
 function isWhole(value: number, least: number, most: number): boolean {

@@ -1,41 +1,126 @@
-import { equalBytes, NeuralDiffError, type TensorInfo } from '../model/index.js';
+import {
+  canonicalOrder,
+  elementCount,
+  equalBytes,
+  NeuralDiffError,
+  type TensorInfo,
+} from '../model/index.js';
 import { xxh64 } from './checksum.js';
 import { beyondLimit, corrupt } from './corrupt.js';
-import { decodeDenseOp } from './dense-op.js';
-import type { Op, Payload } from './diff.js';
-import { decodeHashOp } from './hash-op.js';
-import { MAGIC, parseHeader, type RecordEntry } from './header.js';
+import { DenseReader } from './dense-record.js';
+import type { Op, Payload, PayloadHeader } from './diff.js';
+import { HashReader } from './hash-record.js';
+import { layoutOf, MAGIC, parseHeader, type RecordKind } from './header.js';
 import { MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES } from './limits.js';
 import { borrowValue } from './msgpack.js';
-import { decodeSparseOp } from './sparse-op.js';
+import { SparseReader } from './sparse-record.js';
 
 /** Bytes of the last value: a `bin` of 8 bytes. */
 const CHECKSUM_BYTES = 10;
 
+/** A payload whose header is read and whose records are not. */
+export interface OpenPayload {
+  readonly header: PayloadHeader;
+  /** Kind and bytes of each record, in order: views that live as long as the payload. */
+  readonly records: readonly { readonly kind: RecordKind; readonly bytes: Uint8Array }[];
+}
+
 /**
- * Reads a payload, suspicious of every byte: length, magic, checksum, header, then each op against the header.
+ * Opens a payload, suspicious of every byte: length, magic, checksum, header, then where each record begins and ends.
  *
- * @param bytes the payload file
- * @returns header and diff; every position, count and scale within its bounds
+ * @param bytes the payload file; nobody may change it while the payload is in use
  * @throws NeuralDiffError `not-a-payload`, `unsupported-version`, `corrupt-payload`, `limit-exceeded`
  */
-export async function decodePayload(bytes: Uint8Array): Promise<Payload> {
+export async function openPayload(bytes: Uint8Array): Promise<OpenPayload> {
   if (bytes.length > MAX_PAYLOAD_BYTES)
     throw beyondLimit('bytes of a payload', MAX_PAYLOAD_BYTES, bytes.length);
   checkMagic(bytes);
   await checkChecksum(bytes);
   const headerStart = 1 + MAGIC.length;
   const { value, end } = borrowValue(bytes.subarray(0, headerStart + MAX_HEADER_BYTES), headerStart);
-  const { header, records } = parseHeader(value);
-  const ops: Op[] = [];
+  const { header, kinds } = parseHeader(value);
   let at = end;
-  for (const entry of records) {
+  const records = kinds.map((kind) => {
     const record = borrowBin(bytes, at);
-    ops.push(decodeOp(record.content, entry, header.tensors));
     at = record.end;
-  }
+    return { kind, bytes: record.content };
+  });
   if (at !== bytes.length - CHECKSUM_BYTES) throw corrupt(`expected the checksum at byte ${at}`);
-  return { header, diff: { ops } };
+  return { header, records };
+}
+
+/**
+ * Reads a whole payload.
+ *
+ * @param bytes the payload file
+ * @param tensors the tensors of the model that it is for, in any order
+ * @returns header and diff; every position, level and scale within its bounds
+ * @throws NeuralDiffError those of `openPayload`, `wrong-layout` for another model's tensors
+ */
+export async function decodePayload(bytes: Uint8Array, tensors: readonly TensorInfo[]): Promise<Payload> {
+  const payload = await openPayload(bytes);
+  await checkLayout(payload, tensors);
+  const infos = canonicalOrder(tensors);
+  const ops = payload.records.flatMap((record): Op[] => {
+    const reader = openRecord(record, infos);
+    if (reader instanceof HashReader) return [reader.read()];
+    return reader.tensors.map((info) => reader.read(info, { start: 0, end: elementCount(info) }));
+  });
+  return { header: payload.header, diff: { ops } };
+}
+
+/**
+ * Checks that a payload was made for models with the tensors at hand.
+ *
+ * @throws NeuralDiffError `wrong-layout`
+ */
+export async function checkLayout({ header }: OpenPayload, tensors: readonly TensorInfo[]): Promise<void> {
+  const found = await layoutOf(tensors);
+  if (found === header.layout) return;
+  const [expected, got] = [header.layout, found].map((layout) => layout.toString(16).padStart(8, '0'));
+  const message = `Cannot apply payload: it is for a model with other tensors, names, dtypes or shapes (layout ${expected}, this model has ${got})`;
+  throw new NeuralDiffError('wrong-layout', message, {
+    facts: { expected: expected as string, found: got as string },
+  });
+}
+
+/** Gives a payload's ops run by run, as a model is walked through; holds no more of a diff than a run needs. */
+export class DiffReader {
+  readonly #records: readonly { reader: ReturnType<typeof openRecord>; names: ReadonlySet<string> }[];
+  /** Names of the tensors that an op changes. */
+  readonly touched: ReadonlySet<string>;
+
+  /**
+   * @param payload an open payload
+   * @param tensors the tensors of a model of its layout
+   * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`
+   */
+  constructor(payload: OpenPayload, tensors: readonly TensorInfo[]) {
+    const infos = canonicalOrder(tensors);
+    this.#records = payload.records.map((record) => {
+      const reader = openRecord(record, infos);
+      return { reader, names: new Set(reader.tensors.map((info) => info.name)) };
+    });
+    this.touched = new Set(this.#records.flatMap(({ names }) => [...names]));
+  }
+
+  /**
+   * Reads on. Every touched tensor must be asked for in canonical order, and all its elements in runs, one after the
+   * other; a tensor without elements as one empty run.
+   *
+   * @returns the ops for a run, in order
+   * @throws NeuralDiffError `corrupt-payload`
+   */
+  read(info: TensorInfo, run: { start: number; end: number }): Op[] {
+    return this.#records
+      .filter(({ names }) => names.has(info.name))
+      .map(({ reader }) => reader.read(info, run));
+  }
+}
+
+function openRecord({ kind, bytes }: OpenPayload['records'][number], infos: readonly TensorInfo[]) {
+  if (kind === 'hash') return new HashReader(bytes, infos);
+  return kind === 'sparse' ? new SparseReader(bytes, infos) : new DenseReader(bytes, infos);
 }
 
 function borrowBin(bytes: Uint8Array, at: number): { content: Uint8Array; end: number } {
@@ -65,14 +150,4 @@ async function checkChecksum(bytes: Uint8Array): Promise<void> {
   if (content.length !== 8 || end !== bytes.length) throw corrupt('it does not end with a checksum');
   if (!equalBytes(content, await xxh64(bytes.subarray(0, body))))
     throw corrupt('the checksum does not match');
-}
-
-function decodeOp(record: Uint8Array, entry: RecordEntry, tensors: readonly TensorInfo[]): Op {
-  if (record.length !== entry.byteLength) {
-    throw corrupt(`expected an op of ${entry.byteLength} bytes, got ${record.length}`);
-  }
-  const infos = entry.tensors.map((index) => tensors[index] as TensorInfo);
-  if (entry.kind === 'hash') return decodeHashOp(record, infos);
-  const [info] = infos as [TensorInfo];
-  return entry.kind === 'sparse' ? decodeSparseOp(record, info) : decodeDenseOp(record, info);
 }

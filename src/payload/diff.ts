@@ -1,16 +1,12 @@
-import type { TensorInfo } from '../model/index.js';
-
 /** Changes some weights of one tensor: `value = fround(level * scale)` at each position. */
 export interface SparseOp {
   readonly kind: 'sparse';
   readonly tensor: string;
   /** Row-major element indexes, strictly ascending. */
   readonly positions: Uint32Array;
-  /** One a position, never zero, from -2^(bits-1) to 2^(bits-1). */
+  /** One a position, never zero, from -32,767 to 32,767. */
   readonly levels: Int16Array;
-  /** Bits that a level takes: 1 to 8. */
-  readonly bits: number;
-  /** Step of the uniform quantiser: a positive float32, a whole number for integer tensors. */
+  /** Step of the uniform quantiser: see `isScale`. */
   readonly scale: number;
 }
 
@@ -18,24 +14,23 @@ export interface SparseOp {
 export interface DenseOp {
   readonly kind: 'dense';
   readonly tensor: string;
-  /** One an element, from -(2^(bits-1) - 1) to 2^(bits-1) - 1. */
+  /** One an element, from -127 to 127. */
   readonly levels: Int8Array;
-  /** Bits that a level takes: 2 to 8. */
-  readonly bits: number;
-  /** Step of the uniform quantiser: a positive float32, a whole number for integer tensors. */
+  /** Step of the uniform quantiser: see `isScale`. */
   readonly scale: number;
+  /** The element of the first level, where the levels are those of a run of elements; 0 unless given. */
+  readonly first?: number;
 }
 
-/** The shared values of a hash op: any float32, or one of -1, 0, 1, or one of -1, 1. */
+/** The shared values of a hash op: any finite float32, or levels from -127 to 127 (ternary and sign values among them). */
 export type Buckets =
   | { readonly coding: 'float'; readonly values: Float32Array }
-  | { readonly coding: 'ternary'; readonly values: Int8Array }
-  | { readonly coding: 'sign'; readonly values: Int8Array };
+  | { readonly coding: 'levels'; readonly values: Int8Array };
 
 /** A tensor under a hash op, and what its bucket values are multiplied with. */
 export interface HashedTensor {
   readonly tensor: string;
-  /** A positive float32; a whole number for integer tensors. */
+  /** See `isScale`. */
   readonly scale: number;
 }
 
@@ -64,12 +59,12 @@ export type Meta = Readonly<Record<string, string | number>>;
 
 /** What a payload says of itself, beside the ops. */
 export interface PayloadHeader {
-  /** Fingerprint of the model that the payload may be applied to: 32 bytes. */
+  /** Fingerprint of the model that the payload may be applied to: 16 bytes. */
   readonly base: Uint8Array;
-  /** Fingerprint of the model that results: 32 bytes. */
+  /** Fingerprint of the model that results: 16 bytes. */
   readonly next: Uint8Array;
-  /** Every tensor of the model, in canonical order. */
-  readonly tensors: readonly TensorInfo[];
+  /** Digest of the names, dtypes and shapes of the model's tensors: see `layoutOf`. */
+  readonly layout: number;
   readonly meta: Meta;
 }
 

@@ -1,4 +1,4 @@
-export { decodePayload } from './decode.js';
+export { checkLayout, DiffReader, decodePayload, type OpenPayload, openPayload } from './decode.js';
 export {
   type Buckets,
   type DenseOp,
@@ -12,8 +12,9 @@ export {
   type SparseOp,
   tensorsOf,
 } from './diff.js';
-export { MAGIC } from './header.js';
-export { MAX_BLOCK, MAX_BUCKETS, MAX_PAYLOAD_BYTES } from './limits.js';
+export { layoutOf, MAGIC } from './header.js';
+export { MAX_BLOCK, MAX_BUCKETS, MAX_DENSE_LEVEL, MAX_PAYLOAD_BYTES, MAX_SPARSE_LEVEL } from './limits.js';
 export { lowerBound, patchRange } from './patch.js';
 export { type Patcher, plainPatcher } from './patcher.js';
 export { placeBlock, tensorSeed } from './placement.js';
+export { isScale, roundScale } from './scale.js';

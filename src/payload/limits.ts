@@ -4,8 +4,8 @@ export const MAX_PAYLOAD_BYTES = 2 ** 30;
 /** Bytes of a payload's header: fingerprints, tensor directory, list of ops, metadata. */
 export const MAX_HEADER_BYTES = 2 ** 22;
 
-/** Ops in a payload: a few for each tensor of the largest model. */
-export const MAX_OPS = 2 ** 18;
+/** Records in a payload: each holds ops of one kind for any number of tensors. */
+export const MAX_RECORDS = 2 ** 8;
 
 /** Buckets of a hash op. */
 export const MAX_BUCKETS = 2 ** 26;
@@ -13,8 +13,11 @@ export const MAX_BUCKETS = 2 ** 26;
 /** Neighbouring weights that one hash may place. */
 export const MAX_BLOCK = 1_024;
 
-/** Bits that a level of a sparse or dense op may take. */
-export const MAX_LEVEL_BITS = 8;
+/** Magnitude of a level of a sparse op. */
+export const MAX_SPARSE_LEVEL = 2 ** 15 - 1;
+
+/** Magnitude of a level of a dense op, and of a bucket. */
+export const MAX_DENSE_LEVEL = 2 ** 7 - 1;
 
 /** Largest scale: times the largest level it is still a finite float32. */
 export const MAX_SCALE = 2 ** 96;

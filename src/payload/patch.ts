@@ -125,8 +125,9 @@ export function lowerBound(positions: Uint32Array, least: number): number {
 }
 
 function patchDense(op: DenseOp, { start, end, add }: Target): void {
+  const { levels, scale, first = 0 } = op;
   for (let i = start; i < end; i++) {
-    add(i - start, Math.fround((op.levels[i] as number) * op.scale));
+    add(i - start, Math.fround((levels[i - first] as number) * scale));
   }
 }
 

@@ -4,11 +4,11 @@ import type { TaskOptions, TrainDiffOptions, TrainingOptions } from '../train/in
 
 /** Training options that a recipe may set; those of a job come first. */
 export type RecipeOptions = Pick<TrainDiffOptions, 'epochs' | 'batchSize' | 'learningRate'> &
-  Pick<TrainDiffOptions, 'distillation' | 'denseBits'> &
+  Pick<TrainDiffOptions, 'distillation' | 'denseRate'> &
   Pick<TaskOptions, 'mode' | 'outputKind'> & {
     readonly fineTune?: Pick<TrainingOptions, 'epochs' | 'learningRate'>;
     /** For hash diffs alone. */
-    readonly hash?: Pick<TrainHashDiffOptions, 'coding' | 'block' | 'scales'>;
+    readonly hash?: Pick<TrainHashDiffOptions, 'coding' | 'zeros' | 'block' | 'scales'>;
     /** For sparse diffs alone. */
     readonly sparse?: Pick<
       TrainSparseDiffOptions,
@@ -22,7 +22,7 @@ const OPTION_NAMES: Readonly<Record<string, readonly string[]>> = {
     'epochs',
     'batchSize',
     'learningRate',
-    'denseBits',
+    'denseRate',
     'mode',
     'outputKind',
     'distillation',
@@ -32,7 +32,7 @@ const OPTION_NAMES: Readonly<Record<string, readonly string[]>> = {
   ],
   distillation: ['weight', 'temperature'],
   fineTune: ['epochs', 'learningRate'],
-  hash: ['coding', 'block', 'scales'],
+  hash: ['coding', 'zeros', 'block', 'scales'],
   sparse: ['selection', 'saliency', 'scope', 'bits', 'temperatures', 'fixedFrom'],
 };
 

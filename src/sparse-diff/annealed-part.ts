@@ -107,9 +107,9 @@ class AnnealedPart implements DiffPart {
     });
   }
 
-  ops() {
+  ops(thrift: number) {
     this.#fix();
-    return maskOps(this.#mask(this.#positions as Positions));
+    return maskOps(this.#mask(this.#positions as Positions), thrift);
   }
 
   describe(): Record<string, number> {

@@ -29,18 +29,30 @@ export function gather(values: Float32Array, places: Uint32Array): Float32Array 
   return taken;
 }
 
-/** @returns the sparse ops of a mask, without positions whose change is exactly zero */
-export function maskOps({ positions, changes, bits }: Mask): Op[] {
+/**
+ * @param thrift share of the positions to leave out, the smallest changes of each tensor first
+ * @returns the sparse ops of a mask, without positions whose change is exactly zero
+ */
+export function maskOps({ positions, changes, bits }: Mask, thrift: number): Op[] {
   return [...positions].flatMap(([tensor, places]): SparseOp[] => {
-    const { levels, scale } = quantiseNonZero(valuesOf(changes, tensor), bits);
-    const kept = Array.from(levels.keys()).filter((i) => levels[i] !== 0);
+    const values = valuesOf(changes, tensor);
+    const { levels, scale } = quantiseNonZero(values, bits);
+    const least = leastKept(values, thrift);
+    const isKept = (i: number): boolean => levels[i] !== 0 && Math.abs(values[i] as number) >= least;
+    const kept = Array.from(levels.keys()).filter(isKept);
     if (kept.length === 0) return [];
     const op = {
       positions: Uint32Array.from(kept, (i) => places[i] as number),
       levels: Int16Array.from(kept, (i) => levels[i] as number),
     };
-    return [{ kind: 'sparse', tensor, bits, scale, ...op }];
+    return [{ kind: 'sparse', tensor, scale, ...op }];
   });
+}
+
+function leastKept(values: Float32Array, thrift: number): number {
+  const dropped = Math.round(thrift * values.length);
+  if (dropped === values.length) return Number.POSITIVE_INFINITY;
+  return dropped === 0 ? 0 : (values.map(Math.abs).sort()[dropped] as number);
 }
 
 /** @returns the share of weights that a mask changes */

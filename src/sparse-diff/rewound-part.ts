@@ -27,7 +27,7 @@ export function createRewoundPart(
     materialise: (weights) => addMasked(weights, mask()),
     pullBack: (gradients) =>
       [...positions].map(([name, places]) => takeAt(valuesOf(gradients, name), places)),
-    ops: () => maskOps(mask()),
+    ops: (thrift) => maskOps(mask(), thrift),
     describe: () => ({ density: densityOf(positions, weightCount) }),
     dispose() {
       for (const variable of changes.values()) variable.dispose();

@@ -1,10 +1,11 @@
 import { NeuralDiffError } from '../model/index.js';
-import { sparseOpBytes } from '../payload/encode.js';
+import type { SparseOp } from '../payload/index.js';
 import {
   type FineTuned,
   impossibleBudget,
   type Layout,
   largestThatFits,
+  nthLargest,
   type Values,
   valuesOf,
 } from '../train/index.js';
@@ -51,34 +52,6 @@ function topThreshold(arrays: readonly Float32Array[], share: number): number {
   return nthLargest(arrays, Math.min(count, Math.max(1, Math.round(share * count))));
 }
 
-/**
- * Finds the n-th largest of numbers that are not negative, in two passes and without sorting: their order is that of
- * their bits.
- *
- * @param arrays no value below 0, none that is not a number
- * @param rank from 1
- */
-export function nthLargest(arrays: readonly Float32Array[], rank: number): number {
-  const bits = arrays.map(({ buffer, byteOffset, length }) => new Uint32Array(buffer, byteOffset, length));
-  const counts = new Uint32Array(2 ** 16);
-  for (const words of bits) for (const word of words) counts[word >>> 16]! += 1;
-  const high = digitOfRank(counts, rank);
-  counts.fill(0);
-  for (const words of bits) {
-    for (const word of words) if (word >>> 16 === high.digit) counts[word & 0xffff]! += 1;
-  }
-  const low = digitOfRank(counts, high.left);
-  return new Float32Array(Uint32Array.of(high.digit * 2 ** 16 + low.digit).buffer)[0] as number;
-}
-
-/** @returns the digit of the `rank`-th largest, and its rank among those with the same digit */
-function digitOfRank(counts: Uint32Array, rank: number): { digit: number; left: number } {
-  let digit = counts.length - 1;
-  let left = rank;
-  for (; left > (counts[digit] as number); digit--) left -= counts[digit] as number;
-  return { digit, left };
-}
-
 /** @returns the positions whose saliency is at least their tensor's threshold, and above zero */
 export function positionsAbove(saliency: Values, least: ReadonlyMap<string, number>): Positions {
   const positions = new Map<string, Uint32Array>();
@@ -94,8 +67,9 @@ export function positionsAbove(saliency: Values, least: ReadonlyMap<string, numb
   return positions;
 }
 
-/** Finer steps of density than this change no file by a byte. */
-const DENSITY_STEPS = 2 ** 16;
+/** Densities that are tried lie from 2^-24 to 1, with so many steps from one power of two to the next. */
+const OCTAVES = 24;
+const STEPS_PER_OCTAVE = 128;
 
 /**
  * Chooses as many of the most salient weights as a budget pays for, counted in bytes of the whole coded file.
@@ -115,18 +89,30 @@ export function affordablePositions(
   }
   const choose = (step: number): Positions => {
     if (step === 0) return new Map();
-    // Densities are tried on a cubic scale: budgets of interest lie at its small end.
-    return positionsAbove(saliency, thresholds(saliency, (step / DENSITY_STEPS) ** 3, scope));
+    return positionsAbove(saliency, thresholds(saliency, 2 ** (step / STEPS_PER_OCTAVE - OCTAVES), scope));
   };
-  const bytesOf = (positions: Positions): number => layout.fileBytes(sizesOf(positions, bits));
-  const step = largestThatFits(DENSITY_STEPS, (tried) => bytesOf(choose(tried)) <= budgetBytes);
+  const bytesOf = (positions: Positions): number => expectedBytes(positions, { layout, bits });
+  const step = largestThatFits(OCTAVES * STEPS_PER_OCTAVE, (tried) => bytesOf(choose(tried)) <= budgetBytes);
   const positions = step < 1 ? new Map() : choose(step);
   if (positions.size === 0) throw impossibleBudget(budgetBytes, bytesOf(choose(1)));
   return positions;
 }
 
-function sizesOf(positions: Positions, bits: number) {
-  return [...positions].map(([name, places]) => {
-    return { kind: 'sparse' as const, tensors: [name], byteLength: sparseOpBytes(places, bits) };
+/** Positions are coded to see what they take; how long their levels get is a guess until they are trained. */
+function expectedBytes(positions: Positions, { layout, bits }: { layout: Layout; bits: number }): number {
+  const ops = [...positions].map(([tensor, places]): SparseOp => {
+    return {
+      kind: 'sparse',
+      tensor,
+      positions: places,
+      levels: new Int16Array(places.length).fill(1),
+      scale: 1,
+    };
   });
+  const count = ops.reduce((sum, { levels }) => sum + levels.length, 0);
+  const levelBits = bits < 3 ? bits : bits - 0.75;
+  return layout.fileBytes(ops) + Math.ceil((count * levelBits + ops.length * SCALE_BITS) / 8);
 }
+
+/** Bits of a scale that is not that of the tensor before. */
+const SCALE_BITS = 6;

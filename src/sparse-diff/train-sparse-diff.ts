@@ -82,7 +82,7 @@ function checkSettings(settings: Settings): void {
 function createSparseParts(context: PartContext, settings: Settings): DiffPart[] {
   const layout = layOut(context.base, context);
   const createDense = () =>
-    createDensePart(pickValues(context.base.trainable, layout.vectors), context.denseBits);
+    createDensePart(pickValues(context.base.trainable, layout.vectors), context.denseRate);
   if (layout.matrices.length === 0) return [createDense()];
   const weightCount = totalElements(layout.matrices);
   const choose = (saliency: Values) =>

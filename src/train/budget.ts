@@ -1,4 +1,4 @@
-import { NeuralDiffError, type TensorInfo, totalElements } from '../model/index.js';
+import { canonicalOrder, NeuralDiffError, type TensorInfo, totalElements } from '../model/index.js';
 import { payloadBytes } from '../payload/encode.js';
 
 /** A limit on the payload file: bytes (`20000`, `'20kB'`, `'1.5 MiB'`) or a share of the float32 model (`'0.7%'`). */
@@ -37,7 +37,7 @@ export function budgetBytes(budget: Budget, tensors: readonly TensorInfo[]): num
   const factor = unit === '%' ? float32Bytes(tensors) / 100 : UNITS[unit];
   const bytes = Math.floor(Number(parts?.[1]) * (factor ?? Number.NaN));
   if (!(bytes >= 1)) throw new RangeError(`Cannot read budget "${text}": ${EXPECTED}`);
-  const least = payloadBytes(tensors, []);
+  const least = payloadBytes(canonicalOrder(tensors), []);
   if (bytes < least) throw impossibleBudget(bytes, least);
   return bytes;
 }

@@ -1,40 +1,87 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Op } from '../payload/index.js';
 import { type DiffPart, type Values, valuesOf } from './part.js';
-import { quantiseUniform, scaleLevels } from './quantise.js';
+import {
+  asScale,
+  entropyOf,
+  type Quantised,
+  quantiseUniform,
+  rootMeanSquare,
+  scaleLevels,
+} from './quantise.js';
 import { readFloats, zeroVariables } from './variables.js';
 
+/** Share of the distance to the rate that a step corrects, as a power of two a bit. */
+const CORRECTION = 0.5;
+
 /**
- * Every weight of some small tensors (biases, scales and offsets of norms) changes, on a coarse grid whose rounding is
- * part of training.
+ * Every weight of some small tensors (biases, scales and offsets of norms) changes, on a grid whose rounding is part of
+ * training. How coarse the grid is, follows from the bits that a weight may take.
  *
  * @param base values of the tensors by name
- * @param bits bits a level: 2 to 8
+ * @param rate bits a weight, after entropy coding, over all the tensors: above 0
  */
-export function createDensePart(base: Values, bits: number): DiffPart {
-  const deltas = zeroVariables(base);
-  const tensors = [...base.keys()];
-  const quantised = (name: string) => quantiseUniform(readFloats(valuesOf(deltas, name)), bits);
-  return {
-    tensors,
-    parameters: [...deltas.values()],
-    advance() {},
-    materialise(weights) {
-      const add = (name: string): tf.Tensor => {
-        const weight = valuesOf(weights, name);
-        const { levels, scale } = quantised(name);
-        return tf.add(weight, tf.tensor(scaleLevels(levels, scale), weight.shape));
-      };
-      return new Map(tensors.map((name) => [name, add(name)]));
-    },
-    pullBack: (gradients) => tensors.map((name) => tf.reshape(valuesOf(gradients, name), [-1])),
-    ops: () =>
-      tensors.flatMap((tensor): Op[] => {
-        const { levels, scale } = quantised(tensor);
-        if (levels.every((level) => level === 0)) return [];
-        return [{ kind: 'dense', tensor, bits, scale, levels: Int8Array.from(levels) }];
-      }),
-    describe: () => ({}),
-    dispose: () => tf.dispose([...deltas.values()]),
-  };
+export function createDensePart(base: Values, rate: number): DiffPart {
+  return new DensePart(base, rate);
+}
+
+class DensePart implements DiffPart {
+  readonly tensors: readonly string[];
+  readonly parameters: readonly tf.Variable[];
+  readonly #deltas: ReadonlyMap<string, tf.Variable>;
+  readonly #rate: number;
+  /** Grid step as a multiple of a tensor's root mean square. */
+  #step: number;
+
+  constructor(base: Values, rate: number) {
+    this.#deltas = zeroVariables(base);
+    this.tensors = [...base.keys()];
+    this.parameters = [...this.#deltas.values()];
+    this.#rate = rate;
+    // The step at which normally distributed values need so many bits.
+    this.#step = 4 * 2 ** -rate;
+  }
+
+  advance(): void {}
+
+  materialise(weights: Parameters<DiffPart['materialise']>[0]) {
+    const quantised = this.#quantise(this.#step);
+    const entropy = entropyOf([...quantised.values()].map(({ levels }) => levels));
+    if (entropy > 0) this.#step *= 2 ** (CORRECTION * (entropy - this.#rate));
+    const add = (name: string): tf.Tensor => {
+      const weight = valuesOf(weights, name);
+      const { levels, scale } = valuesOf(quantised, name);
+      return tf.add(weight, tf.tensor(scaleLevels(levels, scale), weight.shape));
+    };
+    return new Map(this.tensors.map((name) => [name, add(name)]));
+  }
+
+  pullBack(gradients: Parameters<DiffPart['pullBack']>[0]): tf.Tensor[] {
+    return this.tensors.map((name) => tf.reshape(valuesOf(gradients, name), [-1]));
+  }
+
+  ops(thrift: number): Op[] {
+    const quantised = this.#quantise(this.#step * 2 ** (4 * thrift));
+    return [...quantised].flatMap(([tensor, { levels, scale }]): Op[] => {
+      if (thrift === 1 || levels.every((level) => level === 0)) return [];
+      return [{ kind: 'dense', tensor, scale, levels: Int8Array.from(levels) }];
+    });
+  }
+
+  describe() {
+    return {};
+  }
+
+  dispose(): void {
+    tf.dispose([...this.#deltas.values()]);
+  }
+
+  #quantise(step: number): Map<string, Quantised> {
+    const quantise = (name: string): Quantised => {
+      const values = readFloats(valuesOf(this.#deltas, name));
+      const scale = asScale(step * rootMeanSquare(values));
+      return { levels: quantiseUniform(values, scale), scale };
+    };
+    return new Map(this.tensors.map((name) => [name, quantise(name)]));
+  }
 }

@@ -8,8 +8,10 @@ export { type Layout, largestThatFits, layOut, pickValues } from './layout.js';
 export type { EpochReport, LoopOptions, StepReport } from './loop.js';
 export { type PackedDiff, packDiff, patchModel } from './pack.js';
 export { type DiffPart, type LiveValues, type Progress, type Values, valuesOf } from './part.js';
-export { asScale, type Quantised, quantiseUniform, rootMeanSquare, scaleLevels } from './quantise.js';
+export type { Quantised } from './quantise.js';
+export { asScale, rootMeanSquare, scaleLevels } from './quantise.js';
 export { checkSeed, createRandom, type Random } from './random.js';
+export { nthLargest } from './rank.js';
 export { createTask, type Metrics, type OutputKind, type Task, type TaskOptions } from './task.js';
 export {
   fineTuneFor,

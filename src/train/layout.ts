@@ -1,6 +1,6 @@
-import { canonicalOrder, elementCount, type TensorInfo } from '../model/index.js';
-import { denseOpBytes, type OpSize, payloadBytes } from '../payload/encode.js';
-import type { Meta } from '../payload/index.js';
+import { canonicalOrder, type TensorInfo, totalElements } from '../model/index.js';
+import { payloadBytes } from '../payload/encode.js';
+import type { Meta, Op } from '../payload/index.js';
 import type { Values } from './part.js';
 import type { BaseWeights } from './session.js';
 
@@ -10,23 +10,27 @@ export interface Layout {
   readonly matrices: readonly TensorInfo[];
   /** Trainable tensors of at most one dimension: always dense, since each of their weights counts. */
   readonly vectors: readonly TensorInfo[];
-  /** Bytes of the whole payload file, given the ops for the matrices. */
-  fileBytes(matrixOps: readonly OpSize[]): number;
+  /** Bytes of the whole payload file with some ops, the dense ones and the metadata as they are expected to be. */
+  fileBytes(ops: readonly Op[]): number;
 }
 
+/** Bits that a tensor costs beside its levels: being named, its scale. */
+const TENSOR_BITS = 9;
+
+/** Bytes that a record costs beside its tensors: its kind, its length, what its coder learns. */
+const RECORD_BYTES = 1 + 3 + 6;
+
 /** Splits a model's trainable tensors by rank and knows what the file around the matrices' ops takes. */
-export function layOut(base: BaseWeights, settings: { denseBits: number; meta: Meta }): Layout {
+export function layOut(base: BaseWeights, settings: { denseRate: number; meta: Meta }): Layout {
   const trainable = canonicalOrder(base.tensors.filter((info) => base.trainable.has(info.name)));
   const vectors = trainable.filter((info) => info.shape.length < 2);
-  const denseOps: OpSize[] = vectors.map((info) => ({
-    kind: 'dense',
-    tensors: [info.name],
-    byteLength: denseOpBytes(elementCount(info), settings.denseBits),
-  }));
+  const denseBits = totalElements(vectors) * settings.denseRate + vectors.length * TENSOR_BITS;
+  const denseBytes = vectors.length === 0 ? 0 : RECORD_BYTES + Math.ceil(denseBits / 8);
+  const tensors = canonicalOrder(base.tensors);
   return {
     matrices: trainable.filter((info) => info.shape.length >= 2),
     vectors,
-    fileBytes: (matrixOps) => payloadBytes(base.tensors, [...matrixOps, ...denseOps], settings.meta),
+    fileBytes: (ops) => payloadBytes(tensors, ops, settings.meta) + denseBytes,
   };
 }
 

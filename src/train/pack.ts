@@ -25,7 +25,7 @@ export async function packDiff(base: Model, diff: Diff, meta: Meta = {}): Promis
   const promised = await fingerprint(openMemoryStore(patchModel(base, diff)));
   const header = { base: baseFingerprint, next: promised, tensors: base.tensors, meta };
   const payload = await encodePayload(header, diff);
-  const model = patchModel(base, (await decodePayload(payload)).diff);
+  const model = patchModel(base, (await decodePayload(payload, base.tensors)).diff);
   const next = hex(await fingerprint(openMemoryStore(model)));
   if (next !== hex(promised))
     throw new Error(`The packed diff gives ${next}, the diff itself ${hex(promised)}`);

@@ -28,8 +28,12 @@ export interface DiffPart {
   materialise(weights: LiveValues): LiveValues;
   /** Turns gradients by weights into gradients by θ, in the order of `parameters`. */
   pullBack(gradients: LiveValues): tf.Tensor[];
-  /** The diff of the present θ; parts without any effect give none. */
-  ops(): Op[];
+  /**
+   * The diff of the present θ; parts without any effect give none.
+   *
+   * @param thrift 0 for all of it; up to 1, where nothing is left, for less and less, what matters least going first
+   */
+  ops(thrift: number): Op[];
   /** What people may want to see while it trains: density, temperature, buckets. */
   describe(): Readonly<Record<string, number>>;
   /** Frees θ and whatever else it holds on the backend. */

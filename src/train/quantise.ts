@@ -1,7 +1,9 @@
+import { MAX_DENSE_LEVEL, roundScale } from '../payload/index.js';
+
 /** A uniform quantiser's result: `value = fround(level * scale)`. */
 export interface Quantised {
   readonly levels: Int16Array;
-  /** A positive float32. */
+  /** What `asScale` gives. */
   readonly scale: number;
 }
 
@@ -23,26 +25,44 @@ export function rootMeanSquare(values: Float32Array): number {
   return values.length === 0 ? 0 : Math.sqrt(sum / values.length);
 }
 
-/** @returns a usable scale: float32 and positive */
+/** @returns the nearest scale that payloads have in few bits: 1, 1.125, …, 1.875 times a power of two */
 export function asScale(scale: number): number {
-  return Math.fround(Math.max(scale, MIN_SCALE));
+  const floored = Math.max(scale, MIN_SCALE);
+  const unit = 2 ** (Math.floor(Math.log2(floored)) - 3);
+  return roundScale(Math.round(floored / unit) * unit);
 }
 
+/** How far below one half a fraction may be to be rounded up all the same: small values are not worth their bits. */
+const DEAD_ZONE = 0.1;
+
 /**
- * Rounds values to a symmetric uniform grid that reaches three standard deviations; what lies beyond is clipped. Used
- * in the forward pass with its gradient passed straight through.
+ * Rounds values to whole multiples of a scale, a little towards zero. Used in the forward pass with its gradient passed
+ * straight through.
  *
  * Source: Y. Bengio, N. Léonard, A. Courville, "Estimating or Propagating Gradients Through Stochastic Neurons", 2013.
  *
  * @param values any float32 values
- * @param bits bits a level, 2 to 8: levels from -(2^(bits-1) - 1) to 2^(bits-1) - 1
+ * @param scale a positive number
  */
-export function quantiseUniform(values: Float32Array, bits: number): Quantised {
-  const most = 2 ** (bits - 1) - 1;
-  const scale = asScale((3 * rootMeanSquare(values)) / most);
+export function quantiseUniform(values: Float32Array, scale: number): Int16Array {
   const levels = new Int16Array(values.length);
-  for (let i = 0; i < values.length; i++) {
-    levels[i] = Math.max(-most, Math.min(most, Math.round((values[i] as number) / scale)));
+  for (let i = 0; i < levels.length; i++) {
+    const value = values[i] as number;
+    const magnitude = Math.min(MAX_DENSE_LEVEL, Math.floor(Math.abs(value) / scale + 0.5 - DEAD_ZONE));
+    levels[i] = value < 0 ? -magnitude : magnitude;
   }
-  return { levels, scale };
+  return levels;
+}
+
+/** @returns the mean bits a level that an ideal coder needs which knows how often each occurs; 0 for no levels */
+export function entropyOf(levels: readonly Int16Array[]): number {
+  const counts = new Uint32Array(2 * MAX_DENSE_LEVEL + 1);
+  let total = 0;
+  for (const each of levels) {
+    total += each.length;
+    for (let i = 0; i < each.length; i++) counts[(each[i] as number) + MAX_DENSE_LEVEL]! += 1;
+  }
+  let bits = 0;
+  for (const count of counts) if (count > 0) bits += count * Math.log2(total / count);
+  return total === 0 ? 0 : bits / total;
 }

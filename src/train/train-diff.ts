@@ -1,6 +1,8 @@
+import { canonicalOrder } from '../model/index.js';
 import type { Meta, Op } from '../payload/index.js';
+import { affordableOps, type FileBudget } from './afford.js';
 import { type Budget, budgetBytes, float32Bytes, impossibleBudget } from './budget.js';
-import { checkChoice, checkNumber } from './check.js';
+import { checkNumber } from './check.js';
 import type { Data } from './data.js';
 import { createTeacher, type DistillationOptions, type Teacher } from './distillation.js';
 import { type FineTuned, fineTune, loopOptions, type TrainingOptions } from './fine-tune.js';
@@ -34,8 +36,8 @@ export interface TrainDiffOptions extends TrainingOptions {
   readonly fineTune?: Pick<TrainingOptions, 'epochs' | 'learningRate' | 'optimizer'> | undefined;
   /** How the diff learns from the full fine-tune's outputs; `false` to learn from labels alone. */
   readonly distillation?: DistillationOptions | false | undefined;
-  /** Bits a weight of biases and norms: 4 (default) or 8. */
-  readonly denseBits?: 4 | 8 | undefined;
+  /** Bits a weight of biases and norms, after entropy coding: 0.1 to 7; default 2. */
+  readonly denseRate?: number | undefined;
   readonly meta?: Meta | undefined;
 }
 
@@ -52,7 +54,7 @@ export interface PartContext {
   readonly base: BaseWeights;
   readonly full: FineTuned;
   readonly budgetBytes: number;
-  readonly denseBits: 4 | 8;
+  readonly denseRate: number;
   readonly seed: number;
   readonly meta: Meta;
 }
@@ -68,14 +70,14 @@ export async function trainDiff(
   options: TrainDiffOptions,
   kind: { epochs: number; learningRate: number; createParts: (context: PartContext) => DiffPart[] },
 ): Promise<TrainedDiff> {
-  const { task, train, validation, meta = {}, denseBits = 4 } = options;
+  const { task, train, validation, meta = {}, denseRate = 2 } = options;
   checkOptions(options);
   const loop = loopOptions(options, kind);
   checkData(task, train);
   if (validation) checkData(task, validation);
   const base = takeBase(task);
   const bytes = budgetBytes(options.budget, base.tensors);
-  const least = layOut(base, { denseBits, meta }).fileBytes([]);
+  const least = layOut(base, { denseRate, meta }).fileBytes([]);
   if (least > bytes) throw impossibleBudget(bytes, least);
   return withBaseRestored(task, base, async () => {
     const baseMetrics = validation ? await measure(task, { base, trained: base.trainable }, validation) : {};
@@ -84,10 +86,11 @@ export async function trainDiff(
     const ops = await trainOps(
       {
         createParts: () =>
-          kind.createParts({ base, full, budgetBytes: bytes, denseBits, seed: loop.seed, meta }),
+          kind.createParts({ base, full, budgetBytes: bytes, denseRate, seed: loop.seed, meta }),
         createTeacher: () => (distillation === false ? undefined : createTeacher(task, full.weights, train)),
         ...{ phase: 'diff', task, data: train, base: base.trainable },
         distillation: distillation === false ? undefined : distillation,
+        budget: { bytes, tensors: canonicalOrder(base.tensors), meta },
       },
       loop,
     );
@@ -99,11 +102,12 @@ export async function trainDiff(
   });
 }
 
-/** Makes parts and teacher, trains, takes the parts' ops, and frees everything that was needed for it. */
+/** Makes parts and teacher, trains, takes as much of the parts' ops as is paid for, and frees everything. */
 async function trainOps(
   setUp: Omit<LoopJob, 'parts' | 'teacher'> & {
     createParts: () => DiffPart[];
     createTeacher: () => Teacher | undefined;
+    budget: FileBudget;
   },
   loop: LoopOptions,
 ): Promise<Op[]> {
@@ -113,15 +117,15 @@ async function trainOps(
     parts = setUp.createParts();
     teacher = setUp.createTeacher();
     await trainParts({ ...setUp, parts, teacher }, loop);
-    return parts.flatMap((part) => part.ops());
+    return affordableOps(parts, setUp.budget);
   } finally {
     teacher?.dispose();
     for (const part of parts) part.dispose();
   }
 }
 
-function checkOptions({ denseBits, distillation }: TrainDiffOptions): void {
-  checkChoice('denseBits', denseBits, [4, 8]);
+function checkOptions({ denseRate, distillation }: TrainDiffOptions): void {
+  checkNumber('denseRate', denseRate, { least: 0.1, most: 7 });
   if (!distillation) return;
   checkNumber('distillation.weight', distillation.weight, { least: 0, most: 1 });
   checkNumber('distillation.temperature', distillation.temperature, { least: 2 ** -10, most: 2 ** 10 });

@@ -1,0 +1,65 @@
+import { elementCount, type TensorInfo } from '../model/index.js';
+import type { BitCoder } from './bit-coder.js';
+import { Contexts, SLOW } from './contexts.js';
+import { corrupt } from './corrupt.js';
+import type { DenseOp } from './diff.js';
+import { codeMagnitude, MAGNITUDE_CONTEXTS } from './level-coding.js';
+import { MAX_DENSE_LEVEL } from './limits.js';
+import { RangeDecoder } from './range-decoder.js';
+import { codeTensors, ScaleCoding } from './record-head.js';
+
+/** Levels that may be 0: whether it is, predicted from whether the one before was; the sign; the magnitude. */
+export class DenseLevels {
+  readonly #zeros = new Contexts(2, SLOW);
+  readonly #signs = new Contexts(1, SLOW);
+  readonly #magnitudes = new Contexts(MAGNITUDE_CONTEXTS, SLOW);
+  readonly #coder: BitCoder;
+  #previous = 0;
+
+  constructor(coder: BitCoder) {
+    this.#coder = coder;
+  }
+
+  /**
+   * @param level for an encoder: the level
+   * @throws NeuralDiffError `corrupt-payload` for one that is too large
+   */
+  code(level = 0): number {
+    this.#previous = this.#coder.bit(this.#zeros, this.#previous, level === 0 ? 0 : 1);
+    if (this.#previous === 0) return 0;
+    const negative = this.#coder.bit(this.#signs, 0, level < 0 ? 1 : 0);
+    const place = { contexts: this.#magnitudes, first: 0 };
+    const magnitude = codeMagnitude(this.#coder, place, Math.abs(level));
+    if (magnitude > MAX_DENSE_LEVEL) throw corrupt(`a level of ${magnitude} is out of range`);
+    return negative === 1 ? -magnitude : magnitude;
+  }
+}
+
+/** Reads a dense record from front to back, a run of elements at a time. */
+export class DenseReader {
+  /** Its tensors, in canonical order. */
+  readonly tensors: readonly TensorInfo[];
+  readonly #decoder: RangeDecoder;
+  readonly #scales: ScaleCoding;
+  readonly #levels: DenseLevels;
+  #left: number;
+  #scale = 0;
+
+  constructor(record: Uint8Array, infos: readonly TensorInfo[]) {
+    this.#decoder = new RangeDecoder(record);
+    this.tensors = codeTensors(this.#decoder, infos);
+    this.#left = this.tensors.length;
+    this.#scales = new ScaleCoding(this.#decoder);
+    this.#levels = new DenseLevels(this.#decoder);
+  }
+
+  /** @returns the op for a run of elements that begins where the one before ended */
+  read(info: TensorInfo, { start, end }: { start: number; end: number }): DenseOp {
+    if (start === 0) this.#scale = this.#scales.code(info);
+    const levels = new Int8Array(end - start);
+    for (let i = 0; i < levels.length; i++) levels[i] = this.#levels.code();
+    if (end === elementCount(info) && --this.#left === 0) this.#decoder.expectEnd();
+    const op = { kind: 'dense' as const, tensor: info.name, scale: this.#scale, levels };
+    return start === 0 ? op : { ...op, first: start };
+  }
+}

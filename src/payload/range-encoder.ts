@@ -1,0 +1,81 @@
+import type { BitCoder } from './bit-coder.js';
+import type { Contexts } from './contexts.js';
+import { FULL_RANGE, LEAST_RANGE } from './range-decoder.js';
+
+/**
+ * Encodes binary decisions in as many bits as they are unlikely, with whole numbers alone.
+ *
+ * Source: G. N. N. Martin, "Range encoding", 1979; carries are held back as in I. Pavlov's LZMA.
+ */
+export class RangeEncoder implements BitCoder {
+  readonly #bytes: number[] = [];
+  #low = 0;
+  #range = FULL_RANGE;
+  /** The last byte that a carry may still change, and how many bytes of 255 follow it; none at the start. */
+  #held = -1;
+  #full = 0;
+
+  bit(contexts: Contexts, index: number, value: number): number {
+    const { counts } = contexts;
+    const ones = counts[2 * index] as number;
+    const total = ones + (counts[2 * index + 1] as number);
+    const bound = Math.imul((this.#range / total) | 0, ones);
+    if (value === 1) {
+      this.#range = bound;
+    } else {
+      this.#low += bound;
+      this.#range -= bound;
+    }
+    while (this.#range < LEAST_RANGE) this.#widen();
+    contexts.update(index, value);
+    return value;
+  }
+
+  raw(width: number, value: number): number {
+    const step = this.#range >> width;
+    this.#low += value * step;
+    this.#range = value === 2 ** width - 1 ? this.#range - value * step : step;
+    while (this.#range < LEAST_RANGE) this.#widen();
+    return value;
+  }
+
+  /** Bits written so far, to a fraction: what trials compare. The same on every machine. */
+  get cost(): number {
+    const bytes = this.#bytes.length + this.#full + (this.#held < 0 ? 0 : 1);
+    return 8 * bytes - this.#range / FULL_RANGE;
+  }
+
+  /** @returns the bytes; zeros at the end are left out, as a decoder makes them up */
+  finish(): Uint8Array {
+    for (const unit of [2 ** 24, 2 ** 16, 2 ** 8, 1]) {
+      const rounded = Math.ceil(this.#low / unit) * unit;
+      if (rounded >= this.#low + this.#range) continue;
+      this.#low = rounded;
+      break;
+    }
+    for (let i = 0; i < 5; i++) this.#shift();
+    let end = this.#bytes.length;
+    while (end > 0 && this.#bytes[end - 1] === 0) end--;
+    return Uint8Array.from(this.#bytes.slice(0, end));
+  }
+
+  #widen(): void {
+    this.#range *= 0x100;
+    this.#shift();
+  }
+
+  /** Moves the highest byte of 32 out of `low`. */
+  #shift(): void {
+    const carry = this.#low >= 2 ** 32 ? 1 : 0;
+    const rest = this.#low % 2 ** 32;
+    const top = Math.floor(rest / 2 ** 24);
+    if (carry === 1 || top !== 0xff) {
+      if (this.#held >= 0) this.#bytes.push(this.#held + carry);
+      for (; this.#full > 0; this.#full--) this.#bytes.push((0xff + carry) & 0xff);
+      this.#held = top;
+    } else {
+      this.#full++;
+    }
+    this.#low = (rest % 2 ** 24) * 0x100;
+  }
+}

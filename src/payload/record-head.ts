@@ -1,0 +1,77 @@
+import type { TensorInfo } from '../model/index.js';
+import { type BitCoder, codeNumber, NUMBER_CONTEXTS } from './bit-coder.js';
+import { Contexts, SLOW } from './contexts.js';
+import { corrupt } from './corrupt.js';
+import { checkScale } from './scale.js';
+
+/** Ranks that are told apart when tensors are chosen: scalars, vectors, matrices and above. */
+const RANK_CLASSES = 3;
+
+/**
+ * Which tensors of the directory a record is about: a decision each, predicted from the last two tensors of like rank.
+ *
+ * @param infos the directory
+ * @param chosen for an encoder: the names of the record's tensors
+ * @returns the record's tensors, in canonical order
+ * @throws NeuralDiffError `corrupt-payload` when there are none
+ */
+export function codeTensors(
+  coder: BitCoder,
+  infos: readonly TensorInfo[],
+  chosen?: ReadonlySet<string>,
+): TensorInfo[] {
+  const contexts = new Contexts(4 * RANK_CLASSES, SLOW);
+  const history = new Uint8Array(RANK_CLASSES);
+  const tensors = infos.filter((info) => {
+    const rank = Math.min(info.shape.length, RANK_CLASSES - 1);
+    const seen = history[rank] as number;
+    const bit = coder.bit(contexts, 4 * rank + seen, chosen?.has(info.name) ? 1 : 0);
+    history[rank] = ((seen << 1) | bit) & 3;
+    return bit === 1;
+  });
+  if (tensors.length === 0) throw corrupt('an op names no tensor');
+  return tensors;
+}
+
+/** Bits of a scale's fraction that are coded as they are; the others are rarely set. */
+const COARSE_BITS = 3;
+const FINE_BITS = 4;
+
+/**
+ * Codes scales, one after the other: the upper half of a binary32. The exponent is coded as its distance from the
+ * exponent before, the fraction in two parts of which the lower is mostly 0.
+ */
+export class ScaleCoding {
+  readonly #contexts = new Contexts(NUMBER_CONTEXTS + 1, SLOW);
+  readonly #coder: BitCoder;
+  #exponent = 127;
+
+  constructor(coder: BitCoder) {
+    this.#coder = coder;
+  }
+
+  /**
+   * @param info the tensor that the scale is for
+   * @param scale for an encoder: what `isScale` accepts
+   * @throws NeuralDiffError `corrupt-payload` for a scale that the tensor cannot have
+   */
+  code(info: TensorInfo, scale = 0): number {
+    const upper = (new Uint32Array(Float32Array.of(scale).buffer)[0] as number) >>> 16;
+    const distance = (upper >>> 7) - this.#exponent;
+    const folded = distance < 0 ? -2 * distance - 1 : 2 * distance;
+    const exponents = { contexts: this.#contexts, first: 0 };
+    const coded = codeNumber(this.#coder, exponents, folded);
+    this.#exponent += coded % 2 === 1 ? -(coded + 1) / 2 : coded / 2;
+    const coarse = this.#coder.raw(COARSE_BITS, (upper >>> FINE_BITS) & (2 ** COARSE_BITS - 1));
+    const fine = upper & (2 ** FINE_BITS - 1);
+    const isFine = this.#coder.bit(this.#contexts, NUMBER_CONTEXTS, fine === 0 ? 0 : 1) === 1;
+    const fraction = (coarse << FINE_BITS) | (isFine ? this.#coder.raw(FINE_BITS, fine) : 0);
+    return checkScale(scaleOf(this.#exponent, fraction), info);
+  }
+}
+
+/** @returns the number with an exponent and the seven bits of a fraction; NaN for exponents that no scale has */
+function scaleOf(exponent: number, fraction: number): number {
+  if (exponent < 0 || exponent > 254) return Number.NaN;
+  return new Float32Array(Uint32Array.of((exponent << 23) | (fraction << 16)).buffer)[0] as number;
+}

@@ -1,0 +1,40 @@
+import type { BitCoder } from './bit-coder.js';
+import { Contexts, FAST } from './contexts.js';
+import { corrupt } from './corrupt.js';
+import { codeMagnitude, MAGNITUDE_CONTEXTS } from './level-coding.js';
+import { MAX_SPARSE_LEVEL } from './limits.js';
+
+/**
+ * Levels of a sparse record, none of them 0: the sign, predicted from the sign before in the same line; the magnitude,
+ * predicted from whether the one before was above 1.
+ */
+export class LevelCoding {
+  readonly #signs = new Contexts(3, FAST);
+  readonly #magnitudes = new Contexts(2 * MAGNITUDE_CONTEXTS, FAST);
+  readonly #coder: BitCoder;
+  /** 0 for none in this line, 1 for plus, 2 for minus. */
+  #sign = 0;
+  #isLarge = 0;
+
+  constructor(coder: BitCoder) {
+    this.#coder = coder;
+  }
+
+  startLine(): void {
+    this.#sign = 0;
+  }
+
+  /**
+   * @param level for an encoder: the level
+   * @throws NeuralDiffError `corrupt-payload` for one that is too large
+   */
+  code(level = 0): number {
+    const negative = this.#coder.bit(this.#signs, this.#sign, level < 0 ? 1 : 0);
+    const place = { contexts: this.#magnitudes, first: this.#isLarge * MAGNITUDE_CONTEXTS };
+    const magnitude = codeMagnitude(this.#coder, place, Math.abs(level));
+    if (magnitude > MAX_SPARSE_LEVEL) throw corrupt(`a level of ${magnitude} is out of range`);
+    this.#sign = 1 + negative;
+    this.#isLarge = magnitude > 1 ? 1 : 0;
+    return negative === 1 ? -magnitude : magnitude;
+  }
+}

@@ -1,0 +1,128 @@
+import { elementCount, type TensorInfo } from '../model/index.js';
+import { type BitCoder, codeNumber, NUMBER_CONTEXTS } from './bit-coder.js';
+import { Contexts, SLOW } from './contexts.js';
+import { corrupt } from './corrupt.js';
+import type { SparseOp } from './diff.js';
+import { MappedPositions } from './mapped-positions.js';
+import { PlainPositions } from './plain-positions.js';
+import { RangeDecoder } from './range-decoder.js';
+import { codeTensors, ScaleCoding } from './record-head.js';
+import { LevelCoding } from './sparse-levels.js';
+import { Slabs, viewOf } from './views.js';
+
+/** Bits of a Rice parameter: gaps are below 2^32. */
+const RICE_BITS = 5;
+
+/** What a sparse record says, and what it learns on the way; its encoder and its decoder share it. */
+export class SparseCoding {
+  readonly coder: BitCoder;
+  readonly levels: LevelCoding;
+  readonly plain: PlainPositions;
+  readonly mapped: MappedPositions;
+  readonly #scales: ScaleCoding;
+  readonly #views = new Contexts(NUMBER_CONTEXTS, SLOW);
+
+  constructor(coder: BitCoder) {
+    this.coder = coder;
+    this.levels = new LevelCoding(coder);
+    this.plain = new PlainPositions(coder);
+    this.mapped = new MappedPositions(coder, this.levels);
+    this.#scales = new ScaleCoding(coder);
+  }
+
+  /**
+   * What stands before a tensor's values: scale; number of the view, 0 for plain positions; with it the Rice parameter.
+   */
+  codeHead(info: TensorInfo, head: SparseHead = { scale: 0, view: 0, rice: 0 }): SparseHead {
+    const scale = this.#scales.code(info, head.scale);
+    const view = codeNumber(this.coder, { contexts: this.#views, first: 0 }, head.view);
+    const rice = view === 0 ? this.coder.raw(RICE_BITS, head.rice) : 0;
+    return { scale, view, rice };
+  }
+}
+
+/** What stands before the values of a tensor. */
+export interface SparseHead {
+  readonly scale: number;
+  readonly view: number;
+  readonly rice: number;
+}
+
+type Values = Pick<SparseOp, 'positions' | 'levels'>;
+
+/** Gives a tensor's values up to an element, from where it stopped before. */
+type Take = (end: number) => Values;
+
+/** Reads a sparse record from front to back, a run of elements at a time. */
+export class SparseReader {
+  /** Its tensors, in canonical order. */
+  readonly tensors: readonly TensorInfo[];
+  readonly #decoder: RangeDecoder;
+  readonly #coding: SparseCoding;
+  #left: number;
+  #scale = 0;
+  #take: Take = () => NOTHING;
+
+  constructor(record: Uint8Array, infos: readonly TensorInfo[]) {
+    this.#decoder = new RangeDecoder(record);
+    this.tensors = codeTensors(this.#decoder, infos);
+    for (const info of this.tensors)
+      if (elementCount(info) === 0) throw corrupt(`tensor "${info.name}" has no weights to change`);
+    this.#left = this.tensors.length;
+    this.#coding = new SparseCoding(this.#decoder);
+  }
+
+  /** @returns the op for a run of elements that begins where the one before ended */
+  read(info: TensorInfo, { start, end }: { start: number; end: number }): SparseOp {
+    if (start === 0) this.#open(info);
+    const op = { kind: 'sparse' as const, tensor: info.name, scale: this.#scale, ...this.#take(end) };
+    if (end === elementCount(info) && --this.#left === 0) this.#decoder.expectEnd();
+    return op;
+  }
+
+  #open(info: TensorInfo): void {
+    const { scale, view, rice } = this.#coding.codeHead(info);
+    this.#scale = scale;
+    this.#take = view === 0 ? takePlain(this.#coding, info, rice) : takeMapped(this.#coding, info, view);
+  }
+}
+
+const NOTHING: Values = { positions: new Uint32Array(0), levels: new Int16Array(0) };
+
+function takePlain({ plain, levels }: SparseCoding, info: TensorInfo, rice: number): Take {
+  const bounds = { rice, elements: elementCount(info) };
+  let next = plain.code(0, bounds);
+  levels.startLine();
+  return (end) => {
+    const found = { positions: [] as number[], levels: [] as number[] };
+    while (next < end) {
+      found.positions.push(next);
+      found.levels.push(levels.code());
+      next = plain.code(next + 1, bounds);
+    }
+    return { positions: Uint32Array.from(found.positions), levels: Int16Array.from(found.levels) };
+  };
+}
+
+/** Holds the levels of one slab. */
+function takeMapped({ mapped }: SparseCoding, info: TensorInfo, view: number): Take {
+  const slabs = new Slabs(info, viewOf(view));
+  const room = new Int16Array(slabs.size);
+  let [slabStart, slabEnd, from] = [0, 0, 0];
+  return (end) => {
+    const found = { positions: [] as number[], levels: [] as number[] };
+    while (from < end) {
+      if (from === slabEnd) {
+        [slabStart, slabEnd] = [slabs.start, slabs.start + slabs.size];
+        mapped.code(slabs.next(room.fill(0)));
+      }
+      for (const upTo = Math.min(end, slabEnd); from < upTo; from++) {
+        const level = room[from - slabStart] as number;
+        if (level === 0) continue;
+        found.positions.push(from);
+        found.levels.push(level);
+      }
+    }
+    return { positions: Uint32Array.from(found.positions), levels: Int16Array.from(found.levels) };
+  };
+}
