@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import { addHashed, sumHashed } from '../kernels/index.js';
 import type { TensorInfo } from '../model/index.js';
 import { tensorSeed } from '../payload/index.js';
@@ -24,6 +24,8 @@ export interface HashPartOptions {
   readonly zeros: number;
   /** How large a tensor's changes are beside the others', by name; 1 for all makes them equal. */
   readonly ratios: ReadonlyMap<string, number>;
+  /** Whether training goes on to adapt the ratios. */
+  readonly learnsRatios: boolean;
 }
 
 /** Magnitude of the random bucket values that training starts from: they break the symmetry of the quantiser. */
@@ -41,43 +43,55 @@ export function createHashPart(options: HashPartOptions): DiffPart {
   const theta = createVariable(
     Float32Array.from({ length: bucketCount }, () => (2 * random() - 1) * INITIAL_VALUE),
   );
-  const hashed = tensors.map((info, ordinal) => {
-    return { name: info.name, seed: tensorSeed(seed, ordinal), ratio: options.ratios.get(info.name) ?? 1 };
-  });
+  const given = tensors.map((info) => options.ratios.get(info.name) ?? 1);
+  /** Logarithms of what training makes of the ratios. */
+  const growth = createVariable(new Float32Array(tensors.length));
+  const ratios = (): number[] => given.map((ratio, i) => ratio * Math.exp(readFloats(growth)[i] as number));
+  const hashed = tensors.map((info, ordinal) => ({ name: info.name, seed: tensorSeed(seed, ordinal) }));
   const quantised = (share: number) => quantiseBuckets(readFloats(theta), coding, share);
   return {
     tensors: hashed.map(({ name }) => name),
-    parameters: [theta],
+    parameters: options.learnsRatios ? [theta, growth] : [theta],
     advance() {},
     materialise(weights) {
       const { buckets, scale } = quantised(zeros);
       const values = new Float32Array(buckets.values);
-      const add = ({ name, seed, ratio }: Hashed): tf.Tensor => {
-        const hashed = { buckets: values, scale: asScale(scale * ratio) };
-        return addHashed(valuesOf(weights, name), hashed, { seed, block });
+      const present = ratios();
+      const add = ({ name, seed }: Hashed, i: number): tf.Tensor => {
+        const changes = { buckets: values, scale: asScale(scale * (present[i] as number)) };
+        return addHashed(valuesOf(weights, name), changes, { seed, block });
       };
-      return new Map(hashed.map((tensor) => [tensor.name, add(tensor)]));
+      return new Map(hashed.map((tensor, i) => [tensor.name, add(tensor, i)]));
     },
     pullBack(gradients) {
-      const parts = hashed.map(({ name, seed, ratio }) => {
-        return { gradient: valuesOf(gradients, name), seed, factor: ratio };
+      const present = ratios();
+      const parts = hashed.map(({ name, seed }, i) => {
+        return { gradient: valuesOf(gradients, name), seed, factor: present[i] as number };
       });
-      return [sumHashed(parts, { block, bucketCount })];
+      if (!options.learnsRatios) return [sumHashed(parts, { block, bucketCount })];
+      const { buckets, scale } = quantised(zeros);
+      const changes = tf.mul(tf.tensor1d(new Float32Array(buckets.values)), scale);
+      const sums = parts.map((part) => sumHashed([part], { block, bucketCount }));
+      // The logarithm of a ratio moves all of its tensor's changes in proportion.
+      return [tf.addN(sums), tf.stack(sums.map((sum) => tf.sum(tf.mul(sum, changes))))];
     },
     ops(thrift) {
       const { buckets, scale } = quantised(zeros + thrift * (1 - zeros));
       if (buckets.values.every((value) => value === 0)) return [];
-      const scaled = hashed.map(({ name, ratio }) => ({ tensor: name, scale: asScale(scale * ratio) }));
+      const present = ratios();
+      const scaled = hashed.map(({ name }, i) => ({
+        tensor: name,
+        scale: asScale(scale * (present[i] as number)),
+      }));
       return [{ kind: 'hash', tensors: scaled, seed, block, buckets }];
     },
     describe: () => ({ buckets: bucketCount }),
-    dispose: () => theta.dispose(),
+    dispose: () => tf.dispose([theta, growth]),
   };
 }
 
-/** A tensor under the hash, the seed of its placement, and how large its changes are beside the others'. */
+/** A tensor under the hash, and the seed of its placement. */
 interface Hashed {
   readonly name: string;
   readonly seed: number;
-  readonly ratio: number;
 }

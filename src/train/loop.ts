@@ -3,6 +3,7 @@ import { NeuralDiffError } from '../model/index.js';
 import { assignValues } from '../tfjs/index.js';
 import { type Batch, borrowBatches, countBatches, type Data } from './data.js';
 import { type DistillationOptions, distillationLoss, type Teacher } from './distillation.js';
+import type { Grid } from './grid.js';
 import { type DiffPart, type LiveValues, type Values, valuesOf } from './part.js';
 import type { Task } from './task.js';
 import { readFloats } from './variables.js';
@@ -55,6 +56,8 @@ export interface LoopJob {
   /** Frozen values of the tensors that the parts change. */
   readonly base: Values;
   readonly parts: readonly DiffPart[];
+  /** Rounds weights as the device does after every part; none where it stores float32. */
+  readonly grid?: Grid | undefined;
   readonly teacher?: Teacher | undefined;
   readonly distillation?: DistillationOptions | undefined;
 }
@@ -124,7 +127,7 @@ class TrainingSession {
     setLearningRate(this.#optimizer, learningRate * 0.5 * (1 + Math.cos(Math.PI * done)));
     for (const part of this.#job.parts) part.advance({ done });
     tf.tidy(() => {
-      for (const [name, weight] of materialise(this.#base, this.#job.parts)) {
+      for (const [name, weight] of materialise(this.#base, this.#job.parts, this.#job.grid)) {
         valuesOf(this.#variables, name).assign(weight);
       }
     });
@@ -202,10 +205,11 @@ function totalLoss(job: LoopJob, batch: Batch, targets: tf.Tensor[] | undefined)
 }
 
 /** @returns the weights plus every part's diff, as new tensors */
-function materialise(base: LiveValues, parts: readonly DiffPart[]): LiveValues {
+function materialise(base: LiveValues, parts: readonly DiffPart[], grid?: Grid): LiveValues {
   const weights = new Map(base);
   for (const part of parts) {
-    for (const [name, weight] of part.materialise(weights)) weights.set(name, weight);
+    for (const [name, weight] of part.materialise(weights))
+      weights.set(name, grid ? grid(name, weight) : weight);
   }
   return weights;
 }

@@ -1,4 +1,11 @@
-import { byteLength, type Model, type TensorInfo } from '../model/index.js';
+import {
+  bfloat16Value,
+  DTYPES,
+  float16Value,
+  type Model,
+  type Tensor,
+  type TensorInfo,
+} from '../model/index.js';
 import { copyWeights, infoOf } from '../tfjs/index.js';
 import { type Data, exampleCount, isArrayData } from './data.js';
 import { putWeights, variablesOf } from './loop.js';
@@ -27,16 +34,21 @@ export function takeBase(task: Task): BaseWeights {
   return { model, tensors: task.weights.map(infoOf), trainable: valuesOfModel(model, names) };
 }
 
-/** @returns the float32 values of a model's tensors, as copies */
+/** @returns the values of some of a model's float tensors as float32, as copies */
 export function valuesOfModel(model: Model, names: ReadonlySet<string>): Values {
   return new Map(
-    model.tensors
-      .filter((tensor) => names.has(tensor.name))
-      .map((tensor) => [
-        tensor.name,
-        new Float32Array(tensor.bytes.slice().buffer, 0, byteLength(tensor) / 4),
-      ]),
+    model.tensors.filter((tensor) => names.has(tensor.name)).map((tensor) => [tensor.name, widen(tensor)]),
   );
+}
+
+function widen({ dtype, bytes }: Tensor): Float32Array {
+  const copy = bytes.slice();
+  if (dtype === 'float32') return new Float32Array(copy.buffer);
+  const widenOne = dtype === 'float16' ? float16Value : bfloat16Value;
+  const bits = new Uint16Array(copy.buffer);
+  const values = new Float32Array(bits.length);
+  for (let i = 0; i < values.length; i++) values[i] = widenOne(bits[i] as number);
+  return values;
 }
 
 /** Runs something and puts every weight of the base back into the task's variables, whatever happened. */
@@ -62,9 +74,9 @@ export async function measure(
   return task.evaluate(data);
 }
 
-/** Puts every float32 weight of the base into the task's variables. */
-function putBase(task: Task, base: BaseWeights): void {
-  const floats = base.model.tensors.filter((tensor) => tensor.dtype === 'float32');
+/** Puts every float weight of the base into the task's variables. */
+export function putBase(task: Task, base: BaseWeights): void {
+  const floats = base.model.tensors.filter((tensor) => DTYPES[tensor.dtype].kind === 'float');
   const values = valuesOfModel(base.model, new Set(floats.map(({ name }) => name)));
   putWeights(variablesOf(task, values), values);
 }

@@ -1,4 +1,4 @@
-import { canonicalOrder } from '../model/index.js';
+import { canonicalOrder, type Model } from '../model/index.js';
 import type { Meta, Op } from '../payload/index.js';
 import { affordableOps, type FileBudget } from './afford.js';
 import { type Budget, budgetBytes, float32Bytes, impossibleBudget } from './budget.js';
@@ -6,6 +6,7 @@ import { checkNumber } from './check.js';
 import type { Data } from './data.js';
 import { createTeacher, type DistillationOptions, type Teacher } from './distillation.js';
 import { type FineTuned, fineTune, loopOptions, type TrainingOptions } from './fine-tune.js';
+import { gridOf, onDevice } from './grid.js';
 import { layOut } from './layout.js';
 import { type LoopJob, type LoopOptions, trainParts } from './loop.js';
 import { type PackedDiff, packDiff } from './pack.js';
@@ -14,6 +15,7 @@ import {
   type BaseWeights,
   checkData,
   measure,
+  putBase,
   takeBase,
   valuesOfModel,
   withBaseRestored,
@@ -36,6 +38,11 @@ export interface TrainDiffOptions extends TrainingOptions {
   readonly fineTune?: Pick<TrainingOptions, 'epochs' | 'learningRate' | 'optimizer'> | undefined;
   /** How the diff learns from the full fine-tune's outputs; `false` to learn from labels alone. */
   readonly distillation?: DistillationOptions | false | undefined;
+  /**
+   * The model as devices store it, where that is in float16 or bfloat16: same names and shapes as the task's weights. The
+   * diff is made for it and trained on its grid; the task's variables get the values that they had back.
+   */
+  readonly device?: Model | undefined;
   /** Bits a weight of biases and norms, after entropy coding: 0.1 to 7; default 2. */
   readonly denseRate?: number | undefined;
   readonly meta?: Meta | undefined;
@@ -75,11 +82,13 @@ export async function trainDiff(
   const loop = loopOptions(options, kind);
   checkData(task, train);
   if (validation) checkData(task, validation);
-  const base = takeBase(task);
+  const held = takeBase(task);
+  const base = options.device ? onDevice(held, options.device) : held;
   const bytes = budgetBytes(options.budget, base.tensors);
   const least = layOut(base, { denseRate, meta }).fileBytes([]);
   if (least > bytes) throw impossibleBudget(bytes, least);
-  return withBaseRestored(task, base, async () => {
+  return withBaseRestored(task, held, async () => {
+    putBase(task, base);
     const baseMetrics = validation ? await measure(task, { base, trained: base.trainable }, validation) : {};
     const full = options.fullFineTune ?? (await fineTuneFor(options));
     const { distillation } = options;
@@ -88,7 +97,7 @@ export async function trainDiff(
         createParts: () =>
           kind.createParts({ base, full, budgetBytes: bytes, denseRate, seed: loop.seed, meta }),
         createTeacher: () => (distillation === false ? undefined : createTeacher(task, full.weights, train)),
-        ...{ phase: 'diff', task, data: train, base: base.trainable },
+        ...{ phase: 'diff', task, data: train, base: base.trainable, grid: gridOf(base.tensors) },
         distillation: distillation === false ? undefined : distillation,
         budget: { bytes, tensors: canonicalOrder(base.tensors), meta },
       },

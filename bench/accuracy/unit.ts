@@ -1,0 +1,126 @@
+// Measures one task with one seed: base, tuned full fine-tune, diffs of every kind and budget, baselines at equal bytes.
+import { parentPort, workerData } from 'node:worker_threads';
+import { trainHashDiff } from '../../src/hash-diff/index.js';
+import { trainSparseDiff } from '../../src/sparse-diff/index.js';
+import { measure, takeBase } from '../../src/train/session.js';
+import { ANY_SIZE, type Baseline, FIXED_SIZE } from '../baselines/index.js';
+import type { Prepared } from '../prepare.js';
+import { arraysOf, prepare, type StageArrays, type Tuned, tuneFull, type Unit } from '../prepare.js';
+import { findTask } from '../tasks/index.js';
+import type { Stage } from '../tasks/task.js';
+import type { UnitMessage } from '../units.js';
+import type { Point, UnitResult } from './result.js';
+
+const TRAINERS = { hash: trainHashDiff, sparse: trainSparseDiff } as const;
+
+/** Shares of the float32 model, in percent. */
+const BUDGETS = [0.15, 0.2, 0.3, 0.5, 1];
+const BASELINE_BUDGETS = [0.5, 2, 10];
+const QUICK_BUDGETS = [0.5];
+
+/** Epochs of diffs and of baselines, times those of the task's plan for full fine-tunes. */
+const LONGER = 2;
+
+const unit = workerData as Unit;
+const say = (message: UnitMessage<UnitResult>): void => parentPort?.postMessage(message);
+
+/** What the measurements share. */
+interface Setting extends Prepared {
+  readonly arrays: StageArrays;
+  readonly tuned: Tuned;
+  readonly epochs: number;
+}
+
+async function run(): Promise<UnitResult> {
+  const prepared = await prepare(findTask(unit.task), unit);
+  const { data, task } = prepared;
+  const arrays = arraysOf(data.stages[1] as Stage, data.classes);
+  const base = (await task.evaluate(arrays.test)).accuracy as number;
+  const tuned = await tuneFull(task, arrays, { plan: data.fineTuning, ...unit });
+  const setting = { ...prepared, arrays, tuned, epochs: LONGER * data.fineTuning.epochs };
+  const full = await accuracyOf(setting, tuned.full.weights);
+  say({
+    type: 'progress',
+    text: `${unit.task}, seed ${unit.seed}: base ${base.toFixed(4)}, full ${full.toFixed(4)}`,
+  });
+  const diffs = await measureDiffs(setting);
+  const baselines = await measureBaselines(setting);
+  const tests = data.stages[1]?.test.count as number;
+  return {
+    ...unit,
+    weights: prepared.weights,
+    tests,
+    base,
+    full,
+    tuning: tuned.tuning,
+    points: [...diffs, ...baselines],
+  };
+}
+
+async function accuracyOf({ task, arrays }: Setting, trained: Tuned['full']['weights']): Promise<number> {
+  const base = takeBase(task);
+  const { accuracy } = await measure(task, { base, trained }, arrays.test);
+  await measure(task, { base, trained: base.trainable }, arrays.test);
+  return accuracy as number;
+}
+
+async function measureDiffs({ task, arrays, tuned, epochs, data }: Setting): Promise<Point[]> {
+  const points: Point[] = [];
+  for (const percent of unit.quick ? QUICK_BUDGETS : BUDGETS) {
+    for (const [kind, train] of Object.entries(TRAINERS)) {
+      const { payload, metrics } = await train({
+        ...{ task, train: arrays.train, validation: arrays.test, fullFineTune: tuned.full },
+        ...{ budget: `${percent}%`, epochs, batchSize: data.fineTuning.batchSize, seed: unit.seed },
+      });
+      points.push(
+        tell({
+          method: kind,
+          percent,
+          isOurs: true,
+          bytes: payload.length,
+          accuracy: metrics.diff.accuracy as number,
+        }),
+      );
+    }
+  }
+  return points;
+}
+
+async function measureBaselines(setting: Setting): Promise<Point[]> {
+  const points: Point[] = [];
+  const budgets = unit.quick ? QUICK_BUDGETS : BASELINE_BUDGETS;
+  for (const baseline of ANY_SIZE)
+    for (const percent of budgets) points.push(await measureBaseline(setting, { baseline, percent }));
+  for (const baseline of FIXED_SIZE) points.push(await measureBaseline(setting, { baseline, percent: null }));
+  return points;
+}
+
+async function measureBaseline(
+  setting: Setting,
+  { baseline, percent }: { baseline: Baseline; percent: number | null },
+): Promise<Point> {
+  const { task, arrays, tuned, epochs, data, weights } = setting;
+  const result = await baseline.run({
+    ...{ task, train: arrays.train, base: takeBase(task), full: tuned.full },
+    budgetBytes: percent === null ? Number.POSITIVE_INFINITY : (4 * weights * percent) / 100,
+    training: { epochs, batchSize: data.fineTuning.batchSize, seed: unit.seed },
+  });
+  const measured = result && { bytes: result.bytes, accuracy: await accuracyOf(setting, result.weights) };
+  return tell({
+    method: baseline.name,
+    percent,
+    isOurs: false,
+    ...(measured ?? { bytes: null, accuracy: null }),
+  });
+}
+
+function tell(point: Point): Point {
+  const { method, percent, bytes, accuracy } = point;
+  const budget = percent === null ? '' : ` ${percent} %`;
+  const found =
+    accuracy === null ? 'not possible' : `${Math.ceil(bytes as number)} bytes, ${accuracy.toFixed(4)}`;
+  say({ type: 'progress', text: `${unit.task}, seed ${unit.seed}: ${method}${budget}: ${found}` });
+  return point;
+}
+
+say({ type: 'result', result: await run() });

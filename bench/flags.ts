@@ -1,0 +1,46 @@
+import { parseArgs } from 'node:util';
+import { findTask, TASKS } from './tasks/index.js';
+
+/** What the benches of accuracy take. */
+export interface TaskFlags {
+  readonly tasks: readonly string[];
+  readonly seeds: readonly number[];
+  readonly quick: boolean;
+  readonly data?: string | undefined;
+}
+
+/** Reads the flags of a bench that trains; prints help and ends where that is asked for. */
+export function readFlags(bench: { name: string; does: string; time: string }): TaskFlags {
+  const { values } = parseArgs({
+    options: {
+      json: { type: 'boolean', default: false },
+      quick: { type: 'boolean', default: false },
+      task: { type: 'string', multiple: true },
+      data: { type: 'string' },
+      seeds: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(helpOf(bench));
+    process.exit(0);
+  }
+  const names = TASKS.map((task) => task.name);
+  // Recordings are those of one task.
+  const tasks = values.task ?? (values.data === undefined ? names : ['keywords']);
+  for (const name of tasks) findTask(name);
+  const seeds = (values.seeds ?? (values.quick ? '1' : '1,2,3')).split(',').map(Number);
+  return { tasks, seeds, quick: values.quick, data: values.data };
+}
+
+function helpOf({ name, does, time }: { name: string; does: string; time: string }): string {
+  const names = TASKS.map((task) => task.name).join(', ');
+  return `${does} (${time}).
+
+  npm run -s ${name} -- --json           a table on stderr, one JSON document on stdout
+  npm run -s ${name} -- --quick          a short run: one seed, fewer examples
+  npm run -s ${name} -- --task NAME      one task (may be given again): ${names}
+  npm run -s ${name} -- --data DIR       keywords of recordings {label}_{speaker}_{take}.wav
+  npm run -s ${name} -- --seeds 1,2,3
+`;
+}

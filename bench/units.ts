@@ -1,0 +1,42 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+
+/** What a unit's thread says: what it has just done, then its result. */
+export type UnitMessage<T> =
+  | { readonly type: 'progress'; readonly text: string }
+  | { readonly type: 'result'; readonly result: T };
+
+/**
+ * Runs units of work, each in a thread of its own, as many at once as the machine runs.
+ *
+ * @param script the thread's program; it gets a unit as `workerData` and answers with `UnitMessage`s
+ * @param units plain data
+ * @returns the results in the order of the units
+ */
+export async function runUnits<Unit, Result>(script: URL, units: readonly Unit[]): Promise<Result[]> {
+  const results: Result[] = [];
+  const start = performance.now();
+  let next = 0;
+  const runNext = async (): Promise<void> => {
+    for (let i = next++; i < units.length; i = next++) {
+      results[i] = await runUnit<Result>(script, units[i], (text) => {
+        const seconds = Math.round((performance.now() - start) / 1000);
+        process.stderr.write(`${String(seconds).padStart(5)} s  ${text}\n`);
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(availableParallelism(), units.length) }, runNext));
+  return results;
+}
+
+function runUnit<Result>(script: URL, unit: unknown, onProgress: (text: string) => void): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(script, { workerData: unit });
+    worker.on('message', (message: UnitMessage<Result>) => {
+      if (message.type === 'progress') onProgress(message.text);
+      else resolve(message.result);
+    });
+    worker.on('error', reject);
+    worker.on('exit', (status) => reject(new Error(`A thread ended with status ${status} and no result`)));
+  });
+}
