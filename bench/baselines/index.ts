@@ -1,0 +1,32 @@
+/**
+ * Other ways to make a model's update small, for comparison at equal bytes.
+ *
+ * Bytes are counted in the baselines' favour. Positions cost `N · H(density)` bits a tensor, values their empirical
+ * entropy of order 0, both as if coders were perfect and their statistics known; scales cost 4 bytes each; headers,
+ * names, seeds, ranks, fingerprints and checksums cost nothing. Whole models do not pay for tensors that training leaves
+ * as they are. Biases and norms are the base's plus a change on a 4-bit grid for all of them, as for diffs. Baselines
+ * that train get what diffs get: the same loop, data, steps and teacher, and a start at the full fine-tune.
+ */
+import type { Baseline } from './baseline.js';
+import { hashFit } from './hash-fit.js';
+import { factorised, lowRank } from './low-rank.js';
+import { oneBit, oneBitMasked } from './one-bit.js';
+import { pruned } from './pruned.js';
+import { quantised } from './quantised.js';
+import { topK } from './top-k.js';
+
+export type { Baseline, BaselineContext, BaselineResult } from './baseline.js';
+
+/** Those that have a size of their own: the budget only says whether it is too large. */
+export const FIXED_SIZE: readonly Baseline[] = [quantised(8), quantised(4), quantised(2), oneBit];
+
+/** Those that meet any budget within reason. */
+export const ANY_SIZE: readonly Baseline[] = [
+  pruned,
+  factorised,
+  lowRank,
+  oneBitMasked,
+  topK('magnitude'),
+  topK('fisher'),
+  hashFit,
+];
