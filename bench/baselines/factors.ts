@@ -1,7 +1,6 @@
 import { Matrix, SingularValueDecomposition } from 'ml-matrix';
 import { elementCount, type TensorInfo } from '../../src/model/index.js';
 import { type Values, valuesOf } from '../../src/train/index.js';
-import { meanOf } from './tensors.js';
 
 /** A tensor as a matrix, and what a product of two thin matrices can be of it. */
 export interface Decomposition {
@@ -47,10 +46,15 @@ export function decompose(tensors: readonly TensorInfo[], values: Values): Decom
   });
 }
 
+/** @returns one over the sum of a tensor's squares: shares of a tensor count, whatever its magnitude */
+export function relativeImportance({ singularValues }: Decomposition): number {
+  return 1 / singularValues.reduce((sum, value) => sum + value ** 2, Number.MIN_VALUE);
+}
+
 /** What ranks are chosen by. */
 export interface RankOptions {
-  /** Diagonal Fisher information: its mean weighs a tensor's squared error. */
-  readonly fisher: Values;
+  /** What a tensor's squared error counts. */
+  readonly importanceOf: (decomposition: Decomposition) => number;
   readonly budgetBits: number;
   /** Bits a number of a factor. */
   readonly bits: number;
@@ -83,10 +87,14 @@ export function chooseRanks(
   return ranks.size === 0 ? undefined : ranks;
 }
 
-function rankedComponents(decompositions: readonly Decomposition[], { fisher, leastRank }: RankOptions) {
-  const components = decompositions.flatMap(({ name, rows, columns, singularValues }) => {
+function rankedComponents(
+  decompositions: readonly Decomposition[],
+  { importanceOf, leastRank }: RankOptions,
+) {
+  const components = decompositions.flatMap((decomposition) => {
+    const { name, rows, columns, singularValues } = decomposition;
     const numbers = rows + columns;
-    const importance = Math.max(meanOf(fisher, name), Number.MIN_VALUE) / numbers;
+    const importance = Math.max(importanceOf(decomposition), Number.MIN_VALUE) / numbers;
     return singularValues.map((value, i) => {
       const isFirst = i === 0;
       const gain = isFirst && leastRank === 1 ? Number.POSITIVE_INFINITY : importance * value ** 2;

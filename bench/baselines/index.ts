@@ -8,6 +8,7 @@
  * that train get what diffs get: the same loop, data, steps and teacher, and a start at the full fine-tune.
  */
 import type { Baseline } from './baseline.js';
+import { biases } from './biases.js';
 import { hashFit } from './hash-fit.js';
 import { factorised, lowRank } from './low-rank.js';
 import { oneBit, oneBitMasked } from './one-bit.js';
@@ -18,7 +19,7 @@ import { topK } from './top-k.js';
 export type { Baseline, BaselineContext, BaselineResult } from './baseline.js';
 
 /** Those that have a size of their own: the budget only says whether it is too large. */
-export const FIXED_SIZE: readonly Baseline[] = [quantised(8), quantised(4), quantised(2), oneBit];
+export const FIXED_SIZE: readonly Baseline[] = [quantised(8), quantised(4), quantised(2), oneBit, biases];
 
 /** Those that meet any budget within reason. */
 export const ANY_SIZE: readonly Baseline[] = [

@@ -24,7 +24,8 @@ export const oneBit: Baseline = {
         return [name, Uint32Array.from(valuesOf(context.full.deltas, name).keys())];
       }),
     );
-    return fits(context, positions) ? trainSigns(context, positions) : undefined;
+    const isHopeless = costBytes(signCosts(context.full.deltas, positions)) > context.budgetBytes;
+    return isHopeless ? undefined : trainSigns(context, positions);
   },
 };
 
@@ -76,7 +77,7 @@ async function trainSigns(
   const dense = createVectorPart(context, VECTOR_BITS);
   const result = await trainBaseline(context, {
     parts: [createSignPart(signs, scales), dense.part],
-    learningRate: 5e-3,
+    learningRate: 1e-2,
     costs: () => [...signCosts(deltas, positions), ...dense.costs()],
     settings: () => ({ positions: countOf(positions) }),
   });

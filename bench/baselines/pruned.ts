@@ -57,7 +57,7 @@ async function prune(context: BaselineContext, bytes: number): Promise<BaselineR
   const dense = createVectorPart(context, VECTOR_BITS);
   return trainBaseline(context, {
     parts: [part, dense.part],
-    learningRate: 2e-3,
+    learningRate: 5e-3,
     costs: () => [...maskCosts(schedule.mask(), part.latent()), ...dense.costs()],
     settings: () => ({ density: countOf(schedule.mask()) / weightCount, bits: BITS }),
   });
