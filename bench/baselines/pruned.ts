@@ -20,7 +20,7 @@ const FIXED_FROM = 0.6;
 const STEPS_PER_MASK = 8;
 
 /** What is kept back of a budget, since weights still change after the mask is fixed. */
-const RESERVE = 0.02;
+const RESERVE = 0.04;
 
 /**
  * The whole fine-tuned model with its small weights set to zero, the density falling as it trains on.
