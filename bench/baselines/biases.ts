@@ -1,6 +1,6 @@
 import type { Baseline } from './baseline.js';
 import { trainBaseline } from './train.js';
-import { createVectorPart, VECTOR_BITS } from './vectors.js';
+import { createVectorPart, VECTOR_RATE } from './vectors.js';
 
 /**
  * Biases and norms alone: what every update here has in common, and so the least that anything else must improve on.
@@ -13,12 +13,12 @@ export const biases: Baseline = {
   title: 'biases and norms alone',
   isUpdate: true,
   async run(context) {
-    const dense = createVectorPart(context, VECTOR_BITS);
+    const dense = createVectorPart(context, VECTOR_RATE);
     const result = await trainBaseline(context, {
       parts: [dense.part],
       learningRate: 2e-2,
       costs: dense.costs,
-      settings: () => ({ bits: VECTOR_BITS }),
+      settings: () => ({ rate: VECTOR_RATE }),
     });
     return result.bytes <= context.budgetBytes ? result : undefined;
   },

@@ -1,14 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
-import {
-  createVariable,
-  type DiffPart,
-  quantiseUniform,
-  readFloats,
-  scaleLevels,
-  valuesOf,
-} from '../../src/train/index.js';
+import { createVariable, type DiffPart, readFloats, scaleLevels, valuesOf } from '../../src/train/index.js';
 import { type Cost, valueBits } from './entropy.js';
 import type { Factors } from './factors.js';
+import { quantiseToBits } from './uniform.js';
 
 /** A part of thin matrices, and what their present values cost. */
 export interface FactorPart extends DiffPart {
@@ -29,7 +23,7 @@ export function createFactorPart(
     return { ...factors, left: createVariable(factors.left), right: createVariable(factors.right) };
   });
   const parameters = pairs.flatMap(({ left, right }) => [left, right]);
-  const quantised = (variable: tf.Variable) => quantiseUniform(readFloats(variable), settings.bits);
+  const quantised = (variable: tf.Variable) => quantiseToBits(readFloats(variable), settings.bits);
   const upload = (variable: tf.Variable, shape: [number, number]): tf.Tensor2D => {
     const { levels, scale } = quantised(variable);
     return tf.tensor2d(scaleLevels(levels, scale), shape);

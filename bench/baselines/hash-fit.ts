@@ -10,6 +10,9 @@ import { roundVectors, VECTOR_BITS } from './vectors.js';
 /** Neighbouring weights that one hash places, as hash diffs have it. */
 const BLOCK = 8;
 
+/** Share of the buckets that are 0, the smallest ones. */
+const ZEROS = 0.5;
+
 /** Buckets a weight at the most: with so many, hardly any two weights share one. */
 const MOST_BUCKETS = 4;
 
@@ -55,7 +58,7 @@ function fitBuckets(context: BaselineContext, bucketCount: number): { deltas: Va
     return { name, seed: tensorSeed(context.training.seed, ordinal), size };
   });
   const means = leastSquares(context.full.deltas, tensors, bucketCount);
-  const buckets = quantiseBuckets(means, 'ternary').buckets.values;
+  const buckets = quantiseBuckets(means, 'ternary', ZEROS).buckets.values;
   const deltas = new Map(
     tensors.map((tensor) => {
       const levels = new Float32Array(valuesOf(context.full.deltas, tensor.name).length);

@@ -1,4 +1,3 @@
-import { quantiseUniform } from '../../src/train/index.js';
 import type { Baseline, BaselineContext, BaselineResult } from './baseline.js';
 import { valueBits } from './entropy.js';
 import { createFactorPart } from './factor-part.js';
@@ -12,7 +11,8 @@ import {
 } from './factors.js';
 import { meanOf, splitTensors } from './tensors.js';
 import { trainBaseline, withinBudget } from './train.js';
-import { createVectorPart, expectedGridBits, expectedVectorBytes, VECTOR_BITS } from './vectors.js';
+import { quantiseToBits } from './uniform.js';
+import { createVectorPart, expectedGridBits, expectedVectorBytes, VECTOR_RATE } from './vectors.js';
 
 /** How thin matrices are used. */
 interface Use {
@@ -75,7 +75,7 @@ function affordableFactors(
   parts: readonly Decomposition[],
   { isUpdate, bytes }: Use & { bytes: number },
 ): Factors[] | undefined {
-  const left = bytes - expectedVectorBytes(splitTensors(context.base).vectors, VECTOR_BITS);
+  const left = bytes - expectedVectorBytes(splitTensors(context.base).vectors, VECTOR_RATE);
   const choose = (numberBits: number): Factors[] | undefined => {
     const ranks = chooseRanks(parts, {
       ...{ budgetBits: 8 * left, bits: numberBits, tensorBits: TENSOR_BITS },
@@ -92,7 +92,7 @@ function affordableFactors(
 /** @returns mean bits of the factors' numbers as they are, and a little more: training makes them less alike */
 function numberBits(factors: readonly Factors[]): number {
   const halves = factors.flatMap(({ left, right }) => [left, right]);
-  const total = halves.reduce((sum, half) => sum + valueBits(quantiseUniform(half, BITS).levels), 0);
+  const total = halves.reduce((sum, half) => sum + valueBits(quantiseToBits(half, BITS).levels), 0);
   const count = halves.reduce((sum, half) => sum + half.length, 0);
   return ((1 + RESERVE) * total) / count;
 }
@@ -103,7 +103,7 @@ function trainFactors(
   use: Use,
 ): Promise<BaselineResult> {
   const part = createFactorPart(factors, { isUpdate: use.isUpdate, bits: BITS });
-  const dense = createVectorPart(context, VECTOR_BITS);
+  const dense = createVectorPart(context, VECTOR_RATE);
   const ranks = factors.map(({ name, rank }) => `${name} ${rank}`).join(', ');
   return trainBaseline(context, {
     parts: [part, dense.part],

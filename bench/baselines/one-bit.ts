@@ -7,7 +7,7 @@ import { deltaSaliency } from './saliency.js';
 import { createSignPart } from './sign-part.js';
 import { splitTensors } from './tensors.js';
 import { trainBaseline } from './train.js';
-import { createVectorPart, expectedVectorBytes, VECTOR_BITS } from './vectors.js';
+import { createVectorPart, expectedVectorBytes, VECTOR_RATE } from './vectors.js';
 
 /**
  * One bit a weight: the sign of what the full fine-tune changed, times one trained number a tensor.
@@ -47,7 +47,7 @@ export const oneBitMasked: Baseline = {
 };
 
 function fits(context: BaselineContext, positions: Positions): boolean {
-  const vectorBytes = expectedVectorBytes(splitTensors(context.base).vectors, VECTOR_BITS);
+  const vectorBytes = expectedVectorBytes(splitTensors(context.base).vectors, VECTOR_RATE);
   return costBytes(signCosts(context.full.deltas, positions)) + vectorBytes <= context.budgetBytes;
 }
 
@@ -74,7 +74,7 @@ async function trainSigns(
     signs.set(name, scatter(signsAt(all, places), places, all.length));
     scales.set(name, meanMagnitude(gather(all, places)));
   }
-  const dense = createVectorPart(context, VECTOR_BITS);
+  const dense = createVectorPart(context, VECTOR_RATE);
   const result = await trainBaseline(context, {
     parts: [createSignPart(signs, scales), dense.part],
     learningRate: 1e-2,

@@ -8,7 +8,7 @@ import { countOf, largestMask, maskBits, mostSalient, scatter } from './mask.js'
 import { createRoundedPart } from './rounded-part.js';
 import { splitTensors } from './tensors.js';
 import { trainBaseline, withinBudget } from './train.js';
-import { createVectorPart, expectedVectorBytes, VECTOR_BITS } from './vectors.js';
+import { createVectorPart, expectedVectorBytes, VECTOR_RATE } from './vectors.js';
 
 /** Bits a surviving weight: 4 lose nothing against 5 once rounding is trained. */
 const BITS = 4;
@@ -40,7 +40,7 @@ export const pruned: Baseline = {
 async function prune(context: BaselineContext, bytes: number): Promise<BaselineResult | undefined> {
   const { matrices, vectors } = splitTensors(context.base);
   const start = pickValues(context.full.weights, matrices);
-  const left = (1 - RESERVE) * (bytes - expectedVectorBytes(vectors, VECTOR_BITS));
+  const left = (1 - RESERVE) * (bytes - expectedVectorBytes(vectors, VECTOR_RATE));
   const choose = (weights: Values): Positions | undefined =>
     largestMask(layerAdaptive(weights), (tried) => costBytes(maskCosts(tried, weights)) <= left);
   const guess = choose(start);
@@ -54,7 +54,7 @@ async function prune(context: BaselineContext, bytes: number): Promise<BaselineR
     },
     advance: schedule.advance,
   });
-  const dense = createVectorPart(context, VECTOR_BITS);
+  const dense = createVectorPart(context, VECTOR_RATE);
   return trainBaseline(context, {
     parts: [part, dense.part],
     learningRate: 5e-3,

@@ -11,7 +11,7 @@ import { createVectorPart, roundVectors } from './vectors.js';
 const VECTOR_BITS = 8;
 
 /** Sizes that training may still save; above, a budget is out of reach. */
-const HOPE = 1.1;
+const HOPE = 1.25;
 
 /**
  * The whole fine-tuned model on a grid a channel, entropy coded. From 8 bits on nothing is lost by rounding alone; with
@@ -68,7 +68,7 @@ function trainOnGrids(context: BaselineContext, grids: Grids, bits: number): Pro
   const part = createRoundedPart(pickValues(context.full.weights, matrices), {
     round: (name, latent) => roundToGrid(latent, valuesOf(grids, name)).values,
   });
-  const dense = createVectorPart(context, VECTOR_BITS);
+  const dense = createVectorPart(context, VECTOR_BITS - 1);
   return trainBaseline(context, {
     parts: [part, dense.part],
     learningRate: 1e-3,

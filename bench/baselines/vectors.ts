@@ -6,8 +6,11 @@ import { type Cost, costBytes, expectedLevelBits, valueBits } from './entropy.js
 import { fitGrid, roundToGrid } from './grid.js';
 import { splitTensors } from './tensors.js';
 
-/** Bits a change of a bias or norm, as diffs have them. */
+/** Bits a change of a bias or norm takes on the grid of finished changes. */
 export const VECTOR_BITS = 4;
+
+/** Bits a trained change of a bias or norm takes after entropy coding, as in diffs. */
+export const VECTOR_RATE = 2;
 
 /** The changes of biases and norms that no training follows. */
 export interface RoundedVectors {
@@ -34,25 +37,24 @@ export interface VectorPart {
 }
 
 /** Trains biases and norms as diffs do, their rounding in the loop, from what the full fine-tune changed in them. */
-export function createVectorPart(context: BaselineContext, bits: number): VectorPart {
+export function createVectorPart(context: BaselineContext, rate: number): VectorPart {
   const { vectors } = splitTensors(context.base);
-  const part = createDensePart(pickValues(context.base.trainable, vectors), bits);
+  const part = createDensePart(pickValues(context.base.trainable, vectors), rate);
   part.parameters.forEach((variable, i) => {
     const changes = valuesOf(context.full.deltas, (vectors[i] as TensorInfo).name);
     tf.tidy(() => variable.assign(tf.tensor1d(changes.slice())));
   });
   const costs = () =>
-    part.ops().flatMap((op) => (op.kind === 'dense' ? [{ bits: valueBits(op.levels), scales: 1 }] : []));
+    part.ops(0).flatMap((op) => (op.kind === 'dense' ? [{ bits: valueBits(op.levels), scales: 1 }] : []));
   return { part, costs };
 }
 
 /** @returns the bytes that trained biases and norms will cost at most */
-export function expectedVectorBytes(vectors: readonly TensorInfo[], bits: number): number {
-  const count = totalElements(vectors);
-  return costBytes([{ bits: count * expectedGridBits(bits), scales: vectors.length }]);
+export function expectedVectorBytes(vectors: readonly TensorInfo[], rate: number): number {
+  return costBytes([{ bits: totalElements(vectors) * rate, scales: vectors.length }]);
 }
 
-/** @returns bits a number on the grid of `quantiseUniform`, which reaches three standard deviations */
+/** @returns bits a number on the grid of `quantiseToBits`, which reaches three standard deviations */
 export function expectedGridBits(bits: number): number {
   const most = 2 ** (bits - 1) - 1;
   return expectedLevelBits(most / 3, 2 * most + 1);

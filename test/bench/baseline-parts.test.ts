@@ -6,9 +6,10 @@ import { chooseRanks, decompose, matrixShape, truncate } from '../../bench/basel
 import { channelsOf, fitGrid, roundToGrid } from '../../bench/baselines/grid.js';
 import { countOf, largestMask } from '../../bench/baselines/mask.js';
 import { createSignPart } from '../../bench/baselines/sign-part.js';
+import { quantiseToBits } from '../../bench/baselines/uniform.js';
 import type { TensorInfo } from '../../src/model/index.js';
 import { useBackend } from '../../src/tfjs/index.js';
-import { createRandom, quantiseUniform, readFloats } from '../../src/train/index.js';
+import { createRandom, readFloats } from '../../src/train/index.js';
 
 const random = createRandom(4);
 const noise = (count: number): Float32Array =>
@@ -39,7 +40,7 @@ test('costBytes() rounds all bits up together and counts four bytes a scale', ()
 test.each([3, 4, 8])('expectedLevelBits() bounds what levels of %i bits cost', (bits) => {
   const most = 2 ** (bits - 1) - 1;
   const bound = expectedLevelBits(most / 3, 2 * most + 1);
-  const found = valueBits(quantiseUniform(noise(50_000), bits).levels) / 50_000;
+  const found = valueBits(quantiseToBits(noise(50_000), bits).levels) / 50_000;
   expect(found).toBeLessThan(bound);
   expect(found).toBeGreaterThan(0.93 * bound);
   expect(bound).toBeLessThan(Math.log2(2 * most + 1));
