@@ -27,10 +27,10 @@ export interface TrainHashDiffOptions extends TrainDiffOptions {
   /** Neighbouring weights placed by one hash: 1 to 1,024; default 8. */
   readonly block?: number | undefined;
   /**
-   * `layer` (default): a tensor's changes are as large, beside the others', as in the full fine-tune. `learned`: they
-   * start so and are trained. `shared`: all are equal.
+   * `layer` (default): a tensor's changes are as large, beside the others', as in the full fine-tune. `shared`: all are
+   * equal.
    */
-  readonly scales?: 'layer' | 'learned' | 'shared' | undefined;
+  readonly scales?: 'layer' | 'shared' | undefined;
 }
 
 /**
@@ -51,7 +51,7 @@ export function trainHashDiff(options: TrainHashDiffOptions): Promise<TrainedDif
     );
   }
   checkChoice('coding', coding, ['ternary', 'sign', 'float']);
-  checkChoice('scales', scales, ['layer', 'learned', 'shared']);
+  checkChoice('scales', scales, ['layer', 'shared']);
   if (!(zeros >= 0 && zeros < 1)) throw new RangeError(`expected a share of zeros from 0 to 1, got ${zeros}`);
   const createParts = (context: PartContext) => createHashParts(context, { coding, zeros, block, scales });
   return trainDiff(options, { epochs: 24, learningRate: 5e-3, createParts });
@@ -70,9 +70,8 @@ function createHashParts(
     bitsPerBucket(settings.coding, settings.zeros),
     context.budgetBytes,
   );
-  const ratios = settings.scales !== 'shared' ? layerRatios(context, layout) : new Map<string, number>();
+  const ratios = settings.scales === 'layer' ? layerRatios(context, layout) : new Map<string, number>();
   const { coding, block, zeros } = settings;
-  const learnsRatios = settings.scales === 'learned';
   return [
     createHashPart({
       tensors: layout.matrices,
@@ -82,7 +81,6 @@ function createHashParts(
       coding,
       zeros,
       ratios,
-      learnsRatios,
     }),
     createDense(),
   ];
