@@ -1,14 +1,14 @@
+import { type Split, type StagedExamples, splitStages } from '../shared/staged-examples.js';
 import { measureNormalisation, type Normalisation, normaliseFeatures } from './features.js';
 import { type RecordingsOptions, readRecordings } from './recordings.js';
 import { type SpokenClipsOptions, speakClips } from './spoken-clips.js';
-import { type Split, type StagedClips, splitStages } from './staged-clips.js';
 
 /** Synthetic speech or, with `recordings`, a folder of recordings. */
 export interface KeywordDataOptions extends Omit<SpokenClipsOptions, 'seed'> {
   /** Fixes everything that is random, default 1. */
   readonly seed?: number;
   /** Human recordings instead of synthetic speech. */
-  readonly recordings?: Pick<RecordingsOptions, 'folder' | 'speakers'>;
+  readonly recordings?: Pick<RecordingsOptions, 'folder' | 'speakers' | 'validationTakes'>;
 }
 
 /** Features and labels, ready for training. */
@@ -43,13 +43,12 @@ export async function loadKeywordData(options: KeywordDataOptions = {}): Promise
     );
   }
   const normalisation = measureNormalisation(base.train.features);
-  const { train, test } = stages.at(-1)!;
-  normaliseFeatures(train.features, normalisation);
-  normaliseFeatures(test.features, normalisation);
+  const { train, validation, test } = stages.at(-1)!;
+  for (const { features } of [train, validation, test]) normaliseFeatures(features, normalisation);
   return { labels: clips.labels, normalisation, stages, base, update };
 }
 
-function loadClips(options: KeywordDataOptions, seed: number): Promise<StagedClips> {
+function loadClips(options: KeywordDataOptions, seed: number): Promise<StagedExamples> {
   const { recordings, onProgress, signal } = options;
   if (!recordings) return speakClips({ ...options, seed });
   return readRecordings({

@@ -6,11 +6,11 @@ import { parseArgs } from 'node:util';
 import type * as tf from '@tensorflow/tfjs';
 import { infoOf } from 'neural-diff/tfjs';
 import { type FineTuned, fineTune, float32Bytes, type StepReport } from 'neural-diff/train';
-import { Console } from './console.js';
+import { Console } from '../shared/console.js';
+import { openTask, toArrays } from '../shared/task.js';
 import { type KeywordData, loadKeywordData } from './data.js';
 import { type DemoResult, type DiffRow, formatResult, formatUpdates } from './result.js';
-import { runDevice, runDiffJob, trainBase } from './stages.js';
-import { openTask, toArrays } from './task.js';
+import { runDevice, runDiffJob, trainKeywordBase } from './stages.js';
 import { runUpdates, type UpdateRow } from './updates.js';
 
 /** Bytes that each kind of diff may take, as a share of the float32 model. */
@@ -77,7 +77,7 @@ async function setUp(folder: string, stop: AbortSignal): Promise<Setup> {
   const base = join(folder, 'base');
   const epochs = epochsFor(STEPS.base, data.base.train.count);
   screen.start('training the base model');
-  await trainBase(data.base, base, {
+  await trainKeywordBase(data.base, base, {
     ...{ classes: data.labels.length, epochs, learningRate: 3e-3, batchSize: BATCH_SIZE, seed, signal: stop },
     onEpoch: (epoch) => screen.show(`epoch ${epoch + 1} of ${epochs}`),
   });

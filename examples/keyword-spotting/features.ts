@@ -7,6 +7,9 @@ export const FRAMES = 49;
 /** Mel bands in a frame. */
 export const BANDS = 40;
 
+/** The shape the model takes a clip's features in: time is height and mel bands are channels. */
+export const CLIP_SHAPE = [FRAMES, 1, BANDS] as const;
+
 /** Numbers in a clip's features: frames first, bands within a frame. */
 export const CLIP_FEATURES = FRAMES * BANDS;
 

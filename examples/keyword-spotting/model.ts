@@ -1,8 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { BANDS, FRAMES } from './features.js';
-
-/** The shape the model takes a clip's features in: time is height and mel bands are channels. */
-export const CLIP_SHAPE = [FRAMES, 1, BANDS] as const;
+import { CLIP_SHAPE } from './features.js';
 
 /** Moving averages settle within the few hundred steps that a small model is trained for. */
 const BATCH_NORM_MOMENTUM = 0.9;

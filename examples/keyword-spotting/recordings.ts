@@ -1,8 +1,8 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ExampleFacts, StagedExamples } from '../shared/staged-examples.js';
 import { createResampler, drawPlacement, placeInClip, trimSilence } from './clip.js';
-import { CLIP_FEATURES, createFeatureExtractor } from './features.js';
-import type { ClipFacts, StagedClips } from './staged-clips.js';
+import { CLIP_FEATURES, CLIP_SHAPE, createFeatureExtractor } from './features.js';
 import { readWav, type Sound, WavError } from './wav.js';
 
 /** Takes below this number are the test split, as in the Free Spoken Digit Dataset. */
@@ -40,6 +40,8 @@ export interface RecordingsOptions {
   readonly folder: string;
   /** The speakers that each stage adds, the base model's first; recordings of others are left alone. */
   readonly speakers: readonly (readonly string[])[];
+  /** Takes after the test takes that are kept from training, for choices to be made by; default 0. */
+  readonly validationTakes?: number;
   /** Fixes each clip's place in its second and its loudness. */
   readonly seed: number;
   /** Called now and then with the clips read so far and in all. */
@@ -72,7 +74,7 @@ export function parseRecordingName(file: string): RecordingName {
  * @returns clips with plain log-mel features
  * @throws RecordingError `bad-name`, `bad-sound`, `missing-takes`; the signal's reason if aborted
  */
-export async function readRecordings(options: RecordingsOptions): Promise<StagedClips> {
+export async function readRecordings(options: RecordingsOptions): Promise<StagedExamples> {
   const { folder, speakers, seed, onProgress, signal } = options;
   const recordings = await listRecordings(folder, speakers);
   requireTakes(recordings, options);
@@ -90,13 +92,18 @@ export async function readRecordings(options: RecordingsOptions): Promise<Staged
   }
   onProgress?.(recordings.length, recordings.length);
   const facts = recordings.map(
-    ({ label, stage, take }): ClipFacts => ({
+    ({ label, stage, take }): ExampleFacts => ({
       label: labels.indexOf(label),
       stage,
-      split: take < TEST_TAKES ? 'test' : 'train',
+      split: splitOf(take, options.validationTakes ?? 0),
     }),
   );
-  return { labels, stages: speakers.length, facts, features };
+  return { labels, stages: speakers.length, facts, features, shape: CLIP_SHAPE };
+}
+
+function splitOf(take: number, validationTakes: number): ExampleFacts['split'] {
+  if (take < TEST_TAKES) return 'test';
+  return take < TEST_TAKES + validationTakes ? 'validation' : 'train';
 }
 
 interface Recording extends RecordingName {

@@ -1,3 +1,4 @@
+import { alignColumns, percent } from '../shared/table.js';
 import type { UpdateRow } from './updates.js';
 
 /** One diff, from payload to patched device. Shares and accuracies are fractions of 1. */
@@ -59,21 +60,4 @@ export function formatUpdates(updates: readonly UpdateRow[]): string {
     ]),
   ];
   return `\n${alignColumns(rows)}\n`;
-}
-
-function alignColumns(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] as string[]).map((_, i) =>
-    Math.max(...rows.map((row) => (row[i] as string).length)),
-  );
-  const lines = rows.map((row) =>
-    row
-      .map((cell, i) => cell.padEnd(widths[i] as number))
-      .join('  ')
-      .trimEnd(),
-  );
-  return lines.join('\n');
-}
-
-function percent(accuracy: number): string {
-  return `${(100 * accuracy).toFixed(1)} %`;
 }

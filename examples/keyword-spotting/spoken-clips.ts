@@ -1,7 +1,8 @@
-import { createRandom, type Random, uniform } from './random.js';
+import { createRandom, type Random, uniform } from '../shared/random.js';
+import type { ExampleFacts, StagedExamples } from '../shared/staged-examples.js';
+import { CLIP_SHAPE } from './features.js';
 import type { Utterance } from './speaker.js';
 import { type SynthesisOptions, synthesizeFeatures } from './speech.js';
-import type { ClipFacts, StagedClips } from './staged-clips.js';
 import {
   PLAYBACK_SPEEDS,
   type SpeechStage,
@@ -19,9 +20,11 @@ export interface SpeechPlanOptions {
   readonly stages?: readonly SpeechStage[];
   /** espeak-ng variants heard in training. */
   readonly trainingVoices?: readonly string[];
+  /** espeak-ng variants that choices are made by, heard in neither training nor tests; default none. */
+  readonly validationVoices?: readonly string[];
   /** espeak-ng variants heard in tests alone. */
   readonly testVoices?: readonly string[];
-  /** Share of the training combinations that are spoken, above 0 and at most 1. */
+  /** Share of the combinations of training and validation voices that are spoken, above 0 and at most 1. */
   readonly trainingShare?: number;
 }
 
@@ -29,7 +32,7 @@ export interface SpeechPlanOptions {
 export interface SpeechPlan {
   readonly labels: readonly string[];
   readonly stages: number;
-  readonly facts: readonly ClipFacts[];
+  readonly facts: readonly ExampleFacts[];
   readonly utterances: readonly Utterance[];
 }
 
@@ -44,9 +47,9 @@ export function planSpeech(options: SpeechPlanOptions): SpeechPlan {
   const { seed, stages = STAGES, trainingShare = TRAINING_SHARE } = options;
   const words = stages.flatMap((stage, index) => stage.words.map((word) => ({ word, stage: index })));
   const accents = stages.flatMap((stage, index) => stage.accents.map((accent) => ({ accent, stage: index })));
-  const facts: ClipFacts[] = [];
+  const facts: ExampleFacts[] = [];
   const utterances: Utterance[] = [];
-  const addVoice = (voice: string, split: ClipFacts['split'], share: number) => {
+  const addVoice = (voice: string, split: ExampleFacts['split'], share: number) => {
     for (const { accent, stage: accentStage } of accents) {
       words.forEach(({ word, stage: wordStage }, label) => {
         const random = createRandom(seed, `utterance/${voice}/${accent}/${word}`);
@@ -60,6 +63,7 @@ export function planSpeech(options: SpeechPlanOptions): SpeechPlan {
     }
   };
   for (const voice of options.trainingVoices ?? TRAINING_VOICES) addVoice(voice, 'train', trainingShare);
+  for (const voice of options.validationVoices ?? []) addVoice(voice, 'validation', trainingShare);
   for (const voice of options.testVoices ?? TEST_VOICES) addVoice(voice, 'test', 1);
   return { labels: words.map(({ word }) => word), stages: stages.length, facts, utterances };
 }
@@ -70,7 +74,11 @@ function drawPlayback(random: Random): number {
 }
 
 /** A plan's options and how to carry it out. */
-export type SpokenClipsOptions = SpeechPlanOptions & Omit<SynthesisOptions, 'utterances'>;
+export type SpokenClipsOptions = SpeechPlanOptions &
+  Omit<SynthesisOptions, 'utterances'> & {
+    /** Speaks the plan, default `synthesizeFeatures`; for those who keep what was spoken. */
+    readonly synthesize?: (options: SynthesisOptions) => Promise<Float32Array>;
+  };
 
 /**
  * Plan and speak the clips of all stages.
@@ -79,8 +87,8 @@ export type SpokenClipsOptions = SpeechPlanOptions & Omit<SynthesisOptions, 'utt
  * @returns clips with plain log-mel features
  * @throws the signal's reason if aborted
  */
-export async function speakClips(options: SpokenClipsOptions): Promise<StagedClips> {
+export async function speakClips(options: SpokenClipsOptions): Promise<StagedExamples> {
   const { labels, stages, facts, utterances } = planSpeech(options);
-  const features = await synthesizeFeatures({ ...options, utterances });
-  return { labels, stages, facts, features };
+  const features = await (options.synthesize ?? synthesizeFeatures)({ ...options, utterances });
+  return { labels, stages, facts, features, shape: CLIP_SHAPE };
 }

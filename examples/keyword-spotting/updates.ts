@@ -2,9 +2,9 @@ import { cp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { infoOf } from 'neural-diff/tfjs';
 import { fineTune, float32Bytes, type StepReport } from 'neural-diff/train';
+import { openTask, toArrays } from '../shared/task.js';
 import type { KeywordData } from './data.js';
 import { runDevice, runDiffJob } from './stages.js';
-import { openTask, toArrays } from './task.js';
 
 /** One update of a device that has taken all the ones before. Accuracies are on everything so far. */
 export interface UpdateRow {

@@ -21,6 +21,15 @@ export const STAGES: readonly SpeechStage[] = [
   },
 ];
 
+/** The same base model and update, and four updates more, three words and an accent each. */
+export const SIX_STAGES: readonly SpeechStage[] = [
+  ...STAGES,
+  { words: ['camera', 'heating', 'window'], accents: ['en-us-nyc'] },
+  { words: ['brighter', 'message', 'shuffle'], accents: ['en-gb-x-gbclan'] },
+  { words: ['balcony', 'kettle', 'reminder'], accents: ['en-gb-x-rp'] },
+  { words: ['calendar', 'garage', 'printer'], accents: ['en-gb-x-gbcwmd'] },
+];
+
 /*
  * Variants of espeak-ng, a stand-in for people. Left out are whispers, robots and echoes; breathy voices, whose noise
  * espeak-ng seeds from the clock; and of variants that sound all but alike (mean distance of their log-mel features

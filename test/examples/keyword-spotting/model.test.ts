@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { CLIP_SHAPE, createKeywordModel } from '../../../examples/keyword-spotting/model.js';
+import { CLIP_SHAPE } from '../../../examples/keyword-spotting/features.js';
+import { createKeywordModel } from '../../../examples/keyword-spotting/model.js';
 
 beforeAll(() => tf.setBackend('cpu'));
 

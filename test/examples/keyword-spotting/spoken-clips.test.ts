@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { planSpeech } from '../../../examples/keyword-spotting/spoken-clips.js';
-import { splitStages } from '../../../examples/keyword-spotting/staged-clips.js';
 import { STAGES, TEST_VOICES, TRAINING_VOICES } from '../../../examples/keyword-spotting/vocabulary.js';
+import { splitStages } from '../../../examples/shared/staged-examples.js';
 
 const plan = planSpeech({ seed: 1 });
 const inSplit = (split: string) => plan.facts.filter((facts) => facts.split === split);
@@ -53,6 +53,7 @@ describe('splitStages()', () => {
     labels: ['a', 'b'],
     stages: 2,
     features,
+    shape: [49, 1, 40],
     facts: [
       { label: 0, stage: 1, split: 'train' },
       { label: 1, stage: 0, split: 'train' },

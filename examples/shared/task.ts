@@ -2,17 +2,21 @@ import * as tf from '@tensorflow/tfjs';
 import { openFolder } from 'neural-diff/node';
 import { loadModel, useBackend } from 'neural-diff/tfjs';
 import { type ArrayData, createTask, type Task } from 'neural-diff/train';
-import { CLIP_SHAPE } from './model.js';
-import type { Clips } from './staged-clips.js';
+import type { Examples } from './staged-examples.js';
 
-/** @returns a set of clips as the tensors that the model takes */
-export function toArrays(clips: Clips, classes: number): ArrayData {
-  const xs = tf.tensor(clips.features, [clips.count, ...CLIP_SHAPE]);
-  const ys = tf.tidy(() => tf.oneHot(tf.tensor1d(clips.labels, 'int32'), classes).toFloat());
+/**
+ * Puts examples onto the backend of this thread.
+ *
+ * @param classes outputs of the model
+ * @returns tensors that the caller disposes, as the model takes them; labels are one-hot
+ */
+export function toArrays(examples: Examples, classes: number): { xs: tf.Tensor; ys: tf.Tensor } & ArrayData {
+  const xs = tf.tensor(examples.features, [examples.count, ...examples.shape]);
+  const ys = tf.tidy(() => tf.oneHot(tf.tensor1d(examples.labels, 'int32'), classes).toFloat());
   return { xs, ys };
 }
 
-/** Loads a keyword spotter from a folder, ready to be trained and measured. */
+/** Loads a classifier from a folder, ready to be trained and measured. */
 export async function openTask(folder: string): Promise<{ model: tf.LayersModel; task: Task }> {
   await useBackend('wasm');
   const files = await openFolder(folder);
