@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { createSeeds } from '../shared/seeds.js';
 import { CLIP_SHAPE } from './features.js';
 
 /** Moving averages settle within the few hundred steps that a small model is trained for. */
@@ -42,12 +43,6 @@ export function createKeywordModel(classes: number, seed: number): tf.LayersMode
   const kernelInitializer = tf.initializers.glorotUniform({ seed: nextSeed() });
   const dense = tf.layers.dense({ name: 'output', units: classes, activation: 'softmax', kernelInitializer });
   return tf.model({ inputs: input, outputs: dense.apply(output) as tf.SymbolicTensor });
-}
-
-/** Each layer gets a seed of its own: layers of one shape must not start alike. */
-function createSeeds(seed: number): () => number {
-  let drawn = 0;
-  return () => seed * 1_000 + drawn++;
 }
 
 function addBlock(
