@@ -1,17 +1,17 @@
 // From a model in an npm package to patched copies of it: `npm run demo:any-model`, or with `-- --json`.
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { applyPayload } from 'neural-diff/apply';
 import { trainHashDiff } from 'neural-diff/hash-diff';
-import { openModel } from 'neural-diff/node';
 import { trainSparseDiff } from 'neural-diff/sparse-diff';
 import { infoOf, useBackend } from 'neural-diff/tfjs';
-import { type FineTuned, fineTune, float32Bytes, type TrainedDiff } from 'neural-diff/train';
+import { fineTune, float32Bytes } from 'neural-diff/train';
+import { patchCopy } from '../shared/patch-copy.js';
+import { type DiffRow, formatComparison } from '../shared/result.js';
 import { unpackBase } from './base.js';
 import type { PictureSet } from './pictures.js';
-import { type DemoResult, type DiffRow, formatResult } from './result.js';
+import type { DemoResult } from './result.js';
 import { loadFolder, measureAccuracy, splitModel, toFeatures } from './task.js';
 
 /** Bytes that a payload may take, as a share of the float32 model. */
@@ -77,7 +77,9 @@ async function run(folder: string, seed: number): Promise<DemoResult> {
     const trained = await stage(`training the ${kind} diff`, () => TRAINERS[kind](options));
     await writeFile(join(folder, `${kind}.ndiff`), trained.payload);
     diffs.push(
-      await stage('patching a copy and measuring it', () => patchCopy({ kind, folder, trained, full, test })),
+      await stage('patching a copy and measuring it', () =>
+        patchCopy({ kind, folder, trained, full, measure: (device) => measureFolder(device, test) }),
+      ),
     );
   }
   const bytes = float32Bytes(task.weights.map(infoOf));
@@ -89,35 +91,16 @@ async function run(folder: string, seed: number): Promise<DemoResult> {
   };
 }
 
+async function measureFolder(folder: string, test: PictureSet): Promise<number> {
+  const model = await loadFolder(folder);
+  const accuracy = await measureAccuracy(model, test);
+  model.dispose();
+  return accuracy;
+}
+
 async function saveBase(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   for (const [path, bytes] of await unpackBase()) await writeFile(join(folder, path), bytes);
-}
-
-/** Does what a device does, to a copy of the base, then loads the whole copy and shows it the test pictures. */
-async function patchCopy(setup: {
-  kind: DiffRow['kind'];
-  folder: string;
-  trained: TrainedDiff;
-  full: FineTuned;
-  test: PictureSet;
-}): Promise<DiffRow> {
-  const { kind, folder, trained, full, test } = setup;
-  const device = join(folder, `device-${kind}`);
-  await cp(join(folder, 'base'), device, { recursive: true });
-  const store = await openModel(device, { writable: true });
-  const { fingerprint } = await applyPayload(store, trained.payload).finally(() => store.close());
-  const model = await loadFolder(device);
-  const accuracy = await measureAccuracy(model, test);
-  model.dispose();
-  return {
-    kind,
-    payloadBytes: trained.payload.length,
-    share: trained.share,
-    accuracy,
-    gap: (full.metrics.accuracy as number) - accuracy,
-    bitExact: fingerprint === trained.next,
-  };
 }
 
 if (flags.help) {
@@ -126,7 +109,11 @@ if (flags.help) {
   const folder = flags.keep ?? (await mkdtemp(join(tmpdir(), 'neural-diff-any-model-')));
   try {
     const result = await run(folder, Number(flags.seed));
-    process.stdout.write(flags.json ? `${JSON.stringify(result, null, 2)}\n` : formatResult(result));
+    process.stdout.write(
+      flags.json
+        ? `${JSON.stringify(result, null, 2)}\n`
+        : formatComparison(result, `${PICTURES.train} pictures to learn from, ${PICTURES.test} to test on`),
+    );
   } finally {
     if (flags.keep === undefined) await rm(folder, { recursive: true, force: true });
   }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { SourceError } from '../shared/source-error.js';
 
 /** Pixels a side of a picture. */
 export const PICTURE_SIDE = 28;
@@ -25,7 +26,7 @@ const PICTURES_MAGIC = 0x0803;
 export type PicturesErrorCode = 'missing' | 'bad-file';
 
 /** A folder of pictures that cannot be used. */
-export class PicturesError extends Error {
+export class PicturesError extends SourceError {
   override readonly name = 'PicturesError';
   readonly code: PicturesErrorCode;
 

@@ -9,7 +9,7 @@ import { type FineTuned, fineTune, float32Bytes, type StepReport } from 'neural-
 import { Console } from '../shared/console.js';
 import { openTask, toArrays } from '../shared/task.js';
 import { type KeywordData, loadKeywordData } from './data.js';
-import { type DemoResult, type DiffRow, formatResult, formatUpdates } from './result.js';
+import { type DemoResult, type DeviceRow, formatResult, formatUpdates } from './result.js';
 import { runDevice, runDiffJob, trainKeywordBase } from './stages.js';
 import { runUpdates, type UpdateRow } from './updates.js';
 
@@ -98,7 +98,7 @@ async function run({ data, folder, base, screen, seed, stop }: Setup): Promise<D
   const trained = await trainDiffs({ data, full, base, folder, screen, seed });
   const bytes = float32Bytes(task.weights.map(infoOf));
   screen.start('patching devices');
-  const diffs: DiffRow[] = [];
+  const diffs: DeviceRow[] = [];
   for (const diff of trained) diffs.push(await patchDevice({ ...diff, base, folder, test, bytes, full }));
   screen.end();
   return {
@@ -159,7 +159,7 @@ async function patchDevice(
     bytes: number;
     full: FineTuned;
   },
-): Promise<DiffRow> {
+): Promise<DeviceRow> {
   const { kind, payload, payloadBytes, next, bytes, full } = diff;
   const device = join(diff.folder, `device-${kind}`);
   await cp(diff.base, device, { recursive: true });

@@ -1,31 +1,20 @@
+import type { DiffComparison, DiffRow } from '../shared/result.js';
 import { alignColumns, percent } from '../shared/table.js';
 import type { UpdateRow } from './updates.js';
 
-/** One diff, from payload to patched device. Shares and accuracies are fractions of 1. */
-export interface DiffRow {
-  readonly kind: 'sparse' | 'hash';
-  readonly payloadBytes: number;
-  /** Of the float32 model. */
-  readonly share: number;
-  /** Of the model folder that the device patched. */
-  readonly accuracy: number;
-  /** To the full fine-tune. */
-  readonly gap: number;
-  /** Whether the device's weights carry the fingerprint that the trainer measured. */
-  readonly bitExact: boolean;
+/** One diff, from payload to patched device. */
+export interface DeviceRow extends DiffRow {
   readonly applyMilliseconds: number;
   /** Packages that the device process loaded. */
   readonly deviceModules: readonly string[];
 }
 
 /** What the demo prints with `--json`. */
-export interface DemoResult {
+export interface DemoResult extends DiffComparison {
   readonly source: string;
   /** Clips of the update. */
   readonly clips: { readonly train: number; readonly test: number };
-  readonly base: { readonly parameters: number; readonly bytes: number; readonly accuracy: number };
-  readonly full: { readonly accuracy: number };
-  readonly diffs: readonly DiffRow[];
+  readonly diffs: readonly DeviceRow[];
 }
 
 /** @returns the result as a table for people */

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { openFolder } from 'neural-diff/node';
 import { loadModel, useBackend } from 'neural-diff/tfjs';
-import { type ArrayData, createTask, type Task } from 'neural-diff/train';
+import { createTask, type Task } from 'neural-diff/train';
 import type { Examples } from './staged-examples.js';
 
 /**
@@ -10,7 +10,7 @@ import type { Examples } from './staged-examples.js';
  * @param classes outputs of the model
  * @returns tensors that the caller disposes, as the model takes them; labels are one-hot
  */
-export function toArrays(examples: Examples, classes: number): { xs: tf.Tensor; ys: tf.Tensor } & ArrayData {
+export function toArrays(examples: Examples, classes: number): { xs: tf.Tensor; ys: tf.Tensor } {
   const xs = tf.tensor(examples.features, [examples.count, ...examples.shape]);
   const ys = tf.tidy(() => tf.oneHot(tf.tensor1d(examples.labels, 'int32'), classes).toFloat());
   return { xs, ys };

@@ -13,7 +13,7 @@ test('users of the device kit install four small packages', () => {
 });
 
 test('every dependency is pinned', () => {
-  const examples = ['keyword-spotting', 'fine-tune-any-model'].map((name) =>
+  const examples = ['keyword-spotting', 'fine-tune-any-model', 'garment-images', 'intents'].map((name) =>
     JSON.parse(readFileSync(join(ROOT, 'examples', name, 'package.json'), 'utf8')),
   );
   const ranges = [manifest, ...examples].flatMap(({ dependencies, devDependencies }) =>

@@ -1,0 +1,66 @@
+import { type KeywordDataOptions, loadKeywordData } from '../../examples/keyword-spotting/data.js';
+import { createKeywordModel } from '../../examples/keyword-spotting/model.js';
+import { SIX_STAGES, TEST_VOICES, TRAINING_VOICES } from '../../examples/keyword-spotting/vocabulary.js';
+import { synthesizeCached } from './speech-cache.js';
+import type { BenchTask, LoadOptions, TrainingPlan } from './task.js';
+
+/** Of the voices that the demo trains on, the last ones are kept for choices. */
+const VALIDATION_VOICES = 6;
+
+/** Voices of a short run. */
+const QUICK_VOICES = { training: 12, validation: 2, test: 4 };
+
+/** The speakers of the Free Spoken Digit Dataset: the base model's, then one an update. */
+const SPEAKERS = [['jackson'], ['theo'], ['yweweler'], ['lucas'], ['nicolas'], ['george']];
+
+/** Takes of each word that are kept for choices: as many as for tests. */
+const VALIDATION_TAKES = 5;
+
+const BASE_TRAINING: TrainingPlan = { epochs: 12, learningRate: 3e-3, batchSize: 64 };
+
+const FINE_TUNING: TrainingPlan = { epochs: 8, learningRate: 1e-3, batchSize: 64 };
+
+/** With recordings there are few of them, and one speaker: more epochs make about as many steps. */
+const RECORDED_BASE_TRAINING: TrainingPlan = { ...BASE_TRAINING, epochs: 64 };
+
+const RECORDED_FINE_TUNING: TrainingPlan = { ...FINE_TUNING, epochs: 36 };
+
+/** The keyword spotter: words and an accent an update or, with a folder of recordings, a speaker an update. */
+export const keywords: BenchTask = {
+  name: 'keywords',
+  title: 'keywords in speech, DS-CNN',
+  async load(options) {
+    const { seed, data, signal, onProgress } = options;
+    const { labels, stages } = await loadKeywordData({
+      ...(data === undefined ? spoken(options) : recorded(data)),
+      ...{ seed, ...(signal && { signal }), ...(onProgress && { onProgress }) },
+    });
+    const adds =
+      data === undefined
+        ? SIX_STAGES.map(({ words, accents }) => `${words.length} words, ${accents.join(' ')}`)
+        : SPEAKERS.map((names) => names.join(' '));
+    return {
+      ...{ labels, classes: labels.length },
+      baseTraining: data === undefined ? BASE_TRAINING : RECORDED_BASE_TRAINING,
+      fineTuning: data === undefined ? FINE_TUNING : RECORDED_FINE_TUNING,
+      stages: stages.map((stage, i) => ({ ...stage, adds: adds[i] as string })),
+      createModel: (modelSeed) => createKeywordModel(labels.length, modelSeed),
+    };
+  },
+};
+
+function spoken({ quick }: LoadOptions): KeywordDataOptions {
+  const training = TRAINING_VOICES.slice(0, -VALIDATION_VOICES);
+  const validation = TRAINING_VOICES.slice(-VALIDATION_VOICES);
+  return {
+    synthesize: synthesizeCached,
+    stages: quick ? SIX_STAGES.slice(0, 2) : SIX_STAGES,
+    trainingVoices: quick ? training.slice(0, QUICK_VOICES.training) : training,
+    validationVoices: quick ? validation.slice(0, QUICK_VOICES.validation) : validation,
+    testVoices: quick ? TEST_VOICES.slice(0, QUICK_VOICES.test) : TEST_VOICES,
+  };
+}
+
+function recorded(folder: string): KeywordDataOptions {
+  return { recordings: { folder, speakers: SPEAKERS, validationTakes: VALIDATION_TAKES } };
+}
