@@ -26,14 +26,8 @@ const PICTURES_MAGIC = 0x0803;
 export type PicturesErrorCode = 'missing' | 'bad-file';
 
 /** A folder of pictures that cannot be used. */
-export class PicturesError extends SourceError {
+export class PicturesError extends SourceError<PicturesErrorCode> {
   override readonly name = 'PicturesError';
-  readonly code: PicturesErrorCode;
-
-  constructor(code: PicturesErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
 }
 
 /** Pictures and what they show. */

@@ -17,6 +17,9 @@ await runClassifierDemo({
   ...{ baseTraining: BASE_TRAINING, fineTuning: FINE_TUNING, diffEpochs: DIFF_EPOCHS },
   load: async ({ seed, folder, signal }) => {
     if (folder === undefined) return loadIntentData({ seed, signal });
-    throw new SourceError('Cannot use --data: the sentences come from the package @withfig/autocomplete');
+    throw new SourceError(
+      'no-folder',
+      'Cannot use --data: sentences come from the package @withfig/autocomplete',
+    );
   },
 });

@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { SourceError } from '../shared/source-error.js';
 import type { ExampleFacts, StagedExamples } from '../shared/staged-examples.js';
 import { createResampler, drawPlacement, placeInClip, trimSilence } from './clip.js';
 import { CLIP_FEATURES, CLIP_SHAPE, createFeatureExtractor } from './features.js';
@@ -18,14 +19,8 @@ const RECORDING_BYTES_LIMIT = 10_584_044;
 export type RecordingErrorCode = 'bad-name' | 'bad-sound' | 'missing-takes';
 
 /** A folder of recordings that cannot be used. */
-export class RecordingError extends Error {
+export class RecordingError extends SourceError<RecordingErrorCode> {
   override readonly name = 'RecordingError';
-  readonly code: RecordingErrorCode;
-
-  constructor(code: RecordingErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
 }
 
 /** What a recording's file name says: `{label}_{speaker}_{take}.wav`. */

@@ -1,4 +1,4 @@
-import type { DiffComparison, DiffRow } from '../shared/result.js';
+import { type DiffComparison, type DiffRow, formatComparison } from '../shared/result.js';
 import { alignColumns, percent } from '../shared/table.js';
 import type { UpdateRow } from './updates.js';
 
@@ -19,24 +19,17 @@ export interface DemoResult extends DiffComparison {
 
 /** @returns the result as a table for people */
 export function formatResult(result: DemoResult): string {
-  const { base, full, diffs, clips } = result;
-  const rows = [
-    ['', 'bytes', 'share', 'accuracy', 'gap', 'bit exact', 'applied in', 'packages on the device'],
-    ['base', `${base.bytes}`, '', percent(base.accuracy), '', '', '', ''],
-    ['full fine-tune', `${base.bytes}`, '100 %', percent(full.accuracy), '', '', '', ''],
-    ...diffs.map((diff) => [
-      `${diff.kind} diff`,
-      `${diff.payloadBytes}`,
-      `${(100 * diff.share).toFixed(2)} %`,
-      percent(diff.accuracy),
-      `${(100 * diff.gap).toFixed(1)} points`,
-      diff.bitExact ? 'yes' : 'NO',
-      `${diff.applyMilliseconds.toFixed(0)} ms`,
-      diff.deviceModules.join(' '),
-    ]),
+  const { diffs, clips } = result;
+  const more = [
+    ['applied in', 'packages on the device'],
+    ...[
+      ['', ''],
+      ['', ''],
+    ],
+    ...diffs.map((diff) => [`${diff.applyMilliseconds.toFixed(0)} ms`, diff.deviceModules.join(' ')]),
   ];
-  const head = `${base.parameters} weights; ${result.source}: ${clips.train} clips to learn from, ${clips.test} to test on`;
-  return `\n${head}\n\n${alignColumns(rows)}\n`;
+  const facts = `${result.source}: ${clips.train} clips to learn from, ${clips.test} to test on`;
+  return formatComparison(result, facts, more);
 }
 
 /** @returns updates in a row as a table for people */

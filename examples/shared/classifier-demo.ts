@@ -97,7 +97,7 @@ export async function runClassifierDemo(demo: ClassifierDemo): Promise<void> {
     );
   } catch (error) {
     if (!stop.signal.aborted && !(error instanceof SourceError)) throw error;
-    process.stderr.write(`\n${stop.signal.aborted ? 'Interrupted' : (error as SourceError).message}\n`);
+    process.stderr.write(`\n${stop.signal.aborted ? 'Interrupted' : (error as Error).message}\n`);
     process.exitCode = stop.signal.aborted ? INTERRUPTED : USAGE;
   } finally {
     if (flags.keep === undefined) await rm(folder, { recursive: true, force: true });

@@ -25,8 +25,14 @@ export interface DiffComparison {
  * Lays a comparison out for people.
  *
  * @param facts what stands above the table after the number of weights
+ * @param more cells to the right of each row, the head's first
  */
-export function formatComparison({ base, full, diffs }: DiffComparison, facts: string): string {
+export function formatComparison(
+  comparison: DiffComparison,
+  facts: string,
+  more: readonly (readonly string[])[] = [],
+): string {
+  const { base, full, diffs } = comparison;
   const rows = [
     ['', 'bytes', 'share', 'accuracy', 'gap', 'bit exact'],
     ['base', `${base.bytes}`, '', percent(base.accuracy), '', ''],
@@ -40,5 +46,6 @@ export function formatComparison({ base, full, diffs }: DiffComparison, facts: s
       diff.bitExact ? 'yes' : 'NO',
     ]),
   ];
-  return `\n${base.parameters} weights; ${facts}\n\n${alignColumns(rows)}\n`;
+  const table = alignColumns(rows.map((row, i) => [...row, ...(more[i] ?? [])]));
+  return `\n${base.parameters} weights; ${facts}\n\n${table}\n`;
 }

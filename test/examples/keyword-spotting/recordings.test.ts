@@ -49,6 +49,17 @@ describe('parseRecordingName()', () => {
 });
 
 describe('loadKeywordData() from recordings', () => {
+  it('keeps takes for choices from training when asked to', async () => {
+    for (const name of ['ada', 'bob']) await record('yes', name);
+    const recordings = { folder, speakers: [['ada'], ['bob']], validationTakes: 2 };
+    const { stages } = await loadKeywordData({ recordings });
+    const counts = stages.map(({ train, validation, test }) => [train.count, validation.count, test.count]);
+    expect(counts).toEqual([
+      [1, 2, 2],
+      [2, 4, 4],
+    ]);
+  });
+
   it('serves a base and successive updates, takes 0 to 4 for testing', async () => {
     for (const label of ['no', 'yes']) for (const name of ['ada', 'bob', 'cyd']) await record(label, name);
     await record('maybe', 'bob');

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { planSpeech } from '../../../examples/keyword-spotting/spoken-clips.js';
-import { STAGES, TEST_VOICES, TRAINING_VOICES } from '../../../examples/keyword-spotting/vocabulary.js';
+import {
+  SIX_STAGES,
+  STAGES,
+  TEST_VOICES,
+  TRAINING_VOICES,
+} from '../../../examples/keyword-spotting/vocabulary.js';
 import { splitStages } from '../../../examples/shared/staged-examples.js';
 
 const plan = planSpeech({ seed: 1 });
@@ -38,6 +43,31 @@ describe('planSpeech()', () => {
     plan.utterances.forEach(({ word, accent }, index) => {
       const known = base!.words.includes(word) && base!.accents.includes(accent);
       expect(plan.facts[index]!.stage).toBe(known ? 0 : 1);
+    });
+  });
+
+  it('keeps voices for choices from training, and leaves the others as they are', () => {
+    const validationVoices = TRAINING_VOICES.slice(-2);
+    const trainingVoices = TRAINING_VOICES.slice(0, -2);
+    const other = planSpeech({ seed: 1, trainingVoices, validationVoices });
+    other.utterances.forEach(({ voice }, index) => {
+      expect(other.facts[index]!.split === 'validation').toBe(validationVoices.includes(voice));
+    });
+    const of = ({ utterances, facts }: typeof plan, split: string) =>
+      utterances.filter(({ voice }, index) => facts[index]!.split === split);
+    expect(of(other, 'test')).toEqual(of(plan, 'test'));
+    expect(of(other, 'train')).toEqual(
+      of(plan, 'train').filter(({ voice }) => trainingVoices.includes(voice)),
+    );
+  });
+
+  it('adds words and an accent with each of five updates, after the same base and first update', () => {
+    expect(SIX_STAGES.slice(0, 2)).toEqual(STAGES);
+    const { facts, stages, labels } = planSpeech({ seed: 1, stages: SIX_STAGES });
+    expect([stages, new Set(labels).size]).toEqual([6, labels.length]);
+    SIX_STAGES.forEach(({ words, accents }, stage) => {
+      expect([words.length > 2, accents.length > 0]).toEqual([true, true]);
+      expect(facts.some((own) => own.stage === stage && own.split === 'test')).toBe(true);
     });
   });
 
