@@ -54,7 +54,7 @@ describe('planSpeech()', () => {
       expect(other.facts[index]!.split === 'validation').toBe(validationVoices.includes(voice));
     });
     const of = ({ utterances, facts }: typeof plan, split: string) =>
-      utterances.filter(({ voice }, index) => facts[index]!.split === split);
+      utterances.filter((_, index) => facts[index]!.split === split);
     expect(of(other, 'test')).toEqual(of(plan, 'test'));
     expect(of(other, 'train')).toEqual(
       of(plan, 'train').filter(({ voice }) => trainingVoices.includes(voice)),
