@@ -11,6 +11,12 @@ import {
 } from './quantise.js';
 import { readFloats, zeroVariables } from './variables.js';
 
+/**
+ * Changes are so many times their parameters: biases and norms want a higher learning rate than weights that share
+ * values, and an optimiser has one for all.
+ */
+const GAIN = 4;
+
 /** Share of the distance to the rate that a step corrects, as a power of two a bit. */
 const CORRECTION = 0.5;
 
@@ -28,15 +34,15 @@ export function createDensePart(base: Values, rate: number): DiffPart {
 class DensePart implements DiffPart {
   readonly tensors: readonly string[];
   readonly parameters: readonly tf.Variable[];
-  readonly #deltas: ReadonlyMap<string, tf.Variable>;
+  readonly #parameters: ReadonlyMap<string, tf.Variable>;
   readonly #rate: number;
   /** Grid step as a multiple of a tensor's root mean square. */
   #step: number;
 
   constructor(base: Values, rate: number) {
-    this.#deltas = zeroVariables(base);
+    this.#parameters = zeroVariables(base);
     this.tensors = [...base.keys()];
-    this.parameters = [...this.#deltas.values()];
+    this.parameters = [...this.#parameters.values()];
     this.#rate = rate;
     // The step at which normally distributed values need so many bits.
     this.#step = 4 * 2 ** -rate;
@@ -57,7 +63,7 @@ class DensePart implements DiffPart {
   }
 
   pullBack(gradients: Parameters<DiffPart['pullBack']>[0]): tf.Tensor[] {
-    return this.tensors.map((name) => tf.reshape(valuesOf(gradients, name), [-1]));
+    return this.tensors.map((name) => tf.mul(tf.reshape(valuesOf(gradients, name), [-1]), GAIN));
   }
 
   ops(thrift: number): Op[] {
@@ -73,12 +79,18 @@ class DensePart implements DiffPart {
   }
 
   dispose(): void {
-    tf.dispose([...this.#deltas.values()]);
+    tf.dispose([...this.#parameters.values()]);
+  }
+
+  #changes(name: string): Float32Array {
+    const changes = readFloats(valuesOf(this.#parameters, name));
+    for (let i = 0; i < changes.length; i++) changes[i] = GAIN * (changes[i] as number);
+    return changes;
   }
 
   #quantise(step: number): Map<string, Quantised> {
     const quantise = (name: string): Quantised => {
-      const values = readFloats(valuesOf(this.#deltas, name));
+      const values = this.#changes(name);
       const scale = asScale(step * rootMeanSquare(values));
       return { levels: quantiseUniform(values, scale), scale };
     };
