@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { type TensorInfo, totalElements } from '../../src/model/index.js';
+import { DENSE_GAIN } from '../../src/train/dense-part.js';
 import { createDensePart, type DiffPart, pickValues, type Values, valuesOf } from '../../src/train/index.js';
 import type { BaselineContext } from './baseline.js';
 import { type Cost, costBytes, expectedLevelBits, valueBits } from './entropy.js';
@@ -39,7 +40,11 @@ export interface VectorPart {
 /** Trains biases and norms as diffs do, their rounding in the loop, from what the full fine-tune changed in them. */
 export function createVectorPart(context: BaselineContext, rate: number): VectorPart {
   const { vectors } = splitTensors(context.base);
-  const part = createDensePart(pickValues(context.base.trainable, vectors), rate);
+  const part = createDensePart(pickValues(context.base.trainable, vectors), {
+    rate,
+    // Changes in the weights' own units, as the baselines' learning rates are.
+    sizes: new Map(vectors.map(({ name }) => [name, 1 / DENSE_GAIN])),
+  });
   part.parameters.forEach((variable, i) => {
     const changes = valuesOf(context.full.deltas, (vectors[i] as TensorInfo).name);
     tf.tidy(() => variable.assign(tf.tensor1d(changes.slice())));

@@ -22,12 +22,12 @@ export interface HashPartOptions {
   readonly coding: BucketCoding;
   /** Share of the buckets that are 0. */
   readonly zeros: number;
-  /** How large a tensor's changes are beside the others', by name; 1 for all makes them equal. */
-  readonly ratios: ReadonlyMap<string, number>;
+  /** How large a tensor's changes are about to be, by name; 1 unless given. */
+  readonly sizes: ReadonlyMap<string, number>;
 }
 
 /** Magnitude of the random bucket values that training starts from: they break the symmetry of the quantiser. */
-const INITIAL_VALUE = 1e-3;
+const INITIAL_VALUE = 0.05;
 
 /**
  * Every location of some tensors takes the value of the bucket that it is hashed to, with a hashed sign. The gradient
@@ -42,7 +42,7 @@ export function createHashPart(options: HashPartOptions): DiffPart {
     Float32Array.from({ length: bucketCount }, () => (2 * random() - 1) * INITIAL_VALUE),
   );
   const hashed = tensors.map((info, ordinal) => {
-    return { name: info.name, seed: tensorSeed(seed, ordinal), ratio: options.ratios.get(info.name) ?? 1 };
+    return { name: info.name, seed: tensorSeed(seed, ordinal), size: options.sizes.get(info.name) ?? 1 };
   });
   const quantised = (share: number) => quantiseBuckets(readFloats(theta), coding, share);
   return {
@@ -52,22 +52,22 @@ export function createHashPart(options: HashPartOptions): DiffPart {
     materialise(weights) {
       const { buckets, scale } = quantised(zeros);
       const values = new Float32Array(buckets.values);
-      const add = ({ name, seed, ratio }: Hashed): tf.Tensor => {
-        const hashed = { buckets: values, scale: asScale(scale * ratio) };
+      const add = ({ name, seed, size }: Hashed): tf.Tensor => {
+        const hashed = { buckets: values, scale: asScale(scale * size) };
         return addHashed(valuesOf(weights, name), hashed, { seed, block });
       };
       return new Map(hashed.map((tensor) => [tensor.name, add(tensor)]));
     },
     pullBack(gradients) {
-      const parts = hashed.map(({ name, seed, ratio }) => {
-        return { gradient: valuesOf(gradients, name), seed, factor: ratio };
+      const parts = hashed.map(({ name, seed, size }) => {
+        return { gradient: valuesOf(gradients, name), seed, factor: size };
       });
       return [sumHashed(parts, { block, bucketCount })];
     },
     ops(thrift) {
       const { buckets, scale } = quantised(zeros + thrift * (1 - zeros));
       if (buckets.values.every((value) => value === 0)) return [];
-      const scaled = hashed.map(({ name, ratio }) => ({ tensor: name, scale: asScale(scale * ratio) }));
+      const scaled = hashed.map(({ name, size }) => ({ tensor: name, scale: asScale(scale * size) }));
       return [{ kind: 'hash', tensors: scaled, seed, block, buckets }];
     },
     describe: () => ({ buckets: bucketCount }),
@@ -75,9 +75,9 @@ export function createHashPart(options: HashPartOptions): DiffPart {
   };
 }
 
-/** A tensor under the hash, the seed of its placement, and how large its changes are beside the others'. */
+/** A tensor under the hash, the seed of its placement, and how large its changes are about to be. */
 interface Hashed {
   readonly name: string;
   readonly seed: number;
-  readonly ratio: number;
+  readonly size: number;
 }

@@ -1,6 +1,7 @@
 import { totalElements } from '../model/index.js';
 import { MAX_BLOCK, MAX_BUCKETS } from '../payload/index.js';
 import {
+  changeSizes,
   checkChoice,
   createDensePart,
   type DiffPart,
@@ -9,11 +10,9 @@ import {
   layOut,
   type PartContext,
   pickValues,
-  rootMeanSquare,
   type TrainDiffOptions,
   type TrainedDiff,
   trainDiff,
-  valuesOf,
 } from '../train/index.js';
 import { type BucketCoding, bitsPerBucket } from './buckets.js';
 import { createHashPart } from './hash-part.js';
@@ -54,7 +53,7 @@ export function trainHashDiff(options: TrainHashDiffOptions): Promise<TrainedDif
   checkChoice('scales', scales, ['layer', 'shared']);
   if (!(zeros >= 0 && zeros < 1)) throw new RangeError(`expected a share of zeros from 0 to 1, got ${zeros}`);
   const createParts = (context: PartContext) => createHashParts(context, { coding, zeros, block, scales });
-  return trainDiff(options, { epochs: 24, learningRate: 5e-3, createParts });
+  return trainDiff(options, { epochs: 24, learningRate: 0.12, createParts });
 }
 
 function createHashParts(
@@ -63,14 +62,17 @@ function createHashParts(
 ): DiffPart[] {
   const layout = layOut(context.base, context);
   const createDense = () =>
-    createDensePart(pickValues(context.base.trainable, layout.vectors), context.denseRate);
+    createDensePart(pickValues(context.base.trainable, layout.vectors), {
+      rate: context.denseRate,
+      sizes: changeSizes(context.full, layout.vectors),
+    });
   if (layout.matrices.length === 0) return [createDense()];
   const bucketCount = affordableBuckets(
     layout,
     bitsPerBucket(settings.coding, settings.zeros),
     context.budgetBytes,
   );
-  const ratios = settings.scales === 'layer' ? layerRatios(context, layout) : new Map<string, number>();
+  const sizes = sizesOf(context, layout, settings.scales);
   const { coding, block, zeros } = settings;
   return [
     createHashPart({
@@ -80,7 +82,7 @@ function createHashParts(
       seed: context.seed,
       coding,
       zeros,
-      ratios,
+      sizes,
     }),
     createDense(),
   ];
@@ -99,11 +101,10 @@ const HEAD_BYTES = 1 + 3 + 11 + 4;
 /** Bits of a tensor's scale. */
 const SCALE_BITS = 7;
 
-/** Root mean square of each tensor's change in the full fine-tune, beside that of all tensors. */
-function layerRatios(context: PartContext, layout: Layout): Map<string, number> {
-  const sizes = layout.matrices.map((info) => rootMeanSquare(valuesOf(context.full.deltas, info.name)));
-  const mean = sizes.reduce((sum, size) => sum + size, 0) / sizes.length;
-  return new Map(
-    layout.matrices.map((info, i) => [info.name, mean > 0 ? (sizes[i] as number) / mean || 1 : 1]),
-  );
+/** Each tensor's size, or for all the mean of the tensors' sizes. */
+function sizesOf(context: PartContext, layout: Layout, scales: 'layer' | 'shared'): Map<string, number> {
+  const sizes = changeSizes(context.full, layout.matrices);
+  if (scales === 'layer') return sizes;
+  const mean = [...sizes.values()].reduce((sum, size) => sum + size, 0) / sizes.size;
+  return new Map([...sizes.keys()].map((name) => [name, mean]));
 }

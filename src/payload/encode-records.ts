@@ -64,7 +64,9 @@ function encodeHash(op: HashOp, infos: readonly TensorInfo[]): Uint8Array {
   const chosen = codeTensors(encoder, infos, new Set(tensorsOf(op)));
   codePlacement(encoder, { seed: op.seed, block: op.block, count: op.buckets.values.length });
   const scales = new ScaleCoding(encoder);
-  op.tensors.forEach(({ scale }, i) => scales.code(chosen[i] as TensorInfo, scale));
+  op.tensors.forEach(({ scale }, i) => {
+    scales.code(chosen[i] as TensorInfo, scale);
+  });
   codeBuckets(encoder, op.buckets);
   return encoder.finish();
 }

@@ -23,6 +23,8 @@ export interface AnnealingOptions {
   /** Density to fall to. */
   readonly density: number;
   readonly bits: number;
+  /** How large the tensors' changes are about to be, by name; 1 unless given. */
+  readonly sizes: ReadonlyMap<string, number>;
   /** Chooses the final mask from the saliencies, within the byte budget. */
   choose(saliency: Values): Positions;
 }
@@ -101,9 +103,10 @@ class AnnealedPart implements DiffPart {
   pullBack(gradients: LiveValues): tf.Tensor[] {
     return this.tensors.map((name) => {
       const gradient = tf.reshape(valuesOf(gradients, name), [-1]);
-      if (this.#positions) return maskGradient(gradient, this.#positions.get(name));
+      const scaled = tf.mul(gradient, this.#size(name));
+      if (this.#positions) return maskGradient(scaled, this.#positions.get(name));
       trackSquares(valuesOf(this.#fisher, name), gradient, FISHER_DECAY);
-      return this.#isOpen(name) ? gradient : this.#pullGated(name, gradient);
+      return this.#isOpen(name) ? scaled : this.#pullGated(name, scaled);
     });
   }
 
@@ -122,18 +125,29 @@ class AnnealedPart implements DiffPart {
   }
 
   #mask(positions: Positions): Mask {
-    const changes = [...positions].map(
-      ([name, places]) => [name, gather(readFloats(valuesOf(this.#changes, name)), places)] as const,
-    );
+    const changes = [...positions].map(([name, places]) => [name, gather(this.#read(name), places)] as const);
     return { positions, changes: new Map(changes), bits: this.#options.bits };
   }
 
   #saliency(): Values {
     const entries = this.tensors.map((name) => {
-      const [change, fisher] = [valuesOf(this.#changes, name), valuesOf(this.#fisher, name)];
-      return [name, saliencyOf(readFloats(change), readFloats(fisher), this.#options.saliency)] as const;
+      const fisher = readFloats(valuesOf(this.#fisher, name));
+      return [name, saliencyOf(this.#read(name), fisher, this.#options.saliency)] as const;
     });
     return new Map(entries);
+  }
+
+  #size(name: string): number {
+    return this.#options.sizes.get(name) ?? 1;
+  }
+
+  /** @returns θ in the weights' units */
+  #change(name: string): tf.Tensor {
+    return tf.mul(valuesOf(this.#changes, name), this.#size(name));
+  }
+
+  #read(name: string): Float32Array {
+    return tf.tidy(() => readFloats(this.#change(name)));
   }
 
   #isOpen(name: string): boolean {
@@ -141,7 +155,7 @@ class AnnealedPart implements DiffPart {
   }
 
   #addGated(name: string, weight: tf.Tensor): tf.Tensor {
-    const change = valuesOf(this.#changes, name);
+    const change = this.#change(name);
     if (this.#isOpen(name)) return tf.add(weight, tf.reshape(change, weight.shape));
     const gates = valuesOf(this.#gates, name);
     const fisher = this.#options.saliency === 'fisher' ? valuesOf(this.#fisher, name) : undefined;

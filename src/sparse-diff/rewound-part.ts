@@ -1,3 +1,4 @@
+import * as tf from '@tensorflow/tfjs';
 import { takeAt } from '../kernels/index.js';
 import { createVariable, type DiffPart, readFloats, valuesOf } from '../train/index.js';
 import { addMasked, densityOf, type Mask, maskOps, type Positions } from './mask.js';
@@ -6,18 +7,20 @@ import { addMasked, densityOf, type Mask, maskOps, type Positions } from './mask
  * A mask that is known from the start: changes at its positions are trained from zero, their quantiser in the loop.
  *
  * @param positions the mask
- * @param settings bits a level; weights in the tensors under the mask, for the density that people see
+ * @param settings bits a level; weights in the tensors under the mask, for the density that people see; how large the
+ *   tensors' changes are about to be, by name, 1 unless given
  */
 export function createRewoundPart(
   positions: Positions,
-  settings: { bits: number; weightCount: number },
+  settings: { bits: number; weightCount: number; sizes: ReadonlyMap<string, number> },
 ): DiffPart {
-  const { bits, weightCount } = settings;
+  const { bits, weightCount, sizes } = settings;
+  const sizeOf = (name: string): number => sizes.get(name) ?? 1;
   const changes = new Map(
     [...positions].map(([name, places]) => [name, createVariable(new Float32Array(places.length))]),
   );
   const mask = (): Mask => {
-    const values = [...changes].map(([name, variable]) => [name, readFloats(variable)] as const);
+    const values = [...changes].map(([name, variable]) => [name, scaled(variable, sizeOf(name))] as const);
     return { positions, changes: new Map(values), bits };
   };
   return {
@@ -26,11 +29,17 @@ export function createRewoundPart(
     advance() {},
     materialise: (weights) => addMasked(weights, mask()),
     pullBack: (gradients) =>
-      [...positions].map(([name, places]) => takeAt(valuesOf(gradients, name), places)),
+      [...positions].map(([name, places]) => tf.mul(takeAt(valuesOf(gradients, name), places), sizeOf(name))),
     ops: (thrift) => maskOps(mask(), thrift),
     describe: () => ({ density: densityOf(positions, weightCount) }),
     dispose() {
       for (const variable of changes.values()) variable.dispose();
     },
   };
+}
+
+function scaled(variable: tf.Variable, size: number): Float32Array {
+  const values = readFloats(variable);
+  for (let i = 0; i < values.length; i++) values[i] = size * (values[i] as number);
+  return values;
 }

@@ -1,5 +1,6 @@
 import { totalElements } from '../model/index.js';
 import {
+  changeSizes,
   checkChoice,
   createDensePart,
   type DiffPart,
@@ -7,13 +8,15 @@ import {
   layOut,
   type PartContext,
   pickValues,
+  rootMeanSquare,
   type TrainDiffOptions,
   type TrainedDiff,
   trainDiff,
   type Values,
+  valuesOf,
 } from '../train/index.js';
 import { createAnnealedPart } from './annealed-part.js';
-import { densityOf } from './mask.js';
+import { densityOf, gather, type Positions } from './mask.js';
 import { createRewoundPart } from './rewound-part.js';
 import { affordablePositions, fineTuneSaliency, type Saliency, type Scope } from './saliency.js';
 
@@ -62,7 +65,7 @@ export function trainSparseDiff(options: TrainSparseDiffOptions): Promise<Traine
   };
   checkSettings(settings);
   const createParts = (context: PartContext) => createSparseParts(context, settings);
-  return trainDiff(options, { epochs: 24, learningRate: 5e-3, createParts });
+  return trainDiff(options, { epochs: 24, learningRate: 0.1, createParts });
 }
 
 function checkSettings(settings: Settings): void {
@@ -82,7 +85,10 @@ function checkSettings(settings: Settings): void {
 function createSparseParts(context: PartContext, settings: Settings): DiffPart[] {
   const layout = layOut(context.base, context);
   const createDense = () =>
-    createDensePart(pickValues(context.base.trainable, layout.vectors), context.denseRate);
+    createDensePart(pickValues(context.base.trainable, layout.vectors), {
+      rate: context.denseRate,
+      sizes: changeSizes(context.full, layout.vectors),
+    });
   if (layout.matrices.length === 0) return [createDense()];
   const weightCount = totalElements(layout.matrices);
   const choose = (saliency: Values) =>
@@ -91,9 +97,16 @@ function createSparseParts(context: PartContext, settings: Settings): DiffPart[]
   const density = densityOf(guess, weightCount);
   const sparse =
     settings.selection === 'rewind'
-      ? createRewoundPart(guess, { ...settings, weightCount })
+      ? createRewoundPart(guess, { ...settings, weightCount, sizes: maskedSizes(context, guess) })
       : annealed({ context, layout, settings, choose, density });
   return [sparse, createDense()];
+}
+
+/** Root mean square of what the full fine-tune changed at each tensor's positions. */
+function maskedSizes(context: PartContext, positions: Positions): Map<string, number> {
+  const sizeOf = (name: string, places: Uint32Array) =>
+    rootMeanSquare(gather(valuesOf(context.full.deltas, name), places)) || 1;
+  return new Map([...positions].map(([name, places]) => [name, sizeOf(name, places)]));
 }
 
 /** The density that the full fine-tune's mask affords is where the schedule heads; the final mask is fitted anew. */
@@ -108,6 +121,7 @@ function annealed(setup: {
   return createAnnealedPart(pickValues(context.base.trainable, layout.matrices), {
     ...settings,
     density,
+    sizes: changeSizes(context.full, layout.matrices),
     choose,
   });
 }

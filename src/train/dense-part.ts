@@ -15,7 +15,7 @@ import { readFloats, zeroVariables } from './variables.js';
  * Changes are so many times their parameters: biases and norms want a higher learning rate than weights that share
  * values, and an optimiser has one for all.
  */
-const GAIN = 4;
+export const DENSE_GAIN = 5;
 
 /** Share of the distance to the rate that a step corrects, as a power of two a bit. */
 const CORRECTION = 0.5;
@@ -25,10 +25,16 @@ const CORRECTION = 0.5;
  * training. How coarse the grid is, follows from the bits that a weight may take.
  *
  * @param base values of the tensors by name
- * @param rate bits a weight, after entropy coding, over all the tensors: above 0
+ * @param options `rate`: bits a weight, after entropy coding, over all the tensors, above 0; `sizes`: how large the
+ *   tensors' changes are about to be, by name, 1 unless given
  */
-export function createDensePart(base: Values, rate: number): DiffPart {
-  return new DensePart(base, rate);
+export function createDensePart(base: Values, options: DenseOptions): DiffPart {
+  return new DensePart(base, options);
+}
+
+interface DenseOptions {
+  readonly rate: number;
+  readonly sizes?: ReadonlyMap<string, number> | undefined;
 }
 
 class DensePart implements DiffPart {
@@ -36,14 +42,16 @@ class DensePart implements DiffPart {
   readonly parameters: readonly tf.Variable[];
   readonly #parameters: ReadonlyMap<string, tf.Variable>;
   readonly #rate: number;
+  readonly #sizes: ReadonlyMap<string, number>;
   /** Grid step as a multiple of a tensor's root mean square. */
   #step: number;
 
-  constructor(base: Values, rate: number) {
+  constructor(base: Values, { rate, sizes = new Map() }: DenseOptions) {
     this.#parameters = zeroVariables(base);
     this.tensors = [...base.keys()];
     this.parameters = [...this.#parameters.values()];
     this.#rate = rate;
+    this.#sizes = sizes;
     // The step at which normally distributed values need so many bits.
     this.#step = 4 * 2 ** -rate;
   }
@@ -63,7 +71,7 @@ class DensePart implements DiffPart {
   }
 
   pullBack(gradients: Parameters<DiffPart['pullBack']>[0]): tf.Tensor[] {
-    return this.tensors.map((name) => tf.mul(tf.reshape(valuesOf(gradients, name), [-1]), GAIN));
+    return this.tensors.map((name) => tf.mul(tf.reshape(valuesOf(gradients, name), [-1]), this.#unit(name)));
   }
 
   ops(thrift: number): Op[] {
@@ -82,9 +90,14 @@ class DensePart implements DiffPart {
     tf.dispose([...this.#parameters.values()]);
   }
 
+  #unit(name: string): number {
+    return DENSE_GAIN * (this.#sizes.get(name) ?? 1);
+  }
+
   #changes(name: string): Float32Array {
     const changes = readFloats(valuesOf(this.#parameters, name));
-    for (let i = 0; i < changes.length; i++) changes[i] = GAIN * (changes[i] as number);
+    const unit = this.#unit(name);
+    for (let i = 0; i < changes.length; i++) changes[i] = unit * (changes[i] as number);
     return changes;
   }
 

@@ -9,7 +9,7 @@ import type { Metrics, Task } from './task.js';
 /** The loop's options, each with a default. */
 export type TrainingOptions = { readonly [Key in keyof LoopOptions]?: LoopOptions[Key] | undefined };
 
-/** What `fineTune` takes. Defaults: 12 epochs, batches of 32, learning rate 0.001, seed 0. */
+/** What `fineTune` takes. Defaults: 12 epochs, batches of 32, learning rate 0.002, seed 0. */
 export interface FineTuneOptions extends TrainingOptions {
   readonly task: Task;
   readonly train: Data;
@@ -35,7 +35,7 @@ export interface FineTuned {
  */
 export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
   const { task, train, validation } = options;
-  const loop = loopOptions(options, { epochs: 12, learningRate: 1e-3 });
+  const loop = loopOptions(options, { epochs: 12, learningRate: 2e-3 });
   checkData(task, train);
   const base = takeBase(task);
   const part = createFreePart(base.trainable);

@@ -12,6 +12,7 @@ export type { Quantised } from './quantise.js';
 export { asScale, rootMeanSquare, scaleLevels } from './quantise.js';
 export { checkSeed, createRandom, type Random } from './random.js';
 export { nthLargest } from './rank.js';
+export { changeSizes } from './sizes.js';
 export { createTask, type Metrics, type OutputKind, type Task, type TaskOptions } from './task.js';
 export {
   fineTuneFor,

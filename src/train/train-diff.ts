@@ -43,7 +43,7 @@ export interface TrainDiffOptions extends TrainingOptions {
    * diff is made for it and trained on its grid; the task's variables get the values that they had back.
    */
   readonly device?: Model | undefined;
-  /** Bits a weight of biases and norms, after entropy coding: 0.1 to 7; default 2. */
+  /** Bits a weight of biases and norms, after entropy coding: 0.1 to 7; default 1.2. */
   readonly denseRate?: number | undefined;
   readonly meta?: Meta | undefined;
 }
@@ -77,7 +77,7 @@ export async function trainDiff(
   options: TrainDiffOptions,
   kind: { epochs: number; learningRate: number; createParts: (context: PartContext) => DiffPart[] },
 ): Promise<TrainedDiff> {
-  const { task, train, validation, meta = {}, denseRate = 2 } = options;
+  const { task, train, validation, meta = {}, denseRate = 1.2 } = options;
   checkOptions(options);
   const loop = loopOptions(options, kind);
   checkData(task, train);
