@@ -11,31 +11,13 @@ export interface BitCoder {
   raw(width: number, value: number): number;
 }
 
-/** Contexts of a number: its size in unary. */
-export const NUMBER_CONTEXTS = 32;
-
 /**
- * A whole number below 2^32: how many bits it has in unary, each decision with a context, then the bits below the
- * first.
+ * Codes a whole number of `width` bits, up to 32, without prediction.
  *
- * Source: P. Elias, "Universal codeword sets and representations of the integers", 1975 (the gamma code, of n + 1).
- *
- * @param contexts from `first` on, `NUMBER_CONTEXTS` of them
+ * @param value for an encoder: any whole number from 0 on, of which the lowest `width` bits are coded
  */
-export function codeNumber(
-  coder: BitCoder,
-  { contexts, first }: { contexts: Contexts; first: number },
-  value: number,
-): number {
-  const above = value + 1;
-  const size = above > 0xffffffff ? 32 : 31 - Math.clz32(above);
-  let width = 0;
-  while (
-    width < 32 &&
-    coder.bit(contexts, first + Math.min(width, NUMBER_CONTEXTS - 1), width < size ? 1 : 0) === 1
-  )
-    width++;
-  const high = coder.raw(Math.max(0, width - 16), Math.floor((above % 2 ** width) / 0x10000));
-  const low = coder.raw(Math.min(16, width), (above % 0x10000) % 2 ** width);
-  return 2 ** width + high * 0x10000 + low - 1;
+export function codeWide(coder: BitCoder, width: number, value: number): number {
+  const high = width > 16 ? coder.raw(width - 16, Math.floor((value % 2 ** width) / 0x10000)) : 0;
+  const lowWidth = Math.min(16, width);
+  return high * 0x10000 + coder.raw(lowWidth, value % 2 ** lowWidth);
 }

@@ -30,13 +30,6 @@ export class Contexts {
     counts[at] = ((counts[at] as number) >>> 1) | 1;
     counts[at + 1] = ((counts[at + 1] as number) >>> 1) | 1;
   }
-
-  /** @returns contexts with the same counts */
-  copy(): Contexts {
-    const copied = new Contexts(this.counts.length / 2, this.limit);
-    copied.counts.set(this.counts);
-    return copied;
-  }
 }
 
 /** Limit for data that are alike from start to end. */

@@ -3,8 +3,8 @@ import type { BitCoder } from './bit-coder.js';
 import { Contexts, SLOW } from './contexts.js';
 import { corrupt } from './corrupt.js';
 import type { DenseOp } from './diff.js';
-import { codeMagnitude, MAGNITUDE_CONTEXTS } from './level-coding.js';
 import { MAX_DENSE_LEVEL } from './limits.js';
+import { MagnitudeCoding } from './magnitude-coding.js';
 import { RangeDecoder } from './range-decoder.js';
 import { codeTensors, ScaleCoding } from './record-head.js';
 
@@ -12,12 +12,13 @@ import { codeTensors, ScaleCoding } from './record-head.js';
 export class DenseLevels {
   readonly #zeros = new Contexts(2, SLOW);
   readonly #signs = new Contexts(1, SLOW);
-  readonly #magnitudes = new Contexts(MAGNITUDE_CONTEXTS, SLOW);
+  readonly #magnitudes: MagnitudeCoding;
   readonly #coder: BitCoder;
   #previous = 0;
 
   constructor(coder: BitCoder) {
     this.#coder = coder;
+    this.#magnitudes = new MagnitudeCoding(coder, SLOW);
   }
 
   /**
@@ -28,8 +29,7 @@ export class DenseLevels {
     this.#previous = this.#coder.bit(this.#zeros, this.#previous, level === 0 ? 0 : 1);
     if (this.#previous === 0) return 0;
     const negative = this.#coder.bit(this.#signs, 0, level < 0 ? 1 : 0);
-    const place = { contexts: this.#magnitudes, first: 0 };
-    const magnitude = codeMagnitude(this.#coder, place, Math.abs(level));
+    const magnitude = this.#magnitudes.code(Math.abs(level));
     if (magnitude > MAX_DENSE_LEVEL) throw corrupt(`a level of ${magnitude} is out of range`);
     return negative === 1 ? -magnitude : magnitude;
   }

@@ -1,10 +1,11 @@
 import { DTYPES, elementCount, type TensorInfo } from '../model/index.js';
-import { type BitCoder, codeNumber, NUMBER_CONTEXTS } from './bit-coder.js';
-import { Contexts, SLOW } from './contexts.js';
+import { type BitCoder, codeWide } from './bit-coder.js';
+import { SLOW } from './contexts.js';
 import { beyondLimit, corrupt } from './corrupt.js';
 import { DenseLevels } from './dense-record.js';
 import type { Buckets, HashOp } from './diff.js';
 import { MAX_BLOCK, MAX_BUCKETS } from './limits.js';
+import { NumberCoding } from './number-coding.js';
 import { RangeDecoder } from './range-decoder.js';
 import { codeTensors, ScaleCoding } from './record-head.js';
 
@@ -16,15 +17,12 @@ export function codePlacement(
   coder: BitCoder,
   { seed, block, count }: Placement = { seed: 0, block: 1, count: 1 },
 ): Placement {
-  const contexts = new Contexts(NUMBER_CONTEXTS, SLOW);
-  const high = coder.raw(16, seed >>> 16);
-  const low = coder.raw(16, seed & 0xffff);
-  const number = { contexts, first: 0 };
-  const coded = {
-    block: codeNumber(coder, number, block - 1) + 1,
-    count: codeNumber(coder, number, count - 1) + 1,
+  const numbers = new NumberCoding(coder, SLOW);
+  return {
+    seed: codeWide(coder, 32, seed),
+    block: numbers.code(block - 1) + 1,
+    count: numbers.code(count - 1) + 1,
   };
-  return { seed: high * 0x10000 + low, ...coded };
 }
 
 /** Buckets: levels, or floats as they are. */
@@ -34,11 +32,8 @@ export function codeBuckets(coder: BitCoder, buckets: Buckets): Buckets {
 }
 
 function codeFloats(coder: BitCoder, { values: given }: Buckets): Buckets {
-  const bits = new Uint32Array(Float32Array.from(given).buffer);
-  for (let i = 0; i < bits.length; i++) {
-    const word = bits[i] as number;
-    bits[i] = coder.raw(16, word >>> 16) * 0x10000 + coder.raw(16, word & 0xffff);
-  }
+  const bits = new Uint32Array(new Float32Array(given).buffer);
+  for (let i = 0; i < bits.length; i++) bits[i] = codeWide(coder, 32, bits[i] as number);
   return { coding: 'float', values: new Float32Array(bits.buffer) };
 }
 

@@ -1,8 +1,8 @@
 /** Bytes of a payload file: more is no longer an update. */
 export const MAX_PAYLOAD_BYTES = 2 ** 30;
 
-/** Bytes of a payload's header: fingerprints, tensor directory, list of ops, metadata. */
-export const MAX_HEADER_BYTES = 2 ** 22;
+/** Bytes of a payload's header: fingerprints, layout, kinds of records, metadata. */
+export const MAX_HEADER_BYTES = 2 ** 19;
 
 /** Records in a payload: each holds ops of one kind for any number of tensors. */
 export const MAX_RECORDS = 2 ** 8;

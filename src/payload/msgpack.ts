@@ -10,7 +10,7 @@ interface Read<T> {
   readonly end: number;
 }
 
-/** Deepest nesting that a payload needs: map, list, list, value. */
+/** Deepest nesting: a payload needs no more than list, map, value. */
 const MAX_DEPTH = 4;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -1,4 +1,4 @@
-import type { BitCoder } from './bit-coder.js';
+import { type BitCoder, codeWide } from './bit-coder.js';
 import { Contexts, SLOW } from './contexts.js';
 import { corrupt } from './corrupt.js';
 
@@ -52,8 +52,6 @@ export class PlainPositions {
     }
     const upper = context - 2 ** predicted;
     const width = rice - predicted;
-    const high = this.#coder.raw(Math.max(0, width - 16), Math.floor((remainder % 2 ** width) / 0x10000));
-    const low = this.#coder.raw(Math.min(16, width), remainder % 2 ** Math.min(16, width));
-    return upper * 2 ** width + high * 0x10000 + low;
+    return upper * 2 ** width + codeWide(this.#coder, width, remainder);
   }
 }

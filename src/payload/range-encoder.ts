@@ -8,7 +8,8 @@ import { FULL_RANGE, LEAST_RANGE } from './range-decoder.js';
  * Source: G. N. N. Martin, "Range encoding", 1979; carries are held back as in I. Pavlov's LZMA.
  */
 export class RangeEncoder implements BitCoder {
-  readonly #bytes: number[] = [];
+  #bytes = new Uint8Array(2 ** 10);
+  #length = 0;
   #low = 0;
   #range = FULL_RANGE;
   /** The last byte that a carry may still change, and how many bytes of 255 follow it; none at the start. */
@@ -41,22 +42,19 @@ export class RangeEncoder implements BitCoder {
 
   /** Bits written so far, to a fraction: what trials compare. The same on every machine. */
   get cost(): number {
-    const bytes = this.#bytes.length + this.#full + (this.#held < 0 ? 0 : 1);
+    const bytes = this.#length + this.#full + (this.#held < 0 ? 0 : 1);
     return 8 * bytes - this.#range / FULL_RANGE;
   }
 
   /** @returns the bytes; zeros at the end are left out, as a decoder makes them up */
   finish(): Uint8Array {
-    for (const unit of [2 ** 24, 2 ** 16, 2 ** 8, 1]) {
-      const rounded = Math.ceil(this.#low / unit) * unit;
-      if (rounded >= this.#low + this.#range) continue;
-      this.#low = rounded;
-      break;
-    }
+    // The number within the range that ends in the most zeros: a range is never below 2^22.
+    const rounded = Math.ceil(this.#low / 2 ** 24) * 2 ** 24;
+    this.#low = rounded < this.#low + this.#range ? rounded : Math.ceil(this.#low / 2 ** 16) * 2 ** 16;
     for (let i = 0; i < 5; i++) this.#shift();
-    let end = this.#bytes.length;
+    let end = this.#length;
     while (end > 0 && this.#bytes[end - 1] === 0) end--;
-    return Uint8Array.from(this.#bytes.slice(0, end));
+    return this.#bytes.slice(0, end);
   }
 
   #widen(): void {
@@ -70,12 +68,21 @@ export class RangeEncoder implements BitCoder {
     const rest = this.#low % 2 ** 32;
     const top = Math.floor(rest / 2 ** 24);
     if (carry === 1 || top !== 0xff) {
-      if (this.#held >= 0) this.#bytes.push(this.#held + carry);
-      for (; this.#full > 0; this.#full--) this.#bytes.push((0xff + carry) & 0xff);
+      if (this.#held >= 0) this.#push(this.#held + carry);
+      for (; this.#full > 0; this.#full--) this.#push((0xff + carry) & 0xff);
       this.#held = top;
     } else {
       this.#full++;
     }
     this.#low = (rest % 2 ** 24) * 0x100;
+  }
+
+  #push(byte: number): void {
+    if (this.#length === this.#bytes.length) {
+      const longer = new Uint8Array(2 * this.#length);
+      longer.set(this.#bytes);
+      this.#bytes = longer;
+    }
+    this.#bytes[this.#length++] = byte;
   }
 }

@@ -1,7 +1,8 @@
 import type { TensorInfo } from '../model/index.js';
-import { type BitCoder, codeNumber, NUMBER_CONTEXTS } from './bit-coder.js';
+import type { BitCoder } from './bit-coder.js';
 import { Contexts, SLOW } from './contexts.js';
 import { corrupt } from './corrupt.js';
+import { NumberCoding } from './number-coding.js';
 import { checkScale } from './scale.js';
 
 /** Ranks that are told apart when tensors are chosen: scalars, vectors, matrices and above. */
@@ -42,12 +43,14 @@ const FINE_BITS = 4;
  * exponent before, the fraction in two parts of which the lower is mostly 0.
  */
 export class ScaleCoding {
-  readonly #contexts = new Contexts(NUMBER_CONTEXTS + 1, SLOW);
+  readonly #distances: NumberCoding;
+  readonly #fine = new Contexts(1, SLOW);
   readonly #coder: BitCoder;
   #exponent = 127;
 
   constructor(coder: BitCoder) {
     this.#coder = coder;
+    this.#distances = new NumberCoding(coder, SLOW);
   }
 
   /**
@@ -59,12 +62,11 @@ export class ScaleCoding {
     const upper = (new Uint32Array(Float32Array.of(scale).buffer)[0] as number) >>> 16;
     const distance = (upper >>> 7) - this.#exponent;
     const folded = distance < 0 ? -2 * distance - 1 : 2 * distance;
-    const exponents = { contexts: this.#contexts, first: 0 };
-    const coded = codeNumber(this.#coder, exponents, folded);
+    const coded = this.#distances.code(folded);
     this.#exponent += coded % 2 === 1 ? -(coded + 1) / 2 : coded / 2;
     const coarse = this.#coder.raw(COARSE_BITS, (upper >>> FINE_BITS) & (2 ** COARSE_BITS - 1));
     const fine = upper & (2 ** FINE_BITS - 1);
-    const isFine = this.#coder.bit(this.#contexts, NUMBER_CONTEXTS, fine === 0 ? 0 : 1) === 1;
+    const isFine = this.#coder.bit(this.#fine, 0, fine === 0 ? 0 : 1) === 1;
     const fraction = (coarse << FINE_BITS) | (isFine ? this.#coder.raw(FINE_BITS, fine) : 0);
     return checkScale(scaleOf(this.#exponent, fraction), info);
   }

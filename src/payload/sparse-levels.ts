@@ -1,8 +1,8 @@
 import type { BitCoder } from './bit-coder.js';
 import { Contexts, FAST } from './contexts.js';
 import { corrupt } from './corrupt.js';
-import { codeMagnitude, MAGNITUDE_CONTEXTS } from './level-coding.js';
 import { MAX_SPARSE_LEVEL } from './limits.js';
+import { MagnitudeCoding } from './magnitude-coding.js';
 
 /**
  * Levels of a sparse record, none of them 0: the sign, predicted from the sign before in the same line; the magnitude,
@@ -10,14 +10,18 @@ import { MAX_SPARSE_LEVEL } from './limits.js';
  */
 export class LevelCoding {
   readonly #signs = new Contexts(3, FAST);
-  readonly #magnitudes = new Contexts(2 * MAGNITUDE_CONTEXTS, FAST);
+  /** For magnitudes behind a 1, and behind a larger one. */
+  readonly #behindSmall: MagnitudeCoding;
+  readonly #behindLarge: MagnitudeCoding;
   readonly #coder: BitCoder;
   /** 0 for none in this line, 1 for plus, 2 for minus. */
   #sign = 0;
-  #isLarge = 0;
+  #isLarge = false;
 
   constructor(coder: BitCoder) {
     this.#coder = coder;
+    this.#behindSmall = new MagnitudeCoding(coder, FAST);
+    this.#behindLarge = new MagnitudeCoding(coder, FAST);
   }
 
   startLine(): void {
@@ -30,11 +34,11 @@ export class LevelCoding {
    */
   code(level = 0): number {
     const negative = this.#coder.bit(this.#signs, this.#sign, level < 0 ? 1 : 0);
-    const place = { contexts: this.#magnitudes, first: this.#isLarge * MAGNITUDE_CONTEXTS };
-    const magnitude = codeMagnitude(this.#coder, place, Math.abs(level));
+    const magnitudes = this.#isLarge ? this.#behindLarge : this.#behindSmall;
+    const magnitude = magnitudes.code(Math.abs(level));
     if (magnitude > MAX_SPARSE_LEVEL) throw corrupt(`a level of ${magnitude} is out of range`);
     this.#sign = 1 + negative;
-    this.#isLarge = magnitude > 1 ? 1 : 0;
+    this.#isLarge = magnitude > 1;
     return negative === 1 ? -magnitude : magnitude;
   }
 }

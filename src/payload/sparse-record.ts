@@ -1,9 +1,11 @@
 import { elementCount, type TensorInfo } from '../model/index.js';
-import { type BitCoder, codeNumber, NUMBER_CONTEXTS } from './bit-coder.js';
-import { Contexts, SLOW } from './contexts.js';
+import type { BitCoder } from './bit-coder.js';
+import { SLOW } from './contexts.js';
 import { corrupt } from './corrupt.js';
+import { Changes, type Values } from './changes.js';
 import type { SparseOp } from './diff.js';
 import { MappedPositions } from './mapped-positions.js';
+import { NumberCoding } from './number-coding.js';
 import { PlainPositions } from './plain-positions.js';
 import { RangeDecoder } from './range-decoder.js';
 import { codeTensors, ScaleCoding } from './record-head.js';
@@ -20,7 +22,7 @@ export class SparseCoding {
   readonly plain: PlainPositions;
   readonly mapped: MappedPositions;
   readonly #scales: ScaleCoding;
-  readonly #views = new Contexts(NUMBER_CONTEXTS, SLOW);
+  readonly #views: NumberCoding;
 
   constructor(coder: BitCoder) {
     this.coder = coder;
@@ -28,6 +30,7 @@ export class SparseCoding {
     this.plain = new PlainPositions(coder);
     this.mapped = new MappedPositions(coder, this.levels);
     this.#scales = new ScaleCoding(coder);
+    this.#views = new NumberCoding(coder, SLOW);
   }
 
   /**
@@ -35,7 +38,7 @@ export class SparseCoding {
    */
   codeHead(info: TensorInfo, head: SparseHead = { scale: 0, view: 0, rice: 0 }): SparseHead {
     const scale = this.#scales.code(info, head.scale);
-    const view = codeNumber(this.coder, { contexts: this.#views, first: 0 }, head.view);
+    const view = this.#views.code(head.view);
     const rice = view === 0 ? this.coder.raw(RICE_BITS, head.rice) : 0;
     return { scale, view, rice };
   }
@@ -48,8 +51,6 @@ export interface SparseHead {
   readonly rice: number;
 }
 
-type Values = Pick<SparseOp, 'positions' | 'levels'>;
-
 /** Gives a tensor's values up to an element, from where it stopped before. */
 type Take = (end: number) => Values;
 
@@ -61,7 +62,8 @@ export class SparseReader {
   readonly #coding: SparseCoding;
   #left: number;
   #scale = 0;
-  #take: Take = () => NOTHING;
+  #take: Take = () => new Changes().finish();
+  #hasChanges = false;
 
   constructor(record: Uint8Array, infos: readonly TensorInfo[]) {
     this.#decoder = new RangeDecoder(record);
@@ -75,32 +77,36 @@ export class SparseReader {
   /** @returns the op for a run of elements that begins where the one before ended */
   read(info: TensorInfo, { start, end }: { start: number; end: number }): SparseOp {
     if (start === 0) this.#open(info);
-    const op = { kind: 'sparse' as const, tensor: info.name, scale: this.#scale, ...this.#take(end) };
-    if (end === elementCount(info) && --this.#left === 0) this.#decoder.expectEnd();
-    return op;
+    const values = this.#take(end);
+    if (values.positions.length > 0) this.#hasChanges = true;
+    if (end === elementCount(info)) this.#close(info);
+    return { kind: 'sparse', tensor: info.name, scale: this.#scale, ...values };
   }
 
   #open(info: TensorInfo): void {
     const { scale, view, rice } = this.#coding.codeHead(info);
     this.#scale = scale;
+    this.#hasChanges = false;
     this.#take = view === 0 ? takePlain(this.#coding, info, rice) : takeMapped(this.#coding, info, view);
   }
-}
 
-const NOTHING: Values = { positions: new Uint32Array(0), levels: new Int16Array(0) };
+  #close(info: TensorInfo): void {
+    if (!this.#hasChanges) throw corrupt(`tensor "${info.name}" is named and does not change`);
+    if (--this.#left === 0) this.#decoder.expectEnd();
+  }
+}
 
 function takePlain({ plain, levels }: SparseCoding, info: TensorInfo, rice: number): Take {
   const bounds = { rice, elements: elementCount(info) };
   let next = plain.code(0, bounds);
   levels.startLine();
   return (end) => {
-    const found = { positions: [] as number[], levels: [] as number[] };
+    const changes = new Changes();
     while (next < end) {
-      found.positions.push(next);
-      found.levels.push(levels.code());
+      changes.add(next, levels.code());
       next = plain.code(next + 1, bounds);
     }
-    return { positions: Uint32Array.from(found.positions), levels: Int16Array.from(found.levels) };
+    return changes.finish();
   };
 }
 
@@ -110,7 +116,7 @@ function takeMapped({ mapped }: SparseCoding, info: TensorInfo, view: number): T
   const room = new Int16Array(slabs.size);
   let [slabStart, slabEnd, from] = [0, 0, 0];
   return (end) => {
-    const found = { positions: [] as number[], levels: [] as number[] };
+    const changes = new Changes();
     while (from < end) {
       if (from === slabEnd) {
         [slabStart, slabEnd] = [slabs.start, slabs.start + slabs.size];
@@ -118,11 +124,9 @@ function takeMapped({ mapped }: SparseCoding, info: TensorInfo, view: number): T
       }
       for (const upTo = Math.min(end, slabEnd); from < upTo; from++) {
         const level = room[from - slabStart] as number;
-        if (level === 0) continue;
-        found.positions.push(from);
-        found.levels.push(level);
+        if (level !== 0) changes.add(from, level);
       }
     }
-    return { positions: Uint32Array.from(found.positions), levels: Int16Array.from(found.levels) };
+    return changes.finish();
   };
 }
