@@ -2,24 +2,50 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fingerprint, hex, type Model, openMemoryStore } from '../src/model/index.js';
-import { encodePayload } from '../src/payload/encode.js';
-import { type Diff, type Op, patchRange } from '../src/payload/index.js';
+import { encodePayload, type PayloadFacts } from '../src/payload/encode.js';
+import { encodeSparse } from '../src/payload/encode-sparse.js';
+import {
+  type Diff,
+  layoutOf,
+  type Op,
+  openPayload,
+  patchRange,
+  type SparseOp,
+} from '../src/payload/index.js';
 import { ACCEPTED } from './golden-accepted.js';
+import { CODED } from './golden-coding.js';
 import { REFUSED } from './golden-refused.js';
 import { ROUNDED } from './golden-rounding.js';
+import type { Accepted } from './golden-samples.js';
+import { pack, seal } from './golden-seal.js';
+
+/** Bytes up to here are spelt out; longer tensors are mostly zeros. */
+const SPELT_BYTES = 4_096;
+
+/** @returns hexadecimal digits, or for long arrays their length and the runs that are not 0, by offset */
+function describeBytes(bytes: Uint8Array): unknown {
+  if (bytes.length <= SPELT_BYTES) return hex(bytes);
+  const runs: Record<string, string> = {};
+  for (let at = 0; at < bytes.length; at++) {
+    if (bytes[at] === 0) continue;
+    const end = bytes.indexOf(0, at);
+    const run = bytes.subarray(at, end < 0 ? bytes.length : end);
+    runs[at] = hex(run);
+    at += run.length;
+  }
+  return { length: bytes.length, runs };
+}
 
 const describeModel = async (model: Model) => ({
   fingerprint: hex(await fingerprint(openMemoryStore(model))),
-  tensors: model.tensors.map(({ bytes, ...info }) => ({ ...info, bytes: hex(bytes) })),
+  tensors: model.tensors.map(({ bytes, ...info }) => ({ ...info, bytes: describeBytes(bytes) })),
 });
 
-/** Lists as long as a screen are facts; longer ones are in the payload alone. */
 function describeOp(op: Op): unknown {
-  const list = (values: ArrayLike<number>) =>
-    values.length > 64 ? `${values.length} values` : Array.from(values);
-  if (op.kind === 'dense') return { ...op, levels: list(op.levels) };
-  if (op.kind === 'sparse') return { ...op, positions: list(op.positions), levels: list(op.levels) };
-  return { ...op, buckets: { coding: op.buckets.coding, values: list(op.buckets.values) } };
+  if (op.kind === 'dense') return { ...op, levels: Array.from(op.levels) };
+  if (op.kind === 'sparse')
+    return { ...op, positions: Array.from(op.positions), levels: Array.from(op.levels) };
+  return { ...op, buckets: { coding: op.buckets.coding, values: Array.from(op.buckets.values) } };
 }
 
 function patch(base: Model, diff: Diff): Model {
@@ -28,23 +54,36 @@ function patch(base: Model, diff: Diff): Model {
   return { tensors };
 }
 
-function asFloat32(op: Op): Op {
-  if (op.kind !== 'hash') return { ...op, scale: Math.fround(op.scale) };
-  return { ...op, tensors: op.tensors.map(({ tensor, scale }) => ({ tensor, scale: Math.fround(scale) })) };
+/** @returns a payload of one sparse record whose positions are coded as the sample says */
+async function encodeChosen({ base, diff, choose }: Accepted, facts: PayloadFacts): Promise<Uint8Array> {
+  const record = encodeSparse(diff.ops as SparseOp[], base.tensors, choose);
+  const layout = await layoutOf(base.tensors);
+  const values = [facts.base, facts.next, layout, [1], facts.meta];
+  return seal(pack('ndiff1'), pack(values), pack(record));
 }
 
 async function makeAccepted(files: Map<string, Uint8Array>): Promise<void> {
-  for (const [name, { base, diff: given, meta = {} }] of Object.entries({ ...ACCEPTED, rounding: ROUNDED })) {
-    const diff = { ops: given.ops.map(asFloat32) };
+  const samples: Readonly<Record<string, Accepted>> = { ...ACCEPTED, ...CODED, rounding: ROUNDED };
+  for (const [name, sample] of Object.entries(samples)) {
+    const { base, diff, meta = {} } = sample;
     const next = patch(base, diff);
     const [from, to] = [await fingerprint(openMemoryStore(base)), await fingerprint(openMemoryStore(next))];
-    const payload = await encodePayload({ base: from, next: to, tensors: base.tensors, meta }, diff);
-    const facts = {
-      payload: { bytes: payload.length, meta, ops: diff.ops.map(describeOp) },
+    const facts = { base: from, next: to, tensors: base.tensors, meta };
+    const payload = await (sample.choose ? encodeChosen(sample, facts) : encodePayload(facts, diff));
+    const { header, records } = await openPayload(payload);
+    const described = {
+      payload: {
+        bytes: payload.length,
+        layout: header.layout,
+        records: records.map(({ kind }) => kind),
+        isChosenByEncoder: sample.choose === undefined,
+        meta,
+        ops: diff.ops.map(describeOp),
+      },
       base: await describeModel(base),
       next: await describeModel(next),
     };
-    add(files, `accept/${name}`, { payload, facts });
+    add(files, `accept/${name}`, { payload, facts: described });
   }
 }
 
@@ -64,7 +103,13 @@ function add(
   made: { payload: Uint8Array; facts: unknown },
 ): void {
   files.set(`${folder}/payload.ndiff`, made.payload);
-  files.set(`${folder}/facts.json`, new TextEncoder().encode(`${JSON.stringify(made.facts, null, 1)}\n`));
+  files.set(`${folder}/facts.json`, new TextEncoder().encode(`${formatFacts(made.facts)}\n`));
+}
+
+/** @returns indented JSON with lists of numbers on one line */
+function formatFacts(facts: unknown): string {
+  const text = JSON.stringify(facts, null, 1);
+  return text.replaceAll(/\[[-\d.e+,\s]+\]/g, (list) => list.replaceAll(/\s+/g, ''));
 }
 
 function check(root: string, files: ReadonlyMap<string, Uint8Array>): string[] {

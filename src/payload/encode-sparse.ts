@@ -3,21 +3,29 @@ import type { SparseOp } from './diff.js';
 import type { Slab } from './mapped-positions.js';
 import { RangeEncoder } from './range-encoder.js';
 import { codeTensors } from './record-head.js';
-import { SparseCoding, type SparseHead } from './sparse-record.js';
+import { RICE_BITS, SparseCoding, type SparseHead } from './sparse-record.js';
 import { codeOf, rowLength, Slabs, viewOf } from './views.js';
+
+/** Decides how an op's positions are coded. */
+export type ChooseHead = (op: SparseOp, info: TensorInfo) => SparseHead;
 
 /**
  * @param ops sparse ops with ascending tensors
  * @param infos the directory
+ * @param choose how positions are coded: in the fewest bits unless given
  * @returns their record
  */
-export function encodeSparse(ops: readonly SparseOp[], infos: readonly TensorInfo[]): Uint8Array {
+export function encodeSparse(
+  ops: readonly SparseOp[],
+  infos: readonly TensorInfo[],
+  choose: ChooseHead = chooseHead,
+): Uint8Array {
   const encoder = new RangeEncoder();
   const chosen = codeTensors(encoder, infos, new Set(ops.map((op) => op.tensor)));
   const coding = new SparseCoding(encoder);
   ops.forEach((op, i) => {
     const info = chosen[i] as TensorInfo;
-    const head = chooseHead(op, info);
+    const head = choose(op, info);
     coding.codeHead(info, head);
     codeValues(coding, op, { info, head });
   });
@@ -50,7 +58,7 @@ function viewsOf(info: TensorInfo): number[] {
 function costOf(op: SparseOp, tensor: { info: TensorInfo; head: SparseHead }): number {
   const encoder = new RangeEncoder();
   codeValues(new SparseCoding(encoder), op, tensor);
-  return encoder.cost;
+  return encoder.cost + (tensor.head.view === 0 ? RICE_BITS : 0);
 }
 
 /** The parameter at which about half of the quotients are 0: `2^rice` up to 0.69 mean gaps. */

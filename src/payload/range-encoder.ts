@@ -40,10 +40,11 @@ export class RangeEncoder implements BitCoder {
     return value;
   }
 
-  /** Bits written so far, to a fraction: what trials compare. The same on every machine. */
+  /** Bits written so far, to a fraction (a line for the logarithm): what trials compare. The same on every machine. */
   get cost(): number {
     const bytes = this.#length + this.#full + (this.#held < 0 ? 0 : 1);
-    return 8 * bytes - this.#range / FULL_RANGE;
+    const zeros = Math.clz32(this.#range);
+    return 8 * bytes + zeros - this.#range / 2 ** (31 - zeros);
   }
 
   /** @returns the bytes; zeros at the end are left out, as a decoder makes them up */

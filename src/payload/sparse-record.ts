@@ -1,8 +1,8 @@
 import { elementCount, type TensorInfo } from '../model/index.js';
 import type { BitCoder } from './bit-coder.js';
+import { Changes, type Values } from './changes.js';
 import { SLOW } from './contexts.js';
 import { corrupt } from './corrupt.js';
-import { Changes, type Values } from './changes.js';
 import type { SparseOp } from './diff.js';
 import { MappedPositions } from './mapped-positions.js';
 import { NumberCoding } from './number-coding.js';
@@ -13,7 +13,7 @@ import { LevelCoding } from './sparse-levels.js';
 import { Slabs, viewOf } from './views.js';
 
 /** Bits of a Rice parameter: gaps are below 2^32. */
-const RICE_BITS = 5;
+export const RICE_BITS = 5;
 
 /** What a sparse record says, and what it learns on the way; its encoder and its decoder share it. */
 export class SparseCoding {

@@ -1,24 +1,34 @@
 import fc from 'fast-check';
-import { DTYPES, type DType, elementCount, type Model, type Tensor } from '../../src/model/index.js';
-import type { Buckets, DenseOp, Diff, HashOp, Op, SparseOp } from '../../src/payload/index.js';
+import { DTYPES, type DType, elementCount, type Model, type Tensor, totalElements } from '../../src/model/index.js';
+import {
+  type Buckets,
+  type DenseOp,
+  type Diff,
+  type HashOp,
+  MAX_DENSE_LEVEL,
+  MAX_SPARSE_LEVEL,
+  type Op,
+  roundScale,
+  type SparseOp,
+} from '../../src/payload/index.js';
 import { createRandom, seededTensor } from '../support.js';
 
 const isInteger = ({ dtype }: Tensor): boolean => DTYPES[dtype].kind === 'integer';
 
-/** Scales that a tensor may have: whole numbers for integers, any positive float32 up to 2^96 for floats. */
+/** Scales that a tensor may have: whole numbers for integers, any upper half of a binary32 up to 2^96 for floats. */
 export function scaleOf(tensor: Tensor): fc.Arbitrary<number> {
   if (isInteger(tensor))
-    return fc.oneof(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 2 ** 24 - 1 }));
-  const any = fc.float({ min: 2 ** -149, max: 2 ** 96, noNaN: true });
-  return fc.oneof(fc.float({ min: 2 ** -10, max: 2, noNaN: true }), any);
+    return fc.oneof(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 2 ** 24 - 1 })).map(roundScale);
+  const any = fc.float({ min: 2 ** -133, max: 2 ** 96, noNaN: true });
+  return fc.oneof(fc.float({ min: 2 ** -10, max: 2, noNaN: true }), any).map(roundScale);
 }
 
-/** Positions and levels that fit `bits`, for a tensor with at least one element. */
+/** Positions and levels up to `most`, for a tensor with at least one element. */
 export function sparseValues(
   elements: number,
-  bits: number,
+  most: number,
 ): fc.Arbitrary<Pick<SparseOp, 'positions' | 'levels'>> {
-  const magnitude = fc.integer({ min: 1, max: 2 ** (bits - 1) });
+  const magnitude = fc.integer({ min: 1, max: most });
   const level = fc.tuple(magnitude, fc.boolean()).map(([size, negative]) => (negative ? -size : size));
   const position = fc.integer({ min: 0, max: elements - 1 });
   return fc
@@ -31,22 +41,16 @@ export function sparseValues(
 }
 
 export function sparseOp(tensor: Tensor): fc.Arbitrary<SparseOp> {
-  return fc.integer({ min: 1, max: 8 }).chain((bits) =>
-    fc
-      .record({ scale: scaleOf(tensor), values: sparseValues(elementCount(tensor), bits) })
-      .map(({ scale, values }) => ({
-        kind: 'sparse' as const,
-        tensor: tensor.name,
-        bits,
-        scale,
-        ...values,
-      })),
-  );
+  return fc
+    .constantFrom(1, 2, 4, 20, 300, MAX_SPARSE_LEVEL)
+    .chain((most) =>
+      fc.record({ scale: scaleOf(tensor), values: sparseValues(elementCount(tensor), most) }),
+    )
+    .map(({ scale, values }) => ({ kind: 'sparse' as const, tensor: tensor.name, scale, ...values }));
 }
 
 export function denseOp(tensor: Tensor): fc.Arbitrary<DenseOp> {
-  return fc.integer({ min: 2, max: 8 }).chain((bits) => {
-    const limit = 2 ** (bits - 1) - 1;
+  return fc.constantFrom(0, 1, 3, 14, 16, MAX_DENSE_LEVEL).chain((limit) => {
     const count = elementCount(tensor);
     const level = fc.integer({ min: -limit, max: limit });
     return fc
@@ -54,7 +58,6 @@ export function denseOp(tensor: Tensor): fc.Arbitrary<DenseOp> {
       .map(({ scale, list }) => ({
         kind: 'dense' as const,
         tensor: tensor.name,
-        bits,
         scale,
         levels: Int8Array.from(list),
       }));
@@ -67,21 +70,23 @@ export function buckets(coding: Buckets['coding'], maxLength = 30): fc.Arbitrary
     const value = fc.float({ noNaN: true, noDefaultInfinity: true });
     return fc.array(value, size).map((list) => ({ coding, values: Float32Array.from(list) }));
   }
-  const digits = coding === 'ternary' ? [-1, 0, 1] : [-1, 1];
-  return fc.array(fc.constantFrom(...digits), size).map((list) => ({ coding, values: Int8Array.from(list) }));
+  const level = fc.oneof(
+    fc.integer({ min: -1, max: 1 }),
+    fc.integer({ min: -MAX_DENSE_LEVEL, max: MAX_DENSE_LEVEL }),
+  );
+  return fc.array(level, size).map((list) => ({ coding, values: Int8Array.from(list) }));
 }
 
 /** A hash op over some of the tensors, which are in canonical order. */
 export function hashOp(tensors: readonly Tensor[]): fc.Arbitrary<HashOp> {
   return fc.subarray([...tensors], { minLength: 1 }).chain((chosen) => {
-    const codings: Buckets['coding'][] = chosen.some(isInteger)
-      ? ['ternary', 'sign']
-      : ['float', 'ternary', 'sign'];
+    const codings: Buckets['coding'][] = chosen.some(isInteger) ? ['levels'] : ['float', 'levels'];
+    const most = Math.min(30, Math.max(1, totalElements(chosen)));
     return fc
       .record({
         seed: fc.nat({ max: 0xffffffff }),
         block: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 1_024 })),
-        buckets: fc.constantFrom(...codings).chain((coding) => buckets(coding)),
+        buckets: fc.constantFrom(...codings).chain((coding) => buckets(coding, most)),
         scales: fc.tuple(...chosen.map(scaleOf)),
       })
       .map(({ scales, ...op }) => ({
@@ -128,15 +133,14 @@ const sparse: SparseOp = {
   tensor: NAMES[1],
   positions: Uint32Array.of(0, 4, 9),
   levels: Int16Array.of(-4, 1, 3),
-  bits: 3,
   scale: 0.125,
 };
 
-const dense = (bits: number): DenseOp => {
-  const random = createRandom(bits);
-  const span = 2 ** bits - 1;
-  const levels = Int8Array.from({ length: 6 }, () => (random() % span) - (span - 1) / 2);
-  return { kind: 'dense', tensor: NAMES[0], bits, scale: 2 ** -7, levels };
+const dense = (most: number): DenseOp => {
+  const random = createRandom(most);
+  const span = 2 * most + 1;
+  const levels = Int8Array.from({ length: 6 }, () => (random() % span) - most);
+  return { kind: 'dense', tensor: NAMES[0], scale: 2 ** -7, levels };
 };
 
 const hash = (buckets: Buckets): HashOp => ({
@@ -156,10 +160,11 @@ const float = hash({ coding: 'float', values: Float32Array.of(0.5, -1.25, 0, 3) 
 export const SMALL_DIFFS: Readonly<Record<string, Diff>> = {
   empty: { ops: [] },
   sparse: { ops: [sparse] },
-  'dense of 4 bits': { ops: [dense(4)] },
-  'dense of 8 bits': { ops: [dense(8)] },
+  'dense, small levels': { ops: [dense(7)] },
+  'dense, any levels': { ops: [dense(127)] },
   'hash float': { ops: [float] },
-  'hash ternary': { ops: [hash({ coding: 'ternary', values: Int8Array.of(0, 1, -1, 1, 0, 0, -1) })] },
-  'hash sign': { ops: [hash({ coding: 'sign', values: Int8Array.of(1, -1, -1, 1, 1) })] },
-  several: { ops: [float, sparse, { ...sparse, bits: 4, scale: 7 }, dense(3)] },
+  'hash ternary': { ops: [hash({ coding: 'levels', values: Int8Array.of(0, 1, -1, 1, 0, 0, -1) })] },
+  'hash levels': { ops: [hash({ coding: 'levels', values: Int8Array.of(1, -1, -127, 20, 1) })] },
+  several: { ops: [float, sparse, { ...sparse, scale: 7 }, dense(3)] },
+  'two in a record': { ops: [{ ...sparse, tensor: NAMES[0], positions: Uint32Array.of(0, 4, 5) }, sparse] },
 };

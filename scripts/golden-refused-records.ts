@@ -1,0 +1,93 @@
+import type { ErrorCode, Model, Tensor } from '../src/model/index.js';
+import { RecordForge } from './forge-record.js';
+import { seeded } from './golden-samples.js';
+import { header, pack, type Refused, raw, seal } from './golden-seal.js';
+
+const [SPARSE, HASH, DENSE] = [1, 2, 3];
+
+/** Two tensors of floats, one of integers, and one with longer rows than a slab. */
+const model: Model = {
+  tensors: [
+    seeded('bias', 'float32', { shape: [4], seed: 1 }),
+    seeded('cube', 'float32', { shape: [2, 2, 2], seed: 2 }),
+    seeded('table', 'uint8', { shape: [2, 3], seed: 3 }),
+    { name: 'wide', dtype: 'int8', shape: [2, 262_145], bytes: new Uint8Array(524_290) } satisfies Tensor,
+    seeded('z/empty', 'float32', { shape: [0, 2], seed: 4 }),
+  ],
+};
+
+/** A payload with one record. */
+const withRecord = (
+  kind: number | undefined,
+  record: Uint8Array,
+  code: ErrorCode = 'corrupt-payload',
+): Refused => ({
+  code,
+  make: async () => {
+    const values = Object.values({ ...(await header(model)), kinds: [kind] });
+    return { payload: await seal(pack('ndiff1'), pack(values), pack(record)), model };
+  },
+});
+
+const forge = (...tensors: string[]): RecordForge => new RecordForge(model.tensors).tensors(...tensors);
+const sparse = (forged: RecordForge): Refused => withRecord(SPARSE, forged.finish());
+const dense = (forged: RecordForge): Refused => withRecord(DENSE, forged.finish());
+const hash = (forged: RecordForge, code?: ErrorCode): Refused => withRecord(HASH, forged.finish(), code);
+
+/** A record of a scale that its tensor cannot have; all else is in order. */
+const scaled = (name: string, scale: number): Refused => dense(forge(name).scale(name, scale));
+
+const beyond = { rice: 2, elements: 4 };
+/** A plain tensor of four elements of which the second changes. */
+const plain = (head: object = {}) =>
+  forge('bias')
+    .head('bias', { rice: 2, ...head })
+    .position(0, 1, beyond);
+const sound = plain().level(1).position(2, 4, beyond).finish();
+const buckets = (count: number) => forge('bias').placement({ count }).scale('bias', 1).raw(1, 0);
+const float = (name: string, bits: number) =>
+  forge(name)
+    .placement()
+    .scale(name, 1)
+    .raw(1, 1)
+    .raw(16, bits >>> 16)
+    .raw(16, bits & 0xffff);
+
+/** Payloads with a record that is wrong; the names are folders. */
+export const REFUSED_RECORDS: Readonly<Record<string, Refused>> = {
+  'record-of-no-bytes': withRecord(DENSE, new Uint8Array()),
+  'record-beginning-above-the-range': withRecord(DENSE, raw('40')),
+  'record-byte-left-over': withRecord(SPARSE, Uint8Array.of(...sound, 0x55, 0x55, 0x55, 0x55, 0x55)),
+  'record-ending-in-zero': withRecord(SPARSE, Uint8Array.of(...sound, 0)),
+  'op-on-no-tensor': dense(forge()),
+  'sparse-op-on-an-empty-tensor': sparse(forge('z/empty').head('z/empty')),
+  'positions-none': sparse(forge('bias').head('bias', { rice: 2 }).position(0, 4, { rice: 2, elements: 4 })),
+  'positions-none-in-a-map': sparse(forge('table').head('table', { view: 3 }).map(2, 3)),
+  'position-out-of-range': sparse(
+    forge('table').head('table', { rice: 2 }).position(0, 7, { rice: 2, elements: 6 }),
+  ),
+  'sparse-level-of-32768': sparse(plain().level(32_768)),
+  'sparse-level-beyond-2-32': sparse(plain().level(2 ** 32 + 15)),
+  'view-of-a-dimension-too-many': sparse(forge('cube').head('cube', { view: 7 })),
+  'view-2-32-less-1': sparse(forge('cube').head('cube', { view: 2 ** 32 - 1 })),
+  'view-beyond-2-32': sparse(forge('cube').head('cube', { view: 2 ** 32 })),
+  'view-with-rows-longer-than-a-slab': sparse(forge('wide').head('wide', { view: 3 })),
+  'dense-level-out-of-range': dense(forge('bias').scale('bias', 1).levels(128)),
+  'scale-zero': scaled('bias', 0),
+  'scale-negative': scaled('bias', -1),
+  'scale-not-a-number': scaled('bias', Number.NaN),
+  'scale-infinite': scaled('bias', Number.POSITIVE_INFINITY),
+  'scale-above-2-96': scaled('bias', 2 ** 97),
+  'scale-just-above-2-96': scaled('bias', 2 ** 96 * (1 + 2 ** -7)),
+  'scale-a-fraction-for-integers': scaled('table', 0.5),
+  'scale-of-2-24-for-integers': scaled('table', 2 ** 24),
+  'blocks-of-1025': hash(forge('bias').placement({ block: 1_025 }), 'limit-exceeded'),
+  'blocks-of-2-32': hash(forge('bias').placement({ block: 2 ** 32 }), 'limit-exceeded'),
+  'blocks-beyond-2-32': hash(forge('bias').placementBeyond()),
+  'buckets-2-32': hash(forge('bias').placement({ count: 2 ** 32 }), 'limit-exceeded'),
+  'buckets-more-than-weights': hash(forge('bias').placement({ count: 5 })),
+  'bucket-out-of-range': hash(buckets(2).levels(1, 128)),
+  'bucket-infinite': hash(float('bias', 0x7f800000)),
+  'bucket-not-finite': hash(float('bias', 0x7fc00000)),
+  'float-buckets-for-integers': hash(float('table', 0x3f800000)),
+};
