@@ -1,23 +1,62 @@
 import { expect, test } from 'vitest';
-import { decodePayload } from '../../src/payload/index.js';
+import { RecordForge } from '../../scripts/forge-record.js';
+import type { TensorInfo } from '../../src/model/index.js';
+import { DiffReader, MAX_BUCKETS, type OpenPayload } from '../../src/payload/index.js';
+import { SLAB_ELEMENTS } from '../../src/payload/views.js';
 import { codeOf } from '../support.js';
-import { forge, headerOf } from './forge.js';
 
-/** Each name would be as long as all before it: checked late, 200 kB of these would fill the memory. */
-test('decodePayload() refuses names that grow on each other before it builds them', async () => {
-  const first = [0, 'n'.repeat(65_535), 1];
-  const growing = Array.from({ length: 20_000 }, (_, i) => [65_534, String.fromCodePoint(0x4e00 + i), 1]);
-  const payload = await forge(await headerOf({ tensors: [first, ...growing] }));
-  expect(payload.length).toBeLessThan(300_000);
-  const before = process.memoryUsage().heapUsed;
-  expect(await codeOf(() => decodePayload(payload))).toBe('corrupt-payload');
-  expect(process.memoryUsage().heapUsed - before).toBeLessThan(50_000_000);
+const tensor = (...shape: number[]): TensorInfo => ({ name: 'w', dtype: 'float32', shape });
+
+/** A payload of one record, as if it had been opened. */
+function opened(kind: 'sparse' | 'hash' | 'dense', bytes: Uint8Array): OpenPayload {
+  const blank = new Uint8Array(16);
+  return { header: { base: blank, next: blank, layout: 0, meta: {} }, records: [{ kind, bytes }] };
+}
+
+/** @returns bytes that the call takes beside those there were */
+async function memoryOf(call: () => unknown): Promise<number> {
+  const used = () => process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers;
+  const before = used();
+  await call();
+  return used() - before;
+}
+
+test('a run of a tensor of 2^32 - 1 elements takes no more than the run, whatever the record says', async () => {
+  const info = tensor(3, 5, 2 ** 16 + 1, 4_369);
+  const infos = [info];
+  for (const view of [0, 5, 6, 7, 8]) {
+    const head = { view, rice: 0 };
+    const record = new RecordForge(infos).tensors('w').head('w', head).raw(16, 0x1234).finish();
+    const bytes = await memoryOf(() => {
+      const reader = new DiffReader(opened('sparse', record), infos);
+      for (let start = 0; start < 10 * SLAB_ELEMENTS; start += SLAB_ELEMENTS) {
+        try {
+          reader.read(info, { start, end: start + SLAB_ELEMENTS });
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'corrupt-payload' });
+          break;
+        }
+      }
+    });
+    expect(bytes).toBeLessThan(60_000_000);
+  }
 });
 
-test('decodePayload() refuses more tensors than any model has before it looks at one', async () => {
-  const tensors = Array.from({ length: 65_537 }, () => 0);
-  const payload = await forge(await headerOf({ tensors }));
-  await expect(decodePayload(payload)).rejects.toMatchObject({
-    message: expect.stringContaining('65536 tensors'),
+test('a hash op claims no more buckets than its tensors have weights', async () => {
+  const record = new RecordForge([tensor(1_000)]).tensors('w').placement({ count: MAX_BUCKETS }).finish();
+  const bytes = await memoryOf(async () => {
+    const open = () => new DiffReader(opened('hash', record), [tensor(1_000)]);
+    expect(await codeOf(open)).toBe('corrupt-payload');
   });
+  expect(bytes).toBeLessThan(10_000_000);
+});
+
+test('a dense op on the largest tensor gives runs as long as they are asked for', async () => {
+  const info = tensor(2 ** 32 - 1);
+  const record = new RecordForge([info]).tensors('w').scale('w', 1).levels(...Array(1_000).fill(0)).finish();
+  const bytes = await memoryOf(() => {
+    const [op] = new DiffReader(opened('dense', record), [info]).read(info, { start: 0, end: 1_000 });
+    expect(op).toMatchObject({ kind: 'dense', scale: 1 });
+  });
+  expect(bytes).toBeLessThan(10_000_000);
 });

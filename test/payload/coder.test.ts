@@ -6,10 +6,12 @@ import { MagnitudeCoding } from '../../src/payload/magnitude-coding.js';
 import { NumberCoding } from '../../src/payload/number-coding.js';
 import { RangeDecoder } from '../../src/payload/range-decoder.js';
 import { RangeEncoder } from '../../src/payload/range-encoder.js';
-import { codeOf, createRandom, offsetView } from '../support.js';
+import { codeOf, offsetView } from '../support.js';
 
 /** A decision with a context, or raw bits. */
-type Step = { readonly index: number; readonly bit: number } | { readonly width: number; readonly value: number };
+type Step =
+  | { readonly index: number; readonly bit: number }
+  | { readonly width: number; readonly value: number };
 
 const decision = fc.record({ index: fc.nat({ max: 3 }), bit: fc.nat({ max: 1 }) });
 const skewed = fc.record({ index: fc.nat({ max: 3 }), bit: fc.constant(1) });
@@ -36,24 +38,25 @@ function expectDecoded(bytes: Uint8Array, list: readonly Step[], limit: number):
   const contexts = new Contexts(4, limit);
   list.forEach((step, i) => {
     const [found, expected] =
-      'bit' in step
-        ? [decoder.bit(contexts, step.index), step.bit]
-        : [decoder.raw(step.width), step.value];
+      'bit' in step ? [decoder.bit(contexts, step.index), step.bit] : [decoder.raw(step.width), step.value];
     if (found !== expected) expect.fail(`step ${i}: expected ${expected}, got ${found}`);
   });
   decoder.expectEnd();
 }
 
-test.each([4, FAST, SLOW])('RangeDecoder gives back what RangeEncoder wrote, and its end: limit %d', (limit) => {
-  fc.assert(
-    fc.property(steps, (list) => {
-      const bytes = encode(list, limit);
-      expect(bytes.at(-1)).not.toBe(0);
-      expectDecoded(bytes, list, limit);
-    }),
-    { numRuns: 300 },
-  );
-});
+test.each([4, FAST, SLOW])(
+  'RangeDecoder gives back what RangeEncoder wrote, and its end: limit %d',
+  (limit) => {
+    fc.assert(
+      fc.property(steps, (list) => {
+        const bytes = encode(list, limit);
+        expect(bytes.at(-1)).not.toBe(0);
+        expectDecoded(bytes, list, limit);
+      }),
+      { numRuns: 300 },
+    );
+  },
+);
 
 /** Numbers that stand for some steps, in whole numbers of any size: from `low` on, as many as `range`, of `bits` bits. */
 class Interval {
@@ -113,7 +116,7 @@ test.each([40, 400, 4_000])('RangeEncoder carries through a run of 255 of %d bit
   const barrier = (): bigint => 1n << (interval.bits - 4n);
   const isAbove = () => interval.low + (interval.range >> 1n) > barrier();
   while (list.length < length || !isAbove()) {
-    if (list.length > 2 * length) expect.fail("the numbers left the barrier behind");
+    if (list.length > 2 * length) expect.fail('the numbers left the barrier behind');
     const step = { width: 1, value: isAbove() ? 0 : 1 };
     interval.take(step);
     list.push(step);

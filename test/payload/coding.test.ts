@@ -1,134 +1,200 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { bucketBytes, decodeBuckets, encodeBuckets } from '../../src/payload/bucket-coding.js';
-import { decodeDenseOp, denseOpBytes, encodeDenseOp } from '../../src/payload/dense-op.js';
-import { decodeHashOp, encodeHashOp, hashOpBytes } from '../../src/payload/hash-op.js';
-import { decodeSparse, encodeSparse, sparseBytes } from '../../src/payload/sparse-coding.js';
-import { decodeSparseOp, encodeSparseOp, sparseOpBytes } from '../../src/payload/sparse-op.js';
-import { codeOf, offsetView, seededTensor } from '../support.js';
-import { buckets, denseOp, hashOp, smallBase, sparseOp, sparseValues } from './samples.js';
+import { elementCount, type TensorInfo } from '../../src/model/index.js';
+import { DenseReader } from '../../src/payload/dense-record.js';
+import { type EncodedRecord, encodeRecords } from '../../src/payload/encode-records.js';
+import { encodeSparse } from '../../src/payload/encode-sparse.js';
+import { HashReader } from '../../src/payload/hash-record.js';
+import type { Op, SparseOp } from '../../src/payload/index.js';
+import { RangeDecoder } from '../../src/payload/range-decoder.js';
+import { RangeEncoder } from '../../src/payload/range-encoder.js';
+import { ScaleCoding } from '../../src/payload/record-head.js';
+import { isScale, roundScale } from '../../src/payload/scale.js';
+import { SparseReader } from '../../src/payload/sparse-record.js';
+import { rowLength, SLAB_ELEMENTS, viewOf } from '../../src/payload/views.js';
+import { codeOf, createRandom, offsetView, seededTensor } from '../support.js';
+import { denseOp, hashOp, smallBase, sparseOp } from './samples.js';
 
-const codings = ['float', 'ternary', 'sign'] as const;
-const weights = seededTensor('weights', 'float32', [50]);
+const shape = fc.array(fc.integer({ min: 1, max: 6 }), { maxLength: 4 });
 
-test('decodeSparse() gives back what encodeSparse() packed, in the size that sparseBytes() foretells', () => {
-  const input = fc
-    .tuple(fc.integer({ min: 1, max: 2 ** 20 }), fc.integer({ min: 1, max: 8 }))
-    .chain(([elements, bits]) => fc.tuple(fc.constant({ elements, bits }), sparseValues(elements, bits)));
+const float32 = (size: readonly number[]): TensorInfo => ({ name: 'w', dtype: 'float32', shape: size });
+
+/** Decodes the one op of a sparse record, in runs that end at the places given. */
+function decodeRuns(record: Uint8Array, info: TensorInfo, ends: readonly number[]): SparseOp {
+  const reader = new SparseReader(offsetView(record, 3), [info]);
+  const stops = [...new Set([...ends, elementCount(info)])].sort((a, b) => a - b).filter((end) => end > 0);
+  const ops = stops.map((end, i) => reader.read(info, { start: stops[i - 1] ?? 0, end }));
+  return {
+    ...(ops[0] as SparseOp),
+    positions: Uint32Array.from(ops.flatMap((op) => [...op.positions])),
+    levels: Int16Array.from(ops.flatMap((op) => [...op.levels])),
+  };
+}
+
+test('a sparse record gives back its op, however positions are coded and in whatever runs it is read', () => {
+  const input = shape.chain((size) => {
+    const tensor = seededTensor('w', 'float32', size);
+    const run = fc.nat({ max: elementCount(tensor) });
+    const views = fc.nat({ max: 2 * Math.max(1, size.length) });
+    return fc.tuple(
+      fc.constant(tensor),
+      sparseOp(tensor),
+      fc.record({ view: views, rice: fc.nat({ max: 31 }), runs: fc.array(run, { maxLength: 5 }) }),
+    );
+  });
   fc.assert(
-    fc.property(input, ([{ elements, bits }, values]) => {
-      const { rice, body } = encodeSparse(values, bits);
-      expect(body).toHaveLength(sparseBytes(values.positions, bits));
-      const bounds = { count: values.positions.length, bits, rice, elements };
-      expect(decodeSparse(offsetView(body), bounds)).toEqual(values);
+    fc.property(input, ([info, op, { view, rice, runs }]) => {
+      const choose = ({ scale }: SparseOp) => ({ scale, view, rice });
+      expect(decodeRuns(encodeSparse([op], [info], choose), info, runs)).toEqual(op);
+      expect(decodeRuns(encodeSparse([op], [info]), info, runs)).toEqual(op);
     }),
+    { numRuns: 300 },
   );
 });
 
-test('encodeSparse() takes the Rice parameter that gives the fewest bits', () => {
-  const positions = Uint32Array.from({ length: 50 }, (_, i) => 1_000 * i);
-  const values = { positions, levels: new Int16Array(50).fill(1) };
-  // Gaps of 999: 9 bits and a quotient of 1 beat 8 bits and one of 3.
-  expect(encodeSparse(values, 1).rice).toBe(9);
-  const neighbours = { positions: Uint32Array.of(0, 1, 2, 3), levels: Int16Array.of(1, 1, -1, -1) };
-  expect(encodeSparse(neighbours, 1)).toEqual({ rice: 0, body: Uint8Array.of(0b0000_0101) });
-});
+/** An op on a share of the elements. */
+function scattered(info: TensorInfo, density: number): SparseOp {
+  const random = createRandom(elementCount(info));
+  const positions = Uint32Array.from(
+    Array.from({ length: elementCount(info) }, (_, i) => i).filter(() => random() < density * 2 ** 32),
+  );
+  const levels = Int16Array.from(positions, () => (random() & 1 ? -1 : 1) * (1 + (random() & 3)));
+  return { kind: 'sparse', tensor: info.name, scale: 1, positions, levels };
+}
 
-test('encodeSparse() writes quotient, remainder, sign and magnitude in that order', () => {
-  const values = { positions: Uint32Array.of(5, 16), levels: Int16Array.of(-3, 4) };
-  // Parameter 2: gap 5 is 10 01, level -3 is 1 10; gap 10 is 110 10, level 4 is 0 11.
-  const { rice, body } = encodeSparse(values, 3);
-  expect(rice).toBe(2);
-  expect([...body]).toEqual([0b1001_1101, 0b1010_0110]);
-});
-
-test('decodeSparse() reads gaps that need the unary part beyond 2^24', () => {
-  const values = { positions: Uint32Array.of(2 ** 32 - 2), levels: Int16Array.of(-1) };
-  const { rice, body } = encodeSparse(values, 1);
-  expect(rice).toBe(24);
-  expect(decodeSparse(body, { count: 1, bits: 1, rice, elements: 2 ** 32 - 1 })).toEqual(values);
-});
-
-test.each(codings)(
-  'decodeBuckets() gives back %s buckets, in the size that bucketBytes() foretells',
-  (coding) => {
-    fc.assert(
-      fc.property(buckets(coding, 60), (input) => {
-        const bytes = encodeBuckets(input);
-        expect(bytes).toHaveLength(bucketBytes(coding, input.values.length));
-        expect(decodeBuckets(offsetView(bytes, 3), coding, input.values.length)).toEqual(input);
-      }),
-    );
-  },
-);
-
-test('encodeBuckets() packs five ternary digits a byte, the first of them lowest', () => {
-  const values = Int8Array.of(-1, 0, 1, -1, 1, 1);
-  expect([...encodeBuckets({ coding: 'ternary', values })]).toEqual([0 + 3 + 2 * 9 + 0 + 2 * 81, 2]);
-});
-
-test('encodeBuckets() packs a sign a bit, 1 for negative, the first of them highest', () => {
-  const values = Int8Array.of(-1, 1, 1, 1, 1, 1, 1, 1, 1, -1);
-  expect([...encodeBuckets({ coding: 'sign', values })]).toEqual([0b1000_0000, 0b0100_0000]);
-});
-
-test('encodeBuckets() keeps the bits of floats, -0 among them', () => {
-  const values = Float32Array.of(-0, 2 ** -149, 3.4028234663852886e38);
-  const decoded = decodeBuckets(encodeBuckets({ coding: 'float', values }), 'float', 3);
-  expect(new Uint32Array(decoded.values.buffer)).toEqual(new Uint32Array(values.buffer));
-});
-
-describe('decodeBuckets() refuses', () => {
-  const refused: readonly [string, number[], (typeof codings)[number], number][] = [
-    ['a byte of 243', [243], 'ternary', 5],
-    ['a digit behind the last one', [3], 'ternary', 1],
-    ['a bit behind the last sign', [0b0001_0000], 'sign', 3],
-    ['a bucket that is NaN', [0, 0, 0xc0, 0x7f], 'float', 1],
-    ['a bucket that is infinite', [0, 0, 0x80, 0xff], 'float', 1],
-    ['a byte too few', [1], 'ternary', 6],
-    ['a byte too many', [0, 0], 'sign', 8],
-    ['half a float', [0, 0], 'float', 1],
+describe('tensors of several slabs', () => {
+  const shapes: readonly (readonly number[])[] = [
+    [2 ** 18 + 1],
+    [3, 2 ** 18 - 1],
+    [3, 2 ** 18],
+    [2, 2 ** 18 + 1],
+    [700, 900],
+    [90_000, 7],
+    [600_000, 1],
+    [70, 100, 90],
+    [3, 3, 300, 260],
   ];
-  test.each(refused)('%s', async (_, bytes, coding, count) => {
-    expect(await codeOf(() => decodeBuckets(Uint8Array.from(bytes), coding, count))).toBe('corrupt-payload');
+  test.each(shapes.map((size) => [size.join(' x ')]))('%s give back their op in every view', async (text) => {
+    const info = float32(text.split(' x ').map(Number));
+    const op = scattered(info, 0.003);
+    const ends = Array.from({ length: 12 }, (_, i) => Math.floor((i * elementCount(info)) / 11.5));
+    for (let view = 1; view <= 2 * info.shape.length; view++) {
+      const choose = ({ scale }: SparseOp) => ({ scale, view, rice: 0 });
+      if (rowLength(info, viewOf(view)) === 0) {
+        expect(await codeOf(() => encodeSparse([op], [info], choose))).toBe('corrupt-payload');
+        continue;
+      }
+      const decoded = decodeRuns(encodeSparse([op], [info], choose), info, ends);
+      expect(Buffer.from(decoded.positions.buffer).equals(Buffer.from(op.positions.buffer))).toBe(true);
+      expect(Buffer.from(decoded.levels.buffer).equals(Buffer.from(op.levels.buffer))).toBe(true);
+    }
   });
 });
 
-test('decodeSparseOp() gives back the op, in the size that sparseOpBytes() foretells', () => {
+test('rowLength() knows the views of a tensor, and that rows are no longer than a slab', () => {
+  const rows = (size: number[]) =>
+    [1, 2, 3, 4, 5, 6, 7].map((view) => rowLength(float32(size), viewOf(view)));
+  expect(rows([])).toEqual([1, 1, 0, 0, 0, 0, 0]);
+  expect(rows([5])).toEqual([5, 5, 0, 0, 0, 0, 0]);
+  expect(rows([2, 3, 4])).toEqual([24, 24, 12, 12, 4, 4, 0]);
+  expect(rows([2, SLAB_ELEMENTS])).toEqual([0, 0, SLAB_ELEMENTS, SLAB_ELEMENTS, 0, 0, 0]);
+  expect(rows([2, SLAB_ELEMENTS + 1])).toEqual([0, 0, 0, 0, 0, 0, 0]);
+  for (const view of [2 ** 31, 2 ** 32 - 1]) expect(rowLength(float32([2, 3]), viewOf(view))).toBe(0);
+});
+
+test('dense records give back their ops', () => {
+  const { tensors } = smallBase();
   fc.assert(
-    fc.property(sparseOp(weights), (op) => {
-      const record = encodeSparseOp(op);
-      expect(record).toHaveLength(sparseOpBytes(op.positions, op.bits));
-      expect(decodeSparseOp(offsetView(record, 3), weights)).toEqual(op);
+    fc.property(fc.tuple(...tensors.map(denseOp)), (ops) => {
+      const [record, ...others] = encodeRecords(ops, tensors);
+      expect(others).toEqual([]);
+      const reader = new DenseReader(offsetView(record?.bytes ?? new Uint8Array(), 3), tensors);
+      for (const [i, info] of tensors.entries()) {
+        const [half, whole] = [Math.floor(elementCount(info) / 2), elementCount(info)];
+        const { levels, ...op } = reader.read(info, { start: 0, end: half });
+        const rest = reader.read(info, { start: half, end: whole });
+        expect(rest.first).toBe(half);
+        expect({ ...op, levels: Int8Array.of(...levels, ...rest.levels) }).toEqual(ops[i]);
+      }
     }),
   );
 });
 
-test('decodeDenseOp() gives back the op, in the size that denseOpBytes() foretells', () => {
-  fc.assert(
-    fc.property(denseOp(weights), (op) => {
-      const record = encodeDenseOp(op);
-      expect(record).toHaveLength(denseOpBytes(50, op.bits));
-      expect(decodeDenseOp(offsetView(record, 3), weights)).toEqual(op);
-    }),
-  );
-});
-
-test('encodeDenseOp() counts levels from the lowest one, the first of them highest', () => {
-  const op = { kind: 'dense' as const, tensor: 'a', bits: 4, scale: 1, levels: Int8Array.of(-7, 0, 7) };
-  expect([...encodeDenseOp(op)]).toEqual([4, 0, 0, 0x80, 0x3f, 0x07, 0xe0]);
-});
-
-test('decodeHashOp() gives back the op, in the size that hashOpBytes() foretells', () => {
+test('hash records give back their op', () => {
   const { tensors } = smallBase();
   fc.assert(
     fc.property(hashOp(tensors), (op) => {
-      const record = encodeHashOp(op);
-      const { coding, values } = op.buckets;
-      const size = { coding, bucketCount: values.length, tensorCount: op.tensors.length };
-      expect(record).toHaveLength(hashOpBytes(size));
-      const infos = tensors.filter(({ name }) => op.tensors.some(({ tensor }) => tensor === name));
-      expect(decodeHashOp(offsetView(record, 3), infos)).toEqual(op);
+      const [record] = encodeRecords([op], tensors) as [EncodedRecord];
+      expect(new HashReader(offsetView(record.bytes, 3), tensors).read()).toEqual(op);
     }),
   );
+});
+
+test('buckets keep the bits of floats, -0 among them', () => {
+  const values = Float32Array.of(-0, 2 ** -149, 3.4028234663852886e38);
+  const { tensors } = smallBase();
+  const op: Op = {
+    ...{ kind: 'hash', tensors: [{ tensor: 'a', scale: 1 }], seed: 2 ** 32 - 1, block: 1_024 },
+    buckets: { coding: 'float', values },
+  };
+  const [record] = encodeRecords([op], tensors) as [EncodedRecord];
+  const { buckets } = new HashReader(record.bytes, tensors).read();
+  expect(new Uint32Array(buckets.values.buffer)).toEqual(new Uint32Array(values.buffer));
+});
+
+test('neighbouring ops of a kind with ascending tensors share a record, hash ops do not', () => {
+  const tensors = ['a', 'b', 'c'].map((name) => seededTensor(name, 'float32', [4]));
+  const sparse = (tensor: string): Op => ({
+    ...{ kind: 'sparse', tensor, scale: 1 },
+    ...{ positions: Uint32Array.of(1), levels: Int16Array.of(1) },
+  });
+  const dense = (tensor: string): Op => ({ kind: 'dense', tensor, scale: 1, levels: new Int8Array(4) });
+  const hash = (tensor: string): Op => ({
+    ...{ kind: 'hash', tensors: [{ tensor, scale: 1 }], seed: 1, block: 1 },
+    buckets: { coding: 'levels', values: Int8Array.of(1) },
+  });
+  const kinds = (...ops: Op[]) => encodeRecords(ops, tensors).map(({ kind }) => kind);
+  expect(kinds(sparse('a'), sparse('b'), sparse('c'))).toEqual(['sparse']);
+  expect(kinds(sparse('a'), sparse('a'))).toEqual(['sparse', 'sparse']);
+  expect(kinds(sparse('b'), sparse('a'), sparse('c'))).toEqual(['sparse', 'sparse']);
+  expect(kinds(dense('a'), dense('c'), sparse('b'), sparse('c'))).toEqual(['dense', 'sparse']);
+  expect(kinds(hash('a'), hash('b'))).toEqual(['hash', 'hash']);
+});
+
+test('every scale that a tensor may have survives', () => {
+  const float = float32([]);
+  const upperHalves = Array.from({ length: 2 ** 16 }, (_, upper) => upper);
+  const scales = [...new Float32Array(Uint32Array.from(upperHalves, (upper) => upper * 2 ** 16).buffer)];
+  const valid = scales.filter((scale) => isScale(scale, float));
+  // Exponents 0 to 222 with 128 fractions each, 2^96 itself, and not 0.
+  expect(valid).toHaveLength(223 * 128);
+  const encoder = new RangeEncoder();
+  const coding = new ScaleCoding(encoder);
+  for (const scale of valid) coding.code(float, scale);
+  const decoder = new RangeDecoder(encoder.finish());
+  const decoded = new ScaleCoding(decoder);
+  expect(valid.filter((scale) => decoded.code(float) !== scale)).toEqual([]);
+  decoder.expectEnd();
+});
+
+test('isScale() takes whole numbers below 2^24 alone for integers, and upper halves alone', () => {
+  const whole: TensorInfo = { name: 'w', dtype: 'int8', shape: [] };
+  const scales = [1, 1.5, 255, 256, 257, 510, 511, 2 ** 24 - 2 ** 16, 2 ** 24];
+  expect(scales.filter((scale) => isScale(scale, whole))).toEqual([1, 255, 256, 510, 2 ** 24 - 2 ** 16]);
+  expect(scales.filter((scale) => isScale(scale, float32([])))).toEqual(
+    scales.filter((scale) => ![257, 511].includes(scale)),
+  );
+  const none = [
+    0,
+    -0,
+    -1,
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    2 ** 97,
+    0.1,
+    2 ** -134,
+    2 ** 96 * 1.0078125,
+  ];
+  expect(none.filter((scale) => isScale(scale, float32([])))).toEqual([]);
+  expect(roundScale(0.1)).toBe(0.099609375);
 });

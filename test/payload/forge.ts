@@ -1,6 +1,6 @@
+import { pack as packValue } from '../../scripts/golden-seal.js';
 import { fingerprint, openMemoryStore } from '../../src/model/index.js';
 import { layoutOf } from '../../src/payload/index.js';
-import { pack as packValue } from '../../scripts/golden-seal.js';
 import { concat, seal } from '../support.js';
 import { smallBase } from './samples.js';
 

@@ -126,7 +126,7 @@ const bytesOf = (values: ArrayBufferView) => new Uint8Array(values.buffer);
 function addLevels(dtype: DType, elements: ArrayBufferView, levels: readonly number[]): Uint8Array {
   const bytes = bytesOf(elements).slice();
   const info = { name: 'a', dtype, shape: [levels.length] };
-  const op = { kind: 'dense' as const, tensor: 'a', bits: 8, scale: 1, levels: Int8Array.from(levels) };
+  const op = { kind: 'dense' as const, tensor: 'a', scale: 1, levels: Int8Array.from(levels) };
   patchRange([op], info, { startElement: 0, bytes });
   return bytes;
 }
@@ -197,7 +197,6 @@ test('patchRange() rounds once an op: two ops are not the op of their sum', () =
     tensor: 'a',
     positions: Uint32Array.of(0),
     levels: Int16Array.of(1),
-    bits: 1,
     scale: 2 ** -24,
   };
   const weight = Float32Array.of(1);

@@ -1,109 +1,120 @@
 import { describe, expect, test } from 'vitest';
+import { RecordForge } from '../../scripts/forge-record.js';
 import { decodePayload, MAX_BLOCK, MAX_BUCKETS } from '../../src/payload/index.js';
-import { codeOf, concat } from '../support.js';
-import { fields, forge, headerOf } from './forge.js';
+import { codeOf } from '../support.js';
+import { forge, headerOf } from './forge.js';
+import { smallBase } from './samples.js';
 
-/** Places in the directory of the small base: float32 [6], float16 [2, 5], uint8 [7]. */
-const [FLOAT32, FLOAT16, UINT8] = [0, 1, 2];
+/** The tensors of the small base: float32 [6], float16 [2, 5], uint8 [7]. */
+const [FLOAT32, FLOAT16, UINT8] = smallBase().tensors.map(({ name }) => name) as [string, string, string];
 const [SPARSE, HASH, DENSE] = [1, 2, 3];
 
 interface Case {
   readonly kind: number | undefined;
-  readonly tensors: readonly (number | undefined)[];
   readonly record: Uint8Array;
 }
 
-async function decodeRecord({ kind, tensors, record }: Case) {
-  return decodePayload(await forge(await headerOf({ ops: [[kind, record.length, ...tensors]] }), [record]));
+async function decodeRecord({ kind, record }: Case) {
+  const payload = await forge(await headerOf({ kinds: [kind] }), [record]);
+  return decodePayload(payload, smallBase().tensors);
 }
 
-const sparse = (
-  head: { count?: number; bits?: number; rice?: number; scale?: number },
-  body: number[],
-  on = FLOAT32,
-): Case => {
-  const { count = 1, bits = 1, rice = 0, scale = 1 } = head;
-  const record = concat(fields(['u32', count], ['u8', bits], ['u8', rice], ['f32', scale]), body);
-  return { kind: SPARSE, tensors: [on], record };
-};
+const start = (...names: string[]) => new RecordForge(smallBase().tensors).tensors(...names);
+const six = { rice: 1, elements: 6 };
+const seven = { rice: 1, elements: 7 };
 
-const dense = (head: { bits?: number; scale?: number }, body: number[], on = FLOAT32): Case => {
-  const { bits = 8, scale = 1 } = head;
-  return { kind: DENSE, tensors: [on], record: concat(fields(['u8', bits], ['f32', scale]), body) };
-};
+const sparse = (record: RecordForge): Case => ({ kind: SPARSE, record: record.finish() });
+const dense = (record: RecordForge): Case => ({ kind: DENSE, record: record.finish() });
+const hash = (record: RecordForge): Case => ({ kind: HASH, record: record.finish() });
 
-interface HashHead {
-  block?: number;
-  count?: number;
-  coding?: number;
-  scales?: number[];
-}
-
-const hash = (head: HashHead, body: number[], tensors = [FLOAT32]): Case => {
-  const { block = 1, count = 1, coding = 2, scales = [1] } = head;
-  const scaleFields = scales.map((scale) => ['f32', scale] as const);
-  const record = fields(['u32', 0], ['u32', block], ['u32', count], ['u8', coding], ...scaleFields);
-  return { kind: HASH, tensors, record: concat(record, body) };
-};
+/** One changed weight of the first tensor, without a map. */
+const first = (scale: number, name = FLOAT32, bounds = six) =>
+  start(name)
+    .head(name, { scale, rice: 1 })
+    .position(0, 0, bounds)
+    .level(1)
+    .position(1, bounds.elements, bounds);
+const one = (name: string) => start(name).placement({ count: 1 }).scale(name, 3).raw(1, 0).levels(1);
 
 describe('decodePayload() reads a record of', () => {
   const accepted: readonly [string, Case][] = [
-    ['one changed weight', sparse({}, [0])],
-    ['six changed weights of six', sparse({ count: 6 }, [0, 0])],
-    ['the largest scale', sparse({ scale: 2 ** 96 }, [0])],
-    ['the least scale', dense({ scale: 2 ** -149 }, [0, 0, 0, 0, 0, 0])],
-    ['the largest scale of integers', sparse({ scale: 2 ** 24 - 1 }, [0], UINT8)],
-    ['one bucket for blocks of 1,024', hash({ block: MAX_BLOCK }, [0])],
-    ['sign buckets on integers', hash({ scales: [3] }, [0], [UINT8])],
+    ['one changed weight', sparse(first(1))],
+    ['the largest scale', sparse(first(2 ** 96))],
+    [
+      'the least scale',
+      dense(
+        start(FLOAT32)
+          .scale(FLOAT32, 2 ** -133)
+          .levels(0, 0, 0, 0, 0, 0),
+      ),
+    ],
+    ['the largest scale of integers', sparse(first(2 ** 24 - 2 ** 16, UINT8, seven))],
+    ['a dense op on integers', dense(start(UINT8).scale(UINT8, 3).levels(0, 127, -127, 1, -1, 15, 16))],
+    ['one bucket', hash(one(FLOAT32))],
+    ['buckets on integers', hash(one(UINT8))],
+    [
+      'blocks of 1,024',
+      hash(start(FLOAT32).placement({ block: MAX_BLOCK }).scale(FLOAT32, 1).raw(1, 0).levels(1)),
+    ],
   ];
   test.each(accepted)('%s', async (_, record) => {
     expect((await decodeRecord(record)).diff.ops).toHaveLength(1);
   });
 });
 
+const scaled = (name: string, scale: number) => dense(start(name).scale(name, scale));
+
 describe('decodePayload() refuses as corrupt-payload a record of', () => {
-  const six = [0, 0, 0, 0, 0, 0];
   const refused: readonly [string, Case][] = [
-    ['no bytes', { kind: SPARSE, tensors: [0], record: new Uint8Array() }],
-    ['fixed fields cut off', { kind: HASH, tensors: [0], record: new Uint8Array(12) }],
-    ['no changed weights', sparse({ count: 0 }, [])],
-    ['more changed weights than elements', sparse({ count: 7 }, [0, 0])],
-    ['2^32 - 1 changed weights', sparse({ count: 0xffffffff }, [0])],
-    ['sparse levels of no bits', sparse({ bits: 0 }, [0])],
-    ['sparse levels of 9 bits', sparse({ bits: 9 }, [0, 0])],
-    ['a Rice parameter of 25', sparse({ rice: 25 }, [0, 0, 0, 0])],
-    ['a position behind the last element', sparse({}, [0b1111_1100])],
-    ['a position beyond 2^32', sparse({ rice: 24 }, [0xff, 0xff, 0, 0, 0, 0])],
-    ['a second position behind the last element', sparse({ count: 2 }, [0b1111_1000, 0])],
-    ['a gap that never ends', sparse({}, [0xff])],
-    ['too few bits for its count', sparse({ count: 6, bits: 8 }, six)],
-    ['a sparse byte left over', sparse({}, [0, 0])],
-    ['fill bits that are not zero', sparse({}, [0b0000_0001])],
-    ['a scale of 0', sparse({ scale: 0 }, [0])],
-    ['a scale of -0', sparse({ scale: -0 }, [0])],
-    ['a negative scale', dense({ scale: -1 }, six)],
-    ['a scale that is NaN', dense({ scale: Number.NaN }, six)],
-    ['an infinite scale', dense({ scale: Number.POSITIVE_INFINITY }, six)],
-    ['a scale above 2^96', hash({ scales: [2 ** 97] }, [0])],
-    ['a scale of 0.5 on integers', sparse({ scale: 0.5 }, [0], UINT8)],
-    ['a scale of 2^24 on integers', hash({ scales: [2 ** 24] }, [0], [UINT8])],
-    ['dense levels of 1 bit', dense({ bits: 1 }, [0])],
-    ['dense levels of 9 bits', dense({ bits: 9 }, [...six, 0])],
-    ['a dense byte too few', dense({}, six.slice(1))],
-    ['a dense byte too many', dense({}, [...six, 0])],
-    ['a dense level out of range', dense({}, [0, 0, 255, 0, 0, 0])],
-    ['dense fill bits that are not zero', dense({ bits: 3 }, [0, 0, 1])],
-    ['dense levels for another tensor', dense({}, six, FLOAT16)],
-    ['blocks of 0 weights', hash({ block: 0 }, [0])],
-    ['no buckets', hash({ count: 0 }, [])],
-    ['bucket coding 3', hash({ coding: 3 }, [0])],
-    ['fewer scales than tensors', hash({}, [], [FLOAT32, FLOAT16])],
-    ['a bucket byte too many', hash({}, [0, 0])],
-    ['float buckets on integers', hash({ coding: 0 }, [0, 0, 0, 0], [UINT8])],
-    ['a bucket that is NaN', hash({ coding: 0 }, [0, 0, 0xc0, 0x7f])],
-    ['an infinite bucket', hash({ coding: 0 }, [0, 0, 0x80, 0x7f])],
-    ['a ternary byte out of range', hash({ coding: 1, count: 5 }, [243])],
-    ['2^26 buckets in one byte', hash({ count: MAX_BUCKETS }, [0])],
+    ['no bytes', { kind: SPARSE, record: new Uint8Array() }],
+    ['a first byte that no encoder writes', { kind: SPARSE, record: Uint8Array.of(0x40) }],
+    ['no tensor', sparse(start())],
+    ['no changed weight', sparse(start(FLOAT32).head(FLOAT32, { rice: 1 }).position(0, 6, six))],
+    ['no changed line', sparse(start(FLOAT16).head(FLOAT16, { view: 3 }).map(2, 5))],
+    [
+      'a position behind the last',
+      sparse(start(UINT8).head(UINT8, { rice: 1 }).position(0, 7, seven).raw(1, 1)),
+    ],
+    [
+      'a level of 32,768',
+      sparse(start(FLOAT32).head(FLOAT32, { rice: 1 }).position(0, 0, six).level(32_768)),
+    ],
+    ['a view that a vector does not have', sparse(start(FLOAT32).head(FLOAT32, { view: 3 }))],
+    ['a view that a matrix does not have', sparse(start(FLOAT16).head(FLOAT16, { view: 5 }))],
+    ['view 2^32 - 1', sparse(start(FLOAT16).head(FLOAT16, { view: 2 ** 32 - 1 }))],
+    [
+      'view 2^32 + 1, which is view 1 in 32 bits',
+      sparse(start(FLOAT16).head(FLOAT16, { view: 2 ** 32 + 1 })),
+    ],
+    ['more than it says', { kind: SPARSE, record: Uint8Array.of(...first(1).finish(), 1, 2, 3, 4, 5) }],
+    ['a zero at the end', { kind: SPARSE, record: Uint8Array.of(...first(1).finish(), 0) }],
+    ['a scale of 0', scaled(FLOAT32, 0)],
+    ['a scale of -0', scaled(FLOAT32, -0)],
+    ['a negative scale', scaled(FLOAT32, -1)],
+    ['a scale that is NaN', scaled(FLOAT32, Number.NaN)],
+    ['an infinite scale', scaled(FLOAT32, Number.POSITIVE_INFINITY)],
+    ['a scale above 2^96', scaled(FLOAT32, 2 ** 97)],
+    ['a scale of 0.5 on integers', scaled(UINT8, 0.5)],
+    ['a scale of 2^24 on integers', scaled(UINT8, 2 ** 24)],
+    ['a dense level out of range', dense(start(FLOAT32).scale(FLOAT32, 1).levels(0, 0, 128))],
+    [
+      'a bucket out of range',
+      hash(start(FLOAT32).placement({ count: 2 }).scale(FLOAT32, 1).raw(1, 0).levels(128)),
+    ],
+    ['more buckets than weights', hash(start(FLOAT32).placement({ count: 7 }))],
+    ['a block of 2^32 + 1 weights', hash(start(FLOAT32).placementBeyond())],
+    [
+      'float buckets on integers',
+      hash(start(UINT8).placement().scale(UINT8, 1).raw(1, 1).raw(16, 0).raw(16, 0)),
+    ],
+    [
+      'a bucket that is NaN',
+      hash(start(FLOAT32).placement().scale(FLOAT32, 1).raw(1, 1).raw(16, 0x7fc0).raw(16, 0)),
+    ],
+    [
+      'an infinite bucket',
+      hash(start(FLOAT32).placement().scale(FLOAT32, 1).raw(1, 1).raw(16, 0xff80).raw(16, 0)),
+    ],
   ];
   test.each(refused)('%s', async (_, record) => {
     expect(await codeOf(() => decodeRecord(record))).toBe('corrupt-payload');
@@ -112,10 +123,10 @@ describe('decodePayload() refuses as corrupt-payload a record of', () => {
 
 describe('decodePayload() refuses as limit-exceeded a record of', () => {
   const beyond: readonly [string, Case][] = [
-    ['blocks of 1,025 weights', hash({ block: MAX_BLOCK + 1 }, [0])],
-    ['blocks of 2^32 - 1 weights', hash({ block: 0xffffffff }, [0])],
-    ['2^26 + 1 buckets', hash({ count: MAX_BUCKETS + 1 }, [0])],
-    ['2^32 - 1 buckets', hash({ count: 0xffffffff }, [0])],
+    ['blocks of 1,025 weights', hash(start(FLOAT32).placement({ block: MAX_BLOCK + 1 }))],
+    ['blocks of 2^32 weights', hash(start(FLOAT32).placement({ block: 2 ** 32 }))],
+    ['2^26 + 1 buckets', hash(start(FLOAT32).placement({ count: MAX_BUCKETS + 1 }))],
+    ['2^32 buckets', hash(start(FLOAT32).placement({ count: 2 ** 32 }))],
   ];
   test.each(beyond)('%s', async (_, record) => {
     expect(await codeOf(() => decodeRecord(record))).toBe('limit-exceeded');

@@ -1,5 +1,12 @@
 import fc from 'fast-check';
-import { DTYPES, type DType, elementCount, type Model, type Tensor, totalElements } from '../../src/model/index.js';
+import {
+  DTYPES,
+  type DType,
+  elementCount,
+  type Model,
+  type Tensor,
+  totalElements,
+} from '../../src/model/index.js';
 import {
   type Buckets,
   type DenseOp,
@@ -18,7 +25,9 @@ const isInteger = ({ dtype }: Tensor): boolean => DTYPES[dtype].kind === 'intege
 /** Scales that a tensor may have: whole numbers for integers, any upper half of a binary32 up to 2^96 for floats. */
 export function scaleOf(tensor: Tensor): fc.Arbitrary<number> {
   if (isInteger(tensor))
-    return fc.oneof(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 2 ** 24 - 1 })).map(roundScale);
+    return fc
+      .oneof(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 2 ** 24 - 1 }))
+      .map(roundScale);
   const any = fc.float({ min: 2 ** -133, max: 2 ** 96, noNaN: true });
   return fc.oneof(fc.float({ min: 2 ** -10, max: 2, noNaN: true }), any).map(roundScale);
 }
@@ -43,9 +52,7 @@ export function sparseValues(
 export function sparseOp(tensor: Tensor): fc.Arbitrary<SparseOp> {
   return fc
     .constantFrom(1, 2, 4, 20, 300, MAX_SPARSE_LEVEL)
-    .chain((most) =>
-      fc.record({ scale: scaleOf(tensor), values: sparseValues(elementCount(tensor), most) }),
-    )
+    .chain((most) => fc.record({ scale: scaleOf(tensor), values: sparseValues(elementCount(tensor), most) }))
     .map(({ scale, values }) => ({ kind: 'sparse' as const, tensor: tensor.name, scale, ...values }));
 }
 
