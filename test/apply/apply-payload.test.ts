@@ -38,7 +38,6 @@ function largeSample(): { base: Model; diff: Diff } {
     tensor: 'wide',
     positions: Uint32Array.of(0, 262_143, 600_000),
     levels: Int16Array.of(1, -2, 1),
-    bits: 2,
     scale: 0.5,
   };
   return { base, diff: { ops: [op] } };

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { borrowChunks, changedRuns } from '../../src/apply/chunks.js';
 import { planApply } from '../../src/apply/index.js';
 import { fingerprint, hex, openMemoryStore } from '../../src/model/index.js';
-import type { Diff } from '../../src/payload/index.js';
+import { type Diff, openPayload } from '../../src/payload/index.js';
 import { SMALL_DIFFS, smallBase } from '../payload/samples.js';
 import { pack, recordStore, sampleModel, seededTensor } from '../support.js';
 
@@ -49,10 +49,12 @@ test('planApply() foretells the same twice, as JSON', async () => {
 
 test('borrowChunks() walks in canonical order, gives empty tensors one chunk, and patches touched ones only', async () => {
   const diff: Diff = {
-    ops: [{ kind: 'dense', tensor: 'half', bits: 2, scale: 1, levels: new Int8Array(35).fill(1) }],
+    ops: [{ kind: 'dense', tensor: 'half', scale: 1, levels: new Int8Array(35).fill(1) }],
   };
+  const { payload } = await pack(sampleModel(), diff);
+  const store = openMemoryStore(sampleModel());
   const seen: [string, number, boolean][] = [];
-  for await (const { info, before, after, isLast } of borrowChunks(openMemoryStore(sampleModel()), diff)) {
+  for await (const { info, before, after, isLast } of borrowChunks(store, await openPayload(payload))) {
     expect(isLast).toBe(true);
     seen.push([info.name, before.length, before !== after]);
   }
@@ -74,7 +76,8 @@ test('changedRuns() joins neighbouring pages and ends with the chunk', () => {
   const runs = (...changed: number[]) => {
     const after = before.slice();
     for (const at of changed) after[at] = 1;
-    return changedRuns({ info: seededTensor('a', 'int8', [1]), byteOffset: 0, before, after, isLast: true });
+    const info = seededTensor('a', 'int8', [1]);
+    return changedRuns({ info, byteOffset: 0, kinds: [], before, after, isLast: true });
   };
   expect(runs()).toEqual([]);
   expect(runs(0, 4_095)).toEqual([{ start: 0, end: 4_096 }]);
@@ -89,6 +92,7 @@ test('changedRuns() joins neighbouring pages and ends with the chunk', () => {
     changedRuns({
       info: seededTensor('a', 'int8', [9]),
       byteOffset: 0,
+      kinds: [],
       before: shared,
       after: shared,
       isLast: true,

@@ -1,5 +1,5 @@
 import type { Model, Tensor } from '../../src/model/index.js';
-import type { Diff, Op } from '../../src/payload/index.js';
+import { type Diff, type Op, roundScale } from '../../src/payload/index.js';
 import { packDiff } from '../../src/train/pack.js';
 import { concat, createRandom, sampleModel, seededTensor } from '../support.js';
 
@@ -25,7 +25,7 @@ const HASH: readonly Op[] = [
     tensors: hashed('bytes', 'größe/重み😀'),
     seed: 78,
     block: 1,
-    buckets: { coding: 'ternary', values: Int8Array.of(1, 0, -1, 1) },
+    buckets: { coding: 'levels', values: Int8Array.of(1, 0, -1, 1) },
   },
 ];
 
@@ -43,15 +43,14 @@ function sparse(tensor: string, positions: readonly number[], scale: number): Op
     tensor,
     positions: Uint32Array.from(positions),
     levels,
-    bits: 4,
-    scale: Math.fround(scale),
+    scale: roundScale(scale),
   };
 }
 
 function dense(tensor: string, elements: number, scale: number): Op {
   const random = createRandom(elements);
   const levels = Int8Array.from({ length: elements }, () => (random() % 15) - 7);
-  return { kind: 'dense', tensor, levels, bits: 4, scale: Math.fround(scale) };
+  return { kind: 'dense', tensor, levels, scale: roundScale(scale) };
 }
 
 const SPARSE: readonly Op[] = [

@@ -69,22 +69,33 @@ test('--dry-run writes nothing', async () => {
 });
 
 test('info prints header and ops for people and for machines', async () => {
-  const { stdout } = await command('info', payload);
+  const { stdout } = await command('info', payload, '--base', base);
   expect(stdout).toMatch(/^payload {6}.* of the float32 model\nbase /);
   expect(stdout).toMatch(
-    /op {11}hash +buckets \d+, coding ternary, block 8, seed 3 {2}"hidden\/kernel" "middle\/kernel"/,
+    /op {11}hash +buckets \d+, coding levels, block 8, seed 3 {2}"hidden\/kernel" "middle\/kernel"/,
   );
-  const info = JSON.parse((await command('info', payload, '--json')).stdout);
+  const info = JSON.parse((await command('info', payload, '--base', base, '--json')).stdout);
   expect(info).toMatchObject({ payloadBytes: readFileSync(payload).length, tensors: 6 });
   expect(info.ops.map(({ kind }: { kind: string }) => kind)).toContain('dense');
+});
+
+test('info without a base prints what the payload says of itself', async () => {
+  const { stdout } = await command('info', payload);
+  expect(stdout).toMatch(
+    /^payload {6}.*\nbase {9}[0-9a-f]{32}\nnext {9}[0-9a-f]{32}\nlayout {7}[0-9a-f]{8}\n/,
+  );
+  expect(stdout).toMatch(/record {7}hash +\d+ B/);
+  const info = JSON.parse((await command('info', payload, '--json')).stdout);
+  expect(info.records.map(({ kind }: { kind: string }) => kind)).toContain('hash');
+  expect(info).not.toHaveProperty('ops');
 });
 
 test('train passes the options of a recipe on', async () => {
   const out = join(folder, 'options.ndiff');
   await command('train', 'hash', ...trainArgs, '--recipe', recipe('options'), '-o', out, '-q');
-  const { ops } = JSON.parse((await command('info', out, '--json')).stdout);
-  expect(ops[0]).toMatchObject({ kind: 'hash', coding: 'sign', block: 2 });
-  expect(ops[1]).toMatchObject({ kind: 'dense', bits: 8 });
+  const { ops } = JSON.parse((await command('info', out, '--base', base, '--json')).stdout);
+  expect(ops[0]).toMatchObject({ kind: 'hash', coding: 'levels', block: 2 });
+  expect(ops[1]).toMatchObject({ kind: 'dense' });
 });
 
 test('Ctrl-C stops training, says so, and leaves nothing', async () => {

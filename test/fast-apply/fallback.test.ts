@@ -10,7 +10,7 @@ const op: HashOp = {
   tensors: [{ tensor: 'weights', scale: 0.5 }],
   seed: 1,
   block: 1,
-  buckets: { coding: 'sign', values: Int8Array.of(1, -1, 1) },
+  buckets: { coding: 'levels', values: Int8Array.of(1, -1, 1) },
 };
 const expected = plainly([op], tensor, { startElement: 0, bytes: tensor.bytes });
 

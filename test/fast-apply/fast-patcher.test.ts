@@ -45,7 +45,6 @@ describe.each(dtypes)('createFastPatcher() on %s', (dtype) => {
     ops.push({
       kind: 'sparse',
       tensor: 'weights',
-      bits: 4,
       scale: 3,
       positions,
       levels: Int16Array.from(positions, () => 1 + (random() % 8)),
@@ -66,7 +65,7 @@ function hashOp(block: number, buckets: number): HashOp {
     tensors: [{ tensor: 'weights', scale: 2 }],
     seed: random(),
     block,
-    buckets: { coding: 'ternary', values },
+    buckets: { coding: 'levels', values },
   };
 }
 

@@ -16,7 +16,7 @@ function hashOp(block: number, buckets: Buckets, scale = 3): HashOp {
 
 function ternary(count: number): Buckets {
   const random = createRandom(count);
-  return { coding: 'ternary', values: Int8Array.from({ length: count }, () => (random() % 3) - 1) };
+  return { coding: 'levels', values: Int8Array.from({ length: count }, () => (random() % 3) - 1) };
 }
 
 test('allocate() gives zeros that stay where they are when more is allocated', () => {
@@ -72,7 +72,6 @@ test('patch() takes scales that payloads do not have as patchRange() does', () =
   const dense: Op = {
     kind: 'dense',
     tensor: 'weights',
-    bits: 8,
     scale: 0.3,
     levels: new Int8Array(500).fill(7),
   };

@@ -17,7 +17,7 @@ test.each(['float16', 'bfloat16'] as const)('rounding is that of patchRange() fo
   for (const scale of SCALES) {
     for (const level of [1, -1, 3, -7]) {
       const levels = new Int8Array(65_536).fill(level);
-      const op: DenseOp = { kind: 'dense', tensor: 'a', bits: 4, scale, levels };
+      const op: DenseOp = { kind: 'dense', tensor: 'a', scale, levels };
       const range = { startElement: 0, bytes };
       const found = inPlace(patcher, [op], { info, ...range });
       const expected = plainly([op], info, range);
@@ -35,20 +35,23 @@ function weights(count: number, nanAt?: number): Uint8Array {
   return new Uint8Array(bits.buffer);
 }
 
-function bucketsOf(coding: Buckets['coding']): Buckets {
-  if (coding === 'float')
-    return { coding, values: Float32Array.of(0, 0.5, -0, -1, 2 ** -140, 0, 1, -0.25, 3) };
-  const digits = coding === 'ternary' ? 3 : 2;
-  const values = Int8Array.from({ length: 101 }, () =>
-    digits === 3 ? (random() % 3) - 1 : 1 - 2 * (random() % 2),
-  );
-  return { coding, values };
+type Kind = 'float' | 'ternary' | 'sign' | 'any';
+
+function bucketsOf(kind: Kind): Buckets {
+  if (kind === 'float')
+    return { coding: kind, values: Float32Array.of(0, 0.5, -0, -1, 2 ** -140, 0, 1, -0.25, 3) };
+  const draw = {
+    ternary: () => (random() % 3) - 1,
+    sign: () => 1 - 2 * (random() % 2),
+    any: () => (random() % 255) - 127,
+  };
+  return { coding: 'levels', values: Int8Array.from({ length: 101 }, draw[kind]) };
 }
 
 describe.each([1, 2, 4, 8, 12, 16, 32])('blocks of %i', (block) => {
-  test.each(['float', 'ternary', 'sign'] as const)(
+  test.each(['float', 'ternary', 'sign', 'any'] as const)(
     'leave zeros and NaN as patchRange() does, %s',
-    (coding) => {
+    (kind) => {
       const dtype: DType = 'float32';
       const info: TensorInfo = { name: 'a', dtype, shape: [10_000] };
       for (const scale of [2 ** -149, 0.1, 2 ** 96].map(Math.fround)) {
@@ -57,7 +60,7 @@ describe.each([1, 2, 4, 8, 12, 16, 32])('blocks of %i', (block) => {
           tensors: [{ tensor: 'a', scale }],
           seed: random(),
           block,
-          buckets: bucketsOf(coding),
+          buckets: bucketsOf(kind),
         };
         for (const nanAt of [undefined, 0, 7, 500]) {
           for (const startElement of [0, 8 * block, 5]) {

@@ -32,9 +32,7 @@ export function elementBytes(dtype: DType, count: number): fc.Arbitrary<Uint8Arr
 function hashOpOn(info: TensorInfo): fc.Arbitrary<HashOp> {
   const tensor = { ...seededTensor(info.name, info.dtype, []), shape: info.shape };
   const codings =
-    DTYPES[info.dtype].kind === 'integer'
-      ? (['ternary', 'sign'] as const)
-      : (['float', 'ternary', 'sign'] as const);
+    DTYPES[info.dtype].kind === 'integer' ? (['levels'] as const) : (['float', 'levels'] as const);
   return fc
     .record({
       seed: fc.nat({ max: 0xffffffff }),

@@ -53,7 +53,11 @@ test('a hash op claims no more buckets than its tensors have weights', async () 
 
 test('a dense op on the largest tensor gives runs as long as they are asked for', async () => {
   const info = tensor(2 ** 32 - 1);
-  const record = new RecordForge([info]).tensors('w').scale('w', 1).levels(...Array(1_000).fill(0)).finish();
+  const record = new RecordForge([info])
+    .tensors('w')
+    .scale('w', 1)
+    .levels(...Array(1_000).fill(0))
+    .finish();
   const bytes = await memoryOf(() => {
     const [op] = new DiffReader(opened('dense', record), [info]).read(info, { start: 0, end: 1_000 });
     expect(op).toMatchObject({ kind: 'dense', scale: 1 });

@@ -35,12 +35,11 @@ async function payloadFor(model: tf.LayersModel) {
         tensors: [{ tensor: kernel.name, scale: 0.5 }],
         seed: 9,
         block: 4,
-        buckets: { coding: 'sign', values: Int8Array.from([1, -1, 1, 1, -1]) },
+        buckets: { coding: 'levels', values: Int8Array.from([1, -1, 1, 1, -1]) },
       },
       {
         kind: 'dense',
         tensor: bias.name,
-        bits: 4,
         scale: 0.25,
         levels: new Int8Array(bias.shape[0] as number).fill(3),
       },
