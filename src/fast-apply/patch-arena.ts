@@ -4,6 +4,7 @@ import {
   type HashOp,
   lowerBound,
   MAX_BLOCK,
+  MAX_SPARSE_LEVEL,
   type Op,
   patchRange,
   type SparseOp,
@@ -42,6 +43,8 @@ export function patchArena(arena: Arena, ops: readonly Op[], target: Target): vo
  */
 export function canPatch(op: Op, info: TensorInfo): boolean {
   const isInteger = DTYPES[info.dtype].kind === 'integer';
+  // Kernels add whole numbers of 32 bits; larger products are left to the modulus of plain arithmetic.
+  if (op.kind === 'sparse' && isInteger && op.scale * MAX_SPARSE_LEVEL >= 2 ** 31) return false;
   if (op.kind !== 'hash') return isScale(op.scale, isInteger);
   const { block, buckets, tensors } = op;
   const most = takesBytes(op, info) ? MAX_BYTE_BUCKETS : MAX_TABLE_BUCKETS;

@@ -1,10 +1,15 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { applyPayload, type Patcher, planApply } from '../../src/apply/index.js';
 import { createFastPatcher } from '../../src/fast-apply/index.js';
 import { openMemoryStore } from '../../src/model/index.js';
+import {
+  type DescribedModel,
+  goldenCases,
+  goldenFacts,
+  goldenModel,
+  goldenPayload,
+} from '../golden/facts.js';
 import { modelAndDiff } from '../payload/samples.js';
 import { cloneModel, expectSameModel, pack } from '../support.js';
 
@@ -45,33 +50,25 @@ test('planApply() and applyPayload() give the same with the fast patcher as with
   );
 });
 
-const accept = new URL('../golden/accept', import.meta.url).pathname;
+type Facts = Record<'base' | 'next', DescribedModel> & { payload: { ops: { tensors: unknown[] }[] } };
 
-test.each(readdirSync(accept))(
+test.each(goldenCases('accept'))(
   'golden payload "%s" makes next of base through the fast patcher',
   async (name) => {
-    const payload = new Uint8Array(readFileSync(join(accept, name, 'payload.ndiff')));
-    const facts = JSON.parse(readFileSync(join(accept, name, 'facts.json'), 'utf8'));
-    const modelOf = ({ tensors }: { tensors: { bytes: string }[] }) =>
-      cloneModel({
-        tensors: tensors.map((tensor) => ({ ...tensor, bytes: Buffer.from(tensor.bytes, 'hex') })) as never,
-      });
-    const model = modelOf(facts.base);
+    const { base, next } = goldenFacts<Facts>(`accept/${name}`);
+    const model = goldenModel(base);
+    const payload = goldenPayload(`accept/${name}`);
     const { fingerprint } = await applyPayload(openMemoryStore(model), payload, { patcher });
-    expect(fingerprint).toBe(facts.next.fingerprint);
-    expectSameModel(model, modelOf(facts.next));
+    expect(fingerprint).toBe(next.fingerprint);
+    expectSameModel(model, goldenModel(next));
   },
 );
 
 test('applyPayload() takes its chunks from the patcher and lets it patch them, before and while it writes', async () => {
-  const payload = new Uint8Array(readFileSync(join(accept, 'hash-float', 'payload.ndiff')));
-  const facts = JSON.parse(readFileSync(join(accept, 'hash-float', 'facts.json'), 'utf8'));
-  const tensors = facts.base.tensors.map((tensor: { bytes: string }) => ({
-    ...tensor,
-    bytes: new Uint8Array(Buffer.from(tensor.bytes, 'hex')),
-  }));
+  const { base, payload } = goldenFacts<Facts>('accept/hash-float');
   const counting = counted(patcher);
-  await applyPayload(openMemoryStore({ tensors }), payload, { patcher: counting });
+  const store = openMemoryStore(goldenModel(base));
+  await applyPayload(store, goldenPayload('accept/hash-float'), { patcher: counting });
   expect(counting.counts.allocations).toBe(2);
-  expect(counting.counts.patches).toBe(2 * facts.payload.ops[0].tensors.length);
+  expect(counting.counts.patches).toBe(2 * (payload.ops[0]?.tensors.length ?? 0));
 });

@@ -46,7 +46,7 @@ function modelByDefinition(model: Model): string {
   const ordered = [...model.tensors].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
   const hash = createHash('sha256').update('neural-diff model\n', 'ascii').update(uint32(ordered.length));
   for (const tensor of ordered) hash.update(tensorByDefinition(tensor));
-  return hash.digest('hex');
+  return hash.digest('hex').slice(0, 32);
 }
 
 const identify = async (model: Model): Promise<string> => hex(await fingerprint(openMemoryStore(model)));

@@ -34,7 +34,7 @@ test('fineTuneKey follows what the full fine-tune depends on, and nothing else',
   const same: Partial<TrainingJob>[] = [
     { kind: 'sparse', budget: 900 },
     { seed: 0, backend: 'wasm' },
-    { options: { epochs: 9, learningRate: 1, denseBits: 8, hash: { block: 2 }, distillation: false } },
+    { options: { epochs: 9, learningRate: 1, hash: { block: 2 }, distillation: false } },
   ];
   const other: Partial<TrainingJob>[] = [
     { base: 'v2' },
