@@ -17,7 +17,7 @@ export interface BitCoder {
  * @param value for an encoder: any whole number from 0 on, of which the lowest `width` bits are coded
  */
 export function codeWide(coder: BitCoder, width: number, value: number): number {
-  const high = width > 16 ? coder.raw(width - 16, Math.floor((value % 2 ** width) / 0x10000)) : 0;
-  const lowWidth = Math.min(16, width);
-  return high * 0x10000 + coder.raw(lowWidth, value % 2 ** lowWidth);
+  if (width <= 16) return coder.raw(width, value & ((1 << width) - 1));
+  const high = coder.raw(width - 16, (value >>> 16) & ((1 << (width - 16)) - 1));
+  return high * 0x10000 + coder.raw(16, value & 0xffff);
 }

@@ -56,6 +56,7 @@ export class MappedPositions {
 
   #codeLine({ levels, length, lineStep, step, firstLine, columns }: Slab, line: number): void {
     const late = firstLine + line < EARLY_LINES ? 0 : COLUMN_CLASSES * LINE_CLASSES;
+    const [coder, contexts] = [this.#coder, this.#elements];
     let changes = 0;
     this.#levels.startLine();
     for (let i = 0, at = line * lineStep; i < length; i++, at += step) {
@@ -64,7 +65,7 @@ export class MappedPositions {
       const isCertain = length > 1 && changes === 0 && i === length - 1;
       const column = columns[i] as number;
       const context = late + COLUMN_CLASSES * lineClass(changes, i) + columnClass(column);
-      if (!isCertain && this.#coder.bit(this.#elements, context, given === 0 ? 0 : 1) === 0) continue;
+      if (!isCertain && coder.bit(contexts, context, given === 0 ? 0 : 1) === 0) continue;
       levels[at] = this.#levels.code(given);
       columns[i] = Math.min(column + 1, 8);
       changes++;

@@ -29,7 +29,8 @@ export class NumberCoding {
     const size = above > 0xffffffff ? MAX_WIDTH : 31 - Math.clz32(above);
     let width = 0;
     while (width < MAX_WIDTH && this.#coder.bit(this.#contexts, width, width < size ? 1 : 0) === 1) width++;
-    const number = 2 ** width + codeWide(this.#coder, width, above) - 1;
+    const first = width < MAX_WIDTH ? (1 << width) >>> 0 : 2 ** MAX_WIDTH;
+    const number = first + codeWide(this.#coder, width, above) - 1;
     if (number > 0xffffffff) throw corrupt(`a number of ${number} is out of range`);
     return number;
   }

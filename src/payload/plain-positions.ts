@@ -29,7 +29,7 @@ export class PlainPositions {
    */
   code(from: number, bounds: { rice: number; elements: number }, next = 0): number {
     const { rice, elements } = bounds;
-    const unit = 2 ** rice;
+    const unit = (1 << rice) >>> 0;
     let position = from;
     for (;;) {
       if (position >= elements) return elements;
@@ -47,11 +47,11 @@ export class PlainPositions {
     const predicted = Math.min(PREDICTED, rice);
     let context = 1;
     for (let left = rice - 1; left >= rice - predicted; left--) {
-      const bit = this.#coder.bit(this.#contexts, context, Math.floor(remainder / 2 ** left) % 2);
+      const bit = this.#coder.bit(this.#contexts, context, (remainder >>> left) & 1);
       context = 2 * context + bit;
     }
-    const upper = context - 2 ** predicted;
+    const upper = context - (1 << predicted);
     const width = rice - predicted;
-    return upper * 2 ** width + codeWide(this.#coder, width, remainder);
+    return ((upper << width) >>> 0) + codeWide(this.#coder, width, remainder);
   }
 }
