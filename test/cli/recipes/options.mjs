@@ -2,7 +2,6 @@ export { data, loss, metrics } from './points.mjs';
 
 export const options = {
   epochs: 2,
-  denseBits: 8,
   fineTune: { epochs: 1 },
   hash: { coding: 'sign', block: 2 },
 };
