@@ -1,4 +1,4 @@
-import type { TrainingJob } from '../../src/recipe/index.js';
+import { DIFF_KINDS, type DiffKind, type TrainingJob } from '../../src/recipe/index.js';
 import { optionsOf, type TrainingFlags } from '../training.js';
 
 /** Flags that span the grid, each a list with commas. */
@@ -14,8 +14,6 @@ export interface Cell {
   /** A name that is safe on any disk: `hash-0.5pct-seed1.ndiff`. */
   readonly file: string;
 }
-
-const KINDS = ['sparse', 'hash'] as const;
 
 /**
  * Lists every combination of kinds, budgets and seeds, seeds outermost: jobs of one seed share a full fine-tune.
@@ -47,10 +45,10 @@ function listOf(name: string, text: string): string[] {
   throw new RangeError(`Cannot use ${name} "${text}": expected a list with commas`);
 }
 
-function kindOf(text: string): (typeof KINDS)[number] {
-  const kind = KINDS.find((known) => known === text);
+function kindOf(text: string): DiffKind {
+  const kind = DIFF_KINDS.find((known) => known === text);
   if (kind) return kind;
-  throw new RangeError(`Cannot use kind "${text}": expected one of ${KINDS.join(', ')}`);
+  throw new RangeError(`Cannot use kind "${text}": expected one of ${DIFF_KINDS.join(', ')}`);
 }
 
 function seedOf(text: string): number {
@@ -58,7 +56,8 @@ function seedOf(text: string): number {
   throw new RangeError(`Cannot use seed "${text}": expected a whole number from 0 to 2^32 - 1`);
 }
 
-function fileOf(kind: string, budget: string, seed: number): string {
+/** @returns the name of a job's payload file */
+export function fileOf(kind: string, budget: string, seed: number): string {
   const safe = budget.toLowerCase().replaceAll('%', 'pct').replaceAll(/\s+/g, '');
   return `${kind}-${safe}-seed${seed}.ndiff`;
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type ErrorFacts, hex, NeuralDiffError, openPayload } from '../../src/index.js';
 import { listFolder, openFolder, readPayload, writeInto } from '../../src/node/index.js';
+import type { DiffKind } from '../../src/recipe/index.js';
 import type { TrainedDiff } from '../../src/train/index.js';
 import type { Cell } from './grid.js';
 
@@ -32,7 +33,7 @@ export interface Settings {
 
 /** What a row says of its job. */
 export interface JobFacts {
-  readonly kind: 'sparse' | 'hash';
+  readonly kind: DiffKind;
   /** As the flag says. */
   readonly budget: string;
   readonly budgetBytes: number;

@@ -1,4 +1,5 @@
 export { importTraining } from './import-training.js';
+export { DIFF_KINDS, type DiffKind } from './kinds.js';
 export { type RecipeOptions, unknownOptions } from './options.js';
 export { loadRecipe, type Recipe, type RecipeData } from './recipe.js';
 export {

@@ -3,12 +3,13 @@ import { modelFolder, openFolder } from '../node/index.js';
 import type { Budget, FineTuned, StepReport, TrainDiffOptions, TrainedDiff } from '../train/index.js';
 import { guardRecipe, runRecipe } from './guard.js';
 import { importTraining, type TrainingRooms } from './import-training.js';
+import type { DiffKind } from './kinds.js';
 import { definedOnly, mergeOptions, type RecipeOptions } from './options.js';
 import { loadRecipe, loadRecipeData, type Recipe } from './recipe.js';
 
 /** A diff to train, as plain data that can be sent to a thread. */
 export interface TrainingJob {
-  readonly kind: 'sparse' | 'hash';
+  readonly kind: DiffKind;
   /** LayersModel folder, or the `model.json` in one. */
   readonly base: string;
   /** Path of the recipe module. */

@@ -10,10 +10,18 @@ export type Outcome =
   | { readonly status: 'trained'; readonly job: TrainingJob; readonly diff: SweptDiff }
   | { readonly status: 'failed'; readonly job: TrainingJob; readonly error: Error };
 
+/** Where full fine-tunes are kept; a Map will do. */
+export type FineTunes = Pick<Map<string, FineTuned>, 'get' | 'set'>;
+
 /** How jobs are run. */
 export interface TrainManyOptions {
   /** Jobs at once, each in a thread with a TensorFlow.js of its own; as many as the machine runs at once unless given. */
   readonly workers?: number | undefined;
+  /**
+   * Full fine-tunes by what they depend on, kept from call to call: those found are not trained again, those trained are
+   * added. What `set` throws ends the sweep.
+   */
+  readonly fineTunes?: FineTunes | undefined;
   /** Ends all threads at once; what has finished by then has been reported. */
   readonly signal?: AbortSignal | undefined;
   /**
@@ -86,7 +94,7 @@ class Sweep {
     this.#stop.signal.addEventListener('abort', () => this.#threads.close(), { once: true });
     try {
       await runTasks(
-        this.#groups().map((places) => this.#firstTask(places)),
+        this.#groups().flatMap((places) => this.#firstTasks(places)),
         atOnce,
       );
       return this.#outcomes;
@@ -98,17 +106,25 @@ class Sweep {
   /** @returns places of the jobs that begin with the same full fine-tune */
   #groups(): number[][] {
     const groups = new Map<string, number[]>();
-    for (const [place, job] of this.#jobs.entries()) {
-      const key = fineTuneKey(job);
+    for (const place of this.#jobs.keys()) {
+      const key = this.#keyOf(place);
       groups.set(key, [...(groups.get(key) ?? []), place]);
     }
     return [...groups.values()];
   }
 
-  /** A job that shares its full fine-tune with no other trains it in its own thread. */
-  #firstTask(places: readonly number[]): Task {
+  /** A job that shares its full fine-tune with no other, here or later, trains it in its own thread. */
+  #firstTasks(places: readonly number[]): Task[] {
+    const { fineTunes } = this.#options;
     const [place] = places as [number];
-    return places.length > 1 ? () => this.#trainFull(places) : () => this.#trainDiff(place);
+    const known = fineTunes?.get(this.#keyOf(place));
+    if (known) return places.map((of) => () => this.#trainDiff(of, known));
+    const isShared = places.length > 1 || fineTunes !== undefined;
+    return [isShared ? () => this.#trainFull(places) : () => this.#trainDiff(place)];
+  }
+
+  #keyOf(place: number): string {
+    return fineTuneKey(this.#jobs[place] as TrainingJob);
   }
 
   async #trainFull(places: readonly number[]): Promise<Task[]> {
@@ -118,6 +134,7 @@ class Sweep {
       for (const place of places) await this.#fail(place, full);
       return [];
     }
+    this.#options.fineTunes?.set(fineTuneKey(job), full);
     return places.map((place) => () => this.#trainDiff(place, full));
   }
 
