@@ -33,6 +33,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'output-exists': EXIT.usage,
   'no-space': EXIT.noSpace,
   'budget-impossible': EXIT.usage,
+  'gap-unreachable': EXIT.usage,
   'bad-data': EXIT.usage,
   'training-diverged': EXIT.internal,
   'recipe-unreadable': EXIT.usage,

@@ -1,4 +1,3 @@
-import { normalize } from 'node:path';
 import { importTraining, loadRecipe } from '../../src/recipe/index.js';
 import { type Outcome, trainMany } from '../../src/sweep/index.js';
 import { EXIT, summarise } from '../exit-codes.js';
@@ -11,9 +10,10 @@ import {
   printResult,
   remark,
 } from '../io.js';
-import { type Cell, type GridFlags, listCells } from '../sweep/grid.js';
+import { type GridFlags, listCells } from '../sweep/grid.js';
 import { SweepProgress } from '../sweep/progress.js';
-import { type JobFacts, type Row, SweepFolder } from '../sweep/results.js';
+import { SweepFolder } from '../sweep/results.js';
+import { factsOf, type PricedCell, rowOf, settingsOf } from '../sweep/rows.js';
 import { formatRows } from '../sweep/table.js';
 import { readBase } from '../training.js';
 
@@ -36,12 +36,8 @@ export async function runSweep(flags: SweepFlags, io: Io): Promise<number> {
   checkFlags(flags);
   const cells = listCells(flags);
   const base = await readBase(flags.base, io);
-  const { epochs, batchSize, learningRate, backend } = flags;
-  const settings = {
-    ...{ base: base.fingerprint, recipe: normalize(flags.recipe), backend },
-    ...{ epochs, batchSize, learningRate },
-  };
-  const folder = new SweepFolder(flags.out, settings, cells);
+  const about = { format: 'neural-diff sweep', settings: settingsOf(flags, base.fingerprint) } as const;
+  const folder = new SweepFolder(flags.out, about, cells);
   await folder.open(flags);
   await loadRecipe(flags.recipe);
   const { budgetBytes, checkSeed } = (await importTraining()).train;
@@ -62,15 +58,6 @@ function checkFlags({ workers, force, resume }: SweepFlags): void {
   if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1))
     throw new RangeError(`Cannot use ${workers} workers: expected a whole number of at least 1`);
   if (force && resume) throw new RangeError('Cannot sweep with --force and --resume: expected one of them');
-}
-
-/** A cell with what its budget comes to. */
-interface PricedCell extends Cell {
-  readonly budgetBytes: number;
-}
-
-function factsOf({ job, budgetBytes }: PricedCell): JobFacts {
-  return { kind: job.kind, budget: job.budget, budgetBytes, seed: job.seed };
 }
 
 /** @returns the exit statuses of the jobs that failed */
@@ -107,15 +94,6 @@ async function trainMissing(
   } finally {
     progress.finish();
   }
-}
-
-function rowOf(cell: PricedCell, outcome: Outcome): Row {
-  if (outcome.status === 'failed') {
-    const { code, message, facts } = summarise(outcome.error);
-    return { ...factsOf(cell), error: { code, message, ...(facts && { facts }) } };
-  }
-  const { payload, share, base, next, metrics } = outcome.diff;
-  return { ...factsOf(cell), file: cell.file, payloadBytes: payload.length, share, base, next, metrics };
 }
 
 function describe(outcome: Outcome): string {

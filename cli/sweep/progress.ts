@@ -1,11 +1,6 @@
 import type { StepReport } from '../../src/train/index.js';
 import { type CommonFlags, formatSeconds, type Io } from '../io.js';
-
-/** Milliseconds between two redraws on a terminal. */
-const REDRAW_MS = 100;
-
-/** Milliseconds between two lines in a log. */
-const LOG_MS = 10_000;
+import { StatusLine } from '../status-line.js';
 
 /** What a sweep is about to train. */
 export interface Plan {
@@ -15,13 +10,11 @@ export interface Plan {
   readonly fineTunes: number;
 }
 
-/** Shows on stderr how a sweep goes: one line redrawn on a terminal, a line now and then in a log. */
+/** Shows on stderr how a sweep goes: what runs, what ended, and what is left. */
 export class SweepProgress {
   readonly #io: Io;
-  readonly #quiet: boolean;
+  readonly #line: StatusLine;
   readonly #plan: Plan;
-  /** What runs, in words, by phase and the first place that it serves. */
-  readonly #running = new Map<string, string>();
   /** Steps of each job's diff so far. */
   readonly #stepsOfDiff: number[];
   readonly #ended = new Set<number>();
@@ -29,59 +22,45 @@ export class SweepProgress {
   readonly #stepsOf = new Map<StepReport['phase'], number>();
   readonly #done = { 'fine-tune': 0, diff: 0 };
   #started = Number.NaN;
-  #lastDrawn = Number.NEGATIVE_INFINITY;
 
   constructor(io: Io, flags: CommonFlags, plan: Plan) {
     this.#io = io;
-    this.#quiet = flags.quiet;
+    this.#line = new StatusLine(io, flags);
     this.#plan = plan;
     this.#stepsOfDiff = plan.jobs.map(() => 0);
   }
 
   /** Takes the report of a step that serves the jobs at some places. */
   step({ phase, step, steps }: StepReport, places: readonly number[]): void {
-    if (this.#quiet) return;
-    const now = this.#io.now();
-    if (Number.isNaN(this.#started)) this.#started = now;
+    if (Number.isNaN(this.#started)) this.#started = this.#io.now();
     this.#done[phase]++;
     this.#stepsOf.set(phase, steps);
     const [first] = places as [number];
     if (phase === 'diff') this.#stepsOfDiff[first] = step;
     const others = places.length > 1 ? ` and ${places.length - 1} more` : '';
     const name = `${this.#plan.jobs[first]}${others} ${phase}`;
-    if (step === steps) this.#running.delete(`${phase} ${first}`);
-    else this.#running.set(`${phase} ${first}`, `${name} ${step}/${steps}`);
-    if (now - this.#lastDrawn >= (this.#io.isTerminal ? REDRAW_MS : LOG_MS)) this.#draw(now);
+    this.#line.step(`${phase} ${first}`, { name, step, steps }, (running) => this.#write(running));
   }
 
   /** Says how a job ended. */
   end(place: number, how: string): void {
-    const name = this.#plan.jobs[place] as string;
     this.#ended.add(place);
-    for (const phase of ['fine-tune', 'diff']) this.#running.delete(`${phase} ${place}`);
-    if (this.#quiet) return;
-    this.#io.err(`${this.#clear()}${this.#count()}  ${name}: ${how}\n`);
+    this.#line.end([`fine-tune ${place}`, `diff ${place}`]);
+    this.#line.say(`${this.#count()}  ${this.#plan.jobs[place]}: ${how}`);
   }
 
   /** Leaves the terminal's line to others. */
   finish(): void {
-    if (!this.#quiet && this.#io.isTerminal) this.#io.err(this.#clear());
+    this.#line.finish();
   }
 
-  #draw(now: number): void {
-    this.#lastDrawn = now;
-    const left = this.#secondsLeft(now);
-    const parts = [this.#count(), ...this.#running.values()];
-    if (left !== undefined) parts.push(`${formatSeconds(left)} left`);
-    this.#io.err(`${this.#clear()}${parts.join('  ')}${this.#io.isTerminal ? '' : '\n'}`);
+  #write(running: readonly string[]): string[] {
+    const left = this.#secondsLeft(this.#io.now());
+    return [this.#count(), ...running, ...(left === undefined ? [] : [`${formatSeconds(left)} left`])];
   }
 
   #count(): string {
     return `${this.#ended.size}/${this.#plan.jobs.length} ended`;
-  }
-
-  #clear(): string {
-    return this.#io.isTerminal ? '\r\u001b[2K' : '';
   }
 
   /** Steps to come at the pace so far; unknown until a run of each phase was seen. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type ErrorFacts, hex, NeuralDiffError, openPayload } from '../../src/index.js';
-import { listFolder, openFolder, readPayload, writeInto } from '../../src/node/index.js';
+import { listFolder, openFolder, readPayload, removeFrom, writeInto } from '../../src/node/index.js';
 import type { DiffKind } from '../../src/recipe/index.js';
 import type { TrainedDiff } from '../../src/train/index.js';
 import type { Cell } from './grid.js';
@@ -10,7 +10,7 @@ export const RESULTS_FILE = 'results.json';
 
 /** What `results.json` holds; docs/RECIPES.md describes it. */
 export interface Results {
-  readonly format: 'neural-diff sweep';
+  readonly format: 'neural-diff sweep' | 'neural-diff search';
   readonly version: 1;
   readonly settings: Settings;
   /**
@@ -62,17 +62,17 @@ export interface FailedRow extends JobFacts {
 
 export type Row = TrainedRow | FailedRow;
 
-/** The output folder of a sweep: payloads, and the document that lists them. */
+/** The output folder of a sweep, or the work folder of a search: payloads, and the document that lists them. */
 export class SweepFolder {
   readonly #path: string;
-  readonly #settings: Settings;
+  readonly #about: Pick<Results, 'format' | 'settings'>;
   readonly #cells: readonly Cell[];
   readonly #rows = new Map<string, Row>();
-  #others: readonly Row[] = [];
 
-  constructor(path: string, settings: Settings, cells: readonly Cell[]) {
+  /** @param cells the grid; none for a search, whose rows stand in the order in which they are kept */
+  constructor(path: string, about: Pick<Results, 'format' | 'settings'>, cells: readonly Cell[]) {
     this.#path = path;
-    this.#settings = settings;
+    this.#about = about;
     this.#cells = cells;
   }
 
@@ -83,14 +83,26 @@ export class SweepFolder {
 
   /** The document as it stands. */
   get results(): Results {
-    const rows = [...this.rows, ...this.#others];
-    return { format: 'neural-diff sweep', version: 1, settings: this.#settings, rows };
+    const inGrid = new Set(this.#cells.map(({ file }) => file));
+    const others = [...this.#rows].filter(([file]) => !inGrid.has(file)).map(([, row]) => row);
+    const { format, settings } = this.#about;
+    return { format, version: 1, settings, rows: [...this.rows, ...others] };
+  }
+
+  /** @returns the row of a payload that is there */
+  find(file: string): TrainedRow | undefined {
+    const row = this.#rows.get(file);
+    return row && 'file' in row ? row : undefined;
   }
 
   /** @returns whether the cell has its payload */
   has(cell: Cell): boolean {
-    const row = this.#rows.get(cell.file);
-    return row !== undefined && 'file' in row;
+    return this.find(cell.file) !== undefined;
+  }
+
+  /** @returns the payload of a row */
+  payload(file: string): Promise<Uint8Array> {
+    return readPayload(join(this.#path, file));
   }
 
   /**
@@ -109,7 +121,6 @@ export class SweepFolder {
     const earlier = names.has(RESULTS_FILE) ? await this.#readResults() : [];
     const kept = earlier.filter((row) => 'file' in row && names.has(row.file)) as TrainedRow[];
     for (const row of kept) await this.#takeUp(row);
-    this.#others = kept.filter(({ file }) => !this.#cells.some((cell) => cell.file === file));
   }
 
   /** Keeps a row, after its payload if it has one. */
@@ -120,26 +131,32 @@ export class SweepFolder {
     await writeInto(this.#path, RESULTS_FILE, new TextEncoder().encode(text));
   }
 
+  /** Removes what is listed and the list, and the folder unless it holds something else. */
+  async remove(): Promise<void> {
+    await removeFrom(this.#path, [...this.#rows.keys(), RESULTS_FILE]);
+  }
+
   async #readResults(): Promise<readonly Row[]> {
     const folder = await openFolder(this.#path);
     const bytes = new Uint8Array(await folder.size(RESULTS_FILE));
     await folder.readInto(RESULTS_FILE, 0, bytes).finally(() => folder.close());
-    const results = parse(new TextDecoder().decode(bytes));
+    const { format, settings } = this.#about;
+    const results = parse(new TextDecoder().decode(bytes), format);
     if (results === undefined)
-      throw this.#cannotResume(`expected the results of a sweep in "${RESULTS_FILE}"`);
-    const differing = Object.keys({ ...results.settings, ...this.#settings }).find((name) => {
+      throw this.#cannotResume(`expected the results of a ${format.replace(/.* /, '')} in "${RESULTS_FILE}"`);
+    const differing = Object.keys({ ...results.settings, ...settings }).find((name) => {
       const key = name as keyof Settings;
-      return results.settings[key] !== this.#settings[key];
+      return results.settings[key] !== settings[key];
     }) as keyof Settings | undefined;
     if (differing) {
-      const [then, now] = [results.settings[differing], this.#settings[differing]].map(String);
+      const [then, now] = [results.settings[differing], settings[differing]].map(String);
       throw this.#cannotResume(`it was made with ${differing} ${then}, expected ${now}`);
     }
     return results.rows;
   }
 
   async #takeUp(row: TrainedRow): Promise<void> {
-    const { header } = await openPayload(await readPayload(join(this.#path, row.file)));
+    const { header } = await openPayload(await this.payload(row.file));
     if (hex(header.next) !== row.next)
       throw this.#cannotResume(`"${row.file}" is not the payload of its row in "${RESULTS_FILE}"`);
     this.#rows.set(row.file, row);
@@ -154,10 +171,10 @@ export class SweepFolder {
 }
 
 /** @returns the document, or nothing when it is something else; its payloads are checked when they are taken up */
-function parse(text: string): Results | undefined {
+function parse(text: string, format: Results['format']): Results | undefined {
   try {
     const json: Partial<Results> | null = JSON.parse(text);
-    if (json?.format !== 'neural-diff sweep' || json.version !== 1) return undefined;
+    if (json?.format !== format || json.version !== 1) return undefined;
     const { settings, rows } = json;
     const isMap = (value: unknown): boolean => typeof value === 'object' && value !== null;
     return isMap(settings) && Array.isArray(rows) && rows.every(isMap) ? (json as Results) : undefined;

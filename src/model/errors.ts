@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'output-exists'
   | 'no-space'
   | 'budget-impossible'
+  | 'gap-unreachable'
   | 'bad-data'
   | 'training-diverged'
   | 'recipe-unreadable'

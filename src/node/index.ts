@@ -1,5 +1,5 @@
 export { type FolderOptions, openFolder } from './folder.js';
 export { modelFolder, openModel } from './open-model.js';
 export { checkOutput, type OutputOptions, writeCopy, writeOutput } from './output.js';
-export { listFolder, writeInto } from './output-folder.js';
+export { listFolder, removeFrom, writeInto } from './output-folder.js';
 export { readPayload } from './read-payload.js';

@@ -1,4 +1,4 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withFileErrors } from './file-errors.js';
 import { checkOutput, writeOutput } from './output.js';
@@ -33,4 +33,19 @@ export async function writeInto(folder: string, name: string, bytes: Uint8Array)
     });
   });
   await writeOutput(join(folder, name), bytes, { force: true });
+}
+
+/**
+ * Removes files of a folder that are there, and the folder when it is empty then.
+ *
+ * @param names in the folder itself
+ * @throws NeuralDiffError `file-unreadable`
+ */
+export async function removeFrom(folder: string, names: readonly string[]): Promise<void> {
+  await withFileErrors(`Cannot remove "${folder}"`, async () => {
+    for (const name of names) await rm(join(folder, name), { force: true });
+    await rmdir(folder).catch((error) => {
+      if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(error.code)) throw error;
+    });
+  });
 }

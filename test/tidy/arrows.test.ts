@@ -15,8 +15,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   node: ['model', 'payload'],
   recipe: ['model', 'tfjs', 'train', 'sparse-diff', 'hash-diff', 'node'],
   sweep: ['model', 'train', 'recipe'],
+  search: ['model', 'train', 'node', 'recipe', 'sweep'],
   src: ['model', 'payload'],
-  cli: ['src', 'train', 'apply', 'fast-apply', 'node', 'recipe', 'sweep'],
+  cli: ['src', 'train', 'apply', 'fast-apply', 'node', 'recipe', 'sweep', 'search'],
 };
 
 /** The rooms through which each outside package comes in. */
