@@ -7,6 +7,8 @@ import { runTrain, type TrainFlags } from './commands/train.js';
 import { runVerify, type VerifyFlags } from './commands/verify.js';
 import { EXIT, summarise, UsageError } from './exit-codes.js';
 import { Interrupted, type Io } from './io.js';
+import { isSearch, KIND_CHOICES, type SearchFlags, withSearch } from './search/flags.js';
+import { runSearch } from './search/run-search.js';
 
 /**
  * Runs one command line.
@@ -50,28 +52,31 @@ function commandLine(args: readonly string[], io: Io, ended: { status: number })
       'Exit status: 0 done or already current, 1 internal, 2 usage, 3 wrong base, 6 corrupt payload, 7 no space',
     )
     .wrap(110);
-  addTrain(parser, io);
+  addTrain(parser, io, ended);
   addSweep(parser, io, ended);
   addApply(parser, io);
   addReaders(parser, io);
   return parser;
 }
 
-function addTrain(parser: Argv, io: Io): void {
+function addTrain(parser: Argv, io: Io, ended: { status: number }): void {
   parser.command(
     'train <kind>',
-    'Train a diff of a model by a recipe, within a budget of bytes',
+    'Train a diff of a model by a recipe, within a budget of bytes or as small as a gap allows',
     (y) =>
-      withTraining(withOutput(y, 'Payload file to write'))
-        .positional('kind', { choices: ['sparse', 'hash'] as const, demandOption: true })
-        .option('budget', {
-          type: 'string',
+      withSearch(withTraining(withOutput(y, 'Payload file to write')))
+        .positional('kind', {
+          choices: KIND_CHOICES,
           demandOption: true,
-          describe: 'Most bytes of the payload: 0.7%, 20kB, 20000',
+          describe: 'Kind of diff; auto takes the best on validation data',
         })
         .option('seed', { type: 'number', default: 0, describe: 'Take another for every update' })
         .example('$0 train hash --base models/v1 --recipe recipe.mjs --budget 0.5% --seed 7 -o v2.ndiff', ''),
-    (flags) => runTrain(flags as unknown as TrainFlags, io),
+    async (flags) => {
+      const searchFlags = flags as unknown as SearchFlags;
+      if (isSearch(searchFlags)) ended.status = await runSearch(searchFlags, io);
+      else await runTrain(flags as unknown as TrainFlags, io);
+    },
   );
 }
 

@@ -1,13 +1,14 @@
 import { checkOutput, writeOutput } from '../../src/node/index.js';
-import { importTraining, loadRecipe, trainByRecipe } from '../../src/recipe/index.js';
+import { type DiffKind, importTraining, loadRecipe, trainByRecipe } from '../../src/recipe/index.js';
 import type { TrainedDiff } from '../../src/train/index.js';
-import { type CommonFlags, formatBytes, formatShare, type Io, printResult, remark } from '../io.js';
+import { type CommonFlags, formatShare, type Io, printResult, remark } from '../io.js';
 import { TrainingProgress } from '../progress.js';
+import { describeTrained } from '../trained.js';
 import { optionsOf, readBase, type TrainingFlags } from '../training.js';
 
 /** Flags of `neural-diff train`. */
 export interface TrainFlags extends CommonFlags, TrainingFlags {
-  readonly kind: 'sparse' | 'hash';
+  readonly kind: DiffKind;
   readonly budget: string;
   readonly out: string;
   readonly force: boolean;
@@ -54,16 +55,7 @@ export async function runTrain(flags: TrainFlags, io: Io): Promise<void> {
 function printTrained(trained: TrainedDiff, flags: TrainFlags, io: Io): void {
   const { payload, share, metrics, base, next } = trained;
   const json = { kind: flags.kind, out: flags.out, payloadBytes: payload.length, share, base, next, metrics };
-  const names = Object.keys(metrics.diff);
-  const lines = [
-    `payload  ${formatBytes(payload.length)}, ${formatShare(share)} of the float32 model`,
-    `base     ${base}`,
-    `next     ${next}`,
-    ...names.map(
-      (name) =>
-        `${name}: ${(['base', 'full', 'diff'] as const).map((who) => `${who} ${metrics[who][name]?.toFixed(4)}`).join('  ')}`,
-    ),
-  ];
+  const lines = describeTrained({ ...trained, payloadBytes: payload.length });
   printResult(io, flags, { json, lines });
   remark(io, flags, `wrote ${flags.out}`);
 }

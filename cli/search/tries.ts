@@ -1,0 +1,66 @@
+import type { Goal, Metric, Try } from '../../src/search/index.js';
+import { meetsGap } from '../../src/search/index.js';
+import { summarise } from '../exit-codes.js';
+import { formatShare } from '../io.js';
+import { align } from '../sweep/table.js';
+
+/** Tries of a search, and what it takes to judge them. */
+export interface Judged {
+  readonly goal: Goal;
+  readonly metric: Metric | undefined;
+  readonly tries: readonly Try[];
+  /** By what was planned; nothing when none will do. */
+  readonly winner?: Try | undefined;
+}
+
+/** @returns what a try came to: the winner, good or not good enough, failed */
+export function verdictOf(one: Try, { goal, winner }: Omit<Judged, 'tries'>): string {
+  if (one.diff === undefined) return 'failed';
+  if (winner?.kind === one.kind && winner.budgetBytes === one.budgetBytes) {
+    return goal.type === 'best' ? 'best' : 'smallest';
+  }
+  if (goal.type === 'best') return 'tried';
+  return meetsGap(one, goal.maxGap) ? 'meets' : 'misses';
+}
+
+/** @returns the tries for programs */
+export function listTries(judged: Judged) {
+  return judged.tries.map((one) => {
+    const { kind, budgetBytes, gap, diff, error } = one;
+    const verdict = verdictOf(one, judged);
+    if (diff === undefined) {
+      const { code, message } = summarise(error);
+      return { kind, budgetBytes, verdict, error: { code, message } };
+    }
+    const { payloadBytes, share, metrics } = diff;
+    return { kind, budgetBytes, payloadBytes, share, metrics: metrics.diff, gap, verdict };
+  });
+}
+
+/** @returns the tries for people: a table, then what failed and why */
+export function formatTries(judged: Judged): string[] {
+  const { metric, tries } = judged;
+  const name = metric?.name ?? 'metric';
+  const cells = tries.flatMap((one) => {
+    const { kind, budgetBytes, gap, diff } = one;
+    if (diff === undefined) return [];
+    const value = diff.metrics.diff[name]?.toFixed(4) ?? '';
+    const sizes = [String(budgetBytes), String(diff.payloadBytes), formatShare(diff.share)];
+    return [[kind, ...sizes, value, formatGap(gap), verdictOf(one, judged)]];
+  });
+  const failed = tries.flatMap(({ kind, budgetBytes, error }) =>
+    error ? [`failed: ${kind} ${budgetBytes}: ${error.message}`] : [],
+  );
+  return [...align([['kind', 'budget', 'bytes', 'share', name, 'gap', 'verdict'], ...cells]), ...failed];
+}
+
+/** @returns what to say of a try as soon as it has ended */
+export function describeTry(one: Try, metric: Metric): string {
+  if (one.diff === undefined) return `failed: ${one.error?.message}`;
+  const value = one.diff.metrics.diff[metric.name]?.toFixed(4);
+  return `${one.diff.payloadBytes} bytes, ${metric.name} ${value}, gap ${formatGap(one.gap)}`;
+}
+
+function formatGap(gap: number): string {
+  return gap.toFixed(4);
+}

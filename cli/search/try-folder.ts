@@ -1,0 +1,32 @@
+import type { DiffKind, TrainingJob } from '../../src/recipe/index.js';
+import type { PlannedTry, Search, TryStore } from '../../src/search/index.js';
+import { fileOf } from '../sweep/grid.js';
+import type { SweepFolder } from '../sweep/results.js';
+import { type PricedCell, rowOf } from '../sweep/rows.js';
+
+/**
+ * Keeps the tries of a search in a folder, as a sweep keeps its jobs.
+ *
+ * @param job what all tries share
+ */
+export function keepTriesIn(
+  folder: SweepFolder,
+  job: Search['job'] & Required<Pick<TrainingJob, 'seed'>>,
+): TryStore {
+  const cellOf = ({ kind, budgetBytes }: PlannedTry<DiffKind>): PricedCell => {
+    const budget = String(budgetBytes);
+    const seed = job.seed as number;
+    return { job: { ...job, seed, kind, budget }, file: fileOf(kind, budget, seed), budgetBytes };
+  };
+  return {
+    async find(planned) {
+      return folder.find(cellOf(planned).file);
+    },
+    async keep(planned, outcome) {
+      const cell = cellOf(planned);
+      const payload = outcome.status === 'trained' ? outcome.diff.payload : undefined;
+      await folder.keep(cell, rowOf(cell, outcome), payload);
+    },
+    payload: (planned) => folder.payload(cellOf(planned).file),
+  };
+}
