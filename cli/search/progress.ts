@@ -50,7 +50,9 @@ export class SearchProgress {
     const name = nameOf(ended);
     this.#ended.set(name, ended);
     this.#line.end([name]);
-    this.#line.say(`${this.#count()}  ${name}: ${describeTry(ended, metric)}${ended.isKept ? ' (kept)' : ''}  ${this.#time()}`);
+    this.#line.say(
+      `${this.#count()}  ${name}: ${describeTry(ended, metric)}${ended.isKept ? ' (kept)' : ''}  ${this.#time()}`,
+    );
   }
 
   /** Leaves the terminal's line to others. */

@@ -57,7 +57,7 @@ export function meetsGap({ gap }: { readonly gap: number }, maxGap: number): boo
  *
  * For the smallest diff, budgets go down (or up) in strides that double until one will do and one will not; then the gap
  * between these two is halved, in log bytes. A kind that misses at a budget where another one does is not tried again:
- * it needs more bytes. When tries run short, the kind that was nearest goes on alone.
+ * it needs more bytes; nor is one that misses and fills no larger budget. When tries run short, the kind that was nearest goes on alone.
  *
  * @returns the next round, all of one budget; nothing when the search is over
  */
@@ -128,11 +128,20 @@ function kindsLeft<K extends string>(
   { maxGap }: SmallestGoal,
 ): readonly K[] {
   let left = kinds;
-  for (const round of rounds) {
+  let isFound = false;
+  for (const [i, round] of rounds.entries()) {
     const good = round.filter((one) => meetsGap(one, maxGap));
-    left = sorted(good.length > 0 ? good : round, byGap).map(({ kind }) => kind);
+    isFound ||= good.length > 0;
+    const growing = isFound ? round : round.filter((one) => !isFull(one, rounds[i - 1]));
+    left = sorted(good.length > 0 ? good : growing, byGap).map(({ kind }) => kind);
   }
   return left;
+}
+
+/** A diff that takes no more bytes than with a smaller budget changes all that its kind can. */
+function isFull({ kind, payloadBytes = 0 }: EndedTry, before: readonly EndedTry[] = []): boolean {
+  const bytes = before.find((one) => one.kind === kind)?.payloadBytes;
+  return bytes !== undefined && payloadBytes > 0 && payloadBytes <= bytes;
 }
 
 /** What the rounds so far say of the budget that is needed. */

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
+import { expect } from 'vitest';
 import { modelFiles, useBackend } from '../../src/tfjs/index.js';
 
 /** How a command ended. */
@@ -35,6 +36,13 @@ export function start(args: readonly string[]): { child: ChildProcess; outcome: 
 
 /** Runs the real program to its end. */
 export const command = (...args: string[]): Promise<Outcome> => start(args).outcome;
+
+/** Expects a command to be refused with exit status 2, a code and words of the message. */
+export async function expectRefusal(outcome: Promise<Outcome>, code: string, message: string): Promise<void> {
+  const { status, stdout } = await outcome;
+  expect([status, JSON.parse(stdout).error.code]).toEqual([2, code]);
+  expect(JSON.parse(stdout).error.message).toContain(message);
+}
 
 /** @returns a new folder for a test's files */
 export const scratch = (): string => mkdtempSync(join(tmpdir(), 'neural-diff-cli-'));

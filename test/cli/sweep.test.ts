@@ -1,7 +1,7 @@
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { command, type Outcome, recipe, scratch, start, writeModel } from './command.js';
+import { command, expectRefusal, type Outcome, recipe, scratch, start, writeModel } from './command.js';
 
 const folder = scratch();
 const at = (...names: string[]): string => join(folder, ...names);
@@ -19,12 +19,6 @@ const moody = (out: string, seeds: string, ...more: string[]) =>
   sweep(out, '--recipe', recipe('moody'), '--kinds', 'hash', '--seeds', seeds, ...more);
 
 const resultsOf = (out: string) => JSON.parse(readFileSync(at(out, 'results.json'), 'utf8'));
-
-async function expectRefusal(outcome: Promise<Outcome>, code: string, message: string): Promise<void> {
-  const { status, stdout } = await outcome;
-  expect([status, JSON.parse(stdout).error.code]).toEqual([2, code]);
-  expect(JSON.parse(stdout).error.message).toContain(message);
-}
 
 let first: Outcome;
 

@@ -62,6 +62,20 @@ test('nextTries strides up to the most, and ends there', () => {
   expect(budgets(play({ kinds: ['hash'], goal: GOAL }, () => 1))).toEqual([10_000, 20_000, 80_000, 200_000]);
 });
 
+test('nextTries goes on without a kind that fills no larger budget', () => {
+  const full = { kind: 'hash', payloadBytes: 9000, gap: 0.5 };
+  const ended = [
+    { ...full, budgetBytes: 10_000 },
+    { kind: 'sparse', budgetBytes: 10_000, payloadBytes: 10_000, gap: 0.6 },
+    { ...full, budgetBytes: 20_000 },
+    { kind: 'sparse', budgetBytes: 20_000, payloadBytes: 20_000, gap: 0.6 },
+  ];
+  const kinds = ['hash', 'sparse'];
+  expect(nextTries({ kinds, goal: GOAL, ended })).toEqual([{ kind: 'sparse', budgetBytes: 80_000 }]);
+  const alone = ended.filter(({ kind }) => kind === 'hash');
+  expect(nextTries({ kinds: ['hash'], goal: GOAL, ended: alone })).toEqual([]);
+});
+
 test('nextTries goes on without a kind that misses where another does not', () => {
   const ended = play({ kinds: ['hash', 'sparse'], goal: GOAL }, (planned) =>
     from(planned.kind === 'hash' ? 6000 : 15_000)(planned),

@@ -70,6 +70,22 @@ test.each([1, 2, 3])(
   },
 );
 
+test('trainMany keeps full fine-tunes for later calls, and ends when one is refused', async () => {
+  const fineTunes: SweepRoom.FineTunes = new Map();
+  const phases: StepReport['phase'][] = [];
+  const onStep = ({ phase }: StepReport): void => void phases.push(phase);
+  const outcomes = [
+    ...(await trainMany([job()], { fineTunes, onStep })),
+    ...(await trainMany([job({ kind: 'sparse' })], { fineTunes, onStep })),
+  ];
+  expect(outcomes.map(summary)).toEqual(alone.slice(0, 2));
+  expect(phases.filter((phase) => phase === 'fine-tune').length).toBe(24);
+  const set = (): never => {
+    throw new Error('not this one');
+  };
+  await expect(trainMany([job()], { fineTunes: { get: () => undefined, set } })).rejects.toThrow('not this');
+});
+
 test('trainMany hands metrics, share and fingerprints over', () => {
   const diff = diffOf(first);
   const { payload, share, metrics, base: from, next } = diff;

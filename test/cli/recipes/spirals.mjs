@@ -14,4 +14,9 @@ export function data({ tf, seed }) {
 
 export const loss = 'categoricalCrossentropy';
 export const metrics = ['accuracy'];
-export const options = { epochs: 6, learningRate: 0.02, fineTune: { epochs: 10, learningRate: 0.02 }, hash: { block: 1 } };
+export const options = {
+  epochs: 6,
+  learningRate: 0.02,
+  fineTune: { epochs: 10, learningRate: 0.02 },
+  hash: { block: 1 },
+};
