@@ -120,6 +120,15 @@ test('a search finds a budget within the precision of the smallest that will do,
   );
 });
 
+test('a search of one kind takes at most 7 tries with default limits, 5 near its start', () => {
+  const goal = { ...GOAL, leastBytes: 500, startBytes: 5000, mostBytes: 100_000 };
+  const tries = (threshold: number) => play({ kinds: ['hash'], goal }, from(threshold)).length;
+  const thresholds = Array.from({ length: 500 }, (_, i) => 500 * 200 ** (i / 500));
+  expect(Math.max(...thresholds.map(tries))).toBe(7);
+  const near = thresholds.filter((bytes) => bytes > 2500 && bytes < 10_000);
+  expect(Math.max(...near.map(tries))).toBe(5);
+});
+
 test('a search of two kinds finds the better one, given tries', () => {
   const thresholds = fc.tuple(
     fc.integer({ min: 1000, max: 200_000 }),
