@@ -1,7 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 /** Tests and examples import the package by name; under test these names mean the sources. */
-const rooms = ['sparse-diff', 'hash-diff', 'train', 'sweep', 'search', 'apply', 'fast-apply', 'tfjs', 'node'];
+const rooms = [
+  ...['sparse-diff', 'hash-diff', 'train', 'sweep', 'search', 'chain', 'apply', 'fast-apply', 'tfjs', 'node'],
+];
 const source = (path: string) => new URL(`./src/${path}`, import.meta.url).pathname;
 const alias = [
   ...rooms.map((room) => ({ find: `neural-diff/${room}`, replacement: source(`${room}/index.ts`) })),

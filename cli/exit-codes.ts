@@ -19,6 +19,8 @@ export const EXIT = {
 export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'wrong-base': EXIT.wrongBase,
   'wrong-layout': EXIT.wrongBase,
+  'broken-chain': EXIT.wrongBase,
+  'no-route': EXIT.wrongBase,
   'not-a-payload': EXIT.corruptPayload,
   'unsupported-version': EXIT.corruptPayload,
   'corrupt-payload': EXIT.corruptPayload,

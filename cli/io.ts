@@ -55,6 +55,12 @@ export function formatSeconds(seconds: number): string {
   return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
+/** @returns the cells of each line, columns as wide as their widest cell, to the right */
+export function alignColumns(lines: readonly (readonly string[])[]): string[] {
+  const widths = (lines[0] ?? []).map((_, i) => Math.max(...lines.map((line) => (line[i] ?? '').length)));
+  return lines.map((line) => line.map((cell, i) => cell.padStart(widths[i] as number)).join('  '));
+}
+
 /** Thrown when Ctrl-C stops a command that leaves something: it says what. */
 export class Interrupted extends Error {
   override readonly name = 'AbortError';

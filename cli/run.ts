@@ -1,7 +1,10 @@
 import yargs, { type Argv } from 'yargs';
 import { type ApplyFlags, runApply } from './commands/apply.js';
+import { type ComposeFlags, runCompose } from './commands/compose.js';
 import { type FingerprintFlags, runFingerprint } from './commands/fingerprint.js';
 import { type InfoFlags, runInfo } from './commands/info.js';
+import { type PlanFlags, runPlan } from './commands/plan.js';
+import { type ReverseFlags, runReverse } from './commands/reverse.js';
 import { runSweep, type SweepFlags } from './commands/sweep.js';
 import { runTrain, type TrainFlags } from './commands/train.js';
 import { runVerify, type VerifyFlags } from './commands/verify.js';
@@ -42,7 +45,7 @@ function commandLine(args: readonly string[], io: Io, ended: { status: number })
     .demandCommand(1, 'Expected a command')
     .strict()
     .recommendCommands()
-    .parserConfiguration({ 'duplicate-arguments-array': false })
+    .middleware(keepLast, true)
     .exitProcess(false)
     .fail((message, error) => {
       throw error ?? new UsageError(message);
@@ -55,8 +58,18 @@ function commandLine(args: readonly string[], io: Io, ended: { status: number })
   addTrain(parser, io, ended);
   addSweep(parser, io, ended);
   addApply(parser, io);
+  addSequences(parser, io);
   addReaders(parser, io);
   return parser;
+}
+
+/** Arguments of which there may be several. */
+const LISTS: readonly string[] = ['_', 'payloads', 'chain'];
+
+/** Flags given again replace those before. */
+function keepLast(given: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(given))
+    if (Array.isArray(value) && !LISTS.includes(name)) given[name] = value.at(-1);
 }
 
 function addTrain(parser: Argv, io: Io, ended: { status: number }): void {
@@ -70,8 +83,12 @@ function addTrain(parser: Argv, io: Io, ended: { status: number }): void {
           demandOption: true,
           describe: 'Kind of diff; auto takes the best on validation data',
         })
-        .option('seed', { type: 'number', default: 0, describe: 'Take another for every update' })
-        .example('$0 train hash --base models/v1 --recipe recipe.mjs --budget 0.5% --seed 7 -o v2.ndiff', ''),
+        .option('seed', { type: 'number', describe: 'By default one of its own for every base' })
+        .example('$0 train hash --base models/v1 --recipe recipe.mjs --budget 0.5% --seed 7 -o v2.ndiff', '')
+        .example(
+          '$0 train hash --base models/v1 --chain v2.ndiff --recipe recipe.mjs --budget 0.5% -o v3.ndiff',
+          '',
+        ),
     async (flags) => {
       const searchFlags = flags as unknown as SearchFlags;
       if (isSearch(searchFlags)) ended.status = await runSearch(searchFlags, io);
@@ -88,7 +105,10 @@ function addSweep(parser: Argv, io: Io, ended: { status: number }): void {
       withTraining(withOutput(y, 'Folder for payloads and results.json'))
         .option('kinds', { type: 'string', demandOption: true, describe: 'hash, sparse, or hash,sparse' })
         .option('budgets', { type: 'string', demandOption: true, describe: 'Budgets with commas between' })
-        .option('seeds', { type: 'string', default: '0', describe: 'Seeds with commas between' })
+        .option('seeds', {
+          type: 'string',
+          describe: 'Seeds with commas between; by default one of its own for every base',
+        })
         .option('workers', { type: 'number', describe: 'Diffs at once; by default one a processor' })
         .option('resume', {
           type: 'boolean',
@@ -117,6 +137,70 @@ function addApply(parser: Argv, io: Io): void {
         .example('$0 apply models/v1 v2.ndiff -o models/v2', ''),
     (flags) => runApply(flags as unknown as ApplyFlags, io),
   );
+}
+
+function addSequences(parser: Argv, io: Io): void {
+  parser
+    .command(
+      'compose <payloads..>',
+      'Make one payload of payloads in a row',
+      (y) =>
+        withOutput(y, 'Payload file to write')
+          .positional('payloads', {
+            type: 'string',
+            array: true,
+            demandOption: true,
+            describe: 'Payload files, each for the result of the one before',
+          })
+          .option('base', { type: 'string', demandOption: true, describe: 'LayersModel folder of the first' })
+          .example('$0 compose v2.ndiff v3.ndiff --base models/v1 -o v1-v3.ndiff', ''),
+      (flags) => runCompose(flags as unknown as ComposeFlags, io),
+    )
+    .command(
+      'reverse <payload>',
+      'Make the payload that takes a payload back, bit for bit',
+      (y) =>
+        withOutput(y, 'Payload file to write')
+          .positional('payload', { type: 'string', demandOption: true, describe: 'Payload file' })
+          .option('base', {
+            type: 'string',
+            demandOption: true,
+            describe: 'LayersModel folder that it is for',
+          })
+          .example('$0 reverse v2.ndiff --base models/v1 -o v2-v1.ndiff', ''),
+      (flags) => runReverse(flags as unknown as ReverseFlags, io),
+    )
+    .command(
+      'plan <folder>',
+      'Say which payloads take a device from one model to another with the fewest bytes',
+      (y) =>
+        withEnds(y)
+          .positional('folder', { type: 'string', demandOption: true, describe: 'Folder with *.ndiff' })
+          .option('model', { type: 'string', describe: 'LayersModel folder: count the full model as a way' })
+          .option('full-bytes', {
+            type: 'number',
+            describe: 'Bytes of the full model, as a way',
+            conflicts: 'model',
+          })
+          .option('compose', {
+            type: 'boolean',
+            default: true,
+            describe: 'Count payloads yet to be composed',
+          })
+          .example('$0 plan updates --from models/v1 --to 3f2a --full-bytes 600332', ''),
+      (flags) => runPlan(flags as unknown as PlanFlags, io),
+    );
+}
+
+function withEnds(parser: Argv): Argv {
+  const describe = 'fingerprint, the start of one, or a LayersModel folder';
+  return parser
+    .option('from', {
+      type: 'string',
+      demandOption: true,
+      describe: `Model that the device has: ${describe}`,
+    })
+    .option('to', { type: 'string', demandOption: true, describe: `Model to get to: ${describe}` });
 }
 
 function addReaders(parser: Argv, io: Io): void {
@@ -156,6 +240,7 @@ function addReaders(parser: Argv, io: Io): void {
 function withTraining(parser: Argv): Argv {
   return parser
     .option('base', { type: 'string', demandOption: true, describe: 'LayersModel folder that devices have' })
+    .option('chain', { type: 'string', describe: 'Payloads that devices have applied to it, commas between' })
     .option('recipe', {
       type: 'string',
       demandOption: true,

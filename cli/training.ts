@@ -1,11 +1,12 @@
-import { fingerprint, hex, totalElements } from '../src/index.js';
-import type { RecipeOptions } from '../src/recipe/index.js';
+import { fingerprint, hex, openLayersStore, totalElements } from '../src/index.js';
+import { type BaseModel, openBase, type RecipeOptions, seedFor } from '../src/recipe/index.js';
 import type { Io } from './io.js';
-import { withModel } from './with-model.js';
 
 /** Flags of the commands that train. */
 export interface TrainingFlags {
   readonly base: string;
+  /** Paths of payloads with commas between; several, one after the other. */
+  readonly chain?: string | readonly string[] | undefined;
   readonly recipe: string;
   readonly epochs?: number | undefined;
   readonly batchSize?: number | undefined;
@@ -18,11 +19,33 @@ export function optionsOf({ epochs, batchSize, learningRate }: TrainingFlags): R
   return { epochs, batchSize, learningRate };
 }
 
-/** @returns what the command line says of a base model */
-export function readBase(path: string, io: Io) {
-  return withModel({ path }, async (store) => ({
-    fingerprint: hex(await fingerprint(store, { signal: io.signal })),
-    tensors: store.tensors,
-    weights: totalElements(store.tensors),
-  }));
+/**
+ * @param name the flag
+ * @param text its value: items with commas between
+ * @throws RangeError for an item that is empty
+ */
+export function listOf(name: string, text: string): string[] {
+  const items = text.split(',').map((item) => item.trim());
+  if (items.every((item) => item !== '')) return items;
+  throw new RangeError(`Cannot use ${name} "${text}": expected a list with commas`);
+}
+
+/** @returns the model that devices have, as the flags name it */
+export function baseOf({ base, chain }: TrainingFlags): BaseModel {
+  if (chain === undefined) return { base };
+  const lists = typeof chain === 'string' ? [chain] : chain;
+  return { base, chain: lists.flatMap((list) => listOf('chain', list)) };
+}
+
+/** @returns what the command line says of a base model, and the seed for diffs of it */
+export async function readBase(model: BaseModel, io: Io) {
+  const files = await openBase(model);
+  try {
+    const store = await openLayersStore(files);
+    const found = await fingerprint(store, { signal: io.signal });
+    const { tensors } = store;
+    return { fingerprint: hex(found), seed: seedFor(found), tensors, weights: totalElements(tensors) };
+  } finally {
+    await files.close();
+  }
 }

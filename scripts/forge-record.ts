@@ -21,12 +21,16 @@ export class RecordForge {
   readonly #encoder = new RangeEncoder();
   readonly #infos: readonly TensorInfo[];
   #scales = new ScaleCoding(this.#encoder);
-  #sparse = new SparseCoding(this.#encoder);
+  readonly #sparse: SparseCoding;
   #levels = new DenseLevels(this.#encoder);
 
-  /** @param infos the directory, in canonical order */
-  constructor(infos: readonly TensorInfo[]) {
+  /**
+   * @param infos the directory, in canonical order
+   * @param kind whose heads and levels `head` and `level` write
+   */
+  constructor(infos: readonly TensorInfo[], kind: 'sparse' | 'exact' = 'sparse') {
     this.#infos = infos;
+    this.#sparse = new SparseCoding(this.#encoder, kind);
   }
 
   #info(name: string): TensorInfo {
@@ -72,7 +76,7 @@ export class RecordForge {
 
   /** Decisions on lines and elements of a map, all of them the same. */
   map(lines: number, length: number): this {
-    const levels = new Int16Array(lines * length);
+    const levels = new Int32Array(lines * length);
     const columns = new Uint8Array(length);
     const slab = { levels, columns, lines, length, lineStep: length, step: 1, firstLine: 0 };
     this.#sparse.mapped.code(slab);

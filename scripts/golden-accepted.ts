@@ -4,6 +4,7 @@ import {
   type Accepted,
   biasAndKernel,
   dense,
+  exact,
   float32,
   floats,
   hash,
@@ -89,6 +90,51 @@ export const ACCEPTED: Readonly<Record<string, Accepted>> = {
             isFloat(dtype) ? 1.5 : 9,
           ),
         ),
+      ],
+    },
+  },
+  'exact-every-dtype': {
+    base: everyDtype,
+    diff: {
+      ops: dtypes.map((dtype) => {
+        const half = 2 ** (8 * DTYPES[dtype].bytes - 1);
+        const list = [1, -1, half - 1, -half, 14, 15, -16, -3];
+        return exact(
+          dtype,
+          list.map((level, i) => [i < 4 ? i : i + 3, level]),
+        );
+      }),
+    },
+  },
+  'exact-bits': {
+    base: {
+      tensors: [
+        float32(
+          'a',
+          [0, 0x80000000, 0x7f800000, 0xff800000, 0x7fc00001, 0xffc12345, 1, 0x3f800000, 0x3f800000],
+        ),
+      ],
+    },
+    diff: {
+      ops: [
+        exact(
+          'a',
+          [-1, 1, 1, -1, -0x400001, 0x12345, -2, 0x407fffff, -0x7f000001].map((level, i) => [i, level]),
+        ),
+      ],
+    },
+  },
+  'exact-behind-others': {
+    base: two,
+    diff: {
+      ops: [
+        sparseKernel,
+        dense('dense/bias', [1, -1, 2, 0]),
+        exact('dense/bias', [[3, 7]]),
+        exact('dense/kernel', [
+          [0, 1],
+          [5, -(2 ** 31)],
+        ]),
       ],
     },
   },

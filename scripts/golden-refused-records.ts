@@ -3,7 +3,7 @@ import { RecordForge } from './forge-record.js';
 import { seeded } from './golden-samples.js';
 import { header, pack, type Refused, raw, seal } from './golden-seal.js';
 
-const [SPARSE, HASH, DENSE] = [1, 2, 3];
+const [SPARSE, HASH, DENSE, EXACT] = [1, 2, 3, 4];
 
 /** Two tensors of floats, one of integers, and one with longer rows than a slab. */
 const model: Model = {
@@ -36,6 +36,17 @@ const hash = (forged: RecordForge, code?: ErrorCode): Refused => withRecord(HASH
 
 /** A record of a scale that its tensor cannot have; all else is in order. */
 const scaled = (name: string, scale: number): Refused => dense(forge(name).scale(name, scale));
+
+/** An exact record of one change of the first element. */
+const exact = (name: string, difference: number): Refused => {
+  const elements = name === 'bias' ? 4 : 6;
+  const bounds = { rice: 3, elements };
+  const forged = new RecordForge(model.tensors, 'exact').tensors(name).head(name, { rice: 3 });
+  return withRecord(
+    EXACT,
+    forged.position(0, 0, bounds).level(difference).position(1, elements, bounds).finish(),
+  );
+};
 
 const beyond = { rice: 2, elements: 4 };
 /** A plain tensor of four elements of which the second changes. */
@@ -72,6 +83,9 @@ export const REFUSED_RECORDS: Readonly<Record<string, Refused>> = {
   'view-2-32-less-1': sparse(forge('cube').head('cube', { view: 2 ** 32 - 1 })),
   'view-beyond-2-32': sparse(forge('cube').head('cube', { view: 2 ** 32 })),
   'view-with-rows-longer-than-a-slab': sparse(forge('wide').head('wide', { view: 3 })),
+  'exact-difference-of-2-31': exact('bias', 2 ** 31),
+  'exact-difference-below-2-31': exact('bias', -(2 ** 31) - 1),
+  'exact-difference-beyond-the-dtype': exact('table', 128),
   'dense-level-out-of-range': dense(forge('bias').scale('bias', 1).levels(128)),
   'scale-zero': scaled('bias', 0),
   'scale-negative': scaled('bias', -1),

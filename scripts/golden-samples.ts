@@ -1,6 +1,6 @@
 import { byteLength, DTYPES, type DType, type Model, type Tensor } from '../src/model/index.js';
 import type { ChooseHead } from '../src/payload/encode-sparse.js';
-import type { Buckets, DenseOp, Diff, HashOp, Meta, SparseOp } from '../src/payload/index.js';
+import type { Buckets, DenseOp, Diff, ExactOp, HashOp, Meta, SparseOp } from '../src/payload/index.js';
 import { xxh32 } from '../src/payload/placement.js';
 
 /** A base and a diff that every reader must apply. */
@@ -45,6 +45,13 @@ export const sparse = (tensor: string, changes: readonly Change[], scale = 0.125
   positions: Uint32Array.from(changes, ([position]) => position),
   levels: Int16Array.from(changes, ([, level]) => level),
   scale,
+});
+
+export const exact = (tensor: string, changes: readonly Change[]): ExactOp => ({
+  kind: 'exact',
+  tensor,
+  positions: Uint32Array.from(changes, ([position]) => position),
+  levels: Int32Array.from(changes, ([, level]) => level),
 });
 
 export const dense = (tensor: string, levels: number[], scale = 0.125): DenseOp => ({

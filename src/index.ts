@@ -15,6 +15,7 @@ export {
   openMemoryStore,
   type Tensor,
   type TensorInfo,
+  totalBytes,
   totalElements,
   type WeightStore,
 } from './model/index.js';
@@ -24,6 +25,7 @@ export {
   type DenseOp,
   type Diff,
   decodePayload,
+  type ExactOp,
   type HashOp,
   type Meta,
   type Op,

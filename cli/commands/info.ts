@@ -55,8 +55,9 @@ async function describeOps(payload: Uint8Array, base: string) {
 
 function factsOf(op: Op): OpFacts {
   if (op.kind !== 'hash') {
-    const { kind, tensor, levels, scale } = op;
-    return { kind, tensors: [tensor], changed: levels.length, scale };
+    const { kind, tensor, levels } = op;
+    const facts = { kind, tensors: [tensor], changed: levels.length };
+    return kind === 'exact' ? facts : { ...facts, scale: op.scale };
   }
   const { kind, seed, block, buckets } = op;
   const tensors = op.tensors.map((hashed) => hashed.tensor);

@@ -15,7 +15,7 @@ import { SweepProgress } from '../sweep/progress.js';
 import { SweepFolder } from '../sweep/results.js';
 import { factsOf, type PricedCell, rowOf, settingsOf } from '../sweep/rows.js';
 import { formatRows } from '../sweep/table.js';
-import { readBase } from '../training.js';
+import { baseOf, readBase } from '../training.js';
 
 /** Flags of `neural-diff sweep`. */
 export interface SweepFlags extends CommonFlags, GridFlags {
@@ -34,8 +34,8 @@ export interface SweepFlags extends CommonFlags, GridFlags {
  */
 export async function runSweep(flags: SweepFlags, io: Io): Promise<number> {
   checkFlags(flags);
-  const cells = listCells(flags);
-  const base = await readBase(flags.base, io);
+  const base = await readBase(baseOf(flags), io);
+  const cells = listCells(flags, base.seed);
   const about = { format: 'neural-diff sweep', settings: settingsOf(flags, base.fingerprint) } as const;
   const folder = new SweepFolder(flags.out, about, cells);
   await folder.open(flags);

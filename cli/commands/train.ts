@@ -4,7 +4,7 @@ import type { TrainedDiff } from '../../src/train/index.js';
 import { type CommonFlags, formatShare, type Io, printResult, remark } from '../io.js';
 import { TrainingProgress } from '../progress.js';
 import { describeTrained } from '../trained.js';
-import { optionsOf, readBase, type TrainingFlags } from '../training.js';
+import { baseOf, optionsOf, readBase, type TrainingFlags } from '../training.js';
 
 /** Flags of `neural-diff train`. */
 export interface TrainFlags extends CommonFlags, TrainingFlags {
@@ -13,48 +13,52 @@ export interface TrainFlags extends CommonFlags, TrainingFlags {
   readonly out: string;
   readonly force: boolean;
   readonly dryRun: boolean;
-  readonly seed: number;
+  readonly seed?: number | undefined;
 }
 
 /** Trains a diff of a model on disk, by a recipe, and writes its payload. */
 export async function runTrain(flags: TrainFlags, io: Io): Promise<void> {
   await checkOutput(flags.out, { force: flags.force });
-  const baseFacts = await readBase(flags.base, io);
+  const base = baseOf(flags);
+  const baseFacts = await readBase(base, io);
+  const { seed = baseFacts.seed } = flags;
   await loadRecipe(flags.recipe);
   const { budgetBytes, checkSeed, float32Bytes } = (await importTraining()).train;
   const bytes = budgetBytes(flags.budget, baseFacts.tensors);
-  checkSeed(flags.seed);
+  checkSeed(seed);
   if (flags.dryRun) {
     const json = {
       dryRun: true,
       kind: flags.kind,
       base: baseFacts.fingerprint,
       budgetBytes: bytes,
+      seed,
       out: flags.out,
     };
     const share = formatShare(bytes / float32Bytes(baseFacts.tensors));
     const lines = [
       `base    ${baseFacts.fingerprint}, ${baseFacts.weights} weights`,
       `budget  ${bytes} bytes, ${share} of the float32 model`,
-      `would train a ${flags.kind} diff by ${flags.recipe} and write ${flags.out}`,
+      `would train a ${flags.kind} diff by ${flags.recipe} with seed ${seed} and write ${flags.out}`,
     ];
     printResult(io, flags, { json, lines });
     return;
   }
   const progress = new TrainingProgress(io, flags);
-  const { kind, base, recipe, budget, seed, backend } = flags;
+  const { kind, recipe, budget, backend } = flags;
   const trained = await trainByRecipe(
-    { kind, base, recipe, budget, seed, backend, options: optionsOf(flags) },
+    { kind, ...base, recipe, budget, seed, backend, options: optionsOf(flags) },
     { signal: io.signal, onStep: (report) => progress.step(report) },
   );
   progress.finish();
   await writeOutput(flags.out, trained.payload, { force: flags.force });
-  printTrained(trained, flags, io);
+  printTrained({ ...trained, seed }, flags, io);
 }
 
-function printTrained(trained: TrainedDiff, flags: TrainFlags, io: Io): void {
-  const { payload, share, metrics, base, next } = trained;
-  const json = { kind: flags.kind, out: flags.out, payloadBytes: payload.length, share, base, next, metrics };
+function printTrained(trained: TrainedDiff & { seed: number }, flags: TrainFlags, io: Io): void {
+  const { payload, share, metrics, seed, base, next } = trained;
+  const { kind, out } = flags;
+  const json = { kind, out, payloadBytes: payload.length, share, seed, base, next, metrics };
   const lines = describeTrained({ ...trained, payloadBytes: payload.length });
   printResult(io, flags, { json, lines });
   remark(io, flags, `wrote ${flags.out}`);

@@ -24,7 +24,7 @@ export interface SearchFlags extends CommonFlags, TrainingFlags {
   readonly out: string;
   readonly force: boolean;
   readonly dryRun: boolean;
-  readonly seed: number;
+  readonly seed?: number | undefined;
 }
 
 /** Adds the flags of a search to `train`. */

@@ -7,7 +7,7 @@ import { Interrupted, type Io, printResult, remark } from '../io.js';
 import { SweepFolder } from '../sweep/results.js';
 import { settingsOf } from '../sweep/rows.js';
 import { describeTrained } from '../trained.js';
-import { optionsOf, readBase } from '../training.js';
+import { baseOf, optionsOf, readBase } from '../training.js';
 import { goalOf, type SearchFlags } from './flags.js';
 import { SearchProgress } from './progress.js';
 import { formatTries, type Judged, listTries } from './tries.js';
@@ -53,18 +53,20 @@ export async function runSearch(flags: SearchFlags, io: Io): Promise<number> {
 }
 
 async function prepare(flags: SearchFlags, io: Io): Promise<Ready> {
-  const { workers, recipe, seed, backend, metric, work = `${flags.out}.search` } = flags;
+  const { workers, recipe, backend, metric, work = `${flags.out}.search` } = flags;
   if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1))
     throw new RangeError(`Cannot use ${workers} workers: expected a whole number of at least 1`);
   const goal = goalOf(flags);
   await checkOutput(flags.out, { force: flags.force });
-  const { fingerprint } = await readBase(flags.base, io);
+  const model = baseOf(flags);
+  const { fingerprint, seed: ownSeed } = await readBase(model, io);
+  const { seed = ownSeed } = flags;
   const about = { format: 'neural-diff search', settings: settingsOf(flags, fingerprint) } as const;
   const folder = new SweepFolder(work, about, []);
   await folder.open({ force: flags.force && !flags.resume, resume: flags.resume });
   await loadRecipe(recipe);
   (await importTraining()).train.checkSeed(seed);
-  const job = { base: flags.base, recipe, seed, backend, options: optionsOf(flags) };
+  const job = { ...model, recipe, seed, backend, options: optionsOf(flags) };
   const kinds = flags.kind === 'auto' ? DIFF_KINDS : [flags.kind];
   const search = { job, kinds, goal, metric };
   return { search, prepared: await prepareSearch(search), folder, work, base: fingerprint };

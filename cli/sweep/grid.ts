@@ -1,11 +1,11 @@
 import { DIFF_KINDS, type DiffKind, type TrainingJob } from '../../src/recipe/index.js';
-import { optionsOf, type TrainingFlags } from '../training.js';
+import { baseOf, listOf, optionsOf, type TrainingFlags } from '../training.js';
 
 /** Flags that span the grid, each a list with commas. */
 export interface GridFlags extends TrainingFlags {
   readonly kinds: string;
   readonly budgets: string;
-  readonly seeds: string;
+  readonly seeds?: string | undefined;
 }
 
 /** A job of a sweep, and the payload file that it gives. */
@@ -18,17 +18,19 @@ export interface Cell {
 /**
  * Lists every combination of kinds, budgets and seeds, seeds outermost: jobs of one seed share a full fine-tune.
  *
+ * @param freshSeed the only one unless the flags name seeds
  * @throws RangeError for an empty list, an unknown kind, a seed that is no number, or a combination that comes twice
  */
-export function listCells(flags: GridFlags): Cell[] {
+export function listCells(flags: GridFlags, freshSeed: number): Cell[] {
   const kinds = listOf('kinds', flags.kinds).map(kindOf);
   const budgets = listOf('budgets', flags.budgets);
-  const seeds = listOf('seeds', flags.seeds).map(seedOf);
-  const { base, recipe, backend } = flags;
+  const seeds = flags.seeds === undefined ? [freshSeed] : listOf('seeds', flags.seeds).map(seedOf);
+  const { recipe, backend } = flags;
+  const base = baseOf(flags);
   const cells = seeds.flatMap((seed) =>
     kinds.flatMap((kind) =>
       budgets.map((budget) => ({
-        job: { kind, base, recipe, budget, seed, backend, options: optionsOf(flags) },
+        job: { kind, ...base, recipe, budget, seed, backend, options: optionsOf(flags) },
         file: fileOf(kind, budget, seed),
       })),
     ),
@@ -37,12 +39,6 @@ export function listCells(flags: GridFlags): Cell[] {
   const twice = files.find((file, i) => files.indexOf(file) !== i);
   if (twice) throw new RangeError(`Cannot sweep: expected every combination once, got "${twice}" twice`);
   return cells;
-}
-
-function listOf(name: string, text: string): string[] {
-  const items = text.split(',').map((item) => item.trim());
-  if (items.every((item) => item !== '')) return items;
-  throw new RangeError(`Cannot use ${name} "${text}": expected a list with commas`);
 }
 
 function kindOf(text: string): DiffKind {

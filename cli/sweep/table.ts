@@ -1,4 +1,4 @@
-import { formatShare } from '../io.js';
+import { alignColumns, formatShare } from '../io.js';
 import type { Row, TrainedRow } from './results.js';
 
 /** @returns rows for people: a table of what was trained, then what failed and why */
@@ -12,7 +12,7 @@ export function formatRows(rows: readonly Row[]): string[] {
     ...(metric ? [metrics.base, metrics.full, metrics.diff].map((of) => of[metric]?.toFixed(4) ?? '') : []),
   ]);
   return [
-    ...(trained.length > 0 ? align([head, ...cells]) : []),
+    ...(trained.length > 0 ? alignColumns([head, ...cells]) : []),
     ...failed.map(
       ({ kind, budget, seed, error }) =>
         `failed: ${kind} ${budget} seed ${seed}: ${error.message} (${error.code})`,

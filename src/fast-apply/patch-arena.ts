@@ -33,15 +33,16 @@ export function patchArena(arena: Arena, ops: readonly Op[], target: Target): vo
     if (!canPatch(op, target.info)) patchRange([op], target.info, target);
     else if (op.kind === 'hash') patchHash(arena, op, target);
     else if (op.kind === 'sparse') patchSparse(arena, op, target);
-    else patchDense(arena, op, target);
+    else if (op.kind === 'dense') patchDense(arena, op, target);
   }
 }
 
 /**
- * @returns whether the kernels take an op: scales must be float32, and whole for integers, as payloads have them; the
- *   buckets must fit into the room for tables
+ * @returns whether the kernels take an op: none that is exact; scales must be float32, and whole for integers, as
+ *   payloads have them; the buckets must fit into the room for tables
  */
 export function canPatch(op: Op, info: TensorInfo): boolean {
+  if (op.kind === 'exact') return false;
   const isInteger = DTYPES[info.dtype].kind === 'integer';
   // Kernels add whole numbers of 32 bits; larger products are left to the modulus of plain arithmetic.
   if (op.kind === 'sparse' && isInteger && op.scale * MAX_SPARSE_LEVEL >= 2 ** 31) return false;

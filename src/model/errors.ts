@@ -5,6 +5,8 @@
 export type ErrorCode =
   | 'wrong-base'
   | 'wrong-layout'
+  | 'broken-chain'
+  | 'no-route'
   | 'not-a-payload'
   | 'unsupported-version'
   | 'corrupt-payload'

@@ -15,7 +15,7 @@ export { bfloat16Bits, bfloat16Value, float16Bits, float16Value } from './float1
 export { openLayersStore } from './layers-store.js';
 export { CHUNK_BYTES, MAX_ELEMENTS, MAX_NAME_BYTES, MAX_RANK, MAX_TENSORS } from './limits.js';
 export { openMemoryStore } from './memory-store.js';
-export { type ModelFiles, openMemoryFiles } from './model-files.js';
+export { type ModelFiles, openMemoryFiles, openOverlay } from './model-files.js';
 export { checkRange, copyModel, type WeightStore } from './store.js';
 export {
   byteLength,

@@ -47,3 +47,30 @@ export function openMemoryFiles(files: ReadonlyMap<string, Uint8Array>): ModelFi
     async close() {},
   };
 }
+
+/**
+ * Shows a folder as it would be after writes that stay in memory: what is written is read back, the folder beneath is
+ * left alone. A file that is written to is held whole.
+ *
+ * @param files the folder; closed with this one
+ * @returns the folder with the writes
+ */
+export function openOverlay(files: ModelFiles): ModelFiles {
+  const changed = new Map<string, Uint8Array>();
+  const top = openMemoryFiles(changed);
+  const layerOf = (path: string): ModelFiles => (changed.has(path) ? top : files);
+  return {
+    size: (path) => layerOf(path).size(path),
+    readInto: (path, offset, target) => layerOf(path).readInto(path, offset, target),
+    async write(path, offset, bytes) {
+      if (!changed.has(path)) {
+        const whole = new Uint8Array(await files.size(path));
+        await files.readInto(path, 0, whole);
+        changed.set(path, whole);
+      }
+      await top.write(path, offset, bytes);
+    },
+    async flush() {},
+    close: () => files.close(),
+  };
+}

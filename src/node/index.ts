@@ -1,4 +1,5 @@
 export { type FolderOptions, openFolder } from './folder.js';
+export { listFiles } from './list-files.js';
 export { modelFolder, openModel } from './open-model.js';
 export { checkOutput, type OutputOptions, writeCopy, writeOutput } from './output.js';
 export { listFolder, removeFrom, writeInto } from './output-folder.js';

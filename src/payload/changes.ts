@@ -1,12 +1,12 @@
-import type { SparseOp } from './diff.js';
+import type { ExactOp } from './diff.js';
 
-/** Positions and levels of a sparse op. */
-export type Values = Pick<SparseOp, 'positions' | 'levels'>;
+/** Positions, and levels of any size. */
+export type Values = Pick<ExactOp, 'positions' | 'levels'>;
 
 /** Collects changed weights: arrays that double when they are full, so that they take what was found and no more. */
 export class Changes {
   #positions = new Uint32Array(256);
-  #levels = new Int16Array(256);
+  #levels = new Int32Array(256);
   #count = 0;
 
   add(position: number, level: number): void {
@@ -23,7 +23,7 @@ export class Changes {
   #grow(): void {
     const { positions, levels } = this.finish();
     this.#positions = new Uint32Array(2 * this.#count);
-    this.#levels = new Int16Array(2 * this.#count);
+    this.#levels = new Int32Array(2 * this.#count);
     this.#positions.set(positions);
     this.#levels.set(levels);
   }

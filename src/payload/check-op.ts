@@ -1,7 +1,8 @@
 import { DTYPES, elementCount, type TensorInfo, totalElements } from '../model/index.js';
-import type { DenseOp, HashOp, Op, SparseOp } from './diff.js';
-import { MAX_BLOCK, MAX_BUCKETS, MAX_DENSE_LEVEL, MAX_SPARSE_LEVEL } from './limits.js';
+import type { DenseOp, ExactOp, HashOp, Op, SparseOp } from './diff.js';
+import { MAX_BLOCK, MAX_BUCKETS, MAX_DENSE_LEVEL } from './limits.js';
 import { isScale } from './scale.js';
+import { levelRange } from './sparse-levels.js';
 
 /**
  * Checks an op that is about to be packed: what a reader would refuse, and what would be packed as something else.
@@ -12,26 +13,36 @@ import { isScale } from './scale.js';
  */
 export function checkOp(op: Op, infos: readonly TensorInfo[]): void {
   if (op.kind === 'hash') checkHashOp(op, infos);
-  else checkLevels(op, infos[0] as TensorInfo);
+  else if (op.kind === 'dense') checkDenseOp(op, infos[0] as TensorInfo);
+  else checkChanges(op, infos[0] as TensorInfo);
 }
 
-function checkLevels(op: SparseOp | DenseOp, info: TensorInfo): void {
-  const { levels, tensor } = op;
-  checkScale(op.scale, info);
-  const most = op.kind === 'sparse' ? MAX_SPARSE_LEVEL : MAX_DENSE_LEVEL;
-  const fits = (level: number): boolean => Math.abs(level) <= most && (op.kind === 'dense' || level !== 0);
-  expect(Array.prototype.every.call(levels, fits), tensor, `levels up to ${most}`);
+function checkDenseOp({ tensor, scale, levels, first = 0 }: DenseOp, info: TensorInfo): void {
+  checkScale(scale, info);
+  checkLevels(tensor, levels, { least: -MAX_DENSE_LEVEL, most: MAX_DENSE_LEVEL });
   const elements = elementCount(info);
-  if (op.kind === 'dense') {
-    const isWhole = levels.length === elements && (op.first ?? 0) === 0;
-    expect(isWhole, tensor, `${elements} levels, got ${levels.length}`);
-    return;
-  }
-  const ascending = op.positions.every(
-    (p, i) => p < elements && (i === 0 || p > (op.positions[i - 1] as number)),
-  );
-  const matches = op.positions.length === levels.length && levels.length > 0;
+  const isWhole = levels.length === elements && first === 0;
+  expect(isWhole, tensor, `${elements} levels, got ${levels.length}`);
+}
+
+function checkChanges(op: SparseOp | ExactOp, info: TensorInfo): void {
+  const { tensor, positions, levels } = op;
+  if (op.kind === 'sparse') checkScale(op.scale, info);
+  checkLevels(tensor, levels, levelRange(op.kind, info));
+  expect(!levels.includes(0), tensor, 'levels other than 0');
+  const elements = elementCount(info);
+  const ascending = positions.every((p, i) => p < elements && (i === 0 || p > (positions[i - 1] as number)));
+  const matches = positions.length === levels.length && levels.length > 0;
   expect(ascending && matches, tensor, `ascending positions below ${elements}, with a level each`);
+}
+
+function checkLevels(
+  tensor: string,
+  levels: ArrayLike<number>,
+  { least, most }: { least: number; most: number },
+): void {
+  const fits = Array.prototype.every.call(levels, (level) => level >= least && level <= most);
+  expect(fits, tensor, `levels from ${least} to ${most}`);
 }
 
 function checkHashOp(op: HashOp, infos: readonly TensorInfo[]): void {

@@ -120,7 +120,7 @@ export class DiffReader {
 
 function openRecord({ kind, bytes }: OpenPayload['records'][number], infos: readonly TensorInfo[]) {
   if (kind === 'hash') return new HashReader(bytes, infos);
-  return kind === 'sparse' ? new SparseReader(bytes, infos) : new DenseReader(bytes, infos);
+  return kind === 'dense' ? new DenseReader(bytes, infos) : new SparseReader(bytes, infos, kind);
 }
 
 function borrowBin(bytes: Uint8Array, at: number): { content: Uint8Array; end: number } {

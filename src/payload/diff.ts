@@ -46,8 +46,21 @@ export interface HashOp {
   readonly buckets: Buckets;
 }
 
+/**
+ * Moves some elements of one tensor to certain bits: their numbers in the order of values (see `OrderedBits`) grow by
+ * whole differences. Nothing is rounded, so it says what no addition of floats can.
+ */
+export interface ExactOp {
+  readonly kind: 'exact';
+  readonly tensor: string;
+  /** Row-major element indexes, strictly ascending. */
+  readonly positions: Uint32Array;
+  /** A difference for each position, never zero, within the signed numbers of the element's size. */
+  readonly levels: Int32Array;
+}
+
 /** One step of a diff. */
-export type Op = SparseOp | DenseOp | HashOp;
+export type Op = SparseOp | DenseOp | HashOp | ExactOp;
 
 /** What turns base into next: ops in the order in which they are applied, one rounding each. */
 export interface Diff {

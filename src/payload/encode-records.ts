@@ -1,6 +1,6 @@
 import type { TensorInfo } from '../model/index.js';
 import { DenseLevels } from './dense-record.js';
-import type { DenseOp, HashOp, Op } from './diff.js';
+import type { DenseOp, ExactOp, HashOp, Op, SparseOp } from './diff.js';
 import { tensorsOf } from './diff.js';
 import { encodeSparse } from './encode-sparse.js';
 import { codeBuckets, codePlacement } from './hash-record.js';
@@ -14,7 +14,7 @@ export interface EncodedRecord {
 }
 
 /**
- * Packs ops. Neighbouring sparse ops with ascending tensors share a record, and so do dense ones.
+ * Packs ops. Neighbouring ops of a kind with ascending tensors share a record, but for hash ops.
  *
  * @param ops the ops, checked
  * @param infos the directory, in canonical order
@@ -44,7 +44,7 @@ function encodeGroup(group: readonly Op[], infos: readonly TensorInfo[]): Uint8A
   const [first] = group as [Op];
   if (first.kind === 'hash') return encodeHash(first, infos);
   if (first.kind === 'dense') return encodeDense(group as DenseOp[], infos);
-  return encodeSparse(group as Extract<Op, { kind: 'sparse' }>[], infos);
+  return encodeSparse(group as (SparseOp | ExactOp)[], infos);
 }
 
 function encodeDense(ops: readonly DenseOp[], infos: readonly TensorInfo[]): Uint8Array {

@@ -1,31 +1,35 @@
 import { elementCount, type TensorInfo } from '../model/index.js';
-import type { SparseOp } from './diff.js';
+import type { ExactOp, SparseOp } from './diff.js';
 import type { Slab } from './mapped-positions.js';
 import { RangeEncoder } from './range-encoder.js';
 import { codeTensors } from './record-head.js';
+import { levelRange } from './sparse-levels.js';
 import { RICE_BITS, SparseCoding, type SparseHead } from './sparse-record.js';
 import { codeOf, rowLength, Slabs, viewOf } from './views.js';
 
-/** Decides how an op's positions are coded. */
+/** An op that names positions. */
+type ChangeOp = SparseOp | ExactOp;
+
+/** Decides how a sparse op's positions are coded. */
 export type ChooseHead = (op: SparseOp, info: TensorInfo) => SparseHead;
 
 /**
- * @param ops sparse ops with ascending tensors
+ * @param ops sparse ops, or exact ones, at least one, with ascending tensors
  * @param infos the directory
- * @param choose how positions are coded: in the fewest bits unless given
+ * @param choose how positions of sparse ops are coded: in the fewest bits unless given
  * @returns their record
  */
 export function encodeSparse(
-  ops: readonly SparseOp[],
+  ops: readonly ChangeOp[],
   infos: readonly TensorInfo[],
-  choose: ChooseHead = chooseHead,
+  choose?: ChooseHead,
 ): Uint8Array {
   const encoder = new RangeEncoder();
   const chosen = codeTensors(encoder, infos, new Set(ops.map((op) => op.tensor)));
-  const coding = new SparseCoding(encoder);
+  const coding = new SparseCoding(encoder, (ops[0] as ChangeOp).kind);
   ops.forEach((op, i) => {
     const info = chosen[i] as TensorInfo;
-    const head = choose(op, info);
+    const head = choose && op.kind === 'sparse' ? choose(op, info) : chooseHead(op, info);
     coding.codeHead(info, head);
     codeValues(coding, op, { info, head });
   });
@@ -33,9 +37,10 @@ export function encodeSparse(
 }
 
 /** Tries all views: the one that takes the fewest bits is taken, the first of several. */
-function chooseHead(op: SparseOp, info: TensorInfo): SparseHead {
+function chooseHead(op: ChangeOp, info: TensorInfo): SparseHead {
   const rice = riceOf(op.positions.length, elementCount(info));
-  const heads = [0, ...viewsOf(info)].map((view) => ({ scale: op.scale, view, rice: view === 0 ? rice : 0 }));
+  const scale = op.kind === 'sparse' ? op.scale : 1;
+  const heads = [0, ...viewsOf(info)].map((view) => ({ scale, view, rice: view === 0 ? rice : 0 }));
   const costs = heads.map((head) => costOf(op, { info, head }));
   return heads[costs.indexOf(Math.min(...costs))] as SparseHead;
 }
@@ -55,9 +60,11 @@ function viewsOf(info: TensorInfo): number[] {
   });
 }
 
-function costOf(op: SparseOp, tensor: { info: TensorInfo; head: SparseHead }): number {
+function costOf(op: ChangeOp, tensor: { info: TensorInfo; head: SparseHead }): number {
   const encoder = new RangeEncoder();
-  codeValues(new SparseCoding(encoder), op, tensor);
+  const coding = new SparseCoding(encoder, op.kind);
+  coding.levels.range = levelRange(op.kind, tensor.info);
+  codeValues(coding, op, tensor);
   return encoder.cost + (tensor.head.view === 0 ? RICE_BITS : 0);
 }
 
@@ -70,7 +77,7 @@ function riceOf(count: number, elements: number): number {
 
 function codeValues(
   { plain, mapped, levels }: SparseCoding,
-  op: SparseOp,
+  op: ChangeOp,
   { info, head }: { info: TensorInfo; head: SparseHead },
 ): void {
   if (head.view > 0) {
@@ -92,11 +99,11 @@ function codeValues(
 /** @returns the number of positions up to the slab's end */
 function codeSlab(
   slabs: Slabs,
-  op: SparseOp,
+  op: ChangeOp,
   { from, mapped }: { from: number; mapped: SparseCoding['mapped'] },
 ): number {
   const { start, size } = slabs;
-  const room = new Int16Array(size);
+  const room = new Int32Array(size);
   let i = from;
   for (; i < op.positions.length && (op.positions[i] as number) < start + size; i++)
     room[(op.positions[i] as number) - start] = op.levels[i] as number;

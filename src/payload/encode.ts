@@ -1,10 +1,20 @@
 import { Packr } from 'msgpackr/pack';
-import { canonicalOrder, concatBytes, type TensorInfo } from '../model/index.js';
+import {
+  canonicalOrder,
+  concatBytes,
+  fingerprint,
+  hex,
+  type Model,
+  openMemoryStore,
+  type TensorInfo,
+} from '../model/index.js';
 import { checkOp } from './check-op.js';
 import { xxh64 } from './checksum.js';
+import { decodePayload } from './decode.js';
 import { type Diff, type Meta, type Op, type PayloadHeader, tensorsOf } from './diff.js';
 import { encodeRecords } from './encode-records.js';
 import { checkMeta, headerValue, layoutOf, MAGIC } from './header.js';
+import { patchModel } from './patch-model.js';
 
 export { encodeRecords } from './encode-records.js';
 
@@ -32,6 +42,36 @@ export async function encodePayload(facts: PayloadFacts, diff: Diff): Promise<Ui
   const values = [MAGIC, headerValue(header, kinds), ...records.map(({ bytes }) => bytes)].map(packValue);
   const body = concatBytes(values);
   return concatBytes([body, packValue(await xxh64(body))]);
+}
+
+/** A diff packed for a base, with the model that it gives. */
+export interface PackedDiff {
+  readonly payload: Uint8Array;
+  /** Fingerprints in hexadecimal digits. */
+  readonly base: string;
+  readonly next: string;
+  /** The model that the decoded payload makes of the base. */
+  readonly model: Model;
+}
+
+/**
+ * Packs a diff, then decodes the file and applies it to the base: what is returned, measured and promised by the
+ * fingerprint is what devices will have.
+ *
+ * @param base the model on the devices
+ * @param diff the diff
+ * @param meta metadata of the payload
+ */
+export async function packDiff(base: Model, diff: Diff, meta: Meta = {}): Promise<PackedDiff> {
+  const baseFingerprint = await fingerprint(openMemoryStore(base));
+  const promised = await fingerprint(openMemoryStore(patchModel(base, diff)));
+  const header = { base: baseFingerprint, next: promised, tensors: base.tensors, meta };
+  const payload = await encodePayload(header, diff);
+  const model = patchModel(base, (await decodePayload(payload, base.tensors)).diff);
+  const next = hex(await fingerprint(openMemoryStore(model)));
+  if (next !== hex(promised))
+    throw new Error(`The packed diff gives ${next}, the diff itself ${hex(promised)}`);
+  return { payload, base: hex(baseFingerprint), next, model };
 }
 
 /**

@@ -3,6 +3,7 @@ export {
   type Buckets,
   type DenseOp,
   type Diff,
+  type ExactOp,
   type HashedTensor,
   type HashOp,
   type Meta,
@@ -14,7 +15,9 @@ export {
 } from './diff.js';
 export { layoutOf, MAGIC } from './header.js';
 export { MAX_BLOCK, MAX_BUCKETS, MAX_DENSE_LEVEL, MAX_PAYLOAD_BYTES, MAX_SPARSE_LEVEL } from './limits.js';
+export { type OrderedBits, orderedBits, orderOf, wrapDifference } from './ordered-bits.js';
 export { lowerBound, patchRange } from './patch.js';
+export { patchModel } from './patch-model.js';
 export { type Patcher, plainPatcher } from './patcher.js';
 export { placeBlock, tensorSeed } from './placement.js';
 export { isScale, roundScale } from './scale.js';

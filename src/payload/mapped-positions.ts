@@ -5,7 +5,7 @@ import type { LevelCoding } from './sparse-levels.js';
 /** A tensor, or a run of its rows, as lines of elements. */
 export interface Slab {
   /** The elements' levels in storage order, 0 for unchanged; a decoder fills in the others. */
-  readonly levels: Int16Array;
+  readonly levels: Int32Array;
   readonly lines: number;
   readonly length: number;
   /** From one line to the next, and from one element of a line to the next, in `levels`. */

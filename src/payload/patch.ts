@@ -7,10 +7,11 @@ import {
   float16Value,
   type TensorInfo,
 } from '../model/index.js';
-import type { DenseOp, HashOp, Op, SparseOp } from './diff.js';
+import type { DenseOp, ExactOp, HashOp, Op, SparseOp } from './diff.js';
+import { addOrdered, orderedBits } from './ordered-bits.js';
 import { placeBlock, tensorSeed } from './placement.js';
 
-/** Adds a value to one element of the range at hand, rounding once. */
+/** Adds to one element of the range at hand, rounding once. */
 type Add = (index: number, value: number) => void;
 
 /** A run of a tensor's elements, `start` inclusive, `end` exclusive, and how one of them is added to. */
@@ -25,7 +26,7 @@ interface Target {
  *
  * A value of zero leaves a weight's bits alone. Otherwise float32 weights become `fround(weight + value)`; float16 and
  * bfloat16 weights are widened, added to in float32, and rounded to nearest even; a result that is not a number is
- * written as the positive quiet one. Integers add modulo the size of their type.
+ * written as the positive quiet one. Integers add modulo the size of their type. Exact ops move bits, whatever they mean.
  *
  * @param ops the diff's ops, in order; those for other tensors are passed over
  * @param info the tensor
@@ -43,7 +44,8 @@ export function patchRange(
   for (const op of ops) {
     if (op.kind === 'hash') patchHash(op, info.name, target);
     else if (op.tensor !== info.name) continue;
-    else if (op.kind === 'sparse') patchSparse(op, target);
+    else if (op.kind === 'sparse') patchChanges(op, target);
+    else if (op.kind === 'exact') patchChanges(op, { start, end, add: createMover(info, bytes) });
     else patchDense(op, target);
   }
 }
@@ -96,6 +98,12 @@ function halfAdder(
   };
 }
 
+/** Moves elements on in the order of their values, whatever their bits mean. */
+function createMover(info: TensorInfo, bytes: Uint8Array): Add {
+  const elements = orderedBits(info, bytes);
+  return (index, difference) => addOrdered(elements, index, difference);
+}
+
 /** Storing into the typed array takes the sum modulo its size. */
 function integerAdder(values: Int8Array | Uint8Array | Int32Array): Add {
   return (index, value) => {
@@ -103,12 +111,14 @@ function integerAdder(values: Int8Array | Uint8Array | Int32Array): Add {
   };
 }
 
-function patchSparse(op: SparseOp, { start, end, add }: Target): void {
-  const { positions, levels, scale } = op;
+function patchChanges(op: SparseOp | ExactOp, { start, end, add }: Target): void {
+  const { positions, levels } = op;
+  const scale = op.kind === 'sparse' ? op.scale : 0;
   for (let i = lowerBound(positions, start); i < positions.length; i++) {
     const position = positions[i] as number;
     if (position >= end) return;
-    add(position - start, Math.fround((levels[i] as number) * scale));
+    const level = levels[i] as number;
+    add(position - start, scale === 0 ? level : Math.fround(level * scale));
   }
 }
 

@@ -1,11 +1,29 @@
+import type { TensorInfo } from '../model/index.js';
 import type { BitCoder } from './bit-coder.js';
 import { Contexts, FAST } from './contexts.js';
 import { corrupt } from './corrupt.js';
 import { MAX_SPARSE_LEVEL } from './limits.js';
 import { MagnitudeCoding } from './magnitude-coding.js';
+import { differenceRange } from './ordered-bits.js';
+
+/** Kinds of ops that name positions. */
+export type ChangeKind = 'sparse' | 'exact';
+
+/** Levels that an op may have. */
+export interface LevelRange {
+  readonly least: number;
+  readonly most: number;
+}
+
+const SPARSE_RANGE: LevelRange = { least: -MAX_SPARSE_LEVEL, most: MAX_SPARSE_LEVEL };
+
+/** @returns the levels that an op of a kind may have in a tensor, but for 0 */
+export function levelRange(kind: ChangeKind, info: TensorInfo): LevelRange {
+  return kind === 'sparse' ? SPARSE_RANGE : differenceRange(info);
+}
 
 /**
- * Levels of a sparse record, none of them 0: the sign, predicted from the sign before in the same line; the magnitude,
+ * Levels of a sparse or exact record, none of them 0: the sign, predicted from the sign before in the same line; the magnitude,
  * predicted from whether the one before was above 1.
  */
 export class LevelCoding {
@@ -24,6 +42,9 @@ export class LevelCoding {
     this.#behindLarge = new MagnitudeCoding(coder, FAST);
   }
 
+  /** Levels of the tensor at hand. */
+  range: LevelRange = SPARSE_RANGE;
+
   startLine(): void {
     this.#sign = 0;
   }
@@ -36,9 +57,11 @@ export class LevelCoding {
     const negative = this.#coder.bit(this.#signs, this.#sign, level < 0 ? 1 : 0);
     const magnitudes = this.#isLarge ? this.#behindLarge : this.#behindSmall;
     const magnitude = magnitudes.code(Math.abs(level));
-    if (magnitude > MAX_SPARSE_LEVEL) throw corrupt(`a level of ${magnitude} is out of range`);
+    const coded = negative === 1 ? -magnitude : magnitude;
+    if (coded < this.range.least || coded > this.range.most)
+      throw corrupt(`a level of ${coded} is out of range`);
     this.#sign = 1 + negative;
     this.#isLarge = magnitude > 1;
-    return negative === 1 ? -magnitude : magnitude;
+    return coded;
   }
 }

@@ -3,19 +3,19 @@ import type { BitCoder } from './bit-coder.js';
 import { Changes, type Values } from './changes.js';
 import { SLOW } from './contexts.js';
 import { corrupt } from './corrupt.js';
-import type { SparseOp } from './diff.js';
+import type { ExactOp, SparseOp } from './diff.js';
 import { MappedPositions } from './mapped-positions.js';
 import { NumberCoding } from './number-coding.js';
 import { PlainPositions } from './plain-positions.js';
 import { RangeDecoder } from './range-decoder.js';
 import { codeTensors, ScaleCoding } from './record-head.js';
-import { LevelCoding } from './sparse-levels.js';
+import { type ChangeKind, LevelCoding, levelRange } from './sparse-levels.js';
 import { Slabs, viewOf } from './views.js';
 
 /** Bits of a Rice parameter: gaps are below 2^32. */
 export const RICE_BITS = 5;
 
-/** What a sparse record says, and what it learns on the way; its encoder and its decoder share it. */
+/** What a sparse or exact record says, and what it learns on the way; its encoder and its decoder share it. */
 export class SparseCoding {
   readonly coder: BitCoder;
   readonly levels: LevelCoding;
@@ -23,9 +23,11 @@ export class SparseCoding {
   readonly mapped: MappedPositions;
   readonly #scales: ScaleCoding;
   readonly #views: NumberCoding;
+  readonly #kind: ChangeKind;
 
-  constructor(coder: BitCoder) {
+  constructor(coder: BitCoder, kind: ChangeKind = 'sparse') {
     this.coder = coder;
+    this.#kind = kind;
     this.levels = new LevelCoding(coder);
     this.plain = new PlainPositions(coder);
     this.mapped = new MappedPositions(coder, this.levels);
@@ -34,10 +36,11 @@ export class SparseCoding {
   }
 
   /**
-   * What stands before a tensor's values: scale; number of the view, 0 for plain positions; with it the Rice parameter.
+   * What stands before a tensor's values: the scale of a sparse op; number of the view, 0 for plain positions; with it the Rice parameter.
    */
   codeHead(info: TensorInfo, head: SparseHead = { scale: 0, view: 0, rice: 0 }): SparseHead {
-    const scale = this.#scales.code(info, head.scale);
+    this.levels.range = levelRange(this.#kind, info);
+    const scale = this.#kind === 'sparse' ? this.#scales.code(info, head.scale) : 1;
     const view = this.#views.code(head.view);
     const rice = view === 0 ? this.coder.raw(RICE_BITS, head.rice) : 0;
     return { scale, view, rice };
@@ -54,33 +57,43 @@ export interface SparseHead {
 /** Gives a tensor's values up to an element, from where it stopped before. */
 type Take = (end: number) => Values;
 
-/** Reads a sparse record from front to back, a run of elements at a time. */
+/** Reads a sparse or exact record from front to back, a run of elements at a time. */
 export class SparseReader {
   /** Its tensors, in canonical order. */
   readonly tensors: readonly TensorInfo[];
   readonly #decoder: RangeDecoder;
   readonly #coding: SparseCoding;
+  readonly #kind: ChangeKind;
   #left: number;
   #scale = 0;
   #take: Take = () => new Changes().finish();
   #hasChanges = false;
 
-  constructor(record: Uint8Array, infos: readonly TensorInfo[]) {
+  constructor(record: Uint8Array, infos: readonly TensorInfo[], kind: ChangeKind = 'sparse') {
+    this.#kind = kind;
     this.#decoder = new RangeDecoder(record);
     this.tensors = codeTensors(this.#decoder, infos);
     for (const info of this.tensors)
       if (elementCount(info) === 0) throw corrupt(`tensor "${info.name}" has no weights to change`);
     this.#left = this.tensors.length;
-    this.#coding = new SparseCoding(this.#decoder);
+    this.#coding = new SparseCoding(this.#decoder, kind);
   }
 
   /** @returns the op for a run of elements that begins where the one before ended */
-  read(info: TensorInfo, { start, end }: { start: number; end: number }): SparseOp {
+  read(info: TensorInfo, { start, end }: { start: number; end: number }): SparseOp | ExactOp {
     if (start === 0) this.#open(info);
     const values = this.#take(end);
     if (values.positions.length > 0) this.#hasChanges = true;
     if (end === elementCount(info)) this.#close(info);
-    return { kind: 'sparse', tensor: info.name, scale: this.#scale, ...values };
+    const { positions, levels } = values;
+    if (this.#kind === 'exact') return { kind: 'exact', tensor: info.name, positions, levels };
+    return {
+      kind: 'sparse',
+      tensor: info.name,
+      scale: this.#scale,
+      positions,
+      levels: new Int16Array(levels),
+    };
   }
 
   #open(info: TensorInfo): void {
@@ -113,7 +126,7 @@ function takePlain({ plain, levels }: SparseCoding, info: TensorInfo, rice: numb
 /** Holds the levels of one slab. */
 function takeMapped({ mapped }: SparseCoding, info: TensorInfo, view: number): Take {
   const slabs = new Slabs(info, viewOf(view));
-  const room = new Int16Array(slabs.size);
+  const room = new Int32Array(slabs.size);
   let [slabStart, slabEnd, from] = [0, 0, 0];
   return (end) => {
     const changes = new Changes();

@@ -63,7 +63,7 @@ export class Slabs {
   }
 
   /** @returns the slab to come, over levels in storage order */
-  next(levels: Int16Array): Slab {
+  next(levels: Int32Array): Slab {
     const rows = this.size / this.#row;
     const firstLine = this.#transposed ? 0 : this.#done;
     this.#done += rows;

@@ -1,22 +1,21 @@
 import type * as Tf from '@tensorflow/tfjs';
-import { modelFolder, openFolder } from '../node/index.js';
+import { fingerprint, openLayersStore } from '../model/index.js';
 import type { Budget, FineTuned, StepReport, TrainDiffOptions, TrainedDiff } from '../train/index.js';
 import { guardRecipe, runRecipe } from './guard.js';
 import { importTraining, type TrainingRooms } from './import-training.js';
 import type { DiffKind } from './kinds.js';
+import { type BaseModel, openBase, seedFor } from './open-base.js';
 import { definedOnly, mergeOptions, type RecipeOptions } from './options.js';
 import { loadRecipe, loadRecipeData, type Recipe } from './recipe.js';
 
 /** A diff to train, as plain data that can be sent to a thread. */
-export interface TrainingJob {
+export interface TrainingJob extends BaseModel {
   readonly kind: DiffKind;
-  /** LayersModel folder, or the `model.json` in one. */
-  readonly base: string;
   /** Path of the recipe module. */
   readonly recipe: string;
   /** Bytes of the whole payload file that it will not exceed. */
   readonly budget: Budget;
-  /** 0 (default) to 2^32 - 1. */
+  /** 0 to 2^32 - 1; one of its own for every base unless given (`seedFor`). */
   readonly seed?: number | undefined;
   /** TensorFlow.js backend; default `wasm`. */
   readonly backend?: 'wasm' | 'cpu' | undefined;
@@ -60,10 +59,11 @@ export async function fineTuneByRecipe(job: TrainingJob, context: JobContext): P
  * @returns what its full fine-tune depends on, as text
  */
 export function fineTuneKey(job: TrainingJob): string {
-  const { base, recipe, seed = 0, backend = 'wasm', options = {} } = job;
+  const { base, chain = [], recipe, seed, backend = 'wasm', options = {} } = job;
   const { batchSize, mode, fineTune } = options;
   return JSON.stringify([
     base,
+    chain,
     recipe,
     seed,
     backend,
@@ -78,9 +78,8 @@ async function setUp(job: TrainingJob, context: JobContext) {
   const recipe = await loadRecipe(job.recipe);
   const rooms = await importTraining();
   const { tf, tfjs, train } = rooms;
-  const { seed = 0, backend = 'wasm' } = job;
-  await tfjs.useBackend(backend);
-  const model = await loadBase(job.base, tfjs);
+  await tfjs.useBackend(job.backend ?? 'wasm');
+  const { model, seed } = await loadBase(job, { tfjs, signal: context.signal });
   const { loss, metrics } = guardRecipe(job.recipe, { loss: recipe.loss, metrics: recipe.metrics });
   await runRecipe(job.recipe, () =>
     model.compile({ optimizer: tf.train.sgd(0), loss, ...(metrics && { metrics }) }),
@@ -101,10 +100,14 @@ async function setUp(job: TrainingJob, context: JobContext) {
   return { rooms, options, recipeOptions };
 }
 
-async function loadBase(path: string, tfjs: TrainingRooms['tfjs']): Promise<Tf.LayersModel> {
-  const folder = await openFolder(await modelFolder(path));
+async function loadBase(
+  job: TrainingJob,
+  { tfjs, signal }: Pick<TrainingRooms, 'tfjs'> & Pick<JobContext, 'signal'>,
+): Promise<{ model: Tf.LayersModel; seed: number }> {
+  const folder = await openBase(job);
   try {
-    return await tfjs.loadModel(folder);
+    const seed = job.seed ?? seedFor(await fingerprint(await openLayersStore(folder), { signal }));
+    return { model: await tfjs.loadModel(folder), seed };
   } finally {
     await folder.close();
   }

@@ -1,3 +1,5 @@
+export { type PackedDiff, packDiff } from '../payload/encode.js';
+export { patchModel } from '../payload/index.js';
 export { type Budget, budgetBytes, float32Bytes, impossibleBudget } from './budget.js';
 export { checkChoice } from './check.js';
 export type { ArrayData, Batch, Data, Ports, Tensors } from './data.js';
@@ -6,7 +8,6 @@ export type { DistillationOptions } from './distillation.js';
 export { type FineTuned, type FineTuneOptions, fineTune, type TrainingOptions } from './fine-tune.js';
 export { type Layout, largestThatFits, layOut, pickValues } from './layout.js';
 export type { EpochReport, LoopOptions, StepReport } from './loop.js';
-export { type PackedDiff, packDiff, patchModel } from './pack.js';
 export { type DiffPart, type LiveValues, type Progress, type Values, valuesOf } from './part.js';
 export type { Quantised } from './quantise.js';
 export { asScale, rootMeanSquare, scaleLevels } from './quantise.js';

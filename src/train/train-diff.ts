@@ -1,4 +1,5 @@
 import { canonicalOrder, type Model } from '../model/index.js';
+import { type PackedDiff, packDiff } from '../payload/encode.js';
 import type { Meta, Op } from '../payload/index.js';
 import { affordableOps, type FileBudget } from './afford.js';
 import { type Budget, budgetBytes, float32Bytes, impossibleBudget } from './budget.js';
@@ -9,7 +10,6 @@ import { type FineTuned, fineTune, loopOptions, type TrainingOptions } from './f
 import { gridOf, onDevice } from './grid.js';
 import { layOut } from './layout.js';
 import { type LoopJob, type LoopOptions, trainParts } from './loop.js';
-import { type PackedDiff, packDiff } from './pack.js';
 import type { DiffPart } from './part.js';
 import {
   type BaseWeights,

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, test } from 'vitest';
+import { type PackedDiff, packDiff } from '../../src/payload/encode.js';
 import { copyWeights, modelFiles, namedWeights, useBackend } from '../../src/tfjs/index.js';
-import { type PackedDiff, packDiff } from '../../src/train/pack.js';
 import { bundleForBrowser, wasmProgram } from './bundle.js';
 import { type LivePatch, patchLiveModel } from './patch-live-model.js';
 import { useChromium } from './session.js';

@@ -1,6 +1,6 @@
 import type { Model, Tensor } from '../../src/model/index.js';
+import { packDiff } from '../../src/payload/encode.js';
 import { type Diff, type Op, roundScale } from '../../src/payload/index.js';
-import { packDiff } from '../../src/train/pack.js';
 import { concat, createRandom, sampleModel, seededTensor } from '../support.js';
 
 /** More than a chunk of 1 MiB, so that patching goes around more than once. */

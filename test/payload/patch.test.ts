@@ -11,14 +11,14 @@ import {
   float16Value,
   type Tensor,
 } from '../../src/model/index.js';
-import { type HashOp, type Op, patchRange, type SparseOp } from '../../src/payload/index.js';
+import { type ExactOp, type HashOp, type Op, patchRange, type SparseOp } from '../../src/payload/index.js';
 import { offsetView, seededTensor } from '../support.js';
-import { denseOp, hashOp, sparseOp } from './samples.js';
+import { denseOp, exactOp, hashOp, sparseOp } from './samples.js';
 
 const { h32Raw } = await xxhash();
 
 /** The value that an op gives one element, straight from docs/FORMAT.md. */
-function valueAt(op: Op, tensor: Tensor, element: number): number {
+function valueAt(op: Exclude<Op, { kind: 'exact' }>, tensor: Tensor, element: number): number {
   if (op.kind === 'hash') return hashedValue(op, tensor, element);
   if (op.tensor !== tensor.name) return 0;
   const level = op.kind === 'dense' ? op.levels[element] : op.levels[op.positions.indexOf(element)];
@@ -64,19 +64,48 @@ function addTo(view: DataView, dtype: DType, at: { element: number; value: numbe
   }
 }
 
+/** Moves one element on in the order of its values, in whole numbers of any size. */
+function moveOn({ positions, levels }: ExactOp, view: DataView, at: { element: number; dtype: DType }): void {
+  const { bytes: size, kind } = DTYPES[at.dtype];
+  const difference = BigInt(levels[positions.indexOf(at.element)] ?? 0);
+  const offset = at.element * size;
+  const get = { 1: view.getUint8, 2: view.getUint16, 4: view.getUint32 }[size] as typeof view.getUint32;
+  const set = { 1: view.setUint8, 2: view.setUint16, 4: view.setUint32 }[size] as typeof view.setUint32;
+  const all = 2n ** BigInt(8 * size);
+  const half = all / 2n;
+  const bits = BigInt(get.call(view, offset, true));
+  const isFloat = kind === 'float';
+  const order = isFloat ? (bits >= half ? all - 1n - bits : bits + half) : bits;
+  const moved = BigInt.asUintN(8 * size, order + difference);
+  const next = isFloat ? (moved >= half ? moved - half : all - 1n - moved) : moved;
+  set.call(view, offset, Number(next), true);
+}
+
 function patchByDefinition(ops: readonly Op[], tensor: Tensor): Uint8Array {
   const bytes = tensor.bytes.slice();
   for (const op of ops)
     for (let element = 0; element < elementCount(tensor); element++)
-      addTo(new DataView(bytes.buffer), tensor.dtype, { element, value: valueAt(op, tensor, element) });
+      patchOne(op, tensor, { view: new DataView(bytes.buffer), element });
   return bytes;
+}
+
+function patchOne(op: Op, tensor: Tensor, { view, element }: { view: DataView; element: number }): void {
+  const { dtype } = tensor;
+  if (op.kind !== 'exact') addTo(view, dtype, { element, value: valueAt(op, tensor, element) });
+  else if (op.tensor === tensor.name) moveOn(op, view, { element, dtype });
 }
 
 const other = seededTensor('other', 'uint8', [9]);
 
 const opsOn = (tensor: Tensor) =>
   fc.array(
-    fc.oneof<fc.Arbitrary<Op>[]>(sparseOp(tensor), denseOp(tensor), hashOp([other, tensor]), denseOp(other)),
+    fc.oneof<fc.Arbitrary<Op>[]>(
+      sparseOp(tensor),
+      exactOp(tensor),
+      denseOp(tensor),
+      hashOp([other, tensor]),
+      denseOp(other),
+    ),
     {
       minLength: 1,
       maxLength: 4,

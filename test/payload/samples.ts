@@ -11,12 +11,14 @@ import {
   type Buckets,
   type DenseOp,
   type Diff,
+  type ExactOp,
   type HashOp,
   MAX_DENSE_LEVEL,
   MAX_SPARSE_LEVEL,
   type Op,
   roundScale,
   type SparseOp,
+  wrapDifference,
 } from '../../src/payload/index.js';
 import { createRandom, seededTensor } from '../support.js';
 
@@ -36,7 +38,7 @@ export function scaleOf(tensor: Tensor): fc.Arbitrary<number> {
 export function sparseValues(
   elements: number,
   most: number,
-): fc.Arbitrary<Pick<SparseOp, 'positions' | 'levels'>> {
+): fc.Arbitrary<{ positions: Uint32Array; levels: number[] }> {
   const magnitude = fc.integer({ min: 1, max: most });
   const level = fc.tuple(magnitude, fc.boolean()).map(([size, negative]) => (negative ? -size : size));
   const position = fc.integer({ min: 0, max: elements - 1 });
@@ -45,7 +47,7 @@ export function sparseValues(
     .map((pairs) => pairs.sort(([a], [b]) => a - b))
     .map((pairs) => ({
       positions: Uint32Array.from(pairs, ([at]) => at),
-      levels: Int16Array.from(pairs, ([, size]) => size),
+      levels: pairs.map(([, size]) => size),
     }));
 }
 
@@ -53,7 +55,18 @@ export function sparseOp(tensor: Tensor): fc.Arbitrary<SparseOp> {
   return fc
     .constantFrom(1, 2, 4, 20, 300, MAX_SPARSE_LEVEL)
     .chain((most) => fc.record({ scale: scaleOf(tensor), values: sparseValues(elementCount(tensor), most) }))
-    .map(({ scale, values }) => ({ kind: 'sparse' as const, tensor: tensor.name, scale, ...values }));
+    .map(({ scale, values: { positions, levels } }) => ({
+      ...{ kind: 'sparse' as const, tensor: tensor.name, scale, positions },
+      levels: Int16Array.from(levels),
+    }));
+}
+
+/** Differences of any size that the tensor's elements have. */
+export function exactOp(tensor: Tensor): fc.Arbitrary<ExactOp> {
+  return sparseValues(elementCount(tensor), 2 ** 31).map(({ positions, levels }) => {
+    const differences = Int32Array.from(levels, (level) => wrapDifference(tensor, level) || 1);
+    return { kind: 'exact' as const, tensor: tensor.name, positions, levels: differences };
+  });
 }
 
 export function denseOp(tensor: Tensor): fc.Arbitrary<DenseOp> {
@@ -117,8 +130,8 @@ export const modelAndDiff: fc.Arbitrary<{ base: Model; diff: Diff }> = fc
   .map((list) => list.map(({ dtype, shape, seed }, i) => seededTensor(`weights/${i}`, dtype, shape, seed)))
   .chain((tensors) => {
     const filled = tensors.filter((tensor) => elementCount(tensor) > 0);
-    const sparse = filled.map(sparseOp) as fc.Arbitrary<Op>[];
-    const op = fc.oneof(...sparse, ...tensors.map(denseOp), hashOp(tensors));
+    const named = [...filled.map(sparseOp), ...filled.map(exactOp)] as fc.Arbitrary<Op>[];
+    const op = fc.oneof(...named, ...tensors.map(denseOp), hashOp(tensors));
     return fc.array(op, { maxLength: 4 }).map((ops) => ({ base: { tensors }, diff: { ops } }));
   });
 

@@ -33,13 +33,15 @@ test('unknownOptions names what means nothing, in maps too', () => {
 test('fineTuneKey follows what the full fine-tune depends on, and nothing else', () => {
   const same: Partial<TrainingJob>[] = [
     { kind: 'sparse', budget: 900 },
-    { seed: 0, backend: 'wasm' },
+    { backend: 'wasm', chain: [] },
     { options: { epochs: 9, learningRate: 1, hash: { block: 2 }, distillation: false } },
   ];
   const other: Partial<TrainingJob>[] = [
     { base: 'v2' },
     { recipe: 'other.mjs' },
+    { seed: 0 },
     { seed: 1 },
+    { chain: ['v2.ndiff'] },
     { backend: 'cpu' },
     { options: { batchSize: 8 } },
     { options: { mode: 'training' } },

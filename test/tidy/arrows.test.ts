@@ -10,14 +10,15 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   train: ['model', 'payload', 'kernels', 'tfjs'],
   'sparse-diff': ['model', 'payload', 'kernels', 'train'],
   'hash-diff': ['model', 'payload', 'kernels', 'train'],
+  chain: ['model', 'payload'],
   apply: ['model', 'payload'],
   'fast-apply': ['model', 'payload'],
   node: ['model', 'payload'],
-  recipe: ['model', 'tfjs', 'train', 'sparse-diff', 'hash-diff', 'node'],
+  recipe: ['model', 'chain', 'tfjs', 'train', 'sparse-diff', 'hash-diff', 'node'],
   sweep: ['model', 'train', 'recipe'],
   search: ['model', 'train', 'node', 'recipe', 'sweep'],
   src: ['model', 'payload'],
-  cli: ['src', 'train', 'apply', 'fast-apply', 'node', 'recipe', 'sweep', 'search'],
+  cli: ['src', 'train', 'chain', 'apply', 'fast-apply', 'node', 'recipe', 'sweep', 'search'],
 };
 
 /** The rooms through which each outside package comes in. */

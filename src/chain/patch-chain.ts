@@ -1,0 +1,54 @@
+import {
+  byteLength,
+  copyModel,
+  equalBytes,
+  fingerprint,
+  hex,
+  NeuralDiffError,
+  openMemoryStore,
+  type WeightStore,
+} from '../model/index.js';
+import { decodePayload, openPayload, type PayloadHeader, patchModel } from '../payload/index.js';
+import { checkChain } from './check-chain.js';
+
+/**
+ * Applies payloads in a row to a model that may be written freely, as training does to a copy of its base: all is
+ * computed and checked in memory, then written.
+ *
+ * @param store the model, held in memory twice meanwhile
+ * @param payloads each made for the result of the one before
+ * @returns fingerprint of the model as it is now
+ * @throws NeuralDiffError `wrong-base`, `broken-chain`, `wrong-layout`, `result-mismatch`, the payloads' own codes:
+ *   nothing is written then
+ */
+export async function patchChain(store: WeightStore, payloads: readonly Uint8Array[]): Promise<Uint8Array> {
+  const headers: PayloadHeader[] = [];
+  for (const bytes of payloads) headers.push((await openPayload(bytes)).header);
+  let model = await copyModel(store);
+  let found = await fingerprint(openMemoryStore(model));
+  const [first] = headers;
+  if (first && !equalBytes(first.base, found)) throw mismatch('wrong-base', 'is for', [first.base, found]);
+  checkChain(headers);
+  for (const [i, bytes] of payloads.entries()) {
+    const { header, diff } = await decodePayload(bytes, model.tensors);
+    model = patchModel(model, diff);
+    found = await fingerprint(openMemoryStore(model));
+    if (!equalBytes(header.next, found))
+      throw mismatch('result-mismatch', `number ${i + 1} promises`, [header.next, found]);
+  }
+  for (const tensor of model.tensors) {
+    if (byteLength(tensor) > 0) await store.write(tensor.name, 0, tensor.bytes);
+  }
+  await store.flush();
+  return found;
+}
+
+function mismatch(
+  code: 'wrong-base' | 'result-mismatch',
+  what: string,
+  [wanted, met]: readonly [Uint8Array, Uint8Array],
+): NeuralDiffError {
+  const facts = { expected: hex(wanted), found: hex(met) };
+  const message = `Cannot apply payloads in a row: expected ${facts.expected}, which the payload ${what}, got ${facts.found}`;
+  return new NeuralDiffError(code, message, { facts });
+}

@@ -1,0 +1,135 @@
+import { hex } from '../model/index.js';
+import { openPayload } from '../payload/index.js';
+import { findPath } from './find-path.js';
+
+/** A payload as a way from one model to another. */
+export interface RouteEdge {
+  /** Its file, or whatever tells it from the others. */
+  readonly name: string;
+  /** Fingerprints in hexadecimal digits. */
+  readonly base: string;
+  readonly next: string;
+  /** Bytes of the file. */
+  readonly bytes: number;
+  /** What its ops would add to a composed payload; without it no composed route runs over this edge. */
+  readonly opBytes?: number;
+}
+
+/** A way for a device from one model to another. */
+export interface Route {
+  /**
+   * `none`: it has the model; `direct`: one payload; `composed`: one payload that is still to be made of several;
+   * `chain`: payloads one after the other; `full`: the whole model.
+   */
+  readonly kind: 'none' | 'direct' | 'composed' | 'chain' | 'full';
+  /** The payloads, in order. */
+  readonly edges: readonly RouteEdge[];
+  /** Bytes to download; an estimate for `composed`. */
+  readonly bytes: number;
+  /** Downloads to apply one after the other. */
+  readonly steps: number;
+}
+
+/** From where to where, by fingerprints in hexadecimal digits. */
+export interface RouteEnds {
+  readonly from: string;
+  readonly to: string;
+  /** Bytes of the whole model, as another way. */
+  readonly fullBytes?: number | undefined;
+}
+
+/** The routes that were considered. */
+export interface RoutePlan {
+  /** The one of the fewest bytes; of several, that of the fewest steps; of several, the first of the list. */
+  readonly best: Route | undefined;
+  /** The cheapest route of each kind that there is. */
+  readonly routes: readonly Route[];
+}
+
+/**
+ * Finds the way from one model to another that takes the fewest bytes to download.
+ *
+ * Source: E. W. Dijkstra, "A note on two problems in connexion with graphs", 1959.
+ *
+ * @param edges payloads in any order; those of reverse updates may close circles
+ * @returns the routes; the same for the same edges in whatever order, as long as their names differ
+ * @throws RangeError for bytes that are no count
+ *
+ * @example
+ * const { best } = planRoute(edges, { from: edges[0].base, to: edges[1].next, fullBytes: 600_332 });
+ */
+export function planRoute(edges: readonly RouteEdge[], ends: RouteEnds): RoutePlan {
+  const { from, to, fullBytes } = ends;
+  for (const { bytes, opBytes = 0 } of edges) [bytes, opBytes].forEach(checkBytes);
+  checkBytes(fullBytes ?? 0);
+  if (from === to) {
+    const none: Route = { kind: 'none', edges: [], bytes: 0, steps: 0 };
+    return { best: none, routes: [none] };
+  }
+  const ordered = [...edges].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  const full: Route[] =
+    fullBytes === undefined ? [] : [{ kind: 'full', edges: [], bytes: fullBytes, steps: 1 }];
+  const routes = [
+    ...directRoute(ordered, ends),
+    ...composedRoute(ordered, ends),
+    ...chainRoute(ordered, ends),
+    ...full,
+  ];
+  return { best: cheapest(routes), routes };
+}
+
+function checkBytes(bytes: number): void {
+  if (Number.isSafeInteger(bytes) && bytes >= 0) return;
+  throw new RangeError(`Cannot plan with ${bytes} bytes: expected a whole number of at least 0`);
+}
+
+function cheapest(routes: readonly Route[]): Route | undefined {
+  const isBetter = (a: Route, b: Route): boolean =>
+    a.bytes < b.bytes || (a.bytes === b.bytes && a.steps < b.steps);
+  return routes.reduce<Route | undefined>(
+    (best, route) => (best && !isBetter(route, best) ? best : route),
+    undefined,
+  );
+}
+
+function directRoute(edges: readonly RouteEdge[], { from, to }: RouteEnds): Route[] {
+  const best = cheapest(
+    edges
+      .filter((edge) => edge.base === from && edge.next === to)
+      .map((edge) => ({ kind: 'direct', edges: [edge], bytes: edge.bytes, steps: 1 })),
+  );
+  return best ? [best] : [];
+}
+
+/** Without the direct ones among them, edges lead on in at least two steps. */
+function detours(edges: readonly RouteEdge[], { from, to }: RouteEnds): RouteEdge[] {
+  return edges.filter((edge) => edge.base !== from || edge.next !== to);
+}
+
+function chainRoute(edges: readonly RouteEdge[], ends: RouteEnds): Route[] {
+  const path = findPath(detours(edges, ends), ends, (edge) => edge.bytes);
+  return path ? [{ kind: 'chain', edges: path.edges, bytes: path.cost, steps: path.edges.length }] : [];
+}
+
+/** A composed payload takes the ops of all and what stands around those of the last. */
+function composedRoute(edges: readonly RouteEdge[], ends: RouteEnds): Route[] {
+  const usable = detours(edges, ends).filter(({ opBytes }) => opBytes !== undefined);
+  const path = findPath(usable, ends, ({ next, bytes, opBytes = 0 }) => (next === ends.to ? bytes : opBytes));
+  return path ? [{ kind: 'composed', edges: path.edges, bytes: path.cost, steps: 1 }] : [];
+}
+
+/** What a record takes in a payload beside its own bytes: its kind and its length. */
+const RECORD_HEAD_BYTES = 4;
+
+/**
+ * Reads what a route needs to know of a payload: its header, no ops.
+ *
+ * @param name tells it from the others
+ * @param bytes the payload file
+ * @throws NeuralDiffError `not-a-payload`, `unsupported-version`, `corrupt-payload`, `limit-exceeded`
+ */
+export async function routeEdge(name: string, bytes: Uint8Array): Promise<RouteEdge> {
+  const { header, records } = await openPayload(bytes);
+  const opBytes = records.reduce((sum, record) => sum + RECORD_HEAD_BYTES + record.bytes.length, 0);
+  return { name, base: hex(header.base), next: hex(header.next), bytes: bytes.length, opBytes };
+}

@@ -1,0 +1,123 @@
+import {
+  canonicalOrder,
+  equalBytes,
+  fingerprint,
+  hex,
+  type Model,
+  NeuralDiffError,
+  openMemoryStore,
+  type Tensor,
+} from '../model/index.js';
+import { packDiff } from '../payload/encode.js';
+import {
+  decodePayload,
+  type ExactOp,
+  type Meta,
+  type Op,
+  orderedBits,
+  orderOf,
+  patchModel,
+  wrapDifference,
+} from '../payload/index.js';
+
+/** A payload that leads back. */
+export interface ReversePayload {
+  readonly payload: Uint8Array;
+  /** Fingerprints in hexadecimal digits: the model that the payload given leads to, and the one that it starts from. */
+  readonly base: string;
+  readonly next: string;
+  /** `negated`: the ops with opposite signs, then an exact op with what rounding lost; `exact`: exact ops alone. */
+  readonly way: 'negated' | 'exact';
+  /** Weights that exact ops move. */
+  readonly exactWeights: number;
+}
+
+/**
+ * Makes the payload that takes a payload back: it turns the result into the base, bit for bit. Additions of floats
+ * cannot be undone by subtractions alone, since each rounds: exact ops mend what is left. Of two ways the smaller is
+ * taken.
+ *
+ * @param payload the payload file
+ * @param base the model that it is for
+ * @param meta metadata of the payload that leads back; none unless given
+ * @returns the payload, tried on the result
+ * @throws NeuralDiffError `wrong-layout`, `wrong-base`, `result-mismatch`, the payload's own codes
+ *
+ * @example
+ * const { payload: back } = await reversePayload(update, await copyModel(store));
+ */
+export async function reversePayload(
+  payload: Uint8Array,
+  base: Model,
+  meta: Meta = {},
+): Promise<ReversePayload> {
+  const { header, diff } = await decodePayload(payload, base.tensors);
+  await expectModel(base, header.base, 'wrong-base');
+  const next = patchModel(base, diff);
+  await expectModel(next, header.next, 'result-mismatch');
+  const negated = [...diff.ops].reverse().map((op) => negate(op, base));
+  const ways = [
+    { way: 'negated' as const, ops: negated, mends: exactOps(patchModel(next, { ops: negated }), base) },
+    { way: 'exact' as const, ops: [], mends: exactOps(next, base) },
+  ];
+  const packed = [];
+  for (const { way, ops, mends } of ways) {
+    const exactWeights = mends.reduce((sum, op) => sum + op.positions.length, 0);
+    packed.push({ ...(await packDiff(next, { ops: [...ops, ...mends] }, meta)), way, exactWeights });
+  }
+  const [first, second] = packed as [(typeof packed)[0], (typeof packed)[0]];
+  const { model, ...best } = second.payload.length < first.payload.length ? second : first;
+  await expectModel(model, header.base, 'result-mismatch');
+  return best;
+}
+
+async function expectModel(
+  model: Model,
+  expected: Uint8Array,
+  code: 'wrong-base' | 'result-mismatch',
+): Promise<void> {
+  const found = await fingerprint(openMemoryStore(model));
+  if (equalBytes(found, expected)) return;
+  const facts = { expected: hex(expected), found: hex(found) };
+  const message = `Cannot reverse payload: expected a model with fingerprint ${facts.expected}, got ${facts.found}`;
+  throw new NeuralDiffError(code, message, { facts });
+}
+
+/** Levels and buckets are as large in both directions; differences of exact ops wrap around. */
+function negate(op: Op, base: Model): Op {
+  if (op.kind === 'sparse') return { ...op, levels: op.levels.map((level) => -level) };
+  if (op.kind === 'dense') return { ...op, levels: op.levels.map((level) => -level) };
+  if (op.kind === 'exact') {
+    const info = base.tensors.find(({ name }) => name === op.tensor) as Tensor;
+    return { ...op, levels: op.levels.map((level) => wrapDifference(info, -level)) };
+  }
+  const { coding, values } = op.buckets;
+  const buckets =
+    coding === 'float'
+      ? { coding, values: values.map((value) => -value) }
+      : { coding, values: values.map((value) => -value) };
+  return { ...op, buckets };
+}
+
+/** @returns exact ops that make one model of another, for the tensors that differ */
+function exactOps(from: Model, to: Model): ExactOp[] {
+  const targets = new Map(to.tensors.map((tensor) => [tensor.name, tensor]));
+  return canonicalOrder(from.tensors).flatMap((tensor) => {
+    const target = targets.get(tensor.name) as Tensor;
+    return tensor.bytes === target.bytes ? [] : (exactOp(tensor, target) ?? []);
+  });
+}
+
+function exactOp(from: Tensor, to: Tensor): ExactOp | undefined {
+  const [start, end] = [elementsOf(from), elementsOf(to)];
+  const changed: number[] = [];
+  for (let i = 0; i < start.words.length; i++) if (start.words[i] !== end.words[i]) changed.push(i);
+  if (changed.length === 0) return undefined;
+  const levels = Int32Array.from(changed, (i) => wrapDifference(from, orderOf(end, i) - orderOf(start, i)));
+  return { kind: 'exact', tensor: from.name, positions: Uint32Array.from(changed), levels };
+}
+
+/** Elements may start anywhere in their buffer. */
+function elementsOf(tensor: Tensor) {
+  return orderedBits(tensor, tensor.bytes.slice());
+}

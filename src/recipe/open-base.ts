@@ -1,0 +1,43 @@
+import { patchChain } from '../chain/index.js';
+import { type ModelFiles, openLayersStore, openOverlay } from '../model/index.js';
+import { modelFolder, openFolder, readPayload } from '../node/index.js';
+
+/** The model that devices have. */
+export interface BaseModel {
+  /** LayersModel folder, or the `model.json` in one. */
+  readonly base: string;
+  /** Paths of payloads that devices have applied to it, in order: the diff is trained for what they give. */
+  readonly chain?: readonly string[] | undefined;
+}
+
+/**
+ * Opens a base model as devices have it: with its chain applied, in memory alone.
+ *
+ * @returns the folder; close it
+ * @throws NeuralDiffError those of a model on disk and of payloads; `wrong-base`, `broken-chain`, `wrong-layout`,
+ *   `result-mismatch` for payloads that do not lead on from the base
+ */
+export async function openBase({ base, chain = [] }: BaseModel): Promise<ModelFiles> {
+  const folder = await openFolder(await modelFolder(base));
+  try {
+    if (chain.length === 0) return folder;
+    const payloads: Uint8Array[] = [];
+    for (const path of chain) payloads.push(await readPayload(path));
+    const files = openOverlay(folder);
+    await patchChain(await openLayersStore(files), payloads);
+    return files;
+  } catch (error) {
+    await folder.close();
+    throw error;
+  }
+}
+
+/**
+ * A seed of its own for every base: shared values that were placed alike update after update would add up.
+ *
+ * @param base fingerprint of the base
+ * @returns 0 to 2^32 - 1
+ */
+export function seedFor(base: Uint8Array): number {
+  return new DataView(base.buffer, base.byteOffset).getUint32(0);
+}
