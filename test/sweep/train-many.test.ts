@@ -92,7 +92,7 @@ test('trainMany hands metrics, share and fingerprints over', () => {
   expect(share).toBeLessThanOrEqual(0.12);
   expect(payload.length).toBe(Math.round(share * 4 * 2371));
   expect(metrics.diff.accuracy).toBeGreaterThan((metrics.base.accuracy as number) + 0.2);
-  expect([from, next].every((hex) => /^[0-9a-f]{64}$/.test(hex))).toBe(true);
+  expect([from, next].every((hex) => /^[0-9a-f]{32}$/.test(hex))).toBe(true);
   expect(Object.keys(diff)).not.toContain('model');
 });
 
@@ -102,7 +102,7 @@ test('a job that fails keeps its error, with code, facts and cause, and does not
     [
       broken,
       { ...broken, kind: 'sparse' },
-      job({ budget: 300, seed: 8 }),
+      job({ budget: 80, seed: 8 }),
       job({ recipe: recipe('exits') }),
       job({ recipe: recipe('crashes') }),
       job(),
@@ -116,7 +116,7 @@ test('a job that fails keeps its error, with code, facts and cause, and does not
   const [throws, , impossible, exits, crashes] = errors;
   expect(throws?.message).toMatch(/failed: the disk is on fire$/);
   expect(throws?.cause).toMatchObject({ message: 'the disk is on fire' });
-  expect(impossible?.facts).toEqual({ bytes: 300, least: expect.any(Number) });
+  expect(impossible?.facts).toEqual({ bytes: 80, least: expect.any(Number) });
   expect(exits?.message).toContain('process.exit(3) was called');
   expect(crashes?.message).toBe('out of nowhere');
   expect(summary(outcomes[5] as SweepRoom.Outcome)).toBe(alone[0]);
