@@ -46,12 +46,23 @@ function pictures(count: number, style: { seed: number; spread: number; strength
 export async function trainChange(examples: number): Promise<TrainedChange> {
   await useBackend('wasm');
   const model = buildModel(MODELS[0] as (typeof MODELS)[number]);
+  const random = createRandom(3);
+  // Weights of a seed, as Glorot and Bengio scale them: TensorFlow.js draws others each time.
+  const drawn = model.getWeights().map((weight) => {
+    const [inputs = 0, outputs] = weight.shape;
+    const reach = outputs === undefined ? 0 : Math.sqrt(6 / (inputs + outputs));
+    return tf.tensor(
+      Float32Array.from({ length: weight.size }, () => reach * (2 * random() - 1)),
+      weight.shape,
+    );
+  });
+  model.setWeights(drawn);
   const task = createTask(model);
   const before = pictures(examples, { seed: 1, spread: 4, strength: 1 });
   const after = pictures(examples, { seed: 2, spread: 9, strength: 0.6 });
-  await model.fit(before.xs, before.ys, { epochs: 3, batchSize: 32, verbose: 0 });
+  await model.fit(before.xs, before.ys, { epochs: 3, batchSize: 32, verbose: 0, shuffle: false });
   const { deltas, fisher } = await fineTune({ task, train: after, epochs: 4 });
-  tf.dispose([before, after]);
+  tf.dispose([before, after, drawn]);
   const tensors = task.weights.map(infoOf).filter(({ shape }) => shape.length > 1);
   const saliency = new Map(
     tensors.map(({ name }) => [name, saliencyOf(valuesOf(deltas, name), valuesOf(fisher, name), 'fisher')]),
