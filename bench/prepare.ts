@@ -50,7 +50,7 @@ export interface Tuned {
 }
 
 /** Learning rates, times that of the task's own plan, and epochs, times its own. */
-const RATES = [0.5, 1, 2];
+const RATES = [1, 2];
 const LENGTHS = [1, 2];
 
 /**

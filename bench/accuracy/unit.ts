@@ -15,7 +15,7 @@ const TRAINERS = { hash: trainHashDiff, sparse: trainSparseDiff } as const;
 
 /** Shares of the float32 model, in percent. */
 const BUDGETS = [0.15, 0.2, 0.3, 0.5, 1];
-const BASELINE_BUDGETS = [0.5, 2, 10];
+const BASELINE_BUDGETS = [0.5, 2];
 const QUICK_BUDGETS = [0.5];
 
 /** Epochs of diffs and of baselines, times those of the task's plan for full fine-tunes. */

@@ -10,7 +10,6 @@ import {
   valuesOf,
 } from '../train/index.js';
 import type { Positions } from './mask.js';
-import { worthOf } from './worth.js';
 
 /**
  * What makes a weight worth changing: `magnitude`, the size of its change; `fisher`, what the change does to the loss,
@@ -84,21 +83,10 @@ export function affordablePositions(
   saliency: Values,
   options: { layout: Layout; budgetBytes: number; bits: number; scope: Scope },
 ): Positions {
-  const { layout, bits, scope } = options;
+  const { layout, budgetBytes, bits, scope } = options;
   if ([...saliency.values()].every((values) => values.every((value) => value === 0))) {
     throw new NeuralDiffError('bad-data', 'Cannot choose weights to change: training changed none of them');
   }
-  const first = mostThatFit(saliency, options);
-  if (scope === 'tensor') return first;
-  // What is near other changes is cheaper: where to look for it, a first choice tells.
-  const worth = worthOf(saliency, first, { tensors: layout.matrices, levelBits: levelBits(bits) });
-  return mostThatFit(worth, options);
-}
-
-function mostThatFit(
-  saliency: Values,
-  { layout, budgetBytes, bits, scope }: Parameters<typeof affordablePositions>[1],
-): Positions {
   const choose = (step: number): Positions => {
     if (step === 0) return new Map();
     return positionsAbove(saliency, thresholds(saliency, 2 ** (step / STEPS_PER_OCTAVE - OCTAVES), scope));

@@ -1,22 +1,17 @@
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { quantiseBuckets } from '../../src/hash-diff/buckets.js';
+import { bitsPerBucket, quantiseBuckets } from '../../src/hash-diff/buckets.js';
 import { createHashPart } from '../../src/hash-diff/hash-part.js';
 import { elementCount, type Model, type TensorInfo } from '../../src/model/index.js';
+import { isScale, patchModel } from '../../src/payload/index.js';
 import { createAnnealedPart } from '../../src/sparse-diff/annealed-part.js';
 import { quantiseNonZero } from '../../src/sparse-diff/levels.js';
 import { createRewoundPart } from '../../src/sparse-diff/rewound-part.js';
 import { positionsAbove, thresholds } from '../../src/sparse-diff/saliency.js';
 import { useBackend } from '../../src/tfjs/index.js';
-import {
-  createDensePart,
-  createRandom,
-  type DiffPart,
-  patchModel,
-  quantiseUniform,
-  readFloats,
-} from '../../src/train/index.js';
+import { createDensePart, createRandom, type DiffPart, readFloats } from '../../src/train/index.js';
+import { asScale, entropyOf, quantiseUniform } from '../../src/train/quantise.js';
 
 const TENSORS: readonly TensorInfo[] = [
   { name: 'a/kernel', dtype: 'float32', shape: [37, 11] },
@@ -43,22 +38,25 @@ const hash = (coding: 'float' | 'ternary' | 'sign', block: number): DiffPart =>
     block,
     seed: 5,
     coding,
-    ratios: new Map([['b/kernel', 0.3]]),
+    zeros: coding === 'ternary' ? 0.5 : 0,
+    sizes: new Map([['b/kernel', 0.3]]),
   });
 const annealed = (): DiffPart =>
   createAnnealedPart(BASE, {
     ...{ saliency: 'fisher', scope: 'global', fixedFrom: 0.5, density: 0.1, bits: 3 },
     temperatures: { first: 1, last: 0.05 },
+    sizes: new Map([['a/kernel', 2]]),
     choose: (saliency) => positionsAbove(saliency, thresholds(saliency, 0.1, 'global')),
   });
 const PARTS: Readonly<Record<string, () => DiffPart>> = {
   'hash float, blocks of 1': () => hash('float', 1),
   'hash ternary, blocks of 8': () => hash('ternary', 8),
   'hash sign, blocks of 32': () => hash('sign', 32),
-  'sparse rewound': () => createRewoundPart(POSITIONS, { bits: 3, weightCount: 512 }),
+  'sparse rewound': () =>
+    createRewoundPart(POSITIONS, { bits: 3, weightCount: 512, sizes: new Map([['b/kernel', 0.5]]) }),
   'sparse annealed': annealed,
-  'dense 4 bits': () => createDensePart(BASE, 4),
-  'dense 8 bits': () => createDensePart(BASE, 8),
+  'dense, 3 bits a weight': () => createDensePart(BASE, { rate: 3, sizes: new Map([['a/kernel', 0.1]]) }),
+  'dense, 1 bit a weight': () => createDensePart(BASE, { rate: 1 }),
 };
 
 const upload = (values: ReadonlyMap<string, Float32Array>) =>
@@ -99,10 +97,10 @@ describe.each(['cpu', 'wasm'] as const)('on the %s backend', (backend) => {
     test('materialises the very bits that its packed ops give', () => {
       const part = create();
       train(part);
-      const patched = patchModel(MODEL, { ops: part.ops() });
+      const patched = patchModel(MODEL, { ops: part.ops(0) });
       const expected = asBytes(materialised(part, BASE));
       expect(new Map(patched.tensors.map(({ name, bytes }) => [name, bytes]))).toEqual(expected);
-      expect(part.ops().length).toBeGreaterThan(0);
+      expect(part.ops(0).length).toBeGreaterThan(0);
       expect(patched).not.toEqual(MODEL);
       part.dispose();
     });
@@ -152,7 +150,14 @@ describe.each(['cpu', 'wasm'] as const)('on the %s backend', (backend) => {
   });
 });
 
-const HASH_LINEAR = { bucketCount: 13, block: 4, seed: 1, coding: 'float', ratios: new Map() } as const;
+const HASH_LINEAR = {
+  bucketCount: 13,
+  block: 4,
+  seed: 1,
+  coding: 'float',
+  zeros: 0,
+  sizes: new Map(),
+} as const;
 
 test('createAnnealedPart() opens all gates at first and hardens them to the chosen mask', () => {
   const part = annealed();
@@ -164,37 +169,104 @@ test('createAnnealedPart() opens all gates at first and hardens them to the chos
   expect(Math.abs(density - 0.1)).toBeLessThan(0.01);
 });
 
-test('quantiseUniform() and quantiseNonZero() stay within their levels, round to the nearest, and have a proper scale', () => {
+test('quantiseUniform() rounds to the nearest multiple, or the one below it', () => {
   const values = fc.array(fc.float({ noNaN: true, noDefaultInfinity: true, min: -8, max: 8 }), {
     minLength: 1,
   });
   fc.assert(
-    fc.property(values, fc.integer({ min: 2, max: 8 }), (list, bits) => {
+    fc.property(values, fc.double({ min: 0.1, max: 2, noNaN: true }), (list, scale) => {
       const array = Float32Array.from(list);
-      const uniform = quantiseUniform(array, bits);
-      const most = 2 ** (bits - 1) - 1;
-      expect(uniform.scale).toBe(Math.fround(uniform.scale));
-      expect(uniform.scale).toBeGreaterThan(0);
-      uniform.levels.forEach((level, i) => {
-        const exact = (array[i] as number) / uniform.scale;
-        expect(Math.abs(level - Math.max(-most, Math.min(most, exact)))).toBeLessThanOrEqual(0.5);
-      });
-      const nonZero = quantiseNonZero(array, bits);
-      nonZero.levels.forEach((level, i) => {
-        expect(Math.sign(level)).toBe(Math.sign(array[i] as number) + 0);
-        expect(Math.abs(level)).toBeLessThanOrEqual(most + 1);
+      quantiseUniform(array, scale).forEach((level, i) => {
+        const exact = Math.abs(array[i] as number) / scale;
+        expect(level === 0 || Math.sign(level) === Math.sign(array[i] as number)).toBe(true);
+        expect(exact - Math.abs(level)).toBeLessThan(0.6 + 1e-9);
+        expect(Math.abs(level) - exact).toBeLessThanOrEqual(0.4 + 1e-9);
       });
     }),
   );
 });
 
-test('quantiseBuckets() follows the ternary and the sign rule', () => {
+test('quantiseNonZero() stays within its levels and keeps signs', () => {
+  const values = fc.array(fc.float({ noNaN: true, noDefaultInfinity: true, min: -8, max: 8 }), {
+    minLength: 1,
+  });
+  fc.assert(
+    fc.property(values, fc.integer({ min: 1, max: 8 }), (list, bits) => {
+      const array = Float32Array.from(list);
+      const { levels, scale } = quantiseNonZero(array, bits);
+      expect(isScale(scale, TENSORS[0] as TensorInfo)).toBe(true);
+      levels.forEach((level, i) => {
+        expect(Math.sign(level)).toBe(Math.sign(array[i] as number) + 0);
+        expect(Math.abs(level)).toBeLessThanOrEqual(2 ** (bits - 1));
+      });
+    }),
+  );
+});
+
+test('asScale() gives the nearest of eight scales an octave', () => {
+  fc.assert(
+    fc.property(fc.double({ min: 2 ** -40, max: 2 ** 40, noNaN: true }), (value) => {
+      const scale = asScale(value);
+      expect(isScale(scale, TENSORS[0] as TensorInfo)).toBe(true);
+      expect(Math.abs(scale - value) / value).toBeLessThanOrEqual(1 / 16);
+      expect(Number.isInteger((scale / 2 ** Math.floor(Math.log2(scale))) * 8)).toBe(true);
+    }),
+  );
+  expect(asScale(0)).toBe(2 ** -60);
+});
+
+test('entropyOf() counts bits a level', () => {
+  expect(entropyOf([Int16Array.of(0, 0, 1, 1), Int16Array.of(-1, -1, 2, 2)])).toBe(2);
+  expect(entropyOf([Int16Array.of(5, 5, 5)])).toBe(0);
+  expect(entropyOf([])).toBe(0);
+});
+
+test('a dense part settles at its rate', () => {
+  const part = createDensePart(BASE, { rate: 1.5 });
+  train(part);
+  for (let i = 0; i < 40; i++) materialised(part, BASE);
+  const levels = part.ops(0).flatMap((op) => (op.kind === 'dense' ? [Int16Array.from(op.levels)] : []));
+  expect(Math.abs(entropyOf(levels) - 1.5)).toBeLessThan(0.15);
+  part.dispose();
+});
+
+/** @returns the number of bytes in which a model differs from the base */
+function changed({ tensors }: Model): number {
+  return tensors.reduce((sum, { bytes }, i) => {
+    const before = (MODEL.tensors[i] as { bytes: Uint8Array }).bytes;
+    return sum + bytes.reduce((count, byte, at) => count + (byte === before[at] ? 0 : 1), 0);
+  }, 0);
+}
+
+test.each(Object.entries(PARTS))('thrift takes more and more from a part, %s', (_name, create) => {
+  const part = create();
+  train(part);
+  const changesAt = (thrift: number): number => changed(patchModel(MODEL, { ops: part.ops(thrift) }));
+  const counts = [0, 0.25, 0.5, 0.75].map(changesAt);
+  expect([...counts].sort((a, b) => b - a)).toEqual(counts);
+  expect(counts[0]).toBeGreaterThan(counts[3] as number);
+  expect(part.ops(1)).toEqual([]);
+  part.dispose();
+});
+
+test('quantiseBuckets() makes the smallest share zero', () => {
   const values = Float32Array.of(1, -1, 0.1, -0.1, 2, 0);
-  const ternary = quantiseBuckets(values, 'ternary');
+  const ternary = quantiseBuckets(values, 'ternary', 0.5);
   expect(Array.from(ternary.buckets.values)).toEqual([1, -1, 0, 0, 1, 0]);
-  expect(ternary.scale).toBe(Math.fround(4 / 3));
-  const sign = quantiseBuckets(values, 'sign');
+  expect(ternary.scale).toBe(4 / 3);
+  const sign = quantiseBuckets(values, 'sign', 0);
   expect(Array.from(sign.buckets.values)).toEqual([1, -1, 1, -1, 1, 1]);
-  expect(sign.scale).toBe(Math.fround((1 + 1 + Math.fround(0.1) * 2 + 2) / 6));
-  expect(quantiseBuckets(values, 'float').scale).toBe(1);
+  expect(sign.scale).toBe((1 + 1 + Math.fround(0.1) * 2 + 2) / 6);
+  const float = quantiseBuckets(values, 'float', 0.5);
+  expect([Array.from(float.buckets.values), float.scale]).toEqual([[1, -1, 0, 0, 2, 0], 1]);
+  expect(quantiseBuckets(values, 'ternary', 1).buckets.values).toEqual(new Int8Array(6));
+});
+
+test.each([
+  ['float', 0.5, 32],
+  ['sign', 0, 1],
+  ['ternary', 1 / 3, Math.log2(3)],
+  ['ternary', 0.5, 1.5],
+] as const)('bitsPerBucket() of %s buckets with a share of %f zeros is %f', (coding, zeros, bits) => {
+  expect(Math.abs(bitsPerBucket(coding, zeros) - bits)).toBeLessThan(1e-12);
 });

@@ -32,7 +32,7 @@ test('trainHashDiff() and trainSparseDiff() refuse a budget that not even the sm
 
 test('trainHashDiff() and trainSparseDiff() leave nothing behind when the budget turns out too small', async () => {
   const fullFineTune = await fineTune(options());
-  const least = 270;
+  const least = 90;
   const before = tf.memory().numTensors;
   for (const train of [trainHashDiff, trainSparseDiff]) {
     let refused = 0;

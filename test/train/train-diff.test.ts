@@ -35,7 +35,7 @@ describe.each(Object.entries(KINDS))('%s', (_name, trainer) => {
       task: tiny.task,
       train: tiny.train,
       validation: tiny.validation,
-      budget: '8%',
+      budget: '4%',
       ...QUICK,
       ...more,
     });
@@ -43,9 +43,10 @@ describe.each(Object.entries(KINDS))('%s', (_name, trainer) => {
   test('meets the budget with the packed file, uses it, and improves on the base', async () => {
     const { payload, share, metrics } = await run();
     const weights = baseOf().tensors.reduce((sum, { bytes }) => sum + bytes.length, 0);
-    const budget = Math.floor(0.08 * weights);
+    const budget = Math.floor(0.04 * weights);
     expect(payload.length).toBeLessThanOrEqual(budget);
-    expect(payload.length).toBeGreaterThan(0.9 * budget);
+    // Coded lengths are foreseen to a few bytes, of which such a small file has few.
+    expect(payload.length).toBeGreaterThan(0.8 * budget);
     expect(share).toBe(payload.length / weights);
     expect(metrics.diff.accuracy).toBeGreaterThan((metrics.base.accuracy as number) + 0.1);
   });
@@ -81,7 +82,7 @@ test('trainDiff() leaves no tensors behind', async () => {
     task: tiny.task,
     train: tiny.train,
     validation: tiny.validation,
-    budget: '8%',
+    budget: '4%',
     ...QUICK,
   };
   await trainHashDiff(options);
@@ -103,7 +104,7 @@ test('trainDiff() takes a full fine-tune that is already there', async () => {
     task: tiny.task,
     train: tiny.train,
     validation: tiny.validation,
-    budget: '8%',
+    budget: '4%',
     ...QUICK,
   };
   const given = await trainHashDiff({ ...options, fullFineTune: full });
@@ -112,7 +113,7 @@ test('trainDiff() takes a full fine-tune that is already there', async () => {
 });
 
 test('trainDiff() leaves batch-norm statistics alone: no op touches them', async () => {
-  const { model } = await trainHashDiff({ task: tiny.task, train: tiny.train, budget: '8%', ...QUICK });
+  const { model } = await trainHashDiff({ task: tiny.task, train: tiny.train, budget: '4%', ...QUICK });
   const base = new Map(baseOf().tensors.map((tensor) => [tensor.name, tensor.bytes]));
   for (const name of ['norm/moving_mean', 'norm/moving_variance']) {
     expect(model.tensors.find((tensor) => tensor.name === name)?.bytes).toEqual(base.get(name));
