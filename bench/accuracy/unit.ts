@@ -18,7 +18,7 @@ const BUDGETS = [0.15, 0.2, 0.3, 0.5, 1];
 const BASELINE_BUDGETS = [0.5, 2];
 const QUICK_BUDGETS = [0.5];
 
-/** Epochs of diffs and of baselines, times those of the task's plan for full fine-tunes. */
+/** Epochs of diffs and of baselines, times those of the tuned full fine-tune. */
 const LONGER = 2;
 
 const unit = workerData as Unit;
@@ -37,7 +37,7 @@ async function run(): Promise<UnitResult> {
   const arrays = arraysOf(data.stages[1] as Stage, data.classes);
   const base = (await task.evaluate(arrays.test)).accuracy as number;
   const tuned = await tuneFull(task, arrays, { plan: data.fineTuning, ...unit });
-  const setting = { ...prepared, arrays, tuned, epochs: LONGER * data.fineTuning.epochs };
+  const setting = { ...prepared, arrays, tuned, epochs: LONGER * tuned.plan.epochs };
   const full = await accuracyOf(setting, tuned.full.weights);
   say({
     type: 'progress',

@@ -73,6 +73,9 @@ function withWeights<T>(task: Task, weights: Values, run: () => T): T {
   }
 }
 
+/** Its logarithm is taken for that of 0; far below what teachers give, or outputs at it would have no gradient. */
+const LEAST_PROBABILITY = 1e-30;
+
 /**
  * Compares a student's outputs with its teacher's.
  *
@@ -88,7 +91,7 @@ export function distillationLoss(
 ): tf.Scalar {
   if (options.kind === 'values') return tf.losses.meanSquaredError(teacher, student) as tf.Scalar;
   const soften = (output: tf.Tensor): tf.Tensor => {
-    const logits = options.kind === 'logits' ? output : tf.log(tf.clipByValue(output, 1e-7, 1));
+    const logits = options.kind === 'logits' ? output : tf.log(tf.clipByValue(output, LEAST_PROBABILITY, 1));
     return tf.logSoftmax(tf.div(logits, options.temperature));
   };
   const target = soften(teacher);
