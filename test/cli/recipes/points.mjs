@@ -17,6 +17,6 @@ export const optimizer = ({ tf, learningRate }) => tf.train.adam(learningRate);
 export const options = {
   epochs: 6,
   batchSize: 32,
-  learningRate: 0.02,
+  learningRate: 0.1,
   fineTune: { epochs: 4, learningRate: 0.02 },
 };

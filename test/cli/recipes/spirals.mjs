@@ -15,8 +15,8 @@ export function data({ tf, seed }) {
 export const loss = 'categoricalCrossentropy';
 export const metrics = ['accuracy'];
 export const options = {
-  epochs: 6,
-  learningRate: 0.02,
+  epochs: 12,
+  learningRate: 0.08,
   fineTune: { epochs: 10, learningRate: 0.02 },
   hash: { block: 1 },
 };
