@@ -33,5 +33,6 @@ export {
   openPayload,
   type Payload,
   type PayloadHeader,
+  readDiff,
   type SparseOp,
 } from './payload/index.js';

@@ -1,4 +1,4 @@
-import { decodePayload, hex, type Op, openPayload, type TensorInfo, totalElements } from '../../src/index.js';
+import { hex, type Op, type OpenPayload, openPayload, readDiff, totalElements } from '../../src/index.js';
 import { readPayload } from '../../src/node/index.js';
 import { type CommonFlags, formatBytes, formatShare, type Io, printResult } from '../io.js';
 import { withModel } from '../with-model.js';
@@ -12,8 +12,12 @@ export interface InfoFlags extends CommonFlags {
 /** Prints what a payload says of itself; with a model that it was made for, what it does to which tensor. */
 export async function runInfo(flags: InfoFlags, io: Io): Promise<void> {
   const bytes = await readPayload(flags.payload);
-  const { header, records } = await openPayload(bytes);
-  const model = flags.base === undefined ? undefined : await describeOps(bytes, flags.base);
+  const payload = await openPayload(bytes);
+  const { header, records } = payload;
+  const model =
+    flags.base === undefined
+      ? undefined
+      : await describeModel(payload, { base: flags.base, payloadBytes: bytes.length });
   const json = {
     payloadBytes: bytes.length,
     base: hex(header.base),
@@ -42,15 +46,15 @@ interface OpFacts {
   readonly [fact: string]: unknown;
 }
 
-async function describeOps(payload: Uint8Array, base: string) {
-  const tensors = await withModel(
-    { path: base },
-    async (store): Promise<readonly TensorInfo[]> => store.tensors,
-  );
-  const { diff } = await decodePayload(payload, tensors);
+async function describeModel(
+  payload: OpenPayload,
+  { base, payloadBytes }: { base: string; payloadBytes: number },
+) {
+  const { tensors } = await withModel({ path: base }, async (store) => ({ tensors: store.tensors }));
+  const { ops } = await readDiff(payload, tensors);
   const weights = totalElements(tensors);
-  const share = payload.length / (4 * weights);
-  return { share, tensors: tensors.length, weights, ops: diff.ops.map(factsOf) };
+  const share = payloadBytes / (4 * weights);
+  return { share, tensors: tensors.length, weights, ops: ops.map(factsOf) };
 }
 
 function factsOf(op: Op): OpFacts {

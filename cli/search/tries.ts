@@ -1,8 +1,7 @@
 import type { Goal, Metric, Try } from '../../src/search/index.js';
 import { meetsGap } from '../../src/search/index.js';
 import { summarise } from '../exit-codes.js';
-import { formatShare } from '../io.js';
-import { align } from '../sweep/table.js';
+import { alignColumns, formatShare } from '../io.js';
 
 /** Tries of a search, and what it takes to judge them. */
 export interface Judged {
@@ -51,7 +50,10 @@ export function formatTries(judged: Judged): string[] {
   const failed = tries.flatMap(({ kind, budgetBytes, error }) =>
     error ? [`failed: ${kind} ${budgetBytes}: ${error.message}`] : [],
   );
-  return [...align([['kind', 'budget', 'bytes', 'share', name, 'gap', 'verdict'], ...cells]), ...failed];
+  return [
+    ...alignColumns([['kind', 'budget', 'bytes', 'share', name, 'gap', 'verdict'], ...cells]),
+    ...failed,
+  ];
 }
 
 /** @returns what to say of a try as soon as it has ended */

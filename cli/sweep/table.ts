@@ -25,9 +25,3 @@ function metricOf(rows: readonly TrainedRow[]): string | undefined {
   const names = Object.keys(rows[0]?.metrics.diff ?? {});
   return names.find((name) => name !== 'loss') ?? names[0];
 }
-
-/** @returns a line a row, columns aligned at their right */
-export function align(lines: readonly (readonly string[])[]): string[] {
-  const widths = (lines[0] ?? []).map((_, i) => Math.max(...lines.map((line) => (line[i] ?? '').length)));
-  return lines.map((line) => line.map((cell, i) => cell.padStart(widths[i] as number)).join('  '));
-}

@@ -1,6 +1,13 @@
 import { canonicalOrder, hex, type TensorInfo } from '../model/index.js';
 import { encodePayload } from '../payload/encode.js';
-import { decodePayload, type Meta, openPayload, type Payload } from '../payload/index.js';
+import {
+  type Meta,
+  type Op,
+  type OpenPayload,
+  openPayload,
+  type PayloadHeader,
+  readDiff,
+} from '../payload/index.js';
 import { checkChain } from './check-chain.js';
 import { mergeOps } from './merge-ops.js';
 
@@ -40,15 +47,15 @@ export async function composePayloads(
   options: ComposeOptions,
 ): Promise<ComposedPayload> {
   if (payloads.length === 0) throw new RangeError('Cannot compose payloads: expected at least one');
-  const headers = [];
-  for (const bytes of payloads) headers.push((await openPayload(bytes)).header);
+  const parts: OpenPayload[] = [];
+  for (const bytes of payloads) parts.push(await openPayload(bytes));
+  const headers = parts.map(({ header }) => header);
   checkChain(headers);
-  const parts: Payload[] = [];
-  for (const bytes of payloads) parts.push(await decodePayload(bytes, options.tensors));
-  const [{ base }, { next, meta }] = [headers[0] as Header, headers.at(-1) as Header];
+  const ops: Op[] = [];
+  for (const part of parts) ops.push(...(await readDiff(part, options.tensors)).ops);
+  const [{ base }, { next, meta }] = [headers[0] as PayloadHeader, headers.at(-1) as PayloadHeader];
   const tensors = canonicalOrder(options.tensors);
   const facts = { base, next, tensors, meta: options.meta ?? meta };
-  const ops = parts.flatMap(({ diff }) => diff.ops);
   const candidates = [
     await encodePayload(facts, { ops }),
     await encodePayload(facts, { ops: mergeOps(ops, tensors) }),
@@ -59,5 +66,3 @@ export async function composePayloads(
   const partBytes = payloads.map((bytes) => bytes.length);
   return { payload, base: hex(base), next: hex(next), partBytes };
 }
-
-type Header = Payload['header'];

@@ -8,7 +8,7 @@ import {
   openMemoryStore,
   type WeightStore,
 } from '../model/index.js';
-import { decodePayload, openPayload, type PayloadHeader, patchModel } from '../payload/index.js';
+import { type OpenPayload, openPayload, patchModel, readDiff } from '../payload/index.js';
 import { checkChain } from './check-chain.js';
 
 /**
@@ -22,16 +22,17 @@ import { checkChain } from './check-chain.js';
  *   nothing is written then
  */
 export async function patchChain(store: WeightStore, payloads: readonly Uint8Array[]): Promise<Uint8Array> {
-  const headers: PayloadHeader[] = [];
-  for (const bytes of payloads) headers.push((await openPayload(bytes)).header);
+  const parts: OpenPayload[] = [];
+  for (const bytes of payloads) parts.push(await openPayload(bytes));
+  const headers = parts.map(({ header }) => header);
   let model = await copyModel(store);
   let found = await fingerprint(openMemoryStore(model));
   const [first] = headers;
   if (first && !equalBytes(first.base, found)) throw mismatch('wrong-base', 'is for', [first.base, found]);
   checkChain(headers);
-  for (const [i, bytes] of payloads.entries()) {
-    const { header, diff } = await decodePayload(bytes, model.tensors);
-    model = patchModel(model, diff);
+  for (const [i, part] of parts.entries()) {
+    const { header } = part;
+    model = patchModel(model, await readDiff(part, model.tensors));
     found = await fingerprint(openMemoryStore(model));
     if (!equalBytes(header.next, found))
       throw mismatch('result-mismatch', `number ${i + 1} promises`, [header.next, found]);

@@ -22,12 +22,15 @@ export interface QuantisedBuckets {
  * @param zeros share of the values that become 0, the smallest ones, whatever the coding: 0 to 1
  */
 export function quantiseBuckets(values: Float32Array, coding: BucketCoding, zeros: number): QuantisedBuckets {
-  const magnitudes = values.map(Math.abs);
+  // Plain loops: `map` costs a hundred times as much an element, and this is in every step.
+  const magnitudes = new Float32Array(values.length);
+  for (let i = 0; i < magnitudes.length; i++) magnitudes[i] = Math.abs(values[i] as number);
   const kept = Math.round((1 - zeros) * values.length);
   const least = kept === 0 ? Number.POSITIVE_INFINITY : nthLargest([magnitudes], kept);
   if (coding === 'float') {
-    const isKept = (value: number): boolean => Math.abs(value) >= least;
-    return { buckets: { coding, values: values.map((value) => (isKept(value) ? value : 0)) }, scale: 1 };
+    const large = values.slice();
+    for (let i = 0; i < large.length; i++) if ((magnitudes[i] as number) < least) large[i] = 0;
+    return { buckets: { coding, values: large }, scale: 1 };
   }
   let sum = 0;
   let count = 0;

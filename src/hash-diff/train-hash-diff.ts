@@ -3,13 +3,12 @@ import { MAX_BLOCK, MAX_BUCKETS } from '../payload/index.js';
 import {
   changeSizes,
   checkChoice,
-  createDensePart,
   type DiffPart,
+  densePartOf,
   impossibleBudget,
   type Layout,
   layOut,
   type PartContext,
-  pickValues,
   type TrainDiffOptions,
   type TrainedDiff,
   trainDiff,
@@ -61,12 +60,7 @@ function createHashParts(
   settings: Required<Pick<TrainHashDiffOptions, 'zeros' | 'block' | 'scales'>> & { coding: BucketCoding },
 ): DiffPart[] {
   const layout = layOut(context.base, context);
-  const createDense = () =>
-    createDensePart(pickValues(context.base.trainable, layout.vectors), {
-      rate: context.denseRate,
-      sizes: changeSizes(context.full, layout.vectors),
-    });
-  if (layout.matrices.length === 0) return [createDense()];
+  if (layout.matrices.length === 0) return [densePartOf(context, layout)];
   const bucketCount = affordableBuckets(
     layout,
     bitsPerBucket(settings.coding, settings.zeros),
@@ -84,7 +78,7 @@ function createHashParts(
       zeros,
       sizes,
     }),
-    createDense(),
+    densePartOf(context, layout),
   ];
 }
 

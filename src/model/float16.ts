@@ -65,3 +65,9 @@ export function bfloat16Bits(value: number): number {
 export function bfloat16Value(bits: number): number {
   return floatOf(bits << 16);
 }
+
+/** How numbers of 16 bits become float32, exactly, and float32 such numbers, rounded. */
+export const HALVES = {
+  float16: { widen: float16Value, narrow: float16Bits },
+  bfloat16: { widen: bfloat16Value, narrow: bfloat16Bits },
+} as const;

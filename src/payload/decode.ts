@@ -8,7 +8,7 @@ import {
 import { xxh64 } from './checksum.js';
 import { beyondLimit, corrupt } from './corrupt.js';
 import { DenseReader } from './dense-record.js';
-import type { Op, Payload, PayloadHeader } from './diff.js';
+import type { Diff, Op, Payload, PayloadHeader } from './diff.js';
 import { HashReader } from './hash-record.js';
 import { layoutOf, MAGIC, parseHeader, type RecordKind } from './header.js';
 import { MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES } from './limits.js';
@@ -59,6 +59,16 @@ export async function openPayload(bytes: Uint8Array): Promise<OpenPayload> {
  */
 export async function decodePayload(bytes: Uint8Array, tensors: readonly TensorInfo[]): Promise<Payload> {
   const payload = await openPayload(bytes);
+  return { header: payload.header, diff: await readDiff(payload, tensors) };
+}
+
+/**
+ * Reads the whole diff of an open payload.
+ *
+ * @param tensors the tensors of the model that it is for, in any order
+ * @throws NeuralDiffError `wrong-layout`, `corrupt-payload`, `limit-exceeded`
+ */
+export async function readDiff(payload: OpenPayload, tensors: readonly TensorInfo[]): Promise<Diff> {
   await checkLayout(payload, tensors);
   const infos = canonicalOrder(tensors);
   const ops = payload.records.flatMap((record): Op[] => {
@@ -66,7 +76,7 @@ export async function decodePayload(bytes: Uint8Array, tensors: readonly TensorI
     if (reader instanceof HashReader) return [reader.read()];
     return reader.tensors.map((info) => reader.read(info, { start: 0, end: elementCount(info) }));
   });
-  return { header: payload.header, diff: { ops } };
+  return { ops };
 }
 
 /**

@@ -2,6 +2,7 @@ import { Packr } from 'msgpackr/pack';
 import {
   canonicalOrder,
   concatBytes,
+  FINGERPRINT_BYTES,
   fingerprint,
   hex,
   type Model,
@@ -83,7 +84,7 @@ export async function packDiff(base: Model, diff: Diff, meta: Meta = {}): Promis
  */
 export function payloadBytes(tensors: readonly TensorInfo[], ops: readonly Op[], meta: Meta = {}): number {
   const records = encodeRecords(ops, tensors);
-  const blank = new Uint8Array(16);
+  const blank = new Uint8Array(FINGERPRINT_BYTES);
   const header = { base: blank, next: blank, layout: 0xffffffff, meta };
   const kinds = records.map(({ kind }) => kind);
   const sizes = records.map(({ bytes }) => binHeadBytes(bytes.length) + bytes.length);

@@ -1,4 +1,4 @@
-export { checkLayout, DiffReader, decodePayload, type OpenPayload, openPayload } from './decode.js';
+export { checkLayout, DiffReader, decodePayload, type OpenPayload, openPayload, readDiff } from './decode.js';
 export {
   type Buckets,
   type DenseOp,

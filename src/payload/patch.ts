@@ -1,12 +1,4 @@
-import {
-  bfloat16Bits,
-  bfloat16Value,
-  DTYPES,
-  type DType,
-  float16Bits,
-  float16Value,
-  type TensorInfo,
-} from '../model/index.js';
+import { DTYPES, type DType, HALVES, type TensorInfo } from '../model/index.js';
 import type { DenseOp, ExactOp, HashOp, Op, SparseOp } from './diff.js';
 import { addOrdered, orderedBits } from './ordered-bits.js';
 import { placeBlock, tensorSeed } from './placement.js';
@@ -60,15 +52,8 @@ function createAdder(dtype: DType, bytes: Uint8Array): Add {
         new Uint32Array(buffer, byteOffset, count),
       );
     case 'float16':
-      return halfAdder(new Uint16Array(buffer, byteOffset, count), {
-        widen: float16Value,
-        narrow: float16Bits,
-      });
     case 'bfloat16':
-      return halfAdder(new Uint16Array(buffer, byteOffset, count), {
-        widen: bfloat16Value,
-        narrow: bfloat16Bits,
-      });
+      return halfAdder(new Uint16Array(buffer, byteOffset, count), HALVES[dtype]);
     case 'int8':
       return integerAdder(new Int8Array(buffer, byteOffset, count));
     case 'uint8':
@@ -88,13 +73,10 @@ function float32Adder(values: Float32Array, bits: Uint32Array): Add {
   };
 }
 
-function halfAdder(
-  bits: Uint16Array,
-  convert: { widen: (bits: number) => number; narrow: (value: number) => number },
-): Add {
+function halfAdder(bits: Uint16Array, { widen, narrow }: (typeof HALVES)[keyof typeof HALVES]): Add {
   return (index, value) => {
     if (value === 0) return;
-    bits[index] = convert.narrow(Math.fround(convert.widen(bits[index] as number) + value));
+    bits[index] = narrow(Math.fround(widen(bits[index] as number) + value));
   };
 }
 

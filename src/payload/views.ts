@@ -32,7 +32,6 @@ export function rowLength(info: TensorInfo, { split }: View): number {
 /**
  * Cuts a tensor into slabs of whole rows.
  *
- * @param levels room for the levels of one slab at most
  * @throws NeuralDiffError `corrupt-payload` for a view that the tensor does not have
  */
 export class Slabs {

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { takeAt } from '../kernels/index.js';
-import { createVariable, type DiffPart, readFloats, valuesOf } from '../train/index.js';
+import { createVariable, type DiffPart, readScaled, valuesOf } from '../train/index.js';
 import { addMasked, densityOf, type Mask, maskOps, type Positions } from './mask.js';
 
 /**
@@ -20,7 +20,9 @@ export function createRewoundPart(
     [...positions].map(([name, places]) => [name, createVariable(new Float32Array(places.length))]),
   );
   const mask = (): Mask => {
-    const values = [...changes].map(([name, variable]) => [name, scaled(variable, sizeOf(name))] as const);
+    const values = [...changes].map(
+      ([name, variable]) => [name, readScaled(variable, sizeOf(name))] as const,
+    );
     return { positions, changes: new Map(values), bits };
   };
   return {
@@ -36,10 +38,4 @@ export function createRewoundPart(
       for (const variable of changes.values()) variable.dispose();
     },
   };
-}
-
-function scaled(variable: tf.Variable, size: number): Float32Array {
-  const values = readFloats(variable);
-  for (let i = 0; i < values.length; i++) values[i] = size * (values[i] as number);
-  return values;
 }

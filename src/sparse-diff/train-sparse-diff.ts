@@ -2,8 +2,8 @@ import { totalElements } from '../model/index.js';
 import {
   changeSizes,
   checkChoice,
-  createDensePart,
   type DiffPart,
+  densePartOf,
   type Layout,
   layOut,
   type PartContext,
@@ -84,12 +84,7 @@ function checkSettings(settings: Settings): void {
 
 function createSparseParts(context: PartContext, settings: Settings): DiffPart[] {
   const layout = layOut(context.base, context);
-  const createDense = () =>
-    createDensePart(pickValues(context.base.trainable, layout.vectors), {
-      rate: context.denseRate,
-      sizes: changeSizes(context.full, layout.vectors),
-    });
-  if (layout.matrices.length === 0) return [createDense()];
+  if (layout.matrices.length === 0) return [densePartOf(context, layout)];
   const weightCount = totalElements(layout.matrices);
   const choose = (saliency: Values) =>
     affordablePositions(saliency, { layout, budgetBytes: context.budgetBytes, ...settings });
@@ -99,7 +94,7 @@ function createSparseParts(context: PartContext, settings: Settings): DiffPart[]
     settings.selection === 'rewind'
       ? createRewoundPart(guess, { ...settings, weightCount, sizes: maskedSizes(context, guess) })
       : annealed({ context, layout, settings, choose, density });
-  return [sparse, createDense()];
+  return [sparse, densePartOf(context, layout)];
 }
 
 /** Root mean square of what the full fine-tune changed at each tensor's positions. */

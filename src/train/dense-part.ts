@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Op } from '../payload/index.js';
+import { type Layout, pickValues } from './layout.js';
 import { type DiffPart, type Values, valuesOf } from './part.js';
 import {
   asScale,
@@ -9,7 +10,9 @@ import {
   rootMeanSquare,
   scaleLevels,
 } from './quantise.js';
-import { readFloats, zeroVariables } from './variables.js';
+import { changeSizes } from './sizes.js';
+import type { PartContext } from './train-diff.js';
+import { readScaled, zeroVariables } from './variables.js';
 
 /**
  * Changes are so many times their parameters: biases and norms want a higher learning rate than weights that share
@@ -30,6 +33,12 @@ const CORRECTION = 0.5;
  */
 export function createDensePart(base: Values, options: DenseOptions): DiffPart {
   return new DensePart(base, options);
+}
+
+/** @returns the part that every kind of diff has for a model's biases and norms */
+export function densePartOf({ base, full, denseRate }: PartContext, { vectors }: Layout): DiffPart {
+  const sizes = changeSizes(full, vectors);
+  return createDensePart(pickValues(base.trainable, vectors), { rate: denseRate, sizes });
 }
 
 interface DenseOptions {
@@ -94,16 +103,9 @@ class DensePart implements DiffPart {
     return DENSE_GAIN * (this.#sizes.get(name) ?? 1);
   }
 
-  #changes(name: string): Float32Array {
-    const changes = readFloats(valuesOf(this.#parameters, name));
-    const unit = this.#unit(name);
-    for (let i = 0; i < changes.length; i++) changes[i] = unit * (changes[i] as number);
-    return changes;
-  }
-
   #quantise(step: number): Map<string, Quantised> {
     const quantise = (name: string): Quantised => {
-      const values = this.#changes(name);
+      const values = readScaled(valuesOf(this.#parameters, name), this.#unit(name));
       const scale = asScale(step * rootMeanSquare(values));
       return { levels: quantiseUniform(values, scale), scale };
     };

@@ -1,24 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
-import {
-  bfloat16Bits,
-  bfloat16Value,
-  DTYPES,
-  float16Bits,
-  float16Value,
-  type Model,
-  type Tensor,
-  type TensorInfo,
-} from '../model/index.js';
+import { DTYPES, HALVES, type Model, type Tensor, type TensorInfo } from '../model/index.js';
 import { type BaseWeights, valuesOfModel } from './session.js';
 import { readFloats } from './variables.js';
 
 /** Rounds a tensor's weights to what the device stores. */
 export type Grid = (name: string, weights: tf.Tensor) => tf.Tensor;
-
-const HALVES = {
-  float16: { widen: float16Value, narrow: float16Bits },
-  bfloat16: { widen: bfloat16Value, narrow: bfloat16Bits },
-} as const;
 
 /**
  * Takes the base from the model that devices store, where that is narrower than what is trained.

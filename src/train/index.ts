@@ -3,7 +3,7 @@ export { patchModel } from '../payload/index.js';
 export { type Budget, budgetBytes, float32Bytes, impossibleBudget } from './budget.js';
 export { checkChoice } from './check.js';
 export type { ArrayData, Batch, Data, Ports, Tensors } from './data.js';
-export { createDensePart } from './dense-part.js';
+export { createDensePart, densePartOf } from './dense-part.js';
 export type { DistillationOptions } from './distillation.js';
 export { type FineTuned, type FineTuneOptions, fineTune, type TrainingOptions } from './fine-tune.js';
 export { type Layout, largestThatFits, layOut, pickValues } from './layout.js';
@@ -22,4 +22,4 @@ export {
   type TrainedDiff,
   trainDiff,
 } from './train-diff.js';
-export { createVariable, readFloats, zeroVariables } from './variables.js';
+export { createVariable, readFloats, readScaled, zeroVariables } from './variables.js';

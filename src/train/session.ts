@@ -1,11 +1,4 @@
-import {
-  bfloat16Value,
-  DTYPES,
-  float16Value,
-  type Model,
-  type Tensor,
-  type TensorInfo,
-} from '../model/index.js';
+import { DTYPES, HALVES, type Model, type Tensor, type TensorInfo } from '../model/index.js';
 import { copyWeights, infoOf } from '../tfjs/index.js';
 import { type Data, exampleCount, isArrayData } from './data.js';
 import { putWeights, variablesOf } from './loop.js';
@@ -44,7 +37,7 @@ export function valuesOfModel(model: Model, names: ReadonlySet<string>): Values 
 function widen({ dtype, bytes }: Tensor): Float32Array {
   const copy = bytes.slice();
   if (dtype === 'float32') return new Float32Array(copy.buffer);
-  const widenOne = dtype === 'float16' ? float16Value : bfloat16Value;
+  const { widen: widenOne } = HALVES[dtype as keyof typeof HALVES];
   const bits = new Uint16Array(copy.buffer);
   const values = new Float32Array(bits.length);
   for (let i = 0; i < values.length; i++) values[i] = widenOne(bits[i] as number);
