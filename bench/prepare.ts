@@ -1,7 +1,15 @@
+import { trainHashDiff } from '../src/hash-diff/index.js';
+import { trainSparseDiff } from '../src/sparse-diff/index.js';
 import { useBackend } from '../src/tfjs/index.js';
 import { createTask, type FineTuned, fineTune, type Task } from '../src/train/index.js';
 import type { BenchTask, Stage, TaskData, TrainingPlan } from './tasks/task.js';
 import { toArrays, trainBase } from './tasks/task.js';
+
+/** The trainers of diffs by kind. */
+export const TRAINERS = { hash: trainHashDiff, sparse: trainSparseDiff } as const;
+
+/** Epochs of diffs and of trained baselines, times those of the tuned full fine-tune. */
+export const LONGER = 2;
 
 /** One task with one seed. */
 export interface Unit {

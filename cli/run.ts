@@ -63,6 +63,10 @@ function commandLine(args: readonly string[], io: Io, ended: { status: number })
   return parser;
 }
 
+const MODEL_ARGUMENT = { type: 'string', demandOption: true, describe: 'LayersModel folder' } as const;
+
+const PAYLOAD_ARGUMENT = { type: 'string', demandOption: true, describe: 'Payload file' } as const;
+
 /** Arguments of which there may be several. */
 const LISTS: readonly string[] = ['_', 'payloads', 'chain'];
 
@@ -132,8 +136,8 @@ function addApply(parser: Argv, io: Io): void {
     'Copy a model and patch the copy',
     (y) =>
       withOutput(y, 'Folder to write')
-        .positional('base', { type: 'string', demandOption: true, describe: 'LayersModel folder' })
-        .positional('payload', { type: 'string', demandOption: true, describe: 'Payload file' })
+        .positional('base', MODEL_ARGUMENT)
+        .positional('payload', PAYLOAD_ARGUMENT)
         .example('$0 apply models/v1 v2.ndiff -o models/v2', ''),
     (flags) => runApply(flags as unknown as ApplyFlags, io),
   );
@@ -161,7 +165,7 @@ function addSequences(parser: Argv, io: Io): void {
       'Make the payload that takes a payload back, bit for bit',
       (y) =>
         withOutput(y, 'Payload file to write')
-          .positional('payload', { type: 'string', demandOption: true, describe: 'Payload file' })
+          .positional('payload', PAYLOAD_ARGUMENT)
           .option('base', {
             type: 'string',
             demandOption: true,
@@ -210,8 +214,8 @@ function addReaders(parser: Argv, io: Io): void {
       'Say whether a payload fits a model; write nothing',
       (y) =>
         y
-          .positional('model', { type: 'string', demandOption: true, describe: 'LayersModel folder' })
-          .positional('payload', { type: 'string', demandOption: true, describe: 'Payload file' })
+          .positional('model', MODEL_ARGUMENT)
+          .positional('payload', PAYLOAD_ARGUMENT)
           .example('$0 verify models/v1 v2.ndiff', ''),
       (flags) => runVerify(flags as unknown as VerifyFlags, io),
     )
@@ -220,7 +224,7 @@ function addReaders(parser: Argv, io: Io): void {
       'Print what a payload says of itself',
       (y) =>
         y
-          .positional('payload', { type: 'string', demandOption: true, describe: 'Payload file' })
+          .positional('payload', PAYLOAD_ARGUMENT)
           .option('base', { type: 'string', describe: 'LayersModel folder: show what changes which tensor' })
           .example('$0 info v2.ndiff --json', '')
           .example('$0 info v2.ndiff --base models/v1', ''),
@@ -229,10 +233,7 @@ function addReaders(parser: Argv, io: Io): void {
     .command(
       'fingerprint <model>',
       'Print the identity of a model',
-      (y) =>
-        y
-          .positional('model', { type: 'string', demandOption: true, describe: 'LayersModel folder' })
-          .example('$0 fingerprint models/v1', ''),
+      (y) => y.positional('model', MODEL_ARGUMENT).example('$0 fingerprint models/v1', ''),
       (flags) => runFingerprint(flags as unknown as FingerprintFlags, io),
     );
 }

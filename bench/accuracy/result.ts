@@ -91,15 +91,15 @@ export function rowsOf(results: readonly UnitResult[]): AccuracyRow[] {
 const SHARES = { '0.3': 0.005, '1': 0.003, '2': 0.002 } as const;
 
 /** @returns the goals of one task */
-export function goalsOf(results: readonly UnitResult[], rows: readonly AccuracyRow[]): Goal[] {
+export function goalsOf(rows: readonly AccuracyRow[], results: readonly UnitResult[]): Goal[] {
   const [{ task, points }] = results as [UnitResult];
   const ours = new Set(points.filter(({ isOurs }) => isOurs).map(({ method }) => method));
-  const shares = Object.entries(SHARES).map(([points, goal]): Goal => {
+  const shares = Object.entries(SHARES).map(([gap, goal]): Goal => {
     const within = rows.filter(
-      (row) => ours.has(row.method) && (row.gap as number) <= Number(points) / 100 + 1e-9,
+      (row) => ours.has(row.method) && (row.gap as number) <= Number(gap) / 100 + 1e-9,
     );
     const least = within.length === 0 ? null : Math.min(...within.map((row) => row.share as number));
-    return { id: `accuracy.${task}.share-at-gap-${points}`, value: least, goal, better: 'lower' };
+    return { id: `accuracy.${task}.share-at-gap-${gap}`, value: least, goal, better: 'lower' };
   });
   const bestOf = (isOurs: boolean): number =>
     Math.max(

@@ -1,25 +1,27 @@
 // Measures one task with one seed: base, tuned full fine-tune, diffs of every kind and budget, baselines at equal bytes.
 import { parentPort, workerData } from 'node:worker_threads';
-import { trainHashDiff } from '../../src/hash-diff/index.js';
-import { trainSparseDiff } from '../../src/sparse-diff/index.js';
-import { measure, takeBase } from '../../src/train/session.js';
+import { measure, takeBase, withBaseRestored } from '../../src/train/session.js';
 import { ANY_SIZE, type Baseline, FIXED_SIZE } from '../baselines/index.js';
-import type { Prepared } from '../prepare.js';
-import { arraysOf, prepare, type StageArrays, type Tuned, tuneFull, type Unit } from '../prepare.js';
+import {
+  arraysOf,
+  LONGER,
+  type Prepared,
+  prepare,
+  type StageArrays,
+  TRAINERS,
+  type Tuned,
+  tuneFull,
+  type Unit,
+} from '../prepare.js';
 import { findTask } from '../tasks/index.js';
 import type { Stage } from '../tasks/task.js';
 import type { UnitMessage } from '../units.js';
 import type { Point, UnitResult } from './result.js';
 
-const TRAINERS = { hash: trainHashDiff, sparse: trainSparseDiff } as const;
-
 /** Shares of the float32 model, in percent. */
 const BUDGETS = [0.15, 0.2, 0.3, 0.5, 1];
 const BASELINE_BUDGETS = [0.5, 2];
 const QUICK_BUDGETS = [0.5];
-
-/** Epochs of diffs and of baselines, times those of the tuned full fine-tune. */
-const LONGER = 2;
 
 const unit = workerData as Unit;
 const say = (message: UnitMessage<UnitResult>): void => parentPort?.postMessage(message);
@@ -59,8 +61,9 @@ async function run(): Promise<UnitResult> {
 
 async function accuracyOf({ task, arrays }: Setting, trained: Tuned['full']['weights']): Promise<number> {
   const base = takeBase(task);
-  const { accuracy } = await measure(task, { base, trained }, arrays.test);
-  await measure(task, { base, trained: base.trainable }, arrays.test);
+  const { accuracy } = await withBaseRestored(task, base, () =>
+    measure(task, { base, trained }, arrays.test),
+  );
   return accuracy as number;
 }
 

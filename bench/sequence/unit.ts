@@ -1,24 +1,26 @@
 // Updates in a row for one task with one seed: a chain of full fine-tunes, and chains of diffs of each kind.
 import { parentPort, workerData } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs';
-import { trainHashDiff } from '../../src/hash-diff/index.js';
-import { trainSparseDiff } from '../../src/sparse-diff/index.js';
 import { fineTune, type Task, type TrainDiffOptions, type TrainedDiff } from '../../src/train/index.js';
 import { putWeights, variablesOf } from '../../src/train/loop.js';
 import { takeBase, valuesOfModel } from '../../src/train/session.js';
-import { arraysOf, type Prepared, prepare, type StageArrays, tuneFull, type Unit } from '../prepare.js';
+import {
+  arraysOf,
+  LONGER,
+  type Prepared,
+  prepare,
+  type StageArrays,
+  TRAINERS,
+  tuneFull,
+  type Unit,
+} from '../prepare.js';
 import { findTask } from '../tasks/index.js';
 import { type Stage, type TrainingPlan, toArrays } from '../tasks/task.js';
 import type { UnitMessage } from '../units.js';
 import type { Chain, SequenceResult, Step } from './result.js';
 
-const TRAINERS = { hash: trainHashDiff, sparse: trainSparseDiff } as const;
-
 /** Share of the float32 model that each update may take. */
 const BUDGET = '0.5%';
-
-/** Epochs of diffs, times those of full fine-tunes. */
-const LONGER = 2;
 
 type Weights = ReturnType<typeof takeBase>['trainable'];
 

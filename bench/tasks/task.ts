@@ -1,10 +1,10 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { Split } from '../../examples/shared/staged-examples.js';
-import type { TrainingPlan } from '../../examples/shared/train-base.js';
+import type { Split } from '../../examples/common/staged-examples.js';
+import type { TrainingPlan } from '../../examples/common/train-base.js';
 
-export { type Examples, sizeOf } from '../../examples/shared/staged-examples.js';
-export { toArrays } from '../../examples/shared/task.js';
-export { type BaseTraining, type TrainingPlan, trainBase } from '../../examples/shared/train-base.js';
+export { type Examples, sizeOf } from '../../examples/common/staged-examples.js';
+export { toArrays } from '../../examples/common/task.js';
+export { type BaseTraining, type TrainingPlan, trainBase } from '../../examples/common/train-base.js';
 
 /**
  * What one stage trains on, chooses by and is measured on: everything known so far, as plain arrays that may be views on

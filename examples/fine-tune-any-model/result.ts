@@ -1,4 +1,4 @@
-import type { DiffComparison } from '../shared/result.js';
+import type { DiffComparison } from '../common/result.js';
 
 /** What the demo prints with `--json`. */
 export interface DemoResult extends DiffComparison {

@@ -1,4 +1,4 @@
-import { createRandom, uniform } from '../shared/random.js';
+import { createRandom, uniform } from '../common/random.js';
 import { PICTURE_PIXELS, PICTURE_SIDE } from './idx.js';
 
 /** How a camera sees: ranges that each picture draws from. */

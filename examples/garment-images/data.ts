@@ -1,5 +1,5 @@
-import { createRandom, shuffled } from '../shared/random.js';
-import { type ExampleFacts, type Split, splitStages } from '../shared/staged-examples.js';
+import { createRandom, shuffled } from '../common/random.js';
+import { type ExampleFacts, type Split, splitStages } from '../common/staged-examples.js';
 import { CAMERAS, photograph } from './camera.js';
 import { DEFAULT_FOLDER, PICTURE_PIXELS, PICTURE_SIDE, type Pictures, readPictures } from './idx.js';
 

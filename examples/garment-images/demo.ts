@@ -1,5 +1,5 @@
 // From garments in pictures to two patched models: `npm run demo:garments`, or with `-- --json`.
-import { runClassifierDemo } from '../shared/classifier-demo.js';
+import { runClassifierDemo } from '../common/classifier-demo.js';
 import { loadGarmentData } from './data.js';
 import { createGarmentModel } from './model.js';
 import { BASE_TRAINING, DIFF_EPOCHS, FINE_TUNING } from './training.js';

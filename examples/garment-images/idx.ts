@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { SourceError } from '../shared/source-error.js';
+import { SourceError } from '../common/source-error.js';
 
 /** Pixels a side of a picture. */
 export const PICTURE_SIDE = 28;

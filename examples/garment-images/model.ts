@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { createSeeds } from '../shared/seeds.js';
+import { createSeeds } from '../common/seeds.js';
 import { PICTURE_SHAPE } from './data.js';
 
 /** Convolutions; each halves the picture by its stride, which costs less than pooling. */

@@ -1,5 +1,5 @@
-import { createRandom, shuffled } from '../shared/random.js';
-import { type ExampleFacts, type Split, splitStages } from '../shared/staged-examples.js';
+import { createRandom, shuffled } from '../common/random.js';
+import { type ExampleFacts, type Split, splitStages } from '../common/staged-examples.js';
 import { MANNERS, type Manner, rewrite } from './manners.js';
 import { type Request, readRequests } from './requests.js';
 import { SENTENCE_TOKENS, tokenise } from './tokens.js';

@@ -1,6 +1,6 @@
 // From requests in words to two patched models: `npm run demo:intents`, or with `-- --json`.
-import { runClassifierDemo } from '../shared/classifier-demo.js';
-import { SourceError } from '../shared/source-error.js';
+import { runClassifierDemo } from '../common/classifier-demo.js';
+import { SourceError } from '../common/source-error.js';
 import { loadIntentData } from './data.js';
 import { createIntentModel } from './model.js';
 import { BASE_TRAINING, DIFF_EPOCHS, FINE_TUNING } from './training.js';

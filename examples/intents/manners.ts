@@ -1,4 +1,4 @@
-import { type Random, shuffled } from '../shared/random.js';
+import { type Random, shuffled } from '../common/random.js';
 import { wordsOf } from './tokens.js';
 
 /** A way of writing, from words to words. */

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { createSeeds } from '../shared/seeds.js';
+import { createSeeds } from '../common/seeds.js';
 import { SENTENCE_TOKENS, VOCABULARY } from './tokens.js';
 
 const EMBEDDING_SIZE = 32;

@@ -1,4 +1,4 @@
-import type { TrainingPlan } from '../shared/train-base.js';
+import type { TrainingPlan } from '../common/train-base.js';
 
 /** How the base model is trained. */
 export const BASE_TRAINING: TrainingPlan = { epochs: 10, learningRate: 3e-3, batchSize: 64 };

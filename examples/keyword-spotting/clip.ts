@@ -1,4 +1,4 @@
-import { createRandom, type Random, uniform } from '../shared/random.js';
+import { createRandom, type Random, uniform } from '../common/random.js';
 
 /** Samples a second of every clip the model hears. */
 export const SAMPLE_RATE = 16_000;

@@ -1,4 +1,4 @@
-import { type Split, type StagedExamples, splitStages } from '../shared/staged-examples.js';
+import { type Split, type StagedExamples, splitStages } from '../common/staged-examples.js';
 import { measureNormalisation, type Normalisation, normaliseFeatures } from './features.js';
 import { type RecordingsOptions, readRecordings } from './recordings.js';
 import { type SpokenClipsOptions, speakClips } from './spoken-clips.js';

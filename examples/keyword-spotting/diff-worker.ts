@@ -3,8 +3,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { trainHashDiff } from 'neural-diff/hash-diff';
 import { trainSparseDiff } from 'neural-diff/sparse-diff';
 import type { FineTuned, StepReport } from 'neural-diff/train';
-import type { Split } from '../shared/staged-examples.js';
-import { openTask, toArrays } from '../shared/task.js';
+import type { Split } from '../common/staged-examples.js';
+import { openTask, toArrays } from '../common/task.js';
 
 /** What the thread is asked to do. */
 export interface DiffJob {

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { createSeeds } from '../shared/seeds.js';
+import { createSeeds } from '../common/seeds.js';
 import { CLIP_SHAPE } from './features.js';
 
 /** Moving averages settle within the few hundred steps that a small model is trained for. */

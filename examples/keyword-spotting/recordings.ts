@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SourceError } from '../shared/source-error.js';
-import type { ExampleFacts, StagedExamples } from '../shared/staged-examples.js';
+import { SourceError } from '../common/source-error.js';
+import type { ExampleFacts, StagedExamples } from '../common/staged-examples.js';
 import { createResampler, drawPlacement, placeInClip, trimSilence } from './clip.js';
 import { CLIP_FEATURES, CLIP_SHAPE, createFeatureExtractor } from './features.js';
 import { readWav, type Sound, WavError } from './wav.js';

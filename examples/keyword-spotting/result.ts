@@ -1,5 +1,5 @@
-import { type DiffComparison, type DiffRow, formatComparison } from '../shared/result.js';
-import { alignColumns, percent } from '../shared/table.js';
+import { type DiffComparison, type DiffRow, formatComparison } from '../common/result.js';
+import { alignColumns, percent } from '../common/table.js';
 import type { UpdateRow } from './updates.js';
 
 /** One diff, from payload to patched device. */

@@ -1,5 +1,5 @@
-import { createRandom, type Random, uniform } from '../shared/random.js';
-import type { ExampleFacts, StagedExamples } from '../shared/staged-examples.js';
+import { createRandom, type Random, uniform } from '../common/random.js';
+import type { ExampleFacts, StagedExamples } from '../common/staged-examples.js';
 import { CLIP_SHAPE } from './features.js';
 import type { Utterance } from './speaker.js';
 import { type SynthesisOptions, synthesizeFeatures } from './speech.js';

@@ -2,7 +2,7 @@ import { cp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { infoOf } from 'neural-diff/tfjs';
 import { fineTune, float32Bytes, type StepReport } from 'neural-diff/train';
-import { openTask, toArrays } from '../shared/task.js';
+import { openTask, toArrays } from '../common/task.js';
 import type { KeywordData } from './data.js';
 import { runDevice, runDiffJob } from './stages.js';
 

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import type { Split } from '../../../examples/common/staged-examples.js';
 import { CLASSES_BY_STAGE, type Counts, loadGarmentData } from '../../../examples/garment-images/data.js';
 import { DEFAULT_FOLDER } from '../../../examples/garment-images/idx.js';
 import { createGarmentModel } from '../../../examples/garment-images/model.js';
-import type { Split } from '../../../examples/shared/staged-examples.js';
-import { countLabels, expectCumulative, printExamples } from '../shared/stage-facts.js';
+import { countLabels, expectCumulative, printExamples } from '../common/stage-facts.js';
 
 const isInstalled = existsSync(DEFAULT_FOLDER);
 if (!isInstalled) {

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
+import { createRandom } from '../../../examples/common/random.js';
 import { loadIntentData, planPhrases, SERVICES_BY_STAGE } from '../../../examples/intents/data.js';
 import { MANNERS, rewrite } from '../../../examples/intents/manners.js';
 import { createIntentModel } from '../../../examples/intents/model.js';
 import { readRequests } from '../../../examples/intents/requests.js';
 import { SENTENCE_TOKENS, tokenise, VOCABULARY } from '../../../examples/intents/tokens.js';
-import { createRandom } from '../../../examples/shared/random.js';
-import { countLabels, expectCumulative } from '../shared/stage-facts.js';
+import { countLabels, expectCumulative } from '../common/stage-facts.js';
 
 const services = SERVICES_BY_STAGE.flat();
 const requests = await readRequests(services);

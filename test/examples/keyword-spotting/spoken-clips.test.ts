@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { splitStages } from '../../../examples/common/staged-examples.js';
 import { planSpeech } from '../../../examples/keyword-spotting/spoken-clips.js';
 import {
   SIX_STAGES,
@@ -6,7 +7,6 @@ import {
   TEST_VOICES,
   TRAINING_VOICES,
 } from '../../../examples/keyword-spotting/vocabulary.js';
-import { splitStages } from '../../../examples/shared/staged-examples.js';
 
 const plan = planSpeech({ seed: 1 });
 const inSplit = (split: string) => plan.facts.filter((facts) => facts.split === split);

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { type Examples, type Split, sizeOf } from '../../../examples/shared/staged-examples.js';
+import { type Examples, type Split, sizeOf } from '../../../examples/common/staged-examples.js';
 
 const SPLITS = ['train', 'validation', 'test'] as const;
 
