@@ -39,6 +39,8 @@ export interface LoopOptions {
   readonly batchSize: number;
   /** Peak learning rate; it falls to zero along half a cosine. */
   readonly learningRate: number;
+  /** Share of all steps in which a factor of the learning rate rises from 0 to 1: 0 to below 1; none unless given. */
+  readonly warmUp?: number | undefined;
   /** Makes the optimiser of θ; Adam unless given. */
   readonly optimizer?: ((learningRate: number) => tf.Optimizer) | undefined;
   readonly seed: number;
@@ -122,9 +124,9 @@ class TrainingSession {
   }
 
   #runStep(batch: Batch, epoch: number, stepInEpoch: number): number {
-    const { epochs, learningRate, onStep } = this.#options;
+    const { epochs, onStep } = this.#options;
     const done = Math.min((epoch + stepInEpoch / this.#stepsPerEpoch) / epochs, 1);
-    setLearningRate(this.#optimizer, learningRate * 0.5 * (1 + Math.cos(Math.PI * done)));
+    setLearningRate(this.#optimizer, this.#learningRateAt(done));
     for (const part of this.#job.parts) part.advance({ done });
     tf.tidy(() => {
       for (const [name, weight] of materialise(this.#base, this.#job.parts, this.#job.grid)) {
@@ -147,6 +149,17 @@ class TrainingSession {
       state: this.#describe(),
     });
     return loss;
+  }
+
+  /**
+   * Source of the warm-up: P. Goyal et al., "Accurate, Large Minibatch SGD", 2017; of the cosine: I. Loshchilov,
+   * F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017.
+   */
+  #learningRateAt(done: number): number {
+    const { epochs, learningRate, warmUp = 0 } = this.#options;
+    const reached = done + 1 / (epochs * this.#stepsPerEpoch);
+    const warmth = reached < warmUp ? reached / warmUp : 1;
+    return warmth * learningRate * 0.5 * (1 + Math.cos(Math.PI * done));
   }
 
   /** @returns the loss before the step */

@@ -66,6 +66,9 @@ export interface PartContext {
   readonly meta: Meta;
 }
 
+/** Share of a diff's steps in which its learning rate rises: quantisers need it more than plain weights do. */
+const WARM_UP = 0.2;
+
 /**
  * Trains a diff of one kind: full fine-tune, teacher, diff under the budget, packing, measuring. The task's variables
  * get the base back.
@@ -101,7 +104,7 @@ export async function trainDiff(
         distillation: distillation === false ? undefined : distillation,
         budget: { bytes, tensors: canonicalOrder(base.tensors), meta },
       },
-      loop,
+      { ...loop, warmUp: WARM_UP },
     );
     const packed = await packDiff(base.model, { ops }, meta);
     const weights = valuesOfModel(packed.model, new Set(base.trainable.keys()));
