@@ -19,7 +19,7 @@ import type { UnitMessage } from '../units.js';
 import type { Point, UnitResult } from './result.js';
 
 /** Shares of the float32 model, in percent. */
-const BUDGETS = [0.15, 0.2, 0.3, 0.5, 1];
+const BUDGETS = [0.2, 0.3, 0.5, 1];
 const BASELINE_BUDGETS = [0.5, 2];
 const QUICK_BUDGETS = [0.5];
 

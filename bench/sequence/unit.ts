@@ -3,7 +3,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs';
 import { fineTune, type Task, type TrainDiffOptions, type TrainedDiff } from '../../src/train/index.js';
 import { putWeights, variablesOf } from '../../src/train/loop.js';
-import { takeBase, valuesOfModel } from '../../src/train/session.js';
+import { takeBase } from '../../src/train/session.js';
+import { weightsOfModel } from '../../src/train/stored.js';
 import {
   arraysOf,
   LONGER,
@@ -70,7 +71,10 @@ function updateByDiff(
       ...{ task, train: arrays.train, budget: BUDGET, seed, batchSize },
       ...{ epochs: LONGER * epochs, fineTune: { epochs, learningRate } },
     });
-    return { weights: valuesOfModel(model, new Set(takeBase(task).trainable.keys())), bytes: payload.length };
+    return {
+      weights: weightsOfModel(model, new Set(takeBase(task).trainable.keys())),
+      bytes: payload.length,
+    };
   };
 }
 

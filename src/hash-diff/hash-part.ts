@@ -3,11 +3,11 @@ import { addHashed, sumHashed } from '../kernels/index.js';
 import type { TensorInfo } from '../model/index.js';
 import { tensorSeed } from '../payload/index.js';
 import {
-  asScale,
   createRandom,
   createVariable,
   type DiffPart,
   readFloats,
+  scalesFor,
   valuesOf,
 } from '../train/index.js';
 import { type BucketCoding, quantiseBuckets } from './buckets.js';
@@ -38,6 +38,7 @@ const INITIAL_VALUE = 0.05;
 export function createHashPart(options: HashPartOptions): DiffPart {
   const { tensors, bucketCount, coding, seed, block, zeros } = options;
   const random = createRandom(seed);
+  const scaleOf = scalesFor(tensors);
   const theta = createVariable(
     Float32Array.from({ length: bucketCount }, () => (2 * random() - 1) * INITIAL_VALUE),
   );
@@ -53,7 +54,7 @@ export function createHashPart(options: HashPartOptions): DiffPart {
       const { buckets, scale } = quantised(zeros);
       const values = new Float32Array(buckets.values);
       const add = ({ name, seed, size }: Hashed): tf.Tensor => {
-        const hashed = { buckets: values, scale: asScale(scale * size) };
+        const hashed = { buckets: values, scale: scaleOf(name, scale * size) };
         return addHashed(valuesOf(weights, name), hashed, { seed, block });
       };
       return new Map(hashed.map((tensor) => [tensor.name, add(tensor)]));
@@ -67,7 +68,7 @@ export function createHashPart(options: HashPartOptions): DiffPart {
     ops(thrift) {
       const { buckets, scale } = quantised(zeros + thrift * (1 - zeros));
       if (buckets.values.every((value) => value === 0)) return [];
-      const scaled = hashed.map(({ name, size }) => ({ tensor: name, scale: asScale(scale * size) }));
+      const scaled = hashed.map(({ name, size }) => ({ tensor: name, scale: scaleOf(name, scale * size) }));
       return [{ kind: 'hash', tensors: scaled, seed, block, buckets }];
     },
     describe: () => ({ buckets: bucketCount }),

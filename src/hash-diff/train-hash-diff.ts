@@ -1,4 +1,4 @@
-import { totalElements } from '../model/index.js';
+import { DTYPES, type TensorInfo, totalElements } from '../model/index.js';
 import { MAX_BLOCK, MAX_BUCKETS } from '../payload/index.js';
 import {
   changeSizes,
@@ -61,6 +61,7 @@ function createHashParts(
 ): DiffPart[] {
   const layout = layOut(context.base, context);
   if (layout.matrices.length === 0) return [densePartOf(context, layout)];
+  checkAddable(settings.coding, layout.matrices);
   const bucketCount = affordableBuckets(
     layout,
     bitsPerBucket(settings.coding, settings.zeros),
@@ -80,6 +81,14 @@ function createHashParts(
     }),
     densePartOf(context, layout),
   ];
+}
+
+function checkAddable(coding: BucketCoding, matrices: readonly TensorInfo[]): void {
+  const integers = matrices.find(({ dtype }) => DTYPES[dtype].kind === 'integer');
+  if (coding !== 'float' || integers === undefined) return;
+  throw new TypeError(
+    `Cannot train hash diff: float buckets do not add to the integers of "${integers.name}"`,
+  );
 }
 
 function affordableBuckets(layout: Layout, bits: number, budget: number): number {

@@ -5,6 +5,7 @@ import {
   type LiveValues,
   type Progress,
   readFloats,
+  type ScaleOf,
   type Values,
   valuesOf,
   zeroVariables,
@@ -25,6 +26,7 @@ export interface AnnealingOptions {
   readonly bits: number;
   /** How large the tensors' changes are about to be, by name; 1 unless given. */
   readonly sizes: ReadonlyMap<string, number>;
+  readonly scaleOf: ScaleOf;
   /** Chooses the final mask from the saliencies, within the byte budget. */
   choose(saliency: Values): Positions;
 }
@@ -126,7 +128,8 @@ class AnnealedPart implements DiffPart {
 
   #mask(positions: Positions): Mask {
     const changes = [...positions].map(([name, places]) => [name, gather(this.#read(name), places)] as const);
-    return { positions, changes: new Map(changes), bits: this.#options.bits };
+    const { bits, scaleOf } = this.#options;
+    return { positions, changes: new Map(changes), bits, scaleOf };
   }
 
   #saliency(): Values {

@@ -8,10 +8,11 @@ const REACH = 2.5;
  *
  * @param values changes at the mask's positions
  * @param bits bits a level, 1 to 8: levels from 1 to 2^(bits-1) with a sign; only a value of exactly 0 keeps level 0
+ * @param toScale rounds the scale to one that payloads have
  */
-export function quantiseNonZero(values: Float32Array, bits: number): Quantised {
+export function quantiseNonZero(values: Float32Array, bits: number, toScale = asScale): Quantised {
   const most = 2 ** (bits - 1);
-  const scale = asScale((REACH * rootMeanSquare(values)) / most);
+  const scale = toScale((REACH * rootMeanSquare(values)) / most);
   const levels = new Int16Array(values.length);
   for (let i = 0; i < values.length; i++) {
     const value = values[i] as number;

@@ -1,6 +1,13 @@
 import { addAt } from '../kernels/index.js';
 import type { Op, SparseOp } from '../payload/index.js';
-import { type LiveValues, scaleLevels, type Values, valuesOf } from '../train/index.js';
+import {
+  type LiveValues,
+  type Quantised,
+  type ScaleOf,
+  scaleLevels,
+  type Values,
+  valuesOf,
+} from '../train/index.js';
 import { quantiseNonZero } from './levels.js';
 
 /** Row-major positions of the weights that change, by tensor; ascending. */
@@ -11,15 +18,20 @@ export interface Mask {
   readonly positions: Positions;
   readonly changes: Values;
   readonly bits: number;
+  readonly scaleOf: ScaleOf;
 }
 
 /** @returns the tensors under a mask, with its quantised changes added */
-export function addMasked(weights: LiveValues, { positions, changes, bits }: Mask): LiveValues {
+export function addMasked(weights: LiveValues, mask: Mask): LiveValues {
   const add = (name: string, places: Uint32Array) => {
-    const { levels, scale } = quantiseNonZero(valuesOf(changes, name), bits);
+    const { levels, scale } = quantise(mask, name);
     return addAt(valuesOf(weights, name), places, scaleLevels(levels, scale));
   };
-  return new Map([...positions].map(([name, places]) => [name, add(name, places)]));
+  return new Map([...mask.positions].map(([name, places]) => [name, add(name, places)]));
+}
+
+function quantise({ changes, bits, scaleOf }: Mask, name: string): Quantised {
+  return quantiseNonZero(valuesOf(changes, name), bits, (scale) => scaleOf(name, scale));
 }
 
 /** @returns the values at some positions */
@@ -33,10 +45,10 @@ export function gather(values: Float32Array, places: Uint32Array): Float32Array 
  * @param thrift share of the positions to leave out, the smallest changes of each tensor first
  * @returns the sparse ops of a mask, without positions whose change is exactly zero
  */
-export function maskOps({ positions, changes, bits }: Mask, thrift: number): Op[] {
-  return [...positions].flatMap(([tensor, places]): SparseOp[] => {
-    const values = valuesOf(changes, tensor);
-    const { levels, scale } = quantiseNonZero(values, bits);
+export function maskOps(mask: Mask, thrift: number): Op[] {
+  return [...mask.positions].flatMap(([tensor, places]): SparseOp[] => {
+    const values = valuesOf(mask.changes, tensor);
+    const { levels, scale } = quantise(mask, tensor);
     const least = leastKept(values, thrift);
     const isKept = (i: number): boolean => levels[i] !== 0 && Math.abs(values[i] as number) >= least;
     const kept = Array.from(levels.keys()).filter(isKept);

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { takeAt } from '../kernels/index.js';
-import { createVariable, type DiffPart, readScaled, valuesOf } from '../train/index.js';
+import { createVariable, type DiffPart, readScaled, type ScaleOf, valuesOf } from '../train/index.js';
 import { addMasked, densityOf, type Mask, maskOps, type Positions } from './mask.js';
 
 /**
@@ -8,13 +8,13 @@ import { addMasked, densityOf, type Mask, maskOps, type Positions } from './mask
  *
  * @param positions the mask
  * @param settings bits a level; weights in the tensors under the mask, for the density that people see; how large the
- *   tensors' changes are about to be, by name, 1 unless given
+ *   tensors' changes are about to be, by name, 1 unless given; what rounds their scales
  */
 export function createRewoundPart(
   positions: Positions,
-  settings: { bits: number; weightCount: number; sizes: ReadonlyMap<string, number> },
+  settings: { bits: number; weightCount: number; sizes: ReadonlyMap<string, number>; scaleOf: ScaleOf },
 ): DiffPart {
-  const { bits, weightCount, sizes } = settings;
+  const { bits, weightCount, sizes, scaleOf } = settings;
   const sizeOf = (name: string): number => sizes.get(name) ?? 1;
   const changes = new Map(
     [...positions].map(([name, places]) => [name, createVariable(new Float32Array(places.length))]),
@@ -23,7 +23,7 @@ export function createRewoundPart(
     const values = [...changes].map(
       ([name, variable]) => [name, readScaled(variable, sizeOf(name))] as const,
     );
-    return { positions, changes: new Map(values), bits };
+    return { positions, changes: new Map(values), bits, scaleOf };
   };
   return {
     tensors: [...positions.keys()],

@@ -9,6 +9,7 @@ import {
   type PartContext,
   pickValues,
   rootMeanSquare,
+  scalesFor,
   type TrainDiffOptions,
   type TrainedDiff,
   trainDiff,
@@ -90,9 +91,10 @@ function createSparseParts(context: PartContext, settings: Settings): DiffPart[]
     affordablePositions(saliency, { layout, budgetBytes: context.budgetBytes, ...settings });
   const guess = choose(fineTuneSaliency(context.full, layout, settings.saliency));
   const density = densityOf(guess, weightCount);
+  const scaleOf = scalesFor(layout.matrices);
   const sparse =
     settings.selection === 'rewind'
-      ? createRewoundPart(guess, { ...settings, weightCount, sizes: maskedSizes(context, guess) })
+      ? createRewoundPart(guess, { ...settings, weightCount, scaleOf, sizes: maskedSizes(context, guess) })
       : annealed({ context, layout, settings, choose, density });
   return [sparse, densePartOf(context, layout)];
 }
@@ -116,6 +118,7 @@ function annealed(setup: {
   return createAnnealedPart(pickValues(context.base.trainable, layout.matrices), {
     ...settings,
     density,
+    scaleOf: scalesFor(layout.matrices),
     sizes: changeSizes(context.full, layout.matrices),
     choose,
   });

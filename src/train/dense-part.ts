@@ -3,12 +3,13 @@ import type { Op } from '../payload/index.js';
 import { type Layout, pickValues } from './layout.js';
 import { type DiffPart, type Values, valuesOf } from './part.js';
 import {
-  asScale,
   entropyOf,
   type Quantised,
   quantiseUniform,
   rootMeanSquare,
+  type ScaleOf,
   scaleLevels,
+  scalesFor,
 } from './quantise.js';
 import { changeSizes } from './sizes.js';
 import type { PartContext } from './train-diff.js';
@@ -29,7 +30,7 @@ const CORRECTION = 0.5;
  *
  * @param base values of the tensors by name
  * @param options `rate`: bits a weight, after entropy coding, over all the tensors, above 0; `sizes`: how large the
- *   tensors' changes are about to be, by name, 1 unless given
+ *   tensors' changes are about to be, by name, 1 unless given; `scaleOf`: rounds their scales, those of floats unless given
  */
 export function createDensePart(base: Values, options: DenseOptions): DiffPart {
   return new DensePart(base, options);
@@ -38,12 +39,14 @@ export function createDensePart(base: Values, options: DenseOptions): DiffPart {
 /** @returns the part that every kind of diff has for a model's biases and norms */
 export function densePartOf({ base, full, denseRate }: PartContext, { vectors }: Layout): DiffPart {
   const sizes = changeSizes(full, vectors);
-  return createDensePart(pickValues(base.trainable, vectors), { rate: denseRate, sizes });
+  const scaleOf = scalesFor(base.tensors);
+  return createDensePart(pickValues(base.trainable, vectors), { rate: denseRate, sizes, scaleOf });
 }
 
 interface DenseOptions {
   readonly rate: number;
   readonly sizes?: ReadonlyMap<string, number> | undefined;
+  readonly scaleOf?: ScaleOf | undefined;
 }
 
 class DensePart implements DiffPart {
@@ -52,15 +55,17 @@ class DensePart implements DiffPart {
   readonly #parameters: ReadonlyMap<string, tf.Variable>;
   readonly #rate: number;
   readonly #sizes: ReadonlyMap<string, number>;
+  readonly #scaleOf: ScaleOf;
   /** Grid step as a multiple of a tensor's root mean square. */
   #step: number;
 
-  constructor(base: Values, { rate, sizes = new Map() }: DenseOptions) {
+  constructor(base: Values, { rate, sizes = new Map(), scaleOf = scalesFor([]) }: DenseOptions) {
     this.#parameters = zeroVariables(base);
     this.tensors = [...base.keys()];
     this.parameters = [...this.#parameters.values()];
     this.#rate = rate;
     this.#sizes = sizes;
+    this.#scaleOf = scaleOf;
     // The step at which normally distributed values need so many bits.
     this.#step = 4 * 2 ** -rate;
   }
@@ -106,7 +111,7 @@ class DensePart implements DiffPart {
   #quantise(step: number): Map<string, Quantised> {
     const quantise = (name: string): Quantised => {
       const values = readScaled(valuesOf(this.#parameters, name), this.#unit(name));
-      const scale = asScale(step * rootMeanSquare(values));
+      const scale = this.#scaleOf(name, step * rootMeanSquare(values));
       return { levels: quantiseUniform(values, scale), scale };
     };
     return new Map(this.tensors.map((name) => [name, quantise(name)]));

@@ -4,16 +4,18 @@ export { type Budget, budgetBytes, float32Bytes, impossibleBudget } from './budg
 export { checkChoice } from './check.js';
 export type { ArrayData, Batch, Data, Ports, Tensors } from './data.js';
 export { createDensePart, densePartOf } from './dense-part.js';
+export type { DeviceModel } from './device.js';
 export type { DistillationOptions } from './distillation.js';
 export { type FineTuned, type FineTuneOptions, fineTune, type TrainingOptions } from './fine-tune.js';
 export { type Layout, largestThatFits, layOut, pickValues } from './layout.js';
 export type { EpochReport, LoopOptions, StepReport } from './loop.js';
 export { type DiffPart, type LiveValues, type Progress, type Values, valuesOf } from './part.js';
-export type { Quantised } from './quantise.js';
-export { asScale, rootMeanSquare, scaleLevels } from './quantise.js';
+export type { Quantised, ScaleOf } from './quantise.js';
+export { asScale, rootMeanSquare, scaleLevels, scalesFor } from './quantise.js';
 export { checkSeed, createRandom, type Random } from './random.js';
 export { nthLargest } from './rank.js';
 export { changeSizes } from './sizes.js';
+export type { Quantization } from './stored.js';
 export { createTask, type Metrics, type OutputKind, type Task, type TaskOptions } from './task.js';
 export {
   fineTuneFor,

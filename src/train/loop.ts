@@ -55,10 +55,10 @@ export interface LoopJob {
   readonly phase: StepReport['phase'];
   readonly task: Task;
   readonly data: Data;
-  /** Frozen values of the tensors that the parts change. */
+  /** Frozen values of the tensors that the parts change, as the grid stores them. */
   readonly base: Values;
   readonly parts: readonly DiffPart[];
-  /** Rounds weights as the device does after every part; none where it stores float32. */
+  /** What the device stores after every part; none where it stores float32. */
   readonly grid?: Grid | undefined;
   readonly teacher?: Teacher | undefined;
   readonly distillation?: DistillationOptions | undefined;
@@ -129,8 +129,9 @@ class TrainingSession {
     setLearningRate(this.#optimizer, this.#learningRateAt(done));
     for (const part of this.#job.parts) part.advance({ done });
     tf.tidy(() => {
-      for (const [name, weight] of materialise(this.#base, this.#job.parts, this.#job.grid)) {
-        valuesOf(this.#variables, name).assign(weight);
+      const { parts, grid } = this.#job;
+      for (const [name, stored] of materialise(this.#base, parts, grid)) {
+        valuesOf(this.#variables, name).assign(grid ? grid.weights(name, stored) : stored);
       }
     });
     const loss = this.#stepParameters(batch);
@@ -169,12 +170,11 @@ class TrainingSession {
       // The teacher is the same model with other weights: asked inside, its outputs would be differentiated too.
       const targets = this.#job.teacher?.outputs(batch);
       const { value, grads } = tf.variableGrads(() => totalLoss(this.#job, batch, targets), variables);
-      const gradients = new Map(
-        [...this.#variables].map(([name, variable]) => [
-          name,
-          grads[variable.name] ?? tf.zerosLike(variable),
-        ]),
-      );
+      const gradientBy = (name: string, variable: tf.Variable): tf.Tensor => {
+        const gradient = grads[variable.name] ?? tf.zerosLike(variable);
+        return this.#job.grid ? this.#job.grid.pullBack(name, gradient) : gradient;
+      };
+      const gradients = new Map([...this.#variables].map(([name, each]) => [name, gradientBy(name, each)]));
       const named = this.#job.parts.flatMap((part) => {
         const pulled = part.pullBack(gradients);
         return part.parameters.map(({ name }, i) => ({ name, tensor: pulled[i] as tf.Tensor }));
@@ -217,12 +217,12 @@ function totalLoss(job: LoopJob, batch: Batch, targets: tf.Tensor[] | undefined)
   return tf.add(tf.mul(loss, 1 - weight), tf.mul(tf.addN(parts), weight));
 }
 
-/** @returns the weights plus every part's diff, as new tensors */
+/** @returns what the device stores of the weights plus every part's diff, as new tensors */
 function materialise(base: LiveValues, parts: readonly DiffPart[], grid?: Grid): LiveValues {
   const weights = new Map(base);
   for (const part of parts) {
     for (const [name, weight] of part.materialise(weights))
-      weights.set(name, grid ? grid(name, weight) : weight);
+      weights.set(name, grid ? grid.round(name, weight) : weight);
   }
   return weights;
 }

@@ -1,3 +1,4 @@
+import { DTYPES, type TensorInfo } from '../model/index.js';
 import { MAX_DENSE_LEVEL, roundScale } from '../payload/index.js';
 
 /** A uniform quantiser's result: `value = fround(level * scale)`. */
@@ -30,6 +31,16 @@ export function asScale(scale: number): number {
   const floored = Math.max(scale, MIN_SCALE);
   const unit = 2 ** (Math.floor(Math.log2(floored)) - 3);
   return roundScale(Math.round(floored / unit) * unit);
+}
+
+/** Rounds a scale to one that payloads have for a tensor. */
+export type ScaleOf = (tensor: string, scale: number) => number;
+
+/** @returns the rounding of scales for some tensors: to whole numbers from 1 where integers are added to, else `asScale` */
+export function scalesFor(tensors: readonly TensorInfo[]): ScaleOf {
+  const integers = tensors.filter(({ dtype }) => DTYPES[dtype].kind === 'integer');
+  const names = new Set(integers.map(({ name }) => name));
+  return (tensor, scale) => asScale(names.has(tensor) ? Math.max(1, Math.round(scale)) : scale);
 }
 
 /** How far below one half a fraction may be to be rounded up all the same: small values are not worth their bits. */

@@ -1,16 +1,19 @@
-import { DTYPES, HALVES, type Model, type Tensor, type TensorInfo } from '../model/index.js';
+import { DTYPES, type Model, type TensorInfo } from '../model/index.js';
 import { copyWeights, infoOf } from '../tfjs/index.js';
 import { type Data, exampleCount, isArrayData } from './data.js';
 import { putWeights, variablesOf } from './loop.js';
 import type { Values } from './part.js';
+import { type Quantizations, weightsOfModel } from './stored.js';
 import type { Metrics, Task } from './task.js';
 
 /** The weights that a task's variables hold when training starts, and how to get them back. */
 export interface BaseWeights {
   readonly model: Model;
   readonly tensors: readonly TensorInfo[];
-  /** The trainable float32 tensors. */
+  /** Weights of the trainable tensors. */
   readonly trainable: Values;
+  /** What the integers of tensors stand for that hold integers in place of weights. */
+  readonly quantization: Quantizations;
 }
 
 /**
@@ -24,24 +27,8 @@ export function takeBase(task: Task): BaseWeights {
     task.weights.filter((w) => w.trainable && w.variable.dtype === 'float32').map((w) => w.name),
   );
   if (names.size === 0) throw new TypeError('Cannot train: the model has no trainable float32 weights');
-  return { model, tensors: task.weights.map(infoOf), trainable: valuesOfModel(model, names) };
-}
-
-/** @returns the values of some of a model's float tensors as float32, as copies */
-export function valuesOfModel(model: Model, names: ReadonlySet<string>): Values {
-  return new Map(
-    model.tensors.filter((tensor) => names.has(tensor.name)).map((tensor) => [tensor.name, widen(tensor)]),
-  );
-}
-
-function widen({ dtype, bytes }: Tensor): Float32Array {
-  const copy = bytes.slice();
-  if (dtype === 'float32') return new Float32Array(copy.buffer);
-  const { widen: widenOne } = HALVES[dtype as keyof typeof HALVES];
-  const bits = new Uint16Array(copy.buffer);
-  const values = new Float32Array(bits.length);
-  for (let i = 0; i < values.length; i++) values[i] = widenOne(bits[i] as number);
-  return values;
+  const trainable = weightsOfModel(model, names);
+  return { model, tensors: task.weights.map(infoOf), trainable, quantization: new Map() };
 }
 
 /** Runs something and puts every weight of the base back into the task's variables, whatever happened. */
@@ -68,9 +55,11 @@ export async function measure(
 }
 
 /** Puts every float weight of the base into the task's variables. */
-export function putBase(task: Task, base: BaseWeights): void {
-  const floats = base.model.tensors.filter((tensor) => DTYPES[tensor.dtype].kind === 'float');
-  const values = valuesOfModel(base.model, new Set(floats.map(({ name }) => name)));
+export function putBase(task: Task, { model, quantization }: BaseWeights): void {
+  const weights = model.tensors.filter(
+    ({ name, dtype }) => DTYPES[dtype].kind === 'float' || quantization.has(name),
+  );
+  const values = weightsOfModel(model, new Set(weights.map(({ name }) => name)), quantization);
   putWeights(variablesOf(task, values), values);
 }
 

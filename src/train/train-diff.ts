@@ -1,25 +1,18 @@
-import { canonicalOrder, type Model } from '../model/index.js';
 import { type PackedDiff, packDiff } from '../payload/encode.js';
 import type { Meta, Op } from '../payload/index.js';
 import { affordableOps, type FileBudget } from './afford.js';
 import { type Budget, budgetBytes, float32Bytes, impossibleBudget } from './budget.js';
 import { checkNumber } from './check.js';
 import type { Data } from './data.js';
+import { type DeviceModel, inStoredUnits, onDevice, storedBase } from './device.js';
 import { createTeacher, type DistillationOptions, type Teacher } from './distillation.js';
 import { type FineTuned, fineTune, loopOptions, type TrainingOptions } from './fine-tune.js';
-import { gridOf, onDevice } from './grid.js';
+import { gridOf } from './grid.js';
 import { layOut } from './layout.js';
 import { type LoopJob, type LoopOptions, trainParts } from './loop.js';
 import type { DiffPart } from './part.js';
-import {
-  type BaseWeights,
-  checkData,
-  measure,
-  putBase,
-  takeBase,
-  valuesOfModel,
-  withBaseRestored,
-} from './session.js';
+import { type BaseWeights, checkData, measure, putBase, takeBase, withBaseRestored } from './session.js';
+import { weightsOfModel } from './stored.js';
 import type { Metrics, Task } from './task.js';
 
 /** What both trainers take. */
@@ -39,10 +32,11 @@ export interface TrainDiffOptions extends TrainingOptions {
   /** How the diff learns from the full fine-tune's outputs; `false` to learn from labels alone. */
   readonly distillation?: DistillationOptions | false | undefined;
   /**
-   * The model as devices store it, where that is in float16 or bfloat16: same names and shapes as the task's weights. The
-   * diff is made for it and trained on its grid; the task's variables get the values that they had back.
+   * The model as devices store it, where that is in float16, bfloat16 or quantised to int8 or uint8: same names and shapes
+   * as the task's weights. The diff is made for it and trained on its grid; the task's variables get the values that they
+   * had back.
    */
-  readonly device?: Model | undefined;
+  readonly device?: DeviceModel | undefined;
   /** Bits a weight of biases and norms, after entropy coding: 0.1 to 7; default 1.2. */
   readonly denseRate?: number | undefined;
   readonly meta?: Meta | undefined;
@@ -59,6 +53,7 @@ export interface TrainedDiff extends PackedDiff {
 /** What a kind of diff needs to set itself up. */
 export interface PartContext {
   readonly base: BaseWeights;
+  /** In the units of what the device stores. */
   readonly full: FineTuned;
   readonly budgetBytes: number;
   readonly denseRate: number;
@@ -66,7 +61,7 @@ export interface PartContext {
   readonly meta: Meta;
 }
 
-/** Share of a diff's steps in which its learning rate rises: quantisers need it more than plain weights do. */
+/** Share of a diff's steps in which its learning rate rises; without it recurrent nets lose points. */
 const WARM_UP = 0.2;
 
 /**
@@ -98,16 +93,19 @@ export async function trainDiff(
     const ops = await trainOps(
       {
         createParts: () =>
-          kind.createParts({ base, full, budgetBytes: bytes, denseRate, seed: loop.seed, meta }),
+          kind.createParts({
+            ...{ base, full: inStoredUnits(full, base), budgetBytes: bytes },
+            ...{ denseRate, seed: loop.seed, meta },
+          }),
         createTeacher: () => (distillation === false ? undefined : createTeacher(task, full.weights, train)),
-        ...{ phase: 'diff', task, data: train, base: base.trainable, grid: gridOf(base.tensors) },
+        ...{ phase: 'diff', task, data: train, base: storedBase(base), grid: gridOf(base) },
         distillation: distillation === false ? undefined : distillation,
-        budget: { bytes, tensors: canonicalOrder(base.tensors), meta },
+        budget: { bytes, base, meta },
       },
       { ...loop, warmUp: WARM_UP },
     );
     const packed = await packDiff(base.model, { ops }, meta);
-    const weights = valuesOfModel(packed.model, new Set(base.trainable.keys()));
+    const weights = weightsOfModel(packed.model, new Set(base.trainable.keys()), base.quantization);
     const diffMetrics = validation ? await measure(task, { base, trained: weights }, validation) : {};
     const metrics = { base: baseMetrics, full: full.metrics, diff: diffMetrics };
     return { ...packed, share: packed.payload.length / float32Bytes(base.tensors), metrics };

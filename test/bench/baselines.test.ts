@@ -183,7 +183,7 @@ function handmade(values: Float32Array, shape: number[]): BaselineContext {
   const trainable = new Map([['a', new Float32Array(values.length)]]);
   const tensors = [{ name: 'a', dtype: 'float32' as const, shape }];
   const full: FineTuned = { weights: one, deltas: one, fisher: one, metrics: {} };
-  return { ...context, base: { model: { tensors: [] }, tensors, trainable }, full };
+  return { ...context, base: { model: { tensors: [] }, tensors, trainable, quantization: new Map() }, full };
 }
 
 test('bytes are what the formula gives by hand', async () => {

@@ -17,7 +17,7 @@ const base = join(scratch(), 'base');
 const job = { base, recipe: recipe('spirals'), seed: 0 };
 const smallest: SearchRoom.Search = {
   ...{ job, metric: 'loss' },
-  goal: { maxGap: 0.3, least: 250, most: 1200, precision: 1.2 },
+  goal: { maxGap: 0.2, least: 250, most: 1200, precision: 1.2 },
 };
 const memory = createMemoryTries();
 
@@ -48,7 +48,7 @@ test('searchDiff finds the smallest diff within a gap, with one full fine-tune',
   expect(rounds[0]).toBe('hash 250, sparse 250');
   expect(rounds.length).toBeGreaterThan(2);
   expect(steps).toEqual({ 'fine-tune': FULL_EPOCHS * BATCHES, diff: result.tries.length * EPOCHS * BATCHES });
-  const good = result.tries.filter(({ gap }) => gap <= 0.3);
+  const good = result.tries.filter(({ gap }) => gap <= 0.2);
   const { winner, payload } = result;
   expect(payload.length).toBe(winner.diff.payloadBytes);
   expect(payload.length).toBe(Math.min(...good.map(({ payloadBytes }) => payloadBytes as number)));

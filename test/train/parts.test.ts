@@ -11,7 +11,7 @@ import { createRewoundPart } from '../../src/sparse-diff/rewound-part.js';
 import { positionsAbove, thresholds } from '../../src/sparse-diff/saliency.js';
 import { useBackend } from '../../src/tfjs/index.js';
 import { createDensePart, createRandom, type DiffPart, readFloats } from '../../src/train/index.js';
-import { asScale, entropyOf, quantiseUniform } from '../../src/train/quantise.js';
+import { asScale, entropyOf, quantiseUniform, scalesFor } from '../../src/train/quantise.js';
 
 const TENSORS: readonly TensorInfo[] = [
   { name: 'a/kernel', dtype: 'float32', shape: [37, 11] },
@@ -46,6 +46,7 @@ const annealed = (): DiffPart =>
     ...{ saliency: 'fisher', scope: 'global', fixedFrom: 0.5, density: 0.1, bits: 3 },
     temperatures: { first: 1, last: 0.05 },
     sizes: new Map([['a/kernel', 2]]),
+    scaleOf: scalesFor([]),
     choose: (saliency) => positionsAbove(saliency, thresholds(saliency, 0.1, 'global')),
   });
 const PARTS: Readonly<Record<string, () => DiffPart>> = {
@@ -53,7 +54,10 @@ const PARTS: Readonly<Record<string, () => DiffPart>> = {
   'hash ternary, blocks of 8': () => hash('ternary', 8),
   'hash sign, blocks of 32': () => hash('sign', 32),
   'sparse rewound': () =>
-    createRewoundPart(POSITIONS, { bits: 3, weightCount: 512, sizes: new Map([['b/kernel', 0.5]]) }),
+    createRewoundPart(POSITIONS, {
+      ...{ bits: 3, weightCount: 512, scaleOf: scalesFor([]) },
+      sizes: new Map([['b/kernel', 0.5]]),
+    }),
   'sparse annealed': annealed,
   'dense, 3 bits a weight': () => createDensePart(BASE, { rate: 3, sizes: new Map([['a/kernel', 0.1]]) }),
   'dense, 1 bit a weight': () => createDensePart(BASE, { rate: 1 }),

@@ -16,7 +16,7 @@ export const loss = 'categoricalCrossentropy';
 export const metrics = ['accuracy'];
 export const options = {
   epochs: 12,
-  learningRate: 0.08,
+  learningRate: 0.2,
   fineTune: { epochs: 10, learningRate: 0.02 },
   hash: { block: 1 },
 };

@@ -1,0 +1,95 @@
+// Diffs for devices that store a model in fewer bits: trained on the device's grid, and rounded to it afterwards.
+import { parentPort, workerData } from 'node:worker_threads';
+import type { TrainedDiff, Values } from '../../src/train/index.js';
+import { type BaseWeights, measure, takeBase, withBaseRestored } from '../../src/train/session.js';
+import { weightsOfModel } from '../../src/train/stored.js';
+import {
+  arraysOf,
+  LONGER,
+  type Prepared,
+  prepare,
+  TRAINERS,
+  type Tuned,
+  tuneFull,
+  type Unit,
+} from '../prepare.js';
+import { findTask } from '../tasks/index.js';
+import type { Stage } from '../tasks/task.js';
+import type { UnitMessage } from '../units.js';
+import { STORED_AS, type StoredAs } from './devices.js';
+import { FULL, type GridPoint, type GridResult } from './result.js';
+
+/** Share of the float32 model that a payload may take. */
+const BUDGET = '0.5%';
+
+type Kind = keyof typeof TRAINERS;
+
+const unit = workerData as Unit;
+const say = (message: UnitMessage<GridResult>): void => parentPort?.postMessage(message);
+
+/** What the measurements share. */
+interface Setting extends Prepared {
+  readonly arrays: ReturnType<typeof arraysOf>;
+  readonly tuned: Tuned;
+  readonly base: BaseWeights;
+  /** Diffs that know nothing of the device. */
+  readonly plain: ReadonlyMap<Kind, TrainedDiff>;
+}
+
+async function run(): Promise<GridResult> {
+  const prepared = await prepare(findTask(unit.task), unit);
+  const { data, task } = prepared;
+  const arrays = arraysOf(data.stages[1] as Stage, data.classes);
+  const tuned = await tuneFull(task, arrays, { plan: data.fineTuning, ...unit });
+  const plain = new Map<Kind, TrainedDiff>();
+  const setting = { ...prepared, arrays, tuned, base: takeBase(task), plain };
+  for (const kind of Object.keys(TRAINERS) as Kind[]) plain.set(kind, await train(setting, kind));
+  const points: GridPoint[] = [];
+  for (const storedAs of STORED_AS) points.push(...(await measureDevice(setting, storedAs)));
+  return { ...unit, points };
+}
+
+function train(
+  { task, arrays, tuned, data }: Setting,
+  kind: Kind,
+  device?: Parameters<StoredAs['round']>[1],
+) {
+  return TRAINERS[kind]({
+    ...{ task, train: arrays.train, validation: arrays.test, fullFineTune: tuned.full, device },
+    ...{ budget: BUDGET, epochs: LONGER * tuned.plan.epochs, batchSize: data.fineTuning.batchSize },
+    seed: unit.seed,
+  });
+}
+
+async function measureDevice(setting: Setting, storedAs: StoredAs): Promise<GridPoint[]> {
+  const { base, tuned, plain } = setting;
+  const device = storedAs.store(base.model);
+  const names = new Set(base.trainable.keys());
+  const stored = weightsOfModel(device, names, device.quantization);
+  const tell = (method: string, bytes: number | null, accuracy: number): GridPoint => {
+    const text = `${unit.task}, seed ${unit.seed}: ${storedAs.name}, ${method}: ${accuracy.toFixed(4)}`;
+    say({ type: 'progress', text });
+    return { device: storedAs.name, method, bytes, accuracy };
+  };
+  const rounded = (weights: Values): Promise<number> => accuracyOf(setting, storedAs.round(weights, device));
+  const points = [
+    tell('base', null, await accuracyOf(setting, stored)),
+    tell(FULL, null, await rounded(tuned.full.weights)),
+  ];
+  for (const [kind, diff] of plain) {
+    const weights = weightsOfModel(diff.model, names);
+    points.push(tell(`${kind}, rounded`, diff.payload.length, await rounded(weights)));
+    const { payload, metrics } = await train(setting, kind, device);
+    points.push(tell(`${kind}, trained on the grid`, payload.length, metrics.diff.accuracy as number));
+  }
+  return points;
+}
+
+async function accuracyOf({ task, base, arrays }: Setting, trained: Values): Promise<number> {
+  const { accuracy } = await withBaseRestored(task, base, () =>
+    measure(task, { base, trained }, arrays.test),
+  );
+  return accuracy as number;
+}
+
+say({ type: 'result', result: await run() });

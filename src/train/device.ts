@@ -1,0 +1,89 @@
+import { DTYPES, type Model, type Tensor, type TensorInfo } from '../model/index.js';
+import type { FineTuned } from './fine-tune.js';
+import type { Values } from './part.js';
+import type { BaseWeights } from './session.js';
+import {
+  INTEGER_RANGES,
+  type Quantization,
+  type Quantizations,
+  scalesOf,
+  storedValues,
+  weightsOfModel,
+} from './stored.js';
+
+/** A model as devices store it, in other types than it is trained in. */
+export interface DeviceModel extends Model {
+  /** What the integers of int8 and uint8 tensors stand for. */
+  readonly quantization?: Quantizations | undefined;
+}
+
+/**
+ * Takes the base from the model that devices store.
+ *
+ * @param base what the task's variables hold: names and shapes must agree
+ * @param device float32, float16, bfloat16 tensors; int8 and uint8 ones with their quantisation
+ * @returns the base with the device's tensors and the weights that they stand for
+ * @throws TypeError for other names, shapes, dtypes or quantisations
+ */
+export function onDevice(base: BaseWeights, device: DeviceModel): BaseWeights {
+  const { quantization = new Map() } = device;
+  const stored = new Map(device.tensors.map((tensor) => [tensor.name, tensor]));
+  if (stored.size !== base.tensors.length)
+    throw mismatch(`${base.tensors.length} tensors, got ${stored.size}`);
+  for (const info of base.tensors) checkStored(info, stored.get(info.name), quantization);
+  for (const [name, each] of quantization) checkQuantization(stored.get(name), each, name);
+  const trainable = weightsOfModel(device, new Set(base.trainable.keys()), quantization);
+  return { model: device, tensors: device.tensors, trainable, quantization };
+}
+
+function checkStored(info: TensorInfo, stored: Tensor | undefined, quantization: Quantizations): void {
+  const isSame = stored !== undefined && stored.shape.join() === info.shape.join();
+  if (!isSame) throw mismatch(`tensor "${info.name}" of shape [${info.shape}]`);
+  if (quantization.has(info.name)) return;
+  const isFloat = DTYPES[stored.dtype].kind === 'float';
+  if (!isFloat && stored.dtype !== info.dtype)
+    throw mismatch(`tensor "${info.name}" to hold floats or to have a quantisation, got ${stored.dtype}`);
+}
+
+function checkQuantization(stored: Tensor | undefined, quantization: Quantization, name: string): void {
+  const range = INTEGER_RANGES[stored?.dtype ?? ''];
+  if (stored === undefined || range === undefined)
+    throw mismatch(`quantised tensor "${name}" to be of int8 or uint8, got ${stored?.dtype ?? 'none'}`);
+  const { scale, zeroPoint = 0 } = quantization;
+  if (!scalesOf(quantization).every((each) => each > 0 && Number.isFinite(each)))
+    throw mismatch(`tensor "${name}" to have scales above 0, got ${scale}`);
+  const channels = stored.shape.at(-1) ?? 1;
+  if (typeof scale !== 'number' && scale.length !== channels)
+    throw mismatch(`tensor "${name}" to have one scale or ${channels}, got ${scale.length}`);
+  if (!(Number.isInteger(zeroPoint) && zeroPoint >= range[0] && zeroPoint <= range[1]))
+    throw mismatch(`tensor "${name}" to have a zero point from ${range[0]} to ${range[1]}, got ${zeroPoint}`);
+}
+
+function mismatch(expected: string): TypeError {
+  return new TypeError(`Cannot train for the device's model: expected ${expected}`);
+}
+
+/** @returns the base's trainable tensors as numbers that the device stores */
+export function storedBase(base: BaseWeights): Values {
+  if (base.quantization.size === 0) return base.trainable;
+  const stored = base.model.tensors.filter(({ name }) => base.trainable.has(name));
+  return new Map(stored.map((tensor) => [tensor.name, storedValues(tensor)]));
+}
+
+/** @returns a full fine-tune whose changes, and Fisher information, are those of the numbers that the device stores */
+export function inStoredUnits(full: FineTuned, { quantization }: BaseWeights): FineTuned {
+  if (quantization.size === 0) return full;
+  const inUnits = (values: Values, power: number): Values =>
+    new Map([...values].map(([name, array]) => [name, rescaled(array, quantization.get(name), power)]));
+  return { ...full, deltas: inUnits(full.deltas, -1), fisher: inUnits(full.fisher, 2) };
+}
+
+function rescaled(values: Float32Array, quantization: Quantization | undefined, power: number): Float32Array {
+  if (quantization === undefined) return values;
+  const scales = scalesOf(quantization);
+  const rescaled = new Float32Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    rescaled[i] = (values[i] as number) * (scales[i % scales.length] as number) ** power;
+  }
+  return rescaled;
+}

@@ -1,0 +1,62 @@
+import { HALVES, type Model, type Tensor } from '../model/index.js';
+
+/** How integers stand for weights: `weight = scale * (integer - zeroPoint)`, in float32. */
+export interface Quantization {
+  /** Above 0; or one for each index of the tensor's last dimension. */
+  readonly scale: number | Float32Array;
+  /** A whole number in the range of the dtype; 0 unless given. */
+  readonly zeroPoint?: number | undefined;
+}
+
+/** Quantisation by tensor; none of tensors that hold floats. */
+export type Quantizations = ReadonlyMap<string, Quantization>;
+
+/** Smallest and largest integer of the dtypes that may stand for weights. */
+export const INTEGER_RANGES: Readonly<Record<string, readonly [number, number]>> = {
+  int8: [-128, 127],
+  uint8: [0, 255],
+};
+
+/** @returns the scale of each element, its index modulo the array's length */
+export function scalesOf({ scale }: Quantization): Float32Array {
+  return typeof scale === 'number' ? Float32Array.of(scale) : scale;
+}
+
+/** @returns a tensor's numbers as they are stored, as float32: halves widened, integers whole; a copy */
+export function storedValues({ dtype, bytes }: Tensor): Float32Array {
+  if (dtype in INTEGER_RANGES) return Float32Array.from(integersOf({ dtype, bytes }));
+  const copy = bytes.slice();
+  if (dtype === 'float32') return new Float32Array(copy.buffer);
+  const { widen } = HALVES[dtype as keyof typeof HALVES];
+  const bits = new Uint16Array(copy.buffer);
+  const values = new Float32Array(bits.length);
+  for (let i = 0; i < values.length; i++) values[i] = widen(bits[i] as number);
+  return values;
+}
+
+/** @returns the integers of an int8 or uint8 tensor, where they lie */
+export function integersOf({ dtype, bytes }: Pick<Tensor, 'dtype' | 'bytes'>): Int8Array | Uint8Array {
+  return dtype === 'int8' ? new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length) : bytes;
+}
+
+/** @returns the weights that a tensor's numbers stand for, as a copy */
+export function weightsOf(tensor: Tensor, quantization: Quantization | undefined): Float32Array {
+  const values = storedValues(tensor);
+  if (quantization === undefined) return values;
+  const scales = scalesOf(quantization);
+  const { zeroPoint = 0 } = quantization;
+  for (let i = 0; i < values.length; i++) {
+    values[i] = (scales[i % scales.length] as number) * ((values[i] as number) - zeroPoint);
+  }
+  return values;
+}
+
+/** @returns the weights of some of a model's tensors as float32, as copies */
+export function weightsOfModel(
+  model: Model,
+  names: ReadonlySet<string>,
+  quantization: Quantizations = new Map(),
+): Map<string, Float32Array> {
+  const chosen = model.tensors.filter((tensor) => names.has(tensor.name));
+  return new Map(chosen.map((tensor) => [tensor.name, weightsOf(tensor, quantization.get(tensor.name))]));
+}
