@@ -23,7 +23,10 @@ const bfloat16: StoredAs = {
     mapValues(weights, (_name, values) => values.map((value) => bfloat16Value(bfloat16Bits(value)))),
 };
 
-/** Matrices in int8, a scale a channel so that the largest weight is 127; biases and norms as they are. */
+/** What a channel's largest weight becomes: updates need room above it. */
+const LARGEST = 100;
+
+/** Matrices in int8, a scale a channel; biases and norms as they are. */
 const int8: StoredAs = {
   name: 'int8',
   store({ tensors }) {
@@ -49,7 +52,7 @@ const int8: StoredAs = {
 function channelScales(values: Float32Array, channels: number): Float32Array {
   const scales = new Float32Array(channels).fill(2 ** -30);
   for (const [i, value] of values.entries()) {
-    scales[i % channels] = Math.max(scales[i % channels] as number, Math.abs(value) / 127);
+    scales[i % channels] = Math.max(scales[i % channels] as number, Math.abs(value) / LARGEST);
   }
   return scales;
 }

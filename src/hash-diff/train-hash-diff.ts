@@ -106,7 +106,7 @@ const SCALE_BITS = 7;
 
 /** Each tensor's size, or for all the mean of the tensors' sizes. */
 function sizesOf(context: PartContext, layout: Layout, scales: 'layer' | 'shared'): Map<string, number> {
-  const sizes = changeSizes(context.full, layout.matrices);
+  const sizes = changeSizes(context.full, layout.matrices, context.base.quantization);
   if (scales === 'layer') return sizes;
   const mean = [...sizes.values()].reduce((sum, size) => sum + size, 0) / sizes.size;
   return new Map([...sizes.keys()].map((name) => [name, mean]));

@@ -10,6 +10,7 @@ import {
   pickValues,
   rootMeanSquare,
   scalesFor,
+  scalesOf,
   type TrainDiffOptions,
   type TrainedDiff,
   trainDiff,
@@ -99,10 +100,15 @@ function createSparseParts(context: PartContext, settings: Settings): DiffPart[]
   return [sparse, densePartOf(context, layout)];
 }
 
-/** Root mean square of what the full fine-tune changed at each tensor's positions. */
-function maskedSizes(context: PartContext, positions: Positions): Map<string, number> {
-  const sizeOf = (name: string, places: Uint32Array) =>
-    rootMeanSquare(gather(valuesOf(context.full.deltas, name), places)) || 1;
+/** Root mean square of what the full fine-tune changed at each tensor's positions, in units of its quantisation. */
+function maskedSizes({ full, base }: PartContext, positions: Positions): Map<string, number> {
+  const sizeOf = (name: string, places: Uint32Array): number => {
+    const scales = scalesOf(base.quantization.get(name));
+    const size = rootMeanSquare(gather(valuesOf(full.deltas, name), places)) || 1;
+    return (
+      size / rootMeanSquare(Float32Array.from(places, (place) => scales[place % scales.length] as number))
+    );
+  };
   return new Map([...positions].map(([name, places]) => [name, sizeOf(name, places)]));
 }
 
@@ -119,7 +125,7 @@ function annealed(setup: {
     ...settings,
     density,
     scaleOf: scalesFor(layout.matrices),
-    sizes: changeSizes(context.full, layout.matrices),
+    sizes: changeSizes(context.full, layout.matrices, context.base.quantization),
     choose,
   });
 }

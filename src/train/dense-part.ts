@@ -38,7 +38,7 @@ export function createDensePart(base: Values, options: DenseOptions): DiffPart {
 
 /** @returns the part that every kind of diff has for a model's biases and norms */
 export function densePartOf({ base, full, denseRate }: PartContext, { vectors }: Layout): DiffPart {
-  const sizes = changeSizes(full, vectors);
+  const sizes = changeSizes(full, vectors, base.quantization);
   const scaleOf = scalesFor(base.tensors);
   return createDensePart(pickValues(base.trainable, vectors), { rate: denseRate, sizes, scaleOf });
 }

@@ -1,5 +1,4 @@
 import { DTYPES, type Model, type Tensor, type TensorInfo } from '../model/index.js';
-import type { FineTuned } from './fine-tune.js';
 import type { Values } from './part.js';
 import type { BaseWeights } from './session.js';
 import {
@@ -68,22 +67,4 @@ export function storedBase(base: BaseWeights): Values {
   if (base.quantization.size === 0) return base.trainable;
   const stored = base.model.tensors.filter(({ name }) => base.trainable.has(name));
   return new Map(stored.map((tensor) => [tensor.name, storedValues(tensor)]));
-}
-
-/** @returns a full fine-tune whose changes, and Fisher information, are those of the numbers that the device stores */
-export function inStoredUnits(full: FineTuned, { quantization }: BaseWeights): FineTuned {
-  if (quantization.size === 0) return full;
-  const inUnits = (values: Values, power: number): Values =>
-    new Map([...values].map(([name, array]) => [name, rescaled(array, quantization.get(name), power)]));
-  return { ...full, deltas: inUnits(full.deltas, -1), fisher: inUnits(full.fisher, 2) };
-}
-
-function rescaled(values: Float32Array, quantization: Quantization | undefined, power: number): Float32Array {
-  if (quantization === undefined) return values;
-  const scales = scalesOf(quantization);
-  const rescaled = new Float32Array(values.length);
-  for (let i = 0; i < values.length; i++) {
-    rescaled[i] = (values[i] as number) * (scales[i % scales.length] as number) ** power;
-  }
-  return rescaled;
 }

@@ -15,7 +15,7 @@ export { asScale, rootMeanSquare, scaleLevels, scalesFor } from './quantise.js';
 export { checkSeed, createRandom, type Random } from './random.js';
 export { nthLargest } from './rank.js';
 export { changeSizes } from './sizes.js';
-export type { Quantization } from './stored.js';
+export { type Quantization, scalesOf } from './stored.js';
 export { createTask, type Metrics, type OutputKind, type Task, type TaskOptions } from './task.js';
 export {
   fineTuneFor,

@@ -17,8 +17,9 @@ export const INTEGER_RANGES: Readonly<Record<string, readonly [number, number]>>
   uint8: [0, 255],
 };
 
-/** @returns the scale of each element, its index modulo the array's length */
-export function scalesOf({ scale }: Quantization): Float32Array {
+/** @returns the scale of each element, its index modulo the array's length; 1 without a quantisation */
+export function scalesOf(quantization: Quantization | undefined): Float32Array {
+  const { scale } = quantization ?? { scale: 1 };
   return typeof scale === 'number' ? Float32Array.of(scale) : scale;
 }
 

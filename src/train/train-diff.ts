@@ -4,7 +4,7 @@ import { affordableOps, type FileBudget } from './afford.js';
 import { type Budget, budgetBytes, float32Bytes, impossibleBudget } from './budget.js';
 import { checkNumber } from './check.js';
 import type { Data } from './data.js';
-import { type DeviceModel, inStoredUnits, onDevice, storedBase } from './device.js';
+import { type DeviceModel, onDevice, storedBase } from './device.js';
 import { createTeacher, type DistillationOptions, type Teacher } from './distillation.js';
 import { type FineTuned, fineTune, loopOptions, type TrainingOptions } from './fine-tune.js';
 import { gridOf } from './grid.js';
@@ -53,7 +53,6 @@ export interface TrainedDiff extends PackedDiff {
 /** What a kind of diff needs to set itself up. */
 export interface PartContext {
   readonly base: BaseWeights;
-  /** In the units of what the device stores. */
   readonly full: FineTuned;
   readonly budgetBytes: number;
   readonly denseRate: number;
@@ -94,7 +93,7 @@ export async function trainDiff(
       {
         createParts: () =>
           kind.createParts({
-            ...{ base, full: inStoredUnits(full, base), budgetBytes: bytes },
+            ...{ base, full, budgetBytes: bytes },
             ...{ denseRate, seed: loop.seed, meta },
           }),
         createTeacher: () => (distillation === false ? undefined : createTeacher(task, full.weights, train)),
