@@ -63,7 +63,11 @@ function commandLine(args: readonly string[], io: Io, ended: { status: number })
   return parser;
 }
 
-const MODEL_ARGUMENT = { type: 'string', demandOption: true, describe: 'LayersModel folder' } as const;
+const MODEL_ARGUMENT = {
+  type: 'string',
+  demandOption: true,
+  describe: 'LayersModel folder, safetensors, ONNX',
+} as const;
 
 const PAYLOAD_ARGUMENT = { type: 'string', demandOption: true, describe: 'Payload file' } as const;
 
@@ -156,7 +160,7 @@ function addSequences(parser: Argv, io: Io): void {
             demandOption: true,
             describe: 'Payload files, each for the result of the one before',
           })
-          .option('base', { type: 'string', demandOption: true, describe: 'LayersModel folder of the first' })
+          .option('base', { type: 'string', demandOption: true, describe: 'Model that the first is for' })
           .example('$0 compose v2.ndiff v3.ndiff --base models/v1 -o v1-v3.ndiff', ''),
       (flags) => runCompose(flags as unknown as ComposeFlags, io),
     )
@@ -169,7 +173,7 @@ function addSequences(parser: Argv, io: Io): void {
           .option('base', {
             type: 'string',
             demandOption: true,
-            describe: 'LayersModel folder that it is for',
+            describe: 'Model that it is for',
           })
           .example('$0 reverse v2.ndiff --base models/v1 -o v2-v1.ndiff', ''),
       (flags) => runReverse(flags as unknown as ReverseFlags, io),
@@ -180,7 +184,7 @@ function addSequences(parser: Argv, io: Io): void {
       (y) =>
         withEnds(y)
           .positional('folder', { type: 'string', demandOption: true, describe: 'Folder with *.ndiff' })
-          .option('model', { type: 'string', describe: 'LayersModel folder: count the full model as a way' })
+          .option('model', { type: 'string', describe: 'A model: count the full model as a way' })
           .option('full-bytes', {
             type: 'number',
             describe: 'Bytes of the full model, as a way',
@@ -197,7 +201,7 @@ function addSequences(parser: Argv, io: Io): void {
 }
 
 function withEnds(parser: Argv): Argv {
-  const describe = 'fingerprint, the start of one, or a LayersModel folder';
+  const describe = 'fingerprint, the start of one, or a model';
   return parser
     .option('from', {
       type: 'string',
@@ -225,7 +229,10 @@ function addReaders(parser: Argv, io: Io): void {
       (y) =>
         y
           .positional('payload', PAYLOAD_ARGUMENT)
-          .option('base', { type: 'string', describe: 'LayersModel folder: show what changes which tensor' })
+          .option('base', {
+            type: 'string',
+            describe: 'The model that it is for: show what changes which tensor',
+          })
           .example('$0 info v2.ndiff --json', '')
           .example('$0 info v2.ndiff --base models/v1', ''),
       (flags) => runInfo(flags as unknown as InfoFlags, io),

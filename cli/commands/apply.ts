@@ -1,6 +1,6 @@
 import { applyPayload, planApply } from '../../src/apply/index.js';
 import { createPatcher } from '../../src/fast-apply/index.js';
-import { checkOutput, modelFolder, readPayload, writeCopy } from '../../src/node/index.js';
+import { checkOutput, readPayload, wholeModel, writeCopy } from '../../src/node/index.js';
 import { type CommonFlags, type Io, printResult, remark } from '../io.js';
 import { withModel } from '../with-model.js';
 import { describePlan } from './verify.js';
@@ -14,10 +14,10 @@ export interface ApplyFlags extends CommonFlags {
   readonly dryRun: boolean;
 }
 
-/** Copies a model folder and patches the copy; the base is only read. */
+/** Copies a model and patches the copy; the base is only read. */
 export async function runApply(flags: ApplyFlags, io: Io): Promise<void> {
   const { out, force } = flags;
-  const base = await modelFolder(flags.base);
+  const base = await wholeModel(flags.base);
   const payload = await readPayload(flags.payload);
   await checkOutput(out, { force });
   const options = { signal: io.signal, patcher: createPatcher() };

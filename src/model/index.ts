@@ -15,7 +15,8 @@ export { bfloat16Bits, bfloat16Value, float16Bits, float16Value, HALVES } from '
 export { openLayersStore } from './layers-store.js';
 export { CHUNK_BYTES, MAX_ELEMENTS, MAX_NAME_BYTES, MAX_RANK, MAX_TENSORS } from './limits.js';
 export { openMemoryStore } from './memory-store.js';
-export { type ModelFiles, openMemoryFiles, openOverlay } from './model-files.js';
+export { checkInside, type ModelFiles, openMemoryFiles, openOverlay } from './model-files.js';
+export { type Extent, openPlacedStore, type PlacedTensor } from './placed-store.js';
 export { checkRange, copyModel, type WeightStore } from './store.js';
 export {
   byteLength,

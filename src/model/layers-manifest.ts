@@ -1,9 +1,10 @@
 import { isDType } from './dtype.js';
 import { NeuralDiffError } from './errors.js';
+import { checkInside } from './model-files.js';
 import { byteLength, checkTensorInfos, type TensorInfo } from './tensor.js';
 
 /** Where a tensor lies in the byte stream that a manifest group's shards make when joined. */
-export interface PlacedTensor extends TensorInfo {
+export interface StreamedTensor extends TensorInfo {
   readonly group: number;
   /** Bytes before the tensor in its group's stream. */
   readonly start: number;
@@ -19,7 +20,7 @@ export interface ManifestGroup {
 /** What a `model.json` says of the weights. */
 export interface LayersManifest {
   readonly groups: readonly ManifestGroup[];
-  readonly tensors: readonly PlacedTensor[];
+  readonly tensors: readonly StreamedTensor[];
 }
 
 /**
@@ -32,7 +33,7 @@ export interface LayersManifest {
  */
 export function parseLayersManifest(json: unknown): LayersManifest {
   const groups: ManifestGroup[] = [];
-  const tensors: PlacedTensor[] = [];
+  const tensors: StreamedTensor[] = [];
   for (const entry of list(field(json, 'weightsManifest'), 'weightsManifest')) {
     const paths = list(field(entry, 'paths'), 'paths').map(checkShardPath);
     let start = 0;
@@ -88,20 +89,11 @@ function parseWeight(weight: unknown): TensorInfo {
   return info;
 }
 
-/** A manifest comes from a stranger: only plain relative paths below the model's own folder may be opened. */
 function checkShardPath(path: unknown): string {
   if (typeof path !== 'string' || path === '')
     throw bad('Cannot read model.json: expected shard paths to be strings');
-  const hostile = /[\\:\0?*<>|"]/.test(path) || path.startsWith('/');
   if (path.toLowerCase() === 'model.json') throw bad('Cannot read model.json: it lists itself as a shard');
-  const climbs = path.split('/').some((segment) => segment === '' || segment === '.' || segment === '..');
-  if (hostile || climbs) {
-    throw new NeuralDiffError(
-      'unsafe-path',
-      `Cannot open shard "${path}": expected a plain relative path inside the model's folder`,
-    );
-  }
-  return path;
+  return checkInside(path);
 }
 
 function bad(message: string): NeuralDiffError {

@@ -1,24 +1,16 @@
 import { NeuralDiffError } from './errors.js';
-import { type LayersManifest, type PlacedTensor, parseLayersManifest } from './layers-manifest.js';
+import { type LayersManifest, parseLayersManifest } from './layers-manifest.js';
 import { MAX_MANIFEST_BYTES } from './limits.js';
 import type { ModelFiles } from './model-files.js';
-import { checkRange, type WeightStore } from './store.js';
+import { type Extent, openPlacedStore, type PlacedTensor } from './placed-store.js';
+import type { WeightStore } from './store.js';
+import { byteLength } from './tensor.js';
 
 /** A shard and where it lies in its group's stream of bytes. */
 interface Shard {
   readonly path: string;
   readonly start: number;
   readonly end: number;
-}
-
-/** The part of a tensor's range that one shard holds. */
-interface Piece {
-  readonly path: string;
-  /** Byte offset inside the shard. */
-  readonly offset: number;
-  /** Where the piece lies in the range that was asked for. */
-  readonly from: number;
-  readonly to: number;
 }
 
 /**
@@ -32,26 +24,11 @@ interface Piece {
 export async function openLayersStore(files: ModelFiles): Promise<WeightStore> {
   const manifest = parseLayersManifest(await readJson(files));
   const shards = await placeShards(files, manifest);
-  const byName = new Map(manifest.tensors.map((tensor) => [tensor.name, tensor]));
-  const locate = (name: string, byteOffset: number, length: number): Piece[] => {
-    const tensor = checkRange(byName, { name, byteOffset, length });
-    return cutAtShards(shards[tensor.group] as Shard[], tensor.start + byteOffset, length);
-  };
-  return {
-    tensors: manifest.tensors.map(({ name, dtype, shape }: PlacedTensor) => ({ name, dtype, shape })),
-    async readInto(name, byteOffset, target) {
-      for (const piece of locate(name, byteOffset, target.length)) {
-        await files.readInto(piece.path, piece.offset, target.subarray(piece.from, piece.to));
-      }
-    },
-    async write(name, byteOffset, bytes) {
-      for (const piece of locate(name, byteOffset, bytes.length)) {
-        await files.write(piece.path, piece.offset, bytes.subarray(piece.from, piece.to));
-      }
-    },
-    flush: () => files.flush(),
-    close: () => files.close(),
-  };
+  const tensors = manifest.tensors.map(({ name, dtype, shape, group, start }): PlacedTensor => {
+    const end = start + byteLength({ name, dtype, shape });
+    return { name, dtype, shape, extents: extentsOf(shards[group] as Shard[], start, end) };
+  });
+  return openPlacedStore(files, tensors);
 }
 
 async function readJson(files: ModelFiles): Promise<unknown> {
@@ -87,16 +64,12 @@ async function placeShards(files: ModelFiles, manifest: LayersManifest): Promise
   return groups;
 }
 
-function cutAtShards(shards: readonly Shard[], start: number, length: number): Piece[] {
-  const pieces: Piece[] = [];
-  for (const shard of shards) {
+function extentsOf(shards: readonly Shard[], start: number, end: number): Extent[] {
+  return shards.flatMap((shard): Extent[] => {
     const from = Math.max(start, shard.start);
-    const to = Math.min(start + length, shard.end);
-    if (from < to) {
-      pieces.push({ path: shard.path, offset: from - shard.start, from: from - start, to: to - start });
-    }
-  }
-  return pieces;
+    const to = Math.min(end, shard.end);
+    return from < to ? [{ path: shard.path, offset: from - shard.start, length: to - from }] : [];
+  });
 }
 
 function bad(message: string): NeuralDiffError {

@@ -17,6 +17,22 @@ export interface ModelFiles {
 }
 
 /**
+ * Containers come from strangers: of the files that they name, only those below the model's own folder may be opened.
+ *
+ * @returns the path
+ * @throws NeuralDiffError `unsafe-path` for anything but a plain relative path
+ */
+export function checkInside(path: string): string {
+  const hostile = /[\\:\0?*<>|"]/.test(path) || path.startsWith('/');
+  const climbs = path.split('/').some((segment) => segment === '' || segment === '.' || segment === '..');
+  if (!hostile && !climbs) return path;
+  throw new NeuralDiffError(
+    'unsafe-path',
+    `Cannot open "${path}": expected a plain relative path inside the model's folder`,
+  );
+}
+
+/**
  * Holds a folder of files in memory.
  *
  * @param files contents by path; written in place

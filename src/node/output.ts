@@ -58,20 +58,20 @@ export async function writeOutput(
 }
 
 /**
- * Copies a folder, following links, lets `change` work on the copy, and moves it to its place. A folder that is
- * replaced steps aside for a moment: a power cut just then leaves it under a hidden name beside its place.
+ * Copies a folder or a file, following links, lets `change` work on the copy, and moves it to its place. What is replaced
+ * steps aside for a moment: a power cut just then leaves it under a hidden name beside its place.
  *
- * @param folders `from` is left alone; `to` must not exist unless `force` is given
+ * @param paths `from` is left alone; `to` must not exist unless `force` is given
  * @param change works on the copy, whose path it gets; when it throws, nothing is left behind
  * @returns what `change` returns
  * @throws NeuralDiffError `output-exists`, `no-space`, `file-not-found`, `file-unreadable`; whatever `change` throws
  */
 export async function writeCopy<T>(
-  folders: { from: string; to: string } & OutputOptions,
+  paths: { from: string; to: string } & OutputOptions,
   change: (copy: string) => Promise<T>,
 ): Promise<T> {
-  const { from, to } = folders;
-  await checkOutput(to, folders);
+  const { from, to } = paths;
+  await checkOutput(to, paths);
   const staged = siblingOf(to);
   return withFileErrors(`Cannot write "${to}"`, async () => {
     try {
@@ -79,7 +79,7 @@ export async function writeCopy<T>(
       const original = await realpath(from);
       await cp(original, staged, { recursive: true, dereference: true, errorOnExist: true, force: false });
       const result = await change(staged);
-      await replaceFolder(staged, to);
+      await replace(staged, to);
       return result;
     } finally {
       await rm(staged, { recursive: true, force: true });
@@ -88,7 +88,7 @@ export async function writeCopy<T>(
 }
 
 /** A folder cannot be renamed over a full one: the old one steps aside first and is removed last. */
-async function replaceFolder(staged: string, to: string): Promise<void> {
+async function replace(staged: string, to: string): Promise<void> {
   const aside = siblingOf(to);
   const isReplacing = await exists(to);
   if (isReplacing) await rename(to, aside);

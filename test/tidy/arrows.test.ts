@@ -5,6 +5,7 @@ import { packageOf, readSources, resolveImport, roomOf, type Source } from './so
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   model: [],
   payload: ['model'],
+  containers: ['model'],
   kernels: ['model', 'payload'],
   tfjs: ['model', 'kernels'],
   train: ['model', 'payload', 'kernels', 'tfjs'],
@@ -13,7 +14,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   chain: ['model', 'payload'],
   apply: ['model', 'payload'],
   'fast-apply': ['model', 'payload'],
-  node: ['model', 'payload'],
+  node: ['model', 'payload', 'containers'],
   recipe: ['model', 'chain', 'tfjs', 'train', 'sparse-diff', 'hash-diff', 'node'],
   sweep: ['model', 'train', 'recipe'],
   search: ['model', 'train', 'node', 'recipe', 'sweep'],

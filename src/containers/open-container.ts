@@ -1,0 +1,55 @@
+import { type ModelFiles, NeuralDiffError, openLayersStore, type WeightStore } from '../model/index.js';
+import { openOnnxStore } from './onnx.js';
+import { openSafetensorsStore } from './safetensors.js';
+import { openSafetensorsIndex } from './safetensors-index.js';
+
+/** Bytes at a file's start that tell what it is. */
+const HEAD_BYTES = 16;
+
+const OPEN_BRACE = 0x7b;
+
+/** Tags of the fields that may follow the version in an ONNX model: producer, domain, documentation, graph, operators. */
+const ONNX_FIELDS = [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42];
+
+/** A kind of file that models lie in. */
+interface Kind {
+  matches(head: Uint8Array, path: string): boolean;
+  open(files: ModelFiles, path: string): Promise<WeightStore>;
+}
+
+const KINDS: readonly Kind[] = [
+  // Behind a length that no file of text begins with.
+  { matches: (head) => head[6] === 0 && head[7] === 0 && head[8] === OPEN_BRACE, open: openSafetensorsStore },
+  { matches: (head, path) => isJson(head) && path.endsWith('.index.json'), open: openSafetensorsIndex },
+  { matches: (head, path) => isJson(head) && path === 'model.json', open: openLayersStore },
+  { matches: (head, path) => isOnnx(head) || path.endsWith('.onnx'), open: openOnnxStore },
+];
+
+/**
+ * Opens a model file by what it holds: safetensors, an index of safetensors (`*.index.json`), ONNX, the `model.json` of a
+ * LayersModel.
+ *
+ * @param files the folder that holds it; closed with the store
+ * @param path the file's name in it
+ * @throws NeuralDiffError `bad-model` for anything else; those of the container's reader
+ */
+export async function openContainer(files: ModelFiles, path: string): Promise<WeightStore> {
+  const head = new Uint8Array(Math.min(HEAD_BYTES, await files.size(path)));
+  await files.readInto(path, 0, head);
+  const kind = KINDS.find(({ matches }) => matches(head, path));
+  if (kind !== undefined) return kind.open(files, path);
+  throw new NeuralDiffError(
+    'bad-model',
+    `Cannot open model "${path}": expected safetensors, their index, ONNX, or the model.json of a LayersModel`,
+  );
+}
+
+/** A version of a small number, then one of the other fields of a model. */
+function isOnnx(head: Uint8Array): boolean {
+  const [first, version = 0, second = 0] = head;
+  return first === 0x08 && version > 0 && version < 0x80 && ONNX_FIELDS.includes(second);
+}
+
+function isJson(head: Uint8Array): boolean {
+  return new TextDecoder('latin1').decode(head).trimStart().startsWith('{');
+}

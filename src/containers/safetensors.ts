@@ -1,0 +1,113 @@
+import {
+  byteLength,
+  checkTensorInfos,
+  type ModelFiles,
+  NeuralDiffError,
+  openPlacedStore,
+  type PlacedTensor,
+  type WeightStore,
+} from '../model/index.js';
+import { asBytes, type StoredType, tensorOf } from './dtypes.js';
+import { entriesOf, parseJson, wholeNumbers } from './json.js';
+
+/** Bytes of a header that the container's own reader accepts. */
+const MAX_HEADER_BYTES = 100_000_000;
+
+/** Types of whole bytes; those of 4 and 6 bits are not supported. */
+const TYPES: Readonly<Record<string, StoredType>> = {
+  F32: { dtype: 'float32' },
+  F16: { dtype: 'float16' },
+  BF16: { dtype: 'bfloat16' },
+  I8: { dtype: 'int8' },
+  U8: { dtype: 'uint8' },
+  BOOL: { dtype: 'uint8' },
+  I32: { dtype: 'int32' },
+  F8_E4M3: { dtype: 'uint8' },
+  F8_E5M2: { dtype: 'uint8' },
+  F8_E8M0: { dtype: 'uint8' },
+  I16: asBytes(2),
+  U16: asBytes(2),
+  U32: asBytes(4),
+  F64: asBytes(8),
+  I64: asBytes(8),
+  U64: asBytes(8),
+  C64: asBytes(8),
+};
+
+/**
+ * Opens a safetensors file as a store. Writes go to the file in place.
+ *
+ * Source: the safetensors format, version of its reference reader 0.7: eight bytes of header length, a JSON header, the
+ * tensors without gaps.
+ *
+ * @param files the folder that holds it; closed with the store
+ * @param path the file's name in it
+ * @throws NeuralDiffError `bad-model`, `unsupported-model` as the header deserves
+ */
+export async function openSafetensorsStore(files: ModelFiles, path: string): Promise<WeightStore> {
+  return openPlacedStore(files, await placeSafetensors(files, path));
+}
+
+/**
+ * Reads where the tensors of a safetensors file lie.
+ *
+ * @returns them in the order of their bytes
+ * @throws NeuralDiffError as `openSafetensorsStore`
+ */
+export async function placeSafetensors(files: ModelFiles, path: string): Promise<PlacedTensor[]> {
+  const size = await files.size(path);
+  if (size < 8) throw bad(path, `expected a length in 8 bytes, got ${size} bytes in all`);
+  const head = new Uint8Array(8);
+  await files.readInto(path, 0, head);
+  const length = Number(new DataView(head.buffer).getBigUint64(0, true));
+  if (length > MAX_HEADER_BYTES || length > size - 8)
+    throw bad(path, `its header would take ${length} of ${size} bytes`);
+  const header = new Uint8Array(length);
+  await files.readInto(path, 8, header);
+  const json = parseJson(header, path);
+  const placed = entriesOf(json, path)
+    .filter(([name]) => name !== '__metadata__')
+    .map(([name, entry]) => place(name, entry, { path, start: 8 + length }));
+  checkTensorInfos(placed);
+  return checkCover(placed, { path, start: 8 + length, end: size });
+}
+
+function place(name: string, entry: unknown, file: { path: string; start: number }): PlacedTensor {
+  const { path, start } = file;
+  const { dtype, shape, data_offsets: offsets } = (entry ?? {}) as Record<string, unknown>;
+  if (typeof dtype !== 'string' || !wholeNumbers(shape) || !wholeNumbers(offsets) || offsets.length !== 2)
+    throw bad(path, `expected "${name}" to have dtype, shape and two data_offsets`);
+  const type = Object.hasOwn(TYPES, dtype) ? TYPES[dtype] : undefined;
+  if (type === undefined) {
+    const message = `Cannot read tensor "${name}" of "${path}": dtype "${dtype}" is not supported`;
+    throw new NeuralDiffError('unsupported-model', message);
+  }
+  const info = tensorOf(name, type, shape);
+  checkTensorInfos([info]);
+  const [from, to] = offsets as [number, number];
+  const length = byteLength(info);
+  if (to - from !== length) throw bad(path, `expected ${length} bytes for "${name}", got ${from} to ${to}`);
+  return { ...info, extents: [{ path, offset: start + from, length }] };
+}
+
+/** Tensors must lie end to end from the header to the end of the file: no gaps, no bytes that two share. */
+function checkCover(
+  placed: readonly PlacedTensor[],
+  { path, start, end }: { path: string; start: number; end: number },
+): PlacedTensor[] {
+  const offsetOf = ({ extents }: PlacedTensor): number => extents[0]?.offset ?? 0;
+  const lengthOf = ({ extents }: PlacedTensor): number => extents[0]?.length ?? 0;
+  const ordered = [...placed].sort((a, b) => offsetOf(a) - offsetOf(b) || lengthOf(a) - lengthOf(b));
+  let at = start;
+  for (const tensor of ordered) {
+    if (offsetOf(tensor) !== at)
+      throw bad(path, `expected tensor "${tensor.name}" at byte ${at}, got ${offsetOf(tensor)}`);
+    at += lengthOf(tensor);
+  }
+  if (at !== end) throw bad(path, `its tensors end at byte ${at}, the file at ${end}`);
+  return ordered;
+}
+
+function bad(path: string, what: string): NeuralDiffError {
+  return new NeuralDiffError('bad-model', `Cannot read "${path}" as safetensors: ${what}`);
+}

@@ -1,0 +1,70 @@
+import type { DType, Model, Tensor } from '../../src/model/index.js';
+import { concat } from '../support.js';
+
+const TYPES: Readonly<Record<DType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  float16: 10,
+  bfloat16: 16,
+};
+
+const encoder = new TextEncoder();
+
+/** @returns an unsigned number, or one of 64 bits in two's complement, as a varint */
+export function varint(value: number | bigint): Uint8Array {
+  const bytes: number[] = [];
+  let rest = BigInt.asUintN(64, BigInt(value));
+  for (; rest > 0x7fn; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
+  return Uint8Array.from([...bytes, Number(rest)]);
+}
+
+/** @returns a field of a message: a number, or bytes with their length */
+export function field(number: number, value: number | bigint | string | Uint8Array): Uint8Array {
+  if (typeof value === 'number' || typeof value === 'bigint')
+    return concat(varint(8 * number), varint(value));
+  const bytes = typeof value === 'string' ? encoder.encode(value) : value;
+  return concat(varint(8 * number + 2), varint(bytes.length), bytes);
+}
+
+/** How a tensor's elements are kept: `TensorProto`'s fields for them. */
+export type Data = (tensor: Tensor) => Uint8Array;
+
+export const rawData: Data = ({ bytes }) => field(9, bytes);
+export const floatData: Data = ({ bytes }) => field(4, bytes);
+
+/** @returns where another file holds the elements */
+export const externalData = (location: string, offset?: number, length?: number): Data => {
+  const entry = (key: string, value: string): Uint8Array => field(13, concat(field(1, key), field(2, value)));
+  return () =>
+    concat(
+      entry('location', location),
+      offset === undefined ? [] : entry('offset', String(offset)),
+      length === undefined ? [] : entry('length', String(length)),
+      field(14, 1),
+    );
+};
+
+/** @returns a `TensorProto` */
+export function tensorProto(tensor: Tensor, data: Data = rawData, type = TYPES[tensor.dtype]): Uint8Array {
+  const dims = tensor.shape.length === 0 ? [] : field(1, concat(...tensor.shape.map(varint)));
+  return concat(dims, field(2, type), field(8, tensor.name), data(tensor));
+}
+
+/** @returns a `ModelProto` around what a graph's message holds */
+export function onnxModel(...graph: Uint8Array[]): Uint8Array {
+  const operators = field(8, field(2, 13));
+  return concat(field(1, 8), field(2, 'tests'), field(7, concat(...graph, field(2, 'main'))), operators);
+}
+
+/** @returns a node that holds graphs, as branches do */
+export function nodeWith(...graphs: Uint8Array[]): Uint8Array {
+  const attributes = graphs.map((graph, i) => field(5, concat(field(1, `branch${i}`), field(6, graph))));
+  return field(1, concat(field(4, 'If'), ...attributes));
+}
+
+/** @returns a model as an ONNX file, its tensors as initialisers with raw data behind a node */
+export function writeOnnx({ tensors }: Model): Uint8Array {
+  return onnxModel(nodeWith(), ...tensors.map((tensor) => field(5, tensorProto(tensor))));
+}
