@@ -52,6 +52,15 @@ export function seededTensor(name: string, dtype: DType, shape: readonly number[
   return { name, dtype, shape, bytes };
 }
 
+/** Writes a byte at the start of every tensor that has any. @returns a model with the same bytes written */
+export async function changeFirstBytes(store: WeightStore, model: Model): Promise<Model> {
+  const memory = openMemoryStore(model);
+  for (const { name } of model.tensors.filter((tensor) => tensor.bytes.length > 0)) {
+    for (const each of [store, memory]) await each.write(name, 0, Uint8Array.of(0x5a));
+  }
+  return model;
+}
+
 /** @returns a model with every dtype, a scalar, an empty tensor and names beyond ASCII */
 export function sampleModel(seed = 1): Model {
   return {

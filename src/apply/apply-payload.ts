@@ -24,7 +24,7 @@ export interface ApplyResult {
  * @param payload the payload file
  * @returns what was done
  * @throws NeuralDiffError `wrong-layout`, `wrong-base`,
- *   `result-mismatch` and the payload's own codes with the model untouched; `storage-mismatch` when the store gives
+ *   `result-mismatch`, `unsupported-model` for tensors that cannot be written and the payload's own codes with the model untouched; `storage-mismatch` when the store gives
  *   back other bytes than were written
  */
 export async function applyPayload(

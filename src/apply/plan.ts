@@ -105,7 +105,7 @@ export async function planOpen(
   const walk = await walkBase(store, payload, options);
   const found = hex(walk.found);
   if (equalBytes(walk.found, header.next)) return { ...facts, ...nothing, found, status: 'current' };
-  const problem = judge(payload, walk);
+  const problem = judge(payload, walk) ?? judgeWrites(walk, store);
   const bytesWritten = walk.tensors.reduce((sum, tensor) => sum + tensor.bytesWritten, 0);
   if (problem) return { ...facts, ...nothing, found, status: 'refused', problem };
   return { ...facts, found, status: 'ready', bytesWritten, tensors: walk.tensors };
@@ -185,6 +185,13 @@ class TensorTally {
     const bytesRead = byteLength(this.#info);
     return { name: this.#info.name, ops: this.#kinds, bytesRead, bytesWritten: this.#bytesWritten };
   }
+}
+
+function judgeWrites({ tensors }: Walk, { readOnly }: WeightStore): NeuralDiffError | undefined {
+  const refused = tensors.find(({ name, bytesWritten }) => bytesWritten > 0 && readOnly?.has(name));
+  if (refused === undefined) return undefined;
+  const message = `Cannot apply payload: it changes tensor "${refused.name}", whose form in its container cannot be written in place`;
+  return new NeuralDiffError('unsupported-model', message);
 }
 
 function judge(payload: OpenPayload, walk: Walk): NeuralDiffError | undefined {

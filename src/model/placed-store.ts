@@ -36,6 +36,7 @@ export function openPlacedStore(files: ModelFiles, tensors: readonly PlacedTenso
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   return {
     tensors: tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
+    readOnly: new Set(tensors.filter(({ fixed }) => fixed).map(({ name }) => name)),
     async readInto(name, byteOffset, target) {
       const { length } = target;
       const { extents, fixed } = checkRange(byName, { name, byteOffset, length });

@@ -7,6 +7,8 @@ import { byteLength, type Model, type Tensor, type TensorInfo } from './tensor.j
 export interface WeightStore {
   /** The tensors, in the container's own order. */
   readonly tensors: readonly TensorInfo[];
+  /** Names of tensors whose form in the container lets nobody write them; none unless given. */
+  readonly readOnly?: ReadonlySet<string>;
   /** Fills all of `target` with a tensor's bytes from `byteOffset` on. */
   readInto(name: string, byteOffset: number, target: Uint8Array): Promise<void>;
   /** Overwrites a tensor's bytes from `byteOffset` on; `bytes` may be reused once the promise settles. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { applyPayload, planApply } from '../../src/apply/index.js';
 import { openContainer, openOnnxStore } from '../../src/containers/index.js';
 import {
   copyModel,
@@ -9,7 +10,17 @@ import {
   openMemoryStore,
   type Tensor,
 } from '../../src/model/index.js';
-import { codeOf, concat, createRandom, sampleModel, seededBytes, seededTensor } from '../support.js';
+import { packDiff } from '../../src/payload/encode.js';
+import type { Op } from '../../src/payload/index.js';
+import {
+  changeFirstBytes,
+  codeOf,
+  concat,
+  createRandom,
+  sampleModel,
+  seededBytes,
+  seededTensor,
+} from '../support.js';
 import {
   externalData,
   field,
@@ -48,12 +59,7 @@ test('openContainer() knows ONNX by its content and by its name', async () => {
 test('openOnnxStore() writes in place what a file of the changed model holds', async () => {
   const bytes = writeOnnx(sampleModel());
   const store = await open(bytes);
-  const model = sampleModel();
-  const memory = openMemoryStore(model);
-  for (const { name } of model.tensors.filter((tensor) => tensor.bytes.length > 0)) {
-    await store.write(name, 0, seededBytes(9, 1));
-    await memory.write(name, 0, seededBytes(9, 1));
-  }
+  const model = await changeFirstBytes(store, sampleModel());
   expect(bytes).toEqual(writeOnnx(model));
 });
 
@@ -98,6 +104,30 @@ describe('openOnnxStore() reads varints', () => {
     const bytes = Uint8Array.of(255, 255, 255, 255, 255, 255, 255, 255, 2, 1, 0, 0, 0, 0, 0, 0);
     expect(tensors).toEqual([{ name: 'shape', dtype: 'uint8', shape: [2, 8], bytes }]);
   });
+});
+
+test('applyPayload() changes nothing of a model whose varints a payload would change', async () => {
+  const shape: Tensor = {
+    name: 'shape',
+    dtype: 'int32',
+    shape: [2],
+    bytes: Uint8Array.of(1, 0, 0, 0, 2, 0, 0, 0),
+  };
+  const varints = (): Uint8Array => concat(field(5, 1), field(5, 2));
+  const bytes = onnxModel(initializer(kernel), initializer(shape, varints));
+  const before = bytes.slice();
+  const change = (tensor: string): Op => {
+    return { kind: 'sparse', tensor, scale: 1, positions: Uint32Array.of(0), levels: Int16Array.of(3) };
+  };
+  const base = { tensors: [kernel, shape] };
+  const { payload } = await packDiff(base, { ops: [change('kernel'), change('shape')] }, {});
+  const store = await open(bytes);
+  const plan = await planApply(store, payload);
+  expect([plan.status, plan.problem?.code]).toEqual(['refused', 'unsupported-model']);
+  expect(await codeOf(() => applyPayload(store, payload))).toBe('unsupported-model');
+  expect(bytes).toEqual(before);
+  const allowed = await packDiff(base, { ops: [change('kernel')] }, {});
+  expect((await applyPayload(store, allowed.payload)).status).toBe('applied');
 });
 
 test('openOnnxStore() finds initialisers of graphs within nodes', async () => {
