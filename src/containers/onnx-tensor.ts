@@ -1,13 +1,15 @@
 import {
+  asBytes,
   byteLength,
   checkInside,
   checkTensorInfos,
   type Extent,
   NeuralDiffError,
   type PlacedTensor,
+  type StoredType,
   type TensorInfo,
+  tensorOf,
 } from '../model/index.js';
-import { asBytes, type StoredType, tensorOf } from './dtypes.js';
 import type { WireField, WireReader } from './wire.js';
 
 /** Element types by their number in `TensorProto.DataType`. */

@@ -1,13 +1,15 @@
 import {
+  asBytes,
   byteLength,
   checkTensorInfos,
   type ModelFiles,
   NeuralDiffError,
   openPlacedStore,
   type PlacedTensor,
+  type StoredType,
+  tensorOf,
   type WeightStore,
 } from '../model/index.js';
-import { asBytes, type StoredType, tensorOf } from './dtypes.js';
 import { entriesOf, parseJson, wholeNumbers } from './json.js';
 
 /** Bytes of a header that the container's own reader accepts. */

@@ -17,7 +17,9 @@ export { CHUNK_BYTES, MAX_ELEMENTS, MAX_NAME_BYTES, MAX_RANK, MAX_TENSORS } from
 export { openMemoryStore } from './memory-store.js';
 export { checkInside, type ModelFiles, openMemoryFiles, openOverlay } from './model-files.js';
 export { type Extent, openPlacedStore, type PlacedTensor } from './placed-store.js';
+export type { Quantization, Quantizations } from './quantization.js';
 export { checkRange, copyModel, type WeightStore } from './store.js';
+export { asBytes, type StoredType, tensorOf } from './stored-type.js';
 export {
   byteLength,
   canonicalOrder,

@@ -1,13 +1,22 @@
 import { isDType } from './dtype.js';
 import { NeuralDiffError } from './errors.js';
 import { checkInside } from './model-files.js';
+import { asBytes, type StoredType, tensorOf } from './stored-type.js';
 import { byteLength, checkTensorInfos, type TensorInfo } from './tensor.js';
+
+/** What stored integers stand for: `scale * integer + min`. */
+export interface AffineMap {
+  readonly dtype: 'uint8' | 'uint16';
+  readonly scale: number;
+  readonly min: number;
+}
 
 /** Where a tensor lies in the byte stream that a manifest group's shards make when joined. */
 export interface StreamedTensor extends TensorInfo {
   readonly group: number;
   /** Bytes before the tensor in its group's stream. */
   readonly start: number;
+  readonly quantization?: AffineMap;
 }
 
 /** A group of a `weightsManifest`: shards that make one stream. */
@@ -28,7 +37,7 @@ export interface LayersManifest {
  *
  * @param json the parsed file, from a stranger
  * @returns the groups and where each tensor lies
- * @throws NeuralDiffError `bad-model` for another structure, `unsupported-model` for quantised or exotic weights,
+ * @throws NeuralDiffError `bad-model` for another structure, `unsupported-model` for texts as weights,
  *   `unsafe-path` for a shard outside the folder
  */
 export function parseLayersManifest(json: unknown): LayersManifest {
@@ -62,7 +71,7 @@ function list(value: unknown, what: string): unknown[] {
   return value;
 }
 
-function parseWeight(weight: unknown): TensorInfo {
+function parseWeight(weight: unknown): TensorInfo & { quantization?: AffineMap } {
   const name = field(weight, 'name');
   const dtype = field(weight, 'dtype');
   const shape = list(field(weight, 'shape'), 'shape');
@@ -72,21 +81,40 @@ function parseWeight(weight: unknown): TensorInfo {
   ) {
     throw bad('Cannot read model.json: expected weights with a name and a shape of whole numbers');
   }
-  if (Object.hasOwn(weight as object, 'quantization')) {
-    throw new NeuralDiffError(
-      'unsupported-model',
-      `Cannot read tensor "${name}": its manifest entry is quantised`,
-    );
-  }
-  if (typeof dtype !== 'string' || !isDType(dtype)) {
+  const quantised = Object.hasOwn(weight as object, 'quantization') ? readQuantised(name, weight) : undefined;
+  const type = quantised?.type ?? (typeof dtype === 'string' ? typeOf(dtype) : undefined);
+  if (type === undefined) {
     throw new NeuralDiffError(
       'unsupported-model',
       `Cannot read tensor "${name}": unknown dtype "${String(dtype)}"`,
     );
   }
-  const info: TensorInfo = { name, dtype, shape: shape as number[] };
+  const info = tensorOf(name, type, shape as number[]);
   checkTensorInfos([info]);
-  return info;
+  return { ...info, ...(quantised?.map && { quantization: quantised.map }) };
+}
+
+/** Dtypes of manifests: those of TensorFlow.js but texts, and those of the format. */
+function typeOf(dtype: string): StoredType | undefined {
+  if (isDType(dtype)) return { dtype };
+  if (dtype === 'bool') return { dtype: 'uint8' };
+  return dtype === 'complex64' ? asBytes(8) : undefined;
+}
+
+/** @returns how quantised weights are stored, and what their integers stand for */
+function readQuantised(name: string, weight: unknown): { type: StoredType; map?: AffineMap } {
+  const quantization = field(weight, 'quantization');
+  const dtype = field(quantization, 'dtype');
+  if (dtype === 'float16') return { type: { dtype } };
+  if (dtype !== 'uint8' && dtype !== 'uint16') {
+    const message = `Cannot read tensor "${name}": it is quantised to "${String(dtype)}"`;
+    throw new NeuralDiffError('unsupported-model', message);
+  }
+  const [scale, min] = [field(quantization, 'scale'), field(quantization, 'min')];
+  if (!(Number.isFinite(scale) && (scale as number) > 0 && Number.isFinite(min)))
+    throw bad(`Cannot read tensor "${name}": expected a quantisation with a scale above 0 and a min`);
+  const map = { dtype, scale: scale as number, min: min as number } as const;
+  return { type: dtype === 'uint8' ? { dtype } : asBytes(2), map };
 }
 
 function checkShardPath(path: unknown): string {

@@ -1,10 +1,12 @@
 import { NeuralDiffError } from './errors.js';
-import { type LayersManifest, parseLayersManifest } from './layers-manifest.js';
+import { type AffineMap, type LayersManifest, parseLayersManifest } from './layers-manifest.js';
 import { MAX_MANIFEST_BYTES } from './limits.js';
 import type { ModelFiles } from './model-files.js';
 import { type Extent, openPlacedStore, type PlacedTensor } from './placed-store.js';
+import type { Quantizations } from './quantization.js';
 import type { WeightStore } from './store.js';
-import { byteLength } from './tensor.js';
+import { asBytes, tensorOf } from './stored-type.js';
+import { byteLength, checkTensorInfos } from './tensor.js';
 
 /** A shard and where it lies in its group's stream of bytes. */
 interface Shard {
@@ -24,11 +26,31 @@ interface Shard {
 export async function openLayersStore(files: ModelFiles): Promise<WeightStore> {
   const manifest = parseLayersManifest(await readJson(files));
   const shards = await placeShards(files, manifest);
-  const tensors = manifest.tensors.map(({ name, dtype, shape, group, start }): PlacedTensor => {
-    const end = start + byteLength({ name, dtype, shape });
-    return { name, dtype, shape, extents: extentsOf(shards[group] as Shard[], start, end) };
+  const tensors = manifest.tensors.flatMap((tensor): PlacedTensor[] => {
+    const { name, dtype, shape, group, start, quantization } = tensor;
+    const extents = extentsOf(shards[group] as Shard[], start, start + byteLength(tensor));
+    const placed = { name, dtype, shape, extents };
+    return quantization ? [placed, mapTensor(name, quantization)] : [placed];
   });
-  return openPlacedStore(files, tensors);
+  checkTensorInfos(tensors);
+  return { ...openPlacedStore(files, tensors), quantization: quantizationOf(manifest) };
+}
+
+/** What integers stand for is part of the model: a tensor that cannot be written. */
+function mapTensor(name: string, { scale, min }: AffineMap): PlacedTensor {
+  const fixed = new Uint8Array(16);
+  const view = new DataView(fixed.buffer);
+  view.setFloat64(0, scale, true);
+  view.setFloat64(8, min, true);
+  return { ...tensorOf(`${name}/quantization`, asBytes(8), [2]), extents: [], fixed };
+}
+
+/** Integers of 16 bits are kept as bytes, which stand for nothing by themselves. */
+function quantizationOf({ tensors }: LayersManifest): Quantizations {
+  const mapped = tensors.flatMap(({ name, quantization }): [string, AffineMap][] =>
+    quantization?.dtype === 'uint8' ? [[name, quantization]] : [],
+  );
+  return new Map(mapped);
 }
 
 async function readJson(files: ModelFiles): Promise<unknown> {

@@ -1,3 +1,4 @@
+import type { Quantizations } from './quantization.js';
 import { byteLength, type Model, type Tensor, type TensorInfo } from './tensor.js';
 
 /**
@@ -9,6 +10,8 @@ export interface WeightStore {
   readonly tensors: readonly TensorInfo[];
   /** Names of tensors whose form in the container lets nobody write them; none unless given. */
   readonly readOnly?: ReadonlySet<string>;
+  /** What integers stand for, where the container says so. */
+  readonly quantization?: Quantizations;
   /** Fills all of `target` with a tensor's bytes from `byteOffset` on. */
   readInto(name: string, byteOffset: number, target: Uint8Array): Promise<void>;
   /** Overwrites a tensor's bytes from `byteOffset` on; `bytes` may be reused once the promise settles. */

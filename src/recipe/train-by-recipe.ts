@@ -1,6 +1,19 @@
 import type * as Tf from '@tensorflow/tfjs';
-import { fingerprint, openLayersStore } from '../model/index.js';
-import type { Budget, FineTuned, StepReport, TrainDiffOptions, TrainedDiff } from '../train/index.js';
+import {
+  copyModel,
+  fingerprint,
+  NeuralDiffError,
+  openLayersStore,
+  type WeightStore,
+} from '../model/index.js';
+import type {
+  Budget,
+  DeviceModel,
+  FineTuned,
+  StepReport,
+  TrainDiffOptions,
+  TrainedDiff,
+} from '../train/index.js';
 import { guardRecipe, runRecipe } from './guard.js';
 import { importTraining, type TrainingRooms } from './import-training.js';
 import type { DiffKind } from './kinds.js';
@@ -79,7 +92,7 @@ async function setUp(job: TrainingJob, context: JobContext) {
   const rooms = await importTraining();
   const { tf, tfjs, train } = rooms;
   await tfjs.useBackend(job.backend ?? 'wasm');
-  const { model, seed } = await loadBase(job, { tfjs, signal: context.signal });
+  const { model, device, seed } = await loadBase(job, { tfjs, signal: context.signal });
   const { loss, metrics } = guardRecipe(job.recipe, { loss: recipe.loss, metrics: recipe.metrics });
   await runRecipe(job.recipe, () =>
     model.compile({ optimizer: tf.train.sgd(0), loss, ...(metrics && { metrics }) }),
@@ -94,6 +107,7 @@ async function setUp(job: TrainingJob, context: JobContext) {
     train: data.train,
     validation: data.validation,
     budget: job.budget,
+    device,
     seed,
     ...context,
   };
@@ -103,14 +117,31 @@ async function setUp(job: TrainingJob, context: JobContext) {
 async function loadBase(
   job: TrainingJob,
   { tfjs, signal }: Pick<TrainingRooms, 'tfjs'> & Pick<JobContext, 'signal'>,
-): Promise<{ model: Tf.LayersModel; seed: number }> {
+): Promise<{ model: Tf.LayersModel; device: DeviceModel | undefined; seed: number }> {
   const folder = await openBase(job);
   try {
-    const seed = job.seed ?? seedFor(await fingerprint(await openLayersStore(folder), { signal }));
-    return { model: await tfjs.loadModel(folder), seed };
+    const store = await openLayersStore(folder);
+    const seed = job.seed ?? seedFor(await fingerprint(store, { signal }));
+    return { model: await tfjs.loadModel(folder), device: await deviceModel(store), seed };
   } finally {
     await folder.close();
   }
+}
+
+/**
+ * TensorFlow.js makes float32 of halves and of quantised weights.
+ *
+ * @returns the model as it is stored, where that is in other types
+ * @throws NeuralDiffError `unsupported-model` for weights quantised to 16 bits
+ */
+async function deviceModel(store: WeightStore): Promise<DeviceModel | undefined> {
+  const { tensors, quantization = new Map() } = store;
+  if (tensors.every(({ dtype }) => dtype === 'float32' || dtype === 'int32')) return undefined;
+  const names = new Set(tensors.map(({ name }) => name));
+  const wide = tensors.find(({ name }) => names.has(`${name}/quantization`) && !quantization.has(name));
+  if (wide === undefined) return { ...(await copyModel(store)), quantization };
+  const message = `Cannot train "${wide.name}": it is quantised to 16 bits; expected 8 bits, float16 or float32`;
+  throw new NeuralDiffError('unsupported-model', message);
 }
 
 /** A recipe's optimiser serves the full fine-tune and the diff, each with its own learning rate. */

@@ -1,14 +1,14 @@
-import { DTYPES, type Model, type Tensor, type TensorInfo } from '../model/index.js';
-import type { Values } from './part.js';
-import type { BaseWeights } from './session.js';
 import {
-  INTEGER_RANGES,
+  DTYPES,
+  type Model,
   type Quantization,
   type Quantizations,
-  scalesOf,
-  storedValues,
-  weightsOfModel,
-} from './stored.js';
+  type Tensor,
+  type TensorInfo,
+} from '../model/index.js';
+import type { Values } from './part.js';
+import type { BaseWeights } from './session.js';
+import { INTEGER_RANGES, scalesOf, storedValues, weightsOfModel } from './stored.js';
 
 /** A model as devices store it, in other types than it is trained in. */
 export interface DeviceModel extends Model {
@@ -19,16 +19,14 @@ export interface DeviceModel extends Model {
 /**
  * Takes the base from the model that devices store.
  *
- * @param base what the task's variables hold: names and shapes must agree
- * @param device float32, float16, bfloat16 tensors; int8 and uint8 ones with their quantisation
+ * @param base what the task's variables hold: the device has a tensor of each name and shape
+ * @param device float32, float16, bfloat16 tensors; int8 and uint8 ones with their quantisation; others as they are
  * @returns the base with the device's tensors and the weights that they stand for
  * @throws TypeError for other names, shapes, dtypes or quantisations
  */
 export function onDevice(base: BaseWeights, device: DeviceModel): BaseWeights {
   const { quantization = new Map() } = device;
   const stored = new Map(device.tensors.map((tensor) => [tensor.name, tensor]));
-  if (stored.size !== base.tensors.length)
-    throw mismatch(`${base.tensors.length} tensors, got ${stored.size}`);
   for (const info of base.tensors) checkStored(info, stored.get(info.name), quantization);
   for (const [name, each] of quantization) checkQuantization(stored.get(name), each, name);
   const trainable = weightsOfModel(device, new Set(base.trainable.keys()), quantization);
@@ -48,9 +46,10 @@ function checkQuantization(stored: Tensor | undefined, quantization: Quantizatio
   const range = INTEGER_RANGES[stored?.dtype ?? ''];
   if (stored === undefined || range === undefined)
     throw mismatch(`quantised tensor "${name}" to be of int8 or uint8, got ${stored?.dtype ?? 'none'}`);
-  const { scale, zeroPoint = 0 } = quantization;
+  const { scale, zeroPoint = 0, min = 0 } = quantization;
   if (!scalesOf(quantization).every((each) => each > 0 && Number.isFinite(each)))
     throw mismatch(`tensor "${name}" to have scales above 0, got ${scale}`);
+  if (!Number.isFinite(min)) throw mismatch(`tensor "${name}" to have a finite min, got ${min}`);
   const channels = stored.shape.at(-1) ?? 1;
   if (typeof scale !== 'number' && scale.length !== channels)
     throw mismatch(`tensor "${name}" to have one scale or ${channels}, got ${scale.length}`);

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
-import { HALVES, type TensorInfo } from '../model/index.js';
+import { HALVES, type Quantization, type TensorInfo } from '../model/index.js';
 import type { BaseWeights } from './session.js';
-import { INTEGER_RANGES, type Quantization, scalesOf } from './stored.js';
+import { INTEGER_RANGES, scalesOf } from './stored.js';
 import { readFloats } from './variables.js';
 
 /** What a device stores, and what it stands for. */
@@ -29,7 +29,8 @@ export function gridOf({ tensors, quantization }: BaseWeights): Grid | undefined
     weights(name, stored) {
       const quantised = quantization.get(name);
       if (quantised === undefined) return stored;
-      return tf.mul(tf.sub(stored, quantised.zeroPoint ?? 0), scaleTensor(quantised));
+      const scaled = tf.mul(tf.sub(stored, quantised.zeroPoint ?? 0), scaleTensor(quantised));
+      return tf.add(scaled, quantised.min ?? 0);
     },
     pullBack(name, gradient) {
       const quantised = quantization.get(name);

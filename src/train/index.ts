@@ -1,3 +1,4 @@
+export type { Quantization, Quantizations } from '../model/index.js';
 export { type PackedDiff, packDiff } from '../payload/encode.js';
 export { patchModel } from '../payload/index.js';
 export { type Budget, budgetBytes, float32Bytes, impossibleBudget } from './budget.js';
@@ -15,7 +16,7 @@ export { asScale, rootMeanSquare, scaleLevels, scalesFor } from './quantise.js';
 export { checkSeed, createRandom, type Random } from './random.js';
 export { nthLargest } from './rank.js';
 export { changeSizes } from './sizes.js';
-export { type Quantization, scalesOf } from './stored.js';
+export { scalesOf } from './stored.js';
 export { createTask, type Metrics, type OutputKind, type Task, type TaskOptions } from './task.js';
 export {
   fineTuneFor,

@@ -1,9 +1,9 @@
-import { DTYPES, type Model, type TensorInfo } from '../model/index.js';
+import { DTYPES, type Model, type Quantizations, type TensorInfo } from '../model/index.js';
 import { copyWeights, infoOf } from '../tfjs/index.js';
 import { type Data, exampleCount, isArrayData } from './data.js';
 import { putWeights, variablesOf } from './loop.js';
 import type { Values } from './part.js';
-import { type Quantizations, weightsOfModel } from './stored.js';
+import { weightsOfModel } from './stored.js';
 import type { Metrics, Task } from './task.js';
 
 /** The weights that a task's variables hold when training starts, and how to get them back. */

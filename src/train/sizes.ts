@@ -1,8 +1,7 @@
-import type { TensorInfo } from '../model/index.js';
+import type { Quantizations, TensorInfo } from '../model/index.js';
 import type { FineTuned } from './fine-tune.js';
 import { valuesOf } from './part.js';
 import { rootMeanSquare } from './quantise.js';
-import type { Quantizations } from './stored.js';
 import { scalesOf } from './stored.js';
 
 /** What a tensor counts for that the full fine-tune did not move: some change must be possible. */

@@ -1,15 +1,4 @@
-import { HALVES, type Model, type Tensor } from '../model/index.js';
-
-/** How integers stand for weights: `weight = scale * (integer - zeroPoint)`, in float32. */
-export interface Quantization {
-  /** Above 0; or one for each index of the tensor's last dimension. */
-  readonly scale: number | Float32Array;
-  /** A whole number in the range of the dtype; 0 unless given. */
-  readonly zeroPoint?: number | undefined;
-}
-
-/** Quantisation by tensor; none of tensors that hold floats. */
-export type Quantizations = ReadonlyMap<string, Quantization>;
+import { HALVES, type Model, type Quantization, type Quantizations, type Tensor } from '../model/index.js';
 
 /** Smallest and largest integer of the dtypes that may stand for weights. */
 export const INTEGER_RANGES: Readonly<Record<string, readonly [number, number]>> = {
@@ -44,10 +33,10 @@ export function integersOf({ dtype, bytes }: Pick<Tensor, 'dtype' | 'bytes'>): I
 export function weightsOf(tensor: Tensor, quantization: Quantization | undefined): Float32Array {
   const values = storedValues(tensor);
   if (quantization === undefined) return values;
-  const scales = scalesOf(quantization);
-  const { zeroPoint = 0 } = quantization;
+  const { scale, zeroPoint = 0, min = 0 } = quantization;
   for (let i = 0; i < values.length; i++) {
-    values[i] = (scales[i % scales.length] as number) * ((values[i] as number) - zeroPoint);
+    const each = typeof scale === 'number' ? scale : (scale[i % scale.length] as number);
+    values[i] = each * ((values[i] as number) - zeroPoint) + min;
   }
   return values;
 }

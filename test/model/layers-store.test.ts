@@ -77,6 +77,35 @@ test('openLayersStore() keeps groups apart', async () => {
   expect([...found]).toEqual([1, 2, 3, 4, 5]);
 });
 
+test('openLayersStore() keeps quantised weights as they are stored, and what they stand for', async () => {
+  const weights = [
+    { ...weight, name: 'bytes', quantization: { dtype: 'uint8', scale: 0.5, min: -3 } },
+    { ...weight, name: 'words', quantization: { dtype: 'uint16', scale: 0.25, min: 1 } },
+    { ...weight, name: 'halves', quantization: { dtype: 'float16' } },
+    { name: 'flags', dtype: 'bool', shape: [3] },
+    { name: 'waves', dtype: 'complex64', shape: [1] },
+  ];
+  const store = await openLayersStore(folderOf(manifest({ weights }), { 'a.bin': seededBytes(1, 21) }));
+  const map = { dtype: 'uint8', shape: [2, 8] };
+  expect(store.tensors).toEqual([
+    { name: 'bytes', dtype: 'uint8', shape: [2] },
+    { name: 'bytes/quantization', ...map },
+    { name: 'words', dtype: 'uint8', shape: [2, 2] },
+    { name: 'words/quantization', ...map },
+    { name: 'halves', dtype: 'float16', shape: [2] },
+    { name: 'flags', dtype: 'uint8', shape: [3] },
+    { name: 'waves', dtype: 'uint8', shape: [1, 8] },
+  ]);
+  expect(store.quantization).toEqual(new Map([['bytes', { dtype: 'uint8', scale: 0.5, min: -3 }]]));
+  const found = new Uint8Array(16);
+  await store.readInto('bytes/quantization', 0, found);
+  expect([...new Float64Array(found.buffer)]).toEqual([0.5, -3]);
+  expect([...(store.readOnly ?? [])]).toEqual(['bytes/quantization', 'words/quantization']);
+  expect(await codeOf(() => store.write('bytes/quantization', 0, Uint8Array.of(1)))).toBe(
+    'unsupported-model',
+  );
+});
+
 test('openLayersStore() refuses ranges outside a tensor, which lie inside a shard', async () => {
   const weights = [weight, { name: 'b', dtype: 'int8', shape: [3] }];
   const store = await openLayersStore(folderOf(manifest({ weights }), { 'a.bin': seededBytes(1, 11) }));
@@ -145,6 +174,10 @@ describe('openLayersStore() refuses a manifest', () => {
       'with the same shard in two groups',
       manifest({}, { paths: ['a.bin'], weights: [{ ...weight, name: 'b' }] }),
     ],
+    ['with a quantisation that is null', withWeight({ quantization: null })],
+    ['with a quantisation without a scale', withWeight({ quantization: { dtype: 'uint8', min: 0 } })],
+    ['with a scale of 0', withWeight({ quantization: { dtype: 'uint8', min: 0, scale: 0 } })],
+    ['with a min that is a text', withWeight({ quantization: { dtype: 'uint8', min: '0', scale: 1 } })],
     ['with a negative dimension', withWeight({ shape: [-2] })],
     ['with a dimension of 1.5', withWeight({ shape: [1.5] })],
     ['with a dimension that is a text', withWeight({ shape: ['2'] })],
@@ -171,10 +204,8 @@ describe('openLayersStore() refuses a manifest', () => {
   });
 
   const unsupported: readonly [string, object][] = [
-    ['quantised weights', { quantization: { dtype: 'uint8', min: 0, scale: 1 } }],
-    ['weights of dtype bool', { dtype: 'bool' }],
+    ['weights quantised to int4', { quantization: { dtype: 'int4', min: 0, scale: 1 } }],
     ['weights of dtype string', { dtype: 'string' }],
-    ['weights of dtype complex64', { dtype: 'complex64' }],
     ['weights of dtype toString', { dtype: 'toString' }],
     ['weights of dtype 1', { dtype: 1 }],
   ];

@@ -84,7 +84,7 @@ function quantised(
 }
 
 const scaleAt = ({ scale }: Quantization, i: number): number =>
-  Math.fround(typeof scale === 'number' ? scale : (scale[i % scale.length] as number));
+  typeof scale === 'number' ? scale : (scale[i % scale.length] as number);
 
 /** What a device computes with: its numbers, widened by its own arithmetic. */
 function widened({ name, dtype, bytes }: Tensor, quantization: DeviceModel['quantization']): Float32Array {
@@ -183,7 +183,7 @@ const withQuantization = (name: string, changes: Partial<Quantization>): DeviceM
 };
 
 const REFUSED: Readonly<Record<string, [() => DeviceModel, string]>> = {
-  'fewer tensors': [() => ({ tensors: base.tensors.slice(1) }), 'expected 10 tensors, got 9'],
+  'fewer tensors': [() => ({ tensors: base.tensors.slice(1) }), 'expected tensor "'],
   'another name': [
     () => ({ tensors: base.tensors.map((tensor, i) => (i === 2 ? { ...tensor, name: 'x' } : tensor)) }),
     'tensor "',
@@ -199,6 +199,7 @@ const REFUSED: Readonly<Record<string, [() => DeviceModel, string]>> = {
     () => withQuantization('hidden/kernel', { scale: Float32Array.of(1, 2) }),
     'one scale or 48, got 2',
   ],
+  'a min that is no number': [() => withQuantization('hidden/kernel', { min: Number.NaN }), 'a finite min'],
   'a zero point out of range': [
     () => withQuantization('hidden/kernel', { zeroPoint: 128 }),
     'a zero point from -128 to 127, got 128',

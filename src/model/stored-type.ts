@@ -1,4 +1,5 @@
-import type { DType, TensorInfo } from '../model/index.js';
+import type { DType } from './dtype.js';
+import type { TensorInfo } from './tensor.js';
 
 /** An element type of a container, as the format has it. */
 export interface StoredType {
