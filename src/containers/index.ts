@@ -1,3 +1,5 @@
+export { openNpyStore } from './npy.js';
+export { openNpzStore } from './npz.js';
 export { openOnnxStore } from './onnx.js';
 export { openContainer } from './open-container.js';
 export { openSafetensorsStore } from './safetensors.js';

@@ -1,4 +1,6 @@
 import { type ModelFiles, NeuralDiffError, openLayersStore, type WeightStore } from '../model/index.js';
+import { isNpy, openNpyStore } from './npy.js';
+import { openNpzStore } from './npz.js';
 import { openOnnxStore } from './onnx.js';
 import { openSafetensorsStore } from './safetensors.js';
 import { openSafetensorsIndex } from './safetensors-index.js';
@@ -22,12 +24,14 @@ const KINDS: readonly Kind[] = [
   { matches: (head) => head[6] === 0 && head[7] === 0 && head[8] === OPEN_BRACE, open: openSafetensorsStore },
   { matches: (head, path) => isJson(head) && path.endsWith('.index.json'), open: openSafetensorsIndex },
   { matches: (head, path) => isJson(head) && path === 'model.json', open: openLayersStore },
+  { matches: isNpy, open: openNpyStore },
+  { matches: (head) => head[0] === 0x50 && head[1] === 0x4b, open: openNpzStore },
   { matches: (head, path) => isOnnx(head) || path.endsWith('.onnx'), open: openOnnxStore },
 ];
 
 /**
- * Opens a model file by what it holds: safetensors, an index of safetensors (`*.index.json`), ONNX, the `model.json` of a
- * LayersModel.
+ * Opens a model file by what it holds: safetensors, an index of safetensors (`*.index.json`), ONNX, a NumPy array or archive,
+ * the `model.json` of a LayersModel.
  *
  * @param files the folder that holds it; closed with the store
  * @param path the file's name in it
@@ -40,7 +44,7 @@ export async function openContainer(files: ModelFiles, path: string): Promise<We
   if (kind !== undefined) return kind.open(files, path);
   throw new NeuralDiffError(
     'bad-model',
-    `Cannot open model "${path}": expected safetensors, their index, ONNX, or the model.json of a LayersModel`,
+    `Cannot open model "${path}": expected safetensors, their index, ONNX, NumPy, or the model.json of a LayersModel`,
   );
 }
 

@@ -1,0 +1,122 @@
+import {
+  asBytes,
+  byteLength,
+  checkTensorInfos,
+  type ModelFiles,
+  NeuralDiffError,
+  openPlacedStore,
+  type PlacedTensor,
+  type StoredType,
+  tensorOf,
+  type WeightStore,
+} from '../model/index.js';
+
+/** Bytes of a header; NumPy itself reads no more than 10,000 unless it is told to. */
+const MAX_HEADER_BYTES = 2 ** 16;
+
+/** `NUMPY` behind a byte that no text begins with. */
+const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
+
+/** The name of an array that has none, as `numpy.savez` gives it. */
+const UNNAMED = 'arr_0';
+
+/** Element types by NumPy's kind and size. */
+const TYPES: Readonly<Record<string, StoredType>> = {
+  f4: { dtype: 'float32' },
+  f2: { dtype: 'float16' },
+  i1: { dtype: 'int8' },
+  u1: { dtype: 'uint8' },
+  b1: { dtype: 'uint8' },
+  i4: { dtype: 'int32' },
+  V2: asBytes(2),
+  i2: asBytes(2),
+  u2: asBytes(2),
+  u4: asBytes(4),
+  f8: asBytes(8),
+  i8: asBytes(8),
+  u8: asBytes(8),
+  c8: asBytes(8),
+  c16: asBytes(16),
+};
+
+/** The header of plain numbers, a Python dictionary; nothing in it can be matched in two ways. */
+const HEADER =
+  /^\{ *'descr': *'([<>|=])(\w+)', *'fortran_order': *(True|False), *'shape': *\(([\d, ]*)\),? *\}\s*$/;
+
+/**
+ * Opens a NumPy array (`.npy`) as a store with one tensor, `arr_0`. Writes go to the file in place.
+ *
+ * Source: NumPy enhancement proposal 1, versions 1.0 to 3.0 of the format.
+ *
+ * @param files the folder that holds it; closed with the store
+ * @param path the file's name in it
+ * @throws NeuralDiffError `bad-model`; `unsupported-model` for objects, big-endian numbers and Fortran order
+ */
+export async function openNpyStore(files: ModelFiles, path: string): Promise<WeightStore> {
+  const placed = await placeNpy(files, { path, start: 0, end: await files.size(path) }, UNNAMED);
+  return openPlacedStore(files, [placed]);
+}
+
+/**
+ * Reads where the elements of an array lie.
+ *
+ * @param range of the array in a file
+ * @param name of the tensor
+ * @throws NeuralDiffError as `openNpyStore`
+ */
+export async function placeNpy(
+  files: ModelFiles,
+  range: { path: string; start: number; end: number },
+  name: string,
+): Promise<PlacedTensor> {
+  const { path, start, end } = range;
+  const head = new Uint8Array(Math.min(12, end - start));
+  await files.readInto(path, start, head);
+  const { headBytes, headerBytes } = readHead(head, name);
+  if (headerBytes > MAX_HEADER_BYTES || headBytes + headerBytes > end - start)
+    throw bad(name, `its header would take ${headerBytes} bytes`);
+  const header = new Uint8Array(headerBytes);
+  await files.readInto(path, start + headBytes, header);
+  const info = tensorOf(name, ...readHeader(new TextDecoder('latin1').decode(header), name));
+  checkTensorInfos([info]);
+  const offset = start + headBytes + headerBytes;
+  const length = byteLength(info);
+  if (end - offset !== length) throw bad(name, `expected ${length} bytes, got ${end - offset}`);
+  return { ...info, extents: [{ path, offset, length }] };
+}
+
+/** @returns whether a file that begins so is a NumPy array */
+export function isNpy(head: Uint8Array): boolean {
+  return MAGIC.every((byte, i) => head[i] === byte);
+}
+
+function readHead(head: Uint8Array, name: string): { headBytes: number; headerBytes: number } {
+  if (!isNpy(head) || head.length < 12) throw bad(name, 'it is no NumPy array');
+  const view = new DataView(head.buffer, head.byteOffset);
+  const major = head[6] as number;
+  if (major === 1) return { headBytes: 10, headerBytes: view.getUint16(8, true) };
+  if (major === 2 || major === 3) return { headBytes: 12, headerBytes: view.getUint32(8, true) };
+  throw unsupported(name, `its format has version ${major}`);
+}
+
+function readHeader(text: string, name: string): [StoredType, number[]] {
+  const [whole, order, kind = '', fortran, sizes = ''] = HEADER.exec(text) ?? [];
+  if (whole === undefined) throw unsupported(name, 'its header is not that of plain numbers');
+  const type = Object.hasOwn(TYPES, kind) ? TYPES[kind] : undefined;
+  if (type === undefined) throw unsupported(name, `its elements are of type "${kind}"`);
+  const shape = sizes.split(',').map((size) => size.trim());
+  if (shape.at(-1) === '') shape.pop();
+  if (!shape.every((size) => /^\d+$/.test(size))) throw bad(name, `its shape is (${sizes})`);
+  if (order === '>') throw unsupported(name, 'its numbers are big-endian');
+  if (fortran === 'True' && shape.filter((size) => Number(size) > 1).length > 1)
+    throw unsupported(name, 'it is in Fortran order');
+  return [type, shape.map(Number)];
+}
+
+function bad(name: string, what: string): NeuralDiffError {
+  return new NeuralDiffError('bad-model', `Cannot read array "${name}": ${what}`);
+}
+
+function unsupported(name: string, what: string): NeuralDiffError {
+  return new NeuralDiffError('unsupported-model', `Cannot read array "${name}": ${what}`);
+}

@@ -1,0 +1,173 @@
+import { type ModelFiles, NeuralDiffError } from '../model/index.js';
+
+/** A file in an archive that is stored as it is. */
+export interface ZipEntry {
+  readonly name: string;
+  /** Where its bytes lie in the archive. */
+  readonly start: number;
+  readonly end: number;
+  /** Where the two copies of its CRC-32 lie. */
+  readonly checksums: readonly number[];
+}
+
+const END_BYTES = 22;
+const LOCATOR_BYTES = 20;
+const LOCAL_BYTES = 30;
+const CENTRAL_BYTES = 46;
+const MAX_COMMENT_BYTES = 65_535;
+
+/** Bytes of a directory: some 65,536 entries with long names. */
+const MAX_DIRECTORY_BYTES = 2 ** 26;
+
+/** What stands for a number that is in the zip64 field. */
+const ELSEWHERE = 0xffff_ffff;
+
+/**
+ * Reads the directory of a zip archive without compression.
+ *
+ * Source: PKWARE's APPNOTE 6.3.10.
+ *
+ * @throws NeuralDiffError `bad-model`; `unsupported-model` for compressed, encrypted or streamed entries
+ */
+export async function readZip(files: ModelFiles, path: string): Promise<ZipEntry[]> {
+  const archive = new Archive(files, path, await files.size(path));
+  const { count, start, length } = await archive.findDirectory();
+  if (length > MAX_DIRECTORY_BYTES) throw archive.bad(`its directory takes ${length} bytes`);
+  const directory = await archive.view(start, length);
+  const entries: ZipEntry[] = [];
+  let at = 0;
+  for (let i = 0; i < count; i++) {
+    const { entry, next } = await archive.readEntry(directory, at, start);
+    entries.push(entry);
+    at = next;
+  }
+  if (at !== length) throw archive.bad('its directory has another length than its entries');
+  return archive.checkApart(entries);
+}
+
+class Archive {
+  readonly #files: ModelFiles;
+  readonly #path: string;
+  readonly #size: number;
+
+  constructor(files: ModelFiles, path: string, size: number) {
+    this.#files = files;
+    this.#path = path;
+    this.#size = size;
+  }
+
+  bad(what: string): NeuralDiffError {
+    return new NeuralDiffError('bad-model', `Cannot read "${this.#path}" as a zip archive: ${what}`);
+  }
+
+  async view(start: number, length: number): Promise<DataView> {
+    if (start < 0 || start + length > this.#size) throw this.bad('it ends before what its directory names');
+    const bytes = new Uint8Array(length);
+    await this.#files.readInto(this.#path, start, bytes);
+    return new DataView(bytes.buffer);
+  }
+
+  async findDirectory(): Promise<{ count: number; start: number; length: number }> {
+    const tail = Math.min(this.#size, END_BYTES + MAX_COMMENT_BYTES);
+    const view = await this.view(this.#size - tail, tail);
+    let at = tail - END_BYTES;
+    while (
+      at >= 0 &&
+      !(view.getUint32(at, true) === 0x06054b50 && view.getUint16(at + 20, true) === tail - END_BYTES - at)
+    )
+      at--;
+    if (at < 0) throw this.bad('it has no directory');
+    const found = {
+      count: view.getUint16(at + 10, true),
+      length: view.getUint32(at + 12, true),
+      start: view.getUint32(at + 16, true),
+    };
+    if (found.count < 0xffff && found.length < ELSEWHERE && found.start < ELSEWHERE) return found;
+    return this.#findLongDirectory(this.#size - tail + at);
+  }
+
+  async #findLongDirectory(end: number): Promise<{ count: number; start: number; length: number }> {
+    const locator = await this.view(end - LOCATOR_BYTES, LOCATOR_BYTES);
+    if (locator.getUint32(0, true) !== 0x07064b50) throw this.bad('its zip64 directory is missing');
+    const record = await this.view(this.#number(locator, 8), 56);
+    if (record.getUint32(0, true) !== 0x06064b50) throw this.bad('its zip64 directory is missing');
+    const [count, length, start] = [32, 40, 48].map((offset) => this.#number(record, offset));
+    return { count, length, start } as { count: number; start: number; length: number };
+  }
+
+  #number(view: DataView, offset: number): number {
+    const value = view.getBigUint64(offset, true);
+    if (value > BigInt(this.#size)) throw this.bad('a number is larger than the archive');
+    return Number(value);
+  }
+
+  /** Reads an entry of the directory and the header in front of its bytes. */
+  async readEntry(view: DataView, at: number, base: number): Promise<{ entry: ZipEntry; next: number }> {
+    if (at + CENTRAL_BYTES > view.byteLength || view.getUint32(at, true) !== 0x02014b50)
+      throw this.bad('an entry of its directory is broken');
+    const nameBytes = view.getUint16(at + 28, true);
+    const extraBytes = view.getUint16(at + 30, true);
+    const next = at + CENTRAL_BYTES + nameBytes + extraBytes + view.getUint16(at + 32, true);
+    if (next > view.byteLength) throw this.bad('an entry of its directory is broken');
+    const name = this.#text(new Uint8Array(view.buffer, at + CENTRAL_BYTES, nameBytes));
+    this.#checkStored(name, view.getUint16(at + 8, true), view.getUint16(at + 10, true));
+    const extra = new DataView(view.buffer, at + CENTRAL_BYTES + nameBytes, extraBytes);
+    const long = this.#longNumbers(
+      extra,
+      [at + 24, at + 20, at + 42].map((o) => view.getUint32(o, true)),
+    );
+    const [length, stored, header] = long as [number, number, number];
+    if (length !== stored) throw this.bad(`"${name}" has two lengths`);
+    const local = await this.view(header, LOCAL_BYTES);
+    if (local.getUint32(0, true) !== 0x04034b50) throw this.bad(`"${name}" is not where its directory says`);
+    const start = header + LOCAL_BYTES + local.getUint16(26, true) + local.getUint16(28, true);
+    if (start + length > this.#size) throw this.bad(`"${name}" lies beyond its end`);
+    return { entry: { name, start, end: start + length, checksums: [header + 14, base + at + 16] }, next };
+  }
+
+  #checkStored(name: string, flags: number, method: number): void {
+    const why = [
+      [(flags & 1) !== 0, 'encrypted'],
+      [method !== 0, 'compressed; save it without (`numpy.savez`)'],
+      [(flags & 8) !== 0, 'written as a stream'],
+    ].find(([isSo]) => isSo);
+    if (why === undefined) return;
+    throw new NeuralDiffError(
+      'unsupported-model',
+      `Cannot read "${name}" of "${this.#path}": it is ${why[1]}`,
+    );
+  }
+
+  /** Takes numbers of 64 bits from the zip64 field for those that stand elsewhere, in order. */
+  #longNumbers(extra: DataView, numbers: readonly number[]): number[] {
+    let at = 0;
+    while (at + 4 <= extra.byteLength && extra.getUint16(at, true) !== 1)
+      at += 4 + extra.getUint16(at + 2, true);
+    let field = at + 4;
+    return numbers.map((number) => {
+      if (number !== ELSEWHERE) return number;
+      if (field + 8 > extra.byteLength) throw this.bad('a zip64 field is too short');
+      const value = this.#number(extra, field);
+      field += 8;
+      return value;
+    });
+  }
+
+  #text(bytes: Uint8Array): string {
+    try {
+      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    } catch {
+      throw this.bad('a name is not UTF-8');
+    }
+  }
+
+  /** Bytes that two entries share would change with both. */
+  checkApart(entries: readonly ZipEntry[]): ZipEntry[] {
+    const ordered = [...entries].sort((a, b) => a.start - b.start || a.end - b.end);
+    for (let i = 1; i < ordered.length; i++) {
+      const [before, entry] = [ordered[i - 1] as ZipEntry, ordered[i] as ZipEntry];
+      if (entry.start < before.end) throw this.bad(`"${before.name}" and "${entry.name}" overlap`);
+    }
+    return ordered;
+  }
+}
