@@ -1,3 +1,4 @@
+export { openGgufStore } from './gguf.js';
 export { openNpyStore } from './npy.js';
 export { openNpzStore } from './npz.js';
 export { openOnnxStore } from './onnx.js';

@@ -1,4 +1,5 @@
 import { type ModelFiles, NeuralDiffError, openLayersStore, type WeightStore } from '../model/index.js';
+import { openGgufStore } from './gguf.js';
 import { isNpy, openNpyStore } from './npy.js';
 import { openNpzStore } from './npz.js';
 import { openOnnxStore } from './onnx.js';
@@ -24,13 +25,14 @@ const KINDS: readonly Kind[] = [
   { matches: (head) => head[6] === 0 && head[7] === 0 && head[8] === OPEN_BRACE, open: openSafetensorsStore },
   { matches: (head, path) => isJson(head) && path.endsWith('.index.json'), open: openSafetensorsIndex },
   { matches: (head, path) => isJson(head) && path === 'model.json', open: openLayersStore },
+  { matches: (head) => startsWith(head, 'GGUF'), open: openGgufStore },
   { matches: isNpy, open: openNpyStore },
-  { matches: (head) => head[0] === 0x50 && head[1] === 0x4b, open: openNpzStore },
+  { matches: (head) => startsWith(head, 'PK'), open: openNpzStore },
   { matches: (head, path) => isOnnx(head) || path.endsWith('.onnx'), open: openOnnxStore },
 ];
 
 /**
- * Opens a model file by what it holds: safetensors, an index of safetensors (`*.index.json`), ONNX, a NumPy array or archive,
+ * Opens a model file by what it holds: safetensors, an index of safetensors (`*.index.json`), ONNX, GGUF, a NumPy array or archive,
  * the `model.json` of a LayersModel.
  *
  * @param files the folder that holds it; closed with the store
@@ -44,8 +46,12 @@ export async function openContainer(files: ModelFiles, path: string): Promise<We
   if (kind !== undefined) return kind.open(files, path);
   throw new NeuralDiffError(
     'bad-model',
-    `Cannot open model "${path}": expected safetensors, their index, ONNX, NumPy, or the model.json of a LayersModel`,
+    `Cannot open model "${path}": expected safetensors, their index, ONNX, GGUF, NumPy, or the model.json of a LayersModel`,
   );
+}
+
+function startsWith(head: Uint8Array, letters: string): boolean {
+  return new TextDecoder('latin1').decode(head).startsWith(letters);
 }
 
 /** A version of a small number, then one of the other fields of a model. */

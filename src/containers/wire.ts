@@ -1,4 +1,5 @@
 import { type ModelFiles, NeuralDiffError } from '../model/index.js';
+import { FileWindow } from './file-window.js';
 
 /** A field of a Protocol Buffers message: a number, or bytes that lie in the file. */
 export interface WireField {
@@ -12,24 +13,17 @@ export interface WireField {
   readonly wire: number;
 }
 
-/** Bytes that are read at once. */
-const WINDOW = 2 ** 16;
-
 /** Bytes of the longest varint. */
 const MAX_VARINT = 10;
 
 /** Reads Protocol Buffers messages where they lie in a file, without holding what it passes over. */
 export class WireReader {
-  readonly #files: ModelFiles;
+  readonly #file: FileWindow;
   readonly #path: string;
-  readonly #size: number;
-  #window = new Uint8Array(0);
-  #from = 0;
 
   constructor(files: ModelFiles, path: string, size: number) {
-    this.#files = files;
+    this.#file = new FileWindow(files, path, size);
     this.#path = path;
-    this.#size = size;
   }
 
   /**
@@ -73,15 +67,9 @@ export class WireReader {
     throw this.#bad('a number does not end');
   }
 
-  /** @returns bytes of the file, to be used before the next call; at most a window of them */
-  async bytes(start: number, end: number): Promise<Uint8Array> {
-    if (start < this.#from || end > this.#from + this.#window.length) {
-      const length = Math.min(Math.max(WINDOW, end - start), this.#size - start);
-      this.#window = new Uint8Array(length);
-      await this.#files.readInto(this.#path, start, this.#window);
-      this.#from = start;
-    }
-    return this.#window.subarray(start - this.#from, end - this.#from);
+  /** @returns bytes of the file, to be used before the next call */
+  bytes(start: number, end: number): Promise<Uint8Array> {
+    return this.#file.bytes(start, end);
   }
 
   #bad(what: string): NeuralDiffError {

@@ -1,0 +1,173 @@
+import { expect, test } from 'vitest';
+import { openContainer, openGgufStore } from '../../src/containers/index.js';
+import {
+  copyModel,
+  fingerprint,
+  NeuralDiffError,
+  openMemoryFiles,
+  openMemoryStore,
+} from '../../src/model/index.js';
+import { changeFirstBytes, codeOf, concat, createRandom, sampleModel, seededBytes } from '../support.js';
+
+const FILE = 'model.gguf';
+const filesOf = (bytes: Uint8Array) => openMemoryFiles(new Map([[FILE, bytes]]));
+const open = (bytes: Uint8Array) => openGgufStore(filesOf(bytes), FILE);
+const encoder = new TextEncoder();
+
+const u32 = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer);
+const u64 = (value: number | bigint): Uint8Array => new Uint8Array(BigUint64Array.of(BigInt(value)).buffer);
+const text = (value: string): Uint8Array => concat(u64(encoder.encode(value).length), encoder.encode(value));
+const entry = (key: string, type: number, value: Uint8Array): Uint8Array =>
+  concat(text(key), u32(type), value);
+
+/** Keys of many types, lists of texts and lists of lists among them. */
+const ENTRIES = [
+  entry('general.architecture', 8, text('tiny')),
+  entry('flag', 7, Uint8Array.of(1)),
+  entry('ratio', 12, seededBytes(1, 8)),
+  entry('tokens', 9, concat(u32(8), u64(3), text('a'), text(''), text('ccc'))),
+  entry('nested', 9, concat(u32(9), u64(2), u32(5), u64(1), u32(7), u32(0), u64(3), [1, 2, 3])),
+];
+
+interface Draft {
+  readonly name: string;
+  /** Fastest dimension first. */
+  readonly sizes: readonly (number | bigint)[];
+  readonly type: number;
+  readonly bytes: Uint8Array;
+  /** Where the file says that it lies, unless there. */
+  readonly offset?: number;
+}
+
+function gguf(
+  tensors: readonly Draft[],
+  { entries = ENTRIES, version = 3, alignment = 32, tail = 0 } = {},
+): Uint8Array {
+  let data: Uint8Array = new Uint8Array(0);
+  const infos = tensors.map(({ name, sizes, type, bytes, offset = data.length }) => {
+    const padding = new Uint8Array((alignment - (bytes.length % alignment)) % alignment);
+    data = concat(data, bytes, padding);
+    return concat(text(name), u32(sizes.length), ...sizes.map(u64), u32(type), u64(offset));
+  });
+  const counts = concat(u64(tensors.length), u64(entries.length));
+  const head = concat(encoder.encode('GGUF'), u32(version), counts, ...entries, ...infos);
+  const padding = new Uint8Array((alignment - (head.length % alignment)) % alignment);
+  return concat(head, padding, data, new Uint8Array(tail));
+}
+
+const NUMBERS = { float32: 0, float16: 1, bfloat16: 30, int8: 24, int32: 26, uint8: 0 } as const;
+/** GGUF has no plain bytes. */
+const model = () => ({ tensors: sampleModel().tensors.filter(({ dtype }) => dtype !== 'uint8') });
+const write = ({ tensors }: ReturnType<typeof sampleModel>): Uint8Array =>
+  gguf(
+    tensors.map(({ name, dtype, shape, bytes }) => ({
+      name,
+      sizes: [...shape].reverse(),
+      type: NUMBERS[dtype],
+      bytes,
+    })),
+  );
+
+const one = (fields: Partial<Draft> = {}): Draft => {
+  return { name: 'a', sizes: [4, 2], type: 0, bytes: seededBytes(1, 32), ...fields };
+};
+
+test('openGgufStore() gives the tensors and the fingerprint of the model', async () => {
+  const store = await open(write(model()));
+  expect(await copyModel(store)).toEqual(model());
+  expect(await fingerprint(store)).toEqual(await fingerprint(openMemoryStore(model())));
+  expect((await openContainer(filesOf(write(model())), FILE)).tensors.length).toBe(model().tensors.length);
+});
+
+test('openGgufStore() writes in place what a file of the changed model holds', async () => {
+  const bytes = write(model());
+  const changed = await changeFirstBytes(await open(bytes), model());
+  expect(bytes).toEqual(write(changed));
+});
+
+test('openGgufStore() gives blocks as bytes, a row of them a row', async () => {
+  const tensors = [
+    one({ name: 'q4_k', sizes: [512, 3], type: 12, bytes: seededBytes(1, 2 * 144 * 3) }),
+    one({ name: 'q8_0', sizes: [64], type: 8, bytes: seededBytes(1, 68) }),
+    one({ name: 'wide', sizes: [2], type: 28, bytes: seededBytes(1, 16) }),
+  ];
+  expect((await open(gguf(tensors))).tensors).toEqual([
+    { name: 'q4_k', dtype: 'uint8', shape: [3, 288] },
+    { name: 'q8_0', dtype: 'uint8', shape: [68] },
+    { name: 'wide', dtype: 'uint8', shape: [2, 8] },
+  ]);
+});
+
+test('openGgufStore() takes the alignment that a file asks for', async () => {
+  const entries = [entry('general.alignment', 4, u32(8))];
+  const tensors = [
+    one({ bytes: seededBytes(1, 32) }),
+    one({ name: 'b', sizes: [2], bytes: seededBytes(2, 8) }),
+  ];
+  const found = await copyModel(await open(gguf(tensors, { entries, alignment: 8, version: 2 })));
+  expect(found.tensors.map(({ bytes }) => bytes)).toEqual([seededBytes(1, 32), seededBytes(2, 8)]);
+});
+
+/** The first byte of a letter of four becomes one that no letter has. */
+function brokenName(): Uint8Array {
+  const bytes = gguf([one({ name: '\u{10ffff}' })]);
+  bytes[bytes.findIndex((byte, i) => byte === 0xf4 && bytes[i + 1] === 0x8f)] = 0xff;
+  return bytes;
+}
+
+const REFUSED: Readonly<Record<string, [() => Uint8Array, string]>> = {
+  'an empty file': [() => new Uint8Array(0), 'bad-model'],
+  'other letters': [() => gguf([]).fill(0x41, 0, 4), 'bad-model'],
+  'version 1': [() => gguf([], { version: 1 }), 'unsupported-model'],
+  'numbers of the other byte order': [() => gguf([], { version: 0x03000000 }), 'unsupported-model'],
+  'more tensors than there are': [() => gguf([]).fill(1, 8, 9), 'bad-model'],
+  '2^64 - 1 tensors': [() => gguf([]).fill(0xff, 8, 16), 'bad-model'],
+  '2^64 - 1 keys': [() => gguf([]).fill(0xff, 16, 24), 'bad-model'],
+  'a value of another type': [() => gguf([], { entries: [entry('a', 13, u32(1))] }), 'bad-model'],
+  'a text longer than the file': [() => gguf([], { entries: [entry('a', 8, u64(2 ** 40))] }), 'bad-model'],
+  'a list longer than the file': [
+    () => gguf([], { entries: [entry('a', 9, concat(u32(0), u64(2 ** 40)))] }),
+    'bad-model',
+  ],
+  'lists that lie too deep': [
+    () => gguf([], { entries: [entry('a', 9, concat(...Array(9).fill(concat(u32(9), u64(1)))))] }),
+    'bad-model',
+  ],
+  'an alignment of 0': [() => gguf([], { entries: [entry('general.alignment', 4, u32(0))] }), 'bad-model'],
+  'an alignment that is a text': [
+    () => gguf([], { entries: [entry('general.alignment', 8, text('32'))] }),
+    'bad-model',
+  ],
+  'a type that is not known': [() => gguf([one({ type: 4 })]), 'unsupported-model'],
+  'nine dimensions': [() => gguf([one({ sizes: Array(9).fill(1) })]), 'bad-model'],
+  'a size of 2^63': [() => gguf([one({ sizes: [2n ** 63n] })]), 'bad-model'],
+  'sizes that overflow': [() => gguf([one({ sizes: [2 ** 31, 2 ** 31] })]), 'bad-model'],
+  'half a block': [() => gguf([one({ type: 12, sizes: [128] })]), 'bad-model'],
+  'a name twice': [() => gguf([one(), one()]), 'bad-model'],
+  'a name that is not UTF-8': [brokenName, 'bad-model'],
+  'an empty name': [() => gguf([one({ name: '' })]), 'bad-model'],
+  'a tensor that is not aligned': [() => gguf([one({ offset: 4 })], { tail: 32 }), 'bad-model'],
+  'a tensor beyond the end': [() => gguf([one({ offset: 32 })]), 'bad-model'],
+  'tensors that overlap': [() => gguf([one(), one({ name: 'b', offset: 0 })]), 'bad-model'],
+};
+
+test.each(Object.entries(REFUSED))('openGgufStore() refuses %s', async (_name, [make, code]) => {
+  expect(await codeOf(() => open(make()))).toBe(code);
+});
+
+test('openGgufStore() meets any change of a file with a typed error or tensors within it', async () => {
+  const whole = write(model());
+  const random = createRandom(5);
+  let refused = 0;
+  for (let run = 0; run < 3_000; run++) {
+    const bytes = whole.slice(0, run % 7 === 0 ? random() % whole.length : whole.length);
+    for (let i = 0; i <= run % 3; i++) bytes[random() % 600] = random() & 0xff;
+    try {
+      await copyModel(await open(bytes));
+    } catch (error) {
+      expect(error).toBeInstanceOf(NeuralDiffError);
+      refused++;
+    }
+  }
+  expect(refused).toBeGreaterThan(1_000);
+});
