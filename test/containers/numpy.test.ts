@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { crc32 } from '../../src/containers/crc32.js';
 import { openContainer, openNpyStore, openNpzStore } from '../../src/containers/index.js';
-import { copyModel, NeuralDiffError, openMemoryFiles } from '../../src/model/index.js';
-import { codeOf, concat, createRandom, seededBytes } from '../support.js';
+import { copyModel, openMemoryFiles } from '../../src/model/index.js';
+import { codeOf, concat, seededBytes } from '../support.js';
+import { fuzz } from './fuzz.js';
 
 const read = (name: string): Uint8Array =>
   new Uint8Array(readFileSync(join(import.meta.dirname, 'files', name)));
@@ -181,18 +182,6 @@ describe('openNpzStore() refuses', () => {
   });
 
   test('any change with a typed error, or reads tensors within the file', async () => {
-    const random = createRandom(7);
-    let refused = 0;
-    for (let run = 0; run < 3_000; run++) {
-      const bytes = read('model.npz').slice(0, run % 9 === 0 ? random() % 1810 : 1810);
-      for (let i = 0; i <= run % 4; i++) bytes[random() % bytes.length] = random() & 0xff;
-      try {
-        await copyModel(await openNpz(bytes));
-      } catch (error) {
-        expect(error).toBeInstanceOf(NeuralDiffError);
-        refused++;
-      }
-    }
-    expect(refused).toBeGreaterThan(500);
+    expect(await fuzz(openNpz, read('model.npz'))).toBeGreaterThan(500);
   });
 });
