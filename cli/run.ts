@@ -66,7 +66,7 @@ function commandLine(args: readonly string[], io: Io, ended: { status: number })
 const MODEL_ARGUMENT = {
   type: 'string',
   demandOption: true,
-  describe: 'LayersModel folder, safetensors, ONNX, GGUF, NumPy',
+  describe: 'LayersModel folder, safetensors, ONNX, TFLite, GGUF, NumPy',
 } as const;
 
 const PAYLOAD_ARGUMENT = { type: 'string', demandOption: true, describe: 'Payload file' } as const;

@@ -5,3 +5,4 @@ export { openOnnxStore } from './onnx.js';
 export { openContainer } from './open-container.js';
 export { openSafetensorsStore } from './safetensors.js';
 export { openSafetensorsIndex } from './safetensors-index.js';
+export { openTfliteStore } from './tflite.js';

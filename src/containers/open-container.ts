@@ -5,6 +5,7 @@ import { openNpzStore } from './npz.js';
 import { openOnnxStore } from './onnx.js';
 import { openSafetensorsStore } from './safetensors.js';
 import { openSafetensorsIndex } from './safetensors-index.js';
+import { isTflite, openTfliteStore } from './tflite.js';
 
 /** Bytes at a file's start that tell what it is. */
 const HEAD_BYTES = 16;
@@ -26,14 +27,15 @@ const KINDS: readonly Kind[] = [
   { matches: (head, path) => isJson(head) && path.endsWith('.index.json'), open: openSafetensorsIndex },
   { matches: (head, path) => isJson(head) && path === 'model.json', open: openLayersStore },
   { matches: (head) => startsWith(head, 'GGUF'), open: openGgufStore },
+  { matches: isTflite, open: openTfliteStore },
   { matches: isNpy, open: openNpyStore },
   { matches: (head) => startsWith(head, 'PK'), open: openNpzStore },
   { matches: (head, path) => isOnnx(head) || path.endsWith('.onnx'), open: openOnnxStore },
 ];
 
 /**
- * Opens a model file by what it holds: safetensors, an index of safetensors (`*.index.json`), ONNX, GGUF, a NumPy array or archive,
- * the `model.json` of a LayersModel.
+ * Opens a model file by what it holds: safetensors, an index of safetensors (`*.index.json`), ONNX, TFLite, GGUF, a NumPy array or
+ * archive, the `model.json` of a LayersModel.
  *
  * @param files the folder that holds it; closed with the store
  * @param path the file's name in it
@@ -46,7 +48,7 @@ export async function openContainer(files: ModelFiles, path: string): Promise<We
   if (kind !== undefined) return kind.open(files, path);
   throw new NeuralDiffError(
     'bad-model',
-    `Cannot open model "${path}": expected safetensors, their index, ONNX, GGUF, NumPy, or the model.json of a LayersModel`,
+    `Cannot open model "${path}": expected safetensors, their index, ONNX, TFLite, GGUF, NumPy, or the model.json of a LayersModel`,
   );
 }
 

@@ -1,0 +1,161 @@
+import { expect, test } from 'vitest';
+import { openContainer, openTfliteStore } from '../../src/containers/index.js';
+import {
+  copyModel,
+  fingerprint,
+  type Model,
+  openMemoryFiles,
+  openMemoryStore,
+  type Tensor,
+} from '../../src/model/index.js';
+import { changeFirstBytes, codeOf, concat, sampleModel, seededBytes, seededTensor } from '../support.js';
+import { type FlatField, type FlatNode, writeFlat } from './flat-writer.js';
+import { fuzz } from './fuzz.js';
+
+const FILE = 'model.tflite';
+const filesOf = (bytes: Uint8Array) => openMemoryFiles(new Map([[FILE, bytes]]));
+const open = (bytes: Uint8Array) => openTfliteStore(filesOf(bytes), FILE);
+const encoder = new TextEncoder();
+
+const TYPES = { float32: 0, float16: 1, int32: 2, uint8: 3, int8: 9, bfloat16: 18 } as const;
+const u32 = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer);
+const u64 = (value: number): Uint8Array => new Uint8Array(BigUint64Array.of(BigInt(value)).buffer);
+const text = (value: string): FlatNode => ({
+  bytes: encoder.encode(`${value}\0`),
+  count: encoder.encode(value).length,
+});
+const vector = (bytes: Uint8Array, count: number): FlatNode => ({ bytes, count });
+
+/** A tensor's table; its buffer's number is from 1, as buffer 0 is always empty. */
+function tensorTable(
+  { name, shape, dtype }: Omit<Tensor, 'bytes'>,
+  buffer: number,
+  { type = TYPES[dtype], quantization = null }: { type?: number; quantization?: FlatField } = {},
+): FlatNode {
+  const sizes = vector(new Uint8Array(Int32Array.from(shape).buffer), shape.length);
+  return { table: [sizes, Uint8Array.of(type, 0, 0, 0), u32(buffer), text(name), quantization] };
+}
+
+const bufferOf = (bytes: Uint8Array): FlatNode => ({ table: [vector(bytes, bytes.length)] });
+const subgraph = (...tensors: FlatNode[]): FlatNode => ({ table: [{ tables: tensors }] });
+
+function tflite(subgraphs: readonly FlatNode[], buffers: readonly FlatNode[]): Uint8Array {
+  const all = { tables: [bufferOf(new Uint8Array(0)), ...buffers] };
+  return writeFlat({ table: [u32(3), null, { tables: subgraphs }, null, all] }, 'TFL3');
+}
+
+/** Empty tensors have no data: they are not constants. */
+const model = () => ({ tensors: sampleModel().tensors.filter(({ bytes }) => bytes.length > 0) });
+const write = ({ tensors }: Model): Uint8Array =>
+  tflite(
+    [subgraph(...tensors.map((tensor, i) => tensorTable(tensor, i + 1)))],
+    tensors.map(({ bytes }) => bufferOf(bytes)),
+  );
+
+const kernel = seededTensor('kernel', 'int8', [2, 6]);
+const one = (fields: Parameters<typeof tensorTable>[2] = {}, bytes = kernel.bytes): Uint8Array =>
+  tflite([subgraph(tensorTable(kernel, 1, fields))], [bufferOf(bytes)]);
+
+test('openTfliteStore() gives the tensors and the fingerprint of the model', async () => {
+  const store = await open(write(model()));
+  expect(await copyModel(store)).toEqual(model());
+  expect(await fingerprint(store)).toEqual(await fingerprint(openMemoryStore(model())));
+  expect((await openContainer(filesOf(write(model())), FILE)).tensors.length).toBe(model().tensors.length);
+});
+
+test('openTfliteStore() writes in place what a file of the changed model holds', async () => {
+  const bytes = write(model());
+  const changed = await changeFirstBytes(await open(bytes), model());
+  expect(bytes).toEqual(write(changed));
+});
+
+test('openTfliteStore() has scales and zero points as tensors, those that are shared once', async () => {
+  const scale = vector(new Uint8Array(Float32Array.of(0.5, 0.25).buffer), 2);
+  const zero = vector(concat(u64(3), u64(0)), 2);
+  const quantization = { table: [null, null, scale, zero] };
+  const tensors = ['a', 'b'].map((name, i) => tensorTable({ ...kernel, name }, i + 1, { quantization }));
+  const bytes = tflite([subgraph(...tensors)], [bufferOf(kernel.bytes), bufferOf(kernel.bytes.slice())]);
+  const found = await copyModel(await open(bytes));
+  expect(found.tensors.map(({ name, dtype, shape }) => `${name} ${dtype} ${shape}`)).toEqual([
+    'a int8 2,6',
+    'a/scale float32 2',
+    'a/zero_point uint8 2,8',
+    'b int8 2,6',
+  ]);
+  expect(found.tensors[1]?.bytes).toEqual(new Uint8Array(Float32Array.of(0.5, 0.25).buffer));
+});
+
+test('openTfliteStore() passes over what is computed and over tensors that share a buffer', async () => {
+  const tables = [
+    tensorTable({ ...kernel, name: 'input' }, 0),
+    tensorTable({ ...kernel, name: 'hidden' }, 2),
+    tensorTable(kernel, 1),
+    tensorTable({ ...kernel, name: 'alias' }, 1),
+  ];
+  const { tensors } = await open(tflite([subgraph(...tables)], [bufferOf(kernel.bytes), { table: [] }]));
+  expect(tensors.map(({ name }) => name)).toEqual(['kernel']);
+});
+
+test('openTfliteStore() tells tensors of one name, of none and of further subgraphs apart', async () => {
+  const names = ['kernel', 'kernel', ''].map((name, i) => tensorTable({ ...kernel, name }, i + 1));
+  const subgraphs = [subgraph(...names), subgraph(tensorTable(kernel, 4))];
+  const buffers = Array.from({ length: 4 }, (_, i) => bufferOf(seededBytes(i, 12)));
+  const { tensors } = await open(tflite(subgraphs, buffers));
+  expect(tensors.map(({ name }) => name)).toEqual(['kernel', 'kernel#1', '#2', '1/kernel']);
+});
+
+test('openTfliteStore() keeps other types as bytes and reads buffers behind the model', async () => {
+  const odd = one({ type: 17 }, seededBytes(1, 6));
+  expect((await open(odd)).tensors).toEqual([{ name: 'kernel', dtype: 'uint8', shape: [6] }]);
+  const outside = (start: number): Uint8Array =>
+    tflite([subgraph(tensorTable(kernel, 1))], [{ table: [null, u64(start), u64(12)] }]);
+  const start = outside(9).length;
+  const found = await copyModel(await open(concat(outside(start), kernel.bytes)));
+  expect(found.tensors).toEqual([kernel]);
+});
+
+const at = (change: (view: DataView) => void) => (): Uint8Array => {
+  const bytes = one();
+  change(new DataView(bytes.buffer));
+  return bytes;
+};
+
+const REFUSED: Readonly<Record<string, () => Uint8Array>> = {
+  'an empty file': () => new Uint8Array(0),
+  'another identifier': at((view) => view.setUint8(7, 0x34)),
+  'a first offset of 0': at((view) => view.setUint32(0, 0, true)),
+  'a first offset beyond the end': at((view) => view.setUint32(0, 2 ** 31, true)),
+  'a table of offsets before the start': at((view) => view.setInt32(view.getUint32(0, true), 2 ** 30, true)),
+  'too few bytes': () => one({}, seededBytes(1, 11)),
+  'too many bytes': () => one({}, seededBytes(1, 13)),
+  'a buffer that is not there': () => tflite([subgraph(tensorTable(kernel, 2))], [bufferOf(kernel.bytes)]),
+  'a vector longer than the file': () =>
+    tflite([subgraph(tensorTable(kernel, 1))], [{ table: [vector(kernel.bytes, 2 ** 31)] }]),
+  'a vector of tables longer than the file': () =>
+    writeFlat({ table: [u32(3), null, vector(kernel.bytes, 2 ** 30), null, null] }, 'TFL3'),
+  'a negative size': () =>
+    tflite([subgraph(tensorTable({ ...kernel, shape: [-1, 2] }, 1))], [bufferOf(kernel.bytes)]),
+  'nine dimensions': () =>
+    tflite([subgraph(tensorTable({ ...kernel, shape: Array(9).fill(1) }, 1))], [bufferOf(seededBytes(1, 1))]),
+  'a name that is not UTF-8': () => {
+    const sizes = vector(new Uint8Array(Int32Array.of(2, 6).buffer), 2);
+    const name = vector(Uint8Array.of(0xff), 1);
+    const tensor = { table: [sizes, Uint8Array.of(9, 0, 0, 0), u32(1), name] };
+    return tflite([subgraph(tensor)], [bufferOf(kernel.bytes)]);
+  },
+  'a buffer beyond the end': () =>
+    tflite([subgraph(tensorTable(kernel, 1))], [{ table: [null, u64(2 ** 40), u64(12)] }]),
+  'buffers that overlap': () =>
+    tflite(
+      [subgraph(tensorTable(kernel, 1), tensorTable({ ...kernel, name: 'b' }, 2))],
+      [{ table: [null, u64(8), u64(12)] }, { table: [null, u64(12), u64(12)] }],
+    ),
+};
+
+test.each(Object.entries(REFUSED))('openTfliteStore() refuses %s', async (_name, make) => {
+  expect(await codeOf(() => open(make()))).toBe('bad-model');
+});
+
+test('openTfliteStore() meets any change of a file with a typed error or tensors within it', async () => {
+  expect(await fuzz(open, write(model()))).toBeGreaterThan(300);
+});
