@@ -36,6 +36,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'no-space': EXIT.noSpace,
   'budget-impossible': EXIT.usage,
   'gap-unreachable': EXIT.usage,
+  'saving-too-small': EXIT.gate,
   'bad-data': EXIT.usage,
   'training-diverged': EXIT.internal,
   'recipe-unreadable': EXIT.usage,

@@ -1,10 +1,9 @@
 import yargs, { type Argv } from 'yargs';
+import { MODEL_ARGUMENT, PAYLOAD_ARGUMENT, withOutput } from './arguments.js';
 import { type ApplyFlags, runApply } from './commands/apply.js';
-import { type ComposeFlags, runCompose } from './commands/compose.js';
+import { type DiffFlags, runDiff } from './commands/diff.js';
 import { type FingerprintFlags, runFingerprint } from './commands/fingerprint.js';
 import { type InfoFlags, runInfo } from './commands/info.js';
-import { type PlanFlags, runPlan } from './commands/plan.js';
-import { type ReverseFlags, runReverse } from './commands/reverse.js';
 import { runSweep, type SweepFlags } from './commands/sweep.js';
 import { runTrain, type TrainFlags } from './commands/train.js';
 import { runVerify, type VerifyFlags } from './commands/verify.js';
@@ -12,6 +11,7 @@ import { EXIT, summarise, UsageError } from './exit-codes.js';
 import { Interrupted, type Io } from './io.js';
 import { isSearch, KIND_CHOICES, type SearchFlags, withSearch } from './search/flags.js';
 import { runSearch } from './search/run-search.js';
+import { addSequences } from './sequence-commands.js';
 
 /**
  * Runs one command line.
@@ -52,24 +52,17 @@ function commandLine(args: readonly string[], io: Io, ended: { status: number })
     })
     .alias('help', 'h')
     .epilogue(
-      'Exit status: 0 done or already current, 1 internal, 2 usage, 3 wrong base, 6 corrupt payload, 7 no space',
+      'Exit status: 0 done or already current, 1 internal, 2 usage, 3 wrong base, 6 corrupt payload, 7 no space, 10 gate failed',
     )
     .wrap(110);
   addTrain(parser, io, ended);
   addSweep(parser, io, ended);
+  addDiff(parser, io);
   addApply(parser, io);
   addSequences(parser, io);
   addReaders(parser, io);
   return parser;
 }
-
-const MODEL_ARGUMENT = {
-  type: 'string',
-  demandOption: true,
-  describe: 'LayersModel folder, safetensors, ONNX, TFLite, GGUF, NumPy',
-} as const;
-
-const PAYLOAD_ARGUMENT = { type: 'string', demandOption: true, describe: 'Payload file' } as const;
 
 /** Arguments of which there may be several. */
 const LISTS: readonly string[] = ['_', 'payloads', 'chain'];
@@ -134,6 +127,26 @@ function addSweep(parser: Argv, io: Io, ended: { status: number }): void {
   );
 }
 
+function addDiff(parser: Argv, io: Io): void {
+  parser.command(
+    'diff <base> <next>',
+    'Pack what makes one model of another, bit for bit, wherever they were trained',
+    (y) =>
+      withOutput(y, 'Payload file to write')
+        .positional('base', MODEL_ARGUMENT)
+        .positional('next', {
+          ...MODEL_ARGUMENT,
+          describe: 'Model with tensors of the same names and shapes',
+        })
+        .option('min-saving', {
+          type: 'string',
+          describe: 'End with status 10 unless the diff is so much smaller than the compressed model, as 10%',
+        })
+        .example('$0 diff models/v1.safetensors models/v2.safetensors -o v2.ndiff', ''),
+    (flags) => runDiff(flags as unknown as DiffFlags, io),
+  );
+}
+
 function addApply(parser: Argv, io: Io): void {
   parser.command(
     'apply <base> <payload>',
@@ -145,70 +158,6 @@ function addApply(parser: Argv, io: Io): void {
         .example('$0 apply models/v1 v2.ndiff -o models/v2', ''),
     (flags) => runApply(flags as unknown as ApplyFlags, io),
   );
-}
-
-function addSequences(parser: Argv, io: Io): void {
-  parser
-    .command(
-      'compose <payloads..>',
-      'Make one payload of payloads in a row',
-      (y) =>
-        withOutput(y, 'Payload file to write')
-          .positional('payloads', {
-            type: 'string',
-            array: true,
-            demandOption: true,
-            describe: 'Payload files, each for the result of the one before',
-          })
-          .option('base', { type: 'string', demandOption: true, describe: 'Model that the first is for' })
-          .example('$0 compose v2.ndiff v3.ndiff --base models/v1 -o v1-v3.ndiff', ''),
-      (flags) => runCompose(flags as unknown as ComposeFlags, io),
-    )
-    .command(
-      'reverse <payload>',
-      'Make the payload that takes a payload back, bit for bit',
-      (y) =>
-        withOutput(y, 'Payload file to write')
-          .positional('payload', PAYLOAD_ARGUMENT)
-          .option('base', {
-            type: 'string',
-            demandOption: true,
-            describe: 'Model that it is for',
-          })
-          .example('$0 reverse v2.ndiff --base models/v1 -o v2-v1.ndiff', ''),
-      (flags) => runReverse(flags as unknown as ReverseFlags, io),
-    )
-    .command(
-      'plan <folder>',
-      'Say which payloads take a device from one model to another with the fewest bytes',
-      (y) =>
-        withEnds(y)
-          .positional('folder', { type: 'string', demandOption: true, describe: 'Folder with *.ndiff' })
-          .option('model', { type: 'string', describe: 'A model: count the full model as a way' })
-          .option('full-bytes', {
-            type: 'number',
-            describe: 'Bytes of the full model, as a way',
-            conflicts: 'model',
-          })
-          .option('compose', {
-            type: 'boolean',
-            default: true,
-            describe: 'Count payloads yet to be composed',
-          })
-          .example('$0 plan updates --from models/v1 --to 3f2a --full-bytes 600332', ''),
-      (flags) => runPlan(flags as unknown as PlanFlags, io),
-    );
-}
-
-function withEnds(parser: Argv): Argv {
-  const describe = 'fingerprint, the start of one, or a model';
-  return parser
-    .option('from', {
-      type: 'string',
-      demandOption: true,
-      describe: `Model that the device has: ${describe}`,
-    })
-    .option('to', { type: 'string', demandOption: true, describe: `Model to get to: ${describe}` });
 }
 
 function addReaders(parser: Argv, io: Io): void {
@@ -262,13 +211,6 @@ function withTraining(parser: Argv): Argv {
       default: 'wasm' as const,
       describe: 'TensorFlow.js backend',
     });
-}
-
-function withOutput(parser: Argv, describe: string): Argv {
-  return parser
-    .option('out', { alias: 'o', type: 'string', demandOption: true, describe })
-    .option('force', { alias: 'f', type: 'boolean', default: false, describe: 'Replace an existing output' })
-    .option('dry-run', { type: 'boolean', default: false, describe: 'Check everything, write nothing' });
 }
 
 /** Says what went wrong, in words on stderr and, on request, as JSON on stdout. */

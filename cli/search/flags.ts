@@ -2,6 +2,7 @@ import type { Argv } from 'yargs';
 import { DIFF_KINDS, type DiffKind } from '../../src/recipe/index.js';
 import type { Search, SmallestOptions } from '../../src/search/index.js';
 import type { CommonFlags } from '../io.js';
+import { readShare } from '../share.js';
 import type { TrainingFlags } from '../training.js';
 
 /** What `train` takes as kind. */
@@ -90,11 +91,5 @@ function refuse(flags: SearchFlags, names: readonly (keyof SearchFlags)[], witho
 export function goalOf(flags: SearchFlags): Search['goal'] {
   const { budget, maxGap, least, most, precision, tries } = flags;
   if (maxGap === undefined) return { budget: budget as string };
-  return { maxGap: readGap(maxGap), least, most, precision, tries } satisfies SmallestOptions;
-}
-
-function readGap(text: string): number {
-  const [, digits, percent] = /^(\d+(?:\.\d+)?|\.\d+)\s*(%?)$/.exec(text.trim()) ?? [];
-  if (digits !== undefined) return percent ? Number(digits) / 100 : Number(digits);
-  throw new RangeError(`Cannot use gap "${text}": expected a difference of the metric ("0.3%", "0.003")`);
+  return { maxGap: readShare('gap', maxGap), least, most, precision, tries } satisfies SmallestOptions;
 }

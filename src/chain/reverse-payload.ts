@@ -1,5 +1,5 @@
+import { exactOps } from '../exact-diff/index.js';
 import {
-  canonicalOrder,
   equalBytes,
   fingerprint,
   hex,
@@ -9,16 +9,7 @@ import {
   type Tensor,
 } from '../model/index.js';
 import { packDiff } from '../payload/encode.js';
-import {
-  decodePayload,
-  type ExactOp,
-  type Meta,
-  type Op,
-  orderedBits,
-  orderOf,
-  patchModel,
-  wrapDifference,
-} from '../payload/index.js';
+import { decodePayload, type Meta, type Op, patchModel, wrapDifference } from '../payload/index.js';
 
 /** A payload that leads back. */
 export interface ReversePayload {
@@ -97,27 +88,4 @@ function negate(op: Op, base: Model): Op {
       ? { coding, values: values.map((value) => -value) }
       : { coding, values: values.map((value) => -value) };
   return { ...op, buckets };
-}
-
-/** @returns exact ops that make one model of another, for the tensors that differ */
-function exactOps(from: Model, to: Model): ExactOp[] {
-  const targets = new Map(to.tensors.map((tensor) => [tensor.name, tensor]));
-  return canonicalOrder(from.tensors).flatMap((tensor) => {
-    const target = targets.get(tensor.name) as Tensor;
-    return tensor.bytes === target.bytes ? [] : (exactOp(tensor, target) ?? []);
-  });
-}
-
-function exactOp(from: Tensor, to: Tensor): ExactOp | undefined {
-  const [start, end] = [elementsOf(from), elementsOf(to)];
-  const changed: number[] = [];
-  for (let i = 0; i < start.words.length; i++) if (start.words[i] !== end.words[i]) changed.push(i);
-  if (changed.length === 0) return undefined;
-  const levels = Int32Array.from(changed, (i) => wrapDifference(from, orderOf(end, i) - orderOf(start, i)));
-  return { kind: 'exact', tensor: from.name, positions: Uint32Array.from(changed), levels };
-}
-
-/** Elements may start anywhere in their buffer. */
-function elementsOf(tensor: Tensor) {
-  return orderedBits(tensor, tensor.bytes.slice());
 }

@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'no-space'
   | 'budget-impossible'
   | 'gap-unreachable'
+  | 'saving-too-small'
   | 'bad-data'
   | 'training-diverged'
   | 'recipe-unreadable'

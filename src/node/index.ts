@@ -1,3 +1,4 @@
+export { compressedBytes } from './compressed.js';
 export { type FolderOptions, openFolder } from './folder.js';
 export { listFiles } from './list-files.js';
 export { modelFolder, openModel, wholeModel } from './open-model.js';

@@ -11,7 +11,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   train: ['model', 'payload', 'kernels', 'tfjs'],
   'sparse-diff': ['model', 'payload', 'kernels', 'train'],
   'hash-diff': ['model', 'payload', 'kernels', 'train'],
-  chain: ['model', 'payload'],
+  'exact-diff': ['model', 'payload'],
+  chain: ['model', 'payload', 'exact-diff'],
   apply: ['model', 'payload'],
   'fast-apply': ['model', 'payload'],
   node: ['model', 'payload', 'containers'],
@@ -19,7 +20,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   sweep: ['model', 'train', 'recipe'],
   search: ['model', 'train', 'node', 'recipe', 'sweep'],
   src: ['model', 'payload'],
-  cli: ['src', 'train', 'chain', 'apply', 'fast-apply', 'node', 'recipe', 'sweep', 'search'],
+  cli: ['src', 'train', 'exact-diff', 'chain', 'apply', 'fast-apply', 'node', 'recipe', 'sweep', 'search'],
 };
 
 /** The rooms through which each outside package comes in. */

@@ -1,0 +1,17 @@
+import type { Argv } from 'yargs';
+
+export const MODEL_ARGUMENT = {
+  type: 'string',
+  demandOption: true,
+  describe: 'LayersModel folder, safetensors, ONNX, TFLite, GGUF, NumPy',
+} as const;
+
+export const PAYLOAD_ARGUMENT = { type: 'string', demandOption: true, describe: 'Payload file' } as const;
+
+/** Flags of every command that writes. */
+export function withOutput(parser: Argv, describe: string): Argv {
+  return parser
+    .option('out', { alias: 'o', type: 'string', demandOption: true, describe })
+    .option('force', { alias: 'f', type: 'boolean', default: false, describe: 'Replace an existing output' })
+    .option('dry-run', { type: 'boolean', default: false, describe: 'Check everything, write nothing' });
+}
