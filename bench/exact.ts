@@ -1,0 +1,91 @@
+// Bytes of lossless updates beside those of other programs: npm run -s bench:exact -- [BASE NEXT].
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { diffModels } from '../src/exact-diff/index.js';
+import { concatBytes, copyModel, type Model } from '../src/model/index.js';
+import { openModel } from '../src/node/index.js';
+import { type ModelPair, trainPairs } from './exact/pairs.js';
+import { type FilePair, runTools, type ToolResult } from './exact/tools.js';
+import { type Goal, printBench } from './report.js';
+
+/** What fine-tunes are to save beside the best of the others, and what an update may cost that saves nothing. */
+const FINE_TUNED_GOAL = 0.75;
+const OTHER_GOAL = 1.001;
+
+interface Row extends ToolResult {
+  readonly pair: string;
+  readonly share: number | null;
+  readonly [column: string]: string | number | null;
+}
+
+interface Measured {
+  readonly rows: readonly Row[];
+  readonly goal: Goal;
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'neural-diff-exact-'));
+const start = performance.now();
+const paths = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
+const measured: Measured[] = [];
+try {
+  if (paths.length === 2) measured.push(await measureFiles(paths as [string, string]));
+  else for (const pair of await trainPairs()) measured.push(await measureModels(pair));
+} finally {
+  rmSync(folder, { recursive: true });
+}
+printBench({
+  bench: 'exact',
+  seconds: (performance.now() - start) / 1000,
+  rows: measured.flatMap(({ rows }) => rows),
+  goals: measured.map(({ goal }) => goal),
+});
+
+/** Two files of any container; whether one was trained from the other is not known. */
+async function measureFiles([base, next]: [string, string]): Promise<Measured> {
+  const pair = { name: `${basename(base)} to ${basename(next)}`, isFineTuned: false };
+  return measure(
+    { ...pair, base: await readModel(base), next: await readModel(next) },
+    { base, next, folder },
+  );
+}
+
+/** Other programs get the bytes of all tensors, one behind the other. */
+async function measureModels(pair: ModelPair): Promise<Measured> {
+  const files = { base: join(folder, 'base'), next: join(folder, 'next'), folder };
+  writeFileSync(files.base, bytesOf(pair.base));
+  writeFileSync(files.next, bytesOf(pair.next));
+  return measure(pair, files);
+}
+
+async function measure({ name, base, next, isFineTuned }: ModelPair, files: FilePair): Promise<Measured> {
+  const before = performance.now();
+  const { payload } = await diffModels(base, next);
+  const ours = {
+    tool: 'neural-diff diff',
+    bytes: payload.length,
+    seconds: (performance.now() - before) / 1000,
+  };
+  const others = runTools(files);
+  const whole = bytesOf(next).length;
+  const rows = [ours, ...others].map((result) => {
+    return { pair: name, ...result, share: result.bytes === null ? null : result.bytes / whole };
+  });
+  const best = Math.min(...others.flatMap(({ bytes }) => bytes ?? []));
+  const id = `exact.${name.replaceAll(/[^\w.]+/g, '-')}.of-best-other`;
+  const goal = isFineTuned ? FINE_TUNED_GOAL : OTHER_GOAL;
+  return { rows, goal: { id, value: payload.length / best, goal, better: 'lower' } };
+}
+
+async function readModel(path: string): Promise<Model> {
+  const store = await openModel(path);
+  try {
+    return await copyModel(store);
+  } finally {
+    await store.close();
+  }
+}
+
+function bytesOf({ tensors }: Model): Uint8Array {
+  return concatBytes(tensors.map(({ bytes }) => bytes));
+}

@@ -1,0 +1,66 @@
+import { bfloat16Bits, type Model, type Tensor } from '../../src/model/index.js';
+import { fineTune, type Values } from '../../src/train/index.js';
+import { takeBase } from '../../src/train/session.js';
+import { arraysOf, prepare } from '../prepare.js';
+import { findTask } from '../tasks/index.js';
+import { type Stage, trainBase } from '../tasks/task.js';
+
+/** A base, what it becomes, and how. */
+export interface ModelPair {
+  readonly name: string;
+  readonly base: Model;
+  readonly next: Model;
+  /** Whether the next model was trained from the base by little or much, as publishers do. */
+  readonly isFineTuned: boolean;
+}
+
+/** Trains the keyword spotter and what may follow it: fine-tunes, a cast one, the same again, another training. */
+export async function trainPairs(): Promise<ModelPair[]> {
+  const { task, data } = await prepare(findTask('keywords'), { task: 'keywords', seed: 1, quick: true });
+  const arrays = arraysOf(data.stages[1] as Stage, data.classes);
+  const base = takeBase(task).model;
+  const tuned = async (epochs: number, learningRate: number): Promise<Model> => {
+    const plan = { ...data.fineTuning, epochs, learningRate };
+    return withValues(base, (await fineTune({ task, train: arrays.train, ...plan, seed: 1 })).weights);
+  };
+  const light = await tuned(1, 1e-5);
+  const heavy = await tuned(data.fineTuning.epochs, data.fineTuning.learningRate);
+  const other = data.createModel(2);
+  await trainBase(other, (data.stages[0] as Stage).train, { ...data.baseTraining, seed: 2 });
+  const retrained = withValues(
+    base,
+    valuesOf(
+      other.getWeights().map((weight) => weight.dataSync() as Float32Array),
+      base,
+    ),
+  );
+  return [
+    { name: 'light fine-tune', base, next: light, isFineTuned: true },
+    { name: 'heavy fine-tune', base, next: heavy, isFineTuned: true },
+    { name: 'light fine-tune, bfloat16', base: inHalves(base), next: inHalves(light), isFineTuned: true },
+    { name: 'heavy fine-tune, bfloat16', base: inHalves(base), next: inHalves(heavy), isFineTuned: true },
+    { name: 'no change', base, next: base, isFineTuned: false },
+    { name: 'trained anew', base, next: retrained, isFineTuned: false },
+  ];
+}
+
+/** Weights of two models of one architecture come in the same order. */
+function valuesOf(arrays: readonly Float32Array[], { tensors }: Model): Values {
+  return new Map(tensors.map(({ name }, i) => [name, arrays[i] as Float32Array]));
+}
+
+function withValues({ tensors }: Model, values: Values): Model {
+  const replace = (tensor: Tensor): Tensor => {
+    const array = values.get(tensor.name);
+    return array ? { ...tensor, bytes: new Uint8Array(array.slice().buffer) } : tensor;
+  };
+  return { tensors: tensors.map(replace) };
+}
+
+function inHalves({ tensors }: Model): Model {
+  const narrow = (tensor: Tensor): Tensor => {
+    const bits = Uint16Array.from(new Float32Array(tensor.bytes.slice().buffer), bfloat16Bits);
+    return { ...tensor, dtype: 'bfloat16', bytes: new Uint8Array(bits.buffer) };
+  };
+  return { tensors: tensors.map(narrow) };
+}
