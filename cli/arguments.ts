@@ -9,9 +9,9 @@ export const MODEL_ARGUMENT = {
 export const PAYLOAD_ARGUMENT = { type: 'string', demandOption: true, describe: 'Payload file' } as const;
 
 /** Flags of every command that writes. */
-export function withOutput(parser: Argv, describe: string): Argv {
+export function withOutput(parser: Argv, describe: string, { isRequired = true } = {}): Argv {
   return parser
-    .option('out', { alias: 'o', type: 'string', demandOption: true, describe })
+    .option('out', { alias: 'o', type: 'string', demandOption: isRequired, describe })
     .option('force', { alias: 'f', type: 'boolean', default: false, describe: 'Replace an existing output' })
     .option('dry-run', { type: 'boolean', default: false, describe: 'Check everything, write nothing' });
 }

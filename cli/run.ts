@@ -150,11 +150,17 @@ function addDiff(parser: Argv, io: Io): void {
 function addApply(parser: Argv, io: Io): void {
   parser.command(
     'apply <base> <payload>',
-    'Copy a model and patch the copy',
+    'Copy a model and patch the copy, or patch the model itself',
     (y) =>
-      withOutput(y, 'Folder to write')
+      withOutput(y, 'Folder or file to write', { isRequired: false })
         .positional('base', MODEL_ARGUMENT)
         .positional('payload', PAYLOAD_ARGUMENT)
+        .option('in-place', {
+          type: 'boolean',
+          default: false,
+          describe: 'Patch the model itself; a power cut in the middle leaves a mixture',
+        })
+        .example('$0 apply models/v1.safetensors v2.ndiff --in-place', '')
         .example('$0 apply models/v1 v2.ndiff -o models/v2', ''),
     (flags) => runApply(flags as unknown as ApplyFlags, io),
   );

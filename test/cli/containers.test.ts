@@ -74,6 +74,34 @@ test('apply patches a copy of a folder of shards, named by folder or index', asy
   }
 });
 
+test('apply --in-place patches the model itself, once', async () => {
+  const path = at('mine.safetensors');
+  writeFileSync(path, writeSafetensors(base));
+  const first = await command('apply', path, payload, '--in-place', '--json');
+  expect([first.status, JSON.parse(first.stdout).status, JSON.parse(first.stdout).out]).toEqual([
+    0,
+    'applied',
+    path,
+  ]);
+  expect(new Uint8Array(readFileSync(path))).toEqual(writeSafetensors(next));
+  const second = await command('apply', path, payload, '--in-place', '--quiet');
+  expect(second).toMatchObject({
+    status: 0,
+    stderr: '',
+    stdout: expect.stringMatching(/^already current: /),
+  });
+  expect((await command('apply', at('sharded'), payload, '--in-place', '--dry-run')).status).toBe(0);
+  expect(await fingerprintOf('sharded')).toBe(await fingerprintOf('layers'));
+});
+
+test.each([[[]], [['--in-place', '-o', at('both')]]])(
+  'apply wants an output or --in-place: %j',
+  async (flags) => {
+    const { status, stderr } = await command('apply', at('layers'), payload, ...flags);
+    expect([status, stderr]).toEqual([2, expect.stringContaining('Expected either --out or --in-place')]);
+  },
+);
+
 test('apply leaves no copy of a safetensors file behind that its payload does not fit', async () => {
   const { status } = await command('apply', at('next-0'), at('sharded'), '-o', at('refused'));
   expect(status).not.toBe(0);
