@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { assignValues } from '../tfjs/index.js';
+import { logOf } from './cross-entropy.js';
 import { type ArrayData, type Batch, type Data, exampleCount, isArrayData, listTensors } from './data.js';
 import type { Values } from './part.js';
 import type { OutputKind, Task } from './task.js';
@@ -73,9 +74,6 @@ function withWeights<T>(task: Task, weights: Values, run: () => T): T {
   }
 }
 
-/** Its logarithm is taken for that of 0; far below what teachers give, or outputs at it would have no gradient. */
-const LEAST_PROBABILITY = 1e-30;
-
 /**
  * Compares a student's outputs with its teacher's.
  *
@@ -91,7 +89,7 @@ export function distillationLoss(
 ): tf.Scalar {
   if (options.kind === 'values') return tf.losses.meanSquaredError(teacher, student) as tf.Scalar;
   const soften = (output: tf.Tensor): tf.Tensor => {
-    const logits = options.kind === 'logits' ? output : tf.log(tf.clipByValue(output, LEAST_PROBABILITY, 1));
+    const logits = options.kind === 'logits' ? output : logOf(output);
     return tf.logSoftmax(tf.div(logits, options.temperature));
   };
   const target = soften(teacher);

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { type NamedWeight, namedWeights } from '../tfjs/index.js';
 import { checkChoice } from './check.js';
+import { CROSS_ENTROPIES, type LossFunction } from './cross-entropy.js';
 import { type Batch, type Data, isArrayData, listTensors, type Ports } from './data.js';
 
 /** Values measured on a set: `loss`, and the model's metrics under their names (`accuracy`, …). */
@@ -40,7 +41,8 @@ export interface TaskOptions {
 }
 
 /**
- * Makes a task of a compiled LayersModel: its loss, its metrics, its regularisers.
+ * Makes a task of a compiled LayersModel: its loss, its metrics, its regularisers. Cross-entropies of probabilities have a gradient
+ * down to 1e-30, where those of TensorFlow.js end at 1e-7.
  *
  * @param model any LayersModel after `compile`
  * @throws TypeError when the model is not compiled
@@ -48,15 +50,18 @@ export interface TaskOptions {
 export function createTask(model: tf.LayersModel, options: TaskOptions = {}): Task {
   checkChoice('mode', options.mode, ['inference', 'training']);
   checkChoice('outputKind', options.outputKind, ['probabilities', 'logits', 'values']);
-  const lossFunctions = lossFunctionsOf(model);
   const training = options.mode === 'training';
   const outputNames = model.outputNames;
+  const outputKinds = outputNames.map((_, i) => options.outputKind ?? outputKindOf(model, i));
+  const lossFunctions = lossFunctionsOf(model).map((loss, i) =>
+    outputKinds[i] === 'probabilities' ? (CROSS_ENTROPIES[lossNameOf(model, i)] ?? loss) : loss,
+  );
   return {
     weights: namedWeights(model),
     inputNames: model.inputNames,
     inputShapes: model.inputs.map((input) => input.shape),
     outputNames,
-    outputKinds: outputNames.map((_, i) => options.outputKind ?? outputKindOf(model, i)),
+    outputKinds,
     outputs(xs) {
       const outputs = model.apply(xs.length === 1 ? (xs[0] as tf.Tensor) : xs, { training }) as
         | tf.Tensor
@@ -81,11 +86,18 @@ export function createTask(model: tf.LayersModel, options: TaskOptions = {}): Ta
 }
 
 /** A Sequential keeps what `compile` made of its losses in the model that it wraps. */
-function lossFunctionsOf(model: tf.LayersModel): tf.LayersModel['lossFunctions'] {
+function lossFunctionsOf(model: tf.LayersModel): readonly LossFunction[] {
   const wrapped = (model as unknown as { model?: tf.LayersModel }).model;
   const functions = model.lossFunctions ?? wrapped?.lossFunctions;
   if (functions === undefined) throw new TypeError('Cannot use model: compile it with a loss first');
   return functions;
+}
+
+/** @returns the name of an output's loss; empty for one that is a function */
+function lossNameOf({ loss, outputNames }: tf.LayersModel, index: number): string {
+  const named = typeof loss === 'object' && !Array.isArray(loss) ? loss[outputNames[index] as string] : loss;
+  const own = Array.isArray(named) ? named[index] : named;
+  return typeof own === 'string' ? own : '';
 }
 
 function outputKindOf(model: tf.LayersModel, index: number): OutputKind {
