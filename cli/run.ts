@@ -179,16 +179,17 @@ function addReaders(parser: Argv, io: Io): void {
       (flags) => runVerify(flags as unknown as VerifyFlags, io),
     )
     .command(
-      'info <payload>',
-      'Print what a payload says of itself',
+      'info <file>',
+      'Print what a payload says of itself, or which tensors a model has',
       (y) =>
         y
-          .positional('payload', PAYLOAD_ARGUMENT)
+          .positional('file', { ...PAYLOAD_ARGUMENT, describe: 'Payload file, or a model' })
           .option('base', {
             type: 'string',
-            describe: 'The model that it is for: show what changes which tensor',
+            describe: 'The model that a payload is for: show what changes which tensor',
           })
           .example('$0 info v2.ndiff --json', '')
+          .example('$0 info models/v1.safetensors', '')
           .example('$0 info v2.ndiff --base models/v1', ''),
       (flags) => runInfo(flags as unknown as InfoFlags, io),
     )

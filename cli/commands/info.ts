@@ -1,18 +1,45 @@
-import { hex, type Op, type OpenPayload, openPayload, readDiff, totalElements } from '../../src/index.js';
+import {
+  hex,
+  type NeuralDiffError,
+  type Op,
+  type OpenPayload,
+  openPayload,
+  readDiff,
+  totalElements,
+} from '../../src/index.js';
 import { readPayload } from '../../src/node/index.js';
 import { type CommonFlags, formatBytes, formatShare, type Io, printResult } from '../io.js';
 import { withModel } from '../with-model.js';
+import { runModelInfo } from './info-model.js';
 
 /** Flags of `neural-diff info`. */
 export interface InfoFlags extends CommonFlags {
-  readonly payload: string;
+  readonly file: string;
   readonly base?: string | undefined;
 }
 
-/** Prints what a payload says of itself; with a model that it was made for, what it does to which tensor. */
+/** What reading a payload ends with where the file is none. */
+const NO_PAYLOAD: readonly unknown[] = ['not-a-payload', 'file-unreadable', 'limit-exceeded'];
+
+/** Prints what a payload, or a model, says of itself. */
 export async function runInfo(flags: InfoFlags, io: Io): Promise<void> {
-  const bytes = await readPayload(flags.payload);
-  const payload = await openPayload(bytes);
+  try {
+    const bytes = await readPayload(flags.file);
+    return await runPayloadInfo({ bytes, payload: await openPayload(bytes) }, flags, io);
+  } catch (error) {
+    if (flags.base !== undefined || !NO_PAYLOAD.includes((error as NeuralDiffError).code)) throw error;
+    await runModelInfo(flags.file, flags, io).catch((modelError: NeuralDiffError) => {
+      throw modelError.code === 'bad-model' ? error : modelError;
+    });
+  }
+}
+
+/** With a model that the payload was made for, also what it does to which tensor. */
+async function runPayloadInfo(
+  { bytes, payload }: { bytes: Uint8Array; payload: OpenPayload },
+  flags: InfoFlags,
+  io: Io,
+): Promise<void> {
   const { header, records } = payload;
   const model =
     flags.base === undefined

@@ -111,6 +111,28 @@ test('apply leaves no copy of a safetensors file behind that its payload does no
   expect(existsSync(at('refused'))).toBe(false);
 });
 
+test('info lists the tensors of a model', async () => {
+  const text = (await command('info', at('model.safetensors'))).stdout;
+  expect(text).toMatch(/^model +9\.5 kB: 6 tensors, 2371 weights\nfingerprint +[0-9a-f]{32}\n/);
+  expect(text).toContain('tensor       float32[2, 64]           "hidden/kernel"');
+  const json = JSON.parse((await command('info', at('sharded'), '--json')).stdout);
+  expect(`${json.fingerprint}\n`).toBe(await fingerprintOf('sharded'));
+  expect(json.tensors).toContainEqual({
+    name: 'hidden/kernel',
+    dtype: 'float32',
+    shape: [2, 64],
+    bytes: 512,
+  });
+});
+
+test('info of a file that is neither payload nor model says so', async () => {
+  writeFileSync(at('prose.txt'), 'neither of them');
+  const { status, stdout } = await command('info', at('prose.txt'), '--json');
+  expect([status, JSON.parse(stdout).error.code]).toEqual([6, 'not-a-payload']);
+  const missing = await command('info', at('nowhere'), '--json');
+  expect([missing.status, JSON.parse(missing.stdout).error.code]).toEqual([2, 'file-not-found']);
+});
+
 test('a file that holds no model is refused', async () => {
   writeFileSync(at('notes.txt'), 'weights: heavy');
   const { status, stdout } = await command('fingerprint', at('notes.txt'), '--json');
