@@ -5,7 +5,7 @@ import { runTaskBench } from './run-tasks.js';
 await runTaskBench({
   bench: 'accuracy',
   does: 'Measures bytes against accuracy of diffs and of other methods',
-  time: 'about an hour; --quick 3 minutes',
+  time: 'an hour and a half to two hours on two cores; --quick 3 minutes',
   unit: new URL('./accuracy/unit.js', import.meta.url),
   rowsOf,
   goalsOf,
