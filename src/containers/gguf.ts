@@ -9,6 +9,7 @@ import {
   tensorOf,
   type WeightStore,
 } from '../model/index.js';
+import { checkApart } from './check-apart.js';
 import { GgufReader } from './gguf-reader.js';
 import { typeOfGguf } from './gguf-types.js';
 
@@ -48,10 +49,13 @@ export async function openGgufStore(files: ModelFiles, path: string): Promise<We
   const start = alignment * Math.ceil(reader.at / alignment);
   const tensors = drafts.map(({ offset, ...info }): PlacedTensor => {
     if (offset % alignment !== 0) throw reader.bad(`tensor "${info.name}" is not aligned`);
-    return { ...info, extents: [{ path, offset: start + offset, length: byteLength(info) }] };
+    const extent = { path, offset: start + offset, length: byteLength(info) };
+    if (extent.offset + extent.length > size) throw reader.bad(`tensor "${info.name}" lies beyond its end`);
+    return { ...info, extents: [extent] };
   });
   checkTensorInfos(tensors);
-  return openPlacedStore(files, checkApart(tensors, { reader, size }));
+  checkApart(tensors);
+  return openPlacedStore(files, tensors);
 }
 
 type Draft = ReturnType<typeof tensorOf> & { offset: number };
@@ -71,20 +75,4 @@ async function readTensor(reader: GgufReader): Promise<Draft> {
   const info = tensorOf(name, type.stored ?? { dtype: 'uint8' }, shape.reverse());
   checkTensorInfos([info]);
   return { ...info, offset: await reader.number64() };
-}
-
-/** Gaps are padding; bytes that two tensors share would change with both. */
-function checkApart(
-  tensors: readonly PlacedTensor[],
-  { reader, size }: { reader: GgufReader; size: number },
-): readonly PlacedTensor[] {
-  const ordered = tensors.flatMap(({ name, extents }) => extents.map((extent) => ({ name, ...extent })));
-  ordered.sort((a, b) => a.offset - b.offset || a.length - b.length);
-  let end = 0;
-  for (const { name, offset, length } of ordered) {
-    if (offset < end) throw reader.bad(`tensor "${name}" overlaps another`);
-    end = offset + length;
-    if (end > size) throw reader.bad(`tensor "${name}" lies beyond its end`);
-  }
-  return tensors;
 }

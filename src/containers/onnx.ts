@@ -6,6 +6,7 @@ import {
   type PlacedTensor,
   type WeightStore,
 } from '../model/index.js';
+import { checkApart } from './check-apart.js';
 import { placeTensor } from './onnx-tensor.js';
 import { type WireField, WireReader } from './wire.js';
 
@@ -40,6 +41,7 @@ export async function openOnnxStore(files: ModelFiles, path: string): Promise<We
       throw bad(`tensor "${name}" lies beyond the end of "${extent.path}"`);
     }
   }
+  checkApart(walk.tensors);
   return openPlacedStore(files, walk.tensors);
 }
 

@@ -12,6 +12,7 @@ import {
   tensorOf,
   type WeightStore,
 } from '../model/index.js';
+import { checkApart } from './check-apart.js';
 import { FlatReader } from './flatbuffer.js';
 
 /** Letters behind the first offset. */
@@ -57,7 +58,8 @@ const TYPES: Readonly<Record<number, StoredType>> = {
 export async function openTfliteStore(files: ModelFiles, path: string): Promise<WeightStore> {
   const size = await files.size(path);
   const reader = new FlatReader(files, path, size);
-  if (!isTflite(new Uint8Array(await copyOf(reader, 0, 8)))) throw reader.bad('it is no TFLite model');
+  const { buffer, byteOffset } = await reader.view(0, 8);
+  if (!isTflite(new Uint8Array(buffer, byteOffset, 8))) throw reader.bad('it is no TFLite model');
   const model = await reader.follow(0);
   const scan = new Scan(reader, path, await reader.tables(model, MODEL.buffers));
   for (const [index, subgraph] of (await reader.tables(model, MODEL.subgraphs)).entries()) {
@@ -65,18 +67,13 @@ export async function openTfliteStore(files: ModelFiles, path: string): Promise<
       await scan.add(tensor, { prefix: index === 0 ? '' : `${index}/`, number });
   }
   checkTensorInfos(scan.tensors);
-  scan.checkApart();
+  checkApart(scan.tensors);
   return openPlacedStore(files, scan.tensors);
 }
 
 /** @returns whether a file that begins so is a TFLite model */
 export function isTflite(head: Uint8Array): boolean {
   return new TextDecoder('latin1').decode(head.subarray(4, 8)) === IDENTIFIER;
-}
-
-async function copyOf(reader: FlatReader, start: number, length: number): Promise<ArrayBuffer> {
-  const { buffer, byteOffset } = await reader.view(start, length);
-  return (buffer as ArrayBuffer).slice(byteOffset, byteOffset + length);
 }
 
 class Scan {
@@ -159,18 +156,5 @@ class Scan {
     const extents =
       elementCount(info) === 0 ? [] : [{ path: this.#path, offset: start, length: byteLength(info) }];
     this.tensors.push({ ...info, extents });
-  }
-
-  /** Bytes that two tensors share in part would change with both. */
-  checkApart(): void {
-    const ordered = this.tensors.flatMap(({ name, extents }) =>
-      extents.map((extent) => ({ name, ...extent })),
-    );
-    ordered.sort((a, b) => a.offset - b.offset || a.length - b.length);
-    let end = 0;
-    for (const { name, offset, length } of ordered) {
-      if (offset < end) throw this.#reader.bad(`tensor "${name}" overlaps another`);
-      end = offset + length;
-    }
   }
 }

@@ -138,6 +138,12 @@ const proto = (...parts: Uint8Array[]): Uint8Array => onnxModel(field(5, concat(
 const external = (...args: Parameters<typeof externalData>): Uint8Array =>
   onnxModel(initializer(kernel, externalData(...args)));
 
+const sharing = (second: number): Uint8Array =>
+  onnxModel(
+    initializer({ ...kernel, shape: [4] }, externalData('data', 0)),
+    initializer({ ...kernel, name: 'other', shape: [4] }, externalData('data', second)),
+  );
+
 const REFUSED: Readonly<Record<string, [() => Uint8Array, string]>> = {
   'an empty file': [() => new Uint8Array(0), 'bad-model'],
   'no graph': [() => field(1, 8), 'bad-model'],
@@ -173,6 +179,8 @@ const REFUSED: Readonly<Record<string, [() => Uint8Array, string]>> = {
     'bad-model',
   ],
   'external data beyond their file': [() => external('data', 1), 'bad-model'],
+  'external data that two tensors share': [() => sharing(0), 'bad-model'],
+  'external data that overlap': [() => sharing(12), 'bad-model'],
   'external data of another length': [() => external('data', 0, 40), 'bad-model'],
   'external data from half a byte': [() => external('data', 0.5), 'bad-model'],
   'external data in a missing file': [() => external('other', 0), 'file-not-found'],
