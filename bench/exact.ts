@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { withModel } from '../cli/with-model.js';
 import { diffModels } from '../src/exact-diff/index.js';
 import { concatBytes, copyModel, type Model } from '../src/model/index.js';
-import { openModel } from '../src/node/index.js';
 import { type ModelPair, trainPairs } from './exact/pairs.js';
 import { type FilePair, runTools, type ToolResult } from './exact/tools.js';
 import { type Goal, printBench } from './report.js';
@@ -45,7 +45,11 @@ printBench({
 async function measureFiles([base, next]: [string, string]): Promise<Measured> {
   const pair = { name: `${basename(base)} to ${basename(next)}`, isFineTuned: false };
   return measure(
-    { ...pair, base: await readModel(base), next: await readModel(next) },
+    {
+      ...pair,
+      base: await withModel({ path: base }, copyModel),
+      next: await withModel({ path: next }, copyModel),
+    },
     { base, next, folder },
   );
 }
@@ -75,15 +79,6 @@ async function measure({ name, base, next, isFineTuned }: ModelPair, files: File
   const id = `exact.${name.replaceAll(/[^\w.]+/g, '-')}.of-best-other`;
   const goal = isFineTuned ? FINE_TUNED_GOAL : OTHER_GOAL;
   return { rows, goal: { id, value: payload.length / best, goal, better: 'lower' } };
-}
-
-async function readModel(path: string): Promise<Model> {
-  const store = await openModel(path);
-  try {
-    return await copyModel(store);
-  } finally {
-    await store.close();
-  }
 }
 
 function bytesOf({ tensors }: Model): Uint8Array {

@@ -1,7 +1,8 @@
 import { trainHashDiff } from '../src/hash-diff/index.js';
 import { trainSparseDiff } from '../src/sparse-diff/index.js';
 import { useBackend } from '../src/tfjs/index.js';
-import { createTask, type FineTuned, fineTune, type Task } from '../src/train/index.js';
+import { createTask, type FineTuned, fineTune, type Task, type Values } from '../src/train/index.js';
+import { measure, takeBase, withBaseRestored } from '../src/train/session.js';
 import type { BenchTask, Stage, TaskData, TrainingPlan } from './tasks/task.js';
 import { toArrays, trainBase } from './tasks/task.js';
 
@@ -47,6 +48,18 @@ export function arraysOf(stage: Stage, classes: number): StageArrays {
     validation: toArrays(validation, classes),
     test: toArrays(test, classes),
   };
+}
+
+/** @returns accuracy on the test set with some weights in place of the base's; the base is put back */
+export async function accuracyOf(
+  { task, arrays }: { task: Task; arrays: StageArrays },
+  trained: Values,
+): Promise<number> {
+  const base = takeBase(task);
+  const { accuracy } = await withBaseRestored(task, base, () =>
+    measure(task, { base, trained }, arrays.test),
+  );
+  return accuracy as number;
 }
 
 /** A full fine-tune and how it was tuned. */

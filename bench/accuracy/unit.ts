@@ -1,8 +1,9 @@
 // Measures one task with one seed: base, tuned full fine-tune, diffs of every kind and budget, baselines at equal bytes.
 import { parentPort, workerData } from 'node:worker_threads';
-import { measure, takeBase, withBaseRestored } from '../../src/train/session.js';
+import { takeBase } from '../../src/train/session.js';
 import { ANY_SIZE, type Baseline, FIXED_SIZE } from '../baselines/index.js';
 import {
+  accuracyOf,
   arraysOf,
   LONGER,
   type Prepared,
@@ -57,14 +58,6 @@ async function run(): Promise<UnitResult> {
     tuning: tuned.tuning,
     points: [...diffs, ...baselines],
   };
-}
-
-async function accuracyOf({ task, arrays }: Setting, trained: Tuned['full']['weights']): Promise<number> {
-  const base = takeBase(task);
-  const { accuracy } = await withBaseRestored(task, base, () =>
-    measure(task, { base, trained }, arrays.test),
-  );
-  return accuracy as number;
 }
 
 async function measureDiffs({ task, arrays, tuned, epochs, data }: Setting): Promise<Point[]> {

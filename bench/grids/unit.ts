@@ -1,9 +1,10 @@
 // Diffs for devices that store a model in fewer bits: trained on the device's grid, and rounded to it afterwards.
 import { parentPort, workerData } from 'node:worker_threads';
 import type { TrainedDiff, Values } from '../../src/train/index.js';
-import { type BaseWeights, measure, takeBase, withBaseRestored } from '../../src/train/session.js';
+import { type BaseWeights, takeBase } from '../../src/train/session.js';
 import { weightsOfModel } from '../../src/train/stored.js';
 import {
+  accuracyOf,
   arraysOf,
   LONGER,
   type Prepared,
@@ -83,13 +84,6 @@ async function measureDevice(setting: Setting, storedAs: StoredAs): Promise<Grid
     points.push(tell(`${kind}, trained on the grid`, payload.length, metrics.diff.accuracy as number));
   }
   return points;
-}
-
-async function accuracyOf({ task, base, arrays }: Setting, trained: Values): Promise<number> {
-  const { accuracy } = await withBaseRestored(task, base, () =>
-    measure(task, { base, trained }, arrays.test),
-  );
-  return accuracy as number;
 }
 
 say({ type: 'result', result: await run() });

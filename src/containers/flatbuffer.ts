@@ -1,5 +1,6 @@
 import { MAX_NAME_BYTES, type ModelFiles, NeuralDiffError } from '../model/index.js';
 import { FileWindow } from './file-window.js';
+import { decodeUtf8 } from './utf8.js';
 
 /** A run of elements in a file. */
 export interface FlatVector {
@@ -91,11 +92,9 @@ export class FlatReader {
     const { start, count } = await this.vector(table, field, 1);
     if (count > MAX_NAME_BYTES) throw this.bad(`a name takes ${count} bytes`);
     if (count === 0) return '';
-    try {
-      const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-      return decoder.decode(await this.view(start, count));
-    } catch (cause) {
-      throw cause instanceof NeuralDiffError ? cause : this.bad('a name is not UTF-8');
-    }
+    const { buffer, byteOffset } = await this.view(start, count);
+    const text = decodeUtf8(new Uint8Array(buffer, byteOffset, count));
+    if (text === undefined) throw this.bad('a name is not UTF-8');
+    return text;
   }
 }

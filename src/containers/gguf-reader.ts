@@ -1,5 +1,6 @@
 import { MAX_NAME_BYTES, type ModelFiles, NeuralDiffError } from '../model/index.js';
 import { FileWindow } from './file-window.js';
+import { decodeUtf8 } from './utf8.js';
 
 /** Bytes of values by their type; texts are 8, arrays 9. */
 const SIZES: Readonly<Record<number, number>> = {
@@ -77,12 +78,9 @@ export class GgufReader {
   async text(): Promise<string> {
     const length = await this.number64();
     if (length > MAX_NAME_BYTES) throw this.bad(`a name takes ${length} bytes`);
-    try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await this.#take(length));
-    } catch (cause) {
-      if (cause instanceof NeuralDiffError) throw cause;
-      throw this.bad('a name is not UTF-8');
-    }
+    const text = decodeUtf8(await this.#take(length));
+    if (text === undefined) throw this.bad('a name is not UTF-8');
+    return text;
   }
 
   /** @returns a key, and its value where that is a uint32 */

@@ -10,6 +10,7 @@ import {
   type TensorInfo,
   tensorOf,
 } from '../model/index.js';
+import { decodeUtf8 } from './utf8.js';
 import type { WireField, WireReader } from './wire.js';
 
 /** Element types by their number in `TensorProto.DataType`. */
@@ -139,11 +140,9 @@ async function varintsOf(field: WireField, reader: WireReader, most: number): Pr
 
 async function textOf({ wire, start, end }: WireField, reader: WireReader): Promise<string> {
   if (wire !== 2 || end - start > MAX_TEXT_BYTES) throw bad('a text is none, or too long');
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await reader.bytes(start, end));
-  } catch (cause) {
-    throw new NeuralDiffError('bad-model', 'Cannot read ONNX model: a text is not UTF-8', { cause });
-  }
+  const text = decodeUtf8(await reader.bytes(start, end));
+  if (text === undefined) throw bad('a text is not UTF-8');
+  return text;
 }
 
 /** Takes a `StringStringEntryProto`. */

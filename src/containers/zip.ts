@@ -1,4 +1,5 @@
 import { type ModelFiles, NeuralDiffError } from '../model/index.js';
+import { decodeUtf8 } from './utf8.js';
 
 /** A file in an archive that is stored as it is. */
 export interface ZipEntry {
@@ -154,11 +155,9 @@ class Archive {
   }
 
   #text(bytes: Uint8Array): string {
-    try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    } catch {
-      throw this.bad('a name is not UTF-8');
-    }
+    const text = decodeUtf8(bytes);
+    if (text === undefined) throw this.bad('a name is not UTF-8');
+    return text;
   }
 
   /** Bytes that two entries share would change with both. */

@@ -92,10 +92,7 @@ export async function trainDiff(
     const ops = await trainOps(
       {
         createParts: () =>
-          kind.createParts({
-            ...{ base, full, budgetBytes: bytes },
-            ...{ denseRate, seed: loop.seed, meta },
-          }),
+          kind.createParts({ base, full, budgetBytes: bytes, denseRate, seed: loop.seed, meta }),
         createTeacher: () => (distillation === false ? undefined : createTeacher(task, full.weights, train)),
         ...{ phase: 'diff', task, data: train, base: storedBase(base), grid: gridOf(base) },
         distillation: distillation === false ? undefined : distillation,
