@@ -1,4 +1,4 @@
-import { DTYPES, type DType, type Model } from '../src/model/index.js';
+import { DTYPES, type DType, type Model, type Tensor } from '../src/model/index.js';
 import { xxh32 } from '../src/payload/placement.js';
 import {
   type Accepted,
@@ -27,6 +27,21 @@ const dtypes = (Object.keys(DTYPES) as DType[]).sort();
 const everyDtype: Model = {
   tensors: dtypes.map((dtype, i) => seeded(dtype, dtype, { shape: [2, 6], seed: 10 + i })),
 };
+const INTEGERS = dtypes.filter((dtype) => DTYPES[dtype].kind === 'integer');
+
+/** The largest and the least integer of a dtype, and those of all ones and of a one. */
+function endsOf(dtype: DType): Tensor {
+  const size = DTYPES[dtype].bytes;
+  const top = dtype === 'uint8' ? 0xff : 0x7f;
+  const bytes = Uint8Array.from({ length: 6 * size }, (_, i) => {
+    const isTop = i % size === size - 1;
+    return [isTop ? top : 0xff, isTop ? 0xff - top : 0, 0, 0, 0xff, Number(i % size === 0)][
+      Math.floor(i / size)
+    ] as number;
+  });
+  return { name: dtype, dtype, shape: [6], bytes };
+}
+
 const isFloat = (dtype: DType): boolean => DTYPES[dtype].kind === 'float';
 
 /** The payloads that every reader must apply, but for those of `golden-coding.ts`; the names are folders. */
@@ -185,6 +200,27 @@ export const ACCEPTED: Readonly<Record<string, Accepted>> = {
           2 ** 96,
         ),
         hash([['a', 2 ** 96]], floats(3e38)),
+      ],
+    },
+  },
+  'integers-at-their-ends': {
+    base: { tensors: INTEGERS.map(endsOf) },
+    diff: {
+      ops: [
+        ...INTEGERS.map((dtype) => dense(dtype, [1, -1, 127, -127, 127, -127], 2)),
+        ...INTEGERS.map((dtype) => hash([[dtype, 255 * 2 ** 16]], levels(-127, 127))),
+        ...INTEGERS.map((dtype) =>
+          sparse(
+            dtype,
+            [
+              [0, 32_767],
+              [1, -32_767],
+              [4, -32_767],
+              [5, 32_767],
+            ],
+            255 * 2 ** 16,
+          ),
+        ),
       ],
     },
   },

@@ -23,8 +23,8 @@ const bfloat16: StoredAs = {
     mapValues(weights, (_name, values) => values.map((value) => bfloat16Value(bfloat16Bits(value)))),
 };
 
-/** What a channel's largest weight becomes: updates need room above it. */
-const LARGEST = 100;
+/** What a channel's largest weight becomes. */
+const LARGEST = 127;
 
 /** Matrices in int8, a scale a channel; biases and norms as they are. */
 const int8: StoredAs = {
@@ -58,7 +58,7 @@ function channelScales(values: Float32Array, channels: number): Float32Array {
 }
 
 function nearest(value: number, scales: Float32Array, i: number): number {
-  return Math.max(-127, Math.min(127, Math.round(value / (scales[i % scales.length] as number))));
+  return Math.max(-LARGEST, Math.min(LARGEST, Math.round(value / (scales[i % scales.length] as number))));
 }
 
 function floatsOf({ bytes }: Tensor): Float32Array {

@@ -22,7 +22,8 @@ interface Merged {
  *
  * - sparse ops at positions that only one of them changes; at others the second one's stay behind, since floats are
  *   rounded after each;
- * - sparse and dense ops of integers, and exact ops, whose levels add up.
+ * - sparse and dense ops of integers where levels of one sign add up, since sums stop at the ends of a range;
+ * - exact ops, whose levels add up.
  *
  * @param ops a diff's ops, in order
  * @param infos the model's tensors
@@ -60,7 +61,7 @@ function mergePair(first: Op | undefined, second: Op, info: TensorInfo): Merged 
 /** Products of levels and scales of integers are exact, and so are their sums: scales have 8 significant bits. */
 function sumOf(info: TensorInfo, most: number): (a: number, b: number) => number | undefined {
   const isInteger = DTYPES[info.dtype].kind === 'integer';
-  return (a, b) => (isInteger && Math.abs(a + b) <= most ? a + b : undefined);
+  return (a, b) => (isInteger && a * b >= 0 && Math.abs(a + b) <= most ? a + b : undefined);
 }
 
 function mergeDense(first: DenseOp, second: DenseOp, info: TensorInfo): Merged | undefined {

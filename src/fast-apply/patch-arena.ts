@@ -44,7 +44,7 @@ export function patchArena(arena: Arena, ops: readonly Op[], target: Target): vo
 export function canPatch(op: Op, info: TensorInfo): boolean {
   if (op.kind === 'exact') return false;
   const isInteger = DTYPES[info.dtype].kind === 'integer';
-  // Kernels add whole numbers of 32 bits; larger products are left to the modulus of plain arithmetic.
+  // Kernels add whole numbers of 32 bits; larger products are left to plain arithmetic.
   if (op.kind === 'sparse' && isInteger && op.scale * MAX_SPARSE_LEVEL >= 2 ** 31) return false;
   if (op.kind !== 'hash') return isScale(op.scale, isInteger);
   const { block, buckets, tensors } = op;

@@ -18,7 +18,8 @@ interface Target {
  *
  * A value of zero leaves a weight's bits alone. Otherwise float32 weights become `fround(weight + value)`; float16 and
  * bfloat16 weights are widened, added to in float32, and rounded to nearest even; a result that is not a number is
- * written as the positive quiet one. Integers add modulo the size of their type. Exact ops move bits, whatever they mean.
+ * written as the positive quiet one. Sums of integers stop at the ends of their type. Exact ops move bits, whatever they
+ * mean.
  *
  * @param ops the diff's ops, in order; those for other tensors are passed over
  * @param info the tensor
@@ -55,11 +56,11 @@ function createAdder(dtype: DType, bytes: Uint8Array): Add {
     case 'bfloat16':
       return halfAdder(new Uint16Array(buffer, byteOffset, count), HALVES[dtype]);
     case 'int8':
-      return integerAdder(new Int8Array(buffer, byteOffset, count));
+      return integerAdder(new Int8Array(buffer, byteOffset, count), -(2 ** 7));
     case 'uint8':
-      return integerAdder(bytes);
+      return integerAdder(bytes, 0);
     case 'int32':
-      return integerAdder(new Int32Array(buffer, byteOffset, count));
+      return integerAdder(new Int32Array(buffer, byteOffset, count), -(2 ** 31));
   }
 }
 
@@ -86,10 +87,11 @@ function createMover(info: TensorInfo, bytes: Uint8Array): Add {
   return (index, difference) => addOrdered(elements, index, difference);
 }
 
-/** Storing into the typed array takes the sum modulo its size. */
-function integerAdder(values: Int8Array | Uint8Array | Int32Array): Add {
+/** Sums are exact: their terms have 40 bits at most. */
+function integerAdder(values: Int8Array | Uint8Array | Int32Array, least: number): Add {
+  const most = least + 2 ** (8 * values.BYTES_PER_ELEMENT) - 1;
   return (index, value) => {
-    values[index] = (values[index] as number) + value;
+    values[index] = Math.min(most, Math.max(least, (values[index] as number) + value));
   };
 }
 

@@ -1,16 +1,14 @@
-import { canonicalOrder } from '../model/index.js';
+import { canonicalOrder, type TensorInfo } from '../model/index.js';
 import { payloadBytes } from '../payload/encode.js';
 import type { Meta, Op } from '../payload/index.js';
 import { impossibleBudget } from './budget.js';
 import { largestThatFits } from './layout.js';
 import type { DiffPart } from './part.js';
-import { saturate } from './saturate.js';
-import type { BaseWeights } from './session.js';
 
 /** What a payload file may take, and what it is for. */
 export interface FileBudget {
   readonly bytes: number;
-  readonly base: BaseWeights;
+  readonly tensors: readonly TensorInfo[];
   readonly meta: Meta;
 }
 
@@ -24,11 +22,8 @@ const STEPS = 2 ** 10;
  * @throws NeuralDiffError `budget-impossible`
  */
 export function affordableOps(parts: readonly DiffPart[], budget: FileBudget): Op[] {
-  const tensors = canonicalOrder(budget.base.tensors);
-  const opsAt = (step: number): Op[] => {
-    const ops = parts.flatMap((part) => part.ops(1 - step / STEPS));
-    return saturate(ops, budget.base);
-  };
+  const tensors = canonicalOrder(budget.tensors);
+  const opsAt = (step: number): Op[] => parts.flatMap((part) => part.ops(1 - step / STEPS));
   const bytesOf = (ops: readonly Op[]): number => payloadBytes(tensors, ops, budget.meta);
   const all = opsAt(STEPS);
   if (bytesOf(all) <= budget.bytes) return all;

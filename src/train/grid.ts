@@ -39,7 +39,7 @@ export function gridOf({ tensors, quantization }: BaseWeights): Grid | undefined
   };
 }
 
-/** Integers stay within their range: `saturate` sees to it that those of devices do. */
+/** Sums of integers stop at the ends of their range, as on devices. */
 function rounderOf({ name, dtype }: TensorInfo): [string, (value: number) => number][] {
   if (dtype in HALVES) {
     const { narrow, widen } = HALVES[dtype as keyof typeof HALVES];

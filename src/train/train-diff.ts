@@ -96,7 +96,7 @@ export async function trainDiff(
         createTeacher: () => (distillation === false ? undefined : createTeacher(task, full.weights, train)),
         ...{ phase: 'diff', task, data: train, base: storedBase(base), grid: gridOf(base) },
         distillation: distillation === false ? undefined : distillation,
-        budget: { bytes, base, meta },
+        budget: { bytes, tensors: base.tensors, meta },
       },
       { ...loop, warmUp: WARM_UP },
     );

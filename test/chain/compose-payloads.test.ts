@@ -58,7 +58,7 @@ const sparse = (tensor: string, values: readonly [number, number][], scale = 1):
   levels: Int16Array.from(values, ([, size]) => size),
 });
 
-test('mergeOps() joins sparse ops at other positions, and adds levels of integers up', () => {
+test('mergeOps() joins sparse ops at other positions, and adds levels of one sign of integers up', () => {
   const merged = mergeOps(
     [
       sparse('half', [
@@ -89,9 +89,11 @@ test('mergeOps() joins sparse ops at other positions, and adds levels of integer
     ]),
     sparse('ids', [
       [0, 3],
+      [3, -7],
       [5, 9],
     ]),
     sparse('half', [[4, 3]]),
+    sparse('ids', [[3, 7]]),
   ]);
 });
 
@@ -104,7 +106,10 @@ test('mergeOps() leaves apart what another scale or an op between keeps apart', 
 });
 
 test('mergeOps() leaves out what comes to nothing', () => {
-  expect(mergeOps([sparse('ids', [[2, 4]]), sparse('ids', [[2, -4]])], tensors)).toEqual([]);
+  const exact = (level: number): Op => {
+    return { kind: 'exact', tensor: 'ids', positions: Uint32Array.of(2), levels: Int32Array.of(level) };
+  };
+  expect(mergeOps([exact(4), exact(-4)], tensors)).toEqual([]);
 });
 
 test('composePayloads() keeps the metadata of the last payload, unless it is given other ones', async () => {

@@ -54,14 +54,17 @@ function addTo(view: DataView, dtype: DType, at: { element: number; value: numbe
     const sum = Math.fround(bfloat16Value(view.getUint16(offset, true)) + value);
     view.setUint16(offset, bfloat16Bits(sum), true);
   } else if (dtype === 'int32') {
-    view.setInt32(
-      offset,
-      Number(BigInt.asIntN(32, BigInt(view.getInt32(offset, true)) + BigInt(value))),
-      true,
-    );
+    const sum = BigInt(view.getInt32(offset, true)) + BigInt(value);
+    view.setInt32(offset, within(sum, -(2n ** 31n), 2n ** 31n - 1n), true);
+  } else if (dtype === 'int8') {
+    view.setInt8(offset, within(BigInt(view.getInt8(offset)) + BigInt(value), -128n, 127n));
   } else {
-    view.setUint8(offset, Number(BigInt.asUintN(8, BigInt(view.getUint8(offset)) + BigInt(value))));
+    view.setUint8(offset, within(BigInt(view.getUint8(offset)) + BigInt(value), 0n, 255n));
   }
+}
+
+function within(sum: bigint, least: bigint, most: bigint): number {
+  return Number(sum < least ? least : sum > most ? most : sum);
 }
 
 /** Moves one element on in the order of its values, in whole numbers of any size. */
@@ -212,11 +215,11 @@ test('patchRange() gives +0 where a weight and its value cancel', () => {
   expect(addLevels('float32', Float32Array.of(-1, 1), [1, -1])).toEqual(new Uint8Array(8));
 });
 
-test('patchRange() adds integers modulo the size of their type', () => {
-  expect([...addLevels('uint8', Uint8Array.of(250, 3), [10, -10])]).toEqual([4, 249]);
-  expect([...new Int8Array(addLevels('int8', Int8Array.of(127, -128), [1, -1]).buffer)]).toEqual([-128, 127]);
+test('patchRange() stops sums of integers at the ends of their type', () => {
+  expect([...addLevels('uint8', Uint8Array.of(250, 3, 250), [10, -10, 5])]).toEqual([255, 0, 255]);
+  expect([...new Int8Array(addLevels('int8', Int8Array.of(127, -128), [1, -1]).buffer)]).toEqual([127, -128]);
   const int32 = addLevels('int32', Int32Array.of(2 ** 31 - 1, -(2 ** 31)), [1, -1]);
-  expect([...new Int32Array(int32.buffer)]).toEqual([-(2 ** 31), 2 ** 31 - 1]);
+  expect([...new Int32Array(int32.buffer)]).toEqual([2 ** 31 - 1, -(2 ** 31)]);
 });
 
 test('patchRange() rounds once an op: two ops are not the op of their sum', () => {

@@ -1,13 +1,15 @@
 /**
  * Four neighbouring elements of a tensor in the four lanes of a vector, whatever their size in memory. The type
- * parameter stands for the dtype: f32 float32, u16 float16, i16 bfloat16, i8 int8 and uint8, i32 int32. Halves and
- * bytes take the low end of a lane.
+ * parameter stands for the dtype: f32 float32, u16 float16, i16 bfloat16, i8 int8, u8 uint8, i32 int32. Halves take the
+ * low end of a lane, bytes are widened.
  */
 @inline
 export function loadFour<T>(at: usize): v128 {
   if (sizeof<T>() == 4) return v128.load(at);
   if (sizeof<T>() == 2) return v128.load_ext<u16>(at);
-  return i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load_zero<u32>(at)));
+  const bytes = v128.load_zero<u32>(at);
+  if (isSigned<T>()) return i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(bytes));
+  return i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(bytes));
 }
 
 /** Stores what `loadFour` loads. */
@@ -23,7 +25,7 @@ export function storeFour<T>(at: usize, lanes: v128): void {
 export function loadOne<T>(at: usize): v128 {
   if (sizeof<T>() == 4) return v128.load_zero<u32>(at);
   if (sizeof<T>() == 2) return i32x4.splat(load<u16>(at));
-  return i32x4.splat(load<u8>(at));
+  return i32x4.splat(<i32>load<T>(at));
 }
 
 /** Stores what `loadOne` loads. */

@@ -10,10 +10,11 @@ export function valuesOf<T>(products: v128): v128 {
   return isFloat<T>() || sizeof<T>() == 2 ? products : i32x4.trunc_sat_f32x4_s(products);
 }
 
-/** Adds values to elements, rounding once; where a value is zero, all bits of the element stay. */
+/** Adds values to elements, rounding once or up to the ends of a range; where a value is zero, all bits of the element stay. */
 @inline
 export function added<T>(lanes: v128, values: v128): v128 {
-  if (!isFloat<T>() && sizeof<T>() != 2) return i32x4.add(lanes, values);
+  if (sizeof<T>() == 1) return addedToBytes<T>(lanes, values);
+  if (!isFloat<T>() && sizeof<T>() == 4) return addedToWords(lanes, values);
   let sum: v128;
   if (isFloat<T>()) {
     sum = f32x4.add(lanes, values);
@@ -21,6 +22,23 @@ export function added<T>(lanes: v128, values: v128): v128 {
   } else if (isSigned<T>()) sum = narrowBfloat16(f32x4.add(widenBfloat16(lanes), values));
   else sum = narrowFloat16(f32x4.add(widenFloat16(lanes), values));
   return v128.bitselect(lanes, sum, f32x4.eq(values, f32x4.splat(0)));
+}
+
+/** Adds no more than there is room for. */
+@inline
+function addedToBytes<T>(lanes: v128, values: v128): v128 {
+  const least = i32x4.sub(i32x4.splat(isSigned<T>() ? <i32>i8.MIN_VALUE : 0), lanes);
+  const most = i32x4.sub(i32x4.splat(isSigned<T>() ? <i32>i8.MAX_VALUE : <i32>u8.MAX_VALUE), lanes);
+  return i32x4.add(lanes, i32x4.min_s(i32x4.max_s(values, least), most));
+}
+
+/** A sum that overflowed has another sign than both of its terms. */
+@inline
+function addedToWords(lanes: v128, values: v128): v128 {
+  const sum = i32x4.add(lanes, values);
+  const overflow = i32x4.shr_s(v128.and(v128.xor(lanes, sum), v128.xor(values, sum)), 31);
+  const end = v128.xor(i32x4.shr_s(lanes, 31), i32x4.splat(i32.MAX_VALUE));
+  return v128.bitselect(end, sum, overflow);
 }
 
 /** Adds to four neighbouring elements. */

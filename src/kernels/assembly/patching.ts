@@ -3,8 +3,8 @@ import { patchDense as dense, patchSparse as sparse } from './patch-levels';
 
 export { patchBytes } from './patch-bytes';
 
-/** Numbers that stand for dtypes in payloads; int8 and uint8 add alike. */
-const FLOAT32: i32 = 1, FLOAT16: i32 = 2, BFLOAT16: i32 = 3, INT32: i32 = 6;
+/** Numbers that stand for dtypes in payloads. */
+const FLOAT32: i32 = 1, FLOAT16: i32 = 2, BFLOAT16: i32 = 3, INT8: i32 = 4, INT32: i32 = 6;
 
 /** `patchHash` of a dtype. */
 export function patchHash(
@@ -23,7 +23,8 @@ export function patchHash(
   else if (dtype == FLOAT16) hash<u16>(data, count, index, skipped, block, seed, buckets, table, tableBytes);
   else if (dtype == BFLOAT16) hash<i16>(data, count, index, skipped, block, seed, buckets, table, tableBytes);
   else if (dtype == INT32) hash<i32>(data, count, index, skipped, block, seed, buckets, table, tableBytes);
-  else hash<i8>(data, count, index, skipped, block, seed, buckets, table, tableBytes);
+  else if (dtype == INT8) hash<i8>(data, count, index, skipped, block, seed, buckets, table, tableBytes);
+  else hash<u8>(data, count, index, skipped, block, seed, buckets, table, tableBytes);
 }
 
 /** `patchSparse` of a dtype. */
@@ -40,7 +41,8 @@ export function patchSparse(
   else if (dtype == FLOAT16) sparse<u16>(data, first, positions, levels, count, scale);
   else if (dtype == BFLOAT16) sparse<i16>(data, first, positions, levels, count, scale);
   else if (dtype == INT32) sparse<i32>(data, first, positions, levels, count, scale);
-  else sparse<i8>(data, first, positions, levels, count, scale);
+  else if (dtype == INT8) sparse<i8>(data, first, positions, levels, count, scale);
+  else sparse<u8>(data, first, positions, levels, count, scale);
 }
 
 /** `patchDense` of a dtype. */
@@ -49,5 +51,6 @@ export function patchDense(dtype: i32, data: usize, levels: usize, count: u32, s
   else if (dtype == FLOAT16) dense<u16>(data, levels, count, scale);
   else if (dtype == BFLOAT16) dense<i16>(data, levels, count, scale);
   else if (dtype == INT32) dense<i32>(data, levels, count, scale);
-  else dense<i8>(data, levels, count, scale);
+  else if (dtype == INT8) dense<i8>(data, levels, count, scale);
+  else dense<u8>(data, levels, count, scale);
 }
