@@ -1,7 +1,10 @@
-import type { ExactOp } from './diff.js';
+import type { ExactOp, SparseOp } from './diff.js';
 
 /** Positions, and levels of any size. */
 export type Values = Pick<ExactOp, 'positions' | 'levels'>;
+
+/** Positions, and a level each, as ops have them. */
+export type ChangedElements = Pick<SparseOp | ExactOp, 'positions' | 'levels'>;
 
 /** Collects changed weights: arrays that double when they are full, so that they take what was found and no more. */
 export class Changes {

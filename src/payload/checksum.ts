@@ -1,4 +1,5 @@
 import xxhash from 'xxhash-wasm';
+import { type Bytes, sourceOf } from './byte-source.js';
 
 /** Bytes hashed at a time: the hash's own memory grows to the largest piece and never shrinks. */
 const WINDOW_BYTES = 2 ** 20;
@@ -11,10 +12,14 @@ const WINDOW_BYTES = 2 ** 20;
  * @param bytes any length
  * @returns 8 bytes, most significant first
  */
-export async function xxh64(bytes: Uint8Array): Promise<Uint8Array> {
+export async function xxh64(bytes: Bytes): Promise<Uint8Array> {
+  const source = sourceOf(bytes);
   const hasher = (await xxhash()).create64();
-  for (let at = 0; at < bytes.length; at += WINDOW_BYTES)
-    hasher.update(bytes.subarray(at, at + WINDOW_BYTES));
+  for (let at = 0; at < source.length; ) {
+    const piece = source.borrow(at).subarray(0, WINDOW_BYTES);
+    hasher.update(piece);
+    at += piece.length;
+  }
   const digest = new Uint8Array(8);
   new DataView(digest.buffer).setBigUint64(0, hasher.digest());
   return digest;

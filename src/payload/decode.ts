@@ -5,6 +5,7 @@ import {
   NeuralDiffError,
   type TensorInfo,
 } from '../model/index.js';
+import { type ByteSource, type Bytes, joinBytes, sliceOf, sourceOf } from './byte-source.js';
 import { xxh64 } from './checksum.js';
 import { beyondLimit, corrupt } from './corrupt.js';
 import { DenseReader } from './dense-record.js';
@@ -12,7 +13,7 @@ import type { Diff, Op, Payload, PayloadHeader } from './diff.js';
 import { HashReader } from './hash-record.js';
 import { layoutOf, MAGIC, parseHeader, type RecordKind } from './header.js';
 import { MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES } from './limits.js';
-import { borrowValue } from './msgpack.js';
+import { borrowValue, MAX_BIN_HEAD_BYTES, readBinHead } from './msgpack.js';
 import { SparseReader } from './sparse-record.js';
 
 /** Bytes of the last value: a `bin` of 8 bytes. */
@@ -21,45 +22,46 @@ const CHECKSUM_BYTES = 10;
 /** A payload whose header is read and whose records are not. */
 export interface OpenPayload {
   readonly header: PayloadHeader;
-  /** Kind and bytes of each record, in order: views that live as long as the payload. */
-  readonly records: readonly { readonly kind: RecordKind; readonly bytes: Uint8Array }[];
+  /** Kind and bytes of each record, in order; they live as long as the payload. */
+  readonly records: readonly { readonly kind: RecordKind; readonly bytes: ByteSource }[];
 }
 
 /**
  * Opens a payload, suspicious of every byte: length, magic, checksum, header, then where each record begins and ends.
  *
- * @param bytes the payload file; nobody may change it while the payload is in use
+ * @param payload the payload file, in memory or not; nobody may change it while it is in use
  * @throws NeuralDiffError `not-a-payload`, `unsupported-version`, `corrupt-payload`, `limit-exceeded`
  */
-export async function openPayload(bytes: Uint8Array): Promise<OpenPayload> {
-  if (bytes.length > MAX_PAYLOAD_BYTES)
-    throw beyondLimit('bytes of a payload', MAX_PAYLOAD_BYTES, bytes.length);
-  checkMagic(bytes);
-  await checkChecksum(bytes);
+export async function openPayload(payload: Bytes): Promise<OpenPayload> {
+  const source = sourceOf(payload);
+  if (source.length > MAX_PAYLOAD_BYTES)
+    throw beyondLimit('bytes of a payload', MAX_PAYLOAD_BYTES, source.length);
+  checkMagic(source);
+  await checkChecksum(source);
   const headerStart = 1 + MAGIC.length;
-  const { value, end } = borrowValue(bytes.subarray(0, headerStart + MAX_HEADER_BYTES), headerStart);
+  const { value, end } = borrowValue(joinBytes(source, headerStart + MAX_HEADER_BYTES), headerStart);
   const { header, kinds } = parseHeader(value);
   let at = end;
   const records = kinds.map((kind) => {
-    const record = borrowBin(bytes, at);
-    at = record.end;
-    return { kind, bytes: record.content };
+    const bytes = binAt(source, at);
+    at = bytes.end;
+    return { kind, bytes: bytes.content };
   });
-  if (at !== bytes.length - CHECKSUM_BYTES) throw corrupt(`expected the checksum at byte ${at}`);
+  if (at !== source.length - CHECKSUM_BYTES) throw corrupt(`expected the checksum at byte ${at}`);
   return { header, records };
 }
 
 /**
  * Reads a whole payload.
  *
- * @param bytes the payload file
+ * @param payload the payload file
  * @param tensors the tensors of the model that it is for, in any order
  * @returns header and diff; every position, level and scale within its bounds
  * @throws NeuralDiffError those of `openPayload`, `wrong-layout` for another model's tensors
  */
-export async function decodePayload(bytes: Uint8Array, tensors: readonly TensorInfo[]): Promise<Payload> {
-  const payload = await openPayload(bytes);
-  return { header: payload.header, diff: await readDiff(payload, tensors) };
+export async function decodePayload(payload: Bytes, tensors: readonly TensorInfo[]): Promise<Payload> {
+  const opened = await openPayload(payload);
+  return { header: opened.header, diff: await readDiff(opened, tensors) };
 }
 
 /**
@@ -133,16 +135,16 @@ function openRecord({ kind, bytes }: OpenPayload['records'][number], infos: read
   return kind === 'dense' ? new DenseReader(bytes, infos) : new SparseReader(bytes, infos, kind);
 }
 
-function borrowBin(bytes: Uint8Array, at: number): { content: Uint8Array; end: number } {
-  // Looked at first: a list of a gigabyte would be read whole before it is refused.
-  const type = bytes[at] as number;
-  if (!(type >= 0xc4 && type <= 0xc6)) throw corrupt(`expected binary data at byte ${at}`);
-  const { value, end } = borrowValue(bytes, at);
-  return { content: value as Uint8Array, end };
+function binAt(source: ByteSource, at: number): { content: ByteSource; end: number } {
+  const head = joinBytes(sliceOf(source, at, Math.min(at + MAX_BIN_HEAD_BYTES, source.length)));
+  const { value: length, end: headBytes } = readBinHead(head, 0);
+  const end = at + headBytes + length;
+  if (end > source.length) throw corrupt(`the binary data at byte ${at} are cut off`);
+  return { content: sliceOf(source, at + headBytes, end), end };
 }
 
-function checkMagic(bytes: Uint8Array): void {
-  const start = String.fromCharCode(...bytes.subarray(0, 1 + MAGIC.length));
+function checkMagic(source: ByteSource): void {
+  const start = String.fromCharCode(...joinBytes(source, 1 + MAGIC.length));
   const family = String.fromCharCode(0xa0 + MAGIC.length) + MAGIC.slice(0, -1);
   if (!start.startsWith(family) || start.length === family.length) {
     throw new NeuralDiffError('not-a-payload', `Cannot read payload: expected it to start with "${MAGIC}"`);
@@ -153,11 +155,11 @@ function checkMagic(bytes: Uint8Array): void {
   }
 }
 
-async function checkChecksum(bytes: Uint8Array): Promise<void> {
-  const body = bytes.length - CHECKSUM_BYTES;
-  if (body < 1 + MAGIC.length) throw corrupt(`${bytes.length} bytes are too few`);
-  const { content, end } = borrowBin(bytes, body);
-  if (content.length !== 8 || end !== bytes.length) throw corrupt('it does not end with a checksum');
-  if (!equalBytes(content, await xxh64(bytes.subarray(0, body))))
+async function checkChecksum(source: ByteSource): Promise<void> {
+  const body = source.length - CHECKSUM_BYTES;
+  if (body < 1 + MAGIC.length) throw corrupt(`${source.length} bytes are too few`);
+  const { content, end } = binAt(source, body);
+  if (content.length !== 8 || end !== source.length) throw corrupt('it does not end with a checksum');
+  if (!equalBytes(joinBytes(content), await xxh64(sliceOf(source, 0, body))))
     throw corrupt('the checksum does not match');
 }

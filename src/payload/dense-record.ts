@@ -1,5 +1,6 @@
 import { elementCount, type TensorInfo } from '../model/index.js';
 import type { BitCoder } from './bit-coder.js';
+import type { Bytes } from './byte-source.js';
 import { Contexts, SLOW } from './contexts.js';
 import { corrupt } from './corrupt.js';
 import type { DenseOp } from './diff.js';
@@ -45,7 +46,7 @@ export class DenseReader {
   #left: number;
   #scale = 0;
 
-  constructor(record: Uint8Array, infos: readonly TensorInfo[]) {
+  constructor(record: Bytes, infos: readonly TensorInfo[]) {
     this.#decoder = new RangeDecoder(record);
     this.tensors = codeTensors(this.#decoder, infos);
     this.#left = this.tensors.length;

@@ -1,5 +1,6 @@
 import { DTYPES, elementCount, type TensorInfo } from '../model/index.js';
 import { type BitCoder, codeWide } from './bit-coder.js';
+import type { Bytes } from './byte-source.js';
 import { SLOW } from './contexts.js';
 import { beyondLimit, corrupt } from './corrupt.js';
 import { DenseLevels } from './dense-record.js';
@@ -50,7 +51,7 @@ export class HashReader {
   readonly tensors: readonly TensorInfo[];
   readonly #op: HashOp;
 
-  constructor(record: Uint8Array, infos: readonly TensorInfo[]) {
+  constructor(record: Bytes, infos: readonly TensorInfo[]) {
     const decoder = new RangeDecoder(record);
     this.tensors = codeTensors(decoder, infos);
     const { seed, block, count } = codePlacement(decoder);

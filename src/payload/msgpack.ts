@@ -34,8 +34,8 @@ export function borrowValue(bytes: Uint8Array, start: number, depth = 0): Read<V
   if (first < 0x90) return readMap(bytes, { count: first & 15, at: body, depth });
   if (first < 0xa0) return readList(bytes, { count: first & 15, at: body, depth });
   if (first < 0xc0) return readText(bytes, body, first & 31);
-  if (first >= 0xc4 && first <= 0xc6) {
-    const { value, end } = readUint(bytes, { at: body, width: 1 << (first - 0xc4), from: 0xc4 });
+  if (isBin(first)) {
+    const { value, end } = readBinHead(bytes, start);
     return readBytes(bytes, end, value);
   }
   if (first >= 0xcc && first <= 0xce)
@@ -49,6 +49,25 @@ export function borrowValue(bytes: Uint8Array, start: number, depth = 0): Read<V
     return (first === 0xde ? readMap : readList)(bytes, { count: value, at: end, depth });
   }
   throw corrupt(`unexpected type byte 0x${first.toString(16)} at byte ${start}`);
+}
+
+function isBin(first: number): boolean {
+  return first >= 0xc4 && first <= 0xc6;
+}
+
+/** Bytes of the longest head of binary data. */
+export const MAX_BIN_HEAD_BYTES = 5;
+
+/**
+ * Reads what stands before the content of binary data.
+ *
+ * @returns the content's length, and where it begins
+ * @throws NeuralDiffError `corrupt-payload` for another type
+ */
+export function readBinHead(bytes: Uint8Array, start: number): Read<number> {
+  const first = bytes[start] ?? 0;
+  if (!isBin(first)) throw corrupt(`expected binary data at byte ${start}`);
+  return readUint(bytes, { at: start + 1, width: 1 << (first - 0xc4), from: 0xc4 });
 }
 
 /**

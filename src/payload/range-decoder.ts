@@ -1,4 +1,5 @@
 import type { BitCoder } from './bit-coder.js';
+import { type ByteSource, type Bytes, sourceOf } from './byte-source.js';
 import type { Contexts } from './contexts.js';
 import { corrupt } from './corrupt.js';
 
@@ -15,13 +16,16 @@ export const LEAST_RANGE = 2 ** 22;
  * Source: G. N. N. Martin, "Range encoding", 1979.
  */
 export class RangeDecoder implements BitCoder {
-  readonly #bytes: Uint8Array;
+  readonly #source: ByteSource;
+  #window: Uint8Array = new Uint8Array(0);
+  /** Bytes of the source before the window, and bytes read of the window. */
+  #before = 0;
   #at = 0;
   #range = FULL_RANGE;
   #code = 0;
 
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
+  constructor(record: Bytes) {
+    this.#source = sourceOf(record);
     // The first two bits are always 0.
     for (let i = 0; i < 4; i++) this.#code = (this.#code << 8) | this.#next();
     if (this.#code >>> 0 >= FULL_RANGE) throw corrupt('an op begins with what no encoder writes');
@@ -57,9 +61,8 @@ export class RangeDecoder implements BitCoder {
 
   /** @throws NeuralDiffError `corrupt-payload` when bytes are left over, or zeros stand at the end */
   expectEnd(): void {
-    const { length } = this.#bytes;
-    if (this.#at < length || (length > 0 && this.#bytes[length - 1] === 0))
-      throw corrupt('an op has bytes left over');
+    const isRead = this.#before + this.#at === this.#source.length;
+    if (!isRead || this.#window.at(-1) === 0) throw corrupt('an op has bytes left over');
   }
 
   #widen(): void {
@@ -70,7 +73,17 @@ export class RangeDecoder implements BitCoder {
   }
 
   #next(): number {
-    const at = this.#at++;
-    return at < this.#bytes.length ? (this.#bytes[at] as number) : 0;
+    if (this.#at === this.#window.length && !this.#refill()) return 0;
+    return this.#window[this.#at++] as number;
+  }
+
+  /** @returns whether there is another byte */
+  #refill(): boolean {
+    const next = this.#before + this.#at;
+    if (next === this.#source.length) return false;
+    this.#window = this.#source.borrow(next);
+    this.#before = next;
+    this.#at = 0;
+    return true;
   }
 }

@@ -2,19 +2,30 @@ import type { BitCoder } from './bit-coder.js';
 import type { Contexts } from './contexts.js';
 import { FULL_RANGE, LEAST_RANGE } from './range-decoder.js';
 
+/** Bytes that a sink gets at a time. */
+const SINK_BYTES = 2 ** 16;
+
 /**
  * Encodes binary decisions in as many bits as they are unlikely, with whole numbers alone.
  *
  * Source: G. N. N. Martin, "Range encoding", 1979; carries are held back as in I. Pavlov's LZMA.
  */
 export class RangeEncoder implements BitCoder {
+  readonly #sink: ((bytes: Uint8Array) => void) | undefined;
   #bytes = new Uint8Array(2 ** 10);
   #length = 0;
+  /** Bytes that the sink has. */
+  #sunk = 0;
   #low = 0;
   #range = FULL_RANGE;
   /** The last byte that a carry may still change, and how many bytes of 255 follow it; none at the start. */
   #held = -1;
   #full = 0;
+
+  /** @param sink takes bytes as they come, which are valid during the call alone; without one `finish` gives all of them */
+  constructor(sink?: (bytes: Uint8Array) => void) {
+    this.#sink = sink;
+  }
 
   bit(contexts: Contexts, index: number, value: number): number {
     const { counts } = contexts;
@@ -42,20 +53,34 @@ export class RangeEncoder implements BitCoder {
 
   /** Bits written so far, to a fraction (a line for the logarithm): what trials compare. The same on every machine. */
   get cost(): number {
-    const bytes = this.#length + this.#full + (this.#held < 0 ? 0 : 1);
+    const bytes = this.#sunk + this.#length + this.#full + (this.#held < 0 ? 0 : 1);
     const zeros = Math.clz32(this.#range);
     return 8 * bytes + zeros - this.#range / 2 ** (31 - zeros);
   }
 
-  /** @returns the bytes; zeros at the end are left out, as a decoder makes them up */
+  /** @returns the bytes that no sink has; zeros at the end are left out, as a decoder makes them up */
   finish(): Uint8Array {
     // The number within the range that ends in the most zeros: a range is never below 2^22.
     const rounded = Math.ceil(this.#low / 2 ** 24) * 2 ** 24;
     this.#low = rounded < this.#low + this.#range ? rounded : Math.ceil(this.#low / 2 ** 16) * 2 ** 16;
     for (let i = 0; i < 5; i++) this.#shift();
+    return this.#bytes.slice(0, this.#endOfBytes());
+  }
+
+  /** Where zeros begin that go on to the last byte so far. */
+  #endOfBytes(): number {
     let end = this.#length;
     while (end > 0 && this.#bytes[end - 1] === 0) end--;
-    return this.#bytes.slice(0, end);
+    return end;
+  }
+
+  /** Zeros may turn out to be the last bytes: they wait. */
+  #sinkBytes(sink: (bytes: Uint8Array) => void): void {
+    const end = this.#endOfBytes();
+    sink(this.#bytes.subarray(0, end));
+    this.#bytes.copyWithin(0, end, this.#length);
+    this.#length -= end;
+    this.#sunk += end;
   }
 
   #widen(): void {
@@ -79,6 +104,7 @@ export class RangeEncoder implements BitCoder {
   }
 
   #push(byte: number): void {
+    if (this.#sink && this.#length === SINK_BYTES) this.#sinkBytes(this.#sink);
     if (this.#length === this.#bytes.length) {
       const longer = new Uint8Array(2 * this.#length);
       longer.set(this.#bytes);

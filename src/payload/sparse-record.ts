@@ -1,5 +1,6 @@
 import { elementCount, type TensorInfo } from '../model/index.js';
 import type { BitCoder } from './bit-coder.js';
+import type { Bytes } from './byte-source.js';
 import { Changes, type Values } from './changes.js';
 import { SLOW } from './contexts.js';
 import { corrupt } from './corrupt.js';
@@ -69,7 +70,7 @@ export class SparseReader {
   #take: Take = () => new Changes().finish();
   #hasChanges = false;
 
-  constructor(record: Uint8Array, infos: readonly TensorInfo[], kind: ChangeKind = 'sparse') {
+  constructor(record: Bytes, infos: readonly TensorInfo[], kind: ChangeKind = 'sparse') {
     this.#kind = kind;
     this.#decoder = new RangeDecoder(record);
     this.tensors = codeTensors(this.#decoder, infos);
