@@ -1,5 +1,6 @@
 import { canonicalOrder, type Model, type Tensor } from '../model/index.js';
-import { type ExactOp, orderedBits, orderOf, wrapDifference } from '../payload/index.js';
+import type { ExactOp } from '../payload/index.js';
+import { differences } from './differences.js';
 
 /**
  * @param from a model
@@ -8,22 +9,12 @@ import { type ExactOp, orderedBits, orderOf, wrapDifference } from '../payload/i
  */
 export function exactOps(from: Model, to: Model): ExactOp[] {
   const targets = new Map(to.tensors.map((tensor) => [tensor.name, tensor]));
-  return canonicalOrder(from.tensors).flatMap((tensor) => {
+  return canonicalOrder(from.tensors).flatMap((tensor): ExactOp[] => {
     const target = targets.get(tensor.name) as Tensor;
-    return tensor.bytes === target.bytes ? [] : (exactOp(tensor, target) ?? []);
+    if (tensor.bytes === target.bytes) return [];
+    // Elements may start anywhere in their buffer.
+    const elements = { before: tensor.bytes.slice(), after: target.bytes.slice(), first: 0 };
+    const found = differences(tensor, elements);
+    return found.positions.length === 0 ? [] : [{ kind: 'exact', tensor: tensor.name, ...found }];
   });
-}
-
-function exactOp(from: Tensor, to: Tensor): ExactOp | undefined {
-  const [start, end] = [elementsOf(from), elementsOf(to)];
-  const changed: number[] = [];
-  for (let i = 0; i < start.words.length; i++) if (start.words[i] !== end.words[i]) changed.push(i);
-  if (changed.length === 0) return undefined;
-  const levels = Int32Array.from(changed, (i) => wrapDifference(from, orderOf(end, i) - orderOf(start, i)));
-  return { kind: 'exact', tensor: from.name, positions: Uint32Array.from(changed), levels };
-}
-
-/** Elements may start anywhere in their buffer. */
-function elementsOf(tensor: Tensor) {
-  return orderedBits(tensor, tensor.bytes.slice());
 }

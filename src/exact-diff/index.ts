@@ -1,2 +1,4 @@
 export { diffModels, type ExactDiff } from './diff-models.js';
+export { type DiffOptions, type DiffProgress, diffStores, type StoreDiff } from './diff-stores.js';
 export { exactOps } from './exact-ops.js';
+export { createMemorySpool, type Spool } from './spool.js';

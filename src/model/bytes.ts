@@ -5,7 +5,9 @@ export function hex(bytes: Uint8Array): string {
 
 /** @returns whether two byte arrays hold the same bytes */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** @returns the parts one after the other, as a new array */

@@ -14,13 +14,34 @@ const WINDOW_BYTES = 2 ** 20;
  */
 export async function xxh64(bytes: Bytes): Promise<Uint8Array> {
   const source = sourceOf(bytes);
-  const hasher = (await xxhash()).create64();
+  const checksum = await createChecksum();
   for (let at = 0; at < source.length; ) {
-    const piece = source.borrow(at).subarray(0, WINDOW_BYTES);
-    hasher.update(piece);
+    const piece = source.borrow(at);
+    checksum.update(piece);
     at += piece.length;
   }
-  const digest = new Uint8Array(8);
-  new DataView(digest.buffer).setBigUint64(0, hasher.digest());
-  return digest;
+  return checksum.digest();
+}
+
+/** XXH64 of bytes that come in pieces. */
+export interface Checksum {
+  update(piece: Uint8Array): void;
+  /** @returns what `xxh64` gives for all pieces */
+  digest(): Uint8Array;
+}
+
+/** @returns the checksum of no bytes so far */
+export async function createChecksum(): Promise<Checksum> {
+  const hasher = (await xxhash()).create64();
+  return {
+    update(piece) {
+      for (let at = 0; at < piece.length; at += WINDOW_BYTES)
+        hasher.update(piece.subarray(at, at + WINDOW_BYTES));
+    },
+    digest() {
+      const digest = new Uint8Array(8);
+      new DataView(digest.buffer).setBigUint64(0, hasher.digest());
+      return digest;
+    },
+  };
 }

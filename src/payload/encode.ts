@@ -1,4 +1,3 @@
-import { Packr } from 'msgpackr/pack';
 import {
   canonicalOrder,
   concatBytes,
@@ -9,15 +8,19 @@ import {
   openMemoryStore,
   type TensorInfo,
 } from '../model/index.js';
+import { sourceOf } from './byte-source.js';
 import { checkOp } from './check-op.js';
-import { xxh64 } from './checksum.js';
 import { decodePayload } from './decode.js';
 import { type Diff, type Meta, type Op, type PayloadHeader, tensorsOf } from './diff.js';
 import { encodeRecords } from './encode-records.js';
-import { checkMeta, headerValue, layoutOf, MAGIC } from './header.js';
+import { framePayload } from './frame.js';
+import { checkMeta, layoutOf } from './header.js';
 import { patchModel } from './patch-model.js';
 
+export { type ChangeFacts, chooseHead, type Sample } from './choose-head.js';
 export { encodeRecords } from './encode-records.js';
+export { type FramedPayload, framePayload } from './frame.js';
+export { SparseWriter, type SparseWriterOptions } from './sparse-writer.js';
 
 /** What an encoder needs to know beside the ops. */
 export interface PayloadFacts extends Pick<PayloadHeader, 'base' | 'next' | 'meta'> {
@@ -39,10 +42,10 @@ export async function encodePayload(facts: PayloadFacts, diff: Diff): Promise<Ui
   checkInput(facts.meta, diff, infos);
   const records = encodeRecords(diff.ops, infos);
   const header = { base: facts.base, next: facts.next, meta: facts.meta, layout: await layoutOf(infos) };
-  const kinds = records.map(({ kind }) => kind);
-  const values = [MAGIC, headerValue(header, kinds), ...records.map(({ bytes }) => bytes)].map(packValue);
-  const body = concatBytes(values);
-  return concatBytes([body, packValue(await xxh64(body))]);
+  const written = records.map(({ kind, bytes }) => ({ kind, bytes: sourceOf(bytes) }));
+  const pieces: Uint8Array[] = [];
+  for await (const piece of framePayload(header, written).pieces) pieces.push(piece);
+  return concatBytes(pieces);
 }
 
 /** A diff packed for a base, with the model that it gives. */
@@ -86,10 +89,8 @@ export function payloadBytes(tensors: readonly TensorInfo[], ops: readonly Op[],
   const records = encodeRecords(ops, tensors);
   const blank = new Uint8Array(FINGERPRINT_BYTES);
   const header = { base: blank, next: blank, layout: 0xffffffff, meta };
-  const kinds = records.map(({ kind }) => kind);
-  const sizes = records.map(({ bytes }) => binHeadBytes(bytes.length) + bytes.length);
-  const around = packValue(MAGIC).length + packValue(headerValue(header, kinds)).length + 2 + 8;
-  return sizes.reduce((sum, size) => sum + size, around);
+  const written = records.map(({ kind, bytes }) => ({ kind, bytes: sourceOf(bytes) }));
+  return framePayload(header, written).payloadBytes;
 }
 
 /** What a reader would refuse is the caller's mistake here. */
@@ -113,16 +114,4 @@ function checkInput(meta: Meta, diff: Diff, tensors: readonly TensorInfo[]): voi
 
 function unknownTensor(name: string): never {
   throw new RangeError(`Cannot pack diff: the model has no tensor "${name}"`);
-}
-
-function binHeadBytes(length: number): number {
-  if (length < 2 ** 8) return 2;
-  return length < 2 ** 16 ? 3 : 5;
-}
-
-/** Packs strings, whole numbers, lists, plain maps and `Uint8Array`s, each in its shortest form. */
-function packValue(value: unknown): Uint8Array {
-  const packed = new Packr({ useRecords: false, variableMapSize: true }).pack(value);
-  // The packer hands out a view of a buffer that its next call overwrites.
-  return new Uint8Array(packed);
 }

@@ -1,3 +1,5 @@
+export type { ByteSource, Bytes } from './byte-source.js';
+export { sourceOf } from './byte-source.js';
 export { checkLayout, DiffReader, decodePayload, type OpenPayload, openPayload, readDiff } from './decode.js';
 export {
   type Buckets,

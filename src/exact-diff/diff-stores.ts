@@ -1,0 +1,91 @@
+import { byteLength, canonicalOrder, hex, totalBytes, type WeightStore } from '../model/index.js';
+import { framePayload } from '../payload/encode.js';
+import { layoutOf, type Meta, type OpenPayload } from '../payload/index.js';
+import type { StorePair } from './borrow-pairs.js';
+import { checkChanges } from './check-changes.js';
+import { checkSameTensors } from './check-tensors.js';
+import { compareStores, type WorkOptions } from './compare-stores.js';
+import { encodeChanges } from './encode-changes.js';
+import { createMemorySpool, type Spool } from './spool.js';
+
+/** How far a diff has come: `compare` reads both models, `encode` and `check` the tensors that differ. */
+export interface DiffProgress {
+  readonly phase: 'compare' | 'encode' | 'check';
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+}
+
+/** What `diffStores` takes beside the models. */
+export interface DiffOptions {
+  /** Metadata of the payload; none unless given. */
+  readonly meta?: Meta | undefined;
+  /** Where the payload waits until its length is known; in memory unless given. */
+  readonly spool?: Spool | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: DiffProgress) => void) | undefined;
+}
+
+/** A lossless diff of two models, and its payload in pieces. */
+export interface StoreDiff {
+  /** Pieces of the payload file, in order; the spool must last until the last one. */
+  readonly pieces: AsyncIterable<Uint8Array>;
+  /** Bytes of the payload file. */
+  readonly payloadBytes: number;
+  /** Fingerprints in hexadecimal digits. */
+  readonly base: string;
+  readonly next: string;
+  readonly changedTensors: number;
+  /** Elements whose bits differ. */
+  readonly changedWeights: number;
+}
+
+/**
+ * Packs the difference of two models, wherever they were trained: a payload that makes the second of the first, bit for bit,
+ * NaN payloads and signs of zeros included. Elements are subtracted in the order of their values, so that what training
+ * moved a little takes few bits. Both models are read a chunk at a time, however large they are, and the payload is
+ * tried on the base.
+ *
+ * @param base the model on the devices
+ * @param next the model that they should have: tensors of the same names, dtypes and shapes, in any order
+ * @throws NeuralDiffError `wrong-layout` where the tensors disagree, `limit-exceeded` for more than payloads may have; whatever the stores throw; the signal's reason
+ *
+ * @example
+ * const { pieces, payloadBytes } = await diffStores(await openModel('v1'), await openModel('v2'));
+ */
+export async function diffStores(
+  base: WeightStore,
+  next: WeightStore,
+  options: DiffOptions = {},
+): Promise<StoreDiff> {
+  checkSameTensors(base.tensors, next.tensors);
+  const stores: StorePair = { base, next };
+  const { spool = createMemorySpool(), meta = {} } = options;
+  const found = await compareStores(stores, follow('compare', totalBytes(base.tensors), options));
+  const { changed } = found;
+  const bytes = changed.reduce((sum, { info }) => sum + byteLength(info), 0);
+  const infos = canonicalOrder(base.tensors);
+  const header = { base: found.base, next: found.next, layout: await layoutOf(infos), meta };
+  const records: OpenPayload['records'][number][] = [];
+  if (changed.length > 0) {
+    await encodeChanges(stores, { changed, spool }, follow('encode', bytes, options));
+    records.push({ kind: 'exact', bytes: spool.read() });
+    await checkChanges(stores, { changed, payload: { header, records } }, follow('check', bytes, options));
+  }
+  return {
+    ...framePayload(header, records),
+    ...{ base: hex(found.base), next: hex(found.next) },
+    changedTensors: changed.length,
+    changedWeights: changed.reduce((sum, { count }) => sum + count, 0),
+  };
+}
+
+function follow(phase: DiffProgress['phase'], bytesTotal: number, options: DiffOptions): WorkOptions {
+  let bytesDone = 0;
+  return {
+    signal: options.signal,
+    onBytes(bytes) {
+      bytesDone += bytes;
+      options.onProgress?.({ phase, bytesDone, bytesTotal });
+    },
+  };
+}
