@@ -22,6 +22,7 @@ export {
 export { encodePayload } from './payload/encode.js';
 export {
   type Buckets,
+  type ByteSource,
   type DenseOp,
   type Diff,
   decodePayload,

@@ -1,9 +1,12 @@
 import { applyPayload, planApply } from '../../src/apply/index.js';
 import { createPatcher } from '../../src/fast-apply/index.js';
-import { checkOutput, readPayload, wholeModel, writeCopy } from '../../src/node/index.js';
+import type { ByteSource } from '../../src/index.js';
+import { checkOutput, wholeModel, writeCopy } from '../../src/node/index.js';
+import { ByteProgress } from '../byte-progress.js';
 import { UsageError } from '../exit-codes.js';
 import { type CommonFlags, type Io, printResult, remark } from '../io.js';
 import { withModel } from '../with-model.js';
+import { withPayload } from '../with-payload.js';
 import { describePlan } from './verify.js';
 
 /** Flags of `neural-diff apply`: either `out` or `inPlace`. */
@@ -18,22 +21,38 @@ export interface ApplyFlags extends CommonFlags {
 
 /** Patches a copy of a model, or the model itself. */
 export async function runApply(flags: ApplyFlags, io: Io): Promise<void> {
-  const { out, force, inPlace } = flags;
-  if (inPlace === (out !== undefined)) throw new UsageError('Expected either --out or --in-place');
+  if (flags.inPlace === (flags.out !== undefined))
+    throw new UsageError('Expected either --out or --in-place');
+  const progress = new ByteProgress(io, flags);
+  try {
+    await withPayload(flags.payload, (payload) => patch({ payload, progress }, flags, io));
+  } finally {
+    progress.finish();
+  }
+}
+
+async function patch(
+  { payload, progress }: { payload: ByteSource; progress: ByteProgress },
+  flags: ApplyFlags,
+  io: Io,
+): Promise<void> {
+  const { out, force } = flags;
   const base = await wholeModel(flags.base);
-  const payload = await readPayload(flags.payload);
   if (out !== undefined) await checkOutput(out, { force });
-  const options = { signal: io.signal, patcher: createPatcher() };
+  const options = { signal: io.signal, patcher: createPatcher(), onProgress: progress.report };
   const fit = await withModel({ path: flags.base }, (store) => planApply(store, payload, options));
   if (fit.problem) throw fit.problem;
   if (flags.dryRun) {
     printResult(io, flags, { json: { ...fit, dryRun: true }, lines: describePlan(fit) });
     return;
   }
-  const patch = (path: string) =>
+  const patchModel = (path: string) =>
     withModel({ path, writable: true }, (store) => applyPayload(store, payload, options));
   const { plan, ...result } =
-    out === undefined ? await patch(flags.base) : await writeCopy({ from: base, to: out, force }, patch);
+    out === undefined
+      ? await patchModel(flags.base)
+      : await writeCopy({ from: base, to: out, force }, patchModel);
+  progress.finish();
   const path = out ?? flags.base;
   const unchanged = out === undefined ? 'already current' : 'already current, copied';
   const word = result.status === 'current' ? unchanged : 'applied';

@@ -1,6 +1,13 @@
-import { diffModels } from '../../src/exact-diff/index.js';
-import { copyModel, NeuralDiffError, totalBytes } from '../../src/index.js';
-import { checkOutput, compressedBytes, writeOutput } from '../../src/node/index.js';
+import { diffStores } from '../../src/exact-diff/index.js';
+import { NeuralDiffError, totalBytes, type WeightStore } from '../../src/index.js';
+import {
+  checkOutput,
+  compressedSize,
+  createFileSpool,
+  type FileSpool,
+  writeOutput,
+} from '../../src/node/index.js';
+import { ByteProgress } from '../byte-progress.js';
 import { type CommonFlags, formatBytes, formatShare, type Io, printResult, remark } from '../io.js';
 import { readShare } from '../share.js';
 import { withModel } from '../with-model.js';
@@ -17,25 +24,47 @@ export interface DiffFlags extends CommonFlags {
 
 /** Packs what makes one model of another, bit for bit, and says whether that pays beside the compressed next model. */
 export async function runDiff(flags: DiffFlags, io: Io): Promise<void> {
-  const { out, force, dryRun } = flags;
+  const { out, force } = flags;
   const least = flags.minSaving === undefined ? undefined : readShare('--min-saving', flags.minSaving);
   await checkOutput(out, { force });
-  const base = await withModel({ path: flags.base }, copyModel);
-  const next = await withModel({ path: flags.next }, copyModel);
-  io.signal.throwIfAborted();
-  const { payload, ...found } = await diffModels(base, next);
-  io.signal.throwIfAborted();
-  const fullBytes = await compressedBytes(next.tensors.map(({ bytes }) => bytes));
-  io.signal.throwIfAborted();
-  const saving = 1 - payload.length / fullBytes;
-  if (least !== undefined && saving < least)
-    throw tooSmall({ payloadBytes: payload.length, fullBytes, saving, least });
-  if (!dryRun) await writeOutput(out, payload, { force });
+  const spool = createFileSpool(out);
+  const progress = new ByteProgress(io, flags);
+  try {
+    await withModel({ path: flags.base }, (base) =>
+      withModel({ path: flags.next }, (next) => diff({ base, next, spool, progress, least }, flags, io)),
+    );
+  } finally {
+    progress.finish();
+    spool.close();
+  }
+}
+
+/** What a diff is made of, and the share that it must save. */
+interface Job {
+  readonly base: WeightStore;
+  readonly next: WeightStore;
+  readonly spool: FileSpool;
+  readonly progress: ByteProgress;
+  readonly least: number | undefined;
+}
+
+async function diff(job: Job, flags: DiffFlags, io: Io): Promise<void> {
+  const { base, next, spool, progress, least } = job;
+  const { out, force, dryRun } = flags;
+  const { signal } = io;
+  const options = { signal, spool, onProgress: progress.report };
+  const { pieces, payloadBytes, ...found } = await diffStores(base, next, options);
+  const full = await compressedSize(next, signal);
+  const saving = 1 - payloadBytes / full.bytes;
+  const facts = { payloadBytes, fullBytes: full.bytes, saving };
+  if (least !== undefined && saving < least) throw tooSmall({ ...facts, least });
+  if (!dryRun) await writeOutput(out, pieces, { force });
+  progress.finish();
   const modelBytes = totalBytes(base.tensors);
-  const json = { out, payloadBytes: payload.length, modelBytes, fullBytes, saving, ...found };
+  const json = { out, ...facts, fullBytesEstimated: full.isEstimate, modelBytes, ...found };
   const lines = [
-    `diff       ${payload.length} bytes, ${formatShare(payload.length / modelBytes)} of the model`,
-    `full model ${modelBytes} bytes, ${fullBytes} compressed`,
+    `diff       ${payloadBytes} bytes, ${formatShare(payloadBytes / modelBytes)} of the model`,
+    `full model ${modelBytes} bytes, ${full.isEstimate ? 'about ' : ''}${full.bytes} compressed`,
     `changed    ${found.changedWeights} weights in ${found.changedTensors} of ${base.tensors.length} tensors`,
     `base       ${found.base}`,
     `next       ${found.next}`,
@@ -44,7 +73,7 @@ export async function runDiff(flags: DiffFlags, io: Io): Promise<void> {
       : 'ship the full model: the diff is no smaller',
   ];
   printResult(io, flags, { json: { ...json, ...(dryRun && { dryRun }) }, lines });
-  remark(io, flags, `${dryRun ? 'would write' : 'wrote'} ${out}: ${formatBytes(payload.length)}`);
+  remark(io, flags, `${dryRun ? 'would write' : 'wrote'} ${out}: ${formatBytes(payloadBytes)}`);
 }
 
 function tooSmall(facts: {

@@ -1,4 +1,5 @@
-import { fingerprint, hex } from '../../src/index.js';
+import { fingerprint, hex, totalBytes } from '../../src/index.js';
+import { ByteProgress } from '../byte-progress.js';
 import { type CommonFlags, type Io, printResult } from '../io.js';
 import { withModel } from '../with-model.js';
 
@@ -9,8 +10,12 @@ export interface FingerprintFlags extends CommonFlags {
 
 /** Prints a model's identity. */
 export async function runFingerprint(flags: FingerprintFlags, io: Io): Promise<void> {
+  const progress = new ByteProgress(io, flags);
   const json = await withModel({ path: flags.model }, async (store) => {
-    return { fingerprint: hex(await fingerprint(store, { signal: io.signal })), tensors: store.tensors };
-  });
+    const bytesTotal = totalBytes(store.tensors);
+    const onProgress = (bytesDone: number) => progress.report({ phase: 'read', bytesDone, bytesTotal });
+    const found = await fingerprint(store, { signal: io.signal, onProgress });
+    return { fingerprint: hex(found), tensors: store.tensors };
+  }).finally(() => progress.finish());
   printResult(io, flags, { json, lines: [json.fingerprint] });
 }

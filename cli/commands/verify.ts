@@ -1,8 +1,9 @@
 import { type ApplyPlan, planApply } from '../../src/apply/index.js';
 import { createPatcher } from '../../src/fast-apply/index.js';
-import { readPayload } from '../../src/node/index.js';
+import { ByteProgress } from '../byte-progress.js';
 import { type CommonFlags, formatBytes, type Io, printResult } from '../io.js';
 import { withModel } from '../with-model.js';
+import { withPayload } from '../with-payload.js';
 
 /** Flags of `neural-diff verify`. */
 export interface VerifyFlags extends CommonFlags {
@@ -12,10 +13,11 @@ export interface VerifyFlags extends CommonFlags {
 
 /** Says whether a payload fits a model, or is what the model has already; writes nothing. */
 export async function runVerify(flags: VerifyFlags, io: Io): Promise<void> {
-  const payload = await readPayload(flags.payload);
-  const plan = await withModel({ path: flags.model }, (store) =>
-    planApply(store, payload, { signal: io.signal, patcher: createPatcher() }),
-  );
+  const progress = new ByteProgress(io, flags);
+  const options = { signal: io.signal, patcher: createPatcher(), onProgress: progress.report };
+  const plan = await withPayload(flags.payload, (payload) =>
+    withModel({ path: flags.model }, (store) => planApply(store, payload, options)),
+  ).finally(() => progress.finish());
   if (plan.problem) throw plan.problem;
   printResult(io, flags, { json: plan, lines: describePlan(plan) });
 }

@@ -1,5 +1,5 @@
 import { fingerprint, hex, NeuralDiffError, totalBytes, type WeightStore } from '../model/index.js';
-import { type OpenPayload, openPayload, type Patcher } from '../payload/index.js';
+import { type Bytes, type OpenPayload, openPayload, type Patcher } from '../payload/index.js';
 import { borrowChunks, changedRuns } from './chunks.js';
 import { type ApplyOptions, type ApplyPlan, planOpen } from './plan.js';
 
@@ -29,7 +29,7 @@ export interface ApplyResult {
  */
 export async function applyPayload(
   store: WeightStore,
-  payload: Uint8Array,
+  payload: Bytes,
   options: ApplyOptions = {},
 ): Promise<ApplyResult> {
   const opened = await openPayload(payload);

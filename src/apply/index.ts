@@ -8,6 +8,6 @@ export {
   openMemoryStore,
   type WeightStore,
 } from '../model/index.js';
-export type { Patcher } from '../payload/index.js';
+export type { ByteSource, Bytes, Patcher } from '../payload/index.js';
 export { type ApplyResult, applyPayload } from './apply-payload.js';
 export { type ApplyOptions, type ApplyPlan, type ApplyProgress, planApply, type TensorPlan } from './plan.js';

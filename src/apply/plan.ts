@@ -12,6 +12,7 @@ import {
   type WeightStore,
 } from '../model/index.js';
 import {
+  type Bytes,
   checkLayout,
   type Meta,
   type Op,
@@ -79,7 +80,7 @@ export interface ApplyPlan {
  */
 export async function planApply(
   store: WeightStore,
-  payload: Uint8Array,
+  payload: Bytes,
   options: ApplyOptions = {},
 ): Promise<ApplyPlan> {
   return planOpen(store, await openPayload(payload), { ...options, payloadBytes: payload.length });

@@ -1,4 +1,4 @@
-import type { TensorInfo } from '../model/index.js';
+import { DTYPES, type TensorInfo } from '../model/index.js';
 import { type ExactOp, orderedBits, orderOf, wrapDifference } from '../payload/index.js';
 
 /** Positions that differ, and by how much in the order of values. */
@@ -12,18 +12,29 @@ export interface Elements {
   readonly first: number;
 }
 
-/** @returns what an exact op needs to make the second elements of the first */
-export function differences(info: TensorInfo, { before, after, first }: Elements): Differences {
+/**
+ * @param room takes what is found; has room for all elements
+ * @returns what an exact op needs to make the second elements of the first: views of `room`
+ */
+export function differences(
+  info: TensorInfo,
+  { before, after, first }: Elements,
+  room: Differences = roomFor(before.length / DTYPES[info.dtype].bytes),
+): Differences {
   const [start, end] = [orderedBits(info, before), orderedBits(info, after)];
-  const count = countChanged(start.words, end.words);
-  const positions = new Uint32Array(count);
-  const levels = new Int32Array(count);
-  for (let i = 0, at = 0; at < count; i++) {
+  const { positions, levels } = room;
+  let count = 0;
+  for (let i = 0; i < start.words.length; i++) {
     if (start.words[i] === end.words[i]) continue;
-    positions[at] = first + i;
-    levels[at++] = wrapDifference(info, orderOf(end, i) - orderOf(start, i));
+    positions[count] = first + i;
+    levels[count++] = wrapDifference(info, orderOf(end, i) - orderOf(start, i));
   }
-  return { positions, levels };
+  return { positions: positions.subarray(0, count), levels: levels.subarray(0, count) };
+}
+
+/** @returns room for the differences of some elements */
+export function roomFor(elements: number): Differences {
+  return { positions: new Uint32Array(elements), levels: new Int32Array(elements) };
 }
 
 /** Elements as numbers, one each. */

@@ -1,8 +1,8 @@
-import { canonicalOrder, DTYPES } from '../model/index.js';
+import { CHUNK_BYTES, canonicalOrder, DTYPES } from '../model/index.js';
 import { chooseHead, SparseWriter } from '../payload/encode.js';
 import { PairReader, type StorePair } from './borrow-pairs.js';
 import type { Comparison, WorkOptions } from './compare-stores.js';
-import { differences } from './differences.js';
+import { differences, roomFor } from './differences.js';
 import { takeSamples } from './sample.js';
 import type { Spool } from './spool.js';
 
@@ -18,13 +18,14 @@ export async function encodeChanges(
     tensors: new Set(changed.map(({ info }) => info.name)),
     sink: (bytes) => spool.write(bytes),
   });
+  const room = roomFor(CHUNK_BYTES);
   for (const { info, count } of changed) {
     const size = DTYPES[info.dtype].bytes;
     const samples = await takeSamples(reader, info);
     writer.open(info, chooseHead(info, { kind: 'exact', scale: 1, count, samples }));
     for await (const { byteOffset, before, after } of reader.walk(info, options.signal)) {
       const first = byteOffset / size;
-      writer.write(differences(info, { before, after, first }), first + before.length / size);
+      writer.write(differences(info, { before, after, first }, room), first + before.length / size);
       options.onBytes(before.length);
     }
   }

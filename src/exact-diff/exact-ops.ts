@@ -14,7 +14,8 @@ export function exactOps(from: Model, to: Model): ExactOp[] {
     if (tensor.bytes === target.bytes) return [];
     // Elements may start anywhere in their buffer.
     const elements = { before: tensor.bytes.slice(), after: target.bytes.slice(), first: 0 };
-    const found = differences(tensor, elements);
+    const { positions, levels } = differences(tensor, elements);
+    const found = { positions: positions.slice(), levels: levels.slice() };
     return found.positions.length === 0 ? [] : [{ kind: 'exact', tensor: tensor.name, ...found }];
   });
 }

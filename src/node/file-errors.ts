@@ -20,10 +20,22 @@ export async function withFileErrors<T>(doing: string, operation: () => Promise<
   try {
     return await operation();
   } catch (cause) {
-    const system = (cause as NodeJS.ErrnoException | undefined)?.code;
-    if (typeof system !== 'string' || cause instanceof NeuralDiffError) throw cause;
-    throw new NeuralDiffError(CODES[system] ?? 'file-unreadable', `${doing}: ${(cause as Error).message}`, {
-      cause,
-    });
+    throw asFileError(doing, cause);
   }
+}
+
+/** `withFileErrors` for operations that end at once. */
+export function withFileErrorsSync<T>(doing: string, operation: () => T): T {
+  try {
+    return operation();
+  } catch (cause) {
+    throw asFileError(doing, cause);
+  }
+}
+
+function asFileError(doing: string, cause: unknown): unknown {
+  const system = (cause as NodeJS.ErrnoException | undefined)?.code;
+  if (typeof system !== 'string' || cause instanceof NeuralDiffError) return cause;
+  const message = `${doing}: ${(cause as Error).message}`;
+  return new NeuralDiffError(CODES[system] ?? 'file-unreadable', message, { cause });
 }

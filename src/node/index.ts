@@ -1,7 +1,9 @@
-export { compressedBytes } from './compressed.js';
+export { type CompressedSize, compressedSize } from './compressed.js';
+export type { FileSource } from './file-source.js';
+export { createFileSpool, type FileSpool } from './file-spool.js';
 export { type FolderOptions, openFolder } from './folder.js';
 export { listFiles } from './list-files.js';
 export { modelFolder, openModel, wholeModel } from './open-model.js';
 export { checkOutput, type OutputOptions, writeCopy, writeOutput } from './output.js';
 export { listFolder, removeFrom, writeInto } from './output-folder.js';
-export { readPayload } from './read-payload.js';
+export { openPayloadFile, readPayload } from './read-payload.js';

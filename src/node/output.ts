@@ -35,7 +35,7 @@ async function exists(path: string): Promise<boolean> {
  */
 export async function writeOutput(
   path: string,
-  bytes: Uint8Array,
+  content: Uint8Array | AsyncIterable<Uint8Array>,
   options: OutputOptions = {},
 ): Promise<void> {
   await checkOutput(path, options);
@@ -44,7 +44,8 @@ export async function writeOutput(
     try {
       const file = await open(staged, 'wx');
       try {
-        await file.writeFile(bytes);
+        for await (const piece of content instanceof Uint8Array ? [content] : content)
+          await file.writeFile(piece);
         await file.sync();
       } finally {
         await file.close();

@@ -47,7 +47,8 @@ function viewsOf(info: TensorInfo): number[] {
 }
 
 function costOf(samples: readonly Sample[], kind: ChangeKind, head: SparseHead): number {
-  const encoder = new RangeEncoder();
+  // What a trial writes is not kept.
+  const encoder = new RangeEncoder(() => {});
   const coding = new SparseCoding(encoder, kind);
   for (const { info, values } of samples) {
     coding.levels.range = levelRange(kind, info);

@@ -104,7 +104,7 @@ export class RangeEncoder implements BitCoder {
   }
 
   #push(byte: number): void {
-    if (this.#sink && this.#length === SINK_BYTES) this.#sinkBytes(this.#sink);
+    if (this.#sink && this.#length > 0 && this.#length % SINK_BYTES === 0) this.#sinkBytes(this.#sink);
     if (this.#length === this.#bytes.length) {
       const longer = new Uint8Array(2 * this.#length);
       longer.set(this.#bytes);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { RecordForge } from '../../scripts/forge-record.js';
 import type { TensorInfo } from '../../src/model/index.js';
-import { DiffReader, MAX_BUCKETS, type OpenPayload } from '../../src/payload/index.js';
+import { DiffReader, MAX_BUCKETS, type OpenPayload, sourceOf } from '../../src/payload/index.js';
 import { SLAB_ELEMENTS } from '../../src/payload/views.js';
 import { codeOf } from '../support.js';
 
@@ -10,7 +10,10 @@ const tensor = (...shape: number[]): TensorInfo => ({ name: 'w', dtype: 'float32
 /** A payload of one record, as if it had been opened. */
 function opened(kind: 'sparse' | 'hash' | 'dense', bytes: Uint8Array): OpenPayload {
   const blank = new Uint8Array(16);
-  return { header: { base: blank, next: blank, layout: 0, meta: {} }, records: [{ kind, bytes }] };
+  return {
+    header: { base: blank, next: blank, layout: 0, meta: {} },
+    records: [{ kind, bytes: sourceOf(bytes) }],
+  };
 }
 
 /** @returns bytes that the call takes beside those there were */

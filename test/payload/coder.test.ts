@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { concatBytes } from '../../src/model/index.js';
 import { codeWide } from '../../src/payload/bit-coder.js';
 import { Contexts, FAST, SLOW } from '../../src/payload/contexts.js';
 import { MagnitudeCoding } from '../../src/payload/magnitude-coding.js';
 import { NumberCoding } from '../../src/payload/number-coding.js';
 import { RangeDecoder } from '../../src/payload/range-decoder.js';
 import { RangeEncoder } from '../../src/payload/range-encoder.js';
-import { codeOf, offsetView } from '../support.js';
+import { codeOf, createRandom, offsetView } from '../support.js';
 
 /** A decision with a context, or raw bits. */
 type Step =
@@ -158,6 +159,22 @@ test('RangeEncoder.cost grows with every step and ends within a byte of the byte
     }),
     { numRuns: 50 },
   );
+});
+
+test('RangeEncoder gives a sink, as it goes, what it gives at the end without one, zeros among it', () => {
+  const random = createRandom(3);
+  // Raw zeros by the thousands: those at the end must not reach the sink.
+  const steps = Array.from({ length: 60_000 }, (_, i): Step => {
+    return { width: 16, value: i % 20_000 < 12_000 || i > 59_000 ? 0 : random() & 0xffff };
+  });
+  const pieces: Uint8Array[] = [];
+  const [plain, sinking] = [new RangeEncoder(), new RangeEncoder((bytes) => pieces.push(bytes.slice()))];
+  for (const step of steps)
+    for (const encoder of [plain, sinking]) if ('width' in step) encoder.raw(step.width, step.value);
+  expect(sinking.cost).toBe(plain.cost);
+  expect(pieces.length).toBeGreaterThan(0);
+  pieces.push(sinking.finish());
+  expect(concatBytes(pieces)).toEqual(plain.finish());
 });
 
 describe('RangeDecoder refuses', () => {

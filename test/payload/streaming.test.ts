@@ -2,9 +2,16 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { RecordForge } from '../../scripts/forge-record.js';
 import { canonicalOrder, elementCount } from '../../src/model/index.js';
-import { DiffReader, decodePayload, openPayload, patchRange } from '../../src/payload/index.js';
+import {
+  type ByteSource,
+  DiffReader,
+  decodePayload,
+  openPayload,
+  patchRange,
+  sourceOf,
+} from '../../src/payload/index.js';
 import { cloneModel, codeOf, pack, patchModel } from '../support.js';
-import { modelAndDiff } from './samples.js';
+import { modelAndDiff, SMALL_DIFFS, smallBase } from './samples.js';
 
 test('DiffReader gives in runs what decodePayload() gives at once, whatever the runs', async () => {
   const cuts = fc.array(fc.nat({ max: 216 }), { maxLength: 6 });
@@ -40,7 +47,37 @@ test('DiffReader finds what is left over when the last run of the last tensor is
   const sound = new RecordForge([info]).tensors('w').scale('w', 1).levels(1, 2, 3, 4, 5, 6).finish();
   const header = { base: new Uint8Array(16), next: new Uint8Array(16), layout: 0, meta: {} };
   const bytes = Uint8Array.of(...sound, 1, 2, 3, 4, 5);
-  const reader = new DiffReader({ header, records: [{ kind: 'dense', bytes }] }, [info]);
+  const reader = new DiffReader({ header, records: [{ kind: 'dense', bytes: sourceOf(bytes) }] }, [info]);
   expect(reader.read(info, { start: 0, end: 5 })).toMatchObject([{ levels: Int8Array.of(1, 2, 3, 4, 5) }]);
   expect(await codeOf(() => reader.read(info, { start: 5, end: 6 }))).toBe('corrupt-payload');
+});
+
+/** Bytes that come in windows of a size. */
+function windowed(bytes: Uint8Array, size: number): ByteSource {
+  return { length: bytes.length, borrow: (at) => bytes.slice(at, at + size) };
+}
+
+test('decodePayload() reads a payload in windows of any size as it reads it whole', async () => {
+  await fc.assert(
+    fc.asyncProperty(modelAndDiff, fc.integer({ min: 1, max: 40 }), async ({ base, diff }, size) => {
+      const { payload } = await pack(base, diff);
+      const whole = await decodePayload(payload, base.tensors);
+      expect(await decodePayload(windowed(payload, size), base.tensors)).toEqual(whole);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('decodePayload() refuses what it refuses whole when it reads in windows', async () => {
+  const { payload } = await pack(smallBase(), SMALL_DIFFS.sparse as { ops: [] });
+  const { tensors } = smallBase();
+  for (let end = 0; end < payload.length; end++) {
+    const cut = payload.subarray(0, end);
+    const code = await codeOf(() => decodePayload(cut, tensors));
+    expect(await codeOf(() => decodePayload(windowed(cut, 5), tensors))).toBe(code);
+    const changed = payload.slice();
+    changed[end]! ^= 0xff;
+    const other = await codeOf(() => decodePayload(changed, tensors));
+    expect(await codeOf(() => decodePayload(windowed(changed, 3), tensors))).toBe(other);
+  }
 });

@@ -1,0 +1,94 @@
+import { mkdtempSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { applyPayload } from '../../src/apply/index.js';
+import { type DiffOptions, type DiffProgress, diffStores } from '../../src/exact-diff/index.js';
+import {
+  concatBytes,
+  copyModel,
+  DTYPES,
+  type DType,
+  type Model,
+  openMemoryStore,
+  type Tensor,
+} from '../../src/model/index.js';
+import { createFileSpool } from '../../src/node/index.js';
+import { cloneModel, createRandom, expectSameModel, seededBytes } from '../support.js';
+
+const DTYPE_NAMES = Object.keys(DTYPES) as DType[];
+
+/** Some chunks of a tensor, the last one short; many rows, so that a sample is not all of it. */
+const SHAPE = [3, 700, 1_001];
+
+function large(dtype: DType, seed: number): Tensor {
+  const bytes = seededBytes(seed, SHAPE.reduce((a, b) => a * b) * DTYPES[dtype].bytes);
+  return { name: dtype, dtype, shape: SHAPE, bytes };
+}
+
+/** Changes elements in a way that leaves whole chunks alone. */
+function touch(tensor: Tensor, every: number): Tensor {
+  const bytes = tensor.bytes.slice();
+  const random = createRandom(every);
+  for (let at = 0; at < bytes.length / 2; at += 1 + (random() % every)) bytes[at]! ^= 1;
+  bytes[bytes.length - 1]! ^= 0x80;
+  return { ...tensor, bytes };
+}
+
+async function diffOf(base: Model, next: Model, options: DiffOptions = {}) {
+  const { pieces, ...found } = await diffStores(openMemoryStore(base), openMemoryStore(next), options);
+  const parts: Uint8Array[] = [];
+  for await (const piece of pieces) parts.push(piece.slice());
+  return { payload: concatBytes(parts), ...found };
+}
+
+describe.each(DTYPE_NAMES)('diffStores() of %s in several chunks', (dtype) => {
+  test.each([2, 5_000])('gives the next model, with a change in %i bytes or fewer', async (every) => {
+    const base = { tensors: [large(dtype, 1)] };
+    const next = { tensors: base.tensors.map((tensor) => touch(tensor, every)) };
+    const { payload, payloadBytes, next: promised } = await diffOf(base, next);
+    expect(payload.length).toBe(payloadBytes);
+    const store = openMemoryStore(cloneModel(base));
+    const { status, fingerprint } = await applyPayload(store, payload);
+    expect([status, fingerprint]).toEqual(['applied', promised]);
+    expectSameModel(await copyModel(store), next);
+  });
+});
+
+const some = (): { base: Model; next: Model } => {
+  const base = { tensors: [large('float32', 2), { ...large('bfloat16', 3), name: 'b' }] };
+  return { base, next: { tensors: base.tensors.map((tensor) => touch(tensor, 3)) } };
+};
+
+test('diffStores() gives the same bytes by way of a file, of which nothing is left', async () => {
+  const { base, next } = some();
+  const folder = mkdtempSync(join(tmpdir(), 'neural-diff-spool-'));
+  const spool = createFileSpool(join(folder, 'update.ndiff'));
+  const { payload } = await diffOf(base, next, { spool });
+  spool.close();
+  expect(payload).toEqual((await diffOf(base, next)).payload);
+  expect(payload.length).toBeGreaterThan(2 ** 18);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test('diffStores() reports all bytes of each phase', async () => {
+  const { base, next } = some();
+  const reports: DiffProgress[] = [];
+  await diffOf(base, next, { onProgress: (report) => reports.push(report) });
+  for (const phase of ['compare', 'encode', 'check'] as const) {
+    const own = reports.filter((report) => report.phase === phase);
+    const done = own.map(({ bytesDone }) => bytesDone);
+    expect(done).toEqual([...done].sort((a, b) => a - b));
+    expect(own.at(-1)?.bytesDone).toBe(base.tensors.reduce((sum, { bytes }) => sum + bytes.length, 0));
+    expect(own.every(({ bytesTotal }) => bytesTotal === own.at(-1)?.bytesDone)).toBe(true);
+  }
+});
+
+test.each(['compare', 'encode', 'check'] as const)('diffStores() stops in phase %s', async (phase) => {
+  const { base, next } = some();
+  const stop = new AbortController();
+  const onProgress = (report: DiffProgress): void => {
+    if (report.phase === phase) stop.abort(new Error('enough'));
+  };
+  await expect(diffOf(base, next, { signal: stop.signal, onProgress })).rejects.toThrow('enough');
+});

@@ -1,0 +1,65 @@
+import { mkdtempSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { openMemoryStore } from '../../src/model/index.js';
+import { compressedSize, createFileSpool, openPayloadFile, writeOutput } from '../../src/node/index.js';
+import { joinBytes } from '../../src/payload/byte-source.js';
+import { codeOf, seededBytes } from '../support.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'neural-diff-payload-'));
+const at = (name: string): string => join(folder, name);
+
+test('openPayloadFile() gives a file of several windows', async () => {
+  const bytes = seededBytes(1, 700_001);
+  writeFileSync(at('a.ndiff'), bytes);
+  const file = await openPayloadFile(at('a.ndiff'));
+  expect(joinBytes(file)).toEqual(bytes);
+  expect(file.borrow(699_999)).toEqual(bytes.subarray(699_999));
+  file.close();
+});
+
+test('openPayloadFile() refuses what is not there, too large, or becomes shorter', async () => {
+  expect(await codeOf(() => openPayloadFile(at('none.ndiff')))).toBe('file-not-found');
+  writeFileSync(at('huge.ndiff'), '');
+  truncateSync(at('huge.ndiff'), 2 ** 30 + 1);
+  expect(await codeOf(() => openPayloadFile(at('huge.ndiff')))).toBe('limit-exceeded');
+  writeFileSync(at('b.ndiff'), 'abcdef');
+  const file = await openPayloadFile(at('b.ndiff'));
+  truncateSync(at('b.ndiff'), 2);
+  expect(await codeOf(() => file.borrow(3))).toBe('file-unreadable');
+  file.close();
+});
+
+test('createFileSpool() refuses a folder that is not there', async () => {
+  expect(await codeOf(() => createFileSpool(at('none/update.ndiff')))).toBe('file-not-found');
+});
+
+test('writeOutput() writes pieces, and nothing when they break off', async () => {
+  async function* pieces(isWhole: boolean): AsyncGenerator<Uint8Array> {
+    yield seededBytes(1, 10);
+    if (!isWhole) throw new Error('broken off');
+    yield seededBytes(2, 100_000);
+  }
+  await writeOutput(at('c.ndiff'), pieces(true));
+  const file = await openPayloadFile(at('c.ndiff'));
+  expect(joinBytes(file)).toEqual(Uint8Array.of(...seededBytes(1, 10), ...seededBytes(2, 100_000)));
+  file.close();
+  await expect(writeOutput(at('d.ndiff'), pieces(false))).rejects.toThrow('broken off');
+  expect(await codeOf(() => openPayloadFile(at('d.ndiff')))).toBe('file-not-found');
+});
+
+test('compressedSize() compresses a small model whole and estimates a large one', async () => {
+  const noise = (length: number) => seededBytes(4, length);
+  const modelOf = (bytes: Uint8Array) => ({
+    tensors: [{ name: 'a', dtype: 'uint8' as const, shape: [bytes.length], bytes }],
+  });
+  const small = await compressedSize(openMemoryStore(modelOf(noise(100_000))));
+  expect(small.isEstimate).toBe(false);
+  expect(small.bytes).toBeGreaterThan(100_000);
+  const large = new Uint8Array(2 ** 26);
+  for (let start = 0; start < large.length / 2; start += 2 ** 20) large.set(noise(2 ** 20), start);
+  const estimate = await compressedSize(openMemoryStore(modelOf(large)));
+  expect(estimate.isEstimate).toBe(true);
+  expect(estimate.bytes / large.length).toBeCloseTo(0.5, 2);
+});
