@@ -1,6 +1,14 @@
+import { extname, join } from 'node:path';
 import { applyPayload, planApply } from '../../src/apply/index.js';
 import { createPatcher } from '../../src/fast-apply/index.js';
-import { checkOutput, readPayload, wholeModel, writeCopy } from '../../src/node/index.js';
+import {
+  type CopyPaths,
+  checkOutput,
+  readPayload,
+  type WholeModel,
+  wholeModel,
+  writeCopy,
+} from '../../src/node/index.js';
 import { UsageError } from '../exit-codes.js';
 import { type CommonFlags, type Io, printResult, remark } from '../io.js';
 import { withModel } from '../with-model.js';
@@ -20,9 +28,8 @@ export interface ApplyFlags extends CommonFlags {
 export async function runApply(flags: ApplyFlags, io: Io): Promise<void> {
   const { out, force, inPlace } = flags;
   if (inPlace === (out !== undefined)) throw new UsageError('Expected either --out or --in-place');
-  const base = await wholeModel(flags.base);
   const payload = await readPayload(flags.payload);
-  if (out !== undefined) await checkOutput(out, { force });
+  const copy = out === undefined ? undefined : await planCopy(flags.base, out, force);
   const options = { signal: io.signal, patcher: createPatcher() };
   const fit = await withModel({ path: flags.base }, (store) => planApply(store, payload, options));
   if (fit.problem) throw fit.problem;
@@ -32,8 +39,9 @@ export async function runApply(flags: ApplyFlags, io: Io): Promise<void> {
   }
   const patch = (path: string) =>
     withModel({ path, writable: true }, (store) => applyPayload(store, payload, options));
-  const { plan, ...result } =
-    out === undefined ? await patch(flags.base) : await writeCopy({ from: base, to: out, force }, patch);
+  const { plan, ...result } = copy
+    ? await writeCopy(copy, (staged) => patch(join(staged, copy.main)))
+    : await patch(flags.base);
   const path = out ?? flags.base;
   const unchanged = out === undefined ? 'already current' : 'already current, copied';
   const word = result.status === 'current' ? unchanged : 'applied';
@@ -42,4 +50,14 @@ export async function runApply(flags: ApplyFlags, io: Io): Promise<void> {
     lines: [`${word}: ${result.fingerprint}`],
   });
   remark(io, flags, `wrote ${out ?? `${plan.bytesWritten} bytes of ${path}`}`);
+}
+
+/** Finds what belongs to a model, and checks that a copy of it may be made. */
+async function planCopy(path: string, to: string, force: boolean): Promise<WholeModel & CopyPaths> {
+  const model = await wholeModel(path);
+  await checkOutput(to, { force });
+  const { files, main } = model;
+  if (files && extname(to) !== '' && extname(to) === extname(main))
+    throw new UsageError(`Cannot write "${to}": the model lies in ${files.length} files; name a folder`);
+  return { ...model, to, force };
 }
