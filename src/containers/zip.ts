@@ -106,9 +106,10 @@ class Archive {
     return { count, length, start } as { count: number; start: number; length: number };
   }
 
-  #number(view: DataView, offset: number): number {
+  /** @param most what no honest number of the archive exceeds */
+  #number(view: DataView, offset: number, most = this.#size): number {
     const value = view.getBigUint64(offset, true);
-    if (value > BigInt(this.#size)) throw this.bad('a number is larger than the archive');
+    if (value > BigInt(most)) throw this.bad('a number is larger than the archive');
     return Number(value);
   }
 
@@ -164,7 +165,7 @@ class Archive {
     return numbers.map((number) => {
       if (number !== ELSEWHERE) return number;
       if (field + 8 > extra.byteLength) throw this.bad('a zip64 field is too short');
-      const value = this.#number(extra, field);
+      const value = this.#number(extra, field, MAX_EXPANSION * this.#size);
       field += 8;
       return value;
     });

@@ -180,6 +180,16 @@ test('openNpzStore() reads compressed entries that were written as a stream', as
   expect(Buffer.compare(tensors[0]!.bytes, bytesOf(ARRAYS[0]!))).toBe(0);
 });
 
+test('openNpzStore() reads compressed entries longer than their archive, whose length is in a zip64 field', async () => {
+  const zeros = npyFloats(new Float32Array(100_000));
+  const file = one({ bytes: zeros, isLong: true });
+  expect(file.length).toBeLessThan(2_000);
+  const { tensors } = await copyModel(await open(file));
+  expect(Buffer.compare(tensors[0]!.bytes, new Uint8Array(400_000))).toBe(0);
+  const length = 1_033 * file.length;
+  expect(await codeOf(() => open(one({ bytes: zeros, isLong: true, length })))).toBe('bad-model');
+});
+
 test('openNpzStore() passes on what its folder throws in the middle, and reads on after that', async () => {
   const files = filesOf(one());
   let isBroken = false;

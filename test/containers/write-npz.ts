@@ -16,6 +16,8 @@ export interface EntryDraft {
   readonly flags?: number;
   readonly length?: number;
   readonly crc?: number;
+  /** Whether the directory has the length in a zip64 field, as it has those from 4 GiB on. */
+  readonly isLong?: boolean;
 }
 
 /** @returns a zip archive */
@@ -26,11 +28,12 @@ export function writeZip(entries: readonly EntryDraft[]): Uint8Array {
     const { stored = method === 8 ? new Uint8Array(deflateRawSync(bytes)) : bytes } = rest;
     const { length = bytes.length, crc = crc32(bytes) } = rest;
     const text = encoder.encode(name);
-    const sizes = concat(u32(crc), u32(stored.length), u32(length), u16(text.length), u16(0));
-    const common = concat(u16(20), u16(flags), u16(method), u32(0), sizes);
+    const extra = rest.isLong ? concat(u16(1), u16(8), u32(length), u32(0)) : new Uint8Array(0);
+    const form = concat(u16(20), u16(flags), u16(method), u32(0), u32(crc), u32(stored.length));
+    const sizes = concat(u32(rest.isLong ? 2 ** 32 - 1 : length), u16(text.length), u16(extra.length));
     const where = concat(new Uint8Array(10), u32(body.length));
-    directory = concat(directory, u32(0x02014b50), u16(20), common, where, text);
-    body = concat(body, u32(0x04034b50), common, text, stored);
+    directory = concat(directory, u32(0x02014b50), u16(20), form, sizes, where, text, extra);
+    body = concat(body, u32(0x04034b50), form, u32(length), u16(text.length), u16(0), text, stored);
   }
   const count = u16(entries.length);
   const end = concat(u32(0x06054b50), u32(0), count, count, u32(directory.length), u32(body.length), u16(0));
