@@ -33,6 +33,12 @@ export function seededBytes(seed: number, length: number): Uint8Array {
   return Uint8Array.from({ length }, () => random() & 0xff);
 }
 
+/** @returns numbers between -1 and 1 from a seed */
+export function seededFloats(seed: number, length: number): Float32Array {
+  const random = createRandom(seed);
+  return Float32Array.from({ length }, () => random() / 2 ** 31 - 1);
+}
+
 /** @returns the same bytes in the middle of a larger buffer: a view with an offset */
 export function offsetView(bytes: Uint8Array, offset = 8): Uint8Array {
   const larger = new Uint8Array(bytes.length + offset + 5).fill(0xee);

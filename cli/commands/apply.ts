@@ -1,7 +1,8 @@
+import { extname, join } from 'node:path';
 import { applyPayload, planApply } from '../../src/apply/index.js';
 import { createPatcher } from '../../src/fast-apply/index.js';
 import type { ByteSource } from '../../src/index.js';
-import { checkOutput, wholeModel, writeCopy } from '../../src/node/index.js';
+import { type CopyPaths, checkOutput, type WholeModel, wholeModel, writeCopy } from '../../src/node/index.js';
 import { ByteProgress } from '../byte-progress.js';
 import { UsageError } from '../exit-codes.js';
 import { type CommonFlags, type Io, printResult, remark } from '../io.js';
@@ -37,8 +38,7 @@ async function patch(
   io: Io,
 ): Promise<void> {
   const { out, force } = flags;
-  const base = await wholeModel(flags.base);
-  if (out !== undefined) await checkOutput(out, { force });
+  const copy = out === undefined ? undefined : await planCopy(flags.base, out, force);
   const options = { signal: io.signal, patcher: createPatcher(), onProgress: progress.report };
   const fit = await withModel({ path: flags.base }, (store) => planApply(store, payload, options));
   if (fit.problem) throw fit.problem;
@@ -48,10 +48,9 @@ async function patch(
   }
   const patchModel = (path: string) =>
     withModel({ path, writable: true }, (store) => applyPayload(store, payload, options));
-  const { plan, ...result } =
-    out === undefined
-      ? await patchModel(flags.base)
-      : await writeCopy({ from: base, to: out, force }, patchModel);
+  const { plan, ...result } = copy
+    ? await writeCopy(copy, (staged) => patchModel(join(staged, copy.main)))
+    : await patchModel(flags.base);
   progress.finish();
   const path = out ?? flags.base;
   const unchanged = out === undefined ? 'already current' : 'already current, copied';
@@ -61,4 +60,14 @@ async function patch(
     lines: [`${word}: ${result.fingerprint}`],
   });
   remark(io, flags, `wrote ${out ?? `${plan.bytesWritten} bytes of ${path}`}`);
+}
+
+/** Finds what belongs to a model, and checks that a copy of it may be made. */
+async function planCopy(path: string, to: string, force: boolean): Promise<WholeModel & CopyPaths> {
+  const model = await wholeModel(path);
+  await checkOutput(to, { force });
+  const { files, main } = model;
+  if (files && extname(to) !== '' && extname(to) === extname(main))
+    throw new UsageError(`Cannot write "${to}": the model lies in ${files.length} files; name a folder`);
+  return { ...model, to, force };
 }

@@ -104,6 +104,21 @@ export async function placeTensor(place: Place, prefix: string): Promise<PlacedT
   return { ...info, extents: draft.extents };
 }
 
+/**
+ * Reads where a `TensorProto` says that another file holds its elements.
+ *
+ * @returns keys and values, `location` among them; none where its elements are its own
+ */
+export async function readExternal(
+  reader: WireReader,
+  { start, end }: Pick<WireField, 'start' | 'end'>,
+): Promise<ReadonlyMap<string, string>> {
+  const external = new Map<string, string>();
+  for await (const field of reader.fields(start, end))
+    if (field.field === EXTERNAL_DATA) await takeEntry(external, field, reader);
+  return external;
+}
+
 async function takeField(draft: Draft, field: WireField, place: Place): Promise<void> {
   const { reader, path } = place;
   const { field: number, start, end, wire } = field;

@@ -3,6 +3,7 @@ import { openGgufStore } from './gguf.js';
 import { isNpy, openNpyStore } from './npy.js';
 import { openNpzStore } from './npz.js';
 import { openOnnxStore } from './onnx.js';
+import { listOnnxFiles } from './onnx-files.js';
 import { openSafetensorsStore } from './safetensors.js';
 import { openSafetensorsIndex } from './safetensors-index.js';
 import { isTflite, openTfliteStore } from './tflite.js';
@@ -19,6 +20,8 @@ const ONNX_FIELDS = [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42];
 interface Kind {
   matches(head: Uint8Array, path: string): boolean;
   open(files: ModelFiles, path: string): Promise<WeightStore>;
+  /** Lists the files beside it that it names; none unless given. */
+  listExternal?(files: ModelFiles, path: string): Promise<string[]>;
 }
 
 const KINDS: readonly Kind[] = [
@@ -30,7 +33,11 @@ const KINDS: readonly Kind[] = [
   { matches: isTflite, open: openTfliteStore },
   { matches: isNpy, open: openNpyStore },
   { matches: (head) => startsWith(head, 'PK'), open: openNpzStore },
-  { matches: (head, path) => isOnnx(head) || path.endsWith('.onnx'), open: openOnnxStore },
+  {
+    matches: (head, path) => isOnnx(head) || path.endsWith('.onnx'),
+    open: openOnnxStore,
+    listExternal: listOnnxFiles,
+  },
 ];
 
 /**
@@ -42,10 +49,29 @@ const KINDS: readonly Kind[] = [
  * @throws NeuralDiffError `bad-model` for anything else; those of the container's reader
  */
 export async function openContainer(files: ModelFiles, path: string): Promise<WeightStore> {
+  return (await findKind(files, path)).open(files, path);
+}
+
+/**
+ * Lists the files beside a model file that hold a part of the model: external data of ONNX. A `model.json` and an index of
+ * safetensors have their whole folder to themselves; none are listed for them.
+ *
+ * @param files the folder that holds it
+ * @param path the file's name in it
+ * @returns paths in the folder, each once, of files that are there
+ * @throws NeuralDiffError as `openContainer`
+ */
+export async function listExternalFiles(files: ModelFiles, path: string): Promise<string[]> {
+  const found = (await (await findKind(files, path)).listExternal?.(files, path)) ?? [];
+  for (const each of found) await files.size(each);
+  return found.filter((each) => each !== path);
+}
+
+async function findKind(files: ModelFiles, path: string): Promise<Kind> {
   const head = new Uint8Array(Math.min(HEAD_BYTES, await files.size(path)));
   await files.readInto(path, 0, head);
   const kind = KINDS.find(({ matches }) => matches(head, path));
-  if (kind !== undefined) return kind.open(files, path);
+  if (kind !== undefined) return kind;
   throw new NeuralDiffError(
     'bad-model',
     `Cannot open model "${path}": expected safetensors, their index, ONNX, TFLite, GGUF, NumPy, or the model.json of a LayersModel`,

@@ -1,14 +1,16 @@
 import { type ModelFiles, NeuralDiffError } from '../model/index.js';
 import { decodeUtf8 } from './utf8.js';
 
-/** A file in an archive that is stored as it is. */
+/** A file in an archive, stored as it is or compressed. */
 export interface ZipEntry {
   readonly name: string;
-  /** Where its bytes lie in the archive. */
+  /** Where its bytes lie in the archive, as they are stored. */
   readonly start: number;
   readonly end: number;
   /** Where the two copies of its CRC-32 lie. */
   readonly checksums: readonly number[];
+  /** What is stored holds, where it is compressed: how many bytes, with what CRC-32. */
+  readonly deflated?: { readonly length: number; readonly crc: number };
 }
 
 const END_BYTES = 22;
@@ -20,15 +22,23 @@ const MAX_COMMENT_BYTES = 65_535;
 /** Bytes of a directory: some 65,536 entries with long names. */
 const MAX_DIRECTORY_BYTES = 2 ** 26;
 
+/** How entries are stored. */
+const STORED = 0;
+const DEFLATED = 8;
+
+/** Bytes that one compressed byte can hold at most: four times two bits, each pair a match of 258. */
+const MAX_EXPANSION = 1_032;
+
 /** What stands for a number that is in the zip64 field. */
 const ELSEWHERE = 0xffff_ffff;
 
 /**
- * Reads the directory of a zip archive without compression.
+ * Reads the directory of a zip archive.
  *
  * Source: PKWARE's APPNOTE 6.3.10.
  *
- * @throws NeuralDiffError `bad-model`; `unsupported-model` for compressed, encrypted or streamed entries
+ * @throws NeuralDiffError `bad-model`; `unsupported-model` for entries that are encrypted, streamed without compression, or compressed
+ *   with anything but deflate
  */
 export async function readZip(files: ModelFiles, path: string): Promise<ZipEntry[]> {
   const archive = new Archive(files, path, await files.size(path));
@@ -96,9 +106,10 @@ class Archive {
     return { count, length, start } as { count: number; start: number; length: number };
   }
 
-  #number(view: DataView, offset: number): number {
+  /** @param most what no honest number of the archive exceeds */
+  #number(view: DataView, offset: number, most = this.#size): number {
     const value = view.getBigUint64(offset, true);
-    if (value > BigInt(this.#size)) throw this.bad('a number is larger than the archive');
+    if (value > BigInt(most)) throw this.bad('a number is larger than the archive');
     return Number(value);
   }
 
@@ -111,26 +122,32 @@ class Archive {
     const next = at + CENTRAL_BYTES + nameBytes + extraBytes + view.getUint16(at + 32, true);
     if (next > view.byteLength) throw this.bad('an entry of its directory is broken');
     const name = this.#text(new Uint8Array(view.buffer, at + CENTRAL_BYTES, nameBytes));
-    this.#checkStored(name, view.getUint16(at + 8, true), view.getUint16(at + 10, true));
+    const method = view.getUint16(at + 10, true);
+    this.#checkForm(name, view.getUint16(at + 8, true), method);
     const extra = new DataView(view.buffer, at + CENTRAL_BYTES + nameBytes, extraBytes);
     const long = this.#longNumbers(
       extra,
       [at + 24, at + 20, at + 42].map((o) => view.getUint32(o, true)),
     );
     const [length, stored, header] = long as [number, number, number];
-    if (length !== stored) throw this.bad(`"${name}" has two lengths`);
+    if (method === STORED && length !== stored) throw this.bad(`"${name}" has two lengths`);
+    if (length > MAX_EXPANSION * stored) throw this.bad(`"${name}" cannot hold ${length} bytes in ${stored}`);
     const local = await this.view(header, LOCAL_BYTES);
     if (local.getUint32(0, true) !== 0x04034b50) throw this.bad(`"${name}" is not where its directory says`);
     const start = header + LOCAL_BYTES + local.getUint16(26, true) + local.getUint16(28, true);
-    if (start + length > this.#size) throw this.bad(`"${name}" lies beyond its end`);
-    return { entry: { name, start, end: start + length, checksums: [header + 14, base + at + 16] }, next };
+    const end = start + stored;
+    if (end > this.#size) throw this.bad(`"${name}" lies beyond its end`);
+    const entry = { name, start, end, checksums: [header + 14, base + at + 16] };
+    if (method === STORED) return { entry, next };
+    return { entry: { ...entry, deflated: { length, crc: view.getUint32(at + 16, true) } }, next };
   }
 
-  #checkStored(name: string, flags: number, method: number): void {
+  #checkForm(name: string, flags: number, method: number): void {
     const why = [
       [(flags & 1) !== 0, 'encrypted'],
-      [method !== 0, 'compressed; save it without (`numpy.savez`)'],
-      [(flags & 8) !== 0, 'written as a stream'],
+      [method !== STORED && method !== DEFLATED, `compressed with method ${method}`],
+      // What is not compressed may be written, and its checksum with it, which lies behind it then.
+      [(flags & 8) !== 0 && method === STORED, 'written as a stream'],
     ].find(([isSo]) => isSo);
     if (why === undefined) return;
     throw new NeuralDiffError(
@@ -148,7 +165,7 @@ class Archive {
     return numbers.map((number) => {
       if (number !== ELSEWHERE) return number;
       if (field + 8 > extra.byteLength) throw this.bad('a zip64 field is too short');
-      const value = this.#number(extra, field);
+      const value = this.#number(extra, field, MAX_EXPANSION * this.#size);
       field += 8;
       return value;
     });

@@ -15,6 +15,8 @@ export interface PlacedTensor extends TensorInfo {
   readonly extents: readonly Extent[];
   /** Its bytes, where the container has them in another form: they can be read only. */
   readonly fixed?: Uint8Array;
+  /** Whether what its extents give comes of other bytes, so that it cannot be written. */
+  readonly isReadOnly?: boolean;
 }
 
 /** The part of a tensor's range that one extent holds. */
@@ -36,7 +38,7 @@ export function openPlacedStore(files: ModelFiles, tensors: readonly PlacedTenso
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   return {
     tensors: tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
-    readOnly: new Set(tensors.filter(({ fixed }) => fixed).map(({ name }) => name)),
+    readOnly: new Set(tensors.filter(isReadOnly).map(({ name }) => name)),
     async readInto(name, byteOffset, target) {
       const { length } = target;
       const { extents, fixed } = checkRange(byName, { name, byteOffset, length });
@@ -47,15 +49,19 @@ export function openPlacedStore(files: ModelFiles, tensors: readonly PlacedTenso
         }
     },
     async write(name, byteOffset, bytes) {
-      const { extents, fixed } = checkRange(byName, { name, byteOffset, length: bytes.length });
-      if (fixed && bytes.length > 0) throw readOnly(name);
-      for (const piece of cutAtExtents(extents, byteOffset, bytes.length)) {
+      const tensor = checkRange(byName, { name, byteOffset, length: bytes.length });
+      if (isReadOnly(tensor) && bytes.length > 0) throw readOnly(name);
+      for (const piece of cutAtExtents(tensor.extents, byteOffset, bytes.length)) {
         await files.write(piece.path, piece.offset, bytes.subarray(piece.from, piece.to));
       }
     },
     flush: () => files.flush(),
     close: () => files.close(),
   };
+}
+
+function isReadOnly({ fixed, isReadOnly = false }: PlacedTensor): boolean {
+  return fixed !== undefined || isReadOnly;
 }
 
 function readOnly(name: string): NeuralDiffError {

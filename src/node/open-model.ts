@@ -1,15 +1,16 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { openContainer } from '../containers/index.js';
+import { listExternalFiles, openContainer } from '../containers/index.js';
 import { NeuralDiffError, type WeightStore } from '../model/index.js';
 import { withFileErrors } from './file-errors.js';
 import { type FolderOptions, openFolder } from './folder.js';
 
-/** Files by which a folder is known for a model, and which belong to other files beside them. */
-const MAIN_FILES = ['model.json', 'model.safetensors.index.json', 'model.safetensors'] as const;
+/** Files by which a folder is known for a model. */
+const MAIN_FILES = ['model.json', 'model.safetensors.index.json', 'model.safetensors', 'model.onnx'] as const;
 
 /**
- * Opens a model on disk: a TensorFlow.js LayersModel folder, a safetensors file, a folder of them with their index.
+ * Opens a model on disk: a file of any container, or a folder with a `model.json`, an index of safetensors, a
+ * `model.safetensors` or a `model.onnx`.
  *
  * @param path the folder, or a file in it
  * @param options `writable` to patch it in place
@@ -38,15 +39,33 @@ export async function modelFolder(path: string): Promise<string> {
   throw new NeuralDiffError('bad-model', `Cannot open model "${path}": expected a folder with a model.json`);
 }
 
+/** Everything that belongs to a model. */
+export interface WholeModel {
+  /** A folder, or a file that holds the model alone. */
+  readonly from: string;
+  /** Files of the folder that belong to the model, where others may lie beside them; the whole folder unless given. */
+  readonly files?: readonly string[];
+  /** The file in the folder by which the model is opened; empty for a file. */
+  readonly main: string;
+}
+
 /**
- * Finds everything that belongs to a model.
+ * Finds everything that belongs to a model: the folder of a `model.json` or of an index of safetensors, an ONNX file with its
+ * external data, or else the one file.
  *
- * @returns a folder, or a file that holds a model alone
- * @throws NeuralDiffError as `openModel`
+ * @throws NeuralDiffError as `openModel`; `file-not-found` also when external data are missing
  */
-export async function wholeModel(path: string): Promise<string> {
+export async function wholeModel(path: string): Promise<WholeModel> {
   const { folder, file } = await locateModel(path);
-  return file.endsWith('.json') ? folder : join(folder, file);
+  if (file.endsWith('.json')) return { from: folder, main: file };
+  const files = await openFolder(folder);
+  try {
+    const external = await listExternalFiles(files, file);
+    if (external.length === 0) return { from: join(folder, file), main: '' };
+    return { from: folder, files: [file, ...external], main: file };
+  } finally {
+    await files.close();
+  }
 }
 
 /** Finds the folder of a model, and in it the file by which it is opened. */

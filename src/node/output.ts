@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { cp, lstat, open, realpath, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 import { NeuralDiffError } from '../model/index.js';
 import { withFileErrors } from './file-errors.js';
 
@@ -58,27 +58,37 @@ export async function writeOutput(
   });
 }
 
+/** What is copied, and where to. */
+export interface CopyPaths extends OutputOptions {
+  /** A folder or a file; left alone. */
+  readonly from: string;
+  /** Files of the folder to copy, with the folders that they lie in; all of it unless given. */
+  readonly files?: readonly string[];
+  /** Must not exist unless `force` is given. */
+  readonly to: string;
+}
+
 /**
- * Copies a folder or a file, following links, lets `change` work on the copy, and moves it to its place. What is replaced
- * steps aside for a moment: a power cut just then leaves it under a hidden name beside its place.
+ * Copies a folder, some of its files, or a file, following links, lets `change` work on the copy, and moves it to its place. What
+ * is replaced steps aside for a moment: a power cut just then leaves it under a hidden name beside its place.
  *
- * @param paths `from` is left alone; `to` must not exist unless `force` is given
+ * @param paths what is copied, and where to
  * @param change works on the copy, whose path it gets; when it throws, nothing is left behind
  * @returns what `change` returns
- * @throws NeuralDiffError `output-exists`, `no-space`, `file-not-found`, `file-unreadable`; whatever `change` throws
+ * @throws NeuralDiffError `output-exists`, also for a folder that holds more than the files to copy, `no-space`, `file-not-found`,
+ *   `file-unreadable`; whatever `change` throws
  */
-export async function writeCopy<T>(
-  paths: { from: string; to: string } & OutputOptions,
-  change: (copy: string) => Promise<T>,
-): Promise<T> {
-  const { from, to } = paths;
+export async function writeCopy<T>(paths: CopyPaths, change: (copy: string) => Promise<T>): Promise<T> {
+  const { from, to, files } = paths;
   await checkOutput(to, paths);
   const staged = siblingOf(to);
   return withFileErrors(`Cannot write "${to}"`, async () => {
     try {
-      // A link copied as a link would lead the change back to the original.
-      const original = await realpath(from);
-      await cp(original, staged, { recursive: true, dereference: true, errorOnExist: true, force: false });
+      if (files === undefined) await copy(from, staged);
+      else {
+        await checkBeside(from, to);
+        for (const file of files) await copy(join(from, file), join(staged, file));
+      }
       const result = await change(staged);
       await replace(staged, to);
       return result;
@@ -86,6 +96,20 @@ export async function writeCopy<T>(
       await rm(staged, { recursive: true, force: true });
     }
   });
+}
+
+/** A link copied as a link would lead the change back to the original. */
+async function copy(from: string, to: string): Promise<void> {
+  const original = await realpath(from);
+  await cp(original, to, { recursive: true, dereference: true, errorOnExist: true, force: false });
+}
+
+/** What is replaced is gone as a whole: not only the files that are copied, but whatever else lies beside them. */
+async function checkBeside(from: string, to: string): Promise<void> {
+  if (!(await exists(to))) return;
+  const [inner, outer] = [await realpath(from), await realpath(to)];
+  if (inner !== outer && !inner.startsWith(outer.endsWith(sep) ? outer : outer + sep)) return;
+  throw new NeuralDiffError('output-exists', `Cannot write "${to}": the model that is copied lies in it`);
 }
 
 /** A folder cannot be renamed over a full one: the old one steps aside first and is removed last. */

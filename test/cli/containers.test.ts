@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { copyModel, type Model } from '../../src/model/index.js';
@@ -72,6 +72,20 @@ test('apply patches a copy of a folder of shards, named by folder or index', asy
     expect(found).toEqual(writeSafetensors({ tensors: next.tensors.slice(0, 2) }));
     expect(await fingerprintOf(`next-${i}`)).toBe(await fingerprintOf('next-of-model.safetensors'));
   }
+});
+
+test('apply opens the copy of a folder by the index that was named', async () => {
+  writeShards(at('odd'), base);
+  renameSync(join(at('odd'), 'model.safetensors.index.json'), join(at('odd'), 'unet.safetensors.index.json'));
+  const outcome = await command(
+    'apply',
+    at('odd/unet.safetensors.index.json'),
+    payload,
+    '-o',
+    at('next-odd'),
+  );
+  expect(outcome.status).toBe(0);
+  expect(await fingerprintOf('next-odd/unet.safetensors.index.json')).toBe(await fingerprintOf('next-0'));
 });
 
 test('apply --in-place patches the model itself, once', async () => {

@@ -128,7 +128,6 @@ describe('openNpzStore() refuses', () => {
     return bytes;
   };
   const CASES: Readonly<Record<string, [() => Uint8Array, string]>> = {
-    'compressed archives': [() => read('compressed.npz'), 'unsupported-model'],
     'encrypted entries': [
       changed(({ view, first }) => view.setUint16(first + 8, 1, true)),
       'unsupported-model',

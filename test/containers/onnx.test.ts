@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { applyPayload, planApply } from '../../src/apply/index.js';
-import { openContainer, openOnnxStore } from '../../src/containers/index.js';
+import { listExternalFiles, openContainer, openOnnxStore } from '../../src/containers/index.js';
 import { copyModel, openMemoryFiles, type Tensor } from '../../src/model/index.js';
 import { packDiff } from '../../src/payload/encode.js';
 import type { Op } from '../../src/payload/index.js';
@@ -196,5 +196,60 @@ test('openOnnxStore() meets any change of a file with a typed error or tensors w
   const tensors = sampleModel().tensors.slice(0, 3);
   const branch = nodeWith(field(5, tensorProto(kernel, floatData)));
   const whole = onnxModel(branch, ...tensors.map((tensor) => initializer(tensor)));
-  expect(await fuzz(open, whole)).toBeGreaterThan(300);
+  const listAndOpen = async (bytes: Uint8Array) => {
+    expect(await listExternalFiles(filesOf(bytes), FILE)).toEqual([]);
+    return open(bytes);
+  };
+  expect(await fuzz(listAndOpen, whole)).toBeGreaterThan(300);
+});
+
+describe('listExternalFiles()', () => {
+  const list = (bytes: Uint8Array, ...others: string[]) =>
+    listExternalFiles(
+      filesOf(bytes, Object.fromEntries(others.map((name) => [name, new Uint8Array(0)]))),
+      FILE,
+    );
+  const named = (location: string): Uint8Array => tensorProto(kernel, externalData(location));
+  const attribute = (number: number, message: Uint8Array): Uint8Array =>
+    field(1, field(5, field(number, message)));
+
+  test('finds what initialisers, constants, branches, functions and training name', async () => {
+    const bytes = concat(
+      onnxModel(
+        field(5, named('weights')),
+        field(5, named('weights')),
+        field(15, concat(field(1, named('values')), field(2, named('indices')))),
+        attribute(5, named('constant')),
+        attribute(10, named('list')),
+        attribute(6, field(5, named('branch'))),
+        attribute(11, attribute(22, field(1, named('deep')))),
+      ),
+      field(20, field(1, field(5, named('training')))),
+      field(25, field(7, field(5, field(5, named('function'))))),
+    );
+    const all = [
+      'weights',
+      'values',
+      'indices',
+      'constant',
+      'list',
+      'branch',
+      'deep',
+      'training',
+      'function',
+    ];
+    expect(await list(bytes, ...all)).toEqual(all);
+  });
+
+  test('finds none of models in one file', async () => {
+    expect(await list(writeOnnx(sampleModel()))).toEqual([]);
+    expect(await list(onnxModel(field(5, named(FILE))))).toEqual([]);
+  });
+
+  test('refuses files elsewhere or missing, and messages that lie too deep', async () => {
+    const deep = (depth: number): Uint8Array => (depth === 0 ? named('a') : attribute(6, deep(depth - 1)));
+    expect(await codeOf(() => list(onnxModel(field(5, named('../up')))))).toBe('unsafe-path');
+    expect(await codeOf(() => list(onnxModel(field(5, named('a')))))).toBe('file-not-found');
+    expect(await codeOf(() => list(onnxModel(deep(100))))).toBe('bad-model');
+  });
 });

@@ -58,6 +58,36 @@ export function onnxModel(...graph: Uint8Array[]): Uint8Array {
   return concat(field(1, 8), field(2, 'tests'), field(7, concat(...graph, field(2, 'main'))), operators);
 }
 
+/** Inputs and outputs of a node, and its attributes: whole numbers and graphs. */
+export interface NodeDraft {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes?: Readonly<Record<string, number | Uint8Array>>;
+}
+
+/** @returns a node of a graph */
+export function node(operator: string, { inputs, outputs, attributes = {} }: NodeDraft): Uint8Array {
+  const entries = Object.entries(attributes).map(([name, value]) => {
+    const [number, type] = typeof value === 'number' ? [3, 2] : [6, 5];
+    return field(5, concat(field(1, name), field(number, value), field(20, type)));
+  });
+  const names = [...inputs.map((name) => field(1, name)), ...outputs.map((name) => field(2, name))];
+  return field(1, concat(...names, field(4, operator), ...entries));
+}
+
+const floats = (name: string, shape: readonly number[]): Uint8Array => {
+  const dims = shape.map((size) => field(1, field(1, size)));
+  return concat(field(1, name), field(2, field(1, concat(field(1, 1), field(2, concat(...dims))))));
+};
+
+/** @returns an input of a graph, float32 */
+export const graphInput = (name: string, shape: readonly number[]): Uint8Array =>
+  field(11, floats(name, shape));
+
+/** @returns an output of a graph, float32 */
+export const graphOutput = (name: string, shape: readonly number[]): Uint8Array =>
+  field(12, floats(name, shape));
+
 /** @returns a node that holds graphs, as branches do */
 export function nodeWith(...graphs: Uint8Array[]): Uint8Array {
   const attributes = graphs.map((graph, i) => field(5, concat(field(1, `branch${i}`), field(6, graph))));

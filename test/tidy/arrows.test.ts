@@ -34,6 +34,9 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   'node:': ['node', 'recipe', 'sweep', 'cli'],
 };
 
+/** Files through which a runtime comes in that runs patched models for tests alone. */
+const TEST_DOORS: Readonly<Record<string, string>> = { 'onnxruntime-node': 'test/runtimes/onnx-runtime.ts' };
+
 /** A room's public names; `encode.ts` is the makers' side of the payload room, which the device kit leaves out. */
 const FRONT = /\/(index|encode)\.ts$/;
 
@@ -65,6 +68,14 @@ test('each outside package has its doors', () => {
     .filter(({ source, name }) => !DOORS[packageOf(name)]?.includes(roomOf(source.path)))
     .map(({ source, name }) => `${source.path} -> ${name}`);
   expect(wrong).toEqual([]);
+});
+
+test('each runtime of the tests has one door', () => {
+  const all = readSources('src', 'cli', 'bench', 'examples', 'scripts', 'test');
+  for (const [name, door] of Object.entries(TEST_DOORS)) {
+    const users = all.filter((source) => source.imports.map(packageOf).includes(name));
+    expect(users.map(({ path }) => path)).toEqual([door]);
+  }
 });
 
 test('the device kit reaches no tfjs, no yargs, no node modules, no Buffer', () => {

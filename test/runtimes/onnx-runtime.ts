@@ -1,0 +1,54 @@
+import type * as Runtime from 'onnxruntime-node';
+
+/** Inputs of a graph, float32, by name. */
+export type Inputs = Readonly<
+  Record<string, { readonly shape: readonly number[]; readonly values: Float32Array }>
+>;
+
+/** Runs a model file as devices run it. @returns the bytes of its outputs, by name */
+export type RunOnnx = (path: string, inputs: Inputs) => Promise<Record<string, Uint8Array>>;
+
+/**
+ * Loads ONNX Runtime, which brings a binary for each platform.
+ *
+ * @returns what runs files; undefined, and a line on stderr, on platforms without one
+ */
+export async function loadOnnxRuntime(): Promise<RunOnnx | undefined> {
+  try {
+    const { InferenceSession, Tensor } = await import('onnxruntime-node');
+    return (path, inputs) => run({ InferenceSession, Tensor }, path, inputs);
+  } catch (error) {
+    // An installation without the package is broken, a package without a binary for this platform is not.
+    const { code, message } = error as NodeJS.ErrnoException;
+    const isForeign =
+      code === 'ERR_DLOPEN_FAILED' || (code === 'MODULE_NOT_FOUND' && message.includes('.node'));
+    if (!isForeign) throw error;
+    const platform = `${process.platform}/${process.arch}`;
+    process.stderr.write(
+      `\nSKIPPED: ONNX Runtime does not run on ${platform}, so no patched ONNX file was run\n`,
+    );
+    return undefined;
+  }
+}
+
+async function run(
+  { InferenceSession, Tensor }: Pick<typeof Runtime, 'InferenceSession' | 'Tensor'>,
+  path: string,
+  inputs: Inputs,
+): Promise<Record<string, Uint8Array>> {
+  const options = { executionProviders: ['cpu'], intraOpNumThreads: 1, interOpNumThreads: 1 };
+  const session = await InferenceSession.create(path, options);
+  try {
+    const feeds = Object.entries(inputs).map(([name, { shape, values }]) => {
+      return [name, new Tensor('float32', values, shape)] as const;
+    });
+    const outputs = Object.entries(await session.run(Object.fromEntries(feeds)));
+    return Object.fromEntries(outputs.map(([name, { data }]) => [name, bytesOf(data as Float32Array)]));
+  } finally {
+    await session.release();
+  }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength).slice();
+}
