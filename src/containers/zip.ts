@@ -129,7 +129,7 @@ class Archive {
   #checkStored(name: string, flags: number, method: number): void {
     const why = [
       [(flags & 1) !== 0, 'encrypted'],
-      [method !== 0, 'compressed; save it without (`numpy.savez`)'],
+      [method !== 0, 'compressed; store it as it is (`numpy.savez`, `zip -0`)'],
       [(flags & 8) !== 0, 'written as a stream'],
     ].find(([isSo]) => isSo);
     if (why === undefined) return;
