@@ -7,6 +7,12 @@ interface Place {
   readonly length: number;
 }
 
+/** The same within a heap. */
+interface Entry {
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** Bytes of structures; `NODE` those around the records of a tree's node. */
 const HEAP_HEAD_BYTES = 142;
 const TREE_HEAD_BYTES = 38;
@@ -29,7 +35,9 @@ const KEPT_BITS = 0xf0;
 /** A heap whose blocks double in size from row to row. */
 interface Heap {
   readonly width: number;
+  /** Bytes of the first blocks, and of the largest that hold things. */
   readonly firstBytes: number;
+  readonly largestBytes: number;
   /** Rows of blocks that hold things; those behind hold tables of blocks. */
   readonly directRows: number;
   /** Bytes of an offset and of a length in a number of the heap. */
@@ -44,7 +52,7 @@ interface Heap {
  * Finds the links of a group that keeps them in a heap.
  *
  * @param message the group's link info
- * @returns them in the order of their names' hashes; none for a group that keeps none so
+ * @returns them in the order in which they lie; none for a group that keeps none so
  */
 export async function denseLinks(file: Hdf5File, message: Message): Promise<Place[]> {
   const flags = (await body(file, message, 2)).getUint8(1);
@@ -54,9 +62,14 @@ export async function denseLinks(file: Hdf5File, message: Message): Promise<Plac
   if (heapAt === undefined) return [];
   const treeAt = file.place(view, at + 8);
   const heap = await readHeap(file, heapAt);
+  // So each block is looked up once.
+  const entries = (await readTree(file, treeAt, heap)).sort((a, b) => a.offset - b.offset);
   const places: Place[] = [];
-  for (const { offset, length } of await readTree(file, treeAt, heap))
-    places.push({ start: await locate(file, heap, offset), length });
+  let block: Block | undefined;
+  for (const { offset, length } of entries) {
+    if (block === undefined || offset >= block.end) block = await findBlock(file, heap, offset);
+    places.push({ start: block.at + offset - block.start, length });
+  }
   return places;
 }
 
@@ -65,17 +78,18 @@ async function readHeap(file: Hdf5File, at: number): Promise<Heap> {
   if (view.getUint16(7, true) !== 0) throw file.unsupported('links of a group are compressed');
   const width = view.getUint16(110, true);
   const firstBytes = file.number(view, 112, 8);
-  const largest = file.number(view, 120, 8);
+  const largestBytes = file.number(view, 120, 8);
   const heapBits = view.getUint16(128, true);
-  const sizes = [width, firstBytes, largest];
-  if (!sizes.every((size) => Number.isInteger(Math.log2(size))) || largest < firstBytes || heapBits > 48)
+  const sizes = [width, firstBytes, largestBytes];
+  if (!sizes.every((size) => Number.isInteger(Math.log2(size))) || largestBytes < firstBytes || heapBits > 48)
     throw file.bad('a heap has blocks of no size');
   return {
     width,
     firstBytes,
-    directRows: Math.log2(largest / firstBytes) + 2,
+    largestBytes,
+    directRows: Math.log2(largestBytes / firstBytes) + 2,
     offsetBytes: Math.ceil(heapBits / 8),
-    lengthBytes: Math.min(Math.ceil(Math.log2(largest) / 8), bytesFor(view.getUint32(10, true))),
+    lengthBytes: Math.min(Math.ceil(Math.log2(largestBytes) / 8), bytesFor(view.getUint32(10, true))),
     root: file.place(view, 132),
     rows: view.getUint16(140, true),
   };
@@ -86,34 +100,39 @@ function bytesFor(most: number): number {
   return Math.floor(Math.log2(Math.max(most, 1)) / 8) + 1;
 }
 
-/** @returns where what has this offset in a heap lies in the file */
-async function locate(file: Hdf5File, heap: Heap, offset: number): Promise<number> {
+/** A block of a heap: where it lies in the heap, and in the file. */
+interface Block {
+  readonly start: number;
+  readonly end: number;
+  readonly at: number;
+}
+
+/** @returns the block that holds what has this offset */
+async function findBlock(file: Hdf5File, heap: Heap, offset: number): Promise<Block> {
   const { width, firstBytes, directRows } = heap;
-  let [at, rows, within] = [heap.root, heap.rows, offset];
+  let { root: at, rows } = heap;
+  let [start, blockBytes] = [0, rows === 0 ? heap.largestBytes : Number.POSITIVE_INFINITY];
   while (rows > 0) {
     // The first two rows have blocks of one size; from there on, all rows together are as large as the next.
+    const within = offset - start;
     let row = 0;
     while (row < rows && within >= width * firstBytes * 2 ** row) row++;
     if (row === rows) throw file.bad('a link lies outside of its heap');
-    const blockBytes = firstBytes * 2 ** Math.max(0, row - 1);
+    blockBytes = firstBytes * 2 ** Math.max(0, row - 1);
     const rowStart = row === 0 ? 0 : width * blockBytes;
     const column = Math.floor((within - rowStart) / blockBytes);
     await file.structure(at, 4, 'FHIB');
-    const entries = at + 13 + heap.offsetBytes;
-    at = file.place(await file.view(entries + 8 * (row * width + column), 8), 0);
-    within -= rowStart + column * blockBytes;
+    const entry = at + 13 + heap.offsetBytes + 8 * (row * width + column);
+    at = file.place(await file.view(entry, 8), 0);
+    start += rowStart + column * blockBytes;
     rows = row < directRows ? 0 : Math.log2(blockBytes / (width * firstBytes)) + 1;
   }
   await file.structure(at, 4, 'FHDB');
-  return at + within;
+  return { start, end: start + blockBytes, at };
 }
 
 /** Reads every record of a tree, node by node. */
-async function readTree(
-  file: Hdf5File,
-  at: number,
-  heap: Heap,
-): Promise<{ offset: number; length: number }[]> {
+async function readTree(file: Hdf5File, at: number, heap: Heap): Promise<Entry[]> {
   const view = await file.structure(at, TREE_HEAD_BYTES, 'BTHD');
   const [kind, recordBytes, depth] = [view.getUint8(5), view.getUint16(10, true), view.getUint16(12, true)];
   const needed = HASH_BYTES + 1 + heap.offsetBytes + heap.lengthBytes;
@@ -123,7 +142,7 @@ async function readTree(
   const root = file.address(view, 16);
   const count = view.getUint16(24, true);
   const form = { nodeBytes, recordBytes, pointers: pointersOf(nodeBytes, recordBytes, depth) };
-  const records: { offset: number; length: number }[] = [];
+  const records: Entry[] = [];
   const pending = root === undefined ? [] : [{ at: root, count, depth }];
   for (let node = pending.pop(); node; node = pending.pop()) {
     const found = await readNode(file, node, form);
@@ -184,7 +203,7 @@ async function readNode(
   return { ids, children };
 }
 
-function readId(file: Hdf5File, id: DataView, heap: Heap): { offset: number; length: number } {
+function readId(file: Hdf5File, id: DataView, heap: Heap): Entry {
   if ((id.getUint8(0) & KEPT_BITS) !== 0) throw file.unsupported('a link is kept outside of its heap');
   return {
     offset: file.number(id, 1, heap.offsetBytes),

@@ -14,6 +14,9 @@ const SIGNATURE = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
 /** Bytes of an address and of a length: those of 4 are long gone. */
 const NUMBER_BYTES = 8;
 
+/** Bytes that are read at once: pieces of structure lie all over a file. */
+const WINDOW_BYTES = 2 ** 12;
+
 /** Stands for an address of nothing. */
 const NOWHERE = 2n ** 64n - 1n;
 
@@ -37,7 +40,7 @@ export class Hdf5File {
   constructor(files: ModelFiles, range: FileRange) {
     this.range = range;
     this.size = range.end - range.start;
-    this.#window = new FileWindow(files, range.path, range.end);
+    this.#window = new FileWindow(files, { path: range.path, size: range.end, windowBytes: WINDOW_BYTES });
     this.#left = Math.min(MAX_PIECES, 64 + this.size / PIECE_BYTES);
   }
 

@@ -1,10 +1,7 @@
 import { asBytes, type StoredType } from '../model/index.js';
 
-/** Bytes of a type's description that tell all of a number. */
-export const NUMBER_TYPE_BYTES = 20;
-
-/** Bytes in front of what is special to a class of types. */
-export const TYPE_HEAD_BYTES = 8;
+/** The class of a type in its first byte. */
+const CLASS_BITS = 15;
 
 /** Numbers of the classes of types; the texts say what those that are refused are. */
 const INTEGER = 0;
@@ -44,12 +41,17 @@ const FLOATS: Readonly<Record<string, StoredType>> = {
   '8: 52 11 0 52 1023': asBytes(8),
 };
 
+/** @returns how many bytes of a type's description tell what it is, by its first byte */
+export function typeBytes(first: number): number {
+  return [12, 20][first & CLASS_BITS] ?? 8;
+}
+
 /**
- * @param view of a type's description: `NUMBER_TYPE_BYTES`, or all there is
+ * @param view of a type's description, of `typeBytes`
  * @returns the type, or what stands against it
  */
 export function readType(view: DataView): StoredType | string {
-  const kind = view.getUint8(0) & 15;
+  const kind = view.getUint8(0) & CLASS_BITS;
   const flags = view.getUint8(1);
   const bytes = view.getUint32(4, true);
   // Enumerations of a byte are booleans.

@@ -18,7 +18,7 @@ import { checkApart } from './check-apart.js';
 import { type FileRange, Hdf5File } from './hdf5-file.js';
 import { body, MESSAGE, type Message, type ObjectHeader, readHeader } from './hdf5-header.js';
 import { readLinks } from './hdf5-links.js';
-import { NUMBER_TYPE_BYTES, readType, TYPE_HEAD_BYTES } from './hdf5-types.js';
+import { readType, typeBytes } from './hdf5-types.js';
 
 /** Numbers of the ways in which a dataset's bytes are kept. */
 const COMPACT = 0;
@@ -118,8 +118,8 @@ function extentOf({ range }: Hdf5File, at: number, length: number): Extent {
 
 async function typeOf(file: Hdf5File, header: ObjectHeader, name: string): Promise<StoredType> {
   const message = find(file, header, MESSAGE.datatype);
-  const kind = (await body(file, message, TYPE_HEAD_BYTES)).getUint8(0) & 15;
-  const type = readType(await body(file, message, kind < 2 ? NUMBER_TYPE_BYTES : TYPE_HEAD_BYTES));
+  const first = (await body(file, message, 1)).getUint8(0);
+  const type = readType(await body(file, message, typeBytes(first)));
   if (typeof type === 'string') throw file.unsupported(`the elements of dataset "${name}" are ${type}`);
   return type;
 }
