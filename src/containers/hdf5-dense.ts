@@ -147,7 +147,10 @@ async function readTree(file: Hdf5File, at: number, heap: Heap): Promise<Entry[]
   for (let node = pending.pop(); node; node = pending.pop()) {
     const found = await readNode(file, node, form);
     for (const child of found.children) pending.push(child);
-    for (const id of found.ids) records.push(readId(file, id, heap));
+    for (const id of found.ids) {
+      file.countLink();
+      records.push(readId(file, id, heap));
+    }
   }
   return records;
 }

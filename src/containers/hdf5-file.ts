@@ -1,4 +1,4 @@
-import { type ModelFiles, NeuralDiffError } from '../model/index.js';
+import { MAX_TENSORS, type ModelFiles, NeuralDiffError } from '../model/index.js';
 import { FileWindow } from './file-window.js';
 
 /** What a file of its own, or an entry of an archive, takes of a file. */
@@ -20,8 +20,11 @@ const WINDOW_BYTES = 2 ** 12;
 /** Stands for an address of nothing. */
 const NOWHERE = 2n ** 64n - 1n;
 
-/** Pieces of structure that are read: some sixty for each of as many tensors as a model may have. */
-const MAX_PIECES = 2 ** 22;
+/** Links of all groups: some of them lead to groups. */
+const MAX_LINKS = 4 * MAX_TENSORS;
+
+/** Pieces of structure that are read, at most. */
+const MAX_PIECES = 16 * MAX_LINKS;
 
 /** Bytes that a piece takes in a file: each is read once, so a file of some bytes cannot ask for years. */
 const PIECE_BYTES = 8;
@@ -36,6 +39,7 @@ export class Hdf5File {
   readonly size: number;
   readonly #window: FileWindow;
   #left: number;
+  #links = 0;
 
   constructor(files: ModelFiles, range: FileRange) {
     this.range = range;
@@ -50,6 +54,11 @@ export class Hdf5File {
 
   unsupported(what: string): NeuralDiffError {
     return new NeuralDiffError('unsupported-model', `Cannot read "${this.range.path}" as HDF5: ${what}`);
+  }
+
+  /** Takes note of one more link. */
+  countLink(): void {
+    if (++this.#links > MAX_LINKS) throw this.bad(`its groups hold more than ${MAX_LINKS} links`);
   }
 
   /** @returns a view of bytes, to be used before the next call */
@@ -102,7 +111,7 @@ export class Hdf5File {
     const base = [24, 28, 12, 12][version] as number;
     const root = base + (version < 2 ? 40 : 24);
     if (root + NUMBER_BYTES > head.byteLength) throw this.bad('it ends too early');
-    if (this.number(head, base, NUMBER_BYTES) !== 0) throw this.unsupported('something lies in front of it');
+    if (this.number(head, base, NUMBER_BYTES) !== 0) throw this.unsupported('its base address is not 0');
     if (this.place(head, base + 16) > this.size) throw this.bad('it ends too early');
     return this.place(head, root);
   }

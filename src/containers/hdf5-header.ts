@@ -51,6 +51,9 @@ const TRACKS_ORDER = 4;
 const HAS_PHASES = 16;
 const HAS_TIMES = 32;
 
+/** Messages of an object: as many links as a group may have in its header. */
+const MAX_MESSAGES = 2 ** 16;
+
 const IS_SHARED = 2;
 const CHECKSUM_BYTES = 4;
 
@@ -92,6 +95,7 @@ async function readMessages(file: Hdf5File, first: Block, form: Form): Promise<O
       if (at > block.end) throw file.bad('a message is longer than its object header');
       if (message.kind === MESSAGE.continuation) blocks.push(await readBlock(file, message, form));
       else messages.push(message);
+      if (messages.length > MAX_MESSAGES) throw file.bad('an object header has too many messages');
     }
   }
   return { hasChecksum: form.hasChecksum, messages };

@@ -28,8 +28,9 @@ const HEAP_BYTES = 32;
 /** What a symbol's scratch bytes hold when it stands for a path instead of an object. */
 const SOFT_SYMBOL = 2;
 
-/** Stands for the level of a tree's root before it is known. */
+/** Stands for the level of a tree's root before it is known, and what that may be at most. */
 const TOP = -1;
+const MAX_LEVEL = 8;
 
 /** Kinds of links. */
 const HARD = 0;
@@ -52,7 +53,10 @@ export async function readLinks(file: Hdf5File, { messages }: ObjectHeader): Pro
   const links: Found[] = [];
   for (const message of messages) {
     if (message.kind === MESSAGE.symbolTable) await readSymbols(file, message, links);
-    if (message.kind === MESSAGE.link) links.push(await readLink(file, message));
+    if (message.kind === MESSAGE.link) {
+      file.countLink();
+      links.push(await readLink(file, message));
+    }
     if (message.kind === MESSAGE.linkInfo) {
       for (const each of await denseLinks(file, message)) links.push(await readLink(file, each));
     }
@@ -74,7 +78,7 @@ async function readSymbols(file: Hdf5File, message: Message, links: Found[]): Pr
     const head = await file.structure(at, NODE_HEAD_BYTES, 'TREE');
     if (head.getUint8(4) !== 0) throw file.bad('a group has the tree of a dataset');
     const below = head.getUint8(5);
-    if (level !== TOP && below !== level - 1) throw file.bad('a tree has no levels');
+    if (level === TOP ? below > MAX_LEVEL : below !== level - 1) throw file.bad('a tree has no levels');
     const count = head.getUint16(6, true);
     // Names lie between the children.
     const children = await file.view(at + NODE_HEAD_BYTES, 16 * count);
@@ -106,6 +110,7 @@ async function linkOf(
   { offset, target }: Entry,
   { start, size }: { start: number; size: number },
 ): Promise<Found> {
+  file.countLink();
   if (target === undefined) return undefined;
   if (offset >= size) throw file.bad('a name lies outside of its heap');
   const bytes = bytesOf(await file.view(start + offset, Math.min(MAX_NAME_BYTES + 1, size - offset)));

@@ -16,7 +16,7 @@ const OTHERS: Readonly<Record<number, string>> = {
   6: 'records',
   7: 'references',
   8: 'enumerations',
-  9: 'lists',
+  9: 'texts or lists of any length',
   10: 'arrays',
   11: 'complex numbers',
 };
