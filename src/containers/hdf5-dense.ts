@@ -1,5 +1,14 @@
 import type { Hdf5File } from './hdf5-file.js';
 import { body, type Message } from './hdf5-header.js';
+import {
+  type Block,
+  bytesFor,
+  findBlock,
+  type Heap,
+  type HeapEntry,
+  readEntry,
+  readHeap,
+} from './hdf5-heap.js';
 
 /** Where a link of a large group lies. */
 interface Place {
@@ -7,14 +16,7 @@ interface Place {
   readonly length: number;
 }
 
-/** The same within a heap. */
-interface Entry {
-  readonly offset: number;
-  readonly length: number;
-}
-
 /** Bytes of structures; `NODE` those around the records of a tree's node. */
-const HEAP_HEAD_BYTES = 142;
 const TREE_HEAD_BYTES = 38;
 const NODE_HEAD_BYTES = 6;
 const NODE_BYTES = 10;
@@ -28,25 +30,6 @@ const MAX_DEPTH = 8;
 
 /** The kind of tree that finds links by their names. */
 const NAMES_TREE = 5;
-
-/** Bits of the number of a thing in a heap that tell how it is kept; 0 for in a block. */
-const KEPT_BITS = 0xf0;
-
-/** A heap whose blocks double in size from row to row. */
-interface Heap {
-  readonly width: number;
-  /** Bytes of the first blocks, and of the largest that hold things. */
-  readonly firstBytes: number;
-  readonly largestBytes: number;
-  /** Rows of blocks that hold things; those behind hold tables of blocks. */
-  readonly directRows: number;
-  /** Bytes of an offset and of a length in a number of the heap. */
-  readonly offsetBytes: number;
-  readonly lengthBytes: number;
-  readonly root: number;
-  /** Rows of the table at the root; 0 where that is a block. */
-  readonly rows: number;
-}
 
 /**
  * Finds the links of a group that keeps them in a heap.
@@ -73,66 +56,8 @@ export async function denseLinks(file: Hdf5File, message: Message): Promise<Plac
   return places;
 }
 
-async function readHeap(file: Hdf5File, at: number): Promise<Heap> {
-  const view = await file.structure(at, HEAP_HEAD_BYTES, 'FRHP');
-  if (view.getUint16(7, true) !== 0) throw file.unsupported('links of a group are compressed');
-  const width = view.getUint16(110, true);
-  const firstBytes = file.number(view, 112, 8);
-  const largestBytes = file.number(view, 120, 8);
-  const heapBits = view.getUint16(128, true);
-  const sizes = [width, firstBytes, largestBytes];
-  if (!sizes.every((size) => Number.isInteger(Math.log2(size))) || largestBytes < firstBytes || heapBits > 48)
-    throw file.bad('a heap has blocks of no size');
-  return {
-    width,
-    firstBytes,
-    largestBytes,
-    directRows: Math.log2(largestBytes / firstBytes) + 2,
-    offsetBytes: Math.ceil(heapBits / 8),
-    lengthBytes: Math.min(Math.ceil(Math.log2(largestBytes) / 8), bytesFor(view.getUint32(10, true))),
-    root: file.place(view, 132),
-    rows: view.getUint16(140, true),
-  };
-}
-
-/** @returns the bytes that hold a number up to this one */
-function bytesFor(most: number): number {
-  return Math.floor(Math.log2(Math.max(most, 1)) / 8) + 1;
-}
-
-/** A block of a heap: where it lies in the heap, and in the file. */
-interface Block {
-  readonly start: number;
-  readonly end: number;
-  readonly at: number;
-}
-
-/** @returns the block that holds what has this offset */
-async function findBlock(file: Hdf5File, heap: Heap, offset: number): Promise<Block> {
-  const { width, firstBytes, directRows } = heap;
-  let { root: at, rows } = heap;
-  let [start, blockBytes] = [0, rows === 0 ? heap.largestBytes : Number.POSITIVE_INFINITY];
-  while (rows > 0) {
-    // The first two rows have blocks of one size; from there on, all rows together are as large as the next.
-    const within = offset - start;
-    let row = 0;
-    while (row < rows && within >= width * firstBytes * 2 ** row) row++;
-    if (row === rows) throw file.bad('a link lies outside of its heap');
-    blockBytes = firstBytes * 2 ** Math.max(0, row - 1);
-    const rowStart = row === 0 ? 0 : width * blockBytes;
-    const column = Math.floor((within - rowStart) / blockBytes);
-    await file.structure(at, 4, 'FHIB');
-    const entry = at + 13 + heap.offsetBytes + 8 * (row * width + column);
-    at = file.place(await file.view(entry, 8), 0);
-    start += rowStart + column * blockBytes;
-    rows = row < directRows ? 0 : Math.log2(blockBytes / (width * firstBytes)) + 1;
-  }
-  await file.structure(at, 4, 'FHDB');
-  return { start, end: start + blockBytes, at };
-}
-
 /** Reads every record of a tree, node by node. */
-async function readTree(file: Hdf5File, at: number, heap: Heap): Promise<Entry[]> {
+async function readTree(file: Hdf5File, at: number, heap: Heap): Promise<HeapEntry[]> {
   const view = await file.structure(at, TREE_HEAD_BYTES, 'BTHD');
   const [kind, recordBytes, depth] = [view.getUint8(5), view.getUint16(10, true), view.getUint16(12, true)];
   const needed = HASH_BYTES + 1 + heap.offsetBytes + heap.lengthBytes;
@@ -142,14 +67,14 @@ async function readTree(file: Hdf5File, at: number, heap: Heap): Promise<Entry[]
   const root = file.address(view, 16);
   const count = view.getUint16(24, true);
   const form = { nodeBytes, recordBytes, pointers: pointersOf(nodeBytes, recordBytes, depth) };
-  const records: Entry[] = [];
+  const records: HeapEntry[] = [];
   const pending = root === undefined ? [] : [{ at: root, count, depth }];
   for (let node = pending.pop(); node; node = pending.pop()) {
     const found = await readNode(file, node, form);
     for (const child of found.children) pending.push(child);
     for (const id of found.ids) {
       file.countLink();
-      records.push(readId(file, id, heap));
+      records.push(readEntry(file, heap, id));
     }
   }
   return records;
@@ -176,7 +101,7 @@ function pointersOf(nodeBytes: number, recordBytes: number, depth: number): Poin
   return pointers;
 }
 
-interface Node {
+interface TreeNode {
   readonly at: number;
   readonly count: number;
   readonly depth: number;
@@ -184,9 +109,9 @@ interface Node {
 
 async function readNode(
   file: Hdf5File,
-  { at, count, depth }: Node,
+  { at, count, depth }: TreeNode,
   form: { nodeBytes: number; recordBytes: number; pointers: readonly Pointer[] },
-): Promise<{ ids: DataView[]; children: Node[] }> {
+): Promise<{ ids: DataView[]; children: TreeNode[] }> {
   await file.structure(at, NODE_HEAD_BYTES, depth === 0 ? 'BTLF' : 'BTIN');
   const { recordBytes } = form;
   const pointer = form.pointers[depth - 1];
@@ -198,18 +123,10 @@ async function readNode(
     const start = view.byteOffset + i * recordBytes + HASH_BYTES;
     return new DataView(view.buffer, start, recordBytes - HASH_BYTES);
   });
-  const children = Array.from({ length: pointer ? count + 1 : 0 }, (_, i): Node => {
+  const children = Array.from({ length: pointer ? count + 1 : 0 }, (_, i): TreeNode => {
     const child = pointersAt + i * (pointer as Pointer).bytes;
     const inside = file.number(view, child + 8, (pointer as Pointer).countBytes);
     return { at: file.place(view, child), count: inside, depth: depth - 1 };
   });
   return { ids, children };
-}
-
-function readId(file: Hdf5File, id: DataView, heap: Heap): Entry {
-  if ((id.getUint8(0) & KEPT_BITS) !== 0) throw file.unsupported('a link is kept outside of its heap');
-  return {
-    offset: file.number(id, 1, heap.offsetBytes),
-    length: file.number(id, 1 + heap.offsetBytes, heap.lengthBytes),
-  };
 }

@@ -9,7 +9,8 @@ import { type FolderOptions, openFolder } from './folder.js';
 const MAIN_FILES = ['model.json', 'model.safetensors.index.json', 'model.safetensors'] as const;
 
 /**
- * Opens a model on disk: a TensorFlow.js LayersModel folder, a safetensors file, a folder of them with their index.
+ * Opens a model on disk: a TensorFlow.js LayersModel folder, a folder of safetensors with their index, any file that
+ * `openContainer` knows.
  *
  * @param path the folder, or a file in it
  * @param options `writable` to patch it in place
