@@ -23,8 +23,8 @@ const NOWHERE = 2n ** 64n - 1n;
 /** Links of all groups: some of them lead to groups. */
 const MAX_LINKS = 4 * MAX_TENSORS;
 
-/** Pieces of structure that are read, at most. */
-const MAX_PIECES = 16 * MAX_LINKS;
+/** Pieces of structure that are read: a dataset takes some fifteen, and so does a group. */
+const MAX_PIECES = 8 * MAX_LINKS;
 
 /** Bytes that a piece takes in a file: each is read once, so a file of some bytes cannot ask for years. */
 const PIECE_BYTES = 8;

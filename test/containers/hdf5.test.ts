@@ -142,6 +142,21 @@ test.each(FORMS)('openHdf5Store() gives a dataset of several paths the first of 
   expect((await open(bytes)).tensors).toEqual([{ name: 'a', dtype: 'float32', shape: [1] }]);
 });
 
+test('openHdf5Store() reads the structure of a file alone', async () => {
+  const tensors = ['a', 'b', 'c'].map((name) => seededTensor(name, 'float32', [2 ** 18]));
+  const files = filesOf(writeHdf5({ tensors }));
+  let bytesRead = 0;
+  const counted: typeof files = {
+    ...files,
+    readInto(path, offset, target) {
+      bytesRead += target.length;
+      return files.readInto(path, offset, target);
+    },
+  };
+  expect((await openHdf5Store(counted, 'a')).tensors.length).toBe(3);
+  expect(bytesRead).toBeLessThan(2 ** 15);
+});
+
 test.each([
   ['earliest', 3],
   ['v108', 3],
