@@ -3,7 +3,7 @@ import type { Argv } from 'yargs';
 export const MODEL_ARGUMENT = {
   type: 'string',
   demandOption: true,
-  describe: 'LayersModel folder, safetensors, ONNX, TFLite, GGUF, NumPy',
+  describe: 'LayersModel folder, safetensors, ONNX, TFLite, GGUF, Keras, HDF5, NumPy',
 } as const;
 
 export const PAYLOAD_ARGUMENT = { type: 'string', demandOption: true, describe: 'Payload file' } as const;

@@ -23,7 +23,7 @@ export class FlatReader {
   readonly #size: number;
 
   constructor(files: ModelFiles, path: string, size: number) {
-    this.#file = new FileWindow(files, path, size);
+    this.#file = new FileWindow(files, { path, size });
     this.#path = path;
     this.#size = size;
   }

@@ -31,7 +31,7 @@ export class GgufReader {
   #at = 0;
 
   constructor(files: ModelFiles, path: string, size: number) {
-    this.#file = new FileWindow(files, path, size);
+    this.#file = new FileWindow(files, { path, size });
     this.#path = path;
     this.#size = size;
   }

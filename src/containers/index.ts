@@ -1,4 +1,6 @@
 export { openGgufStore } from './gguf.js';
+export { openHdf5Store } from './hdf5.js';
+export { openKerasStore } from './keras.js';
 export { openNpyStore } from './npy.js';
 export { openNpzStore } from './npz.js';
 export { openOnnxStore } from './onnx.js';

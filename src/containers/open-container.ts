@@ -1,7 +1,9 @@
 import { type ModelFiles, NeuralDiffError, openLayersStore, type WeightStore } from '../model/index.js';
 import { openGgufStore } from './gguf.js';
+import { openHdf5Store } from './hdf5.js';
+import { isHdf5 } from './hdf5-file.js';
+import { openArchive } from './keras.js';
 import { isNpy, openNpyStore } from './npy.js';
-import { openNpzStore } from './npz.js';
 import { openOnnxStore } from './onnx.js';
 import { listOnnxFiles } from './onnx-files.js';
 import { openSafetensorsStore } from './safetensors.js';
@@ -31,8 +33,9 @@ const KINDS: readonly Kind[] = [
   { matches: (head, path) => isJson(head) && path === 'model.json', open: openLayersStore },
   { matches: (head) => startsWith(head, 'GGUF'), open: openGgufStore },
   { matches: isTflite, open: openTfliteStore },
+  { matches: isHdf5, open: openHdf5Store },
   { matches: isNpy, open: openNpyStore },
-  { matches: (head) => startsWith(head, 'PK'), open: openNpzStore },
+  { matches: (head) => startsWith(head, 'PK'), open: openArchive },
   {
     matches: (head, path) => isOnnx(head) || path.endsWith('.onnx'),
     open: openOnnxStore,
@@ -41,8 +44,8 @@ const KINDS: readonly Kind[] = [
 ];
 
 /**
- * Opens a model file by what it holds: safetensors, an index of safetensors (`*.index.json`), ONNX, TFLite, GGUF, a NumPy array or
- * archive, the `model.json` of a LayersModel.
+ * Opens a model file by what it holds: safetensors, an index of safetensors (`*.index.json`), ONNX, TFLite, GGUF, HDF5, an archive
+ * of Keras, a NumPy array or archive, the `model.json` of a LayersModel.
  *
  * @param files the folder that holds it; closed with the store
  * @param path the file's name in it
@@ -74,7 +77,7 @@ async function findKind(files: ModelFiles, path: string): Promise<Kind> {
   if (kind !== undefined) return kind;
   throw new NeuralDiffError(
     'bad-model',
-    `Cannot open model "${path}": expected safetensors, their index, ONNX, TFLite, GGUF, NumPy, or the model.json of a LayersModel`,
+    `Cannot open model "${path}": expected safetensors, their index, ONNX, TFLite, GGUF, Keras, HDF5, NumPy, or the model.json of a LayersModel`,
   );
 }
 

@@ -22,7 +22,7 @@ export class WireReader {
   readonly #path: string;
 
   constructor(files: ModelFiles, path: string, size: number) {
-    this.#file = new FileWindow(files, path, size);
+    this.#file = new FileWindow(files, { path, size });
     this.#path = path;
   }
 

@@ -5,6 +5,7 @@ import { copyModel, type Model } from '../../src/model/index.js';
 import { openModel } from '../../src/node/index.js';
 import { packDiff } from '../../src/payload/encode.js';
 import type { Op } from '../../src/payload/index.js';
+import { writeHdf5 } from '../containers/write-hdf5.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';
 import { command, scratch, writeModel } from './command.js';
 
@@ -40,6 +41,7 @@ beforeAll(async () => {
   writeFileSync(payload, packed.payload);
   writeFileSync(at('model.safetensors'), writeSafetensors(base, { format: 'tf' }));
   writeShards(at('sharded'), base);
+  writeFileSync(at('model.h5'), writeHdf5(base));
 });
 
 const fingerprintOf = async (name: string): Promise<string> =>
@@ -50,6 +52,7 @@ test('a model has the same fingerprint in every container', async () => {
   expect(expected).toMatch(/^[0-9a-f]+\n$/);
   expect(await fingerprintOf('model.safetensors')).toBe(expected);
   expect(await fingerprintOf('sharded')).toBe(expected);
+  expect(await fingerprintOf('model.h5')).toBe(expected);
   expect(await fingerprintOf('sharded/model.safetensors.index.json')).toBe(expected);
 });
 
@@ -106,6 +109,20 @@ test('apply --in-place patches the model itself, once', async () => {
   });
   expect((await command('apply', at('sharded'), payload, '--in-place', '--dry-run')).status).toBe(0);
   expect(await fingerprintOf('sharded')).toBe(await fingerprintOf('layers'));
+});
+
+test('apply --in-place, diff and info take HDF5 files', async () => {
+  const [before, after] = ['before.h5', 'after.h5'].map(at) as [string, string];
+  for (const [path, model] of [
+    [before, base],
+    [after, next],
+  ] as const)
+    writeFileSync(path, writeHdf5(model));
+  const exact = at('exact.ndiff');
+  expect((await command('diff', before, after, '-o', exact)).status).toBe(0);
+  expect((await command('apply', before, exact, '--in-place')).status).toBe(0);
+  expect(readFileSync(before)).toEqual(readFileSync(after));
+  expect((await command('info', before)).stdout).toContain('float32[2, 64]           "hidden/kernel"');
 });
 
 test.each([[[]], [['--in-place', '-o', at('both')]]])(
