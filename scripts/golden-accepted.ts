@@ -10,6 +10,7 @@ import {
   hash,
   levels,
   seeded,
+  set,
   sparse,
 } from './golden-samples.js';
 
@@ -150,6 +151,33 @@ export const ACCEPTED: Readonly<Record<string, Accepted>> = {
           [0, 1],
           [5, -(2 ** 31)],
         ]),
+      ],
+    },
+  },
+  'set-every-dtype': {
+    base: everyDtype,
+    diff: {
+      ops: everyDtype.tensors.map(({ name, dtype }) =>
+        set(name, seeded('', dtype, { shape: [12], seed: 40 }).bytes),
+      ),
+    },
+  },
+  'set-any-bits': {
+    base: { tensors: [float32('a', [0, 1, 2, 3, 4, 5]), seeded('b', 'float32', { shape: [0, 2], seed: 1 })] },
+    diff: {
+      ops: [
+        set('a', float32('', [0x7fc00001, 0xffc12345, 0x80000000, 0xffffffff, 1, 0x7f800000]).bytes),
+        set('b', new Uint8Array()),
+      ],
+    },
+  },
+  'set-among-others': {
+    base: two,
+    diff: {
+      ops: [
+        sparseKernel,
+        set('dense/kernel', seeded('', 'float32', { shape: [12], seed: 41 }).bytes),
+        dense('dense/kernel', [3, 2, 1, 0, -1, -2, -3, 0, 1, 2, 3, -3]),
       ],
     },
   },

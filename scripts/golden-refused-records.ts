@@ -1,9 +1,10 @@
 import type { ErrorCode, Model, Tensor } from '../src/model/index.js';
+import { encodeSet } from '../src/payload/set-writer.js';
 import { RecordForge } from './forge-record.js';
-import { seeded } from './golden-samples.js';
+import { seeded, set } from './golden-samples.js';
 import { header, pack, type Refused, raw, seal } from './golden-seal.js';
 
-const [SPARSE, HASH, DENSE, EXACT] = [1, 2, 3, 4];
+const [SPARSE, HASH, DENSE, EXACT, SET] = [1, 2, 3, 4, 5];
 
 /** Two tensors of floats, one of integers, and one with longer rows than a slab. */
 const model: Model = {
@@ -64,12 +65,16 @@ const float = (name: string, bits: number) =>
     .raw(16, bits >>> 16)
     .raw(16, bits & 0xffff);
 
+const soundSet = encodeSet([set('bias', new Uint8Array(16))], model.tensors);
+
 /** Payloads with a record that is wrong; the names are folders. */
 export const REFUSED_RECORDS: Readonly<Record<string, Refused>> = {
   'record-of-no-bytes': withRecord(DENSE, new Uint8Array()),
   'record-beginning-above-the-range': withRecord(DENSE, raw('40')),
   'record-byte-left-over': withRecord(SPARSE, Uint8Array.of(...sound, 0x55, 0x55, 0x55, 0x55, 0x55)),
   'record-ending-in-zero': withRecord(SPARSE, Uint8Array.of(...sound, 0)),
+  'set-on-no-tensor': withRecord(SET, forge().finish()),
+  'set-bytes-left-over': withRecord(SET, Uint8Array.of(...soundSet, 0x55, 0x55, 0x55, 0x55, 0x55)),
   'op-on-no-tensor': dense(forge()),
   'sparse-op-on-an-empty-tensor': sparse(forge('z/empty').head('z/empty')),
   'positions-none': sparse(forge('bias').head('bias', { rice: 2 }).position(0, 4, { rice: 2, elements: 4 })),

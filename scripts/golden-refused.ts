@@ -110,7 +110,7 @@ export const REFUSED: Readonly<Record<string, Refused>> = {
   },
   'header-value-too-many': withHeader({ more: 1 }),
   'header-value-too-few': withHeader({ meta: undefined }),
-  'record-unknown': withHeader({ kinds: [5] }),
+  'record-unknown': withHeader({ kinds: [6] }),
   'record-missing': withHeader({ kinds: [3] }),
   'too-many-records': withHeader({ kinds: Array(257).fill(3) }, 'limit-exceeded'),
   'metadata-key-twice': withMeta('82a16b01a16b02'),

@@ -1,6 +1,6 @@
 import { byteLength, DTYPES, type DType, type Model, type Tensor } from '../src/model/index.js';
 import type { ChooseHead } from '../src/payload/encode-sparse.js';
-import type { Buckets, DenseOp, Diff, ExactOp, HashOp, Meta, SparseOp } from '../src/payload/index.js';
+import type { Buckets, DenseOp, Diff, ExactOp, HashOp, Meta, SetOp, SparseOp } from '../src/payload/index.js';
 import { xxh32 } from '../src/payload/placement.js';
 
 /** A base and a diff that every reader must apply. */
@@ -53,6 +53,8 @@ export const exact = (tensor: string, changes: readonly Change[]): ExactOp => ({
   positions: Uint32Array.from(changes, ([position]) => position),
   levels: Int32Array.from(changes, ([, level]) => level),
 });
+
+export const set = (tensor: string, bytes: Uint8Array): SetOp => ({ kind: 'set', tensor, bytes });
 
 export const dense = (tensor: string, levels: number[], scale = 0.125): DenseOp => ({
   kind: 'dense',

@@ -43,6 +43,7 @@ const describeModel = async (model: Model) => ({
 
 function describeOp(op: Op): unknown {
   if (op.kind === 'dense') return { ...op, levels: Array.from(op.levels) };
+  if (op.kind === 'set') return { kind: op.kind, tensor: op.tensor, bytes: hex(op.bytes) };
   if (op.kind === 'sparse' || op.kind === 'exact')
     return { ...op, positions: Array.from(op.positions), levels: Array.from(op.levels) };
   return { ...op, buckets: { coding: op.buckets.coding, values: Array.from(op.buckets.values) } };

@@ -5,6 +5,8 @@ import {
   MAX_DENSE_LEVEL,
   MAX_SPARSE_LEVEL,
   type Op,
+  patchRange,
+  type SetOp,
   type SparseOp,
   tensorsOf,
   wrapDifference,
@@ -23,7 +25,8 @@ interface Merged {
  * - sparse ops at positions that only one of them changes; at others the second one's stay behind, since floats are
  *   rounded after each;
  * - sparse and dense ops of integers where levels of one sign add up, since sums stop at the ends of a range;
- * - exact ops, whose levels add up.
+ * - exact ops, whose levels add up;
+ * - set ops, which take what comes after them, and make what was before them idle.
  *
  * @param ops a diff's ops, in order
  * @param infos the model's tensors
@@ -52,10 +55,20 @@ export function mergeOps(ops: readonly Op[], infos: readonly TensorInfo[]): Op[]
 }
 
 function mergePair(first: Op | undefined, second: Op, info: TensorInfo): Merged | undefined {
+  if (first?.kind === 'set' && second.kind !== 'hash')
+    return { first: patchSet(first, second, info), rest: undefined };
+  if (second.kind === 'set' && first && first.kind !== 'hash') return { first: second, rest: undefined };
   if (first?.kind === 'sparse' && second.kind === 'sparse') return mergeSparse(first, second, info);
   if (first?.kind === 'exact' && second.kind === 'exact') return mergeExact(first, second, info);
   if (first?.kind === 'dense' && second.kind === 'dense') return mergeDense(first, second, info);
   return undefined;
+}
+
+/** @returns what an op makes of the elements that another has set */
+function patchSet(first: SetOp, second: Op, info: TensorInfo): SetOp {
+  const bytes = first.bytes.slice();
+  patchRange([second], info, { startElement: 0, bytes });
+  return { ...first, bytes };
 }
 
 /** Products of levels and scales of integers are exact, and so are their sums: scales have 8 significant bits. */

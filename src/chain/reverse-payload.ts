@@ -78,6 +78,8 @@ async function expectModel(
 function negate(op: Op, base: Model): Op {
   if (op.kind === 'sparse') return { ...op, levels: op.levels.map((level) => -level) };
   if (op.kind === 'dense') return { ...op, levels: op.levels.map((level) => -level) };
+  if (op.kind === 'set')
+    return { ...op, bytes: (base.tensors.find(({ name }) => name === op.tensor) as Tensor).bytes };
   if (op.kind === 'exact') {
     const info = base.tensors.find(({ name }) => name === op.tensor) as Tensor;
     return { ...op, levels: op.levels.map((level) => wrapDifference(info, -level)) };

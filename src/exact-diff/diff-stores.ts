@@ -1,6 +1,6 @@
 import { byteLength, canonicalOrder, hex, totalBytes, type WeightStore } from '../model/index.js';
 import { framePayload } from '../payload/encode.js';
-import { layoutOf, type Meta, type OpenPayload } from '../payload/index.js';
+import { layoutOf, type Meta } from '../payload/index.js';
 import type { StorePair } from './borrow-pairs.js';
 import { checkChanges } from './check-changes.js';
 import { checkSameTensors } from './check-tensors.js';
@@ -65,12 +65,11 @@ export async function diffStores(
   const bytes = changed.reduce((sum, { info }) => sum + byteLength(info), 0);
   const infos = canonicalOrder(base.tensors);
   const header = { base: found.base, next: found.next, layout: await layoutOf(infos), meta };
-  const records: OpenPayload['records'][number][] = [];
-  if (changed.length > 0) {
-    await encodeChanges(stores, { changed, spool }, follow('encode', bytes, options));
-    records.push({ kind: 'exact', bytes: spool.read() });
-    await checkChanges(stores, { changed, payload: { header, records } }, follow('check', bytes, options));
-  }
+  const records =
+    changed.length === 0
+      ? []
+      : await encodeChanges(stores, { changed, spool }, follow('encode', bytes, options));
+  await checkChanges(stores, { changed, payload: { header, records } }, follow('check', bytes, options));
   return {
     ...framePayload(header, records),
     ...{ base: hex(found.base), next: hex(found.next) },

@@ -1,33 +1,84 @@
-import { CHUNK_BYTES, canonicalOrder, DTYPES } from '../model/index.js';
-import { chooseHead, SparseWriter } from '../payload/encode.js';
+import { CHUNK_BYTES, canonicalOrder, DTYPES, type TensorInfo } from '../model/index.js';
+import { SetWriter, SparseWriter } from '../payload/encode.js';
+import type { OpenPayload } from '../payload/index.js';
+import { sliceOf } from '../payload/index.js';
 import { PairReader, type StorePair } from './borrow-pairs.js';
+import { type CodedTensor, chooseCoding } from './choose-coding.js';
 import type { Comparison, WorkOptions } from './compare-stores.js';
 import { differences, roomFor } from './differences.js';
-import { takeSamples } from './sample.js';
 import type { Spool } from './spool.js';
 
-/** Writes one record of exact ops for all tensors that differ, at least one, a chunk at a time. */
+type Records = OpenPayload['records'][number][];
+
+/**
+ * Writes records for all tensors that differ, a chunk at a time: one of exact ops, and one of set ops for tensors of which nothing
+ * is left.
+ *
+ * @returns the records, in the spool
+ */
 export async function encodeChanges(
   stores: StorePair,
   { changed, spool }: Pick<Comparison, 'changed'> & { spool: Spool },
   options: WorkOptions,
-): Promise<void> {
+): Promise<Records> {
   const reader = new PairReader(stores);
-  const writer = new SparseWriter(canonicalOrder(stores.base.tensors), {
-    kind: 'exact',
-    tensors: new Set(changed.map(({ info }) => info.name)),
-    sink: (bytes) => spool.write(bytes),
-  });
+  const coded: CodedTensor[] = [];
+  for (const each of changed) coded.push(await chooseCoding(reader, each));
+  const job = { reader, infos: canonicalOrder(stores.base.tensors), options };
+  const records: { kind: 'exact' | 'set'; end: number }[] = [];
+  let length = 0;
+  const sink = (bytes: Uint8Array): void => {
+    spool.write(bytes);
+    length += bytes.length;
+  };
+  for (const kind of ['exact', 'set'] as const) {
+    const own = coded.filter((tensor) => tensor.kind === kind);
+    if (own.length === 0) continue;
+    await (kind === 'exact' ? writeExact : writeSet)({ ...job, sink }, own);
+    records.push({ kind, end: length });
+  }
+  const written = spool.read();
+  return records.map(({ kind, end }, i) => ({
+    kind,
+    bytes: sliceOf(written, records[i - 1]?.end ?? 0, end),
+  }));
+}
+
+/** What writing a record takes. */
+interface Job {
+  readonly reader: PairReader;
+  readonly infos: readonly TensorInfo[];
+  readonly options: WorkOptions;
+  readonly sink: (bytes: Uint8Array) => void;
+}
+
+async function writeExact(
+  { reader, infos, options, sink }: Job,
+  coded: readonly CodedTensor[],
+): Promise<void> {
+  const tensors = new Set(coded.map(({ info }) => info.name));
+  const writer = new SparseWriter(infos, { kind: 'exact', tensors, sink });
   const room = roomFor(CHUNK_BYTES);
-  for (const { info, count } of changed) {
+  for (const { info, head } of coded) {
     const size = DTYPES[info.dtype].bytes;
-    const samples = await takeSamples(reader, info);
-    writer.open(info, chooseHead(info, { kind: 'exact', scale: 1, count, samples }));
+    writer.open(info, head);
     for await (const { byteOffset, before, after } of reader.walk(info, options.signal)) {
       const first = byteOffset / size;
       writer.write(differences(info, { before, after, first }, room), first + before.length / size);
       options.onBytes(before.length);
     }
   }
-  spool.write(writer.finish());
+  sink(writer.finish());
+}
+
+async function writeSet({ reader, infos, options, sink }: Job, coded: readonly CodedTensor[]): Promise<void> {
+  const tensors = new Set(coded.map(({ info }) => info.name));
+  const writer = new SetWriter(infos, { tensors, sink });
+  for (const { info } of coded) {
+    for await (const { after } of reader.walk(info, options.signal)) {
+      writer.write(info, after);
+      options.onBytes(after.length);
+    }
+  }
+  sink(writer.finish());
 }

@@ -7,17 +7,23 @@ import { differences } from './differences.js';
 const PIECE_ELEMENTS = 2 ** 17;
 const PIECES = 8;
 
+/** Some of a tensor's elements: what changes among them, and what they become. */
+export interface TensorSample extends Sample {
+  readonly bytes: Uint8Array;
+}
+
 /** @returns whole rows of a tensor from its first to its last ones; all of it when it is small */
-export async function takeSamples(reader: PairReader, info: TensorInfo): Promise<Sample[]> {
+export async function takeSamples(reader: PairReader, info: TensorInfo): Promise<TensorSample[]> {
   const { shape, rows, inner } = pieceOf(info);
   const last = elementCount(info) / inner - rows;
   const pieces = Math.min(PIECES, 1 + Math.ceil(last / rows));
-  const samples: Sample[] = [];
+  const samples: TensorSample[] = [];
   for (let i = 0; i < pieces; i++) {
     const row = pieces === 1 ? 0 : Math.floor((last * i) / (pieces - 1));
     const size = inner * DTYPES[info.dtype].bytes;
     const { before, after } = await reader.borrow(info, { start: row * size, end: (row + rows) * size });
-    samples.push({ info: { ...info, shape }, values: differences(info, { before, after, first: 0 }) });
+    const values = differences(info, { before, after, first: 0 });
+    samples.push({ info: { ...info, shape }, values, bytes: after.slice() });
   }
   return samples;
 }

@@ -38,11 +38,11 @@ export function patchArena(arena: Arena, ops: readonly Op[], target: Target): vo
 }
 
 /**
- * @returns whether the kernels take an op: none that is exact; scales must be float32, and whole for integers, as
+ * @returns whether the kernels take an op: none that is exact or sets; scales must be float32, and whole for integers, as
  *   payloads have them; the buckets must fit into the room for tables
  */
 export function canPatch(op: Op, info: TensorInfo): boolean {
-  if (op.kind === 'exact') return false;
+  if (op.kind === 'exact' || op.kind === 'set') return false;
   const isInteger = DTYPES[info.dtype].kind === 'integer';
   // Kernels add whole numbers of 32 bits; larger products are left to plain arithmetic.
   if (op.kind === 'sparse' && isInteger && op.scale * MAX_SPARSE_LEVEL >= 2 ** 31) return false;

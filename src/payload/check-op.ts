@@ -1,5 +1,5 @@
-import { DTYPES, elementCount, type TensorInfo, totalElements } from '../model/index.js';
-import type { DenseOp, ExactOp, HashOp, Op, SparseOp } from './diff.js';
+import { byteLength, DTYPES, elementCount, type TensorInfo, totalElements } from '../model/index.js';
+import type { DenseOp, ExactOp, HashOp, Op, SetOp, SparseOp } from './diff.js';
 import { MAX_BLOCK, MAX_BUCKETS, MAX_DENSE_LEVEL } from './limits.js';
 import { isScale } from './scale.js';
 import { levelRange } from './sparse-levels.js';
@@ -14,6 +14,7 @@ import { levelRange } from './sparse-levels.js';
 export function checkOp(op: Op, infos: readonly TensorInfo[]): void {
   if (op.kind === 'hash') checkHashOp(op, infos);
   else if (op.kind === 'dense') checkDenseOp(op, infos[0] as TensorInfo);
+  else if (op.kind === 'set') checkSetOp(op, infos[0] as TensorInfo);
   else checkChanges(op, infos[0] as TensorInfo);
 }
 
@@ -23,6 +24,11 @@ function checkDenseOp({ tensor, scale, levels, first = 0 }: DenseOp, info: Tenso
   const elements = elementCount(info);
   const isWhole = levels.length === elements && first === 0;
   expect(isWhole, tensor, `${elements} levels, got ${levels.length}`);
+}
+
+function checkSetOp({ tensor, bytes, first = 0 }: SetOp, info: TensorInfo): void {
+  const length = byteLength(info);
+  expect(bytes.length === length && first === 0, tensor, `${length} bytes, got ${bytes.length}`);
 }
 
 function checkChanges(op: SparseOp | ExactOp, info: TensorInfo): void {

@@ -23,12 +23,19 @@ export interface ChangeFacts {
   readonly samples: readonly Sample[];
 }
 
+/** How positions are coded, and the bits that samples take so. */
+export interface ChosenHead {
+  readonly head: SparseHead;
+  readonly bits: number;
+}
+
 /** Tries all views on samples: the one that takes the fewest bits is taken, the first of several. */
-export function chooseHead(info: TensorInfo, { kind, scale, count, samples }: ChangeFacts): SparseHead {
+export function chooseHead(info: TensorInfo, { kind, scale, count, samples }: ChangeFacts): ChosenHead {
   const rice = riceOf(count, elementCount(info));
   const heads = [0, ...viewsOf(info)].map((view) => ({ scale, view, rice: view === 0 ? rice : 0 }));
   const costs = heads.map((head) => costOf(samples, kind, head));
-  return heads[costs.indexOf(Math.min(...costs))] as SparseHead;
+  const bits = Math.min(...costs);
+  return { head: heads[costs.indexOf(bits)] as SparseHead, bits };
 }
 
 function viewsOf(info: TensorInfo): number[] {

@@ -14,6 +14,7 @@ import { HashReader } from './hash-record.js';
 import { layoutOf, MAGIC, parseHeader, type RecordKind } from './header.js';
 import { MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES } from './limits.js';
 import { borrowValue, MAX_BIN_HEAD_BYTES, readBinHead } from './msgpack.js';
+import { SetReader } from './set-record.js';
 import { SparseReader } from './sparse-record.js';
 
 /** Bytes of the last value: a `bin` of 8 bytes. */
@@ -132,6 +133,7 @@ export class DiffReader {
 
 function openRecord({ kind, bytes }: OpenPayload['records'][number], infos: readonly TensorInfo[]) {
   if (kind === 'hash') return new HashReader(bytes, infos);
+  if (kind === 'set') return new SetReader(bytes, infos);
   return kind === 'dense' ? new DenseReader(bytes, infos) : new SparseReader(bytes, infos, kind);
 }
 

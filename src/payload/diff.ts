@@ -59,8 +59,18 @@ export interface ExactOp {
   readonly levels: Int32Array;
 }
 
+/** Puts elements of one tensor in place of what is there, whatever that is. */
+export interface SetOp {
+  readonly kind: 'set';
+  readonly tensor: string;
+  /** All elements, row-major, little-endian. */
+  readonly bytes: Uint8Array;
+  /** The first of the elements, where they are a run of them; 0 unless given. */
+  readonly first?: number;
+}
+
 /** One step of a diff. */
-export type Op = SparseOp | DenseOp | HashOp | ExactOp;
+export type Op = SparseOp | DenseOp | HashOp | ExactOp | SetOp;
 
 /** What turns base into next: ops in the order in which they are applied, one rounding each. */
 export interface Diff {

@@ -1,11 +1,12 @@
 import type { TensorInfo } from '../model/index.js';
 import { DenseLevels } from './dense-record.js';
-import type { DenseOp, ExactOp, HashOp, Op, SparseOp } from './diff.js';
+import type { DenseOp, ExactOp, HashOp, Op, SetOp, SparseOp } from './diff.js';
 import { tensorsOf } from './diff.js';
 import { encodeSparse } from './encode-sparse.js';
 import { codeBuckets, codePlacement } from './hash-record.js';
 import { RangeEncoder } from './range-encoder.js';
 import { codeTensors, ScaleCoding } from './record-head.js';
+import { encodeSet } from './set-writer.js';
 
 /** One or several ops of a kind, packed. */
 export interface EncodedRecord {
@@ -44,6 +45,7 @@ function encodeGroup(group: readonly Op[], infos: readonly TensorInfo[]): Uint8A
   const [first] = group as [Op];
   if (first.kind === 'hash') return encodeHash(first, infos);
   if (first.kind === 'dense') return encodeDense(group as DenseOp[], infos);
+  if (first.kind === 'set') return encodeSet(group as SetOp[], infos);
   return encodeSparse(group as (SparseOp | ExactOp)[], infos);
 }
 

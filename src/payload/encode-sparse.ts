@@ -35,5 +35,5 @@ export function encodeSparse(
 function headOf(op: ChangeOp, info: TensorInfo): SparseHead {
   const scale = op.kind === 'sparse' ? op.scale : 1;
   const samples = [{ info, values: op }];
-  return chooseHead(info, { kind: op.kind, scale, count: op.positions.length, samples });
+  return chooseHead(info, { kind: op.kind, scale, count: op.positions.length, samples }).head;
 }

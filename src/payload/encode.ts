@@ -17,9 +17,10 @@ import { framePayload } from './frame.js';
 import { checkMeta, layoutOf } from './header.js';
 import { patchModel } from './patch-model.js';
 
-export { type ChangeFacts, chooseHead, type Sample } from './choose-head.js';
+export { type ChangeFacts, type ChosenHead, chooseHead, type Sample } from './choose-head.js';
 export { encodeRecords } from './encode-records.js';
 export { type FramedPayload, framePayload } from './frame.js';
+export { bitsOfSet, SetWriter, type SetWriterOptions } from './set-writer.js';
 export { SparseWriter, type SparseWriterOptions } from './sparse-writer.js';
 
 /** What an encoder needs to know beside the ops. */

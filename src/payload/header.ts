@@ -16,7 +16,10 @@ import type { Value } from './msgpack.js';
 export const MAGIC = 'ndiff1';
 
 /** Number that stands for each kind of record in a header. */
-const RECORD_CODES = { sparse: 1, hash: 2, dense: 3, exact: 4 } as const satisfies Record<Op['kind'], number>;
+const RECORD_CODES = { sparse: 1, hash: 2, dense: 3, exact: 4, set: 5 } as const satisfies Record<
+  Op['kind'],
+  number
+>;
 
 /** Kind of a record's ops. */
 export type RecordKind = Op['kind'];

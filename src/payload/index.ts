@@ -1,5 +1,5 @@
 export type { ByteSource, Bytes } from './byte-source.js';
-export { sourceOf } from './byte-source.js';
+export { sliceOf, sourceOf } from './byte-source.js';
 export { checkLayout, DiffReader, decodePayload, type OpenPayload, openPayload, readDiff } from './decode.js';
 export {
   type Buckets,
@@ -12,6 +12,7 @@ export {
   type Op,
   type Payload,
   type PayloadHeader,
+  type SetOp,
   type SparseOp,
   tensorsOf,
 } from './diff.js';

@@ -1,5 +1,5 @@
 import { DTYPES, type DType, HALVES, type TensorInfo } from '../model/index.js';
-import type { DenseOp, ExactOp, HashOp, Op, SparseOp } from './diff.js';
+import type { DenseOp, ExactOp, HashOp, Op, SetOp, SparseOp } from './diff.js';
 import { addOrdered, orderedBits } from './ordered-bits.js';
 import { placeBlock, tensorSeed } from './placement.js';
 
@@ -19,7 +19,7 @@ interface Target {
  * A value of zero leaves a weight's bits alone. Otherwise float32 weights become `fround(weight + value)`; float16 and
  * bfloat16 weights are widened, added to in float32, and rounded to nearest even; a result that is not a number is
  * written as the positive quiet one. Sums of integers stop at the ends of their type. Exact ops move bits, whatever they
- * mean.
+ * mean; set ops put others in their place.
  *
  * @param ops the diff's ops, in order; those for other tensors are passed over
  * @param info the tensor
@@ -38,6 +38,7 @@ export function patchRange(
     if (op.kind === 'hash') patchHash(op, info.name, target);
     else if (op.tensor !== info.name) continue;
     else if (op.kind === 'sparse') patchChanges(op, target);
+    else if (op.kind === 'set') setElements(op, { start, end, bytes });
     else if (op.kind === 'exact') patchChanges(op, { start, end, add: createMover(info, bytes) });
     else patchDense(op, target);
   }
@@ -116,6 +117,14 @@ export function lowerBound(positions: Uint32Array, least: number): number {
     else high = middle;
   }
   return low;
+}
+
+function setElements(
+  { bytes: elements, first = 0 }: SetOp,
+  { start, end, bytes }: { start: number; end: number; bytes: Uint8Array },
+): void {
+  const size = bytes.length / (end - start);
+  if (end > start) bytes.set(elements.subarray((start - first) * size, (end - first) * size));
 }
 
 function patchDense(op: DenseOp, { start, end, add }: Target): void {

@@ -1,11 +1,11 @@
-import { canonicalOrder, DTYPES, elementCount, type TensorInfo } from '../../src/model/index.js';
+import { byteLength, canonicalOrder, DTYPES, elementCount, type TensorInfo } from '../../src/model/index.js';
 import { type Diff, type Op, wrapDifference } from '../../src/payload/index.js';
 import { createRandom } from '../support.js';
 
 /** Draws whole numbers. */
 type Draw = (below: number) => number;
 
-const KINDS = ['sparse', 'sparse', 'dense', 'hash', 'exact'] as const;
+const KINDS = ['sparse', 'sparse', 'dense', 'hash', 'exact', 'set'] as const;
 
 /**
  * Makes a diff from a seed. Few scales are in use, and ops meet on the same tensors, so that there is something to merge.
@@ -27,6 +27,7 @@ export function randomDiff(
     if (kind === 'hash') return hashOp(filled, draw);
     const info = filled[draw(filled.length)] as TensorInfo;
     if (kind === 'dense') return denseOp(info, draw);
+    if (kind === 'set') return setOp(info, draw);
     return kind === 'sparse' ? sparseOp(info, draw) : exactOp(info, draw);
   });
   return { ops };
@@ -61,6 +62,11 @@ function exactOp(info: TensorInfo, draw: Draw): Op {
   const one = (): number =>
     wrapDifference(info, (1 + draw(2 ** (1 + draw(32)))) * (draw(2) === 0 ? 1 : -1)) || 1;
   return { kind: 'exact', tensor: info.name, positions, levels: Int32Array.from(positions, one) };
+}
+
+function setOp(info: TensorInfo, draw: Draw): Op {
+  const bytes = Uint8Array.from({ length: byteLength(info) }, () => draw(256));
+  return { kind: 'set', tensor: info.name, bytes };
 }
 
 function denseOp(info: TensorInfo, draw: Draw): Op {

@@ -14,6 +14,7 @@ import {
   type Tensor,
 } from '../../src/model/index.js';
 import { createFileSpool } from '../../src/node/index.js';
+import { openPayload } from '../../src/payload/index.js';
 import { cloneModel, createRandom, expectSameModel, seededBytes } from '../support.js';
 
 const DTYPE_NAMES = Object.keys(DTYPES) as DType[];
@@ -91,4 +92,24 @@ test.each(['compare', 'encode', 'check'] as const)('diffStores() stops in phase 
     if (report.phase === phase) stop.abort(new Error('enough'));
   };
   await expect(diffOf(base, next, { signal: stop.signal, onProgress })).rejects.toThrow('enough');
+});
+
+test('diffStores() sets tensors of which nothing is left, beside differences of others', async () => {
+  const base = { tensors: [large('float32', 2), large('bfloat16', 3), { ...large('int8', 4), name: 'z' }] };
+  const [first, second, third] = base.tensors as [Tensor, Tensor, Tensor];
+  const scattered = (tensor: Tensor, seed: number): Tensor => {
+    // Exponents of weights: few of all.
+    const bytes = seededBytes(seed, tensor.bytes.length);
+    const step = DTYPES[tensor.dtype].bytes;
+    for (let i = step - 1; i < bytes.length; i += step) bytes[i] = ((bytes[i] as number) & 0x80) | 0x3d;
+    return { ...tensor, bytes };
+  };
+  const from = { tensors: [scattered(first, 5), scattered(second, 6), third] };
+  const next = { tensors: [scattered(first, 7), scattered(second, 8), touch(third, 5_000)] };
+  const { payload, changedTensors } = await diffOf(from, next);
+  const { records } = await openPayload(payload);
+  expect([changedTensors, records.map(({ kind }) => kind)]).toEqual([3, ['exact', 'set']]);
+  const store = openMemoryStore(cloneModel(from));
+  await applyPayload(store, payload);
+  expectSameModel(await copyModel(store), next);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { applyPayload, planApply } from '../../src/apply/index.js';
-import { openMemoryStore } from '../../src/model/index.js';
+import { hex, openMemoryStore } from '../../src/model/index.js';
 import { encodePayload } from '../../src/payload/encode.js';
 import { decodePayload, type Meta, openPayload } from '../../src/payload/index.js';
 import { cloneModel, codeOf, expectSameModel, recordStore } from '../support.js';
@@ -21,9 +21,12 @@ interface AcceptFacts {
 
 /** An op as the facts describe it. */
 function describeOp(op: object): unknown {
-  return JSON.parse(
-    JSON.stringify(op, (_, value) => (ArrayBuffer.isView(value) ? Array.from(value as Int8Array) : value)),
-  );
+  return JSON.parse(JSON.stringify(op, (_, value) => describeArray(value)));
+}
+
+function describeArray(value: unknown): unknown {
+  if (value instanceof Uint8Array) return hex(value);
+  return ArrayBuffer.isView(value) ? Array.from(value as Int8Array) : value;
 }
 
 test('golden files are there, so that a wrong folder cannot pass', () => {

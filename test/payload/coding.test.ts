@@ -10,10 +10,11 @@ import { RangeDecoder } from '../../src/payload/range-decoder.js';
 import { RangeEncoder } from '../../src/payload/range-encoder.js';
 import { ScaleCoding } from '../../src/payload/record-head.js';
 import { isScale, roundScale } from '../../src/payload/scale.js';
+import { SetReader } from '../../src/payload/set-record.js';
 import { SparseReader } from '../../src/payload/sparse-record.js';
 import { rowLength, SLAB_ELEMENTS, viewOf } from '../../src/payload/views.js';
 import { codeOf, createRandom, offsetView, seededTensor } from '../support.js';
-import { denseOp, hashOp, smallBase, sparseOp } from './samples.js';
+import { denseOp, hashOp, setOp, smallBase, sparseOp } from './samples.js';
 
 const shape = fc.array(fc.integer({ min: 1, max: 6 }), { maxLength: 4 });
 
@@ -115,6 +116,28 @@ test('dense records give back their ops', () => {
         const rest = reader.read(info, { start: half, end: whole });
         expect(rest.first).toBe(half);
         expect({ ...op, levels: Int8Array.of(...levels, ...rest.levels) }).toEqual(ops[i]);
+      }
+    }),
+  );
+});
+
+test('set records give back their ops, in runs, empty tensors among them', () => {
+  const tensors = [...smallBase().tensors, seededTensor('z', 'int32', [0, 3])];
+  fc.assert(
+    fc.property(fc.tuple(...tensors.map(setOp)), (ops) => {
+      const [record, ...others] = encodeRecords(ops, tensors);
+      expect(others).toEqual([]);
+      const reader = new SetReader(offsetView(record?.bytes ?? new Uint8Array(), 3), tensors);
+      for (const [i, info] of tensors.entries()) {
+        const [half, whole] = [Math.floor(elementCount(info) / 2), elementCount(info)];
+        if (whole === 0) {
+          expect(reader.read(info, { start: 0, end: 0 })).toEqual(ops[i]);
+          continue;
+        }
+        const { bytes, ...op } = reader.read(info, { start: 0, end: half });
+        const rest = reader.read(info, { start: half, end: whole });
+        expect(rest.first).toBe(half);
+        expect({ ...op, bytes: Uint8Array.of(...bytes, ...rest.bytes) }).toEqual(ops[i]);
       }
     }),
   );

@@ -11,14 +11,21 @@ import {
   float16Value,
   type Tensor,
 } from '../../src/model/index.js';
-import { type ExactOp, type HashOp, type Op, patchRange, type SparseOp } from '../../src/payload/index.js';
+import {
+  type ExactOp,
+  type HashOp,
+  type Op,
+  patchRange,
+  type SetOp,
+  type SparseOp,
+} from '../../src/payload/index.js';
 import { offsetView, seededTensor } from '../support.js';
-import { denseOp, exactOp, hashOp, sparseOp } from './samples.js';
+import { denseOp, exactOp, hashOp, setOp, sparseOp } from './samples.js';
 
 const { h32Raw } = await xxhash();
 
 /** The value that an op gives one element, straight from docs/FORMAT.md. */
-function valueAt(op: Exclude<Op, { kind: 'exact' }>, tensor: Tensor, element: number): number {
+function valueAt(op: Exclude<Op, { kind: 'exact' | 'set' }>, tensor: Tensor, element: number): number {
   if (op.kind === 'hash') return hashedValue(op, tensor, element);
   if (op.tensor !== tensor.name) return 0;
   const level = op.kind === 'dense' ? op.levels[element] : op.levels[op.positions.indexOf(element)];
@@ -94,8 +101,15 @@ function patchByDefinition(ops: readonly Op[], tensor: Tensor): Uint8Array {
 
 function patchOne(op: Op, tensor: Tensor, { view, element }: { view: DataView; element: number }): void {
   const { dtype } = tensor;
-  if (op.kind !== 'exact') addTo(view, dtype, { element, value: valueAt(op, tensor, element) });
+  if (op.kind === 'set') setOne(op, tensor, { view, element });
+  else if (op.kind !== 'exact') addTo(view, dtype, { element, value: valueAt(op, tensor, element) });
   else if (op.tensor === tensor.name) moveOn(op, view, { element, dtype });
+}
+
+function setOne(op: SetOp, tensor: Tensor, { view, element }: { view: DataView; element: number }): void {
+  const size = DTYPES[tensor.dtype].bytes;
+  if (op.tensor !== tensor.name) return;
+  for (let i = element * size; i < (element + 1) * size; i++) view.setUint8(i, op.bytes[i] as number);
 }
 
 const other = seededTensor('other', 'uint8', [9]);
@@ -106,6 +120,7 @@ const opsOn = (tensor: Tensor) =>
       sparseOp(tensor),
       exactOp(tensor),
       denseOp(tensor),
+      setOp(tensor),
       hashOp([other, tensor]),
       denseOp(other),
     ),

@@ -17,10 +17,11 @@ import {
   MAX_SPARSE_LEVEL,
   type Op,
   roundScale,
+  type SetOp,
   type SparseOp,
   wrapDifference,
 } from '../../src/payload/index.js';
-import { createRandom, seededTensor } from '../support.js';
+import { createRandom, seededBytes, seededTensor } from '../support.js';
 
 const isInteger = ({ dtype }: Tensor): boolean => DTYPES[dtype].kind === 'integer';
 
@@ -67,6 +68,15 @@ export function exactOp(tensor: Tensor): fc.Arbitrary<ExactOp> {
     const differences = Int32Array.from(levels, (level) => wrapDifference(tensor, level) || 1);
     return { kind: 'exact' as const, tensor: tensor.name, positions, levels: differences };
   });
+}
+
+/** Elements of any bits, or few different ones. */
+export function setOp(tensor: Tensor): fc.Arbitrary<SetOp> {
+  const length = tensor.bytes.length;
+  const byte = fc.constantFrom(0, 255).chain((most) => fc.nat({ max: most }));
+  return fc
+    .array(byte, { minLength: length, maxLength: length })
+    .map((bytes) => ({ kind: 'set' as const, tensor: tensor.name, bytes: Uint8Array.from(bytes) }));
 }
 
 export function denseOp(tensor: Tensor): fc.Arbitrary<DenseOp> {
@@ -131,7 +141,8 @@ export const modelAndDiff: fc.Arbitrary<{ base: Model; diff: Diff }> = fc
   .chain((tensors) => {
     const filled = tensors.filter((tensor) => elementCount(tensor) > 0);
     const named = [...filled.map(sparseOp), ...filled.map(exactOp)] as fc.Arbitrary<Op>[];
-    const op = fc.oneof(...named, ...tensors.map(denseOp), hashOp(tensors));
+    const whole = [...tensors.map(denseOp), ...tensors.map(setOp)] as fc.Arbitrary<Op>[];
+    const op = fc.oneof(...named, ...whole, hashOp(tensors));
     return fc.array(op, { maxLength: 4 }).map((ops) => ({ base: { tensors }, diff: { ops } }));
   });
 
@@ -185,6 +196,7 @@ export const SMALL_DIFFS: Readonly<Record<string, Diff>> = {
   'hash float': { ops: [float] },
   'hash ternary': { ops: [hash({ coding: 'levels', values: Int8Array.of(0, 1, -1, 1, 0, 0, -1) })] },
   'hash levels': { ops: [hash({ coding: 'levels', values: Int8Array.of(1, -1, -127, 20, 1) })] },
+  set: { ops: [{ kind: 'set', tensor: NAMES[1], bytes: seededBytes(5, 20) }] },
   several: { ops: [float, sparse, { ...sparse, scale: 7 }, dense(3)] },
   'two in a record': { ops: [{ ...sparse, tensor: NAMES[0], positions: Uint32Array.of(0, 4, 5) }, sparse] },
 };
