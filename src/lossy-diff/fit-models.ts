@@ -49,7 +49,7 @@ export interface LossyDiff {
   readonly payloadBytes: number;
   readonly exactBytes: number;
   /** Tensors that differ, in canonical order. */
-  readonly tensors: readonly TensorError[];
+  readonly perTensor: readonly TensorError[];
 }
 
 /**
@@ -76,18 +76,18 @@ export async function fitModels(base: Model, next: Model, options: FitOptions): 
   const patched = byName(model);
   const remains = parts.map((part) => remainsIn(part, patched));
   const kinds = kindsByTensor(ops);
-  const tensors = parts.map(({ name }, i): TensorError => {
+  const perTensor = parts.map(({ name }, i): TensorError => {
     return { tensor: name, kinds: kinds.get(name) ?? [], error: relativeError(remains[i] as Remains) };
   });
   return {
     payload,
     ...fingerprints,
     error: relativeError(sumOf(remains)),
-    worstError: Math.max(0, ...tensors.map(({ error }) => error)),
+    worstError: Math.max(0, ...perTensor.map(({ error }) => error)),
     isExact: next.tensors.every(({ name, bytes }) => equalBytes(bytes, (patched.get(name) as Tensor).bytes)),
     payloadBytes: payload.length,
     exactBytes,
-    tensors,
+    perTensor,
   };
 }
 
