@@ -56,8 +56,8 @@ export interface LossyDiff {
  * Packs the difference of two models with a loss: a payload that makes of the first a model near the second. Changes are
  * rounded to whole steps, a step for each tensor, and the errors are those of what the decoded payload makes of the base, by the
  * arithmetic of devices. Tensors of integers and elements that are no finite numbers become those of the next model bit for bit.
- * No data is asked for: what an error does to the model's outputs is for the caller to measure. Both models, and as much
- * again, are held in memory.
+ * No data is asked for: what an error does to the model's outputs is for the caller to measure. Both models, and three times as
+ * much again, are held in memory.
  *
  * @param base the model on the devices
  * @param next the model that they should have: tensors of the same names, dtypes and shapes, in any order

@@ -2,6 +2,7 @@ import { elementCount, type Tensor } from '../model/index.js';
 import {
   type DenseOp,
   MAX_DENSE_LEVEL,
+  MAX_SCALE,
   MAX_SPARSE_LEVEL,
   type Op,
   patchModel,
@@ -10,11 +11,8 @@ import {
 import { largestThatFits, numberOf, shortFloat } from './short-floats.js';
 import { relativeError, remainsOf, type TensorPair } from './tensor-pair.js';
 
-/** How far below one half a fraction may be to be rounded up all the same, a unit of error: rough diffs save bytes by zeros. */
+/** How far above one half a fraction must be to be rounded up, a unit of error: rough diffs save bytes by zeros. */
 const DEAD_ZONE = 0.4;
-
-/** The largest scale that payloads have. */
-const MAX_SCALE = 2 ** 96;
 
 /**
  * Finds the largest step of a uniform quantiser with which the changes of a tensor, as devices will have them, are within
