@@ -167,6 +167,21 @@ test('fitModels() takes values at both ends of the range, and takes bytes that l
   expect((await fitModels({ tensors: [none] }, { tensors: [tiny] }, { error: 0.5 })).error).toBe(0);
 });
 
+test('fitModels() keeps within the error where one change takes more steps than a level holds', async () => {
+  const [from, moves] = [bell(12, 20_000, 0.4), bell(13, 20_000, 0.001)];
+  const to = from.map((value, i) => value + (i === 777 ? 1_000 : (moves[i] as number)));
+  const [before, after] = [
+    tensorOf('t', 'float32', from, [100, 200]),
+    tensorOf('t', 'float32', to, [100, 200]),
+  ];
+  for (const error of [1e-6, 1e-4, 0.01]) {
+    const found = await fitModels({ tensors: [before] }, { tensors: [after] }, { error });
+    const patched = (await applied({ tensors: [before] }, found)).get('t') as Tensor;
+    expect(measure(before, after, patched)).toBe(found.worstError);
+    expect(found.worstError).toBeLessThanOrEqual(error);
+  }
+});
+
 test('fitModels() leaves the sign of a zero as it is where nothing else changes', async () => {
   const [from, to] = [tensorOf('t', 'float32', [0, 1]), tensorOf('t', 'float32', [-0, 1])];
   const found = await fitModels({ tensors: [from] }, { tensors: [to] }, { error: 0.5 });
