@@ -1,7 +1,8 @@
 import yargs, { type Argv } from 'yargs';
 import { MODEL_ARGUMENT, PAYLOAD_ARGUMENT, withOutput } from './arguments.js';
 import { type ApplyFlags, runApply } from './commands/apply.js';
-import { type DiffFlags, runDiff } from './commands/diff.js';
+import { runDiff } from './commands/diff.js';
+import { isLossy, type LossyFlags, runLossyDiff } from './commands/diff-lossy.js';
 import { type FingerprintFlags, runFingerprint } from './commands/fingerprint.js';
 import { type InfoFlags, runInfo } from './commands/info.js';
 import { runSweep, type SweepFlags } from './commands/sweep.js';
@@ -130,7 +131,7 @@ function addSweep(parser: Argv, io: Io, ended: { status: number }): void {
 function addDiff(parser: Argv, io: Io): void {
   parser.command(
     'diff <base> <next>',
-    'Pack what makes one model of another, bit for bit, wherever they were trained',
+    'Pack what makes one model of another, wherever they were trained: bit for bit, or near it',
     (y) =>
       withOutput(y, 'Payload file to write')
         .positional('base', MODEL_ARGUMENT)
@@ -142,8 +143,20 @@ function addDiff(parser: Argv, io: Io): void {
           type: 'string',
           describe: 'End with status 10 unless the diff is so much smaller than the compressed model, as 10%',
         })
-        .example('$0 diff models/v1.safetensors models/v2.safetensors -o v2.ndiff', ''),
-    (flags) => runDiff(flags as unknown as DiffFlags, io),
+        .option('lossy', {
+          type: 'string',
+          describe: 'Leave at most this share of the change of each tensor, as 5%, to save bytes',
+        })
+        .option('budget', {
+          type: 'string',
+          describe: 'Instead of --lossy: the least error in so many bytes: 5%, 20kB, 20000',
+        })
+        .example('$0 diff models/v1.safetensors models/v2.safetensors -o v2.ndiff', '')
+        .example('$0 diff models/v1.safetensors models/v2.safetensors --lossy 5% -o v2.ndiff', ''),
+    async (flags) => {
+      const lossyFlags = flags as unknown as LossyFlags;
+      await (isLossy(lossyFlags) ? runLossyDiff : runDiff)(lossyFlags, io);
+    },
   );
 }
 

@@ -49,7 +49,8 @@ function valuesOf(arrays: readonly Float32Array[], { tensors }: Model): Values {
   return new Map(tensors.map(({ name }, i) => [name, arrays[i] as Float32Array]));
 }
 
-function withValues({ tensors }: Model, values: Values): Model {
+/** @returns the model with some weights replaced */
+export function withValues({ tensors }: Model, values: Values): Model {
   const replace = (tensor: Tensor): Tensor => {
     const array = values.get(tensor.name);
     return array ? { ...tensor, bytes: new Uint8Array(array.slice().buffer) } : tensor;
@@ -57,7 +58,8 @@ function withValues({ tensors }: Model, values: Values): Model {
   return { tensors: tensors.map(replace) };
 }
 
-function inHalves({ tensors }: Model): Model {
+/** @returns the model of float32 rounded to bfloat16 */
+export function inHalves({ tensors }: Model): Model {
   const narrow = (tensor: Tensor): Tensor => {
     const bits = Uint16Array.from(new Float32Array(tensor.bytes.slice().buffer), bfloat16Bits);
     return { ...tensor, dtype: 'bfloat16', bytes: new Uint8Array(bits.buffer) };

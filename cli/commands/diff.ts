@@ -76,7 +76,8 @@ async function diff(job: Job, flags: DiffFlags, io: Io): Promise<void> {
   remark(io, flags, `${dryRun ? 'would write' : 'wrote'} ${out}: ${formatBytes(payloadBytes)}`);
 }
 
-function tooSmall(facts: {
+/** @returns the error for a diff that saves less than it must */
+export function tooSmall(facts: {
   payloadBytes: number;
   fullBytes: number;
   saving: number;

@@ -17,6 +17,7 @@ import { framePayload } from './frame.js';
 import { checkMeta, layoutOf } from './header.js';
 import { patchModel } from './patch-model.js';
 
+export { type Budget, float32Bytes, impossibleBudget, readBudget } from './budget.js';
 export { type ChangeFacts, type ChosenHead, chooseHead, type Sample } from './choose-head.js';
 export { encodeRecords } from './encode-records.js';
 export { type FramedPayload, framePayload } from './frame.js';

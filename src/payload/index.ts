@@ -17,7 +17,14 @@ export {
   tensorsOf,
 } from './diff.js';
 export { layoutOf, MAGIC } from './header.js';
-export { MAX_BLOCK, MAX_BUCKETS, MAX_DENSE_LEVEL, MAX_PAYLOAD_BYTES, MAX_SPARSE_LEVEL } from './limits.js';
+export {
+  MAX_BLOCK,
+  MAX_BUCKETS,
+  MAX_DENSE_LEVEL,
+  MAX_PAYLOAD_BYTES,
+  MAX_SCALE,
+  MAX_SPARSE_LEVEL,
+} from './limits.js';
 export { type OrderedBits, orderedBits, orderOf, wrapDifference } from './ordered-bits.js';
 export { lowerBound, patchRange } from './patch.js';
 export { patchModel } from './patch-model.js';

@@ -12,6 +12,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'sparse-diff': ['model', 'payload', 'kernels', 'train'],
   'hash-diff': ['model', 'payload', 'kernels', 'train'],
   'exact-diff': ['model', 'payload'],
+  'lossy-diff': ['model', 'payload', 'exact-diff'],
   chain: ['model', 'payload', 'exact-diff'],
   apply: ['model', 'payload'],
   'fast-apply': ['model', 'payload'],
@@ -20,7 +21,19 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   sweep: ['model', 'train', 'recipe'],
   search: ['model', 'train', 'node', 'recipe', 'sweep'],
   src: ['model', 'payload'],
-  cli: ['src', 'train', 'exact-diff', 'chain', 'apply', 'fast-apply', 'node', 'recipe', 'sweep', 'search'],
+  cli: [
+    'src',
+    'train',
+    'exact-diff',
+    'lossy-diff',
+    'chain',
+    'apply',
+    'fast-apply',
+    'node',
+    'recipe',
+    'sweep',
+    'search',
+  ],
 };
 
 /** The rooms through which each outside package comes in. */

@@ -1,0 +1,85 @@
+import { exactOps } from '../exact-diff/index.js';
+import { DTYPES, type Tensor } from '../model/index.js';
+import { encodeRecords } from '../payload/encode.js';
+import type { Op } from '../payload/index.js';
+import { asDense, fitStep, patchTensor } from './quantise.js';
+import { comparePair, type TensorPair } from './tensor-pair.js';
+import { thinOut } from './thin.js';
+
+/** Ways to pack a tensor's changes within an error: ops in the order in which they are applied. */
+export interface Fit {
+  /** The shortest of all ways in records of its own. */
+  readonly shortest: readonly Op[];
+  /** The shortest of those that share a record with most tensors. */
+  readonly usual: readonly Op[];
+}
+
+/** A tensor that differs in two models. */
+export interface Part {
+  readonly name: string;
+  readonly bytes: number;
+  /** Of floats alone: integers are exact. */
+  readonly pair: TensorPair | undefined;
+  /** What makes the next tensor bit for bit. */
+  readonly exact: readonly Op[];
+  /** Packs the changes; from an error of 1 on, only what must be exact. */
+  fit(error: number): Fit;
+}
+
+/** Ops and the bytes of their records. */
+interface Way {
+  readonly ops: readonly Op[];
+  readonly bytes: number;
+}
+
+/** @returns a tensor's part of a diff; undefined where all bits are the same */
+export function createPart(before: Tensor, after: Tensor): Part | undefined {
+  const exact = exactly(before, after);
+  if (exact.length === 0) return undefined;
+  const facts = { name: before.name, bytes: before.bytes.length, exact };
+  if (DTYPES[before.dtype].kind === 'integer')
+    return { ...facts, pair: undefined, fit: () => ({ shortest: exact, usual: exact }) };
+  const pair = comparePair(before, after);
+  // Halves are thinned out for each error; the exact op of other tensors is the same for all.
+  const whole = before.dtype === 'float32' ? wayOf(pair, exact) : undefined;
+  return { ...facts, pair, fit: (error) => fitPair(pair, { error, whole }) };
+}
+
+function fitPair(pair: TensorPair, { error, whole }: { error: number; whole: Way | undefined }): Fit {
+  const { before, change } = pair;
+  if (change === 0 || error >= 1) {
+    const ops = mends(pair, []);
+    return { shortest: ops, usual: ops };
+  }
+  const exact = whole ?? wayOf(pair, exactly(before, thinOut(pair, error)));
+  const sparse = fitStep(pair, error);
+  if (sparse === undefined) return { shortest: exact.ops, usual: exact.ops };
+  const dense = asDense(before, sparse);
+  const mending = mends(pair, [sparse]);
+  const usual = shorter(wayOf(pair, [sparse, ...mending]), exact);
+  const shortest = dense ? shorter(usual, wayOf(pair, [dense, ...mending])) : usual;
+  return { shortest: shortest.ops, usual: usual.ops };
+}
+
+function wayOf({ before }: TensorPair, ops: readonly Op[]): Way {
+  const bytes = encodeRecords(ops, [before]).reduce((sum, record) => sum + record.bytes.length, 0);
+  return { ops, bytes };
+}
+
+function shorter(first: Way, second: Way): Way {
+  return second.bytes < first.bytes ? second : first;
+}
+
+/** @returns what moves strays to their bits behind other ops */
+function mends({ before, after, strays }: TensorPair, ops: readonly Op[]): Op[] {
+  if (strays.length === 0) return [];
+  const patched = patchTensor(before, ops);
+  const bytes = patched.bytes.slice();
+  const size = DTYPES[before.dtype].bytes;
+  for (const stray of strays) bytes.set(after.bytes.subarray(stray * size, (stray + 1) * size), stray * size);
+  return exactly(patched, { ...patched, bytes });
+}
+
+function exactly(from: Tensor, to: Tensor): Op[] {
+  return exactOps({ tensors: [from] }, { tensors: [to] });
+}
