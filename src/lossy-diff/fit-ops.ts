@@ -126,5 +126,7 @@ function shorter(first: SizedOps, second: SizedOps): SizedOps {
 
 /** Ops of a kind share a record; exact ones come last, as they mend what others leave. */
 function inRecords(ops: readonly Op[]): Op[] {
-  return (['sparse', 'dense', 'exact'] as const).flatMap((kind) => ops.filter((op) => op.kind === kind));
+  return (['sparse', 'dense', 'exact', 'set'] as const).flatMap((kind) =>
+    ops.filter((op) => op.kind === kind),
+  );
 }

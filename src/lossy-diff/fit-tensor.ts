@@ -1,7 +1,7 @@
 import { exactOps } from '../exact-diff/index.js';
 import { DTYPES, type Tensor } from '../model/index.js';
-import { encodeRecords } from '../payload/encode.js';
-import type { Op } from '../payload/index.js';
+import { bitsOfSet, chooseHead, encodeRecords } from '../payload/encode.js';
+import type { ExactOp, Op } from '../payload/index.js';
 import { asDense, fitStep, patchTensor } from './quantise.js';
 import { comparePair, type TensorPair } from './tensor-pair.js';
 import { thinOut } from './thin.js';
@@ -34,8 +34,9 @@ interface Way {
 
 /** @returns a tensor's part of a diff; undefined where all bits are the same */
 export function createPart(before: Tensor, after: Tensor): Part | undefined {
-  const exact = exactly(before, after);
-  if (exact.length === 0) return undefined;
+  const [op] = exactly(before, after);
+  if (op === undefined) return undefined;
+  const exact = [shortestExact(op, after)];
   const facts = { name: before.name, bytes: before.bytes.length, exact };
   if (DTYPES[before.dtype].kind === 'integer')
     return { ...facts, pair: undefined, fit: () => ({ shortest: exact, usual: exact }) };
@@ -43,6 +44,15 @@ export function createPart(before: Tensor, after: Tensor): Part | undefined {
   // Halves are thinned out for each error; the exact op of other tensors is the same for all.
   const whole = before.dtype === 'float32' ? wayOf(pair, exact) : undefined;
   return { ...facts, pair, fit: (error) => fitPair(pair, { error, whole }) };
+}
+
+/** @returns the op, or one that sets all elements where that is shorter */
+function shortestExact(op: ExactOp, after: Tensor): Op {
+  const samples = [{ info: after, values: op }];
+  const { bits } = chooseHead(after, { kind: 'exact', scale: 1, count: op.positions.length, samples });
+  // Elements may start anywhere in their buffer.
+  const bytes = after.bytes.slice();
+  return bits <= bitsOfSet([{ info: after, bytes }]) ? op : { kind: 'set', tensor: after.name, bytes };
 }
 
 function fitPair(pair: TensorPair, { error, whole }: { error: number; whole: Way | undefined }): Fit {
@@ -80,6 +90,6 @@ function mends({ before, after, strays }: TensorPair, ops: readonly Op[]): Op[] 
   return exactly(patched, { ...patched, bytes });
 }
 
-function exactly(from: Tensor, to: Tensor): Op[] {
+function exactly(from: Tensor, to: Tensor): ExactOp[] {
   return exactOps({ tensors: [from] }, { tensors: [to] });
 }
