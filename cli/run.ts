@@ -137,7 +137,17 @@ function addDiff(parser: Argv, io: Io): void {
         .positional('base', MODEL_ARGUMENT)
         .positional('next', {
           ...MODEL_ARGUMENT,
-          describe: 'Model with tensors of the same names and shapes',
+          describe: 'Model with tensors of the same shapes, of other names perhaps',
+        })
+        .option('rename', {
+          type: 'boolean',
+          default: true,
+          describe: 'Find tensors that have other names; --no-rename refuses them',
+        })
+        .option('cast', {
+          type: 'boolean',
+          default: false,
+          describe: 'Cast float32 to float16 or bfloat16, as the base has them, and back',
         })
         .option('min-saving', {
           type: 'string',
@@ -152,6 +162,8 @@ function addDiff(parser: Argv, io: Io): void {
           describe: 'Instead of --lossy: the least error in so many bytes: 5%, 20kB, 20000',
         })
         .example('$0 diff models/v1.safetensors models/v2.safetensors -o v2.ndiff', '')
+        .example('$0 diff models/v1 models/v2.h5 -o v2.ndiff', '')
+        .example('$0 diff models/v1-float16.safetensors models/v2.safetensors --cast -o v2.ndiff', '')
         .example('$0 diff models/v1.safetensors models/v2.safetensors --lossy 5% -o v2.ndiff', ''),
     async (flags) => {
       const lossyFlags = flags as unknown as LossyFlags;

@@ -14,8 +14,8 @@ export interface ModelPair {
   readonly isFineTuned: boolean;
 }
 
-/** Trains the keyword spotter and what may follow it: fine-tunes, a cast one, the same again, another training. */
-export async function trainPairs(): Promise<ModelPair[]> {
+/** A keyword spotter, and how it may be trained on. */
+async function prepareKeywords() {
   const { task, data } = await prepare(findTask('keywords'), { task: 'keywords', seed: 1, quick: true });
   const arrays = arraysOf(data.stages[1] as Stage, data.classes);
   const base = takeBase(task).model;
@@ -23,7 +23,20 @@ export async function trainPairs(): Promise<ModelPair[]> {
     const plan = { ...data.fineTuning, epochs, learningRate };
     return withValues(base, (await fineTune({ task, train: arrays.train, ...plan, seed: 1 })).weights);
   };
-  const light = await tuned(1, 1e-5);
+  return { data, base, tuned, light: () => tuned(1, 1e-5) };
+}
+
+/** Trains the keyword spotter, and on by little. */
+export async function trainLight(): Promise<{ base: Model; next: Model }> {
+  const { base, light } = await prepareKeywords();
+  return { base, next: await light() };
+}
+
+/** Trains the keyword spotter and what may follow it: fine-tunes, a cast one, the same again, another training. */
+export async function trainPairs(): Promise<ModelPair[]> {
+  const keywords = await prepareKeywords();
+  const { data, base, tuned } = keywords;
+  const light = await keywords.light();
   const heavy = await tuned(data.fineTuning.epochs, data.fineTuning.learningRate);
   const other = data.createModel(2);
   await trainBase(other, (data.stages[0] as Stage).train, { ...data.baseTraining, seed: 2 });

@@ -1,3 +1,4 @@
+import { matchStores } from '../../src/exact-diff/index.js';
 import { copyModel, totalBytes, type WeightStore } from '../../src/index.js';
 import { type FitGoal, fitModels, type LossyDiff } from '../../src/lossy-diff/index.js';
 import { checkOutput, compressedSize, writeOutput } from '../../src/node/index.js';
@@ -5,7 +6,7 @@ import { ByteProgress } from '../byte-progress.js';
 import { formatBytes, formatShare, type Io, printResult, remark } from '../io.js';
 import { readShare } from '../share.js';
 import { withModel } from '../with-model.js';
-import { type DiffFlags, tooSmall } from './diff.js';
+import { type DiffFlags, describeTaken, tooSmall } from './diff.js';
 
 /** Flags of `neural-diff diff` when it may lose something. */
 export interface LossyFlags extends DiffFlags {
@@ -51,11 +52,13 @@ function goalOf({ lossy, budget }: LossyFlags): FitGoal {
 }
 
 async function diff(job: Job, flags: LossyFlags, io: Io): Promise<void> {
-  const { base, next, goal, progress, least } = job;
-  const { out, force, dryRun } = flags;
+  const { base, goal, progress, least } = job;
+  const { out, force, dryRun, rename, cast } = flags;
   const { signal } = io;
-  const options = { ...goal, signal, onProgress: progress.report };
-  const { payload, ...found } = await fitModels(await copyModel(base), await copyModel(next), options);
+  const work = { signal, onProgress: progress.report };
+  const { store: next, ...taken } = await matchStores(base, job.next, { ...work, rename, cast });
+  const models = [await copyModel(base), await copyModel(next)] as const;
+  const { payload, ...found } = await fitModels(...models, { ...goal, ...work });
   const full = await compressedSize(next, signal);
   const { payloadBytes } = found;
   const facts = { payloadBytes, fullBytes: full.bytes, saving: 1 - payloadBytes / full.bytes };
@@ -63,8 +66,9 @@ async function diff(job: Job, flags: LossyFlags, io: Io): Promise<void> {
   if (!dryRun) await writeOutput(out, payload, { force });
   progress.finish();
   const modelBytes = totalBytes(base.tensors);
-  const json = { out, ...facts, fullBytesEstimated: full.isEstimate, modelBytes, ...found };
+  const json = { out, ...facts, fullBytesEstimated: full.isEstimate, modelBytes, ...found, ...taken };
   const lines = [
+    ...describeTaken(taken),
     `diff       ${payloadBytes} bytes, ${formatShare(payloadBytes / modelBytes)} of the model`,
     `exact diff ${found.exactBytes} bytes`,
     `full model ${modelBytes} bytes, ${full.isEstimate ? 'about ' : ''}${full.bytes} compressed`,

@@ -1,4 +1,4 @@
-import { diffStores } from '../../src/exact-diff/index.js';
+import { diffStores, matchStores, type StoreMatch } from '../../src/exact-diff/index.js';
 import { NeuralDiffError, totalBytes, type WeightStore } from '../../src/index.js';
 import {
   checkOutput,
@@ -18,6 +18,8 @@ export interface DiffFlags extends CommonFlags {
   readonly next: string;
   readonly out: string;
   readonly minSaving?: string;
+  readonly rename: boolean;
+  readonly cast: boolean;
   readonly force: boolean;
   readonly dryRun: boolean;
 }
@@ -49,11 +51,12 @@ interface Job {
 }
 
 async function diff(job: Job, flags: DiffFlags, io: Io): Promise<void> {
-  const { base, next, spool, progress, least } = job;
-  const { out, force, dryRun } = flags;
+  const { base, spool, progress, least } = job;
+  const { out, force, dryRun, rename, cast } = flags;
   const { signal } = io;
-  const options = { signal, spool, onProgress: progress.report };
-  const { pieces, payloadBytes, ...found } = await diffStores(base, next, options);
+  const work = { signal, onProgress: progress.report };
+  const { store: next, ...taken } = await matchStores(base, job.next, { ...work, rename, cast });
+  const { pieces, payloadBytes, ...found } = await diffStores(base, next, { ...work, spool });
   const full = await compressedSize(next, signal);
   const saving = 1 - payloadBytes / full.bytes;
   const facts = { payloadBytes, fullBytes: full.bytes, saving };
@@ -61,8 +64,9 @@ async function diff(job: Job, flags: DiffFlags, io: Io): Promise<void> {
   if (!dryRun) await writeOutput(out, pieces, { force });
   progress.finish();
   const modelBytes = totalBytes(base.tensors);
-  const json = { out, ...facts, fullBytesEstimated: full.isEstimate, modelBytes, ...found };
+  const json = { out, ...facts, fullBytesEstimated: full.isEstimate, modelBytes, ...found, ...taken };
   const lines = [
+    ...describeTaken(taken),
     `diff       ${payloadBytes} bytes, ${formatShare(payloadBytes / modelBytes)} of the model`,
     `full model ${modelBytes} bytes, ${full.isEstimate ? 'about ' : ''}${full.bytes} compressed`,
     `changed    ${found.changedWeights} weights in ${found.changedTensors} of ${base.tensors.length} tensors`,
@@ -74,6 +78,17 @@ async function diff(job: Job, flags: DiffFlags, io: Io): Promise<void> {
   ];
   printResult(io, flags, { json: { ...json, ...(dryRun && { dryRun }) }, lines });
   remark(io, flags, `${dryRun ? 'would write' : 'wrote'} ${out}: ${formatBytes(payloadBytes)}`);
+}
+
+/** Which tensors were taken for which, and what became of their elements. */
+export function describeTaken({
+  renamed,
+  castTensors,
+  roundedElements,
+}: Omit<StoreMatch, 'store'>): string[] {
+  const lines = renamed.map(([base, next]) => `renamed    ${base} takes ${next}`);
+  if (castTensors > 0) lines.push(`cast       ${castTensors} tensors, ${roundedElements} weights rounded`);
+  return lines;
 }
 
 /** @returns the error for a diff that saves less than it must */

@@ -16,10 +16,12 @@ export function checkSameTensors(base: readonly TensorInfo[], next: readonly Ten
   if (added !== undefined) throw differs(`the next model's tensor "${added}" is not in the base`);
 }
 
-function describe({ dtype, shape }: TensorInfo): string {
+/** @returns dtype and shape in words */
+export function describe({ dtype, shape }: TensorInfo): string {
   return `${dtype}[${shape.join(', ')}]`;
 }
 
-function differs(what: string): NeuralDiffError {
-  return new NeuralDiffError('wrong-layout', `Cannot diff models: ${what}; ship the full model`);
+/** @param advice what may be done instead */
+export function differs(what: string, advice = 'ship the full model'): NeuralDiffError {
+  return new NeuralDiffError('wrong-layout', `Cannot diff models: ${what}; ${advice}`);
 }

@@ -8,9 +8,12 @@ import { compareStores, type WorkOptions } from './compare-stores.js';
 import { encodeChanges } from './encode-changes.js';
 import { createMemorySpool, type Spool } from './spool.js';
 
-/** How far a diff has come: `compare` reads both models, `encode` and `check` the tensors that differ. */
+/**
+ * How far a diff has come: `match` reads tensors whose names differ, `cast` those of other dtypes, `compare` both models, `encode`
+ * and `check` the tensors that differ.
+ */
 export interface DiffProgress {
-  readonly phase: 'compare' | 'encode' | 'check';
+  readonly phase: 'match' | 'cast' | 'compare' | 'encode' | 'check';
   readonly bytesDone: number;
   readonly bytesTotal: number;
 }
@@ -78,7 +81,8 @@ export async function diffStores(
   };
 }
 
-function follow(phase: DiffProgress['phase'], bytesTotal: number, options: DiffOptions): WorkOptions {
+/** @returns how some phase of work is followed */
+export function follow(phase: DiffProgress['phase'], bytesTotal: number, options: DiffOptions): WorkOptions {
   let bytesDone = 0;
   return {
     signal: options.signal,

@@ -1,5 +1,5 @@
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { finished } from 'node:stream/promises';
+import { promisify } from 'node:util';
 import { constants, createBrotliCompress } from 'node:zlib';
 import { byteLength, CHUNK_BYTES, totalBytes, type WeightStore } from '../model/index.js';
 
@@ -33,29 +33,34 @@ export async function compressedSize(store: WeightStore, signal?: AbortSignal): 
     [constants.BROTLI_PARAM_QUALITY]: QUALITY,
     [constants.BROTLI_PARAM_LGWIN]: windowBits,
   };
+  const compressor = createBrotliCompress({ params });
   let [taken, bytes] = [0, 0];
-  const count = async function* (chunks: AsyncIterable<Uint8Array>) {
-    for await (const chunk of chunks) {
+  compressor.on('data', (compressed: Uint8Array) => {
+    bytes += compressed.length;
+  });
+  const write = promisify<Uint8Array, void>(compressor.write.bind(compressor));
+  try {
+    for await (const chunk of everyChunk(store, step)) {
       signal?.throwIfAborted();
       taken += chunk.length;
-      yield chunk;
+      await write(chunk);
     }
-  };
-  const source = Readable.from(count(everyChunk(store, step)));
-  await pipeline(source, createBrotliCompress({ params }), async (compressed) => {
-    for await (const chunk of compressed) bytes += (chunk as Uint8Array).length;
-  });
+    await finished(compressor.end());
+  } finally {
+    compressor.destroy();
+  }
   return { bytes: isEstimate ? Math.round((bytes / taken) * total) : bytes, isEstimate };
 }
 
-/** @returns of all chunks one in so many, each in an array of its own */
+/** @returns of all chunks one in so many, each valid until the next */
 async function* everyChunk({ tensors, ...store }: WeightStore, step: number): AsyncGenerator<Uint8Array> {
+  const buffer = new Uint8Array(CHUNK_BYTES);
   let number = 0;
   for (const info of tensors) {
     const total = byteLength(info);
     for (let start = 0; start < total; start += CHUNK_BYTES) {
       if (number++ % step !== 0) continue;
-      const chunk = new Uint8Array(Math.min(CHUNK_BYTES, total - start));
+      const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, total - start));
       await store.readInto(info.name, start, chunk);
       yield chunk;
     }

@@ -28,8 +28,8 @@ export function sourceOfFile(file: number, doing: string): ByteSource {
   const length = fstatSync(file).size;
   return {
     length,
-    borrow(at) {
-      const window = new Uint8Array(Math.min(WINDOW_BYTES, length - at));
+    borrow(at, room = new Uint8Array(Math.min(WINDOW_BYTES, length - at))) {
+      const window = room.subarray(0, length - at);
       const read = withFileErrorsSync(doing, () => readSync(file, window, 0, window.length, at));
       if (read === 0) throw new NeuralDiffError('file-unreadable', `${doing}: it has become shorter`);
       return window.subarray(0, read);

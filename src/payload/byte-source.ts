@@ -5,10 +5,14 @@ export interface ByteSource {
   readonly length: number;
   /**
    * @param at an offset below the length
-   * @returns the bytes from there on: at least one, at most the rest; nobody changes them later
+   * @param room an array that a source which reads elsewhere may fill and give back, so that no new one is left to be collected
+   * @returns the bytes from there on: at least one, at most the rest; nobody changes them later but by way of `room`
    */
-  borrow(at: number): Uint8Array;
+  borrow(at: number, room?: Uint8Array): Uint8Array;
 }
+
+/** Bytes of a room for windows of a source. */
+export const ROOM_BYTES = 2 ** 16;
 
 /** Bytes in memory, or elsewhere. */
 export type Bytes = Uint8Array | ByteSource;
@@ -22,7 +26,7 @@ export function sourceOf(bytes: Bytes): ByteSource {
 /** @returns a run of a source's bytes as a source of its own */
 export function sliceOf(source: ByteSource, start: number, end: number): ByteSource {
   const length = end - start;
-  return { length, borrow: (at) => source.borrow(start + at).subarray(0, length - at) };
+  return { length, borrow: (at, room) => source.borrow(start + at, room).subarray(0, length - at) };
 }
 
 /** @returns the bytes of a source, or its first ones, in one piece */

@@ -6,7 +6,7 @@ export type Values = Pick<ExactOp, 'positions' | 'levels'>;
 /** Positions, and a level each, as ops have them. */
 export type ChangedElements = Pick<SparseOp | ExactOp, 'positions' | 'levels'>;
 
-/** Collects changed weights: arrays that double when they are full, so that they take what was found and no more. */
+/** Collects changed weights, a run after the other, in arrays that double when they are full. */
 export class Changes {
   #positions = new Uint32Array(256);
   #levels = new Int32Array(256);
@@ -18,13 +18,15 @@ export class Changes {
     this.#levels[this.#count++] = level;
   }
 
-  /** @returns what was added, in arrays of its length */
-  finish(): Values {
-    return { positions: this.#positions.slice(0, this.#count), levels: this.#levels.slice(0, this.#count) };
+  /** @returns what was added since the last time; it is valid until more is added */
+  borrow(): Values {
+    const end = this.#count;
+    this.#count = 0;
+    return { positions: this.#positions.subarray(0, end), levels: this.#levels.subarray(0, end) };
   }
 
   #grow(): void {
-    const { positions, levels } = this.finish();
+    const [positions, levels] = [this.#positions, this.#levels];
     this.#positions = new Uint32Array(2 * this.#count);
     this.#levels = new Int32Array(2 * this.#count);
     this.#positions.set(positions);

@@ -1,5 +1,5 @@
 import xxhash from 'xxhash-wasm';
-import { type Bytes, sourceOf } from './byte-source.js';
+import { type Bytes, ROOM_BYTES, sourceOf } from './byte-source.js';
 
 /** Bytes hashed at a time: the hash's own memory grows to the largest piece and never shrinks. */
 const WINDOW_BYTES = 2 ** 20;
@@ -15,8 +15,9 @@ const WINDOW_BYTES = 2 ** 20;
 export async function xxh64(bytes: Bytes): Promise<Uint8Array> {
   const source = sourceOf(bytes);
   const checksum = await createChecksum();
+  const room = new Uint8Array(ROOM_BYTES);
   for (let at = 0; at < source.length; ) {
-    const piece = source.borrow(at);
+    const piece = source.borrow(at, room);
     checksum.update(piece);
     at += piece.length;
   }

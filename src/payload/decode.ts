@@ -77,9 +77,16 @@ export async function readDiff(payload: OpenPayload, tensors: readonly TensorInf
   const ops = payload.records.flatMap((record): Op[] => {
     const reader = openRecord(record, infos);
     if (reader instanceof HashReader) return [reader.read()];
-    return reader.tensors.map((info) => reader.read(info, { start: 0, end: elementCount(info) }));
+    return reader.tensors.map((info) => keep(reader.read(info, { start: 0, end: elementCount(info) })));
   });
   return { ops };
+}
+
+/** @returns an op with arrays of its own */
+function keep(op: Op): Op {
+  if (op.kind !== 'sparse' && op.kind !== 'exact') return op;
+  const [positions, levels] = [op.positions.slice(), op.levels.slice()];
+  return { ...op, positions, levels } as Op;
 }
 
 /**
@@ -121,7 +128,7 @@ export class DiffReader {
    * Reads on. Every touched tensor must be asked for in canonical order, and all its elements in runs, one after the
    * other; a tensor without elements as one empty run.
    *
-   * @returns the ops for a run, in order
+   * @returns the ops for a run, in order; their arrays are valid until the next
    * @throws NeuralDiffError `corrupt-payload`
    */
   read(info: TensorInfo, run: { start: number; end: number }): Op[] {

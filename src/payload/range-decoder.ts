@@ -1,5 +1,5 @@
 import type { BitCoder } from './bit-coder.js';
-import { type ByteSource, type Bytes, sourceOf } from './byte-source.js';
+import { type ByteSource, type Bytes, ROOM_BYTES, sourceOf } from './byte-source.js';
 import type { Contexts } from './contexts.js';
 import { corrupt } from './corrupt.js';
 
@@ -17,6 +17,7 @@ export const LEAST_RANGE = 2 ** 22;
  */
 export class RangeDecoder implements BitCoder {
   readonly #source: ByteSource;
+  readonly #room = new Uint8Array(ROOM_BYTES);
   #window: Uint8Array = new Uint8Array(0);
   /** Bytes of the source before the window, and bytes read of the window. */
   #before = 0;
@@ -81,7 +82,7 @@ export class RangeDecoder implements BitCoder {
   #refill(): boolean {
     const next = this.#before + this.#at;
     if (next === this.#source.length) return false;
-    this.#window = this.#source.borrow(next);
+    this.#window = this.#source.borrow(next, this.#room);
     this.#before = next;
     this.#at = 0;
     return true;

@@ -67,7 +67,8 @@ export class SparseReader {
   readonly #kind: ChangeKind;
   #left: number;
   #scale = 0;
-  #take: Take = () => new Changes().finish();
+  readonly #changes = new Changes();
+  #take: Take = () => this.#changes.borrow();
   #hasChanges = false;
 
   constructor(record: Bytes, infos: readonly TensorInfo[], kind: ChangeKind = 'sparse') {
@@ -80,7 +81,7 @@ export class SparseReader {
     this.#coding = new SparseCoding(this.#decoder, kind);
   }
 
-  /** @returns the op for a run of elements that begins where the one before ended */
+  /** @returns the op for a run of elements that begins where the one before ended; its arrays are valid until the next */
   read(info: TensorInfo, { start, end }: { start: number; end: number }): SparseOp | ExactOp {
     if (start === 0) this.#open(info);
     const values = this.#take(end);
@@ -101,46 +102,45 @@ export class SparseReader {
     const { scale, view, rice } = this.#coding.codeHead(info);
     this.#scale = scale;
     this.#hasChanges = false;
-    this.#take = view === 0 ? takePlain(this.#coding, info, rice) : takeMapped(this.#coding, info, view);
+    this.#take = view === 0 ? this.#takePlain(info, rice) : this.#takeMapped(info, view);
   }
 
   #close(info: TensorInfo): void {
     if (!this.#hasChanges) throw corrupt(`tensor "${info.name}" is named and does not change`);
     if (--this.#left === 0) this.#decoder.expectEnd();
   }
-}
 
-function takePlain({ plain, levels }: SparseCoding, info: TensorInfo, rice: number): Take {
-  const bounds = { rice, elements: elementCount(info) };
-  let next = plain.code(0, bounds);
-  levels.startLine();
-  return (end) => {
-    const changes = new Changes();
-    while (next < end) {
-      changes.add(next, levels.code());
-      next = plain.code(next + 1, bounds);
-    }
-    return changes.finish();
-  };
-}
+  #takePlain(info: TensorInfo, rice: number): Take {
+    const { plain, levels } = this.#coding;
+    const bounds = { rice, elements: elementCount(info) };
+    let next = plain.code(0, bounds);
+    levels.startLine();
+    return (end) => {
+      while (next < end) {
+        this.#changes.add(next, levels.code());
+        next = plain.code(next + 1, bounds);
+      }
+      return this.#changes.borrow();
+    };
+  }
 
-/** Holds the levels of one slab. */
-function takeMapped({ mapped }: SparseCoding, info: TensorInfo, view: number): Take {
-  const slabs = new Slabs(info, viewOf(view));
-  const room = new Int32Array(slabs.size);
-  let [slabStart, slabEnd, from] = [0, 0, 0];
-  return (end) => {
-    const changes = new Changes();
-    while (from < end) {
-      if (from === slabEnd) {
-        [slabStart, slabEnd] = [slabs.start, slabs.start + slabs.size];
-        mapped.code(slabs.next(room.fill(0)));
+  /** Holds the levels of one slab. */
+  #takeMapped(info: TensorInfo, view: number): Take {
+    const slabs = new Slabs(info, viewOf(view));
+    const room = new Int32Array(slabs.size);
+    let [slabStart, slabEnd, from] = [0, 0, 0];
+    return (end) => {
+      while (from < end) {
+        if (from === slabEnd) {
+          [slabStart, slabEnd] = [slabs.start, slabs.start + slabs.size];
+          this.#coding.mapped.code(slabs.next(room.fill(0)));
+        }
+        for (const upTo = Math.min(end, slabEnd); from < upTo; from++) {
+          const level = room[from - slabStart] as number;
+          if (level !== 0) this.#changes.add(from, level);
+        }
       }
-      for (const upTo = Math.min(end, slabEnd); from < upTo; from++) {
-        const level = room[from - slabStart] as number;
-        if (level !== 0) changes.add(from, level);
-      }
-    }
-    return changes.finish();
-  };
+      return this.#changes.borrow();
+    };
+  }
 }

@@ -1,0 +1,100 @@
+import { existsSync, rmSync, statSync } from 'node:fs';
+import { totalmem } from 'node:os';
+import { join } from 'node:path';
+import { runProgram } from './run-program.js';
+
+/** The built command line. */
+const MAIN = join(import.meta.dirname, '..', '..', 'cli', 'main.js');
+
+/** Large models on disk. */
+export interface ScaleFiles {
+  readonly folder: string;
+  readonly base: string;
+  readonly next: string;
+  readonly modelBytes: number;
+}
+
+/** A program that is measured, and what it writes. */
+interface Step {
+  readonly step: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly output?: string;
+  /** Whether memory is compared with that of the command line doing nothing. */
+  readonly isOurs?: boolean;
+  /** Memory that it is known to need. */
+  readonly needsBytes?: number;
+}
+
+/** What a step took; nulls where it was not run. */
+export interface ScaleRow {
+  readonly step: string;
+  readonly seconds: number | null;
+  readonly bytesPerSecond: number | null;
+  readonly peakBytes: number | null;
+  readonly extraBytes: number | null;
+  readonly outputBytes: number | null;
+  readonly [column: string]: string | number | null;
+}
+
+/** Times the size of a model that all files take at once: base, next, a patched copy, updates. */
+export const FILES_TIMES = 4;
+
+/** Runs all steps one after the other, each in a process of its own. */
+export async function runSteps(files: ScaleFiles, signal: AbortSignal): Promise<ScaleRow[]> {
+  const idle = await runProgram(process.execPath, [MAIN, '--version'], signal);
+  const rows: ScaleRow[] = [];
+  for (const step of stepsOf(files)) {
+    process.stderr.write(`${step.step}\n`);
+    const isRun = (step.needsBytes ?? 0) < totalmem();
+    const run = isRun ? await runProgram(step.command, step.args, signal) : null;
+    const { output, isOurs = false } = step;
+    const isMeasured = isOurs && run?.peakBytes != null && idle?.peakBytes != null;
+    rows.push({
+      step: step.step,
+      seconds: run?.seconds ?? null,
+      bytesPerSecond: run ? Math.round(files.modelBytes / run.seconds) : null,
+      peakBytes: run?.peakBytes ?? null,
+      extraBytes: isMeasured ? (run.peakBytes as number) - (idle.peakBytes as number) : null,
+      outputBytes: run && output && existsSync(output) ? statSync(output).size : null,
+    });
+  }
+  return rows;
+}
+
+function stepsOf({ folder, base, next, modelBytes }: ScaleFiles): Step[] {
+  const at = (name: string): string => join(folder, name);
+  const [payload, copy, patch] = [at('update.ndiff'), at('copy.safetensors'), at('update.zst')];
+  const ours = (step: string, ...args: string[]): Step => {
+    return { step, command: process.execPath, args: [MAIN, ...args, '--quiet'], isOurs: true };
+  };
+  const long = ['-q', '-f', '--long=31', `--patch-from=${base}`];
+  // zstd holds both models, and tables.
+  const needsBytes = 3 * modelBytes;
+  return [
+    ours('fingerprint', 'fingerprint', base),
+    { ...ours('diff', 'diff', base, next, '-o', payload), output: payload },
+    { step: 'cp', command: 'cp', args: [base, copy], output: copy },
+    ours('apply --in-place', 'apply', copy, payload, '--in-place'),
+    { step: 'sha256sum', command: 'sha256sum', args: [base] },
+    {
+      step: 'zstd --patch-from',
+      command: 'zstd',
+      args: [...long, next, '-o', patch],
+      output: patch,
+      needsBytes,
+    },
+    {
+      step: 'zstd -d --patch-from',
+      command: 'zstd',
+      args: ['-d', ...long, patch, '-o', copy],
+      output: copy,
+      needsBytes,
+    },
+  ];
+}
+
+/** Removes what the steps wrote, and the models. */
+export function removeFiles(folder: string): void {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+}

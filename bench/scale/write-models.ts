@@ -1,0 +1,84 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import type { Model } from '../../src/model/index.js';
+
+/** Elements of a tensor of the large models: 64 MB of float32. */
+const SHAPE = [4_096, 4_096];
+const ELEMENTS = 4_096 * 4_096;
+export const TENSOR_BYTES = 4 * ELEMENTS;
+
+/** Weights of a small model before and after training, one behind the other. */
+export interface WeightPair {
+  readonly base: Float32Array;
+  readonly next: Float32Array;
+}
+
+/** @returns all float32 weights of two models, in the order of the first one's tensors */
+export function weightsOf(base: Model, next: Model): WeightPair {
+  const floatsOf = ({ tensors }: Model): Float32Array =>
+    Float32Array.from(
+      tensors.flatMap(({ dtype, bytes }) =>
+        dtype === 'float32' ? [...new Float32Array(bytes.slice().buffer)] : [],
+      ),
+    );
+  return { base: floatsOf(base), next: floatsOf(next) };
+}
+
+/** Writes a large model as safetensors, before and after training, from tiles of a small one's weights. */
+export async function writeModels(
+  weights: WeightPair,
+  paths: { base: string; next: string },
+  tensors: number,
+): Promise<void> {
+  await writeModel(weights.base, paths.base, tensors);
+  await writeModel(weights.next, paths.next, tensors);
+}
+
+async function writeModel(weights: Float32Array, path: string, tensors: number): Promise<void> {
+  const file = openSync(path, 'w');
+  try {
+    writeSync(file, headerOf(tensors));
+    const random = createNumbers();
+    for (let left = tensors * ELEMENTS; left > 0; left -= weights.length) {
+      const tile = tileOf(weights, random);
+      const bytes = new Uint8Array(tile.buffer, 0, 4 * Math.min(left, tile.length));
+      for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
+      // Lets Ctrl-C in.
+      await setImmediate();
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Weights from some place on and around, at another scale, as layers have their own: no two tiles have the same bytes. */
+function tileOf(weights: Float32Array, random: () => number): Float32Array {
+  const offset = Math.floor(random() * weights.length);
+  const scale = 0.5 + random();
+  const tile = new Float32Array(weights.length);
+  for (let i = 0; i < tile.length; i++) {
+    tile[i] = scale * (weights[(i + offset) % weights.length] as number);
+  }
+  return tile;
+}
+
+function headerOf(tensors: number): Uint8Array {
+  const entries = Array.from({ length: tensors }, (_, i) => {
+    const place = { dtype: 'F32', shape: SHAPE, data_offsets: [i * TENSOR_BYTES, (i + 1) * TENSOR_BYTES] };
+    return [`layers.${i}.kernel`, place];
+  });
+  const text = JSON.stringify(Object.fromEntries(entries));
+  const header = Buffer.alloc(8 + 8 * Math.ceil(text.length / 8), ' ');
+  header.writeBigUInt64LE(BigInt(header.length - 8));
+  header.write(text, 8);
+  return header;
+}
+
+/** @returns numbers from 0 to 1, the same for both models (a linear congruential generator modulo 2^32) */
+function createNumbers(): () => number {
+  let state = 1;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}

@@ -1,0 +1,144 @@
+import { byteLength, DTYPES, type TensorInfo, type WeightStore } from '../model/index.js';
+import type { StorePair } from './borrow-pairs.js';
+import { canCast, countRounded, type TensorPair } from './cast.js';
+import { describe } from './check-tensors.js';
+import { type DiffOptions, follow } from './diff-stores.js';
+import { bytesToMatch, matchContent } from './match-content.js';
+import { groupBy, matchEqualNames, matchNames, type TensorLists, without } from './match-names.js';
+import { ambiguous, unmatched } from './match-refusals.js';
+import { openView } from './view-store.js';
+
+/** What may be made of the next model's tensors. */
+export interface MatchOptions extends Pick<DiffOptions, 'signal' | 'onProgress'> {
+  /** Takes tensors of other names where their content or the names' ends show which they are; true unless given. */
+  readonly rename?: boolean | undefined;
+  /** Casts float32 to the base's float16 or bfloat16, rounding to nearest even, and back; false unless given. */
+  readonly cast?: boolean | undefined;
+}
+
+/** The next model in the base's terms, and what it took. */
+export interface StoreMatch {
+  /** The next model's weights under the base's names and in its dtypes. It reads from the next model's store, which is the caller's to close. */
+  readonly store: WeightStore;
+  /** Names of tensors that have another name in the next model: the base's, the next model's; in the base's order. */
+  readonly renamed: readonly (readonly [base: string, next: string])[];
+  readonly castTensors: number;
+  /** Elements of those tensors that are not kept bit for bit; 0 where all casts are exact. */
+  readonly roundedElements: number;
+}
+
+/**
+ * Finds for each tensor of the base the one of the next model that it should become, for `diffStores`.
+ *
+ * 1. Tensors of equal names, then of names of which one ends as the other reads; not where exporters may have numbered tensors
+ * anew. 2. Among those that are left of one shape and dtype: identical bytes, then the least mean difference, in bits, of a sample.
+ * What is not clear is refused, and a tensor is taken once. Reads a chunk at a time; what has counterparts by name is not read, but
+ * to count what a cast rounds.
+ *
+ * @param base the model on the devices
+ * @param next the model that they should have, with other names or dtypes perhaps; as many tensors, of the same shapes
+ * @throws NeuralDiffError `wrong-layout` where a tensor has no counterpart or several; whatever the stores throw; the signal's reason
+ *
+ * @example
+ * const { store, renamed } = await matchStores(await openModel('v1'), await openModel('v2.onnx'));
+ */
+export async function matchStores(
+  base: WeightStore,
+  next: WeightStore,
+  options: MatchOptions = {},
+): Promise<StoreMatch> {
+  const { rename = true, cast = false } = options;
+  const lists = { base: base.tensors, next: next.tensors };
+  const named = (rename ? matchNames : matchEqualNames)(lists, fitsWith(cast));
+  const found = new Map(named.pairs.map((pair) => [pair.base, pair]));
+  if (!isEmpty(named.left)) {
+    if (!rename)
+      throw unmatched(named.left, {
+        wouldCast: !cast && isEmpty(matchEqualNames(named.left, fitsWith(true)).left),
+      });
+    for (const pair of await matchLeft({ base, next }, named.left, options)) found.set(pair.base, pair);
+  }
+  const pairs = base.tensors.map((info) => found.get(info) as TensorPair);
+  return {
+    store: openView(next, pairs),
+    renamed: pairs
+      .map((pair) => [pair.base.name, pair.next.name] as const)
+      .filter(([to, from]) => to !== from),
+    ...(await countCasts(
+      next,
+      pairs.filter((pair) => pair.base.dtype !== pair.next.dtype),
+      options,
+    )),
+  };
+}
+
+function fitsWith(cast: boolean): (pair: TensorPair) => boolean {
+  return ({ base, next }) =>
+    `${next.shape}` === `${base.shape}` &&
+    (cast ? canCast(next.dtype, base.dtype) : next.dtype === base.dtype);
+}
+
+function isEmpty({ base, next }: TensorLists): boolean {
+  return base.length + next.length === 0;
+}
+
+/** Matches by content what names leave, one group of tensors of a shape and dtype after the other. */
+async function matchLeft(stores: StorePair, left: TensorLists, options: MatchOptions): Promise<TensorPair[]> {
+  const { cast = false } = options;
+  const groups = groupLeft(left, cast);
+  const odd = groups.filter((group) => !isMatchable(group));
+  if (odd.length > 0)
+    throw unmatched(join(odd), { wouldCast: !cast && groupLeft(left, true).every(isMatchable) });
+  const work = follow(
+    'match',
+    groups.map(bytesToMatch).reduce((sum, bytes) => sum + bytes, 0),
+    options,
+  );
+  const pairs: TensorPair[] = [];
+  for (const group of groups) {
+    const found = await matchContent(stores, group, work);
+    if (found.length < group.base.length) throw ambiguous(without(group, found));
+    pairs.push(...found);
+  }
+  return pairs;
+}
+
+/** Tensors of the base's own dtype are preferred to those that need a cast. */
+function groupLeft({ base, next }: TensorLists, cast: boolean): TensorLists[] {
+  const groupsBy = (lists: TensorLists, keyOf: (info: TensorInfo) => string): TensorLists[] => {
+    const [bases, nexts] = [lists.base, lists.next].map((list) => groupBy(list, (info) => [keyOf(info)]));
+    const keys = new Set([...bases.keys(), ...nexts.keys()]);
+    return [...keys].map((key) => ({ base: bases.get(key) ?? [], next: nexts.get(key) ?? [] }));
+  };
+  const exact = groupsBy({ base, next }, describe);
+  if (!cast) return exact;
+  const rest = join(exact.filter((group) => !isMatchable(group)));
+  const kindOf = ({ dtype, shape }: TensorInfo): string =>
+    `${DTYPES[dtype].kind === 'float' ? 'float' : dtype}[${shape}]`;
+  return [...exact.filter(isMatchable), ...groupsBy(rest, kindOf)];
+}
+
+function join(groups: readonly TensorLists[]): TensorLists {
+  return { base: groups.flatMap(({ base }) => base), next: groups.flatMap(({ next }) => next) };
+}
+
+/** @returns whether each tensor of the base may become each of the next model, and there are as many */
+function isMatchable({ base, next }: TensorLists): boolean {
+  const [first] = base;
+  if (first === undefined || base.length !== next.length) return false;
+  return (
+    base.every(({ dtype }) => dtype === first.dtype) && next.every(({ dtype }) => canCast(dtype, first.dtype))
+  );
+}
+
+async function countCasts(
+  next: WeightStore,
+  pairs: readonly TensorPair[],
+  options: MatchOptions,
+): Promise<Pick<StoreMatch, 'castTensors' | 'roundedElements'>> {
+  const total = pairs.reduce((sum, pair) => sum + byteLength(pair.next), 0);
+  const work = follow('cast', total, options);
+  let roundedElements = 0;
+  for (const pair of pairs) roundedElements += await countRounded(next, pair, work);
+  return { castTensors: pairs.length, roundedElements };
+}

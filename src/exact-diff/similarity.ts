@@ -1,0 +1,65 @@
+/** Elements of a tensor, from everywhere in it, as numbers in the order of their values. */
+export interface Sampled {
+  /** Tensors with the same digest have the same bytes. */
+  readonly digest: string;
+  readonly orders: Int32Array;
+  /** Bits an element. */
+  readonly bits: number;
+}
+
+/** Standard errors by which a tensor must be nearer than another: chance does not reach as far. */
+const STANDARD_ERRORS = 6;
+
+/**
+ * Finds the tensor that differs least from one: a difference counts as the bits that it takes, as in a payload.
+ *
+ * @param of a tensor
+ * @param among some of the other model
+ * @param isSame whether it makes no difference which of two is taken
+ * @returns the nearest, unless another is about as near
+ */
+export function nearest<T extends Sampled>(
+  of: Sampled,
+  among: readonly T[],
+  isSame: (a: T, b: T) => boolean,
+): T | undefined {
+  const ranked = among.map((tensor) => ({ tensor, distance: distance(of, tensor) }));
+  const [best] = ranked.reduce<typeof ranked>(nearer, []);
+  const [second] = ranked
+    .filter(({ tensor }) => best !== undefined && !isSame(tensor, best.tensor))
+    .reduce<typeof ranked>(nearer, []);
+  if (best === undefined || second === undefined) return best?.tensor;
+  return isClearlyNearer(of, best.tensor, second.tensor) ? best.tensor : undefined;
+}
+
+function nearer<T extends { distance: number }>(best: T[], one: T): T[] {
+  return best[0] !== undefined && best[0].distance <= one.distance ? best : [one];
+}
+
+/** @returns the mean number of bits that elements differ in */
+function distance(a: Sampled, b: Sampled): number {
+  let sum = 0;
+  for (let i = 0; i < a.orders.length; i++) sum += bitsBetween(a, b, i);
+  return sum / a.orders.length;
+}
+
+/** Compares two distances element by element; few elements say little, however they lie. */
+function isClearlyNearer(of: Sampled, best: Sampled, second: Sampled): boolean {
+  const count = of.orders.length;
+  let [sum, squares] = [0, 0];
+  for (let i = 0; i < count; i++) {
+    const gain = bitsBetween(of, second, i) - bitsBetween(of, best, i);
+    sum += gain;
+    squares += gain * gain;
+  }
+  const mean = sum / count;
+  const error = Math.sqrt(Math.max(0, squares / count - mean * mean) / count);
+  return mean > STANDARD_ERRORS * error + of.bits / count;
+}
+
+/** Differences go around the end, as those of exact ops. */
+function bitsBetween(a: Sampled, b: Sampled, index: number): number {
+  const unused = 32 - a.bits;
+  const difference = (((a.orders[index] as number) - (b.orders[index] as number)) << unused) >> unused;
+  return 32 - Math.clz32(Math.abs(difference));
+}
