@@ -56,8 +56,9 @@ async function diff(job: Job, flags: DiffFlags, io: Io): Promise<void> {
   const { signal } = io;
   const work = { signal, onProgress: progress.report };
   const { store: next, ...taken } = await matchStores(base, job.next, { ...work, rename, cast });
-  const { pieces, payloadBytes, ...found } = await diffStores(base, next, { ...work, spool });
+  // Before the diff, whose arrays would still take memory.
   const full = await compressedSize(next, signal);
+  const { pieces, payloadBytes, ...found } = await diffStores(base, next, { ...work, spool });
   const saving = 1 - payloadBytes / full.bytes;
   const facts = { payloadBytes, fullBytes: full.bytes, saving };
   if (least !== undefined && saving < least) throw tooSmall({ ...facts, least });

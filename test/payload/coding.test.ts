@@ -24,11 +24,15 @@ const float32 = (size: readonly number[]): TensorInfo => ({ name: 'w', dtype: 'f
 function decodeRuns(record: Uint8Array, info: TensorInfo, ends: readonly number[]): SparseOp {
   const reader = new SparseReader(offsetView(record, 3), [info]);
   const stops = [...new Set([...ends, elementCount(info)])].sort((a, b) => a - b).filter((end) => end > 0);
-  const ops = stops.map((end, i) => reader.read(info, { start: stops[i - 1] ?? 0, end }));
+  // Arrays of a run are valid until the next.
+  const ops = stops.map((end, i) => {
+    const op = reader.read(info, { start: stops[i - 1] ?? 0, end });
+    return { ...op, positions: [...op.positions], levels: [...op.levels] };
+  });
   return {
-    ...(ops[0] as SparseOp),
-    positions: Uint32Array.from(ops.flatMap((op) => [...op.positions])),
-    levels: Int16Array.from(ops.flatMap((op) => [...op.levels])),
+    ...(ops[0] as unknown as SparseOp),
+    positions: Uint32Array.from(ops.flatMap((op) => op.positions)),
+    levels: Int16Array.from(ops.flatMap((op) => op.levels)),
   };
 }
 

@@ -52,9 +52,16 @@ test('DiffReader finds what is left over when the last run of the last tensor is
   expect(await codeOf(() => reader.read(info, { start: 5, end: 6 }))).toBe('corrupt-payload');
 });
 
-/** Bytes that come in windows of a size. */
+/** Bytes that come in windows of a size, by way of a room where one is given. */
 function windowed(bytes: Uint8Array, size: number): ByteSource {
-  return { length: bytes.length, borrow: (at) => bytes.slice(at, at + size) };
+  return {
+    length: bytes.length,
+    borrow(at, room) {
+      const window = bytes.slice(at, at + size);
+      room?.set(window);
+      return room?.subarray(0, window.length) ?? window;
+    },
+  };
 }
 
 test('decodePayload() reads a payload in windows of any size as it reads it whole', async () => {
