@@ -40,11 +40,14 @@ async function patch(
   const { out, force } = flags;
   const copy = out === undefined ? undefined : await planCopy(flags.base, out, force);
   const options = { signal: io.signal, patcher: createPatcher(), onProgress: progress.report };
-  const fit = await withModel({ path: flags.base }, (store) => planApply(store, payload, options));
-  if (fit.problem) throw fit.problem;
-  if (flags.dryRun) {
-    printResult(io, flags, { json: { ...fit, dryRun: true }, lines: describePlan(fit) });
-    return;
+  if (copy || flags.dryRun) {
+    // Nothing is copied for a payload that does not fit.
+    const fit = await withModel({ path: flags.base }, (store) => planApply(store, payload, options));
+    if (fit.problem) throw fit.problem;
+    if (flags.dryRun) {
+      printResult(io, flags, { json: { ...fit, dryRun: true }, lines: describePlan(fit) });
+      return;
+    }
   }
   const patchModel = (path: string) =>
     withModel({ path, writable: true }, (store) => applyPayload(store, payload, options));
