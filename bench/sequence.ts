@@ -5,7 +5,7 @@ import { goalsOf, rowsOf } from './sequence/result.js';
 await runTaskBench({
   bench: 'sequence',
   does: 'Measures updates in a row: accuracy on everything so far and on the data of the base',
-  time: 'half an hour; --quick 3 minutes',
+  time: 'an hour a seed; --quick 5 minutes',
   unit: new URL('./sequence/unit.js', import.meta.url),
   rowsOf,
   goalsOf,
