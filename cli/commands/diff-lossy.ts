@@ -1,12 +1,9 @@
-import { matchStores } from '../../src/exact-diff/index.js';
-import { copyModel, totalBytes, type WeightStore } from '../../src/index.js';
+import { copyModel } from '../../src/index.js';
 import { type FitGoal, fitModels, type LossyDiff } from '../../src/lossy-diff/index.js';
-import { checkOutput, compressedSize, writeOutput } from '../../src/node/index.js';
-import { ByteProgress } from '../byte-progress.js';
-import { formatBytes, formatShare, type Io, printResult, remark } from '../io.js';
+import { compressedSize } from '../../src/node/index.js';
+import { type DiffFlags, finishDiff, withDiffJob } from '../diff-job.js';
+import { formatShare, type Io } from '../io.js';
 import { readShare } from '../share.js';
-import { withModel } from '../with-model.js';
-import { type DiffFlags, describeTaken, tooSmall } from './diff.js';
 
 /** Flags of `neural-diff diff` when it may lose something. */
 export interface LossyFlags extends DiffFlags {
@@ -24,58 +21,24 @@ export function isLossy({ lossy, budget }: LossyFlags): boolean {
 /** Packs what makes of one model another that is near the second, and says how near. */
 export async function runLossyDiff(flags: LossyFlags, io: Io): Promise<void> {
   const goal = goalOf(flags);
-  const least = flags.minSaving === undefined ? undefined : readShare('--min-saving', flags.minSaving);
-  await checkOutput(flags.out, { force: flags.force });
-  const progress = new ByteProgress(io, flags);
-  try {
-    await withModel({ path: flags.base }, (base) =>
-      withModel({ path: flags.next }, (next) => diff({ base, next, goal, progress, least }, flags, io)),
-    );
-  } finally {
-    progress.finish();
-  }
-}
-
-/** What a diff is made of, what it is to meet, and the share that it must save. */
-interface Job {
-  readonly base: WeightStore;
-  readonly next: WeightStore;
-  readonly goal: FitGoal;
-  readonly progress: ByteProgress;
-  readonly least: number | undefined;
+  await withDiffJob(flags, io, async (job) => {
+    const { base, match, work } = job;
+    const models = [await copyModel(base), await copyModel(match.store)] as const;
+    const { payload, ...found } = await fitModels(...models, { ...goal, ...work });
+    const full = await compressedSize(match.store, work.signal);
+    const lines = {
+      sizes: [`exact diff ${found.exactBytes} bytes`],
+      end: () => describe(found, base.tensors.length),
+    };
+    const result = { content: payload, payloadBytes: found.payloadBytes, full, json: found, lines };
+    await finishDiff(job, result, { flags, io });
+  });
 }
 
 function goalOf({ lossy, budget }: LossyFlags): FitGoal {
   if (lossy === undefined) return { budget: budget as string };
   if (budget === undefined) return { error: readShare('--lossy', lossy) };
   throw new RangeError('Cannot diff: expected either --lossy or --budget, not both');
-}
-
-async function diff(job: Job, flags: LossyFlags, io: Io): Promise<void> {
-  const { base, goal, progress, least } = job;
-  const { out, force, dryRun, rename, cast } = flags;
-  const { signal } = io;
-  const work = { signal, onProgress: progress.report };
-  const { store: next, ...taken } = await matchStores(base, job.next, { ...work, rename, cast });
-  const models = [await copyModel(base), await copyModel(next)] as const;
-  const { payload, ...found } = await fitModels(...models, { ...goal, ...work });
-  const full = await compressedSize(next, signal);
-  const { payloadBytes } = found;
-  const facts = { payloadBytes, fullBytes: full.bytes, saving: 1 - payloadBytes / full.bytes };
-  if (least !== undefined && facts.saving < least) throw tooSmall({ ...facts, least });
-  if (!dryRun) await writeOutput(out, payload, { force });
-  progress.finish();
-  const modelBytes = totalBytes(base.tensors);
-  const json = { out, ...facts, fullBytesEstimated: full.isEstimate, modelBytes, ...found, ...taken };
-  const lines = [
-    ...describeTaken(taken),
-    `diff       ${payloadBytes} bytes, ${formatShare(payloadBytes / modelBytes)} of the model`,
-    `exact diff ${found.exactBytes} bytes`,
-    `full model ${modelBytes} bytes, ${full.isEstimate ? 'about ' : ''}${full.bytes} compressed`,
-    ...describe(found, base.tensors.length),
-  ];
-  printResult(io, flags, { json: { ...json, ...(dryRun && { dryRun }) }, lines });
-  remark(io, flags, `${dryRun ? 'would write' : 'wrote'} ${out}: ${formatBytes(payloadBytes)}`);
 }
 
 function describe(found: Omit<LossyDiff, 'payload'>, tensors: number): string[] {

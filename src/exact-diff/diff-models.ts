@@ -1,4 +1,5 @@
-import { concatBytes, type Model, openMemoryStore } from '../model/index.js';
+import { type Model, openMemoryStore } from '../model/index.js';
+import { joinPieces } from '../payload/encode.js';
 import type { Meta } from '../payload/index.js';
 import { diffStores, type StoreDiff } from './diff-stores.js';
 
@@ -18,7 +19,5 @@ export interface ExactDiff extends Omit<StoreDiff, 'pieces' | 'payloadBytes'> {
 export async function diffModels(base: Model, next: Model, meta: Meta = {}): Promise<ExactDiff> {
   const diff = await diffStores(openMemoryStore(base), openMemoryStore(next), { meta });
   const { pieces, payloadBytes, ...found } = diff;
-  const parts: Uint8Array[] = [];
-  for await (const piece of pieces) parts.push(piece);
-  return { payload: concatBytes(parts), ...found };
+  return { payload: await joinPieces({ pieces, payloadBytes }), ...found };
 }

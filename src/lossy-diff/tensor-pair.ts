@@ -1,4 +1,4 @@
-import { DTYPES, HALVES, type Tensor } from '../model/index.js';
+import { DTYPES, floatsOf, type Tensor } from '../model/index.js';
 
 /** A tensor of floats in two models, and how far they lie apart. */
 export interface TensorPair {
@@ -35,18 +35,6 @@ export function comparePair(before: Tensor, after: Tensor): TensorPair {
     } else if (!hasSameBits(before, after, i)) strays.push(i);
   }
   return { before, after, from, to, strays, change, largest };
-}
-
-/** @returns a tensor's elements as float32, exactly; they may start anywhere in their buffer */
-function floatsOf({ dtype, bytes }: Tensor): Float32Array {
-  const { buffer } = bytes.slice();
-  if (dtype === 'float32') return new Float32Array(buffer);
-  const { widen } = HALVES[dtype as keyof typeof HALVES];
-  // A plain loop: `Float32Array.from` costs a hundred times as much an element.
-  const bits = new Uint16Array(buffer);
-  const values = new Float32Array(bits.length);
-  for (let i = 0; i < bits.length; i++) values[i] = widen(bits[i] as number);
-  return values;
 }
 
 /** NaNs differ in what their values do not show. */

@@ -11,7 +11,7 @@ export {
   sha256,
   TensorDigest,
 } from './fingerprint.js';
-export { bfloat16Bits, bfloat16Value, float16Bits, float16Value, HALVES } from './float16.js';
+export { bfloat16Bits, bfloat16Value, float16Bits, float16Value, floatsOf, HALVES } from './float16.js';
 export { openLayersStore } from './layers-store.js';
 export { CHUNK_BYTES, MAX_ELEMENTS, MAX_NAME_BYTES, MAX_RANK, MAX_TENSORS } from './limits.js';
 export { openMemoryStore } from './memory-store.js';

@@ -1,6 +1,5 @@
 import {
   canonicalOrder,
-  concatBytes,
   FINGERPRINT_BYTES,
   fingerprint,
   hex,
@@ -8,19 +7,18 @@ import {
   openMemoryStore,
   type TensorInfo,
 } from '../model/index.js';
-import { sourceOf } from './byte-source.js';
 import { checkOp } from './check-op.js';
 import { decodePayload } from './decode.js';
 import { type Diff, type Meta, type Op, type PayloadHeader, tensorsOf } from './diff.js';
 import { encodeRecords } from './encode-records.js';
-import { framePayload } from './frame.js';
+import { framePayload, joinPieces } from './frame.js';
 import { checkMeta, layoutOf } from './header.js';
 import { patchModel } from './patch-model.js';
 
 export { type Budget, float32Bytes, impossibleBudget, readBudget } from './budget.js';
 export { type ChangeFacts, type ChosenHead, chooseHead, type Sample } from './choose-head.js';
 export { encodeRecords } from './encode-records.js';
-export { type FramedPayload, framePayload } from './frame.js';
+export { type FramedPayload, framePayload, joinPieces } from './frame.js';
 export { bitsOfSet, SetWriter, type SetWriterOptions } from './set-writer.js';
 export { SparseWriter, type SparseWriterOptions } from './sparse-writer.js';
 
@@ -44,10 +42,7 @@ export async function encodePayload(facts: PayloadFacts, diff: Diff): Promise<Ui
   checkInput(facts.meta, diff, infos);
   const records = encodeRecords(diff.ops, infos);
   const header = { base: facts.base, next: facts.next, meta: facts.meta, layout: await layoutOf(infos) };
-  const written = records.map(({ kind, bytes }) => ({ kind, bytes: sourceOf(bytes) }));
-  const pieces: Uint8Array[] = [];
-  for await (const piece of framePayload(header, written).pieces) pieces.push(piece);
-  return concatBytes(pieces);
+  return joinPieces(framePayload(header, records));
 }
 
 /** A diff packed for a base, with the model that it gives. */
@@ -91,8 +86,7 @@ export function payloadBytes(tensors: readonly TensorInfo[], ops: readonly Op[],
   const records = encodeRecords(ops, tensors);
   const blank = new Uint8Array(FINGERPRINT_BYTES);
   const header = { base: blank, next: blank, layout: 0xffffffff, meta };
-  const written = records.map(({ kind, bytes }) => ({ kind, bytes: sourceOf(bytes) }));
-  return framePayload(header, written).payloadBytes;
+  return framePayload(header, records).payloadBytes;
 }
 
 /** What a reader would refuse is the caller's mistake here. */

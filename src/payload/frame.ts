@@ -1,6 +1,6 @@
 import { Packr } from 'msgpackr/pack';
 import { concatBytes } from '../model/index.js';
-import { type ByteSource, sourceOf } from './byte-source.js';
+import { type ByteSource, type Bytes, sourceOf } from './byte-source.js';
 import { createChecksum } from './checksum.js';
 import { beyondLimit } from './corrupt.js';
 import type { PayloadHeader } from './diff.js';
@@ -10,7 +10,7 @@ import { MAX_PAYLOAD_BYTES } from './limits.js';
 /** A record that is written. */
 export interface WrittenRecord {
   readonly kind: RecordKind;
-  readonly bytes: ByteSource;
+  readonly bytes: Bytes;
 }
 
 /** Bytes of the checksum, a `bin`. */
@@ -32,12 +32,19 @@ export function framePayload(header: PayloadHeader, records: readonly WrittenRec
   const kinds = records.map(({ kind }) => kind);
   const values = [
     sourceOf(concatBytes([packValue(MAGIC), packValue(headerValue(header, kinds))])),
-    ...records.flatMap(({ bytes }) => [sourceOf(binHead(bytes.length)), bytes]),
+    ...records.flatMap(({ bytes }) => [sourceOf(binHead(bytes.length)), sourceOf(bytes)]),
   ];
   const payloadBytes = values.reduce((sum, { length }) => sum + length, CHECKSUM_BYTES);
   if (payloadBytes > MAX_PAYLOAD_BYTES)
     throw beyondLimit('bytes of a payload', MAX_PAYLOAD_BYTES, payloadBytes);
   return { pieces: withChecksum(values), payloadBytes };
+}
+
+/** @returns a payload file in one piece */
+export async function joinPieces({ pieces }: FramedPayload): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for await (const piece of pieces) parts.push(piece);
+  return concatBytes(parts);
 }
 
 async function* withChecksum(values: readonly ByteSource[]): AsyncGenerator<Uint8Array> {

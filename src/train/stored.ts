@@ -1,4 +1,4 @@
-import { HALVES, type Model, type Quantization, type Quantizations, type Tensor } from '../model/index.js';
+import { floatsOf, type Model, type Quantization, type Quantizations, type Tensor } from '../model/index.js';
 
 /** Smallest and largest integer of the dtypes that may stand for weights. */
 export const INTEGER_RANGES: Readonly<Record<string, readonly [number, number]>> = {
@@ -15,13 +15,7 @@ export function scalesOf(quantization: Quantization | undefined): Float32Array {
 /** @returns a tensor's numbers as they are stored, as float32: halves widened, integers whole; a copy */
 export function storedValues({ dtype, bytes }: Tensor): Float32Array {
   if (dtype in INTEGER_RANGES) return Float32Array.from(integersOf({ dtype, bytes }));
-  const copy = bytes.slice();
-  if (dtype === 'float32') return new Float32Array(copy.buffer);
-  const { widen } = HALVES[dtype as keyof typeof HALVES];
-  const bits = new Uint16Array(copy.buffer);
-  const values = new Float32Array(bits.length);
-  for (let i = 0; i < values.length; i++) values[i] = widen(bits[i] as number);
-  return values;
+  return floatsOf({ dtype, bytes });
 }
 
 /** @returns the integers of an int8 or uint8 tensor, where they lie */
