@@ -6,6 +6,7 @@ import { withModel } from '../cli/with-model.js';
 import { diffModels } from '../src/exact-diff/index.js';
 import { concatBytes, copyModel, type Model } from '../src/model/index.js';
 import { type ModelPair, trainPairs } from './exact/pairs.js';
+import { fetchReleases, type Release } from './exact/releases.js';
 import { type FilePair, runTools, type ToolResult } from './exact/tools.js';
 import { type Goal, printBench } from './report.js';
 
@@ -31,8 +32,13 @@ const start = performance.now();
 const paths = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
 const measured: Measured[] = [];
 try {
-  if (paths.length === 2) measured.push(await measureFiles(paths as [string, string]));
-  else for (const pair of await trainPairs()) measured.push(await measureModels(pair));
+  if (paths.length === 2) {
+    const [base, next] = paths as [string, string];
+    measured.push(await measureFiles({ name: `${basename(base)} to ${basename(next)}`, base, next }));
+  } else {
+    for (const pair of await trainPairs()) measured.push(await measureModels(pair));
+    for (const release of fetchReleases(folder, remark)) measured.push(await measureFiles(release));
+  }
 } finally {
   rmSync(folder, { recursive: true });
 }
@@ -43,6 +49,10 @@ printBench({
   goals: [...measured.flatMap(({ goals }) => goals), worstOf(measured)],
 });
 
+function remark(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
 /** What the worst pair costs, whatever it is. */
 function worstOf(pairs: readonly Measured[]): Goal {
   const value = Math.max(...pairs.map(({ ratio }) => ratio));
@@ -50,16 +60,12 @@ function worstOf(pairs: readonly Measured[]): Goal {
 }
 
 /** Two files of any container; whether one was trained from the other is not known. */
-async function measureFiles([base, next]: [string, string]): Promise<Measured> {
-  const pair = { name: `${basename(base)} to ${basename(next)}`, isFineTuned: false };
-  return measure(
-    {
-      ...pair,
-      base: await withModel({ path: base }, copyModel),
-      next: await withModel({ path: next }, copyModel),
-    },
-    { base, next, folder },
-  );
+async function measureFiles({ name, base, next }: Release): Promise<Measured> {
+  const models = {
+    base: await withModel({ path: base }, copyModel),
+    next: await withModel({ path: next }, copyModel),
+  };
+  return measure({ name, isFineTuned: false, ...models }, { base, next, folder });
 }
 
 /** Other programs get the bytes of all tensors, one behind the other. */

@@ -1,6 +1,6 @@
 import { fingerprint, hex, NeuralDiffError, totalBytes, type WeightStore } from '../model/index.js';
-import { type Bytes, type OpenPayload, openPayload, type Patcher } from '../payload/index.js';
-import { borrowChunks, changedRuns } from './chunks.js';
+import { type Bytes, type OpenPayload, openPayload } from '../payload/index.js';
+import { borrowChunks, changedRuns, createRoom, type Room } from './chunks.js';
 import { type ApplyOptions, type ApplyPlan, planOpen } from './plan.js';
 
 /** What `applyPayload` did. */
@@ -33,13 +33,15 @@ export async function applyPayload(
   options: ApplyOptions = {},
 ): Promise<ApplyResult> {
   const opened = await openPayload(payload);
-  const plan = await planOpen(store, opened, { ...options, payloadBytes: payload.length });
+  const room = createRoom(options.patcher);
+  const plan = await planOpen(store, opened, { ...options, room, payloadBytes: payload.length });
   if (plan.problem) throw plan.problem;
   if (plan.status === 'current') return { status: 'current', fingerprint: plan.next, plan };
   options.signal?.throwIfAborted();
   const progress = holdErrors(options.onProgress);
   const bytesTotal = plan.tensors.reduce((sum, tensor) => sum + tensor.bytesRead, 0);
-  await writeChanges(store, opened, { onProgress: progress.call, patcher: options.patcher, bytesTotal });
+  const { patcher } = options;
+  await writeChanges(store, opened, { onProgress: progress.call, patcher, room, bytesTotal });
   await store.flush();
   const found = hex(await readBack(store, { ...options, onProgress: progress.call }));
   if (found !== plan.next) {
@@ -74,12 +76,12 @@ async function writeChanges(
   payload: OpenPayload,
   {
     onProgress,
-    patcher,
     bytesTotal,
-  }: { onProgress: OnProgress; patcher: Patcher | undefined; bytesTotal: number },
+    ...walk
+  }: { onProgress: OnProgress; bytesTotal: number; room: Room } & Pick<ApplyOptions, 'patcher'>,
 ): Promise<void> {
   let bytesDone = 0;
-  for await (const chunk of borrowChunks(store, payload, { touchedOnly: true, patcher })) {
+  for await (const chunk of borrowChunks(store, payload, { touchedOnly: true, ...walk })) {
     for (const { start, end } of changedRuns(chunk)) {
       await store.write(chunk.info.name, chunk.byteOffset + start, chunk.after.subarray(start, end));
     }

@@ -22,12 +22,24 @@ export interface Chunk {
   readonly isLast: boolean;
 }
 
-/** Which tensors to walk, how to stop, and what patches them. */
+/** Where a walk holds a chunk before and after; one walk after another may use it. */
+export interface Room {
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
+}
+
+/** @param patcher that of the walks */
+export function createRoom(patcher: Patcher = plainPatcher): Room {
+  return { before: new Uint8Array(CHUNK_BYTES), after: patcher.allocate(CHUNK_BYTES) };
+}
+
+/** Which tensors to walk, how to stop, what patches them, and where; a room of its own unless given. */
 export interface ChunkOptions {
   /** Passes over the tensors that no op touches. */
   readonly touchedOnly?: boolean;
   readonly signal?: AbortSignal | undefined;
   readonly patcher?: Patcher | undefined;
+  readonly room?: Room | undefined;
 }
 
 /**
@@ -44,8 +56,7 @@ export async function* borrowChunks(
 ): AsyncGenerator<Chunk> {
   const reader = new DiffReader(payload, store.tensors);
   const { patcher = plainPatcher } = options;
-  const before = new Uint8Array(CHUNK_BYTES);
-  const after = patcher.allocate(CHUNK_BYTES);
+  const { before, after } = options.room ?? createRoom(patcher);
   for (const info of canonicalOrder(store.tensors)) {
     const isTouched = reader.touched.has(info.name);
     if (options.touchedOnly === true && !isTouched) continue;

@@ -20,7 +20,7 @@ import {
   openPayload,
   type Patcher,
 } from '../payload/index.js';
-import { borrowChunks, type Chunk, changedRuns } from './chunks.js';
+import { borrowChunks, type Chunk, type ChunkOptions, changedRuns } from './chunks.js';
 
 /** How far a step has come. */
 export interface ApplyProgress {
@@ -90,7 +90,7 @@ export async function planApply(
 export async function planOpen(
   store: WeightStore,
   payload: OpenPayload,
-  options: ApplyOptions & { payloadBytes: number },
+  options: ApplyOptions & Pick<ChunkOptions, 'room'> & { payloadBytes: number },
 ): Promise<ApplyPlan> {
   const { header } = payload;
   const facts = {
