@@ -2,7 +2,20 @@ import { defineConfig } from 'vitest/config';
 
 /** Tests and examples import the package by name; under test these names mean the sources. */
 const rooms = [
-  ...['sparse-diff', 'hash-diff', 'train', 'sweep', 'search', 'chain', 'apply', 'fast-apply', 'tfjs', 'node'],
+  ...[
+    'sparse-diff',
+    'hash-diff',
+    'train',
+    'sweep',
+    'search',
+    'chain',
+    'apply',
+    'fast-apply',
+    'tfjs',
+    'node',
+    'storage',
+    'testing',
+  ],
 ];
 const source = (path: string) => new URL(`./src/${path}`, import.meta.url).pathname;
 const alias = [
@@ -22,9 +35,12 @@ export default defineConfig({
   test: {
     passWithNoTests: false,
     projects: [
-      project('unit', ['test/**/*.test.ts'], { exclude: ['test/tidy/**', 'test/browser/**'] }),
+      project('unit', ['test/**/*.test.ts'], {
+        exclude: ['test/tidy/**', 'test/browser/**', 'test/faults/**'],
+      }),
       project('composed', [KERNELS], { env: { TRAINING_KERNELS: 'composed' } }),
       project('tidy', ['test/tidy/**/*.test.ts']),
+      project('faults', ['test/faults/**/*.test.ts'], { testTimeout: 1_200_000 }),
       project('browser', ['test/browser/**/*.test.ts']),
     ],
   },

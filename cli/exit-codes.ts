@@ -27,6 +27,8 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'limit-exceeded': EXIT.corruptPayload,
   'result-mismatch': EXIT.corruptPayload,
   'storage-mismatch': EXIT.internal,
+  locked: EXIT.refused,
+  'on-trial': EXIT.refused,
   'bad-model': EXIT.usage,
   'unsupported-model': EXIT.usage,
   'unsafe-path': EXIT.usage,

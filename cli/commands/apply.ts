@@ -1,8 +1,15 @@
 import { extname, join } from 'node:path';
-import { applyPayload, planApply } from '../../src/apply/index.js';
+import { type ApplyOptions, type ApplyResult, applyPayload, planApply } from '../../src/apply/index.js';
 import { createPatcher } from '../../src/fast-apply/index.js';
-import type { ByteSource } from '../../src/index.js';
-import { type CopyPaths, checkOutput, type WholeModel, wholeModel, writeCopy } from '../../src/node/index.js';
+import { type ByteSource, hex, openPayload } from '../../src/index.js';
+import {
+  type CopyPaths,
+  checkOutput,
+  openModelStorage,
+  type WholeModel,
+  wholeModel,
+  writeCopy,
+} from '../../src/node/index.js';
 import { ByteProgress } from '../byte-progress.js';
 import { UsageError } from '../exit-codes.js';
 import { type CommonFlags, type Io, printResult, remark } from '../io.js';
@@ -49,11 +56,13 @@ async function patch(
       return;
     }
   }
-  const patchModel = (path: string) =>
-    withModel({ path, writable: true }, (store) => applyPayload(store, payload, options));
   const { plan, ...result } = copy
-    ? await writeCopy(copy, (staged) => patchModel(join(staged, copy.main)))
-    : await patchModel(flags.base);
+    ? await writeCopy(copy, (staged) =>
+        withModel({ path: join(staged, copy.main), writable: true }, (store) =>
+          applyPayload(store, payload, options),
+        ),
+      )
+    : await patchInPlace({ payload, options }, flags, io);
   progress.finish();
   const path = out ?? flags.base;
   const unchanged = out === undefined ? 'already current' : 'already current, copied';
@@ -63,6 +72,29 @@ async function patch(
     lines: [`${word}: ${result.fingerprint}`],
   });
   remark(io, flags, `wrote ${out ?? `${plan.bytesWritten} bytes of ${path}`}`);
+}
+
+/** Patches the model itself, under an undo journal. */
+async function patchInPlace(
+  { payload, options }: { payload: ByteSource; options: ApplyOptions },
+  flags: ApplyFlags,
+  io: Io,
+): Promise<ApplyResult> {
+  const storage = await openModelStorage(flags.base);
+  try {
+    if ((await storage.recover()) === 'undone')
+      remark(io, flags, 'undid an update that had not come to its end');
+    const { header } = await openPayload(payload);
+    const results: ApplyResult[] = [];
+    const names = { base: hex(header.base), next: hex(header.next) };
+    await storage.update(async (store) => void results.push(await applyPayload(store, payload, options)), {
+      ...names,
+      isTrial: false,
+    });
+    return results[0] as ApplyResult;
+  } finally {
+    await storage.close();
+  }
 }
 
 /** Finds what belongs to a model, and checks that a copy of it may be made. */

@@ -52,7 +52,7 @@ export function trainHashDiff(options: TrainHashDiffOptions): Promise<TrainedDif
   checkChoice('scales', scales, ['layer', 'shared']);
   if (!(zeros >= 0 && zeros < 1)) throw new RangeError(`expected a share of zeros from 0 to 1, got ${zeros}`);
   const createParts = (context: PartContext) => createHashParts(context, { coding, zeros, block, scales });
-  return trainDiff(options, { epochs: 24, learningRate: 0.1, createParts });
+  return trainDiff(options, createParts);
 }
 
 function createHashParts(

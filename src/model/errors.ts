@@ -13,6 +13,8 @@ export type ErrorCode =
   | 'limit-exceeded'
   | 'result-mismatch'
   | 'storage-mismatch'
+  | 'locked'
+  | 'on-trial'
   | 'bad-model'
   | 'unsupported-model'
   | 'unsafe-path'

@@ -2,6 +2,7 @@ import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { type ModelFiles, NeuralDiffError } from '../model/index.js';
 import { withFileErrors } from './file-errors.js';
+import { readFully, writeFully } from './whole-io.js';
 
 /** How a folder is opened. */
 export interface FolderOptions {
@@ -53,7 +54,13 @@ export async function openFolder(folder: string, options: FolderOptions = {}): P
   };
 }
 
-async function openInside(root: string, path: string, flags: string): Promise<FileHandle> {
+/**
+ * Opens a file of a folder.
+ *
+ * @param root the folder's real path
+ * @throws NeuralDiffError `unsafe-path` where the file's own lies outside, `file-not-found`, `file-unreadable`
+ */
+export async function openInside(root: string, path: string, flags: string): Promise<FileHandle> {
   return withFileErrors(`Cannot open "${path}"`, async () => {
     const real = await realpath(join(root, path));
     if (!real.startsWith(root.endsWith(sep) ? root : root + sep)) {
@@ -64,28 +71,4 @@ async function openInside(root: string, path: string, flags: string): Promise<Fi
     }
     return open(real, flags);
   });
-}
-
-async function readFully(
-  file: FileHandle,
-  range: { path: string; offset: number; target: Uint8Array },
-): Promise<void> {
-  const { path, offset, target } = range;
-  let done = 0;
-  while (done < target.length) {
-    const { bytesRead } = await file.read(target, done, target.length - done, offset + done);
-    if (bytesRead === 0) {
-      const message = `Cannot read "${path}": expected ${target.length} bytes at ${offset}, got ${done}`;
-      throw new NeuralDiffError('file-unreadable', message);
-    }
-    done += bytesRead;
-  }
-}
-
-async function writeFully(file: FileHandle, offset: number, bytes: Uint8Array): Promise<void> {
-  let done = 0;
-  while (done < bytes.length) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, offset + done);
-    done += bytesWritten;
-  }
 }

@@ -31,9 +31,13 @@ export interface Checksum {
   digest(): Uint8Array;
 }
 
+/** The wasm module's one instance; hashes keep what they need outside it. */
+let loaded: ReturnType<typeof xxhash> | undefined;
+
 /** @returns the checksum of no bytes so far */
 export async function createChecksum(): Promise<Checksum> {
-  const hasher = (await xxhash()).create64();
+  loaded ??= xxhash();
+  const hasher = (await loaded).create64();
   return {
     update(piece) {
       for (let at = 0; at < piece.length; at += WINDOW_BYTES)

@@ -67,7 +67,7 @@ export function trainSparseDiff(options: TrainSparseDiffOptions): Promise<Traine
   };
   checkSettings(settings);
   const createParts = (context: PartContext) => createSparseParts(context, settings);
-  return trainDiff(options, { epochs: 24, learningRate: 0.1, createParts });
+  return trainDiff(options, createParts);
 }
 
 function checkSettings(settings: Settings): void {

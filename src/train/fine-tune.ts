@@ -54,7 +54,7 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
 /** @returns the loop's options with defaults filled in and numbers checked */
 export function loopOptions(
   options: TrainingOptions,
-  defaults: { epochs: number; learningRate: number },
+  defaults: Pick<LoopOptions, 'epochs' | 'learningRate'>,
 ): LoopOptions {
   const {
     epochs = defaults.epochs,
@@ -66,7 +66,8 @@ export function loopOptions(
     throw new RangeError(`expected epochs of at least 1, got ${epochs}`);
   if (!Number.isInteger(batchSize) || batchSize < 1)
     throw new RangeError(`expected batches of at least 1, got ${batchSize}`);
-  if (!(learningRate > 0)) throw new RangeError(`expected a positive learning rate, got ${learningRate}`);
+  if (typeof learningRate === 'number' && !(learningRate > 0))
+    throw new RangeError(`expected a positive learning rate, got ${learningRate}`);
   const { optimizer, signal, onStep, onEpoch } = options;
   return { epochs, batchSize, learningRate, seed: checkSeed(seed), optimizer, signal, onStep, onEpoch };
 }

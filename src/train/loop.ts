@@ -37,8 +37,8 @@ export interface EpochReport {
 export interface LoopOptions {
   readonly epochs: number;
   readonly batchSize: number;
-  /** Peak learning rate; it falls to zero along half a cosine. */
-  readonly learningRate: number;
+  /** Peak learning rate, or what it is for a run of so many steps; it falls to zero along half a cosine. */
+  readonly learningRate: number | ((steps: number) => number);
   /** Share of all steps in which a factor of the learning rate rises from 0 to 1: 0 to below 1; none unless given. */
   readonly warmUp?: number | undefined;
   /** Makes the optimiser of θ; Adam unless given. */
@@ -91,12 +91,15 @@ class TrainingSession {
   readonly #base: LiveValues;
   readonly #variables: Map<string, tf.Variable>;
   readonly #stepsPerEpoch: number;
+  readonly #peakRate: number;
   #step = 0;
 
   constructor(job: LoopJob, options: LoopOptions, stepsPerEpoch: number) {
     this.#job = job;
     this.#options = options;
-    this.#optimizer = options.optimizer?.(options.learningRate) ?? tf.train.adam(options.learningRate);
+    const { learningRate: rate, optimizer } = options;
+    this.#peakRate = typeof rate === 'number' ? rate : rate(stepsPerEpoch * options.epochs);
+    this.#optimizer = optimizer?.(this.#peakRate) ?? tf.train.adam(this.#peakRate);
     this.#variables = variablesOf(job.task, job.base);
     this.#base = uploadValues(job.base, this.#variables);
     this.#stepsPerEpoch = stepsPerEpoch;
@@ -157,10 +160,10 @@ class TrainingSession {
    * F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017.
    */
   #learningRateAt(done: number): number {
-    const { epochs, learningRate, warmUp = 0 } = this.#options;
+    const { epochs, warmUp = 0 } = this.#options;
     const reached = done + 1 / (epochs * this.#stepsPerEpoch);
     const warmth = reached < warmUp ? reached / warmUp : 1;
-    return warmth * learningRate * 0.5 * (1 + Math.cos(Math.PI * done));
+    return warmth * this.#peakRate * 0.5 * (1 + Math.cos(Math.PI * done));
   }
 
   /** @returns the loss before the step */

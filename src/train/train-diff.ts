@@ -60,6 +60,15 @@ export interface PartContext {
   readonly meta: Meta;
 }
 
+const EPOCHS = 24;
+
+/** Peak learning rate of runs up to some length; a rate of 1 is as large as what the full fine-tune changes. */
+const RATE = 0.1;
+const RATE_STEPS = 2_000;
+
+/** Longer runs want lower rates, or recurrent nets do not settle. */
+const rateOf = (steps: number): number => RATE * Math.min(1, Math.sqrt(RATE_STEPS / steps));
+
 /** Share of a diff's steps in which its learning rate rises; without it recurrent nets lose points. */
 const WARM_UP = 0.2;
 
@@ -68,15 +77,15 @@ const WARM_UP = 0.2;
  * get the base back.
  *
  * @param options what both trainers take
- * @param kind default epochs and learning rate, and how to make the kind's parts
+ * @param createParts makes the kind's parts
  */
 export async function trainDiff(
   options: TrainDiffOptions,
-  kind: { epochs: number; learningRate: number; createParts: (context: PartContext) => DiffPart[] },
+  createParts: (context: PartContext) => DiffPart[],
 ): Promise<TrainedDiff> {
   const { task, train, validation, meta = {}, denseRate = 1.2 } = options;
   checkOptions(options);
-  const loop = loopOptions(options, kind);
+  const loop = loopOptions(options, { epochs: EPOCHS, learningRate: rateOf });
   checkData(task, train);
   if (validation) checkData(task, validation);
   const held = takeBase(task);
@@ -91,8 +100,7 @@ export async function trainDiff(
     const { distillation } = options;
     const ops = await trainOps(
       {
-        createParts: () =>
-          kind.createParts({ base, full, budgetBytes: bytes, denseRate, seed: loop.seed, meta }),
+        createParts: () => createParts({ base, full, budgetBytes: bytes, denseRate, seed: loop.seed, meta }),
         createTeacher: () => (distillation === false ? undefined : createTeacher(task, full.weights, train)),
         ...{ phase: 'diff', task, data: train, base: storedBase(base), grid: gridOf(base) },
         distillation: distillation === false ? undefined : distillation,

@@ -1,0 +1,117 @@
+import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { checkInside, NeuralDiffError } from '../model/index.js';
+import type { Disk } from '../storage/index.js';
+import { withFileErrors } from './file-errors.js';
+import { openInside } from './folder.js';
+import { lockFile } from './lock-file.js';
+import { readFully, writeFully } from './whole-io.js';
+
+/** A disk that holds files open: close it. */
+export interface NodeDisk extends Disk {
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a folder as a disk. Files are held open from their first use on; one whose real path lies outside the folder (a
+ * symbolic link) is refused with `unsafe-path`.
+ *
+ * @param root the folder; it must exist
+ */
+export function openNodeDisk(root: string): NodeDisk {
+  const handles = new Map<string, Promise<FileHandle>>();
+  const placeOf = (path: string): string => (path === '' ? root : join(root, checkInside(path)));
+  const run = <T>(doing: string, path: string, act: (place: string) => Promise<T>): Promise<T> =>
+    withFileErrors(`Cannot ${doing} "${path}"`, () => act(placeOf(path)));
+  const handleOf = (path: string, make = false): Promise<FileHandle> => {
+    const known = handles.get(path);
+    if (known) return known;
+    const opened = openFile(root, path, make);
+    handles.set(path, opened);
+    opened.catch(() => handles.delete(path));
+    return opened;
+  };
+  const forget = async (path: string): Promise<void> => {
+    const handle = handles.get(path);
+    handles.delete(path);
+    await (await handle)?.close();
+  };
+  return {
+    size: (path) => run('read', path, sizeOf),
+    readInto: (path, offset, target) =>
+      run('read', path, async () => readFully(await handleOf(path), { path, offset, target })),
+    write: (path, offset, bytes) =>
+      run('write', path, async () => writeFully(await handleOf(path, true), offset, bytes)),
+    sync: (path) => run('write', path, async () => (await handleOf(path)).sync()),
+    rename: (from, to) =>
+      run('rename', from, async (place) => {
+        for (const path of [from, to]) await forget(path);
+        await rename(place, placeOf(to));
+      }),
+    remove: (path) =>
+      run('remove', path, async (place) => {
+        await forget(path);
+        await rm(place, { force: true });
+      }),
+    list: (folder) => run('list', folder, (place) => listBelow(place, folder)),
+    syncNames: (folder) => run('write', folder, syncFolder),
+    exclusively: (name, act) => lockFile(`${placeOf(name)}.lock`, act),
+    async close() {
+      for (const path of [...handles.keys()]) await forget(path);
+    },
+  };
+}
+
+/** `make` also makes the folders above. */
+async function openFile(root: string, path: string, make: boolean): Promise<FileHandle> {
+  try {
+    return await openInside(await realpath(root), path, 'r+');
+  } catch (error) {
+    if (!make || !(error instanceof NeuralDiffError && error.code === 'file-not-found')) throw error;
+  }
+  const place = join(root, path);
+  await mkdir(dirname(place), { recursive: true });
+  return open(place, 'wx+');
+}
+
+async function sizeOf(place: string): Promise<number | undefined> {
+  try {
+    const found = await stat(place);
+    if (found.isFile()) return found.size;
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    return undefined;
+  }
+  throw new NeuralDiffError('file-unreadable', `Cannot read "${place}": it is not a file`);
+}
+
+async function listBelow(place: string, folder: string): Promise<string[]> {
+  const entries = await readdir(place, { withFileTypes: true }).catch((error) => {
+    if (isMissing(error)) return [];
+    throw error;
+  });
+  const start = folder === '' ? '' : `${folder}/`;
+  const paths: string[] = [];
+  for (const entry of entries) {
+    if (entry.isDirectory()) paths.push(...(await listBelow(join(place, entry.name), start + entry.name)));
+    else paths.push(start + entry.name);
+  }
+  return paths.sort();
+}
+
+/** A folder that is not there has no names to keep. */
+async function syncFolder(place: string): Promise<void> {
+  const folder = await open(place, 'r').catch((error) => {
+    if (isMissing(error)) return undefined;
+    throw error;
+  });
+  try {
+    await folder?.sync();
+  } finally {
+    await folder?.close();
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code as string);
+}

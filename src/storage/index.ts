@@ -1,0 +1,6 @@
+export { type Disk, folderOf } from './disk.js';
+export type { ModelPlace } from './disk-files.js';
+export { type InPlaceOptions, openInPlace } from './in-place.js';
+export { readRecord, removeRecord, writeRecord } from './record.js';
+export { installSlots, openSlots, type SlotOptions, type SlotStorage } from './slots.js';
+export type { ModelStorage, StorageStatus, UpdateNames, UpdateTerms } from './storage.js';

@@ -1,0 +1,156 @@
+import { CHUNK_BYTES, type ModelFiles, NeuralDiffError, type WeightStore } from '../model/index.js';
+import { type Disk, folderOf } from './disk.js';
+import { filesOnDisk, pathIn } from './disk-files.js';
+import { readRecord, writeRecord } from './record.js';
+import type { ModelStorage, StorageStatus } from './storage.js';
+
+/** Where the two copies of a model are. */
+export interface SlotOptions {
+  readonly disk: Disk;
+  /** Folder on the disk for the copies and what says which of them runs; `''` for the outermost one. */
+  readonly folder: string;
+  /** Opens the model from its files: a container's reader with the name of its main file. */
+  readonly openModel: (files: ModelFiles) => Promise<WeightStore>;
+}
+
+/** A model that is kept twice. */
+export interface SlotStorage extends ModelStorage {
+  /** @returns the folder, on the disk, of the copy that runs */
+  folder(): Promise<string>;
+}
+
+const SLOTS = ['a', 'b'] as const;
+type Slot = (typeof SLOTS)[number];
+
+/** Which copy runs, and whether the other one is the model before it. */
+interface Current {
+  readonly slot: Slot;
+  readonly status: StorageStatus;
+}
+
+/**
+ * Keeps a model twice (A/B): an update changes the copy that does not run, and a pointer is flipped once that is durable.
+ * Readers of the copy that runs see a whole model at any moment. Takes twice the space, and nothing is ever undone.
+ */
+export function openSlots(options: SlotOptions): SlotStorage {
+  const { disk, folder } = options;
+  const locked = <T>(run: () => Promise<T>): Promise<T> => disk.exclusively(pointerOf(folder), run);
+  const point = (current: Current): Promise<void> => writePointer(options, current);
+  const folderOfSlot = ({ slot }: Current): string => join(folder, slot);
+  return {
+    folder: async () => folderOfSlot(await readPointer(options)),
+    recover: () => locked(async () => (await readPointer(options)).status),
+    async open() {
+      return options.openModel(filesOnDisk({ disk, folder: folderOfSlot(await readPointer(options)) }));
+    },
+    update: (change, { isTrial = true }) =>
+      locked(async () => {
+        const current = await readPointer(options);
+        if (current.status === 'trial') throw onTrial();
+        const next: Current = { slot: otherThan(current.slot), status: isTrial ? 'trial' : 'settled' };
+        await copySlot(disk, folderOfSlot(current), folderOfSlot(next));
+        const files = filesOnDisk({ disk, folder: folderOfSlot(next) });
+        const store = await options.openModel(files);
+        try {
+          await change(store);
+          await store.flush();
+        } finally {
+          await store.close();
+        }
+        await point(next);
+      }),
+    confirm: () =>
+      locked(async () => {
+        const current = await readPointer(options);
+        if (current.status === 'trial') await point({ ...current, status: 'settled' });
+      }),
+    rollback: () =>
+      locked(async () => {
+        const current = await readPointer(options);
+        if (current.status !== 'trial') return false;
+        await point({ slot: otherThan(current.slot), status: 'settled' });
+        return true;
+      }),
+  };
+}
+
+/**
+ * Puts a model's files into the first slot, where a device has none yet.
+ *
+ * @param files where they come from
+ * @param names the files to take
+ */
+export async function installSlots(
+  options: SlotOptions,
+  files: ModelFiles,
+  names: readonly string[],
+): Promise<void> {
+  const { disk, folder } = options;
+  await disk.exclusively(pointerOf(folder), async () => {
+    const to = join(folder, SLOTS[0]);
+    await removeAll(disk, to);
+    const read = { size: files.size, readInto: files.readInto };
+    for (const name of names) await copyFile(disk, { name, read }, pathIn({ disk, folder: to }, name));
+    await syncFolders(disk, to);
+    await writePointer(options, { slot: SLOTS[0], status: 'settled' });
+  });
+}
+
+async function readPointer({ disk, folder }: SlotOptions): Promise<Current> {
+  const bytes = await readRecord(disk, pointerOf(folder));
+  if (bytes === undefined)
+    throw new NeuralDiffError('file-not-found', `Cannot open model: "${folder}" has none installed`);
+  const [slot, status] = new TextDecoder().decode(bytes).split(' ');
+  return { slot: slot as Slot, status: status as StorageStatus };
+}
+
+async function writePointer({ disk, folder }: SlotOptions, { slot, status }: Current): Promise<void> {
+  await writeRecord(disk, pointerOf(folder), new TextEncoder().encode(`${slot} ${status}`));
+}
+
+/** Makes one folder's files those of another one, durably. */
+async function copySlot(disk: Disk, from: string, to: string): Promise<void> {
+  await removeAll(disk, to);
+  const read = {
+    size: async (path: string) => (await disk.size(path)) as number,
+    readInto: (path: string, offset: number, target: Uint8Array) => disk.readInto(path, offset, target),
+  };
+  for (const path of await disk.list(from))
+    await copyFile(disk, { name: path, read }, to + path.slice(from.length));
+  await syncFolders(disk, to);
+}
+
+async function copyFile(
+  disk: Disk,
+  { name, read }: { name: string; read: Pick<ModelFiles, 'size' | 'readInto'> },
+  to: string,
+): Promise<void> {
+  const size = await read.size(name);
+  const room = new Uint8Array(Math.min(CHUNK_BYTES, size));
+  await disk.write(to, 0, new Uint8Array(0));
+  for (let at = 0; at < size; at += room.length) {
+    const piece = room.subarray(0, size - at);
+    await read.readInto(name, at, piece);
+    await disk.write(to, at, piece);
+  }
+  await disk.sync(to);
+}
+
+async function removeAll(disk: Disk, folder: string): Promise<void> {
+  for (const path of await disk.list(folder)) await disk.remove(path);
+}
+
+/** Makes the names of all files below a folder durable, and the folder's own. */
+async function syncFolders(disk: Disk, folder: string): Promise<void> {
+  const folders = new Set((await disk.list(folder)).map(folderOf));
+  for (const each of [...folders, folderOf(folder)]) await disk.syncNames(each);
+}
+
+function onTrial(): NeuralDiffError {
+  const message = 'Cannot update the model: it is on trial; confirm it or roll it back first';
+  return new NeuralDiffError('on-trial', message);
+}
+
+const pointerOf = (folder: string): string => join(folder, 'current');
+const join = (folder: string, name: string): string => (folder === '' ? name : `${folder}/${name}`);
+const otherThan = (slot: Slot): Slot => (slot === 'a' ? 'b' : 'a');

@@ -1,0 +1,47 @@
+import type { WeightStore } from '../model/index.js';
+
+/** Whether the model is as it was confirmed, or updated and on trial: one that may still be rolled back. */
+export type StorageStatus = 'settled' | 'trial';
+
+/** The fingerprints, in hexadecimal digits, of a model before and after an update. */
+export interface UpdateNames {
+  readonly base: string;
+  readonly next: string;
+}
+
+/** What an update begins and ends with, and whether it may be rolled back. */
+export interface UpdateTerms extends UpdateNames {
+  /** Whether the model is on trial afterwards; default true. */
+  readonly isTrial?: boolean;
+}
+
+/**
+ * A model on a device, and how it changes: whole, or not at all. Whatever happens in between, after `recover` the model
+ * is the one before an update or the one after it. Everything but `open` runs under a lock.
+ */
+export interface ModelStorage {
+  /**
+   * Puts right what a power cut or a killed process left. Call it before the model is used.
+   *
+   * @returns how the model is; `undone` for one that is settled since an update was undone that had not come to its end
+   * @throws NeuralDiffError `locked`; `storage-mismatch` where the disk lost what it was to keep
+   */
+  recover(): Promise<StorageStatus | 'undone'>;
+  /** Opens the model as it is, to be read. Close the store before the model is updated. */
+  open(): Promise<WeightStore>;
+  /**
+   * Changes the model. When `change` throws, the model is as before.
+   *
+   * @param change writes into the store that it gets and checks what it wrote; it does not close the store
+   * @throws NeuralDiffError `on-trial` for a model that is on trial already, `locked`, `no-space`; whatever `change` throws
+   */
+  update(change: (store: WeightStore) => Promise<void>, terms: UpdateTerms): Promise<void>;
+  /** Ends a trial: the model stays, and what was kept for rolling back goes. Nothing where there is no trial. */
+  confirm(): Promise<void>;
+  /**
+   * Puts the model back as it was before the trial.
+   *
+   * @returns false where there is no trial, and nothing was done
+   */
+  rollback(): Promise<boolean>;
+}

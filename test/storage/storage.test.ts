@@ -1,0 +1,129 @@
+import { describe, expect, test } from 'vitest';
+import { NeuralDiffError } from '../../src/model/index.js';
+import type { FaultyDisk } from '../../src/testing/index.js';
+import { codeOf } from '../support.js';
+import { applyTo, createUpdate, nameOf, STORAGES } from './storages.js';
+
+describe.each(STORAGES)('a model that is kept in storage: $name', ({ create, open, state: path }) => {
+  test('is on trial after an update, and next after confirm()', async () => {
+    const update = await createUpdate();
+    const storage = open(await create(update.file));
+    expect(await storage.recover()).toBe('settled');
+    await applyTo(storage, update);
+    expect(await nameOf(storage)).toBe(update.next);
+    expect(await storage.recover()).toBe('trial');
+    await storage.confirm();
+    expect(await storage.recover()).toBe('settled');
+    expect(await nameOf(storage)).toBe(update.next);
+    expect(await storage.rollback()).toBe(false);
+  });
+
+  test('is base again after rollback(), and can be updated again', async () => {
+    const update = await createUpdate();
+    const storage = open(await create(update.file));
+    await applyTo(storage, update);
+    expect(await storage.rollback()).toBe(true);
+    expect(await storage.recover()).toBe('settled');
+    expect(await nameOf(storage)).toBe(update.base);
+    await applyTo(storage, update);
+    expect(await nameOf(storage)).toBe(update.next);
+  });
+
+  test('is base, and settled, after an update that throws half-way', async () => {
+    const update = await createUpdate();
+    const storage = open(await create(update.file));
+    const failing = storage.update(async (store) => {
+      await store.write('a/kernel', 0, new Uint8Array(8_192).fill(3));
+      await store.flush();
+      throw new NeuralDiffError('bad-data', 'no');
+    }, update);
+    expect(await codeOf(() => failing)).toBe('bad-data');
+    expect(await storage.recover()).toBe('settled');
+    expect(await nameOf(storage)).toBe(update.base);
+  });
+
+  test('refuses an update while it is on trial', async () => {
+    const update = await createUpdate();
+    const storage = open(await create(update.file));
+    await applyTo(storage, update);
+    expect(await codeOf(() => applyTo(storage, update))).toBe('on-trial');
+    expect(await nameOf(storage)).toBe(update.next);
+    expect(await storage.recover()).toBe('trial');
+  });
+
+  test('lets one update run at a time', async () => {
+    const update = await createUpdate();
+    const storage = open(await create(update.file));
+    await storage.update(async (store) => {
+      await store.readInto('b/bias', 0, new Uint8Array(1));
+      expect(await codeOf(() => applyTo(storage, update))).toBe('locked');
+      expect(await codeOf(() => storage.recover())).toBe('locked');
+    }, update);
+  });
+
+  test('is left alone by a payload for another base', async () => {
+    const [update, other] = [await createUpdate(), await createUpdate(9)];
+    const disk = await create(update.file);
+    const storage = open(disk);
+    expect(await codeOf(() => applyTo(storage, { ...update, payload: other.payload }))).toBe('wrong-base');
+    expect(await nameOf(storage)).toBe(update.base);
+    expect(await storage.recover()).toBe('settled');
+  });
+
+  test('survives a full disk at any size, and says so', async () => {
+    const update = await createUpdate();
+    const disk = await create(update.file);
+    let refusals = 0;
+    for (let spare = 0; spare < 40_000; spare += 1_000) {
+      const full = disk.clone({ capacity: (await bytesOn(disk)) + spare });
+      const storage = open(full);
+      const code = await codeOf(() => applyTo(storage, update)).catch(() => 'none');
+      if (code === 'none') continue;
+      refusals++;
+      expect(code).toBe('no-space');
+      expect(await storage.recover()).toBe('settled');
+      expect(await nameOf(storage)).toBe(update.base);
+    }
+    expect(refusals).toBeGreaterThan(5);
+    expect(refusals).toBeLessThan(40);
+  });
+
+  test('survives an operation that fails, whichever it is', async () => {
+    const update = await createUpdate();
+    const disk = await create(update.file);
+    const whole = disk.clone();
+    await applyTo(open(whole), update);
+    for (let failAt = 0; failAt < whole.log.length; failAt++) {
+      const failing = disk.clone({ failAt });
+      const storage = open(failing);
+      expect(await codeOf(() => applyTo(storage, update))).toBe('file-unreadable');
+      const status = await storage.recover();
+      const expected = status === 'trial' ? update.next : update.base;
+      expect(await nameOf(storage)).toBe(expected);
+    }
+  });
+
+  test('notices a state that was damaged', async () => {
+    const update = await createUpdate();
+    const disk = await create(update.file);
+    await applyTo(open(disk), update);
+    const state = disk.content(path);
+    const found = new Set<string>();
+    for (let at = 0; at < state.length; at += Math.ceil(state.length / 150)) {
+      const damaged = disk.clone();
+      await damaged.write(path, at, Uint8Array.of((state[at] as number) ^ 1));
+      const storage = open(damaged);
+      const code = await codeOf(() => storage.rollback()).catch(() => 'none');
+      found.add(code);
+      if (code === 'none') expect([update.base, update.next]).toContain(await nameOf(storage));
+    }
+    expect(found).toContain('storage-mismatch');
+    expect([...found].filter((code) => !['none', 'storage-mismatch'].includes(code))).toEqual([]);
+  });
+});
+
+/** @returns the bytes of all files */
+async function bytesOn(disk: FaultyDisk): Promise<number> {
+  const paths = await disk.clone().list('');
+  return paths.reduce((sum, path) => sum + disk.content(path).length, 0);
+}
