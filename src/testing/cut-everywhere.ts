@@ -31,9 +31,15 @@ export async function cutEverywhere(scenario: CutScenario): Promise<CutTally> {
   for (let cutAt = 0; cutAt < operations; cutAt++) {
     const cut = scenario.disk.clone({ cutAt });
     await untilCut(() => scenario.act(cut));
-    for (const survival of scenario.survivals) states += await putRight(scenario, cut, survival);
+    for (const survival of scenario.survivals)
+      states += await putRight(scenario, cut, reseeded(survival, cutAt));
   }
   return { operations, states };
+}
+
+/** Another part of the unsynced writes survives at every operation. */
+function reseeded(survival: Survival, cutAt: number): Survival {
+  return typeof survival === 'string' ? survival : { seed: 1_000_003 * (cutAt + 1) + survival.seed };
 }
 
 /** @returns how many disks were put right */
@@ -46,7 +52,7 @@ async function putRight(scenario: CutScenario, cut: FaultyDisk, survival: Surviv
   for (let cutAt = 0; cutAt < operations; cutAt++) {
     const again = found.clone({ cutAt });
     await untilCut(() => scenario.recover(again));
-    const left = again.afterCut(survival);
+    const left = again.afterCut(reseeded(survival, cutAt));
     await scenario.recover(left);
     await scenario.check(left);
   }
