@@ -183,7 +183,7 @@ function addApply(parser: Argv, io: Io): void {
         .option('in-place', {
           type: 'boolean',
           default: false,
-          describe: 'Patch the model itself; a power cut in the middle leaves a mixture',
+          describe: 'Patch the model itself; after a power cut the next run undoes what was half done',
         })
         .example('$0 apply models/v1.safetensors v2.ndiff --in-place', '')
         .example('$0 apply models/v1 v2.ndiff -o models/v2', ''),

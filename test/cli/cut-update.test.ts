@@ -1,0 +1,74 @@
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { fingerprint, hex } from '../../src/model/index.js';
+import { openModel, openModelStorage } from '../../src/node/index.js';
+import { createUpdate, MAIN } from '../storage/storages.js';
+import { command, scratch } from './command.js';
+
+const folder = scratch();
+const at = (...names: string[]): string => join(folder, ...names);
+const update = await createUpdate();
+writeFileSync(at('update.ndiff'), update.payload);
+
+/** Makes a folder with the model as a cut leaves it: half of an update written, the rest not. */
+async function cutUpdate(name: string): Promise<string> {
+  const [whole, cut] = [at(`${name}-whole`), at(name)];
+  for (const each of [whole, cut]) mkdirSync(each);
+  writeFileSync(join(whole, MAIN), update.file);
+  const storage = await openModelStorage(join(whole, MAIN));
+  const ended = storage.update(async (store) => {
+    await store.write('a/kernel', 4_000, new Uint8Array(5_000).fill(9));
+    await store.flush();
+    for (const file of [MAIN, `${MAIN}.undo`]) copyFileSync(join(whole, file), join(cut, file));
+    throw new Error('enough');
+  }, update);
+  await expect(ended).rejects.toThrow('enough');
+  await storage.close();
+  expect(readFileSync(join(cut, MAIN)).equals(update.file)).toBe(false);
+  return join(cut, MAIN);
+}
+
+async function nameOf(path: string): Promise<string> {
+  const store = await openModel(path);
+  try {
+    return hex(await fingerprint(store));
+  } finally {
+    await store.close();
+  }
+}
+
+test('apply --in-place undoes an update that was cut, then applies its own', async () => {
+  const path = await cutUpdate('applied');
+  const { status, stdout, stderr } = await command('apply', path, at('update.ndiff'), '--in-place');
+  expect([status, stdout]).toEqual([0, `applied: ${update.next}\n`]);
+  expect(stderr).toContain('undid an update that had not come to its end');
+  expect(await nameOf(path)).toBe(update.next);
+  expect(existsSync(`${path}.undo`)).toBe(false);
+});
+
+test('apply --in-place leaves the base behind when its payload does not fit a model that was cut', async () => {
+  const path = await cutUpdate('refused');
+  const other = await createUpdate(5);
+  writeFileSync(at('other.ndiff'), other.payload);
+  const { status } = await command('apply', path, at('other.ndiff'), '--in-place', '--quiet');
+  expect(status).toBe(3);
+  expect(await nameOf(path)).toBe(update.base);
+  expect(existsSync(`${path}.undo`)).toBe(false);
+});
+
+test('apply --in-place refuses a model that is being updated, and one on trial', async () => {
+  const path = at(MAIN);
+  writeFileSync(path, update.file);
+  const storage = await openModelStorage(path);
+  await storage.update(async (store) => {
+    const { status, stderr } = await command('apply', path, at('update.ndiff'), '--in-place', '--json');
+    expect([status, stderr]).toEqual([5, expect.stringContaining(`process ${process.pid} holds it`)]);
+    await store.write('a/kernel', 0, Uint8Array.of(1, 2, 3, 4));
+  }, update);
+  const { status, stderr } = await command('apply', path, at('update.ndiff'), '--in-place');
+  expect([status, stderr]).toEqual([5, expect.stringContaining('on trial')]);
+  await storage.rollback();
+  await storage.close();
+  expect(await nameOf(path)).toBe(update.base);
+});
