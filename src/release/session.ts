@@ -11,7 +11,6 @@ import {
   parseTimestamp,
   type Role,
   type Root,
-  type Signed,
   type Snapshot,
   type Targets,
   type Timestamp,

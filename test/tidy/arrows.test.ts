@@ -18,7 +18,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'fast-apply': ['model', 'payload'],
   release: ['model'],
   node: ['model', 'payload', 'containers'],
-  publish: ['model', 'payload', 'apply', 'node', 'release'],
+  publish: ['model', 'payload', 'containers', 'apply', 'node', 'release'],
   recipe: ['model', 'chain', 'tfjs', 'train', 'sparse-diff', 'hash-diff', 'node'],
   sweep: ['model', 'train', 'recipe'],
   search: ['model', 'train', 'node', 'recipe', 'sweep'],
