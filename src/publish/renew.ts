@@ -3,7 +3,14 @@ import { keyIdOf, type ReleaseKey, ROLES, type Role } from '../release/index.js'
 import { checkRole } from './init-repository.js';
 import type { Signer } from './keys.js';
 import { type Change, newEdition } from './new-edition.js';
-import { expiryOf, type Publication, type PublishOptions, type Repository, rolePath } from './repository.js';
+import {
+  expiryOf,
+  type Publication,
+  type PublishOptions,
+  type Repository,
+  rolePath,
+  versionsOf,
+} from './repository.js';
 import { checkTuf, makeRoot, openTuf, type RoleKeys, rolesOf, signTuf, type Tuf } from './tuf-models.js';
 
 /** Roles whose metadata run out first. */

@@ -42,19 +42,21 @@ export const verifyByNoble: VerifyEd25519 = async (signed) => {
   return nobleVerify(signed);
 };
 
+/** @returns what asks one way to verify, and another where the runtime does not support the first */
+export function withFallback(first: VerifyEd25519, second: VerifyEd25519): VerifyEd25519 {
+  return (signed) =>
+    first(signed).catch((error: unknown) => {
+      if (!isUnsupported(error)) throw error;
+      return second(signed);
+    });
+}
+
 /**
  * Verifies an Ed25519 signature (RFC 8032): by WebCrypto, or by `@noble/ed25519` where WebCrypto lacks it.
  *
  * @returns whether the signature is valid; false for keys not of 32 and signatures not of 64 bytes
  */
-export const verifyEd25519: VerifyEd25519 = async (signed) => {
-  try {
-    return await verifyByWebCrypto(signed);
-  } catch (error) {
-    if (!isUnsupported(error)) throw error;
-    return verifyByNoble(signed);
-  }
-};
+export const verifyEd25519: VerifyEd25519 = withFallback(verifyByWebCrypto, verifyByNoble);
 
 function hasLengths({ publicKey, signature }: SignedMessage): boolean {
   return publicKey.length === PUBLIC_KEY_BYTES && signature.length === SIGNATURE_BYTES;

@@ -28,8 +28,8 @@ export interface Signers {
   readonly threshold: number;
 }
 
-/** Even digits, none for the signatures that tools leave to be filled in. */
-const HEX = /^([0-9a-fA-F]{2}){0,512}$/;
+/** Pairs of digits in one form alone, none for the signatures that tools leave to be filled in. */
+const HEX = /^([0-9a-f]{2}){0,512}$/;
 
 /**
  * Reads the envelope of a signed file, and nothing of what is signed.
