@@ -62,3 +62,26 @@ export async function writeFiles(files: RepositoryFiles, outputs: readonly Outpu
     throw new NeuralDiffError('storage-mismatch', `Cannot write "${path}": what was read back differs`);
   }
 }
+
+/** Files that are kept back: what is read is what would be there. */
+export interface StagedFiles extends RepositoryFiles {
+  /** @returns what was written, each file once, at the place of its last time */
+  outputs(): readonly OutputFile[];
+}
+
+/** @returns a repository to try changes on, before any of them is written */
+export function stageFiles(files: RepositoryFiles): StagedFiles {
+  const staged = new Map<string, Uint8Array>();
+  return {
+    read: async (path) => staged.get(path) ?? files.read(path),
+    list: async (folder) => {
+      const fresh = [...staged.keys()].filter((path) => path.startsWith(`${folder}/`));
+      return [...new Set([...(await files.list(folder)), ...fresh.map((path) => path.slice(folder.length + 1))])];
+    },
+    write: async (path, bytes) => {
+      staged.delete(path);
+      staged.set(path, bytes);
+    },
+    outputs: () => Array.from(staged, ([path, bytes]) => ({ path, bytes })),
+  };
+}

@@ -1,4 +1,4 @@
-export { type OutputFile, openRepositoryFolder, type RepositoryFiles } from './files.js';
+export { type OutputFile, openRepositoryFolder, type RepositoryFiles, type StagedFiles, stageFiles, writeFiles } from './files.js';
 export { initRepository, type RolePlan } from './init-repository.js';
 export {
   createKeyPair,
@@ -17,7 +17,7 @@ export {
   statementsOf,
   withdrawReleases,
 } from './publish-release.js';
-export { type Rotation, refreshExpiry, rotateKeys } from './renew.js';
+export { ONLINE_ROLES, type Rotation, refreshExpiry, rotateKeys } from './renew.js';
 export {
   EXPIRY_DAYS,
   openRepository,

@@ -1,17 +1,9 @@
 import { NeuralDiffError } from '../model/index.js';
 import { keyIdOf, type ReleaseKey, ROLES, type Role } from '../release/index.js';
-import type { RepositoryFiles } from './files.js';
+import type { OutputFile, RepositoryFiles } from './files.js';
 import { newEdition } from './new-edition.js';
 import { expiryOf, type Publication, type PublishOptions, rolePath, signRole } from './repository.js';
-import {
-  makeRoot,
-  makeSnapshot,
-  makeTargets,
-  makeTimestamp,
-  openTuf,
-  type RoleKeys,
-  signTuf,
-} from './tuf-models.js';
+import { makeRoot, openTuf, type RoleKeys, signTuf } from './tuf-models.js';
 
 /** Who is to sign for a role. */
 export interface RolePlan {
@@ -39,27 +31,11 @@ export async function initRepository(
   const signed = makeRoot({ version: 1, expires: expiryOf('root', options) }, named);
   // A root is signed by the keys that it names itself.
   const unsigned = openTuf('root', (await signTuf(signed, [])).bytes, rolePath('root', 1));
-  const root = await signRole({ role: 'root', signed }, unsigned, options.signers);
-  const empty = await emptyRepository(unsigned, options);
-  const { files: rest } = await newEdition(empty, { targets: [] }, options);
-  return {
-    files: [...rest.slice(0, -1), root, ...rest.slice(-1)],
-    versions: { root: 1, targets: 1, snapshot: 1, timestamp: 1 },
-  };
-}
-
-/** Version 0 of everything, unsigned: what the first edition follows. */
-async function emptyRepository(root: ReturnType<typeof openTuf<'root'>>, { now }: PublishOptions) {
-  const edition = { version: 0, expires: now() };
-  const targets = await signTuf(makeTargets(edition, []), []);
-  const snapshot = await signTuf(await makeSnapshot(edition, targets), []);
-  const timestamp = await signTuf(await makeTimestamp(edition, snapshot), []);
-  return {
-    root,
-    targets: openTuf('targets', targets.bytes, 'targets'),
-    snapshot: openTuf('snapshot', snapshot.bytes, 'snapshot'),
-    timestamp: openTuf('timestamp', timestamp.bytes, 'timestamp'),
-  };
+  const root = await signRole(unsigned, options.signers)('root', signed);
+  const versions = { root: 1, targets: 0, snapshot: 0, timestamp: 0 };
+  const edition = await newEdition({ root: unsigned, versions }, { targets: [] }, options);
+  const [targets, snapshot, timestamp] = edition.files as [OutputFile, OutputFile, OutputFile];
+  return { ...edition, files: [targets, snapshot, root, timestamp] };
 }
 
 /** @returns the keys by their names, each role's threshold checked */

@@ -1,12 +1,5 @@
-import type { Signer } from './keys.js';
-import {
-  expiryOf,
-  type Publication,
-  type PublishOptions,
-  type Repository,
-  signRole,
-  versionsOf,
-} from './repository.js';
+import type { Role } from '../release/index.js';
+import { expiryOf, type Publication, type PublishOptions, signRole } from './repository.js';
 import {
   makeSnapshot,
   makeTargets,
@@ -16,12 +9,16 @@ import {
   type Tuf,
 } from './tuf-models.js';
 
-/** What changes in a repository; targets that are not given stay as they are signed. */
-export interface Change {
-  readonly targets?: readonly TargetFile[];
-  /** The root to sign by; the repository's own unless given. */
-  readonly root?: Tuf<'root'>;
+/** What the next versions follow. */
+export interface Previous {
+  /** The root to sign by. */
+  readonly root: Tuf<'root'>;
+  /** Versions that there are; 0 of everything where a repository begins. */
+  readonly versions: Readonly<Record<Role, number>>;
 }
+
+/** Targets that change, or the snapshot that lists those that stay. */
+export type Change = { readonly targets: readonly TargetFile[] } | { readonly snapshot: Tuf<'snapshot'> };
 
 /**
  * Makes the next versions of targets (where they change), snapshot and timestamp.
@@ -30,30 +27,30 @@ export interface Change {
  * @throws NeuralDiffError `signature-invalid` when the signers are too few
  */
 export async function newEdition(
-  repository: Repository,
-  { targets, root = repository.root }: Change,
+  { root, versions }: Previous,
+  change: Change,
   options: PublishOptions,
 ): Promise<Publication> {
-  const signers: readonly Signer[] = options.signers;
+  const { signers } = options;
   const edition = (role: 'targets' | 'snapshot' | 'timestamp') => ({
-    version: repository[role].signed.version + 1,
+    version: versions[role] + 1,
     expires: expiryOf(role, options),
   });
-  const newTargets =
-    targets &&
-    (await signRole({ role: 'targets', signed: makeTargets(edition('targets'), targets) }, root, signers));
-  const listed = newTargets
-    ? await makeSnapshot(edition('snapshot'), newTargets)
-    : renewSnapshot(edition('snapshot'), repository.snapshot);
-  const snapshot = await signRole({ role: 'snapshot', signed: listed }, root, signers);
-  const stamped = await makeTimestamp(edition('timestamp'), snapshot);
-  const timestamp = await signRole({ role: 'timestamp', signed: stamped }, root, signers);
-  const versions = {
-    ...versionsOf(repository),
-    root: root.signed.version,
-    ...(newTargets && { targets: newTargets.version }),
-    snapshot: snapshot.version,
-    timestamp: timestamp.version,
+  const sign = signRole(root, signers);
+  const targets =
+    'targets' in change ? await sign('targets', makeTargets(edition('targets'), change.targets)) : undefined;
+  const listed = targets
+    ? await makeSnapshot(edition('snapshot'), targets)
+    : renewSnapshot(edition('snapshot'), (change as { snapshot: Tuf<'snapshot'> }).snapshot);
+  const snapshot = await sign('snapshot', listed);
+  const timestamp = await sign('timestamp', await makeTimestamp(edition('timestamp'), snapshot));
+  return {
+    files: targets ? [targets, snapshot, timestamp] : [snapshot, timestamp],
+    versions: {
+      root: versions.root,
+      targets: targets?.version ?? versions.targets,
+      snapshot: snapshot.version,
+      timestamp: timestamp.version,
+    },
   };
-  return { files: [...(newTargets ? [newTargets] : []), snapshot, timestamp], versions };
 }

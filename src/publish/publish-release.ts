@@ -9,7 +9,7 @@ import {
 import type { OutputFile } from './files.js';
 import { newEdition } from './new-edition.js';
 import { type NamedFile, proveRelease, type ReleaseDraft } from './prove-release.js';
-import type { Publication, PublishOptions, Repository } from './repository.js';
+import { type Publication, type PublishOptions, previousOf, type Repository } from './repository.js';
 import { RELEASE_ENDING, signStatement } from './sign-release.js';
 import { makeTargetFile, type TargetFile } from './tuf-models.js';
 
@@ -41,7 +41,7 @@ export async function publishRelease(
   };
   const added = [{ ...draft, custom }, ...(draft.golden ? [draft.golden] : [])];
   const targets = await addTargets(repository, added);
-  const { files, versions } = await newEdition(repository, { targets }, options);
+  const { files, versions } = await newEdition(previousOf(repository), { targets }, options);
   const contents = await Promise.all(added.map(contentOf));
   const beside = { path: `targets/${detached.name}`, bytes: detached.bytes };
   return { statement, versions, files: [...contents, beside, ...files] };
@@ -104,5 +104,5 @@ export async function withdrawReleases(
         'file-not-found',
         `Cannot withdraw "${name}": the repository has no such target`,
       );
-  return newEdition(repository, { targets: [...files.values()] }, options);
+  return newEdition(previousOf(repository), { targets: [...files.values()] }, options);
 }

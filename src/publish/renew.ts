@@ -7,9 +7,9 @@ import {
   expiryOf,
   type Publication,
   type PublishOptions,
+  previousOf,
   type Repository,
   rolePath,
-  versionsOf,
 } from './repository.js';
 import { checkTuf, makeRoot, openTuf, type RoleKeys, rolesOf, signTuf, type Tuf } from './tuf-models.js';
 
@@ -30,11 +30,11 @@ export async function refreshExpiry(
 ): Promise<Publication> {
   if (roles.includes('root'))
     return withRoot(repository, { roles: rolesOf(repository.root), touched: roles }, options);
-  return newEdition(repository, changeOf(repository, roles), options);
+  return newEdition(previousOf(repository), changeOf(repository, roles), options);
 }
 
-function changeOf({ targets }: Repository, touched: readonly Role[]): Change {
-  return touched.includes('targets') ? { targets: Object.values(targets.signed.targets) } : {};
+function changeOf({ targets, snapshot }: Repository, touched: readonly Role[]): Change {
+  return touched.includes('targets') ? { targets: Object.values(targets.signed.targets) } : { snapshot };
 }
 
 /** How the keys of roles change. */
@@ -95,7 +95,8 @@ async function withRoot(
   { roles, touched }: NewRoot,
   options: PublishOptions,
 ): Promise<Publication> {
-  const version = repository.root.signed.version + 1;
+  const { versions } = previousOf(repository);
+  const version = versions.root + 1;
   const name = rolePath('root', version);
   const signed = makeRoot({ version, expires: expiryOf('root', options) }, roles);
   const made = await signTuf(signed, ofRoles(options.signers, [rolesOf(repository.root).root, roles.root]));
@@ -104,14 +105,14 @@ async function withRoot(
   checkTuf(root, { role: 'root', metadata: root, name });
   const output = { path: name, bytes: made.bytes };
   if (touched.every((role) => role === 'root'))
-    return { files: [output], versions: { ...versionsOf(repository), root: version } };
-  const change = { ...changeOf(repository, touched), root: await overlap(repository.root, root) };
-  const { files, versions } = await newEdition(repository, change, options);
-  for (const { path, bytes } of files) {
+    return { files: [output], versions: { ...versions, root: version } };
+  const both = { versions, root: await overlap(repository.root, root) };
+  const edition = await newEdition(both, changeOf(repository, touched), options);
+  for (const { path, bytes } of edition.files) {
     const role = ROLES.find((each) => path.endsWith(`${each}.json`)) as Role;
     checkTuf(root, { role, metadata: openTuf(role, bytes, path), name: path });
   }
-  return { files: [...files, output], versions: { ...versions, root: version } };
+  return { files: [...edition.files, output], versions: { ...edition.versions, root: version } };
 }
 
 /** @returns an unsigned root that names the keys of both, so that whoever signs by it signs with all of them */

@@ -1,5 +1,5 @@
 import { NeuralDiffError } from '../model/index.js';
-import { ROLES, type Role } from '../release/index.js';
+import type { Role } from '../release/index.js';
 import { type OutputFile, type RepositoryFiles, writeFiles } from './files.js';
 import type { Signer } from './keys.js';
 import { checkTuf, openTuf, rolesOf, signTuf, type Tuf, type TufSigned } from './tuf-models.js';
@@ -87,24 +87,27 @@ export function expiryOf(role: Role, { now, expiryDays = {} }: PublishOptions): 
   return new Date(now().getTime() + days * 86_400_000);
 }
 
+/** Metadata as a file, and their version. */
+export interface SignedOutput extends OutputFile {
+  readonly version: number;
+}
+
 /**
- * Signs metadata by those of the signers that a root names for their role, and verifies the result.
- *
- * @throws NeuralDiffError `signature-invalid` when the signers are too few
+ * @returns what signs metadata by those of the signers that a root names for their role, verifies the result, and throws
+ *   NeuralDiffError `signature-invalid` when the signers are too few
  */
-export async function signRole<R extends Role>(
-  { role, signed }: { role: R; signed: TufSigned[R] },
-  root: Tuf<'root'>,
-  signers: readonly Signer[],
-): Promise<OutputFile & { readonly version: number }> {
-  const ids = new Set(rolesOf(root)[role].keys.map(({ keyid }) => keyid));
-  const made = await signTuf(
-    signed,
-    signers.filter(({ keyid }) => ids.has(keyid)),
-  );
-  const path = rolePath(role, made.version);
-  checkTuf(root, { role, metadata: openTuf(role, made.bytes, path), name: path });
-  return { path, ...made };
+export function signRole(root: Tuf<'root'>, signers: readonly Signer[]) {
+  const roles = rolesOf(root);
+  return async <R extends Role>(role: R, signed: TufSigned[R]): Promise<SignedOutput> => {
+    const ids = new Set(roles[role].keys.map(({ keyid }) => keyid));
+    const made = await signTuf(
+      signed,
+      signers.filter(({ keyid }) => ids.has(keyid)),
+    );
+    const path = rolePath(role, made.version);
+    checkTuf(root, { role, metadata: openTuf(role, made.bytes, path), name: path });
+    return { path, ...made };
+  };
 }
 
 /** Writes a change, one file after the other. @throws NeuralDiffError `storage-mismatch`; whatever the files throw */
@@ -112,10 +115,16 @@ export function writePublication(files: RepositoryFiles, { files: outputs }: Pub
   return writeFiles(files, outputs);
 }
 
-/** @returns the versions of a repository's metadata */
-export function versionsOf(repository: Repository): Record<Role, number> {
-  return Object.fromEntries(ROLES.map((role) => [role, repository[role].signed.version])) as Record<
-    Role,
-    number
-  >;
+/** @returns what the next versions of a repository's metadata follow */
+export function previousOf({ root, targets, snapshot, timestamp }: Repository): {
+  root: Tuf<'root'>;
+  versions: Record<Role, number>;
+} {
+  const versions = {
+    root: root.signed.version,
+    targets: targets.signed.version,
+    snapshot: snapshot.signed.version,
+    timestamp: timestamp.signed.version,
+  };
+  return { root, versions };
 }
