@@ -76,7 +76,9 @@ export function stageFiles(files: RepositoryFiles): StagedFiles {
     read: async (path) => staged.get(path) ?? files.read(path),
     list: async (folder) => {
       const fresh = [...staged.keys()].filter((path) => path.startsWith(`${folder}/`));
-      return [...new Set([...(await files.list(folder)), ...fresh.map((path) => path.slice(folder.length + 1))])];
+      return [
+        ...new Set([...(await files.list(folder)), ...fresh.map((path) => path.slice(folder.length + 1))]),
+      ];
     },
     write: async (path, bytes) => {
       staged.delete(path);

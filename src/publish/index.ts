@@ -1,4 +1,11 @@
-export { type OutputFile, openRepositoryFolder, type RepositoryFiles, type StagedFiles, stageFiles, writeFiles } from './files.js';
+export {
+  type OutputFile,
+  openRepositoryFolder,
+  type RepositoryFiles,
+  type StagedFiles,
+  stageFiles,
+  writeFiles,
+} from './files.js';
 export { initRepository, type RolePlan } from './init-repository.js';
 export {
   createKeyPair,
