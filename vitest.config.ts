@@ -2,7 +2,20 @@ import { defineConfig } from 'vitest/config';
 
 /** Tests and examples import the package by name; under test these names mean the sources. */
 const rooms = [
-  ...['sparse-diff', 'hash-diff', 'train', 'sweep', 'search', 'chain', 'apply', 'fast-apply', 'tfjs', 'node', 'release', 'publish'],
+  ...[
+    'sparse-diff',
+    'hash-diff',
+    'train',
+    'sweep',
+    'search',
+    'chain',
+    'apply',
+    'fast-apply',
+    'tfjs',
+    'node',
+    'release',
+    'publish',
+  ],
 ];
 const source = (path: string) => new URL(`./src/${path}`, import.meta.url).pathname;
 const alias = [
