@@ -15,6 +15,8 @@ const rooms = [
     'node',
     'storage',
     'testing',
+    'release',
+    'publish',
   ],
 ];
 const source = (path: string) => new URL(`./src/${path}`, import.meta.url).pathname;

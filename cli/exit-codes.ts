@@ -45,6 +45,15 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'recipe-invalid': EXIT.usage,
   'recipe-failed': EXIT.usage,
   'missing-package': EXIT.usage,
+  'signature-invalid': EXIT.refused,
+  'metadata-expired': EXIT.refused,
+  'metadata-rollback': EXIT.refused,
+  'metadata-mismatch': EXIT.refused,
+  'metadata-missing': EXIT.network,
+  'metadata-corrupt': EXIT.corruptPayload,
+  'payload-mismatch': EXIT.corruptPayload,
+  'release-refused': EXIT.refused,
+  'key-invalid': EXIT.usage,
 };
 
 /** Thrown for a command line that cannot be understood. */

@@ -10,6 +10,8 @@ import { runTrain, type TrainFlags } from './commands/train.js';
 import { runVerify, type VerifyFlags } from './commands/verify.js';
 import { EXIT, summarise, UsageError } from './exit-codes.js';
 import { Interrupted, type Io } from './io.js';
+import { addReleases } from './release-commands.js';
+import { REPEATED } from './release-flags.js';
 import { isSearch, KIND_CHOICES, type SearchFlags, withSearch } from './search/flags.js';
 import { runSearch } from './search/run-search.js';
 import { addSequences } from './sequence-commands.js';
@@ -53,7 +55,7 @@ function commandLine(args: readonly string[], io: Io, ended: { status: number })
     })
     .alias('help', 'h')
     .epilogue(
-      'Exit status: 0 done or already current, 1 internal, 2 usage, 3 wrong base, 6 corrupt payload, 7 no space, 10 gate failed',
+      'Exit status: 0 done or already current, 1 internal, 2 usage, 3 wrong base, 5 not signed as it must be, 6 corrupt payload, 7 no space, 10 gate failed',
     )
     .wrap(110);
   addTrain(parser, io, ended);
@@ -61,12 +63,27 @@ function commandLine(args: readonly string[], io: Io, ended: { status: number })
   addDiff(parser, io);
   addApply(parser, io);
   addSequences(parser, io);
+  addReleases(parser, io);
   addReaders(parser, io);
   return parser;
 }
 
 /** Arguments of which there may be several. */
-const LISTS: readonly string[] = ['_', 'payloads', 'chain'];
+const LISTS: readonly string[] = [
+  ...[
+    '_',
+    'payloads',
+    'chain',
+    'key',
+    'root-key',
+    'rootKey',
+    'targets-key',
+    'targetsKey',
+    'online-key',
+    'onlineKey',
+  ],
+  ...['add-key', 'addKey', 'remove-key', 'removeKey', 'device-class', 'deviceClass', 'metric', 'withdraw'],
+];
 
 /** Flags given again replace those before. */
 function keepLast(given: Record<string, unknown>): void {
@@ -200,7 +217,16 @@ function addReaders(parser: Argv, io: Io): void {
         y
           .positional('model', MODEL_ARGUMENT)
           .positional('payload', PAYLOAD_ARGUMENT)
-          .example('$0 verify models/v1 v2.ndiff', ''),
+          .option('release', { type: 'string', describe: 'Signed release that the payload must be' })
+          .option('key', { ...REPEATED, describe: 'With --release: public key; may be given again' })
+          .option('threshold', { type: 'number', describe: 'With --release: keys that must have signed (1)' })
+          .option('counter', { type: 'number', describe: 'With --release: counter that the device has' })
+          .option('device-class', { type: 'string', describe: 'With --release: class of the device' })
+          .example('$0 verify models/v1 v2.ndiff', '')
+          .example(
+            '$0 verify models/v1 v2.ndiff --release v2.ndiff.release.json --key keys/targets.pub.json',
+            '',
+          ),
       (flags) => runVerify(flags as unknown as VerifyFlags, io),
     )
     .command(

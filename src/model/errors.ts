@@ -30,7 +30,16 @@ export type ErrorCode =
   | 'recipe-unreadable'
   | 'recipe-invalid'
   | 'recipe-failed'
-  | 'missing-package';
+  | 'missing-package'
+  | 'signature-invalid'
+  | 'metadata-expired'
+  | 'metadata-rollback'
+  | 'metadata-mismatch'
+  | 'metadata-missing'
+  | 'metadata-corrupt'
+  | 'payload-mismatch'
+  | 'release-refused'
+  | 'key-invalid';
 
 /** Facts that a program may want to read, beside the message that people read. */
 export type ErrorFacts = Readonly<Record<string, string | number | boolean | undefined>>;

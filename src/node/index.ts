@@ -1,5 +1,6 @@
 export { type CompressedSize, compressedSize } from './compressed.js';
 export { type NodeDisk, openNodeDisk } from './disk.js';
+export { withFileErrors } from './file-errors.js';
 export type { FileSource } from './file-source.js';
 export { createFileSpool, type FileSpool } from './file-spool.js';
 export { type FolderOptions, openFolder } from './folder.js';

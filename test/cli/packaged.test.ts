@@ -58,8 +58,10 @@ test('the device kit and the stores import under their published names', () => {
     `import { applyPayload } from 'neural-diff/apply';
      import { openModel } from 'neural-diff/node';
      import { decodePayload } from 'neural-diff';
-     console.log([applyPayload, openModel, decodePayload].map((value) => typeof value).join());`,
+     import { refreshTrust } from 'neural-diff/release';
+     import { publishRelease } from 'neural-diff/publish';
+     console.log([applyPayload, openModel, decodePayload, refreshTrust, publishRelease].map((value) => typeof value).join());`,
   );
   const { stdout, stderr } = spawnSync(process.execPath, ['device.mjs'], { cwd: home, encoding: 'utf8' });
-  expect([stdout, stderr]).toEqual(['function,function,function\n', '']);
+  expect([stdout, stderr]).toEqual(['function,function,function,function,function\n', '']);
 });

@@ -18,7 +18,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'fast-apply': ['model', 'payload'],
   storage: ['model', 'payload'],
   testing: ['model', 'storage'],
+  release: ['model'],
   node: ['model', 'payload', 'containers', 'storage'],
+  publish: ['model', 'payload', 'containers', 'apply', 'node', 'release'],
   recipe: ['model', 'chain', 'tfjs', 'train', 'sparse-diff', 'hash-diff', 'node'],
   sweep: ['model', 'train', 'recipe'],
   search: ['model', 'train', 'node', 'recipe', 'sweep'],
@@ -36,6 +38,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'recipe',
     'sweep',
     'search',
+    'release',
+    'publish',
   ],
 };
 
@@ -47,7 +51,9 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   'xxhash-wasm': ['payload'],
   tinypool: ['sweep'],
   yargs: ['cli'],
-  'node:': ['node', 'recipe', 'sweep', 'cli'],
+  '@noble/ed25519': ['release'],
+  '@tufjs/models': ['publish'],
+  'node:': ['node', 'recipe', 'sweep', 'publish', 'cli'],
 };
 
 /** Files through which a runtime comes in that runs patched models for tests alone. */
@@ -99,6 +105,18 @@ test('the device kit reaches no tfjs, no yargs, no node modules, no Buffer', () 
   expect(kit.length).toBeGreaterThan(20);
   const outside = new Set(kit.flatMap(({ imports: names }) => names.filter((name) => !name.startsWith('.'))));
   expect([...outside].sort()).toEqual(['xxhash-wasm']);
+  expect(
+    kit.filter(({ text }) => /\bBuffer\b|\bprocess\./.test(text.replaceAll(/\/\/.*|\*.*/g, ''))),
+  ).toEqual([]);
+});
+
+test('the device side of releases reaches noble alone, no node modules, no Buffer', () => {
+  const kit = reachable('src/release/index.ts');
+  expect(kit.length).toBeGreaterThan(15);
+  const outside = kit.flatMap(({ path, imports: names }) =>
+    names.filter((name) => !name.startsWith('.')).map((name) => `${path} -> ${name}`),
+  );
+  expect(outside).toEqual(['src/release/noble.ts -> @noble/ed25519']);
   expect(
     kit.filter(({ text }) => /\bBuffer\b|\bprocess\./.test(text.replaceAll(/\/\/.*|\*.*/g, ''))),
   ).toEqual([]);

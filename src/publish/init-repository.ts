@@ -1,0 +1,59 @@
+import { NeuralDiffError } from '../model/index.js';
+import { keyIdOf, type ReleaseKey, ROLES, type Role } from '../release/index.js';
+import type { OutputFile, RepositoryFiles } from './files.js';
+import { newEdition } from './new-edition.js';
+import { expiryOf, type Publication, type PublishOptions, rolePath, signRole } from './repository.js';
+import { makeRoot, openTuf, type RoleKeys, signTuf } from './tuf-models.js';
+
+/** Who is to sign for a role. */
+export interface RolePlan {
+  readonly keys: readonly ReleaseKey[];
+  /** Different keys that must sign; 1 unless given. */
+  readonly threshold?: number;
+}
+
+/**
+ * Works out a repository without targets: version 1 of every role's metadata.
+ *
+ * @param files where nothing of a repository lies yet
+ * @param roles public keys and thresholds; the signers must hold enough of each
+ * @throws NeuralDiffError `output-exists`, `signature-invalid`
+ * @throws RangeError for a threshold that a role's keys cannot meet
+ */
+export async function initRepository(
+  files: RepositoryFiles,
+  roles: Readonly<Record<Role, RolePlan>>,
+  options: PublishOptions,
+): Promise<Publication> {
+  if ((await files.list('metadata')).length > 0)
+    throw new NeuralDiffError('output-exists', 'Cannot begin a repository: there are metadata already');
+  const named = await nameRoles(roles);
+  const signed = makeRoot({ version: 1, expires: expiryOf('root', options) }, named);
+  // A root is signed by the keys that it names itself.
+  const unsigned = openTuf('root', (await signTuf(signed, [])).bytes, rolePath('root', 1));
+  const root = await signRole(unsigned, options.signers)('root', signed);
+  const versions = { root: 1, targets: 0, snapshot: 0, timestamp: 0 };
+  const edition = await newEdition({ root: unsigned, versions }, { targets: [] }, options);
+  const [targets, snapshot, timestamp] = edition.files as [OutputFile, OutputFile, OutputFile];
+  return { ...edition, files: [targets, snapshot, root, timestamp] };
+}
+
+/** @returns the keys by their names, each role's threshold checked */
+export async function nameRoles(roles: Readonly<Record<Role, RolePlan>>): Promise<Record<Role, RoleKeys>> {
+  const entries = ROLES.map(async (role) => {
+    const { keys, threshold = 1 } = roles[role];
+    const named = await Promise.all(keys.map(async (key) => ({ keyid: await keyIdOf(key), key })));
+    return [role, checkRole(role, { keys: named, threshold })] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries)) as Record<Role, RoleKeys>;
+}
+
+/** @throws RangeError for a threshold that a role's keys cannot meet */
+export function checkRole(role: Role, { keys, threshold }: RoleKeys): RoleKeys {
+  const different = [...new Map(keys.map((each) => [each.keyid, each])).values()];
+  if (Number.isInteger(threshold) && threshold >= 1 && threshold <= different.length)
+    return { keys: different, threshold };
+  throw new RangeError(
+    `Expected a threshold from 1 to ${different.length}, the keys of ${role}, got ${threshold}`,
+  );
+}

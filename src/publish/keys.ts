@@ -1,0 +1,133 @@
+import { writeFile } from 'node:fs/promises';
+import { fromBase64, hex, NeuralDiffError } from '../model/index.js';
+import { withFileErrors } from '../node/index.js';
+import { fromHex, keyIdOf, type ReleaseKey, releaseKey, verifyEd25519 } from '../release/index.js';
+
+/** The private half of a key: it signs, and is not to be read. */
+export interface Signer {
+  readonly key: ReleaseKey;
+  /** SHA-256 of the key in hexadecimal digits: its name in signatures. */
+  readonly keyid: string;
+  /** @returns an Ed25519 signature of 64 bytes */
+  sign(message: Uint8Array): Promise<Uint8Array>;
+}
+
+/** A fresh key: both halves as the JSON that their files hold. */
+export interface KeyPair {
+  readonly keyid: string;
+  readonly publicKey: ReleaseKey;
+  /** The same with the private half beside it: PKCS #8 (RFC 8410) in base64. */
+  readonly privateKey: PrivateKey;
+}
+
+/** What a private key's file holds. */
+export interface PrivateKey extends ReleaseKey {
+  readonly keyval: { readonly public: string; readonly private: string };
+}
+
+/** Endings of the files that `writeKeyPair` writes. */
+export const KEY_FILES = { private: '.key.json', public: '.pub.json' } as const;
+
+const encoder = new TextEncoder();
+
+/** @returns a fresh Ed25519 key by WebCrypto */
+export async function createKeyPair(): Promise<KeyPair> {
+  const pair = (await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify'])) as CryptoKeyPair;
+  const publicKey = releaseKey(new Uint8Array(await crypto.subtle.exportKey('raw', pair.publicKey)));
+  const pkcs8 = new Uint8Array(await crypto.subtle.exportKey('pkcs8', pair.privateKey));
+  const keyval = { ...publicKey.keyval, private: btoa(String.fromCharCode(...pkcs8)) };
+  return { keyid: await keyIdOf(publicKey), publicKey, privateKey: { ...publicKey, keyval } };
+}
+
+/**
+ * Writes both halves of a key, the private one for its owner's eyes alone (mode 0600). A key is never replaced.
+ *
+ * @param path without an ending: `keys/root` gives `keys/root.key.json` and `keys/root.pub.json`
+ * @throws NeuralDiffError `output-exists`, `file-not-found`, `file-unreadable`, `no-space`
+ */
+export async function writeKeyPair(path: string, { publicKey, privateKey }: KeyPair): Promise<void> {
+  const halves = [
+    { file: path + KEY_FILES.private, half: privateKey, mode: 0o600 },
+    { file: path + KEY_FILES.public, half: publicKey, mode: 0o644 },
+  ];
+  for (const { file, half, mode } of halves)
+    await withFileErrors(`Cannot write key "${file}"`, () =>
+      writeFile(file, `${JSON.stringify(half, null, 2)}\n`, { flag: 'wx', mode, flush: true }),
+    );
+}
+
+/**
+ * Reads the public half of a key, from the file of either half.
+ *
+ * @param bytes the file
+ * @param name names it in errors
+ * @throws NeuralDiffError `key-invalid`
+ */
+export function openPublicKey(bytes: Uint8Array, name: string): ReleaseKey {
+  const { keytype, scheme, keyval } = parse(bytes, name);
+  const isEd25519 = keytype === 'ed25519' && scheme === 'ed25519';
+  if (!isEd25519 || typeof keyval?.public !== 'string') throw invalid(name, 'expected an Ed25519 key');
+  try {
+    return releaseKey(keyval.public);
+  } catch (cause) {
+    throw invalid(name, 'expected a public half of 64 hexadecimal digits', cause);
+  }
+}
+
+/**
+ * Reads a private key, and tries whether its halves belong together.
+ *
+ * @param bytes the file
+ * @param name names it in errors
+ * @throws NeuralDiffError `key-invalid`
+ */
+export async function openSigner(bytes: Uint8Array, name: string): Promise<Signer> {
+  const key = openPublicKey(bytes, name);
+  const text = parse(bytes, name).keyval?.private;
+  if (typeof text !== 'string') throw invalid(name, 'expected a private key, got a public one');
+  const privateKey = await importPrivate(text, name);
+  const sign = async (message: Uint8Array) =>
+    new Uint8Array(await crypto.subtle.sign('Ed25519', privateKey, message as Uint8Array<ArrayBuffer>));
+  const message = encoder.encode('neural-diff: do both halves of this key belong together?');
+  const publicKey = fromHex(key.keyval.public);
+  if (!(await verifyEd25519({ publicKey, signature: await sign(message), message })))
+    throw invalid(name, 'its public half belongs to another key');
+  return { key, keyid: await keyIdOf(key), sign };
+}
+
+async function importPrivate(base64: string, name: string): Promise<CryptoKey> {
+  try {
+    return await crypto.subtle.importKey('pkcs8', fromBase64(base64), 'Ed25519', false, ['sign']);
+  } catch (cause) {
+    throw invalid(name, 'expected PKCS #8 in base64', cause);
+  }
+}
+
+/** @returns a signature as files carry it */
+export async function signatureBy(
+  signer: Signer,
+  message: Uint8Array,
+): Promise<{ keyid: string; sig: string }> {
+  return { keyid: signer.keyid, sig: hex(await signer.sign(message)) };
+}
+
+interface KeyFile {
+  readonly keytype?: unknown;
+  readonly scheme?: unknown;
+  readonly keyval?: { readonly public?: unknown; readonly private?: unknown };
+}
+
+function parse(bytes: Uint8Array, name: string): KeyFile {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    if (typeof value === 'object' && value !== null) return value;
+  } catch (cause) {
+    throw invalid(name, 'expected JSON', cause);
+  }
+  throw invalid(name, 'expected a JSON object');
+}
+
+/** No error quotes what a key's file holds. */
+function invalid(name: string, problem: string, cause?: unknown): NeuralDiffError {
+  return new NeuralDiffError('key-invalid', `Cannot read key "${name}": ${problem}`, { cause });
+}

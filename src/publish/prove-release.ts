@@ -1,0 +1,90 @@
+import { planApply } from '../apply/index.js';
+import { openContainer } from '../containers/index.js';
+import {
+  fingerprint,
+  hex,
+  NeuralDiffError,
+  openMemoryFiles,
+  sha256,
+  totalBytes,
+  type WeightStore,
+} from '../model/index.js';
+import { MAGIC } from '../payload/index.js';
+import { encodeStatement, type ReleaseStatement, type SignedFile } from '../release/index.js';
+
+/** A file and the name that it is published under. */
+export interface NamedFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** What is to be released: a file, and what the maker says of it. */
+export interface ReleaseDraft extends NamedFile {
+  /** The model that a payload is for; without one, the file is a whole model. */
+  readonly base?: WeightStore;
+  /** Fingerprint that must come of it, 32 hexadecimal digits; not compared unless given. */
+  readonly next?: string;
+  /** From 1; not below that of the release that devices have. */
+  readonly counter: number;
+  readonly expires: Date;
+  readonly deviceClasses?: readonly string[];
+  readonly metrics?: Readonly<Record<string, number>>;
+  /** Inputs with expected outputs. */
+  readonly golden?: NamedFile;
+  /** Devices whose counter is at most this may go back to the release. */
+  readonly allowsRollbackFrom?: number;
+}
+
+/**
+ * Makes a release's statement from what the file does: a payload is applied to the real base, a chunk at a time and without
+ * writing; a whole model is opened and its fingerprint taken. Nothing is taken on trust but what only the maker knows.
+ *
+ * @throws NeuralDiffError `wrong-base`, also when the base is the next model already; `wrong-layout`, `result-mismatch`, and
+ *   whatever else reading payload and model throws; `metadata-corrupt` for names, counters and dates that no device would read
+ */
+export async function proveRelease(draft: ReleaseDraft): Promise<ReleaseStatement> {
+  const { counter, expires, deviceClasses, metrics = {}, golden, allowsRollbackFrom } = draft;
+  const facts = await (draft.base ? proveUpdate(draft, draft.base) : proveFull(draft));
+  if (draft.next !== undefined && draft.next !== facts.next) {
+    const message = `Cannot release "${draft.name}": expected it to give ${draft.next}, it gives ${facts.next}`;
+    throw new NeuralDiffError('result-mismatch', message, {
+      facts: { expected: draft.next, found: facts.next },
+    });
+  }
+  const statement = {
+    ...facts,
+    ...(await signedFile(draft)),
+    counter,
+    expires,
+    metrics,
+    ...(deviceClasses && { deviceClasses }),
+    ...(golden && { golden: await signedFile(golden) }),
+    ...(allowsRollbackFrom !== undefined && { allowsRollbackFrom }),
+  };
+  encodeStatement(statement);
+  return statement;
+}
+
+type Proof = Pick<ReleaseStatement, 'kind' | 'base' | 'next' | 'formatVersion' | 'modelBytes'>;
+
+async function proveUpdate({ name, bytes }: NamedFile, store: WeightStore): Promise<Proof> {
+  const { status, problem, base, next, modelBytes } = await planApply(store, bytes);
+  if (problem) throw problem;
+  if (status === 'ready')
+    return { kind: 'update', base, next, modelBytes, formatVersion: Number(MAGIC.slice('ndiff'.length)) };
+  const message = `Cannot release "${name}": the base is ${next} already, which the payload gives`;
+  throw new NeuralDiffError('wrong-base', message, { facts: { expected: base, found: next } });
+}
+
+async function proveFull({ name, bytes }: NamedFile): Promise<Proof> {
+  const store = await openContainer(openMemoryFiles(new Map([[name, bytes]])), name);
+  try {
+    return { kind: 'full', next: hex(await fingerprint(store)), modelBytes: totalBytes(store.tensors) };
+  } finally {
+    await store.close();
+  }
+}
+
+async function signedFile({ name, bytes }: NamedFile): Promise<SignedFile> {
+  return { name, bytes: bytes.length, sha256: hex(await sha256(bytes)) };
+}

@@ -1,0 +1,184 @@
+import {
+  Metadata,
+  MetadataKind,
+  MetaFile,
+  Root,
+  Snapshot,
+  TargetFile,
+  Targets,
+  Timestamp,
+} from '@tufjs/models';
+import { hex, NeuralDiffError, sha256 } from '../model/index.js';
+import { canonicalJson, encodeDate, type JsonObject, type ReleaseKey, type Role } from '../release/index.js';
+import { type Signer, signatureBy } from './keys.js';
+
+/** What each role signs, as `@tufjs/models` has it. */
+export interface TufSigned {
+  readonly root: Root;
+  readonly timestamp: Timestamp;
+  readonly snapshot: Snapshot;
+  readonly targets: Targets;
+}
+
+/** Metadata with their signatures. */
+export type Tuf<R extends Role> = Metadata<TufSigned[R]>;
+
+/** A target in targets metadata. */
+export type { TargetFile } from '@tufjs/models';
+
+/** Version of the TUF specification that metadata name. */
+const SPEC_VERSION = '1.0.31';
+
+/** Version and end of life of metadata to be made. */
+export interface Edition {
+  readonly version: number;
+  readonly expires: Date;
+}
+
+/** Who signs for a role, and how many of them must. */
+export interface RoleKeys {
+  readonly keys: readonly { readonly keyid: string; readonly key: ReleaseKey }[];
+  readonly threshold: number;
+}
+
+function common({ version, expires }: Edition) {
+  return { specVersion: SPEC_VERSION, version, expires: encodeDate(expires) };
+}
+
+/** @returns a root with consistent snapshots */
+export function makeRoot(edition: Edition, roles: Readonly<Record<Role, RoleKeys>>): Root {
+  const all = Object.values(roles).flatMap(({ keys }) => keys.map(({ keyid, key }) => [keyid, { ...key }]));
+  const named = Object.entries(roles).map(([role, { keys, threshold }]) => [
+    role,
+    { keyids: keys.map(({ keyid }) => keyid), threshold },
+  ]);
+  const { specVersion, ...rest } = common(edition);
+  const [keys, roleMap] = [Object.fromEntries(all), Object.fromEntries(named)];
+  const fields = {
+    _type: 'root',
+    spec_version: specVersion,
+    consistent_snapshot: true,
+    keys,
+    roles: roleMap,
+  };
+  return Root.fromJSON({ ...rest, ...fields });
+}
+
+/** @returns who signs for which role, by a root */
+export function rolesOf({ signed }: Tuf<'root'>): Record<Role, RoleKeys> {
+  const keysOf = (role: Role): RoleKeys => {
+    const { keyIDs = [], threshold = 1 } = signed.roles[role] ?? {};
+    const keys = keyIDs.flatMap((keyid) => {
+      const key = signed.keys[keyid]?.toJSON() as unknown as ReleaseKey | undefined;
+      return key ? [{ keyid, key }] : [];
+    });
+    return { keys, threshold };
+  };
+  return {
+    root: keysOf('root'),
+    timestamp: keysOf('timestamp'),
+    snapshot: keysOf('snapshot'),
+    targets: keysOf('targets'),
+  };
+}
+
+/** @returns targets metadata of some files */
+export function makeTargets(edition: Edition, files: readonly TargetFile[]): Targets {
+  return new Targets({
+    ...common(edition),
+    targets: Object.fromEntries(files.map((file) => [file.path, file])),
+  });
+}
+
+/** @returns a target with what is said of it */
+export async function makeTargetFile(
+  path: string,
+  bytes: Uint8Array,
+  custom?: JsonObject,
+): Promise<TargetFile> {
+  const hashes = { sha256: hex(await sha256(bytes)) };
+  const unrecognizedFields = (custom ? { custom } : {}) as never;
+  return new TargetFile({ path, length: bytes.length, hashes, unrecognizedFields });
+}
+
+/** @returns a snapshot that lists targets metadata */
+export async function makeSnapshot(edition: Edition, targets: MadeFile): Promise<Snapshot> {
+  return new Snapshot({ ...common(edition), meta: { 'targets.json': await metaFile(targets) } });
+}
+
+/** @returns a snapshot that lists what another one does */
+export function renewSnapshot(edition: Edition, { signed }: Tuf<'snapshot'>): Snapshot {
+  return new Snapshot({ ...common(edition), meta: signed.meta });
+}
+
+/** @returns a timestamp that lists a snapshot */
+export async function makeTimestamp(edition: Edition, snapshot: MadeFile): Promise<Timestamp> {
+  return new Timestamp({ ...common(edition), snapshotMeta: await metaFile(snapshot) });
+}
+
+/** A file of metadata, and its version. */
+export interface MadeFile {
+  readonly version: number;
+  readonly bytes: Uint8Array;
+}
+
+async function metaFile({ version, bytes }: MadeFile): Promise<MetaFile> {
+  return new MetaFile({ version, length: bytes.length, hashes: { sha256: hex(await sha256(bytes)) } });
+}
+
+/**
+ * Signs metadata and writes them as a file: canonical JSON.
+ *
+ * @returns the file; whether the signatures are enough is for `checkTuf` to say
+ */
+export async function signTuf(
+  signed: Root | Timestamp | Snapshot | Targets,
+  signers: readonly Signer[],
+): Promise<MadeFile> {
+  const json = signed.toJSON() as unknown as JsonObject;
+  const message = canonicalJson(json);
+  const signatures = await Promise.all(signers.map((signer) => signatureBy(signer, message)));
+  return { version: signed.version, bytes: canonicalJson({ signatures, signed: json }) };
+}
+
+/**
+ * Reads metadata without verifying them.
+ *
+ * @param name names the file in errors
+ * @throws NeuralDiffError `metadata-corrupt`
+ */
+export function openTuf<R extends Role>(role: R, bytes: Uint8Array, name: string): Tuf<R> {
+  try {
+    const json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    const kinds = {
+      root: MetadataKind.Root,
+      timestamp: MetadataKind.Timestamp,
+      snapshot: MetadataKind.Snapshot,
+      targets: MetadataKind.Targets,
+    } as const;
+    return Metadata.fromJSON(kinds[role] as MetadataKind.Root, json) as unknown as Tuf<R>;
+  } catch (cause) {
+    throw new NeuralDiffError('metadata-corrupt', `Cannot read "${name}": expected ${role} metadata`, {
+      cause,
+    });
+  }
+}
+
+/**
+ * Verifies metadata by the keys that a root names.
+ *
+ * @param name names the file in errors
+ * @throws NeuralDiffError `signature-invalid`
+ */
+export function checkTuf<R extends Role>(
+  root: Tuf<'root'>,
+  { role, metadata, name }: { role: R; metadata: Tuf<R>; name: string },
+): void {
+  try {
+    root.verifyDelegate(role, metadata);
+  } catch (cause) {
+    const threshold = root.signed.roles[role]?.threshold ?? 0;
+    const message = `Cannot trust "${name}": expected signatures by ${threshold} keys of the ${role} role`;
+    throw new NeuralDiffError('signature-invalid', message, { cause, facts: { expected: threshold } });
+  }
+}

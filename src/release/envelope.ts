@@ -1,0 +1,70 @@
+import { canonicalJson, type JsonObject } from './canonical-json.js';
+import { type VerifyEd25519, verifyEd25519 } from './ed25519.js';
+import { Fields, parseJson, type Untrusted } from './json.js';
+import { fromHex, keyBytes, type ReleaseKey } from './keys.js';
+import { MAX_SIGNATURES } from './limits.js';
+import { refuse } from './refusals.js';
+
+/** A signature and the name of the key that is said to have made it. */
+interface Signature {
+  readonly keyid: string;
+  readonly bytes: Uint8Array;
+}
+
+/** A file in TUF's form: what is signed, not looked into yet, and signatures. */
+export interface Envelope {
+  /** Names the file in errors. */
+  readonly what: string;
+  /** The whole file. */
+  readonly file: JsonObject;
+  /** Nothing of it is known before `checkSignatures`. */
+  readonly signed: JsonObject;
+  readonly signatures: readonly Signature[];
+}
+
+/** Who may sign: keys by their names, and how many of them must. */
+export interface Signers {
+  readonly keys: ReadonlyMap<string, ReleaseKey>;
+  readonly threshold: number;
+}
+
+/** Pairs of digits in one form alone, none for the signatures that tools leave to be filled in. */
+const HEX = /^([0-9a-f]{2}){0,512}$/;
+
+/**
+ * Reads the envelope of a signed file, and nothing of what is signed.
+ *
+ * @throws NeuralDiffError `metadata-corrupt`, `limit-exceeded`
+ */
+export function parseEnvelope(bytes: Uint8Array, untrusted: Untrusted): Envelope {
+  const { what } = untrusted;
+  const file = new Fields(parseJson(bytes, untrusted), what);
+  const signatures = file.list('signatures', MAX_SIGNATURES).map((value) => {
+    const fields = new Fields(value, `${what}, signature`);
+    return { keyid: fields.text('keyid'), bytes: fromHex(fields.text('sig', HEX)) };
+  });
+  return { what, file: file.object, signed: file.fields('signed').object, signatures };
+}
+
+/**
+ * Counts the keys that signed. A key counts once, under however many names it stands and however often it signed.
+ *
+ * @throws NeuralDiffError `signature-invalid` when they are fewer than the threshold
+ */
+export async function checkSignatures(
+  { what, signed, signatures }: Envelope,
+  { keys, threshold }: Signers,
+  verify: VerifyEd25519 = verifyEd25519,
+): Promise<void> {
+  const message = canonicalJson(signed);
+  const signers = new Set<string>();
+  for (const { keyid, bytes } of signatures) {
+    const key = keys.get(keyid);
+    if (key === undefined || signers.has(key.keyval.public)) continue;
+    if (await verify({ publicKey: keyBytes(key), signature: bytes, message })) signers.add(key.keyval.public);
+  }
+  if (signers.size >= threshold) return;
+  const facts = { expected: threshold, found: signers.size };
+  const problem = `expected signatures by ${threshold} of ${keys.size} keys, got ${signers.size} valid ones`;
+  throw refuse('signature-invalid', `Cannot trust ${what}: ${problem}`, facts);
+}

@@ -1,0 +1,157 @@
+import type { JsonObject } from './canonical-json.js';
+import type { Signers } from './envelope.js';
+import { Fields } from './json.js';
+import { HEX_32, parseKey, type ReleaseKey } from './keys.js';
+import { MAX_FILE_BYTES, MAX_KEYS } from './limits.js';
+import { corrupt, refuse } from './refusals.js';
+
+/** The top-level roles of TUF. */
+export const ROLES = ['root', 'timestamp', 'snapshot', 'targets'] as const;
+
+/** One of the top-level roles of TUF. */
+export type Role = (typeof ROLES)[number];
+
+/** What all metadata have. */
+export interface Signed {
+  /** From 1, one more each time. */
+  readonly version: number;
+  readonly expires: Date;
+}
+
+/** Who signs for which role. */
+export interface Root extends Signed {
+  readonly roles: Readonly<Record<Role, Signers>>;
+  /** Whether files carry their version or hash in their name. */
+  readonly consistentSnapshot: boolean;
+}
+
+/** What one file of metadata says of another. */
+export interface MetaFile {
+  readonly version: number;
+  /** Bytes of the file, where they are given. */
+  readonly length?: number;
+  /** SHA-256 in hexadecimal digits, where it is given. */
+  readonly sha256?: string;
+}
+
+/** Which snapshot is the newest. */
+export interface Timestamp extends Signed {
+  readonly snapshot: MetaFile;
+}
+
+/** Which versions of targets belong together: by file name. */
+export interface Snapshot extends Signed {
+  readonly meta: ReadonlyMap<string, MetaFile>;
+}
+
+/** A file that the targets role answers for. */
+export interface TargetFile {
+  /** Path below the repository's folder of targets. */
+  readonly path: string;
+  readonly bytes: number;
+  /** SHA-256 in hexadecimal digits. */
+  readonly sha256: string;
+  /** What the maker says of it; empty unless it is given. */
+  readonly custom: JsonObject;
+}
+
+/** The files of a repository, by path. Delegations are ignored: files that only they list are not found. */
+export interface Targets extends Signed {
+  readonly targets: ReadonlyMap<string, TargetFile>;
+}
+
+/**
+ * Reads what all metadata have.
+ *
+ * @param signed with valid signatures
+ * @throws NeuralDiffError `metadata-corrupt`, also for metadata of another role; `unsupported-version`
+ */
+function parseSigned(fields: Fields, role: string): Signed {
+  const type = fields.text('_type');
+  if (type !== role) throw fields.wrong('_type', `"${role}"`);
+  const spec = fields.text('spec_version', /^\d{1,6}(\.\d{1,6}){1,2}$/);
+  if (!spec.startsWith('1.'))
+    throw refuse('unsupported-version', `Cannot read ${role} metadata: expected TUF 1, got ${spec}`);
+  return { version: fields.whole('version', 1), expires: fields.date('expires') };
+}
+
+/** Reads what the root role signed. @throws NeuralDiffError `metadata-corrupt`, `unsupported-version` */
+export function parseRoot(signed: JsonObject, what: string): Root {
+  const fields = new Fields(signed, what);
+  const common = parseSigned(fields, 'root');
+  const keys = parseKeys(fields.fields('keys'), what);
+  const roles = fields.fields('roles');
+  const signers = (role: Role) => parseSigners(roles.fields(role), keys);
+  return {
+    ...common,
+    consistentSnapshot: fields.has('consistent_snapshot') && fields.flag('consistent_snapshot'),
+    roles: {
+      root: signers('root'),
+      timestamp: signers('timestamp'),
+      snapshot: signers('snapshot'),
+      targets: signers('targets'),
+    },
+  };
+}
+
+function parseKeys({ object }: Fields, what: string): Map<string, ReleaseKey> {
+  const entries = Object.entries(object);
+  if (entries.length > MAX_KEYS) throw corrupt(what, `expected at most ${MAX_KEYS} keys`);
+  const keys = new Map<string, ReleaseKey>();
+  for (const [keyid, value] of entries) {
+    const key = parseKey(value, `${what}, key "${keyid}"`);
+    if (key) keys.set(keyid, key);
+  }
+  return keys;
+}
+
+/** Keys of kinds that are not verified here stay out: they never count. */
+function parseSigners(fields: Fields, keys: ReadonlyMap<string, ReleaseKey>): Signers {
+  const ids = fields.texts('keyids', { pattern: /^/, most: MAX_KEYS });
+  const own = ids.flatMap((id) => {
+    const key = keys.get(id);
+    return key ? [[id, key] as const] : [];
+  });
+  return { keys: new Map(own), threshold: fields.whole('threshold', 1) };
+}
+
+/** Reads what the timestamp role signed. @throws NeuralDiffError `metadata-corrupt`, `unsupported-version` */
+export function parseTimestamp(signed: JsonObject, what: string): Timestamp {
+  const fields = new Fields(signed, what);
+  return {
+    ...parseSigned(fields, 'timestamp'),
+    snapshot: parseMeta(fields.fields('meta').fields('snapshot.json')),
+  };
+}
+
+/** Reads what the snapshot role signed. @throws NeuralDiffError `metadata-corrupt`, `unsupported-version` */
+export function parseSnapshot(signed: JsonObject, what: string): Snapshot {
+  const fields = new Fields(signed, what);
+  const meta = fields.fields('meta');
+  const files = Object.keys(meta.object).map((name) => [name, parseMeta(meta.fields(name))] as const);
+  return { ...parseSigned(fields, 'snapshot'), meta: new Map(files) };
+}
+
+function parseMeta(fields: Fields): MetaFile {
+  const version = fields.whole('version', 1);
+  const length = fields.has('length') ? { length: fields.whole('length', 0) } : {};
+  const hashes = fields.has('hashes') ? { sha256: fields.fields('hashes').text('sha256', HEX_32) } : {};
+  return { version, ...length, ...hashes };
+}
+
+/** Reads what the targets role signed. @throws NeuralDiffError `metadata-corrupt`, `unsupported-version` */
+export function parseTargets(signed: JsonObject, what: string): Targets {
+  const fields = new Fields(signed, what);
+  const list = fields.fields('targets');
+  const targets = Object.keys(list.object).map(
+    (path) => [path, parseTarget(list.fields(path), path)] as const,
+  );
+  return { ...parseSigned(fields, 'targets'), targets: new Map(targets) };
+}
+
+function parseTarget(fields: Fields, path: string): TargetFile {
+  const bytes = fields.whole('length', 0);
+  if (bytes > MAX_FILE_BYTES) throw fields.wrong('length', `at most ${MAX_FILE_BYTES}`);
+  const sha256 = fields.fields('hashes').text('sha256', HEX_32);
+  return { path, bytes, sha256, custom: fields.has('custom') ? fields.fields('custom').object : {} };
+}

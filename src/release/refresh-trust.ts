@@ -1,0 +1,153 @@
+import type { Sha256 } from '../model/index.js';
+import type { VerifyEd25519 } from './ed25519.js';
+import { TRUST_LIMITS, type TrustLimits } from './limits.js';
+import type { MetaFile, Root, Snapshot, Targets, Timestamp } from './metadata.js';
+import { corrupt, refuse } from './refusals.js';
+import {
+  checkNotOlder,
+  fetchRequired,
+  isListed,
+  maxBytesOf,
+  openSigned,
+  readStored,
+  type Session,
+  type SignedByRole,
+  type Stored,
+} from './session.js';
+import type { FetchMetadata, MetadataStore } from './store.js';
+import { updateRoot } from './update-root.js';
+import { checkNotExpired } from './verify-release.js';
+
+/** What a device needs to trust a repository. */
+export interface TrustOptions {
+  /** Any version of the repository's root metadata; it is part of the program. */
+  readonly root: Uint8Array;
+  readonly store: MetadataStore;
+  readonly fetchMetadata: FetchMetadata;
+  readonly now: () => Date;
+  /** Limits of downloads; `TRUST_LIMITS` where they are not given. */
+  readonly limits?: Partial<TrustLimits>;
+  /** Verifies signatures; WebCrypto with `@noble/ed25519` behind it unless given. */
+  readonly ed25519?: VerifyEd25519;
+  /** SHA-256; the runtime's own unless given. */
+  readonly sha256?: Sha256;
+}
+
+/** Metadata that belong together, each signed by a threshold of its role's keys and not expired. */
+export interface Trust {
+  readonly root: Root;
+  readonly timestamp: Timestamp;
+  readonly snapshot: Snapshot;
+  readonly targets: Targets;
+  /** The one moment that all dates were compared to. */
+  readonly updateStart: Date;
+}
+
+/**
+ * Brings a device's trust in a repository up to date: the client workflow of TUF 1.0, section 5.1 to 5.6, without
+ * delegations. What is verified is stored at once; nothing that fails is. A refusal leaves what was trusted before.
+ *
+ * @returns the newest metadata
+ * @throws NeuralDiffError `signature-invalid`, `metadata-expired`, `metadata-rollback`, `metadata-mismatch`, `metadata-missing`,
+ *   `metadata-corrupt`, `limit-exceeded`, `unsupported-version`; whatever store and fetch throw
+ */
+export async function refreshTrust({ root: builtIn, now, limits, ...world }: TrustOptions): Promise<Trust> {
+  // 5.1 Record fixed update start time.
+  const updateStart = now();
+  const session: Session = { ...world, limits: { ...TRUST_LIMITS, ...limits }, updateStart };
+  const root = await updateRoot(session, builtIn);
+  const timestamp = await updateTimestamp(session, root);
+  const snapshot = await updateListed(session, root, { role: 'snapshot', meta: timestamp.snapshot });
+  const meta = snapshot.meta.get('targets.json');
+  if (meta === undefined) throw corrupt('metadata "snapshot.json"', 'expected it to list "targets.json"');
+  const targets = await updateListed(session, root, { role: 'targets', meta });
+  return { root, timestamp, snapshot, targets, updateStart };
+}
+
+/**
+ * Finds what a device trusts already, without a network.
+ *
+ * @throws NeuralDiffError as `refreshTrust`; `metadata-missing` when the stored metadata are not complete
+ */
+export function loadTrust(options: Omit<TrustOptions, 'fetchMetadata'>): Promise<Trust> {
+  const fetchMetadata = (name: string) =>
+    name === 'timestamp.json' ? options.store.read(name) : Promise.resolve(undefined);
+  return refreshTrust({ ...options, fetchMetadata });
+}
+
+async function updateTimestamp(session: Session, root: Root): Promise<Timestamp> {
+  const stored = await readStored(session, root, 'timestamp');
+  // 5.4.1 Download the timestamp metadata file.
+  const name = 'timestamp.json';
+  const bytes = await fetchRequired(session, name, session.limits.maxTimestampBytes);
+  // 5.4.2 Check for an arbitrary software attack.
+  const found = await openSigned(session, root, { role: 'timestamp', name, bytes });
+  // 5.4.3 Check for a rollback attack. Of the same version, the trusted one is kept.
+  const isKept = stored?.value.version === found.version;
+  if (stored && !isKept) {
+    checkNotOlder(`metadata "${name}"`, stored.value.version, found.version);
+    checkNotOlder('snapshot metadata', stored.value.snapshot.version, found.snapshot.version);
+  }
+  const timestamp = stored && isKept ? stored.value : found;
+  // 5.4.4 Check for a freeze attack.
+  checkNotExpired(timestamp, `metadata "${name}"`, session.updateStart);
+  // 5.4.5 Persist.
+  if (!isKept) await session.store.write(name, bytes);
+  return timestamp;
+}
+
+/** Metadata that other metadata list. */
+interface Listed<R extends 'snapshot' | 'targets'> {
+  readonly role: R;
+  readonly meta: MetaFile;
+}
+
+/** Steps 5.5 and 5.6; what is stored and still listed is not fetched again. */
+async function updateListed<R extends 'snapshot' | 'targets'>(
+  session: Session,
+  root: Root,
+  { role, meta }: Listed<R>,
+): Promise<SignedByRole[R]> {
+  const stored = await readStored(session, root, role);
+  const isKept = stored?.value.version === meta.version && (await isListed(session, stored.bytes, meta));
+  const found = stored && isKept ? stored : await fetchListed(session, root, { role, meta });
+  if (stored && !isKept) checkOrder(role, stored, found);
+  // 5.5.6, 5.6.5 Check for a freeze attack.
+  checkNotExpired(found.value, `metadata "${role}.json"`, session.updateStart);
+  // 5.5.7, 5.6.6 Persist.
+  if (!isKept) await session.store.write(`${role}.json`, found.bytes);
+  return found.value;
+}
+
+async function fetchListed<R extends 'snapshot' | 'targets'>(
+  session: Session,
+  root: Root,
+  { role, meta }: Listed<R>,
+): Promise<Stored<SignedByRole[R]>> {
+  // 5.5.1, 5.6.1 Download, up to the listed length.
+  const name = root.consistentSnapshot ? `${meta.version}.${role}.json` : `${role}.json`;
+  const most = maxBytesOf(role, session.limits);
+  const bytes = await fetchRequired(session, name, Math.min(meta.length ?? most, most));
+  // 5.5.2, 5.6.2 Check against the listed hash.
+  if (!(await isListed(session, bytes, meta)))
+    throw refuse('metadata-mismatch', `Cannot trust metadata "${name}": it is not the file that is listed`);
+  // 5.5.3, 5.6.3 Check for an arbitrary software attack.
+  const value = await openSigned(session, root, { role, name, bytes });
+  // 5.5.4, 5.6.4 Check against the listed version.
+  if (value.version === meta.version) return { bytes, value };
+  const facts = { expected: meta.version, found: value.version };
+  const message = `Cannot trust metadata "${name}": expected version ${facts.expected} as listed, got ${facts.found}`;
+  throw refuse('metadata-mismatch', message, facts);
+}
+
+/** 5.5.5 Check for a rollback attack: nothing that was listed is older now, or gone. */
+function checkOrder(
+  role: 'snapshot' | 'targets',
+  { value: trusted }: Stored<Snapshot | Targets>,
+  { value: found }: Stored<Snapshot | Targets>,
+): void {
+  checkNotOlder(`metadata "${role}.json"`, trusted.version, found.version);
+  if (!('meta' in trusted && 'meta' in found)) return;
+  for (const [name, { version }] of trusted.meta)
+    checkNotOlder(`metadata "${name}"`, version, found.meta.get(name)?.version ?? 0);
+}

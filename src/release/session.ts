@@ -1,0 +1,144 @@
+import { hex, NeuralDiffError, type Sha256, sha256 } from '../model/index.js';
+import type { JsonObject } from './canonical-json.js';
+import type { VerifyEd25519 } from './ed25519.js';
+import { checkSignatures, parseEnvelope } from './envelope.js';
+import type { TrustLimits } from './limits.js';
+import {
+  type MetaFile,
+  parseRoot,
+  parseSnapshot,
+  parseTargets,
+  parseTimestamp,
+  type Role,
+  type Root,
+  type Snapshot,
+  type Targets,
+  type Timestamp,
+} from './metadata.js';
+import { refuse } from './refusals.js';
+import type { FetchMetadata, MetadataStore } from './store.js';
+
+/** The world of one refresh. */
+export interface Session {
+  readonly store: MetadataStore;
+  readonly fetchMetadata: FetchMetadata;
+  readonly limits: TrustLimits;
+  /** The one moment that dates are compared to. */
+  readonly updateStart: Date;
+  readonly ed25519?: VerifyEd25519;
+  readonly sha256?: Sha256;
+}
+
+/** What each role signs. */
+export interface SignedByRole {
+  readonly root: Root;
+  readonly timestamp: Timestamp;
+  readonly snapshot: Snapshot;
+  readonly targets: Targets;
+}
+
+const PARSERS: { readonly [R in Role]: (signed: JsonObject, what: string) => SignedByRole[R] } = {
+  root: parseRoot,
+  timestamp: parseTimestamp,
+  snapshot: parseSnapshot,
+  targets: parseTargets,
+};
+
+/** @returns bytes that a file of a role may have */
+export function maxBytesOf(role: Role, limits: TrustLimits): number {
+  return {
+    root: limits.maxRootBytes,
+    timestamp: limits.maxTimestampBytes,
+    snapshot: limits.maxSnapshotBytes,
+    targets: limits.maxTargetsBytes,
+  }[role];
+}
+
+/** Fetches a file and sees to it that it is no longer than was asked for. */
+export async function fetchFile(
+  session: Session,
+  name: string,
+  maxBytes: number,
+): Promise<Uint8Array | undefined> {
+  const bytes = await session.fetchMetadata(name, maxBytes);
+  if (bytes === undefined || bytes.length <= maxBytes) return bytes;
+  const message = `Cannot read metadata "${name}": expected at most ${maxBytes} bytes, got ${bytes.length}`;
+  throw refuse('limit-exceeded', message, { limit: maxBytes, got: bytes.length });
+}
+
+/** `fetchFile` for a file that a repository must have. @throws NeuralDiffError `metadata-missing` */
+export async function fetchRequired(session: Session, name: string, maxBytes: number): Promise<Uint8Array> {
+  const bytes = await fetchFile(session, name, maxBytes);
+  if (bytes) return bytes;
+  throw refuse('metadata-missing', `Cannot refresh trust: the repository has no metadata "${name}"`);
+}
+
+/** Metadata of a role, as they lie in a file. */
+export interface RoleFile<R extends Role> {
+  readonly role: R;
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Opens metadata that the keys of a root must have signed; nothing is parsed before. */
+export async function openSigned<R extends Role>(
+  session: Session,
+  root: Root,
+  { role, name, bytes }: RoleFile<R>,
+): Promise<SignedByRole[R]> {
+  const what = `metadata "${name}"`;
+  const envelope = parseEnvelope(bytes, { what, maxBytes: maxBytesOf(role, session.limits) });
+  await checkSignatures(envelope, root.roles[role], session.ed25519);
+  return PARSERS[role](envelope.signed, what);
+}
+
+/** Metadata that were trusted before. */
+export interface Stored<T> {
+  readonly bytes: Uint8Array;
+  readonly value: T;
+}
+
+/**
+ * Reads metadata that were trusted before. What is damaged, or not signed by the present keys, is removed and fetched again.
+ */
+export async function readStored<R extends Role>(
+  session: Session,
+  root: Root,
+  role: R,
+): Promise<Stored<SignedByRole[R]> | undefined> {
+  const name = `${role}.json`;
+  const bytes = await session.store.read(name);
+  if (bytes === undefined) return undefined;
+  try {
+    return { bytes, value: await openSigned(session, root, { role, name, bytes }) };
+  } catch (error) {
+    if (!(error instanceof NeuralDiffError)) throw error;
+    await session.store.remove(name);
+    return undefined;
+  }
+}
+
+/** @returns whether a file has the length and hash that other metadata state */
+export async function isListed(session: Session, bytes: Uint8Array, meta: MetaFile): Promise<boolean> {
+  if (meta.length !== undefined && meta.length !== bytes.length) return false;
+  if (meta.sha256 === undefined) return true;
+  return hex(await (session.sha256 ?? sha256)(bytes)) === meta.sha256;
+}
+
+/** @throws NeuralDiffError `metadata-rollback` when the version has become smaller */
+export function checkNotOlder(what: string, trusted: number, found: number): void {
+  if (found >= trusted) return;
+  const message = `Cannot trust ${what}: expected version ${trusted} or newer, got ${found}`;
+  throw refuse('metadata-rollback', message, { expected: trusted, found });
+}
+
+/** @returns whether two roots name different keys for a role */
+export function isRotated(a: Root, b: Root, role: Role): boolean {
+  const [left, right] = [a, b].map((root) =>
+    [...root.roles[role].keys.values()]
+      .map((key) => key.keyval.public)
+      .sort()
+      .join(),
+  );
+  return left !== right;
+}
