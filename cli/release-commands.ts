@@ -80,7 +80,7 @@ function addPublish(parser: Argv, io: Io): void {
           '$0 publish releases --payload v2.ndiff --base models/v1 --key keys/targets.key.json --counter 2',
           '',
         )
-        .example('$0 publish releases --refresh "" --key keys/online.key.json', '')
+        .example('$0 publish releases --refresh --key keys/online.key.json', '')
         .example(
           '$0 publish releases --rotate targets --remove-key keys/old.pub.json --add-key keys/new.key.json --key keys/root.key.json --key keys/online.key.json',
           '',

@@ -202,7 +202,7 @@ test('publish begins a repository, adds releases, rotates keys, withdraws: devic
   const after = await refresh();
   expect([after.root.version, after.targets.targets.size]).toEqual([2, 1]);
 
-  expect((await publish('--refresh', '', ...online)).exit).toBe(0);
+  expect((await publish('--refresh', ...online)).exit).toBe(0);
   expect((await publish('--refresh', 'root', '--key', key('root'))).versions.root).toBe(3);
   expect(await publish('--refresh', 'leaf', ...online)).toMatchObject({
     exit: 2,
