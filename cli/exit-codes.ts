@@ -45,6 +45,8 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'recipe-invalid': EXIT.usage,
   'recipe-failed': EXIT.usage,
   'missing-package': EXIT.usage,
+  network: EXIT.network,
+  'health-check-failed': EXIT.healthCheck,
   'signature-invalid': EXIT.refused,
   'metadata-expired': EXIT.refused,
   'metadata-rollback': EXIT.refused,

@@ -31,6 +31,8 @@ export type ErrorCode =
   | 'recipe-invalid'
   | 'recipe-failed'
   | 'missing-package'
+  | 'network'
+  | 'health-check-failed'
   | 'signature-invalid'
   | 'metadata-expired'
   | 'metadata-rollback'

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { checkInside, NeuralDiffError } from '../model/index.js';
 import type { Disk } from '../storage/index.js';
 import { withFileErrors } from './file-errors.js';
+import { openFileSource } from './file-source.js';
 import { openInside } from './folder.js';
 import { lockFile } from './lock-file.js';
 import { readFully, writeFully } from './whole-io.js';
@@ -53,6 +54,7 @@ export function openNodeDisk(root: string): NodeDisk {
         await forget(path);
         await rm(place, { force: true });
       }),
+    openSource: async (path) => openFileSource(placeOf(path)),
     list: (folder) => run('list', folder, (place) => listBelow(place, folder)),
     syncNames: (folder) => run('write', folder, syncFolder),
     exclusively: (name, act) => lockFile(`${placeOf(name)}.lock`, act),

@@ -1,3 +1,10 @@
+import type { ByteSource } from '../payload/index.js';
+
+/** A file as a source of bytes: close it. */
+export interface OpenSource extends ByteSource {
+  close(): void;
+}
+
 /**
  * Files that outlive a power cut once they are synced: what safe storage asks of a platform, and no more than every
  * platform has. Paths are relative, with `/` between segments; folders come and go with the files in them.
@@ -19,6 +26,8 @@ export interface Disk {
   remove(path: string): Promise<void>;
   /** @returns the paths of all files below a folder; none where there is no such folder */
   list(folder: string): Promise<string[]>;
+  /** Opens a file whose bytes are to be had at once, without waiting, where the platform can; it must not be written. */
+  openSource?(path: string): Promise<OpenSource>;
   /** Makes the names in a folder durable; `''` is the outermost one. */
   syncNames(folder: string): Promise<void>;
   /**

@@ -1,5 +1,5 @@
-export { type Disk, folderOf } from './disk.js';
-export type { ModelPlace } from './disk-files.js';
+export { type Disk, folderOf, type OpenSource } from './disk.js';
+export { filesOnDisk, type ModelPlace } from './disk-files.js';
 export { type InPlaceOptions, openInPlace } from './in-place.js';
 export { readRecord, removeRecord, writeRecord } from './record.js';
 export { installSlots, openSlots, type SlotOptions, type SlotStorage } from './slots.js';

@@ -20,6 +20,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   testing: ['model', 'storage'],
   release: ['model'],
   node: ['model', 'payload', 'containers', 'storage'],
+  updater: ['model', 'payload', 'chain', 'apply', 'storage', 'release'],
   publish: ['model', 'payload', 'containers', 'apply', 'node', 'release'],
   recipe: ['model', 'chain', 'tfjs', 'train', 'sparse-diff', 'hash-diff', 'node'],
   sweep: ['model', 'train', 'recipe'],

@@ -1,0 +1,126 @@
+import { applyPayload } from '../apply/index.js';
+import {
+  byteLength,
+  CHUNK_BYTES,
+  canonicalOrder,
+  fingerprint,
+  hex,
+  NeuralDiffError,
+  type TensorInfo,
+  type WeightStore,
+} from '../model/index.js';
+import { type Bytes, openPayload } from '../payload/index.js';
+import type { ReleaseStatement } from '../release/index.js';
+import { type Disk, filesOnDisk } from '../storage/index.js';
+import type { UpdatePlan } from './plan-update.js';
+import type { UpdaterOptions } from './updater.js';
+
+/** Downloaded files of a plan, in the order of its steps. */
+export interface PlanFiles {
+  readonly plan: UpdatePlan;
+  readonly paths: readonly string[];
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Takes a model the way of a plan, all its files one after the other.
+ *
+ * @param store the base; written to
+ * @throws NeuralDiffError `payload-mismatch` for a payload of other models than were signed; as `applyPayload`
+ */
+export async function applyPlan(
+  store: WeightStore,
+  { plan, paths, signal }: PlanFiles,
+  options: UpdaterOptions,
+): Promise<void> {
+  for (const [i, { statement }] of plan.steps.entries()) {
+    const path = paths[i] as string;
+    if (statement.kind === 'full') await copyWhole(store, { path, statement, signal }, options);
+    else await applyStep(store, { path, statement, signal }, options);
+    signal?.throwIfAborted();
+  }
+}
+
+interface Step {
+  readonly path: string;
+  readonly statement: ReleaseStatement;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function applyStep(
+  store: WeightStore,
+  { path, statement, signal }: Step,
+  { disk, patcher, onEvent }: UpdaterOptions,
+): Promise<void> {
+  await withBytes(disk, path, async (payload) => {
+    const { header } = await openPayload(payload);
+    const [base, next] = [hex(header.base), hex(header.next)];
+    if (base !== statement.base || next !== statement.next) {
+      const message = `Cannot apply "${statement.name}": it leads from ${base} to ${next}, its statement from ${statement.base} to ${statement.next}`;
+      throw new NeuralDiffError('payload-mismatch', message);
+    }
+    await applyPayload(store, payload, {
+      ...(signal && { signal }),
+      ...(patcher && { patcher }),
+      onProgress: ({ bytesDone, bytesTotal }) =>
+        onEvent?.({ type: 'progress', phase: 'apply', name: statement.name, bytesDone, bytesTotal }),
+    });
+  });
+}
+
+/** Reads a file in pieces where the disk can, or else whole: payloads are small beside models. */
+async function withBytes<T>(disk: Disk, path: string, use: (bytes: Bytes) => Promise<T>): Promise<T> {
+  if (disk.openSource === undefined) {
+    const bytes = new Uint8Array((await disk.size(path)) ?? 0);
+    await disk.readInto(path, 0, bytes);
+    return use(bytes);
+  }
+  const source = await disk.openSource(path);
+  try {
+    return await use(source);
+  } finally {
+    source.close();
+  }
+}
+
+/** Writes all weights of a whole model over those of the present one. */
+async function copyWhole(
+  store: WeightStore,
+  { path, statement, signal }: Step,
+  { disk, openModelFile, onEvent }: UpdaterOptions,
+): Promise<void> {
+  const { name } = statement;
+  if (openModelFile === undefined) throw new RangeError(`Cannot open "${name}": openModelFile is not given`);
+  const whole = await openModelFile(filesOnDisk({ disk, folder: '' }), path);
+  try {
+    checkSameLayout(store.tensors, whole.tensors, name);
+    const room = new Uint8Array(CHUNK_BYTES);
+    const bytesTotal = store.tensors.reduce((sum, info) => sum + byteLength(info), 0);
+    let bytesDone = 0;
+    for (const info of canonicalOrder(store.tensors)) {
+      for (let at = 0; at < byteLength(info); at += room.length) {
+        signal?.throwIfAborted();
+        const piece = room.subarray(0, byteLength(info) - at);
+        await whole.readInto(info.name, at, piece);
+        await store.write(info.name, at, piece);
+        bytesDone += piece.length;
+        onEvent?.({ type: 'progress', phase: 'apply', name, bytesDone, bytesTotal });
+      }
+    }
+    await store.flush();
+    const found = hex(await fingerprint(store));
+    if (found === statement.next) return;
+    const message = `Cannot use "${name}": expected it to give ${statement.next}, it gives ${found}`;
+    throw new NeuralDiffError('result-mismatch', message, { facts: { expected: statement.next, found } });
+  } finally {
+    await whole.close();
+  }
+}
+
+function checkSameLayout(base: readonly TensorInfo[], next: readonly TensorInfo[], name: string): void {
+  const describe = (tensors: readonly TensorInfo[]): string =>
+    JSON.stringify(canonicalOrder(tensors).map((info) => [info.name, info.dtype, info.shape]));
+  if (describe(base) === describe(next)) return;
+  const message = `Cannot use "${name}": it has other tensors than the model on this device, or other names, dtypes or shapes`;
+  throw new NeuralDiffError('wrong-layout', message);
+}

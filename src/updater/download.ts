@@ -1,0 +1,130 @@
+import { CHUNK_BYTES, NeuralDiffError } from '../model/index.js';
+import { checkPayload, type SignedFile } from '../release/index.js';
+import type { UpdateSource } from './source.js';
+import type { StatePlace } from './state.js';
+
+/** A file to fetch, and how. */
+export interface DownloadJob {
+  readonly source: UpdateSource;
+  readonly place: StatePlace;
+  /** Path below the repository. */
+  readonly path: string;
+  readonly file: SignedFile;
+  /** Attempts without a byte of progress after which the download fails; default 4. */
+  readonly attempts?: number | undefined;
+  /** Milliseconds to wait before another attempt; the default doubles from 500 to 8,000. */
+  readonly waitMs?: ((failures: number) => number) | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((bytesDone: number) => void) | undefined;
+}
+
+const DEFAULT_ATTEMPTS = 4;
+const defaultWait = (failures: number): number => Math.min(8_000, 250 * 2 ** failures);
+
+/** @returns where a download lies: named by its digest, so that a file that is fetched again is found */
+export function pathOfDownload({ folder }: StatePlace, { sha256 }: SignedFile): string {
+  return `${folder}/downloads/${sha256}`;
+}
+
+/**
+ * Fetches a file of a release onto the disk: what is there from an earlier attempt is kept, never more than the signed
+ * length is written, and the whole is compared with the signed digest. One that does not fit is removed and, once, fetched anew.
+ *
+ * @returns its path on the disk
+ * @throws NeuralDiffError `network`; `payload-mismatch` where the source serves another file; `no-space`; the signal's reason
+ */
+export async function download(job: DownloadJob): Promise<string> {
+  const { disk } = job.place;
+  const path = pathOfDownload(job.place, job.file);
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      await fetchRest(job, path);
+      await checkPayload(readPieces(job, path), job.file);
+      await disk.sync(path);
+      return path;
+    } catch (error) {
+      if (!isMismatch(error)) throw error;
+      await disk.remove(path);
+      // What was left of an earlier attempt may be to blame.
+      if (!isFirst) throw error;
+    }
+  }
+}
+
+async function fetchRest(job: DownloadJob, path: string): Promise<void> {
+  const { attempts = DEFAULT_ATTEMPTS, waitMs = defaultWait, signal } = job;
+  for (let failures = 0; ; ) {
+    const before = (await job.place.disk.size(path)) ?? 0;
+    if (before === job.file.bytes) return;
+    const isUsable = before < job.file.bytes;
+    if (!isUsable) await job.place.disk.remove(path);
+    try {
+      await fetchFrom(job, path, isUsable ? before : 0);
+      const got = (await job.place.disk.size(path)) ?? 0;
+      if (got === job.file.bytes) return;
+      throw cutShort(job, got);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!(error instanceof NeuralDiffError) || error.code !== 'network') throw error;
+      const after = (await job.place.disk.size(path)) ?? 0;
+      failures = after > before ? 1 : failures + 1;
+      if (failures >= attempts) throw error;
+      await wait(waitMs(failures), signal);
+    }
+  }
+}
+
+/** Appends what the source sends to what is there; a source that begins elsewhere begins the file anew. */
+async function fetchFrom(job: DownloadJob, path: string, from: number): Promise<void> {
+  const { disk } = job.place;
+  const { file, signal } = job;
+  const { offset, pieces } = await job.source.open(job.path, { offset: from, signal });
+  let at = offset;
+  if (offset !== from) await disk.remove(path);
+  if (offset === 0) await disk.write(path, 0, new Uint8Array(0));
+  for await (const piece of pieces) {
+    signal?.throwIfAborted();
+    if (at + piece.length > file.bytes) {
+      const message = `Cannot use "${file.name}": the source sends more than ${file.bytes} bytes`;
+      throw new NeuralDiffError('payload-mismatch', message);
+    }
+    await disk.write(path, at, piece);
+    at += piece.length;
+    job.onProgress?.(at);
+  }
+}
+
+async function* readPieces({ place, file, signal }: DownloadJob, path: string): AsyncGenerator<Uint8Array> {
+  const room = new Uint8Array(Math.min(CHUNK_BYTES, file.bytes));
+  for (let at = 0; at < file.bytes; at += room.length) {
+    signal?.throwIfAborted();
+    const piece = room.subarray(0, file.bytes - at);
+    await place.disk.readInto(path, at, piece);
+    yield piece;
+  }
+}
+
+function isMismatch(error: unknown): boolean {
+  return error instanceof NeuralDiffError && error.code === 'payload-mismatch';
+}
+
+function cutShort({ file }: DownloadJob, got: number): NeuralDiffError {
+  return new NeuralDiffError(
+    'network',
+    `Cannot fetch "${file.name}": it ended after ${got} of ${file.bytes} bytes`,
+  );
+}
+
+function wait(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop);
+      resolve();
+    }, milliseconds);
+    signal?.addEventListener('abort', stop, { once: true });
+  });
+}

@@ -1,0 +1,146 @@
+import { concatBytes, NeuralDiffError } from '../model/index.js';
+import type { UpdateSource } from './source.js';
+
+/** How a web server is asked. */
+export interface HttpSourceOptions {
+  /** Address of the repository's folder. */
+  readonly url: string;
+  /** The runtime's own unless given. */
+  readonly fetch?: typeof fetch | undefined;
+  /** Milliseconds without a byte after which a transfer counts as stalled; default 30,000. */
+  readonly stallMs?: number | undefined;
+  /** Sent with every request. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+}
+
+const DEFAULT_STALL_MS = 30_000;
+
+/** Reads a repository from any web server: whole files, or from an offset on where it serves ranges. */
+export function openHttpSource(options: HttpSourceOptions): UpdateSource {
+  return {
+    async fetch(path, { maxBytes, signal }) {
+      const watch = watchFor(options, signal);
+      try {
+        const response = await request(options, path, { signal: watch.signal });
+        if (response.status === 404) return undefined;
+        if (response.status !== 200) throw failed(path, `the server answers ${response.status}`);
+        return await readWhole(piecesOf(response, path, watch), { path, maxBytes });
+      } finally {
+        watch.end();
+      }
+    },
+    async open(path, { offset, signal }) {
+      const watch = watchFor(options, signal);
+      const headers: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {};
+      const response = await request(options, path, { signal: watch.signal, headers }).catch((error) => {
+        watch.end();
+        throw error;
+      });
+      const start = startOf(response, offset);
+      if (start === undefined) {
+        watch.end();
+        await response.body?.cancel();
+        throw failed(path, `the server answers ${response.status}`);
+      }
+      return { offset: start, pieces: piecesOf(response, path, watch) };
+    },
+  };
+}
+
+/** @returns where what a server sends begins; undefined for no part of the file */
+function startOf({ status, headers }: Response, offset: number): number | undefined {
+  if (status === 200) return 0;
+  if (status !== 206) return undefined;
+  const [, start] = /^bytes (\d+)-/.exec(headers.get('content-range') ?? '') ?? [];
+  return start !== undefined && Number(start) === offset ? offset : undefined;
+}
+
+async function request(
+  { url, headers, fetch: ask = fetch }: HttpSourceOptions,
+  path: string,
+  init: { signal: AbortSignal; headers?: Record<string, string> },
+): Promise<Response> {
+  try {
+    const all = { ...headers, ...init.headers };
+    // Ranges of a compressed body would not be ranges of the file.
+    return await ask(`${url.replace(/\/$/, '')}/${path}`, {
+      signal: init.signal,
+      headers: { 'accept-encoding': 'identity', ...all },
+      redirect: 'follow',
+    });
+  } catch (cause) {
+    throw asNetwork(path, cause, init.signal);
+  }
+}
+
+/** A transfer that is watched for stalls. */
+interface Watch {
+  readonly signal: AbortSignal;
+  /** To be called when bytes come in. */
+  feed(): void;
+  end(): void;
+}
+
+function watchFor({ stallMs = DEFAULT_STALL_MS }: HttpSourceOptions, signal: AbortSignal | undefined): Watch {
+  const controller = new AbortController();
+  const stall = (): void => controller.abort(failed('the server', `nothing came for ${stallMs} ms`));
+  let timer = setTimeout(stall, stallMs);
+  const forward = (): void => controller.abort(signal?.reason);
+  if (signal?.aborted) forward();
+  signal?.addEventListener('abort', forward);
+  return {
+    signal: controller.signal,
+    feed() {
+      clearTimeout(timer);
+      timer = setTimeout(stall, stallMs);
+    },
+    end() {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', forward);
+    },
+  };
+}
+
+async function* piecesOf(response: Response, path: string, watch: Watch): AsyncGenerator<Uint8Array> {
+  const reader = response.body?.getReader();
+  try {
+    for (;;) {
+      const { done, value } = (await reader?.read()) ?? { done: true, value: undefined };
+      if (done) return;
+      watch.feed();
+      yield value;
+    }
+  } catch (cause) {
+    throw asNetwork(path, cause, watch.signal);
+  } finally {
+    watch.end();
+    await reader?.cancel().catch(() => undefined);
+  }
+}
+
+async function readWhole(
+  pieces: AsyncIterable<Uint8Array>,
+  { path, maxBytes }: { path: string; maxBytes: number },
+): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const piece of pieces) {
+    length += piece.length;
+    if (length > maxBytes) {
+      const message = `Cannot fetch "${path}": it has more than ${maxBytes} bytes`;
+      throw new NeuralDiffError('limit-exceeded', message);
+    }
+    parts.push(piece);
+  }
+  return concatBytes(parts);
+}
+
+/** The reason of an abort is what whoever aborted gave. */
+function asNetwork(path: string, cause: unknown, signal: AbortSignal): unknown {
+  if (signal.aborted) return signal.reason;
+  return cause instanceof NeuralDiffError ? cause : failed(path, String((cause as Error).message), cause);
+}
+
+function failed(path: string, problem: string, cause?: unknown): NeuralDiffError {
+  return new NeuralDiffError('network', `Cannot fetch "${path}": ${problem}`, { cause });
+}

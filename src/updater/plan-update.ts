@@ -1,0 +1,109 @@
+import { planRoute } from '../chain/index.js';
+import type { Release, SignedFile } from '../release/index.js';
+import type { UpdatePolicy } from './policy.js';
+
+/** How a device comes to a newer model. */
+export interface UpdatePlan {
+  /** One payload, several in a row, or the whole model. */
+  readonly kind: 'direct' | 'chain' | 'full';
+  /** The files, in order. */
+  readonly steps: readonly Release[];
+  /** Bytes to download. */
+  readonly bytes: number;
+  /** Fingerprints of the model now and afterwards. */
+  readonly base: string;
+  readonly next: string;
+  /** Counter of the release that is reached. */
+  readonly counter: number;
+  /** In words, why this way and not another. */
+  readonly reason: string;
+  /** Signed inputs with expected outputs of the release that is reached, and where in the repository they are. */
+  readonly golden?: { readonly file: SignedFile; readonly path: string };
+  /** Bytes of the ways there are, by kind. */
+  readonly ways: Readonly<Partial<Record<UpdatePlan['kind'], number>>>;
+}
+
+/** What a device has, and what it does not want again. */
+export interface DeviceState {
+  /** Fingerprint of the model, 32 hexadecimal digits. */
+  readonly fingerprint: string;
+  readonly counter: number;
+  /** Fingerprints of models that were tried and rolled back. */
+  readonly bad: readonly string[];
+}
+
+/**
+ * Plans the way to the newest release that can be reached, the cheapest in bytes.
+ *
+ * @param releases usable ones, from `findReleases`
+ * @returns undefined where nothing newer can be reached
+ */
+export function planUpdate(
+  releases: readonly Release[],
+  state: DeviceState,
+  policy: Pick<UpdatePolicy, 'full' | 'maxBytes'> = {},
+): UpdatePlan | undefined {
+  const counters = [...new Set(releases.map(({ statement }) => statement.counter))].sort((a, b) => b - a);
+  for (const counter of counters) {
+    const goals = new Set(
+      releases
+        .filter(({ statement }) => statement.counter === counter)
+        .map(({ statement }) => statement.next),
+    );
+    for (const next of goals) {
+      if (next === state.fingerprint || state.bad.includes(next)) continue;
+      const plan = planTo({ next, counter }, releases, { state, policy });
+      if (plan !== undefined) return plan;
+    }
+    // The newest release is what the device has: older ones lead back.
+    if (goals.has(state.fingerprint)) return undefined;
+  }
+  return undefined;
+}
+
+function planTo(
+  { next, counter }: { next: string; counter: number },
+  releases: readonly Release[],
+  { state, policy }: { state: DeviceState; policy: Pick<UpdatePolicy, 'full' | 'maxBytes'> },
+): UpdatePlan | undefined {
+  const { full: mode = 'auto', maxBytes = Number.POSITIVE_INFINITY } = policy;
+  const byName = new Map(releases.map((release) => [release.statement.name, release]));
+  const edges = releases
+    .filter(({ statement }) => statement.kind === 'update' && !state.bad.includes(statement.next))
+    .map(({ statement: { name, base, next: to, bytes } }) => ({
+      name,
+      base: base as string,
+      next: to,
+      bytes,
+    }));
+  const whole = releases
+    .filter(({ statement }) => statement.kind === 'full' && statement.next === next)
+    .sort((a, b) => a.statement.bytes - b.statement.bytes)[0];
+  const mayBeFull = whole !== undefined && mode !== 'never';
+  const ends = {
+    from: state.fingerprint,
+    to: next,
+    fullBytes: mayBeFull ? whole.statement.bytes : undefined,
+  };
+  const { routes } = planRoute(edges, ends);
+  const within = routes.filter((route) => route.bytes <= maxBytes);
+  const best = within.reduce<(typeof routes)[number] | undefined>(
+    (a, b) => (a === undefined || b.bytes < a.bytes ? b : a),
+    undefined,
+  );
+  if (best === undefined || best.kind === 'none' || best.kind === 'composed') return undefined;
+  const steps =
+    best.kind === 'full' ? [whole as Release] : best.edges.map(({ name }) => byName.get(name) as Release);
+  const ways = Object.fromEntries(routes.map(({ kind, bytes }) => [kind, bytes]));
+  const facts = { kind: best.kind, steps, bytes: best.bytes, base: state.fingerprint, next, counter, ways };
+  return { ...facts, reason: reasonOf(facts) };
+}
+
+const WORDS = { direct: 'one payload', chain: 'payloads in a row', full: 'the whole model' } as const;
+
+function reasonOf({ kind, bytes, ways }: Pick<UpdatePlan, 'kind' | 'bytes' | 'ways'>): string {
+  const others = Object.entries(ways).filter(([other]) => other !== kind);
+  const named = ([other, size]: [string, number]): string => `${WORDS[other as UpdatePlan['kind']]} ${size}`;
+  const beside = others.length === 0 ? 'there is no other way' : `instead of ${others.map(named).join(', ')}`;
+  return `${WORDS[kind]}, ${bytes} bytes: ${beside}`;
+}

@@ -1,0 +1,65 @@
+import { NeuralDiffError } from '../model/index.js';
+import { type Disk, readRecord, writeRecord } from '../storage/index.js';
+
+/** An update that was begun, and perhaps made: on trial. */
+export interface Trial {
+  readonly base: string;
+  readonly next: string;
+  /** Counter of its release. */
+  readonly counter: number;
+  /** Names of its files. */
+  readonly names: readonly string[];
+  /** Starts since it was made. */
+  readonly starts: number;
+}
+
+/** What an updater remembers. */
+export interface UpdaterState {
+  /** Counter of the release that the model is; 0 before the first. */
+  readonly counter: number;
+  readonly trial?: Trial | undefined;
+  /** Models that were rolled back, newest last: they are not tried again. */
+  readonly bad: readonly string[];
+}
+
+/** Models that are remembered as bad. */
+const MAX_BAD = 64;
+
+/** Where an updater keeps what it knows. */
+export interface StatePlace {
+  readonly disk: Disk;
+  /** Folder on the disk that is the updater's own. */
+  readonly folder: string;
+}
+
+/**
+ * @returns what was written last; `first` before that
+ * @throws NeuralDiffError `storage-mismatch` for a state that is damaged
+ */
+export async function readState(place: StatePlace, first: UpdaterState): Promise<UpdaterState> {
+  const path = `${place.folder}/state`;
+  const bytes = await readRecord(place.disk, path);
+  if (bytes === undefined) return first;
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes)) as UpdaterState;
+  } catch (cause) {
+    throw new NeuralDiffError('storage-mismatch', `Cannot trust "${path}": it is not what was written`, {
+      cause,
+    });
+  }
+}
+
+export async function writeState(place: StatePlace, state: UpdaterState): Promise<void> {
+  await writeRecord(place.disk, `${place.folder}/state`, new TextEncoder().encode(JSON.stringify(state)));
+}
+
+/** @returns the state once a trial has ended well */
+export function confirmed({ trial, ...state }: UpdaterState): UpdaterState {
+  return trial ? { ...state, counter: trial.counter } : state;
+}
+
+/** @returns the state once a model turned out to be bad */
+export function withBad({ trial: _trial, ...state }: UpdaterState, next: string): UpdaterState {
+  const others = state.bad.filter((each) => each !== next);
+  return { ...state, bad: [...others, next].slice(-MAX_BAD) };
+}

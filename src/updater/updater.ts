@@ -1,0 +1,117 @@
+import type { ModelFiles, WeightStore } from '../model/index.js';
+import type { Patcher } from '../payload/index.js';
+import type { VerifyEd25519 } from '../release/index.js';
+import type { Disk, ModelStorage } from '../storage/index.js';
+import type { UpdatePlan } from './plan-update.js';
+import type { UpdatePolicy } from './policy.js';
+import type { UpdateSource } from './source.js';
+import type { Trial } from './state.js';
+
+/** What an updater needs. */
+export interface UpdaterOptions {
+  /** The model. */
+  readonly storage: ModelStorage;
+  /** Where downloads, trust and the updater's state are kept. */
+  readonly disk: Disk;
+  /** A folder on the disk that is the updater's own. */
+  readonly folder: string;
+  /** Where releases come from. */
+  readonly source: UpdateSource;
+  /** Root metadata of the repository, part of the program. */
+  readonly root: Uint8Array;
+  readonly deviceClass?: string | undefined;
+  /** Counter of the release that the program came with; default 0. */
+  readonly counter?: number | undefined;
+  readonly policy?: UpdatePolicy | undefined;
+  /**
+   * Tries the new model before the update is made; throws where it is not good. `golden` is the content of the release's signed
+   * inputs and expected outputs, where it has some.
+   */
+  readonly selfTest?: ((store: WeightStore, context: SelfTestContext) => void | Promise<void>) | undefined;
+  /** Opens a whole model that was downloaded; without it whole models are never planned. */
+  readonly openModelFile?: ((files: ModelFiles, path: string) => Promise<WeightStore>) | undefined;
+  readonly onEvent?: ((event: UpdaterEvent) => void) | undefined;
+  /** The runtime's own clock unless given. */
+  readonly now?: (() => Date) | undefined;
+  readonly patcher?: Patcher | undefined;
+  readonly ed25519?: VerifyEd25519 | undefined;
+  /** Milliseconds before attempt after attempt to go on with a download. */
+  readonly waitMs?: ((failures: number) => number) | undefined;
+}
+
+/** What a self-test knows beside the model. */
+export interface SelfTestContext {
+  readonly plan: UpdatePlan;
+  readonly golden?: Uint8Array | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What an updater tells of. */
+export type UpdaterEvent =
+  | { readonly type: 'planned'; readonly plan: UpdatePlan }
+  | {
+      readonly type: 'progress';
+      /** `download` fetches a file, `apply` checks, writes and verifies a model; the name of the file. */
+      readonly phase: 'download' | 'apply';
+      readonly name: string;
+      readonly bytesDone: number;
+      readonly bytesTotal: number;
+    }
+  | { readonly type: 'self-test' | 'updated' | 'confirmed'; readonly next: string }
+  | { readonly type: 'rolled-back'; readonly next: string; readonly reason: RollbackReason };
+
+/** Why a model was rolled back: by whoever calls, after too many starts on trial, after a trial that nobody remembers. */
+export type RollbackReason = 'asked' | 'too-many-starts' | 'unknown-trial';
+
+/** How a model and its updater stand. */
+export interface UpdaterStatus {
+  readonly status: 'settled' | 'trial';
+  /** Fingerprint of the model as it is stored, read for this answer. */
+  readonly fingerprint: string;
+  /** Counter of the release that was confirmed last. */
+  readonly counter: number;
+  readonly trial?: Trial | undefined;
+  readonly bad: readonly string[];
+}
+
+/** How an update ended. `deferred` and `declined` are the policy's. */
+export interface UpdateOutcome {
+  readonly status: 'current' | 'updated' | 'deferred' | 'declined';
+  readonly plan?: UpdatePlan | undefined;
+}
+
+/** What a call takes. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Brings a device's model up to date, and back. One call at a time; a second one gets `locked`. */
+export interface Updater {
+  /**
+   * Puts right what a cut left, and ends trials that do not end by themselves. To be called at every start, before the model
+   * is used.
+   *
+   * @throws NeuralDiffError `storage-mismatch`, `locked`
+   */
+  start(): Promise<UpdaterStatus>;
+  status(): Promise<UpdaterStatus>;
+  /**
+   * Asks the repository, checks everything that it says, and plans.
+   *
+   * @returns undefined where the model is current
+   * @throws NeuralDiffError `network`, and the codes of `refreshTrust`
+   */
+  check(options?: CallOptions): Promise<UpdatePlan | undefined>;
+  /**
+   * Downloads, checks, applies and tests an update; the model is on trial then. Whatever throws leaves the model as it was.
+   *
+   * @param plan from `check`; asks the repository unless given
+   * @throws NeuralDiffError `on-trial`, `locked`, `network`, `payload-mismatch`, `health-check-failed`, `no-space`; the codes of
+   *   `applyPayload`; the signal's reason
+   */
+  update(plan?: UpdatePlan, options?: CallOptions): Promise<UpdateOutcome>;
+  /** The model has proved itself: it stays. Nothing where there is no trial. */
+  confirm(): Promise<void>;
+  /** Puts the model before the trial back; the other one is not tried again. @returns false where there is no trial */
+  rollback(): Promise<boolean>;
+}
