@@ -14,6 +14,8 @@ const rooms = [
     'tfjs',
     'node',
     'storage',
+    'updater',
+    'containers',
     'testing',
     'release',
     'publish',

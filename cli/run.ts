@@ -15,6 +15,7 @@ import { REPEATED } from './release-flags.js';
 import { isSearch, KIND_CHOICES, type SearchFlags, withSearch } from './search/flags.js';
 import { runSearch } from './search/run-search.js';
 import { addSequences } from './sequence-commands.js';
+import { addUpdates } from './update-commands.js';
 
 /**
  * Runs one command line.
@@ -64,6 +65,7 @@ function commandLine(args: readonly string[], io: Io, ended: { status: number })
   addApply(parser, io);
   addSequences(parser, io);
   addReleases(parser, io);
+  addUpdates(parser, io);
   addReaders(parser, io);
   return parser;
 }

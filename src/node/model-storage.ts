@@ -1,10 +1,14 @@
 import { openContainer } from '../containers/index.js';
 import { type ModelStorage, openInPlace } from '../storage/index.js';
-import { openNodeDisk } from './disk.js';
+import { type NodeDisk, openNodeDisk } from './disk.js';
 import { locateModel } from './open-model.js';
 
 /** A model on disk that is updated in place, safe from power cuts: close it. */
 export interface FileStorage extends ModelStorage {
+  /** The folder that the model lies in. */
+  readonly disk: NodeDisk;
+  /** The model's main file in it. */
+  readonly file: string;
   close(): Promise<void>;
 }
 
@@ -25,5 +29,5 @@ export async function openModelStorage(path: string): Promise<FileStorage> {
     ...{ disk, folder: '', journal: file + JOURNAL_ENDING },
     openModel: (files) => openContainer(files, file),
   });
-  return { ...storage, close: () => disk.close() };
+  return { ...storage, disk, file, close: () => disk.close() };
 }

@@ -183,7 +183,7 @@ async function make(options: UpdaterOptions, state: UpdaterState, making: Making
       async (store) => {
         await applyPlan(store, making, options);
         options.onEvent?.({ type: 'self-test', next });
-        await testModel(() => options.selfTest?.(store, { plan, golden, signal }), next);
+        await testModel(() => options.selfTest?.(store, { plan, golden, signal }), { next, signal });
         signal?.throwIfAborted();
       },
       { base, next },
@@ -196,10 +196,15 @@ async function make(options: UpdaterOptions, state: UpdaterState, making: Making
   options.onEvent?.({ type: 'updated', next });
 }
 
-async function testModel(test: () => void | Promise<void>, next: string): Promise<void> {
+async function testModel(
+  test: () => void | Promise<void>,
+  { next, signal }: CallOptions & { next: string },
+): Promise<void> {
   try {
     await test();
   } catch (cause) {
+    // A test that was stopped says nothing of the model.
+    signal?.throwIfAborted();
     const message = `Cannot use model ${next}: its self-test failed: ${(cause as Error).message}`;
     throw new NeuralDiffError('health-check-failed', message, { cause });
   }

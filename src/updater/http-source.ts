@@ -76,8 +76,9 @@ async function request(
 /** A transfer that is watched for stalls. */
 interface Watch {
   readonly signal: AbortSignal;
-  /** To be called when bytes come in. */
-  feed(): void;
+  /** Waits for bytes from now on; nothing counts as a stall while whoever reads is busy. */
+  resume(): void;
+  pause(): void;
   end(): void;
 }
 
@@ -90,10 +91,11 @@ function watchFor({ stallMs = DEFAULT_STALL_MS }: HttpSourceOptions, signal: Abo
   signal?.addEventListener('abort', forward);
   return {
     signal: controller.signal,
-    feed() {
+    resume() {
       clearTimeout(timer);
       timer = setTimeout(stall, stallMs);
     },
+    pause: () => clearTimeout(timer),
     end() {
       clearTimeout(timer);
       signal?.removeEventListener('abort', forward);
@@ -105,9 +107,10 @@ async function* piecesOf(response: Response, path: string, watch: Watch): AsyncG
   const reader = response.body?.getReader();
   try {
     for (;;) {
+      watch.resume();
       const { done, value } = (await reader?.read()) ?? { done: true, value: undefined };
       if (done) return;
-      watch.feed();
+      watch.pause();
       yield value;
     }
   } catch (cause) {

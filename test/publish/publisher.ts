@@ -45,18 +45,20 @@ export async function freshSigner(): Promise<Signer> {
 
 /** A maker with a key for every role, two for root and targets, and a repository. */
 export class Publisher {
-  readonly clock = new Clock();
+  readonly clock: Clock;
   readonly files = new MemoryRepository();
   readonly signers: Record<Role, Signer[]>;
 
-  private constructor(signers: Record<Role, Signer[]>) {
+  private constructor(signers: Record<Role, Signer[]>, clock: Clock) {
     this.signers = signers;
+    this.clock = clock;
   }
 
-  static async start(): Promise<Publisher> {
+  static async start(clock = new Clock()): Promise<Publisher> {
     const entries = ROLES.map(async (role) => [role, [await freshSigner(), await freshSigner()]] as const);
     const maker = new Publisher(
       Object.fromEntries(await Promise.all(entries)) as unknown as Record<Role, Signer[]>,
+      clock,
     );
     await writePublication(maker.files, await initRepository(maker.files, maker.roles(), maker.options()));
     return maker;

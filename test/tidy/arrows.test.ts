@@ -36,6 +36,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'fast-apply',
     'node',
     'storage',
+    'updater',
     'recipe',
     'sweep',
     'search',
@@ -54,7 +55,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   yargs: ['cli'],
   '@noble/ed25519': ['release'],
   '@tufjs/models': ['publish'],
-  'node:': ['node', 'recipe', 'sweep', 'publish', 'cli'],
+  'node:': ['node', 'testing', 'recipe', 'sweep', 'publish', 'cli'],
 };
 
 /** Files through which a runtime comes in that runs patched models for tests alone. */

@@ -18,6 +18,7 @@ import {
 } from '../../src/updater/index.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';
 import { Publisher } from '../publish/publisher.js';
+import { Clock } from '../release/maker.js';
 import { MAIN, STORAGES, type StorageKind } from '../storage/storages.js';
 import { pack, seededTensor } from '../support.js';
 
@@ -39,7 +40,7 @@ export class Fleet {
   }
 
   /** Makes so many versions, and releases none. */
-  static async start(count = 3): Promise<Fleet> {
+  static async start(count = 3, clock = new Clock()): Promise<Fleet> {
     const first: Model = {
       tensors: [seededTensor('a/kernel', 'float32', [40, 64]), seededTensor('b/bias', 'int8', [600], 3)],
     };
@@ -52,7 +53,7 @@ export class Fleet {
       const { payload, next } = await pack(model, { ops: [op] });
       versions.push({ model: next, name: await nameOfModel(next), payload });
     }
-    return new Fleet(await Publisher.start(), versions);
+    return new Fleet(await Publisher.start(clock), versions);
   }
 
   version(index: number): Version {

@@ -1,0 +1,124 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { openMemoryStore } from '../../src/model/index.js';
+import { startHostileServer } from '../../src/testing/index.js';
+import { writeSafetensors } from '../containers/write-safetensors.js';
+import { Clock } from '../release/maker.js';
+import { Fleet } from '../updater/fleet.js';
+import { command, scratch, start } from './command.js';
+
+const folder = scratch();
+const at = (name: string): string => join(folder, name);
+let fleet: Fleet;
+let url: string;
+
+beforeAll(async () => {
+  // The command line has the real clock.
+  const clock = new Clock();
+  clock.time = Date.now();
+  fleet = await Fleet.start(2, clock);
+  await fleet.publish({
+    ...{ base: openMemoryStore(fleet.version(0).model), name: 'v1.ndiff', counter: 1 },
+    ...{ bytes: fleet.version(1).payload, metrics: { accuracy: 0.96 } },
+  });
+  const server = await startHostileServer(fleet.publisher.files.files);
+  url = server.url;
+  writeFileSync(at('root.json'), fleet.publisher.files.files.get('metadata/1.root.json') as Uint8Array);
+  return () => server.close();
+});
+
+/** @returns flags for a fresh model */
+function freshModel(name: string): string[] {
+  writeFileSync(at(name), writeSafetensors(fleet.version(0).model));
+  return ['--model', at(name)];
+}
+
+const update = (model: readonly string[], ...more: string[]) =>
+  command('update', ...model, '--repo', url, '--root', at('root.json'), ...more);
+
+test('update puts a model on trial, confirm keeps it', async () => {
+  const model = freshModel('confirmed.safetensors');
+  const [base, next] = [fleet.version(0).name, fleet.version(1).name];
+  const planned = await update(model, '--dry-run', '--json');
+  expect(JSON.parse(planned.stdout)).toMatchObject({
+    plan: { kind: 'direct', base, next, files: [{ name: 'v1.ndiff' }] },
+  });
+  const { status, stdout, stderr } = await update(model);
+  expect([status, stdout]).toEqual([0, `updated: ${next}\n`]);
+  expect(stderr).toContain('one payload');
+  expect(stderr).toContain('on trial');
+  const during = JSON.parse((await command('status', ...model, '--json')).stdout);
+  expect(during).toMatchObject({
+    status: 'trial',
+    fingerprint: next,
+    counter: 0,
+    trial: { names: ['v1.ndiff'] },
+  });
+  expect((await update(model)).status).toBe(5);
+  expect((await command('confirm', ...model)).stdout).toBe(`confirmed: ${next}\n`);
+  expect((await update(model)).stdout).toBe(`already current: ${next}\n`);
+  const { stdout: lines } = await command('status', ...model);
+  expect(lines).toBe(`model    ${next}\ncounter  1\nstatus   settled\n`);
+});
+
+test('rollback puts the old model back, byte for byte, and it is not tried again', async () => {
+  const model = freshModel('rolled.safetensors');
+  const before = readFileSync(at('rolled.safetensors'));
+  await update(model, '--quiet');
+  const { stdout } = await command('rollback', ...model);
+  expect(stdout).toBe(`rolled back to: ${fleet.version(0).name}\n`);
+  expect(readFileSync(at('rolled.safetensors')).equals(before)).toBe(true);
+  expect((await update(model)).stdout).toContain('already current');
+  expect((await command('rollback', ...model)).stdout).toContain('not on trial');
+});
+
+test('update --test keeps the old model when the command fails, and --confirm needs no trial', async () => {
+  const model = freshModel('tested.safetensors');
+  const failing = await update(model, '--test', 'echo tried $NEURAL_DIFF_MODEL; exit 3');
+  expect([failing.status, failing.stderr]).toEqual([
+    9,
+    expect.stringContaining(`tried ${at('tested.safetensors')}`),
+  ]);
+  expect((await command('status', ...model)).stdout).toContain(fleet.version(0).name);
+  const other = freshModel('good.safetensors');
+  expect((await update(other, '--test', 'exit 0', '--confirm')).status).toBe(0);
+  expect((await command('status', ...other)).stdout).toContain('settled');
+});
+
+test('update says by its status why it cannot: no server, another root, no model', async () => {
+  const model = freshModel('refused.safetensors');
+  const from = (...flags: string[]) => command('update', ...model, ...flags);
+  expect((await from('--repo', 'http://127.0.0.1:9', '--root', at('root.json'))).status).toBe(8);
+  const other = await Fleet.start(2);
+  writeFileSync(at('other.json'), other.publisher.files.files.get('metadata/1.root.json') as Uint8Array);
+  expect((await from('--repo', url, '--root', at('other.json'))).status).toBe(5);
+  expect((await from('--repo', url)).status).toBe(2);
+  expect((await command('status', '--model', at('none.onnx'))).status).toBe(2);
+});
+
+test('doctor looks at everything, and puts right what a cut left', async () => {
+  const model = freshModel('sick.safetensors');
+  const healthy = await command('doctor', ...model);
+  expect([healthy.status, healthy.stdout.match(/^ok /gm)?.length]).toEqual([0, 4]);
+  writeFileSync(at('sick.safetensors.undo'), 'neural-diff undo, of which only a few bytes');
+  expect((await command('doctor', ...model)).status).toBe(0);
+  expect(existsSync(at('sick.safetensors.undo'))).toBe(false);
+  writeFileSync(at('sick.safetensors.undo'), new Uint8Array(500).fill(7));
+  const sick = await command('doctor', ...model);
+  expect([sick.status, sick.stdout]).toEqual([1, expect.stringContaining('BAD  storage  Cannot trust')]);
+});
+
+test('Ctrl-C during an update leaves the old model', async () => {
+  const model = freshModel('stopped.safetensors');
+  const before = readFileSync(at('stopped.safetensors'));
+  const { child, outcome } = start([
+    ...['update', ...model, '--repo', url, '--root', at('root.json'), '--test', 'echo trying; sleep 20'],
+  ]);
+  child.stderr?.on('data', (text) => {
+    if (String(text).includes('trying')) child.kill('SIGINT');
+  });
+  expect((await outcome).status).toBe(130);
+  expect(readFileSync(at('stopped.safetensors')).equals(before)).toBe(true);
+  expect((await command('status', ...model)).stdout).toContain('settled');
+});

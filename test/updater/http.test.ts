@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto';
+import { afterAll, beforeEach, expect, test } from 'vitest';
+import type { SignedFile } from '../../src/release/index.js';
+import { createFaultyDisk, type HostileServer, startHostileServer } from '../../src/testing/index.js';
+import { download } from '../../src/updater/download.js';
+import { openHttpSource } from '../../src/updater/index.js';
+import { codeOf, seededBytes } from '../support.js';
+import { Fleet } from './fleet.js';
+
+const BYTES = 400_000;
+const content = seededBytes(4, BYTES);
+const file: SignedFile = {
+  name: 'v2.ndiff',
+  bytes: BYTES,
+  sha256: createHash('sha256').update(content).digest('hex'),
+};
+const servers: HostileServer[] = [];
+let server: HostileServer;
+let place: { disk: ReturnType<typeof createFaultyDisk>; folder: string };
+
+beforeEach(async () => {
+  server = await startHostileServer(new Map([['targets/v2', content]]));
+  servers.push(server);
+  place = { disk: createFaultyDisk(), folder: 'updates' };
+});
+afterAll(() => Promise.all(servers.map((each) => each.close())));
+
+const fetchFile = (signal?: AbortSignal): Promise<string> =>
+  download({
+    ...{ source: openHttpSource({ url: server.url, stallMs: 200 }), place, path: 'targets/v2', file },
+    ...{ waitMs: () => 1, signal },
+  });
+
+const expectWhole = async (): Promise<void> => {
+  expect(Buffer.compare(place.disk.content(await fetchFile()), content)).toBe(0);
+};
+
+test('a file comes whole, in one request', async () => {
+  await expectWhole();
+  expect(server.requests).toEqual([{ path: 'targets/v2', offset: 0 }]);
+  expect(server.bytesSent).toBe(BYTES);
+});
+
+test('a transfer that is cut again and again goes on where it stopped', async () => {
+  server.tricks = { cutAfter: 65_536 };
+  await expectWhole();
+  const offsets = server.requests.map(({ offset }) => offset);
+  expect(offsets.length).toBeGreaterThan(6);
+  expect(offsets).toEqual([...offsets].sort((a, b) => a - b));
+  // What was on its way when a connection broke may have to come again.
+  expect(server.bytesSent).toBeLessThan(1.5 * BYTES);
+});
+
+test('a program that is started anew goes on where the last one stopped', async () => {
+  server.tricks = { cutAfter: 100_000 };
+  const stop = new AbortController();
+  const first = download({
+    ...{ source: openHttpSource({ url: server.url }), place, path: 'targets/v2', file },
+    signal: stop.signal,
+    onProgress: (done) => {
+      if (done > 50_000) stop.abort(new Error('enough'));
+    },
+  });
+  await expect(first).rejects.toThrow('enough');
+  server.tricks = {};
+  await expectWhole();
+  expect(server.requests.at(-1)?.offset).toBeGreaterThanOrEqual(50_000);
+});
+
+test('a server that ignores ranges is read from the start', async () => {
+  await place.disk.write(`updates/downloads/${file.sha256}`, 0, content.subarray(0, 1_000));
+  server.tricks = { ignoresRanges: true };
+  await expectWhole();
+  expect(server.requests.at(-1)?.offset).toBe(1_000);
+});
+
+test.each([
+  ['network', { status: 500 }],
+  ['network', { status: 403 }],
+  ['network', { cutAfter: 0 }],
+  ['network', { stallAfter: 0 }],
+  ['network', { ignoresRanges: true, cutAfter: 50_000 }],
+  ['payload-mismatch', { isEndless: true }],
+  ['payload-mismatch', { flipsAt: 333_333 }],
+] as const)('%s for a server that does %j', async (code, tricks) => {
+  server.tricks = tricks;
+  expect(await codeOf(() => fetchFile())).toBe(code);
+  server.tricks = {};
+  await expectWhole();
+});
+
+test('a part that is not the one that was asked for is not taken', async () => {
+  await place.disk.write(`updates/downloads/${file.sha256}`, 0, content.subarray(0, 9_000));
+  server.tricks = { shiftsRanges: true };
+  expect(await codeOf(() => fetchFile())).toBe('network');
+});
+
+test('a partial file that is damaged, or of another file, heals itself', async () => {
+  for (const partial of [seededBytes(5, 5_000), seededBytes(6, BYTES), seededBytes(7, BYTES + 10)]) {
+    await place.disk.remove(`updates/downloads/${file.sha256}`);
+    await place.disk.write(`updates/downloads/${file.sha256}`, 0, partial);
+    await expectWhole();
+  }
+});
+
+test('a whole file that is there is not fetched again', async () => {
+  await expectWhole();
+  await expectWhole();
+  expect(server.requests).toHaveLength(1);
+});
+
+test('metadata that are longer than allowed are not read to their end', async () => {
+  server.tricks = { isEndless: true };
+  const source = openHttpSource({ url: server.url });
+  expect(await codeOf(() => source.fetch('targets/v2', { maxBytes: 500_000 }))).toBe('limit-exceeded');
+  expect(await source.fetch('targets/none', { maxBytes: 10 })).toBeUndefined();
+  server.tricks = { status: 503 };
+  expect(await codeOf(() => source.fetch('targets/none', { maxBytes: 10 }))).toBe('network');
+});
+
+test('a device updates over a web server', async () => {
+  const fleet = await Fleet.start(2);
+  await fleet.release(1);
+  const web = await startHostileServer(fleet.publisher.files.files);
+  servers.push(web);
+  const device = await fleet.device();
+  const updater = device.updater({ source: openHttpSource({ url: `${web.url}/` }) });
+  const plan = await updater.check();
+  web.tricks = { cutAfter: 40 };
+  await updater.update(plan);
+  await updater.confirm();
+  expect((await updater.status()).fingerprint).toBe(fleet.version(1).name);
+});
