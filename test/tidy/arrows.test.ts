@@ -28,6 +28,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   src: ['model', 'payload'],
   cli: [
     'src',
+    'containers',
     'train',
     'exact-diff',
     'lossy-diff',
