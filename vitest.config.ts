@@ -40,11 +40,12 @@ export default defineConfig({
     passWithNoTests: false,
     projects: [
       project('unit', ['test/**/*.test.ts'], {
-        exclude: ['test/tidy/**', 'test/browser/**', 'test/faults/**'],
+        exclude: ['test/tidy/**', 'test/browser/**', 'test/faults/**', 'test/hostile/**'],
       }),
       project('composed', [KERNELS], { env: { TRAINING_KERNELS: 'composed' } }),
       project('tidy', ['test/tidy/**/*.test.ts']),
       project('faults', ['test/faults/**/*.test.ts'], { testTimeout: 1_200_000 }),
+      project('hostile', ['test/hostile/**/*.test.ts'], { testTimeout: 1_200_000 }),
       project('browser', ['test/browser/**/*.test.ts']),
     ],
   },
