@@ -14,6 +14,7 @@ const rooms = [
     'tfjs',
     'node',
     'storage',
+    'browser',
     'testing',
   ],
 ];

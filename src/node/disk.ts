@@ -45,8 +45,10 @@ export function openNodeDisk(root: string): NodeDisk {
     sync: (path) => run('write', path, async () => (await handleOf(path)).sync()),
     rename: (from, to) =>
       run('rename', from, async (place) => {
+        const target = placeOf(to);
         for (const path of [from, to]) await forget(path);
-        await rename(place, placeOf(to));
+        await makeFolderOf(target);
+        await rename(place, target);
       }),
     remove: (path) =>
       run('remove', path, async (place) => {
@@ -55,7 +57,10 @@ export function openNodeDisk(root: string): NodeDisk {
       }),
     list: (folder) => run('list', folder, (place) => listBelow(place, folder)),
     syncNames: (folder) => run('write', folder, syncFolder),
-    exclusively: (name, act) => lockFile(`${placeOf(name)}.lock`, act),
+    async exclusively(name, act) {
+      await run('lock', name, makeFolderOf);
+      return lockFile(`${placeOf(name)}.lock`, act);
+    },
     async close() {
       for (const path of [...handles.keys()]) await forget(path);
     },
@@ -70,8 +75,12 @@ async function openFile(root: string, path: string, make: boolean): Promise<File
     if (!make || !(error instanceof NeuralDiffError && error.code === 'file-not-found')) throw error;
   }
   const place = join(root, path);
-  await mkdir(dirname(place), { recursive: true });
+  await makeFolderOf(place);
   return open(place, 'wx+');
+}
+
+async function makeFolderOf(place: string): Promise<void> {
+  await mkdir(dirname(place), { recursive: true });
 }
 
 async function sizeOf(place: string): Promise<number | undefined> {

@@ -17,6 +17,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   apply: ['model', 'payload'],
   'fast-apply': ['model', 'payload'],
   storage: ['model', 'payload'],
+  browser: ['model', 'storage'],
   testing: ['model', 'storage'],
   node: ['model', 'payload', 'containers', 'storage'],
   recipe: ['model', 'chain', 'tfjs', 'train', 'sparse-diff', 'hash-diff', 'node'],
