@@ -14,14 +14,13 @@ export interface IndexedDbOptions {
 
 /**
  * Opens an IndexedDB database as a disk, in pages and workers alike: files in chunks of 64 KiB. Writes wait in memory, 4 MiB of
- * them at most, and are written together; names change in one transaction.
+ * them at most, and are written together, at the latest by `sync`; names change in one transaction.
  *
  * Every transaction asks for strict durability: the browser reports it done when the operating system has written it to
  * the medium. This is the only promise that browsers make about power cuts. Under pressure a browser may remove an origin's
  * databases, unless `navigator.storage.persist()` was granted.
  *
- * @throws NeuralDiffError `locked` where another tab holds an older version open; `file-unreadable` where there is no IndexedDB,
- * or one of a newer version
+ * @throws NeuralDiffError `file-unreadable` where there is no IndexedDB, or a database of a newer version
  */
 export async function openIndexedDbDisk({ database: name }: IndexedDbOptions): Promise<BrowserDisk> {
   if (typeof indexedDB === 'undefined') {
@@ -49,13 +48,6 @@ export async function openIndexedDbDisk({ database: name }: IndexedDbOptions): P
     // A name is durable with the transaction that gave it.
     syncNames: async () => {},
     exclusively: async (name_, act) => holdWebLock(`neural-diff/database/${name}/${checkInside(name_)}`, act),
-    close: () =>
-      run('close', '', async () => {
-        try {
-          await files.flush();
-        } finally {
-          database.close();
-        }
-      }),
+    close: () => run('close', '', async () => database.close()),
   };
 }

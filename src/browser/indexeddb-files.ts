@@ -88,8 +88,8 @@ export class IndexedDbFiles {
     });
   }
 
-  /** Writes all that waits. @param caller the file whose writer hears of errors */
-  async flush(caller?: string): Promise<void> {
+  /** Writes all that waits. The writer of one file hears of its errors now, those of others when they sync. */
+  async #flushAll(caller: string): Promise<void> {
     for (const path of [...this.#waiting.keys()]) {
       try {
         await this.#flush(path);
@@ -147,7 +147,7 @@ export class IndexedDbFiles {
   ): Promise<void> {
     const known = waiting.chunks.get(index);
     if (known === undefined && (this.#waitingChunks + 1) * CHUNK_BYTES > MAX_WAITING_BYTES)
-      await this.flush(path);
+      await this.#flushAll(path);
     const whole = known ?? new Uint8Array(CHUNK_BYTES);
     if (known === undefined && piece.length < CHUNK_BYTES) {
       const before = await transact(this.#database, 'readonly', (stores) =>

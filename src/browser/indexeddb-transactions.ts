@@ -1,4 +1,3 @@
-import { NeuralDiffError } from '../model/index.js';
 import { withBrowserErrors } from './browser-errors.js';
 
 const VERSION = 1;
@@ -14,27 +13,18 @@ export interface Stores {
 }
 
 /**
- * Opens a database, made where it is not there. It lets go when another tab wants to delete it or to change its version.
+ * Opens a database, made where it is not there. It lets go when another tab wants to delete it or to change its version, so
+ * that it blocks nobody; what is asked of it from then on fails.
  *
- * @throws NeuralDiffError `locked` where another tab holds an older version open; `file-unreadable`
+ * @throws NeuralDiffError `file-unreadable`, for one of a newer version too
  */
 export async function openDatabase(name: string): Promise<IDBDatabase> {
-  const doing = `Cannot open the database "${name}"`;
-  const database = await withBrowserErrors(
-    doing,
-    () =>
-      new Promise<IDBDatabase>((resolve, reject) => {
-        const opening = indexedDB.open(name, VERSION);
-        let isGivenUp = false;
-        opening.onupgradeneeded = () => makeStores(opening.result);
-        opening.onblocked = () => {
-          isGivenUp = true;
-          reject(new NeuralDiffError('locked', `${doing}: another tab holds an older version of it open`));
-        };
-        opening.onerror = () => reject(opening.error);
-        opening.onsuccess = () => (isGivenUp ? opening.result.close() : resolve(opening.result));
-      }),
-  );
+  const opening = (): Promise<IDBDatabase> => {
+    const request = indexedDB.open(name, VERSION);
+    request.onupgradeneeded = () => makeStores(request.result);
+    return resultOf(request);
+  };
+  const database = await withBrowserErrors(`Cannot open the database "${name}"`, opening);
   database.onversionchange = () => database.close();
   return database;
 }

@@ -6,6 +6,9 @@ interface MovableFile extends FileSystemFileHandle {
   move?(folder: FileSystemDirectoryHandle, name: string): Promise<void>;
 }
 
+/** What Chromium calls the copies that writes outside of workers go to: they lie beside the files. */
+const SWAP_ENDING = '.crswap';
+
 /** @returns the folder at a path, with all folders above it, made where they are not there */
 export async function makeFolder(
   root: FileSystemDirectoryHandle,
@@ -45,11 +48,12 @@ export async function makeFile(root: FileSystemDirectoryHandle, path: string): P
   return (await makeFolder(root, above)).getFileHandle(name, { create: true });
 }
 
-/** Removes a file; nothing where there is none. */
+/** Removes a file, and what a killed browser left of a write to it; nothing where there is none. */
 export async function removeFile(root: FileSystemDirectoryHandle, path: string): Promise<void> {
   const { above, name } = splitPath(path);
   const folder = await findFolder(root, above);
-  if (folder) await orMissing(folder.removeEntry(name), ['NotFoundError']);
+  if (folder === undefined) return;
+  for (const each of [name, name + SWAP_ENDING]) await orMissing(folder.removeEntry(each), ['NotFoundError']);
 }
 
 /** @returns the paths of all files below a folder, sorted */
@@ -61,8 +65,9 @@ export async function listFiles(root: FileSystemDirectoryHandle, path: string): 
 async function listBelow(folder: FileSystemDirectoryHandle, start: string): Promise<string[]> {
   const paths: string[] = [];
   for await (const [name, entry] of folder.entries()) {
-    if (entry.kind === 'file') paths.push(start + name);
-    else paths.push(...(await listBelow(entry as FileSystemDirectoryHandle, `${start + name}/`)));
+    if (entry.kind === 'file') {
+      if (!name.endsWith(SWAP_ENDING)) paths.push(start + name);
+    } else paths.push(...(await listBelow(entry as FileSystemDirectoryHandle, `${start + name}/`)));
   }
   return paths;
 }

@@ -233,7 +233,7 @@ async function writeAtRandom(disk: Disk): Promise<number[]> {
   return wrong;
 }
 
-function overwrite(before = new Uint8Array(0), offset: number, bytes: Uint8Array): Uint8Array {
+function overwrite(before: Uint8Array = new Uint8Array(0), offset: number, bytes: Uint8Array): Uint8Array {
   if (bytes.length === 0) return before;
   const after = new Uint8Array(Math.max(before.length, offset + bytes.length));
   after.set(before);
