@@ -17,6 +17,10 @@ const ENTRIES = [
     name: 'device kit with fast-apply',
     code: "export * from 'neural-diff/apply'; export { createPatcher } from 'neural-diff/fast-apply'",
   },
+  {
+    name: 'device kit with storage in browsers',
+    code: "export * from 'neural-diff/apply'; export * from 'neural-diff/storage'; export * from 'neural-diff/browser'",
+  },
   { name: 'of which xxhash-wasm', code: "export { default } from 'xxhash-wasm'" },
 ];
 
