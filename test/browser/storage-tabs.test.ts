@@ -47,7 +47,7 @@ describe.each(WAYS)('a model on a disk of $kind in a $where', ({ kind, where }) 
       const disk = newDisk(kind);
       const { names, payload } = session;
       const origin = session.newOrigin();
-      // Chromium asks for the quota of a database twice a minute, so that it has to be there first.
+      // Chromium remembers the quota of a database for a while, so that it has to be there first.
       await session.limit(origin, megabytes * 1e6);
       const { page, realm } = await session.open(where, origin);
       const installed = await call(realm, 'tryToInstall', disk, origin);

@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -38,10 +46,25 @@ describe('openNodeDisk()', () => {
     writeFileSync(join(outside, 'secret'), 'secret');
     symlinkSync(join(outside, 'secret'), join(root, 'link'));
     symlinkSync(outside, join(root, 'up'));
-    for (const path of ['link', 'up/secret']) {
-      await expect(disk.readInto(path, 0, new Uint8Array(1))).rejects.toMatchObject({ code: 'unsafe-path' });
-      await expect(disk.write(path, 0, new Uint8Array(1))).rejects.toMatchObject({ code: 'unsafe-path' });
-    }
+    const byte = new Uint8Array(1);
+    const acts = [
+      ...['link', 'up/secret'].flatMap((path) => [
+        () => disk.size(path),
+        () => disk.readInto(path, 0, byte),
+        () => disk.write(path, 0, byte),
+      ]),
+      ...['up/none', 'up/no/ne'].flatMap((path) => [
+        () => disk.write(path, 0, byte),
+        () => disk.exclusively(path, async () => {}),
+      ]),
+      () => disk.list('up'),
+      () => disk.remove('up/secret'),
+      () => disk.rename('up/secret', 'file'),
+      () => disk.rename('file', 'up/file'),
+    ];
+    await disk.write('file', 0, byte);
+    for (const act of acts) await expect(act()).rejects.toMatchObject({ code: 'unsafe-path' });
+    expect(readdirSync(outside).sort()).toEqual(['disk', 'secret']);
     expect(readFileSync(join(outside, 'secret'), 'utf8')).toBe('secret');
   });
 
