@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { type Browser, chromium } from 'playwright-core';
+import { type BrowserContext, chromium } from 'playwright-core';
 import { afterAll, describe, expect, test } from 'vitest';
 import { chromiumOptions, startWorker } from '../browser/chromium.js';
 import type { State } from '../browser/keep-model.js';
@@ -19,8 +19,11 @@ const KILLS = 10;
 const LONGEST_MS = 700;
 
 const session = useStorage();
-const profile = mkdtempSync(join(tmpdir(), 'neural-diff-kills-'));
-afterAll(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
+/** Longer than a browser takes to start. */
+const ANSWER_MS = 15_000;
+
+const folder = mkdtempSync(join(tmpdir(), 'neural-diff-kills-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 describe.each(KINDS.flatMap((kind) => REALMS.map((where) => ({ kind, where }))))(
   'a model on a disk of $kind in a $where',
@@ -35,10 +38,11 @@ describe.each(KINDS.flatMap((kind) => REALMS.map((where) => ({ kind, where }))))
     test(`is base or next when the browser is killed ${KILLS} times`, async () => {
       const disk = newDisk(kind);
       const { names, payload, origin } = session;
+      const profile = join(folder, `${kind}-${where}`);
       const random = createRandom(5);
       const found = { base: 0, next: 0 };
       for (let i = 0; i <= KILLS; i++) {
-        const { realm, kill } = await startBrowser(where);
+        const { realm, kill } = await startBrowser(profile, where);
         if (i === 0) await call(realm, 'install', disk, origin);
         const { status, fingerprint } = await call<State>(realm, 'recover', disk);
         expect(fingerprint).toBe(status === 'trial' ? names.next : names.base);
@@ -54,34 +58,55 @@ describe.each(KINDS.flatMap((kind) => REALMS.map((where) => ({ kind, where }))))
   },
 );
 
-/** Starts a browser of its own group of processes with the profile, and opens the program in it. */
-async function startBrowser(where: RealmName) {
+/** Starts a browser. After a kill one in many does not answer: it is killed too. */
+async function startBrowser(profile: string, where: RealmName) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await tryToStart(profile, where);
+    } catch (error) {
+      if (tries === 3) throw error;
+    }
+  }
+}
+
+/** Starts a browser of its own group of processes with a profile, and opens the program in it. */
+async function tryToStart(profile: string, where: RealmName) {
   const { executablePath, args } = chromiumOptions();
   const own = ['--headless=new', '--remote-debugging-port=0', `--user-data-dir=${profile}`];
   const child = spawn(executablePath, [...args, ...own], {
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  const browser = await chromium.connectOverCDP(await endpointOf(child));
-  const page = await (browser.contexts()[0] as ReturnType<Browser['contexts']>[number]).newPage();
-  await page.goto(`${session.origin}/index.html`);
-  const realm = where === 'page' ? page : await startWorker(page, 'device.js');
-  const kill = async (): Promise<void> => {
+  const end = async (): Promise<void> => {
     const ended = once(child, 'exit');
     process.kill(-(child.pid as number), 'SIGKILL');
     await ended;
-    await browser.close();
   };
-  return { realm, kill };
+  try {
+    const browser = await chromium.connectOverCDP(await endpointOf(child), { timeout: ANSWER_MS });
+    const page = await (browser.contexts()[0] as BrowserContext).newPage();
+    await page.goto(`${session.origin}/index.html`);
+    const realm = where === 'page' ? page : await startWorker(page, 'device.js');
+    const kill = async (): Promise<void> => {
+      await end();
+      await browser.close();
+    };
+    return { realm, kill };
+  } catch (error) {
+    await end();
+    throw error;
+  }
 }
 
-/** @returns where a browser that starts says that it listens */
-async function endpointOf(child: ChildProcess): Promise<string> {
-  let text = '';
-  for await (const piece of child.stderr as NonNullable<ChildProcess['stderr']>) {
-    text += piece;
-    const found = /DevTools listening on (\S+)/.exec(text)?.[1];
-    if (found !== undefined) return found;
-  }
-  throw new Error(`Cannot start Chromium: ${text}`);
+/** @returns where a browser that starts says that it listens; what it says later is read too, or it would wait */
+function endpointOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    child.stderr?.on('data', (piece) => {
+      text += piece;
+      const found = /DevTools listening on (\S+)/.exec(text)?.[1];
+      if (found !== undefined) resolve(found);
+    });
+    child.once('exit', () => reject(new Error(`Cannot start Chromium: ${text}`)));
+  });
 }
