@@ -16,6 +16,7 @@ const rooms = [
     'storage',
     'updater',
     'containers',
+    'browser',
     'testing',
     'release',
     'publish',

@@ -30,6 +30,10 @@ const ENTRIES: readonly Entry[] = [
   },
   { name: 'signed releases', code: "export * from 'neural-diff/release'", external: ['@noble/ed25519'] },
   { name: 'of which @noble/ed25519', code: "export { verifyAsync } from '@noble/ed25519'" },
+  {
+    name: 'device kit with storage in browsers',
+    code: "export * from 'neural-diff/apply'; export * from 'neural-diff/storage'; export * from 'neural-diff/browser'",
+  },
   { name: 'of which xxhash-wasm', code: "export { default } from 'xxhash-wasm'" },
 ];
 

@@ -1,5 +1,5 @@
 import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { checkInside, NeuralDiffError } from '../model/index.js';
 import type { Disk } from '../storage/index.js';
 import { withFileErrors } from './file-errors.js';
@@ -38,7 +38,11 @@ export function openNodeDisk(root: string): NodeDisk {
     await (await handle)?.close();
   };
   return {
-    size: (path) => run('read', path, sizeOf),
+    size: (path) =>
+      run('read', path, async (place) => {
+        await checkLinks(root, `${path}/`);
+        return sizeOf(place);
+      }),
     readInto: (path, offset, target) =>
       run('read', path, async () => readFully(await handleOf(path), { path, offset, target })),
     write: (path, offset, bytes) =>
@@ -46,18 +50,33 @@ export function openNodeDisk(root: string): NodeDisk {
     sync: (path) => run('write', path, async () => (await handleOf(path)).sync()),
     rename: (from, to) =>
       run('rename', from, async (place) => {
+        const target = placeOf(to);
+        await checkLinks(root, from);
         for (const path of [from, to]) await forget(path);
-        await rename(place, placeOf(to));
+        await makeFolderOf(root, to);
+        await rename(place, target);
       }),
     remove: (path) =>
       run('remove', path, async (place) => {
+        await checkLinks(root, path);
         await forget(path);
         await rm(place, { force: true });
       }),
-    openSource: async (path) => openFileSource(placeOf(path)),
-    list: (folder) => run('list', folder, (place) => listBelow(place, folder)),
+    openSource: (path) =>
+      run('read', path, async (place) => {
+        await checkLinks(root, `${path}/`);
+        return openFileSource(place);
+      }),
+    list: (folder) =>
+      run('list', folder, async (place) => {
+        await checkLinks(root, `${folder}/`);
+        return listBelow(place, folder);
+      }),
     syncNames: (folder) => run('write', folder, syncFolder),
-    exclusively: (name, act) => lockFile(`${placeOf(name)}.lock`, act),
+    async exclusively(name, act) {
+      await run('lock', name, () => makeFolderOf(root, name));
+      return lockFile(`${placeOf(name)}.lock`, act);
+    },
     async close() {
       for (const path of [...handles.keys()]) await forget(path);
     },
@@ -72,8 +91,28 @@ async function openFile(root: string, path: string, make: boolean): Promise<File
     if (!make || !(error instanceof NeuralDiffError && error.code === 'file-not-found')) throw error;
   }
   const place = join(root, path);
-  await mkdir(dirname(place), { recursive: true });
+  await makeFolderOf(root, path);
   return open(place, 'wx+');
+}
+
+async function makeFolderOf(root: string, path: string): Promise<void> {
+  await checkLinks(root, path);
+  await mkdir(dirname(join(root, path)), { recursive: true });
+}
+
+/** Refuses a path on which a folder is a link that leads outside. */
+async function checkLinks(root: string, path: string): Promise<void> {
+  const real = await realpath(root);
+  const names = path.split('/').slice(0, -1);
+  for (let i = 1; i <= names.length; i++) {
+    const found = await realpath(join(root, ...names.slice(0, i))).catch((error) => {
+      if (isMissing(error)) return undefined;
+      throw error;
+    });
+    if (found === undefined) return;
+    if (found === real || found.startsWith(real.endsWith(sep) ? real : real + sep)) continue;
+    throw new NeuralDiffError('unsafe-path', `Cannot open "${path}": it leads outside the model's folder`);
+  }
 }
 
 async function sizeOf(place: string): Promise<number | undefined> {

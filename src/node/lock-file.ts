@@ -1,6 +1,5 @@
 import { mkdir, open, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { uptime } from 'node:os';
-import { dirname } from 'node:path';
 import { NeuralDiffError } from '../model/index.js';
 import { withFileErrors } from './file-errors.js';
 
@@ -20,14 +19,11 @@ const PATIENCE_MS = 10_000;
  * Runs something while a lock file names this process. The file of a process that no longer runs counts for nothing.
  * Processes of other machines, or of other containers with numbers of their own, are not told apart.
  *
- * @param path of the lock file; its folder is made
+ * @param path of the lock file; its folder must exist
  * @throws NeuralDiffError `locked` where another process, or this one, holds the lock
  */
 export async function lockFile<T>(path: string, run: () => Promise<T>): Promise<T> {
-  await withFileErrors(`Cannot lock "${path}"`, async () => {
-    await mkdir(dirname(path), { recursive: true });
-    await take(path, await thisProcess());
-  });
+  await withFileErrors(`Cannot lock "${path}"`, async () => take(path, await thisProcess()));
   try {
     return await run();
   } finally {

@@ -25,13 +25,21 @@ export type Realm = Page | Worker;
  * @throws Error when the program is not there: a suite that skips itself proves nothing
  */
 export async function launchChromium(): Promise<Browser> {
+  return chromium.launch(chromiumOptions());
+}
+
+/**
+ * @returns how Chromium is started: where it is, and with which flags
+ * @throws Error when the program is not there
+ */
+export function chromiumOptions(): { executablePath: string; args: string[] } {
   const executablePath = process.env.CHROMIUM ?? DEBIAN_PATH;
   if (!existsSync(executablePath)) {
     throw new Error(
       `Cannot start Chromium: expected a program at "${executablePath}", got none; install the Debian package "chromium" or set CHROMIUM to its path`,
     );
   }
-  return chromium.launch({ executablePath, args: FLAGS });
+  return { executablePath, args: FLAGS };
 }
 
 /** @returns a dedicated worker of the page that runs a script */

@@ -1,0 +1,3 @@
+export type { BrowserDisk } from './browser-disk.js';
+export { type IndexedDbOptions, openIndexedDbDisk } from './indexeddb-disk.js';
+export { type OpfsOptions, openOpfsDisk } from './opfs-disk.js';

@@ -1,0 +1,80 @@
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type NodeDisk, openNodeDisk } from '../../src/node/index.js';
+import { codesOfUnsafe, DISK_CASES } from '../storage/disk-cases.js';
+
+let outside: string;
+let root: string;
+let disk: NodeDisk;
+beforeEach(() => {
+  outside = mkdtempSync(join(tmpdir(), 'neural-diff-disk-'));
+  root = join(outside, 'disk');
+  mkdirSync(root);
+  disk = openNodeDisk(root);
+});
+afterEach(async () => {
+  await disk.close();
+  rmSync(outside, { recursive: true });
+});
+
+describe('openNodeDisk()', () => {
+  test.each(DISK_CASES)('$name', async ({ run, expected }) => {
+    expect(await run(disk)).toEqual(expected);
+  });
+
+  test('keeps plain files, which another disk of the folder finds', async () => {
+    await disk.write('sub/file', 1, Uint8Array.of(7, 8));
+    await disk.sync('sub/file');
+    expect([...readFileSync(join(root, 'sub/file'))]).toEqual([0, 7, 8]);
+    const other = openNodeDisk(root);
+    expect([await other.size('sub/file'), await other.list('')]).toEqual([3, ['sub/file']]);
+    await other.close();
+  });
+
+  test('refuses paths and links that lead outside of the folder', async () => {
+    expect(await codesOfUnsafe(disk)).toEqual(['unsafe-path']);
+    writeFileSync(join(outside, 'secret'), 'secret');
+    symlinkSync(join(outside, 'secret'), join(root, 'link'));
+    symlinkSync(outside, join(root, 'up'));
+    const byte = new Uint8Array(1);
+    const acts = [
+      ...['link', 'up/secret'].flatMap((path) => [
+        () => disk.size(path),
+        () => disk.readInto(path, 0, byte),
+        () => disk.write(path, 0, byte),
+      ]),
+      ...['up/none', 'up/no/ne'].flatMap((path) => [
+        () => disk.write(path, 0, byte),
+        () => disk.exclusively(path, async () => {}),
+      ]),
+      () => disk.list('up'),
+      () => disk.remove('up/secret'),
+      () => disk.rename('up/secret', 'file'),
+      () => disk.rename('file', 'up/file'),
+    ];
+    await disk.write('file', 0, byte);
+    for (const act of acts) await expect(act()).rejects.toMatchObject({ code: 'unsafe-path' });
+    expect(readdirSync(outside).sort()).toEqual(['disk', 'secret']);
+    expect(readFileSync(join(outside, 'secret'), 'utf8')).toBe('secret');
+  });
+
+  test('refuses a folder in place of a file', async () => {
+    mkdirSync(join(root, 'sub'));
+    const acts = [
+      disk.size('sub'),
+      disk.readInto('sub', 0, new Uint8Array(1)),
+      disk.write('sub', 0, new Uint8Array(1)),
+    ];
+    for (const act of acts) await expect(act).rejects.toMatchObject({ code: 'file-unreadable' });
+  });
+});

@@ -1,0 +1,9 @@
+import { describe, expect, test } from 'vitest';
+import { createFaultyDisk } from '../../src/testing/index.js';
+import { DISK_CASES } from './disk-cases.js';
+
+describe('createFaultyDisk()', () => {
+  test.each(DISK_CASES)('$name', async ({ run, expected }) => {
+    expect(await run(createFaultyDisk())).toEqual(expected);
+  });
+});
