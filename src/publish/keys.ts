@@ -1,4 +1,5 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { fromBase64, hex, NeuralDiffError } from '../model/index.js';
 import { withFileErrors } from '../node/index.js';
 import { fromHex, keyIdOf, type ReleaseKey, releaseKey, verifyEd25519 } from '../release/index.js';
@@ -40,7 +41,8 @@ export async function createKeyPair(): Promise<KeyPair> {
 }
 
 /**
- * Writes both halves of a key, the private one for its owner's eyes alone (mode 0600). A key is never replaced.
+ * Writes both halves of a key, the private one for its owner's eyes alone (mode 0600), into a folder that is made where it is not
+ * there (mode 0700). A key is never replaced.
  *
  * @param path without an ending: `keys/root` gives `keys/root.key.json` and `keys/root.pub.json`
  * @throws NeuralDiffError `output-exists`, `file-not-found`, `file-unreadable`, `no-space`
@@ -51,9 +53,10 @@ export async function writeKeyPair(path: string, { publicKey, privateKey }: KeyP
     { file: path + KEY_FILES.public, half: publicKey, mode: 0o644 },
   ];
   for (const { file, half, mode } of halves)
-    await withFileErrors(`Cannot write key "${file}"`, () =>
-      writeFile(file, `${JSON.stringify(half, null, 2)}\n`, { flag: 'wx', mode, flush: true }),
-    );
+    await withFileErrors(`Cannot write key "${file}"`, async () => {
+      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+      await writeFile(file, `${JSON.stringify(half, null, 2)}\n`, { flag: 'wx', mode, flush: true });
+    });
 }
 
 /**

@@ -26,7 +26,7 @@ test('createKeyPair() makes keys that node:crypto reads and noble verifies', asy
 });
 
 test('writeKeyPair() keeps the private half from others, and never replaces a key', async () => {
-  const path = join(mkdtempSync(join(tmpdir(), 'neural-diff-keys-')), 'root');
+  const path = join(mkdtempSync(join(tmpdir(), 'neural-diff-keys-')), 'keys', 'root');
   const pair = await createKeyPair();
   await writeKeyPair(path, pair);
   expect(statSync(`${path}.key.json`).mode & 0o777).toBe(0o600);
