@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { checkInside, NeuralDiffError } from '../model/index.js';
 import type { Disk } from '../storage/index.js';
@@ -77,6 +77,11 @@ export function openNodeDisk(root: string): NodeDisk {
       await run('lock', name, () => makeFolderOf(root, name));
       return lockFile(`${placeOf(name)}.lock`, act);
     },
+    freeBytes: () =>
+      run('read', '', async (place) => {
+        const { bavail, bsize } = await statfs(place);
+        return bavail * bsize;
+      }),
     async close() {
       for (const path of [...handles.keys()]) await forget(path);
     },

@@ -28,6 +28,8 @@ export interface Disk {
   list(folder: string): Promise<string[]>;
   /** Opens a file whose bytes are to be had at once, without waiting, where the platform can; it must not be written. */
   openSource?(path: string): Promise<OpenSource>;
+  /** @returns the bytes that may still be written, where the platform says */
+  freeBytes?(): Promise<number>;
   /** Makes the names in a folder durable; `''` is the outermost one. */
   syncNames(folder: string): Promise<void>;
   /**

@@ -109,6 +109,10 @@ function openDisk(names: FaultyNames, faults: Faults): FaultyDisk {
       step(`list ${folder}`);
       return names.list(folder);
     },
+    async freeBytes() {
+      step('free bytes');
+      return (faults.capacity ?? Number.POSITIVE_INFINITY) - names.totalBytes();
+    },
     async syncNames(folder) {
       step(`sync names ${folder}`);
       names.sync((path) => folderOf(path) === folder);

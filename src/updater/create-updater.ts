@@ -155,12 +155,25 @@ async function downloadAll(
     });
   // What is left of plans that were given up.
   await removeDownloads(options, [...plan.steps.map(({ statement }) => statement), ...goldenOf(plan)]);
+  await checkSpace(options, plan);
   const paths: string[] = [];
   for (const { statement, path } of plan.steps) paths.push(await fetchOne(statement, path));
   if (plan.golden === undefined || options.selfTest === undefined) return { paths };
   const golden = new Uint8Array(plan.golden.file.bytes);
   await disk.readInto(await fetchOne(plan.golden.file, plan.golden.path), 0, golden);
   return { paths, golden };
+}
+
+/** Said before the first byte is fetched; what applying takes shows as it goes, and is undone where there is too little. */
+async function checkSpace({ disk, folder }: UpdaterOptions, { bytes }: UpdatePlan): Promise<void> {
+  const free = await disk.freeBytes?.();
+  if (free === undefined) return;
+  const kept = await disk.list(`${folder}/downloads`);
+  const sizes = await Promise.all(kept.map((path) => disk.size(path)));
+  const needed = bytes - sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
+  if (free >= needed) return;
+  const message = `Cannot download an update: it takes ${needed} bytes, the disk has ${free}`;
+  throw new NeuralDiffError('no-space', message, { facts: { needed, free } });
 }
 
 const goldenOf = ({ golden }: UpdatePlan): SignedFile[] => (golden ? [golden.file] : []);

@@ -180,6 +180,24 @@ test('an updater refuses a second update while the first is on trial, and a seco
   expect(await codeOf(() => updater.update())).toBe('on-trial');
 });
 
+test('an updater that lacks room for a download says so before it begins, and goes on where there is some', async () => {
+  const fleet = await Fleet.start(2);
+  await fleet.release(1);
+  const device = await fleet.device();
+  await device.updater().check();
+  const paths = await device.disk.list('');
+  const used = paths.reduce((sum, path) => sum + device.disk.content(path).length, 0);
+  const full = device.disk.clone({ capacity: used + 20 });
+  const error = await errorOf(() => device.updater({ disk: full }).update());
+  expect([error.code, error.facts]).toEqual([
+    'no-space',
+    { needed: fleet.version(1).payload.length, free: 20 },
+  ]);
+  expect(full.log.filter((line) => line.includes('write updates/downloads'))).toEqual([]);
+  await device.updater().update();
+  expect((await device.updater().status()).fingerprint).toBe(fleet.version(1).name);
+});
+
 test('confirm() and rollback() without a trial do nothing', async () => {
   const fleet = await Fleet.start();
   const updater = (await fleet.device()).updater();
