@@ -55,10 +55,11 @@ export function createFaultyDisk(
   return openDisk(names, faults);
 }
 
-function openDisk(names: FaultyNames, faults: Faults): FaultyDisk {
-  const log: string[] = [];
-  const held = new Set<string>();
-  const step = (text: string, torn?: () => void): void => {
+/** Counts an operation, and fails where it is to; a cut one may have been on its way. */
+type Step = (text: string, torn?: () => void) => void;
+
+function createStep(log: string[], faults: Faults): Step {
+  return (text, torn) => {
     const at = log.length;
     if (faults.cutAt !== undefined && at >= faults.cutAt) {
       if (at === faults.cutAt) torn?.();
@@ -69,6 +70,25 @@ function openDisk(names: FaultyNames, faults: Faults): FaultyDisk {
     if (at === faults.failAt)
       throw new NeuralDiffError('file-unreadable', `Cannot ${text}: input/output error`);
   };
+}
+
+/** Locks of this run of the machine: none outlives a cut. */
+function createLocks(): Disk['exclusively'] {
+  const held = new Set<string>();
+  return async (name, run) => {
+    if (held.has(name)) throw new NeuralDiffError('locked', `Cannot lock "${name}": somebody holds it`);
+    held.add(name);
+    try {
+      return await run();
+    } finally {
+      held.delete(name);
+    }
+  };
+}
+
+function openDisk(names: FaultyNames, faults: Faults): FaultyDisk {
+  const log: string[] = [];
+  const step = createStep(log, faults);
   return {
     log,
     clone: (other = {}) => openDisk(names.clone(), other),
@@ -117,15 +137,7 @@ function openDisk(names: FaultyNames, faults: Faults): FaultyDisk {
       step(`sync names ${folder}`);
       names.sync((path) => folderOf(path) === folder);
     },
-    async exclusively(name, run) {
-      if (held.has(name)) throw new NeuralDiffError('locked', `Cannot lock "${name}": somebody holds it`);
-      held.add(name);
-      try {
-        return await run();
-      } finally {
-        held.delete(name);
-      }
-    },
+    exclusively: createLocks(),
   };
 }
 
