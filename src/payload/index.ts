@@ -1,6 +1,6 @@
 export type { ByteSource, Bytes } from './byte-source.js';
 export { sliceOf, sourceOf } from './byte-source.js';
-export { xxh64 } from './checksum.js';
+export { createChecksum, xxh64 } from './checksum.js';
 export { checkLayout, DiffReader, decodePayload, type OpenPayload, openPayload, readDiff } from './decode.js';
 export {
   type Buckets,

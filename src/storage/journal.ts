@@ -1,5 +1,5 @@
 import { concatBytes, equalBytes, hex, NeuralDiffError } from '../model/index.js';
-import { xxh64 } from '../payload/index.js';
+import { createChecksum, xxh64 } from '../payload/index.js';
 import { type Disk, folderOf } from './disk.js';
 import type { UpdateNames } from './storage.js';
 
@@ -56,7 +56,7 @@ export async function createJournal(disk: Disk, path: string, names: UpdateNames
   await disk.write(path, 0, concatBytes([header, seal]));
   await disk.sync(path);
   await disk.syncNames(folderOf(path));
-  return writerAt(disk, { path, seal, end: HEADER_BYTES });
+  return writerAt(disk, { path, seal, end: HEADER_BYTES, room: new Uint8Array(0) });
 }
 
 /** A place in a journal. */
@@ -65,6 +65,8 @@ interface Place {
   /** The header's checksum. */
   readonly seal: Uint8Array;
   end: number;
+  /** Holds an entry while it is written; arrays made for each would fill the memory before they are collected. */
+  room: Uint8Array;
 }
 
 function writerAt(disk: Disk, place: Place): JournalWriter {
@@ -102,7 +104,7 @@ export async function openJournal(disk: Disk, path: string): Promise<OpenJournal
       `Cannot trust "${path}": its header is not what was written`,
     );
   }
-  const place: Place = { path, seal: header.seal, end: HEADER_BYTES };
+  const place: Place = { path, seal: header.seal, end: HEADER_BYTES, room: new Uint8Array(0) };
   const kinds = new Set<JournalEntry['kind']>();
   for await (const { kind } of readEntries(disk, path, (end) => (place.end = end))) kinds.add(kind);
   const facts = { ...header.names, isCommitted: kinds.has('committed'), isUndoing: kinds.has('undoing') };
@@ -192,23 +194,34 @@ async function decodeEntry(
   };
 }
 
+/** @returns the entry in the place's room */
 async function encodeEntry({ kind, path, offset, bytes }: JournalEntry, place: Place): Promise<Uint8Array> {
   const name = encoder.encode(path);
-  const head = new Uint8Array(HEAD_BYTES);
-  const view = new DataView(head.buffer);
+  const length = HEAD_BYTES + name.length + bytes.length + CHECKSUM_BYTES;
+  if (place.room.length < length) place.room = new Uint8Array(Math.max(length, 2 * place.room.length));
+  const result = place.room.subarray(0, length);
+  const view = new DataView(result.buffer, result.byteOffset);
   view.setUint8(0, KINDS.indexOf(kind));
   view.setUint16(1, name.length, true);
   view.setBigUint64(3, BigInt(offset), true);
   view.setUint32(11, bytes.length, true);
-  const entry = concatBytes([head, name, bytes]);
-  return concatBytes([entry, await checksumOf(entry, place)]);
+  result.set(name, HEAD_BYTES);
+  result.set(bytes, HEAD_BYTES + name.length);
+  const entry = result.subarray(0, length - CHECKSUM_BYTES);
+  result.set(await checksumOf(entry, place), entry.length);
+  return result;
 }
 
 /** Entries of another journal, or of another place in this one, do not pass for this one's. */
-function checksumOf(entry: Uint8Array, { seal, end }: Pick<Place, 'seal' | 'end'>): Promise<Uint8Array> {
+async function checksumOf(
+  entry: Uint8Array,
+  { seal, end }: Pick<Place, 'seal' | 'end'>,
+): Promise<Uint8Array> {
   const at = new Uint8Array(8);
   new DataView(at.buffer).setBigUint64(0, BigInt(end), true);
-  return xxh64(concatBytes([seal, at, entry]));
+  const checksum = await createChecksum();
+  for (const part of [seal, at, entry]) checksum.update(part);
+  return checksum.digest();
 }
 
 function bytesOfHex(digits: string): Uint8Array {

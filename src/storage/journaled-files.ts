@@ -31,6 +31,9 @@ export class JournaledFiles implements ModelFiles {
   #journal: JournalWriter | undefined;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
+  /** What waits, and what a run of pages held: arrays made for each would fill the memory before they are collected. */
+  readonly #room = new Uint8Array(MAX_WAITING_BYTES);
+  readonly #before = new Uint8Array(MAX_ENTRY_BYTES);
 
   constructor(place: ModelPlace, journalPath: string, names: UpdateNames) {
     this.#place = place;
@@ -58,12 +61,15 @@ export class JournaledFiles implements ModelFiles {
 
   async write(name: string, offset: number, bytes: Uint8Array): Promise<void> {
     const path = pathIn(this.#place, name);
-    for (let at = 0; at < bytes.length; at += MAX_WAITING_BYTES) {
-      const piece = bytes.slice(at, at + MAX_WAITING_BYTES);
-      this.#waiting.push({ path, offset: offset + at, bytes: piece });
+    for (let at = 0; at < bytes.length; ) {
+      const isFull = this.#waitingBytes === MAX_WAITING_BYTES || this.#waiting.length === MAX_WAITING;
+      if (isFull) await this.#settle();
+      const room = this.#room.subarray(this.#waitingBytes);
+      const piece = bytes.subarray(at, at + room.length);
+      room.set(piece);
+      this.#waiting.push({ path, offset: offset + at, bytes: room.subarray(0, piece.length) });
       this.#waitingBytes += piece.length;
-      if (this.#waitingBytes >= MAX_WAITING_BYTES || this.#waiting.length >= MAX_WAITING)
-        await this.#settle();
+      at += piece.length;
     }
   }
 
@@ -97,7 +103,7 @@ export class JournaledFiles implements ModelFiles {
   async #keep({ path, offset, bytes }: Waiting, journal: JournalWriter): Promise<void> {
     const kept = await this.#keptOf(path);
     for (const { start, end } of kept.take(offset, offset + bytes.length)) {
-      const before = new Uint8Array(end - start);
+      const before = this.#before.subarray(0, end - start);
       await this.#disk.readInto(path, start, before);
       await journal.append({ kind: 'kept', path, offset: start, bytes: before });
     }
