@@ -44,7 +44,7 @@ function hear({ model }: KeptModel, { words, clips }: Clips, column: 'before' | 
     const best = outputs.indexOf(Math.max(...outputs));
     const cell = table.rows[i]?.cells[column === 'before' ? 1 : 2] as HTMLTableCellElement;
     const heard = words[best] as string;
-    cell.textContent = `${heard} ${Math.round(100 * (outputs[best] as number))} %`;
+    cell.textContent = `${heard} ${Math.round(100 * (outputs[best] as number))}\u00a0%`;
     cell.className = heard === word ? 'right' : 'wrong';
   });
 }

@@ -45,7 +45,7 @@ export async function makeUpdate(folder: string): Promise<WordUpdate> {
 
 /** @returns a clip of every word */
 export function sampleClips(): number[][] {
-  const { features, count } = makeClips(WORDS.length, 1, 'samples');
+  const { features, count } = makeClips(WORDS.length, 1, 'shown');
   const size = features.length / count;
   // Two decimals are enough, and make short files.
   const short = Array.from(features, (value) => Math.round(100 * value) / 100);
