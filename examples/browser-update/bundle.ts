@@ -1,24 +1,21 @@
 import { copyFile, mkdir } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { build } from 'esbuild';
 
-/** The project's folder, whether this module runs from the sources or from the build. */
-const ROOT = dirname(createRequire(import.meta.url).resolve('neural-diff/package.json'));
-const EXAMPLE = join('examples', 'browser-update');
+/** What is not compiled lies in the sources, seen from the build. */
+const SOURCES = join(import.meta.dirname, '..', '..', '..', 'examples', 'browser-update');
 
 /**
- * Writes the page into a folder: its document, its style, and all of its program in one script. `npm run build`
- * must have compiled it.
+ * Writes the page into a folder: its document, its style, and all of its program in one script. It runs from the
+ * build.
  *
  * @param root metadata that the page trusts
  */
 export async function bundlePage(folder: string, root: Uint8Array): Promise<void> {
   await mkdir(folder, { recursive: true });
-  for (const name of ['index.html', 'style.css'])
-    await copyFile(join(ROOT, EXAMPLE, name), join(folder, name));
+  for (const name of ['index.html', 'style.css']) await copyFile(join(SOURCES, name), join(folder, name));
   await build({
-    entryPoints: [join(ROOT, 'dist', EXAMPLE, 'page.js')],
+    entryPoints: [join(import.meta.dirname, 'page.js')],
     outfile: join(folder, 'page.js'),
     define: { ROOT_METADATA: JSON.stringify(new TextDecoder().decode(root)) },
     ...{ bundle: true, minify: true, format: 'iife', platform: 'browser', target: 'es2022' },
