@@ -1,5 +1,6 @@
 // Runs in a page: a live model that is kept in the browser and follows a repository.
 
+import { openHttpSource } from 'neural-diff/updater';
 import { type KeptModel, openKeptModel } from '../../examples/browser-update/kept-model.js';
 import { predict } from '../../examples/common/golden.js';
 
@@ -90,4 +91,21 @@ export function testing(): Promise<void> {
 
 export function letGo(): void {
   letGoOn();
+}
+
+/** @returns what a source gives for a file at two times */
+export async function fetchTwice(url: string, path: string): Promise<string[]> {
+  const source = openHttpSource({ url });
+  const texts: string[] = [];
+  while (texts.length < 2)
+    texts.push(new TextDecoder().decode(await source.fetch(path, { maxBytes: 1_000 })));
+  return texts;
+}
+
+/** @returns what a source gives for a file from an offset on, and where it says that this begins */
+export async function fetchRest(url: string, path: string, offset: number): Promise<[number, string]> {
+  const part = await openHttpSource({ url }).open(path, { offset });
+  let text = '';
+  for await (const piece of part.pieces) text += new TextDecoder().decode(piece);
+  return [part.offset, text];
 }
