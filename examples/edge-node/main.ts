@@ -1,7 +1,7 @@
 // Keeps the model of a device up to date: `node dist/examples/edge-node/main.js --model DIR --repo URL --root FILE`.
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import type { WeightStore } from 'neural-diff';
+import { NeuralDiffError, type WeightStore } from 'neural-diff';
 import { openFolder, openModelStorage } from 'neural-diff/node';
 import { loadModel, openLiveModel, useBackend } from 'neural-diff/tfjs';
 import { createUpdater, openHttpSource, type UpdaterEvent } from 'neural-diff/updater';
@@ -23,8 +23,8 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 const storage = await openModelStorage(folder);
 const updater = createUpdater({
-  ...{ storage, disk: storage.disk, folder: 'updates', source: openHttpSource({ url: repo }) },
-  ...{ root: await readFile(root), deviceClass, onEvent },
+  ...{ storage, disk: storage.disk, folder: `${storage.file}.updates` },
+  ...{ source: openHttpSource({ url: repo }), root: await readFile(root), deviceClass, onEvent },
   selfTest: (store, { golden }) => tryModel(store, golden),
 });
 try {
@@ -34,6 +34,10 @@ try {
   if (status === 'updated') await endTrial();
   else say(status);
   say(`model ${(await updater.status()).fingerprint}`);
+} catch (error) {
+  if (!(error instanceof NeuralDiffError)) throw error;
+  process.stderr.write(`${error.code}: ${error.message}\n`);
+  process.exitCode = 1;
 } finally {
   await storage.close();
 }
