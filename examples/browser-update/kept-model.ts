@@ -39,16 +39,15 @@ export async function openKeptModel(options: KeptModelOptions): Promise<KeptMode
   await whenFree(() => disk.exclusively('install', () => installOnce(slots, options.base)));
   const load = async (): Promise<tf.LayersModel> =>
     loadModel(filesOnDisk({ disk, folder: await storage.folder() }));
-  const updater = createUpdater({
-    ...{ storage, disk, folder: 'updates', source: openHttpSource({ url: options.releases }) },
-    selfTest: async (store, { golden }) => {
-      const trial = await load();
-      await copyStore(store, openLiveModel(trial));
-      checkGolden(trial, golden);
-      trial.dispose();
-    },
-    ...options,
-  });
+  const testGolden: UpdaterOptions['selfTest'] = async (store, { golden }) => {
+    const trial = await load();
+    await copyStore(store, openLiveModel(trial));
+    checkGolden(trial, golden);
+    trial.dispose();
+  };
+  const { root, onEvent, selfTest = testGolden } = options;
+  const source = openHttpSource({ url: options.releases });
+  const updater = createUpdater({ storage, disk, folder: 'updates', source, root, onEvent, selfTest });
   await whenFree(() => updater.start());
   const model = await load();
   return {

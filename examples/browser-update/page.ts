@@ -65,11 +65,10 @@ async function update(kept: KeptModel, clips: Clips): Promise<void> {
   say('Looking for a release.');
   try {
     const { status, plan } = await kept.updater.update();
-    if (status === 'updated') {
-      await kept.refresh();
-      hear(kept, clips, 'after');
-      await kept.updater.confirm();
-    }
+    // Also where another tab has updated the model.
+    await kept.refresh();
+    hear(kept, clips, 'after');
+    if (status === 'updated') await kept.updater.confirm();
     bar.value = bar.max;
     say(status === 'updated' ? `Updated with ${plan?.bytes} bytes.` : 'The model is the newest one.');
   } catch (error) {
