@@ -143,13 +143,12 @@ export async function reloadUpdates(
   const { base, next } = session;
   const random = createRandom(seed);
   const found = { base: 0, next: 0 };
-  const first = await session.open(session.follow());
-  await call(first.page, 'begin');
-  const longest = 1.1 * (await call<number>(first.page, 'end'));
-  await first.page.close();
+  const { page } = await session.open(session.follow());
+  await call(page, 'begin');
+  const longest = 1.1 * (await call<number>(page, 'end'));
   for (let i = 0; i < times; i++) {
     const followed = session.follow();
-    const { page } = await session.open(followed);
+    await call(page, 'open', followed);
     await call(page, 'begin');
     await setTimeout((random() / 2 ** 32) * longest);
     await page.reload();
@@ -161,7 +160,7 @@ export async function reloadUpdates(
     if (!isNext) expect(await call(page, 'act', 'update')).toBe('updated');
     await call(page, 'act', 'confirm');
     expect(await call(page, 'look')).toEqual({ ...next, status: 'settled', counter: 1, bad: [] });
-    await page.close();
   }
+  await page.close();
   return found;
 }
