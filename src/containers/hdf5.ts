@@ -106,10 +106,10 @@ async function placeCompact(
   const held = (await body(file, layout, 4)).getUint16(2, true);
   if (held !== length) throw file.bad(`dataset "${info.name}" has ${held} bytes, expected ${length}`);
   if (length === 0) return { ...info, extents: [] };
-  const { buffer, byteOffset } = await body(file, layout, 4 + length);
-  if (header.hasChecksum)
-    return { ...info, extents: [], fixed: new Uint8Array(buffer, byteOffset + 4, length).slice() };
-  return { ...info, extents: [extentOf(file, layout.start + 4, length)] };
+  await body(file, layout, 4 + length);
+  const extents = [extentOf(file, layout.start + 4, length)];
+  // The header's checksum covers them.
+  return header.hasChecksum ? { ...info, extents, isReadOnly: true } : { ...info, extents };
 }
 
 function extentOf({ range }: Hdf5File, at: number, length: number): Extent {

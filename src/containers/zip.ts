@@ -177,8 +177,13 @@ class Archive {
     return text;
   }
 
-  /** Bytes that two entries share would change with both. */
+  /** Bytes that two entries share would change with both; of two of one name, readers take now this one, now that. */
   checkApart(entries: readonly ZipEntry[]): ZipEntry[] {
+    const names = new Set<string>();
+    for (const { name } of entries) {
+      if (names.has(name)) throw this.bad(`"${name}" is in it twice`);
+      names.add(name);
+    }
     const ordered = [...entries].sort((a, b) => a.start - b.start || a.end - b.end);
     for (let i = 1; i < ordered.length; i++) {
       const [before, entry] = [ordered[i - 1] as ZipEntry, ordered[i] as ZipEntry];

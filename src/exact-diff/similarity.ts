@@ -29,7 +29,18 @@ export function nearest<T extends Sampled>(
     .filter(({ tensor }) => best !== undefined && !isSame(tensor, best.tensor))
     .reduce<typeof ranked>(nearer, []);
   if (best === undefined || second === undefined) return best?.tensor;
-  return isClearlyNearer(of, best.tensor, second.tensor) ? best.tensor : undefined;
+  const isNearest = isClearlyNearer(of, best.tensor, second.tensor);
+  // Tensors of like magnitude are near each other without having to do with each other: so they are in any order.
+  return isNearest && isClearlyNearer(of, best.tensor, turned(best.tensor)) ? best.tensor : undefined;
+}
+
+/** @returns a tensor with its elements half-way around: of like values, related to nothing element by element */
+function turned({ digest, orders, bits }: Sampled): Sampled {
+  const middle = orders.length >> 1;
+  const result = new Int32Array(orders.length);
+  result.set(orders.subarray(middle));
+  result.set(orders.subarray(0, middle), orders.length - middle);
+  return { digest, orders: result, bits };
 }
 
 function nearer<T extends { distance: number }>(best: T[], one: T): T[] {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 
 /** A script for browsers. */
 export interface Bundle {
@@ -9,6 +9,18 @@ export interface Bundle {
   /** The files that went into it, from the project's root. */
   readonly inputs: readonly string[];
 }
+
+const ROOT = join(import.meta.dirname, '..', '..');
+
+/** Examples are packages of their own: from there too, the package's name means this project's build. */
+const OWN_PACKAGE: Plugin = {
+  name: 'own package',
+  setup(context) {
+    context.onResolve({ filter: /^neural-diff(\/|$)/ }, ({ path, kind, resolveDir }) =>
+      resolveDir === ROOT ? undefined : context.resolve(path, { kind, resolveDir: ROOT }),
+    );
+  },
+};
 
 /**
  * Bundles a module of this folder as a classic script whose exports are the properties of a global `device`.
@@ -19,7 +31,7 @@ export interface Bundle {
 export async function bundleForBrowser(module: string): Promise<Bundle> {
   const result = await build({
     entryPoints: [join(import.meta.dirname, module)],
-    absWorkingDir: join(import.meta.dirname, '..', '..'),
+    absWorkingDir: ROOT,
     bundle: true,
     write: false,
     metafile: true,
@@ -29,6 +41,7 @@ export async function bundleForBrowser(module: string): Promise<Bundle> {
     target: 'es2022',
     // The project's own settings lead package names to the sources; users get what the package exports.
     tsconfigRaw: {},
+    plugins: [OWN_PACKAGE],
     logLevel: 'error',
   });
   const [file] = result.outputFiles;

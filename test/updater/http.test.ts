@@ -95,6 +95,26 @@ test('a part that is not the one that was asked for is not taken', async () => {
   expect(await codeOf(() => fetchFile())).toBe('network');
 });
 
+test('a part whose place is hidden is taken at its word, and the digest tells of a wrong one', async () => {
+  const bare: typeof fetch = async (...asked) => {
+    const { body, status } = await fetch(...asked);
+    return new Response(body, { status });
+  };
+  const source = openHttpSource({ url: server.url, fetch: bare });
+  const job = { source, place, path: 'targets/v2', file, waitMs: () => 1 };
+  for (const [tricks, offsets] of [
+    [{}, [9_000]],
+    [{ shiftsRanges: true }, [9_000, 0]],
+  ] as const) {
+    await place.disk.remove(`updates/downloads/${file.sha256}`);
+    await place.disk.write(`updates/downloads/${file.sha256}`, 0, content.subarray(0, 9_000));
+    server.tricks = tricks;
+    const before = server.requests.length;
+    expect(Buffer.compare(place.disk.content(await download(job)), content)).toBe(0);
+    expect(server.requests.slice(before).map(({ offset }) => offset)).toEqual(offsets);
+  }
+});
+
 test('a partial file that is damaged, or of another file, heals itself', async () => {
   for (const partial of [seededBytes(5, 5_000), seededBytes(6, BYTES), seededBytes(7, BYTES + 10)]) {
     await place.disk.remove(`updates/downloads/${file.sha256}`);

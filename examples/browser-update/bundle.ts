@@ -1,0 +1,25 @@
+import { copyFile, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+
+/** What is not compiled lies in the sources, seen from the build. */
+const SOURCES = join(import.meta.dirname, '..', '..', '..', 'examples', 'browser-update');
+
+/**
+ * Writes the page into a folder: its document, its style, and all of its program in one script. It runs from the
+ * build.
+ *
+ * @param root metadata that the page trusts
+ */
+export async function bundlePage(folder: string, root: Uint8Array): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const name of ['index.html', 'style.css']) await copyFile(join(SOURCES, name), join(folder, name));
+  await build({
+    entryPoints: [join(import.meta.dirname, 'page.js')],
+    outfile: join(folder, 'page.js'),
+    define: { ROOT_METADATA: JSON.stringify(new TextDecoder().decode(root)) },
+    ...{ bundle: true, minify: true, format: 'iife', platform: 'browser', target: 'es2022' },
+    // The project's own settings lead package names to the sources; users get what the package exports.
+    ...{ tsconfigRaw: {}, legalComments: 'none', logLevel: 'error' },
+  });
+}
