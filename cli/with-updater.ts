@@ -80,7 +80,13 @@ function runTest(
   const env = { ...process.env, NEURAL_DIFF_MODEL: resolvePath(model) };
   // A group of its own: what the shell started ends with it.
   const child = spawn(command, { shell: true, stdio: ['ignore', 2, 2], env, detached: true });
-  const stop = (): void => void process.kill(-(child.pid as number), 'SIGTERM');
+  const stop = (): void => {
+    try {
+      process.kill(-(child.pid as number), 'SIGTERM');
+    } catch {
+      child.kill();
+    }
+  };
   signal?.addEventListener('abort', stop, { once: true });
   return new Promise<void>((resolve, reject) => {
     child.on('error', reject);

@@ -5,9 +5,9 @@ import { type ModelFlags, type UpdateFlags, withUpdater } from '../with-updater.
 /** Brings a model up to date from a repository. */
 export async function runUpdate(flags: UpdateFlags, io: Io): Promise<void> {
   await withUpdater(flags, io, async ({ updater }) => {
-    await updater.start();
     const call = { signal: io.signal };
     if (flags.dryRun) return printPlan(await updater.check(call), flags, io);
+    await updater.start();
     const { status, plan } = await updater.update(undefined, call);
     if (status === 'updated' && flags.confirm) await updater.confirm();
     const { fingerprint, counter } = await updater.status();

@@ -1,7 +1,7 @@
 import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { checkInside, NeuralDiffError } from '../model/index.js';
-import type { Disk } from '../storage/index.js';
+import { type Disk, folderOf } from '../storage/index.js';
 import { withFileErrors } from './file-errors.js';
 import { openFileSource } from './file-source.js';
 import { openInside } from './folder.js';
@@ -20,23 +20,10 @@ export interface NodeDisk extends Disk {
  * @param root the folder; it must exist
  */
 export function openNodeDisk(root: string): NodeDisk {
-  const handles = new Map<string, Promise<FileHandle>>();
   const placeOf = (path: string): string => (path === '' ? root : join(root, checkInside(path)));
   const run = <T>(doing: string, path: string, act: (place: string) => Promise<T>): Promise<T> =>
     withFileErrors(`Cannot ${doing} "${path}"`, () => act(placeOf(path)));
-  const handleOf = (path: string, make = false): Promise<FileHandle> => {
-    const known = handles.get(path);
-    if (known) return known;
-    const opened = openFile(root, path, make);
-    handles.set(path, opened);
-    opened.catch(() => handles.delete(path));
-    return opened;
-  };
-  const forget = async (path: string): Promise<void> => {
-    const handle = handles.get(path);
-    handles.delete(path);
-    await (await handle)?.close();
-  };
+  const { handleOf, forget, paths } = createHandles(root, placeOf);
   return {
     size: (path) =>
       run('read', path, async (place) => {
@@ -72,7 +59,10 @@ export function openNodeDisk(root: string): NodeDisk {
         await checkLinks(root, `${folder}/`);
         return listBelow(place, folder);
       }),
-    syncNames: (folder) => run('write', folder, syncFolder),
+    syncNames: (folder) =>
+      run('write', folder, async () => {
+        for (const each of withParents(folder)) await syncFolder(placeOf(each));
+      }),
     async exclusively(name, act) {
       await run('lock', name, () => makeFolderOf(root, name));
       return lockFile(`${placeOf(name)}.lock`, act);
@@ -83,9 +73,30 @@ export function openNodeDisk(root: string): NodeDisk {
         return bavail * bsize;
       }),
     async close() {
-      for (const path of [...handles.keys()]) await forget(path);
+      for (const path of paths()) await forget(path);
     },
   };
+}
+
+/** Files that are held open by their paths. */
+function createHandles(root: string, placeOf: (path: string) => string) {
+  const handles = new Map<string, Promise<FileHandle>>();
+  const forget = async (path: string): Promise<void> => {
+    const handle = handles.get(path);
+    handles.delete(path);
+    await (await handle)?.close();
+  };
+  const handleOf = async (path: string, make = false): Promise<FileHandle> => {
+    const known = handles.get(path);
+    if (known && (await isAt(await known, placeOf(path)))) return known;
+    // Another process may have put another file in its place.
+    if (known && handles.get(path) === known) await forget(path);
+    const opened = handles.get(path) ?? openFile(root, path, make);
+    handles.set(path, opened);
+    opened.catch(() => handles.delete(path));
+    return opened;
+  };
+  return { handleOf, forget, paths: () => [...handles.keys()] };
 }
 
 /** `make` also makes the folders above. */
@@ -120,6 +131,12 @@ async function checkLinks(root: string, path: string): Promise<void> {
   }
 }
 
+/** @returns whether an open file is still the one of that name */
+async function isAt(file: FileHandle, place: string): Promise<boolean> {
+  const [held, found] = [await file.stat(), await stat(place).catch(() => undefined)];
+  return found !== undefined && held.ino === found.ino && held.dev === found.dev;
+}
+
 async function sizeOf(place: string): Promise<number | undefined> {
   try {
     const found = await stat(place);
@@ -145,6 +162,11 @@ async function listBelow(place: string, folder: string): Promise<string[]> {
   return paths.sort();
 }
 
+/** Folders come with their files: their own names are made durable too. */
+function withParents(folder: string): string[] {
+  return folder === '' ? [''] : [folder, ...withParents(folderOf(folder))];
+}
+
 /** A folder that is not there has no names to keep. */
 async function syncFolder(place: string): Promise<void> {
   const folder = await open(place, 'r').catch((error) => {
@@ -153,6 +175,9 @@ async function syncFolder(place: string): Promise<void> {
   });
   try {
     await folder?.sync();
+  } catch (error) {
+    // Windows keeps names by itself, and refuses.
+    if (process.platform !== 'win32') throw error;
   } finally {
     await folder?.close();
   }

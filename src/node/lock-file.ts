@@ -40,7 +40,8 @@ async function take(path: string, self: Holder): Promise<void> {
 async function tryToTake(path: string, self: Holder): Promise<boolean> {
   try {
     const file = await open(path, 'wx');
-    await file.writeFile(JSON.stringify(self));
+    // On a full disk the name must do: a model that waits to be put right is what the space is in.
+    await file.writeFile(JSON.stringify(self)).catch(() => undefined);
     await file.close();
     return true;
   } catch (error) {
@@ -69,7 +70,7 @@ async function clearStale(path: string, self: Holder): Promise<void> {
 
 async function isOld(path: string): Promise<boolean> {
   return stat(path).then(
-    ({ mtimeMs }) => Date.now() - mtimeMs > PATIENCE_MS,
+    ({ mtimeMs }) => Math.abs(Date.now() - mtimeMs) > PATIENCE_MS,
     () => false,
   );
 }

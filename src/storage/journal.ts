@@ -16,6 +16,7 @@ const NAME_BYTES = 16;
 const CHECKSUM_BYTES = 8;
 const HEADER_BYTES = MAGIC.length + 2 * NAME_BYTES + CHECKSUM_BYTES;
 const HEAD_BYTES = 15;
+const MARK_BYTES = HEAD_BYTES + CHECKSUM_BYTES;
 
 /** Most bytes that an entry holds of a file, and of its path. */
 export const MAX_ENTRY_BYTES = 2 ** 20;
@@ -77,7 +78,11 @@ function writerAt(disk: Disk, place: Place): JournalWriter {
   };
   return {
     append,
-    mark: (kind) => append({ kind, path: '', offset: 0, bytes: new Uint8Array(0) }),
+    async mark(kind) {
+      await append({ kind, path: '', offset: 0, bytes: new Uint8Array(0) });
+      // Room for the next mark: an update must be undone on a full disk too.
+      if (kind === 'committed') await disk.write(place.path, place.end, new Uint8Array(MARK_BYTES));
+    },
     sync: () => disk.sync(place.path),
   };
 }

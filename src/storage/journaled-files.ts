@@ -29,6 +29,7 @@ export class JournaledFiles implements ModelFiles {
   readonly #kept = new Map<string, KeptPages>();
   readonly #written = new Set<string>();
   #journal: JournalWriter | undefined;
+  #last: Promise<unknown> = Promise.resolve();
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   /** What waits, and what a run of pages held: arrays made for each would fill the memory before they are collected. */
@@ -50,7 +51,33 @@ export class JournaledFiles implements ModelFiles {
     return sizeOf(this.#disk, pathIn(this.#place, name));
   }
 
-  async readInto(name: string, offset: number, target: Uint8Array): Promise<void> {
+  readInto(name: string, offset: number, target: Uint8Array): Promise<void> {
+    return this.#inTurn(() => this.#read(name, offset, target));
+  }
+
+  write(name: string, offset: number, bytes: Uint8Array): Promise<void> {
+    return this.#inTurn(() => this.#wait(name, offset, bytes));
+  }
+
+  flush(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#settle();
+      for (const path of this.#written) await this.#disk.sync(path);
+      this.#written.clear();
+    });
+  }
+
+  async close(): Promise<void> {}
+
+  /** One after the other. After a failure nothing goes on: what is in the journal then, and what is not, nobody knows. */
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(run);
+    this.#last = turn;
+    turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #read(name: string, offset: number, target: Uint8Array): Promise<void> {
     const path = pathIn(this.#place, name);
     const end = offset + target.length;
     const isWaiting = (each: Waiting): boolean =>
@@ -59,7 +86,7 @@ export class JournaledFiles implements ModelFiles {
     await this.#disk.readInto(path, offset, target);
   }
 
-  async write(name: string, offset: number, bytes: Uint8Array): Promise<void> {
+  async #wait(name: string, offset: number, bytes: Uint8Array): Promise<void> {
     const path = pathIn(this.#place, name);
     for (let at = 0; at < bytes.length; ) {
       const isFull = this.#waitingBytes === MAX_WAITING_BYTES || this.#waiting.length === MAX_WAITING;
@@ -72,14 +99,6 @@ export class JournaledFiles implements ModelFiles {
       at += piece.length;
     }
   }
-
-  async flush(): Promise<void> {
-    await this.#settle();
-    for (const path of this.#written) await this.#disk.sync(path);
-    this.#written.clear();
-  }
-
-  async close(): Promise<void> {}
 
   get #disk(): Disk {
     return this.#place.disk;

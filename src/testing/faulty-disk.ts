@@ -109,7 +109,7 @@ function openDisk(names: FaultyNames, faults: Faults): FaultyDisk {
       const write = (): void => names.make(path).write(offset, bytes.slice());
       step(`write ${path} ${offset}+${bytes.length}`, write);
       const grows = Math.max(0, offset + bytes.length - (names.get(path)?.bytes.length ?? 0));
-      if (names.totalBytes() + grows > (faults.capacity ?? Number.POSITIVE_INFINITY))
+      if (grows > 0 && names.totalBytes() + grows > (faults.capacity ?? Number.POSITIVE_INFINITY))
         throw new NeuralDiffError('no-space', `Cannot write "${path}": the disk is full`);
       write();
     },

@@ -35,7 +35,7 @@ export async function applyPlan(
 ): Promise<void> {
   for (const [i, { statement }] of plan.steps.entries()) {
     const path = paths[i] as string;
-    if (statement.kind === 'full') await copyWhole(store, { path, statement, signal }, options);
+    if (statement.kind === 'full') await copyWhole(store, { path, statement, signal, plan }, options);
     else await applyStep(store, { path, statement, signal }, options);
     signal?.throwIfAborted();
   }
@@ -86,7 +86,7 @@ async function withBytes<T>(disk: Disk, path: string, use: (bytes: Bytes) => Pro
 /** Writes all weights of a whole model over those of the present one. */
 async function copyWhole(
   store: WeightStore,
-  { path, statement, signal }: Step,
+  { path, statement, signal, plan }: Step & Pick<PlanFiles, 'plan'>,
   { disk, openModelFile, onEvent }: UpdaterOptions,
 ): Promise<void> {
   const { name } = statement;
@@ -94,6 +94,7 @@ async function copyWhole(
   const whole = await openModelFile(filesOnDisk({ disk, folder: '' }), path);
   try {
     checkSameLayout(store.tensors, whole.tensors, name);
+    await checkBase(store, plan.base);
     const room = new Uint8Array(CHUNK_BYTES);
     const bytesTotal = store.tensors.reduce((sum, info) => sum + byteLength(info), 0);
     let bytesDone = 0;
@@ -115,6 +116,14 @@ async function copyWhole(
   } finally {
     await whole.close();
   }
+}
+
+/** What is written over is what a rollback brings back: it must be what it is called. */
+async function checkBase(store: WeightStore, expected: string): Promise<void> {
+  const found = hex(await fingerprint(store));
+  if (found === expected) return;
+  const message = `Cannot update: expected a model with fingerprint ${expected}, got ${found}`;
+  throw new NeuralDiffError('wrong-base', message, { facts: { expected, found } });
 }
 
 function checkSameLayout(base: readonly TensorInfo[], next: readonly TensorInfo[], name: string): void {

@@ -1,8 +1,8 @@
 import { fingerprint, hex, NeuralDiffError } from '../model/index.js';
-import { findReleases, findTarget, refreshTrust, type SignedFile, type Trust } from '../release/index.js';
+import { checkRelease, findReleases, findTarget, refreshTrust, type Trust } from '../release/index.js';
 import type { ModelStorage } from '../storage/index.js';
 import { applyPlan } from './apply-plan.js';
-import { download, pathOfDownload } from './download.js';
+import { downloadPlan, removeDownloads } from './download-plan.js';
 import { metadataOnDisk } from './metadata-on-disk.js';
 import { planUpdate, type UpdatePlan } from './plan-update.js';
 import { confirmed, readState, type UpdaterState, withBad, writeState } from './state.js';
@@ -53,19 +53,39 @@ const stateOf = (options: UpdaterOptions): Promise<UpdaterState> =>
 async function start(options: UpdaterOptions): Promise<UpdaterStatus> {
   const found = await options.storage.recover();
   const state = await stateOf(options);
-  const { trial } = state;
-  if (found === 'trial') {
-    const { maxTrialStarts = MAX_TRIAL_STARTS } = options.policy ?? {};
-    if (trial === undefined) await rollBack(options, 'unknown-trial');
-    else if (trial.starts >= maxTrialStarts) await rollBack(options, 'too-many-starts');
-    else await writeState(options, { ...state, trial: { ...trial, starts: trial.starts + 1 } });
-  } else if (trial !== undefined) {
-    // A cut came between the storage's end of the trial and this state's, or in the update itself.
-    const isNext = (await nameOf(options.storage)) === trial.next;
-    const { trial: _ended, ...rest } = state;
-    await writeState(options, isNext ? confirmed(state) : rest);
-  }
+  if (found === 'trial') await countStart(options, state);
+  else await settleState(options, state);
   return describe(options);
+}
+
+/** Counts a start on trial; the last one too many ends it, as does a rollback that a cut broke off. */
+async function countStart(options: UpdaterOptions, state: UpdaterState): Promise<void> {
+  const { trial } = state;
+  const { maxTrialStarts = MAX_TRIAL_STARTS } = options.policy ?? {};
+  if (trial === undefined) return void (await rollBack(options, 'unknown-trial'));
+  if (state.bad.includes(trial.next)) return void (await rollBack(options, 'asked'));
+  if (trial.starts >= maxTrialStarts) return void (await rollBack(options, 'too-many-starts'));
+  const counted = { ...state, trial: { ...trial, starts: trial.starts + 1 } };
+  await makeRoomFor(options, () => writeState(options, counted));
+}
+
+/** A cut came between the storage's end of a trial and this state's, or in the update itself: the model says which. */
+async function settleState(options: UpdaterOptions, state: UpdaterState): Promise<void> {
+  const { trial, ...rest } = state;
+  if (trial === undefined) return;
+  const isNext = (await nameOf(options.storage)) === trial.next;
+  await writeState(options, isNext ? confirmed(state) : rest);
+}
+
+/** Downloads are the first to go where the disk is full. */
+async function makeRoomFor(options: UpdaterOptions, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (!(error instanceof NeuralDiffError && error.code === 'no-space')) throw error;
+    await removeDownloads(options);
+    await write();
+  }
 }
 
 async function describe(options: UpdaterOptions): Promise<UpdaterStatus> {
@@ -126,57 +146,29 @@ async function update(
   }
   const plan = given ?? (await check(options, call));
   if (plan === undefined) return { status: 'current' };
+  if (given !== undefined) await checkPlan(options, given, state);
   if (policy.mayBegin && !(await policy.mayBegin(plan))) return { status: 'deferred', plan };
   const mustAsk = plan.kind === 'full' && policy.full === 'ask';
   if (mustAsk && !(await policy.approve?.(plan))) return { status: 'declined', plan };
-  const files = await downloadAll(options, plan, call);
+  const files = await downloadPlan(options, plan, call);
   await make(options, state, { plan, ...files, ...call });
   return { status: 'updated', plan };
 }
 
-/** @returns where the files of a plan lie, and the content of its golden inputs */
-async function downloadAll(
-  options: UpdaterOptions,
-  plan: UpdatePlan,
-  { signal }: CallOptions,
-): Promise<{ paths: string[]; golden?: Uint8Array }> {
-  const { source, onEvent, waitMs, disk } = options;
-  const fetchOne = (file: SignedFile, path: string): Promise<string> =>
-    download({
-      ...{ source, place: options, path: `targets/${path}`, file, signal, waitMs },
-      onProgress: (bytesDone) =>
-        onEvent?.({
-          type: 'progress',
-          phase: 'download',
-          name: file.name,
-          bytesDone,
-          bytesTotal: file.bytes,
-        }),
-    });
-  // What is left of plans that were given up.
-  await removeDownloads(options, [...plan.steps.map(({ statement }) => statement), ...goldenOf(plan)]);
-  await checkSpace(options, plan);
-  const paths: string[] = [];
-  for (const { statement, path } of plan.steps) paths.push(await fetchOne(statement, path));
-  if (plan.golden === undefined || options.selfTest === undefined) return { paths };
-  const golden = new Uint8Array(plan.golden.file.bytes);
-  await disk.readInto(await fetchOne(plan.golden.file, plan.golden.path), 0, golden);
-  return { paths, golden };
+/** A plan may be old: what held when it was made must hold now. */
+async function checkPlan(options: UpdaterOptions, plan: UpdatePlan, state: UpdaterState): Promise<void> {
+  const { deviceClass, now = () => new Date() } = options;
+  const device = { counter: state.counter, ...(deviceClass !== undefined && { deviceClass }) };
+  for (const { statement } of plan.steps) checkRelease(statement, device, now());
+  if (state.bad.includes(plan.next)) {
+    const message = `Cannot use model ${plan.next}: it was tried and rolled back`;
+    throw new NeuralDiffError('release-refused', message);
+  }
+  const found = await nameOf(options.storage);
+  if (found === plan.base) return;
+  const message = `Cannot update: expected a model with fingerprint ${plan.base}, got ${found}`;
+  throw new NeuralDiffError('wrong-base', message, { facts: { expected: plan.base, found } });
 }
-
-/** Said before the first byte is fetched; what applying takes shows as it goes, and is undone where there is too little. */
-async function checkSpace({ disk, folder }: UpdaterOptions, { bytes }: UpdatePlan): Promise<void> {
-  const free = await disk.freeBytes?.();
-  if (free === undefined) return;
-  const kept = await disk.list(`${folder}/downloads`);
-  const sizes = await Promise.all(kept.map((path) => disk.size(path)));
-  const needed = bytes - sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
-  if (free >= needed) return;
-  const message = `Cannot download an update: it takes ${needed} bytes, the disk has ${free}`;
-  throw new NeuralDiffError('no-space', message, { facts: { needed, free } });
-}
-
-const goldenOf = ({ golden }: UpdatePlan): SignedFile[] => (golden ? [golden.file] : []);
 
 /** What an update is made of. */
 interface Making extends CallOptions {
@@ -227,6 +219,8 @@ async function confirm(options: UpdaterOptions): Promise<void> {
   const state = await stateOf(options);
   if (state.trial === undefined) return;
   const { next } = state.trial;
+  // An update that was cut has left a trial in the state alone.
+  if ((await options.storage.recover()) !== 'trial') return settleState(options, state);
   await options.storage.confirm();
   await writeState(options, confirmed(state));
   await removeDownloads(options);
@@ -236,19 +230,15 @@ async function confirm(options: UpdaterOptions): Promise<void> {
 async function rollBack(options: UpdaterOptions, reason: RollbackReason): Promise<boolean> {
   const state = await stateOf(options);
   const next = state.trial?.next ?? (await nameOf(options.storage));
-  // Written first: a cut must not let the model be tried again.
-  if (state.trial) await writeState(options, { ...state, bad: withBad(state, next).bad });
+  await removeDownloads(options);
+  // Written first: a cut must not let the model be tried again. A full disk must not keep it running.
+  if (state.trial)
+    await writeState(options, { ...state, bad: withBad(state, next).bad }).catch((error) => {
+      if (error.code !== 'no-space') throw error;
+    });
   const isDone = await options.storage.rollback();
   if (!isDone && state.trial === undefined) return false;
   await writeState(options, withBad(state, next));
-  await removeDownloads(options);
   options.onEvent?.({ type: 'rolled-back', next, reason });
   return true;
-}
-
-/** Removes what was downloaded, but for some files' worth. */
-async function removeDownloads(options: UpdaterOptions, kept: readonly SignedFile[] = []): Promise<void> {
-  const { disk, folder } = options;
-  const keep = new Set(kept.map((file) => pathOfDownload(options, file)));
-  for (const path of await disk.list(`${folder}/downloads`)) if (!keep.has(path)) await disk.remove(path);
 }

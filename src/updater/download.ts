@@ -53,6 +53,7 @@ export async function download(job: DownloadJob): Promise<string> {
 
 async function fetchRest(job: DownloadJob, path: string): Promise<void> {
   const { attempts = DEFAULT_ATTEMPTS, waitMs = defaultWait, signal } = job;
+  let farthest = 0;
   for (let failures = 0; ; ) {
     const before = (await job.place.disk.size(path)) ?? 0;
     if (before === job.file.bytes) return;
@@ -67,7 +68,9 @@ async function fetchRest(job: DownloadJob, path: string): Promise<void> {
       signal?.throwIfAborted();
       if (!(error instanceof NeuralDiffError) || error.code !== 'network') throw error;
       const after = (await job.place.disk.size(path)) ?? 0;
-      failures = after > before ? 1 : failures + 1;
+      // A source that begins anew each time must come farther than before, or it would never end.
+      failures = after > Math.max(before, farthest) ? 1 : failures + 1;
+      farthest = Math.max(farthest, after);
       if (failures >= attempts) throw error;
       await wait(waitMs(failures), signal);
     }

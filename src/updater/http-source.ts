@@ -22,8 +22,11 @@ export function openHttpSource(options: HttpSourceOptions): UpdateSource {
       const watch = watchFor(options, signal);
       try {
         const response = await request(options, path, { signal: watch.signal });
-        if (response.status === 404) return undefined;
-        if (response.status !== 200) throw failed(path, `the server answers ${response.status}`);
+        if (response.status !== 200) {
+          await response.body?.cancel().catch(() => undefined);
+          if (response.status === 404) return undefined;
+          throw failed(path, `the server answers ${response.status}`);
+        }
         return await readWhole(piecesOf(response, path, watch), { path, maxBytes });
       } finally {
         watch.end();

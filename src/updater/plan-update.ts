@@ -1,6 +1,10 @@
 import { planRoute } from '../chain/index.js';
+import { MAGIC } from '../payload/index.js';
 import type { Release, SignedFile } from '../release/index.js';
 import type { UpdatePolicy } from './policy.js';
+
+/** The version of payloads that this program reads. */
+const FORMAT_VERSION = Number(MAGIC.slice('ndiff'.length));
 
 /** How a device comes to a newer model. */
 export interface UpdatePlan {
@@ -70,6 +74,8 @@ function planTo(
   const byName = new Map(releases.map((release) => [release.statement.name, release]));
   const edges = releases
     .filter(({ statement }) => statement.kind === 'update' && !state.bad.includes(statement.next))
+    // Payloads of formats to come are for devices to come.
+    .filter(({ statement }) => statement.formatVersion === FORMAT_VERSION)
     .map(({ statement: { name, base, next: to, bytes } }) => ({
       name,
       base: base as string,
