@@ -6,6 +6,7 @@ import { openContainer, openNpyStore, openNpzStore } from '../../src/containers/
 import { copyModel, openMemoryFiles } from '../../src/model/index.js';
 import { codeOf, concat, seededBytes } from '../support.js';
 import { fuzz } from './fuzz.js';
+import { writeZip } from './write-npz.js';
 
 const read = (name: string): Uint8Array =>
   new Uint8Array(readFileSync(join(import.meta.dirname, 'files', name)));
@@ -168,6 +169,10 @@ describe('openNpzStore() refuses', () => {
         view.setUint32(first + 20, 400, true);
         view.setUint32(first + 24, 400, true);
       }),
+      'bad-model',
+    ],
+    'two entries of one name': [
+      () => writeZip([1, 2].map((byte) => ({ name: 'a.npy', bytes: Uint8Array.of(byte) }))),
       'bad-model',
     ],
     'an entry with two lengths': [

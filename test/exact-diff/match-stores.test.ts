@@ -106,6 +106,21 @@ describe('matchStores()', () => {
     expect(await messageOf(base, anew)).toContain('nothing tells which of');
   });
 
+  test('is refused where tensors have their magnitude in common, and nothing else', async () => {
+    const scaled = (name: string, seed: number, scale: number): Tensor => {
+      const values = seededFloats(seed, 4_096).map((value) => scale * Math.exp(0.2 * value));
+      return { name, dtype: 'float32', shape: [4_096], bytes: new Uint8Array(values.buffer) };
+    };
+    const base = [scaled('l1/var', 1, 5), scaled('l2/var', 2, 0.5)];
+    const anew = [scaled('x/first', 3, 0.5), scaled('x/second', 4, 5)];
+    expect(await messageOf(base, anew)).toContain('nothing tells which of');
+    const again = [tuned(base[1] as Tensor, 'x/first'), tuned(base[0] as Tensor, 'x/second')];
+    expect((await match(base, again)).renamed).toEqual([
+      ['l1/var', 'x/second'],
+      ['l2/var', 'x/first'],
+    ]);
+  });
+
   test('takes the only tensor of a shape, and the last one that is left', async () => {
     const base = [weights('a', 1), weights('b', 2), weights('c', 3, [9])];
     const next = [weights('x', 70), tuned(base[0] as Tensor, 'y'), weights('z', 71, [9])];
