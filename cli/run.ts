@@ -56,7 +56,7 @@ function commandLine(args: readonly string[], io: Io, ended: { status: number })
     })
     .alias('help', 'h')
     .epilogue(
-      'Exit status: 0 done or already current, 1 internal, 2 usage, 3 wrong base, 5 not signed as it must be, 6 corrupt payload, 7 no space, 10 gate failed',
+      'Exit status: 0 done or already current, 1 internal, 2 usage, 3 wrong base, 5 refused, 6 corrupt payload, 7 no space, 8 network, 9 self-test failed, 10 gate failed',
     )
     .wrap(110);
   addTrain(parser, io, ended);
@@ -70,27 +70,22 @@ function commandLine(args: readonly string[], io: Io, ended: { status: number })
   return parser;
 }
 
-/** Arguments of which there may be several. */
+/** Arguments of which there may be several, whatever the command. */
 const LISTS: readonly string[] = [
-  ...[
-    '_',
-    'payloads',
-    'chain',
-    'key',
-    'root-key',
-    'rootKey',
-    'targets-key',
-    'targetsKey',
-    'online-key',
-    'onlineKey',
-  ],
-  ...['add-key', 'addKey', 'remove-key', 'removeKey', 'device-class', 'deviceClass', 'metric', 'withdraw'],
+  ...['_', 'payloads', 'chain', 'key', 'root-key', 'rootKey', 'targets-key', 'targetsKey'],
+  ...['online-key', 'onlineKey', 'add-key', 'addKey', 'remove-key', 'removeKey', 'withdraw'],
 ];
+
+/** Those of commands that draft a release; elsewhere the names mean one thing each. */
+const DRAFT_LISTS: readonly string[] = ['device-class', 'deviceClass', 'metric'];
+const DRAFTING: readonly unknown[] = ['sign', 'publish'];
 
 /** Flags given again replace those before. */
 function keepLast(given: Record<string, unknown>): void {
+  const isDraft = DRAFTING.includes((given._ as readonly unknown[])[0]);
+  const lists = isDraft ? [...LISTS, ...DRAFT_LISTS] : LISTS;
   for (const [name, value] of Object.entries(given))
-    if (Array.isArray(value) && !LISTS.includes(name)) given[name] = value.at(-1);
+    if (Array.isArray(value) && !lists.includes(name)) given[name] = value.at(-1);
 }
 
 function addTrain(parser: Argv, io: Io, ended: { status: number }): void {
