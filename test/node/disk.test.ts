@@ -71,10 +71,10 @@ describe('openNodeDisk()', () => {
   test('refuses a folder in place of a file', async () => {
     mkdirSync(join(root, 'sub'));
     const acts = [
-      disk.size('sub'),
-      disk.readInto('sub', 0, new Uint8Array(1)),
-      disk.write('sub', 0, new Uint8Array(1)),
+      () => disk.size('sub'),
+      () => disk.readInto('sub', 0, new Uint8Array(1)),
+      () => disk.write('sub', 0, new Uint8Array(1)),
     ];
-    for (const act of acts) await expect(act).rejects.toMatchObject({ code: 'file-unreadable' });
+    for (const act of acts) await expect(act()).rejects.toMatchObject({ code: 'file-unreadable' });
   });
 });
