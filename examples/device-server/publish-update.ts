@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openModel } from 'neural-diff/node';
 import {
@@ -26,7 +25,6 @@ export interface Keys {
 
 /** Makes fresh keys and writes them into a folder. Real ones belong into different places. */
 export async function makeKeys(folder: string): Promise<Keys> {
-  await mkdir(folder, { recursive: true });
   const make = async (name: string): Promise<Signer> => {
     const pair = await createKeyPair();
     await writeKeyPair(join(folder, name), pair);

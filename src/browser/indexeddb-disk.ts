@@ -1,10 +1,7 @@
-import { checkInside, NeuralDiffError } from '../model/index.js';
-import type { BrowserDisk } from './browser-disk.js';
-import { withBrowserErrors } from './browser-errors.js';
+import { NeuralDiffError } from '../model/index.js';
+import { type BrowserDisk, makeBrowserDisk } from './browser-disk.js';
 import { IndexedDbFiles } from './indexeddb-files.js';
 import { openDatabase } from './indexeddb-transactions.js';
-import { createQueue } from './queue.js';
-import { holdWebLock } from './web-lock.js';
 
 /** Which database is the disk. */
 export interface IndexedDbOptions {
@@ -30,24 +27,5 @@ export async function openIndexedDbDisk({ database: name }: IndexedDbOptions): P
     );
   }
   const database = await openDatabase(name);
-  const files = new IndexedDbFiles(database);
-  const queue = createQueue();
-  const run = <T>(doing: string, path: string, act: () => Promise<T>): Promise<T> =>
-    queue(() => {
-      if (path !== '') checkInside(path);
-      return withBrowserErrors(`Cannot ${doing} "${path}"`, act);
-    });
-  return {
-    size: (path) => run('read', path, () => files.size(path)),
-    readInto: (path, offset, target) => run('read', path, () => files.readInto(path, offset, target)),
-    write: (path, offset, bytes) => run('write', path, () => files.write(path, offset, bytes)),
-    sync: (path) => run('write', path, () => files.sync(path)),
-    rename: (from, to) => run('rename', from, () => files.rename(from, checkInside(to))),
-    remove: (path) => run('remove', path, () => files.remove(path)),
-    list: (path) => run('list', path, () => files.list(path)),
-    // A name is durable with the transaction that gave it.
-    syncNames: async () => {},
-    exclusively: async (name_, act) => holdWebLock(`neural-diff/database/${name}/${checkInside(name_)}`, act),
-    close: () => run('close', '', async () => database.close()),
-  };
+  return makeBrowserDisk(new IndexedDbFiles(database), { prefix: `neural-diff/database/${name}/` });
 }

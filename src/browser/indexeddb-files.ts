@@ -32,6 +32,10 @@ export class IndexedDbFiles {
     this.#database = database;
   }
 
+  async close(): Promise<void> {
+    this.#database.close();
+  }
+
   async size(path: string): Promise<number | undefined> {
     const waiting = this.#waiting.get(path);
     return waiting ? waiting.size : (await this.#find(path))?.size;

@@ -1,10 +1,8 @@
 import { checkInside, NeuralDiffError } from '../model/index.js';
-import type { BrowserDisk } from './browser-disk.js';
+import { type BrowserDisk, makeBrowserDisk } from './browser-disk.js';
 import { withBrowserErrors } from './browser-errors.js';
 import { OpfsFiles } from './opfs-files.js';
 import { makeFolder } from './opfs-tree.js';
-import { createQueue } from './queue.js';
-import { holdWebLock } from './web-lock.js';
 
 /** Which part of the Origin Private File System is the disk. */
 export interface OpfsOptions {
@@ -26,35 +24,12 @@ export interface OpfsOptions {
  * `unsafe-path`
  */
 export async function openOpfsDisk({ folder = '' }: OpfsOptions = {}): Promise<BrowserDisk> {
-  const root = await openRoot(folder === '' ? '' : checkInside(folder));
-  const files = new OpfsFiles(root);
-  const queue = createQueue();
-  const run = <T>(doing: string, path: string, act: () => Promise<T>): Promise<T> =>
-    queue(() => {
-      if (path !== '') checkInside(path);
-      return withBrowserErrors(`Cannot ${doing} "${path}"`, act);
-    });
-  return {
-    size: (path) => run('read', path, () => files.size(path)),
-    readInto: (path, offset, target) => run('read', path, () => files.readInto(path, offset, target)),
-    write: (path, offset, bytes) => run('write', path, () => files.write(path, offset, bytes)),
-    sync: (path) => run('write', path, () => files.sync(path)),
-    rename: (from, to) => run('rename', from, () => files.rename(from, checkInside(to))),
-    remove: (path) => run('remove', path, () => files.remove(path)),
-    list: (path) => run('list', path, () => files.list(path)),
-    syncNames: async () => {},
-    exclusively: async (name, act) =>
-      holdWebLock(`neural-diff/files/${folder}/${checkInside(name)}`, async () => {
-        files.hold();
-        try {
-          return await act();
-        } finally {
-          // Others may be waiting for the files.
-          await run('close', '', () => files.letGo());
-        }
-      }),
-    close: () => run('close', '', () => files.close()),
-  };
+  const files = new OpfsFiles(await openRoot(folder === '' ? '' : checkInside(folder)));
+  return makeBrowserDisk(files, {
+    prefix: `neural-diff/files/${folder}/`,
+    hold: () => files.hold(),
+    letGo: () => files.letGo(),
+  });
 }
 
 async function openRoot(folder: string): Promise<FileSystemDirectoryHandle> {

@@ -1,4 +1,4 @@
-export { concatBytes, equalBytes, fromBase64, hex } from './bytes.js';
+export { concatBytes, equalBytes, fromBase64, fromHex, hex } from './bytes.js';
 export { DTYPES, type DType, type DTypeInfo, dtypeOfCode } from './dtype.js';
 export { type ErrorCode, type ErrorFacts, NeuralDiffError } from './errors.js';
 export {

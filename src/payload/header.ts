@@ -15,6 +15,9 @@ import type { Value } from './msgpack.js';
 /** The first value of a payload: it names the version of format and arithmetic. */
 export const MAGIC = 'ndiff1';
 
+/** The format's version, which the magic ends with. */
+export const FORMAT_VERSION = Number(MAGIC.slice('ndiff'.length));
+
 /** Number that stands for each kind of record in a header. */
 const RECORD_CODES = { sparse: 1, hash: 2, dense: 3, exact: 4, set: 5 } as const satisfies Record<
   Op['kind'],

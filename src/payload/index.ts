@@ -17,7 +17,7 @@ export {
   type SparseOp,
   tensorsOf,
 } from './diff.js';
-export { layoutOf, MAGIC } from './header.js';
+export { FORMAT_VERSION, layoutOf, MAGIC } from './header.js';
 export {
   MAX_BLOCK,
   MAX_BUCKETS,

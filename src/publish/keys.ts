@@ -1,8 +1,15 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { fromBase64, hex, NeuralDiffError } from '../model/index.js';
+import { fromBase64, fromHex, hex, NeuralDiffError } from '../model/index.js';
 import { withFileErrors } from '../node/index.js';
-import { fromHex, keyIdOf, type ReleaseKey, releaseKey, verifyEd25519 } from '../release/index.js';
+import {
+  canonicalJson,
+  type JsonObject,
+  keyIdOf,
+  type ReleaseKey,
+  releaseKey,
+  verifyEd25519,
+} from '../release/index.js';
 
 /** The private half of a key: it signs, and is not to be read. */
 export interface Signer {
@@ -106,12 +113,11 @@ async function importPrivate(base64: string, name: string): Promise<CryptoKey> {
   }
 }
 
-/** @returns a signature as files carry it */
-export async function signatureBy(
-  signer: Signer,
-  message: Uint8Array,
-): Promise<{ keyid: string; sig: string }> {
-  return { keyid: signer.keyid, sig: hex(await signer.sign(message)) };
+/** @returns a file of canonical JSON: what is signed, and the signatures of all signers */
+export async function signedBy(signers: readonly Signer[], signed: JsonObject): Promise<Uint8Array> {
+  const message = canonicalJson(signed);
+  const signatureOf = async ({ keyid, sign }: Signer) => ({ keyid, sig: hex(await sign(message)) });
+  return canonicalJson({ signatures: await Promise.all(signers.map(signatureOf)), signed });
 }
 
 interface KeyFile {

@@ -9,7 +9,7 @@ import {
   totalBytes,
   type WeightStore,
 } from '../model/index.js';
-import { MAGIC } from '../payload/index.js';
+import { FORMAT_VERSION } from '../payload/index.js';
 import { encodeStatement, type ReleaseStatement, type SignedFile } from '../release/index.js';
 
 /** A file and the name that it is published under. */
@@ -70,8 +70,7 @@ type Proof = Pick<ReleaseStatement, 'kind' | 'base' | 'next' | 'formatVersion' |
 async function proveUpdate({ name, bytes }: NamedFile, store: WeightStore): Promise<Proof> {
   const { status, problem, base, next, modelBytes } = await planApply(store, bytes);
   if (problem) throw problem;
-  if (status === 'ready')
-    return { kind: 'update', base, next, modelBytes, formatVersion: Number(MAGIC.slice('ndiff'.length)) };
+  if (status === 'ready') return { kind: 'update', base, next, modelBytes, formatVersion: FORMAT_VERSION };
   const message = `Cannot release "${name}": the base is ${next} already, which the payload gives`;
   throw new NeuralDiffError('wrong-base', message, { facts: { expected: base, found: next } });
 }

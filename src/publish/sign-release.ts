@@ -1,5 +1,5 @@
-import { canonicalJson, encodeStatement, type ReleaseStatement } from '../release/index.js';
-import { type Signer, signatureBy } from './keys.js';
+import { encodeStatement, type ReleaseStatement } from '../release/index.js';
+import { type Signer, signedBy } from './keys.js';
 import { proveRelease, type ReleaseDraft } from './prove-release.js';
 
 /** Ending of a detached release beside its payload. */
@@ -24,8 +24,5 @@ export async function signStatement(
   statement: ReleaseStatement,
   signers: readonly Signer[],
 ): Promise<Uint8Array> {
-  const signed = encodeStatement(statement);
-  const message = canonicalJson(signed);
-  const signatures = await Promise.all(signers.map((signer) => signatureBy(signer, message)));
-  return canonicalJson({ signatures, signed });
+  return signedBy(signers, encodeStatement(statement));
 }

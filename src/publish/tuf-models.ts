@@ -9,8 +9,8 @@ import {
   Timestamp,
 } from '@tufjs/models';
 import { hex, NeuralDiffError, sha256 } from '../model/index.js';
-import { canonicalJson, encodeDate, type JsonObject, type ReleaseKey, type Role } from '../release/index.js';
-import { type Signer, signatureBy } from './keys.js';
+import { encodeDate, type JsonObject, type ReleaseKey, type Role } from '../release/index.js';
+import { type Signer, signedBy } from './keys.js';
 
 /** What each role signs, as `@tufjs/models` has it. */
 export interface TufSigned {
@@ -136,9 +136,7 @@ export async function signTuf(
   signers: readonly Signer[],
 ): Promise<MadeFile> {
   const json = signed.toJSON() as unknown as JsonObject;
-  const message = canonicalJson(json);
-  const signatures = await Promise.all(signers.map((signer) => signatureBy(signer, message)));
-  return { version: signed.version, bytes: canonicalJson({ signatures, signed: json }) };
+  return { version: signed.version, bytes: await signedBy(signers, json) };
 }
 
 /**

@@ -1,7 +1,8 @@
+import { fromHex } from '../model/index.js';
 import { canonicalJson, type JsonObject } from './canonical-json.js';
 import { type VerifyEd25519, verifyEd25519 } from './ed25519.js';
 import { Fields, parseJson, type Untrusted } from './json.js';
-import { fromHex, keyBytes, type ReleaseKey } from './keys.js';
+import { keyBytes, type ReleaseKey } from './keys.js';
 import { MAX_SIGNATURES } from './limits.js';
 import { refuse } from './refusals.js';
 

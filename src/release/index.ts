@@ -16,7 +16,7 @@ export {
   findTarget,
   type Release,
 } from './find-releases.js';
-export { fromHex, keyIdOf, parseKey, type ReleaseKey, releaseKey } from './keys.js';
+export { keyIdOf, parseKey, type ReleaseKey, releaseKey } from './keys.js';
 export { TRUST_LIMITS, type TrustLimits } from './limits.js';
 export {
   type MetaFile,

@@ -1,4 +1,4 @@
-import { hex, type Sha256, sha256 } from '../model/index.js';
+import { fromHex, hex, type Sha256, sha256 } from '../model/index.js';
 import { canonicalJson, type Json } from './canonical-json.js';
 import { PUBLIC_KEY_BYTES } from './ed25519.js';
 import { Fields } from './json.js';
@@ -52,11 +52,4 @@ export function parseKey(value: unknown, what: string): ReleaseKey | undefined {
 /** @returns the 32 bytes of a key */
 export function keyBytes(key: ReleaseKey): Uint8Array {
   return fromHex(key.keyval.public);
-}
-
-/** @returns the bytes that pairs of hexadecimal digits stand for */
-export function fromHex(digits: string): Uint8Array {
-  return Uint8Array.from({ length: digits.length / 2 }, (_, i) =>
-    Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16),
-  );
 }

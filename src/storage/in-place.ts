@@ -1,9 +1,9 @@
-import { fingerprint, hex, type ModelFiles, NeuralDiffError, type WeightStore } from '../model/index.js';
+import { type ModelFiles, NeuralDiffError, type WeightStore } from '../model/index.js';
 import { folderOf } from './disk.js';
 import { filesOnDisk, type ModelPlace } from './disk-files.js';
-import { type JournalWriter, type OpenJournal, openJournal, readEntries } from './journal.js';
+import { type JournalWriter, type OpenJournal, openJournal } from './journal.js';
 import { JournaledFiles } from './journaled-files.js';
-import type { ModelStorage, StorageStatus, UpdateTerms } from './storage.js';
+import { type ModelStorage, nameOf, onTrial, type StorageStatus, type UpdateTerms } from './storage.js';
 
 /** Where a model is, and where its journal may be. */
 export interface InPlaceOptions extends ModelPlace {
@@ -53,10 +53,7 @@ async function update(
   change: (store: WeightStore) => Promise<void>,
   { isTrial = true, ...names }: UpdateTerms,
 ): Promise<void> {
-  if ((await recover(options)) === 'trial') {
-    const message = 'Cannot update the model: it is on trial; confirm it or roll it back first';
-    throw new NeuralDiffError('on-trial', message);
-  }
+  if ((await recover(options)) === 'trial') throw onTrial();
   const files = new JournaledFiles(options, options.journal, names);
   const store = await options.openModel(files);
   try {
@@ -84,15 +81,15 @@ async function undoAll(options: InPlaceOptions): Promise<void> {
 }
 
 /** Writes back what the journal kept, checks that this is the base, and removes the journal. */
-async function undo(options: InPlaceOptions, { facts, writer }: OpenJournal): Promise<void> {
-  const { disk, journal } = options;
+async function undo(options: InPlaceOptions, { facts, entries, writer }: OpenJournal): Promise<void> {
+  const { disk } = options;
   if (facts.isCommitted && !facts.isUndoing) {
     // A cut from here on must not find an update that is whole.
     await writer.mark('undoing');
     await writer.sync();
   }
   const touched = new Set<string>();
-  for await (const { kind, path, offset, bytes } of readEntries(disk, journal)) {
+  for await (const { kind, path, offset, bytes } of entries()) {
     if (kind !== 'kept') continue;
     touched.add(path);
     await disk.write(path, offset, bytes);
@@ -103,15 +100,10 @@ async function undo(options: InPlaceOptions, { facts, writer }: OpenJournal): Pr
 }
 
 async function checkModel(options: InPlaceOptions, expected: string): Promise<void> {
-  const store = await options.openModel(filesOnDisk(options));
-  try {
-    const found = hex(await fingerprint(store));
-    if (found === expected) return;
-    const message = `Cannot put the model back: expected ${expected}, got ${found}; the disk lost what it was to keep`;
-    throw new NeuralDiffError('storage-mismatch', message, { facts: { expected, found } });
-  } finally {
-    await store.close();
-  }
+  const found = await nameOf({ open: () => options.openModel(filesOnDisk(options)) });
+  if (found === expected) return;
+  const message = `Cannot put the model back: expected ${expected}, got ${found}; the disk lost what it was to keep`;
+  throw new NeuralDiffError('storage-mismatch', message, { facts: { expected, found } });
 }
 
 async function dropJournal({ disk, journal }: InPlaceOptions): Promise<void> {

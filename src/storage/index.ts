@@ -3,4 +3,11 @@ export { filesOnDisk, type ModelPlace } from './disk-files.js';
 export { type InPlaceOptions, openInPlace } from './in-place.js';
 export { readRecord, removeRecord, writeRecord } from './record.js';
 export { installSlots, openSlots, type SlotOptions, type SlotStorage } from './slots.js';
-export type { ModelStorage, StorageStatus, UpdateNames, UpdateTerms } from './storage.js';
+export {
+  type ModelStorage,
+  nameOf,
+  onTrial,
+  type StorageStatus,
+  type UpdateNames,
+  type UpdateTerms,
+} from './storage.js';

@@ -1,4 +1,4 @@
-import { concatBytes, equalBytes, hex, NeuralDiffError } from '../model/index.js';
+import { concatBytes, equalBytes, fromHex, hex, NeuralDiffError } from '../model/index.js';
 import { createChecksum, xxh64 } from '../payload/index.js';
 import { type Disk, folderOf } from './disk.js';
 import type { UpdateNames } from './storage.js';
@@ -52,12 +52,15 @@ const encoder = new TextEncoder();
 /** Begins a journal in place of what there may be at its path; its name and header are durable when the promise settles. */
 export async function createJournal(disk: Disk, path: string, names: UpdateNames): Promise<JournalWriter> {
   await disk.remove(path);
-  const header = concatBytes([MAGIC, bytesOfHex(names.base), bytesOfHex(names.next)]);
+  const header = new Uint8Array(HEADER_BYTES - CHECKSUM_BYTES);
+  header.set(MAGIC);
+  header.set(fromHex(names.base), MAGIC.length);
+  header.set(fromHex(names.next), MAGIC.length + NAME_BYTES);
   const seal = await xxh64(header);
   await disk.write(path, 0, concatBytes([header, seal]));
   await disk.sync(path);
   await disk.syncNames(folderOf(path));
-  return writerAt(disk, { path, seal, end: HEADER_BYTES, room: new Uint8Array(0) });
+  return writerAt(disk, placeBehindHeader(path, seal));
 }
 
 /** A place in a journal. */
@@ -68,6 +71,10 @@ interface Place {
   end: number;
   /** Holds an entry while it is written; arrays made for each would fill the memory before they are collected. */
   room: Uint8Array;
+}
+
+function placeBehindHeader(path: string, seal: Uint8Array): Place {
+  return { path, seal, end: HEADER_BYTES, room: new Uint8Array(0) };
 }
 
 function writerAt(disk: Disk, place: Place): JournalWriter {
@@ -90,6 +97,8 @@ function writerAt(disk: Disk, place: Place): JournalWriter {
 /** A journal that was found. */
 export interface OpenJournal {
   readonly facts: JournalFacts;
+  /** Reads the whole entries, in order. */
+  entries(): AsyncIterable<JournalEntry>;
   /** Writes behind the last whole entry. */
   readonly writer: JournalWriter;
 }
@@ -109,11 +118,13 @@ export async function openJournal(disk: Disk, path: string): Promise<OpenJournal
       `Cannot trust "${path}": its header is not what was written`,
     );
   }
-  const place: Place = { path, seal: header.seal, end: HEADER_BYTES, room: new Uint8Array(0) };
+  const { names, seal } = header;
+  const place = placeBehindHeader(path, seal);
   const kinds = new Set<JournalEntry['kind']>();
-  for await (const { kind } of readEntries(disk, path, (end) => (place.end = end))) kinds.add(kind);
-  const facts = { ...header.names, isCommitted: kinds.has('committed'), isUndoing: kinds.has('undoing') };
-  return { facts, writer: writerAt(disk, place) };
+  for await (const { kind } of readEntries(disk, place)) kinds.add(kind);
+  const facts = { ...names, isCommitted: kinds.has('committed'), isUndoing: kinds.has('undoing') };
+  const entries = () => readEntries(disk, placeBehindHeader(path, seal));
+  return { facts, entries, writer: writerAt(disk, place) };
 }
 
 async function readHeader(
@@ -134,25 +145,15 @@ async function readHeader(
   return { names: { base: base as string, next: next as string }, seal };
 }
 
-/**
- * Reads a journal's whole entries, in order.
- *
- * @param onEntry called with the place behind each entry
- */
-export async function* readEntries(
-  disk: Disk,
-  path: string,
-  onEntry?: (end: number) => void,
-): AsyncGenerator<JournalEntry> {
-  const header = await readHeader(disk, path);
-  if (header === undefined) return;
+/** Reads a journal's whole entries, in order, from a place on, which moves on behind each of them. */
+async function* readEntries(disk: Disk, place: Place): AsyncGenerator<JournalEntry> {
+  const { path } = place;
   const size = (await disk.size(path)) as number;
-  for (let at = HEADER_BYTES; ; ) {
-    const bytes = await readEntryBytes(disk, { path, at, size });
-    const entry = bytes && (await decodeEntry(bytes, { seal: header.seal, end: at }));
+  for (;;) {
+    const bytes = await readEntryBytes(disk, { path, at: place.end, size });
+    const entry = bytes && (await decodeEntry(bytes, place));
     if (bytes === undefined || entry === undefined) return;
-    at += bytes.length;
-    onEntry?.(at);
+    place.end += bytes.length;
     yield entry;
   }
 }
@@ -227,10 +228,4 @@ async function checksumOf(
   const checksum = await createChecksum();
   for (const part of [seal, at, entry]) checksum.update(part);
   return checksum.digest();
-}
-
-function bytesOfHex(digits: string): Uint8Array {
-  return Uint8Array.from({ length: NAME_BYTES }, (_, i) =>
-    Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16),
-  );
 }

@@ -1,8 +1,8 @@
 import { CHUNK_BYTES, type ModelFiles, NeuralDiffError, type WeightStore } from '../model/index.js';
 import { type Disk, folderOf } from './disk.js';
-import { filesOnDisk, pathIn } from './disk-files.js';
+import { filesOnDisk, type ModelPlace, pathIn } from './disk-files.js';
 import { readRecord, writeRecord } from './record.js';
-import type { ModelStorage, StorageStatus } from './storage.js';
+import { type ModelStorage, onTrial, type StorageStatus } from './storage.js';
 
 /** Where the two copies of a model are. */
 export interface SlotOptions {
@@ -48,9 +48,13 @@ export function openSlots(options: SlotOptions): SlotStorage {
         const current = await readPointer(options);
         if (current.status === 'trial') throw onTrial();
         const next: Current = { slot: otherThan(current.slot), status: isTrial ? 'trial' : 'settled' };
-        await copySlot(disk, folderOfSlot(current), folderOfSlot(next));
-        const files = filesOnDisk({ disk, folder: folderOfSlot(next) });
-        const store = await options.openModel(files);
+        const [from, to] = [current, next].map((each) => ({ disk, folder: folderOfSlot(each) })) as [
+          ModelPlace,
+          ModelPlace,
+        ];
+        const names = (await disk.list(from.folder)).map((path) => path.slice(from.folder.length + 1));
+        await fill(to, filesOnDisk(from), names);
+        const store = await options.openModel(filesOnDisk(to));
         try {
           await change(store);
           await store.flush();
@@ -87,11 +91,7 @@ export async function installSlots(
 ): Promise<void> {
   const { disk, folder } = options;
   await disk.exclusively(pointerOf(folder), async () => {
-    const to = join(folder, SLOTS[0]);
-    await removeAll(disk, to);
-    const read = { size: files.size, readInto: files.readInto };
-    for (const name of names) await copyFile(disk, { name, read }, pathIn({ disk, folder: to }, name));
-    await syncFolders(disk, to);
+    await fill({ disk, folder: join(folder, SLOTS[0]) }, files, names);
     await writePointer(options, { slot: SLOTS[0], status: 'settled' });
   });
 }
@@ -108,47 +108,37 @@ async function writePointer({ disk, folder }: SlotOptions, { slot, status }: Cur
   await writeRecord(disk, pointerOf(folder), new TextEncoder().encode(`${slot} ${status}`));
 }
 
-/** Makes one folder's files those of another one, durably. */
-async function copySlot(disk: Disk, from: string, to: string): Promise<void> {
-  await removeAll(disk, to);
-  const read = {
-    size: async (path: string) => (await disk.size(path)) as number,
-    readInto: (path: string, offset: number, target: Uint8Array) => disk.readInto(path, offset, target),
-  };
-  for (const path of await disk.list(from))
-    await copyFile(disk, { name: path, read }, to + path.slice(from.length));
-  await syncFolders(disk, to);
+/** Makes a folder's files those of a model, durably. */
+async function fill(
+  { disk, folder }: ModelPlace,
+  files: ModelFiles,
+  names: readonly string[],
+): Promise<void> {
+  for (const path of await disk.list(folder)) await disk.remove(path);
+  for (const name of names) await copyFile(disk, { files, name }, pathIn({ disk, folder }, name));
+  await syncFolders(disk, folder);
 }
 
 async function copyFile(
   disk: Disk,
-  { name, read }: { name: string; read: Pick<ModelFiles, 'size' | 'readInto'> },
+  { files, name }: { files: ModelFiles; name: string },
   to: string,
 ): Promise<void> {
-  const size = await read.size(name);
+  const size = await files.size(name);
   const room = new Uint8Array(Math.min(CHUNK_BYTES, size));
   await disk.write(to, 0, new Uint8Array(0));
   for (let at = 0; at < size; at += room.length) {
     const piece = room.subarray(0, size - at);
-    await read.readInto(name, at, piece);
+    await files.readInto(name, at, piece);
     await disk.write(to, at, piece);
   }
   await disk.sync(to);
-}
-
-async function removeAll(disk: Disk, folder: string): Promise<void> {
-  for (const path of await disk.list(folder)) await disk.remove(path);
 }
 
 /** Makes the names of all files below a folder durable, and the folder's own. */
 async function syncFolders(disk: Disk, folder: string): Promise<void> {
   const folders = new Set((await disk.list(folder)).map(folderOf));
   for (const each of [...folders, folderOf(folder)]) await disk.syncNames(each);
-}
-
-function onTrial(): NeuralDiffError {
-  const message = 'Cannot update the model: it is on trial; confirm it or roll it back first';
-  return new NeuralDiffError('on-trial', message);
 }
 
 const pointerOf = (folder: string): string => join(folder, 'current');

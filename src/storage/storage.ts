@@ -1,4 +1,4 @@
-import type { WeightStore } from '../model/index.js';
+import { fingerprint, hex, NeuralDiffError, type WeightStore } from '../model/index.js';
 
 /** Whether the model is as it was confirmed, or updated and on trial: one that may still be rolled back. */
 export type StorageStatus = 'settled' | 'trial';
@@ -44,4 +44,20 @@ export interface ModelStorage {
    * @returns false where there is no trial, and nothing was done
    */
   rollback(): Promise<boolean>;
+}
+
+/** @returns the fingerprint, in hexadecimal digits, of the model as it is stored: it is read whole */
+export async function nameOf({ open }: Pick<ModelStorage, 'open'>): Promise<string> {
+  const store = await open();
+  try {
+    return hex(await fingerprint(store));
+  } finally {
+    await store.close();
+  }
+}
+
+/** @returns the refusal of an update while the one before may still be rolled back */
+export function onTrial(): NeuralDiffError {
+  const message = 'Cannot update the model: it is on trial; confirm it or roll it back first';
+  return new NeuralDiffError('on-trial', message);
 }

@@ -94,7 +94,7 @@ async function copyWhole(
   const whole = await openModelFile(filesOnDisk({ disk, folder: '' }), path);
   try {
     checkSameLayout(store.tensors, whole.tensors, name);
-    await checkBase(store, plan.base);
+    checkBase(hex(await fingerprint(store)), plan.base);
     const room = new Uint8Array(CHUNK_BYTES);
     const bytesTotal = store.tensors.reduce((sum, info) => sum + byteLength(info), 0);
     let bytesDone = 0;
@@ -118,9 +118,12 @@ async function copyWhole(
   }
 }
 
-/** What is written over is what a rollback brings back: it must be what it is called. */
-async function checkBase(store: WeightStore, expected: string): Promise<void> {
-  const found = hex(await fingerprint(store));
+/**
+ * What is written over is what a rollback brings back: it must be what it is called.
+ *
+ * @throws NeuralDiffError `wrong-base`
+ */
+export function checkBase(found: string, expected: string): void {
   if (found === expected) return;
   const message = `Cannot update: expected a model with fingerprint ${expected}, got ${found}`;
   throw new NeuralDiffError('wrong-base', message, { facts: { expected, found } });

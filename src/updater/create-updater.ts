@@ -1,7 +1,7 @@
-import { fingerprint, hex, NeuralDiffError } from '../model/index.js';
+import { NeuralDiffError } from '../model/index.js';
 import { checkRelease, findReleases, findTarget, refreshTrust, type Trust } from '../release/index.js';
-import type { ModelStorage } from '../storage/index.js';
-import { applyPlan } from './apply-plan.js';
+import { nameOf, onTrial } from '../storage/index.js';
+import { applyPlan, checkBase } from './apply-plan.js';
 import { downloadPlan, removeDownloads } from './download-plan.js';
 import { metadataOnDisk } from './metadata-on-disk.js';
 import { planUpdate, type UpdatePlan } from './plan-update.js';
@@ -94,16 +94,6 @@ async function describe(options: UpdaterOptions): Promise<UpdaterStatus> {
   return trial === undefined ? { ...facts, status: 'settled' } : { ...facts, status: 'trial', trial };
 }
 
-/** The fingerprint is of what is stored, not of what ought to be. */
-async function nameOf(storage: ModelStorage): Promise<string> {
-  const store = await storage.open();
-  try {
-    return hex(await fingerprint(store));
-  } finally {
-    await store.close();
-  }
-}
-
 async function check(options: UpdaterOptions, { signal }: CallOptions): Promise<UpdatePlan | undefined> {
   const { source, root, now = () => new Date(), deviceClass, ed25519, policy, openModelFile } = options;
   const trust = await refreshTrust({
@@ -140,10 +130,7 @@ async function update(
 ): Promise<UpdateOutcome> {
   const { policy = {} } = options;
   const state = await stateOf(options);
-  if (state.trial !== undefined) {
-    const message = 'Cannot update the model: it is on trial; confirm it or roll it back first';
-    throw new NeuralDiffError('on-trial', message);
-  }
+  if (state.trial !== undefined) throw onTrial();
   const plan = given ?? (await check(options, call));
   if (plan === undefined) return { status: 'current' };
   if (given !== undefined) await checkPlan(options, given, state);
@@ -164,10 +151,7 @@ async function checkPlan(options: UpdaterOptions, plan: UpdatePlan, state: Updat
     const message = `Cannot use model ${plan.next}: it was tried and rolled back`;
     throw new NeuralDiffError('release-refused', message);
   }
-  const found = await nameOf(options.storage);
-  if (found === plan.base) return;
-  const message = `Cannot update: expected a model with fingerprint ${plan.base}, got ${found}`;
-  throw new NeuralDiffError('wrong-base', message, { facts: { expected: plan.base, found } });
+  checkBase(await nameOf(options.storage), plan.base);
 }
 
 /** What an update is made of. */

@@ -1,10 +1,7 @@
 import { planRoute } from '../chain/index.js';
-import { MAGIC } from '../payload/index.js';
+import { FORMAT_VERSION } from '../payload/index.js';
 import type { Release, SignedFile } from '../release/index.js';
 import type { UpdatePolicy } from './policy.js';
-
-/** The version of payloads that this program reads. */
-const FORMAT_VERSION = Number(MAGIC.slice('ndiff'.length));
 
 /** How a device comes to a newer model. */
 export interface UpdatePlan {

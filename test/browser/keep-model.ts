@@ -1,8 +1,8 @@
 // Runs in pages and workers: a model that is kept on the disks of browsers.
-import { applyPayload, fingerprint, hex, openLayersStore, openMemoryFiles } from 'neural-diff/apply';
+import { applyPayload, openLayersStore, openMemoryFiles } from 'neural-diff/apply';
 import { type BrowserDisk, openIndexedDbDisk, openOpfsDisk } from 'neural-diff/browser';
-import { installSlots, openSlots, type SlotOptions, type SlotStorage } from 'neural-diff/storage';
-import { codesOfUnsafe, DISK_CASES } from '../storage/disk-cases.js';
+import { installSlots, nameOf, openSlots, type SlotOptions, type SlotStorage } from 'neural-diff/storage';
+import { codeOf, codesOfUnsafe, DISK_CASES } from '../storage/disk-cases.js';
 import { download, downloadFolder } from './patch-copies.js';
 
 /** The two disks of browsers. */
@@ -215,22 +215,4 @@ function withStorage<T>(of: DiskName, act: (storage: SlotStorage) => Promise<T>)
 async function applyTo(storage: SlotStorage, payload: string, names: Names): Promise<void> {
   const bytes = await download(payload);
   await storage.update(async (store) => void (await applyPayload(store, bytes)), names);
-}
-
-async function nameOf(storage: SlotStorage): Promise<string> {
-  const store = await storage.open();
-  try {
-    return hex(await fingerprint(store));
-  } finally {
-    await store.close();
-  }
-}
-
-async function codeOf(attempt: Promise<unknown>): Promise<string> {
-  try {
-    await attempt;
-    return 'fine';
-  } catch (error) {
-    return (error as { code?: string }).code ?? String(error);
-  }
 }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Disk } from '../../src/storage/index.js';
+import { nameOf } from '../../src/storage/index.js';
 import { cutEverywhere, type FaultyDisk, type Survival } from '../../src/testing/index.js';
-import { applyTo, createUpdate, nameOf, STORAGES, type Update } from '../storage/storages.js';
+import { applyTo, createUpdate, STORAGES, type Update } from '../storage/storages.js';
 
 /** Everything kept, nothing kept, and parts of it: torn, reordered and lost writes. */
 const SURVIVALS: readonly Survival[] = [

@@ -6,8 +6,8 @@ import { setTimeout } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
 import { fingerprint, hex, type Model, openMemoryStore } from '../../src/model/index.js';
 import { openModelStorage } from '../../src/node/index.js';
+import { nameOf } from '../../src/storage/index.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';
-import { nameOf } from '../storage/storages.js';
 import { createRandom, pack, seededTensor } from '../support.js';
 
 const KILLS = 200;

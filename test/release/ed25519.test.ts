@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { fromHex } from '../../src/model/index.js';
 import { withFallback } from '../../src/release/ed25519.js';
 import {
-  fromHex,
   type VerifyEd25519,
   verifyByNoble,
   verifyByWebCrypto,

@@ -248,7 +248,7 @@ async function readAll(disk: Disk, path: string): Promise<Uint8Array> {
 }
 
 /** @returns what became of an attempt: `fine`, or the code of the refusal */
-async function codeOf(attempt: Promise<unknown>): Promise<string> {
+export async function codeOf(attempt: Promise<unknown>): Promise<string> {
   try {
     await attempt;
     return 'fine';

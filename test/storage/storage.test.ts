@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { NeuralDiffError } from '../../src/model/index.js';
+import { nameOf } from '../../src/storage/index.js';
 import type { FaultyDisk } from '../../src/testing/index.js';
 import { codeOf } from '../support.js';
-import { applyTo, createUpdate, nameOf, STORAGES } from './storages.js';
+import { applyTo, createUpdate, STORAGES } from './storages.js';
 
 describe.each(STORAGES)('a model that is kept in storage: $name', ({ create, open, state: path }) => {
   test('is on trial after an update, and next after confirm()', async () => {

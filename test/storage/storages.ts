@@ -93,13 +93,3 @@ export const STORAGES: readonly StorageKind[] = [
 export async function applyTo(storage: ModelStorage, { payload, base, next }: Update): Promise<void> {
   await storage.update(async (store) => void (await applyPayload(store, payload)), { base, next });
 }
-
-/** @returns the fingerprint of the model as it is */
-export async function nameOf(storage: ModelStorage): Promise<string> {
-  const store = await storage.open();
-  try {
-    return hex(await fingerprint(store));
-  } finally {
-    await store.close();
-  }
-}

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openNodeDisk } from '../../src/node/index.js';
+import { nameOf } from '../../src/storage/index.js';
 import { createFaultyDisk } from '../../src/testing/index.js';
-import { applyTo, createUpdate, MAIN, nameOf, STORAGES, type StorageKind } from '../storage/storages.js';
+import { applyTo, createUpdate, MAIN, STORAGES, type StorageKind } from '../storage/storages.js';
 import { codeOf } from '../support.js';
 import { Fleet } from './fleet.js';
 
