@@ -26,6 +26,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   recipe: ['model', 'chain', 'tfjs', 'train', 'sparse-diff', 'hash-diff', 'node'],
   sweep: ['model', 'train', 'recipe'],
   search: ['model', 'train', 'node', 'recipe', 'sweep'],
+  report: ['model', 'payload', 'chain'],
   src: ['model', 'payload'],
   cli: [
     'src',
@@ -44,6 +45,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'search',
     'release',
     'publish',
+    'report',
   ],
 };
 
@@ -55,6 +57,12 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   'xxhash-wasm': ['payload'],
   tinypool: ['sweep'],
   yargs: ['cli'],
+  valibot: ['report'],
+  'csv-parse': ['report'],
+  vega: ['report-page'],
+  'vega-lite': ['report-page'],
+  preact: ['report-page'],
+  'preact-render-to-string': ['report-page'],
   '@noble/ed25519': ['release'],
   '@tufjs/models': ['publish'],
   'node:': ['node', 'testing', 'recipe', 'sweep', 'publish', 'cli'],

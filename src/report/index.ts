@@ -1,0 +1,37 @@
+export type {
+  Fleet,
+  FleetVersion,
+  Frontier,
+  FrontierPoint,
+  Precompute,
+  Sequence,
+  SequencePoint,
+} from './around.js';
+export {
+  type Advice,
+  type ApplyCost,
+  type Candidate,
+  type Check,
+  type DataFacts,
+  type Layer,
+  type Machine,
+  type ModelFacts,
+  REPORT_FORMAT,
+  REPORT_VERSION,
+  type Report,
+  type Trend,
+  type TrendRow,
+  type Way,
+} from './document.js';
+export type {
+  Calibration,
+  CalibrationBin,
+  Comparison,
+  Divergence,
+  Estimate,
+  FlipExample,
+  Flips,
+  MeasuredModel,
+  Part,
+  Quality,
+} from './quality.js';
