@@ -156,3 +156,9 @@ export interface TrendRow {
   readonly before: number;
   readonly now: number;
 }
+
+/** What measuring gives, before anything is made of it. */
+export interface Measurements
+  extends Pick<Report, 'machine' | 'model' | 'data' | 'base' | 'full' | 'ways' | 'remarks'> {
+  readonly candidates: readonly Omit<Candidate, 'checks'>[];
+}

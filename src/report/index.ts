@@ -15,6 +15,7 @@ export {
   type DataFacts,
   type Layer,
   type Machine,
+  type Measurements,
   type ModelFacts,
   REPORT_FORMAT,
   REPORT_VERSION,
@@ -23,6 +24,7 @@ export {
   type TrendRow,
   type Way,
 } from './document.js';
+export type { Predictions, Truth } from './predictions.js';
 export type {
   Calibration,
   CalibrationBin,
