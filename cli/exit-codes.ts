@@ -40,6 +40,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'gap-unreachable': EXIT.usage,
   'saving-too-small': EXIT.gate,
   'bad-data': EXIT.usage,
+  'bad-document': EXIT.usage,
   'training-diverged': EXIT.internal,
   'recipe-unreadable': EXIT.usage,
   'recipe-invalid': EXIT.usage,

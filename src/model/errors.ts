@@ -26,6 +26,7 @@ export type ErrorCode =
   | 'gap-unreachable'
   | 'saving-too-small'
   | 'bad-data'
+  | 'bad-document'
   | 'training-diverged'
   | 'recipe-unreadable'
   | 'recipe-invalid'

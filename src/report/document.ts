@@ -14,11 +14,12 @@ export interface Report {
   readonly version: typeof REPORT_VERSION;
   readonly title: string;
   readonly machine: Machine;
-  readonly model: ModelFacts;
+  /** Absent where a bench alone is reported on. */
+  readonly model?: ModelFacts;
   /** Examples that accuracy was measured on. */
   readonly data?: DataFacts;
   /** What devices have. */
-  readonly base: MeasuredModel;
+  readonly base?: MeasuredModel;
   /** What plain training of all weights gives. */
   readonly full?: MeasuredModel;
   /** The payloads, in the order in which they were given. */

@@ -7,6 +7,8 @@ export type {
   Sequence,
   SequencePoint,
 } from './around.js';
+export { compareModels, type ModelPair, qualityOf } from './assess.js';
+export { type BenchDocument, parseBench, readTask, tasksOf } from './bench.js';
 export {
   type Advice,
   type ApplyCost,
@@ -24,6 +26,11 @@ export {
   type TrendRow,
   type Way,
 } from './document.js';
+export { type FleetOptions, type InstalledVersion, parseFleet, planFleet } from './fleet.js';
+export { type Gates, type PartGates, parseGates } from './gates.js';
+export { type Discordant, pairedGap, shareOf } from './interval.js';
+export { renderJunit } from './junit.js';
+export { escapeMarkdown, renderMarkdown } from './markdown.js';
 export type { Predictions, Truth } from './predictions.js';
 export type {
   Calibration,
@@ -37,3 +44,11 @@ export type {
   Part,
   Quality,
 } from './quality.js';
+export { parseReport, REPORT_SCHEMA } from './schema.js';
+export { bytesText, countText, percentText, pointsOf, pointsText, secondsText } from './words.js';
+export {
+  type BenchReportOptions,
+  type ReportOptions,
+  writeBenchReport,
+  writeReport,
+} from './write-report.js';

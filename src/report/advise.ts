@@ -1,0 +1,125 @@
+import type { Advice, Candidate, Measurements, Way } from './document.js';
+import type { Gates } from './gates.js';
+import type { Comparison } from './quality.js';
+import { bytesText, countText, percentText, pointsText } from './words.js';
+
+/** Points of accuracy that a payload may be behind the full fine-tune, where no gates are given. */
+const DEFAULT_GAP = 0.005;
+
+/**
+ * What is expected of a payload where no gates are given: to be at most half a point behind the full fine-tune, and no worse
+ * than the base; as far as these were measured.
+ */
+export function defaultGates({ base, full }: Measurements): Gates {
+  if (full?.quality) return { maxGap: DEFAULT_GAP };
+  return base?.quality ? { minAccuracy: base.quality.accuracy.value } : {};
+}
+
+/** What advice is given on. */
+export interface Facts {
+  readonly measurements: Measurements;
+  readonly candidates: readonly Candidate[];
+  /** Whether the gates were given, or are the default ones. */
+  readonly isDefault: boolean;
+}
+
+/** Says what to ship: the smallest payload that meets all gates, if it is smaller than the full model; else that. */
+export function advise({ measurements, candidates, isDefault }: Facts): Advice {
+  const order = [...candidates].sort(
+    (a, b) => a.bytes - b.bytes || (b.quality?.accuracy.value ?? 0) - (a.quality?.accuracy.value ?? 0),
+  );
+  const usable = order.filter(
+    ({ checks, problem }) => problem === undefined && checks.every(({ isMet }) => isMet),
+  );
+  const whole = smallestWhole(measurements.ways);
+  const best = usable.find(({ bytes }) => whole === undefined || bytes < whole.bytes);
+  const rule = ruleOf(measurements, isDefault);
+  if (best === undefined) {
+    const why = usable.length > 0 ? 'no payload is smaller' : whyNone(candidates);
+    const size = whole ? ` (${whole.name}: ${bytesText(whole.bytes)})` : '';
+    return {
+      isPassed: usable.length > 0,
+      headline: `Ship the full model${size}: ${why}`,
+      reasons: [rule, ...refusals(order)],
+    };
+  }
+  const smaller = order.slice(0, order.indexOf(best));
+  return {
+    ship: best.name,
+    isPassed: true,
+    headline: headlineOf(best),
+    reasons: [rule, ...refusals(smaller), ...speakFor(best, measurements, whole)],
+  };
+}
+
+function whyNone(candidates: readonly Candidate[]): string {
+  if (candidates.length === 0) return 'there is no payload';
+  return candidates.length === 1 ? 'the payload does not meet the gates' : 'no payload meets all gates';
+}
+
+function smallestWhole(ways: readonly Way[]): { name: string; bytes: number } | undefined {
+  const sizes = ways.flatMap(({ name, bytes }) => (bytes === undefined ? [] : [{ name, bytes }]));
+  return sizes.reduce<(typeof sizes)[number] | undefined>(
+    (least, way) => (least === undefined || way.bytes < least.bytes ? way : least),
+    undefined,
+  );
+}
+
+function headlineOf({ name, bytes, share, versusFull, quality }: Candidate): string {
+  const cost = `Ship ${name}: ${bytesText(bytes)}, ${percentText(share)} of the model`;
+  if (versusFull) return `${cost}, ${behind(versusFull)}`;
+  return quality ? `${cost}, accuracy ${percentText(quality.accuracy.value)}` : cost;
+}
+
+function behind({ gap }: Comparison): string {
+  return gap.value > 0
+    ? `${pointsText(gap.value)} behind the full fine-tune`
+    : `no worse than the full fine-tune`;
+}
+
+function ruleOf({ base, full }: Measurements, isDefault: boolean): string {
+  const rule = 'The rule: the smallest payload that meets all gates, if it is smaller than the full model';
+  if (!isDefault) return `${rule}.`;
+  if (full?.quality)
+    return `${rule}; without gates of your own, one that is at most ${pointsText(DEFAULT_GAP)} behind the full fine-tune.`;
+  return base?.quality
+    ? `${rule}; without gates of your own and a full fine-tune to compare with, one that is no worse than the base.`
+    : 'The rule: the smallest payload, if it is smaller than the full model; accuracy was not measured.';
+}
+
+function refusals(candidates: readonly Candidate[]): string[] {
+  return candidates.flatMap(({ name, bytes, checks, problem }) => {
+    const failing = checks.filter(({ isMet }) => !isMet).map(({ message }) => message);
+    const why = problem === undefined ? failing : [`it ${problem}`];
+    return why.length === 0 ? [] : [`Not ${name}, ${bytesText(bytes)}: ${why.join('; ')}.`];
+  });
+}
+
+function speakFor(
+  { versusBase, versusFull, bytes }: Candidate,
+  { data, model }: Measurements,
+  whole: { name: string; bytes: number } | undefined,
+): string[] {
+  const reasons: string[] = [];
+  if (model && bytes > 0)
+    reasons.push(`It is ${countText(model.float32Bytes / bytes)} times smaller than the float32 model.`);
+  if (whole)
+    reasons.push(
+      `The smallest other way, ${whole.name}, takes ${bytesText(whole.bytes)}: ${(whole.bytes / bytes).toFixed(1)} times as many.`,
+    );
+  if (versusFull && data) {
+    const { low, high } = versusFull.gap;
+    reasons.push(
+      `${countText(data.examples)} examples leave the gap between ${pointsText(low)} and ${pointsText(high)} (95 %).`,
+    );
+  }
+  if (versusBase) {
+    const { negativeFlips, positiveFlips } = versusBase;
+    reasons.push(
+      `${countText(positiveFlips.count)} examples become right, ${countText(negativeFlips.count)} become wrong (${percentText(negativeFlips.share.value)}).`,
+    );
+  }
+  if (data?.source === 'validation')
+    reasons.push('The examples are those that may have chosen the payload: expect a little less on others.');
+  return reasons;
+}

@@ -1,0 +1,162 @@
+import type { Candidate, Check, Measurements } from './document.js';
+import type { Gates, PartGates } from './gates.js';
+import type { Estimate, MeasuredModel, Part } from './quality.js';
+import { bytesText, percentText, pointsText, secondsText } from './words.js';
+
+/** A payload that was measured. */
+type Measured = Omit<Candidate, 'checks'>;
+
+/** Sets one value against one limit. */
+interface Rule {
+  readonly id: string;
+  /** What is limited, in words. */
+  readonly what: string;
+  readonly limit: number | undefined;
+  readonly value: number | undefined;
+  /** Whether the limit is the least that will do. */
+  readonly isLeast?: boolean;
+  readonly text: (value: number) => string;
+}
+
+/**
+ * Sets a payload against gates.
+ *
+ * @returns a check for each gate that is there; one whose value was not measured is not met
+ */
+export function checksOf(candidate: Measured, { base, full }: Measurements, gates: Gates): Check[] {
+  const models = { candidate, full, base };
+  return [
+    ...wholeRules(candidate, gates),
+    ...partRules('slice', models, gates.slices),
+    ...partRules('class', models, gates.classes),
+  ].flatMap((rule) => (rule.limit === undefined ? [] : [judge(rule, rule.limit)]));
+}
+
+function judge({ id, what, value, isLeast, text }: Rule, limit: number): Check {
+  const bound = `${isLeast ? 'at least' : 'at most'} ${text(limit)}`;
+  if (value === undefined)
+    return { id, limit, isMet: false, message: `${what}: not measured, expected ${bound}` };
+  const isMet = isLeast ? value >= limit : value <= limit;
+  return { id, limit, value, isMet, message: `${what}: ${text(value)}, expected ${bound}` };
+}
+
+function wholeRules(candidate: Measured, gates: Gates): Rule[] {
+  const { bytes, share, quality, apply, versusBase, versusFull } = candidate;
+  const end = (estimate: Estimate | undefined, worst: 'low' | 'high'): number | undefined =>
+    estimate?.[gates.judgeBy === 'interval' ? worst : 'value'];
+  const gap = end(versusFull?.gap, 'high');
+  const flips = end(versusBase?.negativeFlips.share, 'high');
+  return [
+    { id: 'max-bytes', what: 'payload', limit: gates.maxBytes, value: bytes, text: bytesText },
+    { id: 'max-share', what: 'share of the model', limit: gates.maxShare, value: share, text: percentText },
+    {
+      id: 'min-accuracy',
+      what: 'accuracy',
+      limit: gates.minAccuracy,
+      value: end(quality?.accuracy, 'low'),
+      isLeast: true,
+      text: percentText,
+    },
+    {
+      id: 'max-gap',
+      what: 'gap to the full fine-tune',
+      limit: gates.maxGap,
+      value: gap,
+      text: pointsText,
+    },
+    {
+      id: 'max-negative-flips',
+      what: 'negative flips',
+      limit: gates.maxNegativeFlips,
+      value: flips,
+      text: percentText,
+    },
+    {
+      id: 'max-calibration-error',
+      what: 'calibration error',
+      limit: gates.maxCalibrationError,
+      value: quality?.calibration.error,
+      text: percentText,
+    },
+    {
+      id: 'max-apply-seconds',
+      what: 'time to apply',
+      limit: gates.maxApplySeconds,
+      value: apply?.seconds,
+      text: secondsText,
+    },
+    {
+      id: 'max-extra-memory-bytes',
+      what: 'extra memory',
+      limit: gates.maxExtraMemoryBytes,
+      value: apply?.extraMemoryBytes,
+      text: bytesText,
+    },
+  ];
+}
+
+/** The models whose parts are compared. */
+interface Models {
+  readonly candidate: Measured;
+  readonly full: MeasuredModel | undefined;
+  readonly base: MeasuredModel | undefined;
+}
+
+function partRules(
+  kind: 'slice' | 'class',
+  { candidate, full, base }: Models,
+  gates: Readonly<Record<string, PartGates>> = {},
+): Rule[] {
+  const partsOf = ({ quality }: MeasuredModel = {}) =>
+    (kind === 'slice' ? quality?.slices : quality?.classes) ?? [];
+  const [parts, references] = [partsOf(candidate), partsOf(full)];
+  const known = new Set([...partsOf(base), ...parts].map(({ name }) => name));
+  const names = new Set([
+    ...Object.keys(gates).filter((name) => name !== '*'),
+    ...('*' in gates ? known : []),
+  ]);
+  return [...names].flatMap((name) => {
+    const limits = Object.hasOwn(gates, name) ? (gates[name] as PartGates) : (gates['*'] as PartGates);
+    const part = parts.find((each) => each.name === name);
+    const reference = references.find((each) => each.name === name);
+    return rulesOfPart(`${kind} ${name}`, { part, reference }, limits);
+  });
+}
+
+/** Classes and slices are few examples: they are judged by what was measured, not by their intervals. */
+function rulesOfPart(
+  place: string,
+  { part, reference }: { part: Part | undefined; reference: Part | undefined },
+  limits: PartGates,
+): Rule[] {
+  const accuracy = part?.accuracy?.value;
+  const target = reference?.accuracy?.value;
+  const gap = accuracy === undefined || target === undefined ? undefined : target - accuracy;
+  const flips = part?.negativeFlips;
+  const share =
+    part === undefined || flips === undefined || part.examples === 0 ? undefined : flips / part.examples;
+  return [
+    {
+      id: `min-accuracy of ${place}`,
+      what: `accuracy of ${place}`,
+      limit: limits.minAccuracy,
+      value: accuracy,
+      isLeast: true,
+      text: percentText,
+    },
+    {
+      id: `max-gap of ${place}`,
+      what: `gap of ${place}`,
+      limit: limits.maxGap,
+      value: gap,
+      text: pointsText,
+    },
+    {
+      id: `max-negative-flips of ${place}`,
+      what: `negative flips of ${place}`,
+      limit: limits.maxNegativeFlips,
+      value: share,
+      text: percentText,
+    },
+  ];
+}

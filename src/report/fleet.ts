@@ -1,0 +1,118 @@
+import { parse } from 'csv-parse/sync';
+import { planRoute, type RouteEdge } from '../chain/index.js';
+import { NeuralDiffError } from '../model/index.js';
+import type { Fleet, FleetVersion, Precompute } from './around.js';
+
+/** Devices that have one version of the model. */
+export interface InstalledVersion {
+  /** Fingerprint in hexadecimal digits, or what the caller makes one of. */
+  readonly version: string;
+  readonly devices: number;
+}
+
+/** Payloads worth making that are listed. */
+const MAX_PRECOMPUTE = 10;
+
+/**
+ * Reads which versions a fleet has.
+ *
+ * @param text comma-separated values with a header that has `version` and `devices`
+ * @param name names the file in errors
+ * @throws NeuralDiffError `bad-document`
+ */
+export function parseFleet(text: string, name: string): InstalledVersion[] {
+  const rows = parseRows(text, name);
+  if (rows.length === 0) throw badFleet(name, 'expected at least one version, got none');
+  const versions = rows.map(({ version, devices }, i) => {
+    const place = `row ${i + 1}`;
+    if (version === undefined || version === '')
+      throw badFleet(name, `${place}: expected a column "version"`);
+    const count = devices === undefined || devices === '' ? Number.NaN : Number(devices);
+    if (!Number.isSafeInteger(count) || count < 0)
+      throw badFleet(name, `${place}: expected a number of devices, got "${devices ?? ''}"`);
+    return { version, devices: count };
+  });
+  const twice = versions.find(({ version }, i) => versions.findIndex((each) => each.version === version) < i);
+  if (twice) throw badFleet(name, `expected each version once, got "${twice.version}" twice`);
+  return versions;
+}
+
+function parseRows(text: string, name: string): Record<string, string | undefined>[] {
+  try {
+    return parse(text, { columns: true, trim: true, bom: true, skip_empty_lines: true, comment: '#' });
+  } catch (cause) {
+    throw badFleet(name, (cause as Error).message, cause);
+  }
+}
+
+function badFleet(name: string, why: string, cause?: unknown): NeuralDiffError {
+  return new NeuralDiffError('bad-document', `Cannot read fleet "${name}": ${why}`, { cause });
+}
+
+/** What a fleet is planned with. */
+export interface FleetOptions {
+  /** Each by its fingerprint. */
+  readonly versions: readonly InstalledVersion[];
+  /** Payloads that there are. */
+  readonly edges: readonly RouteEdge[];
+  /** Fingerprint of the model that all devices are to have. */
+  readonly next: string;
+  /** Bytes of the full model as devices would download it. */
+  readonly fullBytes: number;
+}
+
+/** Works out what a fleet downloads, and which direct payloads would save most. */
+export function planFleet({ versions, edges, next, fullBytes }: FleetOptions): Fleet {
+  // Composed payloads are not there to be downloaded.
+  const plain = edges.map(({ opBytes: _opBytes, ...edge }) => edge);
+  const planned = versions.map((version) => planVersion(version, { edges: plain, next, fullBytes }));
+  const sum = (of: (each: FleetVersion) => number): number =>
+    planned.reduce((total, each) => total + of(each), 0);
+  return {
+    next,
+    versions: planned,
+    devices: sum(({ devices }) => devices),
+    bytes: sum(({ bytes }) => bytes),
+    fullBytes: sum(({ devices, best }) => (best === 'none' ? 0 : devices * fullBytes)),
+    precompute: precomputeOf(
+      planned,
+      plain.filter((edge) => edge.next === next),
+    ),
+  };
+}
+
+function planVersion(
+  { version, devices }: InstalledVersion,
+  { edges, next, fullBytes }: Omit<FleetOptions, 'versions'>,
+): FleetVersion {
+  const { best, routes } = planRoute(edges, { from: version, to: next, fullBytes });
+  const of = (kind: string) => routes.find((route) => route.kind === kind);
+  const [direct, chain] = [of('direct'), of('chain')];
+  const { kind = 'full', bytes = fullBytes } = best ?? {};
+  return {
+    version,
+    devices,
+    ...(direct && { direct: direct.bytes }),
+    ...(chain && { chain: chain.bytes, chainSteps: chain.steps }),
+    full: fullBytes,
+    best: kind as FleetVersion['best'],
+    bytes: devices * bytes,
+  };
+}
+
+/** A payload from a version without one is expected to take what those of other versions do: the largest of them. */
+function precomputeOf(versions: readonly FleetVersion[], direct: readonly RouteEdge[]): Precompute[] {
+  if (direct.length === 0) return [];
+  const expectedBytes = Math.max(...direct.map(({ bytes }) => bytes));
+  return versions
+    .filter((each) => each.direct === undefined && each.best !== 'none')
+    .map(({ version, devices, bytes }) => ({
+      version,
+      devices,
+      expectedBytes,
+      savedBytes: bytes - devices * expectedBytes,
+    }))
+    .filter(({ savedBytes }) => savedBytes > 0)
+    .sort((a, b) => b.savedBytes - a.savedBytes)
+    .slice(0, MAX_PRECOMPUTE);
+}

@@ -1,0 +1,51 @@
+import type { Candidate, Check, Report } from './document.js';
+
+/**
+ * Writes the gates as test results that build servers show: a suite for each payload, a case for each gate. Where a payload
+ * is to be shipped, gates that others fail are skipped: they did not decide against the release.
+ *
+ * Source: the JUnit XML format as Jenkins and GitLab read it.
+ */
+export function renderJunit({ candidates, advice, title }: Report): string {
+  const suites = candidates.map((candidate) => suiteOf(candidate, advice.ship));
+  const lines = suites.map(({ text }) => text);
+  const totals = countsOf(suites);
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="${escapeXml(title)}" ${totals}>\n${lines.join('')}</testsuites>\n`;
+}
+
+interface Counts {
+  readonly tests: number;
+  readonly failures: number;
+  readonly skipped: number;
+}
+
+function countsOf(counts: readonly Counts[]): string {
+  const sum = (of: (each: Counts) => number): number => counts.reduce((total, each) => total + of(each), 0);
+  return `tests="${sum(({ tests }) => tests)}" failures="${sum(({ failures }) => failures)}" skipped="${sum(({ skipped }) => skipped)}"`;
+}
+
+function suiteOf({ name, checks, problem }: Candidate, ship: string | undefined): Counts & { text: string } {
+  const whole: Check[] =
+    problem === undefined ? [] : [{ id: 'outputs', limit: 0, isMet: false, message: `the model ${problem}` }];
+  const all = [...whole, ...checks];
+  const isSkipped = ship !== undefined && name !== ship;
+  const failing = all.filter(({ isMet }) => !isMet).length;
+  const counts = { tests: all.length, failures: isSkipped ? 0 : failing, skipped: isSkipped ? failing : 0 };
+  const cases = all.map((check) => caseOf(name, check, isSkipped)).join('');
+  const text = `  <testsuite name="${escapeXml(name)}" ${countsOf([counts])}>\n${cases}  </testsuite>\n`;
+  return { ...counts, text };
+}
+
+function caseOf(suite: string, { id, isMet, message }: Check, isSkipped: boolean): string {
+  const open = `    <testcase classname="${escapeXml(suite)}" name="${escapeXml(id)}"`;
+  if (isMet) return `${open}/>\n`;
+  const what = isSkipped ? 'skipped' : 'failure';
+  return `${open}>\n      <${what} message="${escapeXml(message)}"/>\n    </testcase>\n`;
+}
+
+/** @returns text for an attribute: what XML 1.0 does not allow at all becomes a question mark */
+function escapeXml(text: string): string {
+  return text
+    .replaceAll(/[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu, '?')
+    .replaceAll(/[&<>"'\t\n\r]/g, (character) => `&#${character.charCodeAt(0)};`);
+}

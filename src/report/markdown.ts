@@ -1,0 +1,201 @@
+import type { Candidate, Report } from './document.js';
+import type { Estimate } from './quality.js';
+import { bytesText, countText, percentText, pointsOf, pointsText, secondsText } from './words.js';
+
+/** Rows of slices that are shown: those that are furthest behind. */
+const MAX_PARTS = 8;
+
+/** @returns a report for a pull request: GitHub-flavoured Markdown, all of whose names are escaped */
+export function renderMarkdown(report: Report): string {
+  const { title, advice } = report;
+  const verdict = advice.isPassed ? 'Passed' : 'Failed';
+  return [
+    `## ${escapeMarkdown(title)}`,
+    `**${verdict}.** ${escapeMarkdown(advice.headline)}.`,
+    list(advice.reasons),
+    table(modelRows(report)),
+    section('Gates that do not hold', list(failuresOf(report))),
+    section('Slices and classes furthest behind', table(partRows(report))),
+    section('Other ways to ship the full fine-tune', table(wayRows(report))),
+    section('Methods at their sizes', table(frontierRows(report))),
+    section('Since the last report', table(trendRows(report))),
+    section('Fleet', fleetText(report)),
+    section('How it was measured', list(report.remarks)),
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n')
+    .concat('\n');
+}
+
+/** What would begin a link, a mention or an entity is taken apart by a space of no width. */
+const GAP = '&#8203;';
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '#': `\\#${GAP}`,
+  '@': `@${GAP}`,
+  '://': `:${GAP}//`,
+  'www.': `www${GAP}.`,
+};
+
+/** @returns text that Markdown and HTML leave alone, on one line */
+export function escapeMarkdown(text: string): string {
+  return text
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
+    .replaceAll(
+      /:\/\/|www\.|[&<>#@\\`*_{}[\]()+!|~]/gi,
+      (found) => ESCAPES[found.toLowerCase()] ?? `\\${found}`,
+    );
+}
+
+function section(heading: string, body: string): string {
+  return body === '' ? '' : `### ${heading}\n\n${body}`;
+}
+
+function list(lines: readonly string[]): string {
+  return lines.map((line) => `- ${escapeMarkdown(line)}`).join('\n');
+}
+
+/** The first row is the header; the first column is text, the others are numbers. */
+function table([header, ...rows]: readonly (readonly string[])[]): string {
+  if (header === undefined || rows.length === 0) return '';
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  const rule = header.map((_, i) => (i === 0 ? '---' : '---:'));
+  return [header, rule, ...rows.map((cells) => cells.map(escapeMarkdown))].map(line).join('\n');
+}
+
+function modelRows({ base, full, model, candidates, advice }: Report): string[][] {
+  const head = [
+    'model',
+    'bytes shipped',
+    'share',
+    'accuracy',
+    'gap',
+    'negative flips',
+    'applied in',
+    'gates',
+  ];
+  const accuracyOf = (accuracy: Estimate | undefined) => (accuracy ? percentText(accuracy.value) : '');
+  const rows = candidates.map((each) => [
+    each.name === advice.ship ? `${each.name} (ship this)` : each.name,
+    countText(each.bytes),
+    percentText(each.share),
+    each.problem === undefined ? intervalText(each.quality?.accuracy) : each.problem,
+    each.versusFull ? pointsOf(each.versusFull.gap.value) : '',
+    each.versusBase ? countText(each.versusBase.negativeFlips.count) : '',
+    each.apply ? secondsText(each.apply.seconds) : '',
+    gatesText(each),
+  ]);
+  return [
+    head,
+    ...(base?.quality ? [['base', '', '', accuracyOf(base.quality.accuracy), '', '', '', '']] : []),
+    ...(full && model
+      ? [
+          [
+            'full fine-tune',
+            countText(model.float32Bytes),
+            '100 %',
+            accuracyOf(full.quality?.accuracy),
+            '',
+            '',
+            '',
+            '',
+          ],
+        ]
+      : []),
+    ...rows,
+  ];
+}
+
+function intervalText(estimate: Estimate | undefined): string {
+  if (estimate === undefined) return '';
+  const { value, low, high } = estimate;
+  return `${percentText(value)} (${percentText(low)} to ${percentText(high)})`;
+}
+
+function gatesText({ checks, problem }: Candidate): string {
+  const failing = checks.filter(({ isMet }) => !isMet).length;
+  if (failing > 0) return `${failing} of ${checks.length} fail`;
+  return problem === undefined ? 'hold' : 'fail';
+}
+
+function failuresOf({ candidates }: Report): string[] {
+  return candidates.flatMap(({ name, checks }) =>
+    checks.filter(({ isMet }) => !isMet).map(({ message }) => `${name}: ${message}`),
+  );
+}
+
+function partRows({ candidates, advice, base }: Report): string[][] {
+  const shown = candidates.find(({ name }) => name === advice.ship) ?? candidates[0];
+  if (shown?.quality === undefined) return [];
+  const before = [...(base?.quality?.slices ?? []), ...(base?.quality?.classes ?? [])];
+  const parts = [...shown.quality.slices, ...shown.quality.classes]
+    .map((part, i) => ({ part, was: before[i] }))
+    .filter(({ part }) => part.accuracy !== undefined)
+    .sort((a, b) => (a.part.accuracy?.value ?? 0) - (b.part.accuracy?.value ?? 0))
+    .slice(0, MAX_PARTS);
+  return [
+    ['part', 'examples', 'base', escapeMarkdown(shown.name), 'negative flips'],
+    ...parts.map(({ part, was }) => [
+      part.name,
+      countText(part.examples),
+      was?.accuracy ? percentText(was.accuracy.value) : '',
+      intervalText(part.accuracy),
+      countText(part.negativeFlips ?? 0),
+    ]),
+  ];
+}
+
+function wayRows({ ways }: Report): string[][] {
+  return [
+    ['way', 'bytes', 'note'],
+    ...ways.map(({ name, bytes, note = '' }) => [name, bytes === undefined ? '' : countText(bytes), note]),
+  ];
+}
+
+function frontierRows({ frontier, candidates }: Report): string[][] {
+  if (frontier === undefined || candidates.length > 0) return [];
+  return [
+    ['method', 'bytes', 'share', 'accuracy', 'gap'],
+    ...frontier.points.map(({ method, bytes, share, accuracy, gap }) => [
+      method,
+      countText(bytes),
+      percentText(share),
+      percentText(accuracy),
+      pointsOf(gap),
+    ]),
+  ];
+}
+
+const TREND_TEXT = {
+  bytes: countText,
+  accuracy: percentText,
+  gap: pointsText,
+  'negative-flips': percentText,
+  'apply-seconds': secondsText,
+} as const;
+
+function trendRows({ trend }: Report): string[][] {
+  if (trend === undefined) return [];
+  return [
+    ['payload', 'measure', 'before', 'now'],
+    ...trend.rows.map(({ candidate, measure, before, now }) => {
+      const text = TREND_TEXT[measure];
+      return [candidate, measure.replace('-', ' '), text(before), text(now)];
+    }),
+  ];
+}
+
+function fleetText({ fleet }: Report): string {
+  if (fleet === undefined) return '';
+  const { devices, bytes, fullBytes, precompute } = fleet;
+  return list([
+    `${countText(devices)} devices download ${bytesText(bytes)} together; as full models it would be ${bytesText(fullBytes)}`,
+    ...precompute.map(
+      ({ version, savedBytes, devices: count }) =>
+        `a direct payload from ${version} would save ${bytesText(savedBytes)} on ${countText(count)} devices`,
+    ),
+  ]);
+}

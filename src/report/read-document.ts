@@ -1,0 +1,35 @@
+import * as v from 'valibot';
+import { NeuralDiffError } from '../model/index.js';
+
+/**
+ * Reads a JSON document.
+ *
+ * @throws NeuralDiffError `bad-document` with the first place that is not as expected
+ */
+export function parseDocument<T>(
+  schema: v.GenericSchema<unknown, T>,
+  text: string,
+  { name, expected }: { name: string; expected: string },
+): T {
+  const value = parseJson(text, name);
+  // A list would pass for an object that has none of the optional entries.
+  if (Array.isArray(value))
+    throw new NeuralDiffError(
+      'bad-document',
+      `Cannot read ${expected} "${name}": expected an object, got a list`,
+    );
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const place = v.getDotPath(issue) ?? 'the document';
+  const message = `Cannot read ${expected} "${name}": at ${place}, expected ${issue.expected ?? 'another value'}, got ${issue.received}`;
+  throw new NeuralDiffError('bad-document', message);
+}
+
+function parseJson(text: string, name: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new NeuralDiffError('bad-document', `Cannot read "${name}": expected JSON`, { cause });
+  }
+}

@@ -1,0 +1,204 @@
+import * as v from 'valibot';
+import { REPORT_FORMAT, REPORT_VERSION, type Report } from './document.js';
+import { parseDocument } from './read-document.js';
+
+const text = v.string();
+const number = v.number();
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+const difference = v.pipe(v.number(), v.minValue(-1), v.maxValue(1));
+const positive = v.pipe(v.number(), v.minValue(0));
+
+const shareEstimate = v.strictObject({ value: share, low: share, high: share });
+const gapEstimate = v.strictObject({ value: difference, low: difference, high: difference });
+
+const machine = v.strictObject({ cpu: text, cores: count, node: text, memoryBytes: count });
+
+const model = v.strictObject({
+  base: text,
+  next: v.exactOptional(text),
+  tensors: count,
+  weights: count,
+  bytes: count,
+  float32Bytes: count,
+});
+
+const data = v.strictObject({
+  source: v.picklist(['test', 'validation']),
+  examples: count,
+  labels: v.array(text),
+});
+
+const part = v.strictObject({
+  name: text,
+  examples: count,
+  accuracy: v.exactOptional(shareEstimate),
+  negativeFlips: v.exactOptional(count),
+});
+
+const bin = v.strictObject({ low: share, high: share, examples: count, confidence: share, accuracy: share });
+
+const quality = v.strictObject({
+  accuracy: shareEstimate,
+  calibration: v.strictObject({ error: share, bins: v.array(bin) }),
+  classes: v.array(part),
+  slices: v.array(part),
+});
+
+const measured = { quality: v.exactOptional(quality), problem: v.exactOptional(text) };
+
+const flipExample = v.strictObject({
+  index: count,
+  name: v.exactOptional(text),
+  label: text,
+  before: text,
+  after: text,
+  confidenceBefore: share,
+  confidenceAfter: share,
+});
+
+const flips = v.strictObject({ count, share: shareEstimate, examples: v.array(flipExample) });
+
+const comparison = v.strictObject({
+  gap: gapEstimate,
+  agreement: shareEstimate,
+  negativeFlips: flips,
+  positiveFlips: flips,
+  divergence: v.strictObject({ mean: positive, percentile99: positive }),
+});
+
+const layer = v.strictObject({
+  tensor: text,
+  dtype: text,
+  shape: v.array(count),
+  weights: count,
+  changed: count,
+  bytes: count,
+  change: positive,
+  magnitude: positive,
+});
+
+const check = v.strictObject({
+  id: text,
+  limit: number,
+  value: v.exactOptional(number),
+  isMet: v.boolean(),
+  message: text,
+});
+
+const candidate = v.strictObject({
+  name: text,
+  kinds: v.array(text),
+  next: text,
+  bytes: count,
+  share: positive,
+  ...measured,
+  apply: v.exactOptional(v.strictObject({ seconds: positive, runs: count, extraMemoryBytes: number })),
+  layers: v.array(layer),
+  sharedBytes: count,
+  versusBase: v.exactOptional(comparison),
+  versusFull: v.exactOptional(comparison),
+  checks: v.array(check),
+});
+
+const way = v.strictObject({ name: text, bytes: v.exactOptional(count), note: v.exactOptional(text) });
+
+const frontier = v.strictObject({
+  task: text,
+  base: share,
+  full: share,
+  points: v.array(
+    v.strictObject({
+      method: text,
+      seeds: count,
+      bytes: positive,
+      share: positive,
+      accuracy: share,
+      deviation: positive,
+      gap: difference,
+    }),
+  ),
+});
+
+const sequence = v.strictObject({
+  task: text,
+  points: v.array(
+    v.strictObject({
+      method: text,
+      update: count,
+      seeds: count,
+      bytes: v.exactOptional(positive),
+      accuracy: share,
+      gap: difference,
+    }),
+  ),
+});
+
+const fleet = v.strictObject({
+  next: text,
+  versions: v.array(
+    v.strictObject({
+      version: text,
+      devices: count,
+      direct: v.exactOptional(count),
+      chain: v.exactOptional(count),
+      chainSteps: v.exactOptional(count),
+      full: count,
+      best: v.picklist(['none', 'direct', 'chain', 'full']),
+      bytes: count,
+    }),
+  ),
+  devices: count,
+  bytes: count,
+  fullBytes: count,
+  precompute: v.array(
+    v.strictObject({ version: text, devices: count, expectedBytes: count, savedBytes: count }),
+  ),
+});
+
+const trend = v.strictObject({
+  title: text,
+  rows: v.array(
+    v.strictObject({
+      candidate: text,
+      measure: v.picklist(['bytes', 'accuracy', 'gap', 'negative-flips', 'apply-seconds']),
+      before: number,
+      now: number,
+    }),
+  ),
+});
+
+/** What a report document looks like: the source of `docs/report.schema.json`. */
+export const REPORT_SCHEMA = v.strictObject({
+  format: v.literal(REPORT_FORMAT),
+  version: v.literal(REPORT_VERSION),
+  title: text,
+  machine,
+  model: v.exactOptional(model),
+  data: v.exactOptional(data),
+  base: v.exactOptional(v.strictObject(measured)),
+  full: v.exactOptional(v.strictObject(measured)),
+  candidates: v.array(candidate),
+  ways: v.array(way),
+  advice: v.strictObject({
+    ship: v.exactOptional(text),
+    isPassed: v.boolean(),
+    headline: text,
+    reasons: v.array(text),
+  }),
+  frontier: v.exactOptional(frontier),
+  sequence: v.exactOptional(sequence),
+  fleet: v.exactOptional(fleet),
+  trend: v.exactOptional(trend),
+  remarks: v.array(text),
+});
+
+/**
+ * Reads a report document.
+ *
+ * @param name names the file in errors
+ * @throws NeuralDiffError `bad-document`
+ */
+export function parseReport(json: string, name: string): Report {
+  return parseDocument(REPORT_SCHEMA, json, { name, expected: 'report' });
+}

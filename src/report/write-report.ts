@@ -1,0 +1,105 @@
+import { advise, defaultGates } from './advise.js';
+import type { Fleet, Frontier, Sequence } from './around.js';
+import { checksOf } from './checks.js';
+import {
+  type Advice,
+  type Machine,
+  type Measurements,
+  REPORT_FORMAT,
+  REPORT_VERSION,
+  type Report,
+} from './document.js';
+import type { Gates } from './gates.js';
+import { trendOf } from './trend.js';
+import { bytesText, percentText, pointsText } from './words.js';
+
+/** What a report says beside what was measured. */
+export interface ReportOptions {
+  readonly title: string;
+  /** What a payload must keep to; `defaultGates` unless given. */
+  readonly gates?: Gates | undefined;
+  readonly frontier?: Frontier | undefined;
+  readonly sequence?: Sequence | undefined;
+  readonly fleet?: Fleet | undefined;
+  /** An earlier report, to compare with. */
+  readonly against?: Report | undefined;
+}
+
+/** Makes a report of measurements: sets payloads against gates, and says what to ship. */
+export function writeReport(measurements: Measurements, options: ReportOptions): Report {
+  const { title, gates, frontier, sequence, fleet, against } = options;
+  const used = gates ?? defaultGates(measurements);
+  const candidates = measurements.candidates.map((candidate) => ({
+    ...candidate,
+    checks: checksOf(candidate, measurements, used),
+  }));
+  const { machine, model, data, base, full, ways, remarks } = measurements;
+  return {
+    format: REPORT_FORMAT,
+    version: REPORT_VERSION,
+    title,
+    machine,
+    ...(model && { model }),
+    ...(data && { data }),
+    ...(base && { base }),
+    ...(full && { full }),
+    candidates,
+    ways,
+    advice: advise({ measurements, candidates, isDefault: gates === undefined }),
+    ...(frontier && { frontier }),
+    ...(sequence && { sequence }),
+    ...(fleet && { fleet }),
+    ...(against && { trend: trendOf(candidates, against) }),
+    remarks,
+  };
+}
+
+/** What a report of benches alone is made of. */
+export interface BenchReportOptions extends Pick<ReportOptions, 'title' | 'sequence'> {
+  readonly machine: Machine;
+  readonly frontier: Frontier;
+  /** Points that a diff may be behind the full fine-tune: 0.005 unless given. */
+  readonly maxGap?: number | undefined;
+}
+
+/** Methods of the benches that are diffs of this package. */
+const OURS: readonly string[] = ['hash', 'sparse'];
+
+/** Makes a report of what benches measured: no payloads, but what can be expected of them. */
+export function writeBenchReport({
+  title,
+  machine,
+  frontier,
+  sequence,
+  maxGap = 0.005,
+}: BenchReportOptions): Report {
+  return {
+    format: REPORT_FORMAT,
+    version: REPORT_VERSION,
+    title,
+    machine,
+    candidates: [],
+    ways: [],
+    advice: adviseByFrontier(frontier, maxGap),
+    frontier,
+    ...(sequence && { sequence }),
+    remarks: ['Each method is a mean over seeds; payloads of your own model want a report of their own.'],
+  };
+}
+
+function adviseByFrontier({ points, full }: Frontier, maxGap: number): Advice {
+  const ours = points.filter(({ method }) => OURS.includes(method)).sort((a, b) => a.bytes - b.bytes);
+  const best = ours.find(({ gap }) => gap <= maxGap);
+  const rule = `The rule: the smallest diff that is on average at most ${pointsText(maxGap)} behind the full fine-tune (${percentText(full)}).`;
+  if (best === undefined)
+    return { isPassed: false, headline: 'Ship the full model: no diff comes near enough', reasons: [rule] };
+  const { method, bytes, share, gap, seeds, deviation } = best;
+  return {
+    isPassed: true,
+    headline: `Ship a ${method} diff of ${bytesText(bytes)}, ${percentText(share)} of the model: ${pointsText(gap)} behind the full fine-tune`,
+    reasons: [
+      rule,
+      `Measured with ${seeds} seeds; their accuracy has a standard deviation of ${pointsText(deviation)}.`,
+    ],
+  };
+}

@@ -1,0 +1,105 @@
+import { expect, test } from 'vitest';
+import { type Gates, type Measurements, writeBenchReport, writeReport } from '../../src/report/index.js';
+import { candidateOf, measurements } from './measurements.js';
+
+const adviceOf = (measured: Measurements, gates?: Gates) =>
+  writeReport(measured, { title: 'keywords', gates }).advice;
+
+test('the smallest payload that meets all gates is to be shipped, with the reasons', () => {
+  const { ship, isPassed, headline, reasons } = adviceOf(measurements);
+  expect([ship, isPassed]).toEqual(['large', true]);
+  expect(headline).toBe('Ship large: 6,000 bytes, 1.00 % of the model, no worse than the full fine-tune');
+  expect(reasons).toEqual([
+    'The rule: the smallest payload that meets all gates, if it is smaller than the full model; without gates of your own, one that is at most 0.50 points behind the full fine-tune.',
+    'Not small, 1,500 bytes: gap to the full fine-tune: 2.0 points, expected at most 0.50 points.',
+    'It is 100 times smaller than the float32 model.',
+    'The smallest other way, full model, compressed, takes 540,000 bytes: 90.0 times as many.',
+    '200 examples leave the gap between −1.9 points and 1.9 points (95 %).',
+    '41 examples become right, 1 become wrong (0.50 %).',
+  ]);
+  const loose = adviceOf(measurements, { maxGap: 0.03 });
+  expect([loose.ship, loose.reasons[0]]).toEqual([
+    'small',
+    'The rule: the smallest payload that meets all gates, if it is smaller than the full model.',
+  ]);
+});
+
+test('without a payload that meets the gates, the full model is to be shipped', () => {
+  const { ship, isPassed, headline, reasons } = adviceOf(measurements, { maxBytes: 1000 });
+  expect([ship, isPassed]).toEqual([undefined, false]);
+  expect(headline).toBe(
+    'Ship the full model (full model, compressed: 540,000 bytes): no payload meets all gates',
+  );
+  expect(reasons.slice(1)).toEqual([
+    'Not small, 1,500 bytes: payload: 1,500 bytes, expected at most 1,000 bytes.',
+    'Not large, 6,000 bytes: payload: 6,000 bytes, expected at most 1,000 bytes.',
+  ]);
+  const none = adviceOf({ ...measurements, candidates: [] });
+  expect(none.headline).toContain('there is no payload');
+});
+
+test('a payload that is no smaller than the full model is not to be shipped', () => {
+  const ways = [{ name: 'exact diff', bytes: 1200 }];
+  const { ship, isPassed, headline } = adviceOf({ ...measurements, ways }, {});
+  expect([ship, isPassed]).toEqual([undefined, true]);
+  expect(headline).toBe('Ship the full model (exact diff: 1,200 bytes): no payload is smaller');
+});
+
+test('a model that gives no numbers is not to be shipped, whatever the gates', () => {
+  const { quality: _q, versusBase: _b, versusFull: _f, ...rest } = candidateOf('tiny', 10, () => false);
+  const broken = { ...rest, problem: 'gives outputs that are not numbers for 3 of 200 examples' };
+  const { ship, reasons } = adviceOf(
+    { ...measurements, candidates: [broken, ...measurements.candidates] },
+    {},
+  );
+  expect(ship).toBe('small');
+  expect(reasons[1]).toBe('Not tiny, 10 bytes: it gives outputs that are not numbers for 3 of 200 examples.');
+});
+
+test('without a full fine-tune a payload must be no worse than the base; without data, size alone counts', () => {
+  const { full: _full, ...rest } = measurements;
+  const candidates = measurements.candidates.map(({ versusFull: _v, ...each }) => each);
+  const noFull = adviceOf({ ...rest, candidates });
+  expect([noFull.ship, noFull.headline]).toEqual([
+    'small',
+    'Ship small: 1,500 bytes, 0.25 % of the model, accuracy 93.0 %',
+  ]);
+  expect(noFull.reasons[0]).toContain('no worse than the base');
+  const { data: _data, base: _base, ...bare } = rest;
+  const sizes = candidates.map(({ quality: _q, versusBase: _b, ...each }) => each);
+  const noData = adviceOf({ ...bare, candidates: sizes });
+  expect([noData.headline, noData.reasons[0]]).toEqual([
+    'Ship small: 1,500 bytes, 0.25 % of the model',
+    'The rule: the smallest payload, if it is smaller than the full model; accuracy was not measured.',
+  ]);
+});
+
+test('of payloads of one size the more accurate one is to be shipped', () => {
+  const twins = [candidateOf('worse', 900, (i) => i < 11), candidateOf('better', 900, (i) => i < 10)];
+  expect(adviceOf({ ...measurements, candidates: twins }, {}).ship).toBe('better');
+});
+
+test('validation data are said to be such', () => {
+  const data = { ...measurements.data, source: 'validation', examples: 200, labels: [] } as const;
+  expect(adviceOf({ ...measurements, data }).reasons.at(-1)).toContain('may have chosen the payload');
+});
+
+test('writeBenchReport() advises the smallest diff that is near enough on average', () => {
+  const point = { seeds: 3, share: 0.005, accuracy: 0.96, deviation: 0.002 };
+  const points = [
+    { ...point, method: 'hash', bytes: 3000, gap: 0.004 },
+    { ...point, method: 'pruned model', bytes: 900, gap: 0 },
+    { ...point, method: 'sparse', bytes: 1800, gap: 0.009 },
+  ];
+  const frontier = { task: 'keywords', base: 0.8, full: 0.965, points };
+  const write = (maxGap?: number) =>
+    writeBenchReport({ title: 'keywords', machine: measurements.machine, frontier, maxGap }).advice;
+  expect(write().headline).toBe(
+    'Ship a hash diff of 3,000 bytes, 0.50 % of the model: 0.40 points behind the full fine-tune',
+  );
+  expect(write(0.01).headline).toContain('sparse diff of 1,800 bytes');
+  expect([write(0.001).isPassed, write(0.001).headline]).toEqual([
+    false,
+    'Ship the full model: no diff comes near enough',
+  ]);
+});

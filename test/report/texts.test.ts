@@ -1,0 +1,131 @@
+import { expect, test } from 'vitest';
+import {
+  bytesText,
+  countText,
+  escapeMarkdown,
+  type Measurements,
+  percentText,
+  pointsText,
+  renderJunit,
+  renderMarkdown,
+  secondsText,
+  writeReport,
+} from '../../src/report/index.js';
+import { measurements } from './measurements.js';
+
+const GATES = { maxGap: 0.01, maxBytes: 6500 };
+
+test('numbers are written for people', () => {
+  expect([countText(0), countText(999), countText(600332), countText(1e9)]).toEqual([
+    '0',
+    '999',
+    '600,332',
+    '1,000,000,000',
+  ]);
+  expect([bytesText(1), bytesText(2988.4)]).toEqual(['1 byte', '2,988 bytes']);
+  expect([0, 0.00498, 0.0999, 0.1, 0.964, 1].map(percentText)).toEqual([
+    '0.0 %',
+    '0.50 %',
+    '9.99 %',
+    '10.0 %',
+    '96.4 %',
+    '100.0 %',
+  ]);
+  expect([0, 0.008, -0.002, 0.12, -0.00001].map(pointsText)).toEqual([
+    '0.0 points',
+    '0.80 points',
+    '−0.20 points',
+    '12.0 points',
+    '0.0 points',
+  ]);
+  expect([0.0021, 0.012, 0.25, 1.24, 83].map(secondsText)).toEqual([
+    '2.1 ms',
+    '12 ms',
+    '250 ms',
+    '1.2 s',
+    '83 s',
+  ]);
+});
+
+test('renderMarkdown() gives a pull request verdict, reasons and tables', () => {
+  const text = renderMarkdown(writeReport(measurements, { title: 'Keywords', gates: GATES }));
+  expect(text).toContain('## Keywords\n\n**Passed.** Ship large: 6,000 bytes, 1.00 % of the model');
+  expect(text).toContain(
+    '| large (ship this) | 6,000 | 1.00 % | 95.0 % (91.0 % to 97.3 %) | 0.0 | 1 | 12 ms | hold |'.replaceAll(
+      /[()]/g,
+      '\\$&',
+    ),
+  );
+  expect(text).toContain('| base |  |  | 75.0 % |');
+  expect(text).toContain('### Gates that do not hold\n\n- small: gap to the full fine-tune: 2.0 points');
+  expect(text).toContain('| full model, compressed | 540,000 |');
+  expect(text).not.toContain('undefined');
+  const columns = text
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+    .map((line) => line.split(/(?<!\\)\|/).length);
+  expect(new Set(columns)).toEqual(new Set([10, 7, 5]));
+});
+
+test('renderMarkdown() leaves out what was not measured', () => {
+  const { data: _d, base: _b, full: _f, ...rest } = measurements;
+  const candidates = measurements.candidates.map(
+    ({ quality: _q, versusBase: _v, versusFull: _w, apply: _a, ...each }) => each,
+  );
+  const text = renderMarkdown(
+    writeReport({ ...rest, ways: [], remarks: [], candidates }, { title: 'Sizes' }),
+  );
+  expect(text.match(/^##.*$/gm)).toEqual(['## Sizes']);
+  expect(text).not.toMatch(/undefined|NaN|null/);
+});
+
+const HOSTILE = '<script>alert(1)</script> [a](http://b.c) `|*_~#@you\u202e\u0000\n| x |\n# h ![i](www.d.e)';
+
+test('names cannot write Markdown or HTML of their own', () => {
+  const text = escapeMarkdown(HOSTILE);
+  expect(text).not.toMatch(/[\p{Cc}\p{Cf}<>]|(?<!\\)[[\]()`|*_~!]|(?<![&\\])#|@(?!&)|http:\/\/|www\./u);
+  const [first, ...others] = measurements.candidates;
+  const hostile: Measurements = {
+    ...measurements,
+    candidates: [{ ...(first as (typeof others)[number]), name: HOSTILE }],
+    ways: [{ name: HOSTILE, note: HOSTILE }],
+    remarks: [HOSTILE],
+  };
+  const page = renderMarkdown(writeReport(hostile, { title: HOSTILE, gates: GATES }));
+  expect(page).not.toMatch(/<script|http:\/\/|^# h|^\| x/m);
+});
+
+test('renderJunit() has a suite for each payload and a case for each gate; losers of a release are skipped', () => {
+  const text = renderJunit(writeReport(measurements, { title: 'Keywords', gates: GATES }));
+  expect(text).toBe(`<?xml version="1.0" encoding="UTF-8"?>
+<testsuites name="Keywords" tests="4" failures="0" skipped="1">
+  <testsuite name="large" tests="2" failures="0" skipped="0">
+    <testcase classname="large" name="max-bytes"/>
+    <testcase classname="large" name="max-gap"/>
+  </testsuite>
+  <testsuite name="small" tests="2" failures="0" skipped="1">
+    <testcase classname="small" name="max-bytes"/>
+    <testcase classname="small" name="max-gap">
+      <skipped message="gap to the full fine-tune: 2.0 points, expected at most 1.0 points"/>
+    </testcase>
+  </testsuite>
+</testsuites>
+`);
+  const failed = renderJunit(writeReport(measurements, { title: 'Keywords', gates: { maxBytes: 9 } }));
+  expect(failed).toContain('<testsuites name="Keywords" tests="2" failures="2" skipped="0">');
+});
+
+test('renderJunit() writes hostile names as attributes, and characters that XML has none of as question marks', () => {
+  const [first] = measurements.candidates;
+  const name = '"><!-- \u0000\u001b\ud800 &amp; ]]> \n\u{1f600}';
+  const problem = 'gives outputs that are not numbers';
+  const hostile = {
+    ...measurements,
+    candidates: [{ ...(first as NonNullable<typeof first>), name, problem }],
+  };
+  const text = renderJunit(writeReport(hostile, { title: name, gates: {} }));
+  const written = '&#34;&#62;&#60;!-- ??? &#38;amp; ]]&#62; &#10;\u{1f600}';
+  expect(text).toContain(`<testsuite name="${written}" tests="1" failures="1"`);
+  expect(text).toContain('<failure message="the model gives outputs that are not numbers"/>');
+  expect(text.match(/[<>]/g)).toHaveLength(2 * 8);
+});
