@@ -5,16 +5,13 @@ import { runDiff } from './commands/diff.js';
 import { isLossy, type LossyFlags, runLossyDiff } from './commands/diff-lossy.js';
 import { type FingerprintFlags, runFingerprint } from './commands/fingerprint.js';
 import { type InfoFlags, runInfo } from './commands/info.js';
-import { runSweep, type SweepFlags } from './commands/sweep.js';
-import { runTrain, type TrainFlags } from './commands/train.js';
 import { runVerify, type VerifyFlags } from './commands/verify.js';
 import { EXIT, summarise, UsageError } from './exit-codes.js';
 import { Interrupted, type Io } from './io.js';
 import { addReleases } from './release-commands.js';
 import { REPEATED } from './release-flags.js';
-import { isSearch, KIND_CHOICES, type SearchFlags, withSearch } from './search/flags.js';
-import { runSearch } from './search/run-search.js';
 import { addSequences } from './sequence-commands.js';
+import { addTraining } from './training-commands.js';
 import { addUpdates } from './update-commands.js';
 
 /**
@@ -59,8 +56,7 @@ function commandLine(args: readonly string[], io: Io, ended: { status: number })
       'Exit status: 0 done or already current, 1 internal, 2 usage, 3 wrong base, 5 refused, 6 corrupt payload, 7 no space, 8 network, 9 self-test failed, 10 gate failed',
     )
     .wrap(110);
-  addTrain(parser, io, ended);
-  addSweep(parser, io, ended);
+  addTraining(parser, io, ended);
   addDiff(parser, io);
   addApply(parser, io);
   addSequences(parser, io);
@@ -86,60 +82,6 @@ function keepLast(given: Record<string, unknown>): void {
   const lists = isDraft ? [...LISTS, ...DRAFT_LISTS] : LISTS;
   for (const [name, value] of Object.entries(given))
     if (Array.isArray(value) && !lists.includes(name)) given[name] = value.at(-1);
-}
-
-function addTrain(parser: Argv, io: Io, ended: { status: number }): void {
-  parser.command(
-    'train <kind>',
-    'Train a diff of a model by a recipe, within a budget of bytes or as small as a gap allows',
-    (y) =>
-      withSearch(withTraining(withOutput(y, 'Payload file to write')))
-        .positional('kind', {
-          choices: KIND_CHOICES,
-          demandOption: true,
-          describe: 'Kind of diff; auto takes the best on validation data',
-        })
-        .option('seed', { type: 'number', describe: 'By default one of its own for every base' })
-        .example('$0 train hash --base models/v1 --recipe recipe.mjs --budget 0.5% --seed 7 -o v2.ndiff', '')
-        .example(
-          '$0 train hash --base models/v1 --chain v2.ndiff --recipe recipe.mjs --budget 0.5% -o v3.ndiff',
-          '',
-        ),
-    async (flags) => {
-      const searchFlags = flags as unknown as SearchFlags;
-      if (isSearch(searchFlags)) ended.status = await runSearch(searchFlags, io);
-      else await runTrain(flags as unknown as TrainFlags, io);
-    },
-  );
-}
-
-function addSweep(parser: Argv, io: Io, ended: { status: number }): void {
-  parser.command(
-    'sweep',
-    'Train a diff for every kind, budget and seed, several at once',
-    (y) =>
-      withTraining(withOutput(y, 'Folder for payloads and results.json'))
-        .option('kinds', { type: 'string', demandOption: true, describe: 'hash, sparse, or hash,sparse' })
-        .option('budgets', { type: 'string', demandOption: true, describe: 'Budgets with commas between' })
-        .option('seeds', {
-          type: 'string',
-          describe: 'Seeds with commas between; by default one of its own for every base',
-        })
-        .option('workers', { type: 'number', describe: 'Diffs at once; by default one a processor' })
-        .option('resume', {
-          type: 'boolean',
-          default: false,
-          describe: 'Keep what results.json lists, train the rest',
-        })
-        .example(
-          '$0 sweep --base models/v1 --recipe recipe.mjs --kinds hash,sparse --budgets 0.25%,0.5%,1% --seeds 1,2 -o v2',
-          '',
-        )
-        .epilogue('Exit status: as all failed jobs have it, 1 if they differ; see also neural-diff --help'),
-    async (flags) => {
-      ended.status = await runSweep(flags as unknown as SweepFlags, io);
-    },
-  );
 }
 
 function addDiff(parser: Argv, io: Io): void {
@@ -247,25 +189,6 @@ function addReaders(parser: Argv, io: Io): void {
       (y) => y.positional('model', MODEL_ARGUMENT).example('$0 fingerprint models/v1', ''),
       (flags) => runFingerprint(flags as unknown as FingerprintFlags, io),
     );
-}
-
-function withTraining(parser: Argv): Argv {
-  return parser
-    .option('base', { type: 'string', demandOption: true, describe: 'LayersModel folder that devices have' })
-    .option('chain', { type: 'string', describe: 'Payloads that devices have applied to it, commas between' })
-    .option('recipe', {
-      type: 'string',
-      demandOption: true,
-      describe: 'ES module with data, loss and metrics',
-    })
-    .option('epochs', { type: 'number', describe: 'Epochs of the diff' })
-    .option('batch-size', { type: 'number', describe: 'Examples a step' })
-    .option('learning-rate', { type: 'number', describe: 'Peak learning rate of the diff' })
-    .option('backend', {
-      choices: ['wasm', 'cpu'] as const,
-      default: 'wasm' as const,
-      describe: 'TensorFlow.js backend',
-    });
 }
 
 /** Says what went wrong, in words on stderr and, on request, as JSON on stdout. */

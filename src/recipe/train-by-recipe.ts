@@ -36,6 +36,9 @@ export interface TrainingJob extends BaseModel {
   readonly options?: RecipeOptions | undefined;
 }
 
+/** A full fine-tune to train: a job that packs no diff. */
+export type FineTuneJob = Omit<TrainingJob, 'kind' | 'budget'>;
+
 /** The world of a job: how it is stopped, who is told, what is trained already. */
 export interface JobContext {
   readonly signal: AbortSignal;
@@ -61,8 +64,8 @@ export async function trainByRecipe(job: TrainingJob, context: JobContext): Prom
  *
  * @throws as `trainByRecipe`
  */
-export async function fineTuneByRecipe(job: TrainingJob, context: JobContext): Promise<FineTuned> {
-  const { rooms, options } = await setUp(job, context);
+export async function fineTuneByRecipe(job: FineTuneJob, context: JobContext): Promise<FineTuned> {
+  const { rooms, options } = await setUp({ ...job, kind: 'hash', budget: '100%' }, context);
   return rooms.train.fineTuneFor(options);
 }
 
@@ -71,7 +74,7 @@ export async function fineTuneByRecipe(job: TrainingJob, context: JobContext): P
  *
  * @returns what its full fine-tune depends on, as text
  */
-export function fineTuneKey(job: TrainingJob): string {
+export function fineTuneKey(job: FineTuneJob): string {
   const { base, chain = [], recipe, seed, backend = 'wasm', options = {} } = job;
   const { batchSize, mode, fineTune } = options;
   return JSON.stringify([
