@@ -7,6 +7,7 @@ export type {
   Sequence,
   SequencePoint,
 } from './around.js';
+export { compareModels, qualityOf } from './assess.js';
 export {
   type Advice,
   type ApplyCost,
