@@ -28,6 +28,8 @@ export interface PredictorOptions {
 /** Takes a LayersModel, compiled or not, for its outputs alone. */
 export function createPredictor(model: tf.LayersModel, options: PredictorOptions = {}): Predictor {
   const { training = false, outputKind } = options;
+  // A Sequential has no names of its own before it is first used.
+  if (model.inputNames.length === 0) model.build(model.inputs.map((input) => input.shape));
   return {
     inputNames: model.inputNames,
     inputShapes: model.inputs.map((input) => input.shape),
