@@ -74,6 +74,7 @@ export async function withAccuracyBench<T>(
   if (job.next !== undefined) await modelFolder(job.next);
   const recipe = await loadRecipe(job.recipe);
   const rooms = await importTraining();
+  rooms.train.checkSeed(job.seed);
   await rooms.tfjs.useBackend(job.backend);
   const context = { tf: rooms.tf, seed: job.seed, signal: signal ?? new AbortController().signal };
   const found = await loadRecipeData(job.recipe, recipe, context);

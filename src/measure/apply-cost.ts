@@ -104,9 +104,10 @@ async function probe(args: readonly string[], signal: AbortSignal | undefined): 
     onOutput,
   });
   if (end !== 'done') throw new Error(`Cannot measure what applying takes: the process that applies ${end}`);
-  const answer: ProbeResult & { error?: { code: ErrorCode; message: string } } = JSON.parse(printed);
-  if (answer.error) throw new NeuralDiffError(answer.error.code, answer.error.message);
-  return answer;
+  const answer: ProbeResult & { error?: { code?: ErrorCode; message: string } } = JSON.parse(printed);
+  if (answer.error === undefined) return answer;
+  const { code, message } = answer.error;
+  throw code === undefined ? new Error(message) : new NeuralDiffError(code, message);
 }
 
 /** @returns the middle one, or the mean of both */

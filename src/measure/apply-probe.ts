@@ -12,8 +12,8 @@ try {
   const seconds = (performance.now() - start) / 1000;
   print({ seconds, peakBytes: process.resourceUsage().maxRSS * 1024 });
 } catch (error) {
-  if (!(error instanceof NeuralDiffError)) throw error;
-  print({ error: { code: error.code, message: error.message } });
+  const { message, code } = error as NeuralDiffError;
+  print({ error: { message, ...(error instanceof NeuralDiffError && { code }) } });
 }
 
 async function patchInPlace(path: string, payloadPath: string): Promise<void> {

@@ -97,6 +97,7 @@ async function measureAll(job: MeasureJob): Promise<Measurements> {
   const ways = await measureWays(models, (payloads[0] as NamedPayload).path, steps);
   const applied = applyRuns > 0 ? await measureApplying(job) : [];
   const accuracy = await bench?.measure(payloads, steps);
+  steps.tell('done');
   return {
     machine: describeMachine(),
     model: models.facts,

@@ -50,5 +50,6 @@ export class Steps {
   tell(doing: string): void {
     this.signal?.throwIfAborted();
     this.#options.onProgress?.({ doing, done: this.#done, total: this.#total });
+    this.signal?.throwIfAborted();
   }
 }

@@ -80,9 +80,9 @@ export async function loadRecipeData(
   recipe: Recipe,
   context: Parameters<Recipe['data']>[0],
 ): Promise<RecipeData> {
-  const data = await runRecipe(path, () =>
-    Promise.race([recipe.data(context), rejectOnAbort(context.signal)]),
-  );
+  // Whoever stops a recipe is told the reason, which is none of the recipe's own errors.
+  const stopped = rejectOnAbort(context.signal);
+  const data = await Promise.race([stopped, runRecipe(path, () => recipe.data(context))]);
   const isSet = (value: unknown): boolean => typeof value === 'object' && value !== null;
   expectExport(path, 'data', { isRight: isSet(data) && isSet(data.train), expected: DATA_EXPORT });
   checkDescriptions(path, data);

@@ -39,6 +39,9 @@ beforeAll(async () => {
   next = await shop.saveSmall('next', { seed: 2 });
   payloads = [await shop.train('hash', base), await shop.train('sparse', base)];
   payloads.push(await shop.exact('exact.ndiff', base, next));
+  const exact = { kind: 'exact', tensor: 'out/kernel' } as const;
+  const [positions, levels] = [Uint32Array.of(0, 4, 50), Int32Array.of(1, -9_000_000, 9_000_000)];
+  payloads.push(await shop.pack('nudged.ndiff', base, { ops: [{ ...exact, positions, levels }] }));
 });
 
 test('measureReport() finds the accuracy that evaluating the patched models finds, for every kind', async () => {
@@ -46,7 +49,12 @@ test('measureReport() finds the accuracy that evaluating the patched models find
   expect(measured.data).toEqual({ source: 'validation', examples: 96, labels: ['0', '1', '2'] });
   expect(measured.base.quality?.accuracy.value).toBeCloseTo(await evaluate(base), 6);
   expect(measured.full?.quality?.accuracy.value).toBeCloseTo(await evaluate(next), 6);
-  expect(measured.candidates.map(({ name }) => name)).toEqual(['hash', 'sparse', 'exact']);
+  expect(measured.candidates.map(({ name, kinds }) => [name, ...kinds])).toEqual([
+    ['hash', 'hash', 'dense'],
+    ['sparse', 'sparse', 'dense'],
+    ['exact', 'set'],
+    ['nudged', 'exact'],
+  ]);
   for (const [i, payload] of payloads.entries()) {
     const { quality, problem } = measured.candidates[i] as (typeof measured.candidates)[number];
     expect([quality?.accuracy.value, problem]).toEqual([

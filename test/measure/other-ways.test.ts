@@ -71,7 +71,7 @@ test('measureReport() gives the full model alone without a full fine-tune', asyn
   expect([model.next, candidates[0]?.apply]).toEqual([undefined, undefined]);
   expect(candidates.map(({ name, kinds }) => [name, kinds])).toEqual([
     ['hash', ['hash', 'dense']],
-    ['exact', ['exact']],
+    ['exact', ['set']],
   ]);
   for (const [i, { bytes, share, layers, sharedBytes }] of candidates.entries()) {
     expect(bytes).toBe(statSync(payloads[i] as string).size);
@@ -121,7 +121,7 @@ test('measureReport() stops at every step, with the reason, and leaves nothing b
   expect(doings.length).toBeGreaterThan(20);
   expect(progress.every(({ done }, i) => done >= (progress[i - 1]?.done ?? 0))).toBe(true);
   expect(new Set(progress.map(({ total }) => total)).size).toBe(1);
-  expect(progress.at(-1)).toMatchObject({ done: (progress[0]?.total as number) - 1 });
+  expect(progress.at(-1)).toMatchObject({ doing: 'done', done: progress[0]?.total });
   const reason = new Error('enough');
   for (const stop of doings) {
     const controller = new AbortController();
@@ -133,6 +133,14 @@ test('measureReport() stops at every step, with the reason, and leaves nothing b
   }
   const aborted = { ...options, signal: AbortSignal.abort(reason) };
   await expect(measureReport(aborted)).rejects.toBe(reason);
+});
+
+test('measureReport() stops while a recipe loads its examples, whatever the recipe does about it', async () => {
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  setTimeout(() => controller.abort(reason), 1000);
+  const options = { base, payloads, recipe: recipe('deaf'), applyRuns: 0, signal: controller.signal };
+  await expect(measureReport(options)).rejects.toBe(reason);
 });
 
 test('measureReport() stops while payloads are applied', async () => {

@@ -178,6 +178,8 @@ test('measureReport() refuses what makes no sense', async () => {
   await expect(measureReport({ base, payloads: [] })).rejects.toThrow(RangeError);
   for (const applyRuns of [-1, 0.5, Number.NaN])
     await expect(measureReport({ base, payloads: [payload], applyRuns })).rejects.toThrow(RangeError);
+  const seeded = { base, payloads: [payload], recipe: recipe('points'), seed: -1 };
+  await expect(measureReport(seeded)).rejects.toThrow(RangeError);
   await expect(measureReport({ base, payloads: [payload, payload] })).rejects.toThrow('twice');
 });
 
