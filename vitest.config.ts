@@ -20,6 +20,7 @@ const rooms = [
     'testing',
     'release',
     'publish',
+    'measure',
   ],
 ];
 const source = (path: string) => new URL(`./src/${path}`, import.meta.url).pathname;

@@ -4,15 +4,22 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { withModel } from '../cli/with-model.js';
 import { diffModels } from '../src/exact-diff/index.js';
+import { BYTE_DIFFERS, type FilePair, runByteDiffer } from '../src/measure/index.js';
 import { concatBytes, copyModel, type Model } from '../src/model/index.js';
 import { type ModelPair, trainPairs } from './exact/pairs.js';
 import { fetchReleases, type Release } from './exact/releases.js';
-import { type FilePair, runTools, type ToolResult } from './exact/tools.js';
 import { type Goal, printBench } from './report.js';
 
 /** What fine-tunes are to save beside the best of the others, and what an update may cost that saves nothing. */
 const FINE_TUNED_GOAL = 0.75;
 const OTHER_GOAL = 1.001;
+
+/** What a program came to; null where it is not installed. */
+interface ToolResult {
+  readonly tool: string;
+  readonly bytes: number | null;
+  readonly seconds: number | null;
+}
 
 interface Row extends ToolResult {
   readonly pair: string;
@@ -84,7 +91,8 @@ async function measure({ name, base, next, isFineTuned }: ModelPair, files: File
     bytes: payload.length,
     seconds: (performance.now() - before) / 1000,
   };
-  const others = runTools(files);
+  const others: ToolResult[] = [];
+  for (const tool of BYTE_DIFFERS) others.push(await runTool(tool, files));
   const whole = bytesOf(next).length;
   const rows = [ours, ...others].map((result) => {
     return { pair: name, ...result, share: result.bytes === null ? null : result.bytes / whole };
@@ -102,6 +110,13 @@ async function measure({ name, base, next, isFineTuned }: ModelPair, files: File
       { id: `${id}.best-other-bytes`, value: best, goal: whole, better: 'lower' },
     ],
   };
+}
+
+async function runTool(tool: string, files: FilePair): Promise<ToolResult> {
+  const found = await runByteDiffer(tool, files);
+  return 'problem' in found
+    ? { tool, bytes: null, seconds: null }
+    : { tool, bytes: found.bytes, seconds: found.seconds };
 }
 
 function bytesOf({ tensors }: Model): Uint8Array {

@@ -25,7 +25,8 @@ export async function patchChain(store: WeightStore, payloads: readonly Uint8Arr
   const parts: OpenPayload[] = [];
   for (const bytes of payloads) parts.push(await openPayload(bytes));
   const headers = parts.map(({ header }) => header);
-  let model = await copyModel(store);
+  const original = await copyModel(store);
+  let model = original;
   let found = await fingerprint(openMemoryStore(model));
   const [first] = headers;
   if (first && !equalBytes(first.base, found)) throw mismatch('wrong-base', 'is for', [first.base, found]);
@@ -37,8 +38,10 @@ export async function patchChain(store: WeightStore, payloads: readonly Uint8Arr
     if (!equalBytes(header.next, found))
       throw mismatch('result-mismatch', `number ${i + 1} promises`, [header.next, found]);
   }
-  for (const tensor of model.tensors) {
-    if (byteLength(tensor) > 0) await store.write(tensor.name, 0, tensor.bytes);
+  // What no payload touches is left alone: it may be what nobody can write.
+  for (const [i, tensor] of model.tensors.entries()) {
+    if (tensor !== original.tensors[i] && byteLength(tensor) > 0)
+      await store.write(tensor.name, 0, tensor.bytes);
   }
   await store.flush();
   return found;

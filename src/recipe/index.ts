@@ -1,8 +1,8 @@
-export { importTraining } from './import-training.js';
+export { importTraining, type TrainingRooms } from './import-training.js';
 export { DIFF_KINDS, type DiffKind } from './kinds.js';
 export { type BaseModel, openBase, seedFor } from './open-base.js';
 export { type RecipeOptions, unknownOptions } from './options.js';
-export { loadRecipe, type Recipe, type RecipeData } from './recipe.js';
+export { loadRecipe, loadRecipeData, type Recipe, type RecipeData } from './recipe.js';
 export {
   type FineTuneJob,
   fineTuneByRecipe,

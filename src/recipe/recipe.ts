@@ -11,6 +11,14 @@ export interface RecipeData {
   readonly train: Data;
   /** Measured before and after; without it no accuracy is reported. */
   readonly validation?: Data;
+  /** What reports measure, and training never sees; the validation set unless given. */
+  readonly test?: Data;
+  /** Names of the classes, in the order of the outputs; their numbers unless given. */
+  readonly labels?: readonly string[];
+  /** Of the examples that reports measure: a name for each. */
+  readonly names?: readonly string[];
+  /** Of the same examples: by what they are told apart, and a value of it for each. */
+  readonly slices?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** What a recipe module exports. */
@@ -72,12 +80,29 @@ export async function loadRecipeData(
   recipe: Recipe,
   context: Parameters<Recipe['data']>[0],
 ): Promise<RecipeData> {
-  const data = await runRecipe(path, () =>
-    Promise.race([recipe.data(context), rejectOnAbort(context.signal)]),
-  );
+  // Whoever stops a recipe is told the reason, which is none of the recipe's own errors.
+  const stopped = rejectOnAbort(context.signal);
+  const data = await Promise.race([stopped, runRecipe(path, () => recipe.data(context))]);
   const isSet = (value: unknown): boolean => typeof value === 'object' && value !== null;
   expectExport(path, 'data', { isRight: isSet(data) && isSet(data.train), expected: DATA_EXPORT });
+  checkDescriptions(path, data);
   return data;
+}
+
+/** Checks what a recipe says of its examples; whether it says so for each of them shows when they are counted. */
+function checkDescriptions(path: string, { test, labels, names, slices }: RecipeData): void {
+  const expectField = (field: string, isRight: boolean, expected: string): void =>
+    expectExport(path, 'data', { isRight, expected: `a function that returns ${expected} as "${field}"` });
+  expectField('test', test === undefined || (typeof test === 'object' && test !== null), 'a set');
+  expectField('labels', labels === undefined || isTexts(labels), 'a list of texts');
+  expectField('names', names === undefined || isTexts(names), 'a list of texts');
+  const isMap = typeof slices === 'object' && slices !== null && !Array.isArray(slices);
+  const isSliced = isMap && Object.values(slices).every(isTexts);
+  expectField('slices', slices === undefined || isSliced, 'lists of texts by name');
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
 function rejectOnAbort(signal: AbortSignal): Promise<never> {

@@ -65,6 +65,8 @@ export function exampleCount(data: ArrayData, ports: Ports): number {
   const counts = new Set(lists.map((tensor) => tensor.shape[0] ?? 0));
   const [count] = counts;
   if (counts.size === 1 && count !== undefined && count > 0) return count;
+  if (counts.size === 1)
+    throw new NeuralDiffError('bad-data', 'Cannot use data: expected examples, got none');
   throw new NeuralDiffError(
     'bad-data',
     `Cannot use data: expected equally many examples, got ${[...counts]}`,
@@ -97,12 +99,39 @@ export async function* borrowBatches(data: Data, ports: Ports, options: BatchOpt
     yield* borrowDatasetBatches(data, ports);
     return;
   }
+  const random = createRandom((options.seed + options.epoch) >>> 0);
+  const order = shuffledIndexes(exampleCount(data, ports), random);
+  yield* gatherBatches(data, ports, { order, batchSize: options.batchSize });
+}
+
+/**
+ * Walks through a set once, its examples in their own order. A batch's tensors live until the next batch.
+ *
+ * @param batchSize of array sets
+ * @throws NeuralDiffError `bad-data` for a set without examples, for inputs of another shape, for an endless dataset
+ */
+export async function* borrowInOrder(data: Data, ports: Ports, batchSize: number): AsyncGenerator<Batch> {
+  if (isArrayData(data)) {
+    const order = Int32Array.from({ length: exampleCount(data, ports) }, (_, i) => i);
+    yield* gatherBatches(data, ports, { order, batchSize });
+    return;
+  }
+  checkEnds(data, 'measure');
+  for await (const batch of borrowDatasetBatches(data, ports)) {
+    checkShapes(batch.xs, ports);
+    yield batch;
+  }
+}
+
+async function* gatherBatches(
+  data: ArrayData,
+  ports: Ports,
+  { order, batchSize }: { order: Int32Array; batchSize: number },
+): AsyncGenerator<Batch> {
   const xs = listTensors(data.xs, ports.inputNames);
   const ys = listTensors(data.ys, ports.outputNames);
-  const count = exampleCount(data, ports);
-  const order = shuffledIndexes(count, createRandom((options.seed + options.epoch) >>> 0));
-  for (let start = 0; start < count; start += options.batchSize) {
-    const indexes = tf.tensor1d(order.subarray(start, start + options.batchSize), 'int32');
+  for (let start = 0; start < order.length; start += batchSize) {
+    const indexes = tf.tensor1d(order.subarray(start, start + batchSize), 'int32');
     const batch = {
       xs: xs.map((x) => tf.gather(x, indexes)),
       ys: ys.map((y) => tf.gather(y, indexes)),
@@ -141,14 +170,15 @@ async function* borrowDatasetBatches(
  */
 export async function countBatches(data: Data, ports: Ports, batchSize: number): Promise<number> {
   if (isArrayData(data)) return Math.ceil(exampleCount(data, ports) / batchSize);
-  if (data.size === Number.POSITIVE_INFINITY) {
-    throw new NeuralDiffError(
-      'bad-data',
-      'Cannot train: the dataset is endless; take() as many batches as an epoch has',
-    );
-  }
+  checkEnds(data, 'train');
   let count = Number.isFinite(data.size) ? data.size : 0;
   if (count === 0) for await (const _batch of borrowDatasetBatches(data, ports)) count++;
   if (count === 0) throw new NeuralDiffError('bad-data', 'Cannot train: the dataset has no batches');
   return count;
+}
+
+function checkEnds({ size }: tf.data.Dataset<tf.TensorContainer>, doing: string): void {
+  if (size !== Number.POSITIVE_INFINITY) return;
+  const message = `Cannot ${doing}: the dataset is endless; take() as many batches as an epoch has`;
+  throw new NeuralDiffError('bad-data', message);
 }

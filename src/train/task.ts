@@ -3,12 +3,10 @@ import { type NamedWeight, namedWeights } from '../tfjs/index.js';
 import { checkChoice } from './check.js';
 import { CROSS_ENTROPIES, type LossFunction } from './cross-entropy.js';
 import { type Batch, type Data, isArrayData, listTensors, type Ports } from './data.js';
+import { createPredictor, type OutputKind } from './predictor.js';
 
 /** Values measured on a set: `loss`, and the model's metrics under their names (`accuracy`, …). */
 export type Metrics = Readonly<Record<string, number>>;
-
-/** What the numbers of an output mean; it decides how a student is compared with its teacher. */
-export type OutputKind = 'probabilities' | 'logits' | 'values';
 
 /**
  * What is being learned: some variables, and how they turn a batch into a loss. `createTask` makes one of a compiled
@@ -50,24 +48,15 @@ export interface TaskOptions {
 export function createTask(model: tf.LayersModel, options: TaskOptions = {}): Task {
   checkChoice('mode', options.mode, ['inference', 'training']);
   checkChoice('outputKind', options.outputKind, ['probabilities', 'logits', 'values']);
-  const training = options.mode === 'training';
-  const outputNames = model.outputNames;
-  const outputKinds = outputNames.map((_, i) => options.outputKind ?? outputKindOf(model, i));
+  const { outputKind, mode } = options;
+  const predictor = createPredictor(model, { training: mode === 'training', outputKind });
+  const { inputNames, inputShapes, outputNames, outputKinds, outputs } = predictor;
   const lossFunctions = lossFunctionsOf(model).map((loss, i) =>
     outputKinds[i] === 'probabilities' ? (CROSS_ENTROPIES[lossNameOf(model, i)] ?? loss) : loss,
   );
   return {
     weights: namedWeights(model),
-    inputNames: model.inputNames,
-    inputShapes: model.inputs.map((input) => input.shape),
-    outputNames,
-    outputKinds,
-    outputs(xs) {
-      const outputs = model.apply(xs.length === 1 ? (xs[0] as tf.Tensor) : xs, { training }) as
-        | tf.Tensor
-        | tf.Tensor[];
-      return Array.isArray(outputs) ? outputs : [outputs];
-    },
+    ...{ inputNames, inputShapes, outputNames, outputKinds, outputs },
     loss(outputs, batch) {
       const parts = lossFunctions.map((loss, i) =>
         tf.mean(loss(batch.ys[i] as tf.Tensor, outputs[i] as tf.Tensor)),
@@ -98,13 +87,6 @@ function lossNameOf({ loss, outputNames }: tf.LayersModel, index: number): strin
   const named = typeof loss === 'object' && !Array.isArray(loss) ? loss[outputNames[index] as string] : loss;
   const own = Array.isArray(named) ? named[index] : named;
   return typeof own === 'string' ? own : '';
-}
-
-function outputKindOf(model: tf.LayersModel, index: number): OutputKind {
-  const { sourceLayer } = model.outputs[index] as tf.SymbolicTensor;
-  const activation = sourceLayer.getConfig().activation;
-  if (activation === 'softmax' || sourceLayer.getClassName() === 'Softmax') return 'probabilities';
-  return 'values';
 }
 
 /** TensorFlow.js shortens `accuracy` to `acc`. */

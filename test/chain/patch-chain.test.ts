@@ -43,6 +43,19 @@ test('patchChain() gives what the payloads make of the base, one after the other
   }
 });
 
+test('patchChain() writes what payloads touch, and nothing else', async () => {
+  const op = {
+    kind: 'exact',
+    tensor: 'ids',
+    positions: Uint32Array.of(2),
+    levels: Int32Array.of(1),
+  } as const;
+  const { payload } = await pack(base, { ops: [op] });
+  const store = recordStore(openMemoryStore(cloneModel(base)));
+  await patchChain(store, [payload]);
+  expect(store.counts).toMatchObject({ writes: 1, bytesWritten: 24 });
+});
+
 test('patchChain() refuses payloads that do not lead on, and writes nothing', async () => {
   expect(await codeOfRefusal([second])).toBe('wrong-base');
   expect(await codeOfRefusal([first, first])).toBe('broken-chain');

@@ -27,6 +27,18 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   sweep: ['model', 'train', 'recipe'],
   search: ['model', 'train', 'node', 'recipe', 'sweep'],
   report: ['model', 'payload', 'chain'],
+  measure: [
+    'model',
+    'payload',
+    'train',
+    'exact-diff',
+    'chain',
+    'apply',
+    'fast-apply',
+    'node',
+    'recipe',
+    'report',
+  ],
   src: ['model', 'payload'],
   cli: [
     'src',
@@ -46,6 +58,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'release',
     'publish',
     'report',
+    'measure',
   ],
 };
 
@@ -65,7 +78,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   'preact-render-to-string': ['report-page'],
   '@noble/ed25519': ['release'],
   '@tufjs/models': ['publish'],
-  'node:': ['node', 'testing', 'recipe', 'sweep', 'publish', 'cli'],
+  'node:': ['node', 'testing', 'recipe', 'sweep', 'publish', 'measure', 'cli'],
 };
 
 /** Files through which a runtime comes in that runs patched models for tests alone. */

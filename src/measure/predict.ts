@@ -1,0 +1,63 @@
+import { NeuralDiffError } from '../model/index.js';
+import type { Predictions, Truth } from '../report/index.js';
+import type { Data, Numbers, Predictor, readRows } from '../train/index.js';
+import { classOutputsOf } from './class-outputs.js';
+import { type Oddity, readProbabilities } from './probabilities.js';
+import { bad, classesOf } from './truth.js';
+
+/** What a model says of the examples, or why that is worth nothing. */
+export type Predicted = { readonly predictions: Predictions } | { readonly problem: string };
+
+/** What `predict` needs beside the model. */
+export interface PredictJob {
+  readonly data: Data;
+  readonly truth: Truth;
+  readonly readRows: typeof readRows;
+  /** Told after some examples; what it throws ends the work. */
+  readonly onExamples: (done: number) => void;
+}
+
+/**
+ * Runs a model on all examples.
+ *
+ * @throws NeuralDiffError `bad-data` for a dataset that does not give the same examples, in the same order, as before; `wrong-layout` for a
+ *   model with other classes than the truth has
+ */
+export async function predict(model: Predictor, job: PredictJob): Promise<Predicted> {
+  const { truth } = job;
+  const outputs = classOutputsOf(model);
+  const { classes } = outputs;
+  if (classes !== truth.labels.length) throw otherClasses(classes, truth.labels.length);
+  const examples = truth.classes.length;
+  const probabilities = new Float32Array(examples * classes);
+  const odd: Record<Oddity, number> = { 'not numbers': 0, 'not probabilities': 0 };
+  let done = 0;
+  for await (const rows of job.readRows(job.data, model)) {
+    const right = classesOf(rows.labels, classes);
+    if (right.some((each, i) => each !== truth.classes[done + i])) throw changed();
+    const { shape, values } = rows.outputs[0] as Numbers;
+    const [count = 0, width = 0] = shape;
+    if (count !== right.length) throw bad(`expected labels for ${count} examples, got ${right.length}`);
+    for (let i = 0; i < right.length; i++, done++) {
+      const target = probabilities.subarray(done * classes, (done + 1) * classes);
+      const oddity = readProbabilities(values.subarray(i * width, (i + 1) * width), outputs, target);
+      if (oddity) odd[oddity]++;
+    }
+    job.onExamples(done);
+  }
+  if (done !== examples) throw changed();
+  const problem = (Object.keys(odd) as Oddity[]).find((kind) => odd[kind] > 0);
+  if (problem === undefined) return { predictions: { classes, probabilities } };
+  return { problem: `gives outputs that are ${problem} for ${odd[problem]} of ${examples} examples` };
+}
+
+function otherClasses(got: number, expected: number): Error {
+  const message = `Cannot compare models: expected ${expected} classes, as the base has, got ${got}`;
+  return new NeuralDiffError('wrong-layout', message);
+}
+
+function changed(): Error {
+  return bad(
+    'expected the dataset to give the same examples in the same order each time; do not shuffle what is measured',
+  );
+}

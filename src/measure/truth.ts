@@ -1,0 +1,86 @@
+import { NeuralDiffError } from '../model/index.js';
+import type { RecipeData } from '../recipe/index.js';
+import type { Truth } from '../report/index.js';
+import type { Numbers } from '../train/index.js';
+import type { ClassOutputs } from './class-outputs.js';
+
+/** What a recipe says of the examples that are measured. */
+export type Descriptions = Pick<RecipeData, 'labels' | 'names' | 'slices'>;
+
+/**
+ * Puts together what is known of the examples.
+ *
+ * @param batches right answers of all examples, in order: one-hot, or numbers of classes
+ * @throws NeuralDiffError `bad-data` for labels that are no classes of the model, for descriptions of more or fewer examples
+ */
+export function truthOf(
+  batches: readonly Numbers[],
+  { classes }: ClassOutputs,
+  { labels, names, slices }: Descriptions,
+): Truth {
+  const right = classesOf(batches, classes);
+  const given = labels ?? Array.from({ length: classes }, (_, i) => String(i));
+  if (given.length !== classes)
+    throw bad(`expected ${classes} labels, one for each class of the model, got ${given.length}`);
+  if (new Set(given).size !== classes) throw bad('expected labels that differ from each other');
+  if (right.length === 0) throw bad('expected examples, got none');
+  const checkCount = (what: string, list: readonly string[]): void => {
+    if (list.length !== right.length)
+      throw bad(`expected ${what} for each of ${right.length} examples, got ${list.length}`);
+  };
+  if (names) checkCount('a name', names);
+  for (const [name, values] of Object.entries(slices ?? {})) checkCount(`a value of slice "${name}"`, values);
+  return { labels: given, classes: right, ...(names && { names }), ...(slices && { slices }) };
+}
+
+/**
+ * Reads labels.
+ *
+ * @param batches one-hot rows `[examples, classes]`, or numbers of classes `[examples]` or `[examples, 1]`
+ * @param firstExample number of the first of them, for messages
+ * @returns the class of each example
+ * @throws NeuralDiffError `bad-data`
+ */
+export function classesOf(batches: readonly Numbers[], classes: number): Int32Array {
+  const all: number[] = [];
+  for (const { shape, values } of batches) {
+    const [count = 0, width = 1] = shape;
+    const isHot = shape.length === 2 && width === classes;
+    if (!isHot && (shape.length === 0 || shape.length > 2 || width !== 1))
+      throw bad(
+        `expected labels of shape [examples, ${classes}], [examples] or [examples, 1], got [${shape}]`,
+      );
+    for (let i = 0; i < count; i++) {
+      const row = values.subarray(i * width, (i + 1) * width);
+      all.push(isHot ? hotClass(row, all.length) : numberedClass(row[0] as number, all.length, classes));
+    }
+  }
+  return Int32Array.from(all);
+}
+
+function hotClass(row: ArrayLike<number>, example: number): number {
+  let found = -1;
+  for (let i = 0; i < row.length; i++) {
+    const value = row[i] as number;
+    if (Number.isNaN(value)) throw bad(`the label of example ${example} is not a number`);
+    if (value !== 0 && (value !== 1 || found >= 0)) throw notHot(example);
+    if (value === 1) found = i;
+  }
+  if (found < 0) throw notHot(example);
+  return found;
+}
+
+function notHot(example: number): NeuralDiffError {
+  return bad(`expected one-hot labels, one 1 among zeros; those of example ${example} are not`);
+}
+
+function numberedClass(value: number, example: number, classes: number): number {
+  if (Number.isNaN(value)) throw bad(`the label of example ${example} is not a number`);
+  if (Number.isInteger(value) && value >= 0 && value < classes) return value;
+  throw bad(`expected classes from 0 to ${classes - 1} as labels, got ${value} for example ${example}`);
+}
+
+/** @param met what was expected and what was met */
+export function bad(met: string): NeuralDiffError {
+  return new NeuralDiffError('bad-data', `Cannot measure accuracy: ${met}`);
+}
