@@ -20,6 +20,8 @@ const rooms = [
     'testing',
     'release',
     'publish',
+    'report',
+    'report-page',
   ],
 ];
 const source = (path: string) => new URL(`./src/${path}`, import.meta.url).pathname;

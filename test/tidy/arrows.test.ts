@@ -27,6 +27,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   sweep: ['model', 'train', 'recipe'],
   search: ['model', 'train', 'node', 'recipe', 'sweep'],
   report: ['model', 'payload', 'chain'],
+  'report-page': ['model', 'report'],
   src: ['model', 'payload'],
   cli: [
     'src',
@@ -46,6 +47,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'release',
     'publish',
     'report',
+    'report-page',
   ],
 };
 
