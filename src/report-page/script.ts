@@ -58,7 +58,7 @@ export const SCRIPT = `'use strict';
     tip.style.top = (above < 8 ? box.bottom + 8 : above) + 'px';
   };
   const REACH = 16;
-  const nearest = (marks, { clientX, clientY }) => {
+  const nearest = ({ marks, clientX, clientY }) => {
     const far = marks.map((mark) => {
       const { left, right, top, bottom } = mark.getBoundingClientRect();
       const x = Math.max(left - clientX, 0, clientX - right);
@@ -67,6 +67,13 @@ export const SCRIPT = `'use strict';
       return { mark, edge: Math.hypot(x, y), middle };
     });
     return far.filter(({ edge }) => edge <= REACH).sort((a, b) => a.edge - b.edge || a.middle - b.middle)[0]?.mark;
+  };
+  let pointed;
+  const follow = () => {
+    const focused = document.activeElement.closest('.chart [role=img]');
+    const mark = (pointed && nearest(pointed)) || focused;
+    if (mark) show(mark);
+    else hide();
   };
   const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
   for (const chart of document.querySelectorAll('.chart svg')) {
@@ -82,24 +89,21 @@ export const SCRIPT = `'use strict';
       for (const mark of marks) mark.tabIndex = mark === next ? 0 : -1;
       next.focus();
     });
-    const point = (event) => {
-      const mark = nearest(marks, event);
-      if (mark === undefined) hide();
-      else show(mark);
+    const point = ({ clientX, clientY }) => {
+      pointed = { marks, clientX, clientY };
+      follow();
     };
     chart.addEventListener('pointermove', point);
     chart.addEventListener('pointerdown', point);
-    chart.addEventListener('pointerleave', hide);
+    chart.addEventListener('pointerleave', () => {
+      pointed = undefined;
+      hide();
+    });
     chart.addEventListener('focusin', (event) => {
       if (marks.includes(event.target)) show(event.target);
     });
     chart.addEventListener('focusout', hide);
   }
-  const follow = () => {
-    const mark = document.activeElement;
-    if (mark.matches('.chart [role=img]')) show(mark);
-    else hide();
-  };
   addEventListener('scroll', follow, { capture: true, passive: true });
   addEventListener('keydown', (event) => {
     if (event.key === 'Escape') hide();

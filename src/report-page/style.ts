@@ -56,7 +56,7 @@ const PARTS = `
 main > .verdict {
   margin-top: 1.5rem; padding: 1.5rem; border: 1px solid var(--line); border-radius: 0.75rem; background: var(--card);
 }
-.verdict h2 { margin: 0.75rem 0 0; font-size: 1.3rem; max-width: 46rem; }
+.verdict h2 { margin: 0.75rem 0 0; font-size: 1.3rem; text-wrap: pretty; }
 .badge {
   display: inline-block; margin: 0; padding: 0.125rem 0.75rem; border-radius: 1rem; font-size: 0.875rem; font-weight: 600;
 }
@@ -66,7 +66,7 @@ main > .verdict {
 .bad { color: var(--wrong); }
 .good::before { content: "✓\\00a0"; }
 .bad::before { content: "✗\\00a0"; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.75rem, 1fr)); gap: 1.25rem 1.5rem; margin: 1.5rem 0; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.75rem, 1fr)); gap: 1.25rem 1rem; margin: 1.5rem 0; }
 .figures dt { color: var(--quiet); font-size: 0.8125rem; }
 .figures dd { margin: 0; font-size: 1.25rem; font-weight: 600; line-height: 1.35; }
 .reasons { margin: 1.25rem 0 0; padding: 0 0 0 1.1rem; max-width: 46rem; }
@@ -77,6 +77,8 @@ main > .verdict {
 .facts dt { color: var(--quiet); }
 .facts dd { margin: 0; min-width: 0; }
 figure { margin: 2rem 0 0; min-width: 0; }
+h3 + figure { margin-top: 0.75rem; }
+.scroll + .note, p + .note { margin-top: 0.75rem; }
 figcaption strong { display: block; font-weight: 600; font-size: 0.9375rem; }
 figcaption span { display: block; max-width: 46rem; }
 .legend { display: flex; flex-wrap: wrap; gap: 0.25rem 1.25rem; margin: 0.5rem 0 0; padding: 0; list-style: none; font-size: 0.875rem; }

@@ -1,6 +1,6 @@
-import { cutText } from '../clean.js';
 import { type Drawing, draw } from './draw.js';
-import { labelLayer, rowChannel, shareChannel, zeroSpan } from './scales.js';
+import { barLayers, labelLayer } from './rows.js';
+import { shareChannel, zeroSpan } from './scales.js';
 
 /** A tensor, and a share of it. */
 export interface LayerBar {
@@ -19,24 +19,15 @@ export interface LayerChart {
 
 /** Bars from 0, a tensor each. */
 export async function drawLayers({ label, colour, bars }: LayerChart): Promise<Drawing> {
-  const labels = bars.map(({ name }) => cutText(name, 16));
-  const values = bars.map(({ value, written, about }, row) => ({ row, value, written, about, start: 0 }));
+  const names = bars.map(({ name }) => name);
+  const values = bars.map((bar, row) => ({ ...bar, row, colour, start: 0 }));
   const x = shareChannel('value', zeroSpan(bars.map(({ value }) => value)));
-  const y = rowChannel(labels);
-  const bar = { type: 'bar', fill: colour, cornerRadiusEnd: 2 };
-  const text = { type: 'text', align: 'left', baseline: 'middle', dx: 6 };
+  const margins = { left: 124, right: 62, top: 4, bottom: 26 };
   return draw('half', {
-    label,
-    height: 22 * bars.length,
-    margins: { left: 124, right: 62, top: 4, bottom: 26 },
+    ...{ label, margins, height: 22 * bars.length },
     layers: [
-      {
-        data: { values },
-        mark: bar,
-        encoding: { y, x, x2: { field: 'start' }, description: { field: 'about' } },
-      },
-      { data: { values }, mark: text, encoding: { y, x, text: { field: 'written' } } },
-      labelLayer(labels),
+      ...barLayers(values, x, { height: 15 }),
+      labelLayer(names, { side: 'left', room: margins.left }),
     ],
   });
 }

@@ -1,7 +1,7 @@
-import { cutText } from '../clean.js';
 import type { Series } from '../series.js';
 import { type Drawing, drawBoth } from './draw.js';
-import { accuracySpan, labelLayer, lookChannels, rowChannel, shareChannel } from './scales.js';
+import { labelLayer, rowChannel } from './rows.js';
+import { accuracySpan, lookChannels, shareChannel } from './scales.js';
 
 /** A model's accuracy on a class or slice. */
 export interface PartDot {
@@ -26,8 +26,8 @@ export async function drawParts({ label, names, looks, dots }: PartChart): Promi
   const span = accuracySpan(dots.map(({ accuracy }) => accuracy));
   const x = shareChannel('accuracy', span, 'Accuracy');
   return drawBoth((fit) => {
-    const labels = names.map((name) => cutText(name, fit === 'wide' ? 24 : 13));
-    const y = rowChannel(labels);
+    const room = fit === 'wide' ? 170 : 96;
+    const y = rowChannel(names.length);
     const data = { values: dots };
     const ends = names.map((_, row) => spread(row, dots)).filter((end) => end.low < end.high);
     const rule = { type: 'rule', stroke: 'var(--line-strong)', strokeWidth: 2 };
@@ -36,11 +36,11 @@ export async function drawParts({ label, names, looks, dots }: PartChart): Promi
     return {
       label,
       height: 24 * names.length,
-      margins: { left: fit === 'wide' ? 170 : 96, right: 24, top: 4, bottom: 44 },
+      margins: { left: room, right: 24, top: 4, bottom: 44 },
       layers: [
         { data: { values: ends }, mark: rule, encoding: { y, x: low, x2: { field: 'high' } } },
         { data, mark: point, encoding: { y, x, ...lookChannels(looks), description: { field: 'about' } } },
-        labelLayer(labels),
+        labelLayer(names, { side: 'left', room }),
       ],
     };
   });

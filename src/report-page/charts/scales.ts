@@ -15,7 +15,7 @@ export interface Span {
 export function byteSpan(values: readonly number[], options: { isFromTick: boolean }): Span {
   const low = Math.min(...values);
   const high = Math.max(...values);
-  const steps = high / low > 40 ? [1] : [1, 2, 5];
+  const steps = high / low > 40 ? [1] : high / low > 4 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 8];
   const all = Array.from({ length: 16 }, (_, power) => steps.map((step) => step * 10 ** power)).flat();
   const below = Math.max(0.1, ...all.filter((tick) => tick < low));
   const above = all.find((tick) => tick > high) ?? high;
@@ -40,7 +40,7 @@ export function accuracySpan(values: readonly number[]): Span {
 /** @returns a linear span from 0 for values that are not negative */
 export function zeroSpan(values: readonly number[]): Span {
   const high = Math.max(...values, 1e-6);
-  const step = roundStep(high / 4);
+  const step = roundStep(high / 5);
   const ticks = Array.from({ length: Math.floor(high / step) + 1 }, (_, index) =>
     Number((index * step).toPrecision(6)),
   );
@@ -63,21 +63,6 @@ export function byteChannel(field: string, { domain, ticks }: Span, title: strin
 export function shareChannel(field: string, { domain, ticks }: Span, title?: string): object {
   const axis = { values: ticks, labelExpr: PERCENT_LABELS, title: title ?? null, grid: true };
   return { field, type: 'quantitative', scale: { domain, nice: false, zero: false }, axis };
-}
-
-/** @returns an encoding of rows by their number, with a label each */
-export function rowChannel(labels: readonly string[]): object {
-  // Labels are data, never part of an expression: they come from a list by number.
-  const sort = labels.map((_, index) => index);
-  const axis = { title: null, grid: false, labels: false };
-  return { field: 'row', type: 'ordinal', sort, scale: { domain: sort, padding: 0.3 }, axis };
-}
-
-/** @returns a layer that writes labels left of the plot, a row each */
-export function labelLayer(labels: readonly string[]): object {
-  const values = labels.map((label, row) => ({ row, label }));
-  const mark = { type: 'text', align: 'right', baseline: 'middle', x: -8, fill: 'var(--text)' };
-  return { data: { values }, mark, encoding: { y: rowChannel(labels), text: { field: 'label' } } };
 }
 
 /** @returns encodings of colour and shape by the number of a series */

@@ -17,7 +17,8 @@ export async function drawSequence(looks: readonly Series[], dots: readonly Upda
   const y = shareChannel('accuracy', accuracySpan(dots.map(({ accuracy }) => accuracy)));
   const updates = [...new Set(dots.map(({ update }) => update))].sort((a, b) => a - b);
   const axis = { title: 'Update', grid: false, values: updates, format: 'd' };
-  const scale = { domain: [updates[0], updates.at(-1)], nice: false, zero: false, padding: 16 };
+  const domain = [updates[0], Math.max(updates.at(-1) ?? 1, (updates[0] ?? 1) + 1)];
+  const scale = { domain, nice: false, zero: false, padding: 16 };
   const x = { field: 'update', type: 'quantitative', scale, axis };
   const { fill, shape } = lookChannels(looks);
   const data = { values: dots };

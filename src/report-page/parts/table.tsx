@@ -15,7 +15,7 @@ export interface TableProps {
 export function Table({ id, caption, columns, rows }: TableProps): VNode {
   return (
     <section class="scroll" tabindex={0} aria-labelledby={id}>
-      <table>
+      <table class={columns.length < 5 ? undefined : columns.length < 8 ? 'broad' : 'broader'}>
         <caption>
           <span id={id}>{caption}</span>
         </caption>
@@ -62,8 +62,14 @@ function CellContent({ cell }: { cell: Cell }): VNode {
   const { series, verdict, text, note } = cell;
   return (
     <>
-      {series !== undefined && <Swatch series={series} />}
-      {verdict === undefined ? <Name text={text} /> : <span class={verdict}>{text}</span>}
+      {series !== undefined && (
+        <span class="named">
+          <Swatch series={series} />
+          <Name text={text} />
+        </span>
+      )}
+      {series === undefined && verdict === undefined && <Name text={text} />}
+      {verdict !== undefined && <span class={verdict}>{text}</span>}
       {note !== undefined && <small>{note}</small>}
     </>
   );

@@ -97,7 +97,11 @@ async function classFigure(view: View, measured: readonly ShownModel[]): Promise
   const chart = { label: 'Accuracy by class', names: rows.map(({ name }) => name), looks };
   return (
     <Figure
-      title="Accuracy by class"
+      title={
+        view.main === undefined
+          ? 'Base and full fine-tune'
+          : `${view.main.series.name}, base and full fine-tune`
+      }
       {...(rows.length < all.length ? { note: few } : {})}
       legend={looks}
       drawings={await drawParts({ ...chart, dots: dotsOf(rows, looks) })}

@@ -5,6 +5,7 @@ import { DASH, formatMemory, formatNumber, formatSeconds, formatShare, formatTim
 import {
   accuracyCell,
   type Cell,
+  type Column,
   columnsOf,
   numberCell,
   pointsCell,
@@ -36,13 +37,19 @@ export async function costSection(view: View): Promise<Section> {
     title: 'What it costs',
     content: (
       <>
-        <Table id="cost-table" caption="Payloads, full fine-tune and base" columns={COLUMNS} rows={rows} />
+        <Table id="cost-table" caption="Payloads, full fine-tune and base" {...withoutEmpty(rows)} />
         <Problems view={view} />
         {await bytesFigure(view)}
         {ways.length > 0 && <WaysTable ways={ways} float32Bytes={model.float32Bytes} />}
       </>
     ),
   };
+}
+
+/** Leaves out the columns of what was measured of no model. */
+function withoutEmpty(rows: readonly Cell[][]): { columns: Column[]; rows: Cell[][] } {
+  const isShown = (_: unknown, index: number) => rows.some((cells) => cells[index]?.text !== DASH);
+  return { columns: COLUMNS.filter(isShown), rows: rows.map((cells) => cells.filter(isShown)) };
 }
 
 function candidateCells(candidate: Candidate): Cell[] {
@@ -91,7 +98,7 @@ function Problems({ view }: { view: View }): VNode | null {
 
 async function bytesFigure({ candidates, report }: View): Promise<VNode | null> {
   const bars: ByteBar[] = [
-    ...candidates.map(({ candidate, series }) => ({ ...candidate, colour: series.colour })),
+    ...candidates.map(({ candidate: { name, bytes }, series }) => ({ name, bytes, colour: series.colour })),
     ...report.ways.flatMap(({ name, bytes }) =>
       bytes === undefined ? [] : [{ name, bytes, colour: 'var(--other)' }],
     ),

@@ -50,8 +50,8 @@ export function fleetSection({ report }: View): Section | undefined {
 }
 
 function sentence({ devices, bytes, fullBytes }: Fleet): string {
-  const share = fullBytes > 0 ? `, ${formatShare(bytes / fullBytes)} of what the full model takes` : '';
-  return `${formatNumber(devices)} devices download ${formatBytes(bytes)} together, each by its cheapest way${share}: ${formatBytes(fullBytes)}.`;
+  const share = fullBytes > 0 ? `${formatShare(bytes / fullBytes)} of ` : '';
+  return `${formatNumber(devices)} devices download ${formatBytes(bytes)} together, each by its cheapest way: ${share}the ${formatBytes(fullBytes)} that the full model would take.`;
 }
 
 function rowsOf(fleet: Fleet): Cell[][] {

@@ -49,10 +49,15 @@ export function flipsSection(view: View): Section | undefined {
           flip, one that becomes right. Divergence is Kullback-Leibler’s, in nats.
         </p>
         <Table id="flips-table" caption="Predictions that change" columns={COLUMNS} rows={rows} />
-        {pairs.flatMap((pair, index) => [
-          <Examples key={`${index}n`} pair={pair} sign="negative" index={index} />,
-          <Examples key={`${index}p`} pair={pair} sign="positive" index={index} />,
-        ])}
+        {view.candidates.map(({ series }, index) => (
+          <Examples
+            key={index}
+            series={series}
+            pairs={pairs.filter((pair) => pair.series === series)}
+            isMain={series === view.main?.series}
+            index={index}
+          />
+        ))}
       </>
     ),
   };
@@ -82,34 +87,52 @@ function between({ low, high }: { low: number; high: number }, format: (value: n
   return `${format(low).replace(/\s?%$/, '')} to ${format(high).replace(/\s?%$/, '')}`;
 }
 
-function Examples(props: { pair: Pair; sign: 'negative' | 'positive'; index: number }): VNode | null {
-  const { series, against, comparison } = props.pair;
-  const flips = props.sign === 'negative' ? comparison.negativeFlips : comparison.positiveFlips;
-  if (flips.examples.length === 0) return null;
-  const title = `${series.name} against ${against.name.toLowerCase()}: ${props.sign} flips, ${flips.examples.length} of ${formatNumber(flips.count)}`;
-  const isOpen = props.index === 0 && props.sign === 'negative' ? 'yes' : 'no';
+interface ExamplesProps {
+  readonly series: Series;
+  readonly pairs: readonly Pair[];
+  readonly isMain: boolean;
+  readonly index: number;
+}
+
+const EXAMPLE_COLUMNS = columnsOf(
+  ...[
+    'Example',
+    'Against',
+    'Flip',
+    'Right class',
+    'Before',
+    '#Probability before',
+    'After',
+    '#Probability after',
+  ],
+);
+
+function Examples({ series, pairs, isMain, index }: ExamplesProps): VNode | null {
+  const rows = pairs.flatMap(({ against, comparison: { negativeFlips, positiveFlips } }) => [
+    ...negativeFlips.examples.map((example) => exampleCells(example, against, NEGATIVE)),
+    ...positiveFlips.examples.map((example) => exampleCells(example, against, POSITIVE)),
+  ]);
+  if (rows.length === 0) return null;
   return (
-    <Details title={title} isOpen={isOpen}>
+    <Details title={`${series.name}: ${formatNumber(rows.length)} examples`} isOpen={isMain ? 'yes' : 'no'}>
       <Table
-        id={`flips-${props.index}-${props.sign}`}
-        caption="The most confident wrong predictions first"
-        columns={columnsOf(
-          'Example',
-          'Right class',
-          'Before',
-          '#Probability before',
-          'After',
-          '#Probability after',
-        )}
-        rows={flips.examples.map(exampleCells)}
+        id={`flips-${index}`}
+        caption={`Examples that flip with ${series.name}, the most confident wrong predictions first`}
+        columns={EXAMPLE_COLUMNS}
+        rows={rows}
       />
     </Details>
   );
 }
 
-function exampleCells(example: FlipExample): Cell[] {
+const NEGATIVE: Cell = { text: 'negative', verdict: 'bad' };
+const POSITIVE: Cell = { text: 'positive', verdict: 'good' };
+
+function exampleCells(example: FlipExample, against: Series, flip: Cell): Cell[] {
   return [
     textCell(example.name ?? `number ${formatNumber(example.index)}`),
+    seriesCell(against),
+    flip,
     textCell(example.label),
     textCell(example.before),
     numberCell(example.confidenceBefore, formatPercent),

@@ -22,7 +22,10 @@ export async function layersSection(view: View): Promise<Section | undefined> {
   const shown = view.candidates.filter(({ candidate }) => candidate.layers.length > 0);
   if (shown.length === 0) return undefined;
   const bodies = await Promise.all(shown.map((one) => layersPart(one, view.candidates.indexOf(one))));
-  const open = Math.max(0, shown.findIndex(({ series }) => series === main?.series));
+  const open = Math.max(
+    0,
+    shown.findIndex(({ series }) => series === main?.series),
+  );
   return {
     id: 'layers',
     title: 'Where the diff acts',
@@ -79,7 +82,7 @@ function LayersTable({ candidate, index }: { candidate: Candidate; index: number
   const rows = candidate.layers.map((layer) => [
     textCell(layer.tensor),
     textCell(layer.dtype),
-    textCell(layer.shape.length === 0 ? DASH : layer.shape.join(' × ')),
+    textCell(layer.shape.length === 0 ? DASH : layer.shape.join('\u00a0×\u00a0')),
     numberCell(layer.weights, formatNumber),
     numberCell(layer.changed, formatNumber),
     numberCell(changedShare(layer), formatShare),
@@ -90,7 +93,12 @@ function LayersTable({ candidate, index }: { candidate: Candidate; index: number
   ]);
   return (
     <>
-      <Table id={`layers-${index}`} caption="Tensors" columns={COLUMNS} rows={rows} />
+      <Table
+        id={`layers-${index}`}
+        caption={`Tensors with ${candidate.name}`}
+        columns={COLUMNS}
+        rows={rows}
+      />
       <p class="note">
         {formatBytes(candidate.sharedBytes)} more are no tensor’s alone: header, checksum, values that tensors
         share. Rms is the root of the mean square.

@@ -44,7 +44,10 @@ function factsOf({ report, candidates }: View): [name: string, value: string | V
       `${size}, ${formatBytes(model.bytes)} as stored, ${formatBytes(model.float32Bytes)} as float32`,
     ],
     ...(data === undefined ? [] : [['Data', dataWords(data)] as [string, string]]),
-    ['Machine', `${machine.cpu}, ${formatNumber(machine.cores)} cores, ${formatMemory(machine.memoryBytes)}`],
+    [
+      'Machine',
+      `${machine.cpu}, ${machine.cores === 1 ? '1 core' : `${formatNumber(machine.cores)} cores`}, ${formatMemory(machine.memoryBytes)}`,
+    ],
     ['Node.js', machine.node],
     ['Fingerprint of the base', <code>{model.base}</code>],
     ...(model.next === undefined ? [] : [fingerprint('full fine-tune', model.next)]),

@@ -4,7 +4,7 @@ import { columnsOf, numberCell, seriesCell } from '../parts/cells.js';
 import { Details, Figure } from '../parts/figure.js';
 import type { Section } from '../parts/section.js';
 import { Table } from '../parts/table.js';
-import { type Series, seriesAt } from '../series.js';
+import { FULL_SERIES, type Series, seriesAt } from '../series.js';
 import type { View } from '../view.js';
 
 /** Updates in a row; absent where they were not measured. */
@@ -12,7 +12,7 @@ export async function sequenceSection({ report }: View): Promise<Section | undef
   const { sequence } = report;
   if (sequence === undefined || sequence.points.length === 0) return undefined;
   const methods = [...new Set(sequence.points.map(({ method }) => method))];
-  const looks = methods.map((method, index) => seriesAt(index, method));
+  const looks = looksOf(methods);
   const dots = sequence.points.map(({ method, update, accuracy }) => ({
     ...{ series: methods.indexOf(method), update, accuracy },
     about: `${method}, update ${update}: accuracy ${formatPercent(accuracy)}`,
@@ -45,4 +45,13 @@ export async function sequenceSection({ report }: View): Promise<Section | undef
       </>
     ),
   };
+}
+
+/** Full fine-tunes look here as they do in the other charts. */
+function looksOf(methods: readonly string[]): Series[] {
+  const isFull = (method: string) => /^full fine-tunes?$/i.test(method);
+  const others = methods.filter((method) => !isFull(method));
+  return methods.map((method) =>
+    isFull(method) ? { ...FULL_SERIES, name: method } : seriesAt(others.indexOf(method), method),
+  );
 }

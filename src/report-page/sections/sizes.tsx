@@ -5,7 +5,6 @@ import {
   formatEstimate,
   formatNumber,
   formatPercent,
-  formatPoints,
   formatPointsNumber,
   formatShare,
 } from '../format.js';
@@ -21,24 +20,33 @@ const OTHERS: Series = {
   shape: 'M0,-.8A.8,.8,0,1,1,0,.8A.8,.8,0,1,1,0,-.8Z',
 };
 
+/** The chart is drawn once more, closer, where what is measured fills less of it than this. */
+const CLOSE_SHARE = 0.5;
+
 /** Bytes against accuracy; absent where no payload was measured and there are no other methods. */
 export async function sizesSection(view: View): Promise<Section | undefined> {
   const { frontier } = view.report;
-  const { chart, left } = chartOf(view);
-  if (chart.candidates.length + chart.others.length === 0 && frontier === undefined) return undefined;
+  const chart = chartOf(view);
+  const close = closeChart(chart);
+  if (chart.candidates.length + chart.others.length === 0) return undefined;
   const others = chart.others.length === 0 ? [] : [OTHERS];
   const legend = [...chart.candidates.map(({ look }) => look), ...others];
-  const isEmpty = chart.candidates.length + chart.others.length === 0;
   return {
     id: 'sizes',
     title: 'Size against accuracy',
     content: (
       <>
-        {!isEmpty && (
+        <Figure
+          title="Accuracy against bytes"
+          note={`Bars are 95 % intervals; payloads are also in the table above.${frontier === undefined ? '' : apart(frontier)}`}
+          drawings={await drawSizes(chart)}
+          legend={legend}
+        />
+        {close !== undefined && (
           <Figure
-            title="Accuracy against bytes"
-            note={noteOf(frontier, left)}
-            drawings={await drawSizes(chart)}
+            title="The same, closer"
+            note="Without the base, and without other methods that are below all payloads."
+            drawings={await drawSizes(close)}
             legend={legend}
           />
         )}
@@ -48,34 +56,37 @@ export async function sizesSection(view: View): Promise<Section | undefined> {
   };
 }
 
-function noteOf(frontier: Frontier | undefined, left: number): string {
-  const bars = 'Bars are 95 % intervals; payloads are also in the table above.';
-  const task = frontier === undefined ? '' : ` Other methods: task “${frontier.task}”, means over seeds.`;
-  if (left === 0) return bars + task;
-  const points = left === 1 ? '1 point' : `${left} points`;
-  return `${bars}${task} ${points} of other methods below the base ${left === 1 ? 'is' : 'are'} in their table alone.`;
+function apart({ task, base, full }: Frontier): string {
+  return ` Other methods were measured apart, on the task “${task}”, means over seeds; there, the base has ${formatPercent(base)} and the full fine-tune ${formatPercent(full)}.`;
 }
 
-/** What the chart shows, and how many points below the base it leaves out. */
-function chartOf(view: View): { chart: SizeChart; left: number } {
-  const { report, candidates } = view;
-  const shown = candidates.flatMap(({ candidate: { bytes, quality, name }, series }) => {
+function chartOf(view: View): SizeChart {
+  const candidates = view.candidates.flatMap(({ candidate: { bytes, quality, name }, series }) => {
     if (quality === undefined || bytes < 1) return [];
     const about = `${name}: ${formatBytes(bytes)}, accuracy ${formatEstimate(quality.accuracy)}`;
     return [{ bytes, accuracy: quality.accuracy, about, look: series }];
   });
-  const floor = Math.min(report.frontier?.base ?? 0, ...lowest(report.base.quality?.accuracy.value));
-  const points = (report.frontier?.points ?? []).filter(({ bytes }) => bytes >= 1);
-  const others = points
-    .filter(({ accuracy }) => accuracy >= floor)
-    .map(({ method, bytes, accuracy, deviation }) => ({
-      ...{ method, bytes, accuracy: { value: accuracy, low: accuracy, high: accuracy } },
-      about: `${method}: ${formatBytes(bytes)}, accuracy ${formatPercent(accuracy)} ± ${formatPointsNumber(deviation)}`,
-    }));
-  return { chart: { candidates: shown, others, rules: rulesOf(view) }, left: points.length - others.length };
+  const points = (view.report.frontier?.points ?? []).filter(({ bytes }) => bytes >= 1);
+  const others = points.map(({ method, bytes, accuracy, deviation }) => ({
+    ...{ method, bytes, accuracy: { value: accuracy, low: accuracy, high: accuracy } },
+    about: `${method}: ${formatBytes(bytes)}, accuracy ${formatPercent(accuracy)} ± ${formatPointsNumber(deviation)}`,
+  }));
+  return { candidates, others, rules: rulesOf(view) };
 }
 
-const lowest = (value: number | undefined): number[] => (value === undefined ? [] : [value]);
+/** @returns the upper part of a chart, from the lowest payload on; nothing where that is most of it */
+function closeChart({ candidates, others, rules }: SizeChart): SizeChart | undefined {
+  const all = [...candidates, ...others].map(({ accuracy }) => accuracy.value);
+  const values = [...all, ...rules.map(({ accuracy }) => accuracy)];
+  const floor = Math.min(...candidates.map(({ accuracy }) => accuracy.low));
+  const high = Math.max(...values);
+  if (candidates.length === 0 || high - floor > CLOSE_SHARE * (high - Math.min(...values))) return undefined;
+  return {
+    candidates,
+    others: others.filter(({ accuracy }) => accuracy.value >= floor),
+    rules: rules.filter(({ accuracy }) => accuracy >= floor),
+  };
+}
 
 function rulesOf({ report }: View): SizeChart['rules'] {
   return [
@@ -101,15 +112,10 @@ function OtherMethods({ frontier }: { frontier: Frontier }) {
   const columns = columnsOf(
     ...['Method', '#Bytes', '#Share', '#Accuracy', '#± points', '#Points behind full fine-tune', '#Seeds'],
   );
-  const { base, full } = frontier;
   const caption = `Other methods on the task “${frontier.task}”`;
   return (
     <Details title={`${caption}: ${frontier.points.length} points`}>
       <Table id="methods-table" caption={caption} columns={columns} rows={rows} />
-      <p class="note">
-        There, the base has {formatPercent(base)}, the full fine-tune {formatPercent(full)}:{' '}
-        {formatPoints(full - base)} between them.
-      </p>
     </Details>
   );
 }

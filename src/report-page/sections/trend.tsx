@@ -19,9 +19,13 @@ const MEASURES: Readonly<Record<TrendRow['measure'], { name: string; format: For
   bytes: { name: 'bytes', format: formatNumber, change: formatNumber },
   accuracy: { name: 'accuracy', format: formatPercent, change: formatPoints },
   gap: { name: 'points behind full fine-tune', format: formatPointsNumber, change: formatPoints },
-  'negative-flips': { name: 'negative flips', format: formatFlips, change: formatFlips },
+  'negative-flips': { name: 'negative flips', format: formatFlips, change: changeOfFlips },
   'apply-seconds': { name: 'time to apply', format: formatSeconds, change: formatSeconds },
 };
+
+function changeOfFlips(change: number): string {
+  return Number.isInteger(change) ? formatNumber(change) : `${formatNumber(100 * change, 2)}\u00a0points`;
+}
 
 /** What changed since an earlier report; absent without one. */
 export function trendSection({ report }: View): Section | undefined {
