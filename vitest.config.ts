@@ -21,6 +21,8 @@ const rooms = [
     'release',
     'publish',
     'measure',
+    'report',
+    'report-page',
   ],
 ];
 const source = (path: string) => new URL(`./src/${path}`, import.meta.url).pathname;

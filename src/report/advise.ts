@@ -12,7 +12,7 @@ const DEFAULT_GAP = 0.005;
  */
 export function defaultGates({ base, full }: Measurements): Gates {
   if (full?.quality) return { maxGap: DEFAULT_GAP };
-  return base?.quality ? { minAccuracy: base.quality.accuracy.value } : {};
+  return base.quality ? { minAccuracy: base.quality.accuracy.value } : {};
 }
 
 /** What advice is given on. */
@@ -82,7 +82,7 @@ function ruleOf({ base, full }: Measurements, isDefault: boolean): string {
   if (!isDefault) return `${rule}.`;
   if (full?.quality)
     return `${rule}; without gates of your own, one that is at most ${pointsText(DEFAULT_GAP)} behind the full fine-tune.`;
-  return base?.quality
+  return base.quality
     ? `${rule}; without gates of your own and a full fine-tune to compare with, one that is no worse than the base.`
     : 'The rule: the smallest payload, if it is smaller than the full model; accuracy was not measured.';
 }
@@ -101,7 +101,7 @@ function speakFor(
   whole: { name: string; bytes: number } | undefined,
 ): string[] {
   const reasons: string[] = [];
-  if (model && bytes > 0)
+  if (bytes > 0)
     reasons.push(`It is ${countText(model.float32Bytes / bytes)} times smaller than the float32 model.`);
   if (whole)
     reasons.push(

@@ -19,7 +19,7 @@ export interface Report {
   /** Examples that accuracy was measured on. */
   readonly data?: DataFacts;
   /** What devices have. */
-  readonly base?: MeasuredModel;
+  readonly base: MeasuredModel;
   /** What plain training of all weights gives. */
   readonly full?: MeasuredModel;
   /** The payloads, in the order in which they were given. */
@@ -160,6 +160,7 @@ export interface TrendRow {
 
 /** What measuring gives, before anything is made of it. */
 export interface Measurements
-  extends Pick<Report, 'machine' | 'model' | 'data' | 'base' | 'full' | 'ways' | 'remarks'> {
+  extends Pick<Report, 'machine' | 'data' | 'base' | 'full' | 'ways' | 'remarks'>,
+    Required<Pick<Report, 'model'>> {
   readonly candidates: readonly Omit<Candidate, 'checks'>[];
 }

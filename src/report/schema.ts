@@ -176,7 +176,7 @@ export const REPORT_SCHEMA = v.strictObject({
   machine,
   model: v.exactOptional(model),
   data: v.exactOptional(data),
-  base: v.exactOptional(v.strictObject(measured)),
+  base: v.strictObject(measured),
   full: v.exactOptional(v.strictObject(measured)),
   candidates: v.array(candidate),
   ways: v.array(way),

@@ -65,7 +65,7 @@ test('without a full fine-tune a payload must be no worse than the base; without
     'Ship small: 1,500 bytes, 0.25 % of the model, accuracy 93.0 %',
   ]);
   expect(noFull.reasons[0]).toContain('no worse than the base');
-  const { data: _data, base: _base, ...bare } = rest;
+  const { data: _data, ...bare } = { ...rest, base: {} };
   const sizes = candidates.map(({ quality: _q, versusBase: _b, ...each }) => each);
   const noData = adviceOf({ ...bare, candidates: sizes });
   expect([noData.headline, noData.reasons[0]]).toEqual([

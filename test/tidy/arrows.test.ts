@@ -39,6 +39,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'recipe',
     'report',
   ],
+  'report-page': ['model', 'report'],
   src: ['model', 'payload'],
   cli: [
     'src',
@@ -59,6 +60,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'publish',
     'report',
     'measure',
+    'report-page',
   ],
 };
 

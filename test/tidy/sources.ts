@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, posix, relative } from 'node:path';
 
 /** The project's root folder. */
@@ -45,12 +45,13 @@ function readSource(file: string): Source {
 export function roomOf(path: string): string {
   const [top, second] = path.split('/');
   if (top !== 'src') return top as string;
-  return second?.endsWith('.ts') ? 'src' : (second as string);
+  return /\.tsx?$/.test(second as string) ? 'src' : (second as string);
 }
 
 /** @returns the path from the root that a relative import of a source means */
 export function resolveImport(source: Source, name: string): string {
-  return posix.normalize(posix.join(dirname(source.path), name)).replace(/\.js$/, '.ts');
+  const path = posix.normalize(posix.join(dirname(source.path), name)).replace(/\.js$/, '.ts');
+  return existsSync(join(ROOT, `${path}x`)) ? `${path}x` : path;
 }
 
 /** @returns the package that a module name belongs to */
