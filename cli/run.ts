@@ -10,6 +10,7 @@ import { EXIT, summarise, UsageError } from './exit-codes.js';
 import { Interrupted, type Io } from './io.js';
 import { addReleases } from './release-commands.js';
 import { REPEATED } from './release-flags.js';
+import { addReports } from './report-commands.js';
 import { addSequences } from './sequence-commands.js';
 import { addTraining } from './training-commands.js';
 import { addUpdates } from './update-commands.js';
@@ -60,6 +61,7 @@ function commandLine(args: readonly string[], io: Io, ended: { status: number })
   addDiff(parser, io);
   addApply(parser, io);
   addSequences(parser, io);
+  addReports(parser, io, ended);
   addReleases(parser, io);
   addUpdates(parser, io);
   addReaders(parser, io);
@@ -72,14 +74,17 @@ const LISTS: readonly string[] = [
   ...['online-key', 'onlineKey', 'add-key', 'addKey', 'remove-key', 'removeKey', 'withdraw'],
 ];
 
-/** Those of commands that draft a release; elsewhere the names mean one thing each. */
-const DRAFT_LISTS: readonly string[] = ['device-class', 'deviceClass', 'metric'];
-const DRAFTING: readonly unknown[] = ['sign', 'publish'];
+/** Those that may be given again to some commands; to others they mean one thing. */
+const LISTS_OF: Readonly<Record<string, readonly string[]>> = {
+  sign: ['device-class', 'deviceClass', 'metric'],
+  publish: ['device-class', 'deviceClass', 'metric'],
+  report: ['payload', 'bench'],
+};
 
 /** Flags given again replace those before. */
 function keepLast(given: Record<string, unknown>): void {
-  const isDraft = DRAFTING.includes((given._ as readonly unknown[])[0]);
-  const lists = isDraft ? [...LISTS, ...DRAFT_LISTS] : LISTS;
+  const [command] = given._ as readonly unknown[];
+  const lists = [...LISTS, ...(LISTS_OF[String(command)] ?? [])];
   for (const [name, value] of Object.entries(given))
     if (Array.isArray(value) && !lists.includes(name)) given[name] = value.at(-1);
 }

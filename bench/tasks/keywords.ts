@@ -18,7 +18,7 @@ const VALIDATION_TAKES = 5;
 
 const BASE_TRAINING: TrainingPlan = { epochs: 12, learningRate: 3e-3, batchSize: 64 };
 
-const FINE_TUNING: TrainingPlan = { epochs: 10, learningRate: 2e-3, batchSize: 64 };
+export const FINE_TUNING: TrainingPlan = { epochs: 10, learningRate: 2e-3, batchSize: 64 };
 
 /** With recordings there are few of them, and one speaker: more epochs make about as many steps. */
 const RECORDED_BASE_TRAINING: TrainingPlan = { ...BASE_TRAINING, epochs: 64 };

@@ -1,9 +1,7 @@
-import { join } from 'node:path';
-import { planRoute, type Route, type RouteEdge, routeEdge } from '../../src/chain/index.js';
-import { fingerprint, hex, NeuralDiffError, totalBytes } from '../../src/index.js';
-import { listFiles, readPayload } from '../../src/node/index.js';
-import { summarise } from '../exit-codes.js';
+import { planRoute, type Route } from '../../src/chain/index.js';
+import { totalBytes } from '../../src/index.js';
 import { alignColumns, type CommonFlags, type Io, printResult, remark } from '../io.js';
+import { noRoute, readEdges, resolveModel } from '../routes.js';
 import { withModel } from '../with-model.js';
 
 /** Flags of `neural-diff plan`. */
@@ -32,56 +30,9 @@ export async function runPlan(flags: PlanFlags, io: Io): Promise<void> {
   printResult(io, flags, { json, lines });
 }
 
-/** A file that is no payload, or a damaged one. */
-interface Skipped {
-  readonly file: string;
-  readonly code: string;
-  readonly message: string;
-}
-
-async function readEdges(folder: string): Promise<{ edges: RouteEdge[]; skipped: Skipped[] }> {
-  const edges: RouteEdge[] = [];
-  const skipped: Skipped[] = [];
-  for (const file of await listFiles(folder, '.ndiff')) {
-    try {
-      edges.push(await routeEdge(file, await readPayload(join(folder, file))));
-    } catch (error) {
-      if (!(error instanceof NeuralDiffError)) throw error;
-      const { code, message } = summarise(error);
-      skipped.push({ file, code, message });
-    }
-  }
-  return { edges, skipped };
-}
-
-const FINGERPRINT = /^[0-9a-f]{32}$/;
-const PREFIX = /^[0-9a-f]{4,31}$/;
-
-/** @returns the fingerprint that a fingerprint, the start of one that payloads name, or a model's path means */
-async function resolveModel(text: string, known: ReadonlySet<string>, io: Io): Promise<string> {
-  if (FINGERPRINT.test(text)) return text;
-  const matches = PREFIX.test(text) ? [...known].filter((id) => id.startsWith(text)) : [];
-  if (matches.length === 1) return matches[0] as string;
-  if (matches.length > 1)
-    throw new RangeError(
-      `Cannot use "${text}": expected the start of one fingerprint, got that of ${matches.join(', ')}`,
-    );
-  try {
-    return hex(await withModel({ path: text }, (store) => fingerprint(store, { signal: io.signal })));
-  } catch (error) {
-    const isPath = !(error instanceof NeuralDiffError && error.code === 'file-not-found');
-    if (isPath || !PREFIX.test(text)) throw error;
-    throw noRoute(`no payload names a model that begins with ${text}, and no model lies there`);
-  }
-}
-
 /** @returns what the weights of a model take; nothing without a path */
 async function modelBytes(path: string | undefined): Promise<number | undefined> {
   return path === undefined ? undefined : withModel({ path }, async ({ tensors }) => totalBytes(tensors));
-}
-
-function noRoute(why: string): NeuralDiffError {
-  return new NeuralDiffError('no-route', `Cannot plan: ${why}`);
 }
 
 function describe({ kind, edges, bytes, steps }: Route) {

@@ -24,6 +24,8 @@ export interface MeasureOptions extends ModelPaths, StepOptions {
   readonly backend?: 'wasm' | 'cpu' | undefined;
   /** Times that each payload is applied in a process of its own; default 5, 0 for never. */
   readonly applyRuns?: number | undefined;
+  /** Whether other programs that make diffs of files are run; default true. */
+  readonly byteDiffers?: boolean | undefined;
 }
 
 /**
@@ -53,7 +55,8 @@ export async function measureReport(options: MeasureOptions): Promise<Measuremen
   return withModels(options, signal, async (models) => {
     for (const payload of payloads)
       await steps.run(`checking "${payload.name}"`, () => checkPayload(payload, models.base, signal));
-    const job = { models, payloads, paths: options, applyRuns, steps };
+    const { byteDiffers } = options;
+    const job = { models, payloads, paths: options, applyRuns, byteDiffers, steps };
     if (recipe === undefined) return measureAll(job);
     const { base, chain, next } = options;
     const accuracyJob = {
@@ -85,16 +88,18 @@ interface MeasureJob {
   readonly payloads: readonly NamedPayload[];
   readonly paths: ModelPaths;
   readonly applyRuns: number;
+  readonly byteDiffers?: boolean | undefined;
   readonly steps: Steps;
   readonly bench?: AccuracyBench;
 }
 
 async function measureAll(job: MeasureJob): Promise<Measurements> {
-  const { models, payloads, applyRuns, steps, bench } = job;
+  const { models, payloads, applyRuns, byteDiffers, steps, bench } = job;
   const costs: PayloadCost[] = [];
   for (const payload of payloads)
     costs.push(await steps.run(`comparing "${payload.name}"`, () => measurePayload(payload, job)));
-  const ways = await measureWays(models, (payloads[0] as NamedPayload).path, steps);
+  const payload = (payloads[0] as NamedPayload).path;
+  const ways = await measureWays(models, { payload, byteDiffers, steps });
   const applied = applyRuns > 0 ? await measureApplying(job) : [];
   const accuracy = await bench?.measure(payloads, steps);
   steps.tell('done');

@@ -11,22 +11,36 @@ import { withPayload } from './open-payloads.js';
 import type { Steps } from './steps.js';
 import { withTemporaryFolder } from './temporary.js';
 
+/** What is measured beside the payloads. */
+export interface WaysPlan {
+  /** The full fine-tune. */
+  readonly next?: unknown;
+  /** Whether other programs are run. */
+  readonly byteDiffers?: boolean | undefined;
+}
+
 /** @returns steps that `measureWays` takes */
-export function stepsOfWays({ next }: { next?: unknown }): number {
-  return next === undefined ? 1 : 3 + BYTE_DIFFERS.length;
+export function stepsOfWays({ next, byteDiffers = true }: WaysPlan): number {
+  if (next === undefined) return 1;
+  return byteDiffers ? 3 + BYTE_DIFFERS.length : 2;
+}
+
+/** How ways are measured. */
+export interface WaysJob extends Pick<WaysPlan, 'byteDiffers'> {
+  /** Path of a payload, whose result stands for the full fine-tune where there is none. */
+  readonly payload: string;
+  readonly steps: Steps;
 }
 
 /**
  * Measures what other ways of shipping the full fine-tune take. Without one, the full model alone: as large as the base, and
  * compressed as what a payload makes of it.
  *
- * @param payload path of that payload
  * @throws NeuralDiffError `limit-exceeded`, `no-space`; whatever the stores throw; the signal's reason
  */
 export async function measureWays(
   { base, next, facts }: OpenModels,
-  payload: string,
-  steps: Steps,
+  { payload, byteDiffers, steps }: WaysJob,
 ): Promise<Way[]> {
   const isFloat32 = base.tensors.every(({ dtype }) => dtype === 'float32');
   const plain = { name: isFloat32 ? 'full model, float32' : 'full model, as stored', bytes: facts.bytes };
@@ -35,7 +49,7 @@ export async function measureWays(
     measureCompressed(full, steps.signal),
   );
   if (next === undefined) return [plain, compressed];
-  return [plain, compressed, ...(await measureDiffs({ base, next }, steps))];
+  return [plain, compressed, ...(await measureDiffs({ base, next }, { byteDiffers, steps }))];
 }
 
 async function measureCompressed(store: WeightStore, signal: AbortSignal | undefined): Promise<Way> {
@@ -55,9 +69,13 @@ interface Pair {
   readonly next: WeightStore;
 }
 
-function measureDiffs(pair: Pair, steps: Steps): Promise<Way[]> {
+function measureDiffs(
+  pair: Pair,
+  { byteDiffers = true, steps }: Pick<WaysJob, 'byteDiffers' | 'steps'>,
+): Promise<Way[]> {
   return withTemporaryFolder(async (folder) => {
     const ways = [await steps.run('making an exact diff', () => measureExact(pair, folder, steps.signal))];
+    if (!byteDiffers) return ways;
     const files = await steps.run('writing both models for other programs', () =>
       writeBoth(pair, folder, steps.signal),
     );

@@ -1,2 +1,2 @@
 export type { GalleryEntry, GalleryFact } from './gallery.js';
-export { renderGalleryPage, renderReportPage } from './render-pages.js';
+export { checkReportPage, renderGalleryPage, renderReportPage } from './render-pages.js';

@@ -3,6 +3,15 @@ import type { GalleryEntry } from './gallery.js';
 import { importPages } from './import-pages.js';
 
 /**
+ * Checks that pages can be made, before time is spent on what they show.
+ *
+ * @throws NeuralDiffError `missing-package`
+ */
+export async function checkReportPage(): Promise<void> {
+  await importPages();
+}
+
+/**
  * Makes a page of a report: one HTML file with everything in it. It loads nothing, its policy lets nothing run but its own
  * script, and it reads as well without it. The same report gives the same bytes.
  *

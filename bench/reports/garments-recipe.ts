@@ -1,0 +1,4 @@
+import { FINE_TUNING } from '../../examples/garment-images/training.js';
+import { recipeOf } from './recipe.js';
+
+export const { data, loss, metrics, options } = recipeOf('garments', FINE_TUNING);

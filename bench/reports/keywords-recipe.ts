@@ -1,0 +1,4 @@
+import { FINE_TUNING } from '../tasks/keywords.js';
+import { recipeOf } from './recipe.js';
+
+export const { data, loss, metrics, options } = recipeOf('keywords', FINE_TUNING);

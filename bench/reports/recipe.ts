@@ -1,0 +1,35 @@
+import type * as Tf from '@tensorflow/tfjs';
+import type { Recipe, RecipeData } from '../../src/recipe/index.js';
+import { LONGER } from '../prepare.js';
+import { findTask } from '../tasks/index.js';
+import { type Examples, type Stage, type TrainingPlan, toArrays } from '../tasks/task.js';
+
+/** @returns a recipe that teaches a task's first update, and that reports measure it by */
+export function recipeOf(
+  name: string,
+  plan: TrainingPlan,
+): Required<Pick<Recipe, 'data' | 'loss' | 'metrics' | 'options'>> {
+  const { epochs, learningRate, batchSize } = plan;
+  return {
+    data: ({ seed, signal }) => loadData(name, seed, signal),
+    loss: 'categoricalCrossentropy' satisfies Tf.ModelCompileArgs['loss'],
+    metrics: ['accuracy'],
+    options: { epochs: LONGER * epochs, batchSize, fineTune: { epochs, learningRate } },
+  };
+}
+
+async function loadData(name: string, seed: number, signal: AbortSignal): Promise<RecipeData> {
+  const { stages, labels, classes } = await findTask(name).load({ seed, signal });
+  const [base, update] = stages as readonly [Stage, Stage];
+  const arrays = (examples: Examples) => toArrays(examples, classes);
+  const { train, validation, test } = update;
+  return {
+    ...{ train: arrays(train), validation: arrays(validation), test: arrays(test), labels },
+    slices: { 'known since': slicesOf(base.test, test) },
+  };
+}
+
+/** A stage's examples are those of the stage before, and then its own. */
+function slicesOf(base: Examples, update: Examples): string[] {
+  return Array.from({ length: update.count }, (_, i) => (i < base.count ? 'the base' : 'the update'));
+}

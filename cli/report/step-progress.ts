@@ -1,0 +1,25 @@
+import type { MeasureProgress } from '../../src/measure/index.js';
+import type { CommonFlags, Io } from '../io.js';
+
+/** Shows on stderr which step of measuring runs: one line redrawn on a terminal, a line a step in a log. */
+export class StepProgress {
+  readonly #io: Io;
+  readonly #isQuiet: boolean;
+
+  constructor(io: Io, flags: CommonFlags) {
+    this.#io = io;
+    this.#isQuiet = flags.quiet;
+  }
+
+  /** Takes a report; fits callbacks of the library. */
+  readonly report = ({ doing, done, total }: MeasureProgress): void => {
+    if (this.#isQuiet) return;
+    const line = `${Math.min(done + 1, total)}/${total}  ${doing}`;
+    this.#io.err(this.#io.isTerminal ? `\r\u001b[2K${line}` : `${line}\n`);
+  };
+
+  /** Leaves the terminal's line to others. */
+  finish(): void {
+    if (!this.#isQuiet && this.#io.isTerminal) this.#io.err('\r\u001b[2K');
+  }
+}
