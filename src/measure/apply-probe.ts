@@ -1,4 +1,5 @@
 // Patches a model in place as `apply --in-place` does, in a process of its own: MODEL PAYLOAD; without them it only starts.
+import { readFileSync } from 'node:fs';
 import { applyPayload } from '../apply/index.js';
 import { createPatcher } from '../fast-apply/index.js';
 import { hex, NeuralDiffError } from '../model/index.js';
@@ -10,7 +11,7 @@ try {
   const start = performance.now();
   if (model !== undefined && payload !== undefined) await patchInPlace(model, payload);
   const seconds = (performance.now() - start) / 1000;
-  print({ seconds, peakBytes: process.resourceUsage().maxRSS * 1024 });
+  print({ seconds, peakBytes: peakBytes() });
 } catch (error) {
   const { message, code } = error as NeuralDiffError;
   print({ error: { message, ...(error instanceof NeuralDiffError && { code }) } });
@@ -31,6 +32,18 @@ async function patchInPlace(path: string, payloadPath: string): Promise<void> {
     await storage.close();
     bytes.close();
   }
+}
+
+/** Linux counts the peak of the process that started this one in `maxRSS`; what it says of the memory itself does not. */
+function peakBytes(): number {
+  try {
+    const status = readFileSync('/proc/self/status', 'utf8');
+    const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(status) ?? [];
+    if (kilobytes !== undefined) return Number(kilobytes) * 1024;
+  } catch {
+    // Other systems have no such file.
+  }
+  return process.resourceUsage().maxRSS * 1024;
 }
 
 function print(answer: object): void {

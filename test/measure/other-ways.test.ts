@@ -101,6 +101,21 @@ test('measureReport() applies payloads to copies in processes of their own', asy
   expect(remarks.join(' ')).toContain('one machine');
 });
 
+test('measureReport() takes the memory of applying for what it is, however much this process has', async () => {
+  const ballast = Buffer.alloc(2 ** 28, 1);
+  const size = 2 ** 18;
+  const bytes = new Uint8Array(4 * size);
+  const tensor = { name: 'w', dtype: 'float32', shape: [size], bytes } as const;
+  const file = shop.write('large.safetensors', writeSafetensors({ tensors: [tensor] }));
+  const large = await shop.exact('large.ndiff', file, {
+    tensors: [{ ...tensor, bytes: bytes.map((_, i) => i & 1) }],
+  });
+  const { candidates } = await measureReport({ base: file, payloads: [large], applyRuns: 1 });
+  expect(ballast.length).toBe(2 ** 28);
+  expect(candidates[0]?.apply?.extraMemoryBytes).toBeGreaterThan(2 ** 20);
+  expect(candidates[0]?.apply?.extraMemoryBytes).toBeLessThan(2 ** 28);
+});
+
 test('measureReport() applies payloads to what a chain gives, and to files of other containers', async () => {
   const second = await shop.train('sparse', base, [payloads[0] as string]);
   const chained = { base, chain: payloads.slice(0, 1), payloads: [second], applyRuns: 1 };
