@@ -5,6 +5,7 @@ import type { CommonFlags, Io } from '../io.js';
 export class StepProgress {
   readonly #io: Io;
   readonly #isQuiet: boolean;
+  #lastStep = -1;
 
   constructor(io: Io, flags: CommonFlags) {
     this.#io = io;
@@ -14,6 +15,8 @@ export class StepProgress {
   /** Takes a report; fits callbacks of the library. */
   readonly report = ({ doing, done, total }: MeasureProgress): void => {
     if (this.#isQuiet) return;
+    if (!this.#io.isTerminal && done === this.#lastStep) return;
+    this.#lastStep = done;
     const line = `${Math.min(done + 1, total)}/${total}  ${doing}`;
     this.#io.err(this.#io.isTerminal ? `\r\u001b[2K${line}` : `${line}\n`);
   };

@@ -28,7 +28,7 @@ const SECTIONS: readonly ((view: View) => Section | undefined | Promise<Section 
 export async function makeReportPage(document: Report): Promise<string> {
   const report = cleanStrings(document);
   const view = viewReport(report);
-  const sections = (await Promise.all(SECTIONS.map((section) => section(view)))).filter(
+  const sections = (await Promise.all(SECTIONS.map(async (section) => section(view)))).filter(
     (section) => section !== undefined,
   );
   const body = renderToStaticMarkup(

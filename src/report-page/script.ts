@@ -75,6 +75,10 @@ export const SCRIPT = `'use strict';
     if (mark) show(mark);
     else hide();
   };
+  const leave = () => {
+    pointed = undefined;
+    hide();
+  };
   const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
   for (const chart of document.querySelectorAll('.chart svg')) {
     const marks = [...chart.querySelectorAll('[role=img][aria-label]')];
@@ -95,15 +99,17 @@ export const SCRIPT = `'use strict';
     };
     chart.addEventListener('pointermove', point);
     chart.addEventListener('pointerdown', point);
-    chart.addEventListener('pointerleave', () => {
-      pointed = undefined;
-      hide();
+    chart.addEventListener('pointerleave', ({ pointerType }) => {
+      if (pointerType === 'mouse') leave();
     });
     chart.addEventListener('focusin', (event) => {
       if (marks.includes(event.target)) show(event.target);
     });
     chart.addEventListener('focusout', hide);
   }
+  addEventListener('pointerdown', ({ target }) => {
+    if (!target.closest('.chart')) leave();
+  });
   addEventListener('scroll', follow, { capture: true, passive: true });
   addEventListener('keydown', (event) => {
     if (event.key === 'Escape') hide();

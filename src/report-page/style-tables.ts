@@ -11,12 +11,13 @@ th, td { padding: 0.45rem 0.625rem; border-top: 1px solid var(--line); text-alig
 th:first-child, td:first-child { padding-left: 0; }
 th:last-child, td:last-child { padding-right: 0; }
 thead th { border-top: 0; color: var(--quiet); font-weight: 400; font-size: 0.8125rem; line-height: 1.3; vertical-align: bottom; }
+thead th.text:first-child { position: sticky; left: 0; z-index: 1; background: var(--ground); }
 tbody th { font-weight: 500; }
 tbody tr:last-child > * { border-bottom: 1px solid var(--line); }
 table.broad { min-width: 38rem; }
 table.broader { min-width: 62rem; }
-.named { display: inline-block; padding-left: 1.25rem; }
-.named .swatch { margin-left: -1.25rem; margin-right: 0.5rem; }
+.named { position: relative; display: inline-block; padding-left: 1.25rem; }
+.named .swatch { position: absolute; left: 0; top: 0.25rem; }
 .number { text-align: right; white-space: nowrap; }
 thead .number { white-space: normal; }
 tbody .text { min-width: 6rem; max-width: 22rem; overflow-wrap: anywhere; }

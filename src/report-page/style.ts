@@ -11,7 +11,7 @@ const COLOURS = `
   --series-1: #2251c9; --series-2: #c2410c; --series-3: #0f766e;
   --series-4: #8b3fa8; --series-5: #7a6a00; --series-6: #be2a6b;
 }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   :root {
     --ground: #131316; --card: #1d1d22; --text: #ececf1; --quiet: #a9a9b5;
     --line: #34343d; --line-strong: #5b5b67; --accent: #9db8ff;
@@ -82,13 +82,15 @@ h3 + figure { margin-top: 0.75rem; }
 figcaption strong { display: block; font-weight: 600; font-size: 0.9375rem; }
 figcaption span { display: block; max-width: 46rem; }
 .legend { display: flex; flex-wrap: wrap; gap: 0.25rem 1.25rem; margin: 0.5rem 0 0; padding: 0; list-style: none; font-size: 0.875rem; }
-.swatch { margin-right: 0.4rem; vertical-align: -0.05em; overflow: visible; }
+.legend li { position: relative; padding-left: 1.25rem; min-width: 0; }
+.legend .swatch { position: absolute; left: 0; top: 0.3rem; }
+.swatch { overflow: visible; }
 .chart { margin-top: 0.75rem; }
 .chart svg { display: block; width: 100%; height: auto; overflow: visible; font-family: inherit; }
 .chart text { font-family: inherit; }
 .chart [role="img"]:focus-visible { outline: 2px solid var(--text); outline-offset: 3px; }
 .chart.narrow { display: none; max-width: 30rem; }
-.chart.half { max-width: 30rem; }
+.chart.half { max-width: 27rem; }
 .pair { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0 3rem; align-items: start; }
 .tip {
   position: fixed; z-index: 3; max-width: min(22rem, calc(100vw - 1rem)); padding: 0.375rem 0.625rem; border-radius: 0.375rem;

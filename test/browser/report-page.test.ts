@@ -113,6 +113,13 @@ test('charts have the colours of the scheme', async () => {
   expect(fills).toEqual(['rgb(34, 81, 201)', 'rgb(143, 176, 255)']);
 });
 
+test('paper is light', async () => {
+  const { page } = await openPage('sample', { viewport: SCREENS.desktop, colorScheme: 'dark' });
+  await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+  expect(await page.evaluate(() => getComputedStyle(document.body).color)).toBe('rgb(27, 27, 31)');
+  await page.close();
+});
+
 test('tables are sorted by the keyboard, numbers first largest, and back', async () => {
   const { page, noises } = await openPage('sample', { viewport: SCREENS.desktop });
   const table = page.locator('table', { hasText: 'Payloads, full fine-tune and base' });

@@ -11,7 +11,7 @@ export interface Drawing {
 export type Fit = 'wide' | 'narrow' | 'half';
 
 /** How wide each drawing is, in units of 1/12 of its text's height, about. */
-export const WIDTHS: Readonly<Record<Fit, number>> = { wide: 920, narrow: 360, half: 420 };
+export const WIDTHS: Readonly<Record<Fit, number>> = { wide: 920, narrow: 360, half: 384 };
 
 /** Room around the plot, for axes: nothing is measured, so that every machine draws the same. */
 export interface Margins {

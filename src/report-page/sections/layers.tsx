@@ -82,7 +82,7 @@ function LayersTable({ candidate, index }: { candidate: Candidate; index: number
   const rows = candidate.layers.map((layer) => [
     textCell(layer.tensor),
     textCell(layer.dtype),
-    textCell(layer.shape.length === 0 ? DASH : layer.shape.join('\u00a0×\u00a0')),
+    textCell(layer.shape.length === 0 ? DASH : layer.shape.join('×')),
     numberCell(layer.weights, formatNumber),
     numberCell(layer.changed, formatNumber),
     numberCell(changedShare(layer), formatShare),

@@ -40,7 +40,7 @@ export async function sequenceSection({ report }: View): Promise<Section | undef
           legend={looks}
         />
         <Details title="Updates in a row as a table">
-          <Table id="sequence-table" caption="Updates in a row" columns={columns} rows={rows} />
+          <Table id="sequence-table" caption="Accuracy after each update" columns={columns} rows={rows} />
         </Details>
       </>
     ),
