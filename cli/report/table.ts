@@ -1,4 +1,11 @@
-import { countText, percentText, pointsOf, type Report, secondsText } from '../../src/report/index.js';
+import {
+  formatNumber,
+  formatPercent,
+  formatPointsNumber,
+  formatSeconds,
+  formatShare,
+  type Report,
+} from '../../src/report/index.js';
 import { alignColumns } from '../io.js';
 
 /** @returns base, full fine-tune and payloads as a table for a terminal; columns of what was not measured are left out */
@@ -8,20 +15,20 @@ export function tableOf({
   model,
   candidates,
 }: Pick<Report, 'base' | 'full' | 'model' | 'candidates'>): string[] {
-  const accuracyOf = (value: number | undefined) => (value === undefined ? '' : percentText(value));
-  const whole = model ? [countText(model.float32Bytes), '100 %'] : ['', ''];
+  const accuracyOf = (value: number | undefined) => (value === undefined ? '' : formatPercent(value));
+  const whole = model ? [formatNumber(model.float32Bytes), '100 %'] : ['', ''];
   const rows = [
     ['bytes', 'share', 'accuracy', '95 %', 'gap', 'flips', 'applied in'],
     ['', '', accuracyOf(base?.quality?.accuracy.value), '', '', '', ''],
     ...(full ? [[...whole, accuracyOf(full.quality?.accuracy.value), '', '', '', '']] : []),
     ...candidates.map(({ bytes, share, quality, versusFull, versusBase, apply }) => [
-      countText(bytes),
-      percentText(share),
+      formatNumber(bytes),
+      formatShare(share),
       accuracyOf(quality?.accuracy.value),
-      quality ? `${percentText(quality.accuracy.low)} to ${percentText(quality.accuracy.high)}` : '',
-      versusFull ? pointsOf(versusFull.gap.value) : '',
-      versusBase ? countText(versusBase.negativeFlips.count) : '',
-      apply ? secondsText(apply.seconds) : '',
+      quality ? `${formatPercent(quality.accuracy.low)} to ${formatPercent(quality.accuracy.high)}` : '',
+      versusFull ? formatPointsNumber(versusFull.gap.value) : '',
+      versusBase ? formatNumber(versusBase.negativeFlips.count) : '',
+      apply ? formatSeconds(apply.seconds) : '',
     ]),
   ];
   const isUsed = (column: number): boolean => rows.some((row, i) => i > 0 && row[column] !== '');

@@ -1,4 +1,4 @@
-import { NeuralDiffError } from '../../src/model/index.js';
+import { NeuralDiffError } from '../../src/index.js';
 import { listFolder, writeInto } from '../../src/node/index.js';
 import { type Report, renderJunit, renderMarkdown } from '../../src/report/index.js';
 import { renderReportPage } from '../../src/report-page/index.js';

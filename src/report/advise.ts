@@ -1,7 +1,7 @@
 import type { Advice, Candidate, Measurements, Way } from './document.js';
 import type { Gates } from './gates.js';
 import type { Comparison } from './quality.js';
-import { bytesText, countText, percentText, pointsText } from './words.js';
+import { formatBytes, formatNumber, formatPercent, formatPoints, formatShare } from './words.js';
 
 /** Points of accuracy that a payload may be behind the full fine-tune, where no gates are given. */
 const DEFAULT_GAP = 0.005;
@@ -36,7 +36,7 @@ export function advise({ measurements, candidates, isDefault }: Facts): Advice {
   const rule = ruleOf(measurements, isDefault);
   if (best === undefined) {
     const why = usable.length > 0 ? 'no payload is smaller' : whyNone(candidates);
-    const size = whole ? ` (${whole.name}: ${bytesText(whole.bytes)})` : '';
+    const size = whole ? ` (${whole.name}: ${formatBytes(whole.bytes)})` : '';
     return {
       isPassed: usable.length > 0,
       headline: `Ship the full model${size}: ${why}`,
@@ -66,14 +66,14 @@ function smallestWhole(ways: readonly Way[]): { name: string; bytes: number } | 
 }
 
 function headlineOf({ name, bytes, share, versusFull, quality }: Candidate): string {
-  const cost = `Ship ${name}: ${bytesText(bytes)}, ${percentText(share)} of the model`;
+  const cost = `Ship ${name}: ${formatBytes(bytes)}, ${formatShare(share)} of the model`;
   if (versusFull) return `${cost}, ${behind(versusFull)}`;
-  return quality ? `${cost}, accuracy ${percentText(quality.accuracy.value)}` : cost;
+  return quality ? `${cost}, accuracy ${formatPercent(quality.accuracy.value)}` : cost;
 }
 
 function behind({ gap }: Comparison): string {
   return gap.value > 0
-    ? `${pointsText(gap.value)} behind the full fine-tune`
+    ? `${formatPoints(gap.value)} behind the full fine-tune`
     : `no worse than the full fine-tune`;
 }
 
@@ -81,7 +81,7 @@ function ruleOf({ base, full }: Measurements, isDefault: boolean): string {
   const rule = 'The rule: the smallest payload that meets all gates, if it is smaller than the full model';
   if (!isDefault) return `${rule}.`;
   if (full?.quality)
-    return `${rule}; without gates of your own, one that is at most ${pointsText(DEFAULT_GAP)} behind the full fine-tune.`;
+    return `${rule}; without gates of your own, one that is at most ${formatPoints(DEFAULT_GAP)} behind the full fine-tune.`;
   return base.quality
     ? `${rule}; without gates of your own and a full fine-tune to compare with, one that is no worse than the base.`
     : 'The rule: the smallest payload, if it is smaller than the full model; accuracy was not measured.';
@@ -91,7 +91,7 @@ function refusals(candidates: readonly Candidate[]): string[] {
   return candidates.flatMap(({ name, bytes, checks, problem }) => {
     const failing = checks.filter(({ isMet }) => !isMet).map(({ message }) => message);
     const why = problem === undefined ? failing : [`it ${problem}`];
-    return why.length === 0 ? [] : [`Not ${name}, ${bytesText(bytes)}: ${why.join('; ')}.`];
+    return why.length === 0 ? [] : [`Not ${name}, ${formatBytes(bytes)}: ${why.join('; ')}.`];
   });
 }
 
@@ -102,21 +102,21 @@ function speakFor(
 ): string[] {
   const reasons: string[] = [];
   if (bytes > 0)
-    reasons.push(`It is ${countText(model.float32Bytes / bytes)} times smaller than the float32 model.`);
+    reasons.push(`It is ${formatNumber(model.float32Bytes / bytes)} times smaller than the float32 model.`);
   if (whole)
     reasons.push(
-      `The smallest other way, ${whole.name}, takes ${bytesText(whole.bytes)}: ${(whole.bytes / bytes).toFixed(1)} times as many.`,
+      `The smallest other way, ${whole.name}, takes ${formatBytes(whole.bytes)}: ${(whole.bytes / bytes).toFixed(1)} times as many.`,
     );
   if (versusFull && data) {
     const { low, high } = versusFull.gap;
     reasons.push(
-      `${countText(data.examples)} examples leave the gap between ${pointsText(low)} and ${pointsText(high)} (95 %).`,
+      `${formatNumber(data.examples)} examples leave the gap between ${formatPoints(low)} and ${formatPoints(high)} (95 %).`,
     );
   }
   if (versusBase) {
     const { negativeFlips, positiveFlips } = versusBase;
     reasons.push(
-      `${countText(positiveFlips.count)} examples become right, ${countText(negativeFlips.count)} become wrong (${percentText(negativeFlips.share.value)}).`,
+      `${formatNumber(positiveFlips.count)} examples become right, ${formatNumber(negativeFlips.count)} become wrong (${formatShare(negativeFlips.share.value)}).`,
     );
   }
   if (data?.source === 'validation')

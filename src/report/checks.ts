@@ -1,7 +1,7 @@
 import type { Candidate, Check, Measurements } from './document.js';
 import type { Gates, PartGates } from './gates.js';
 import type { Estimate, MeasuredModel, Part } from './quality.js';
-import { bytesText, percentText, pointsText, secondsText } from './words.js';
+import { formatLimited, type Unit } from './words.js';
 
 /** A payload that was measured. */
 type Measured = Omit<Candidate, 'checks'>;
@@ -15,7 +15,7 @@ interface Rule {
   readonly value: number | undefined;
   /** Whether the limit is the least that will do. */
   readonly isLeast?: boolean;
-  readonly text: (value: number) => string;
+  readonly unit: Unit;
 }
 
 /**
@@ -32,12 +32,13 @@ export function checksOf(candidate: Measured, { base, full }: Measurements, gate
   ].flatMap((rule) => (rule.limit === undefined ? [] : [judge(rule, rule.limit)]));
 }
 
-function judge({ id, what, value, isLeast, text }: Rule, limit: number): Check {
-  const bound = `${isLeast ? 'at least' : 'at most'} ${text(limit)}`;
+function judge({ id, what, value, isLeast, unit }: Rule, limit: number): Check {
+  const bound = `${isLeast ? 'at least' : 'at most'} ${formatLimited(limit, unit)}`;
   if (value === undefined)
-    return { id, limit, isMet: false, message: `${what}: not measured, expected ${bound}` };
+    return { id, unit, limit, isMet: false, message: `${what}: not measured, expected ${bound}` };
   const isMet = isLeast ? value >= limit : value <= limit;
-  return { id, limit, value, isMet, message: `${what}: ${text(value)}, expected ${bound}` };
+  const message = `${what}: ${formatLimited(value, unit)}, expected ${bound}`;
+  return { id, unit, limit, value, isMet, message };
 }
 
 function wholeRules(candidate: Measured, gates: Gates): Rule[] {
@@ -47,50 +48,50 @@ function wholeRules(candidate: Measured, gates: Gates): Rule[] {
   const gap = end(versusFull?.gap, 'high');
   const flips = end(versusBase?.negativeFlips.share, 'high');
   return [
-    { id: 'max-bytes', what: 'payload', limit: gates.maxBytes, value: bytes, text: bytesText },
-    { id: 'max-share', what: 'share of the model', limit: gates.maxShare, value: share, text: percentText },
+    { id: 'max-bytes', what: 'payload', limit: gates.maxBytes, value: bytes, unit: 'bytes' },
+    { id: 'max-share', what: 'share of the model', limit: gates.maxShare, value: share, unit: 'share' },
     {
       id: 'min-accuracy',
       what: 'accuracy',
       limit: gates.minAccuracy,
       value: end(quality?.accuracy, 'low'),
       isLeast: true,
-      text: percentText,
+      unit: 'share',
     },
     {
       id: 'max-gap',
       what: 'gap to the full fine-tune',
       limit: gates.maxGap,
       value: gap,
-      text: pointsText,
+      unit: 'points',
     },
     {
       id: 'max-negative-flips',
       what: 'negative flips',
       limit: gates.maxNegativeFlips,
       value: flips,
-      text: percentText,
+      unit: 'share',
     },
     {
       id: 'max-calibration-error',
       what: 'calibration error',
       limit: gates.maxCalibrationError,
       value: quality?.calibration.error,
-      text: percentText,
+      unit: 'share',
     },
     {
       id: 'max-apply-seconds',
       what: 'time to apply',
       limit: gates.maxApplySeconds,
       value: apply?.seconds,
-      text: secondsText,
+      unit: 'seconds',
     },
     {
       id: 'max-extra-memory-bytes',
       what: 'extra memory',
       limit: gates.maxExtraMemoryBytes,
       value: apply?.extraMemoryBytes,
-      text: bytesText,
+      unit: 'bytes',
     },
   ];
 }
@@ -142,21 +143,21 @@ function rulesOfPart(
       limit: limits.minAccuracy,
       value: accuracy,
       isLeast: true,
-      text: percentText,
+      unit: 'share',
     },
     {
       id: `max-gap of ${place}`,
       what: `gap of ${place}`,
       limit: limits.maxGap,
       value: gap,
-      text: pointsText,
+      unit: 'points',
     },
     {
       id: `max-negative-flips of ${place}`,
       what: `negative flips of ${place}`,
       limit: limits.maxNegativeFlips,
       value: share,
-      text: percentText,
+      unit: 'share',
     },
   ];
 }

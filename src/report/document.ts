@@ -1,5 +1,6 @@
 import type { Fleet, Frontier, Sequence } from './around.js';
 import type { Comparison, MeasuredModel } from './quality.js';
+import type { Unit } from './words.js';
 
 /** First values of every report document: readers check them. */
 export const REPORT_FORMAT = 'neural-diff report';
@@ -106,7 +107,7 @@ export interface Layer {
   readonly weights: number;
   /** Weights whose bits change. */
   readonly changed: number;
-  /** Of its own records; 0 where it shares its values with others. */
+  /** Of its records; of those that hold several tensors, its part. 0 where it shares its values with others. */
   readonly bytes: number;
   /** Root mean square of the change, and of the base's weights. */
   readonly change: number;
@@ -117,6 +118,7 @@ export interface Layer {
 export interface Check {
   /** `max-bytes`, `max-gap`, `max-negative-flips`, …; those of slices end with their name. */
   readonly id: string;
+  readonly unit: Unit;
   readonly limit: number;
   /** Absent where it could not be measured: the gate does not hold. */
   readonly value?: number;

@@ -45,7 +45,17 @@ export type {
   Quality,
 } from './quality.js';
 export { parseReport, REPORT_SCHEMA } from './schema.js';
-export { bytesText, countText, percentText, pointsOf, pointsText, secondsText } from './words.js';
+export {
+  formatBytes,
+  formatLimited,
+  formatNumber,
+  formatPercent,
+  formatPoints,
+  formatPointsNumber,
+  formatSeconds,
+  formatShare,
+  type Unit,
+} from './words.js';
 export {
   type BenchReportOptions,
   type ReportOptions,

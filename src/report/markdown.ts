@@ -1,6 +1,14 @@
 import type { Candidate, Report } from './document.js';
 import type { Estimate } from './quality.js';
-import { bytesText, countText, percentText, pointsOf, pointsText, secondsText } from './words.js';
+import {
+  formatBytes,
+  formatNumber,
+  formatPercent,
+  formatPoints,
+  formatPointsNumber,
+  formatSeconds,
+  formatShare,
+} from './words.js';
 
 /** Rows of slices that are shown: those that are furthest behind. */
 const MAX_PARTS = 8;
@@ -77,15 +85,15 @@ function modelRows({ base, full, model, candidates, advice }: Report): string[][
     'applied in',
     'gates',
   ];
-  const accuracyOf = (accuracy: Estimate | undefined) => (accuracy ? percentText(accuracy.value) : '');
+  const accuracyOf = (accuracy: Estimate | undefined) => (accuracy ? formatPercent(accuracy.value) : '');
   const rows = candidates.map((each) => [
     each.name === advice.ship ? `${each.name} (ship this)` : each.name,
-    countText(each.bytes),
-    percentText(each.share),
+    formatNumber(each.bytes),
+    formatShare(each.share),
     each.problem === undefined ? intervalText(each.quality?.accuracy) : each.problem,
-    each.versusFull ? pointsOf(each.versusFull.gap.value) : '',
-    each.versusBase ? countText(each.versusBase.negativeFlips.count) : '',
-    each.apply ? secondsText(each.apply.seconds) : '',
+    each.versusFull ? formatPointsNumber(each.versusFull.gap.value) : '',
+    each.versusBase ? formatNumber(each.versusBase.negativeFlips.count) : '',
+    each.apply ? formatSeconds(each.apply.seconds) : '',
     gatesText(each),
   ]);
   return [
@@ -95,7 +103,7 @@ function modelRows({ base, full, model, candidates, advice }: Report): string[][
       ? [
           [
             'full fine-tune',
-            countText(model.float32Bytes),
+            formatNumber(model.float32Bytes),
             '100 %',
             accuracyOf(full.quality?.accuracy),
             '',
@@ -112,7 +120,7 @@ function modelRows({ base, full, model, candidates, advice }: Report): string[][
 function intervalText(estimate: Estimate | undefined): string {
   if (estimate === undefined) return '';
   const { value, low, high } = estimate;
-  return `${percentText(value)} (${percentText(low)} to ${percentText(high)})`;
+  return `${formatPercent(value)} (${formatPercent(low)} to ${formatPercent(high)})`;
 }
 
 function gatesText({ checks, problem }: Candidate): string {
@@ -140,10 +148,10 @@ function partRows({ candidates, advice, base }: Report): string[][] {
     ['part', 'examples', 'base', escapeMarkdown(shown.name), 'negative flips'],
     ...parts.map(({ part, was }) => [
       part.name,
-      countText(part.examples),
-      was?.accuracy ? percentText(was.accuracy.value) : '',
+      formatNumber(part.examples),
+      was?.accuracy ? formatPercent(was.accuracy.value) : '',
       intervalText(part.accuracy),
-      countText(part.negativeFlips ?? 0),
+      formatNumber(part.negativeFlips ?? 0),
     ]),
   ];
 }
@@ -151,7 +159,7 @@ function partRows({ candidates, advice, base }: Report): string[][] {
 function wayRows({ ways }: Report): string[][] {
   return [
     ['way', 'bytes', 'note'],
-    ...ways.map(({ name, bytes, note = '' }) => [name, bytes === undefined ? '' : countText(bytes), note]),
+    ...ways.map(({ name, bytes, note = '' }) => [name, bytes === undefined ? '' : formatNumber(bytes), note]),
   ];
 }
 
@@ -161,20 +169,20 @@ function frontierRows({ frontier, candidates }: Report): string[][] {
     ['method', 'bytes', 'share', 'accuracy', 'gap'],
     ...frontier.points.map(({ method, bytes, share, accuracy, gap }) => [
       method,
-      countText(bytes),
-      percentText(share),
-      percentText(accuracy),
-      pointsOf(gap),
+      formatNumber(bytes),
+      formatShare(share),
+      formatPercent(accuracy),
+      formatPointsNumber(gap),
     ]),
   ];
 }
 
 const TREND_TEXT = {
-  bytes: countText,
-  accuracy: percentText,
-  gap: pointsText,
-  'negative-flips': percentText,
-  'apply-seconds': secondsText,
+  bytes: formatNumber,
+  accuracy: formatPercent,
+  gap: formatPoints,
+  'negative-flips': formatShare,
+  'apply-seconds': formatSeconds,
 } as const;
 
 function trendRows({ trend }: Report): string[][] {
@@ -192,10 +200,10 @@ function fleetText({ fleet }: Report): string {
   if (fleet === undefined) return '';
   const { devices, bytes, fullBytes, precompute } = fleet;
   return list([
-    `${countText(devices)} devices download ${bytesText(bytes)} together; as full models it would be ${bytesText(fullBytes)}`,
+    `${formatNumber(devices)} devices download ${formatBytes(bytes)} together; as full models it would be ${formatBytes(fullBytes)}`,
     ...precompute.map(
       ({ version, savedBytes, devices: count }) =>
-        `a direct payload from ${version} would save ${bytesText(savedBytes)} on ${countText(count)} devices`,
+        `a direct payload from ${version} would save ${formatBytes(savedBytes)} on ${formatNumber(count)} devices`,
     ),
   ]);
 }

@@ -80,6 +80,7 @@ const layer = v.strictObject({
 
 const check = v.strictObject({
   id: text,
+  unit: v.picklist(['bytes', 'share', 'points', 'seconds']),
   limit: number,
   value: v.exactOptional(number),
   isMet: v.boolean(),

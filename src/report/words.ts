@@ -1,34 +1,64 @@
-const THOUSANDS = /\B(?=(\d{3})+$)/g;
+/** What stands where a number is none. */
+const DASH = '–';
 
-/** @returns a whole number with its thousands set apart: `2,988` */
-export function countText(count: number): string {
-  return String(Math.round(count)).replaceAll(THOUSANDS, ',');
+const MAX_DECIMALS = 8;
+
+/** A format for each number of decimals: they are slow to make. */
+const FORMATS = Array.from(
+  { length: MAX_DECIMALS + 1 },
+  (_, decimals) =>
+    new Intl.NumberFormat('en-GB', { minimumFractionDigits: decimals, maximumFractionDigits: decimals }),
+);
+
+/** @returns a number with so many decimals, thousands apart, and a true minus sign: `2,988` */
+export function formatNumber(value: number, decimals = 0): string {
+  if (!Number.isFinite(value)) return DASH;
+  const text = (FORMATS[decimals] as Intl.NumberFormat).format(Math.abs(value));
+  return value < 0 && /[1-9]/.test(text) ? `−${text}` : text;
 }
 
-/** @returns bytes to the last one: `2,988 bytes` */
-export function bytesText(bytes: number): string {
-  return `${countText(bytes)} ${Math.round(bytes) === 1 ? 'byte' : 'bytes'}`;
+/** @returns `2,988 bytes` */
+export function formatBytes(bytes: number): string {
+  return `${formatNumber(bytes)} ${bytes === 1 ? 'byte' : 'bytes'}`;
 }
 
-/** @returns a share in percent, with digits enough to tell small payloads apart: `0.50 %`, `96.4 %` */
-export function percentText(share: number): string {
-  const percent = 100 * share;
-  return `${percent.toFixed(percent !== 0 && Math.abs(percent) < 10 ? 2 : 1)} %`;
+/** @returns an accuracy or the like: `96.4 %` */
+export function formatPercent(share: number): string {
+  return Number.isFinite(share) ? `${formatNumber(100 * share, 1)} %` : DASH;
 }
 
-/** @returns a difference of shares in points of percent: `0.8 points` */
-export function pointsText(difference: number): string {
-  return `${pointsOf(difference)} points`;
+/** @returns a small share with two digits that count: `0.50 %`, `0.062 %`, `12 %` */
+export function formatShare(share: number): string {
+  if (!Number.isFinite(share)) return DASH;
+  const percent = Math.abs(100 * share);
+  const decimals =
+    percent === 0 || percent >= 10 ? 0 : Math.min(MAX_DECIMALS, 1 - Math.floor(Math.log10(percent)));
+  return `${formatNumber(100 * share, decimals)} %`;
 }
 
-/** @returns a difference of shares in points of percent, as a number alone: `0.8` */
-export function pointsOf(difference: number): string {
-  const points = (100 * difference).toFixed(Math.abs(difference) < 0.0095 ? 2 : 1);
-  return Number(points) === 0 ? '0.0' : points.replace('-', '−');
+/** @returns a difference of accuracies in points, without the word: `0.8` */
+export function formatPointsNumber(difference: number): string {
+  return formatNumber(100 * difference, 1);
 }
 
-/** @returns a time: `12 ms`, `1.2 s` */
-export function secondsText(seconds: number): string {
-  if (seconds >= 1) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
-  return `${(1000 * seconds).toFixed(seconds < 0.01 ? 1 : 0)} ms`;
+/** @returns `0.8 points` */
+export function formatPoints(difference: number): string {
+  return `${formatPointsNumber(difference)} points`;
+}
+
+/** @returns `31 ms`, `1.24 s` */
+export function formatSeconds(seconds: number): string {
+  if (!Number.isFinite(seconds)) return DASH;
+  if (seconds >= 1) return `${formatNumber(seconds, 2)} s`;
+  return `${formatNumber(1000 * seconds, seconds < 0.01 ? 1 : 0)} ms`;
+}
+
+/** What the value of a gate is. */
+export type Unit = 'bytes' | 'share' | 'points' | 'seconds';
+
+/** @returns what a gate limits, with a digit more than elsewhere: limits may be near what was found */
+export function formatLimited(value: number, unit: Unit): string {
+  if (unit === 'bytes') return formatBytes(value);
+  if (unit === 'seconds') return formatSeconds(value);
+  return `${formatNumber(100 * value, 2)} ${unit === 'points' ? 'points' : '%'}`;
 }

@@ -11,7 +11,7 @@ import {
 } from './document.js';
 import type { Gates } from './gates.js';
 import { trendOf } from './trend.js';
-import { bytesText, percentText, pointsText } from './words.js';
+import { formatBytes, formatPercent, formatPoints, formatShare } from './words.js';
 
 /** What a report says beside what was measured. */
 export interface ReportOptions {
@@ -91,16 +91,16 @@ export function writeBenchReport({
 function adviseByFrontier({ points, full }: Frontier, maxGap: number): Advice {
   const ours = points.filter(({ method }) => OURS.includes(method)).sort((a, b) => a.bytes - b.bytes);
   const best = ours.find(({ gap }) => gap <= maxGap);
-  const rule = `The rule: the smallest diff that is on average at most ${pointsText(maxGap)} behind the full fine-tune (${percentText(full)}).`;
+  const rule = `The rule: the smallest diff that is on average at most ${formatPoints(maxGap)} behind the full fine-tune (${formatPercent(full)}).`;
   if (best === undefined)
     return { isPassed: false, headline: 'Ship the full model: no diff comes near enough', reasons: [rule] };
   const { method, bytes, share, gap, seeds, deviation } = best;
   return {
     isPassed: true,
-    headline: `Ship a ${method} diff of ${bytesText(bytes)}, ${percentText(share)} of the model: ${pointsText(gap)} behind the full fine-tune`,
+    headline: `Ship a ${method} diff of ${formatBytes(bytes)}, ${formatShare(share)} of the model: ${formatPoints(gap)} behind the full fine-tune`,
     reasons: [
       rule,
-      `Measured with ${seeds} seeds; their accuracy has a standard deviation of ${pointsText(deviation)}.`,
+      `Measured with ${seeds} seeds; their accuracy has a standard deviation of ${formatPoints(deviation)}.`,
     ],
   };
 }

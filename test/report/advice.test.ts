@@ -8,10 +8,10 @@ const adviceOf = (measured: Measurements, gates?: Gates) =>
 test('the smallest payload that meets all gates is to be shipped, with the reasons', () => {
   const { ship, isPassed, headline, reasons } = adviceOf(measurements);
   expect([ship, isPassed]).toEqual(['large', true]);
-  expect(headline).toBe('Ship large: 6,000 bytes, 1.00 % of the model, no worse than the full fine-tune');
+  expect(headline).toBe('Ship large: 6,000 bytes, 1.0 % of the model, no worse than the full fine-tune');
   expect(reasons).toEqual([
-    'The rule: the smallest payload that meets all gates, if it is smaller than the full model; without gates of your own, one that is at most 0.50 points behind the full fine-tune.',
-    'Not small, 1,500 bytes: gap to the full fine-tune: 2.0 points, expected at most 0.50 points.',
+    'The rule: the smallest payload that meets all gates, if it is smaller than the full model; without gates of your own, one that is at most 0.5 points behind the full fine-tune.',
+    'Not small, 1,500 bytes: gap to the full fine-tune: 2.00 points, expected at most 0.50 points.',
     'It is 100 times smaller than the float32 model.',
     'The smallest other way, full model, compressed, takes 540,000 bytes: 90.0 times as many.',
     '200 examples leave the gap between −1.9 points and 1.9 points (95 %).',
@@ -95,7 +95,7 @@ test('writeBenchReport() advises the smallest diff that is near enough on averag
   const write = (maxGap?: number) =>
     writeBenchReport({ title: 'keywords', machine: measurements.machine, frontier, maxGap }).advice;
   expect(write().headline).toBe(
-    'Ship a hash diff of 3,000 bytes, 0.50 % of the model: 0.40 points behind the full fine-tune',
+    'Ship a hash diff of 3,000 bytes, 0.50 % of the model: 0.4 points behind the full fine-tune',
   );
   expect(write(0.01).headline).toContain('sparse diff of 1,800 bytes');
   expect([write(0.001).isPassed, write(0.001).headline]).toEqual([

@@ -69,8 +69,8 @@ test('each gate is set against what was measured, and says both', () => {
     ['max-negative-flips', 0.01, false],
   ]);
   expect(large?.[0]?.message).toBe('payload: 6,000 bytes, expected at most 3,000 bytes');
-  expect(small?.[3]?.message).toBe('gap to the full fine-tune: 2.0 points, expected at most 0.50 points');
-  expect(small?.[2]?.message).toBe('accuracy: 93.0 %, expected at least 94.0 %');
+  expect(small?.[3]?.message).toBe('gap to the full fine-tune: 2.00 points, expected at most 0.50 points');
+  expect(small?.[2]?.message).toBe('accuracy: 93.00 %, expected at least 94.00 %');
 });
 
 test('judgeBy interval asks that all of the interval keeps to the limit', () => {
@@ -94,7 +94,7 @@ test('slices and classes have gates of their own; * is for those that are not na
     ['max-gap of class yes', expect.closeTo(0.02, 12), true],
     ['min-accuracy of class maybe', undefined, false],
   ]);
-  expect(small?.at(-1)?.message).toBe('accuracy of class maybe: not measured, expected at least 50.0 %');
+  expect(small?.at(-1)?.message).toBe('accuracy of class maybe: not measured, expected at least 50.00 %');
 });
 
 test('a gate on what was not measured does not hold', () => {

@@ -133,24 +133,30 @@ function checksOf(bytes: number, gap: number, flips: number): Check[] {
   const points = (100 * gap).toFixed(1);
   return [
     {
-      ...{ id: 'max-bytes', limit: 3002, value: bytes, isMet: bytes <= 3002 },
+      ...{ id: 'max-bytes', unit: 'bytes', limit: 3002, value: bytes, isMet: bytes <= 3002 },
       message: `${bytes.toLocaleString('en-GB')} bytes; at most 3,002`,
     },
     {
-      ...{ id: 'max-gap', limit: 0.01, value: gap, isMet: gap <= 0.01 },
+      ...{ id: 'max-gap', unit: 'points', limit: 0.01, value: gap, isMet: gap <= 0.01 },
       message: `${points} points behind the full fine-tune; at most 1.0`,
     },
     {
-      ...{ id: 'max-negative-flips', limit: 0.02, value: flips, isMet: flips <= 0.02 },
+      ...{ id: 'max-negative-flips', unit: 'share', limit: 0.02, value: flips, isMet: flips <= 0.02 },
       message: `${(100 * flips).toFixed(2)} % of the examples became wrong; at most 2 %`,
     },
     gap > 0.02
       ? {
-          ...{ id: 'min-accuracy speaker: nicolas', limit: 0.9, isMet: false },
+          ...{ id: 'min-accuracy of slice speaker: nicolas', unit: 'share', limit: 0.9, isMet: false },
           message: 'could not be measured: no examples of this slice',
         }
       : {
-          ...{ id: 'min-accuracy speaker: jackson', limit: 0.9, value: 0.9417, isMet: true },
+          ...{
+            id: 'min-accuracy of slice speaker: jackson',
+            unit: 'share',
+            limit: 0.9,
+            value: 0.9417,
+            isMet: true,
+          },
           message: '94.2 % of this slice; at least 90 %',
         },
   ];

@@ -1,63 +1,26 @@
 import { expect, test } from 'vitest';
 import {
-  bytesText,
-  countText,
   escapeMarkdown,
   type Measurements,
-  percentText,
-  pointsText,
   renderJunit,
   renderMarkdown,
-  secondsText,
   writeReport,
 } from '../../src/report/index.js';
 import { measurements } from './measurements.js';
 
 const GATES = { maxGap: 0.01, maxBytes: 6500 };
 
-test('numbers are written for people', () => {
-  expect([countText(0), countText(999), countText(600332), countText(1e9)]).toEqual([
-    '0',
-    '999',
-    '600,332',
-    '1,000,000,000',
-  ]);
-  expect([bytesText(1), bytesText(2988.4)]).toEqual(['1 byte', '2,988 bytes']);
-  expect([0, 0.00498, 0.0999, 0.1, 0.964, 1].map(percentText)).toEqual([
-    '0.0 %',
-    '0.50 %',
-    '9.99 %',
-    '10.0 %',
-    '96.4 %',
-    '100.0 %',
-  ]);
-  expect([0, 0.008, -0.002, 0.12, -0.00001].map(pointsText)).toEqual([
-    '0.0 points',
-    '0.80 points',
-    '−0.20 points',
-    '12.0 points',
-    '0.0 points',
-  ]);
-  expect([0.0021, 0.012, 0.25, 1.24, 83].map(secondsText)).toEqual([
-    '2.1 ms',
-    '12 ms',
-    '250 ms',
-    '1.2 s',
-    '83 s',
-  ]);
-});
-
 test('renderMarkdown() gives a pull request verdict, reasons and tables', () => {
   const text = renderMarkdown(writeReport(measurements, { title: 'Keywords', gates: GATES }));
-  expect(text).toContain('## Keywords\n\n**Passed.** Ship large: 6,000 bytes, 1.00 % of the model');
+  expect(text).toContain('## Keywords\n\n**Passed.** Ship large: 6,000 bytes, 1.0 % of the model');
   expect(text).toContain(
-    '| large (ship this) | 6,000 | 1.00 % | 95.0 % (91.0 % to 97.3 %) | 0.0 | 1 | 12 ms | hold |'.replaceAll(
+    '| large (ship this) | 6,000 | 1.0 % | 95.0 % (91.0 % to 97.3 %) | 0.0 | 1 | 12 ms | hold |'.replaceAll(
       /[()]/g,
       '\\$&',
     ),
   );
   expect(text).toContain('| base |  |  | 75.0 % |');
-  expect(text).toContain('### Gates that do not hold\n\n- small: gap to the full fine-tune: 2.0 points');
+  expect(text).toContain('### Gates that do not hold\n\n- small: gap to the full fine-tune: 2.00 points');
   expect(text).toContain('| full model, compressed | 540,000 |');
   expect(text).not.toContain('undefined');
   const columns = text
@@ -106,7 +69,7 @@ test('renderJunit() has a suite for each payload and a case for each gate; loser
   <testsuite name="small" tests="2" failures="0" skipped="1">
     <testcase classname="small" name="max-bytes"/>
     <testcase classname="small" name="max-gap">
-      <skipped message="gap to the full fine-tune: 2.0 points, expected at most 1.0 points"/>
+      <skipped message="gap to the full fine-tune: 2.00 points, expected at most 1.00 points"/>
     </testcase>
   </testsuite>
 </testsuites>

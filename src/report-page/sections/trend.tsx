@@ -1,11 +1,12 @@
 import type { TrendRow } from '../../report/index.js';
 import {
-  formatFlips,
+  formatLimited,
   formatNumber,
   formatPercent,
   formatPoints,
   formatPointsNumber,
   formatSeconds,
+  formatShare,
 } from '../format.js';
 import { type Cell, columnsOf, numberCell, textCell } from '../parts/cells.js';
 import type { Section } from '../parts/section.js';
@@ -14,18 +15,16 @@ import type { View } from '../view.js';
 
 type Format = (value: number) => string;
 
+const fineShare: Format = (change) => formatLimited(change, 'points');
+
 /** How a measure is written, and its changes; more is better of accuracy alone. */
 const MEASURES: Readonly<Record<TrendRow['measure'], { name: string; format: Format; change: Format }>> = {
   bytes: { name: 'bytes', format: formatNumber, change: formatNumber },
   accuracy: { name: 'accuracy', format: formatPercent, change: formatPoints },
   gap: { name: 'points behind full fine-tune', format: formatPointsNumber, change: formatPoints },
-  'negative-flips': { name: 'negative flips', format: formatFlips, change: changeOfFlips },
+  'negative-flips': { name: 'negative flips', format: formatShare, change: fineShare },
   'apply-seconds': { name: 'time to apply', format: formatSeconds, change: formatSeconds },
 };
-
-function changeOfFlips(change: number): string {
-  return Number.isInteger(change) ? formatNumber(change) : `${formatNumber(100 * change, 2)}\u00a0points`;
-}
 
 /** What changed since an earlier report; absent without one. */
 export function trendSection({ report }: View): Section | undefined {
