@@ -30,8 +30,8 @@ export interface StoreMatch {
 /**
  * Finds for each tensor of the base the one of the next model that it should become, for `diffStores`.
  *
- * 1. Tensors of equal names, with a prefix taken off that all names of one model have more, then of names of which one ends as the other reads; not where exporters may have numbered tensors
- * anew. 2. Among those that are left of one shape and dtype: identical bytes, then the least mean difference, in bits, of a sample.
+ * 1. Tensors of equal names, with a prefix taken off that all names of one model have more, then of names of which one ends as the
+ * other reads; not where exporters may have numbered tensors anew. 2. Among those that are left of one shape and dtype: identical bytes, then the least mean difference, in bits, of a sample.
  * What is not clear is refused, and a tensor is taken once. Reads a chunk at a time; what has counterparts by name is not read, but
  * to count what a cast rounds.
  *
