@@ -6,6 +6,7 @@ import { PairReader, type StorePair } from './borrow-pairs.js';
 import { type CodedTensor, chooseCoding } from './choose-coding.js';
 import type { Comparison, WorkOptions } from './compare-stores.js';
 import { differences, roomFor } from './differences.js';
+import { Sampler } from './sample.js';
 import type { Spool } from './spool.js';
 
 type Records = OpenPayload['records'][number][];
@@ -22,8 +23,7 @@ export async function encodeChanges(
   options: WorkOptions,
 ): Promise<Records> {
   const reader = new PairReader(stores);
-  const coded: CodedTensor[] = [];
-  for (const each of changed) coded.push(await chooseCoding(reader, each));
+  const coded = await chooseCodings(reader, changed, options);
   const job = { reader, infos: canonicalOrder(stores.base.tensors), options };
   const records: { kind: 'exact' | 'set'; end: number }[] = [];
   let length = 0;
@@ -44,6 +44,20 @@ export async function encodeChanges(
   }));
 }
 
+async function chooseCodings(
+  reader: PairReader,
+  changed: Comparison['changed'],
+  { signal }: WorkOptions,
+): Promise<CodedTensor[]> {
+  const sampler = new Sampler(reader);
+  const coded: CodedTensor[] = [];
+  for (const each of changed) {
+    signal?.throwIfAborted();
+    coded.push(await chooseCoding(sampler, each));
+  }
+  return coded;
+}
+
 /** What writing a record takes. */
 interface Job {
   readonly reader: PairReader;
@@ -58,7 +72,7 @@ async function writeExact(
 ): Promise<void> {
   const tensors = new Set(coded.map(({ info }) => info.name));
   const writer = new SparseWriter(infos, { kind: 'exact', tensors, sink });
-  const room = roomFor(CHUNK_BYTES);
+  const room = roomFor(CHUNK_BYTES / Math.min(...coded.map(({ info }) => DTYPES[info.dtype].bytes)));
   for (const { info, head } of coded) {
     const size = DTYPES[info.dtype].bytes;
     writer.open(info, head);
