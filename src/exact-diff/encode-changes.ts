@@ -1,7 +1,7 @@
 import { CHUNK_BYTES, canonicalOrder, DTYPES, type TensorInfo } from '../model/index.js';
-import { SetWriter, SparseWriter } from '../payload/encode.js';
+import { beyondLimit, SetWriter, SparseWriter } from '../payload/encode.js';
 import type { OpenPayload } from '../payload/index.js';
-import { sliceOf } from '../payload/index.js';
+import { MAX_PAYLOAD_BYTES, sliceOf } from '../payload/index.js';
 import { PairReader, type StorePair } from './borrow-pairs.js';
 import { type CodedTensor, chooseCoding } from './choose-coding.js';
 import type { Comparison, WorkOptions } from './compare-stores.js';
@@ -26,22 +26,39 @@ export async function encodeChanges(
   const coded = await chooseCodings(reader, changed, options);
   const job = { reader, infos: canonicalOrder(stores.base.tensors), options };
   const records: { kind: 'exact' | 'set'; end: number }[] = [];
-  let length = 0;
-  const sink = (bytes: Uint8Array): void => {
-    spool.write(bytes);
-    length += bytes.length;
-  };
+  const counted = countInto(spool);
+  const { sink } = counted;
   for (const kind of ['exact', 'set'] as const) {
     const own = coded.filter((tensor) => tensor.kind === kind);
     if (own.length === 0) continue;
     await (kind === 'exact' ? writeExact : writeSet)({ ...job, sink }, own);
-    records.push({ kind, end: length });
+    records.push({ kind, end: counted.length() });
   }
   const written = spool.read();
   return records.map(({ kind, end }, i) => ({
     kind,
     bytes: sliceOf(written, records[i - 1]?.end ?? 0, end),
   }));
+}
+
+/**
+ * Writes into a spool, and counts.
+ *
+ * @returns a sink that throws `limit-exceeded` as soon as there is more than payloads may have, not when all is coded and checked
+ */
+export function countInto(spool: Pick<Spool, 'write'>): {
+  sink(bytes: Uint8Array): void;
+  length(): number;
+} {
+  let length = 0;
+  return {
+    sink(bytes) {
+      length += bytes.length;
+      if (length > MAX_PAYLOAD_BYTES) throw beyondLimit('bytes of a payload', MAX_PAYLOAD_BYTES, length);
+      spool.write(bytes);
+    },
+    length: () => length,
+  };
 }
 
 async function chooseCodings(
