@@ -22,7 +22,7 @@ interface Step {
   readonly output?: string;
   /** Whether memory is compared with that of the command line doing nothing. */
   readonly isOurs?: boolean;
-  /** Memory that it is known to need. */
+  /** Memory that it is known to need; without end for what it refuses. */
   readonly needsBytes?: number;
 }
 
@@ -37,8 +37,11 @@ export interface ScaleRow {
   readonly [column: string]: string | number | null;
 }
 
-/** Times the size of a model that all files take at once: base, next, a patched copy, updates. */
-export const FILES_TIMES = 4;
+/** Times the size of a model that all files take at once: base, next, a patched copy, its journal, updates. */
+export const FILES_TIMES = 5;
+
+/** Bytes of a file from which zstd patches. */
+const ZSTD_MOST_BYTES = 2 ** 31;
 
 /** Runs all steps one after the other, each in a process of its own. */
 export async function runSteps(files: ScaleFiles, signal: AbortSignal): Promise<ScaleRow[]> {
@@ -70,7 +73,7 @@ function stepsOf({ folder, base, next, modelBytes }: ScaleFiles): Step[] {
   };
   const long = ['-q', '-f', '--long=31', `--patch-from=${base}`];
   // zstd holds both models, and tables.
-  const needsBytes = 3 * modelBytes;
+  const needsBytes = modelBytes > ZSTD_MOST_BYTES ? Number.POSITIVE_INFINITY : 3 * modelBytes;
   return [
     ours('fingerprint', 'fingerprint', base),
     { ...ours('diff', 'diff', base, next, '-o', payload), output: payload },

@@ -24,23 +24,33 @@ export function weightsOf(base: Model, next: Model): WeightPair {
   return { base: floatsOf(base), next: floatsOf(next) };
 }
 
+/** Tensors of a large model, and those among them, the first ones, that training changes. */
+interface Size {
+  readonly tensors: number;
+  readonly changed: number;
+}
+
 /** Writes a large model as safetensors, before and after training, from tiles of a small one's weights. */
 export async function writeModels(
   weights: WeightPair,
   paths: { base: string; next: string },
-  tensors: number,
+  size: Size,
 ): Promise<void> {
-  await writeModel(weights.base, paths.base, tensors);
-  await writeModel(weights.next, paths.next, tensors);
+  await writeModel({ base: weights.base, next: weights.base }, paths.base, size);
+  await writeModel(weights, paths.next, size);
 }
 
-async function writeModel(weights: Float32Array, path: string, tensors: number): Promise<void> {
+async function writeModel(
+  { base, next }: WeightPair,
+  path: string,
+  { tensors, changed }: Size,
+): Promise<void> {
   const file = openSync(path, 'w');
   try {
     writeSync(file, headerOf(tensors));
     const random = createNumbers();
-    for (let left = tensors * ELEMENTS; left > 0; left -= weights.length) {
-      const tile = tileOf(weights, random);
+    for (let left = tensors * ELEMENTS; left > 0; left -= base.length) {
+      const tile = tileOf(left > (tensors - changed) * ELEMENTS ? next : base, random);
       const bytes = new Uint8Array(tile.buffer, 0, 4 * Math.min(left, tile.length));
       for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
       // Lets Ctrl-C in.

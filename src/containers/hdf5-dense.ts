@@ -64,6 +64,7 @@ async function readTree(file: Hdf5File, at: number, heap: Heap): Promise<HeapEnt
   const nodeBytes = view.getUint32(6, true);
   if (kind !== NAMES_TREE || recordBytes < needed || nodeBytes > MAX_NODE_BYTES || depth > MAX_DEPTH)
     throw file.bad('the names of a group have another tree');
+  file.claim(at, TREE_HEAD_BYTES);
   const root = file.address(view, 16);
   const count = view.getUint16(24, true);
   const form = { nodeBytes, recordBytes, pointers: pointersOf(nodeBytes, recordBytes, depth) };
@@ -118,6 +119,7 @@ async function readNode(
   const pointersAt = count * recordBytes;
   const length = pointersAt + (pointer ? (count + 1) * pointer.bytes : 0);
   if (NODE_BYTES + length > form.nodeBytes) throw file.bad('a node has more names than it holds');
+  file.claim(at, form.nodeBytes);
   const view = await file.view(at + NODE_HEAD_BYTES, length);
   const ids = Array.from({ length: count }, (_, i) => {
     const start = view.byteOffset + i * recordBytes + HASH_BYTES;

@@ -1,4 +1,4 @@
-import { MAX_TENSORS, type ModelFiles, NeuralDiffError } from '../model/index.js';
+import { type Extent, MAX_TENSORS, type ModelFiles, NeuralDiffError } from '../model/index.js';
 import { FileWindow } from './file-window.js';
 
 /** What a file of its own, or an entry of an archive, takes of a file. */
@@ -12,7 +12,7 @@ export interface FileRange {
 const SIGNATURE = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
 
 /** Bytes of an address and of a length: those of 4 are long gone. */
-const NUMBER_BYTES = 8;
+export const NUMBER_BYTES = 8;
 
 /** Bytes that are read at once: pieces of structure lie all over a file. */
 const WINDOW_BYTES = 2 ** 12;
@@ -38,6 +38,7 @@ export class Hdf5File {
   readonly range: FileRange;
   readonly size: number;
   readonly #window: FileWindow;
+  readonly #claimed: { start: number; end: number }[] = [];
   #left: number;
   #links = 0;
 
@@ -54,6 +55,27 @@ export class Hdf5File {
 
   unsupported(what: string): NeuralDiffError {
     return new NeuralDiffError('unsupported-model', `Cannot read "${this.range.path}" as HDF5: ${what}`);
+  }
+
+  /** Takes note of bytes that say what the file holds. */
+  claim(start: number, length: number): void {
+    if (length <= 0) return;
+    const last = this.#claimed.at(-1);
+    const end = start + length;
+    // Pieces are read in runs, and some again and again.
+    if (last === undefined || start > last.end || end < last.start) this.#claimed.push({ start, end });
+    else {
+      last.start = Math.min(start, last.start);
+      last.end = Math.max(end, last.end);
+    }
+  }
+
+  /** @returns where the pieces lie that were claimed */
+  get claimed(): Extent[] {
+    const { path, start } = this.range;
+    return this.#claimed.map((piece) => {
+      return { path, offset: start + piece.start, length: piece.end - piece.start };
+    });
   }
 
   /** Takes note of one more link. */
@@ -95,25 +117,6 @@ export class Hdf5File {
     for (let i = bytes - 1; i >= 0; i--) value = 256 * value + view.getUint8(offset + i);
     if (!Number.isSafeInteger(value)) throw this.bad('a number is too large');
     return value;
-  }
-
-  /** @returns the address of the root group's object header */
-  async root(): Promise<number> {
-    const head = await this.view(0, Math.min(96, this.size));
-    if (head.byteLength < 48 || !isHdf5(new Uint8Array(head.buffer, head.byteOffset, 8)))
-      throw this.bad('it does not begin as such a file');
-    const version = head.getUint8(8);
-    if (version > 3) throw this.unsupported(`its superblock has version ${version}`);
-    const sizes = version < 2 ? 13 : 9;
-    if (head.getUint8(sizes) !== NUMBER_BYTES || head.getUint8(sizes + 1) !== NUMBER_BYTES)
-      throw this.unsupported('its addresses are not of 8 bytes');
-    // The base address, that of something else, the end, that of something else; before version 2, the root's name.
-    const base = [24, 28, 12, 12][version] as number;
-    const root = base + (version < 2 ? 40 : 24);
-    if (root + NUMBER_BYTES > head.byteLength) throw this.bad('it ends too early');
-    if (this.number(head, base, NUMBER_BYTES) !== 0) throw this.unsupported('its base address is not 0');
-    if (this.place(head, base + 16) > this.size) throw this.bad('it ends too early');
-    return this.place(head, root);
   }
 }
 

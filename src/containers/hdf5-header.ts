@@ -64,6 +64,7 @@ export async function readHeader(file: Hdf5File, at: number): Promise<ObjectHead
   if (view.getUint8(0) !== 1) throw file.bad(`expected an object header at byte ${at}`);
   // 4 bytes in front of the messages align them.
   const start = at + 16;
+  file.claim(at, 16);
   return readMessages(file, { start, end: start + view.getUint32(8, true) }, FORM_1);
 }
 
@@ -74,6 +75,7 @@ async function readHeader2(file: Hdf5File, at: number, view: DataView): Promise<
   const sizeBytes = 2 ** (flags & 3);
   const size = file.number(await file.view(sizeAt, sizeBytes), 0, sizeBytes);
   const start = sizeAt + sizeBytes;
+  file.claim(at, start + size + CHECKSUM_BYTES - at);
   const form = flags & TRACKS_ORDER ? { ...FORM_2, headBytes: 6 } : FORM_2;
   return readMessages(file, { start, end: start + size }, form);
 }
@@ -91,8 +93,11 @@ async function readMessages(file: Hdf5File, first: Block, form: Form): Promise<O
         length: view.getUint16(form.sizeAt, true),
         isShared: (view.getUint8(form.flagsAt) & IS_SHARED) !== 0,
       };
+      file.claim(at, form.headBytes);
       at = message.start + message.length;
       if (at > block.end) throw file.bad('a message is longer than its object header');
+      // A dataset may lie in its layout: whoever places it says which bytes of that are its.
+      if (message.kind !== MESSAGE.layout) file.claim(message.start, message.length);
       if (message.kind === MESSAGE.continuation) blocks.push(await readBlock(file, message, form));
       else messages.push(message);
       if (messages.length > MAX_MESSAGES) throw file.bad('an object header has too many messages');
@@ -107,6 +112,7 @@ async function readBlock(file: Hdf5File, message: Message, { hasChecksum }: Form
   const end = start + file.number(view, 8, 8);
   if (!hasChecksum) return { start, end };
   await file.structure(start, 4, 'OCHK');
+  file.claim(start, end - start);
   return { start: start + 4, end: end - CHECKSUM_BYTES };
 }
 

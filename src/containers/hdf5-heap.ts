@@ -5,6 +5,9 @@ const HEAD_BYTES = 142;
 /** Bits of the number of a thing in a heap that tell how it is kept; 0 for in a block. */
 const KEPT_BITS = 0xf0;
 
+/** Behind the head and behind a table. */
+const CHECKSUM_BYTES = 4;
+
 /** A heap whose blocks double in size from row to row. */
 export interface Heap {
   readonly width: number;
@@ -38,6 +41,7 @@ export interface Block {
 export async function readHeap(file: Hdf5File, at: number): Promise<Heap> {
   const view = await file.structure(at, HEAD_BYTES, 'FRHP');
   if (view.getUint16(7, true) !== 0) throw file.unsupported('links of a group are compressed');
+  file.claim(at, HEAD_BYTES + CHECKSUM_BYTES);
   const width = view.getUint16(110, true);
   const firstBytes = file.number(view, 112, 8);
   const largestBytes = file.number(view, 120, 8);
@@ -72,12 +76,16 @@ export async function findBlock(file: Hdf5File, heap: Heap, offset: number): Pro
     const rowStart = row === 0 ? 0 : width * blockBytes;
     const column = Math.floor((within - rowStart) / blockBytes);
     await file.structure(at, 4, 'FHIB');
-    const entry = at + 13 + heap.offsetBytes + 8 * (row * width + column);
+    const entries = at + 13 + heap.offsetBytes;
+    file.claim(at, entries + 8 * rows * width + CHECKSUM_BYTES - at);
+    const entry = entries + 8 * (row * width + column);
     at = file.place(await file.view(entry, 8), 0);
     start += rowStart + column * blockBytes;
     rows = row < directRows ? 0 : Math.log2(blockBytes / (width * firstBytes)) + 1;
   }
   await file.structure(at, 4, 'FHDB');
+  // A block at the root is one of the first size.
+  file.claim(at, heap.rows === 0 ? firstBytes : blockBytes);
   return { start, end: start + blockBytes, at };
 }
 

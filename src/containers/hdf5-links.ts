@@ -80,7 +80,8 @@ async function readSymbols(file: Hdf5File, message: Message, links: Found[]): Pr
     const below = head.getUint8(5);
     if (level === TOP ? below > MAX_LEVEL : below !== level - 1) throw file.bad('a tree has no levels');
     const count = head.getUint16(6, true);
-    // Names lie between the children.
+    // Names lie around the children.
+    file.claim(at, NODE_HEAD_BYTES + 16 * count + 8);
     const children = await file.view(at + NODE_HEAD_BYTES, 16 * count);
     for (let i = 0; i < count; i++) pending.push({ at: file.place(children, 16 * i + 8), level: below });
   }
@@ -89,6 +90,7 @@ async function readSymbols(file: Hdf5File, message: Message, links: Found[]): Pr
 async function readSymbolNode(file: Hdf5File, at: number): Promise<Entry[]> {
   const count = (await file.structure(at, SYMBOLS_HEAD_BYTES, 'SNOD')).getUint16(6, true);
   const view = await file.view(at + SYMBOLS_HEAD_BYTES, SYMBOL_BYTES * count);
+  file.claim(at, SYMBOLS_HEAD_BYTES + SYMBOL_BYTES * count);
   return Array.from({ length: count }, (_, i) => {
     const entry = SYMBOL_BYTES * i;
     const isSoft = view.getUint32(entry + 16, true) === SOFT_SYMBOL;
@@ -102,7 +104,10 @@ async function readSymbolNode(file: Hdf5File, at: number): Promise<Entry[]> {
 /** @returns where the names of a group lie */
 async function readHeap(file: Hdf5File, at: number): Promise<{ start: number; size: number }> {
   const view = await file.structure(at, HEAP_BYTES, 'HEAP');
-  return { start: file.place(view, 24), size: file.number(view, 8, 8) };
+  const [start, size] = [file.place(view, 24), file.number(view, 8, 8)];
+  file.claim(at, HEAP_BYTES);
+  file.claim(start, size);
+  return { start, size };
 }
 
 async function linkOf(

@@ -18,6 +18,7 @@ import { checkApart } from './check-apart.js';
 import { type FileRange, Hdf5File } from './hdf5-file.js';
 import { body, MESSAGE, type Message, type ObjectHeader, readHeader } from './hdf5-header.js';
 import { readLinks } from './hdf5-links.js';
+import { readSuperblock } from './hdf5-superblock.js';
 import { readType, typeBytes } from './hdf5-types.js';
 
 /** Numbers of the ways in which a dataset's bytes are kept. */
@@ -54,7 +55,7 @@ export async function placeHdf5(files: ModelFiles, range: FileRange): Promise<Pl
   const tensors: PlacedTensor[] = [];
   // Links may lead in circles.
   const seen = new Set<number>();
-  const pending = [{ path: '', target: await file.root() }];
+  const pending = [{ path: '', target: await readSuperblock(file) }];
   for (let object = pending.pop(); object; object = pending.pop()) {
     const { path, target } = object;
     if (seen.has(target)) continue;
@@ -70,7 +71,7 @@ export async function placeHdf5(files: ModelFiles, range: FileRange): Promise<Pl
       pending.push({ path: path === '' ? link.name : `${path}/${link.name}`, target: link.target });
   }
   checkTensorInfos(tensors);
-  checkApart(tensors);
+  checkApart(tensors, file.claimed);
   return tensors;
 }
 
@@ -85,6 +86,7 @@ async function placeDataset(file: Hdf5File, header: ObjectHeader, name: string):
   const [version, kind] = [view.getUint8(0), view.getUint8(1)];
   if (version < 3 || version > 5)
     throw file.unsupported(`dataset "${name}" has a layout of version ${version}`);
+  file.claim(layout.start, kind === COMPACT ? 4 : layout.length);
   if (kind === COMPACT) return placeCompact(file, info, { header, layout });
   if (kind !== CONTIGUOUS) throw file.unsupported(`dataset "${name}" is ${whyNot(kind)}`);
   const placed = await body(file, layout, 18);

@@ -16,7 +16,8 @@ export interface ZipFile {
 }
 
 /**
- * Opens tensors that lie in a zip archive. Writes go to the file in place; `flush` brings the archive's checksums up to date.
+ * Opens tensors that lie in a zip archive. Writes go to the file in place; `flush` brings the archive's checksums up to date. They go the
+ * way of all writes, so that a journal has them too; without one, a cut before the end of `flush` may leave those of the base.
  *
  * @param archive its files are closed with the store
  * @param tensors where they lie in the archive
@@ -45,7 +46,7 @@ async function writeChecksums(
   path: string,
   { start, end, checksums }: ZipEntry,
 ): Promise<void> {
-  const buffer = new Uint8Array(CHUNK_BYTES);
+  const buffer = new Uint8Array(Math.min(CHUNK_BYTES, end - start));
   let crc = 0;
   for (let at = start; at < end; at += CHUNK_BYTES) {
     const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, end - at));

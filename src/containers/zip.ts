@@ -4,6 +4,8 @@ import { decodeUtf8 } from './utf8.js';
 /** A file in an archive, stored as it is or compressed. */
 export interface ZipEntry {
   readonly name: string;
+  /** Where its header begins. */
+  readonly head: number;
   /** Where its bytes lie in the archive, as they are stored. */
   readonly start: number;
   readonly end: number;
@@ -53,7 +55,7 @@ export async function readZip(files: ModelFiles, path: string): Promise<ZipEntry
     at = next;
   }
   if (at !== length) throw archive.bad('its directory has another length than its entries');
-  return archive.checkApart(entries);
+  return archive.checkApart(entries, start);
 }
 
 class Archive {
@@ -137,7 +139,7 @@ class Archive {
     const start = header + LOCAL_BYTES + local.getUint16(26, true) + local.getUint16(28, true);
     const end = start + stored;
     if (end > this.#size) throw this.bad(`"${name}" lies beyond its end`);
-    const entry = { name, start, end, checksums: [header + 14, base + at + 16] };
+    const entry = { name, head: header, start, end, checksums: [header + 14, base + at + 16] };
     if (method === STORED) return { entry, next };
     return { entry: { ...entry, deflated: { length, crc: view.getUint32(at + 16, true) } }, next };
   }
@@ -177,17 +179,21 @@ class Archive {
     return text;
   }
 
-  /** Bytes that two entries share would change with both; of two of one name, readers take now this one, now that. */
-  checkApart(entries: readonly ZipEntry[]): ZipEntry[] {
+  /**
+   * Bytes that two entries share would change with both, and writes over headers or the directory would destroy the archive; of two of one name,
+   * readers take now this one, now that.
+   */
+  checkApart(entries: readonly ZipEntry[], directory: number): ZipEntry[] {
     const names = new Set<string>();
     for (const { name } of entries) {
       if (names.has(name)) throw this.bad(`"${name}" is in it twice`);
       names.add(name);
     }
     const ordered = [...entries].sort((a, b) => a.start - b.start || a.end - b.end);
-    for (let i = 1; i < ordered.length; i++) {
-      const [before, entry] = [ordered[i - 1] as ZipEntry, ordered[i] as ZipEntry];
-      if (entry.start < before.end) throw this.bad(`"${before.name}" and "${entry.name}" overlap`);
+    for (const [i, { name, end }] of ordered.entries()) {
+      const after = ordered[i + 1];
+      if (end > (after?.head ?? directory))
+        throw this.bad(`"${name}" and ${after ? `"${after.name}"` : 'its directory'} overlap`);
     }
     return ordered;
   }

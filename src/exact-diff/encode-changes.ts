@@ -1,11 +1,12 @@
 import { CHUNK_BYTES, canonicalOrder, DTYPES, type TensorInfo } from '../model/index.js';
-import { SetWriter, SparseWriter } from '../payload/encode.js';
+import { beyondLimit, SetWriter, SparseWriter } from '../payload/encode.js';
 import type { OpenPayload } from '../payload/index.js';
-import { sliceOf } from '../payload/index.js';
+import { MAX_PAYLOAD_BYTES, sliceOf } from '../payload/index.js';
 import { PairReader, type StorePair } from './borrow-pairs.js';
 import { type CodedTensor, chooseCoding } from './choose-coding.js';
 import type { Comparison, WorkOptions } from './compare-stores.js';
 import { differences, roomFor } from './differences.js';
+import { Sampler } from './sample.js';
 import type { Spool } from './spool.js';
 
 type Records = OpenPayload['records'][number][];
@@ -22,26 +23,56 @@ export async function encodeChanges(
   options: WorkOptions,
 ): Promise<Records> {
   const reader = new PairReader(stores);
-  const coded: CodedTensor[] = [];
-  for (const each of changed) coded.push(await chooseCoding(reader, each));
+  const coded = await chooseCodings(reader, changed, options);
   const job = { reader, infos: canonicalOrder(stores.base.tensors), options };
   const records: { kind: 'exact' | 'set'; end: number }[] = [];
-  let length = 0;
-  const sink = (bytes: Uint8Array): void => {
-    spool.write(bytes);
-    length += bytes.length;
-  };
+  const counted = countInto(spool);
+  const { sink } = counted;
   for (const kind of ['exact', 'set'] as const) {
     const own = coded.filter((tensor) => tensor.kind === kind);
     if (own.length === 0) continue;
     await (kind === 'exact' ? writeExact : writeSet)({ ...job, sink }, own);
-    records.push({ kind, end: length });
+    records.push({ kind, end: counted.length() });
   }
   const written = spool.read();
   return records.map(({ kind, end }, i) => ({
     kind,
     bytes: sliceOf(written, records[i - 1]?.end ?? 0, end),
   }));
+}
+
+/**
+ * Writes into a spool, and counts.
+ *
+ * @returns a sink that throws `limit-exceeded` as soon as there is more than payloads may have, not when all is coded and checked
+ */
+export function countInto(spool: Pick<Spool, 'write'>): {
+  sink(bytes: Uint8Array): void;
+  length(): number;
+} {
+  let length = 0;
+  return {
+    sink(bytes) {
+      length += bytes.length;
+      if (length > MAX_PAYLOAD_BYTES) throw beyondLimit('bytes of a payload', MAX_PAYLOAD_BYTES, length);
+      spool.write(bytes);
+    },
+    length: () => length,
+  };
+}
+
+async function chooseCodings(
+  reader: PairReader,
+  changed: Comparison['changed'],
+  { signal }: WorkOptions,
+): Promise<CodedTensor[]> {
+  const sampler = new Sampler(reader);
+  const coded: CodedTensor[] = [];
+  for (const each of changed) {
+    signal?.throwIfAborted();
+    coded.push(await chooseCoding(sampler, each));
+  }
+  return coded;
 }
 
 /** What writing a record takes. */
@@ -58,7 +89,7 @@ async function writeExact(
 ): Promise<void> {
   const tensors = new Set(coded.map(({ info }) => info.name));
   const writer = new SparseWriter(infos, { kind: 'exact', tensors, sink });
-  const room = roomFor(CHUNK_BYTES);
+  const room = roomFor(CHUNK_BYTES / Math.min(...coded.map(({ info }) => DTYPES[info.dtype].bytes)));
   for (const { info, head } of coded) {
     const size = DTYPES[info.dtype].bytes;
     writer.open(info, head);

@@ -9,11 +9,13 @@ import {
   type WeightStore,
 } from '../model/index.js';
 import type { StorePair } from './borrow-pairs.js';
+import { Breaths } from './breaths.js';
 import { readAs, type TensorPair } from './cast.js';
 import type { WorkOptions } from './compare-stores.js';
 import { groupBy, type TensorLists } from './match-names.js';
+import { leave, type Open, pairSimilar } from './match-similar.js';
 import { readOrders, sampleElements } from './order-sample.js';
-import { nearest, type Sampled } from './similarity.js';
+import type { Sampled } from './similarity.js';
 
 /** A tensor of one of the models, read as the base's dtype. */
 interface Digested {
@@ -24,44 +26,56 @@ interface Digested {
 
 type Content = Digested & Sampled;
 
-/** Tensors of both models that have no counterpart yet. */
-interface Open<T> {
-  readonly base: readonly T[];
-  readonly next: readonly T[];
+/** As many tensors of the base, of one dtype, as of the next model, each of which fits each. */
+export interface Group extends TensorLists {
+  /** Whether casts would let other tensors take the place of these: then the last ones that are left must be alike too. */
+  readonly isContested: boolean;
 }
 
-/** @returns bytes that `matchContent` reads to tell tensors apart; one that is alone needs no reading */
-export function bytesToMatch({ base, next }: TensorLists): number {
-  return base.length < 2 ? 0 : [...base, ...next].reduce((sum, info) => sum + byteLength(info), 0);
+/** @returns bytes that `matchContent` reads to tell tensors apart */
+export function bytesToMatch(group: Group): number {
+  if (isClear(group)) return 0;
+  return [...group.base, ...group.next].reduce((sum, info) => sum + byteLength(info), 0);
+}
+
+/** @returns whether there is nothing to tell apart */
+function isClear({ base, isContested }: Group): boolean {
+  return base.length === 1 && !isContested;
 }
 
 /**
  * Matches tensors of one shape by what they hold: identical ones first, then each with the one that differs least, if no
  * other comes near. The last one that is left is taken for the last. Reads a chunk at a time and keeps samples.
  *
- * @param lists as many tensors of the base, of one dtype, as of the next model, each of which fits each
  * @returns pairs; tensors that are in none of them cannot be told apart
  */
 export async function matchContent(
   stores: StorePair,
-  lists: TensorLists,
+  group: Group,
   options: WorkOptions,
 ): Promise<TensorPair[]> {
-  const [base, next] = [canonicalOrder(lists.base), canonicalOrder(lists.next)];
+  const [base, next] = [canonicalOrder(group.base), canonicalOrder(group.next)];
   const like = base[0] as TensorInfo;
-  if (base.length === 1) return [{ base: like, next: next[0] as TensorInfo }];
+  if (isClear(group)) return [{ base: like, next: next[0] as TensorInfo }];
   const open: { base: Digested[]; next: Digested[] } = { base: [], next: [] };
   for (const info of base) open.base.push(await digest(stores.base, { base: info, next: info }, options));
   for (const info of next) open.next.push(await digest(stores.next, { base: like, next: info }, options));
   const identical = pairIdentical(open);
   const left = leave(open, identical);
   const size = sampleElements(like, left.base.length);
+  const breaths = new Breaths(options.signal);
   const read = async (tensors: readonly Digested[]): Promise<Content[]> => {
     const contents: Content[] = [];
-    for (const each of tensors) contents.push({ ...each, ...(await readOrders(each.store, each.as, size)) });
+    for (const each of tensors) {
+      options.signal?.throwIfAborted();
+      contents.push({ ...each, ...(await readOrders(each.store, each.as, size)) });
+      await breaths.spend(size);
+    }
     return contents;
   };
-  const similar = pairSimilar({ base: await read(left.base), next: await read(left.next) });
+  const contents = { base: await read(left.base), next: await read(left.next) };
+  const { isContested } = group;
+  const similar = await pairSimilar(contents, { isContested, breaths });
   return [...identical, ...similar].map(([from, to]) => ({ base: from.as.next, next: to.as.next }));
 }
 
@@ -86,29 +100,4 @@ function pairIdentical<T extends Digested>({ base, next }: Open<T>): [T, T][] {
     const found = byDigest.get(key) ?? [];
     return same.length <= found.length ? same.map((tensor, i): [T, T] => [tensor, found[i] as T]) : [];
   });
-}
-
-/** Pairs what is clear, and then what has become clear by that. */
-function pairSimilar(open: Open<Content>): [Content, Content][] {
-  const areSame = open.next.every(({ digest }) => digest === open.next[0]?.digest);
-  const found = areSame
-    ? open.base.map((tensor, i): [Content, Content] => [tensor, open.next[i] as Content])
-    : pairClear(open);
-  return found.length === 0 || areSame ? found : [...found, ...pairSimilar(leave(open, found))];
-}
-
-/** @returns pairs each of which is the other's nearest */
-function pairClear({ base, next }: Open<Content>): [Content, Content][] {
-  return base.flatMap((tensor): [Content, Content][] => {
-    const found = nearest(tensor, next, (a, b) => a.digest === b.digest);
-    return found && nearest(found, base, (a, b) => a === b) === tensor ? [[tensor, found]] : [];
-  });
-}
-
-function leave<T>(open: Open<T>, pairs: readonly (readonly [T, T])[]): Open<T> {
-  const taken = new Set(pairs.flat());
-  return {
-    base: open.base.filter((tensor) => !taken.has(tensor)),
-    next: open.next.filter((tensor) => !taken.has(tensor)),
-  };
 }

@@ -16,6 +16,9 @@ export interface NameMatch {
 /** @returns whether a tensor of the base may take its weights from one of the next model */
 export type Fits = (pair: TensorPair) => boolean;
 
+/** What may stand in front of all names: what ends in a letter or a digit would be a part of the first word. */
+const PREFIX = /[^\p{L}\p{N}]$/u;
+
 /** Matches tensors of equal names. */
 export function matchEqualNames({ base, next }: TensorLists, fits: Fits): NameMatch {
   const byName = new Map(next.map((info) => [info.name, info]));
@@ -27,15 +30,42 @@ export function matchEqualNames({ base, next }: TensorLists, fits: Fits): NameMa
 }
 
 /**
- * Matches tensors of equal names, then those where one name is the end of the other, as containers of the same model have them:
+ * Matches tensors of two models where one has a prefix in front of all names, else of equal names, then those where one name is the end of the other, as containers of the same model have them:
  * `dense/kernel` and `model_weights/dense/dense/kernel:0`. Exporters number tensors, and may number them anew: where a
  * tensor is left whose name differs in its numbers alone, a name says nothing, and its content must.
  */
 export function matchNames(lists: TensorLists, fits: Fits): NameMatch {
+  const prefixed = matchPrefixed(lists, fits);
+  if (prefixed !== undefined) return { pairs: prefixed, left: { base: [], next: [] } };
   const equal = matchEqualNames(lists, fits);
   const pairs = [...equal.pairs, ...matchEnds(equal.left, fits)];
   const trusted = dropNumbered(pairs, without(lists, pairs));
   return { pairs: trusted, left: without(lists, trusted) };
+}
+
+/**
+ * Matches `enc.w` and `model.enc.w`. Before the prefix is taken off, equal names and ends of names may mean other tensors: of `layer.w` and
+ * `layer.layer.w`, each with another `layer.` in front, one is there in both models.
+ *
+ * @returns undefined unless all names match so
+ */
+function matchPrefixed({ base, next }: TensorLists, fits: Fits): TensorPair[] | undefined {
+  const lengthOf = (infos: readonly TensorInfo[]): number =>
+    infos.reduce((sum, info) => sum + pathOf(info).length, 0);
+  const added = (lengthOf(next) - lengthOf(base)) / base.length;
+  if (base.length !== next.length || added === 0 || !Number.isInteger(added)) return undefined;
+  const [longer, shorter] = added > 0 ? [next, base] : [base, next];
+  const prefix = pathOf(longer[0] as TensorInfo).slice(0, Math.abs(added));
+  if (!PREFIX.test(prefix)) return undefined;
+  const byPath = new Map(longer.map((info) => [pathOf(info), info]));
+  const pairs = new Map<TensorInfo, TensorPair>();
+  for (const info of shorter) {
+    const found = byPath.get(prefix + pathOf(info));
+    if (found === undefined) return undefined;
+    const pair = added > 0 ? { base: info, next: found } : { base: found, next: info };
+    if (fits(pair)) pairs.set(found, pair);
+  }
+  return pairs.size === base.length ? [...pairs.values()] : undefined;
 }
 
 /** @returns the tensors that no pair has */
@@ -89,9 +119,14 @@ function plainName({ name }: TensorInfo): string {
   return name.replace(/:0$/, '');
 }
 
-/** @returns all ends of a path, itself the first; some write it with dots */
+/** @returns a name with slashes; some write it with dots */
+function pathOf(info: TensorInfo): string {
+  return plainName(info).replaceAll('.', '/');
+}
+
+/** @returns all ends of a path, itself the first */
 function endsOf(info: TensorInfo): string[] {
-  const parts = plainName(info).split(/[/.]/);
+  const parts = pathOf(info).split('/');
   return parts.map((_, i) => parts.slice(i).join('/'));
 }
 

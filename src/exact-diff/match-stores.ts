@@ -3,7 +3,7 @@ import type { StorePair } from './borrow-pairs.js';
 import { canCast, countRounded, type TensorPair } from './cast.js';
 import { describe } from './check-tensors.js';
 import { type DiffOptions, follow } from './diff-stores.js';
-import { bytesToMatch, matchContent } from './match-content.js';
+import { bytesToMatch, type Group, matchContent } from './match-content.js';
 import { groupBy, matchEqualNames, matchNames, type TensorLists, without } from './match-names.js';
 import { ambiguous, unmatched } from './match-refusals.js';
 import { openView } from './view-store.js';
@@ -30,8 +30,8 @@ export interface StoreMatch {
 /**
  * Finds for each tensor of the base the one of the next model that it should become, for `diffStores`.
  *
- * 1. Tensors of equal names, then of names of which one ends as the other reads; not where exporters may have numbered tensors
- * anew. 2. Among those that are left of one shape and dtype: identical bytes, then the least mean difference, in bits, of a sample.
+ * 1. Tensors of equal names, with a prefix taken off that all names of one model have more, then of names of which one ends as the
+ * other reads; not where exporters may have numbered tensors anew. 2. Among those that are left of one shape and dtype: identical bytes, then the least mean difference, in bits, of a sample.
  * What is not clear is refused, and a tensor is taken once. Reads a chunk at a time; what has counterparts by name is not read, but
  * to count what a cast rounds.
  *
@@ -103,19 +103,29 @@ async function matchLeft(stores: StorePair, left: TensorLists, options: MatchOpt
   return pairs;
 }
 
-/** Tensors of the base's own dtype are preferred to those that need a cast. */
-function groupLeft({ base, next }: TensorLists, cast: boolean): TensorLists[] {
+/**
+ * Tensors of the base's own dtype are preferred to those that need a cast. Where there are others of their shape that a cast would let in,
+ * content must say that the preference is right.
+ */
+function groupLeft({ base, next }: TensorLists, cast: boolean): Group[] {
   const groupsBy = (lists: TensorLists, keyOf: (info: TensorInfo) => string): TensorLists[] => {
     const [bases, nexts] = [lists.base, lists.next].map((list) => groupBy(list, (info) => [keyOf(info)]));
     const keys = new Set([...bases.keys(), ...nexts.keys()]);
     return [...keys].map((key) => ({ base: bases.get(key) ?? [], next: nexts.get(key) ?? [] }));
   };
   const exact = groupsBy({ base, next }, describe);
-  if (!cast) return exact;
-  const rest = join(exact.filter((group) => !isMatchable(group)));
-  const kindOf = ({ dtype, shape }: TensorInfo): string =>
-    `${DTYPES[dtype].kind === 'float' ? 'float' : dtype}[${shape}]`;
-  return [...exact.filter(isMatchable), ...groupsBy(rest, kindOf)];
+  if (!cast) return exact.map((group) => ({ ...group, isContested: false }));
+  const rest = groupsBy(join(exact.filter((group) => !isMatchable(group))), kindOf);
+  const groups = [...exact.filter(isMatchable), ...rest];
+  const kinds = groupBy(groups, (group) => [kindOf([...group.base, ...group.next][0] as TensorInfo)]);
+  return [...kinds.values()].flatMap((rivals) =>
+    rivals.map((group) => ({ ...group, isContested: rivals.length > 1 })),
+  );
+}
+
+/** @returns shape and dtype, where casts between floats are allowed */
+function kindOf({ dtype, shape }: TensorInfo): string {
+  return `${DTYPES[dtype].kind === 'float' ? 'float' : dtype}[${shape}]`;
 }
 
 function join(groups: readonly TensorLists[]): TensorLists {

@@ -2,17 +2,17 @@ import { DTYPES, elementCount, type TensorInfo, type WeightStore } from '../mode
 import { orderedBits, orderOf } from '../payload/index.js';
 import { readAs, type TensorPair } from './cast.js';
 
-/** Comparisons of elements that all tensors with all others may take, and what that leaves of one. */
-const COMPARISONS = 2 ** 30;
+/** Elements of all tensors of a model that are kept, and what that leaves of one. */
+const MODEL_ELEMENTS = 2 ** 21;
 const LEAST_ELEMENTS = 64;
 const MOST_ELEMENTS = 4_096;
 
 /** Runs of elements that a sample consists of, from the first to the last one. */
 const RUNS = 16;
 
-/** @returns how many elements of a tensor are looked at when so many are compared with as many others */
+/** @returns how many elements of a tensor are looked at when those of so many are kept */
 export function sampleElements(info: TensorInfo, tensors: number): number {
-  const affordable = Math.floor(COMPARISONS / tensors ** 2);
+  const affordable = Math.floor(MODEL_ELEMENTS / tensors);
   const most = Math.min(MOST_ELEMENTS, Math.max(LEAST_ELEMENTS, affordable));
   const elements = elementCount(info);
   return elements <= most ? elements : RUNS * Math.floor(most / RUNS);

@@ -7,31 +7,43 @@ export interface Sampled {
   readonly bits: number;
 }
 
+/** What a tensor is compared with. */
+export interface Choice<T> {
+  /** Tensors of the other model: all, or those that come into question. */
+  readonly among: readonly T[];
+  readonly areAll: boolean;
+  /** Whether it makes no difference which of two is taken. */
+  readonly isSame: (a: T, b: T) => boolean;
+}
+
 /** Standard errors by which a tensor must be nearer than another: chance does not reach as far. */
 const STANDARD_ERRORS = 6;
 
 /**
  * Finds the tensor that differs least from one: a difference counts as the bits that it takes, as in a payload.
  *
- * @param of a tensor
- * @param among some of the other model
- * @param isSame whether it makes no difference which of two is taken
  * @returns the nearest, unless another is about as near
  */
-export function nearest<T extends Sampled>(
-  of: Sampled,
-  among: readonly T[],
-  isSame: (a: T, b: T) => boolean,
-): T | undefined {
+export function nearest<T extends Sampled>(of: Sampled, { among, areAll, isSame }: Choice<T>): T | undefined {
   const ranked = among.map((tensor) => ({ tensor, distance: distance(of, tensor) }));
   const [best] = ranked.reduce<typeof ranked>(nearer, []);
   const [second] = ranked
     .filter(({ tensor }) => best !== undefined && !isSame(tensor, best.tensor))
     .reduce<typeof ranked>(nearer, []);
-  if (best === undefined || second === undefined) return best?.tensor;
+  if (best === undefined) return undefined;
+  // Where others did not come into question, that there is no second says nothing.
+  if (second === undefined) return areAll ? best.tensor : undefined;
   const isNearest = isClearlyNearer(of, best.tensor, second.tensor);
-  // Tensors of like magnitude are near each other without having to do with each other: so they are in any order.
-  return isNearest && isClearlyNearer(of, best.tensor, turned(best.tensor)) ? best.tensor : undefined;
+  return isNearest && areAlike(of, best.tensor) ? best.tensor : undefined;
+}
+
+/**
+ * Tensors of like magnitude are near each other without having to do with each other: so they are in any order.
+ *
+ * @returns whether two tensors have the same bytes, or have to do with each other element by element
+ */
+export function areAlike(a: Sampled, b: Sampled): boolean {
+  return a.digest === b.digest || isClearlyNearer(a, b, turned(b));
 }
 
 /** @returns a tensor with its elements half-way around: of like values, related to nothing element by element */

@@ -6,8 +6,11 @@ import { byteLength, CHUNK_BYTES, totalBytes, type WeightStore } from '../model/
 /** Brotli's quality: higher ones take ten times as long for a percent. */
 const QUALITY = 9;
 
-/** Bits of its window for models of which only a part is compressed: larger ones take more memory, and find little in weights. */
-const ESTIMATE_WINDOW_BITS = 18;
+/**
+ * Bits of its window for models of which only a part is compressed: larger ones find less than half a percent more in weights, and from 17
+ * on Brotli keeps tables of 32 MiB.
+ */
+const ESTIMATE_WINDOW_BITS = 16;
 
 /** Bytes up to which a model is compressed whole; of larger ones as many are, from everywhere. */
 const WHOLE_BYTES = 2 ** 25;

@@ -17,6 +17,7 @@ import { patchModel } from './patch-model.js';
 
 export { type Budget, float32Bytes, impossibleBudget, readBudget } from './budget.js';
 export { type ChangeFacts, type ChosenHead, chooseHead, type Sample } from './choose-head.js';
+export { beyondLimit } from './corrupt.js';
 export { encodeRecords } from './encode-records.js';
 export { type FramedPayload, framePayload, joinPieces } from './frame.js';
 export { bitsOfSet, SetWriter, type SetWriterOptions } from './set-writer.js';

@@ -4,9 +4,9 @@ import { describe, expect, test } from 'vitest';
 import { crc32 } from '../../src/containers/crc32.js';
 import { openContainer, openNpyStore, openNpzStore } from '../../src/containers/index.js';
 import { copyModel, openMemoryFiles } from '../../src/model/index.js';
-import { codeOf, concat, seededBytes } from '../support.js';
+import { codeOf, concat, errorOf, seededBytes } from '../support.js';
 import { fuzz } from './fuzz.js';
-import { writeZip } from './write-npz.js';
+import { npyFloats, writeZip } from './write-npz.js';
 
 const read = (name: string): Uint8Array =>
   new Uint8Array(readFileSync(join(import.meta.dirname, 'files', name)));
@@ -183,6 +183,21 @@ describe('openNpzStore() refuses', () => {
 
   test.each(Object.entries(CASES))('%s', async (_name, [make, code]) => {
     expect(await codeOf(() => openNpz(make()))).toBe(code);
+  });
+
+  test.each([
+    [1, '"a.npy" and its directory overlap'],
+    [2, '"a.npy" and "b.npy" overlap'],
+  ])('entries that reach into what is behind them, of %d', async (count, words) => {
+    const names = ['a.npy', 'b.npy'].slice(0, count);
+    const bytes = writeZip(names.map((name) => ({ name, bytes: npyFloats(Float32Array.of(1)), method: 0 })));
+    expect((await openNpz(bytes)).tensors.length).toBe(count);
+    const { view, first } = placesIn(bytes);
+    const length = view.getUint32(first + 20, true) + 4;
+    for (const at of [20, 24]) view.setUint32(first + at, length, true);
+    const { code, message } = await errorOf(() => openNpz(bytes));
+    expect(code).toBe('bad-model');
+    expect(message).toContain(words);
   });
 
   test('any change with a typed error, or reads tensors within the file', async () => {

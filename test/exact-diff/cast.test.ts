@@ -8,7 +8,7 @@ import {
   type Tensor,
   type WeightStore,
 } from '../../src/model/index.js';
-import { createRandom, errorOf, seededBytes } from '../support.js';
+import { createRandom, errorOf, seededBytes, seededFloats } from '../support.js';
 
 type Half = keyof typeof HALVES;
 const HALF_NAMES = Object.keys(HALVES) as Half[];
@@ -140,4 +140,31 @@ test('matchStores() casts and renames at once, by what is left after the cast', 
     ['w2', 'n0x'],
   ]);
   expect(await copyModel(found.store)).toEqual({ tensors: narrowed });
+});
+
+describe('matchStores() with leave to cast, where dtypes of one shape are mixed', () => {
+  const half = (name: string, seed: number): Tensor =>
+    tensorOf('bfloat16', Uint16Array.from(weights(seed), HALVES.bfloat16.narrow), name);
+  const full = (name: string, values: Float32Array): Tensor =>
+    tensorOf('float32', new Uint32Array(values.slice().buffer), name);
+  const weights = (seed: number): Float32Array => seededFloats(seed, 900).map((value) => value ** 3);
+  const base = [half('a', 1), full('b', weights(2))];
+  const matchWith = (next: readonly Tensor[]) =>
+    matchStores(openMemoryStore({ tensors: base }), openMemoryStore({ tensors: next }), { cast: true });
+
+  test('takes the only one of its dtype where that is alike', async () => {
+    const moved = weights(2).map((value) => value * 1.001);
+    const { renamed, castTensors } = await matchWith([full('x', moved), half('y', 1)]);
+    expect(renamed).toEqual([
+      ['a', 'y'],
+      ['b', 'x'],
+    ]);
+    expect(castTensors).toBe(0);
+  });
+
+  test('refuses one that has nothing to do with it, as its weights may be under another dtype', async () => {
+    const { code, message } = await errorOf(() => matchWith([full('x', weights(1)), half('y', 2)]));
+    expect(code).toBe('wrong-layout');
+    expect(message).toContain(`nothing tells which of the next model's tensor "y" (bfloat16[900])`);
+  });
 });

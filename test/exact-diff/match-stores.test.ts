@@ -88,6 +88,30 @@ describe('matchStores()', () => {
     ]);
   });
 
+  test.each([
+    ['model.', ['w', 'enc.w', 'enc.enc.w'], ['model.w', 'model.enc.w', 'model.enc.enc.w']],
+    ['enc.', ['w', 'enc.w', 'enc.enc.w'], ['enc.w', 'enc.enc.w', 'enc.enc.enc.w']],
+    ['m/, in slashes', ['l_1.w', 'l_2.w', 'w'], ['m/l_1/w:0', 'm/l_2/w:0', 'm/w:0']],
+  ])('takes off a prefix that all names have before it compares them: %s', async (_name, short, long) => {
+    for (const [from, to] of [
+      [short, long],
+      [long, short],
+    ] as const) {
+      const base = from.map((name, i) => weights(name, i + 1));
+      const anew = openMemoryStore({ tensors: shuffled(to, 3).map((name, i) => weights(name, 90 + i)) });
+      const store = recordStore(anew);
+      const { renamed } = await matchStores(openMemoryStore({ tensors: base }), store);
+      expect(renamed).toEqual(from.map((name, i) => [name, to[i]]));
+      expect(store.counts.reads).toBe(0);
+    }
+  });
+
+  test('does not take a number in front of numbers for a prefix', async () => {
+    const base = [weights('1', 1), weights('2', 2)];
+    const numbered = [tuned(base[1] as Tensor, '11'), tuned(base[0] as Tensor, '12')];
+    expect((await match(base, numbered)).renamed.map(([, name]) => name)).toEqual(['12', '11']);
+  });
+
   test('goes by content where tensors were numbered anew, though some names are equal', async () => {
     const base = [weights('MatMul_10', 1), weights('MatMul_12', 2), weights('MatMul_14', 3)];
     const next = base.map((tensor, i) => tuned(tensor, `MatMul_${12 + 2 * i}`));

@@ -1,0 +1,94 @@
+import { describe, expect, test } from 'vitest';
+import { openCandidates } from '../../src/exact-diff/candidates.js';
+import { type MatchOptions, matchStores } from '../../src/exact-diff/index.js';
+import { openMemoryStore, type Tensor } from '../../src/model/index.js';
+import { createRandom, seededFloats } from '../support.js';
+
+const TENSORS = 3_000;
+const ELEMENTS = 96;
+
+const tensorOf = (name: string, values: Float32Array): Tensor => {
+  return { name, dtype: 'float32', shape: [values.length], bytes: new Uint8Array(values.buffer) };
+};
+
+/** Thousands of tensors of one shape, and what training made of them under other names, in another order: little, or a lot. */
+function manyTensors(): { base: Tensor[]; next: Tensor[]; expected: Map<string, string> } {
+  const random = createRandom(5);
+  const numbers = Array.from({ length: TENSORS }, (_, i) => i);
+  const shuffled = [...numbers].sort((a, b) => ((a * 7_919) % TENSORS) - ((b * 7_919) % TENSORS));
+  const weights = numbers.map((i) => seededFloats(i + 1, ELEMENTS).map((value) => value ** 3));
+  const next = shuffled.map((from, i) => {
+    const noise = seededFloats(random(), ELEMENTS);
+    const step = from % 10 === 0 ? 0.02 : 1e-3;
+    const values = (weights[from] as Float32Array).map((value, k) => value + step * (noise[k] as number));
+    return { from, tensor: tensorOf(`expert/${i}x`, values) };
+  });
+  return {
+    base: weights.map((values, i) => tensorOf(`w${i}`, values)),
+    next: next.map(({ tensor }) => tensor),
+    expected: new Map(next.map(({ from, tensor }) => [`w${from}`, tensor.name])),
+  };
+}
+
+const { base, next, expected } = manyTensors();
+const match = (options: MatchOptions) =>
+  matchStores(openMemoryStore({ tensors: base }), openMemoryStore({ tensors: next }), options);
+
+describe('matchStores() of 3,000 tensors of one shape', () => {
+  test('tells which is which', async () => {
+    const { renamed } = await match({});
+    expect(renamed.length).toBe(TENSORS);
+    expect(renamed.filter(([to, from]) => expected.get(to) !== from)).toEqual([]);
+  });
+
+  test('lets others run, and stops at the first look at a signal that they abort', async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const look = signal.throwIfAborted.bind(signal);
+    let looks = 0;
+    signal.throwIfAborted = () => {
+      if (signal.aborted) looks++;
+      look();
+    };
+    const matching = match({
+      signal,
+      onProgress({ bytesDone, bytesTotal }) {
+        // Everything is read: what follows waits for nothing.
+        if (bytesDone === bytesTotal) setTimeout(() => controller.abort(new Error('enough')));
+      },
+    });
+    await expect(matching).rejects.toThrow('enough');
+    expect(looks).toBe(1);
+  });
+});
+
+describe('openCandidates()', () => {
+  const sampled = (values: ArrayLike<number>) => {
+    return { digest: '', orders: Int32Array.from(values), bits: 32 };
+  };
+  const random = createRandom(3);
+  const all = Array.from({ length: TENSORS }, () => sampled(Array.from({ length: 64 }, () => random() | 0)));
+
+  test('gives 64 of thousands, that which was moved among them, for a bounded number of look-ups', () => {
+    const candidates = openCandidates(all);
+    expect(candidates.areAll).toBe(false);
+    expect(candidates.lookups).toBeLessThanOrEqual(2 ** 30 / TENSORS);
+    for (const tensor of all.slice(0, 50)) {
+      const moved = sampled(tensor.orders.map((value) => value + 2 ** 28 * (random() / 2 ** 31 - 1)));
+      const found = candidates.of(moved);
+      expect(new Set(found).size).toBe(64);
+      expect(found).toContain(tensor);
+    }
+  });
+
+  test('gives 64 where values say nothing', () => {
+    const equal = Array.from({ length: 600 }, () => sampled(new Array(64).fill(7)));
+    expect(new Set(openCandidates(equal).of(equal[0] as (typeof equal)[0])).size).toBe(64);
+  });
+
+  test('gives all of few', () => {
+    const few = all.slice(0, 512);
+    expect(openCandidates(few)).toMatchObject({ areAll: true, lookups: 0 });
+    expect(openCandidates(few).of(sampled([]))).toBe(few);
+  });
+});
