@@ -16,7 +16,7 @@ beforeAll(async () => {
   const made = [
     await command('fine-tune', ...training, '-o', full),
     await command('train', 'hash', ...training, '--budget', '18%', '-o', large),
-    await command('train', 'hash', ...training, '--budget', '8%', '-o', small),
+    await command('train', 'hash', ...training, '--budget', '4.5%', '-o', small),
   ];
   expect(made.map(({ status }) => status)).toEqual([0, 0, 0]);
 });
