@@ -1,12 +1,8 @@
 // The report of a task, from real measurements: npm run -s report:demo.
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { makeReport } from './reports/make-report.js';
+import { BENCHES, makeReport } from './reports/make-report.js';
 import { findTask, TASKS } from './tasks/index.js';
-
-/** What benches measured, as the gallery shows it too. */
-const BENCHES = ['accuracy', 'sequence'].map((name) => join('bench', 'results', `${name}.json`));
 
 const HELP = `Trains a base model, its full fine-tune and four diffs, and makes a report of them (4 to 5 minutes).
 
@@ -34,7 +30,7 @@ async function run(): Promise<void> {
   const start = performance.now();
   const { report, out, status } = await makeReport({
     ...{ task, seed: Number(seed), folder: flags.out ?? join('.cache', 'reports', task) },
-    bench: BENCHES.filter((path) => existsSync(path)),
+    bench: BENCHES,
     signal: stop.signal,
     say: (text) => process.stderr.write(`${seconds(start).padStart(5)} s  ${text}\n`),
   });

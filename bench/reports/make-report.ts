@@ -10,6 +10,9 @@ import { useBackend } from '../../src/tfjs/index.js';
 import { findTask } from '../tasks/index.js';
 import { type Stage, trainBase } from '../tasks/task.js';
 
+/** What benches measured, shown beside what reports measure. */
+export const BENCHES = ['accuracy', 'sequence'].map((name) => join('bench', 'results', `${name}.json`));
+
 /** Payloads that a report sets side by side. */
 const PAYLOADS = [
   { kind: 'hash', budget: '0.2%' },
