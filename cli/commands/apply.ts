@@ -90,6 +90,7 @@ async function patchInPlace(
     await storage.update(async (store) => void results.push(await applyPayload(store, payload, options)), {
       ...names,
       isTrial: false,
+      signal: options.signal,
     });
     return results[0] as ApplyResult;
   } finally {

@@ -13,6 +13,11 @@ export interface UpdateNames {
 export interface UpdateTerms extends UpdateNames {
   /** Whether the model is on trial afterwards; default true. */
   readonly isTrial?: boolean;
+  /**
+   * Stops the update at any moment until it is whole, also between two writes: what was written is undone, the model is as before,
+   * and `update` throws the signal's reason.
+   */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**

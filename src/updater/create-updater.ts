@@ -175,7 +175,7 @@ async function make(options: UpdaterOptions, state: UpdaterState, making: Making
         await testModel(() => options.selfTest?.(store, { plan, golden, signal }), { next, signal });
         signal?.throwIfAborted();
       },
-      { base, next },
+      { base, next, signal },
     );
   } catch (error) {
     const isBad = error instanceof NeuralDiffError && BAD_MODEL.has(error.code);

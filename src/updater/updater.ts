@@ -103,7 +103,8 @@ export interface Updater {
    */
   check(options?: CallOptions): Promise<UpdatePlan | undefined>;
   /**
-   * Downloads, checks, applies and tests an update; the model is on trial then. Whatever throws leaves the model as it was.
+   * Downloads, checks, applies and tests an update; the model is on trial then. Whatever throws leaves the model as it was, and so
+   * does the signal at any moment.
    *
    * @param plan from `check`; asks the repository unless given
    * @throws NeuralDiffError `on-trial`, `locked`, `network`, `payload-mismatch`, `health-check-failed`, `no-space`; the codes of
