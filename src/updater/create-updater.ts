@@ -2,6 +2,7 @@ import { NeuralDiffError } from '../model/index.js';
 import { checkRelease, findReleases, findTarget, refreshTrust, type Trust } from '../release/index.js';
 import { nameOf, onTrial } from '../storage/index.js';
 import { applyPlan, checkBase } from './apply-plan.js';
+import { setDeadline } from './deadline.js';
 import { downloadPlan, removeDownloads } from './download-plan.js';
 import { metadataOnDisk } from './metadata-on-disk.js';
 import { planUpdate, type UpdatePlan } from './plan-update.js';
@@ -17,6 +18,9 @@ import type {
 
 /** Starts on trial after which a model is rolled back, unless the policy says otherwise. */
 const MAX_TRIAL_STARTS = 3;
+
+/** Milliseconds that all metadata of one check may take: time for the largest on a slow line. */
+const METADATA_MS = 300_000;
 
 /** Errors of a model that is to blame itself: it is not tried again. */
 const BAD_MODEL: ReadonlySet<string> = new Set([
@@ -94,13 +98,9 @@ async function describe(options: UpdaterOptions): Promise<UpdaterStatus> {
   return trial === undefined ? { ...facts, status: 'settled' } : { ...facts, status: 'trial', trial };
 }
 
-async function check(options: UpdaterOptions, { signal }: CallOptions): Promise<UpdatePlan | undefined> {
-  const { source, root, now = () => new Date(), deviceClass, ed25519, policy, openModelFile } = options;
-  const trust = await refreshTrust({
-    ...{ root, now, store: metadataOnDisk(options) },
-    fetchMetadata: (name, maxBytes) => source.fetch(`metadata/${name}`, { maxBytes, signal }),
-    ...(ed25519 && { ed25519 }),
-  });
+async function check(options: UpdaterOptions, call: CallOptions): Promise<UpdatePlan | undefined> {
+  const { deviceClass, policy, openModelFile } = options;
+  const trust = await refresh(options, call);
   const { counter, bad } = await stateOf(options);
   const { usable } = findReleases(trust, { counter, ...(deviceClass !== undefined && { deviceClass }) });
   const fingerprintNow = await nameOf(options.storage);
@@ -115,6 +115,21 @@ async function check(options: UpdaterOptions, { signal }: CallOptions): Promise<
   const plan = planned && withGolden(planned, trust);
   if (plan) options.onEvent?.({ type: 'planned', plan });
   return plan;
+}
+
+async function refresh(options: UpdaterOptions, { signal }: CallOptions): Promise<Trust> {
+  const { source, root, now = () => new Date(), ed25519, metadataMs = METADATA_MS } = options;
+  const deadline = setDeadline({ milliseconds: metadataMs, doing: 'fetch metadata', signal });
+  try {
+    return await refreshTrust({
+      ...{ root, now, store: metadataOnDisk(options) },
+      fetchMetadata: (name, maxBytes) =>
+        deadline.within((stop) => source.fetch(`metadata/${name}`, { maxBytes, signal: stop })),
+      ...(ed25519 && { ed25519 }),
+    });
+  } finally {
+    deadline.end();
+  }
 }
 
 /** Golden inputs are those of the release that is reached. */

@@ -35,6 +35,8 @@ export interface UpdaterOptions {
   readonly now?: (() => Date) | undefined;
   readonly patcher?: Patcher | undefined;
   readonly ed25519?: VerifyEd25519 | undefined;
+  /** Milliseconds that the metadata of one check may take in all, however they come; default 300,000. */
+  readonly metadataMs?: number | undefined;
   /** Milliseconds before attempt after attempt to go on with a download. */
   readonly waitMs?: ((failures: number) => number) | undefined;
 }
