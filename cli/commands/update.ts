@@ -45,12 +45,13 @@ export async function runStatus(flags: ModelFlags, io: Io): Promise<void> {
   });
 }
 
-function linesOf({ status, fingerprint, counter, trial, bad }: UpdaterStatus): string[] {
+function linesOf({ status, fingerprint, counter, trial, bad, refused = [] }: UpdaterStatus): string[] {
   return [
     `model    ${fingerprint}`,
     `counter  ${counter}`,
     `status   ${trial ? `${status}: ${trial.names.join(', ')}, ${trial.starts} starts` : status}`,
     ...bad.map((name) => `bad      ${name}`),
+    ...refused.map(({ name, code }) => `refused  ${name}: ${code}`),
   ];
 }
 

@@ -1,11 +1,19 @@
 import { NeuralDiffError } from '../model/index.js';
-import { checkRelease, findReleases, findTarget, refreshTrust, type Trust } from '../release/index.js';
+import {
+  checkRelease,
+  findReleases,
+  findTarget,
+  type ReleaseStatement,
+  refreshTrust,
+  type Trust,
+} from '../release/index.js';
 import { nameOf, onTrial } from '../storage/index.js';
 import { applyPlan, checkBase } from './apply-plan.js';
 import { setDeadline } from './deadline.js';
 import { downloadPlan, removeDownloads } from './download-plan.js';
 import { metadataOnDisk } from './metadata-on-disk.js';
 import { planUpdate, type UpdatePlan } from './plan-update.js';
+import { namesOfRefused, refusalOf, withRefused } from './refused-releases.js';
 import { confirmed, readState, type UpdaterState, withBad, writeState } from './state.js';
 import type {
   CallOptions,
@@ -21,13 +29,6 @@ const MAX_TRIAL_STARTS = 3;
 
 /** Milliseconds that all metadata of one check may take: time for the largest on a slow line. */
 const METADATA_MS = 300_000;
-
-/** Errors of a model that is to blame itself: it is not tried again. */
-const BAD_MODEL: ReadonlySet<string> = new Set([
-  'health-check-failed',
-  'result-mismatch',
-  'payload-mismatch',
-]);
 
 /**
  * Makes the updater of one model on a device: check, plan, download, verify, apply, test, confirm or roll back. Nothing of a
@@ -93,20 +94,23 @@ async function makeRoomFor(options: UpdaterOptions, write: () => Promise<void>):
 }
 
 async function describe(options: UpdaterOptions): Promise<UpdaterStatus> {
-  const { counter, trial, bad } = await stateOf(options);
-  const facts = { fingerprint: await nameOf(options.storage), counter, bad };
+  const { counter, trial, bad, refused } = await stateOf(options);
+  const facts = { fingerprint: await nameOf(options.storage), counter, bad, ...(refused && { refused }) };
   return trial === undefined ? { ...facts, status: 'settled' } : { ...facts, status: 'trial', trial };
 }
 
 async function check(options: UpdaterOptions, call: CallOptions): Promise<UpdatePlan | undefined> {
   const { deviceClass, policy, openModelFile } = options;
   const trust = await refresh(options, call);
-  const { counter, bad } = await stateOf(options);
+  const { counter, bad, refused } = await stateOf(options);
   const { usable } = findReleases(trust, { counter, ...(deviceClass !== undefined && { deviceClass }) });
   const fingerprintNow = await nameOf(options.storage);
   const planned = planUpdate(
     usable,
-    { fingerprint: fingerprintNow, counter, bad },
+    {
+      ...{ fingerprint: fingerprintNow, counter, bad },
+      refused: await namesOfRefused(usable, refused, options.programVersion),
+    },
     {
       ...policy,
       ...(openModelFile === undefined && { full: 'never' as const }),
@@ -166,6 +170,9 @@ async function checkPlan(options: UpdaterOptions, plan: UpdatePlan, state: Updat
     const message = `Cannot use model ${plan.next}: it was tried and rolled back`;
     throw new NeuralDiffError('release-refused', message);
   }
+  const [name] = await namesOfRefused(plan.steps, state.refused, options.programVersion);
+  if (name !== undefined)
+    throw new NeuralDiffError('release-refused', `Cannot use "${name}": it was refused for what is in it`);
   checkBase(await nameOf(options.storage), plan.base);
 }
 
@@ -182,10 +189,14 @@ async function make(options: UpdaterOptions, state: UpdaterState, making: Making
   const names = plan.steps.map(({ statement }) => statement.name);
   // Written first: should a cut come, `start` finds whose trial it is.
   await writeState(options, { ...state, trial: { base, next, counter, names, starts: 0 } });
+  let failing: ReleaseStatement | undefined;
+  const onFailure = (statement: ReleaseStatement): void => {
+    failing = statement;
+  };
   try {
     await options.storage.update(
       async (store) => {
-        await applyPlan(store, making, options);
+        await applyPlan(store, { ...making, onFailure }, options);
         options.onEvent?.({ type: 'self-test', next });
         await testModel(() => options.selfTest?.(store, { plan, golden, signal }), { next, signal });
         signal?.throwIfAborted();
@@ -193,11 +204,26 @@ async function make(options: UpdaterOptions, state: UpdaterState, making: Making
       { base, next, signal },
     );
   } catch (error) {
-    const isBad = error instanceof NeuralDiffError && BAD_MODEL.has(error.code);
-    await writeState(options, isBad ? withBad(state, next) : state);
+    await rememberFailure(options, state, { error, failing, next });
     throw error;
   }
   options.onEvent?.({ type: 'updated', next });
+}
+
+/** A model that fails its test is not tried again; of a release that is refused for what is in it, other ways are looked for. */
+async function rememberFailure(
+  options: UpdaterOptions,
+  state: UpdaterState,
+  { error, failing, next }: { error: unknown; failing: ReleaseStatement | undefined; next: string },
+): Promise<void> {
+  const refusal = failing && (await refusalOf(failing, error, options.programVersion));
+  if (refusal) {
+    await removeDownloads(options);
+    await writeState(options, { ...state, refused: withRefused(state.refused, refusal) });
+    return;
+  }
+  const isBad = error instanceof NeuralDiffError && error.code === 'health-check-failed';
+  await writeState(options, isBad ? withBad(state, next) : state);
 }
 
 async function testModel(

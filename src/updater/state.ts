@@ -1,5 +1,6 @@
 import { NeuralDiffError } from '../model/index.js';
 import { type Disk, readRecord, writeRecord } from '../storage/index.js';
+import type { RefusedRelease } from './refused-releases.js';
 
 /** An update that was begun, and perhaps made: on trial. */
 export interface Trial {
@@ -20,6 +21,8 @@ export interface UpdaterState {
   readonly trial?: Trial | undefined;
   /** Models that were rolled back, newest last: they are not tried again. */
   readonly bad: readonly string[];
+  /** Releases that were refused for what is in them, newest last. */
+  readonly refused?: readonly RefusedRelease[] | undefined;
 }
 
 /** Models that are remembered as bad. */

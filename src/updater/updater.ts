@@ -4,6 +4,7 @@ import type { VerifyEd25519 } from '../release/index.js';
 import type { Disk, ModelStorage } from '../storage/index.js';
 import type { UpdatePlan } from './plan-update.js';
 import type { UpdatePolicy } from './policy.js';
+import type { RefusedRelease } from './refused-releases.js';
 import type { UpdateSource } from './source.js';
 import type { Trial } from './state.js';
 
@@ -22,6 +23,8 @@ export interface UpdaterOptions {
   readonly deviceClass?: string | undefined;
   /** Counter of the release that the program came with; default 0. */
   readonly counter?: number | undefined;
+  /** Version of the program: another one tries releases again that were refused for what is in them. */
+  readonly programVersion?: string | undefined;
   readonly policy?: UpdatePolicy | undefined;
   /**
    * Tries the new model before the update is made; throws where it is not good. `golden` is the content of the release's signed
@@ -74,6 +77,8 @@ export interface UpdaterStatus {
   readonly counter: number;
   readonly trial?: Trial | undefined;
   readonly bad: readonly string[];
+  /** Releases that were refused for what is in them, where there are some: not downloaded again. */
+  readonly refused?: readonly RefusedRelease[] | undefined;
 }
 
 /** How an update ended. `deferred` and `declined` are the policy's. */
