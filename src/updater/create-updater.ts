@@ -1,18 +1,10 @@
 import { NeuralDiffError } from '../model/index.js';
-import {
-  checkRelease,
-  findReleases,
-  findTarget,
-  type ReleaseStatement,
-  refreshTrust,
-  type Trust,
-} from '../release/index.js';
+import { checkRelease, type ReleaseStatement } from '../release/index.js';
 import { nameOf, onTrial } from '../storage/index.js';
 import { applyPlan, checkBase } from './apply-plan.js';
-import { setDeadline } from './deadline.js';
+import { checkReleases } from './check-releases.js';
 import { downloadPlan, removeDownloads } from './download-plan.js';
-import { metadataOnDisk } from './metadata-on-disk.js';
-import { planUpdate, type UpdatePlan } from './plan-update.js';
+import type { UpdatePlan } from './plan-update.js';
 import { namesOfRefused, refusalOf, withRefused } from './refused-releases.js';
 import { confirmed, readState, type UpdaterState, withBad, writeState } from './state.js';
 import type {
@@ -27,9 +19,6 @@ import type {
 /** Starts on trial after which a model is rolled back, unless the policy says otherwise. */
 const MAX_TRIAL_STARTS = 3;
 
-/** Milliseconds that all metadata of one check may take: time for the largest on a slow line. */
-const METADATA_MS = 300_000;
-
 /**
  * Makes the updater of one model on a device: check, plan, download, verify, apply, test, confirm or roll back. Nothing of a
  * payload is parsed before its signed digest holds; the model is base or next at every moment.
@@ -43,9 +32,15 @@ export function createUpdater(options: UpdaterOptions): Updater {
   const { disk, folder } = options;
   const alone = <T>(run: () => Promise<T>): Promise<T> => disk.exclusively(`${folder}/updater`, run);
   return {
-    start: () => alone(() => start(options)),
+    recover: () => alone(() => recover(options)),
+    start: () =>
+      alone(async () => {
+        await recover(options);
+        return describe(options);
+      }),
     status: () => describe(options),
-    check: (call = {}) => alone(() => check(options, call)),
+    check: (call = {}) =>
+      alone(async () => (await checkReleases(options, await stateOf(options), call)).plan),
     update: (plan, call = {}) => alone(() => update(options, plan, call)),
     confirm: () => alone(() => confirm(options)),
     rollback: () => alone(() => rollBack(options, 'asked')),
@@ -55,12 +50,11 @@ export function createUpdater(options: UpdaterOptions): Updater {
 const stateOf = (options: UpdaterOptions): Promise<UpdaterState> =>
   readState(options, { counter: options.counter ?? 0, bad: [] });
 
-async function start(options: UpdaterOptions): Promise<UpdaterStatus> {
+async function recover(options: UpdaterOptions): Promise<void> {
   const found = await options.storage.recover();
   const state = await stateOf(options);
   if (found === 'trial') await countStart(options, state);
   else await settleState(options, state);
-  return describe(options);
 }
 
 /** Counts a start on trial; the last one too many ends it, as does a rollback that a cut broke off. */
@@ -99,49 +93,6 @@ async function describe(options: UpdaterOptions): Promise<UpdaterStatus> {
   return trial === undefined ? { ...facts, status: 'settled' } : { ...facts, status: 'trial', trial };
 }
 
-async function check(options: UpdaterOptions, call: CallOptions): Promise<UpdatePlan | undefined> {
-  const { deviceClass, policy, openModelFile } = options;
-  const trust = await refresh(options, call);
-  const { counter, bad, refused } = await stateOf(options);
-  const { usable } = findReleases(trust, { counter, ...(deviceClass !== undefined && { deviceClass }) });
-  const fingerprintNow = await nameOf(options.storage);
-  const planned = planUpdate(
-    usable,
-    {
-      ...{ fingerprint: fingerprintNow, counter, bad },
-      refused: await namesOfRefused(usable, refused, options.programVersion),
-    },
-    {
-      ...policy,
-      ...(openModelFile === undefined && { full: 'never' as const }),
-    },
-  );
-  const plan = planned && withGolden(planned, trust);
-  if (plan) options.onEvent?.({ type: 'planned', plan });
-  return plan;
-}
-
-async function refresh(options: UpdaterOptions, { signal }: CallOptions): Promise<Trust> {
-  const { source, root, now = () => new Date(), ed25519, metadataMs = METADATA_MS } = options;
-  const deadline = setDeadline({ milliseconds: metadataMs, doing: 'fetch metadata', signal });
-  try {
-    return await refreshTrust({
-      ...{ root, now, store: metadataOnDisk(options) },
-      fetchMetadata: (name, maxBytes) =>
-        deadline.within((stop) => source.fetch(`metadata/${name}`, { maxBytes, signal: stop })),
-      ...(ed25519 && { ed25519 }),
-    });
-  } finally {
-    deadline.end();
-  }
-}
-
-/** Golden inputs are those of the release that is reached. */
-function withGolden(plan: UpdatePlan, trust: Trust): UpdatePlan {
-  const file = plan.steps.at(-1)?.statement.golden;
-  return file ? { ...plan, golden: { file, path: findTarget(trust, file) } } : plan;
-}
-
 async function update(
   options: UpdaterOptions,
   given: UpdatePlan | undefined,
@@ -150,15 +101,18 @@ async function update(
   const { policy = {} } = options;
   const state = await stateOf(options);
   if (state.trial !== undefined) throw onTrial();
-  const plan = given ?? (await check(options, call));
-  if (plan === undefined) return { status: 'current' };
   if (given !== undefined) await checkPlan(options, given, state);
-  if (policy.mayBegin && !(await policy.mayBegin(plan))) return { status: 'deferred', plan };
+  const { plan, fingerprint } = given
+    ? { plan: given, fingerprint: given.base }
+    : await checkReleases(options, state, call);
+  const facts = { fingerprint, counter: state.counter };
+  if (plan === undefined) return { status: 'current', ...facts };
+  if (policy.mayBegin && !(await policy.mayBegin(plan))) return { status: 'deferred', plan, ...facts };
   const mustAsk = plan.kind === 'full' && policy.full === 'ask';
-  if (mustAsk && !(await policy.approve?.(plan))) return { status: 'declined', plan };
+  if (mustAsk && !(await policy.approve?.(plan))) return { status: 'declined', plan, ...facts };
   const files = await downloadPlan(options, plan, call);
   await make(options, state, { plan, ...files, ...call });
-  return { status: 'updated', plan };
+  return { status: 'updated', plan, ...facts, fingerprint: plan.next };
 }
 
 /** A plan may be old: what held when it was made must hold now. */

@@ -52,6 +52,11 @@ export async function readState(place: StatePlace, first: UpdaterState): Promise
   }
 }
 
+/** @returns the trial that an updater remembers; undefined where it remembers none, or there is no updater */
+export async function readTrial(place: StatePlace): Promise<Trial | undefined> {
+  return (await readState(place, { counter: 0, bad: [] })).trial;
+}
+
 export async function writeState(place: StatePlace, state: UpdaterState): Promise<void> {
   await writeRecord(place.disk, `${place.folder}/state`, new TextEncoder().encode(JSON.stringify(state)));
 }

@@ -85,6 +85,10 @@ export interface UpdaterStatus {
 export interface UpdateOutcome {
   readonly status: 'current' | 'updated' | 'deferred' | 'declined';
   readonly plan?: UpdatePlan | undefined;
+  /** Fingerprint of the model as it was read, or read back, on the way. */
+  readonly fingerprint: string;
+  /** Counter of the release that was confirmed last. */
+  readonly counter: number;
 }
 
 /** What a call takes. */
@@ -101,6 +105,8 @@ export interface Updater {
    * @throws NeuralDiffError `storage-mismatch`, `locked`
    */
   start(): Promise<UpdaterStatus>;
+  /** As `start`, for whoever goes on to `update`: it does not read the model to say how it stands. */
+  recover(): Promise<void>;
   status(): Promise<UpdaterStatus>;
   /**
    * Asks the repository, checks everything that it says, and plans.
