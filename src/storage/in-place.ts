@@ -3,7 +3,14 @@ import { folderOf } from './disk.js';
 import { filesOnDisk, type ModelPlace, stoppable } from './disk-files.js';
 import { type JournalWriter, type OpenJournal, openJournal } from './journal.js';
 import { JournaledFiles } from './journaled-files.js';
-import { type ModelStorage, nameOf, onTrial, type StorageStatus, type UpdateTerms } from './storage.js';
+import {
+  checkNames,
+  type ModelStorage,
+  nameOf,
+  onTrial,
+  type StorageStatus,
+  type UpdateTerms,
+} from './storage.js';
 
 /** Where a model is, and where its journal may be. */
 export interface InPlaceOptions extends ModelPlace {
@@ -53,6 +60,7 @@ async function update(
   change: (store: WeightStore) => Promise<void>,
   { isTrial = true, signal, ...names }: UpdateTerms,
 ): Promise<void> {
+  checkNames(names);
   if ((await recover(options)) === 'trial') throw onTrial();
   const files = new JournaledFiles(options, options.journal, names);
   const store = await options.openModel(stoppable(files, signal));

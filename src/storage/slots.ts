@@ -2,7 +2,7 @@ import { CHUNK_BYTES, type ModelFiles, NeuralDiffError, type WeightStore } from 
 import { type Disk, folderOf } from './disk.js';
 import { filesOnDisk, type ModelPlace, pathIn, stoppable } from './disk-files.js';
 import { readRecord, writeRecord } from './record.js';
-import { type ModelStorage, onTrial, type StorageStatus } from './storage.js';
+import { checkNames, type ModelStorage, onTrial, type StorageStatus } from './storage.js';
 
 /** Where the two copies of a model are. */
 export interface SlotOptions {
@@ -43,8 +43,9 @@ export function openSlots(options: SlotOptions): SlotStorage {
     async open() {
       return options.openModel(filesOnDisk({ disk, folder: folderOfSlot(await readPointer(options)) }));
     },
-    update: (change, { isTrial = true, signal }) =>
+    update: (change, { isTrial = true, signal, ...names }) =>
       locked(async () => {
+        checkNames(names);
         const current = await readPointer(options);
         if (current.status === 'trial') throw onTrial();
         signal?.throwIfAborted();
@@ -53,8 +54,8 @@ export function openSlots(options: SlotOptions): SlotStorage {
           ModelPlace,
           ModelPlace,
         ];
-        const names = (await disk.list(from.folder)).map((path) => path.slice(from.folder.length + 1));
-        await fill(to, stoppable(filesOnDisk(from), signal), names);
+        const files = (await disk.list(from.folder)).map((path) => path.slice(from.folder.length + 1));
+        await fill(to, stoppable(filesOnDisk(from), signal), files);
         const store = await options.openModel(stoppable(filesOnDisk(to), signal));
         try {
           await change(store);

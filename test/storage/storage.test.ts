@@ -94,6 +94,23 @@ describe.each(STORAGES)('a model that is kept in storage: $name', ({ create, ope
     expect([...stops]).toEqual(['stopped in check', 'stopped in write', 'stopped in verify']);
   });
 
+  test('is not touched by an update whose names are no fingerprints', async () => {
+    const update = await createUpdate();
+    const disk = await create(update.file);
+    const change = async (): Promise<void> => expect.unreachable();
+    const digits = 'ab'.repeat(16);
+    for (const names of [
+      { base: '', next: '' },
+      { base: digits, next: '' },
+      { base: `${digits}00`, next: digits },
+      { base: digits.toUpperCase(), next: digits },
+      { base: digits, next: undefined as unknown as string },
+    ]) {
+      await expect(open(disk).update(change, names)).rejects.toThrow(RangeError);
+    }
+    expect(disk.log.filter((line) => line.startsWith('write'))).toEqual([]);
+  });
+
   test('is not even copied for an update whose signal has fired', async () => {
     const update = await createUpdate();
     const disk = await create(update.file);
