@@ -1,10 +1,12 @@
 import type { UpdatePlan, UpdaterStatus } from '../../src/updater/index.js';
 import { type CommonFlags, type Io, printResult, remark } from '../io.js';
 import { findOtherTrial, refuseOtherTrial } from '../other-updater.js';
+import { keepHeapSmall } from '../small-heap.js';
 import { type ModelFlags, type UpdateFlags, withUpdater } from '../with-updater.js';
 
 /** Brings a model up to date from a repository. */
 export async function runUpdate(flags: UpdateFlags, io: Io): Promise<void> {
+  keepHeapSmall();
   await withUpdater(flags, io, async ({ updater, ...own }) => {
     const call = { signal: io.signal };
     if (flags.dryRun) return printPlan(await updater.check(call), flags, io);
