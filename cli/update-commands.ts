@@ -23,11 +23,16 @@ export function addUpdates(parser: Argv, io: Io): void {
 }
 
 function withModelFlag(parser: Argv): Argv {
-  return parser.option('model', {
-    type: 'string',
-    demandOption: true,
-    describe: 'Model on this device, updated in place: a file, or a folder with one',
-  });
+  return parser
+    .option('model', {
+      type: 'string',
+      demandOption: true,
+      describe: 'Model on this device, updated in place: a file, or a folder with one',
+    })
+    .option('updates', {
+      type: 'string',
+      describe: "Folder of the updater in the model's folder, where a program has its own; NAME.updates",
+    });
 }
 
 function addUpdate(parser: Argv, io: Io): void {

@@ -3,15 +3,17 @@ import { readFile } from 'node:fs/promises';
 import { resolve as resolvePath } from 'node:path';
 import { openContainer } from '../src/containers/index.js';
 import { createPatcher } from '../src/fast-apply/index.js';
-import { type FileStorage, openModelStorage } from '../src/node/index.js';
+import { openModelStorage } from '../src/node/index.js';
 import { createUpdater, type Updater, type UpdaterEvent, type UpdaterOptions } from '../src/updater/index.js';
 import { ByteProgress } from './byte-progress.js';
 import { openSource } from './folder-source.js';
 import { type CommonFlags, type Io, remark } from './io.js';
+import type { OwnUpdater } from './other-updater.js';
 
 /** Flags of the commands that update a model. */
 export interface ModelFlags extends CommonFlags {
   readonly model: string;
+  readonly updates?: string;
 }
 
 /** Flags of `neural-diff update`. */
@@ -30,9 +32,8 @@ export interface UpdateFlags extends ModelFlags {
 const FOLDER_ENDING = '.updates';
 
 /** An updater on a model of this machine, and the model. */
-export interface ModelUpdater {
+export interface ModelUpdater extends OwnUpdater {
   readonly updater: Updater;
-  readonly storage: FileStorage;
 }
 
 /** Opens a model's updater, lets something use it, and closes it whatever happened. */
@@ -44,14 +45,15 @@ export async function withUpdater<T>(
   const storage = await openModelStorage(flags.model);
   const progress = new ByteProgress(io, flags);
   const { disk, file } = storage;
+  const folder = flags.updates ?? file + FOLDER_ENDING;
   const onEvent = (event: UpdaterEvent): void => tell(event, { progress, io, flags });
   try {
     const updater = createUpdater({
-      ...{ storage, disk, folder: file + FOLDER_ENDING, onEvent, patcher: createPatcher() },
+      ...{ storage, disk, folder, onEvent, patcher: createPatcher() },
       ...(await repositoryOf(flags)),
       openModelFile: openContainer,
     });
-    return await use({ updater, storage });
+    return await use({ updater, storage, folder, model: flags.model });
   } finally {
     progress.finish();
     await storage.close();

@@ -1,4 +1,5 @@
 // Runs in a page and in a worker: how fast the disks of browsers are.
+import { hex, openPayload } from 'neural-diff';
 import { applyPayload, openLayersStore, openMemoryFiles } from 'neural-diff/apply';
 import { type BrowserDisk, openIndexedDbDisk, openOpfsDisk } from 'neural-diff/browser';
 import { installSlots, openSlots, type SlotOptions } from 'neural-diff/storage';
@@ -34,7 +35,8 @@ export async function measureDisk(kind: 'files' | 'database', files: readonly st
   }));
   await disk.remove('file');
   const install = await timeOf(() => installSlots(slots, openMemoryFiles(contents), files));
-  const names = { base: '', next: '' };
+  const { header } = await openPayload(payload);
+  const names = { base: hex(header.base), next: hex(header.next) };
   const update = await timeOf(() =>
     openSlots(slots).update(async (store) => void (await applyPayload(store, payload)), names),
   );

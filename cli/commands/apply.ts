@@ -13,6 +13,7 @@ import {
 import { ByteProgress } from '../byte-progress.js';
 import { UsageError } from '../exit-codes.js';
 import { type CommonFlags, type Io, printResult, remark } from '../io.js';
+import { keepHeapSmall } from '../small-heap.js';
 import { withModel } from '../with-model.js';
 import { withPayload } from '../with-payload.js';
 import { describePlan } from './verify.js';
@@ -31,6 +32,7 @@ export interface ApplyFlags extends CommonFlags {
 export async function runApply(flags: ApplyFlags, io: Io): Promise<void> {
   if (flags.inPlace === (flags.out !== undefined))
     throw new UsageError('Expected either --out or --in-place');
+  keepHeapSmall();
   const progress = new ByteProgress(io, flags);
   try {
     await withPayload(flags.payload, (payload) => patch({ payload, progress }, flags, io));
@@ -90,6 +92,7 @@ async function patchInPlace(
     await storage.update(async (store) => void results.push(await applyPayload(store, payload, options)), {
       ...names,
       isTrial: false,
+      signal: options.signal,
     });
     return results[0] as ApplyResult;
   } finally {

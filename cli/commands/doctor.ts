@@ -2,6 +2,7 @@ import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fingerprint, hex, NeuralDiffError, totalBytes } from '../../src/index.js';
 import { formatBytes, type Io, printResult } from '../io.js';
+import { findOtherTrial } from '../other-updater.js';
 import { type ModelFlags, type ModelUpdater, withUpdater } from '../with-updater.js';
 
 /** One thing that was looked at. */
@@ -53,9 +54,11 @@ async function lookAtModel({ storage }: ModelUpdater): Promise<string> {
   }
 }
 
-async function lookAtUpdater({ updater }: ModelUpdater): Promise<string> {
-  const { counter, trial, bad } = await updater.status();
-  const trials = trial ? `on trial since ${trial.starts} starts` : 'no trial';
+async function lookAtUpdater({ updater, ...own }: ModelUpdater): Promise<string> {
+  const { counter, trial, bad, fingerprint: name } = await updater.status();
+  const other = await findOtherTrial(own, async () => name);
+  const none = other ? `on trial by the updater in ${other}: give --updates ${other}` : 'no trial';
+  const trials = trial ? `on trial since ${trial.starts} starts` : none;
   return `counter ${counter}, ${trials}, ${bad.length} models that are not tried again`;
 }
 

@@ -1,16 +1,21 @@
 import type { UpdatePlan, UpdaterStatus } from '../../src/updater/index.js';
 import { type CommonFlags, type Io, printResult, remark } from '../io.js';
+import { findOtherTrial, refuseOtherTrial } from '../other-updater.js';
+import { keepHeapSmall } from '../small-heap.js';
 import { type ModelFlags, type UpdateFlags, withUpdater } from '../with-updater.js';
 
 /** Brings a model up to date from a repository. */
 export async function runUpdate(flags: UpdateFlags, io: Io): Promise<void> {
-  await withUpdater(flags, io, async ({ updater }) => {
+  keepHeapSmall();
+  await withUpdater(flags, io, async ({ updater, ...own }) => {
     const call = { signal: io.signal };
     if (flags.dryRun) return printPlan(await updater.check(call), flags, io);
-    await updater.start();
-    const { status, plan } = await updater.update(undefined, call);
-    if (status === 'updated' && flags.confirm) await updater.confirm();
-    const { fingerprint, counter } = await updater.status();
+    await refuseOtherTrial(own);
+    await updater.recover();
+    const { status, plan, fingerprint, ...before } = await updater.update(undefined, call);
+    const isConfirmed = status === 'updated' && flags.confirm;
+    if (isConfirmed) await updater.confirm();
+    const counter = isConfirmed && plan ? plan.counter : before.counter;
     const isTrial = status === 'updated' && !flags.confirm;
     printResult(io, flags, {
       json: { status, ...(plan && { plan: factsOf(plan) }), fingerprint, counter, isTrial },
@@ -39,24 +44,31 @@ function factsOf({ kind, bytes, base, next, counter, reason, ways, steps }: Upda
 
 /** Says which model runs and how its last update stands. */
 export async function runStatus(flags: ModelFlags, io: Io): Promise<void> {
-  await withUpdater(flags, io, async ({ updater }) => {
+  await withUpdater(flags, io, async ({ updater, ...own }) => {
     const status = await updater.status();
-    printResult(io, flags, { json: status, lines: linesOf(status) });
+    const other = await findOtherTrial(own, async () => status.fingerprint);
+    printResult(io, flags, { json: { ...status, ...(other && { other }) }, lines: linesOf(status, other) });
   });
 }
 
-function linesOf({ status, fingerprint, counter, trial, bad }: UpdaterStatus): string[] {
+function linesOf(
+  { status, fingerprint, counter, trial, bad, refused = [] }: UpdaterStatus,
+  other?: string,
+): string[] {
+  const settled = other ? `trial of the updater in ${other}: give --updates ${other}` : status;
   return [
     `model    ${fingerprint}`,
     `counter  ${counter}`,
-    `status   ${trial ? `${status}: ${trial.names.join(', ')}, ${trial.starts} starts` : status}`,
+    `status   ${trial ? `${status}: ${trial.names.join(', ')}, ${trial.starts} starts` : settled}`,
     ...bad.map((name) => `bad      ${name}`),
+    ...refused.map(({ name, code }) => `refused  ${name}: ${code}`),
   ];
 }
 
 /** Ends a trial: the model stays. */
 export async function runConfirm(flags: ModelFlags, io: Io): Promise<void> {
-  await withUpdater(flags, io, async ({ updater }) => {
+  await withUpdater(flags, io, async ({ updater, ...own }) => {
+    await refuseOtherTrial(own);
     await updater.confirm();
     const { status, fingerprint, counter } = await updater.status();
     printResult(io, flags, { json: { status, fingerprint, counter }, lines: [`confirmed: ${fingerprint}`] });
@@ -65,7 +77,8 @@ export async function runConfirm(flags: ModelFlags, io: Io): Promise<void> {
 
 /** Puts the model before the trial back. */
 export async function runRollback(flags: ModelFlags, io: Io): Promise<void> {
-  await withUpdater(flags, io, async ({ updater }) => {
+  await withUpdater(flags, io, async ({ updater, ...own }) => {
+    await refuseOtherTrial(own);
     const isDone = await updater.rollback();
     const { fingerprint, counter } = await updater.status();
     const word = isDone ? 'rolled back to' : 'not on trial';

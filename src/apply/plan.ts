@@ -34,7 +34,7 @@ export interface ApplyProgress {
 export interface ApplyOptions {
   /** SHA-256; the runtime's own unless given (browsers offer it in secure contexts only). */
   readonly sha256?: Sha256;
-  /** Honoured until the first write; from then on the payload is applied to its end. */
+  /** Honoured until the first write; then the payload is applied to its end, unless storage that can undo it has the signal too. */
   readonly signal?: AbortSignal;
   /** What computes the patched weights; the plain arithmetic unless given. `neural-diff/fast-apply` has a faster one. */
   readonly patcher?: Patcher;

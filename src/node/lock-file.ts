@@ -1,103 +1,155 @@
-import { mkdir, open, readFile, rm, rmdir, stat } from 'node:fs/promises';
-import { uptime } from 'node:os';
+import { type FileHandle, mkdir, open, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { NeuralDiffError } from '../model/index.js';
 import { withFileErrors } from './file-errors.js';
+import { type Holder, isGone, isSameProcess, thisProcess } from './lock-holder.js';
 
-/** Who holds a lock. */
-interface Holder {
-  readonly pid: number;
-  /** Seconds from the machine's start to the process's: clocks may jump, this does not. */
-  readonly started: number;
-  /** Name of the machine's present run; empty where the system gives none. */
-  readonly boot: string;
+/** How a lock shows that its holder lives. */
+export interface LockOptions {
+  /** Milliseconds between two beats: the holder sets the file's time anew; default 5,000. */
+  readonly beatMs?: number | undefined;
+  /** Milliseconds without a beat after which a lock may be stale; two beats more are waited for then. Default 30,000. */
+  readonly staleMs?: number | undefined;
+  /** Whether the system says when a process was started; found out unless given. */
+  readonly knowsStarts?: boolean | undefined;
 }
+
+const DEFAULT_BEAT_MS = 5_000;
+const DEFAULT_STALE_MS = 30_000;
 
 /** Milliseconds after which whoever was about to write a lock, or to clear one away, has itself been killed. */
 const PATIENCE_MS = 10_000;
 
 /**
- * Runs something while a lock file names this process. The file of a process that no longer runs counts for nothing.
+ * Runs something while a lock file names this process. The file of a process that no longer runs counts for nothing, nor does one of
+ * another run of the machine. Where the system does not say when processes were started, another one may have got the number of one
+ * that is gone: there a file whose time stands still counts for nothing either.
  * Processes of other machines, or of other containers with numbers of their own, are not told apart.
  *
  * @param path of the lock file; its folder must exist
  * @throws NeuralDiffError `locked` where another process, or this one, holds the lock
  */
-export async function lockFile<T>(path: string, run: () => Promise<T>): Promise<T> {
-  await withFileErrors(`Cannot lock "${path}"`, async () => take(path, await thisProcess()));
+export async function lockFile<T>(
+  path: string,
+  run: () => Promise<T>,
+  options: LockOptions = {},
+): Promise<T> {
+  const file = await withFileErrors(`Cannot lock "${path}"`, () => take(path, options));
+  const { beatMs = DEFAULT_BEAT_MS } = options;
+  const beat = setInterval(() => void touch(file).catch(() => undefined), beatMs);
+  beat.unref();
   try {
     return await run();
   } finally {
-    await rm(path, { force: true });
+    clearInterval(beat);
+    await release(path, file);
   }
 }
 
-async function take(path: string, self: Holder): Promise<void> {
-  if (await tryToTake(path, self)) return;
-  await clearStale(path, self);
-  if (!(await tryToTake(path, self))) throw lockedBy(path, await readHolder(path));
+async function touch(file: FileHandle): Promise<void> {
+  const now = new Date();
+  await file.utimes(now, now);
 }
 
-async function tryToTake(path: string, self: Holder): Promise<boolean> {
+/** Removes the lock, unless this process stood still for so long that another one took it. */
+async function release(path: string, file: FileHandle): Promise<void> {
+  const [own, found] = await Promise.all([file.stat(), stat(path).catch(() => undefined)]);
+  await file.close();
+  if (found?.ino === own.ino && found.dev === own.dev) await rm(path, { force: true });
+}
+
+async function take(path: string, options: LockOptions): Promise<FileHandle> {
+  const self = await thisProcess(options.knowsStarts);
+  const first = await tryToTake(path, self);
+  if (first !== undefined) return first;
+  const seen = await look(path);
+  if (seen !== undefined) {
+    if (await isHeld(path, seen, { ...options, self })) throw lockedBy(path, seen.holder);
+    await clear(path, seen);
+  }
+  const second = await tryToTake(path, self);
+  if (second !== undefined) return second;
+  throw lockedBy(path, (await look(path))?.holder);
+}
+
+async function tryToTake(path: string, self: Holder): Promise<FileHandle | undefined> {
   try {
     const file = await open(path, 'wx');
     // On a full disk the name must do: a model that waits to be put right is what the space is in.
     await file.writeFile(JSON.stringify(self)).catch(() => undefined);
-    await file.close();
-    return true;
+    return file;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined;
     throw error;
   }
 }
 
-/** Removes the lock of a process that is gone. One process at a time does so: another one's fresh lock is not taken for it. */
-async function clearStale(path: string, self: Holder): Promise<void> {
+/** A lock file as it was found. */
+interface Seen {
+  readonly ino: number;
+  readonly mtimeMs: number;
+  readonly text: string;
+  /** Undefined for one that was only just made, or on a full disk. */
+  readonly holder: Holder | undefined;
+}
+
+/** @returns undefined for a file that is gone */
+async function look(path: string): Promise<Seen | undefined> {
+  try {
+    const { ino, mtimeMs } = await stat(path);
+    const text = await readFile(path, 'utf8');
+    return { ino, mtimeMs, text, holder: parseHolder(text) };
+  } catch {
+    return undefined;
+  }
+}
+
+function parseHolder(text: string): Holder | undefined {
+  try {
+    return JSON.parse(text) as Holder;
+  } catch {
+    return undefined;
+  }
+}
+
+async function isHeld(
+  path: string,
+  seen: Seen,
+  { self, beatMs = DEFAULT_BEAT_MS, staleMs = DEFAULT_STALE_MS }: LockOptions & { self: Holder },
+): Promise<boolean> {
+  const { holder, mtimeMs } = seen;
+  if (holder === undefined) return !isOlder(mtimeMs, PATIENCE_MS);
+  if (isGone(holder, self)) return false;
+  const isSame = await isSameProcess(holder, self);
+  if (isSame !== undefined) return isSame;
+  if (!isOlder(mtimeMs, staleMs)) return true;
+  // Clocks jump, and machines sleep: whoever lives beats while it is watched.
+  await new Promise((resolve) => setTimeout(resolve, 2 * beatMs));
+  return !isSameFile(await look(path), seen);
+}
+
+function isOlder(mtimeMs: number, milliseconds: number): boolean {
+  return Math.abs(Date.now() - mtimeMs) > milliseconds;
+}
+
+function isSameFile(found: Seen | undefined, seen: Seen): boolean {
+  return found?.ino === seen.ino && found.mtimeMs === seen.mtimeMs && found.text === seen.text;
+}
+
+/** Removes a stale lock. One process at a time does so: another one's fresh lock is not taken for it. */
+async function clear(path: string, seen: Seen): Promise<void> {
   const clearing = `${path}.clearing`;
-  if (await isOld(clearing)) await rmdir(clearing).catch(() => undefined);
+  const left = await stat(clearing).catch(() => undefined);
+  if (left && isOlder(left.mtimeMs, PATIENCE_MS)) await rmdir(clearing).catch(() => undefined);
   const isMine = await mkdir(clearing).then(
     () => true,
     () => false,
   );
   if (!isMine) return;
   try {
-    const holder = await readHolder(path);
-    const isStale = holder ? !isRunning(holder, self) : await isOld(path);
-    if (isStale) await rm(path, { force: true });
+    if (isSameFile(await look(path), seen)) await rm(path, { force: true });
   } finally {
     await rmdir(clearing);
   }
-}
-
-async function isOld(path: string): Promise<boolean> {
-  return stat(path).then(
-    ({ mtimeMs }) => Math.abs(Date.now() - mtimeMs) > PATIENCE_MS,
-    () => false,
-  );
-}
-
-/** @returns undefined for a file that is gone, or was only just made */
-async function readHolder(path: string): Promise<Holder | undefined> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as Holder;
-  } catch {
-    return undefined;
-  }
-}
-
-function isRunning({ pid, started, boot }: Holder, self: Holder): boolean {
-  if (boot !== self.boot) return false;
-  if (pid === self.pid) return Math.abs(started - self.started) < 1;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-async function thisProcess(): Promise<Holder> {
-  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
-  return { pid: process.pid, started: uptime() - process.uptime(), boot: boot.trim() };
 }
 
 function lockedBy(path: string, holder: Holder | undefined): NeuralDiffError {

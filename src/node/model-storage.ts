@@ -5,8 +5,9 @@ import { locateModel } from './open-model.js';
 
 /** A model on disk that is updated in place, safe from power cuts: close it. */
 export interface FileStorage extends ModelStorage {
-  /** The folder that the model lies in. */
+  /** The folder that the model lies in, and its path. */
   readonly disk: NodeDisk;
+  readonly root: string;
   /** The model's main file in it. */
   readonly file: string;
   close(): Promise<void>;
@@ -29,5 +30,5 @@ export async function openModelStorage(path: string): Promise<FileStorage> {
     ...{ disk, folder: '', journal: file + JOURNAL_ENDING },
     openModel: (files) => openContainer(files, file),
   });
-  return { ...storage, disk, file, close: () => disk.close() };
+  return { ...storage, disk, root: folder, file, close: () => disk.close() };
 }

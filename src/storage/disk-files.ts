@@ -32,6 +32,24 @@ export function filesOnDisk(place: ModelPlace): ModelFiles {
   };
 }
 
+/** @returns the files, which are neither read nor written once a signal has fired: whoever tries gets its reason */
+export function stoppable(files: ModelFiles, signal: AbortSignal | undefined): ModelFiles {
+  if (signal === undefined) return files;
+  return {
+    size: (name) => files.size(name),
+    async readInto(name, offset, target) {
+      signal.throwIfAborted();
+      await files.readInto(name, offset, target);
+    },
+    async write(name, offset, bytes) {
+      signal.throwIfAborted();
+      await files.write(name, offset, bytes);
+    },
+    flush: () => files.flush(),
+    close: () => files.close(),
+  };
+}
+
 /**
  * @returns the size of a file that must be there
  * @throws NeuralDiffError `file-not-found`

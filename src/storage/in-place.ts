@@ -1,9 +1,16 @@
 import { type ModelFiles, NeuralDiffError, type WeightStore } from '../model/index.js';
 import { folderOf } from './disk.js';
-import { filesOnDisk, type ModelPlace } from './disk-files.js';
+import { filesOnDisk, type ModelPlace, stoppable } from './disk-files.js';
 import { type JournalWriter, type OpenJournal, openJournal } from './journal.js';
 import { JournaledFiles } from './journaled-files.js';
-import { type ModelStorage, nameOf, onTrial, type StorageStatus, type UpdateTerms } from './storage.js';
+import {
+  checkNames,
+  type ModelStorage,
+  nameOf,
+  onTrial,
+  type StorageStatus,
+  type UpdateTerms,
+} from './storage.js';
 
 /** Where a model is, and where its journal may be. */
 export interface InPlaceOptions extends ModelPlace {
@@ -51,14 +58,16 @@ async function recover(options: InPlaceOptions): Promise<StorageStatus | 'undone
 async function update(
   options: InPlaceOptions,
   change: (store: WeightStore) => Promise<void>,
-  { isTrial = true, ...names }: UpdateTerms,
+  { isTrial = true, signal, ...names }: UpdateTerms,
 ): Promise<void> {
+  checkNames(names);
   if ((await recover(options)) === 'trial') throw onTrial();
   const files = new JournaledFiles(options, options.journal, names);
-  const store = await options.openModel(files);
+  const store = await options.openModel(stoppable(files, signal));
   try {
     await change(store);
     await store.flush();
+    signal?.throwIfAborted();
     if (files.journal !== undefined) await (isTrial ? commit(files.journal) : dropJournal(options));
   } catch (error) {
     // Where the disk refuses this too, `recover` does it later.

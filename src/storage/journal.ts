@@ -19,7 +19,7 @@ const HEAD_BYTES = 15;
 const MARK_BYTES = HEAD_BYTES + CHECKSUM_BYTES;
 
 /** Most bytes that an entry holds of a file, and of its path. */
-export const MAX_ENTRY_BYTES = 2 ** 20;
+const MAX_ENTRY_BYTES = 2 ** 20;
 const MAX_PATH_BYTES = 1_024;
 
 /** What an entry says: bytes that a file had, that the update is whole, that it is being undone. */

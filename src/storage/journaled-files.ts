@@ -1,7 +1,7 @@
 import type { ModelFiles } from '../model/index.js';
 import type { Disk } from './disk.js';
 import { type ModelPlace, pathIn, sizeOf } from './disk-files.js';
-import { createJournal, type JournalWriter, MAX_ENTRY_BYTES } from './journal.js';
+import { createJournal, type JournalWriter } from './journal.js';
 import type { UpdateNames } from './storage.js';
 
 /** Bytes that are kept as one: a page of common file systems. */
@@ -10,6 +10,9 @@ const PAGE_BYTES = 4_096;
 /** Writes that wait for their journal entries to become durable together, and their bytes. */
 const MAX_WAITING = 256;
 const MAX_WAITING_BYTES = 2 ** 20;
+
+/** Bytes of a run of pages that is kept as one entry: read, and copied into the entry, in rooms of this size. */
+const MAX_RUN_BYTES = 2 ** 18;
 
 /** A write that waits. */
 interface Waiting {
@@ -34,7 +37,7 @@ export class JournaledFiles implements ModelFiles {
   #waitingBytes = 0;
   /** What waits, and what a run of pages held: arrays made for each would fill the memory before they are collected. */
   readonly #room = new Uint8Array(MAX_WAITING_BYTES);
-  readonly #before = new Uint8Array(MAX_ENTRY_BYTES);
+  readonly #before = new Uint8Array(MAX_RUN_BYTES);
 
   constructor(place: ModelPlace, journalPath: string, names: UpdateNames) {
     this.#place = place;
@@ -156,7 +159,7 @@ class KeptPages {
       this.#bits[page >>> 3] = (this.#bits[page >>> 3] as number) | bit;
       const [from, to] = [page * PAGE_BYTES, Math.min((page + 1) * PAGE_BYTES, this.#size)];
       const last = runs.at(-1);
-      if (last?.end === from && to - last.start <= MAX_ENTRY_BYTES) last.end = to;
+      if (last?.end === from && to - last.start <= MAX_RUN_BYTES) last.end = to;
       else runs.push({ start: from, end: to });
     }
     return runs;

@@ -1,8 +1,8 @@
 import { CHUNK_BYTES, type ModelFiles, NeuralDiffError, type WeightStore } from '../model/index.js';
 import { type Disk, folderOf } from './disk.js';
-import { filesOnDisk, type ModelPlace, pathIn } from './disk-files.js';
+import { filesOnDisk, type ModelPlace, pathIn, stoppable } from './disk-files.js';
 import { readRecord, writeRecord } from './record.js';
-import { type ModelStorage, onTrial, type StorageStatus } from './storage.js';
+import { checkNames, type ModelStorage, onTrial, type StorageStatus } from './storage.js';
 
 /** Where the two copies of a model are. */
 export interface SlotOptions {
@@ -43,21 +43,24 @@ export function openSlots(options: SlotOptions): SlotStorage {
     async open() {
       return options.openModel(filesOnDisk({ disk, folder: folderOfSlot(await readPointer(options)) }));
     },
-    update: (change, { isTrial = true }) =>
+    update: (change, { isTrial = true, signal, ...names }) =>
       locked(async () => {
+        checkNames(names);
         const current = await readPointer(options);
         if (current.status === 'trial') throw onTrial();
+        signal?.throwIfAborted();
         const next: Current = { slot: otherThan(current.slot), status: isTrial ? 'trial' : 'settled' };
         const [from, to] = [current, next].map((each) => ({ disk, folder: folderOfSlot(each) })) as [
           ModelPlace,
           ModelPlace,
         ];
-        const names = (await disk.list(from.folder)).map((path) => path.slice(from.folder.length + 1));
-        await fill(to, filesOnDisk(from), names);
-        const store = await options.openModel(filesOnDisk(to));
+        const files = (await disk.list(from.folder)).map((path) => path.slice(from.folder.length + 1));
+        await fill(to, stoppable(filesOnDisk(from), signal), files);
+        const store = await options.openModel(stoppable(filesOnDisk(to), signal));
         try {
           await change(store);
           await store.flush();
+          signal?.throwIfAborted();
         } finally {
           await store.close();
         }

@@ -13,6 +13,11 @@ export interface UpdateNames {
 export interface UpdateTerms extends UpdateNames {
   /** Whether the model is on trial afterwards; default true. */
   readonly isTrial?: boolean;
+  /**
+   * Stops the update at any moment until it is whole, also between two writes: what was written is undone, the model is as before,
+   * and `update` throws the signal's reason.
+   */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -33,7 +38,7 @@ export interface ModelStorage {
    * Changes the model. When `change` throws, the model is as before.
    *
    * @param change writes into the store that it gets and checks what it wrote; it does not close the store
-   * @throws NeuralDiffError `on-trial` for a model that is on trial already, `locked`, `no-space`; whatever `change` throws
+   * @throws RangeError for names that are no fingerprints; NeuralDiffError `on-trial` for a model that is on trial already, `locked`, `no-space`; whatever `change` throws
    */
   update(change: (store: WeightStore) => Promise<void>, terms: UpdateTerms): Promise<void>;
   /** Ends a trial: the model stays, and what was kept for rolling back goes. Nothing where there is no trial. */
@@ -53,6 +58,22 @@ export async function nameOf({ open }: Pick<ModelStorage, 'open'>): Promise<stri
     return hex(await fingerprint(store));
   } finally {
     await store.close();
+  }
+}
+
+const FINGERPRINT = /^[0-9a-f]{32}$/;
+
+/**
+ * A journal that names no base could not be undone.
+ *
+ * @throws RangeError for names that are no fingerprints
+ */
+export function checkNames({ base, next }: UpdateNames): void {
+  for (const [which, name] of Object.entries({ base, next })) {
+    if (FINGERPRINT.test(name)) continue;
+    throw new RangeError(
+      `Cannot update the model: expected ${which} to be 32 hexadecimal digits, got "${name}"`,
+    );
   }
 }
 

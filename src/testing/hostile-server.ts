@@ -7,6 +7,8 @@ export interface Tricks {
   readonly cutAfter?: number | undefined;
   /** Bytes of a body after which nothing more comes, and nothing ends. */
   readonly stallAfter?: number | undefined;
+  /** Milliseconds between the bytes of a body, which come one at a time. */
+  readonly dripMs?: number | undefined;
   /** Sends whole files whatever part was asked for. */
   readonly ignoresRanges?: boolean | undefined;
   /** Sends another part than was asked for, and says so. */
@@ -106,18 +108,24 @@ function* bodyOf(bytes: Uint8Array, offset: number, { flipsAt, isEndless }: Tric
   while (isEndless) yield new Uint8Array(PIECE_BYTES);
 }
 
+function* bytesOf(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+  for (const piece of pieces) for (let at = 0; at < piece.length; at++) yield piece.subarray(at, at + 1);
+}
+
 async function sendBody(
   response: ServerResponse,
   pieces: Iterable<Uint8Array>,
   {
     cutAfter = Number.POSITIVE_INFINITY,
     stallAfter = Number.POSITIVE_INFINITY,
+    dripMs,
     count,
   }: Tricks & { count: (sent: number) => void },
 ): Promise<void> {
   const most = Math.min(cutAfter, stallAfter);
   let sent = 0;
-  for (const piece of pieces) {
+  for (const piece of dripMs === undefined ? pieces : bytesOf(pieces)) {
+    if (dripMs !== undefined) await new Promise((resolve) => setTimeout(resolve, dripMs));
     const part = piece.subarray(0, most - sent);
     sent += part.length;
     count(part.length);

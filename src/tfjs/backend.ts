@@ -6,10 +6,11 @@ import { registerTrainingKernels } from '../kernels/index.js';
  * Makes a TensorFlow.js backend the active one. On `wasm` it also registers training kernels: the gradients that the
  * backend lacks, and faster ways through convolutions, recurrent layers, batch norms and Adam.
  *
- * @param name `wasm` (fast) or `cpu` (plain JavaScript)
+ * @param name `wasm` (fast), `cpu` (plain JavaScript), `webgl` in browsers, or `webgpu` where the program imports
+ *   `@tensorflow/tfjs-backend-webgpu`
  * @throws Error when the backend does not start
  */
-export async function useBackend(name: 'wasm' | 'cpu'): Promise<void> {
+export async function useBackend(name: 'wasm' | 'cpu' | 'webgl' | 'webgpu'): Promise<void> {
   if (!(await tf.setBackend(name))) throw new Error(`Cannot start the TensorFlow.js backend "${name}"`);
   await tf.ready();
   if (name === 'wasm') registerTrainingKernels();

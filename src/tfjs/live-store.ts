@@ -1,90 +1,93 @@
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import { checkRange, type TensorInfo, type WeightStore } from '../model/index.js';
-import { infoOf, type NamedWeight, namedWeights } from './weights.js';
+import { bytesOf, type LiveMemory, liveMemory } from './live-memory.js';
+import { mirrorWeights } from './mirrored-weights.js';
+import { assignValues, infoOf, type NamedWeight, namedWeights } from './weights.js';
 
-/** How one backend's memory is reached. */
-interface LiveMemory {
-  /** @returns a view of a variable's live bytes, valid until the backend allocates */
-  borrowBytes(variable: tf.Variable): Uint8Array;
-  /** Makes the backend forget what it derived from the variable's old values. */
-  refresh(variable: tf.Variable): void;
+/** How a live model is opened. */
+export interface LiveModelOptions {
+  /**
+   * The model's weights, bit for bit, such as the storage that it was loaded from; needed where a backend, like webgl with
+   * textures of 16 bits, gives back others than it was given. Read at the first use alone.
+   */
+  readonly weights?: WeightStore | undefined;
+}
+
+/** Where the bytes of a live model's weights are read and written. */
+interface LiveBytes {
+  /** To be waited for before anything else. */
+  ready(): Promise<unknown>;
+  /** @returns a view, valid until whoever borrows it waits */
+  borrow(weight: NamedWeight): Uint8Array;
+  /** Makes what was written to a weight count. */
+  refresh(weight: NamedWeight): void;
 }
 
 /**
- * Opens a live model as a store: reads and writes go to the very memory that predictions use, on the cpu and wasm
- * backends. `flush` makes the writes count: until then the wasm backend predicts with weights it packed before.
+ * Opens a live model as a store. `flush` makes what was written count, all at once between two predictions.
+ *
+ * On the cpu and wasm backends reads and writes go to the very memory that predictions use, if a small product shows that they
+ * do. On all others, as webgl and webgpu, they go to copies of the weights in memory, and `flush` assigns the
+ * tensors that were written: fingerprints are of these copies, whatever the backend makes of them. They are read at the
+ * first use; whoever changes the weights in other ways opens the model anew.
  *
  * @param model a LayersModel whose weights are on the active backend
- * @returns the store; `applyPayload` on it patches the model in place
- * @throws TypeError on another backend; NeuralDiffError `unsupported-model` for weights without a place in the format
+ * @returns the store; `applyPayload` on it patches the model. It throws `unsupported-model`, when first used, where the backend gives
+ *   back other bits than it was given and `weights` are not at hand
+ * @throws NeuralDiffError `unsupported-model` for weights without a place in the format
  */
-export function openLiveModel(model: tf.LayersModel): WeightStore {
+export function openLiveModel(model: tf.LayersModel, options: LiveModelOptions = {}): WeightStore {
+  const named = namedWeights(model);
+  const weights = new Map(named.map((weight) => [weight.name, { ...infoOf(weight), weight }]));
   const memory = liveMemory();
-  const weights = new Map(namedWeights(model).map((weight) => [weight.name, { ...infoOf(weight), weight }]));
+  const live = memory ? inMemory(memory) : inMirrors(named, options);
   const written = new Set<NamedWeight>();
   const locate = (range: { name: string; byteOffset: number; length: number }) => {
     const { weight } = checkRange(weights, range);
-    const bytes = memory.borrowBytes(weight.variable);
-    return { weight, bytes: bytes.subarray(range.byteOffset, range.byteOffset + range.length) };
+    const bytes = live.borrow(weight).subarray(range.byteOffset, range.byteOffset + range.length);
+    return { weight, bytes };
   };
   return {
     tensors: [...weights.values()].map(({ name, dtype, shape }): TensorInfo => ({ name, dtype, shape })),
     async readInto(name, byteOffset, target) {
+      await live.ready();
       target.set(locate({ name, byteOffset, length: target.length }).bytes);
     },
     async write(name, byteOffset, bytes) {
+      await live.ready();
       const place = locate({ name, byteOffset, length: bytes.length });
       place.bytes.set(bytes);
       written.add(place.weight);
     },
     async flush() {
-      for (const weight of written) memory.refresh(weight.variable);
+      for (const weight of written) live.refresh(weight);
       written.clear();
     },
     async close() {},
   };
 }
 
-function liveMemory(): LiveMemory {
-  const name = tf.getBackend();
-  if (name === 'cpu') return cpuMemory();
-  if (name === 'wasm') return wasmMemory();
-  throw new TypeError(`Cannot patch a live model on the backend "${name}": expected "cpu" or "wasm"`);
-}
-
-function bytesOf(values: ArrayBufferView): Uint8Array {
-  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-}
-
-/** On the cpu backend `dataSync` hands out the array that the kernels read. */
-function cpuMemory(): LiveMemory {
-  return { borrowBytes: (variable) => bytesOf(variable.dataSync()), refresh() {} };
-}
-
-/** The parts of the wasm backend that are used here; they are frozen with TensorFlow.js 4.22. */
-interface WasmBackend {
-  readonly dataIdMap: { get(dataId: object): { id: number; memoryOffset: number } };
-  readonly wasm: {
-    tfjs: {
-      disposeData(id: number): void;
-      registerTensor(id: number, size: number, memoryOffset: number): void;
-    };
-  };
-  typedArrayFromHeap(tensor: tf.Tensor): ArrayBufferView;
-}
-
-/**
- * XNNPACK packs the weights of dense, convolution and depthwise layers once and keeps the packed copy under the
- * tensor's id: registering the same memory anew makes it drop that copy.
- */
-function wasmMemory(): LiveMemory {
-  const backend = tf.backend() as unknown as WasmBackend;
+function inMemory(memory: LiveMemory): LiveBytes {
   return {
-    borrowBytes: (variable) => bytesOf(backend.typedArrayFromHeap(variable)),
-    refresh(variable) {
-      const data = backend.dataIdMap.get(variable.dataId);
-      backend.wasm.tfjs.disposeData(data.id);
-      backend.wasm.tfjs.registerTensor(data.id, variable.size, data.memoryOffset);
+    ready: async () => undefined,
+    borrow: ({ variable }) => memory.borrowBytes(variable),
+    refresh: ({ variable }) => memory.refresh(variable),
+  };
+}
+
+function inMirrors(named: readonly NamedWeight[], { weights }: LiveModelOptions): LiveBytes {
+  type Mirrors = Awaited<ReturnType<typeof mirrorWeights>>;
+  let mirrors: Mirrors = new Map();
+  let opening: Promise<void> | undefined;
+  const open = async (): Promise<void> => {
+    mirrors = await mirrorWeights(named, weights);
+  };
+  return {
+    ready() {
+      opening ??= open();
+      return opening;
     },
+    borrow: ({ name }) => bytesOf(mirrors.get(name) as Float32Array),
+    refresh: ({ name, variable }) => assignValues(variable, mirrors.get(name) as Float32Array),
   };
 }

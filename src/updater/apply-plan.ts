@@ -20,6 +20,8 @@ export interface PlanFiles {
   readonly plan: UpdatePlan;
   readonly paths: readonly string[];
   readonly signal?: AbortSignal | undefined;
+  /** Told of the release that was being applied when something was thrown. */
+  readonly onFailure?: ((statement: ReleaseStatement) => void) | undefined;
 }
 
 /**
@@ -30,13 +32,16 @@ export interface PlanFiles {
  */
 export async function applyPlan(
   store: WeightStore,
-  { plan, paths, signal }: PlanFiles,
+  { plan, paths, signal, onFailure }: PlanFiles,
   options: UpdaterOptions,
 ): Promise<void> {
   for (const [i, { statement }] of plan.steps.entries()) {
     const path = paths[i] as string;
-    if (statement.kind === 'full') await copyWhole(store, { path, statement, signal, plan }, options);
-    else await applyStep(store, { path, statement, signal }, options);
+    const apply = statement.kind === 'full' ? copyWhole : applyStep;
+    await apply(store, { path, statement, signal, plan }, options).catch((error) => {
+      onFailure?.(statement);
+      throw error;
+    });
     signal?.throwIfAborted();
   }
 }

@@ -1,10 +1,11 @@
 import { NeuralDiffError } from '../model/index.js';
-import { checkRelease, findReleases, findTarget, refreshTrust, type Trust } from '../release/index.js';
+import { checkRelease, type ReleaseStatement } from '../release/index.js';
 import { nameOf, onTrial } from '../storage/index.js';
 import { applyPlan, checkBase } from './apply-plan.js';
+import { checkReleases } from './check-releases.js';
 import { downloadPlan, removeDownloads } from './download-plan.js';
-import { metadataOnDisk } from './metadata-on-disk.js';
-import { planUpdate, type UpdatePlan } from './plan-update.js';
+import type { UpdatePlan } from './plan-update.js';
+import { namesOfRefused, refusalOf, withRefused } from './refused-releases.js';
 import { confirmed, readState, type UpdaterState, withBad, writeState } from './state.js';
 import type {
   CallOptions,
@@ -17,13 +18,6 @@ import type {
 
 /** Starts on trial after which a model is rolled back, unless the policy says otherwise. */
 const MAX_TRIAL_STARTS = 3;
-
-/** Errors of a model that is to blame itself: it is not tried again. */
-const BAD_MODEL: ReadonlySet<string> = new Set([
-  'health-check-failed',
-  'result-mismatch',
-  'payload-mismatch',
-]);
 
 /**
  * Makes the updater of one model on a device: check, plan, download, verify, apply, test, confirm or roll back. Nothing of a
@@ -38,9 +32,15 @@ export function createUpdater(options: UpdaterOptions): Updater {
   const { disk, folder } = options;
   const alone = <T>(run: () => Promise<T>): Promise<T> => disk.exclusively(`${folder}/updater`, run);
   return {
-    start: () => alone(() => start(options)),
+    recover: () => alone(() => recover(options)),
+    start: () =>
+      alone(async () => {
+        await recover(options);
+        return describe(options);
+      }),
     status: () => describe(options),
-    check: (call = {}) => alone(() => check(options, call)),
+    check: (call = {}) =>
+      alone(async () => (await checkReleases(options, await stateOf(options), call)).plan),
     update: (plan, call = {}) => alone(() => update(options, plan, call)),
     confirm: () => alone(() => confirm(options)),
     rollback: () => alone(() => rollBack(options, 'asked')),
@@ -50,12 +50,11 @@ export function createUpdater(options: UpdaterOptions): Updater {
 const stateOf = (options: UpdaterOptions): Promise<UpdaterState> =>
   readState(options, { counter: options.counter ?? 0, bad: [] });
 
-async function start(options: UpdaterOptions): Promise<UpdaterStatus> {
+async function recover(options: UpdaterOptions): Promise<void> {
   const found = await options.storage.recover();
   const state = await stateOf(options);
   if (found === 'trial') await countStart(options, state);
   else await settleState(options, state);
-  return describe(options);
 }
 
 /** Counts a start on trial; the last one too many ends it, as does a rollback that a cut broke off. */
@@ -89,38 +88,9 @@ async function makeRoomFor(options: UpdaterOptions, write: () => Promise<void>):
 }
 
 async function describe(options: UpdaterOptions): Promise<UpdaterStatus> {
-  const { counter, trial, bad } = await stateOf(options);
-  const facts = { fingerprint: await nameOf(options.storage), counter, bad };
+  const { counter, trial, bad, refused } = await stateOf(options);
+  const facts = { fingerprint: await nameOf(options.storage), counter, bad, ...(refused && { refused }) };
   return trial === undefined ? { ...facts, status: 'settled' } : { ...facts, status: 'trial', trial };
-}
-
-async function check(options: UpdaterOptions, { signal }: CallOptions): Promise<UpdatePlan | undefined> {
-  const { source, root, now = () => new Date(), deviceClass, ed25519, policy, openModelFile } = options;
-  const trust = await refreshTrust({
-    ...{ root, now, store: metadataOnDisk(options) },
-    fetchMetadata: (name, maxBytes) => source.fetch(`metadata/${name}`, { maxBytes, signal }),
-    ...(ed25519 && { ed25519 }),
-  });
-  const { counter, bad } = await stateOf(options);
-  const { usable } = findReleases(trust, { counter, ...(deviceClass !== undefined && { deviceClass }) });
-  const fingerprintNow = await nameOf(options.storage);
-  const planned = planUpdate(
-    usable,
-    { fingerprint: fingerprintNow, counter, bad },
-    {
-      ...policy,
-      ...(openModelFile === undefined && { full: 'never' as const }),
-    },
-  );
-  const plan = planned && withGolden(planned, trust);
-  if (plan) options.onEvent?.({ type: 'planned', plan });
-  return plan;
-}
-
-/** Golden inputs are those of the release that is reached. */
-function withGolden(plan: UpdatePlan, trust: Trust): UpdatePlan {
-  const file = plan.steps.at(-1)?.statement.golden;
-  return file ? { ...plan, golden: { file, path: findTarget(trust, file) } } : plan;
 }
 
 async function update(
@@ -131,15 +101,18 @@ async function update(
   const { policy = {} } = options;
   const state = await stateOf(options);
   if (state.trial !== undefined) throw onTrial();
-  const plan = given ?? (await check(options, call));
-  if (plan === undefined) return { status: 'current' };
   if (given !== undefined) await checkPlan(options, given, state);
-  if (policy.mayBegin && !(await policy.mayBegin(plan))) return { status: 'deferred', plan };
+  const { plan, fingerprint } = given
+    ? { plan: given, fingerprint: given.base }
+    : await checkReleases(options, state, call);
+  const facts = { fingerprint, counter: state.counter };
+  if (plan === undefined) return { status: 'current', ...facts };
+  if (policy.mayBegin && !(await policy.mayBegin(plan))) return { status: 'deferred', plan, ...facts };
   const mustAsk = plan.kind === 'full' && policy.full === 'ask';
-  if (mustAsk && !(await policy.approve?.(plan))) return { status: 'declined', plan };
+  if (mustAsk && !(await policy.approve?.(plan))) return { status: 'declined', plan, ...facts };
   const files = await downloadPlan(options, plan, call);
   await make(options, state, { plan, ...files, ...call });
-  return { status: 'updated', plan };
+  return { status: 'updated', plan, ...facts, fingerprint: plan.next };
 }
 
 /** A plan may be old: what held when it was made must hold now. */
@@ -151,6 +124,9 @@ async function checkPlan(options: UpdaterOptions, plan: UpdatePlan, state: Updat
     const message = `Cannot use model ${plan.next}: it was tried and rolled back`;
     throw new NeuralDiffError('release-refused', message);
   }
+  const [name] = await namesOfRefused(plan.steps, state.refused, options.programVersion);
+  if (name !== undefined)
+    throw new NeuralDiffError('release-refused', `Cannot use "${name}": it was refused for what is in it`);
   checkBase(await nameOf(options.storage), plan.base);
 }
 
@@ -167,22 +143,41 @@ async function make(options: UpdaterOptions, state: UpdaterState, making: Making
   const names = plan.steps.map(({ statement }) => statement.name);
   // Written first: should a cut come, `start` finds whose trial it is.
   await writeState(options, { ...state, trial: { base, next, counter, names, starts: 0 } });
+  let failing: ReleaseStatement | undefined;
+  const onFailure = (statement: ReleaseStatement): void => {
+    failing = statement;
+  };
   try {
     await options.storage.update(
       async (store) => {
-        await applyPlan(store, making, options);
+        await applyPlan(store, { ...making, onFailure }, options);
         options.onEvent?.({ type: 'self-test', next });
         await testModel(() => options.selfTest?.(store, { plan, golden, signal }), { next, signal });
         signal?.throwIfAborted();
       },
-      { base, next },
+      { base, next, signal },
     );
   } catch (error) {
-    const isBad = error instanceof NeuralDiffError && BAD_MODEL.has(error.code);
-    await writeState(options, isBad ? withBad(state, next) : state);
+    await rememberFailure(options, state, { error, failing, next });
     throw error;
   }
   options.onEvent?.({ type: 'updated', next });
+}
+
+/** A model that fails its test is not tried again; of a release that is refused for what is in it, other ways are looked for. */
+async function rememberFailure(
+  options: UpdaterOptions,
+  state: UpdaterState,
+  { error, failing, next }: { error: unknown; failing: ReleaseStatement | undefined; next: string },
+): Promise<void> {
+  const refusal = failing && (await refusalOf(failing, error, options.programVersion));
+  if (refusal) {
+    await removeDownloads(options);
+    await writeState(options, { ...state, refused: withRefused(state.refused, refusal) });
+    return;
+  }
+  const isBad = error instanceof NeuralDiffError && error.code === 'health-check-failed';
+  await writeState(options, isBad ? withBad(state, next) : state);
 }
 
 async function testModel(

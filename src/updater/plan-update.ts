@@ -31,6 +31,8 @@ export interface DeviceState {
   readonly counter: number;
   /** Fingerprints of models that were tried and rolled back. */
   readonly bad: readonly string[];
+  /** Names of releases that were refused for what is in them: no way leads over them. */
+  readonly refused?: ReadonlySet<string> | undefined;
 }
 
 /**
@@ -69,7 +71,8 @@ function planTo(
 ): UpdatePlan | undefined {
   const { full: mode = 'auto', maxBytes = Number.POSITIVE_INFINITY } = policy;
   const byName = new Map(releases.map((release) => [release.statement.name, release]));
-  const edges = releases
+  const passable = releases.filter(({ statement }) => !state.refused?.has(statement.name));
+  const edges = passable
     .filter(({ statement }) => statement.kind === 'update' && !state.bad.includes(statement.next))
     // Payloads of formats to come are for devices to come.
     .filter(({ statement }) => statement.formatVersion === FORMAT_VERSION)
@@ -79,7 +82,7 @@ function planTo(
       next: to,
       bytes,
     }));
-  const whole = releases
+  const whole = passable
     .filter(({ statement }) => statement.kind === 'full' && statement.next === next)
     .sort((a, b) => a.statement.bytes - b.statement.bytes)[0];
   const mayBeFull = whole !== undefined && mode !== 'never';

@@ -1,5 +1,6 @@
 import { NeuralDiffError } from '../model/index.js';
 import { type Disk, readRecord, writeRecord } from '../storage/index.js';
+import type { RefusedRelease } from './refused-releases.js';
 
 /** An update that was begun, and perhaps made: on trial. */
 export interface Trial {
@@ -20,6 +21,8 @@ export interface UpdaterState {
   readonly trial?: Trial | undefined;
   /** Models that were rolled back, newest last: they are not tried again. */
   readonly bad: readonly string[];
+  /** Releases that were refused for what is in them, newest last. */
+  readonly refused?: readonly RefusedRelease[] | undefined;
 }
 
 /** Models that are remembered as bad. */
@@ -47,6 +50,11 @@ export async function readState(place: StatePlace, first: UpdaterState): Promise
       cause,
     });
   }
+}
+
+/** @returns the trial that an updater remembers; undefined where it remembers none, or there is no updater */
+export async function readTrial(place: StatePlace): Promise<Trial | undefined> {
+  return (await readState(place, { counter: 0, bad: [] })).trial;
 }
 
 export async function writeState(place: StatePlace, state: UpdaterState): Promise<void> {

@@ -4,6 +4,7 @@ import type { VerifyEd25519 } from '../release/index.js';
 import type { Disk, ModelStorage } from '../storage/index.js';
 import type { UpdatePlan } from './plan-update.js';
 import type { UpdatePolicy } from './policy.js';
+import type { RefusedRelease } from './refused-releases.js';
 import type { UpdateSource } from './source.js';
 import type { Trial } from './state.js';
 
@@ -22,6 +23,8 @@ export interface UpdaterOptions {
   readonly deviceClass?: string | undefined;
   /** Counter of the release that the program came with; default 0. */
   readonly counter?: number | undefined;
+  /** Version of the program: another one tries releases again that were refused for what is in them. */
+  readonly programVersion?: string | undefined;
   readonly policy?: UpdatePolicy | undefined;
   /**
    * Tries the new model before the update is made; throws where it is not good. `golden` is the content of the release's signed
@@ -35,6 +38,8 @@ export interface UpdaterOptions {
   readonly now?: (() => Date) | undefined;
   readonly patcher?: Patcher | undefined;
   readonly ed25519?: VerifyEd25519 | undefined;
+  /** Milliseconds that the metadata of one check may take in all, however they come; default 300,000. */
+  readonly metadataMs?: number | undefined;
   /** Milliseconds before attempt after attempt to go on with a download. */
   readonly waitMs?: ((failures: number) => number) | undefined;
 }
@@ -72,12 +77,18 @@ export interface UpdaterStatus {
   readonly counter: number;
   readonly trial?: Trial | undefined;
   readonly bad: readonly string[];
+  /** Releases that were refused for what is in them, where there are some: not downloaded again. */
+  readonly refused?: readonly RefusedRelease[] | undefined;
 }
 
 /** How an update ended. `deferred` and `declined` are the policy's. */
 export interface UpdateOutcome {
   readonly status: 'current' | 'updated' | 'deferred' | 'declined';
   readonly plan?: UpdatePlan | undefined;
+  /** Fingerprint of the model as it was read, or read back, on the way. */
+  readonly fingerprint: string;
+  /** Counter of the release that was confirmed last. */
+  readonly counter: number;
 }
 
 /** What a call takes. */
@@ -94,6 +105,8 @@ export interface Updater {
    * @throws NeuralDiffError `storage-mismatch`, `locked`
    */
   start(): Promise<UpdaterStatus>;
+  /** As `start`, for whoever goes on to `update`: it does not read the model to say how it stands. */
+  recover(): Promise<void>;
   status(): Promise<UpdaterStatus>;
   /**
    * Asks the repository, checks everything that it says, and plans.
@@ -103,7 +116,8 @@ export interface Updater {
    */
   check(options?: CallOptions): Promise<UpdatePlan | undefined>;
   /**
-   * Downloads, checks, applies and tests an update; the model is on trial then. Whatever throws leaves the model as it was.
+   * Downloads, checks, applies and tests an update; the model is on trial then. Whatever throws leaves the model as it was, and so
+   * does the signal at any moment.
    *
    * @param plan from `check`; asks the repository unless given
    * @throws NeuralDiffError `on-trial`, `locked`, `network`, `payload-mismatch`, `health-check-failed`, `no-space`; the codes of

@@ -4,10 +4,16 @@ import { type Browser, chromium, type Page, type Worker } from 'playwright-core'
 /** Where Debian's package `chromium` puts the program. */
 const DEBIAN_PATH = '/usr/bin/chromium';
 
-/** The sandbox needs rights that containers rarely have; the rest keeps the browser from calling home. */
+/**
+ * The sandbox needs rights that containers rarely have. WebGL and WebGPU run on the processor, whatever graphics card there is. The
+ * rest keeps the browser from calling home.
+ */
 const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
+  '--enable-unsafe-swiftshader',
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
   '--disable-quic',
   '--no-first-run',
   '--disable-background-networking',

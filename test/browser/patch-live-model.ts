@@ -1,14 +1,20 @@
-// Runs in a page: a LayersModel that predicts, is patched in place, and predicts anew.
+// Runs in a page: a LayersModel that predicts, is patched while it is in use, and predicts anew.
 import * as tf from '@tensorflow/tfjs';
-import { applyPayload, openMemoryFiles } from 'neural-diff/apply';
+import '@tensorflow/tfjs-backend-webgpu';
+import { applyPayload, fingerprint, hex, openLayersStore, openMemoryFiles } from 'neural-diff/apply';
 import { loadModel, openLiveModel, useBackend } from 'neural-diff/tfjs';
 import { download, downloadFolder } from './patch-copies.js';
+
+/** Where predictions are computed; `webgl-16` has textures of 16 bits, as some phones have no others. */
+export type LiveBackend = 'cpu' | 'wasm' | 'webgl' | 'webgl-16' | 'webgpu';
 
 /** What the page saw. */
 export interface LivePatch {
   readonly backend: string;
   /** Of the live weights after the patch. */
   readonly fingerprint: string;
+  /** Of the weights as the backend gives them back after the prediction, or the code with which it is refused. */
+  readonly again: string;
   /** Predictions for one input that is the same everywhere. */
   readonly before: readonly number[];
   readonly after: readonly number[];
@@ -18,24 +24,30 @@ export interface LivePatch {
  * Downloads a model and a payload, and patches the model while it is in use.
  *
  * @param origin of the server that has `model/` and `live.ndiff`
- * @param backend of TensorFlow.js
  */
-export async function patchLiveModel(origin: string, backend: 'cpu' | 'wasm'): Promise<LivePatch> {
-  await useBackend(backend);
-  const model = await loadModel(openMemoryFiles(await downloadFolder(`${origin}/model`)));
-  const before = predict(model);
-  const { fingerprint } = await applyPayload(openLiveModel(model), await download(`${origin}/live.ndiff`));
-  const after = predict(model);
+export async function patchLiveModel(origin: string, backend: LiveBackend): Promise<LivePatch> {
+  if (backend === 'webgl-16') tf.env().set('WEBGL_FORCE_F16_TEXTURES', true);
+  await useBackend(backend === 'webgl-16' ? 'webgl' : backend);
+  const files = openMemoryFiles(await downloadFolder(`${origin}/model`));
+  const model = await loadModel(files);
+  const before = await predict(model);
+  const weights = await openLayersStore(files);
+  const live = openLiveModel(model, { weights });
+  const { fingerprint: found } = await applyPayload(live, await download(`${origin}/live.ndiff`));
+  const after = await predict(model);
+  const again = await fingerprint(openLiveModel(model)).then(hex, (error) => error.code);
   model.dispose();
-  return { backend: tf.getBackend(), fingerprint, before, after };
+  return { backend: tf.getBackend(), fingerprint: found, again, before, after };
 }
 
 /** @returns the predictions for a ramp of values */
-export function predict(model: tf.LayersModel): number[] {
-  return tf.tidy(() => {
+async function predict(model: tf.LayersModel): Promise<number[]> {
+  const outputs = tf.tidy(() => {
     const shape = (model.inputs[0] as tf.SymbolicTensor).shape.slice(1) as number[];
     const size = shape.reduce((a, b) => a * b, 1);
-    const ramp = tf.linspace(-1, 1, size).reshape([1, ...shape]);
-    return Array.from((model.predict(ramp) as tf.Tensor).dataSync());
+    return model.predict(tf.linspace(-1, 1, size).reshape([1, ...shape])) as tf.Tensor;
   });
+  const values = await outputs.data();
+  outputs.dispose();
+  return Array.from(values);
 }

@@ -1,10 +1,12 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { fingerprint, hex } from '../../src/model/index.js';
+import { fingerprint, hex, type Model, openMemoryStore } from '../../src/model/index.js';
 import { openModel, openModelStorage } from '../../src/node/index.js';
+import { writeSafetensors } from '../containers/write-safetensors.js';
 import { createUpdate, MAIN } from '../storage/storages.js';
-import { command, scratch } from './command.js';
+import { pack, seededTensor } from '../support.js';
+import { command, scratch, start } from './command.js';
 
 const folder = scratch();
 const at = (...names: string[]): string => join(folder, ...names);
@@ -72,3 +74,33 @@ test('apply --in-place refuses a model that is being updated, and one on trial',
   await storage.close();
   expect(await nameOf(path)).toBe(update.base);
 });
+
+test('Ctrl-C while apply --in-place writes leaves the base', async () => {
+  const { payload, next } = await writeLarge(at('large.safetensors'));
+  writeFileSync(at('large.ndiff'), payload);
+  const before = readFileSync(at('large.safetensors'));
+  const journal = at('large.safetensors.undo');
+  const { child, outcome } = start(['apply', at('large.safetensors'), at('large.ndiff'), '--in-place']);
+  const timer = setInterval(() => {
+    if (!existsSync(journal)) return;
+    clearInterval(timer);
+    child.kill('SIGINT');
+  }, 1);
+  const { status, stderr } = await outcome;
+  expect([status, stderr]).toEqual([130, expect.stringContaining('interrupted; nothing was written')]);
+  expect(readFileSync(at('large.safetensors')).equals(before)).toBe(true);
+  expect(existsSync(journal)).toBe(false);
+  expect((await command('apply', at('large.safetensors'), at('large.ndiff'), '--in-place')).stdout).toBe(
+    `applied: ${next}\n`,
+  );
+});
+
+/** Writes a model whose every page an update writes, so that there is time to stop it. */
+async function writeLarge(path: string): Promise<{ payload: Uint8Array; next: string }> {
+  const model: Model = { tensors: [seededTensor('a/kernel', 'float32', [8, 2 ** 20])] };
+  const levels = new Int8Array(8 * 2 ** 20).fill(1);
+  const op = { kind: 'dense', tensor: 'a/kernel', scale: 0.25, levels } as const;
+  const packed = await pack(model, { ops: [op] });
+  writeFileSync(path, writeSafetensors(model));
+  return { payload: packed.payload, next: hex(await fingerprint(openMemoryStore(packed.next))) };
+}

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { openMemoryStore } from '../../src/model/index.js';
@@ -9,7 +9,7 @@ import { Fleet } from '../updater/fleet.js';
 import { command, scratch, start } from './command.js';
 
 const folder = scratch();
-const at = (name: string): string => join(folder, name);
+const at = (...names: string[]): string => join(folder, ...names);
 let fleet: Fleet;
 let url: string;
 
@@ -121,4 +121,36 @@ test('Ctrl-C during an update leaves the old model', async () => {
   expect((await outcome).status).toBe(130);
   expect(readFileSync(at('stopped.safetensors')).equals(before)).toBe(true);
   expect((await command('status', ...model)).stdout).toContain('settled');
+});
+
+test('status names the updater that has the model on trial, and the others refuse until they are given its folder', async () => {
+  const model = freshModel('elsewhere.safetensors');
+  const [base, next] = [fleet.version(0).name, fleet.version(1).name];
+  mkdirSync(at('not-an-updater'));
+  writeFileSync(at('not-an-updater', 'state'), 'something else');
+  expect((await update(model, '--updates', 'app/updates')).status).toBe(0);
+  expect((await command('status', ...model)).stdout).toContain('status   settled');
+  expect((await command('rollback', ...model, '--updates', 'app/updates')).stdout).toContain(base);
+  expect((await update(model, '--updates', 'own-updates')).stdout).toBe(`updated: ${next}\n`);
+  const flag = '--updates own-updates';
+  expect((await command('status', ...model)).stdout).toContain(flag);
+  expect(JSON.parse((await command('status', ...model, '--json')).stdout)).toMatchObject({
+    other: 'own-updates',
+  });
+  expect((await command('doctor', ...model)).stdout).toContain(flag);
+  for (const act of [
+    () => update(model),
+    () => command('confirm', ...model),
+    () => command('rollback', ...model),
+  ]) {
+    const { status, stderr } = await act();
+    expect([status, stderr]).toEqual([5, expect.stringContaining(`give ${flag} (on-trial)`)]);
+  }
+  expect(JSON.parse((await command('status', ...model, ...flag.split(' '), '--json')).stdout)).toMatchObject({
+    ...{ status: 'trial', fingerprint: next, trial: { starts: 0 } },
+  });
+  expect((await command('rollback', ...model, ...flag.split(' '))).stdout).toBe(`rolled back to: ${base}\n`);
+  expect((await update(model, ...flag.split(' '))).stdout).toContain('already current');
+  // What another updater remembers of a trial that has ended otherwise is not in the way.
+  expect((await update(model)).stdout).toBe(`updated: ${next}\n`);
 });

@@ -1,10 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { lockFile } from '../../src/node/lock-file.js';
 import { codeOf } from '../support.js';
 
@@ -19,6 +30,12 @@ afterEach(async () => {
   await kill();
   rmSync(folder, { recursive: true });
 });
+
+/** Makes a file a minute older. */
+function age(file = path): void {
+  const before = new Date(Date.now() - 60_000);
+  utimesSync(file, before, before);
+}
 
 const tryToLock = (): Promise<string> => lockFile(path, async () => 'held').catch((error) => error.code);
 
@@ -38,7 +55,7 @@ async function kill(): Promise<void> {
 }
 
 /** @returns what a lock of this process says */
-async function ownLock(): Promise<{ pid: number; started: number; boot: string }> {
+async function ownLock(): Promise<{ pid: number; boot: string; ticks: string }> {
   return lockFile(path, async () => JSON.parse(readFileSync(path, 'utf8')));
 }
 
@@ -61,9 +78,14 @@ test('lockFile() refuses a lock that this process holds, and names it', async ()
   expect(await tryToLock()).toBe('held');
 });
 
+/** @returns when the system started a process */
+const ticksOf = (pid: number): string =>
+  readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ')[19] as string;
+
 test('lockFile() refuses the lock of a process that runs, and takes it once that was killed', async () => {
   const pid = await startProcess();
-  writeFileSync(path, JSON.stringify({ ...(await ownLock()), pid }));
+  writeFileSync(path, JSON.stringify({ ...(await ownLock()), pid, ticks: ticksOf(pid) }));
+  age();
   expect(await tryToLock()).toBe('locked');
   expect(JSON.parse(readFileSync(path, 'utf8')).pid).toBe(pid);
   await kill();
@@ -71,23 +93,92 @@ test('lockFile() refuses the lock of a process that runs, and takes it once that
   expect(existsSync(path)).toBe(false);
 });
 
-test('lockFile() takes a lock of another run of the machine, and of an earlier process of the same number', async () => {
+test('lockFile() takes a lock of another run of the machine, and of an earlier process of a number that runs', async () => {
   const own = await ownLock();
   const pid = await startProcess();
   for (const stale of [
-    { ...own, pid, boot: 'another' },
-    { ...own, started: own.started - 60 },
+    { ...own, pid, ticks: ticksOf(pid), boot: 'another' },
+    { ...own, pid, ticks: String(Number(ticksOf(pid)) - 1) },
+    { ...own, ticks: String(Number(own.ticks) - 100) },
   ]) {
     writeFileSync(path, JSON.stringify(stale));
     expect(await tryToLock()).toBe('held');
   }
 });
 
+describe('lockFile() where the system does not say when processes were started', () => {
+  const options = { knowsStarts: false, beatMs: 40, staleMs: 200 };
+  const tryIt = (): Promise<string> =>
+    lockFile(path, async () => 'held', options).catch((error) => error.code);
+
+  /** Starts a process that holds the lock for ever. */
+  async function startHolder(): Promise<number> {
+    const module = new URL('../../dist/src/node/lock-file.js', import.meta.url).href;
+    const code = `import { lockFile } from ${JSON.stringify(module)};
+      const hold = () => new Promise((resolve) => { setInterval(() => {}, 1000); console.log('up'); });
+      await lockFile(${JSON.stringify(path)}, hold, ${JSON.stringify(options)});`;
+    child = spawn(process.execPath, ['--input-type=module', '-e', code], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await once(child.stdout as NonNullable<ChildProcess['stdout']>, 'data');
+    return child.pid as number;
+  }
+
+  test('refuses the lock of a process that beats, for however long', async () => {
+    const pid = await startHolder();
+    const first = statSync(path).mtimeMs;
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({ pid, boot: '', ticks: '' });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(statSync(path).mtimeMs).toBeGreaterThan(first);
+    expect(await tryIt()).toBe('locked');
+    // After the machine slept all files are old: whoever lives beats again.
+    age();
+    expect(await tryIt()).toBe('locked');
+    await kill();
+    expect(await tryIt()).toBe('held');
+  });
+
+  test('takes the lock of a process whose number another one has got', async () => {
+    const pid = await startProcess();
+    writeFileSync(path, JSON.stringify({ pid, boot: '', ticks: '' }));
+    expect(await tryIt()).toBe('locked');
+    age();
+    expect(await tryIt()).toBe('held');
+  });
+
+  test('a process that stood still while another one took its lock leaves that alone', async () => {
+    const other = `${path}.other`;
+    const moved = lockFile(
+      path,
+      async () => {
+        writeFileSync(other, '{}');
+        renameSync(other, path);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      },
+      options,
+    );
+    await moved;
+    expect(readFileSync(path, 'utf8')).toBe('{}');
+  });
+});
+
+test('lockFile() holds a lock whose name alone is there for as long as its holder beats', async () => {
+  await lockFile(
+    path,
+    async () => {
+      truncateSync(path);
+      age();
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      expect(await tryToLock()).toBe('locked');
+    },
+    { beatMs: 20 },
+  );
+});
+
 test('lockFile() lets a lock be written, and takes one that was never finished', async () => {
   writeFileSync(path, '');
   expect(await tryToLock()).toBe('locked');
-  const before = new Date(Date.now() - 60_000);
-  utimesSync(path, before, before);
+  age();
   expect(await tryToLock()).toBe('held');
 });
 
@@ -95,8 +186,7 @@ test('lockFile() clears a stale lock though whoever was about to do so was kille
   writeFileSync(path, JSON.stringify({ ...(await ownLock()), boot: 'another' }));
   mkdirSync(`${path}.clearing`);
   expect(await tryToLock()).toBe('locked');
-  const before = new Date(Date.now() - 60_000);
-  utimesSync(`${path}.clearing`, before, before);
+  age(`${path}.clearing`);
   expect(await tryToLock()).toBe('held');
   expect(existsSync(`${path}.clearing`)).toBe(false);
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { type ApplyProgress, applyPayload } from '../../src/apply/index.js';
 import { NeuralDiffError } from '../../src/model/index.js';
 import { nameOf } from '../../src/storage/index.js';
 import type { FaultyDisk } from '../../src/testing/index.js';
@@ -60,6 +61,63 @@ describe.each(STORAGES)('a model that is kept in storage: $name', ({ create, ope
       expect(await codeOf(() => applyTo(storage, update))).toBe('locked');
       expect(await codeOf(() => storage.recover())).toBe('locked');
     }, update);
+  });
+
+  test('is base, and settled, after an update that a signal stops at any moment', async () => {
+    const update = await createUpdate();
+    const disk = await create(update.file);
+    const stops = new Set<string>();
+    for (let stopAt = 0; ; stopAt++) {
+      const one = disk.clone();
+      const storage = open(one);
+      const stop = new AbortController();
+      let seen = 0;
+      const onProgress = (progress: ApplyProgress): void => {
+        if (seen++ === stopAt) stop.abort(new Error(`stopped in ${progress.phase}`));
+      };
+      const names = { base: update.base, next: update.next, signal: stop.signal };
+      const stopped = storage.update(async (store) => {
+        await applyPayload(store, update.payload, { onProgress });
+      }, names);
+      const message = await stopped.then(
+        () => 'whole',
+        (error) => (error as Error).message,
+      );
+      if (message === 'whole') break;
+      stops.add(message);
+      expect(seen).toBeLessThanOrEqual(stopAt + 2);
+      expect(await storage.recover()).toBe('settled');
+      expect(await nameOf(storage)).toBe(update.base);
+      await applyTo(storage, update);
+      expect(await nameOf(storage)).toBe(update.next);
+    }
+    expect([...stops]).toEqual(['stopped in check', 'stopped in write', 'stopped in verify']);
+  });
+
+  test('is not touched by an update whose names are no fingerprints', async () => {
+    const update = await createUpdate();
+    const disk = await create(update.file);
+    const change = async (): Promise<void> => expect.unreachable();
+    const digits = 'ab'.repeat(16);
+    for (const names of [
+      { base: '', next: '' },
+      { base: digits, next: '' },
+      { base: `${digits}00`, next: digits },
+      { base: digits.toUpperCase(), next: digits },
+      { base: digits, next: undefined as unknown as string },
+    ]) {
+      await expect(open(disk).update(change, names)).rejects.toThrow(RangeError);
+    }
+    expect(disk.log.filter((line) => line.startsWith('write'))).toEqual([]);
+  });
+
+  test('is not even copied for an update whose signal has fired', async () => {
+    const update = await createUpdate();
+    const disk = await create(update.file);
+    const change = async (): Promise<void> => expect.unreachable();
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(open(disk).update(change, { ...update, signal })).rejects.toThrow('enough');
+    expect(disk.log.filter((line) => /^(write|rename) .*(safetensors|journal)/.test(line))).toEqual([]);
   });
 
   test('is left alone by a payload for another base', async () => {

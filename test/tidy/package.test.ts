@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { LIBRARY_VERSION } from '../../src/updater/version.js';
 import { ROOT, readSources } from './sources.js';
 
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
@@ -32,6 +33,10 @@ test('every dependency is pinned', () => {
     Object.entries({ ...dependencies, ...devDependencies }),
   );
   expect(ranges.filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(String(version)))).toEqual([]);
+});
+
+test('the sources know the version of the package', () => {
+  expect(LIBRARY_VERSION).toBe(manifest.version);
 });
 
 test('the lock file names no host', () => {

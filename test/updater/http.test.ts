@@ -4,7 +4,7 @@ import type { SignedFile } from '../../src/release/index.js';
 import { createFaultyDisk, type HostileServer, startHostileServer } from '../../src/testing/index.js';
 import { download } from '../../src/updater/download.js';
 import { openHttpSource } from '../../src/updater/index.js';
-import { codeOf, seededBytes } from '../support.js';
+import { codeOf, errorOf, seededBytes } from '../support.js';
 import { Fleet } from './fleet.js';
 
 const BYTES = 400_000;
@@ -136,6 +136,30 @@ test('metadata that are longer than allowed are not read to their end', async ()
   expect(await source.fetch('targets/none', { maxBytes: 10 })).toBeUndefined();
   server.tricks = { status: 503 };
   expect(await codeOf(() => source.fetch('targets/none', { maxBytes: 10 }))).toBe('network');
+});
+
+test('metadata that come a byte at a time end with `network` at the deadline, and so do sources that do not listen', async () => {
+  const fleet = await Fleet.start(2);
+  await fleet.release(1);
+  const web = await startHostileServer(fleet.publisher.files.files, { dripMs: 20 });
+  servers.push(web);
+  const device = await fleet.device();
+  const deaf = { ...fleet.source(), fetch: () => new Promise<undefined>(() => {}) };
+  for (const source of [openHttpSource({ url: web.url, stallMs: 10_000 }), deaf]) {
+    const error = await errorOf(() => device.updater({ source, metadataMs: 200 }).check());
+    expect([error.code, error.message]).toEqual(['network', expect.stringContaining('longer than 200 ms')]);
+  }
+  const sent = web.bytesSent;
+  expect(sent).toBeGreaterThan(0);
+  expect(sent).toBeLessThan(200);
+  const stop = new AbortController();
+  const stopped = device.updater({ source: deaf }).check({ signal: stop.signal });
+  stop.abort(new Error('enough'));
+  await expect(stopped).rejects.toThrow('enough');
+  // It is one deadline for all files, and gone once they are there.
+  web.tricks = {};
+  const updater = device.updater({ source: openHttpSource({ url: web.url }), metadataMs: 2_000 });
+  expect((await updater.update()).status).toBe('updated');
 });
 
 test('a device updates over a web server', async () => {

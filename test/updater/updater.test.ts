@@ -103,6 +103,31 @@ describe.each(STORAGES)('createUpdater() on a model that is kept $name', (kind) 
     expect((await updater.update()).status).toBe('current');
   });
 
+  test('keeps the base when a signal stops it at any moment, and takes the same release later', async () => {
+    const fleet = await Fleet.start(2);
+    await fleet.release(1);
+    const found = { base: 0, next: 0 };
+    for (let stopAt = 0; found.next === 0; stopAt++) {
+      const device = await fleet.device(0, kind);
+      const stop = new AbortController();
+      let seen = 0;
+      const onEvent = (event: UpdaterEvent): void => {
+        if (event.type !== 'updated' && seen++ === stopAt) stop.abort(new Error('enough'));
+      };
+      const updater = device.updater({ onEvent });
+      const ended = await updater.update(undefined, { signal: stop.signal }).catch((error) => error.message);
+      const end = ended === 'enough' ? 'base' : 'next';
+      found[end]++;
+      if (end === 'next') break;
+      expect(await updater.status()).toEqual({
+        ...{ status: 'settled', fingerprint: fleet.version(0).name, counter: 0, bad: [] },
+      });
+      expect((await device.updater().update()).status).toBe('updated');
+    }
+    // Planned, downloaded in pieces, checked, written, verified, tested.
+    expect(found.base).toBeGreaterThan(6);
+  });
+
   test('hands signed golden inputs to the self-test', async () => {
     const fleet = await Fleet.start();
     const bytes = new TextEncoder().encode('inputs and outputs');

@@ -1,0 +1,2 @@
+/** The package's own version. */
+export const LIBRARY_VERSION = '0.1.0';
