@@ -88,7 +88,7 @@ async function trainTaskBase({ task, seed, signal }: ReportJob, folder: string):
   await trainBase(model, (stages[0] as Stage).train, { ...baseTraining, seed, signal });
   await saveModel(model, folder);
   model.dispose();
-  return `${found.title}: ${(stages[1] as Stage).adds}`;
+  return `${found.title}; the update adds ${(stages[1] as Stage).adds}`;
 }
 
 async function runReport(
