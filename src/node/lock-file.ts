@@ -22,8 +22,8 @@ const PATIENCE_MS = 10_000;
 /**
  * Runs something while a lock file names this process. The file of a process that no longer runs counts for nothing, nor does one of
  * another run of the machine. Where the system does not say when processes were started, another one may have got the number of one
- * that is gone: there a file whose time stands still counts for nothing either.
- * Processes of other machines, or of other containers with numbers of their own, are not told apart.
+ * that is gone, and of containers with numbers of their own nobody knows what runs in the others: there a file whose time stands still
+ * counts for nothing either. Processes of other machines are not told apart.
  *
  * @param path of the lock file; its folder must exist
  * @throws NeuralDiffError `locked` where another process, or this one, holds the lock

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
 
 /** Who holds a lock. */
 export interface Holder {
@@ -7,18 +7,23 @@ export interface Holder {
   readonly boot: string;
   /** When the system started the process, in ticks of its own since its start; empty where it does not say. */
   readonly ticks: string;
+  /** The namespace that numbers the process, as containers have their own; empty where the system has none. */
+  readonly space: string;
 }
 
 /** @param knowsStarts false: as on a system that names neither its runs nor when processes were started */
 export async function thisProcess(knowsStarts = true): Promise<Holder> {
   const boot = knowsStarts ? await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '') : '';
   const ticks = knowsStarts ? ((await ticksOf(process.pid)) ?? '') : '';
-  return { pid: process.pid, boot: boot.trim(), ticks };
+  const space = knowsStarts ? await readlink('/proc/self/ns/pid').catch(() => '') : '';
+  return { pid: process.pid, boot: boot.trim(), ticks, space };
 }
 
 /** @returns whether a holder has certainly ended: in another run of the machine, or since nobody has its number */
-export function isGone({ pid, boot }: Holder, self: Holder): boolean {
+export function isGone({ pid, boot, space }: Holder, self: Holder): boolean {
   if (boot !== self.boot) return true;
+  // What has its number here is another process.
+  if (space !== self.space) return false;
   try {
     process.kill(pid, 0);
     return false;
@@ -29,13 +34,17 @@ export function isGone({ pid, boot }: Holder, self: Holder): boolean {
 
 /** @returns whether the process that has a holder's number now is the holder; undefined where the system does not say */
 export async function isSameProcess(holder: Holder, self: Holder): Promise<boolean | undefined> {
-  if (!holder.ticks || !self.ticks) return undefined;
+  if (!holder.ticks || !self.ticks || holder.space !== self.space) return undefined;
   const ticks = await ticksOf(holder.pid);
   return ticks === undefined ? undefined : ticks === holder.ticks;
 }
 
-/** Field 22 of `/proc/PID/stat` (proc(5)); the name of the program, the second one, may have any bytes in it. */
+/**
+ * Field 22 of `/proc/PID/stat` (proc(5)); the name of the program, the second one, may have any bytes in it. One that has ended keeps its
+ * number until whoever started it asks, which some never do: the third field says so.
+ */
 async function ticksOf(pid: number): Promise<string | undefined> {
   const text = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
-  return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return /^[ZXx]/.test(fields[0] as string) ? 'ended' : fields[19];
 }

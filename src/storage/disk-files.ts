@@ -12,15 +12,17 @@ export function pathIn({ folder }: ModelPlace, name: string): string {
   return folder === '' ? checkInside(name) : `${folder}/${checkInside(name)}`;
 }
 
-/** @returns a model's files on a disk, to be read and written as they are */
+/** @returns a model's files on a disk, to be read and, until they are closed, written as they are */
 export function filesOnDisk(place: ModelPlace): ModelFiles {
   const { disk } = place;
   const written = new Set<string>();
+  let isClosed = false;
   return {
     size: (name) => sizeOf(disk, pathIn(place, name)),
     readInto: (name, offset, target) => disk.readInto(pathIn(place, name), offset, target),
     async write(name, offset, bytes) {
       const path = pathIn(place, name);
+      if (isClosed) throw ended();
       written.add(path);
       await disk.write(path, offset, bytes);
     },
@@ -28,8 +30,15 @@ export function filesOnDisk(place: ModelPlace): ModelFiles {
       for (const path of written) await disk.sync(path);
       written.clear();
     },
-    async close() {},
+    async close() {
+      isClosed = true;
+    },
   };
+}
+
+/** @returns what whoever writes too late gets */
+export function ended(): RangeError {
+  return new RangeError('Cannot write to the model: its store is closed, or its update has ended');
 }
 
 /** @returns the files, which are neither read nor written once a signal has fired: whoever tries gets its reason */

@@ -68,8 +68,10 @@ async function update(
     await change(store);
     await store.flush();
     signal?.throwIfAborted();
+    await files.close();
     if (files.journal !== undefined) await (isTrial ? commit(files.journal) : dropJournal(options));
   } catch (error) {
+    await files.close();
     // Where the disk refuses this too, `recover` does it later.
     await undoAll(options).catch(() => undefined);
     throw error;

@@ -1,6 +1,6 @@
 import type { ModelFiles } from '../model/index.js';
 import type { Disk } from './disk.js';
-import { type ModelPlace, pathIn, sizeOf } from './disk-files.js';
+import { ended, type ModelPlace, pathIn, sizeOf } from './disk-files.js';
 import { createJournal, type JournalWriter } from './journal.js';
 import type { UpdateNames } from './storage.js';
 
@@ -70,7 +70,16 @@ export class JournaledFiles implements ModelFiles {
     });
   }
 
-  async close(): Promise<void> {}
+  /**
+   * Nothing is read or written from now on, once what is under way has come to its end: whoever still has the store would write what
+   * no journal keeps.
+   */
+  async close(): Promise<void> {
+    const last = this.#last.catch(() => undefined);
+    this.#last = last.then(() => Promise.reject(ended()));
+    this.#last.catch(() => undefined);
+    await last;
+  }
 
   /** One after the other. After a failure nothing goes on: what is in the journal then, and what is not, nobody knows. */
   #inTurn<T>(run: () => Promise<T>): Promise<T> {

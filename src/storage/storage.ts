@@ -37,7 +37,8 @@ export interface ModelStorage {
   /**
    * Changes the model. When `change` throws, the model is as before.
    *
-   * @param change writes into the store that it gets and checks what it wrote; it does not close the store
+   * @param change writes into the store that it gets and checks what it wrote; it does not close the store, which takes no more writes
+   *   once the promise settles
    * @throws RangeError for names that are no fingerprints; NeuralDiffError `on-trial` for a model that is on trial already, `locked`, `no-space`; whatever `change` throws
    */
   update(change: (store: WeightStore) => Promise<void>, terms: UpdateTerms): Promise<void>;

@@ -106,6 +106,30 @@ test('lockFile() takes a lock of another run of the machine, and of an earlier p
   }
 });
 
+test('lockFile() takes the lock of a process that has ended, though whoever started it never asked', async () => {
+  child = spawn('sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 100']);
+  const [said] = await once(child.stdout as NonNullable<ChildProcess['stdout']>, 'data');
+  const pid = Number(said);
+  writeFileSync(path, JSON.stringify({ ...(await ownLock()), pid, ticks: ticksOf(pid) }));
+  expect(await tryToLock()).toBe('locked');
+  const isZombie = (): boolean => readFileSync(`/proc/${pid}/stat`, 'latin1').includes(') Z');
+  while (!isZombie()) await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(await tryToLock()).toBe('held');
+});
+
+test('lockFile() leaves a lock from another container alone while its time moves', async () => {
+  const own = await ownLock();
+  const beats = { beatMs: 40, staleMs: 200 };
+  const tryIt = (): Promise<string> => lockFile(path, async () => 'held', beats).catch((error) => error.code);
+  // Numbers of processes start from 1 in each of them.
+  for (const pid of [own.pid, 2 ** 22 + 1]) {
+    writeFileSync(path, JSON.stringify({ ...own, pid, ticks: '1', space: 'pid:[1]' }));
+    expect(await tryIt()).toBe('locked');
+    age();
+    expect(await tryIt()).toBe('held');
+  }
+});
+
 describe('lockFile() where the system does not say when processes were started', () => {
   const options = { knowsStarts: false, beatMs: 40, staleMs: 200 };
   const tryIt = (): Promise<string> =>
@@ -127,7 +151,7 @@ describe('lockFile() where the system does not say when processes were started',
   test('refuses the lock of a process that beats, for however long', async () => {
     const pid = await startHolder();
     const first = statSync(path).mtimeMs;
-    expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({ pid, boot: '', ticks: '' });
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({ pid, boot: '', ticks: '', space: '' });
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(statSync(path).mtimeMs).toBeGreaterThan(first);
     expect(await tryIt()).toBe('locked');
@@ -140,7 +164,7 @@ describe('lockFile() where the system does not say when processes were started',
 
   test('takes the lock of a process whose number another one has got', async () => {
     const pid = await startProcess();
-    writeFileSync(path, JSON.stringify({ pid, boot: '', ticks: '' }));
+    writeFileSync(path, JSON.stringify({ pid, boot: '', ticks: '', space: '' }));
     expect(await tryIt()).toBe('locked');
     age();
     expect(await tryIt()).toBe('held');

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type ApplyProgress, applyPayload } from '../../src/apply/index.js';
-import { NeuralDiffError } from '../../src/model/index.js';
+import { NeuralDiffError, type WeightStore } from '../../src/model/index.js';
 import { nameOf } from '../../src/storage/index.js';
 import type { FaultyDisk } from '../../src/testing/index.js';
 import { codeOf } from '../support.js';
@@ -92,6 +92,35 @@ describe.each(STORAGES)('a model that is kept in storage: $name', ({ create, ope
       expect(await nameOf(storage)).toBe(update.next);
     }
     expect([...stops]).toEqual(['stopped in check', 'stopped in write', 'stopped in verify']);
+  });
+
+  test('is out of reach for what still has the store after an update: one that was undone, or confirmed', async () => {
+    const update = await createUpdate();
+    const disk = await create(update.file);
+    const many = new Uint8Array(12_000).fill(9);
+    for (const fails of [true, false]) {
+      const one = disk.clone();
+      const storage = open(one);
+      const held: WeightStore[] = [];
+      let late: Promise<void> | undefined;
+      const change = async (store: WeightStore): Promise<void> => {
+        held.push(store);
+        await applyPayload(store, update.payload);
+        if (!fails) return;
+        await store.write('a/kernel', 0, many);
+        late = store.flush();
+        throw new Error('raced');
+      };
+      await storage.update(change, update).catch((error) => expect(error.message).toBe('raced'));
+      const expected = fails ? update.base : update.next;
+      expect(await nameOf(storage)).toBe(expected);
+      await late;
+      await storage.confirm();
+      const writing = held.map((store) => store.write('a/kernel', 0, many).then(() => store.flush()));
+      await expect(Promise.all(writing)).rejects.toThrow(RangeError);
+      expect(await nameOf(storage)).toBe(expected);
+      expect(await storage.recover()).toBe('settled');
+    }
   });
 
   test('is not touched by an update whose names are no fingerprints', async () => {
