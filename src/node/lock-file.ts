@@ -1,7 +1,8 @@
-import { type FileHandle, mkdir, open, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { type FileHandle, readFile, rm, stat } from 'node:fs/promises';
 import { NeuralDiffError } from '../model/index.js';
+import { createWhole, removeDrafts } from './create-whole.js';
 import { withFileErrors } from './file-errors.js';
-import { type Holder, isGone, isSameProcess, thisProcess } from './lock-holder.js';
+import { type Holder, isGone, isRunning, isSameProcess, thisProcess } from './lock-holder.js';
 
 /** How a lock shows that its holder lives. */
 export interface LockOptions {
@@ -64,24 +65,15 @@ async function take(path: string, options: LockOptions): Promise<FileHandle> {
   const seen = await look(path);
   if (seen !== undefined) {
     if (await isHeld(path, seen, { ...options, self })) throw lockedBy(path, seen.holder);
-    await clear(path, seen);
+    await clear(path, seen, self);
   }
   const second = await tryToTake(path, self);
   if (second !== undefined) return second;
   throw lockedBy(path, (await look(path))?.holder);
 }
 
-async function tryToTake(path: string, self: Holder): Promise<FileHandle | undefined> {
-  try {
-    const file = await open(path, 'wx');
-    // On a full disk the name must do: a model that waits to be put right is what the space is in.
-    await file.writeFile(JSON.stringify(self)).catch(() => undefined);
-    return file;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined;
-    throw error;
-  }
-}
+const tryToTake = (path: string, self: Holder): Promise<FileHandle | undefined> =>
+  createWhole(path, JSON.stringify(self));
 
 /** A lock file as it was found. */
 interface Seen {
@@ -135,21 +127,29 @@ function isSameFile(found: Seen | undefined, seen: Seen): boolean {
   return found?.ino === seen.ino && found.mtimeMs === seen.mtimeMs && found.text === seen.text;
 }
 
-/** Removes a stale lock. One process at a time does so: another one's fresh lock is not taken for it. */
-async function clear(path: string, seen: Seen): Promise<void> {
+/**
+ * Removes a stale lock. One process at a time does so, under a lock of its own: another one's fresh lock is not taken for it. What is
+ * left of a process that was killed while it did is cleared by the next one.
+ */
+async function clear(path: string, seen: Seen, self: Holder): Promise<void> {
   const clearing = `${path}.clearing`;
-  const left = await stat(clearing).catch(() => undefined);
-  if (left && isOlder(left.mtimeMs, PATIENCE_MS)) await rmdir(clearing).catch(() => undefined);
-  const isMine = await mkdir(clearing).then(
-    () => true,
-    () => false,
-  );
-  if (!isMine) return;
+  const file = (await tryToTake(clearing, self)) ?? (await takeOver(clearing, self));
+  if (file === undefined) return;
   try {
     if (isSameFile(await look(path), seen)) await rm(path, { force: true });
+    for (const each of [path, clearing]) await removeDrafts(each, isRunning);
   } finally {
-    await rmdir(clearing);
+    await release(clearing, file);
   }
+}
+
+async function takeOver(clearing: string, self: Holder): Promise<FileHandle | undefined> {
+  const found = await look(clearing);
+  const { holder, mtimeMs = Date.now() } = found ?? {};
+  const isOver = holder && (isGone(holder, self) || (await isSameProcess(holder, self)) === false);
+  if (!isOver && !isOlder(mtimeMs, PATIENCE_MS)) return undefined;
+  await rm(clearing, { force: true });
+  return tryToTake(clearing, self);
 }
 
 function lockedBy(path: string, holder: Holder | undefined): NeuralDiffError {

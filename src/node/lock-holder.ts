@@ -24,11 +24,16 @@ export function isGone({ pid, boot, space }: Holder, self: Holder): boolean {
   if (boot !== self.boot) return true;
   // What has its number here is another process.
   if (space !== self.space) return false;
+  return !isRunning(pid);
+}
+
+/** @returns whether there is a process of a number, of whoever it is */
+export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return false;
+    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'EPERM';
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   existsSync,
-  mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -207,12 +207,24 @@ test('lockFile() lets a lock be written, and takes one that was never finished',
 });
 
 test('lockFile() clears a stale lock though whoever was about to do so was killed', async () => {
-  writeFileSync(path, JSON.stringify({ ...(await ownLock()), boot: 'another' }));
-  mkdirSync(`${path}.clearing`);
+  const own = JSON.stringify(await ownLock());
+  const pid = await startProcess();
+  const theirs = JSON.stringify({ ...JSON.parse(own), pid, ticks: '' });
+  writeFileSync(path, own.replace(/"boot":"[^"]*"/, '"boot":"an earlier run"'));
+  writeFileSync(`${path}.clearing`, theirs);
+  writeFileSync(`${path}.${pid}.0123abcd`, 'a draft');
+  expect(await tryToLock()).toBe('locked');
+  await kill();
+  expect(await tryToLock()).toBe('held');
+  expect(readdirSync(folder)).toEqual([]);
+
+  // On a full disk the name is all there is of it.
+  writeFileSync(path, own.replace(/"boot":"[^"]*"/, '"boot":"an earlier run"'));
+  writeFileSync(`${path}.clearing`, '');
   expect(await tryToLock()).toBe('locked');
   age(`${path}.clearing`);
   expect(await tryToLock()).toBe('held');
-  expect(existsSync(`${path}.clearing`)).toBe(false);
+  expect(readdirSync(folder)).toEqual([]);
 });
 
 test('lockFile() says what is wrong with the folder', async () => {
