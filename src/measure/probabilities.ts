@@ -10,7 +10,7 @@ export type Oddity = 'not numbers' | 'not probabilities';
  * Turns what a model gives for an example into probabilities.
  *
  * @param row the model's outputs
- * @param target gets a probability for each class
+ * @param target gets a probability for each class, 1 where rounding has left more
  * @returns what is wrong with the outputs, if anything; the target is of no use then
  */
 export function readProbabilities(
@@ -27,7 +27,9 @@ export function readProbabilities(
   else target.set(row);
   const sum = target.reduce((total, probability) => total + probability, 0);
   const areShares = target.every((probability) => probability >= 0 && probability <= 1 + SUM_TOLERANCE);
-  return areShares && Math.abs(sum - 1) <= SUM_TOLERANCE ? undefined : 'not probabilities';
+  if (!areShares || Math.abs(sum - 1) > SUM_TOLERANCE) return 'not probabilities';
+  for (let i = 0; i < target.length; i++) target[i] = Math.min(1, target[i] as number);
+  return undefined;
 }
 
 function softmax(logits: ArrayLike<number>, target: Float32Array): void {

@@ -11,7 +11,8 @@ export type Descriptions = Pick<RecipeData, 'labels' | 'names' | 'slices'>;
  * Puts together what is known of the examples.
  *
  * @param batches right answers of all examples, in order: one-hot, or numbers of classes
- * @throws NeuralDiffError `bad-data` for labels that are no classes of the model, for descriptions of more or fewer examples
+ * @throws NeuralDiffError `bad-data` for labels that are no classes of the model, for descriptions of more or fewer examples, for
+ *   two slices of one name
  */
 export function truthOf(
   batches: readonly Numbers[],
@@ -30,7 +31,19 @@ export function truthOf(
   };
   if (names) checkCount('a name', names);
   for (const [name, values] of Object.entries(slices ?? {})) checkCount(`a value of slice "${name}"`, values);
+  checkSliceNames(slices ?? {});
   return { labels: given, classes: right, ...(names && { names }), ...(slices && { slices }) };
+}
+
+/** Gates know a slice by its name: `b: c` of `a` and `c` of `a: b` would be one. */
+function checkSliceNames(slices: NonNullable<Descriptions['slices']>): void {
+  const names = new Set<string>();
+  for (const [by, values] of Object.entries(slices))
+    for (const value of new Set(values)) {
+      const name = `${by}: ${value}`;
+      if (names.has(name)) throw bad(`expected slices of different names, got two that are "${name}"`);
+      names.add(name);
+    }
 }
 
 /**

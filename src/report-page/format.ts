@@ -36,10 +36,7 @@ export function formatMemory(bytes: number): string {
 }
 
 /** @returns how often a share fits into the whole: `201` */
-export function formatTimes(share: number): string {
-  const times = 1 / share;
-  return formatNumber(times, times < 10 ? 1 : 0);
-}
+export const formatTimes = (share: number): string => words.formatTimes(1 / share);
 
 /** @returns a number of no unit with three digits that count: `0.0213` */
 export function formatSmall(value: number): string {

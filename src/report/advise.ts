@@ -1,14 +1,14 @@
 import type { Advice, Candidate, Measurements, Way } from './document.js';
 import type { Gates } from './gates.js';
 import type { Comparison } from './quality.js';
-import { formatBytes, formatNumber, formatPercent, formatPoints, formatShare } from './words.js';
+import { formatBytes, formatNumber, formatPercent, formatPoints, formatShare, formatTimes } from './words.js';
 
 /** Points of accuracy that a payload may be behind the full fine-tune, where no gates are given. */
 const DEFAULT_GAP = 0.005;
 
 /**
- * What is expected of a payload where no gates are given: to be at most half a point behind the full fine-tune, and no worse
- * than the base; as far as these were measured.
+ * What is expected of a payload where no gates are given: to be at most half a point behind the full fine-tune or, where none
+ * was measured, no worse than the base.
  */
 export function defaultGates({ base, full }: Measurements): Gates {
   if (full?.quality) return { maxGap: DEFAULT_GAP };
@@ -23,7 +23,10 @@ export interface Facts {
   readonly isDefault: boolean;
 }
 
-/** Says what to ship: the smallest payload that meets all gates, if it is smaller than the full model; else that. */
+/**
+ * Says what to ship: the smallest payload that meets all gates, unless another way of shipping the full model is smaller; else
+ * that. A payload that is itself an exact diff is as small as that way.
+ */
 export function advise({ measurements, candidates, isDefault }: Facts): Advice {
   const order = [...candidates].sort(
     (a, b) => a.bytes - b.bytes || (b.quality?.accuracy.value ?? 0) - (a.quality?.accuracy.value ?? 0),
@@ -32,7 +35,7 @@ export function advise({ measurements, candidates, isDefault }: Facts): Advice {
     ({ checks, problem }) => problem === undefined && checks.every(({ isMet }) => isMet),
   );
   const whole = smallestWhole(measurements.ways);
-  const best = usable.find(({ bytes }) => whole === undefined || bytes < whole.bytes);
+  const best = usable.find(({ bytes }) => whole === undefined || bytes <= whole.bytes);
   const rule = ruleOf(measurements, isDefault);
   if (best === undefined) {
     const why = usable.length > 0 ? 'no payload is smaller' : whyNone(candidates);
@@ -40,7 +43,7 @@ export function advise({ measurements, candidates, isDefault }: Facts): Advice {
     return {
       isPassed: usable.length > 0,
       headline: `Ship the full model${size}: ${why}`,
-      reasons: [rule, ...refusals(order)],
+      reasons: [rule, ...refusals(order), ...warningsOf(measurements)],
     };
   }
   const smaller = order.slice(0, order.indexOf(best));
@@ -48,7 +51,12 @@ export function advise({ measurements, candidates, isDefault }: Facts): Advice {
     ship: best.name,
     isPassed: true,
     headline: headlineOf(best),
-    reasons: [rule, ...refusals(smaller), ...speakFor(best, measurements, whole)],
+    reasons: [
+      rule,
+      ...refusals(smaller),
+      ...speakFor(best, measurements, whole),
+      ...warningsOf(measurements),
+    ],
   };
 }
 
@@ -95,6 +103,16 @@ function refusals(candidates: readonly Candidate[]): string[] {
   });
 }
 
+/** What speaks against the full fine-tune, whatever the gates say of payloads. */
+function warningsOf({ base, full }: Measurements): string[] {
+  if (full?.problem !== undefined) return [`The full fine-tune ${full.problem}: do not ship it as it is.`];
+  const [before, after] = [base.quality?.accuracy.value, full?.quality?.accuracy.value];
+  if (before === undefined || after === undefined || after >= before) return [];
+  return [
+    `The full fine-tune is less accurate than the base, ${formatPercent(after)} against ${formatPercent(before)}: look at the training first.`,
+  ];
+}
+
 function speakFor(
   { versusBase, versusFull, bytes }: Candidate,
   { data, model }: Measurements,
@@ -102,10 +120,10 @@ function speakFor(
 ): string[] {
   const reasons: string[] = [];
   if (bytes > 0)
-    reasons.push(`It is ${formatNumber(model.float32Bytes / bytes)} times smaller than the float32 model.`);
+    reasons.push(`It is ${formatTimes(model.float32Bytes / bytes)} times smaller than the float32 model.`);
   if (whole)
     reasons.push(
-      `The smallest other way, ${whole.name}, takes ${formatBytes(whole.bytes)}: ${(whole.bytes / bytes).toFixed(1)} times as many.`,
+      `The smallest other way, ${whole.name}, takes ${formatBytes(whole.bytes)}: ${formatNumber(whole.bytes / bytes, 1)} times as many.`,
     );
   if (versusFull && data) {
     const { low, high } = versusFull.gap;
@@ -114,10 +132,12 @@ function speakFor(
     );
   }
   if (versusBase) {
-    const { negativeFlips, positiveFlips } = versusBase;
+    const { gap, negativeFlips, positiveFlips } = versusBase;
+    const [lost, gained] = [negativeFlips, positiveFlips].map(({ count }) => formatNumber(count));
     reasons.push(
-      `${formatNumber(positiveFlips.count)} examples become right, ${formatNumber(negativeFlips.count)} become wrong (${formatShare(negativeFlips.share.value)}).`,
+      `Positive flips: ${gained}; negative flips: ${lost}, ${formatShare(negativeFlips.share.value)} of the examples.`,
     );
+    if (gap.value > 0) reasons.push(`It is ${formatPoints(gap.value)} behind the base.`);
   }
   if (data?.source === 'validation')
     reasons.push('The examples are those that may have chosen the payload: expect a little less on others.');

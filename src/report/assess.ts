@@ -49,7 +49,7 @@ export function qualityOf(truth: Truth, predictions: Predictions, base?: Predict
 function topOf({ classes, probabilities }: Predictions): Int32Array {
   return Int32Array.from({ length: probabilities.length / classes }, (_, i) => {
     const row = probabilities.subarray(i * classes, (i + 1) * classes);
-    return row.indexOf(Math.max(...row));
+    return row.reduce((top, probability, k) => (probability > (row[top] as number) ? k : top), 0);
   });
 }
 

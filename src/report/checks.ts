@@ -112,9 +112,11 @@ function partRules(
     (kind === 'slice' ? quality?.slices : quality?.classes) ?? [];
   const [parts, references] = [partsOf(candidate), partsOf(full)];
   const known = new Set([...partsOf(base), ...parts].map(({ name }) => name));
+  // A gate on all parts where there are none is one on what was not measured.
+  const others = known.size === 0 ? ['*'] : known;
   const names = new Set([
     ...Object.keys(gates).filter((name) => name !== '*'),
-    ...('*' in gates ? known : []),
+    ...('*' in gates ? others : []),
   ]);
   return [...names].flatMap((name) => {
     const limits = Object.hasOwn(gates, name) ? (gates[name] as PartGates) : (gates['*'] as PartGates);
@@ -124,6 +126,13 @@ function partRules(
   });
 }
 
+/** @returns how far a part is behind: of counts, for a difference of two rounded shares may be over a limit that is kept */
+function gapOf(part: Part, reference: Part): number | undefined {
+  if (part.accuracy === undefined || reference.accuracy === undefined) return undefined;
+  const rightOf = ({ accuracy, examples }: Part): number => Math.round((accuracy?.value ?? 0) * examples);
+  return (rightOf(reference) - rightOf(part)) / part.examples;
+}
+
 /** Classes and slices are few examples: they are judged by what was measured, not by their intervals. */
 function rulesOfPart(
   place: string,
@@ -131,8 +140,7 @@ function rulesOfPart(
   limits: PartGates,
 ): Rule[] {
   const accuracy = part?.accuracy?.value;
-  const target = reference?.accuracy?.value;
-  const gap = accuracy === undefined || target === undefined ? undefined : target - accuracy;
+  const gap = part && reference && gapOf(part, reference);
   const flips = part?.negativeFlips;
   const share =
     part === undefined || flips === undefined || part.examples === 0 ? undefined : flips / part.examples;

@@ -54,6 +54,7 @@ export {
   formatPointsNumber,
   formatSeconds,
   formatShare,
+  formatTimes,
   type Unit,
 } from './words.js';
 export {

@@ -10,7 +10,7 @@ import {
   formatShare,
 } from './words.js';
 
-/** Rows of slices that are shown: those that are furthest behind. */
+/** Rows of slices and classes that are shown: those of lowest accuracy. */
 const MAX_PARTS = 8;
 
 /** @returns a report for a pull request: GitHub-flavoured Markdown, all of whose names are escaped */
@@ -23,7 +23,7 @@ export function renderMarkdown(report: Report): string {
     list(advice.reasons),
     table(modelRows(report)),
     section('Gates that do not hold', list(failuresOf(report))),
-    section('Slices and classes furthest behind', table(partRows(report))),
+    section('Slices and classes of lowest accuracy', table(partRows(report))),
     section('Other ways to ship the full fine-tune', table(wayRows(report))),
     section('Methods at their sizes', table(frontierRows(report))),
     section('Since the last report', table(trendRows(report))),

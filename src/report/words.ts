@@ -36,6 +36,11 @@ export function formatShare(share: number): string {
   return `${formatNumber(100 * share, decimals)} %`;
 }
 
+/** @returns how many times smaller something is: `201`, `3.4` */
+export function formatTimes(times: number): string {
+  return formatNumber(times, times < 10 ? 1 : 0);
+}
+
 /** @returns a difference of accuracies in points, without the word: `0.8` */
 export function formatPointsNumber(difference: number): string {
   return formatNumber(100 * difference, 1);

@@ -100,7 +100,9 @@ function adviseByFrontier({ points, full }: Frontier, maxGap: number): Advice {
     headline: `Ship a ${method} diff of ${formatBytes(bytes)}, ${formatShare(share)} of the model: ${formatPoints(gap)} behind the full fine-tune`,
     reasons: [
       rule,
-      `Measured with ${seeds} seeds; their accuracy has a standard deviation of ${formatPoints(deviation)}.`,
+      seeds === 1
+        ? 'Measured with one seed.'
+        : `Measured with ${seeds} seeds; their accuracy has a standard deviation of ${formatPoints(deviation)}.`,
     ],
   };
 }

@@ -149,6 +149,8 @@ async function* borrowDatasetBatches(
   data: tf.data.Dataset<tf.TensorContainer>,
   ports: Ports,
 ): AsyncGenerator<Batch> {
+  if (typeof data.iterator !== 'function')
+    throw new NeuralDiffError('bad-data', 'Cannot use data: expected { xs, ys } or a batched dataset');
   const iterator = await data.iterator();
   for (let item = await iterator.next(); !item.done; item = await iterator.next()) {
     const { xs, ys } = (item.value ?? {}) as Partial<ArrayData>;

@@ -77,6 +77,13 @@ test('measureReport() refuses models without classes to measure accuracy with', 
 
 test.each([
   ['no test and no validation', 'return { train };', 'got neither'],
+  ['no labels', 'return { train, test: { xs } };', 'expected { xs, ys } or a batched dataset'],
+  [
+    'two slices of one name',
+    `const of = (value) => Array(12).fill(value);
+     return { train, test: train, slices: { a: of('b: c'), 'a: b': of('c') } };`,
+    'expected slices of different names, got two that are "a: b: c"',
+  ],
   ['no examples', 'return { train, test: { xs: tf.zeros([0, 2]), ys: tf.zeros([0, 3]) } };', 'got none'],
   [
     'an empty dataset',
@@ -217,6 +224,7 @@ test('readProbabilities() makes probabilities of all that a model may give, and 
   expect(read([0.25], true, false)).toEqual([undefined, [0.75, 0.25]]);
   expect(read([0], true, true)).toEqual([undefined, [0.5, 0.5]]);
   expect(read([-1000], true, true)).toEqual([undefined, [1, 0]]);
+  expect(read([1.000001, 0], false, false)).toEqual([undefined, [1, 0]]);
   expect(read([Number.NaN, 1], false, false)[0]).toBe('not numbers');
   expect(read([Number.POSITIVE_INFINITY, 1], false, true)[0]).toBe('not numbers');
   expect(read([0.9, 0.9], false, false)[0]).toBe('not probabilities');

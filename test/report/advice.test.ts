@@ -1,6 +1,12 @@
 import { expect, test } from 'vitest';
-import { type Gates, type Measurements, writeBenchReport, writeReport } from '../../src/report/index.js';
-import { candidateOf, measurements } from './measurements.js';
+import {
+  type Gates,
+  type Measurements,
+  qualityOf,
+  writeBenchReport,
+  writeReport,
+} from '../../src/report/index.js';
+import { candidateOf, measurements, truth, wrongOn } from './measurements.js';
 
 const adviceOf = (measured: Measurements, gates?: Gates) =>
   writeReport(measured, { title: 'keywords', gates }).advice;
@@ -15,7 +21,7 @@ test('the smallest payload that meets all gates is to be shipped, with the reaso
     'It is 100 times smaller than the float32 model.',
     'The smallest other way, full model, compressed, takes 540,000 bytes: 90.0 times as many.',
     '200 examples leave the gap between −1.9 points and 1.9 points (95 %).',
-    '41 examples become right, 1 become wrong (0.50 %).',
+    'Positive flips: 41; negative flips: 1, 0.50 % of the examples.',
   ]);
   const loose = adviceOf(measurements, { maxGap: 0.03 });
   expect([loose.ship, loose.reasons[0]]).toEqual([
@@ -102,4 +108,30 @@ test('writeBenchReport() advises the smallest diff that is near enough on averag
     false,
     'Ship the full model: no diff comes near enough',
   ]);
+});
+
+test('a payload that is the smallest way itself is to be shipped', () => {
+  const ways = [{ name: 'exact diff', bytes: 1500 }];
+  expect(adviceOf({ ...measurements, ways }, {}).ship).toBe('small');
+});
+
+test('advice says what speaks against the full fine-tune, and where a payload is behind the base', () => {
+  const [large] = measurements.candidates as [Measurements['candidates'][number]];
+  const worse = {
+    quality: qualityOf(
+      truth,
+      wrongOn((i) => i < 60),
+    ),
+  };
+  const { reasons } = adviceOf({ ...measurements, full: worse }, { maxBytes: 1 });
+  expect(reasons.at(-1)).toBe(
+    'The full fine-tune is less accurate than the base, 70.0 % against 75.0 %: look at the training first.',
+  );
+  const broken = { problem: 'gives outputs that are not numbers for 3 of 200 examples' };
+  expect(adviceOf({ ...measurements, full: broken }).reasons.at(-1)).toBe(
+    'The full fine-tune gives outputs that are not numbers for 3 of 200 examples: do not ship it as it is.',
+  );
+  const behind = candidateOf('behind', 100, (i) => i < 60);
+  const { ship, reasons: told } = adviceOf({ ...measurements, candidates: [large, behind] }, {});
+  expect([ship, told]).toEqual(['behind', expect.arrayContaining(['It is 5.0 points behind the base.'])]);
 });

@@ -120,3 +120,12 @@ test('whatever is predicted: gap, flips, accuracies and parts agree with each ot
     }),
   );
 });
+
+test('qualityOf() takes more classes than a function takes arguments', () => {
+  const count = 150_000;
+  const labels = Array.from({ length: count }, (_, k) => String(k));
+  const probabilities = new Float32Array(count).fill(0.5 / count);
+  probabilities[count - 1] = 0.5;
+  const many = { labels, classes: Int32Array.of(count - 1) };
+  expect(qualityOf(many, { classes: count, probabilities }).accuracy.value).toBe(1);
+});

@@ -1,7 +1,14 @@
 import { expect, test } from 'vitest';
-import { type Gates, type Measurements, parseGates, writeReport } from '../../src/report/index.js';
+import {
+  type Gates,
+  type Measurements,
+  parseGates,
+  qualityOf,
+  shareOf,
+  writeReport,
+} from '../../src/report/index.js';
 import { errorOf } from '../support.js';
-import { candidateOf, measurements } from './measurements.js';
+import { candidateOf, measurements, truth, wrongOn } from './measurements.js';
 
 const checksOf = (gates: Gates, measured: Measurements = measurements) => {
   const { candidates } = writeReport(measured, { title: 'keywords', gates });
@@ -118,4 +125,38 @@ test('a gate on what was not measured does not hold', () => {
 test('slices named like parts of every object are names like others', () => {
   const [checks] = checksOf({ slices: { constructor: { minAccuracy: 0.1 }, toString: { maxGap: 0.1 } } });
   expect(checks?.map(({ isMet }) => isMet)).toEqual([false, false]);
+});
+
+test('a gate on all slices or classes does not hold where there are none', () => {
+  const limits = { '*': { maxGap: 0.5 } };
+  const [, small] = measurements.candidates;
+  const { quality: _quality, ...bare } = small as (typeof measurements.candidates)[number];
+  const [checks] = checksOf(
+    { slices: limits, classes: limits },
+    { ...measurements, base: {}, candidates: [bare] },
+  );
+  expect(checks?.map(({ id, isMet }) => [id, isMet])).toEqual([
+    ['max-gap of slice *', false],
+    ['max-gap of class *', false],
+  ]);
+  expect(checks?.[0]?.message).toBe('gap of slice *: not measured, expected at most 50.00 points');
+});
+
+test('a slice that is as far behind as its gate allows holds it', () => {
+  const withRight = (right: number) => {
+    const slices = [{ name: 'speaker: ada', examples: 100, accuracy: shareOf(right, 100) }];
+    return {
+      quality: {
+        ...qualityOf(
+          truth,
+          wrongOn(() => false),
+        ),
+        slices,
+      },
+    };
+  };
+  const candidates = [{ ...candidateOf('close', 100, () => false), ...withRight(95) }];
+  const measured = { ...measurements, full: withRight(96), candidates };
+  const [checks] = checksOf({ slices: { 'speaker: ada': { maxGap: 0.01 } } }, measured);
+  expect(checks?.map(({ value, isMet }) => [value, isMet])).toEqual([[0.01, true]]);
 });

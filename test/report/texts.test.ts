@@ -76,6 +76,9 @@ test('renderJunit() has a suite for each payload and a case for each gate; loser
 `);
   const failed = renderJunit(writeReport(measurements, { title: 'Keywords', gates: { maxBytes: 9 } }));
   expect(failed).toContain('<testsuites name="Keywords" tests="2" failures="2" skipped="0">');
+  const ways = [{ name: 'exact diff', bytes: 1 }];
+  const passed = renderJunit(writeReport({ ...measurements, ways }, { title: 'Keywords', gates: GATES }));
+  expect(passed).toContain('<testsuites name="Keywords" tests="4" failures="0" skipped="1">');
 });
 
 test('renderJunit() writes hostile names as attributes, and characters that XML has none of as question marks', () => {

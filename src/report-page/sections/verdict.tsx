@@ -91,7 +91,7 @@ function payloadFigures({ bytes, share, quality, versusBase, versusFull, apply }
       ...{
         name: 'Time to apply',
         value: formatSeconds(seconds),
-        note: `median of ${formatNumber(runs)} runs`,
+        note: runs === 1 ? 'one run' : `median of ${formatNumber(runs)} runs`,
       },
     })),
   ];
