@@ -28,12 +28,12 @@ interface LiveBytes {
  *
  * On the cpu and wasm backends reads and writes go to the very memory that predictions use, if a small product shows that they
  * do. On all others, as webgl and webgpu, they go to copies of the weights in memory, and `flush` assigns the
- * tensors that were written: fingerprints are of these copies, whatever the backend makes of them. They are read at the
+ * tensors that were written, or all where `weights` were given, the first time: fingerprints are of these copies, whatever the backend makes of them. They are read at the
  * first use; whoever changes the weights in other ways opens the model anew.
  *
  * @param model a LayersModel whose weights are on the active backend
  * @returns the store; `applyPayload` on it patches the model. It throws `unsupported-model`, when first used, where the backend gives
- *   back other bits than it was given and `weights` are not at hand
+ *   back other bits than it was given and `weights` are not at hand, and `wrong-layout` for `weights` of another model
  * @throws NeuralDiffError `unsupported-model` for weights without a place in the format
  */
 export function openLiveModel(model: tf.LayersModel, options: LiveModelOptions = {}): WeightStore {
@@ -42,6 +42,8 @@ export function openLiveModel(model: tf.LayersModel, options: LiveModelOptions =
   const memory = liveMemory();
   const live = memory ? inMemory(memory) : inMirrors(named, options);
   const written = new Set<NamedWeight>();
+  // What was handed over may be another version than the one that runs: with the first write all of it counts, or the model would be a mixture.
+  const handedOver = memory || options.weights === undefined ? [] : [...named];
   const locate = (range: { name: string; byteOffset: number; length: number }) => {
     const { weight } = checkRange(weights, range);
     const bytes = live.borrow(weight).subarray(range.byteOffset, range.byteOffset + range.length);
@@ -58,6 +60,7 @@ export function openLiveModel(model: tf.LayersModel, options: LiveModelOptions =
       const place = locate({ name, byteOffset, length: bytes.length });
       place.bytes.set(bytes);
       written.add(place.weight);
+      for (const weight of handedOver.splice(0)) written.add(weight);
     },
     async flush() {
       for (const weight of written) live.refresh(weight);
@@ -84,7 +87,10 @@ function inMirrors(named: readonly NamedWeight[], { weights }: LiveModelOptions)
   };
   return {
     ready() {
-      opening ??= open();
+      opening ??= open().catch((error) => {
+        opening = undefined;
+        throw error;
+      });
       return opening;
     },
     borrow: ({ name }) => bytesOf(mirrors.get(name) as Float32Array),

@@ -23,13 +23,14 @@ const PROBE_SIDE = 64;
  * @param source has the weights, bit for bit; the backend is asked unless given
  * @returns copies by name
  * @throws NeuralDiffError `unsupported-model` where assigned weights do not reach the kernels, or no source is given and the
- *   backend does not give back the bits that it was given
+ *   backend does not give back the bits that it was given; `wrong-layout` for a source of another model
  */
 export async function mirrorWeights(
   weights: readonly NamedWeight[],
   source: WeightStore | undefined,
 ): Promise<Map<string, Values>> {
   const mirrors = new Map<string, Values>();
+  if (source) checkSource(weights, source);
   for (const dtype of new Set(weights.map((weight) => infoOf(weight).dtype)))
     await checkBackend(dtype as 'float32' | 'int32', source !== undefined);
   for (const { name, variable } of weights) {
@@ -38,6 +39,16 @@ export async function mirrorWeights(
     mirrors.set(name, values);
   }
   return mirrors;
+}
+
+function checkSource(weights: readonly NamedWeight[], { tensors }: WeightStore): void {
+  const layouts = new Map(tensors.map(({ name, dtype, shape }) => [name, `${dtype}[${shape}]`]));
+  for (const { name, dtype, shape } of weights.map(infoOf)) {
+    const [expected, found = 'none'] = [`${dtype}[${shape}]`, layouts.get(name)];
+    if (found === expected) continue;
+    const message = `Cannot patch the live model: expected the weights that it was loaded with to have "${name}" as ${expected}, got ${found}`;
+    throw new NeuralDiffError('wrong-layout', message);
+  }
 }
 
 /** Tries, with a tensor of awkward values that a kernel has used, what the backend gives back, and whether another assigned one counts. */

@@ -171,13 +171,12 @@ async function rememberFailure(
   { error, failing, next }: { error: unknown; failing: ReleaseStatement | undefined; next: string },
 ): Promise<void> {
   const refusal = failing && (await refusalOf(failing, error, options.programVersion));
-  if (refusal) {
-    await removeDownloads(options);
-    await writeState(options, { ...state, refused: withRefused(state.refused, refusal) });
-    return;
-  }
   const isBad = error instanceof NeuralDiffError && error.code === 'health-check-failed';
-  await writeState(options, isBad ? withBad(state, next) : state);
+  const known = isBad ? withBad(state, next) : state;
+  const after = refusal ? { ...known, refused: withRefused(state.refused, refusal) } : known;
+  // Before anything else that may fail: a trial that is none would keep all updates away until the next start.
+  await makeRoomFor(options, () => writeState(options, after));
+  if (refusal) await removeDownloads(options);
 }
 
 async function testModel(

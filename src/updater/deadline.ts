@@ -1,5 +1,8 @@
 import { NeuralDiffError } from '../model/index.js';
 
+/** Longest time that timers take; of a longer one they would make a millisecond. */
+export const LONGEST_MS = 2 ** 31 - 1;
+
 /** How long something may take, and who may stop it before. */
 export interface DeadlineOptions {
   readonly milliseconds: number;
@@ -24,10 +27,13 @@ export interface Deadline {
 export function setDeadline({ milliseconds, doing, signal }: DeadlineOptions): Deadline {
   const controller = new AbortController();
   const stop = (): void => controller.abort(signal?.reason);
-  const timer = setTimeout(() => {
-    const message = `Cannot ${doing}: it took longer than ${milliseconds} ms`;
-    controller.abort(new NeuralDiffError('network', message));
-  }, milliseconds);
+  const timer = setTimeout(
+    () => {
+      const message = `Cannot ${doing}: it took longer than ${milliseconds} ms`;
+      controller.abort(new NeuralDiffError('network', message));
+    },
+    Math.min(milliseconds, LONGEST_MS),
+  );
   if (signal?.aborted) stop();
   signal?.addEventListener('abort', stop);
   return {

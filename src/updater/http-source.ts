@@ -1,4 +1,5 @@
 import { concatBytes, NeuralDiffError } from '../model/index.js';
+import { LONGEST_MS } from './deadline.js';
 import type { UpdateSource } from './source.js';
 
 /** How a web server is asked. */
@@ -93,7 +94,8 @@ interface Watch {
 function watchFor({ stallMs = DEFAULT_STALL_MS }: HttpSourceOptions, signal: AbortSignal | undefined): Watch {
   const controller = new AbortController();
   const stall = (): void => controller.abort(failed('the server', `nothing came for ${stallMs} ms`));
-  let timer = setTimeout(stall, stallMs);
+  const start = () => setTimeout(stall, Math.min(stallMs, LONGEST_MS));
+  let timer = start();
   const forward = (): void => controller.abort(signal?.reason);
   if (signal?.aborted) forward();
   signal?.addEventListener('abort', forward);
@@ -101,7 +103,7 @@ function watchFor({ stallMs = DEFAULT_STALL_MS }: HttpSourceOptions, signal: Abo
     signal: controller.signal,
     resume() {
       clearTimeout(timer);
-      timer = setTimeout(stall, stallMs);
+      timer = start();
     },
     pause: () => clearTimeout(timer),
     end() {

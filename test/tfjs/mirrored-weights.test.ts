@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { applyPayload } from '../../src/apply/index.js';
-import { fingerprint, hex, openMemoryStore } from '../../src/model/index.js';
+import { fingerprint, hex, type Model, openMemoryStore, type Tensor } from '../../src/model/index.js';
 import { openLiveModel, useBackend } from '../../src/tfjs/index.js';
 import { copyWeights, namedWeights } from '../../src/tfjs/weights.js';
 import { packDiff } from '../../src/train/index.js';
@@ -86,6 +86,40 @@ describe('openLiveModel() on a backend that gives back other bits', () => {
     const { fingerprint: found } = await applyPayload(openLiveModel(model, { weights }), packed.payload);
     expect(found).toBe(packed.next);
     expect(predict().length).toBe(8);
+  });
+});
+
+describe('openLiveModel() with weights that are handed over', () => {
+  const handOver = (tensors: Model['tensors'] = copyWeights(namedWeights(model)).tensors) =>
+    openMemoryStore({ tensors });
+
+  test('makes all of them count, though another version runs', async () => {
+    const { payload, next } = await payloadFor();
+    const weights = handOver();
+    model.setWeights(model.getWeights().map((weight) => tf.onesLike(weight)));
+    giveCopies();
+    expect((await applyPayload(openLiveModel(model, { weights }), payload)).fingerprint).toBe(next);
+    expect(hex(await fingerprint(openLiveModel(model)))).toBe(next);
+  });
+
+  test('refuses those of another model', async () => {
+    giveCopies();
+    const [kernel, bias] = copyWeights(namedWeights(model)).tensors as [Tensor, Tensor];
+    const longer = { ...kernel, shape: [32, 8], bytes: new Uint8Array(1_024) };
+    for (const tensors of [[kernel], [longer, bias], [{ ...kernel, dtype: 'int32' as const }, bias]]) {
+      const store = openLiveModel(model, { weights: handOver(tensors) });
+      expect(await codeOf(() => store.readInto(kernel.name, 0, new Uint8Array(4)))).toBe('wrong-layout');
+    }
+  });
+
+  test('asks again for those that could not be read', async () => {
+    giveCopies();
+    const weights = handOver();
+    const readInto = vi.spyOn(weights, 'readInto').mockRejectedValueOnce(new Error('not now'));
+    const store = openLiveModel(model, { weights });
+    await expect(fingerprint(store)).rejects.toThrow('not now');
+    readInto.mockRestore();
+    expect(await fingerprint(store)).toEqual(await fingerprint(weights));
   });
 });
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import type { SignedFile } from '../../src/release/index.js';
 import { createFaultyDisk, type HostileServer, startHostileServer } from '../../src/testing/index.js';
+import { setDeadline } from '../../src/updater/deadline.js';
 import { download } from '../../src/updater/download.js';
 import { openHttpSource } from '../../src/updater/index.js';
 import { codeOf, errorOf, seededBytes } from '../support.js';
@@ -174,4 +175,20 @@ test('a device updates over a web server', async () => {
   await updater.update(plan);
   await updater.confirm();
   expect((await updater.status()).fingerprint).toBe(fleet.version(1).name);
+});
+
+test('limits that are no limits, and longer ones than timers take, are waited for', async () => {
+  server.tricks = { dripMs: 1 };
+  for (const limit of [Number.POSITIVE_INFINITY, 2 ** 40]) {
+    const source = openHttpSource({ url: server.url, stallMs: limit });
+    const deadline = setDeadline({ milliseconds: limit, doing: 'fetch' });
+    const piece = deadline.within(async (signal) => {
+      const { pieces } = await source.open('targets/v2', { offset: BYTES - 30, signal });
+      let got = 0;
+      for await (const { length } of pieces) got += length;
+      return got;
+    });
+    expect(await piece).toBe(30);
+    deadline.end();
+  }
 });

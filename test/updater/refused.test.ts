@@ -103,6 +103,34 @@ test.each(Object.keys(WRONG))(
   },
 );
 
+test('a release that is refused while downloads cannot be removed, or the disk is full, leaves no trial behind', async () => {
+  const fleet = await Fleet.start(2);
+  const careless = new Careless(fleet);
+  careless.sign('v1.ndiff', new TextEncoder().encode('a text that somebody signed instead'));
+  for (const isFull of [false, true]) {
+    const device = await fleet.device();
+    const { remove, write } = device.disk;
+    let isTrial = false;
+    const failOnce = (code: 'no-space' | 'file-unreadable'): never => {
+      isTrial = false;
+      throw new NeuralDiffError(code, 'not now');
+    };
+    device.disk.remove = async (path) =>
+      isTrial && !isFull && path.includes('downloads') ? failOnce('file-unreadable') : remove(path);
+    device.disk.write = async (path, ...rest) => {
+      const isState = path.startsWith('updates/state');
+      if (isTrial && isFull && isState) failOnce('no-space');
+      await write(path, ...rest);
+      isTrial ||= isState;
+    };
+    const updater = careless.updater(device);
+    const expected = isFull ? 'not-a-payload' : 'file-unreadable';
+    expect(await codeOf(() => updater.update())).toBe(expected);
+    expect(await updater.status()).toMatchObject({ status: 'settled', refused: [{ name: 'v1.ndiff' }] });
+    expect((await updater.update()).status).toBe('current');
+  }
+});
+
 test('a way around a refused payload is taken: the whole model, or another payload', async () => {
   const fleet = await Fleet.start(2);
   const { payload, model } = fleet.version(1);
