@@ -21,8 +21,13 @@ export interface NodeDisk extends Disk {
  */
 export function openNodeDisk(root: string): NodeDisk {
   const placeOf = (path: string): string => (path === '' ? root : join(root, checkInside(path)));
+  /** Of locks that are held: a process that stood still may have lost one, and must not go on to write. */
+  const checks = new Set<() => Promise<void>>();
   const run = <T>(doing: string, path: string, act: (place: string) => Promise<T>): Promise<T> =>
-    withFileErrors(`Cannot ${doing} "${path}"`, () => act(placeOf(path)));
+    withFileErrors(`Cannot ${doing} "${path}"`, async () => {
+      for (const check of checks) await check();
+      return act(placeOf(path));
+    });
   const { handleOf, forget, paths } = createHandles(root, placeOf);
   return {
     size: (path) =>
@@ -65,7 +70,10 @@ export function openNodeDisk(root: string): NodeDisk {
       }),
     async exclusively(name, act) {
       await run('lock', name, () => makeFolderOf(root, name));
-      return lockFile(`${placeOf(name)}.lock`, act);
+      return lockFile(`${placeOf(name)}.lock`, (check) => {
+        checks.add(check);
+        return act().finally(() => checks.delete(check));
+      });
     },
     freeBytes: () =>
       run('read', '', async (place) => {

@@ -27,35 +27,48 @@ const PATIENCE_MS = 10_000;
  * counts for nothing either. Processes of other machines are not told apart.
  *
  * @param path of the lock file; its folder must exist
+ * @param run gets a check to be made before each write: it throws `locked` where this process stood still for so long that another one
+ *   took the lock
  * @throws NeuralDiffError `locked` where another process, or this one, holds the lock
  */
 export async function lockFile<T>(
   path: string,
-  run: () => Promise<T>,
+  run: (check: () => Promise<void>) => Promise<T>,
   options: LockOptions = {},
 ): Promise<T> {
   const file = await withFileErrors(`Cannot lock "${path}"`, () => take(path, options));
   const { beatMs = DEFAULT_BEAT_MS } = options;
-  const beat = setInterval(() => void touch(file).catch(() => undefined), beatMs);
-  beat.unref();
+  let last = performance.now();
+  const beat = async (): Promise<void> => {
+    if (!(await isOwn(path, file))) throw lockedBy(path, (await look(path))?.holder);
+    const now = new Date();
+    await file.utimes(now, now);
+    last = performance.now();
+  };
+  const timer = setInterval(() => void beat().catch(() => undefined), beatMs);
+  timer.unref();
   try {
-    return await run();
+    // Whoever takes a lock has watched it for two beats.
+    return await run(async () => {
+      if (performance.now() - last >= 2 * beatMs) await beat();
+    });
   } finally {
-    clearInterval(beat);
+    clearInterval(timer);
     await release(path, file);
   }
 }
 
-async function touch(file: FileHandle): Promise<void> {
-  const now = new Date();
-  await file.utimes(now, now);
+/** @returns whether no other process has put its own file in the lock's place */
+async function isOwn(path: string, file: FileHandle): Promise<boolean> {
+  const [own, found] = await Promise.all([file.stat(), stat(path).catch(() => undefined)]);
+  return found?.ino === own.ino && found.dev === own.dev;
 }
 
 /** Removes the lock, unless this process stood still for so long that another one took it. */
 async function release(path: string, file: FileHandle): Promise<void> {
-  const [own, found] = await Promise.all([file.stat(), stat(path).catch(() => undefined)]);
+  const isMine = await isOwn(path, file);
   await file.close();
-  if (found?.ino === own.ino && found.dev === own.dev) await rm(path, { force: true });
+  if (isMine) await rm(path, { force: true });
 }
 
 async function take(path: string, options: LockOptions): Promise<FileHandle> {

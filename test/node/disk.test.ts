@@ -9,9 +9,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type NodeDisk, openNodeDisk } from '../../src/node/index.js';
 import { codesOfUnsafe, DISK_CASES } from '../storage/disk-cases.js';
+import { codeOf } from '../support.js';
 
 let outside: string;
 let root: string;
@@ -39,6 +40,30 @@ describe('openNodeDisk()', () => {
     const other = openNodeDisk(root);
     expect([await other.size('sub/file'), await other.list('')]).toEqual([3, ['sub/file']]);
     await other.close();
+  });
+
+  test('writes nothing more for a process that stood still while another one took its lock', async () => {
+    const byte = Uint8Array.of(5);
+    await disk.exclusively('model', async () => {
+      await disk.write('file', 0, byte);
+      rmSync(join(root, 'model.lock'));
+      writeFileSync(join(root, 'model.lock'), '{}');
+      const hour = performance.now() + 3_600_000;
+      vi.spyOn(performance, 'now').mockReturnValue(hour);
+      try {
+        const acts = [
+          () => disk.write('file', 0, Uint8Array.of(6)),
+          () => disk.rename('file', 'other'),
+          () => disk.remove('file'),
+        ];
+        for (const act of acts) expect(await codeOf(act)).toBe('locked');
+      } finally {
+        vi.restoreAllMocks();
+      }
+    });
+    rmSync(join(root, 'model.lock'));
+    expect([...readFileSync(join(root, 'file'))]).toEqual([5]);
+    await disk.exclusively('model', () => disk.write('file', 0, byte));
   });
 
   test('refuses paths and links that lead outside of the folder', async () => {

@@ -186,6 +186,28 @@ describe('lockFile() where the system does not say when processes were started',
   });
 });
 
+test('lockFile() tells a process that stood still whether it has lost its lock', async () => {
+  const standStill = (): void => {
+    const until = Date.now() + 60;
+    while (Date.now() < until);
+  };
+  await lockFile(
+    path,
+    async (check) => {
+      standStill();
+      await check();
+      standStill();
+      rmSync(path);
+      writeFileSync(path, JSON.stringify({ pid: 7 }));
+      expect(await codeOf(check)).toBe('locked');
+      await new Promise((resolve) => setTimeout(resolve, 40));
+      expect(await codeOf(check)).toBe('locked');
+    },
+    { beatMs: 20 },
+  );
+  expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({ pid: 7 });
+});
+
 test('lockFile() holds a lock whose name alone is there for as long as its holder beats', async () => {
   await lockFile(
     path,
