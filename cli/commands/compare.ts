@@ -24,6 +24,8 @@ export async function runCompare(flags: CompareFlags, io: Io): Promise<void> {
     onProgress: progress.report,
   }).finally(() => progress.finish());
   const report = writeReport(measurements, { title: `Payloads of ${base}` });
-  const lines = [...tableOf(report), '', printable(report.advice.headline)];
+  const { headline, reasons } = report.advice;
+  const advice = [headline, ...reasons.map((reason) => `  ${reason}`)].map(printable);
+  const lines = [...tableOf(report), '', ...advice];
   printResult(io, flags, { json: report, lines });
 }

@@ -5,7 +5,7 @@ import { EXIT, UsageError } from '../exit-codes.js';
 import { type Io, printResult, remark } from '../io.js';
 import { checkReportFlags, type ReportFlags } from '../report/flags.js';
 import { type ReportInputs, readInputs } from '../report/inputs.js';
-import { planReportFleet } from '../report/plan-fleet.js';
+import { planReportFleet, readFleet } from '../report/plan-fleet.js';
 import { StepProgress } from '../report/step-progress.js';
 import { printable, tableOf } from '../report/table.js';
 import { checkReportFolder, REPORT_FILES, writeReportFiles } from '../report/write-files.js';
@@ -47,18 +47,18 @@ export function measureOptions(
 
 async function measured(inputs: ReportInputs, flags: ReportFlags, io: Io): Promise<Report> {
   const { base = '', payload = [], applyRuns } = flags;
+  const { gates, against, fleet: installed, bench } = inputs;
+  const plan = installed && (await readFleet(installed, flags, io));
   const progress = new StepProgress(io, flags);
   const options = measureOptions(flags, { base, payloads: payload, io });
   const measurements = await measureReport({ ...options, applyRuns, onProgress: progress.report }).finally(
     () => progress.finish(),
   );
-  const { gates, against, fleet: installed, bench } = inputs;
   const title = flags.title ?? `Update of ${base}`;
   const about = { title, gates, against, ...bench };
   const report = writeReport(measurements, about);
-  if (installed === undefined) return report;
-  const fleet = await planReportFleet(report, installed, { flags, io });
-  return writeReport(measurements, { ...about, fleet });
+  if (plan === undefined) return report;
+  return writeReport(measurements, { ...about, fleet: planReportFleet(report, plan, flags) });
 }
 
 function ofBenches({ bench }: ReportInputs, flags: ReportFlags): Report {

@@ -100,6 +100,8 @@ export function checkReportFlags(flags: ReportFlags): { isMeasured: boolean } {
   const idle = measuring.find((name) => !isMeasured && flags[name] !== undefined);
   if (idle !== undefined) throw new UsageError(`Expected --${idle} with --base and --payload alone`);
   if (task !== undefined && bench.length === 0) throw new UsageError('Expected --task with --bench alone');
+  if (fullBytes !== undefined && !(Number.isSafeInteger(fullBytes) && fullBytes >= 0))
+    throw new UsageError('Expected --full-bytes to be a whole number of at least 0');
   if (fleet === undefined && (updates !== undefined || fullBytes !== undefined))
     throw new UsageError('Expected --updates and --full-bytes with --fleet alone');
   return { isMeasured };

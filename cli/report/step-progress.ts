@@ -1,5 +1,6 @@
 import type { MeasureProgress } from '../../src/measure/index.js';
 import type { CommonFlags, Io } from '../io.js';
+import { printable } from './table.js';
 
 /** Shows on stderr which step of measuring runs: one line redrawn on a terminal, a line a step in a log. */
 export class StepProgress {
@@ -17,7 +18,7 @@ export class StepProgress {
     if (this.#isQuiet) return;
     if (!this.#io.isTerminal && done === this.#lastStep) return;
     this.#lastStep = done;
-    const line = `${Math.min(done + 1, total)}/${total}  ${doing}`;
+    const line = `${Math.min(done + 1, total)}/${total}  ${printable(doing)}`;
     this.#io.err(this.#io.isTerminal ? `\r\u001b[2K${line}` : `${line}\n`);
   };
 

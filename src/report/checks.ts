@@ -1,7 +1,7 @@
 import type { Candidate, Check, Measurements } from './document.js';
 import type { Gates, PartGates } from './gates.js';
 import type { Estimate, MeasuredModel, Part } from './quality.js';
-import { formatLimited, type Unit } from './words.js';
+import { formatBeside, formatLimited, type Unit } from './words.js';
 
 /** A payload that was measured. */
 type Measured = Omit<Candidate, 'checks'>;
@@ -33,11 +33,14 @@ export function checksOf(candidate: Measured, { base, full }: Measurements, gate
 }
 
 function judge({ id, what, value, isLeast, unit }: Rule, limit: number): Check {
-  const bound = `${isLeast ? 'at least' : 'at most'} ${formatLimited(limit, unit)}`;
-  if (value === undefined)
-    return { id, unit, limit, isMet: false, message: `${what}: not measured, expected ${bound}` };
+  const bound = isLeast ? 'at least' : 'at most';
+  if (value === undefined) {
+    const message = `${what}: not measured, expected ${bound} ${formatLimited(limit, unit)}`;
+    return { id, unit, limit, isMet: false, message };
+  }
   const isMet = isLeast ? value >= limit : value <= limit;
-  const message = `${what}: ${formatLimited(value, unit)}, expected ${bound}`;
+  const [found, expected] = formatBeside(value, limit, unit);
+  const message = `${what}: ${found}, expected ${bound} ${expected}`;
   return { id, unit, limit, value, isMet, message };
 }
 

@@ -28,8 +28,17 @@ export function parseDocument<T>(
 
 function parseJson(text: string, name: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text, refuseUnread);
   } catch (cause) {
+    if (cause instanceof NeuralDiffError) throw cause;
     throw new NeuralDiffError('bad-document', `Cannot read "${name}": expected JSON`, { cause });
   }
+}
+
+/** Valibot leaves these entries out of records: a gate on a class of such a name would be none. */
+const UNREAD: readonly string[] = ['__proto__', 'constructor', 'prototype'];
+
+function refuseUnread(key: string, value: unknown): unknown {
+  if (!UNREAD.includes(key)) return value;
+  throw new NeuralDiffError('bad-document', `Cannot read a document with an entry "${key}"`);
 }

@@ -61,9 +61,17 @@ export function formatSeconds(seconds: number): string {
 /** What the value of a gate is. */
 export type Unit = 'bytes' | 'share' | 'points' | 'seconds';
 
-/** @returns what a gate limits, with a digit more than elsewhere: limits may be near what was found */
-export function formatLimited(value: number, unit: Unit): string {
+/** @returns what a gate limits, with a digit more than elsewhere, or so many: limits may be near what was found */
+export function formatLimited(value: number, unit: Unit, decimals = 2): string {
   if (unit === 'bytes') return formatBytes(value);
   if (unit === 'seconds') return formatSeconds(value);
-  return `${formatNumber(100 * value, 2)} ${unit === 'points' ? 'points' : '%'}`;
+  return `${formatNumber(100 * value, decimals)} ${unit === 'points' ? 'points' : '%'}`;
+}
+
+/** @returns a value and its limit with as many digits as tell them apart, where any do */
+export function formatBeside(value: number, limit: number, unit: Unit): [value: string, limit: string] {
+  for (let decimals = 2; ; decimals++) {
+    const texts = [value, limit].map((each) => formatLimited(each, unit, decimals)) as [string, string];
+    if (texts[0] !== texts[1] || value === limit || decimals === MAX_DECIMALS) return texts;
+  }
 }

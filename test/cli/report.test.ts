@@ -144,6 +144,11 @@ test.each([
     ['--base', 'x', '--payload', 'y', '--task', 'z'],
     'Expected --task with --bench',
   ],
+  [
+    'half a byte',
+    ['--base', 'x', '--payload', 'y', '--fleet', 'z', '--full-bytes', '0.5'],
+    'Expected --full-bytes to be a whole number',
+  ],
   ['updates without a fleet', ['--base', 'x', '--payload', 'y', '--updates', 'z'], 'with --fleet alone'],
 ])('report refuses %s', async (_, args, message) => {
   await expectRefusal(command('report', ...args, '-o', at('none'), '--json'), 'usage', message);
@@ -157,6 +162,33 @@ test('report refuses documents that are none before it measures', async () => {
   const missing = command('report', ...measuring, '--gate', at('nowhere.json'), '-o', at('none'), '--json');
   await expectRefusal(missing, 'file-not-found', 'nowhere.json');
   expect(existsSync(at('none'))).toBe(false);
+});
+
+test('report refuses a fleet whose versions cannot be told apart before it measures', async () => {
+  const { stdout } = await command('fingerprint', base);
+  const twice = write('twice.csv', `version,devices\n${base},7\n${stdout.trim()},3\n`);
+  const { status, stderr } = await command('report', ...measuring, '--fleet', twice, '-o', at('none'));
+  expect([status, stderr]).toEqual([2, expect.stringContaining('two of its versions are model')]);
+  expect(stderr).not.toContain('reading the models');
+});
+
+test('compare prints no controls of file names, and says why a payload is not to be shipped', async () => {
+  const hostile = at('red\u001b[31m.ndiff');
+  copyFileSync(large, hostile);
+  const recipeOf = write('odd.mjs', '');
+  writeFileSync(
+    recipeOf,
+    `import { data as tested } from ${JSON.stringify(recipe('tested'))};
+     export { loss } from ${JSON.stringify(recipe('tested'))};
+     export function data(context) {
+       const { train, test: { xs, ys } } = tested(context);
+       return { train, test: { xs: xs.div(0), ys } };
+     }`,
+  );
+  const { stdout, stderr } = await command('compare', base, hostile, '--recipe', recipeOf);
+  expect(stdout + stderr).not.toContain('\u001b');
+  expect(stderr).toContain('predicting with "red?[31m"');
+  expect(stdout).toContain('it gives outputs that are not numbers');
 });
 
 test('Ctrl-C ends a report and leaves nothing', async () => {

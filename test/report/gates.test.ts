@@ -47,6 +47,14 @@ test.each([
   expect(error.message).toContain(message);
 });
 
+test.each(['__proto__', 'constructor', 'prototype'])(
+  'parseGates() does not pass over a class "%s"',
+  async (name) => {
+    const error = await errorOf(() => parseGates(`{"classes":{"${name}":{"maxGap":0}}}`, 'gates.json'));
+    expect([error.code, error.message]).toEqual(['bad-document', expect.stringContaining(`"${name}"`)]);
+  },
+);
+
 test('each gate is set against what was measured, and says both', () => {
   const [large, small] = checksOf({
     ...{ maxBytes: 3000, maxShare: 0.005, maxGap: 0.005, maxNegativeFlips: 0.006 },
@@ -159,4 +167,9 @@ test('a slice that is as far behind as its gate allows holds it', () => {
   const measured = { ...measurements, full: withRight(96), candidates };
   const [checks] = checksOf({ slices: { 'speaker: ada': { maxGap: 0.01 } } }, measured);
   expect(checks?.map(({ value, isMet }) => [value, isMet])).toEqual([[0.01, true]]);
+});
+
+test('a value just beyond its limit is written with as many digits as show it', () => {
+  const [, small] = checksOf({ maxShare: 0.00249999 });
+  expect(small?.[0]?.message).toBe('share of the model: 0.250000 %, expected at most 0.249999 %');
 });
