@@ -50,8 +50,20 @@ export function writeReport(measurements: Measurements, options: ReportOptions):
     ...(sequence && { sequence }),
     ...(fleet && { fleet }),
     ...(against && { trend: trendOf(candidates, against) }),
-    remarks,
+    remarks: [...remarks, ...remarksOnTrend(measurements, against)],
   };
+}
+
+function remarksOnTrend({ model, data }: Measurements, against: Report | undefined): string[] {
+  if (against === undefined) return [];
+  const others = [
+    ...(against.model?.base === model.base ? [] : ['on another base']),
+    ...(against.data?.examples === data?.examples ? [] : ['by other examples']),
+  ];
+  if (others.length === 0) return [];
+  return [
+    `The earlier report was made ${others.join(' and ')}: what changed since is not the payloads alone.`,
+  ];
 }
 
 /** What a report of benches alone is made of. */

@@ -174,6 +174,14 @@ test('a report compares payloads with those of one name in an earlier report', (
     { candidate: 'large', measure: 'negative-flips', before: 0.005, now: 0 },
     { candidate: 'large', measure: 'apply-seconds', before: 0.012, now: 0.012 },
   ]);
+  const remarksOf = (change: object) =>
+    writeReport({ ...now, ...change }, { title: 'today', against: report }).remarks.slice(now.remarks.length);
+  expect(remarksOf({})).toEqual([]);
+  expect(
+    remarksOf({ model: { ...now.model, base: 'c'.repeat(32) }, data: { ...now.data, examples: 7 } }),
+  ).toEqual([
+    'The earlier report was made on another base and by other examples: what changed since is not the payloads alone.',
+  ]);
   const alone = (name: string) => ({
     ...measurements,
     candidates: [{ ...large, name } as typeof large & object],
