@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Tests and examples import the package by name; under test these names mean the sources. */
@@ -36,21 +37,26 @@ const project = (name: string, include: string[], options: object = {}) => ({
   test: { name, include, testTimeout: 120_000, hookTimeout: 120_000, ...options },
 });
 
+/** Tests that start browsers and kill processes keep others from going on in time. */
+const ALONE = { fileParallelism: false };
+
 /** Kernel tests whose results must be the same without SIMD. */
 const KERNELS = 'test/kernels/{conv2d,depthwise,diff,layers,mat-mul,tensors,training}.test.ts';
 
 export default defineConfig({
   test: {
     passWithNoTests: false,
+    // Vitest itself would leave one processor idle.
+    maxWorkers: availableParallelism(),
     projects: [
       project('unit', ['test/**/*.test.ts'], {
         exclude: ['test/tidy/**', 'test/browser/**', 'test/faults/**', 'test/hostile/**'],
       }),
       project('composed', [KERNELS], { env: { TRAINING_KERNELS: 'composed' } }),
       project('tidy', ['test/tidy/**/*.test.ts']),
-      project('faults', ['test/faults/**/*.test.ts'], { testTimeout: 1_200_000 }),
-      project('hostile', ['test/hostile/**/*.test.ts'], { testTimeout: 1_200_000 }),
-      project('browser', ['test/browser/**/*.test.ts']),
+      project('faults', ['test/faults/**/*.test.ts'], { ...ALONE, testTimeout: 1_200_000 }),
+      project('hostile', ['test/hostile/**/*.test.ts'], { ...ALONE, testTimeout: 1_200_000 }),
+      project('browser', ['test/browser/**/*.test.ts'], ALONE),
     ],
   },
 });
