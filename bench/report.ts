@@ -1,4 +1,4 @@
-import { cpus, totalmem } from 'node:os';
+import { describeMachine } from '../src/measure/machine.js';
 
 /** A measured value and what it should reach. */
 export interface Goal {
@@ -21,13 +21,7 @@ export interface BenchResult {
 export function printBench(result: BenchResult): void {
   process.stderr.write(`${formatTable(result.rows)}\n\n${formatTable(result.goals.map(judge))}\n`);
   if (!process.argv.includes('--json')) return;
-  const [cpu] = cpus();
-  const machine = {
-    cpu: cpu?.model ?? 'unknown',
-    cores: cpus().length,
-    node: process.version,
-    memoryBytes: totalmem(),
-  };
+  const machine = describeMachine();
   const { bench, seconds, rows, goals } = result;
   process.stdout.write(`${JSON.stringify({ schema: 1, bench, machine, seconds, rows, goals }, null, 2)}\n`);
 }
