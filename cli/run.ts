@@ -122,6 +122,10 @@ function addDiff(parser: Argv, io: Io): void {
           type: 'string',
           describe: 'Instead of --lossy: the least error in so many bytes: 5%, 20kB, 20000',
         })
+        .option('workers', {
+          type: 'number',
+          describe: 'Threads for large models; by default one a processor, 8 at most',
+        })
         .example('$0 diff models/v1.safetensors models/v2.safetensors -o v2.ndiff', '')
         .example('$0 diff models/v1 models/v2.h5 -o v2.ndiff', '')
         .example('$0 diff models/v1-float16.safetensors models/v2.safetensors --cast -o v2.ndiff', '')

@@ -77,6 +77,7 @@ function stepsOf({ folder, base, next, modelBytes }: ScaleFiles): Step[] {
   return [
     ours('fingerprint', 'fingerprint', base),
     { ...ours('diff', 'diff', base, next, '-o', payload), output: payload },
+    ours('diff --workers 1', 'diff', base, next, '-o', payload, '--workers', '1', '--force'),
     { step: 'cp', command: 'cp', args: [base, copy], output: copy },
     ours('apply --in-place', 'apply', copy, payload, '--in-place'),
     { step: 'sha256sum', command: 'sha256sum', args: [base] },

@@ -11,6 +11,7 @@ export interface LossyFlags extends DiffFlags {
   readonly lossy?: string | undefined;
   /** The most bytes. */
   readonly budget?: string | undefined;
+  readonly workers?: number | undefined;
 }
 
 /** @returns whether a command line asks for a lossy diff */
@@ -21,6 +22,8 @@ export function isLossy({ lossy, budget }: LossyFlags): boolean {
 /** Packs what makes of one model another that is near the second, and says how near. */
 export async function runLossyDiff(flags: LossyFlags, io: Io): Promise<void> {
   const goal = goalOf(flags);
+  if (flags.workers !== undefined)
+    throw new RangeError('Cannot diff with --workers: lossy diffs are made in one thread');
   await withDiffJob(flags, io, async (job) => {
     const { base, match, work } = job;
     const models = [await copyModel(base), await copyModel(match.store)] as const;

@@ -1,17 +1,27 @@
+import { createDiffThreads } from '../../src/diff-threads/index.js';
 import { diffStores } from '../../src/exact-diff/index.js';
 import { compressedSize, createFileSpool } from '../../src/node/index.js';
 import { type DiffFlags, finishDiff, withDiffJob } from '../diff-job.js';
 import { formatShare, type Io } from '../io.js';
+import { checkWorkers } from '../workers.js';
+
+/** Flags of `neural-diff diff` when it may lose nothing. */
+export interface ExactFlags extends DiffFlags {
+  readonly workers?: number | undefined;
+}
 
 /** Packs what makes one model of another, bit for bit, and says whether that pays beside the compressed next model. */
-export function runDiff(flags: DiffFlags, io: Io): Promise<void> {
-  return withDiffJob(flags, io, async (job) => {
+export async function runDiff(flags: ExactFlags, io: Io): Promise<void> {
+  checkWorkers(flags.workers);
+  await withDiffJob(flags, io, async (job) => {
     const { base, match, work } = job;
     // Before the diff, whose arrays would still take memory.
     const full = await compressedSize(match.store, work.signal);
     const spool = createFileSpool(flags.out);
+    const coder = flags.workers === 1 ? undefined : createDiffThreads({ count: flags.workers });
     try {
-      const { pieces, payloadBytes, ...found } = await diffStores(base, match.store, { ...work, spool });
+      const options = { ...work, spool, coder };
+      const { pieces, payloadBytes, ...found } = await diffStores(base, match.store, options);
       const end = (saving: number): string[] => [
         `changed    ${found.changedWeights} weights in ${found.changedTensors} of ${base.tensors.length} tensors`,
         `base       ${found.base}`,
@@ -23,6 +33,8 @@ export function runDiff(flags: DiffFlags, io: Io): Promise<void> {
       const result = { content: pieces, payloadBytes, full, json: found, lines: { sizes: [], end } };
       await finishDiff(job, result, { flags, io });
     } finally {
+      // What they still write goes into the spool.
+      await coder?.close();
       spool.close();
     }
   });

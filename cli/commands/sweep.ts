@@ -16,6 +16,7 @@ import { SweepFolder } from '../sweep/results.js';
 import { factsOf, type PricedCell, rowOf, settingsOf } from '../sweep/rows.js';
 import { formatRows } from '../sweep/table.js';
 import { baseOf, readBase } from '../training.js';
+import { checkWorkers } from '../workers.js';
 
 /** Flags of `neural-diff sweep`. */
 export interface SweepFlags extends CommonFlags, GridFlags {
@@ -55,8 +56,7 @@ export async function runSweep(flags: SweepFlags, io: Io): Promise<number> {
 }
 
 function checkFlags({ workers, force, resume }: SweepFlags): void {
-  if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1))
-    throw new RangeError(`Cannot use ${workers} workers: expected a whole number of at least 1`);
+  checkWorkers(workers);
   if (force && resume) throw new RangeError('Cannot sweep with --force and --resume: expected one of them');
 }
 

@@ -8,6 +8,7 @@ import { SweepFolder } from '../sweep/results.js';
 import { settingsOf } from '../sweep/rows.js';
 import { describeTrained } from '../trained.js';
 import { baseOf, optionsOf, readBase } from '../training.js';
+import { checkWorkers } from '../workers.js';
 import { goalOf, type SearchFlags } from './flags.js';
 import { SearchProgress } from './progress.js';
 import { formatTries, type Judged, listTries } from './tries.js';
@@ -54,8 +55,7 @@ export async function runSearch(flags: SearchFlags, io: Io): Promise<number> {
 
 async function prepare(flags: SearchFlags, io: Io): Promise<Ready> {
   const { workers, recipe, backend, metric, work = `${flags.out}.search` } = flags;
-  if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1))
-    throw new RangeError(`Cannot use ${workers} workers: expected a whole number of at least 1`);
+  checkWorkers(workers);
   const goal = goalOf(flags);
   await checkOutput(flags.out, { force: flags.force });
   const model = baseOf(flags);

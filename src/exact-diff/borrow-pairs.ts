@@ -16,14 +16,17 @@ export interface BytePair {
 /** Reads tensors of two models, a chunk of each at a time. */
 export class PairReader {
   readonly #stores: StorePair;
-  readonly #before = new Uint8Array(CHUNK_BYTES);
-  readonly #after = new Uint8Array(CHUNK_BYTES);
+  readonly #before: Uint8Array;
+  readonly #after: Uint8Array;
 
-  constructor(stores: StorePair) {
+  /** @param runBytes the longest run */
+  constructor(stores: StorePair, runBytes = CHUNK_BYTES) {
     this.#stores = stores;
+    this.#before = new Uint8Array(runBytes);
+    this.#after = new Uint8Array(runBytes);
   }
 
-  /** @returns a run of at most `CHUNK_BYTES` bytes */
+  /** @returns a run of at most as many bytes as were asked for */
   async borrow({ name }: TensorInfo, run: { start: number; end: number }): Promise<BytePair> {
     const length = run.end - run.start;
     const [before, after] = [this.#before.subarray(0, length), this.#after.subarray(0, length)];
@@ -37,9 +40,10 @@ export class PairReader {
   /** Goes through a tensor; one without elements has no pairs. */
   async *walk(info: TensorInfo, signal?: AbortSignal): AsyncGenerator<BytePair> {
     const total = byteLength(info);
-    for (let start = 0; start < total; start += CHUNK_BYTES) {
+    const step = this.#before.length;
+    for (let start = 0; start < total; start += step) {
       signal?.throwIfAborted();
-      yield await this.borrow(info, { start, end: Math.min(start + CHUNK_BYTES, total) });
+      yield await this.borrow(info, { start, end: Math.min(start + step, total) });
     }
   }
 }

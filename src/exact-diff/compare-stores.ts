@@ -1,7 +1,8 @@
-import { canonicalOrder, joinDigests, sha256, TensorDigest, type TensorInfo } from '../model/index.js';
+import { canonicalOrder, joinDigests, sha256, TensorDigest } from '../model/index.js';
 import { orderedBits } from '../payload/index.js';
 import { PairReader, type StorePair } from './borrow-pairs.js';
 import { countChanged } from './differences.js';
+import type { ChangedTensor } from './lane.js';
 
 /** What two models have in common. */
 export interface Comparison {
@@ -9,7 +10,7 @@ export interface Comparison {
   readonly base: Uint8Array;
   readonly next: Uint8Array;
   /** Tensors that differ, in canonical order, and in how many elements. */
-  readonly changed: readonly { readonly info: TensorInfo; readonly count: number }[];
+  readonly changed: readonly ChangedTensor[];
 }
 
 /** How to follow and to stop long work. */
@@ -22,7 +23,7 @@ export interface WorkOptions {
 export async function compareStores(stores: StorePair, options: WorkOptions): Promise<Comparison> {
   const reader = new PairReader(stores);
   const digests: { base: Uint8Array; next: Uint8Array }[] = [];
-  const changed: { info: TensorInfo; count: number }[] = [];
+  const changed: ChangedTensor[] = [];
   for (const info of canonicalOrder(stores.base.tensors)) {
     const [base, next] = [new TensorDigest(info, sha256), new TensorDigest(info, sha256)];
     let count = 0;

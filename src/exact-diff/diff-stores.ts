@@ -2,18 +2,20 @@ import { byteLength, canonicalOrder, hex, totalBytes, type WeightStore } from '.
 import { framePayload } from '../payload/encode.js';
 import { layoutOf, type Meta } from '../payload/index.js';
 import type { StorePair } from './borrow-pairs.js';
-import { checkChanges } from './check-changes.js';
 import { checkSameTensors } from './check-tensors.js';
 import { compareStores, type WorkOptions } from './compare-stores.js';
-import { encodeChanges } from './encode-changes.js';
+import { checkGroups, chooseCodings, encodeGroups, type GroupWork, stationsOf } from './encode-groups.js';
+import { groupTensors } from './group-tensors.js';
+import { type ChangedTensor, type Coder, createLane } from './lane.js';
+import type { EncodedRecord } from './record-check.js';
 import { createMemorySpool, type Spool } from './spool.js';
 
 /**
- * How far a diff has come: `match` reads tensors whose names differ, `cast` those of other dtypes, `compare` both models, `encode`
- * and `check` the tensors that differ.
+ * How far a diff has come: `match` reads tensors whose names differ, `cast` those of other dtypes, `compare` both models, `choose`
+ * parts of the tensors that differ, `encode` and `check` all of them.
  */
 export interface DiffProgress {
-  readonly phase: 'match' | 'cast' | 'compare' | 'encode' | 'check';
+  readonly phase: 'match' | 'cast' | 'compare' | 'choose' | 'encode' | 'check';
   readonly bytesDone: number;
   readonly bytesTotal: number;
 }
@@ -24,6 +26,8 @@ export interface DiffOptions {
   readonly meta?: Meta | undefined;
   /** Where the payload waits until its length is known; in memory unless given. */
   readonly spool?: Spool | undefined;
+  /** What codes large models side by side; this thread alone unless given. The payload is the same. */
+  readonly coder?: Coder | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: DiffProgress) => void) | undefined;
 }
@@ -46,7 +50,7 @@ export interface StoreDiff {
  * Packs the difference of two models, wherever they were trained: a payload that makes the second of the first, bit for bit,
  * NaN payloads and signs of zeros included. Elements are subtracted in the order of their values, so that what training
  * moved a little takes few bits. Both models are read a chunk at a time, however large they are, and the payload is
- * tried on the base.
+ * tried on the base. Tensors that follow one another, 32 MiB or more, are coded together; such groups side by side.
  *
  * @param base the model on the devices
  * @param next the model that they should have: tensors of the same names, dtypes and shapes, in any order
@@ -62,23 +66,39 @@ export async function diffStores(
 ): Promise<StoreDiff> {
   checkSameTensors(base.tensors, next.tensors);
   const stores: StorePair = { base, next };
-  const { spool = createMemorySpool(), meta = {} } = options;
   const found = await compareStores(stores, follow('compare', totalBytes(base.tensors), options));
   const { changed } = found;
-  const bytes = changed.reduce((sum, { info }) => sum + byteLength(info), 0);
   const infos = canonicalOrder(base.tensors);
-  const header = { base: found.base, next: found.next, layout: await layoutOf(infos), meta };
-  const records =
-    changed.length === 0
-      ? []
-      : await encodeChanges(stores, { changed, spool }, follow('encode', bytes, options));
-  await checkChanges(stores, { changed, payload: { header, records } }, follow('check', bytes, options));
+  const header = {
+    ...{ base: found.base, next: found.next },
+    ...{ layout: await layoutOf(infos), meta: options.meta ?? {} },
+  };
+  const records = changed.length === 0 ? [] : await recordChanges(stores, { changed, infos }, options);
   return {
     ...framePayload(header, records),
     ...{ base: hex(found.base), next: hex(found.next) },
     changedTensors: changed.length,
     changedWeights: changed.reduce((sum, { count }) => sum + count, 0),
   };
+}
+
+/** @returns records, in the spool, that are tried on the base */
+async function recordChanges(
+  stores: StorePair,
+  { changed, infos }: { changed: readonly ChangedTensor[]; infos: GroupWork['infos'] },
+  options: DiffOptions,
+): Promise<EncodedRecord[]> {
+  const { spool = createMemorySpool(), coder } = options;
+  const groups = groupTensors(changed);
+  // One group is not worth a thread.
+  const lanes = coder && groups.length > 1 ? coder.lanes : [createLane()];
+  const work = { stations: stationsOf(lanes, stores), infos };
+  const bytes = changed.reduce((sum, { info }) => sum + byteLength(info), 0);
+  const coded = await chooseCodings(work, groups, follow('choose', bytes, options));
+  const written = await encodeGroups(work, coded, { ...follow('encode', bytes, options), spool });
+  const pairs = coded.map((tensors, i) => ({ tensors, records: written[i] as EncodedRecord[] }));
+  await checkGroups(work, pairs, follow('check', bytes, options));
+  return written.flat();
 }
 
 /** @returns how some phase of work is followed */

@@ -32,9 +32,18 @@ export function differences(
   return { positions: positions.subarray(0, count), levels: levels.subarray(0, count) };
 }
 
-/** @returns room for the differences of some elements */
-export function roomFor(elements: number): Differences {
+function roomFor(elements: number): Differences {
   return { positions: new Uint32Array(elements), levels: new Int32Array(elements) };
+}
+
+/** Memory for the differences of one run of elements after the other: arrays made for each would fill it before they are collected. */
+export class DifferencesRoom {
+  #room = roomFor(0);
+
+  atLeast(elements: number): Differences {
+    if (this.#room.levels.length < elements) this.#room = roomFor(elements);
+    return this.#room;
+  }
 }
 
 /** Elements as numbers, one each. */

@@ -1,6 +1,11 @@
+export type { BytePair } from './borrow-pairs.js';
 export { checkSameTensors } from './check-tensors.js';
+export type { CodedTensor } from './choice.js';
 export { diffModels, type ExactDiff } from './diff-models.js';
 export { type DiffOptions, type DiffProgress, diffStores, type StoreDiff } from './diff-stores.js';
 export { exactOps } from './exact-ops.js';
+export { type ChangedTensor, type Coder, createLane, type Lane, RUN_BYTES, type Taker } from './lane.js';
 export { type MatchOptions, matchStores, type StoreMatch } from './match-stores.js';
+export type { EncodedRecord, RecordsOf } from './record-check.js';
+export type { RecordPlan } from './record-writer.js';
 export { createMemorySpool, type Spool } from './spool.js';

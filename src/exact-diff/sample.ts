@@ -1,63 +1,49 @@
 import { DTYPES, elementCount, type TensorInfo } from '../model/index.js';
-import type { Sample } from '../payload/encode.js';
-import type { PairReader } from './borrow-pairs.js';
-import { type Differences, differences, roomFor } from './differences.js';
 
-/** Elements of a piece, and pieces: what trials of ways to code a tensor are made on. */
+/** Elements of a tensor of which all are tried, and the most of a piece of others. */
 const PIECE_ELEMENTS = 2 ** 17;
-const PIECES = 8;
 
-/** Some of a tensor's elements: what changes among them, and what they become. */
-export interface TensorSample extends Sample {
-  readonly bytes: Uint8Array;
+/** Pieces of a tensor that is not tried as a whole, and changes in a piece, about: more tell no more, and coding them takes time. */
+const PIECES = 8;
+const PIECE_CHANGES = 2 ** 13;
+
+/** Whole rows of a tensor, as a tensor of their own; where they lie in it, in bytes. */
+export interface Piece {
+  readonly info: TensorInfo;
+  readonly start: number;
+  readonly end: number;
 }
 
-/** Takes samples of one tensor after the other, in the same memory: arrays made for each would fill it before they are collected. */
-export class Sampler {
-  readonly #reader: PairReader;
-  readonly #rooms: { differences: Differences; bytes: Uint8Array }[] = [];
-
-  constructor(reader: PairReader) {
-    this.#reader = reader;
-  }
-
-  /** @returns whole rows of a tensor from its first to its last ones, valid until the next call; all of it when it is small */
-  async borrow(info: TensorInfo): Promise<TensorSample[]> {
-    const { shape, rows, inner } = pieceOf(info);
-    const last = elementCount(info) / inner - rows;
-    const pieces = Math.min(PIECES, 1 + Math.ceil(last / rows));
-    const size = inner * DTYPES[info.dtype].bytes;
-    const samples: TensorSample[] = [];
-    for (let i = 0; i < pieces; i++) {
-      const row = pieces === 1 ? 0 : Math.floor((last * i) / (pieces - 1));
-      const run = { start: row * size, end: (row + rows) * size };
-      const { before, after } = await this.#reader.borrow(info, run);
-      const room = this.#roomFor(i, { elements: rows * inner, bytes: after.length });
-      const values = differences(info, { before, after, first: 0 }, room.differences);
-      room.bytes.set(after);
-      samples.push({ info: { ...info, shape }, values, bytes: room.bytes.subarray(0, after.length) });
-    }
-    return samples;
-  }
-
-  #roomFor(piece: number, needed: { elements: number; bytes: number }) {
-    const known = this.#rooms[piece];
-    const isLarge = known && known.differences.levels.length >= needed.elements;
-    if (isLarge && known.bytes.length >= needed.bytes) return known;
-    const room = { differences: roomFor(needed.elements), bytes: new Uint8Array(needed.bytes) };
-    this.#rooms[piece] = room;
-    return room;
-  }
+/**
+ * @param count elements that differ
+ * @returns pieces of a tensor from its first to its last rows, to try ways of coding on; all of it when it is small
+ */
+export function piecesOf(info: TensorInfo, count: number): Piece[] {
+  const elements = elementCount(info);
+  const enough = Math.max(PIECE_CHANGES, Math.floor((PIECE_CHANGES * elements) / count));
+  const { shape, rows, inner } = shorten(
+    info.shape,
+    elements <= PIECE_ELEMENTS ? PIECE_ELEMENTS : Math.min(PIECE_ELEMENTS, enough),
+  );
+  const last = elements / inner - rows;
+  const pieces = Math.min(PIECES, 1 + Math.ceil(last / rows));
+  const size = inner * DTYPES[info.dtype].bytes;
+  return Array.from({ length: pieces }, (_, i) => {
+    const row = pieces === 1 ? 0 : Math.floor((last * i) / (pieces - 1));
+    return { info: { ...info, shape }, start: row * size, end: (row + rows) * size };
+  });
 }
 
 /** A piece's shape: as many dimensions as the tensor's, the first ones shortened; its rows, and elements of one. */
-function pieceOf({ shape }: TensorInfo): { shape: number[]; rows: number; inner: number } {
+function shorten(
+  shape: readonly number[],
+  most: number,
+): { shape: readonly number[]; rows: number; inner: number } {
   const innerOf = (axis: number): number =>
     shape.slice(axis + 1).reduce((product, size) => product * size, 1);
   let axis = 0;
-  while (innerOf(axis) > PIECE_ELEMENTS) axis++;
+  while (innerOf(axis) > most) axis++;
   const inner = innerOf(axis);
-  const rows = Math.min(shape[axis] ?? 1, Math.floor(PIECE_ELEMENTS / inner));
-  const shortened = shape.map((size, i) => (i < axis ? 1 : i === axis ? rows : size));
-  return { shape: shortened, rows, inner };
+  const rows = Math.min(shape[axis] ?? 1, Math.floor(most / inner));
+  return { shape: shape.map((size, i) => (i < axis ? 1 : i === axis ? rows : size)), rows, inner };
 }

@@ -1,6 +1,6 @@
 import { exactOps } from '../exact-diff/index.js';
 import { DTYPES, type Tensor } from '../model/index.js';
-import { bitsOfSet, chooseHead, encodeRecords } from '../payload/encode.js';
+import { chooseHead, encodeRecords, SetTrial } from '../payload/encode.js';
 import type { ExactOp, Op } from '../payload/index.js';
 import { asDense, fitStep, patchTensor } from './quantise.js';
 import { comparePair, type TensorPair } from './tensor-pair.js';
@@ -48,11 +48,12 @@ export function createPart(before: Tensor, after: Tensor): Part | undefined {
 
 /** @returns the op, or one that sets all elements where that is shorter */
 function shortestExact(op: ExactOp, after: Tensor): Op {
-  const samples = [{ info: after, values: op }];
-  const { bits } = chooseHead(after, { kind: 'exact', scale: 1, count: op.positions.length, samples });
+  const { bits } = chooseHead(after, { kind: 'exact', scale: 1, count: op.positions.length }, op);
   // Elements may start anywhere in their buffer.
   const bytes = after.bytes.slice();
-  return bits <= bitsOfSet([{ info: after, bytes }]) ? op : { kind: 'set', tensor: after.name, bytes };
+  const whole = new SetTrial();
+  whole.add(after, bytes);
+  return bits <= whole.bits ? op : { kind: 'set', tensor: after.name, bytes };
 }
 
 function fitPair(pair: TensorPair, { error, whole }: { error: number; whole: Way | undefined }): Fit {

@@ -1,6 +1,7 @@
 export { concatBytes, equalBytes, fromBase64, fromHex, hex } from './bytes.js';
 export { DTYPES, type DType, type DTypeInfo, dtypeOfCode } from './dtype.js';
 export { type ErrorCode, type ErrorFacts, NeuralDiffError } from './errors.js';
+export { describeFailure, type Failure, reviveFailure } from './failure.js';
 export {
   describeTensor,
   FINGERPRINT_BYTES,

@@ -19,23 +19,58 @@ export interface ChangeFacts {
   readonly scale: number;
   /** Elements that change, of all. */
   readonly count: number;
-  /** The tensor itself, or parts of it. */
-  readonly samples: readonly Sample[];
 }
 
-/** How positions are coded, and the bits that samples take so. */
+/** How positions are coded, and the bits that what was tried takes so. */
 export interface ChosenHead {
   readonly head: SparseHead;
   readonly bits: number;
 }
 
-/** Tries all views on samples: the one that takes the fewest bits is taken, the first of several. */
-export function chooseHead(info: TensorInfo, { kind, scale, count, samples }: ChangeFacts): ChosenHead {
-  const rice = riceOf(count, elementCount(info));
-  const heads = [0, ...viewsOf(info)].map((view) => ({ scale, view, rice: view === 0 ? rice : 0 }));
-  const costs = heads.map((head) => costOf(samples, kind, head));
-  const bits = Math.min(...costs);
-  return { head: heads[costs.indexOf(bits)] as SparseHead, bits };
+/** A way to code positions, and what a record that takes it comes to. */
+interface Trial {
+  readonly head: SparseHead;
+  readonly encoder: RangeEncoder;
+  readonly coding: SparseCoding;
+}
+
+/** Codes samples of a tensor's changes in all ways; nothing is held of them. */
+export class HeadTrials {
+  readonly #kind: ChangeKind;
+  readonly #trials: readonly Trial[];
+
+  constructor(info: TensorInfo, { kind, scale, count }: ChangeFacts) {
+    this.#kind = kind;
+    const rice = riceOf(count, elementCount(info));
+    this.#trials = [0, ...viewsOf(info)].map((view) => {
+      // What a trial writes is not kept.
+      const encoder = new RangeEncoder(() => {});
+      const head = { scale, view, rice: view === 0 ? rice : 0 };
+      return { head, encoder, coding: new SparseCoding(encoder, kind) };
+    });
+  }
+
+  /** @param sample the tensor itself, or the next part of it */
+  add({ info, values }: Sample): void {
+    for (const { head, coding } of this.#trials) {
+      coding.levels.range = levelRange(this.#kind, info);
+      putInto(coding, info, head)(values, elementCount(info));
+    }
+  }
+
+  /** @returns the way that takes the fewest bits, the first of several */
+  best(): ChosenHead {
+    const costs = this.#trials.map(({ head, encoder }) => encoder.cost + (head.view === 0 ? RICE_BITS : 0));
+    const bits = Math.min(...costs);
+    return { head: (this.#trials[costs.indexOf(bits)] as Trial).head, bits };
+  }
+}
+
+/** @returns the way to code a tensor's changes that takes the fewest bits */
+export function chooseHead(info: TensorInfo, facts: ChangeFacts, values: ChangedElements): ChosenHead {
+  const trials = new HeadTrials(info, facts);
+  trials.add({ info, values });
+  return trials.best();
 }
 
 function viewsOf(info: TensorInfo): number[] {
@@ -51,17 +86,6 @@ function viewsOf(info: TensorInfo): number[] {
     const isSingle = row === elements || row === 1;
     return row > 0 && !(isSingle && viewOf(view).transposed);
   });
-}
-
-function costOf(samples: readonly Sample[], kind: ChangeKind, head: SparseHead): number {
-  // What a trial writes is not kept.
-  const encoder = new RangeEncoder(() => {});
-  const coding = new SparseCoding(encoder, kind);
-  for (const { info, values } of samples) {
-    coding.levels.range = levelRange(kind, info);
-    putInto(coding, info, head)(values, elementCount(info));
-  }
-  return encoder.cost + (head.view === 0 ? RICE_BITS : 0);
 }
 
 /** The parameter at which about half of the quotients are 0: `2^rice` up to 0.69 mean gaps. */

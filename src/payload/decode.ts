@@ -5,7 +5,7 @@ import {
   NeuralDiffError,
   type TensorInfo,
 } from '../model/index.js';
-import { type ByteSource, type Bytes, joinBytes, sliceOf, sourceOf } from './byte-source.js';
+import { type ByteSource, type Bytes, joinBytes, ROOM_BYTES, sliceOf, sourceOf } from './byte-source.js';
 import { xxh64 } from './checksum.js';
 import { beyondLimit, corrupt } from './corrupt.js';
 import { DenseReader } from './dense-record.js';
@@ -14,6 +14,8 @@ import { HashReader } from './hash-record.js';
 import { layoutOf, MAGIC, parseHeader, type RecordKind } from './header.js';
 import { MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES } from './limits.js';
 import { borrowValue, MAX_BIN_HEAD_BYTES, readBinHead } from './msgpack.js';
+import { RangeDecoder } from './range-decoder.js';
+import { codeTensors } from './record-head.js';
 import { SetReader } from './set-record.js';
 import { SparseReader } from './sparse-record.js';
 
@@ -104,9 +106,20 @@ export async function checkLayout({ header }: OpenPayload, tensors: readonly Ten
   });
 }
 
+/** A record of a payload that is walked through. */
+interface Walked {
+  readonly record: OpenPayload['records'][number];
+  /** Names of its tensors. */
+  readonly names: ReadonlySet<string>;
+  readonly last: TensorInfo | undefined;
+  /** From its first tensor to the end of its last: what a record learns takes memory. */
+  reader?: ReturnType<typeof openRecord> | undefined;
+}
+
 /** Gives a payload's ops run by run, as a model is walked through; holds no more of a diff than a run needs. */
 export class DiffReader {
-  readonly #records: readonly { reader: ReturnType<typeof openRecord>; names: ReadonlySet<string> }[];
+  readonly #infos: readonly TensorInfo[];
+  readonly #records: readonly Walked[];
   /** Names of the tensors that an op changes. */
   readonly touched: ReadonlySet<string>;
 
@@ -115,11 +128,12 @@ export class DiffReader {
    * @param tensors the tensors of a model of its layout
    * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`
    */
-  constructor(payload: OpenPayload, tensors: readonly TensorInfo[]) {
-    const infos = canonicalOrder(tensors);
+  constructor(payload: Pick<OpenPayload, 'records'>, tensors: readonly TensorInfo[]) {
+    this.#infos = canonicalOrder(tensors);
+    const room = new Uint8Array(ROOM_BYTES);
     this.#records = payload.records.map((record) => {
-      const reader = openRecord(record, infos);
-      return { reader, names: new Set(reader.tensors.map((info) => info.name)) };
+      const named = codeTensors(new RangeDecoder(record.bytes, room), this.#infos);
+      return { record, names: new Set(named.map(({ name }) => name)), last: named.at(-1) };
     });
     this.touched = new Set(this.#records.flatMap(({ names }) => [...names]));
   }
@@ -129,12 +143,17 @@ export class DiffReader {
    * other; a tensor without elements as one empty run.
    *
    * @returns the ops for a run, in order; their arrays are valid until the next
-   * @throws NeuralDiffError `corrupt-payload`
+   * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`
    */
   read(info: TensorInfo, run: { start: number; end: number }): Op[] {
     return this.#records
       .filter(({ names }) => names.has(info.name))
-      .map(({ reader }) => reader.read(info, run));
+      .map((walked) => {
+        walked.reader ??= openRecord(walked.record, this.#infos);
+        const op = walked.reader.read(info, run);
+        if (info.name === walked.last?.name && run.end === elementCount(info)) walked.reader = undefined;
+        return op;
+      });
   }
 }
 

@@ -34,6 +34,5 @@ export function encodeSparse(
 
 function headOf(op: ChangeOp, info: TensorInfo): SparseHead {
   const scale = op.kind === 'sparse' ? op.scale : 1;
-  const samples = [{ info, values: op }];
-  return chooseHead(info, { kind: op.kind, scale, count: op.positions.length, samples }).head;
+  return chooseHead(info, { kind: op.kind, scale, count: op.positions.length }, op).head;
 }

@@ -16,11 +16,11 @@ import { checkMeta, layoutOf } from './header.js';
 import { patchModel } from './patch-model.js';
 
 export { type Budget, float32Bytes, impossibleBudget, readBudget } from './budget.js';
-export { type ChangeFacts, type ChosenHead, chooseHead, type Sample } from './choose-head.js';
+export { type ChosenHead, chooseHead, HeadTrials } from './choose-head.js';
 export { beyondLimit } from './corrupt.js';
 export { encodeRecords } from './encode-records.js';
 export { type FramedPayload, framePayload, joinPieces } from './frame.js';
-export { bitsOfSet, SetWriter, type SetWriterOptions } from './set-writer.js';
+export { SetTrial, SetWriter, type SetWriterOptions } from './set-writer.js';
 export { SparseWriter, type SparseWriterOptions } from './sparse-writer.js';
 
 /** What an encoder needs to know beside the ops. */

@@ -17,7 +17,7 @@ export const LEAST_RANGE = 2 ** 22;
  */
 export class RangeDecoder implements BitCoder {
   readonly #source: ByteSource;
-  readonly #room = new Uint8Array(ROOM_BYTES);
+  readonly #room: Uint8Array;
   #window: Uint8Array = new Uint8Array(0);
   /** Bytes of the source before the window, and bytes read of the window. */
   #before = 0;
@@ -25,7 +25,9 @@ export class RangeDecoder implements BitCoder {
   #range = FULL_RANGE;
   #code = 0;
 
-  constructor(record: Bytes) {
+  /** @param room takes windows of the record, for as long as the decoder is in use */
+  constructor(record: Bytes, room = new Uint8Array(ROOM_BYTES)) {
+    this.#room = room;
     this.#source = sourceOf(record);
     // The first two bits are always 0.
     for (let i = 0; i < 4; i++) this.#code = (this.#code << 8) | this.#next();

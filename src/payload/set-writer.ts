@@ -44,11 +44,19 @@ export function encodeSet(ops: readonly SetOp[], infos: readonly TensorInfo[]): 
   return writer.finish();
 }
 
-/** @returns the bits that elements take in a set record of their own */
-export function bitsOfSet(samples: readonly { info: TensorInfo; bytes: Uint8Array }[]): number {
+/** Codes samples of a tensor's elements for a set record of their own; nothing is held of them. */
+export class SetTrial {
   // What a trial writes is not kept.
-  const encoder = new RangeEncoder(() => {});
-  const elements = new ElementCoding(encoder);
-  for (const { info, bytes } of samples) elements.code(info, bytes);
-  return encoder.cost;
+  readonly #encoder = new RangeEncoder(() => {});
+  readonly #elements = new ElementCoding(this.#encoder);
+
+  /** @param bytes elements, from a multiple of their size in their buffer */
+  add(info: TensorInfo, bytes: Uint8Array): void {
+    this.#elements.code(info, bytes);
+  }
+
+  /** Bits that the elements take. */
+  get bits(): number {
+    return this.#encoder.cost;
+  }
 }

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { MessageChannel } from 'node:worker_threads';
 import { type Task, type TaskQueue, Tinypool } from 'tinypool';
+import { reviveFailure } from '../model/index.js';
 import type { StepReport } from '../train/index.js';
-import { reviveFailure } from './failure.js';
 import type { Answer, Products, Request, WorkerTask } from './worker.js';
 
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));

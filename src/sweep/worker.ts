@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
+import { describeFailure, type Failure } from '../model/index.js';
 import { fineTuneByRecipe, type JobContext, type TrainingJob, trainByRecipe } from '../recipe/index.js';
 import type { FineTuned, TrainedDiff } from '../train/index.js';
-import { describeFailure, type Failure } from './failure.js';
 
 /** A trained diff without the model that it gives. */
 export type SweptDiff = Omit<TrainedDiff, 'model'>;

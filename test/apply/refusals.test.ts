@@ -79,11 +79,6 @@ describe('applyPayload() refuses, before it reads a weight,', () => {
     const payload = await forge(await headerOf(), [Uint8Array.of(1)]);
     expect(await refuse(smallBase(), payload)).toEqual({ code: 'corrupt-payload', reads: 0 });
   });
-  test('a payload with 2^32 - 1 buckets', async () => {
-    const record = new RecordForge(smallBase().tensors).tensors('a').placement({ count: 2 ** 32 - 1 });
-    const payload = await forge(await headerOf({ kinds: [2] }), [record.finish()]);
-    expect(await refuse(smallBase(), payload)).toEqual({ code: 'limit-exceeded', reads: 0 });
-  });
 });
 
 test('applyPayload() refuses a record that is malformed while it reads the base, and writes nothing', async () => {
@@ -93,6 +88,12 @@ test('applyPayload() refuses a record that is malformed while it reads the base,
   await expect(planApply(openMemoryStore(smallBase()), payload)).rejects.toMatchObject({
     code: 'corrupt-payload',
   });
+});
+
+test('applyPayload() refuses 2^32 - 1 buckets when it comes to their tensor, and writes nothing', async () => {
+  const record = new RecordForge(smallBase().tensors).tensors('a').placement({ count: 2 ** 32 - 1 });
+  const payload = await forge(await headerOf({ kinds: [2] }), [record.finish()]);
+  expect(await refuse(smallBase(), payload)).toEqual({ code: 'limit-exceeded', reads: 1 });
 });
 
 describe('applyPayload() refuses, after it has read the base once,', () => {

@@ -95,3 +95,18 @@ test('diff refuses models of other tensors, an output that is there, and a savin
   await expectRefusal(odd, 'usage', 'Cannot use --min-saving "much"');
   expect(existsSync(at('d.ndiff'))).toBe(false);
 });
+
+test('diff refuses workers that cannot be, or that would do nothing', async () => {
+  for (const workers of ['0', '1.5', 'many'])
+    await expectRefusal(
+      diff('layers', 'next.safetensors', 'refused.ndiff', '--json', '--workers', workers),
+      'usage',
+      'expected a whole number of at least 1',
+    );
+  await expectRefusal(
+    diff('layers', 'next.safetensors', 'refused.ndiff', '--json', '--workers', '2', '--lossy', '5%'),
+    'usage',
+    'lossy diffs are made in one thread',
+  );
+  expect(existsSync(at('refused.ndiff'))).toBe(false);
+});

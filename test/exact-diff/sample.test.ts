@@ -1,30 +1,38 @@
-import { expect, test } from 'vitest';
-import { PairReader } from '../../src/exact-diff/borrow-pairs.js';
-import { Sampler } from '../../src/exact-diff/sample.js';
-import { openMemoryStore, type Tensor } from '../../src/model/index.js';
-import { seededTensor } from '../support.js';
+import { describe, expect, test } from 'vitest';
+import { piecesOf } from '../../src/exact-diff/sample.js';
+import { DTYPES, elementCount, type TensorInfo } from '../../src/model/index.js';
 
-/** Both of several pieces; the second one smaller. */
-const base = [seededTensor('a', 'float32', [500, 1_000], 1), seededTensor('b', 'float16', [300, 1_000], 2)];
-const next = base.map((tensor) => ({
-  ...tensor,
-  bytes: tensor.bytes.map((byte, i) => byte ^ (i % 3 === 0 ? 1 : 0)),
-}));
+const tensor = (shape: number[], dtype: TensorInfo['dtype'] = 'float32'): TensorInfo => {
+  return { name: 'w', dtype, shape };
+};
 
-test('Sampler.borrow() gives samples of any tensor in the memory of the one before', async () => {
-  const stores = { base: openMemoryStore({ tensors: base }), next: openMemoryStore({ tensors: next }) };
-  const [a, b] = base as [Tensor, Tensor];
-  const sampler = new Sampler(new PairReader(stores));
-  const first = await sampler.borrow(a);
-  const second = await sampler.borrow(b);
-  const alone = await new Sampler(new PairReader(stores)).borrow(b);
-  expect(second.length).toBeGreaterThan(2);
-  for (const [i, { info, values, bytes }] of second.entries()) {
-    expect(Buffer.compare(bytes, alone[i]?.bytes as Uint8Array)).toBe(0);
-    expect([info, values.positions.length]).toEqual([alone[i]?.info, alone[i]?.values.positions.length]);
-    expect(values.levels).toEqual(alone[i]?.values.levels);
-    expect(values.positions.buffer).toBe(first[i]?.values.positions.buffer);
-    expect(values.levels.buffer).toBe(first[i]?.values.levels.buffer);
-    expect(bytes.buffer).toBe(first[i]?.bytes.buffer);
-  }
+describe('piecesOf()', () => {
+  test.each([[[]], [[1]], [[300, 400]], [[3, 3, 64, 128]]])('takes all of a tensor %j', (shape) => {
+    const info = tensor(shape);
+    const bytes = elementCount(info) * DTYPES.float32.bytes;
+    expect(piecesOf(info, 1)).toEqual([{ info, start: 0, end: bytes }]);
+  });
+
+  test.each([
+    [[4_096, 4_096], 1_000],
+    [[4_096, 4_096], 4_096 * 4_096],
+    [[7, 1_000_003], 50_000],
+    [[9, 5, 3, 50_000], 9 * 5 * 3 * 50_000],
+  ])('takes whole rows of %j with %i changes, from the first to the last ones', (shape, count) => {
+    const info = tensor(shape, 'float16');
+    const pieces = piecesOf(info, count);
+    expect([pieces.length, pieces[0]?.start, pieces.at(-1)?.end]).toEqual([8, 0, 2 * elementCount(info)]);
+    for (const piece of pieces) {
+      expect(piece.info.shape.length).toBe(shape.length);
+      expect(piece.end - piece.start).toBe(2 * elementCount(piece.info));
+      expect(elementCount(piece.info)).toBeLessThanOrEqual(2 ** 17);
+    }
+  });
+
+  test('takes less of a tensor in which all changes', () => {
+    const info = tensor([4_096, 4_096]);
+    const sizeOf = (count: number): number =>
+      elementCount((piecesOf(info, count)[0] as { info: TensorInfo }).info);
+    expect([sizeOf(1_000), sizeOf(4_096 * 4_096)]).toEqual([2 ** 17, 2 ** 13]);
+  });
 });

@@ -12,6 +12,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'sparse-diff': ['model', 'payload', 'kernels', 'train'],
   'hash-diff': ['model', 'payload', 'kernels', 'train'],
   'exact-diff': ['model', 'payload'],
+  'diff-threads': ['model', 'payload', 'exact-diff'],
   'lossy-diff': ['model', 'payload', 'exact-diff'],
   chain: ['model', 'payload', 'exact-diff'],
   apply: ['model', 'payload'],
@@ -46,6 +47,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'containers',
     'train',
     'exact-diff',
+    'diff-threads',
     'lossy-diff',
     'chain',
     'apply',
@@ -80,7 +82,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   'preact-render-to-string': ['report-page'],
   '@noble/ed25519': ['release'],
   '@tufjs/models': ['publish'],
-  'node:': ['node', 'testing', 'recipe', 'sweep', 'publish', 'measure', 'cli'],
+  'node:': ['node', 'diff-threads', 'testing', 'recipe', 'sweep', 'publish', 'measure', 'cli'],
 };
 
 /** Files through which a runtime comes in that runs patched models for tests alone. */

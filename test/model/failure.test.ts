@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { NeuralDiffError } from '../../src/index.js';
-import { describeFailure, reviveFailure } from '../../src/sweep/failure.js';
+import { describeFailure, reviveFailure } from '../../src/model/failure.js';
 
 /** What the boundary of a thread does to a value. */
 const cross = (error: unknown): Error => reviveFailure(structuredClone(describeFailure(error)));

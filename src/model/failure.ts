@@ -1,4 +1,4 @@
-import { type ErrorCode, type ErrorFacts, NeuralDiffError } from '../model/index.js';
+import { type ErrorCode, type ErrorFacts, NeuralDiffError } from './errors.js';
 
 /** An error as plain data: classes and their fields do not cross the boundary of a thread. */
 export interface Failure {

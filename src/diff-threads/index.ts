@@ -1,0 +1,1 @@
+export { createDiffThreads, type DiffThreads, type DiffThreadsOptions } from './diff-threads.js';

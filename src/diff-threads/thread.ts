@@ -1,0 +1,60 @@
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { WINDOW_BYTES } from './lent-bytes.js';
+import type { Answer, Need, Order, Request } from './messages.js';
+import { Pairs } from './pairs.js';
+import { type Ends, Work } from './work.js';
+
+const PROGRAM = fileURLToPath(new URL('./worker.js', import.meta.url));
+
+/** A request that has no answer yet. */
+interface Waiting {
+  resolve(answer: Answer): void;
+  reject(error: unknown): void;
+}
+
+/** A thread that codes: it is given one piece of work at a time, and holds two runs of it at most. */
+export class Thread {
+  readonly #worker = new Worker(PROGRAM, { resourceLimits: { maxYoungGenerationSizeMb: 2 } });
+  readonly #pairs = new Pairs();
+  readonly #room = new Uint8Array(WINDOW_BYTES);
+  readonly #waiting: Waiting[] = [];
+  #work: Work | undefined;
+  #end: Error | undefined;
+
+  constructor() {
+    this.#worker.on('message', (message: Answer | Need) => this.#hear(message));
+    this.#worker.on('error', (error) => this.#break(error));
+    this.#worker.on('exit', () => this.#break(new Error('A thread has ended')));
+  }
+
+  /** Begins a piece of work; the one before is done, or given up. */
+  begin(order: Order, ends: Ends = {}): Work {
+    const ask = (request: Request, moved?: ArrayBuffer[]): Promise<Answer> => this.#ask(request, moved);
+    this.#work = new Work(order, ends, { ask, pairs: this.#pairs, room: this.#room });
+    return this.#work;
+  }
+
+  async end(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #ask(request: Request, moved: ArrayBuffer[] = []): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      if (this.#end) return reject(this.#end);
+      this.#waiting.push({ resolve, reject });
+      this.#worker.postMessage(request, moved);
+    });
+  }
+
+  #hear(message: Answer | Need): void {
+    if (message.type === 'need') this.#work?.lend(message);
+    else this.#waiting.shift()?.resolve(message);
+  }
+
+  #break(error: Error): void {
+    this.#end ??= error;
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#end);
+    this.#pairs.close(this.#end);
+  }
+}

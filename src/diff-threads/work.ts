@@ -1,0 +1,95 @@
+import type { BytePair, EncodedRecord, Taker } from '../exact-diff/index.js';
+import { reviveFailure, type TensorInfo } from '../model/index.js';
+import { type LentBytes, serve } from './lent-bytes.js';
+import type { Answer, Need, Order, Request } from './messages.js';
+import type { Pairs } from './pairs.js';
+
+/** What a thread answers, once failures are thrown. */
+export type Answered = Omit<Answer, 'failure'>;
+
+/** What a thread's work takes from this one, and gives it. */
+export interface Ends {
+  /** Takes bytes of a record. */
+  readonly sink?: (bytes: Uint8Array) => void;
+  /** Where the bytes of a record are, and where they are shown. */
+  readonly lender?: (record: number) => { lent: LentBytes; source: EncodedRecord['bytes'] };
+}
+
+/** The way to a thread. */
+export interface ThreadDoor {
+  /** @param moved memory that goes along: it is the thread's from then on */
+  ask(request: Request, moved?: ArrayBuffer[]): Promise<Answer>;
+  readonly pairs: Pairs;
+  /** Memory for a window of a record. */
+  readonly room: Uint8Array;
+}
+
+/** One piece of work; its first failure is what all that comes later throws. */
+export class Work implements Taker<Answered> {
+  readonly #ends: Ends;
+  readonly #thread: ThreadDoor;
+  #failure: { readonly error: unknown } | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(order: Order, ends: Ends, thread: ThreadDoor) {
+    this.#ends = ends;
+    this.#thread = thread;
+    this.#follow(thread.ask({ type: 'order', order }));
+  }
+
+  /** Returns when the arrays are copied, not when they are coded. */
+  async take(info: TensorInfo, { byteOffset, before, after }: BytePair): Promise<void> {
+    const pair = await this.#thread.pairs.borrow();
+    if (this.#failure) this.#thread.pairs.giveBack(pair);
+    this.#check();
+    new Uint8Array(pair.before).set(before);
+    new Uint8Array(pair.after).set(after);
+    const request = { type: 'take', info, byteOffset, length: after.length, pair } as const;
+    this.#follow(this.#thread.ask(request, [pair.before, pair.after]));
+  }
+
+  async finish(): Promise<Answered> {
+    const answer = this.#thread.ask({ type: 'finish' });
+    this.#follow(answer);
+    await this.#last;
+    this.#check();
+    return answer;
+  }
+
+  /** Waits for what is under way: nothing comes of it later. */
+  async abandon(): Promise<void> {
+    this.#failure ??= { error: new Error('This work was given up') };
+    await this.#last;
+  }
+
+  lend({ record, at }: Need): void {
+    const found = this.#ends.lender?.(record);
+    if (found === undefined) return;
+    try {
+      serve(found.lent, { source: found.source, at, room: this.#thread.room });
+    } catch (error) {
+      this.#failure ??= { error };
+    }
+  }
+
+  #follow(asked: Promise<Answer>): void {
+    this.#last = asked
+      .then((answer) => this.#receive(answer))
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      });
+  }
+
+  #receive({ failure, bytes, pair }: Answer): void {
+    try {
+      if (failure) throw reviveFailure(failure);
+      for (const piece of this.#failure ? [] : bytes) this.#ends.sink?.(piece);
+    } finally {
+      if (pair) this.#thread.pairs.giveBack(pair);
+    }
+  }
+
+  #check(): void {
+    if (this.#failure) throw this.#failure.error;
+  }
+}

@@ -1,0 +1,143 @@
+import { byteLength, type TensorInfo } from '../model/index.js';
+import { MAX_PAYLOAD_BYTES } from '../payload/index.js';
+import { PairReader, type StorePair } from './borrow-pairs.js';
+import type { CodedTensor } from './choice.js';
+import type { WorkOptions } from './compare-stores.js';
+import { type ChangedTensor, type Lane, RUN_BYTES, type Taker } from './lane.js';
+import type { EncodedRecord } from './record-check.js';
+import { piecesOf } from './sample.js';
+import type { Spool } from './spool.js';
+import { type SpooledRecord, SpooledRecords, tooLarge } from './spooled-records.js';
+
+/** Estimates are off by less: what may fit is coded, and counted. */
+const ESTIMATE_SLACK = 1.1;
+
+/** A lane, and what reads the models for it. */
+export interface Station {
+  readonly lane: Lane;
+  readonly reader: PairReader;
+}
+
+/** Parts of a model that are coded side by side. */
+export interface GroupWork {
+  readonly stations: readonly Station[];
+  /** The model's tensors, in canonical order. */
+  readonly infos: readonly TensorInfo[];
+}
+
+/** @returns a station for each lane */
+export function stationsOf(lanes: readonly Lane[], stores: StorePair): Station[] {
+  return lanes.map((lane) => ({ lane, reader: new PairReader(stores, RUN_BYTES) }));
+}
+
+/**
+ * Finds how each tensor is coded.
+ *
+ * @throws NeuralDiffError `limit-exceeded` when the payload would clearly be larger than payloads may be
+ */
+export async function chooseCodings(
+  { stations }: GroupWork,
+  groups: readonly ChangedTensor[][],
+  options: WorkOptions,
+): Promise<CodedTensor[][]> {
+  const coded = await inLanes(stations, groups, async ({ lane, reader }, group) => {
+    const chosen: CodedTensor[] = [];
+    for (const tensor of group) {
+      const choice = lane.choose(tensor);
+      for (const { info, ...run } of piecesOf(tensor.info, tensor.count)) {
+        options.signal?.throwIfAborted();
+        await choice.take(info, await reader.borrow(tensor.info, run));
+      }
+      chosen.push(await choice.finish());
+      options.onBytes(byteLength(tensor.info));
+    }
+    return chosen;
+  });
+  const bytes = coded.flat().reduce((sum, tensor) => sum + tensor.bytes, 0);
+  if (bytes > ESTIMATE_SLACK * MAX_PAYLOAD_BYTES) throw tooLarge(bytes / ESTIMATE_SLACK);
+  return coded;
+}
+
+/**
+ * Writes records, a chunk of the models at a time: for each group one of exact ops, and one of set ops for tensors of which nothing is left.
+ *
+ * @returns the records of each group, in the spool
+ */
+export async function encodeGroups(
+  { stations, infos }: GroupWork,
+  groups: readonly CodedTensor[][],
+  { spool, ...options }: WorkOptions & { spool: Spool },
+): Promise<EncodedRecord[][]> {
+  const records = new SpooledRecords(spool);
+  const written = await inLanes(stations, groups, async (station, group) => {
+    const own: SpooledRecord[] = [];
+    for (const kind of ['exact', 'set'] as const) {
+      const tensors = group.filter((tensor) => tensor.kind === kind);
+      if (tensors.length === 0) continue;
+      const record = records.open(kind);
+      const writer = station.lane.write({ kind, infos, tensors }, record.sink);
+      await walkInto(writer, { reader: station.reader, tensors }, options);
+      own.push(record);
+    }
+    return own;
+  });
+  return written.map((own) => own.map((record) => record.finish()));
+}
+
+/** Decodes the records of each group, and tries them on the base. */
+export async function checkGroups(
+  { stations, infos }: GroupWork,
+  groups: readonly { tensors: readonly CodedTensor[]; records: readonly EncodedRecord[] }[],
+  options: WorkOptions,
+): Promise<void> {
+  await inLanes(stations, groups, ({ lane, reader }, { tensors, records }) =>
+    walkInto(lane.check({ records, infos }), { reader, tensors }, options),
+  );
+}
+
+/** Hands all elements of some tensors on, a chunk at a time. */
+async function walkInto(
+  taker: Taker<void>,
+  { reader, tensors }: { reader: PairReader; tensors: readonly CodedTensor[] },
+  { signal, onBytes }: WorkOptions,
+): Promise<void> {
+  try {
+    for (const { info } of tensors) {
+      for await (const pair of reader.walk(info, signal)) {
+        await taker.take(info, pair);
+        onBytes(pair.after.length);
+      }
+    }
+    await taker.finish();
+  } catch (error) {
+    await taker.abandon?.();
+    throw error;
+  }
+}
+
+/**
+ * Does work side by side, a piece at a station at a time.
+ *
+ * @returns what came of each item, in order
+ * @throws what failed first, when all stations stand still
+ */
+async function inLanes<T, R>(
+  stations: readonly Station[],
+  items: readonly T[],
+  run: (station: Station, item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  const failures: unknown[] = [];
+  const left = items.entries();
+  const work = async (station: Station): Promise<void> => {
+    for (const [i, item] of left) {
+      if (failures.length > 0) return;
+      results[i] = await run(station, item);
+    }
+  };
+  await Promise.all(
+    stations.map((station) => work(station).catch((error: unknown) => void failures.push(error))),
+  );
+  if (failures.length > 0) throw failures[0];
+  return results;
+}

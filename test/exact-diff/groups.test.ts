@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import { chooseCodings, stationsOf } from '../../src/exact-diff/encode-groups.js';
+import { groupTensors } from '../../src/exact-diff/group-tensors.js';
+import { type ChangedTensor, createLane } from '../../src/exact-diff/lane.js';
+import { byteLength, type WeightStore } from '../../src/model/index.js';
+import { codeOf, createRandom, seededBytes } from '../support.js';
+
+const changed = (name: string, elements: number): ChangedTensor => {
+  return { info: { name, dtype: 'float32', shape: [elements] }, count: 1 };
+};
+
+test('groupTensors() keeps order, and groups that are worth a record each', () => {
+  const random = createRandom(3);
+  for (const [tensors, most] of [
+    [1, 10],
+    [50, 2 ** 24],
+    [3_000, 2 ** 23],
+    [20_000, 1_000],
+  ] as const) {
+    const all = Array.from({ length: tensors }, (_, i) => changed(`w${i}`, random() % most));
+    const groups = groupTensors(all);
+    expect(groups.flat()).toEqual(all);
+    const sizes = groups.map((group) => group.reduce((sum, { info }) => sum + byteLength(info), 0));
+    expect(groups.length).toBeLessThanOrEqual(101);
+    expect(Math.min(2 ** 25, ...sizes.slice(0, -1))).toBe(2 ** 25);
+  }
+  expect(groupTensors([])).toEqual([]);
+});
+
+test('chooseCodings() refuses what cannot fit into a payload before it is coded', async () => {
+  // 2 GiB of noise, of which nothing lies anywhere.
+  const tensors = Array.from({ length: 2 }, (_, i) => ({
+    ...{ name: `w${i}`, dtype: 'float32' as const },
+    shape: [2 ** 14, 2 ** 14],
+  }));
+  const noise = (seed: number): WeightStore => ({
+    tensors,
+    async readInto(_name, byteOffset, target) {
+      target.set(seededBytes(seed + byteOffset, target.length));
+    },
+    async write() {},
+    async flush() {},
+    async close() {},
+  });
+  const stations = stationsOf([createLane()], { base: noise(1), next: noise(2) });
+  const groups = groupTensors(tensors.map((info) => ({ info, count: 2 ** 28 })));
+  const choose = () => chooseCodings({ stations, infos: tensors }, groups, { onBytes: () => {} });
+  expect(await codeOf(choose)).toBe('limit-exceeded');
+  // One of them fits.
+  const [coded] = await chooseCodings({ stations, infos: tensors }, [groups[0] as ChangedTensor[]], {
+    onBytes: () => {},
+  });
+  expect(coded?.map(({ info }) => info.name)).toEqual(['w0']);
+});
