@@ -4,7 +4,7 @@ import type { Sampled } from './similarity.js';
 const MOST_COMPARED = 512;
 const CANDIDATES = 64;
 
-/** Places of a sample whose values are looked up, and the values next to one that count as near: a part of all, and how many in all. */
+/** Places of a sample whose values tell something, and the values next to one that count as near: a part of all, and how many in all. */
 const PROBES = 32;
 const NEAR_SHARE = 1 / 8;
 const MOST_LOOKUPS = 2 ** 30;
@@ -24,26 +24,35 @@ export interface Candidates<T> {
 /**
  * Of up to 512 tensors all are candidates. Of more, 64: those whose values at 32 places are most often among the eighth of all tensors'
  * values that lies around the given one's (2^25 over the number of tensors, where that is less): training moves values by little among those
- * of thousands of tensors.
+ * of thousands of tensors. Places where more have the same value, as zeros of sparse tensors, are passed over.
  */
 export function openCandidates<T extends Sampled>(among: readonly T[]): Candidates<T> {
   const [first] = among;
   if (first === undefined || among.length <= MOST_COMPARED)
     return { of: () => among, areAll: true, lookups: 0 };
-  const count = first.orders.length;
-  const places = Array.from({ length: Math.min(PROBES, count) }, (_, i) =>
-    Math.floor(((i + 0.5) * count) / Math.min(PROBES, count)),
-  );
-  const probes = places.map((place) => ({ place, sorted: sortedValues(among, place) }));
+  const places = spread(first.orders.length);
+  const sorted: Float64Array[] = [];
   const near = Math.floor(Math.min(among.length * NEAR_SHARE, MOST_LOOKUPS / among.length / PROBES));
   const votes = new Uint8Array(among.length);
   const of = (tensor: Sampled): T[] => {
     votes.fill(0);
-    for (const { place, sorted } of probes)
-      vote(votes, sorted, { value: tensor.orders[place] as number, near });
+    let told = 0;
+    for (const [i, place] of places.entries()) {
+      sorted[i] ??= sortedValues(among, place);
+      if (vote(votes, sorted[i], { value: tensor.orders[place] as number, near })) told++;
+      if (told === PROBES) break;
+    }
     return mostVoted(votes).map((index) => among[index] as T);
   };
-  return { of, areAll: false, lookups: places.length * near };
+  return { of, areAll: false, lookups: Math.min(PROBES, places.length) * near };
+}
+
+/** @returns all places of a sample, so that the first 32 lie apart, and so do those behind them */
+function spread(count: number): number[] {
+  const step = Math.max(1, Math.floor(count / PROBES));
+  const starts = Array.from({ length: step }, (_, i) => (i + (step >> 1)) % step);
+  const places = Array.from({ length: count }, (_, place) => place);
+  return starts.flatMap((start) => places.filter((place) => place % step === start));
 }
 
 /** @returns the values of all tensors at a place, with their indices, sorted */
@@ -52,20 +61,25 @@ function sortedValues(among: readonly Sampled[], place: number): Float64Array {
   return Float64Array.from(values).sort();
 }
 
-/** Counts one for each tensor whose value is among those around one; nothing where too many are equal to it. */
+/**
+ * Counts one for each tensor whose value is among those around one.
+ *
+ * @returns whether that was done: not where too many are equal to it
+ */
 function vote(
   votes: Uint8Array,
   sorted: Float64Array,
   { value, near }: { value: number; near: number },
-): void {
+): boolean {
   const [first, last] = [lowerBound(sorted, value * INDICES), lowerBound(sorted, (value + 1) * INDICES)];
-  if (last - first > near) return;
+  if (last - first > near) return false;
   const start = Math.max(0, Math.min(sorted.length - near, ((first + last) >> 1) - (near >> 1)));
   for (let i = start; i < start + near; i++) {
     const packed = sorted[i] as number;
     const index = packed - Math.floor(packed / INDICES) * INDICES;
     votes[index] = (votes[index] as number) + 1;
   }
+  return true;
 }
 
 /** @returns how many numbers are less than one */
