@@ -24,22 +24,22 @@ export interface Candidates<T> {
 /**
  * Of up to 512 tensors all are candidates. Of more, 64: those whose values at 32 places are most often among the eighth of all tensors'
  * values that lies around the given one's (2^25 over the number of tensors, where that is less): training moves values by little among those
- * of thousands of tensors. Places where more have the same value, as zeros of sparse tensors, are passed over.
+ * of thousands of tensors. Values that more tensors have at a place, as zeros of sparse ones, tell nothing.
  */
 export function openCandidates<T extends Sampled>(among: readonly T[]): Candidates<T> {
   const [first] = among;
   if (first === undefined || among.length <= MOST_COMPARED)
     return { of: () => among, areAll: true, lookups: 0 };
   const places = spread(first.orders.length);
-  const sorted: Float64Array[] = [];
+  const known: Place[] = [];
   const near = Math.floor(Math.min(among.length * NEAR_SHARE, MOST_LOOKUPS / among.length / PROBES));
   const votes = new Uint8Array(among.length);
   const of = (tensor: Sampled): T[] => {
     votes.fill(0);
     let told = 0;
     for (const [i, place] of places.entries()) {
-      sorted[i] ??= sortedValues(among, place);
-      if (vote(votes, sorted[i], { value: tensor.orders[place] as number, near })) told++;
+      known[i] ??= valuesAt(among, place, near);
+      if (vote(votes, known[i], { value: tensor.orders[place] as number, near })) told++;
       if (told === PROBES) break;
     }
     return mostVoted(votes).map((index) => among[index] as T);
@@ -55,26 +55,42 @@ function spread(count: number): number[] {
   return starts.flatMap((start) => places.filter((place) => place % step === start));
 }
 
-/** @returns the values of all tensors at a place, with their indices, sorted */
-function sortedValues(among: readonly Sampled[], place: number): Float64Array {
-  const values = among.map(({ orders }, index) => (orders[place] as number) * INDICES + index);
-  return Float64Array.from(values).sort();
+/** Values of tensors at a place of their samples. */
+interface Place {
+  /** With the tensors' indices, sorted. */
+  readonly sorted: Float64Array;
+  /** Values that more tensors have than count as near, which are not among those. */
+  readonly common: ReadonlySet<number>;
+}
+
+function valuesAt(among: readonly Sampled[], place: number, near: number): Place {
+  const counts = new Map<number, number>();
+  for (const { orders } of among) {
+    const value = orders[place] as number;
+    counts.set(value, 1 + (counts.get(value) ?? 0));
+  }
+  const common = new Set([...counts].filter(([, count]) => count > near).map(([value]) => value));
+  const packed = among.flatMap(({ orders }, index) => {
+    const value = orders[place] as number;
+    return common.has(value) ? [] : [value * INDICES + index];
+  });
+  return { sorted: Float64Array.from(packed).sort(), common };
 }
 
 /**
  * Counts one for each tensor whose value is among those around one.
  *
- * @returns whether that was done: not where too many are equal to it
+ * @returns whether that was done: not for a common value
  */
 function vote(
   votes: Uint8Array,
-  sorted: Float64Array,
+  { sorted, common }: Place,
   { value, near }: { value: number; near: number },
 ): boolean {
+  if (common.has(value)) return false;
   const [first, last] = [lowerBound(sorted, value * INDICES), lowerBound(sorted, (value + 1) * INDICES)];
-  if (last - first > near) return false;
   const start = Math.max(0, Math.min(sorted.length - near, ((first + last) >> 1) - (near >> 1)));
-  for (let i = start; i < start + near; i++) {
+  for (let i = start; i < Math.min(start + near, sorted.length); i++) {
     const packed = sorted[i] as number;
     const index = packed - Math.floor(packed / INDICES) * INDICES;
     votes[index] = (votes[index] as number) + 1;

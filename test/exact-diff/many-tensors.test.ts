@@ -86,7 +86,7 @@ describe('openCandidates()', () => {
       sampled(Array.from({ length: 640 }, () => (random() % 100 === 0 ? random() | 0 : 0))),
     );
     const candidates = openCandidates(sparse);
-    for (const tensor of sparse.slice(0, 50))
+    for (const tensor of sparse.slice(-50))
       expect(candidates.of(sampled(tensor.orders.map((value) => value - (value >> 9))))).toContain(tensor);
   });
 
