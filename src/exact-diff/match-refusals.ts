@@ -1,6 +1,6 @@
 import type { NeuralDiffError, TensorInfo } from '../model/index.js';
 import { describe, differs } from './check-tensors.js';
-import type { TensorLists } from './match-names.js';
+import { groupBy, type TensorLists } from './match-names.js';
 
 /** Names that a message has room for. */
 const MOST_NAMES = 5;
@@ -13,10 +13,17 @@ export function unmatched(left: TensorLists, { wouldCast = false } = {}): Neural
 
 function describeUnmatched({ base, next }: TensorLists): string {
   const byName = new Map(next.map((info) => [info.name, info]));
-  const changed = base.find(({ name }) => byName.has(name));
-  if (changed) {
-    const found = byName.get(changed.name) as TensorInfo;
-    return `tensor "${changed.name}" is ${describe(changed)} in the base, ${describe(found)} in the next model`;
+  for (const info of base) {
+    const found = byName.get(info.name);
+    if (found && describe(found) !== describe(info))
+      return `tensor "${info.name}" is ${describe(info)} in the base, ${describe(found)} in the next model`;
+  }
+  const inNext = groupBy(next, (info) => [describe(info)]);
+  for (const [type, own] of groupBy(base, (info) => [describe(info)])) {
+    const others = inNext.get(type)?.length ?? 0;
+    // Names that count for nothing may be in both.
+    if (others !== own.length && own.some(({ name }) => byName.has(name)))
+      return `of ${type} the base has ${own.length} tensors without a counterpart (${namesOf(own)}), the next model ${others}`;
   }
   const missing = `the base's ${listOf(base)} ${is(base)} not in the next model`;
   const added = `the next model's ${listOf(next)} ${is(next)} not in the base`;
@@ -35,8 +42,12 @@ function is({ length }: readonly unknown[]): string {
 
 /** @returns names, and the type and shape of the first */
 function listOf(infos: readonly TensorInfo[]): string {
+  const types = [...new Set(infos.map(describe))].slice(0, 2);
+  return `${infos.length === 1 ? 'tensor' : 'tensors'} ${namesOf(infos)} (${types.join(' and ')})`;
+}
+
+function namesOf(infos: readonly TensorInfo[]): string {
   const names = infos.slice(0, MOST_NAMES).map(({ name }) => `"${name}"`);
   const more = infos.length > MOST_NAMES ? ` and ${infos.length - MOST_NAMES} more` : '';
-  const types = [...new Set(infos.map(describe))].slice(0, 2);
-  return `${infos.length === 1 ? 'tensor' : 'tensors'} ${names.join(', ')}${more} (${types.join(' and ')})`;
+  return `${names.join(', ')}${more}`;
 }

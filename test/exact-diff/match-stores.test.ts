@@ -204,6 +204,10 @@ describe('matchStores()', () => {
     expect(await messageOf([a, b], [weights('c', 3)])).toContain(
       `the base's tensors "a", "b" (float32[40, 50]) are not`,
     );
+    const [dense, dense1] = [weights('dense/kernel', 4), weights('dense_1/kernel', 5)];
+    expect(await messageOf([dense, dense1], [dense, dense1, weights('dense_2/kernel', 6)])).toBe(
+      'Cannot diff models: of float32[40, 50] the base has 2 tensors without a counterpart ("dense/kernel", "dense_1/kernel"), the next model 3; ship the full model',
+    );
   });
 
   test('refuses other names on request', async () => {
