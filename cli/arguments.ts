@@ -8,6 +8,19 @@ export const MODEL_ARGUMENT = {
 
 export const PAYLOAD_ARGUMENT = { type: 'string', demandOption: true, describe: 'Payload file' } as const;
 
+export const CHAIN_OPTION = {
+  type: 'string',
+  describe: 'Payloads that devices have applied to the base, commas between',
+} as const;
+
+export const SEED_OPTION = { type: 'number', describe: 'By default one of its own for every base' } as const;
+
+export const BACKEND_OPTION = {
+  choices: ['wasm', 'cpu'],
+  default: 'wasm',
+  describe: 'TensorFlow.js backend',
+} as const;
+
 /** Flags of every command that writes. */
 export function withOutput(parser: Argv, describe: string, { isRequired = true } = {}): Argv {
   return parser

@@ -1,5 +1,5 @@
 import type { Argv } from 'yargs';
-import { withOutput } from './arguments.js';
+import { BACKEND_OPTION, CHAIN_OPTION, SEED_OPTION, withOutput } from './arguments.js';
 import { type FineTuneFlags, runFineTune } from './commands/fine-tune.js';
 import { runSweep, type SweepFlags } from './commands/sweep.js';
 import { runTrain, type TrainFlags } from './commands/train.js';
@@ -25,7 +25,7 @@ function addTrain(parser: Argv, io: Io, ended: { status: number }): void {
           demandOption: true,
           describe: 'Kind of diff; auto takes the best on validation data',
         })
-        .option('seed', { type: 'number', describe: 'By default one of its own for every base' })
+        .option('seed', SEED_OPTION)
         .example('$0 train hash --base models/v1 --recipe recipe.mjs --budget 0.5% --seed 7 -o v2.ndiff', '')
         .example(
           '$0 train hash --base models/v1 --chain v2.ndiff --recipe recipe.mjs --budget 0.5% -o v3.ndiff',
@@ -45,7 +45,7 @@ function addFineTune(parser: Argv, io: Io): void {
     'Train all weights by a recipe: the reference that diffs are trained by, and that reports compare with',
     (y) =>
       withRecipe(withOutput(y, 'LayersModel folder to write'))
-        .option('seed', { type: 'number', describe: 'By default one of its own for every base' })
+        .option('seed', SEED_OPTION)
         .example('$0 fine-tune --base models/v1 --recipe recipe.mjs --seed 7 -o models/v2-full', ''),
     (flags) => runFineTune(flags as unknown as FineTuneFlags, io),
   );
@@ -90,16 +90,12 @@ function withTraining(parser: Argv): Argv {
 export function withRecipe(parser: Argv): Argv {
   return parser
     .option('base', { type: 'string', demandOption: true, describe: 'LayersModel folder that devices have' })
-    .option('chain', { type: 'string', describe: 'Payloads that devices have applied to it, commas between' })
+    .option('chain', CHAIN_OPTION)
     .option('recipe', {
       type: 'string',
       demandOption: true,
       describe: 'ES module with data, loss and metrics',
     })
     .option('batch-size', { type: 'number', describe: 'Examples a step' })
-    .option('backend', {
-      choices: ['wasm', 'cpu'] as const,
-      default: 'wasm' as const,
-      describe: 'TensorFlow.js backend',
-    });
+    .option('backend', BACKEND_OPTION);
 }

@@ -1,4 +1,5 @@
 import type { Argv } from 'yargs';
+import { BACKEND_OPTION, CHAIN_OPTION, SEED_OPTION } from '../arguments.js';
 import { UsageError } from '../exit-codes.js';
 import type { CommonFlags } from '../io.js';
 import { REPEATED } from '../release-flags.js';
@@ -33,10 +34,7 @@ export interface ReportFlags extends MeasureFlags {
 /** Adds the flags of every command that measures payloads. */
 export function withMeasuring(parser: Argv): Argv {
   return parser
-    .option('chain', {
-      type: 'string',
-      describe: 'Payloads that devices have applied to the base, commas between',
-    })
+    .option('chain', CHAIN_OPTION)
     .option('next', {
       type: 'string',
       describe: 'The full fine-tune, as neural-diff fine-tune writes it: what payloads are compared with',
@@ -45,15 +43,8 @@ export function withMeasuring(parser: Argv): Argv {
       type: 'string',
       describe: 'ES module whose test data accuracy is measured on; without it, sizes and times alone',
     })
-    .option('seed', {
-      type: 'number',
-      describe: 'Seed of the data; by default one of its own for every base',
-    })
-    .option('backend', {
-      choices: ['wasm', 'cpu'] as const,
-      default: 'wasm' as const,
-      describe: 'TensorFlow.js backend',
-    });
+    .option('seed', SEED_OPTION)
+    .option('backend', BACKEND_OPTION);
 }
 
 /** Adds the flags of a report. */

@@ -1,8 +1,8 @@
 import type { ModelFiles } from '../model/index.js';
 import { type Deflated, InflatedEntry } from './inflated-entry.js';
 
-/** Entries that are held half read: each keeps a decompressor and what came out of it last. */
-const MAX_OPEN = 4;
+/** Entries that are held half read, as many as threads may read at once: each keeps a decompressor and what came out of it last. */
+const MAX_OPEN = 16;
 
 /**
  * Shows compressed bytes as files of their own, beside those of a folder. They are read only: forwards at little cost, backwards by
