@@ -59,7 +59,7 @@ function codedBits(ops: readonly SparseOp[], tensors: readonly TensorInfo[]): nu
 function timeReading(ops: readonly SparseOp[], tensors: readonly TensorInfo[]): number {
   const [record] = encodeRecords(ops, tensors);
   const start = performance.now();
-  const reader = new SparseReader(record?.bytes ?? new Uint8Array(), tensors);
+  const reader = new SparseReader(record?.bytes ?? new Uint8Array(), tensors, { kind: 'sparse' });
   for (const info of reader.tensors) reader.read(info, { start: 0, end: elementCount(info) });
   return (performance.now() - start) / 1000;
 }

@@ -191,7 +191,7 @@ class TensorTally {
 function judgeWrites({ tensors }: Walk, { readOnly }: WeightStore): NeuralDiffError | undefined {
   const refused = tensors.find(({ name, bytesWritten }) => bytesWritten > 0 && readOnly?.has(name));
   if (refused === undefined) return undefined;
-  const message = `Cannot apply payload: it changes tensor "${refused.name}", whose form in its container cannot be written in place`;
+  const message = `Cannot apply payload: tensor "${refused.name}" cannot be written in place`;
   return new NeuralDiffError('unsupported-model', message);
 }
 

@@ -5,7 +5,7 @@ const PIECE_ELEMENTS = 2 ** 17;
 
 /** Pieces of a tensor that is not tried as a whole, and changes in a piece, about: more tell no more, and coding them takes time. */
 const PIECES = 8;
-const PIECE_CHANGES = 2 ** 13;
+const PIECE_CHANGES = 2 ** 15;
 
 /** Whole rows of a tensor, as a tensor of their own; where they lie in it, in bytes. */
 export interface Piece {

@@ -6,11 +6,12 @@ export type Values = Pick<ExactOp, 'positions' | 'levels'>;
 /** Positions, and a level each, as ops have them. */
 export type ChangedElements = Pick<SparseOp | ExactOp, 'positions' | 'levels'>;
 
-/** Collects changed weights, a run after the other, in arrays that double when they are full. */
+/** Collects changed weights, a run after the other, in arrays that double when they are full; one record after the other may use them. */
 export class Changes {
   #positions = new Uint32Array(256);
   #levels = new Int32Array(256);
   #count = 0;
+  #slab = new Int32Array(0);
 
   add(position: number, level: number): void {
     if (this.#count === this.#positions.length) this.#grow();
@@ -23,6 +24,12 @@ export class Changes {
     const end = this.#count;
     this.#count = 0;
     return { positions: this.#positions.subarray(0, end), levels: this.#levels.subarray(0, end) };
+  }
+
+  /** @returns memory for the levels of a slab, with anything in it */
+  slab(size: number): Int32Array {
+    if (this.#slab.length < size) this.#slab = new Int32Array(size);
+    return this.#slab;
   }
 
   #grow(): void {

@@ -6,6 +6,7 @@ import {
   type TensorInfo,
 } from '../model/index.js';
 import { type ByteSource, type Bytes, joinBytes, ROOM_BYTES, sliceOf, sourceOf } from './byte-source.js';
+import type { Changes } from './changes.js';
 import { xxh64 } from './checksum.js';
 import { beyondLimit, corrupt } from './corrupt.js';
 import { DenseReader } from './dense-record.js';
@@ -78,8 +79,10 @@ export async function readDiff(payload: OpenPayload, tensors: readonly TensorInf
   const infos = canonicalOrder(tensors);
   const ops = payload.records.flatMap((record): Op[] => {
     const reader = openRecord(record, infos);
-    if (reader instanceof HashReader) return [reader.read()];
-    return reader.tensors.map((info) => keep(reader.read(info, { start: 0, end: elementCount(info) })));
+    const readOp = (info: TensorInfo): Op => keep(reader.read(info, { start: 0, end: elementCount(info) }));
+    const read = reader instanceof HashReader ? [reader.read()] : reader.tensors.map(readOp);
+    reader.decoder.expectEnd();
+    return read;
   });
   return { ops };
 }
@@ -100,7 +103,7 @@ export async function checkLayout({ header }: OpenPayload, tensors: readonly Ten
   const found = await layoutOf(tensors);
   if (found === header.layout) return;
   const [expected, got] = [header.layout, found].map((layout) => layout.toString(16).padStart(8, '0'));
-  const message = `Cannot apply payload: it is for a model with other tensors, names, dtypes or shapes (layout ${expected}, this model has ${got})`;
+  const message = `Cannot apply payload: it is for other tensors, names, dtypes or shapes (layout ${expected}, this model has ${got})`;
   throw new NeuralDiffError('wrong-layout', message, {
     facts: { expected: expected as string, found: got as string },
   });
@@ -111,7 +114,8 @@ interface Walked {
   readonly record: OpenPayload['records'][number];
   /** Names of its tensors. */
   readonly names: ReadonlySet<string>;
-  readonly last: TensorInfo | undefined;
+  /** Its tensors that are not read to their end. */
+  left: number;
   /** From its first tensor to the end of its last: what a record learns takes memory. */
   reader?: ReturnType<typeof openRecord> | undefined;
 }
@@ -120,6 +124,8 @@ interface Walked {
 export class DiffReader {
   readonly #infos: readonly TensorInfo[];
   readonly #records: readonly Walked[];
+  /** Memory of records that are done, for those to come. */
+  readonly #spare: (Changes | undefined)[] = [];
   /** Names of the tensors that an op changes. */
   readonly touched: ReadonlySet<string>;
 
@@ -133,7 +139,7 @@ export class DiffReader {
     const room = new Uint8Array(ROOM_BYTES);
     this.#records = payload.records.map((record) => {
       const named = codeTensors(new RangeDecoder(record.bytes, room), this.#infos);
-      return { record, names: new Set(named.map(({ name }) => name)), last: named.at(-1) };
+      return { record, names: new Set(named.map(({ name }) => name)), left: named.length };
     });
     this.touched = new Set(this.#records.flatMap(({ names }) => [...names]));
   }
@@ -146,21 +152,30 @@ export class DiffReader {
    * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`
    */
   read(info: TensorInfo, run: { start: number; end: number }): Op[] {
-    return this.#records
-      .filter(({ names }) => names.has(info.name))
-      .map((walked) => {
-        walked.reader ??= openRecord(walked.record, this.#infos);
-        const op = walked.reader.read(info, run);
-        if (info.name === walked.last?.name && run.end === elementCount(info)) walked.reader = undefined;
-        return op;
-      });
+    const touching = this.#records.filter(({ names }) => names.has(info.name));
+    const ops = touching.map((walked) => {
+      walked.reader ??= openRecord(walked.record, this.#infos, this.#spare.pop());
+      return walked.reader.read(info, run);
+    });
+    for (const walked of run.end === elementCount(info) ? touching : []) {
+      if (--walked.left > 0) continue;
+      walked.reader?.decoder.expectEnd();
+      // Readers of other kinds have none.
+      this.#spare.push((walked.reader as Partial<SparseReader>).changes);
+      walked.reader = undefined;
+    }
+    return ops;
   }
 }
 
-function openRecord({ kind, bytes }: OpenPayload['records'][number], infos: readonly TensorInfo[]) {
+function openRecord(
+  { kind, bytes }: OpenPayload['records'][number],
+  infos: readonly TensorInfo[],
+  changes?: Changes,
+) {
   if (kind === 'hash') return new HashReader(bytes, infos);
   if (kind === 'set') return new SetReader(bytes, infos);
-  return kind === 'dense' ? new DenseReader(bytes, infos) : new SparseReader(bytes, infos, kind);
+  return kind === 'dense' ? new DenseReader(bytes, infos) : new SparseReader(bytes, infos, { kind, changes });
 }
 
 function binAt(source: ByteSource, at: number): { content: ByteSource; end: number } {

@@ -1,4 +1,4 @@
-import { elementCount, type TensorInfo } from '../model/index.js';
+import type { TensorInfo } from '../model/index.js';
 import type { BitCoder } from './bit-coder.js';
 import type { Bytes } from './byte-source.js';
 import { Contexts, SLOW } from './contexts.js';
@@ -40,18 +40,16 @@ export class DenseLevels {
 export class DenseReader {
   /** Its tensors, in canonical order. */
   readonly tensors: readonly TensorInfo[];
-  readonly #decoder: RangeDecoder;
+  readonly decoder: RangeDecoder;
   readonly #scales: ScaleCoding;
   readonly #levels: DenseLevels;
-  #left: number;
   #scale = 0;
 
   constructor(record: Bytes, infos: readonly TensorInfo[]) {
-    this.#decoder = new RangeDecoder(record);
-    this.tensors = codeTensors(this.#decoder, infos);
-    this.#left = this.tensors.length;
-    this.#scales = new ScaleCoding(this.#decoder);
-    this.#levels = new DenseLevels(this.#decoder);
+    this.decoder = new RangeDecoder(record);
+    this.tensors = codeTensors(this.decoder, infos);
+    this.#scales = new ScaleCoding(this.decoder);
+    this.#levels = new DenseLevels(this.decoder);
   }
 
   /** @returns the op for a run of elements that begins where the one before ended */
@@ -59,7 +57,6 @@ export class DenseReader {
     if (start === 0) this.#scale = this.#scales.code(info);
     const levels = new Int8Array(end - start);
     for (let i = 0; i < levels.length; i++) levels[i] = this.#levels.code();
-    if (end === elementCount(info) && --this.#left === 0) this.#decoder.expectEnd();
     const op = { kind: 'dense' as const, tensor: info.name, scale: this.#scale, levels };
     return start === 0 ? op : { ...op, first: start };
   }

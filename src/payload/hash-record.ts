@@ -49,10 +49,12 @@ function codeLevels(coder: BitCoder, { values: given }: Buckets): Buckets {
 export class HashReader {
   /** Its tensors, in canonical order. */
   readonly tensors: readonly TensorInfo[];
+  readonly decoder: RangeDecoder;
   readonly #op: HashOp;
 
   constructor(record: Bytes, infos: readonly TensorInfo[]) {
     const decoder = new RangeDecoder(record);
+    this.decoder = decoder;
     this.tensors = codeTensors(decoder, infos);
     const { seed, block, count } = codePlacement(decoder);
     if (block > MAX_BLOCK) throw beyondLimit('blocks of weights', MAX_BLOCK, block);
@@ -64,7 +66,6 @@ export class HashReader {
     const tensors = this.tensors.map((info) => ({ tensor: info.name, scale: scales.code(info) }));
     const buckets = codeBuckets(decoder, { coding: 'levels', values: new Int8Array(count) });
     if (buckets.coding === 'float') checkFloats(buckets.values, this.tensors);
-    decoder.expectEnd();
     this.#op = { kind: 'hash', tensors, seed, block, buckets };
   }
 

@@ -1,4 +1,4 @@
-import { byteLength, DTYPES, elementCount, type TensorInfo } from '../model/index.js';
+import { byteLength, DTYPES, type TensorInfo } from '../model/index.js';
 import { type BitCoder, codeWide } from './bit-coder.js';
 import type { Bytes } from './byte-source.js';
 import { Contexts, FAST } from './contexts.js';
@@ -42,22 +42,19 @@ export class ElementCoding {
 export class SetReader {
   /** Its tensors, in canonical order. */
   readonly tensors: readonly TensorInfo[];
-  readonly #decoder: RangeDecoder;
+  readonly decoder: RangeDecoder;
   readonly #elements: ElementCoding;
-  #left: number;
 
   constructor(record: Bytes, infos: readonly TensorInfo[]) {
-    this.#decoder = new RangeDecoder(record);
-    this.tensors = codeTensors(this.#decoder, infos);
-    this.#left = this.tensors.length;
-    this.#elements = new ElementCoding(this.#decoder);
+    this.decoder = new RangeDecoder(record);
+    this.tensors = codeTensors(this.decoder, infos);
+    this.#elements = new ElementCoding(this.decoder);
   }
 
   /** @returns the op for a run of elements that begins where the one before ended */
   read(info: TensorInfo, { start, end }: { start: number; end: number }): SetOp {
     const bytes = new Uint8Array(byteLength({ ...info, shape: [end - start] }));
     this.#elements.code(info, bytes);
-    if (end === elementCount(info) && --this.#left === 0) this.#decoder.expectEnd();
     const op = { kind: 'set' as const, tensor: info.name, bytes };
     return start === 0 ? op : { ...op, first: start };
   }

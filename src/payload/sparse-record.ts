@@ -62,23 +62,26 @@ type Take = (end: number) => Values;
 export class SparseReader {
   /** Its tensors, in canonical order. */
   readonly tensors: readonly TensorInfo[];
-  readonly #decoder: RangeDecoder;
+  readonly decoder: RangeDecoder;
   readonly #coding: SparseCoding;
   readonly #kind: ChangeKind;
-  #left: number;
   #scale = 0;
-  readonly #changes = new Changes();
-  #take: Take = () => this.#changes.borrow();
+  readonly changes: Changes;
+  #take!: Take;
   #hasChanges = false;
 
-  constructor(record: Bytes, infos: readonly TensorInfo[], kind: ChangeKind = 'sparse') {
+  constructor(
+    record: Bytes,
+    infos: readonly TensorInfo[],
+    { kind, changes = new Changes() }: { kind: ChangeKind; changes?: Changes | undefined },
+  ) {
     this.#kind = kind;
-    this.#decoder = new RangeDecoder(record);
-    this.tensors = codeTensors(this.#decoder, infos);
+    this.changes = changes;
+    this.decoder = new RangeDecoder(record);
+    this.tensors = codeTensors(this.decoder, infos);
     for (const info of this.tensors)
       if (elementCount(info) === 0) throw corrupt(`tensor "${info.name}" has no weights to change`);
-    this.#left = this.tensors.length;
-    this.#coding = new SparseCoding(this.#decoder, kind);
+    this.#coding = new SparseCoding(this.decoder, kind);
   }
 
   /** @returns the op for a run of elements that begins where the one before ended; its arrays are valid until the next */
@@ -86,7 +89,8 @@ export class SparseReader {
     if (start === 0) this.#open(info);
     const values = this.#take(end);
     if (values.positions.length > 0) this.#hasChanges = true;
-    if (end === elementCount(info)) this.#close(info);
+    if (end === elementCount(info) && !this.#hasChanges)
+      throw corrupt(`tensor "${info.name}" is named and does not change`);
     const { positions, levels } = values;
     if (this.#kind === 'exact') return { kind: 'exact', tensor: info.name, positions, levels };
     return {
@@ -105,11 +109,6 @@ export class SparseReader {
     this.#take = view === 0 ? this.#takePlain(info, rice) : this.#takeMapped(info, view);
   }
 
-  #close(info: TensorInfo): void {
-    if (!this.#hasChanges) throw corrupt(`tensor "${info.name}" is named and does not change`);
-    if (--this.#left === 0) this.#decoder.expectEnd();
-  }
-
   #takePlain(info: TensorInfo, rice: number): Take {
     const { plain, levels } = this.#coding;
     const bounds = { rice, elements: elementCount(info) };
@@ -117,17 +116,17 @@ export class SparseReader {
     levels.startLine();
     return (end) => {
       while (next < end) {
-        this.#changes.add(next, levels.code());
+        this.changes.add(next, levels.code());
         next = plain.code(next + 1, bounds);
       }
-      return this.#changes.borrow();
+      return this.changes.borrow();
     };
   }
 
   /** Holds the levels of one slab. */
   #takeMapped(info: TensorInfo, view: number): Take {
     const slabs = new Slabs(info, viewOf(view));
-    const room = new Int32Array(slabs.size);
+    const room = this.changes.slab(slabs.size);
     let [slabStart, slabEnd, from] = [0, 0, 0];
     return (end) => {
       while (from < end) {
@@ -137,10 +136,10 @@ export class SparseReader {
         }
         for (const upTo = Math.min(end, slabEnd); from < upTo; from++) {
           const level = room[from - slabStart] as number;
-          if (level !== 0) this.#changes.add(from, level);
+          if (level !== 0) this.changes.add(from, level);
         }
       }
-      return this.#changes.borrow();
+      return this.changes.borrow();
     };
   }
 }

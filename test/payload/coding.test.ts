@@ -22,7 +22,7 @@ const float32 = (size: readonly number[]): TensorInfo => ({ name: 'w', dtype: 'f
 
 /** Decodes the one op of a sparse record, in runs that end at the places given. */
 function decodeRuns(record: Uint8Array, info: TensorInfo, ends: readonly number[]): SparseOp {
-  const reader = new SparseReader(offsetView(record, 3), [info]);
+  const reader = new SparseReader(offsetView(record, 3), [info], { kind: 'sparse' });
   const stops = [...new Set([...ends, elementCount(info)])].sort((a, b) => a - b).filter((end) => end > 0);
   // Arrays of a run are valid until the next.
   const ops = stops.map((end, i) => {
