@@ -124,7 +124,7 @@ function addDiff(parser: Argv, io: Io): void {
         })
         .option('workers', {
           type: 'number',
-          describe: 'Threads for large models; by default one a processor, 8 at most',
+          describe: 'Threads for large models, 1 to 16; by default one a processor, 8 at most',
         })
         .example('$0 diff models/v1.safetensors models/v2.safetensors -o v2.ndiff', '')
         .example('$0 diff models/v1 models/v2.h5 -o v2.ndiff', '')

@@ -45,7 +45,7 @@ export async function applyPayload(
   await store.flush();
   const found = hex(await readBack(store, { ...options, onProgress: progress.call }));
   if (found !== plan.next) {
-    const message = `Cannot trust the store: expected it to hold ${plan.next} after writing, got ${found}`;
+    const message = `Cannot trust the store: expected ${plan.next} after writing, got ${found}`;
     throw new NeuralDiffError('storage-mismatch', message, { facts: { expected: plan.next, found } });
   }
   progress.release();

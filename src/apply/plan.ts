@@ -204,6 +204,6 @@ function judge(payload: OpenPayload, walk: Walk): NeuralDiffError | undefined {
   }
   if (equalBytes(walk.result, next)) return undefined;
   const facts = { expected: hex(next), found: hex(walk.result) };
-  const message = `Cannot apply payload: expected it to give ${facts.expected}, it would give ${facts.found}`;
+  const message = `Cannot apply payload: expected it to give ${facts.expected}, got ${facts.found}`;
   return new NeuralDiffError('result-mismatch', message, { facts });
 }

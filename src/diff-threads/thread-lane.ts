@@ -26,7 +26,7 @@ export class ThreadLane implements Lane {
   }
 
   #open(): Thread {
-    this.#thread ??= new Thread();
+    if (this.#thread === undefined || this.#thread.hasEnded) this.#thread = new Thread();
     return this.#thread;
   }
 

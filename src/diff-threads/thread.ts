@@ -35,6 +35,10 @@ export class Thread {
     return this.#work;
   }
 
+  get hasEnded(): boolean {
+    return this.#end !== undefined;
+  }
+
   async end(): Promise<void> {
     await this.#worker.terminate();
   }
@@ -42,8 +46,9 @@ export class Thread {
   #ask(request: Request, moved: ArrayBuffer[] = []): Promise<Answer> {
     return new Promise((resolve, reject) => {
       if (this.#end) return reject(this.#end);
-      this.#waiting.push({ resolve, reject });
+      // What cannot be sent has no answer.
       this.#worker.postMessage(request, moved);
+      this.#waiting.push({ resolve, reject });
     });
   }
 

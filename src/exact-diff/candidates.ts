@@ -47,9 +47,9 @@ export function openCandidates<T extends Sampled>(among: readonly T[]): Candidat
   return { of, areAll: false, lookups: Math.min(PROBES, places.length) * near };
 }
 
-/** @returns all places of a sample, so that the first 32 lie apart, and so do those behind them */
+/** @returns all places of a sample, so that the first ones lie apart */
 function spread(count: number): number[] {
-  const step = Math.max(1, Math.floor(count / PROBES));
+  const step = Math.ceil(count / PROBES);
   const starts = Array.from({ length: step }, (_, i) => (i + (step >> 1)) % step);
   const places = Array.from({ length: count }, (_, place) => place);
   return starts.flatMap((start) => places.filter((place) => place % step === start));

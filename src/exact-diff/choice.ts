@@ -19,7 +19,9 @@ export class Choice {
   readonly #room: DifferencesRoom;
   readonly #heads: HeadTrials;
   readonly #set = new SetTrial();
+  /** Elements of pieces, and how many of them differ. */
   #tried = 0;
+  #changed = 0;
 
   constructor(tensor: ChangedTensor, room: DifferencesRoom) {
     this.#tensor = tensor;
@@ -34,13 +36,16 @@ export class Choice {
     this.#heads.add({ info, values });
     this.#set.add(info, after);
     this.#tried += elements;
+    this.#changed += values.positions.length;
   }
 
   finish(): CodedTensor {
-    const { info } = this.#tensor;
+    const { info, count } = this.#tensor;
     const { head, bits } = this.#heads.best();
-    const kind = bits <= this.#set.bits ? 'exact' : 'set';
     const share = elementCount(info) / this.#tried;
-    return { kind, info, head, bytes: (Math.min(bits, this.#set.bits) / 8) * share };
+    if (bits > this.#set.bits) return { kind: 'set', info, head, bytes: (this.#set.bits / 8) * share };
+    // Changes may lie where the pieces do.
+    const changes = this.#changed > 0 ? Math.min(share, count / this.#changed) : share;
+    return { kind: 'exact', info, head, bytes: (bits / 8) * changes };
   }
 }

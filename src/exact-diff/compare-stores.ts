@@ -1,4 +1,4 @@
-import { canonicalOrder, joinDigests, sha256, TensorDigest } from '../model/index.js';
+import { joinDigests, sha256, TensorDigest, type TensorInfo } from '../model/index.js';
 import { orderedBits } from '../payload/index.js';
 import { PairReader, type StorePair } from './borrow-pairs.js';
 import { countChanged } from './differences.js';
@@ -19,12 +19,20 @@ export interface WorkOptions {
   readonly onBytes: (bytes: number) => void;
 }
 
-/** Reads two models with the same tensors, a chunk at a time, and finds which tensors differ. */
-export async function compareStores(stores: StorePair, options: WorkOptions): Promise<Comparison> {
+/**
+ * Reads two models with the same tensors, a chunk at a time, and finds which tensors differ.
+ *
+ * @param infos the tensors, in canonical order
+ */
+export async function compareStores(
+  stores: StorePair,
+  infos: readonly TensorInfo[],
+  options: WorkOptions,
+): Promise<Comparison> {
   const reader = new PairReader(stores);
   const digests: { base: Uint8Array; next: Uint8Array }[] = [];
   const changed: ChangedTensor[] = [];
-  for (const info of canonicalOrder(stores.base.tensors)) {
+  for (const info of infos) {
     const [base, next] = [new TensorDigest(info, sha256), new TensorDigest(info, sha256)];
     let count = 0;
     for await (const { before, after } of reader.walk(info, options.signal)) {

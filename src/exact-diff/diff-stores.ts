@@ -6,7 +6,7 @@ import { checkSameTensors } from './check-tensors.js';
 import { compareStores, type WorkOptions } from './compare-stores.js';
 import { checkGroups, chooseCodings, encodeGroups, type GroupWork, stationsOf } from './encode-groups.js';
 import { groupTensors } from './group-tensors.js';
-import { type ChangedTensor, type Coder, createLane } from './lane.js';
+import { type ChangedTensor, type Coder, createLane, type Lane } from './lane.js';
 import type { EncodedRecord } from './record-check.js';
 import { createMemorySpool, type Spool } from './spool.js';
 
@@ -66,9 +66,10 @@ export async function diffStores(
 ): Promise<StoreDiff> {
   checkSameTensors(base.tensors, next.tensors);
   const stores: StorePair = { base, next };
-  const found = await compareStores(stores, follow('compare', totalBytes(base.tensors), options));
+  // Stores may say more of their tensors, which threads need not be told.
+  const infos = canonicalOrder(base.tensors).map(({ name, dtype, shape }) => ({ name, dtype, shape }));
+  const found = await compareStores(stores, infos, follow('compare', totalBytes(infos), options));
   const { changed } = found;
-  const infos = canonicalOrder(base.tensors);
   const header = {
     ...{ base: found.base, next: found.next },
     ...{ layout: await layoutOf(infos), meta: options.meta ?? {} },
@@ -90,15 +91,17 @@ async function recordChanges(
 ): Promise<EncodedRecord[]> {
   const { spool = createMemorySpool(), coder } = options;
   const groups = groupTensors(changed);
-  // One group is not worth a thread.
-  const lanes = coder && groups.length > 1 ? coder.lanes : [createLane()];
-  const work = { stations: stationsOf(lanes, stores), infos };
   const bytes = changed.reduce((sum, { info }) => sum + byteLength(info), 0);
-  const coded = await chooseCodings(work, groups, follow('choose', bytes, options));
-  const written = await encodeGroups(work, coded, { ...follow('encode', bytes, options), spool });
-  const pairs = coded.map((tensors, i) => ({ tensors, records: written[i] as EncodedRecord[] }));
-  await checkGroups(work, pairs, follow('check', bytes, options));
-  return written.flat();
+  const record = async (lanes: readonly Lane[]): Promise<EncodedRecord[]> => {
+    const work = { stations: stationsOf(lanes, stores), infos };
+    const coded = await chooseCodings(work, groups, follow('choose', bytes, options));
+    const written = await encodeGroups(work, coded, { ...follow('encode', bytes, options), spool });
+    const pairs = coded.map((tensors, i) => ({ tensors, records: written[i] as EncodedRecord[] }));
+    await checkGroups(work, pairs, follow('check', bytes, options));
+    return written.flat();
+  };
+  // One group is not worth a thread.
+  return coder && groups.length > 1 ? coder.use(record) : record([createLane()]);
 }
 
 /** @returns how some phase of work is followed */

@@ -9,7 +9,7 @@ import { piecesOf } from './sample.js';
 import type { Spool } from './spool.js';
 import { type SpooledRecord, SpooledRecords, tooLarge } from './spooled-records.js';
 
-/** Estimates are off by less: what may fit is coded, and counted. */
+/** What is estimated to be larger by less may fit: it is coded, and counted. */
 const ESTIMATE_SLACK = 1.1;
 
 /** A lane, and what reads the models for it. */
@@ -25,8 +25,13 @@ export interface GroupWork {
   readonly infos: readonly TensorInfo[];
 }
 
-/** @returns a station for each lane */
+/**
+ * @returns a station for each lane
+ * @throws RangeError for no lanes
+ */
 export function stationsOf(lanes: readonly Lane[], stores: StorePair): Station[] {
+  if (lanes.length === 0)
+    throw new RangeError('Cannot diff: expected a coder with at least one lane, got none');
   return lanes.map((lane) => ({ lane, reader: new PairReader(stores, RUN_BYTES) }));
 }
 
@@ -40,22 +45,32 @@ export async function chooseCodings(
   groups: readonly ChangedTensor[][],
   options: WorkOptions,
 ): Promise<CodedTensor[][]> {
-  const coded = await inLanes(stations, groups, async ({ lane, reader }, group) => {
+  const coded = await inLanes({ stations, options }, groups, async (station, group, own) => {
     const chosen: CodedTensor[] = [];
     for (const tensor of group) {
-      const choice = lane.choose(tensor);
-      for (const { info, ...run } of piecesOf(tensor.info, tensor.count)) {
-        options.signal?.throwIfAborted();
-        await choice.take(info, await reader.borrow(tensor.info, run));
-      }
-      chosen.push(await choice.finish());
-      options.onBytes(byteLength(tensor.info));
+      chosen.push(await choose(station, tensor, own.signal));
+      own.onBytes(byteLength(tensor.info));
     }
     return chosen;
   });
   const bytes = coded.flat().reduce((sum, tensor) => sum + tensor.bytes, 0);
   if (bytes > ESTIMATE_SLACK * MAX_PAYLOAD_BYTES) throw tooLarge(bytes / ESTIMATE_SLACK);
   return coded;
+}
+
+async function choose(
+  { lane, reader }: Station,
+  tensor: ChangedTensor,
+  signal: AbortSignal | undefined,
+): Promise<CodedTensor> {
+  const choice = lane.choose(tensor);
+  return orAbandon(choice, async () => {
+    for (const { info, ...run } of piecesOf(tensor.info, tensor.count)) {
+      signal?.throwIfAborted();
+      await choice.take(info, await reader.borrow(tensor.info, run));
+    }
+    return choice.finish();
+  });
 }
 
 /**
@@ -69,14 +84,14 @@ export async function encodeGroups(
   { spool, ...options }: WorkOptions & { spool: Spool },
 ): Promise<EncodedRecord[][]> {
   const records = new SpooledRecords(spool);
-  const written = await inLanes(stations, groups, async (station, group) => {
+  const written = await inLanes({ stations, options }, groups, async (station, group, work) => {
     const own: SpooledRecord[] = [];
     for (const kind of ['exact', 'set'] as const) {
       const tensors = group.filter((tensor) => tensor.kind === kind);
       if (tensors.length === 0) continue;
       const record = records.open(kind);
       const writer = station.lane.write({ kind, infos, tensors }, record.sink);
-      await walkInto(writer, { reader: station.reader, tensors }, options);
+      await walkInto(writer, { reader: station.reader, tensors }, work);
       own.push(record);
     }
     return own;
@@ -90,8 +105,8 @@ export async function checkGroups(
   groups: readonly { tensors: readonly CodedTensor[]; records: readonly EncodedRecord[] }[],
   options: WorkOptions,
 ): Promise<void> {
-  await inLanes(stations, groups, ({ lane, reader }, { tensors, records }) =>
-    walkInto(lane.check({ records, infos }), { reader, tensors }, options),
+  await inLanes({ stations, options }, groups, ({ lane, reader }, { tensors, records }, own) =>
+    walkInto(lane.check({ records, infos }), { reader, tensors }, own),
   );
 }
 
@@ -101,7 +116,7 @@ async function walkInto(
   { reader, tensors }: { reader: PairReader; tensors: readonly CodedTensor[] },
   { signal, onBytes }: WorkOptions,
 ): Promise<void> {
-  try {
+  await orAbandon(taker, async () => {
     for (const { info } of tensors) {
       for await (const pair of reader.walk(info, signal)) {
         await taker.take(info, pair);
@@ -109,6 +124,13 @@ async function walkInto(
       }
     }
     await taker.finish();
+  });
+}
+
+/** Whatever fails, nothing of the work is under way any more when this throws. */
+async function orAbandon<R>(taker: Taker<unknown>, work: () => Promise<R>): Promise<R> {
+  try {
+    return await work();
   } catch (error) {
     await taker.abandon?.();
     throw error;
@@ -118,26 +140,30 @@ async function walkInto(
 /**
  * Does work side by side, a piece at a station at a time.
  *
+ * @param run gets options whose signal says stop when another piece has failed, too
  * @returns what came of each item, in order
  * @throws what failed first, when all stations stand still
  */
 async function inLanes<T, R>(
-  stations: readonly Station[],
+  { stations, options }: { stations: readonly Station[]; options: WorkOptions },
   items: readonly T[],
-  run: (station: Station, item: T) => Promise<R>,
+  run: (station: Station, item: T, options: WorkOptions) => Promise<R>,
 ): Promise<R[]> {
   const results: R[] = [];
-  const failures: unknown[] = [];
+  const stop = new AbortController();
+  const forward = (): void => stop.abort(options.signal?.reason);
+  if (options.signal?.aborted) forward();
+  options.signal?.addEventListener('abort', forward);
   const left = items.entries();
   const work = async (station: Station): Promise<void> => {
     for (const [i, item] of left) {
-      if (failures.length > 0) return;
-      results[i] = await run(station, item);
+      stop.signal.throwIfAborted();
+      results[i] = await run(station, item, { ...options, signal: stop.signal });
     }
   };
-  await Promise.all(
-    stations.map((station) => work(station).catch((error: unknown) => void failures.push(error))),
-  );
-  if (failures.length > 0) throw failures[0];
+  await Promise.all(stations.map((station) => work(station).catch((error) => stop.abort(error))));
+  options.signal?.removeEventListener('abort', forward);
+  // Of all failures the first is the reason.
+  stop.signal.throwIfAborted();
   return results;
 }

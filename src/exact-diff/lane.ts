@@ -29,8 +29,12 @@ export interface Lane {
 
 /** What codes tensors side by side. */
 export interface Coder {
-  /** At least one; work is given to the first ones first. */
-  readonly lanes: readonly Lane[];
+  /**
+   * Lends its lanes, at least one: to one diff at a time, others wait.
+   *
+   * @returns what the work returns, when it has ended
+   */
+  use<T>(work: (lanes: readonly Lane[]) => Promise<T>): Promise<T>;
 }
 
 /** A tensor that differs, and in how many elements. */

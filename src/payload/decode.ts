@@ -125,7 +125,7 @@ export class DiffReader {
   readonly #infos: readonly TensorInfo[];
   readonly #records: readonly Walked[];
   /** Memory of records that are done, for those to come. */
-  readonly #spare: (Changes | undefined)[] = [];
+  readonly #spare: Changes[] = [];
   /** Names of the tensors that an op changes. */
   readonly touched: ReadonlySet<string>;
 
@@ -154,14 +154,15 @@ export class DiffReader {
   read(info: TensorInfo, run: { start: number; end: number }): Op[] {
     const touching = this.#records.filter(({ names }) => names.has(info.name));
     const ops = touching.map((walked) => {
-      walked.reader ??= openRecord(walked.record, this.#infos, this.#spare.pop());
+      walked.reader ??= openRecord(walked.record, this.#infos, this.#spare);
       return walked.reader.read(info, run);
     });
     for (const walked of run.end === elementCount(info) ? touching : []) {
       if (--walked.left > 0) continue;
       walked.reader?.decoder.expectEnd();
       // Readers of other kinds have none.
-      this.#spare.push((walked.reader as Partial<SparseReader>).changes);
+      const { changes } = walked.reader as Partial<SparseReader>;
+      if (changes) this.#spare.push(changes);
       walked.reader = undefined;
     }
     return ops;
@@ -171,11 +172,13 @@ export class DiffReader {
 function openRecord(
   { kind, bytes }: OpenPayload['records'][number],
   infos: readonly TensorInfo[],
-  changes?: Changes,
+  spare?: Changes[],
 ) {
   if (kind === 'hash') return new HashReader(bytes, infos);
   if (kind === 'set') return new SetReader(bytes, infos);
-  return kind === 'dense' ? new DenseReader(bytes, infos) : new SparseReader(bytes, infos, { kind, changes });
+  return kind === 'dense'
+    ? new DenseReader(bytes, infos)
+    : new SparseReader(bytes, infos, { kind, changes: spare?.pop() });
 }
 
 function binAt(source: ByteSource, at: number): { content: ByteSource; end: number } {

@@ -149,6 +149,25 @@ test.each(['encode', 'check'] as const)('threads that are ended in phase %s end 
   await own.close();
 });
 
-test.each([0, -1, 1.5, Number.NaN])('createDiffThreads() refuses %d threads', (count) => {
+test('two diffs at once take turns', async () => {
+  const payloads = await Promise.all([payloadOf({ coder: threads }), payloadOf({ coder: threads })]);
+  for (const payload of payloads) expect(equalBytes(payload, expected)).toBe(true);
+});
+
+test('stores may say of their tensors what cannot be sent to a thread', async () => {
+  const talkative = ({ tensors }: ModelRoom.Model): ModelRoom.WeightStore => {
+    const infos = tensors.map((tensor) => ({ ...tensor, describe: () => tensor.name }));
+    return { ...openMemoryStore({ tensors }), tensors: infos };
+  };
+  const { payloadBytes } = await diffStores(talkative(base), talkative(next), { coder: threads });
+  expect(payloadBytes).toBe(expected.length);
+});
+
+test('a coder without lanes is refused', async () => {
+  const coder: ExactRoom.Coder = { use: (work) => work([]) };
+  await expect(payloadOf({ coder })).rejects.toThrow(RangeError);
+});
+
+test.each([0, -1, 1.5, 17, Number.NaN])('createDiffThreads() refuses %d threads', (count) => {
   expect(() => createDiffThreads({ count })).toThrow(RangeError);
 });

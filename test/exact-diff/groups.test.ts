@@ -27,6 +27,29 @@ test('groupTensors() keeps order, and groups that are worth a record each', () =
   expect(groupTensors([])).toEqual([]);
 });
 
+test('chooseCodings() does not take changes in the last rows for changes everywhere', async () => {
+  const info = { name: 'w', dtype: 'float32' as const, shape: [2 ** 14, 2 ** 12] };
+  const [first, count] = [byteLength(info) - 4 * 2 ** 13, 2 ** 13];
+  const store = (seed: number): WeightStore => ({
+    tensors: [info],
+    async readInto(_name, byteOffset, target) {
+      target.fill(0);
+      const from = Math.max(0, first - byteOffset);
+      if (from < target.length) target.set(seededBytes(seed, target.length - from), from);
+    },
+    async write() {},
+    async flush() {},
+    async close() {},
+  });
+  const stations = stationsOf([createLane()], { base: store(1), next: store(2) });
+  const [coded] = await chooseCodings({ stations, infos: [info] }, [[{ info, count }]], {
+    onBytes: () => {},
+  });
+  const bytes = coded?.[0]?.bytes as number;
+  expect(bytes).toBeGreaterThan(2 * count);
+  expect(bytes).toBeLessThan(8 * count);
+});
+
 test('chooseCodings() refuses what cannot fit into a payload before it is coded', async () => {
   // 2 GiB of noise, of which nothing lies anywhere.
   const tensors = Array.from({ length: 2 }, (_, i) => ({

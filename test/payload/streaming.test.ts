@@ -2,12 +2,16 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { RecordForge } from '../../scripts/forge-record.js';
 import { canonicalOrder, elementCount } from '../../src/model/index.js';
+import { encodeRecords } from '../../src/payload/encode.js';
 import {
   type ByteSource,
   DiffReader,
   decodePayload,
+  type ExactOp,
+  type Op,
   openPayload,
   patchRange,
+  type SetOp,
   sourceOf,
 } from '../../src/payload/index.js';
 import { cloneModel, codeOf, pack, patchModel } from '../support.js';
@@ -49,6 +53,25 @@ test('DiffReader finds what is left over when the last run of the last tensor is
   const reader = new DiffReader({ records: [{ kind: 'dense', bytes: sourceOf(bytes) }] }, [info]);
   expect(reader.read(info, { start: 0, end: 5 })).toMatchObject([{ levels: Int8Array.of(1, 2, 3, 4, 5) }]);
   expect(await codeOf(() => reader.read(info, { start: 5, end: 6 }))).toBe('corrupt-payload');
+});
+
+test('DiffReader hands the memory of a record on to a later one, whatever lies between', async () => {
+  const infos = ['a', 'b', 'c'].map((name) => ({ name, dtype: 'int8' as const, shape: [4] }));
+  const exact = (tensor: string): Op => {
+    return { kind: 'exact', tensor, positions: Uint32Array.of(1, 3), levels: Int32Array.of(5, -6) };
+  };
+  const set: Op = { kind: 'set', tensor: 'b', bytes: Uint8Array.of(1, 2, 3, 4) };
+  const records = encodeRecords([exact('a'), set, exact('c')], infos).map(({ kind, bytes }) => {
+    return { kind, bytes: sourceOf(bytes) };
+  });
+  const reader = new DiffReader({ records }, infos);
+  const [a, b, c] = infos.map((info) => reader.read(info, { start: 0, end: 4 })[0]) as [
+    ExactOp,
+    SetOp,
+    ExactOp,
+  ];
+  expect([b.bytes, c.positions, c.levels]).toEqual([set.bytes, Uint32Array.of(1, 3), Int32Array.of(5, -6)]);
+  expect(c.levels.buffer).toBe(a.levels.buffer);
 });
 
 /** Bytes that come in windows of a size, by way of a room where one is given. */
