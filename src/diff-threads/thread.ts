@@ -7,6 +7,9 @@ import { type Ends, Work } from './work.js';
 
 const PROGRAM = fileURLToPath(new URL('./worker.js', import.meta.url));
 
+/** What lives shortly in a thread is collected early, in megabytes: V8 would let it grow to 16 and more. */
+const LIMITS = { maxYoungGenerationSizeMb: 2 };
+
 /** A request that has no answer yet. */
 interface Waiting {
   resolve(answer: Answer): void;
@@ -15,7 +18,7 @@ interface Waiting {
 
 /** A thread that codes: it is given one piece of work at a time, and holds two runs of it at most. */
 export class Thread {
-  readonly #worker = new Worker(PROGRAM, { resourceLimits: { maxYoungGenerationSizeMb: 2 } });
+  readonly #worker = new Worker(PROGRAM, { resourceLimits: LIMITS });
   readonly #pairs = new Pairs();
   readonly #room = new Uint8Array(WINDOW_BYTES);
   readonly #waiting: Waiting[] = [];
