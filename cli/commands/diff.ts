@@ -13,12 +13,13 @@ export interface ExactFlags extends DiffFlags {
 /** Packs what makes one model of another, bit for bit, and says whether that pays beside the compressed next model. */
 export async function runDiff(flags: ExactFlags, io: Io): Promise<void> {
   checkWorkers(flags.workers);
+  // Threads begin when there is work for them.
+  const coder = flags.workers === 1 ? undefined : createDiffThreads({ count: flags.workers });
   await withDiffJob(flags, io, async (job) => {
     const { base, match, work } = job;
     // Before the diff, whose arrays would still take memory.
     const full = await compressedSize(match.store, work.signal);
     const spool = createFileSpool(flags.out);
-    const coder = flags.workers === 1 ? undefined : createDiffThreads({ count: flags.workers });
     try {
       const options = { ...work, spool, coder };
       const { pieces, payloadBytes, ...found } = await diffStores(base, match.store, options);

@@ -1,4 +1,12 @@
-import type { CodedTensor, EncodedRecord, Lane, Taker } from '../exact-diff/index.js';
+import type {
+  ChangedTensor,
+  CodedTensor,
+  EncodedRecord,
+  Lane,
+  RecordPlan,
+  RecordsOf,
+  Taker,
+} from '../exact-diff/index.js';
 import { lendBytes } from './lent-bytes.js';
 import { Thread } from './thread.js';
 import type { Work } from './work.js';
@@ -7,16 +15,16 @@ import type { Work } from './work.js';
 export class ThreadLane implements Lane {
   #thread: Thread | undefined;
 
-  choose(tensor: Parameters<Lane['choose']>[0]): Taker<CodedTensor> {
+  choose(tensor: ChangedTensor): Taker<CodedTensor> {
     const work = this.#open().begin({ type: 'choose', tensor });
     return through(work, async () => (await work.finish()).coded as CodedTensor);
   }
 
-  write(plan: Parameters<Lane['write']>[0], sink: (bytes: Uint8Array) => void): Taker<void> {
+  write(plan: RecordPlan, sink: (bytes: Uint8Array) => void): Taker<void> {
     return withoutResult(this.#open().begin({ type: 'write', plan }, { sink }));
   }
 
-  check({ records, infos }: Parameters<Lane['check']>[0]): Taker<void> {
+  check({ records, infos }: RecordsOf): Taker<void> {
     const lent = records.map(({ kind, bytes }) => ({ kind, bytes: lendBytes(bytes.length) }));
     const lender = (record: number) => ({
       lent: (lent[record] as (typeof lent)[number]).bytes,

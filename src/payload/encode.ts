@@ -17,7 +17,6 @@ import { patchModel } from './patch-model.js';
 
 export { type Budget, float32Bytes, impossibleBudget, readBudget } from './budget.js';
 export { type ChosenHead, chooseHead, HeadTrials } from './choose-head.js';
-export { beyondLimit } from './corrupt.js';
 export { encodeRecords } from './encode-records.js';
 export { type FramedPayload, framePayload, joinPieces } from './frame.js';
 export { SetTrial, SetWriter, type SetWriterOptions } from './set-writer.js';
