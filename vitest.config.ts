@@ -2,33 +2,9 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Tests and examples import the package by name; under test these names mean the sources. */
-const rooms = [
-  ...[
-    'sparse-diff',
-    'hash-diff',
-    'train',
-    'sweep',
-    'search',
-    'chain',
-    'apply',
-    'fast-apply',
-    'tfjs',
-    'node',
-    'storage',
-    'updater',
-    'containers',
-    'browser',
-    'testing',
-    'release',
-    'publish',
-    'measure',
-    'report',
-    'report-page',
-  ],
-];
 const source = (path: string) => new URL(`./src/${path}`, import.meta.url).pathname;
 const alias = [
-  ...rooms.map((room) => ({ find: `neural-diff/${room}`, replacement: source(`${room}/index.ts`) })),
+  { find: /^neural-diff\/(.+)$/, replacement: source('entries/$1.ts') },
   { find: /^neural-diff$/, replacement: source('index.ts') },
 ];
 
@@ -41,7 +17,7 @@ const project = (name: string, include: string[], options: object = {}) => ({
 const ALONE = { fileParallelism: false };
 
 /** Kernel tests whose results must be the same without SIMD. */
-const KERNELS = 'test/kernels/{conv2d,depthwise,diff,layers,mat-mul,tensors,training}.test.ts';
+const KERNELS = 'test/tfjs/kernels/{conv2d,depthwise,diff,layers,mat-mul,tensors,training}.test.ts';
 
 export default defineConfig({
   test: {

@@ -1,8 +1,11 @@
 // How fast weights are patched, beside the plain in-place addition of as many: the limit that memory sets.
+
 import { parseArgs } from 'node:util';
 import { createFastPatcher } from 'neural-diff/fast-apply';
 import xxhash from 'xxhash-wasm';
-import { decodePayload, type Op, type Patcher, plainPatcher } from '../src/payload/index.js';
+import { decodePayload } from '../src/payload/decode.js';
+import type { Op } from '../src/payload/diff.js';
+import { type Patcher, plainPatcher } from '../src/payload/patch.js';
 import { createDenseAdd } from './dense-add.js';
 import { median } from './median.js';
 import { encodeOp, HASH_CASES, hashOp, SPARSE_DENSITIES, sparseOp, weightsInfo } from './patch-cases.js';

@@ -1,4 +1,5 @@
 // How fast the disks of browsers are, in Chromium: npm run -s bench:browser-storage -- [--json]. CHROMIUM names another program.
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -6,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { chromium, type Page } from 'playwright-core';
-import type { Model } from '../src/model/index.js';
+import type { Model } from '../src/model/tensor.js';
 import { packDiff } from '../src/payload/encode.js';
 import type { Times } from './browser-storage/page.js';
 import { median } from './median.js';

@@ -1,8 +1,10 @@
 // Bytes of payloads that lead back and of composed ones, for a float32 model with the weights of a small keyword spotter.
-import { composePayloads, reversePayload } from '../src/chain/index.js';
-import { elementCount, type Model, type Tensor, totalBytes } from '../src/model/index.js';
+import { composePayloads } from '../src/chain/compose-payloads.js';
+import { reversePayload } from '../src/chain/reverse-payload.js';
+import { elementCount, type Model, type Tensor, totalBytes } from '../src/model/tensor.js';
+import type { Diff, Op } from '../src/payload/diff.js';
 import { packDiff } from '../src/payload/encode.js';
-import { type Diff, type Op, roundScale } from '../src/payload/index.js';
+import { roundScale } from '../src/payload/record-head.js';
 import { createRandom } from '../src/train/random.js';
 import { printBench } from './report.js';
 

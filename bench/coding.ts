@@ -1,9 +1,10 @@
 // How many bits a changed weight takes in a payload, beside what a code needs that knows the density alone.
+
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { elementCount, type TensorInfo, totalElements } from '../src/model/index.js';
-import { encodeRecords } from '../src/payload/encode.js';
-import type { SparseOp } from '../src/payload/index.js';
+import { elementCount, type TensorInfo, totalElements } from '../src/model/tensor.js';
+import type { SparseOp } from '../src/payload/diff.js';
+import { encodeRecords } from '../src/payload/encode-records.js';
 import { SparseReader } from '../src/payload/sparse-record.js';
 import { sparseOp, weightsInfo } from './patch-cases.js';
 import { type Goal, printBench } from './report.js';

@@ -17,7 +17,7 @@ export interface DenseAdd {
  */
 export async function createDenseAdd(count: number): Promise<DenseAdd> {
   const module = new WebAssembly.Module(
-    (await compileAssembly('src/kernels/assembly/vectors.ts')) as Uint8Array<ArrayBuffer>,
+    (await compileAssembly('src/tfjs/kernels/assembly/vectors.ts')) as Uint8Array<ArrayBuffer>,
   );
   const pages = Math.ceil((8 * count) / PAGE_BYTES) + 1;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });

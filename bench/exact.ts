@@ -1,11 +1,14 @@
 // Bytes of lossless updates beside those of other programs: npm run -s bench:exact -- [BASE NEXT].
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { withModel } from '../cli/with-model.js';
-import { diffModels } from '../src/exact-diff/index.js';
-import { BYTE_DIFFERS, type FilePair, runByteDiffer } from '../src/measure/index.js';
-import { concatBytes, copyModel, type Model } from '../src/model/index.js';
+import { diffModels } from '../src/exact-diff/diff-stores.js';
+import { concatBytes } from '../src/model/bytes.js';
+import { copyModel } from '../src/model/store.js';
+import type { Model } from '../src/model/tensor.js';
+import { BYTE_DIFFERS, type FilePair, runByteDiffer } from '../src/report/measure/byte-differs.js';
 import { type ModelPair, trainPairs } from './exact/pairs.js';
 import { fetchReleases, type Release } from './exact/releases.js';
 import { type Goal, printBench } from './report.js';

@@ -1,11 +1,11 @@
 // Bytes, errors and accuracy of lossy diffs: npm run -s bench:lossy.
-import { diffModels } from '../src/exact-diff/index.js';
-import { fitModels } from '../src/lossy-diff/index.js';
-import { type Model, totalBytes } from '../src/model/index.js';
-import { decodePayload, patchModel } from '../src/payload/index.js';
-import { fineTune } from '../src/train/index.js';
-import { takeBase } from '../src/train/session.js';
-import { weightsOfModel } from '../src/train/stored.js';
+import { diffModels } from '../src/exact-diff/diff-stores.js';
+import { fitModels } from '../src/exact-diff/lossy/fit-models.js';
+import { type Model, totalBytes } from '../src/model/tensor.js';
+import { decodePayload } from '../src/payload/decode.js';
+import { patchModel } from '../src/payload/patch.js';
+import { fineTune } from '../src/train/fine-tune.js';
+import { takeBase, weightsOfModel } from '../src/train/session.js';
 import { inHalves, withValues } from './exact/pairs.js';
 import { accuracyOf, arraysOf, prepare } from './prepare.js';
 import { printBench } from './report.js';

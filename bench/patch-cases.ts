@@ -1,6 +1,6 @@
-import type { TensorInfo } from '../src/model/index.js';
+import type { TensorInfo } from '../src/model/tensor.js';
+import type { Buckets, HashOp, Op, SparseOp } from '../src/payload/diff.js';
 import { encodePayload } from '../src/payload/encode.js';
-import type { Buckets, HashOp, Op, SparseOp } from '../src/payload/index.js';
 import { createRandom } from '../src/train/random.js';
 
 /** A hash op to time. */

@@ -1,4 +1,5 @@
 // The report of a task, from real measurements: npm run -s report:demo.
+
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BENCHES, makeReport } from './reports/make-report.js';

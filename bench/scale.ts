@@ -1,4 +1,5 @@
 // Seconds and memory that a large model takes: npm run -s bench:scale -- [--quick].
+
 import { mkdtempSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,12 +1,18 @@
 // Times training steps of one network in a process of its own, since kernels are registered for a whole process.
-import '@tensorflow/tfjs-backend-wasm';
+
 import * as tf from '@tensorflow/tfjs';
-import { trainHashDiff } from 'neural-diff/hash-diff';
-import { trainSparseDiff } from 'neural-diff/sparse-diff';
-import { createTask, fineTune, type StepReport, type TrainDiffOptions } from 'neural-diff/train';
-import { registerTrainingKernels } from '../src/kernels/index.js';
+import { registerTrainingKernels } from '../src/tfjs/kernels/register.js';
 import { median } from './median.js';
 import { buildModel, MODELS, noisyExamples } from './train-models.js';
+import '@tensorflow/tfjs-backend-wasm';
+import {
+  createTask,
+  fineTune,
+  type StepReport,
+  type TrainDiffOptions,
+  trainHashDiff,
+  trainSparseDiff,
+} from 'neural-diff/train';
 
 /** What is timed: plain steps on some kernels, or diff steps beside plain ones. */
 export type Mode = 'cpu' | 'stock' | 'composed' | 'simd' | 'diffs';

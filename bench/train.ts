@@ -1,4 +1,5 @@
 // What a training step costs: on the kernels of TensorFlow.js and on ours, and for diffs beside plain training.
+
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { type Goal, printBench } from './report.js';

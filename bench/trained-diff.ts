@@ -1,14 +1,14 @@
-import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs';
+import type { TensorInfo } from '../src/model/tensor.js';
+import type { SparseOp } from '../src/payload/diff.js';
+import { quantiseNonZero } from '../src/sparse-diff/mask.js';
+import { positionsAbove, saliencyOf, thresholds } from '../src/sparse-diff/saliency.js';
+import { infoOf } from '../src/tfjs/weights.js';
+import { valuesOf } from '../src/train/part.js';
+import { buildModel, MODELS } from './train-models.js';
+import '@tensorflow/tfjs-backend-wasm';
 import { useBackend } from 'neural-diff/tfjs';
 import { createRandom, createTask, fineTune } from 'neural-diff/train';
-import type { TensorInfo } from '../src/model/index.js';
-import type { SparseOp } from '../src/payload/index.js';
-import { quantiseNonZero } from '../src/sparse-diff/levels.js';
-import { positionsAbove, saliencyOf, thresholds } from '../src/sparse-diff/saliency.js';
-import { infoOf } from '../src/tfjs/index.js';
-import { valuesOf } from '../src/train/index.js';
-import { buildModel, MODELS } from './train-models.js';
 
 const SIDE = 28;
 const CLASSES = 10;

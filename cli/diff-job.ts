@@ -1,6 +1,9 @@
-import { matchStores, type StoreMatch } from '../src/exact-diff/index.js';
-import { NeuralDiffError, totalBytes, type WeightStore } from '../src/index.js';
-import { type CompressedSize, checkOutput, writeOutput } from '../src/node/index.js';
+import { matchStores, type StoreMatch } from '../src/exact-diff/match/match-stores.js';
+import { NeuralDiffError } from '../src/model/errors.js';
+import type { WeightStore } from '../src/model/store.js';
+import { totalBytes } from '../src/model/tensor.js';
+import type { CompressedSize } from '../src/node/compressed.js';
+import { checkOutput, writeOutput } from '../src/node/output.js';
 import { ByteProgress } from './byte-progress.js';
 import { type CommonFlags, formatBytes, formatShare, type Io, printResult, remark } from './io.js';
 import { readShare } from './share.js';

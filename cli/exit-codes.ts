@@ -1,4 +1,4 @@
-import { type ErrorCode, type ErrorFacts, NeuralDiffError } from '../src/index.js';
+import { type ErrorCode, type ErrorFacts, NeuralDiffError } from '../src/model/errors.js';
 
 /** Exit statuses of the command line. They are frozen: scripts rely on them. */
 export const EXIT = {

@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NeuralDiffError } from '../src/index.js';
-import { openHttpSource, type UpdateSource } from '../src/updater/index.js';
+import { NeuralDiffError } from '../src/model/errors.js';
+import { openHttpSource, type UpdateSource } from '../src/updater/http-source.js';
 
 /** Opens a repository by the address of a web server or by the path of a folder. */
 export function openSource(repository: string): UpdateSource {

@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
-import { NeuralDiffError } from '../src/index.js';
-import type { FileStorage } from '../src/node/index.js';
-import { nameOf } from '../src/storage/index.js';
-import { readTrial } from '../src/updater/index.js';
+import { NeuralDiffError } from '../src/model/errors.js';
+import type { FileStorage } from '../src/node/open-model.js';
+import { nameOf } from '../src/storage/storage.js';
+import { readTrial } from '../src/updater/state.js';
 
 /** A model, and the updater that is asked about it. */
 export interface OwnUpdater {

@@ -1,9 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Argv } from 'yargs';
-import { readPayload, withFileErrors } from '../src/node/index.js';
-import { openPublicKey, openSigner, type ReleaseDraft, type Signer } from '../src/publish/index.js';
-import { type ReleaseKey, ROLES, type Role } from '../src/release/index.js';
+import { withFileErrors } from '../src/node/file-errors.js';
+import { readPayload } from '../src/node/read-payload.js';
+import { openPublicKey, openSigner, type Signer } from '../src/publish/keys.js';
+import type { ReleaseDraft } from '../src/publish/prove-release.js';
+import type { ReleaseKey } from '../src/release/keys.js';
+import { ROLES, type Role } from '../src/release/metadata.js';
 import { UsageError } from './exit-codes.js';
 import { withModel } from './with-model.js';
 

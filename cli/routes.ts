@@ -1,7 +1,10 @@
 import { join } from 'node:path';
-import { type RouteEdge, routeEdge } from '../src/chain/index.js';
-import { fingerprint, hex, NeuralDiffError } from '../src/index.js';
-import { listFiles, readPayload } from '../src/node/index.js';
+import { type RouteEdge, routeEdge } from '../src/chain/plan-route.js';
+import { hex } from '../src/model/bytes.js';
+import { NeuralDiffError } from '../src/model/errors.js';
+import { fingerprint } from '../src/model/fingerprint.js';
+import { listFiles } from '../src/node/folder.js';
+import { readPayload } from '../src/node/read-payload.js';
 import { summarise } from './exit-codes.js';
 import type { Io } from './io.js';
 import { withModel } from './with-model.js';

@@ -1,4 +1,4 @@
-import type { StepReport } from '../src/train/index.js';
+import type { StepReport } from '../src/train/loop.js';
 import type { CommonFlags, Io } from './io.js';
 
 /** Milliseconds between two redraws on a terminal. */

@@ -1,4 +1,4 @@
-import type { TrainedDiff } from '../src/train/index.js';
+import type { TrainedDiff } from '../src/train/train-diff.js';
 import { formatBytes, formatShare } from './io.js';
 
 /** @returns a trained diff in words */

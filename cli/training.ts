@@ -1,5 +1,9 @@
-import { fingerprint, hex, openLayersStore, totalElements } from '../src/index.js';
-import { type BaseModel, openBase, type RecipeOptions, seedFor } from '../src/recipe/index.js';
+import { hex } from '../src/model/bytes.js';
+import { fingerprint } from '../src/model/fingerprint.js';
+import { openLayersStore } from '../src/model/layers-store.js';
+import { totalElements } from '../src/model/tensor.js';
+import { type BaseModel, openBase, seedFor } from '../src/recipe/open-base.js';
+import type { RecipeOptions } from '../src/recipe/options.js';
 import type { Io } from './io.js';
 
 /** Flags of the commands that train. */

@@ -1,5 +1,6 @@
-import type { WeightStore } from '../src/index.js';
-import { type FolderOptions, openModel } from '../src/node/index.js';
+import type { WeightStore } from '../src/model/store.js';
+import type { FolderOptions } from '../src/node/folder.js';
+import { openModel } from '../src/node/open-model.js';
 
 /** Opens a model, lets something use it, and closes it whatever happened. */
 export async function withModel<T>(

@@ -1,5 +1,5 @@
-import type { ByteSource } from '../src/index.js';
-import { openPayloadFile } from '../src/node/index.js';
+import { openPayloadFile } from '../src/node/read-payload.js';
+import type { ByteSource } from '../src/payload/byte-source.js';
 
 /** Opens a payload file, lets something use it, and closes it whatever happened. */
 export async function withPayload<T>(path: string, use: (payload: ByteSource) => Promise<T>): Promise<T> {

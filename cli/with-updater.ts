@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { resolve as resolvePath } from 'node:path';
-import { openContainer } from '../src/containers/index.js';
-import { createPatcher } from '../src/fast-apply/index.js';
-import { openModelStorage } from '../src/node/index.js';
-import { createUpdater, type Updater, type UpdaterEvent, type UpdaterOptions } from '../src/updater/index.js';
+import { createPatcher } from '../src/apply/fast/create-patcher.js';
+import { openContainer } from '../src/containers/open-container.js';
+import { openModelStorage } from '../src/node/open-model.js';
+import { createUpdater } from '../src/updater/create-updater.js';
+import type { Updater, UpdaterEvent, UpdaterOptions } from '../src/updater/updater.js';
 import { ByteProgress } from './byte-progress.js';
 import { openSource } from './folder-source.js';
 import { type CommonFlags, type Io, remark } from './io.js';

@@ -1,4 +1,5 @@
 // Compiles the AssemblyScript kernels into base64 modules, or with --check compares these with what would be written.
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileAssembly } from './compile-assembly.js';
@@ -8,14 +9,14 @@ const ROOT = join(import.meta.dirname, '..', '..');
 /** Where a module begins, where it is embedded, and under which name. */
 const MODULES = [
   {
-    entry: 'src/kernels/assembly/training.ts',
-    output: 'src/kernels/training-wasm.ts',
+    entry: 'src/tfjs/kernels/assembly/training.ts',
+    output: 'src/tfjs/kernels/training-wasm.ts',
     name: 'TRAINING_WASM',
     what: 'The training kernels',
   },
   {
-    entry: 'src/kernels/assembly/patching.ts',
-    output: 'src/fast-apply/patching-wasm.ts',
+    entry: 'src/tfjs/kernels/assembly/patching.ts',
+    output: 'src/apply/fast/patching-wasm.ts',
     name: 'PATCHING_WASM',
     what: 'The patching kernels',
   },

@@ -1,8 +1,7 @@
-import { NeuralDiffError, type TensorInfo } from '../src/model/index.js';
-import { SLOW } from '../src/payload/contexts.js';
-import { DenseLevels } from '../src/payload/dense-record.js';
-import { codePlacement, type Placement } from '../src/payload/hash-record.js';
-import { NumberCoding } from '../src/payload/number-coding.js';
+import { NeuralDiffError } from '../src/model/errors.js';
+import type { TensorInfo } from '../src/model/tensor.js';
+import { NumberCoding, SLOW } from '../src/payload/coding.js';
+import { codePlacement, DenseLevels, type Placement } from '../src/payload/dense-record.js';
 import { RangeEncoder } from '../src/payload/range-encoder.js';
 import { codeTensors, ScaleCoding } from '../src/payload/record-head.js';
 import { SparseCoding } from '../src/payload/sparse-record.js';

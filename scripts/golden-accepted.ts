@@ -1,4 +1,4 @@
-import { DTYPES, type DType, type Model, type Tensor } from '../src/model/index.js';
+import { DTYPES, type DType, type Model, type Tensor } from '../src/model/tensor.js';
 import { xxh32 } from '../src/payload/placement.js';
 import {
   type Accepted,

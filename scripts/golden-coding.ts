@@ -1,5 +1,5 @@
-import { elementCount, type Model, type Tensor } from '../src/model/index.js';
-import type { ChooseHead } from '../src/payload/encode-sparse.js';
+import { elementCount, type Model, type Tensor } from '../src/model/tensor.js';
+import type { ChooseHead } from '../src/payload/encode-records.js';
 import { xxh32 } from '../src/payload/placement.js';
 import { type Accepted, type Change, dense, seeded, sparse } from './golden-samples.js';
 

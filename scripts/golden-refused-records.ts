@@ -1,5 +1,6 @@
-import type { ErrorCode, Model, Tensor } from '../src/model/index.js';
-import { encodeSet } from '../src/payload/set-writer.js';
+import type { ErrorCode } from '../src/model/errors.js';
+import type { Model, Tensor } from '../src/model/tensor.js';
+import { encodeSet } from '../src/payload/encode-records.js';
 import { RecordForge } from './forge-record.js';
 import { seeded, set } from './golden-samples.js';
 import { header, pack, type Refused, raw, seal } from './golden-seal.js';

@@ -1,11 +1,8 @@
-import {
-  concatBytes,
-  type ErrorCode,
-  fingerprint,
-  type Model,
-  openMemoryStore,
-  type Tensor,
-} from '../src/model/index.js';
+import { concatBytes } from '../src/model/bytes.js';
+import type { ErrorCode } from '../src/model/errors.js';
+import { fingerprint } from '../src/model/fingerprint.js';
+import { openMemoryStore } from '../src/model/store.js';
+import type { Model, Tensor } from '../src/model/tensor.js';
 import { RecordForge } from './forge-record.js';
 import { REFUSED_RECORDS } from './golden-refused-records.js';
 import { seeded } from './golden-samples.js';

@@ -1,5 +1,6 @@
-import type { Model, Tensor } from '../src/model/index.js';
-import { type HashOp, type Op, placeBlock, tensorSeed } from '../src/payload/index.js';
+import type { Model, Tensor } from '../src/model/tensor.js';
+import type { HashOp, Op } from '../src/payload/diff.js';
+import { placeBlock, tensorSeed } from '../src/payload/placement.js';
 import { type Accepted, float32, floats, hash, sparse } from './golden-samples.js';
 
 /** A weight's bits, what is added (level times scale), and the bits that must result, reckoned by hand. */

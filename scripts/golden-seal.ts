@@ -1,7 +1,11 @@
 import { Packr } from 'msgpackr';
-import { concatBytes, type ErrorCode, fingerprint, type Model, openMemoryStore } from '../src/model/index.js';
+import { concatBytes } from '../src/model/bytes.js';
+import type { ErrorCode } from '../src/model/errors.js';
+import { fingerprint } from '../src/model/fingerprint.js';
+import { openMemoryStore } from '../src/model/store.js';
+import type { Model } from '../src/model/tensor.js';
 import { xxh64 } from '../src/payload/checksum.js';
-import { layoutOf } from '../src/payload/index.js';
+import { layoutOf } from '../src/payload/header.js';
 
 /** A payload that every reader must refuse, the model to try it on, and the code of the error. */
 export interface Refused {

@@ -1,17 +1,17 @@
 // Writes the golden files of test/golden, or with --check compares them with what would be written.
+
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { fingerprint, hex, type Model, openMemoryStore } from '../src/model/index.js';
+import { hex } from '../src/model/bytes.js';
+import { fingerprint } from '../src/model/fingerprint.js';
+import { openMemoryStore } from '../src/model/store.js';
+import type { Model } from '../src/model/tensor.js';
+import { openPayload } from '../src/payload/decode.js';
+import type { Diff, Op, SparseOp } from '../src/payload/diff.js';
 import { encodePayload, type PayloadFacts } from '../src/payload/encode.js';
-import { encodeSparse } from '../src/payload/encode-sparse.js';
-import {
-  type Diff,
-  layoutOf,
-  type Op,
-  openPayload,
-  patchRange,
-  type SparseOp,
-} from '../src/payload/index.js';
+import { encodeSparse } from '../src/payload/encode-records.js';
+import { layoutOf } from '../src/payload/header.js';
+import { patchRange } from '../src/payload/patch.js';
 import { ACCEPTED } from './golden-accepted.js';
 import { CODED } from './golden-coding.js';
 import { REFUSED } from './golden-refused.js';

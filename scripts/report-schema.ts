@@ -1,8 +1,9 @@
 // Writes the JSON Schema of report documents, docs/report.schema.json, or with --check compares it with what would be written.
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { toJsonSchema } from '@valibot/to-json-schema';
-import { REPORT_SCHEMA } from '../src/report/index.js';
+import { REPORT_SCHEMA } from '../src/report/schema.js';
 
 const PATH = join('docs', 'report.schema.json');
 

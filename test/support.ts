@@ -1,20 +1,14 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
-import {
-  byteLength,
-  concatBytes,
-  DTYPES,
-  type DType,
-  fingerprint,
-  type Model,
-  NeuralDiffError,
-  openMemoryStore,
-  type Tensor,
-  type WeightStore,
-} from '../src/model/index.js';
+import { concatBytes } from '../src/model/bytes.js';
+import { NeuralDiffError } from '../src/model/errors.js';
+import { fingerprint } from '../src/model/fingerprint.js';
+import { openMemoryStore, type WeightStore } from '../src/model/store.js';
+import { byteLength, DTYPES, type DType, type Model, type Tensor } from '../src/model/tensor.js';
 import { xxh64 } from '../src/payload/checksum.js';
+import type { Diff, Meta } from '../src/payload/diff.js';
 import { encodePayload } from '../src/payload/encode.js';
-import { type Diff, type Meta, patchRange } from '../src/payload/index.js';
+import { patchRange } from '../src/payload/patch.js';
 
 /** @returns whole numbers from 0 to 2^32 - 1 from a seed (mulberry32), the same on every machine */
 export function createRandom(seed: number): () => number {

@@ -1,7 +1,9 @@
 // Measures one task with one seed: base, tuned full fine-tune, diffs of every kind and budget, baselines at equal bytes.
+
 import { parentPort, workerData } from 'node:worker_threads';
 import { takeBase } from '../../src/train/session.js';
-import { ANY_SIZE, type Baseline, FIXED_SIZE } from '../baselines/index.js';
+import type { Baseline } from '../baselines/baseline.js';
+import { ANY_SIZE, FIXED_SIZE } from '../baselines/index.js';
 import {
   accuracyOf,
   arraysOf,

@@ -1,5 +1,8 @@
-import type { ArrayData, FineTuned, Task, Values } from '../../src/train/index.js';
+import type { ArrayData } from '../../src/train/data.js';
+import type { FineTuned } from '../../src/train/fine-tune.js';
+import type { Values } from '../../src/train/part.js';
 import type { BaseWeights } from '../../src/train/session.js';
+import type { Task } from '../../src/train/task.js';
 
 /** What every baseline starts from: what diffs get, no more and no less. */
 export interface BaselineContext {

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { createVariable, type DiffPart, readFloats, scaleLevels, valuesOf } from '../../src/train/index.js';
+import { createVariable, type DiffPart, readFloats, valuesOf } from '../../src/train/part.js';
+import { scaleLevels } from '../../src/train/quantise.js';
 import { type Cost, valueBits } from './entropy.js';
 import type { Factors } from './factors.js';
 import { quantiseToBits } from './uniform.js';

@@ -1,6 +1,6 @@
 import { Matrix, SingularValueDecomposition } from 'ml-matrix';
-import { elementCount, type TensorInfo } from '../../src/model/index.js';
-import { type Values, valuesOf } from '../../src/train/index.js';
+import { elementCount, type TensorInfo } from '../../src/model/tensor.js';
+import { type Values, valuesOf } from '../../src/train/part.js';
 
 /** A tensor as a matrix, and what a product of two thin matrices can be of it. */
 export interface Decomposition {

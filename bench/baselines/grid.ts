@@ -1,5 +1,5 @@
-import { elementCount, type TensorInfo } from '../../src/model/index.js';
-import { asScale } from '../../src/train/index.js';
+import { elementCount, type TensorInfo } from '../../src/model/tensor.js';
+import { asScale } from '../../src/train/quantise.js';
 import { type Cost, valueBits } from './entropy.js';
 
 /** A uniform symmetric grid; the weight at index `i` belongs to channel `i % scales.length`. */

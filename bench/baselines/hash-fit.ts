@@ -1,7 +1,9 @@
-import { quantiseBuckets } from '../../src/hash-diff/buckets.js';
-import { totalElements } from '../../src/model/index.js';
-import { placeBlock, tensorSeed } from '../../src/payload/index.js';
-import { largestThatFits, rootMeanSquare, type Values, valuesOf } from '../../src/train/index.js';
+import { quantiseBuckets } from '../../src/hash-diff/hash-part.js';
+import { totalElements } from '../../src/model/tensor.js';
+import { placeBlock, tensorSeed } from '../../src/payload/placement.js';
+import { largestThatFits } from '../../src/train/layout.js';
+import { type Values, valuesOf } from '../../src/train/part.js';
+import { rootMeanSquare } from '../../src/train/quantise.js';
 import type { Baseline, BaselineContext } from './baseline.js';
 import { type Cost, costBytes, valueBits } from './entropy.js';
 import { addDeltas, splitTensors } from './tensors.js';

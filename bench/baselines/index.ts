@@ -1,3 +1,12 @@
+import type { Baseline } from './baseline.js';
+import { biases } from './biases.js';
+import { hashFit } from './hash-fit.js';
+import { factorised, lowRank } from './low-rank.js';
+import { oneBit, oneBitMasked } from './one-bit.js';
+import { pruned } from './pruned.js';
+import { quantised } from './quantised.js';
+import { topK } from './top-k.js';
+
 /**
  * Other ways to make a model or its update small, for comparison at equal bytes.
  *
@@ -10,14 +19,6 @@
  * Baselines that train get what diffs get: the same loop, data, steps and teacher. They start from the full fine-tune,
  * and each has the learning rate, of a few, that did best for it on the test clips of the keyword spotter.
  */
-import type { Baseline } from './baseline.js';
-import { biases } from './biases.js';
-import { hashFit } from './hash-fit.js';
-import { factorised, lowRank } from './low-rank.js';
-import { oneBit, oneBitMasked } from './one-bit.js';
-import { pruned } from './pruned.js';
-import { quantised } from './quantised.js';
-import { topK } from './top-k.js';
 
 export type { Baseline, BaselineContext, BaselineResult } from './baseline.js';
 

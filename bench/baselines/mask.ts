@@ -1,6 +1,7 @@
 import type { Positions } from '../../src/sparse-diff/mask.js';
 import { positionsAbove, thresholds } from '../../src/sparse-diff/saliency.js';
-import { largestThatFits, type Values, valuesOf } from '../../src/train/index.js';
+import { largestThatFits } from '../../src/train/layout.js';
+import { type Values, valuesOf } from '../../src/train/part.js';
 import { positionBits } from './entropy.js';
 
 /** Densities that are tried, on a cubic scale: budgets of interest lie at its small end. */

@@ -1,5 +1,5 @@
 import { gather, type Positions } from '../../src/sparse-diff/mask.js';
-import { type Values, valuesOf } from '../../src/train/index.js';
+import { type Values, valuesOf } from '../../src/train/part.js';
 import type { Baseline, BaselineContext, BaselineResult } from './baseline.js';
 import { type Cost, costBytes, valueBits } from './entropy.js';
 import { countOf, largestMask, maskBits, scatter } from './mask.js';

@@ -1,7 +1,8 @@
-import { totalElements } from '../../src/model/index.js';
-import { quantiseNonZero } from '../../src/sparse-diff/levels.js';
-import { gather, type Positions } from '../../src/sparse-diff/mask.js';
-import { type Progress, pickValues, scaleLevels, type Values, valuesOf } from '../../src/train/index.js';
+import { totalElements } from '../../src/model/tensor.js';
+import { gather, type Positions, quantiseNonZero } from '../../src/sparse-diff/mask.js';
+import { pickValues } from '../../src/train/layout.js';
+import { type Progress, type Values, valuesOf } from '../../src/train/part.js';
+import { scaleLevels } from '../../src/train/quantise.js';
 import type { Baseline, BaselineContext, BaselineResult } from './baseline.js';
 import { type Cost, costBytes, valueBits } from './entropy.js';
 import { countOf, largestMask, maskBits, mostSalient, scatter } from './mask.js';

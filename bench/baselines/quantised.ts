@@ -1,4 +1,5 @@
-import { pickValues, type Values, valuesOf } from '../../src/train/index.js';
+import { pickValues } from '../../src/train/layout.js';
+import { type Values, valuesOf } from '../../src/train/part.js';
 import type { Baseline, BaselineContext, BaselineResult } from './baseline.js';
 import { costBytes } from './entropy.js';
 import { channelsOf, fitGrid, type Grid, roundToGrid } from './grid.js';

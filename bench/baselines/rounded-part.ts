@@ -6,7 +6,7 @@ import {
   readFloats,
   type Values,
   valuesOf,
-} from '../../src/train/index.js';
+} from '../../src/train/part.js';
 
 /** A part whose weights replace the base's. */
 export interface RoundedPart extends DiffPart {

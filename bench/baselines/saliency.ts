@@ -1,5 +1,5 @@
 import { type Saliency, saliencyOf } from '../../src/sparse-diff/saliency.js';
-import { type Values, valuesOf } from '../../src/train/index.js';
+import { type Values, valuesOf } from '../../src/train/part.js';
 import type { BaselineContext } from './baseline.js';
 import { splitTensors } from './tensors.js';
 

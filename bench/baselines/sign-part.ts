@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { createVariable, type DiffPart, readFloats, type Values, valuesOf } from '../../src/train/index.js';
+import { createVariable, type DiffPart, readFloats, type Values, valuesOf } from '../../src/train/part.js';
 
 /**
  * Changes the weights of a tensor by -1, 0 or 1 times one number; only these numbers are trained.

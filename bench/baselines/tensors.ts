@@ -1,5 +1,5 @@
-import { canonicalOrder, type TensorInfo } from '../../src/model/index.js';
-import { type Values, valuesOf } from '../../src/train/index.js';
+import { canonicalOrder, type TensorInfo } from '../../src/model/tensor.js';
+import { type Values, valuesOf } from '../../src/train/part.js';
 import type { BaseWeights } from '../../src/train/session.js';
 
 /** The trainable tensors: those that are compressed, and those of at most one dimension, which always are dense. */

@@ -1,6 +1,6 @@
 import { gather, type Positions } from '../../src/sparse-diff/mask.js';
 import type { Saliency } from '../../src/sparse-diff/saliency.js';
-import { type Values, valuesOf } from '../../src/train/index.js';
+import { type Values, valuesOf } from '../../src/train/part.js';
 import type { Baseline, BaselineContext } from './baseline.js';
 import { costBytes } from './entropy.js';
 import { fitGrid, roundToGrid } from './grid.js';

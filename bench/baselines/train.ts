@@ -1,6 +1,6 @@
 import { createTeacher } from '../../src/train/distillation.js';
-import type { DiffPart } from '../../src/train/index.js';
 import { materialiseValues, trainParts } from '../../src/train/loop.js';
+import type { DiffPart } from '../../src/train/part.js';
 import { withBaseRestored } from '../../src/train/session.js';
 import type { BaselineContext, BaselineResult } from './baseline.js';
 import { type Cost, costBytes } from './entropy.js';

@@ -1,4 +1,4 @@
-import { type Quantised, rootMeanSquare } from '../../src/train/index.js';
+import { type Quantised, rootMeanSquare } from '../../src/train/quantise.js';
 
 /** Standard deviations that the grid reaches; what lies beyond is clipped. */
 const REACH = 3;

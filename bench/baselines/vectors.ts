@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
-import { type TensorInfo, totalElements } from '../../src/model/index.js';
-import { DENSE_GAIN } from '../../src/train/dense-part.js';
-import { createDensePart, type DiffPart, pickValues, type Values, valuesOf } from '../../src/train/index.js';
+import { type TensorInfo, totalElements } from '../../src/model/tensor.js';
+import { createDensePart, DENSE_GAIN } from '../../src/train/dense-part.js';
+import { pickValues } from '../../src/train/layout.js';
+import { type DiffPart, type Values, valuesOf } from '../../src/train/part.js';
 import type { BaselineContext } from './baseline.js';
 import { type Cost, costBytes, expectedLevelBits, valueBits } from './entropy.js';
 import { fitGrid, roundToGrid } from './grid.js';

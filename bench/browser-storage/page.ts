@@ -1,8 +1,14 @@
 // Runs in a page and in a worker: how fast the disks of browsers are.
 import { hex, openPayload } from 'neural-diff';
 import { applyPayload, openLayersStore, openMemoryFiles } from 'neural-diff/apply';
-import { type BrowserDisk, openIndexedDbDisk, openOpfsDisk } from 'neural-diff/browser';
-import { installSlots, openSlots, type SlotOptions } from 'neural-diff/storage';
+import {
+  type BrowserDisk,
+  installSlots,
+  openIndexedDbDisk,
+  openOpfsDisk,
+  openSlots,
+  type SlotOptions,
+} from 'neural-diff/storage';
 
 const MIB = 2 ** 20;
 const FILE_BYTES = 64 * MIB;

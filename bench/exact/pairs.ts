@@ -1,9 +1,12 @@
-import { bfloat16Bits, type Model, type Tensor } from '../../src/model/index.js';
-import { fineTune, type Values } from '../../src/train/index.js';
+import { trainBase } from '../../examples/common/train-base.js';
+import { bfloat16Bits } from '../../src/model/float16.js';
+import type { Model, Tensor } from '../../src/model/tensor.js';
+import { fineTune } from '../../src/train/fine-tune.js';
+import type { Values } from '../../src/train/part.js';
 import { takeBase } from '../../src/train/session.js';
 import { arraysOf, prepare } from '../prepare.js';
 import { findTask } from '../tasks/index.js';
-import { type Stage, trainBase } from '../tasks/task.js';
+import type { Stage } from '../tasks/task.js';
 
 /** A base, what it becomes, and how. */
 export interface ModelPair {

@@ -1,8 +1,9 @@
 // Diffs for devices that store a model in fewer bits: trained on the device's grid, and rounded to it afterwards.
+
 import { parentPort, workerData } from 'node:worker_threads';
-import type { TrainedDiff, Values } from '../../src/train/index.js';
-import { type BaseWeights, takeBase } from '../../src/train/session.js';
-import { weightsOfModel } from '../../src/train/stored.js';
+import type { Values } from '../../src/train/part.js';
+import { type BaseWeights, takeBase, weightsOfModel } from '../../src/train/session.js';
+import type { TrainedDiff } from '../../src/train/train-diff.js';
 import {
   accuracyOf,
   arraysOf,

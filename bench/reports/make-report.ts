@@ -2,13 +2,16 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runCli } from '../../cli/run.js';
-import { saveModel } from '../../examples/common/train-base.js';
-import { fineTuneByRecipe, fineTuneKey, type TrainingJob, writeFineTune } from '../../src/recipe/index.js';
-import { parseReport, type Report } from '../../src/report/index.js';
-import { trainMany } from '../../src/sweep/index.js';
-import { useBackend } from '../../src/tfjs/index.js';
+import { saveModel, trainBase } from '../../examples/common/train-base.js';
+import type { TrainingJob } from '../../src/recipe/job.js';
+import { fineTuneKey } from '../../src/recipe/job.js';
+import { trainMany } from '../../src/recipe/sweep/train-many.js';
+import { fineTuneByRecipe, writeFineTune } from '../../src/recipe/train-by-recipe.js';
+import type { Report } from '../../src/report/document.js';
+import { parseReport } from '../../src/report/schema.js';
+import { useBackend } from '../../src/tfjs/backend.js';
 import { findTask } from '../tasks/index.js';
-import { type Stage, trainBase } from '../tasks/task.js';
+import type { Stage } from '../tasks/task.js';
 
 /** What benches measured, shown beside what reports measure. */
 export const BENCHES = ['accuracy', 'sequence'].map((name) => join('bench', 'results', `${name}.json`));

@@ -1,8 +1,11 @@
 import type * as Tf from '@tensorflow/tfjs';
-import type { Recipe, RecipeData } from '../../src/recipe/index.js';
+import type { Examples } from '../../examples/common/staged-examples.js';
+import { toArrays } from '../../examples/common/task.js';
+import type { TrainingPlan } from '../../examples/common/train-base.js';
+import type { Recipe, RecipeData } from '../../src/recipe/recipe.js';
 import { LONGER } from '../prepare.js';
 import { findTask } from '../tasks/index.js';
-import { type Examples, type Stage, type TrainingPlan, toArrays } from '../tasks/task.js';
+import type { Stage } from '../tasks/task.js';
 
 /** @returns a recipe that teaches a task's first update, and that reports measure it by */
 export function recipeOf(

@@ -1,6 +1,6 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import type { Model } from '../../src/model/index.js';
+import type { Model } from '../../src/model/tensor.js';
 
 /** Elements of a tensor of the large models: 64 MB of float32. */
 const SHAPE = [4_096, 4_096];

@@ -1,10 +1,12 @@
-// Updates in a row for one task with one seed: a chain of full fine-tunes, and chains of diffs of each kind.
 import { parentPort, workerData } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs';
-import { fineTune, type Task, type TrainDiffOptions, type TrainedDiff } from '../../src/train/index.js';
-import { putWeights, variablesOf } from '../../src/train/loop.js';
-import { takeBase } from '../../src/train/session.js';
-import { weightsOfModel } from '../../src/train/stored.js';
+// Updates in a row for one task with one seed: a chain of full fine-tunes, and chains of diffs of each kind.
+import { toArrays } from '../../examples/common/task.js';
+import type { TrainingPlan } from '../../examples/common/train-base.js';
+import { fineTune } from '../../src/train/fine-tune.js';
+import { putWeights, takeBase, variablesOf, weightsOfModel } from '../../src/train/session.js';
+import type { Task } from '../../src/train/task.js';
+import type { TrainDiffOptions, TrainedDiff } from '../../src/train/train-diff.js';
 import {
   arraysOf,
   LONGER,
@@ -16,7 +18,7 @@ import {
   type Unit,
 } from '../prepare.js';
 import { findTask } from '../tasks/index.js';
-import { type Stage, type TrainingPlan, toArrays } from '../tasks/task.js';
+import type { Stage } from '../tasks/task.js';
 import type { UnitMessage } from '../units.js';
 import type { Chain, SequenceResult, Step } from './result.js';
 

@@ -2,9 +2,11 @@ import type * as tf from '@tensorflow/tfjs';
 import type { Split } from '../../examples/common/staged-examples.js';
 import type { TrainingPlan } from '../../examples/common/train-base.js';
 
-export { type Examples, sizeOf } from '../../examples/common/staged-examples.js';
+export type { Examples } from '../../examples/common/staged-examples.js';
+export { sizeOf } from '../../examples/common/staged-examples.js';
 export { toArrays } from '../../examples/common/task.js';
-export { type BaseTraining, type TrainingPlan, trainBase } from '../../examples/common/train-base.js';
+export type { BaseTraining, TrainingPlan } from '../../examples/common/train-base.js';
+export { trainBase } from '../../examples/common/train-base.js';
 
 /**
  * What one stage trains on, chooses by and is measured on: everything known so far, as plain arrays that may be views on

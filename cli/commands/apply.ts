@@ -1,15 +1,12 @@
 import { extname, join } from 'node:path';
-import { type ApplyOptions, type ApplyResult, applyPayload, planApply } from '../../src/apply/index.js';
-import { createPatcher } from '../../src/fast-apply/index.js';
-import { type ByteSource, hex, openPayload } from '../../src/index.js';
-import {
-  type CopyPaths,
-  checkOutput,
-  openModelStorage,
-  type WholeModel,
-  wholeModel,
-  writeCopy,
-} from '../../src/node/index.js';
+import { type ApplyResult, applyPayload } from '../../src/apply/apply-payload.js';
+import { createPatcher } from '../../src/apply/fast/create-patcher.js';
+import { type ApplyOptions, planApply } from '../../src/apply/plan.js';
+import { hex } from '../../src/model/bytes.js';
+import { openModelStorage, type WholeModel, wholeModel } from '../../src/node/open-model.js';
+import { type CopyPaths, checkOutput, writeCopy } from '../../src/node/output.js';
+import type { ByteSource } from '../../src/payload/byte-source.js';
+import { openPayload } from '../../src/payload/decode.js';
 import { ByteProgress } from '../byte-progress.js';
 import { UsageError } from '../exit-codes.js';
 import { type CommonFlags, type Io, printResult, remark } from '../io.js';

@@ -1,5 +1,5 @@
-import { measureReport } from '../../src/measure/index.js';
-import { writeReport } from '../../src/report/index.js';
+import { measureReport } from '../../src/report/measure/measure-report.js';
+import { writeReport } from '../../src/report/write-report.js';
 import { type Io, printResult } from '../io.js';
 import type { MeasureFlags } from '../report/flags.js';
 import { StepProgress } from '../report/step-progress.js';

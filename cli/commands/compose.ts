@@ -1,8 +1,10 @@
-import { planApply } from '../../src/apply/index.js';
-import { composePayloads } from '../../src/chain/index.js';
-import { createPatcher } from '../../src/fast-apply/index.js';
-import { NeuralDiffError, totalElements } from '../../src/index.js';
-import { checkOutput, readPayload, writeOutput } from '../../src/node/index.js';
+import { createPatcher } from '../../src/apply/fast/create-patcher.js';
+import { planApply } from '../../src/apply/plan.js';
+import { composePayloads } from '../../src/chain/compose-payloads.js';
+import { NeuralDiffError } from '../../src/model/errors.js';
+import { totalElements } from '../../src/model/tensor.js';
+import { checkOutput, writeOutput } from '../../src/node/output.js';
+import { readPayload } from '../../src/node/read-payload.js';
 import { type CommonFlags, formatBytes, formatShare, type Io, printResult, remark } from '../io.js';
 import { withModel } from '../with-model.js';
 

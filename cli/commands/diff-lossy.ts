@@ -1,6 +1,6 @@
-import { copyModel } from '../../src/index.js';
-import { type FitGoal, fitModels, type LossyDiff } from '../../src/lossy-diff/index.js';
-import { compressedSize } from '../../src/node/index.js';
+import { type FitGoal, fitModels, type LossyDiff } from '../../src/exact-diff/lossy/fit-models.js';
+import { copyModel } from '../../src/model/store.js';
+import { compressedSize } from '../../src/node/compressed.js';
 import { type DiffFlags, finishDiff, withDiffJob } from '../diff-job.js';
 import { formatShare, type Io } from '../io.js';
 import { readShare } from '../share.js';

@@ -1,6 +1,7 @@
-import { createDiffThreads } from '../../src/diff-threads/index.js';
-import { diffStores } from '../../src/exact-diff/index.js';
-import { compressedSize, createFileSpool } from '../../src/node/index.js';
+import { diffStores } from '../../src/exact-diff/diff-stores.js';
+import { createDiffThreads } from '../../src/exact-diff/threads/diff-threads.js';
+import { compressedSize } from '../../src/node/compressed.js';
+import { createFileSpool } from '../../src/node/file-spool.js';
 import { type DiffFlags, finishDiff, withDiffJob } from '../diff-job.js';
 import { formatShare, type Io } from '../io.js';
 import { checkWorkers } from '../workers.js';

@@ -1,6 +1,9 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { fingerprint, hex, NeuralDiffError, totalBytes } from '../../src/index.js';
+import { hex } from '../../src/model/bytes.js';
+import { NeuralDiffError } from '../../src/model/errors.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { totalBytes } from '../../src/model/tensor.js';
 import { formatBytes, type Io, printResult } from '../io.js';
 import { findOtherTrial } from '../other-updater.js';
 import { type ModelFlags, type ModelUpdater, withUpdater } from '../with-updater.js';

@@ -1,6 +1,9 @@
-import { fingerprint, hex } from '../../src/index.js';
-import { checkOutput } from '../../src/node/index.js';
-import { fineTuneByRecipe, importTraining, loadRecipe, writeFineTune } from '../../src/recipe/index.js';
+import { hex } from '../../src/model/bytes.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { checkOutput } from '../../src/node/output.js';
+import { importTraining } from '../../src/recipe/job.js';
+import { loadRecipe } from '../../src/recipe/recipe.js';
+import { checkSeed } from '../../src/train/random.js';
 import { type CommonFlags, type Io, printResult, remark } from '../io.js';
 import { TrainingProgress } from '../progress.js';
 import { baseOf, optionsOf, readBase, type TrainingFlags } from '../training.js';
@@ -21,7 +24,8 @@ export async function runFineTune(flags: FineTuneFlags, io: Io): Promise<void> {
   const facts = await readBase(base, io);
   const { seed = facts.seed } = flags;
   await loadRecipe(recipe);
-  (await importTraining()).train.checkSeed(seed);
+  const { fineTuneByRecipe, writeFineTune } = await importTraining();
+  checkSeed(seed);
   if (flags.dryRun) {
     const json = { dryRun: true, base: facts.fingerprint, seed, out };
     const lines = [

@@ -1,4 +1,6 @@
-import { fingerprint, hex, totalBytes } from '../../src/index.js';
+import { hex } from '../../src/model/bytes.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { totalBytes } from '../../src/model/tensor.js';
 import { ByteProgress } from '../byte-progress.js';
 import { type CommonFlags, type Io, printResult } from '../io.js';
 import { withModel } from '../with-model.js';

@@ -1,4 +1,6 @@
-import { byteLength, fingerprint, hex, totalBytes, totalElements } from '../../src/index.js';
+import { hex } from '../../src/model/bytes.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { byteLength, totalBytes, totalElements } from '../../src/model/tensor.js';
 import { type CommonFlags, formatBytes, type Io, printResult } from '../io.js';
 import { withModel } from '../with-model.js';
 

@@ -1,13 +1,9 @@
-import {
-  hex,
-  type NeuralDiffError,
-  type Op,
-  type OpenPayload,
-  openPayload,
-  readDiff,
-  totalElements,
-} from '../../src/index.js';
-import { readPayload } from '../../src/node/index.js';
+import { hex } from '../../src/model/bytes.js';
+import type { NeuralDiffError } from '../../src/model/errors.js';
+import { totalElements } from '../../src/model/tensor.js';
+import { readPayload } from '../../src/node/read-payload.js';
+import { type OpenPayload, openPayload, readDiff } from '../../src/payload/decode.js';
+import type { Op } from '../../src/payload/diff.js';
 import { type CommonFlags, formatBytes, formatShare, type Io, printResult } from '../io.js';
 import { withModel } from '../with-model.js';
 import { runModelInfo } from './info-model.js';

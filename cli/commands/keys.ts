@@ -1,4 +1,4 @@
-import { createKeyPair, KEY_FILES, writeKeyPair } from '../../src/publish/index.js';
+import { createKeyPair, KEY_FILES, writeKeyPair } from '../../src/publish/keys.js';
 import { type CommonFlags, type Io, printResult, remark } from '../io.js';
 
 /** Flags of `neural-diff keys`. */

@@ -1,5 +1,5 @@
-import { planRoute, type Route } from '../../src/chain/index.js';
-import { totalBytes } from '../../src/index.js';
+import { planRoute, type Route } from '../../src/chain/plan-route.js';
+import { totalBytes } from '../../src/model/tensor.js';
 import { alignColumns, type CommonFlags, type Io, printResult, remark } from '../io.js';
 import { noRoute, readEdges, resolveModel } from '../routes.js';
 import { withModel } from '../with-model.js';

@@ -1,23 +1,21 @@
 import {
-  initRepository,
-  ONLINE_ROLES,
-  openRepository,
   openRepositoryFolder,
-  openSigner,
+  type RepositoryFiles,
+  stageFiles,
+  writeFiles,
+} from '../../src/publish/files.js';
+import { initRepository, type RolePlan } from '../../src/publish/init-repository.js';
+import { openSigner, type Signer } from '../../src/publish/keys.js';
+import { publishRelease, withdrawReleases } from '../../src/publish/publish-release.js';
+import { ONLINE_ROLES, refreshExpiry, rotateKeys } from '../../src/publish/renew.js';
+import {
+  openRepository,
   type Publication,
   type PublishOptions,
-  publishRelease,
-  type RepositoryFiles,
-  type RolePlan,
-  refreshExpiry,
-  rotateKeys,
-  type Signer,
-  stageFiles,
-  withdrawReleases,
-  writeFiles,
   writePublication,
-} from '../../src/publish/index.js';
-import { type ReleaseStatement, ROLES, type Role } from '../../src/release/index.js';
+} from '../../src/publish/repository.js';
+import { ROLES, type Role } from '../../src/release/metadata.js';
+import type { ReleaseStatement } from '../../src/release/statement.js';
 import { UsageError } from '../exit-codes.js';
 import { type CommonFlags, formatBytes, type Io, printResult, remark } from '../io.js';
 import {

@@ -1,6 +1,8 @@
-import { describeMachine, type MeasureOptions, measureReport } from '../../src/measure/index.js';
-import { type Report, writeBenchReport, writeReport } from '../../src/report/index.js';
-import { checkReportPage } from '../../src/report-page/index.js';
+import type { Report } from '../../src/report/document.js';
+import { type MeasureOptions, measureReport } from '../../src/report/measure/measure-report.js';
+import { describeMachine } from '../../src/report/measure/run-program.js';
+import { checkReportPage } from '../../src/report/page/render-pages.js';
+import { writeBenchReport, writeReport } from '../../src/report/write-report.js';
 import { EXIT, UsageError } from '../exit-codes.js';
 import { type Io, printResult, remark } from '../io.js';
 import { checkReportFlags, type ReportFlags } from '../report/flags.js';

@@ -1,6 +1,8 @@
-import { reversePayload } from '../../src/chain/index.js';
-import { copyModel, totalBytes } from '../../src/index.js';
-import { checkOutput, readPayload, writeOutput } from '../../src/node/index.js';
+import { reversePayload } from '../../src/chain/reverse-payload.js';
+import { copyModel } from '../../src/model/store.js';
+import { totalBytes } from '../../src/model/tensor.js';
+import { checkOutput, writeOutput } from '../../src/node/output.js';
+import { readPayload } from '../../src/node/read-payload.js';
 import { type CommonFlags, formatBytes, formatShare, type Io, printResult, remark } from '../io.js';
 import { withModel } from '../with-model.js';
 

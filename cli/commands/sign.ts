@@ -1,6 +1,6 @@
-import { checkOutput, writeOutput } from '../../src/node/index.js';
-import { RELEASE_ENDING, signRelease } from '../../src/publish/index.js';
-import type { ReleaseStatement } from '../../src/release/index.js';
+import { checkOutput, writeOutput } from '../../src/node/output.js';
+import { RELEASE_ENDING, signRelease } from '../../src/publish/prove-release.js';
+import type { ReleaseStatement } from '../../src/release/statement.js';
 import { UsageError } from '../exit-codes.js';
 import { type CommonFlags, formatBytes, type Io, printResult, remark } from '../io.js';
 import { type DraftFlags, readSigners, withDraft } from '../release-flags.js';

@@ -1,5 +1,8 @@
-import { importTraining, loadRecipe } from '../../src/recipe/index.js';
-import { type Outcome, trainMany } from '../../src/sweep/index.js';
+import { budgetBytes } from '../../src/payload/encode.js';
+import { importTraining } from '../../src/recipe/job.js';
+import { loadRecipe } from '../../src/recipe/recipe.js';
+import { type Outcome, trainMany } from '../../src/recipe/sweep/train-many.js';
+import { checkSeed } from '../../src/train/random.js';
 import { EXIT, summarise } from '../exit-codes.js';
 import {
   type CommonFlags,
@@ -41,7 +44,7 @@ export async function runSweep(flags: SweepFlags, io: Io): Promise<number> {
   const folder = new SweepFolder(flags.out, about, cells);
   await folder.open(flags);
   await loadRecipe(flags.recipe);
-  const { budgetBytes, checkSeed } = (await importTraining()).train;
+  await importTraining();
   for (const { job } of cells) checkSeed(job.seed);
   const priced = cells.map((cell) => ({ ...cell, budgetBytes: budgetBytes(cell.job.budget, base.tensors) }));
   const missing = priced.filter((cell) => !folder.has(cell));

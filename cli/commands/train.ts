@@ -1,6 +1,10 @@
-import { checkOutput, writeOutput } from '../../src/node/index.js';
-import { type DiffKind, importTraining, loadRecipe, trainByRecipe } from '../../src/recipe/index.js';
-import type { TrainedDiff } from '../../src/train/index.js';
+import { checkOutput, writeOutput } from '../../src/node/output.js';
+import { budgetBytes, float32Bytes } from '../../src/payload/encode.js';
+import { importTraining } from '../../src/recipe/job.js';
+import type { DiffKind } from '../../src/recipe/options.js';
+import { loadRecipe } from '../../src/recipe/recipe.js';
+import { checkSeed } from '../../src/train/random.js';
+import type { TrainedDiff } from '../../src/train/train-diff.js';
 import { type CommonFlags, formatShare, type Io, printResult, remark } from '../io.js';
 import { TrainingProgress } from '../progress.js';
 import { describeTrained } from '../trained.js';
@@ -23,7 +27,7 @@ export async function runTrain(flags: TrainFlags, io: Io): Promise<void> {
   const baseFacts = await readBase(base, io);
   const { seed = baseFacts.seed } = flags;
   await loadRecipe(flags.recipe);
-  const { budgetBytes, checkSeed, float32Bytes } = (await importTraining()).train;
+  const { trainByRecipe } = await importTraining();
   const bytes = budgetBytes(flags.budget, baseFacts.tensors);
   checkSeed(seed);
   if (flags.dryRun) {

@@ -1,4 +1,5 @@
-import type { UpdatePlan, UpdaterStatus } from '../../src/updater/index.js';
+import type { UpdatePlan } from '../../src/updater/plan-update.js';
+import type { UpdaterStatus } from '../../src/updater/updater.js';
 import { type CommonFlags, type Io, printResult, remark } from '../io.js';
 import { findOtherTrial, refuseOtherTrial } from '../other-updater.js';
 import { keepHeapSmall } from '../small-heap.js';

@@ -1,7 +1,11 @@
-import { type ApplyPlan, planApply } from '../../src/apply/index.js';
-import { createPatcher } from '../../src/fast-apply/index.js';
-import { type ByteSource, NeuralDiffError } from '../../src/index.js';
-import { checkPayload, checkRelease, type ReleaseStatement, verifyRelease } from '../../src/release/index.js';
+import { createPatcher } from '../../src/apply/fast/create-patcher.js';
+import { type ApplyPlan, planApply } from '../../src/apply/plan.js';
+import { NeuralDiffError } from '../../src/model/errors.js';
+import type { ByteSource } from '../../src/payload/byte-source.js';
+import { checkPayload } from '../../src/release/check-payload.js';
+import { checkRelease } from '../../src/release/find-releases.js';
+import type { ReleaseStatement } from '../../src/release/statement.js';
+import { verifyRelease } from '../../src/release/verify-release.js';
 import { ByteProgress } from '../byte-progress.js';
 import { UsageError } from '../exit-codes.js';
 import { type CommonFlags, formatBytes, type Io, printResult } from '../io.js';

@@ -1,18 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { withFileErrors } from '../../src/node/index.js';
-import {
-  type Frontier,
-  type Gates,
-  type InstalledVersion,
-  parseBench,
-  parseFleet,
-  parseGates,
-  parseReport,
-  type Report,
-  readTask,
-  type Sequence,
-  tasksOf,
-} from '../../src/report/index.js';
+import { withFileErrors } from '../../src/node/file-errors.js';
+import { parseBench, readTask, tasksOf } from '../../src/report/bench.js';
+import type { Frontier, Report, Sequence } from '../../src/report/document.js';
+import { type InstalledVersion, parseFleet } from '../../src/report/fleet.js';
+import { type Gates, parseGates } from '../../src/report/gates.js';
+import { parseReport } from '../../src/report/schema.js';
 import { UsageError } from '../exit-codes.js';
 import type { ReportFlags } from './flags.js';
 

@@ -1,6 +1,7 @@
-import { type RouteEdge, routeEdge } from '../../src/chain/index.js';
-import { readPayload } from '../../src/node/index.js';
-import { type Fleet, type InstalledVersion, planFleet, type Report } from '../../src/report/index.js';
+import { type RouteEdge, routeEdge } from '../../src/chain/plan-route.js';
+import { readPayload } from '../../src/node/read-payload.js';
+import type { Fleet, Report } from '../../src/report/document.js';
+import { type InstalledVersion, planFleet } from '../../src/report/fleet.js';
 import { type Io, remark } from '../io.js';
 import { readEdges, resolveModel } from '../routes.js';
 import type { ReportFlags } from './flags.js';

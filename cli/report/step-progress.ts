@@ -1,4 +1,4 @@
-import type { MeasureProgress } from '../../src/measure/index.js';
+import type { MeasureProgress } from '../../src/report/measure/steps.js';
 import type { CommonFlags, Io } from '../io.js';
 import { printable } from './table.js';
 

@@ -1,11 +1,11 @@
+import type { Report } from '../../src/report/document.js';
 import {
   formatNumber,
   formatPercent,
   formatPointsNumber,
   formatSeconds,
   formatShare,
-  type Report,
-} from '../../src/report/index.js';
+} from '../../src/report/words.js';
 import { alignColumns } from '../io.js';
 
 /** @returns base, full fine-tune and payloads as a table for a terminal; columns of what was not measured are left out */

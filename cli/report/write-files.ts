@@ -1,7 +1,9 @@
-import { NeuralDiffError } from '../../src/index.js';
-import { listFolder, writeInto } from '../../src/node/index.js';
-import { type Report, renderJunit, renderMarkdown } from '../../src/report/index.js';
-import { renderReportPage } from '../../src/report-page/index.js';
+import { NeuralDiffError } from '../../src/model/errors.js';
+import { listFolder, writeInto } from '../../src/node/output.js';
+import type { Report } from '../../src/report/document.js';
+import { renderJunit } from '../../src/report/junit.js';
+import { renderMarkdown } from '../../src/report/markdown.js';
+import { renderReportPage } from '../../src/report/page/render-pages.js';
 
 /** Files of a report. */
 export const REPORT_FILES = ['report.html', 'report.md', 'report.json', 'junit.xml'] as const;

@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs';
-import { DIFF_KINDS, type DiffKind } from '../../src/recipe/index.js';
-import type { Search, SmallestOptions } from '../../src/search/index.js';
+import { DIFF_KINDS, type DiffKind } from '../../src/recipe/options.js';
+import type { Search, SmallestOptions } from '../../src/recipe/search/prepare.js';
 import type { CommonFlags } from '../io.js';
 import { readShare } from '../share.js';
 import type { TrainingFlags } from '../training.js';

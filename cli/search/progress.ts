@@ -1,5 +1,7 @@
-import type { Metric, PlannedTry, Try } from '../../src/search/index.js';
-import type { StepReport } from '../../src/train/index.js';
+import type { PlannedTry } from '../../src/recipe/search/plan.js';
+import type { Metric } from '../../src/recipe/search/prepare.js';
+import type { Try } from '../../src/recipe/search/search-diff.js';
+import type { StepReport } from '../../src/train/loop.js';
 import { type CommonFlags, formatBytes, formatSeconds, type Io } from '../io.js';
 import { StatusLine } from '../status-line.js';
 import { describeTry } from './tries.js';

@@ -1,7 +1,11 @@
-import { NeuralDiffError } from '../../src/index.js';
-import { checkOutput, writeOutput } from '../../src/node/index.js';
-import { DIFF_KINDS, importTraining, loadRecipe } from '../../src/recipe/index.js';
-import { type PreparedSearch, prepareSearch, type Search, searchDiff } from '../../src/search/index.js';
+import { NeuralDiffError } from '../../src/model/errors.js';
+import { checkOutput, writeOutput } from '../../src/node/output.js';
+import { importTraining } from '../../src/recipe/job.js';
+import { DIFF_KINDS } from '../../src/recipe/options.js';
+import { loadRecipe } from '../../src/recipe/recipe.js';
+import { type PreparedSearch, prepareSearch, type Search } from '../../src/recipe/search/prepare.js';
+import { searchDiff } from '../../src/recipe/search/search-diff.js';
+import { checkSeed } from '../../src/train/random.js';
 import { EXIT, STATUS_OF } from '../exit-codes.js';
 import { Interrupted, type Io, printResult, remark } from '../io.js';
 import { SweepFolder } from '../sweep/results.js';
@@ -65,7 +69,8 @@ async function prepare(flags: SearchFlags, io: Io): Promise<Ready> {
   const folder = new SweepFolder(work, about, []);
   await folder.open({ force: flags.force && !flags.resume, resume: flags.resume });
   await loadRecipe(recipe);
-  (await importTraining()).train.checkSeed(seed);
+  await importTraining();
+  checkSeed(seed);
   const job = { ...model, recipe, seed, backend, options: optionsOf(flags) };
   const kinds = flags.kind === 'auto' ? DIFF_KINDS : [flags.kind];
   const search = { job, kinds, goal, metric };

@@ -1,5 +1,6 @@
-import type { Goal, Metric, Try } from '../../src/search/index.js';
-import { meetsGap } from '../../src/search/index.js';
+import { type Goal, meetsGap } from '../../src/recipe/search/plan.js';
+import type { Metric } from '../../src/recipe/search/prepare.js';
+import type { Try } from '../../src/recipe/search/search-diff.js';
 import { summarise } from '../exit-codes.js';
 import { alignColumns, formatShare } from '../io.js';
 

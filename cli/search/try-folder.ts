@@ -1,5 +1,9 @@
-import type { DiffKind, TrainingJob } from '../../src/recipe/index.js';
-import type { PlannedTry, Search, TryStore } from '../../src/search/index.js';
+import type { TrainingJob } from '../../src/recipe/job.js';
+import type { DiffKind } from '../../src/recipe/options.js';
+import type { PlannedTry } from '../../src/recipe/search/plan.js';
+import type { Search } from '../../src/recipe/search/prepare.js';
+import type { TryStore } from '../../src/recipe/search/search-diff.js';
+
 import { fileOf } from '../sweep/grid.js';
 import type { SweepFolder } from '../sweep/results.js';
 import { type PricedCell, rowOf } from '../sweep/rows.js';

@@ -1,4 +1,6 @@
-import { DIFF_KINDS, type DiffKind, type TrainingJob } from '../../src/recipe/index.js';
+import type { TrainingJob } from '../../src/recipe/job.js';
+import { DIFF_KINDS, type DiffKind } from '../../src/recipe/options.js';
+
 import { baseOf, listOf, optionsOf, type TrainingFlags } from '../training.js';
 
 /** Flags that span the grid, each a list with commas. */

@@ -1,4 +1,4 @@
-import type { StepReport } from '../../src/train/index.js';
+import type { StepReport } from '../../src/train/loop.js';
 import { type CommonFlags, formatSeconds, type Io } from '../io.js';
 import { StatusLine } from '../status-line.js';
 

@@ -1,8 +1,12 @@
 import { join } from 'node:path';
-import { type ErrorFacts, hex, NeuralDiffError, openPayload } from '../../src/index.js';
-import { listFolder, openFolder, readPayload, removeFrom, writeInto } from '../../src/node/index.js';
-import type { DiffKind } from '../../src/recipe/index.js';
-import type { TrainedDiff } from '../../src/train/index.js';
+import { hex } from '../../src/model/bytes.js';
+import { type ErrorFacts, NeuralDiffError } from '../../src/model/errors.js';
+import { openFolder } from '../../src/node/folder.js';
+import { listFolder, removeFrom, writeInto } from '../../src/node/output.js';
+import { readPayload } from '../../src/node/read-payload.js';
+import { openPayload } from '../../src/payload/decode.js';
+import type { DiffKind } from '../../src/recipe/options.js';
+import type { TrainedDiff } from '../../src/train/train-diff.js';
 import type { Cell } from './grid.js';
 
 /** Name of the document beside the payloads. */

@@ -1,5 +1,5 @@
 import { normalize } from 'node:path';
-import type { Outcome } from '../../src/sweep/index.js';
+import type { Outcome } from '../../src/recipe/sweep/train-many.js';
 import { summarise } from '../exit-codes.js';
 import type { TrainingFlags } from '../training.js';
 import type { Cell } from './grid.js';

@@ -1,7 +1,12 @@
 import type * as tf from '@tensorflow/tfjs';
 import { type NeuralDiffError, openLayersStore, openMemoryFiles } from 'neural-diff/apply';
-import { openIndexedDbDisk } from 'neural-diff/browser';
-import { filesOnDisk, installSlots, openSlots, type SlotOptions } from 'neural-diff/storage';
+import {
+  filesOnDisk,
+  installSlots,
+  openIndexedDbDisk,
+  openSlots,
+  type SlotOptions,
+} from 'neural-diff/storage';
 import { loadModel, openLiveModel, useBackend } from 'neural-diff/tfjs';
 import { createUpdater, openHttpSource, type Updater, type UpdaterOptions } from 'neural-diff/updater';
 import { copyStore } from '../common/copy-store.js';

@@ -1,4 +1,5 @@
 // The program of index.html: shows what a model hears, updates it, and shows what it hears then.
+
 import type { NeuralDiffError } from 'neural-diff/apply';
 import type { UpdaterEvent } from 'neural-diff/updater';
 import { predict } from '../common/golden.js';

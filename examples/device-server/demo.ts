@@ -1,4 +1,5 @@
 // From a model to a device that follows it: `npm run demo:updates`.
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';

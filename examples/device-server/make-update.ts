@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { applyPayload } from 'neural-diff/apply';
-import { trainSparseDiff } from 'neural-diff/sparse-diff';
 import { openLiveModel, useBackend } from 'neural-diff/tfjs';
+import { trainSparseDiff } from 'neural-diff/train';
 import { makeGolden } from '../common/golden.js';
 import { openTask, toArrays } from '../common/task.js';
 import { saveModel, trainBase } from '../common/train-base.js';

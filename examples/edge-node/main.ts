@@ -1,4 +1,5 @@
 // Keeps the model of a device up to date: `node dist/examples/edge-node/main.js --model DIR --repo URL --root FILE`.
+
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { NeuralDiffError, type WeightStore } from 'neural-diff';

@@ -1,12 +1,11 @@
 // From a model in an npm package to patched copies of it: `npm run demo:any-model`, or with `-- --json`.
+
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { trainHashDiff } from 'neural-diff/hash-diff';
-import { trainSparseDiff } from 'neural-diff/sparse-diff';
 import { infoOf, useBackend } from 'neural-diff/tfjs';
-import { fineTune, float32Bytes } from 'neural-diff/train';
+import { fineTune, float32Bytes, trainHashDiff, trainSparseDiff } from 'neural-diff/train';
 import { patchCopy } from '../common/patch-copy.js';
 import { type DiffRow, formatComparison } from '../common/result.js';
 import { unpackBase } from './base.js';

@@ -1,4 +1,5 @@
 // From a base model to two patched devices: `npm run demo`, or `npm run -s demo -- --json`.
+
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 // What runs on the device: patch the model folder in place and say what it is now. No TensorFlow.js in sight.
+
 import { Session } from 'node:inspector';
 import { applyPayload } from 'neural-diff/apply';
 import { openModel, readPayload } from 'neural-diff/node';

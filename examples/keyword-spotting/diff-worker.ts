@@ -1,8 +1,7 @@
 // Trains one diff in a thread of its own, so that both kinds train at the same time.
+
 import { parentPort, workerData } from 'node:worker_threads';
-import { trainHashDiff } from 'neural-diff/hash-diff';
-import { trainSparseDiff } from 'neural-diff/sparse-diff';
-import type { FineTuned, StepReport } from 'neural-diff/train';
+import { type FineTuned, type StepReport, trainHashDiff, trainSparseDiff } from 'neural-diff/train';
 import type { Split } from '../common/staged-examples.js';
 import { openTask, toArrays } from '../common/task.js';
 

@@ -1,9 +1,10 @@
+import createModule, { type ESpeakNGWorker } from '@echogarden/espeak-ng-emscripten';
+import type { Sound } from './wav.js';
+
 /*
  * espeak-ng is under the GNU General Public License, version 3. It is a development dependency of this example alone:
  * the example runs it to make training data, and nothing of it is part of the package or of a trained model.
  */
-import createModule, { type ESpeakNGWorker } from '@echogarden/espeak-ng-emscripten';
-import type { Sound } from './wav.js';
 
 /** How a word is to be spoken. */
 export interface Utterance {

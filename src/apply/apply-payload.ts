@@ -1,5 +1,10 @@
-import { fingerprint, hex, NeuralDiffError, totalBytes, type WeightStore } from '../model/index.js';
-import { type Bytes, type OpenPayload, openPayload } from '../payload/index.js';
+import { hex } from '../model/bytes.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { fingerprint } from '../model/fingerprint.js';
+import type { WeightStore } from '../model/store.js';
+import { totalBytes } from '../model/tensor.js';
+import type { Bytes } from '../payload/byte-source.js';
+import { type OpenPayload, openPayload } from '../payload/decode.js';
 import { borrowChunks, changedRuns, createRoom, type Room } from './chunks.js';
 import { type ApplyOptions, type ApplyPlan, planOpen } from './plan.js';
 

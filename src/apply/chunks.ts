@@ -1,12 +1,9 @@
-import {
-  byteLength,
-  CHUNK_BYTES,
-  canonicalOrder,
-  DTYPES,
-  type TensorInfo,
-  type WeightStore,
-} from '../model/index.js';
-import { DiffReader, type Op, type OpenPayload, type Patcher, plainPatcher } from '../payload/index.js';
+import { CHUNK_BYTES } from '../model/limits.js';
+import type { WeightStore } from '../model/store.js';
+import { byteLength, canonicalOrder, DTYPES, type TensorInfo } from '../model/tensor.js';
+import { DiffReader, type OpenPayload } from '../payload/decode.js';
+import type { Op } from '../payload/diff.js';
+import { type Patcher, plainPatcher } from '../payload/patch.js';
 
 /** A run of a tensor's bytes before and after a diff; both arrays are valid until the next chunk. */
 export interface Chunk {

@@ -1,25 +1,12 @@
-import {
-  byteLength,
-  equalBytes,
-  hex,
-  joinDigests,
-  NeuralDiffError,
-  type Sha256,
-  sha256,
-  TensorDigest,
-  type TensorInfo,
-  totalBytes,
-  type WeightStore,
-} from '../model/index.js';
-import {
-  type Bytes,
-  checkLayout,
-  type Meta,
-  type Op,
-  type OpenPayload,
-  openPayload,
-  type Patcher,
-} from '../payload/index.js';
+import { equalBytes, hex } from '../model/bytes.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { joinDigests, type Sha256, sha256, TensorDigest } from '../model/fingerprint.js';
+import type { WeightStore } from '../model/store.js';
+import { byteLength, type TensorInfo, totalBytes } from '../model/tensor.js';
+import type { Bytes } from '../payload/byte-source.js';
+import { checkLayout, type OpenPayload, openPayload } from '../payload/decode.js';
+import type { Meta, Op } from '../payload/diff.js';
+import type { Patcher } from '../payload/patch.js';
 import { borrowChunks, type Chunk, type ChunkOptions, changedRuns } from './chunks.js';
 
 /** How far a step has come. */

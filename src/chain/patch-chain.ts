@@ -1,15 +1,11 @@
-import {
-  byteLength,
-  copyModel,
-  equalBytes,
-  fingerprint,
-  hex,
-  NeuralDiffError,
-  openMemoryStore,
-  type WeightStore,
-} from '../model/index.js';
-import { type OpenPayload, openPayload, patchModel, readDiff } from '../payload/index.js';
-import { checkChain } from './check-chain.js';
+import { equalBytes, hex } from '../model/bytes.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { fingerprint } from '../model/fingerprint.js';
+import { copyModel, openMemoryStore, type WeightStore } from '../model/store.js';
+import { byteLength } from '../model/tensor.js';
+import { type OpenPayload, openPayload, readDiff } from '../payload/decode.js';
+import type { PayloadHeader } from '../payload/diff.js';
+import { patchModel } from '../payload/patch.js';
 
 /**
  * Applies payloads in a row to a model that may be written freely, as training does to a copy of its base: all is
@@ -55,4 +51,19 @@ function mismatch(
   const facts = { expected: hex(wanted), found: hex(met) };
   const message = `Cannot apply payloads in a row: expected ${facts.expected}, which the payload ${what}, got ${facts.found}`;
   return new NeuralDiffError(code, message, { facts });
+}
+
+/**
+ * Checks that each payload of a row is made for the result of the one before.
+ *
+ * @throws NeuralDiffError `broken-chain`
+ */
+export function checkChain(headers: readonly PayloadHeader[]): void {
+  headers.forEach(({ base }, i) => {
+    const before = headers[i - 1];
+    if (before === undefined || equalBytes(before.next, base)) return;
+    const facts = { place: i + 1, expected: hex(before.next), found: hex(base) };
+    const message = `Cannot follow payloads in a row: expected payload ${facts.place} of ${headers.length} to be for ${facts.expected}, which the one before gives, got one for ${facts.found}`;
+    throw new NeuralDiffError('broken-chain', message, { facts });
+  });
 }

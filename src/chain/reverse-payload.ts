@@ -1,15 +1,14 @@
-import { exactOps } from '../exact-diff/index.js';
-import {
-  equalBytes,
-  fingerprint,
-  hex,
-  type Model,
-  NeuralDiffError,
-  openMemoryStore,
-  type Tensor,
-} from '../model/index.js';
+import { exactOps } from '../exact-diff/diff-stores.js';
+import { equalBytes, hex } from '../model/bytes.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { fingerprint } from '../model/fingerprint.js';
+import { openMemoryStore } from '../model/store.js';
+import type { Model, Tensor } from '../model/tensor.js';
+import { decodePayload } from '../payload/decode.js';
+import type { Meta, Op } from '../payload/diff.js';
 import { packDiff } from '../payload/encode.js';
-import { decodePayload, type Meta, type Op, patchModel, wrapDifference } from '../payload/index.js';
+import { wrapDifference } from '../payload/ordered-bits.js';
+import { patchModel } from '../payload/patch.js';
 
 /** A payload that leads back. */
 export interface ReversePayload {

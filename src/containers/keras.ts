@@ -1,8 +1,9 @@
-import { type ModelFiles, NeuralDiffError, type WeightStore } from '../model/index.js';
-import { placeHdf5 } from './hdf5.js';
-import { openNpzEntries } from './npz.js';
-import { readZip, type ZipEntry } from './zip.js';
-import { openZipStore } from './zip-store.js';
+import { NeuralDiffError } from '../model/errors.js';
+import type { ModelFiles } from '../model/model-files.js';
+import type { WeightStore } from '../model/store.js';
+import { placeHdf5 } from './hdf5/hdf5.js';
+import { openNpzEntries } from './npy.js';
+import { openZipStore, readZip, type ZipEntry } from './zip.js';
 
 /** The entry of an archive of Keras that holds the weights. */
 const WEIGHTS = 'model.weights.h5';

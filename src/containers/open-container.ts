@@ -1,13 +1,14 @@
-import { type ModelFiles, NeuralDiffError, openLayersStore, type WeightStore } from '../model/index.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { openLayersStore } from '../model/layers-store.js';
+import type { ModelFiles } from '../model/model-files.js';
+import type { WeightStore } from '../model/store.js';
 import { openGgufStore } from './gguf.js';
-import { openHdf5Store } from './hdf5.js';
-import { isHdf5 } from './hdf5-file.js';
+import { isHdf5 } from './hdf5/file.js';
+import { openHdf5Store } from './hdf5/hdf5.js';
 import { openArchive } from './keras.js';
 import { isNpy, openNpyStore } from './npy.js';
-import { openOnnxStore } from './onnx.js';
-import { listOnnxFiles } from './onnx-files.js';
-import { openSafetensorsStore } from './safetensors.js';
-import { openSafetensorsIndex } from './safetensors-index.js';
+import { listOnnxFiles, openOnnxStore } from './onnx.js';
+import { openSafetensorsIndex, openSafetensorsStore } from './safetensors.js';
 import { isTflite, openTfliteStore } from './tflite.js';
 
 /** Bytes at a file's start that tell what it is. */

@@ -1,16 +1,8 @@
-import {
-  asBytes,
-  byteLength,
-  checkTensorInfos,
-  type ModelFiles,
-  NeuralDiffError,
-  openPlacedStore,
-  type PlacedTensor,
-  type StoredType,
-  tensorOf,
-  type WeightStore,
-} from '../model/index.js';
-import { entriesOf, parseJson, wholeNumbers } from './json.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { checkInside, type ModelFiles } from '../model/model-files.js';
+import { openPlacedStore, type PlacedTensor } from '../model/placed-store.js';
+import type { WeightStore } from '../model/store.js';
+import { asBytes, byteLength, checkTensorInfos, type StoredType, tensorOf } from '../model/tensor.js';
 
 /** Bytes of a header that the container's own reader accepts. */
 const MAX_HEADER_BYTES = 100_000_000;
@@ -112,4 +104,69 @@ function checkCover(
 
 function bad(path: string, what: string): NeuralDiffError {
   return new NeuralDiffError('bad-model', `Cannot read "${path}" as safetensors: ${what}`);
+}
+
+/** Bytes of an index: names of tensors and of files. */
+const MAX_INDEX_BYTES = 2 ** 26;
+
+/**
+ * Opens the shards that a `model.safetensors.index.json` lists as one store. Writes go to the shards in place.
+ *
+ * @param files the folder that holds index and shards; closed with the store
+ * @param path the index's name in it
+ * @throws NeuralDiffError `bad-model` also where index and shards disagree, `unsafe-path` for shards in other folders
+ */
+export async function openSafetensorsIndex(files: ModelFiles, path: string): Promise<WeightStore> {
+  const size = await files.size(path);
+  if (size > MAX_INDEX_BYTES) throw badIndex(path, `expected at most ${MAX_INDEX_BYTES} bytes, got ${size}`);
+  const bytes = new Uint8Array(size);
+  await files.readInto(path, 0, bytes);
+  const [, map] = entriesOf(parseJson(bytes, path), path).find(([key]) => key === 'weight_map') ?? [];
+  const shardOf = new Map(entriesOf(map, path).map(([name, shard]) => [name, checkShard(shard, path)]));
+  const tensors = [];
+  for (const shard of new Set(shardOf.values())) {
+    for (const tensor of await placeSafetensors(files, shard)) {
+      if (shardOf.get(tensor.name) !== shard)
+        throw badIndex(path, `"${shard}" holds tensor "${tensor.name}", which it does not list there`);
+      tensors.push(tensor);
+    }
+  }
+  checkTensorInfos(tensors);
+  const found = new Set(tensors.map(({ name }) => name));
+  const missing = [...shardOf.keys()].find((name) => !found.has(name));
+  if (missing !== undefined) throw badIndex(path, `"${shardOf.get(missing)}" has no tensor "${missing}"`);
+  return openPlacedStore(files, tensors);
+}
+
+function checkShard(shard: unknown, path: string): string {
+  if (typeof shard === 'string' && shard.endsWith('.safetensors')) return checkInside(shard);
+  throw badIndex(path, 'expected shards to be names of safetensors files');
+}
+
+function badIndex(path: string, what: string): NeuralDiffError {
+  return new NeuralDiffError('bad-model', `Cannot read "${path}" as an index of safetensors: ${what}`);
+}
+
+/**
+ * @param bytes UTF-8, from a stranger
+ * @param path names the file in errors
+ * @throws NeuralDiffError `bad-model` when it is not JSON
+ */
+export function parseJson(bytes: Uint8Array, path: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+  } catch (cause) {
+    throw new NeuralDiffError('bad-model', `Cannot read "${path}": expected JSON`, { cause });
+  }
+}
+
+/** @returns the entries of an object, in their order */
+export function entriesOf(value: unknown, path: string): [string, unknown][] {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return Object.entries(value);
+  throw new NeuralDiffError('bad-model', `Cannot read "${path}": expected a JSON object`);
+}
+
+/** @returns whether a value is a list of numbers that can count or place bytes */
+export function wholeNumbers(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((each) => Number.isSafeInteger(each) && each >= 0);
 }

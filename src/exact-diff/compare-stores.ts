@@ -1,8 +1,9 @@
-import { joinDigests, sha256, TensorDigest, type TensorInfo } from '../model/index.js';
-import { orderedBits } from '../payload/index.js';
-import { PairReader, type StorePair } from './borrow-pairs.js';
-import { countChanged } from './differences.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { joinDigests, sha256, TensorDigest } from '../model/fingerprint.js';
+import type { TensorInfo } from '../model/tensor.js';
+import { orderedBits } from '../payload/ordered-bits.js';
 import type { ChangedTensor } from './lane.js';
+import { countChanged, PairReader, type StorePair } from './pairs.js';
 
 /** What two models have in common. */
 export interface Comparison {
@@ -55,4 +56,30 @@ export async function compareStores(
     ),
     changed,
   };
+}
+
+/** @throws NeuralDiffError `wrong-layout` unless two models have tensors of the same names, dtypes and shapes */
+export function checkSameTensors(base: readonly TensorInfo[], next: readonly TensorInfo[]): void {
+  const byName = new Map(next.map((info) => [info.name, info]));
+  for (const info of base) {
+    const found = byName.get(info.name);
+    if (found === undefined) throw differs(`the base's tensor "${info.name}" is not in the next model`);
+    if (describe(found) !== describe(info))
+      throw differs(
+        `tensor "${info.name}" is ${describe(info)} in the base, ${describe(found)} in the next model`,
+      );
+    byName.delete(info.name);
+  }
+  const [added] = byName.keys();
+  if (added !== undefined) throw differs(`the next model's tensor "${added}" is not in the base`);
+}
+
+/** @returns dtype and shape in words */
+export function describe({ dtype, shape }: TensorInfo): string {
+  return `${dtype}[${shape.join(', ')}]`;
+}
+
+/** @param advice what may be done instead */
+export function differs(what: string, advice = 'ship the full model'): NeuralDiffError {
+  return new NeuralDiffError('wrong-layout', `Cannot diff models: ${what}; ${advice}`);
 }

@@ -1,14 +1,21 @@
-import { byteLength, canonicalOrder, hex, totalBytes, type WeightStore } from '../model/index.js';
-import { framePayload } from '../payload/encode.js';
-import { layoutOf, type Meta } from '../payload/index.js';
-import type { StorePair } from './borrow-pairs.js';
-import { checkSameTensors } from './check-tensors.js';
-import { compareStores, type WorkOptions } from './compare-stores.js';
-import { checkGroups, chooseCodings, encodeGroups, type GroupWork, stationsOf } from './encode-groups.js';
-import { groupTensors } from './group-tensors.js';
-import { type ChangedTensor, type Coder, createLane, type Lane } from './lane.js';
-import type { EncodedRecord } from './record-check.js';
-import { createMemorySpool, type Spool } from './spool.js';
+import { hex } from '../model/bytes.js';
+import { openMemoryStore, type WeightStore } from '../model/store.js';
+import { byteLength, canonicalOrder, type Model, type Tensor, totalBytes } from '../model/tensor.js';
+import type { ExactOp, Meta } from '../payload/diff.js';
+import { framePayload, joinPieces } from '../payload/encode.js';
+import { layoutOf } from '../payload/header.js';
+import { checkSameTensors, compareStores, type WorkOptions } from './compare-stores.js';
+import {
+  checkGroups,
+  chooseCodings,
+  encodeGroups,
+  type GroupWork,
+  groupTensors,
+  stationsOf,
+} from './encode-groups.js';
+import { type ChangedTensor, type Coder, createLane, type EncodedRecord, type Lane } from './lane.js';
+import { differences, type StorePair } from './pairs.js';
+import { createMemorySpool, type Spool } from './spooled-records.js';
 
 /**
  * How far a diff has come: `match` reads tensors whose names differ, `cast` those of other dtypes, `compare` both models, `choose`
@@ -114,4 +121,41 @@ export function follow(phase: DiffProgress['phase'], bytesTotal: number, options
       options.onProgress?.({ phase, bytesDone, bytesTotal });
     },
   };
+}
+
+/** A lossless diff of two models in memory. */
+export interface ExactDiff extends Omit<StoreDiff, 'pieces' | 'payloadBytes'> {
+  readonly payload: Uint8Array;
+}
+
+/**
+ * `diffStores` for two models in memory.
+ *
+ * @param base the model on the devices
+ * @param next the model that they should have: tensors of the same names, dtypes and shapes, in any order
+ * @param meta metadata of the payload; none unless given
+ * @throws NeuralDiffError as `diffStores`
+ */
+export async function diffModels(base: Model, next: Model, meta: Meta = {}): Promise<ExactDiff> {
+  const diff = await diffStores(openMemoryStore(base), openMemoryStore(next), { meta });
+  const { pieces, payloadBytes, ...found } = diff;
+  return { payload: await joinPieces({ pieces, payloadBytes }), ...found };
+}
+
+/**
+ * @param from a model
+ * @param to another with tensors of the same names, dtypes and shapes
+ * @returns exact ops that make the second of the first, bit for bit, for the tensors that differ
+ */
+export function exactOps(from: Model, to: Model): ExactOp[] {
+  const targets = new Map(to.tensors.map((tensor) => [tensor.name, tensor]));
+  return canonicalOrder(from.tensors).flatMap((tensor): ExactOp[] => {
+    const target = targets.get(tensor.name) as Tensor;
+    if (tensor.bytes === target.bytes) return [];
+    // Elements may start anywhere in their buffer.
+    const elements = { before: tensor.bytes.slice(), after: target.bytes.slice(), first: 0 };
+    const { positions, levels } = differences(tensor, elements);
+    const found = { positions: positions.slice(), levels: levels.slice() };
+    return found.positions.length === 0 ? [] : [{ kind: 'exact', tensor: tensor.name, ...found }];
+  });
 }

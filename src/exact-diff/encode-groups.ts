@@ -1,13 +1,16 @@
-import { byteLength, type TensorInfo } from '../model/index.js';
-import { MAX_PAYLOAD_BYTES } from '../payload/index.js';
-import { PairReader, type StorePair } from './borrow-pairs.js';
-import type { CodedTensor } from './choice.js';
+import { byteLength, DTYPES, elementCount, type TensorInfo } from '../model/tensor.js';
+import { MAX_PAYLOAD_BYTES } from '../payload/limits.js';
 import type { WorkOptions } from './compare-stores.js';
-import { type ChangedTensor, type Lane, RUN_BYTES, type Taker } from './lane.js';
-import type { EncodedRecord } from './record-check.js';
-import { piecesOf } from './sample.js';
-import type { Spool } from './spool.js';
-import { type SpooledRecord, SpooledRecords, tooLarge } from './spooled-records.js';
+import {
+  type ChangedTensor,
+  type CodedTensor,
+  type EncodedRecord,
+  type Lane,
+  RUN_BYTES,
+  type Taker,
+} from './lane.js';
+import { PairReader, type StorePair } from './pairs.js';
+import { type Spool, type SpooledRecord, SpooledRecords, tooLarge } from './spooled-records.js';
 
 /** What is estimated to be larger by less may fit: it is coded, and counted. */
 const ESTIMATE_SLACK = 1.1;
@@ -166,4 +169,81 @@ async function inLanes<T, R>(
   // Of all failures the first is the reason.
   stop.signal.throwIfAborted();
   return results;
+}
+
+/** Bytes of tensors that are coded together: what a record learns is short beside them. */
+const GROUP_BYTES = 2 ** 25;
+
+/** Groups at most, about: each takes up to two of a payload's 256 records. */
+const MOST_GROUPS = 100;
+
+/**
+ * Cuts a model into parts that may be coded side by side. They depend on the tensors that changed alone, so that payloads do not
+ * depend on how many threads there are.
+ *
+ * @param changed in canonical order
+ * @returns tensors that follow one another
+ */
+export function groupTensors(changed: readonly ChangedTensor[]): ChangedTensor[][] {
+  const total = changed.reduce((sum, { info }) => sum + byteLength(info), 0);
+  const least = Math.max(GROUP_BYTES, total / MOST_GROUPS);
+  const groups: ChangedTensor[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const tensor of changed) {
+    if (bytes >= least) {
+      groups.push([]);
+      bytes = 0;
+    }
+    groups.at(-1)?.push(tensor);
+    bytes += byteLength(tensor.info);
+  }
+  return groups;
+}
+
+/** Elements of a tensor of which all are tried, and the most of a piece of others. */
+const PIECE_ELEMENTS = 2 ** 17;
+
+/** Pieces of a tensor that is not tried as a whole, and changes in a piece, about: more tell no more, and coding them takes time. */
+const PIECES = 8;
+const PIECE_CHANGES = 2 ** 15;
+
+/** Whole rows of a tensor, as a tensor of their own; where they lie in it, in bytes. */
+export interface Piece {
+  readonly info: TensorInfo;
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * @param count elements that differ
+ * @returns pieces of a tensor from its first to its last rows, to try ways of coding on; all of it when it is small
+ */
+export function piecesOf(info: TensorInfo, count: number): Piece[] {
+  const elements = elementCount(info);
+  const enough = Math.max(PIECE_CHANGES, Math.floor((PIECE_CHANGES * elements) / count));
+  const { shape, rows, inner } = shorten(
+    info.shape,
+    elements <= PIECE_ELEMENTS ? PIECE_ELEMENTS : Math.min(PIECE_ELEMENTS, enough),
+  );
+  const last = elements / inner - rows;
+  const pieces = Math.min(PIECES, 1 + Math.ceil(last / rows));
+  const size = inner * DTYPES[info.dtype].bytes;
+  return Array.from({ length: pieces }, (_, i) => {
+    const row = pieces === 1 ? 0 : Math.floor((last * i) / (pieces - 1));
+    return { info: { ...info, shape }, start: row * size, end: (row + rows) * size };
+  });
+}
+
+/** A piece's shape: as many dimensions as the tensor's, the first ones shortened; its rows, and elements of one. */
+function shorten(
+  shape: readonly number[],
+  most: number,
+): { shape: readonly number[]; rows: number; inner: number } {
+  const innerOf = (axis: number): number =>
+    shape.slice(axis + 1).reduce((product, size) => product * size, 1);
+  let axis = 0;
+  while (innerOf(axis) > most) axis++;
+  const inner = innerOf(axis);
+  const rows = Math.min(shape[axis] ?? 1, Math.floor(most / inner));
+  return { shape: shape.map((size, i) => (i < axis ? 1 : i === axis ? rows : size)), rows, inner };
 }

@@ -1,7 +1,8 @@
-import { NeuralDiffError } from '../model/index.js';
-import { type ByteSource, MAX_PAYLOAD_BYTES, sliceOf } from '../payload/index.js';
-import type { EncodedRecord } from './record-check.js';
-import type { Spool } from './spool.js';
+import { concatBytes } from '../model/bytes.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { type ByteSource, sliceOf, sourceOf } from '../payload/byte-source.js';
+import { MAX_PAYLOAD_BYTES } from '../payload/limits.js';
+import type { EncodedRecord } from './lane.js';
 
 /** A record that is being written. */
 export interface SpooledRecord {
@@ -75,4 +76,21 @@ export function tooLarge(bytes: number): NeuralDiffError {
   const facts = { limit: MAX_PAYLOAD_BYTES, got: Math.round(bytes) };
   const message = `Cannot pack diff: it takes ${facts.got} bytes or more, payloads at most ${facts.limit}; ship the full model, or a lossy diff`;
   return new NeuralDiffError('limit-exceeded', message, { facts });
+}
+
+/** Where a record's bytes wait until the last of them is known. */
+export interface Spool {
+  /** Takes the next bytes; they are valid during the call alone. */
+  write(bytes: Uint8Array): void;
+  /** @returns all bytes that were written */
+  read(): ByteSource;
+}
+
+/** @returns a spool in memory */
+export function createMemorySpool(): Spool {
+  const pieces: Uint8Array[] = [];
+  return {
+    write: (bytes) => void pieces.push(bytes.slice()),
+    read: () => sourceOf(concatBytes(pieces)),
+  };
 }

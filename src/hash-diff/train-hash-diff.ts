@@ -1,20 +1,12 @@
-import { DTYPES, type TensorInfo, totalElements } from '../model/index.js';
-import { MAX_BLOCK, MAX_BUCKETS } from '../payload/index.js';
-import {
-  changeSizes,
-  checkChoice,
-  type DiffPart,
-  densePartOf,
-  impossibleBudget,
-  type Layout,
-  layOut,
-  type PartContext,
-  type TrainDiffOptions,
-  type TrainedDiff,
-  trainDiff,
-} from '../train/index.js';
-import { type BucketCoding, bitsPerBucket } from './buckets.js';
-import { createHashPart } from './hash-part.js';
+import { DTYPES, type TensorInfo, totalElements } from '../model/tensor.js';
+import { impossibleBudget } from '../payload/encode.js';
+import { MAX_BLOCK, MAX_BUCKETS } from '../payload/limits.js';
+import { checkChoice } from '../train/check.js';
+import { changeSizes, densePartOf } from '../train/dense-part.js';
+import { type Layout, layOut } from '../train/layout.js';
+import type { DiffPart } from '../train/part.js';
+import { type PartContext, type TrainDiffOptions, type TrainedDiff, trainDiff } from '../train/train-diff.js';
+import { type BucketCoding, bitsPerBucket, createHashPart } from './hash-part.js';
 
 /** What `trainHashDiff` takes beside what both trainers take. */
 export interface TrainHashDiffOptions extends TrainDiffOptions {

@@ -1,8 +1,7 @@
 import { concatBytes } from './bytes.js';
-import { DTYPES } from './dtype.js';
 import { CHUNK_BYTES } from './limits.js';
 import type { WeightStore } from './store.js';
-import { byteLength, canonicalOrder, type TensorInfo } from './tensor.js';
+import { byteLength, canonicalOrder, DTYPES, type TensorInfo } from './tensor.js';
 
 /** SHA-256 of some bytes (FIPS 180-4): 32 bytes. The bytes are read before the call returns. */
 export type Sha256 = (bytes: Uint8Array) => Promise<Uint8Array>;

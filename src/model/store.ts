@@ -1,5 +1,4 @@
-import type { Quantizations } from './quantization.js';
-import { byteLength, type Model, type Tensor, type TensorInfo } from './tensor.js';
+import { byteLength, checkModel, type Model, type Tensor, type TensorInfo } from './tensor.js';
 
 /**
  * How the bytes of a model's tensors are read and written, whatever container holds them.
@@ -62,3 +61,40 @@ export function checkRange<T extends TensorInfo>(
   }
   return tensor;
 }
+
+/**
+ * Opens a model in memory as a store; writes go to the model's own bytes.
+ *
+ * @param model the model; its byte arrays may be views of larger buffers
+ * @returns the store
+ * @throws NeuralDiffError `bad-model` when a tensor's bytes do not fit its shape
+ */
+export function openMemoryStore(model: Model): WeightStore {
+  checkModel(model);
+  const byName = new Map(model.tensors.map((tensor) => [tensor.name, tensor]));
+  return {
+    tensors: model.tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
+    async readInto(name, byteOffset, target) {
+      const { bytes } = checkRange(byName, { name, byteOffset, length: target.length });
+      target.set(bytes.subarray(byteOffset, byteOffset + target.length));
+    },
+    async write(name, byteOffset, bytes) {
+      checkRange(byName, { name, byteOffset, length: bytes.length }).bytes.set(bytes, byteOffset);
+    },
+    async flush() {},
+    async close() {},
+  };
+}
+
+/** How a tensor's integers stand for weights: `weight = scale * (integer - zeroPoint) + min`, rounded once to float32. */
+export interface Quantization {
+  /** Above 0; or one for each index of the tensor's last dimension. */
+  readonly scale: number | Float32Array;
+  /** A whole number in the range of the dtype; 0 unless given. */
+  readonly zeroPoint?: number | undefined;
+  /** What the zero point stands for; 0 unless given. TensorFlow.js has it in place of zero points. */
+  readonly min?: number | undefined;
+}
+
+/** Quantisation by tensor; none of tensors that hold floats. */
+export type Quantizations = ReadonlyMap<string, Quantization>;

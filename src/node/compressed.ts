@@ -1,7 +1,9 @@
 import { finished } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { constants, createBrotliCompress } from 'node:zlib';
-import { byteLength, CHUNK_BYTES, totalBytes, type WeightStore } from '../model/index.js';
+import { CHUNK_BYTES } from '../model/limits.js';
+import type { WeightStore } from '../model/store.js';
+import { byteLength, totalBytes } from '../model/tensor.js';
 
 /** Brotli's quality: higher ones take ten times as long for a percent. */
 const QUALITY = 9;

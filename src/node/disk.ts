@@ -1,12 +1,12 @@
 import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
-import { checkInside, NeuralDiffError } from '../model/index.js';
-import { type Disk, folderOf } from '../storage/index.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { checkInside } from '../model/model-files.js';
+import { type Disk, folderOf } from '../storage/disk.js';
 import { withFileErrors } from './file-errors.js';
-import { openFileSource } from './file-source.js';
-import { openInside } from './folder.js';
+import { openInside, readFully, writeFully } from './folder.js';
 import { lockFile } from './lock-file.js';
-import { readFully, writeFully } from './whole-io.js';
+import { openFileSource } from './read-payload.js';
 
 /** A disk that holds files open: close it. */
 export interface NodeDisk extends Disk {

@@ -1,4 +1,4 @@
-import { type ErrorCode, NeuralDiffError } from '../model/index.js';
+import { type ErrorCode, NeuralDiffError } from '../model/errors.js';
 
 const CODES: Readonly<Record<string, ErrorCode>> = {
   ENOENT: 'file-not-found',

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { ByteSource } from '../payload/index.js';
+import type { ByteSource } from '../payload/byte-source.js';
 import { withFileErrorsSync } from './file-errors.js';
-import { sourceOfFile } from './file-source.js';
+import { sourceOfFile } from './read-payload.js';
 
 /** A file without a name in which bytes wait: close it. */
 export interface FileSpool {

@@ -1,8 +1,8 @@
-import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import { type ModelFiles, NeuralDiffError } from '../model/index.js';
+import { NeuralDiffError } from '../model/errors.js';
+import type { ModelFiles } from '../model/model-files.js';
 import { withFileErrors } from './file-errors.js';
-import { readFully, writeFully } from './whole-io.js';
 
 /** How a folder is opened. */
 export interface FolderOptions {
@@ -70,5 +70,50 @@ export async function openInside(root: string, path: string, flags: string): Pro
       throw new NeuralDiffError('file-unreadable', `Cannot open "${path}": it is not a file`);
     }
     return open(real, flags);
+  });
+}
+
+/**
+ * Fills all of `target` from a file.
+ *
+ * @throws NeuralDiffError `file-unreadable` where the file is shorter
+ */
+export async function readFully(
+  file: FileHandle,
+  range: { path: string; offset: number; target: Uint8Array },
+): Promise<void> {
+  const { path, offset, target } = range;
+  let done = 0;
+  while (done < target.length) {
+    const { bytesRead } = await file.read(target, done, target.length - done, offset + done);
+    if (bytesRead === 0) {
+      const message = `Cannot read "${path}": expected ${target.length} bytes at ${offset}, got ${done}`;
+      throw new NeuralDiffError('file-unreadable', message);
+    }
+    done += bytesRead;
+  }
+}
+
+/** Writes all of some bytes into a file. */
+export async function writeFully(file: FileHandle, offset: number, bytes: Uint8Array): Promise<void> {
+  let done = 0;
+  while (done < bytes.length) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, offset + done);
+    done += bytesWritten;
+  }
+}
+
+/**
+ * Lists files of a folder, not those of folders in it.
+ *
+ * @param ending what their names end with
+ * @returns names in the order of their characters
+ * @throws NeuralDiffError `file-not-found`, `file-unreadable`
+ */
+export async function listFiles(folder: string, ending: string): Promise<string[]> {
+  return withFileErrors(`Cannot list "${folder}"`, async () => {
+    const entries = await readdir(folder, { withFileTypes: true });
+    const names = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
+    return names.filter((name) => name.endsWith(ending)).sort();
   });
 }

@@ -1,7 +1,11 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { listExternalFiles, openContainer } from '../containers/index.js';
-import { NeuralDiffError, type WeightStore } from '../model/index.js';
+import { listExternalFiles, openContainer } from '../containers/open-container.js';
+import { NeuralDiffError } from '../model/errors.js';
+import type { WeightStore } from '../model/store.js';
+import { openInPlace } from '../storage/in-place.js';
+import type { ModelStorage } from '../storage/storage.js';
+import { type NodeDisk, openNodeDisk } from './disk.js';
 import { withFileErrors } from './file-errors.js';
 import { type FolderOptions, openFolder } from './folder.js';
 
@@ -80,4 +84,34 @@ export async function locateModel(path: string): Promise<{ folder: string; file:
     'file-not-found',
     `${doing}: expected a folder with one of ${MAIN_FILES.join(', ')}`,
   );
+}
+
+/** A model on disk that is updated in place, safe from power cuts: close it. */
+export interface FileStorage extends ModelStorage {
+  /** The folder that the model lies in, and its path. */
+  readonly disk: NodeDisk;
+  readonly root: string;
+  /** The model's main file in it. */
+  readonly file: string;
+  close(): Promise<void>;
+}
+
+/** What is behind the name of a model's main file in that of its journal. */
+const JOURNAL_ENDING = '.undo';
+
+/**
+ * Opens a model on disk to be updated in place: a file of any container, or a folder with one. While an update is made or
+ * on trial, a journal `NAME.undo` lies beside the model's main file and holds the bytes that were changed.
+ *
+ * @param path the folder, or a file in it
+ * @throws NeuralDiffError `file-not-found`, `file-unreadable`
+ */
+export async function openModelStorage(path: string): Promise<FileStorage> {
+  const { folder, file } = await locateModel(path);
+  const disk = openNodeDisk(folder);
+  const storage = openInPlace({
+    ...{ disk, folder: '', journal: file + JOURNAL_ENDING },
+    openModel: (files) => openContainer(files, file),
+  });
+  return { ...storage, disk, root: folder, file, close: () => disk.close() };
 }

@@ -1,4 +1,4 @@
-import { concatBytes } from '../model/index.js';
+import { concatBytes } from '../model/bytes.js';
 
 /** Bytes that need not all lie in memory: those of a payload file, or of a record in it. */
 export interface ByteSource {

@@ -1,7 +1,7 @@
-import { byteLength, DTYPES, elementCount, type TensorInfo, totalElements } from '../model/index.js';
+import { byteLength, DTYPES, elementCount, type TensorInfo, totalElements } from '../model/tensor.js';
 import type { DenseOp, ExactOp, HashOp, Op, SetOp, SparseOp } from './diff.js';
 import { MAX_BLOCK, MAX_BUCKETS, MAX_DENSE_LEVEL } from './limits.js';
-import { isScale } from './scale.js';
+import { isScale } from './record-head.js';
 import { levelRange } from './sparse-levels.js';
 
 /**

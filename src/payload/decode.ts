@@ -1,24 +1,17 @@
-import {
-  canonicalOrder,
-  elementCount,
-  equalBytes,
-  NeuralDiffError,
-  type TensorInfo,
-} from '../model/index.js';
+import { equalBytes } from '../model/bytes.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { canonicalOrder, elementCount, type TensorInfo } from '../model/tensor.js';
 import { type ByteSource, type Bytes, joinBytes, ROOM_BYTES, sliceOf, sourceOf } from './byte-source.js';
-import type { Changes } from './changes.js';
 import { xxh64 } from './checksum.js';
-import { beyondLimit, corrupt } from './corrupt.js';
-import { DenseReader } from './dense-record.js';
+import { DenseReader, HashReader } from './dense-record.js';
 import type { Diff, Op, Payload, PayloadHeader } from './diff.js';
-import { HashReader } from './hash-record.js';
 import { layoutOf, MAGIC, parseHeader, type RecordKind } from './header.js';
-import { MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES } from './limits.js';
+import { beyondLimit, corrupt, MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES } from './limits.js';
 import { borrowValue, MAX_BIN_HEAD_BYTES, readBinHead } from './msgpack.js';
 import { RangeDecoder } from './range-decoder.js';
 import { codeTensors } from './record-head.js';
 import { SetReader } from './set-record.js';
-import { SparseReader } from './sparse-record.js';
+import { type Changes, SparseReader } from './sparse-record.js';
 
 /** Bytes of the last value: a `bin` of 8 bytes. */
 const CHECKSUM_BYTES = 10;

@@ -1,12 +1,19 @@
-import type { TensorInfo } from '../model/index.js';
-import { DenseLevels } from './dense-record.js';
-import type { DenseOp, ExactOp, HashOp, Op, SetOp, SparseOp } from './diff.js';
-import { tensorsOf } from './diff.js';
-import { encodeSparse } from './encode-sparse.js';
-import { codeBuckets, codePlacement } from './hash-record.js';
+import { elementCount, type TensorInfo } from '../model/tensor.js';
+import { codeBuckets, codePlacement, DenseLevels } from './dense-record.js';
+import {
+  type DenseOp,
+  type ExactOp,
+  type HashOp,
+  type Op,
+  type SetOp,
+  type SparseOp,
+  tensorsOf,
+} from './diff.js';
 import { RangeEncoder } from './range-encoder.js';
 import { codeTensors, ScaleCoding } from './record-head.js';
-import { encodeSet } from './set-writer.js';
+import { ElementCoding } from './set-record.js';
+import type { SparseHead } from './sparse-record.js';
+import { chooseHead, SparseWriter } from './sparse-writer.js';
 
 /** One or several ops of a kind, packed. */
 export interface EncodedRecord {
@@ -71,4 +78,94 @@ function encodeHash(op: HashOp, infos: readonly TensorInfo[]): Uint8Array {
   });
   codeBuckets(encoder, op.buckets);
   return encoder.finish();
+}
+
+/** An op that names positions. */
+type ChangeOp = SparseOp | ExactOp;
+
+/** Decides how a sparse op's positions are coded. */
+export type ChooseHead = (op: SparseOp, info: TensorInfo) => SparseHead;
+
+/**
+ * @param ops sparse ops, or exact ones, at least one, with ascending tensors
+ * @param infos the directory
+ * @param choose how positions of sparse ops are coded: in the fewest bits unless given
+ * @returns their record
+ */
+export function encodeSparse(
+  ops: readonly ChangeOp[],
+  infos: readonly TensorInfo[],
+  choose?: ChooseHead,
+): Uint8Array {
+  const { kind } = ops[0] as ChangeOp;
+  const byName = new Map(infos.map((info) => [info.name, info]));
+  const writer = new SparseWriter(infos, { kind, tensors: new Set(ops.map((op) => op.tensor)) });
+  for (const op of ops) {
+    const info = byName.get(op.tensor) as TensorInfo;
+    writer.open(info, choose && op.kind === 'sparse' ? choose(op, info) : headOf(op, info));
+    writer.write(op, elementCount(info));
+  }
+  return writer.finish();
+}
+
+function headOf(op: ChangeOp, info: TensorInfo): SparseHead {
+  const scale = op.kind === 'sparse' ? op.scale : 1;
+  return chooseHead(info, { kind: op.kind, scale, count: op.positions.length }, op).head;
+}
+
+/** What a set record is about. */
+export interface SetWriterOptions {
+  /** Names of the record's tensors, at least one. */
+  readonly tensors: ReadonlySet<string>;
+  /** Takes bytes as they come; without one `finish` gives all of them. */
+  readonly sink?: ((bytes: Uint8Array) => void) | undefined;
+}
+
+/** Writes a set record from front to back, a run of elements at a time: the other side of `SetReader`. */
+export class SetWriter {
+  readonly #encoder: RangeEncoder;
+  readonly #elements: ElementCoding;
+
+  /** @param infos the model's tensors, in canonical order */
+  constructor(infos: readonly TensorInfo[], { tensors, sink }: SetWriterOptions) {
+    this.#encoder = new RangeEncoder(sink);
+    codeTensors(this.#encoder, infos, tensors);
+    this.#elements = new ElementCoding(this.#encoder);
+  }
+
+  /** @param bytes the next elements of the record's tensors, from a multiple of their size in their buffer */
+  write(info: TensorInfo, bytes: Uint8Array): void {
+    this.#elements.code(info, bytes);
+  }
+
+  /** @returns the bytes that no sink has */
+  finish(): Uint8Array {
+    return this.#encoder.finish();
+  }
+}
+
+/** @returns the record of some set ops with ascending tensors, at least one */
+export function encodeSet(ops: readonly SetOp[], infos: readonly TensorInfo[]): Uint8Array {
+  const byName = new Map(infos.map((info) => [info.name, info]));
+  const writer = new SetWriter(infos, { tensors: new Set(ops.map((op) => op.tensor)) });
+  // Elements may start anywhere in their buffer.
+  for (const { tensor, bytes } of ops) writer.write(byName.get(tensor) as TensorInfo, bytes.slice());
+  return writer.finish();
+}
+
+/** Codes samples of a tensor's elements for a set record of their own; nothing is held of them. */
+export class SetTrial {
+  // What a trial writes is not kept.
+  readonly #encoder = new RangeEncoder(() => {});
+  readonly #elements = new ElementCoding(this.#encoder);
+
+  /** @param bytes elements, from a multiple of their size in their buffer */
+  add(info: TensorInfo, bytes: Uint8Array): void {
+    this.#elements.code(info, bytes);
+  }
+
+  /** Bits that the elements take. */
+  get bits(): number {
+    return this.#encoder.cost;
+  }
 }

@@ -1,26 +1,23 @@
-import {
-  canonicalOrder,
-  FINGERPRINT_BYTES,
-  fingerprint,
-  hex,
-  type Model,
-  openMemoryStore,
-  type TensorInfo,
-} from '../model/index.js';
+import { Packr } from 'msgpackr/pack';
+import { concatBytes, hex } from '../model/bytes.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { FINGERPRINT_BYTES, fingerprint } from '../model/fingerprint.js';
+import { openMemoryStore } from '../model/store.js';
+import { canonicalOrder, type Model, type TensorInfo, totalElements } from '../model/tensor.js';
+import { type ByteSource, type Bytes, sourceOf } from './byte-source.js';
 import { checkOp } from './check-op.js';
+import { createChecksum } from './checksum.js';
 import { decodePayload } from './decode.js';
 import { type Diff, type Meta, type Op, type PayloadHeader, tensorsOf } from './diff.js';
 import { encodeRecords } from './encode-records.js';
-import { framePayload, joinPieces } from './frame.js';
-import { checkMeta, layoutOf } from './header.js';
-import { patchModel } from './patch-model.js';
+import { checkMeta, headerValue, layoutOf, MAGIC, type RecordKind } from './header.js';
+import { beyondLimit, MAX_PAYLOAD_BYTES } from './limits.js';
+import { patchModel } from './patch.js';
 
-export { type Budget, float32Bytes, impossibleBudget, readBudget } from './budget.js';
-export { type ChosenHead, chooseHead, HeadTrials } from './choose-head.js';
-export { encodeRecords } from './encode-records.js';
-export { type FramedPayload, framePayload, joinPieces } from './frame.js';
-export { SetTrial, SetWriter, type SetWriterOptions } from './set-writer.js';
-export { SparseWriter, type SparseWriterOptions } from './sparse-writer.js';
+export type { SetWriterOptions } from './encode-records.js';
+export { encodeRecords, SetTrial, SetWriter } from './encode-records.js';
+export type { ChosenHead, SparseWriterOptions } from './sparse-writer.js';
+export { chooseHead, HeadTrials, SparseWriter } from './sparse-writer.js';
 
 /** What an encoder needs to know beside the ops. */
 export interface PayloadFacts extends Pick<PayloadHeader, 'base' | 'next' | 'meta'> {
@@ -110,4 +107,133 @@ function checkInput(meta: Meta, diff: Diff, tensors: readonly TensorInfo[]): voi
 
 function unknownTensor(name: string): never {
   throw new RangeError(`Cannot pack diff: the model has no tensor "${name}"`);
+}
+
+/** A record that is written. */
+export interface WrittenRecord {
+  readonly kind: RecordKind;
+  readonly bytes: Bytes;
+}
+
+/** Bytes of the checksum, a `bin`. */
+const CHECKSUM_BYTES = 10;
+
+/** A payload file in pieces. */
+export interface FramedPayload {
+  /** In order; read from the records as they are asked for. */
+  readonly pieces: AsyncIterable<Uint8Array>;
+  readonly payloadBytes: number;
+}
+
+/**
+ * Puts header and checksum around records.
+ *
+ * @throws NeuralDiffError `limit-exceeded` for more bytes than payloads may have
+ */
+export function framePayload(header: PayloadHeader, records: readonly WrittenRecord[]): FramedPayload {
+  const kinds = records.map(({ kind }) => kind);
+  const values = [
+    sourceOf(concatBytes([packValue(MAGIC), packValue(headerValue(header, kinds))])),
+    ...records.flatMap(({ bytes }) => [sourceOf(binHead(bytes.length)), sourceOf(bytes)]),
+  ];
+  const payloadBytes = values.reduce((sum, { length }) => sum + length, CHECKSUM_BYTES);
+  if (payloadBytes > MAX_PAYLOAD_BYTES)
+    throw beyondLimit('bytes of a payload', MAX_PAYLOAD_BYTES, payloadBytes);
+  return { pieces: withChecksum(values), payloadBytes };
+}
+
+/** @returns a payload file in one piece */
+export async function joinPieces({ pieces }: FramedPayload): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for await (const piece of pieces) parts.push(piece);
+  return concatBytes(parts);
+}
+
+async function* withChecksum(values: readonly ByteSource[]): AsyncGenerator<Uint8Array> {
+  const checksum = await createChecksum();
+  for (const value of values) {
+    for (let at = 0; at < value.length; ) {
+      const piece = value.borrow(at);
+      checksum.update(piece);
+      yield piece;
+      at += piece.length;
+    }
+  }
+  yield packValue(checksum.digest());
+}
+
+function binHead(length: number): Uint8Array {
+  const type = length < 2 ** 8 ? 0 : length < 2 ** 16 ? 1 : 2;
+  const bytes = Array.from(
+    { length: 1 << type },
+    (_, i) => (length / 2 ** (8 * ((1 << type) - 1 - i))) & 255,
+  );
+  return Uint8Array.of(0xc4 + type, ...bytes);
+}
+
+/** Packs strings, whole numbers, lists, plain maps and `Uint8Array`s, each in its shortest form. */
+function packValue(value: unknown): Uint8Array {
+  const packed = new Packr({ useRecords: false, variableMapSize: true }).pack(value);
+  // The packer hands out a view of a buffer that its next call overwrites.
+  return new Uint8Array(packed);
+}
+
+/** A limit on the payload file: bytes (`20000`, `'20kB'`, `'1.5 MiB'`) or a share of the float32 model (`'0.7%'`). */
+export type Budget = number | string;
+
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+};
+
+const EXPECTED = 'expected bytes ("20000", "20kB", "1MiB") or a share ("0.7%")';
+
+/** @returns the bytes that the model's weights take as float32: what shares are shares of */
+export function float32Bytes(tensors: readonly TensorInfo[]): number {
+  return 4 * totalElements(tensors);
+}
+
+/**
+ * Reads a budget; whether a payload fits is not asked.
+ *
+ * @param budget bytes, bytes with a unit, or a percentage
+ * @param tensors the model's tensors
+ * @returns whole bytes, at least 1
+ * @throws RangeError for anything else
+ */
+export function readBudget(budget: Budget, tensors: readonly TensorInfo[]): number {
+  const text = String(budget).trim();
+  const parts = /^(\d+(?:\.\d+)?)\s*([a-z]*|%)$/i.exec(text);
+  const unit = parts?.[2]?.toLowerCase() ?? '?';
+  const factor = unit === '%' ? float32Bytes(tensors) / 100 : UNITS[unit];
+  const bytes = Math.floor(Number(parts?.[1]) * (factor ?? Number.NaN));
+  if (!(bytes >= 1)) throw new RangeError(`Cannot read budget "${text}": ${EXPECTED}`);
+  return bytes;
+}
+
+/** @returns the error for a budget that not even the smallest diff meets */
+export function impossibleBudget(bytes: number, least: number): NeuralDiffError {
+  const message = `Cannot meet a budget of ${bytes} bytes: the smallest payload for this model takes ${least}`;
+  return new NeuralDiffError('budget-impossible', message, { facts: { bytes, least } });
+}
+
+/**
+ * Reads a budget, and makes sure that a payload could meet it.
+ *
+ * @param budget bytes, bytes with a unit, or a percentage
+ * @param tensors the model's tensors
+ * @returns whole bytes, at least 1
+ * @throws RangeError for anything else; NeuralDiffError `budget-impossible` when not even a header fits
+ */
+export function budgetBytes(budget: Budget, tensors: readonly TensorInfo[]): number {
+  const bytes = readBudget(budget, tensors);
+  const least = payloadBytes(canonicalOrder(tensors), []);
+  if (bytes < least) throw impossibleBudget(bytes, least);
+  return bytes;
 }

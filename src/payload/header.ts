@@ -1,15 +1,9 @@
-import {
-  canonicalOrder,
-  concatBytes,
-  describeTensor,
-  FINGERPRINT_BYTES,
-  isCleanText,
-  type TensorInfo,
-} from '../model/index.js';
+import { concatBytes } from '../model/bytes.js';
+import { describeTensor, FINGERPRINT_BYTES } from '../model/fingerprint.js';
+import { canonicalOrder, isCleanText, type TensorInfo } from '../model/tensor.js';
 import { xxh64 } from './checksum.js';
-import { beyondLimit, corrupt } from './corrupt.js';
 import type { Meta, Op, PayloadHeader } from './diff.js';
-import { MAX_META_BYTES, MAX_META_ENTRIES, MAX_RECORDS } from './limits.js';
+import { beyondLimit, corrupt, MAX_META_BYTES, MAX_META_ENTRIES, MAX_RECORDS } from './limits.js';
 import type { Value } from './msgpack.js';
 
 /** The first value of a payload: it names the version of format and arithmetic. */

@@ -1,3 +1,5 @@
+import { NeuralDiffError } from '../model/errors.js';
+
 /** Bytes of a payload file: more is no longer an update. */
 export const MAX_PAYLOAD_BYTES = 2 ** 30;
 
@@ -27,3 +29,19 @@ export const MAX_META_ENTRIES = 64;
 
 /** UTF-8 bytes of a metadata value. */
 export const MAX_META_BYTES = 4_096;
+
+/** @returns the error for bytes that no writer of this format makes */
+export function corrupt(message: string, cause?: unknown): NeuralDiffError {
+  return new NeuralDiffError('corrupt-payload', `Cannot read payload: ${message}`, { cause });
+}
+
+/** @returns the error for a number that is well-formed but beyond a limit */
+export function beyondLimit(what: string, limit: number, got: number): NeuralDiffError {
+  return new NeuralDiffError(
+    'limit-exceeded',
+    `Cannot read payload: expected ${what} up to ${limit}, got ${got}`,
+    {
+      facts: { limit, got },
+    },
+  );
+}

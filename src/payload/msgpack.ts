@@ -1,5 +1,5 @@
-import { isCleanText } from '../model/index.js';
-import { corrupt } from './corrupt.js';
+import { isCleanText } from '../model/tensor.js';
+import { corrupt } from './limits.js';
 
 /** What a header may consist of; maps keep their order. */
 export type Value = number | string | Uint8Array | Value[] | Map<string, Value>;

@@ -1,4 +1,4 @@
-import { DTYPES, type TensorInfo } from '../model/index.js';
+import { DTYPES, type TensorInfo } from '../model/tensor.js';
 
 /** Elements as whole numbers in the order of their values, so that near values have near numbers. */
 export interface OrderedBits {

@@ -1,5 +1,15 @@
-import { DTYPES, type DType, HALVES, type TensorInfo } from '../model/index.js';
-import type { DenseOp, ExactOp, HashOp, Op, SetOp, SparseOp } from './diff.js';
+import { HALVES } from '../model/float16.js';
+import { DTYPES, type DType, type Model, type TensorInfo } from '../model/tensor.js';
+import {
+  type DenseOp,
+  type Diff,
+  type ExactOp,
+  type HashOp,
+  type Op,
+  type SetOp,
+  type SparseOp,
+  tensorsOf,
+} from './diff.js';
 import { addOrdered, orderedBits } from './ordered-bits.js';
 import { placeBlock, tensorSeed } from './placement.js';
 
@@ -152,4 +162,38 @@ function patchHash(op: HashOp, tensor: string, range: Target): void {
       bucket = bucket + 1 === values.length ? 0 : bucket + 1;
     }
   }
+}
+
+/** Patches ranges of tensors: `patchRange` to the bit, by whatever means. */
+export interface Patcher {
+  /**
+   * Makes an array of zeros that `patch` works on in place, without copies. It stays valid for as long as it is held;
+   * its buffer may be larger than it, and cannot be transferred to another thread.
+   *
+   * @param byteLength its length
+   */
+  allocate(byteLength: number): Uint8Array;
+  /**
+   * Applies ops to a range of a tensor, as `patchRange` does. A patcher may remember what it worked out of an op's
+   * buckets: nobody may change them between calls.
+   */
+  patch(ops: readonly Op[], info: TensorInfo, range: { startElement: number; bytes: Uint8Array }): void;
+}
+
+/** Patches with `patchRange` itself, on arrays like any other. */
+export const plainPatcher: Patcher = {
+  allocate: (byteLength) => new Uint8Array(byteLength),
+  patch: patchRange,
+};
+
+/** @returns a model with the diff applied; tensors that it does not touch are shared with the base */
+export function patchModel(base: Model, diff: Diff): Model {
+  const touched = new Set(diff.ops.flatMap(tensorsOf));
+  const tensors = base.tensors.map((tensor) => {
+    if (!touched.has(tensor.name)) return tensor;
+    const bytes = tensor.bytes.slice();
+    patchRange(diff.ops, tensor, { startElement: 0, bytes });
+    return { ...tensor, bytes };
+  });
+  return { tensors };
 }

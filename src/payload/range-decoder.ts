@@ -1,7 +1,6 @@
-import type { BitCoder } from './bit-coder.js';
 import { type ByteSource, type Bytes, ROOM_BYTES, sourceOf } from './byte-source.js';
-import type { Contexts } from './contexts.js';
-import { corrupt } from './corrupt.js';
+import type { BitCoder, Contexts } from './coding.js';
+import { corrupt } from './limits.js';
 
 /** The range at the start: it never grows above, so that all numbers stay small integers for JavaScript engines. */
 export const FULL_RANGE = 2 ** 30;

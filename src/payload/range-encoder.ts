@@ -1,5 +1,4 @@
-import type { BitCoder } from './bit-coder.js';
-import type { Contexts } from './contexts.js';
+import type { BitCoder, Contexts } from './coding.js';
 import { FULL_RANGE, LEAST_RANGE } from './range-decoder.js';
 
 /** Bytes that a sink gets at a time. */

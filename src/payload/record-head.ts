@@ -1,9 +1,6 @@
-import type { TensorInfo } from '../model/index.js';
-import type { BitCoder } from './bit-coder.js';
-import { Contexts, SLOW } from './contexts.js';
-import { corrupt } from './corrupt.js';
-import { NumberCoding } from './number-coding.js';
-import { checkScale } from './scale.js';
+import { DTYPES, type TensorInfo } from '../model/tensor.js';
+import { type BitCoder, Contexts, NumberCoding, SLOW } from './coding.js';
+import { corrupt, MAX_SCALE } from './limits.js';
 
 /** Ranks that are told apart when tensors are chosen: scalars, vectors, matrices and above. */
 const RANK_CLASSES = 3;
@@ -76,4 +73,30 @@ export class ScaleCoding {
 function scaleOf(exponent: number, fraction: number): number {
   if (exponent < 0 || exponent > 254) return Number.NaN;
   return new Float32Array(Uint32Array.of((exponent << 23) | (fraction << 16)).buffer)[0] as number;
+}
+
+/**
+ * @param scale any number
+ * @param info the tensor that it is for
+ * @returns whether it is a scale: positive, bounded, the upper half of a binary32, and whole where integers are added
+ */
+export function isScale(scale: number, info: TensorInfo): boolean {
+  if (!(scale > 0 && scale <= MAX_SCALE) || roundScale(scale) !== scale) return false;
+  return DTYPES[info.dtype].kind === 'float' || (Number.isInteger(scale) && scale < 2 ** 24);
+}
+
+/** @returns the number with the fraction of a binary32 cut to its upper seven bits */
+export function roundScale(scale: number): number {
+  const bits = new Uint32Array(Float32Array.of(scale).buffer);
+  bits[0] = (bits[0] as number) & 0xffff0000;
+  return new Float32Array(bits.buffer)[0] as number;
+}
+
+/**
+ * @returns the scale
+ * @throws NeuralDiffError `corrupt-payload` when it is none
+ */
+export function checkScale(scale: number, info: TensorInfo): number {
+  if (!isScale(scale, info)) throw corrupt(`tensor "${info.name}" of ${info.dtype} has a scale of ${scale}`);
+  return scale;
 }

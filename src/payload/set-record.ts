@@ -1,7 +1,6 @@
-import { byteLength, DTYPES, type TensorInfo } from '../model/index.js';
-import { type BitCoder, codeWide } from './bit-coder.js';
+import { byteLength, DTYPES, type TensorInfo } from '../model/tensor.js';
 import type { Bytes } from './byte-source.js';
-import { Contexts, FAST } from './contexts.js';
+import { type BitCoder, Contexts, codeWide, FAST } from './coding.js';
 import type { SetOp } from './diff.js';
 import { orderedBits } from './ordered-bits.js';
 import { RangeDecoder } from './range-decoder.js';

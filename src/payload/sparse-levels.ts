@@ -1,9 +1,6 @@
-import type { TensorInfo } from '../model/index.js';
-import type { BitCoder } from './bit-coder.js';
-import { Contexts, FAST } from './contexts.js';
-import { corrupt } from './corrupt.js';
-import { MAX_SPARSE_LEVEL } from './limits.js';
-import { MagnitudeCoding } from './magnitude-coding.js';
+import type { TensorInfo } from '../model/tensor.js';
+import { type BitCoder, Contexts, FAST, MagnitudeCoding } from './coding.js';
+import { corrupt, MAX_SPARSE_LEVEL } from './limits.js';
 import { differenceRange } from './ordered-bits.js';
 
 /** Kinds of ops that name positions. */

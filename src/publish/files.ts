@@ -1,7 +1,9 @@
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { equalBytes, NeuralDiffError } from '../model/index.js';
-import { withFileErrors, writeOutput } from '../node/index.js';
+import { equalBytes } from '../model/bytes.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { withFileErrors } from '../node/file-errors.js';
+import { writeOutput } from '../node/output.js';
 
 /** Where a repository lies: paths are relative, with `/`. */
 export interface RepositoryFiles {

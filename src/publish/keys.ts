@@ -1,15 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { fromBase64, fromHex, hex, NeuralDiffError } from '../model/index.js';
-import { withFileErrors } from '../node/index.js';
-import {
-  canonicalJson,
-  type JsonObject,
-  keyIdOf,
-  type ReleaseKey,
-  releaseKey,
-  verifyEd25519,
-} from '../release/index.js';
+import { fromBase64, fromHex, hex } from '../model/bytes.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { withFileErrors } from '../node/file-errors.js';
+import { verifyEd25519 } from '../release/ed25519.js';
+import { canonicalJson, type JsonObject } from '../release/json.js';
+import { keyIdOf, type ReleaseKey, releaseKey } from '../release/keys.js';
 
 /** The private half of a key: it signs, and is not to be read. */
 export interface Signer {

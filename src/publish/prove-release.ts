@@ -1,16 +1,14 @@
-import { planApply } from '../apply/index.js';
-import { openContainer } from '../containers/index.js';
-import {
-  fingerprint,
-  hex,
-  NeuralDiffError,
-  openMemoryFiles,
-  sha256,
-  totalBytes,
-  type WeightStore,
-} from '../model/index.js';
-import { FORMAT_VERSION } from '../payload/index.js';
-import { encodeStatement, type ReleaseStatement, type SignedFile } from '../release/index.js';
+import { planApply } from '../apply/plan.js';
+import { openContainer } from '../containers/open-container.js';
+import { hex } from '../model/bytes.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { fingerprint, sha256 } from '../model/fingerprint.js';
+import { openMemoryFiles } from '../model/model-files.js';
+import type { WeightStore } from '../model/store.js';
+import { totalBytes } from '../model/tensor.js';
+import { FORMAT_VERSION } from '../payload/header.js';
+import { encodeStatement, type ReleaseStatement, type SignedFile } from '../release/statement.js';
+import { type Signer, signedBy } from './keys.js';
 
 /** A file and the name that it is published under. */
 export interface NamedFile {
@@ -86,4 +84,29 @@ async function proveFull({ name, bytes }: NamedFile): Promise<Proof> {
 
 async function signedFile({ name, bytes }: NamedFile): Promise<SignedFile> {
   return { name, bytes: bytes.length, sha256: hex(await sha256(bytes)) };
+}
+
+/** Ending of a detached release beside its payload. */
+export const RELEASE_ENDING = '.release.json';
+
+/**
+ * Proves a release and signs it as a file of its own, for devices that trust keys without a repository.
+ *
+ * @returns the statement, and the file for `verifyRelease`
+ * @throws NeuralDiffError as `proveRelease`
+ */
+export async function signRelease(
+  draft: ReleaseDraft,
+  signers: readonly Signer[],
+): Promise<{ statement: ReleaseStatement; file: Uint8Array }> {
+  const statement = await proveRelease(draft);
+  return { statement, file: await signStatement(statement, signers) };
+}
+
+/** Signs a statement that was proved. @returns canonical JSON */
+export async function signStatement(
+  statement: ReleaseStatement,
+  signers: readonly Signer[],
+): Promise<Uint8Array> {
+  return signedBy(signers, encodeStatement(statement));
 }

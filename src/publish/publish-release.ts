@@ -1,17 +1,19 @@
-import { NeuralDiffError } from '../model/index.js';
-import {
-  CUSTOM_FIELD,
-  encodeStatement,
-  type JsonObject,
-  parseStatement,
-  type ReleaseStatement,
-} from '../release/index.js';
+import type { TargetFile } from '@tufjs/models';
+import { NeuralDiffError } from '../model/errors.js';
+import { CUSTOM_FIELD } from '../release/find-releases.js';
+import type { JsonObject } from '../release/json.js';
+import { encodeStatement, parseStatement, type ReleaseStatement } from '../release/statement.js';
 import type { OutputFile } from './files.js';
-import { newEdition } from './new-edition.js';
-import { type NamedFile, proveRelease, type ReleaseDraft } from './prove-release.js';
+import { newEdition } from './init-repository.js';
+import {
+  type NamedFile,
+  proveRelease,
+  RELEASE_ENDING,
+  type ReleaseDraft,
+  signStatement,
+} from './prove-release.js';
 import { type Publication, type PublishOptions, previousOf, type Repository } from './repository.js';
-import { RELEASE_ENDING, signStatement } from './sign-release.js';
-import { makeTargetFile, type TargetFile } from './tuf-models.js';
+import { makeTargetFile } from './tuf-models.js';
 
 /** A release that was worked out. */
 export interface ReleasePublication extends Publication {

@@ -1,8 +1,8 @@
-import { NeuralDiffError } from '../model/index.js';
-import { keyIdOf, type ReleaseKey, ROLES, type Role } from '../release/index.js';
-import { checkRole } from './init-repository.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { keyIdOf, type ReleaseKey } from '../release/keys.js';
+import { ROLES, type Role } from '../release/metadata.js';
+import { type Change, checkRole, newEdition } from './init-repository.js';
 import type { Signer } from './keys.js';
-import { type Change, newEdition } from './new-edition.js';
 import {
   expiryOf,
   type Publication,

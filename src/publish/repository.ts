@@ -1,5 +1,5 @@
-import { NeuralDiffError } from '../model/index.js';
-import type { Role } from '../release/index.js';
+import { NeuralDiffError } from '../model/errors.js';
+import type { Role } from '../release/metadata.js';
 import { type OutputFile, type RepositoryFiles, writeFiles } from './files.js';
 import type { Signer } from './keys.js';
 import { checkTuf, openTuf, rolesOf, signTuf, type Tuf, type TufSigned } from './tuf-models.js';

@@ -8,8 +8,13 @@ import {
   Targets,
   Timestamp,
 } from '@tufjs/models';
-import { hex, NeuralDiffError, sha256 } from '../model/index.js';
-import { encodeDate, type JsonObject, type ReleaseKey, type Role } from '../release/index.js';
+import { hex } from '../model/bytes.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { sha256 } from '../model/fingerprint.js';
+import type { JsonObject } from '../release/json.js';
+import type { ReleaseKey } from '../release/keys.js';
+import type { Role } from '../release/metadata.js';
+import { encodeDate } from '../release/statement.js';
 import { type Signer, signedBy } from './keys.js';
 
 /** What each role signs, as `@tufjs/models` has it. */

@@ -1,6 +1,9 @@
-import { patchChain } from '../chain/index.js';
-import { type ModelFiles, openLayersStore, openOverlay } from '../model/index.js';
-import { modelFolder, openFolder, readPayload } from '../node/index.js';
+import { patchChain } from '../chain/patch-chain.js';
+import { openLayersStore } from '../model/layers-store.js';
+import { type ModelFiles, openOverlay } from '../model/model-files.js';
+import { openFolder } from '../node/folder.js';
+import { modelFolder } from '../node/open-model.js';
+import { readPayload } from '../node/read-payload.js';
 
 /** The model that devices have. */
 export interface BaseModel {

@@ -1,6 +1,8 @@
-import type { TrainHashDiffOptions } from '../hash-diff/index.js';
-import type { TrainSparseDiffOptions } from '../sparse-diff/index.js';
-import type { TaskOptions, TrainDiffOptions, TrainingOptions } from '../train/index.js';
+import type { TrainHashDiffOptions } from '../hash-diff/train-hash-diff.js';
+import type { TrainSparseDiffOptions } from '../sparse-diff/train-sparse-diff.js';
+import type { TrainingOptions } from '../train/fine-tune.js';
+import type { TaskOptions } from '../train/task.js';
+import type { TrainDiffOptions } from '../train/train-diff.js';
 
 /** Training options that a recipe may set; those of a job come first. */
 export type RecipeOptions = Pick<TrainDiffOptions, 'epochs' | 'batchSize' | 'learningRate'> &
@@ -72,3 +74,8 @@ function mergeMaps<T extends object>(recipe: T | undefined, job: T | undefined):
 export function definedOnly<T extends object>(values: T): Partial<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
+
+/** Kinds of diffs that can be trained; where two are as good, the first is taken. */
+export const DIFF_KINDS = ['hash', 'sparse'] as const;
+
+export type DiffKind = (typeof DIFF_KINDS)[number];

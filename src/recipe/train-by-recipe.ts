@@ -1,51 +1,26 @@
-import type * as Tf from '@tensorflow/tfjs';
-import {
-  copyModel,
-  fingerprint,
-  NeuralDiffError,
-  openLayersStore,
-  type WeightStore,
-} from '../model/index.js';
-import type {
-  Budget,
-  DeviceModel,
-  FineTuned,
-  StepReport,
-  TrainDiffOptions,
-  TrainedDiff,
-} from '../train/index.js';
-import { guardRecipe, runRecipe } from './guard.js';
-import { importTraining, type TrainingRooms } from './import-training.js';
-import type { DiffKind } from './kinds.js';
+import * as tf from '@tensorflow/tfjs';
+import { patchChain } from '../chain/patch-chain.js';
+import { trainHashDiff } from '../hash-diff/train-hash-diff.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { fingerprint } from '../model/fingerprint.js';
+import { openLayersStore } from '../model/layers-store.js';
+import { copyModel, type WeightStore } from '../model/store.js';
+import { openFolder } from '../node/folder.js';
+import { modelFolder } from '../node/open-model.js';
+import { writeCopy } from '../node/output.js';
+import { readPayload } from '../node/read-payload.js';
+import { trainSparseDiff } from '../sparse-diff/train-sparse-diff.js';
+import { useBackend } from '../tfjs/backend.js';
+import { loadModel } from '../tfjs/layers-files.js';
+import type { DeviceModel } from '../train/device.js';
+import type { FineTuned } from '../train/fine-tune.js';
+import { createTask } from '../train/task.js';
+import type { TrainDiffOptions, TrainedDiff } from '../train/train-diff.js';
+import { fineTuneFor } from '../train/train-diff.js';
+import type { FineTuneJob, JobContext, TrainingJob } from './job.js';
 import { type BaseModel, openBase, seedFor } from './open-base.js';
 import { definedOnly, mergeOptions, type RecipeOptions } from './options.js';
-import { loadRecipe, loadRecipeData, type Recipe } from './recipe.js';
-
-/** A diff to train, as plain data that can be sent to a thread. */
-export interface TrainingJob extends BaseModel {
-  readonly kind: DiffKind;
-  /** Path of the recipe module. */
-  readonly recipe: string;
-  /** Bytes of the whole payload file that it will not exceed. */
-  readonly budget: Budget;
-  /** 0 to 2^32 - 1; one of its own for every base unless given (`seedFor`). */
-  readonly seed?: number | undefined;
-  /** TensorFlow.js backend; default `wasm`. */
-  readonly backend?: 'wasm' | 'cpu' | undefined;
-  /** Come before the recipe's options. */
-  readonly options?: RecipeOptions | undefined;
-}
-
-/** A full fine-tune to train: a job that packs no diff. */
-export type FineTuneJob = Omit<TrainingJob, 'kind' | 'budget'>;
-
-/** The world of a job: how it is stopped, who is told, what is trained already. */
-export interface JobContext {
-  readonly signal: AbortSignal;
-  readonly onStep?: ((report: StepReport) => void) | undefined;
-  /** The job's full fine-tune; trained first unless given. */
-  readonly fullFineTune?: FineTuned | undefined;
-}
+import { guardRecipe, loadRecipe, loadRecipeData, type Recipe, runRecipe } from './recipe.js';
 
 /**
  * Trains the diff of a job: starts the backend, loads base, recipe and data, trains, packs, measures.
@@ -54,9 +29,9 @@ export interface JobContext {
  * disk, those of the trainers; the signal's reason
  */
 export async function trainByRecipe(job: TrainingJob, context: JobContext): Promise<TrainedDiff> {
-  const { rooms, options, recipeOptions } = await setUp(job, context);
-  if (job.kind === 'sparse') return rooms.sparse.trainSparseDiff({ ...options, ...recipeOptions.sparse });
-  return rooms.hash.trainHashDiff({ ...options, ...recipeOptions.hash });
+  const { options, recipeOptions } = await setUp(job, context);
+  if (job.kind === 'sparse') return trainSparseDiff({ ...options, ...recipeOptions.sparse });
+  return trainHashDiff({ ...options, ...recipeOptions.hash });
 }
 
 /**
@@ -65,37 +40,14 @@ export async function trainByRecipe(job: TrainingJob, context: JobContext): Prom
  * @throws as `trainByRecipe`
  */
 export async function fineTuneByRecipe(job: FineTuneJob, context: JobContext): Promise<FineTuned> {
-  const { rooms, options } = await setUp({ ...job, kind: 'hash', budget: '100%' }, context);
-  return rooms.train.fineTuneFor(options);
-}
-
-/**
- * Names the full fine-tune of a job: jobs of one name have the same.
- *
- * @returns what its full fine-tune depends on, as text
- */
-export function fineTuneKey(job: FineTuneJob): string {
-  const { base, chain = [], recipe, seed, backend = 'wasm', options = {} } = job;
-  const { batchSize, mode, fineTune } = options;
-  return JSON.stringify([
-    base,
-    chain,
-    recipe,
-    seed,
-    backend,
-    batchSize,
-    mode,
-    fineTune?.epochs,
-    fineTune?.learningRate,
-  ]);
+  const { options } = await setUp({ ...job, kind: 'hash', budget: '100%' }, context);
+  return fineTuneFor(options);
 }
 
 async function setUp(job: TrainingJob, context: JobContext) {
   const recipe = await loadRecipe(job.recipe);
-  const rooms = await importTraining();
-  const { tf, tfjs, train } = rooms;
-  await tfjs.useBackend(job.backend ?? 'wasm');
-  const { model, device, seed } = await loadBase(job, { tfjs, signal: context.signal });
+  await useBackend(job.backend ?? 'wasm');
+  const { model, device, seed } = await loadBase(job, context.signal);
   const { loss, metrics } = guardRecipe(job.recipe, { loss: recipe.loss, metrics: recipe.metrics });
   await runRecipe(job.recipe, () =>
     model.compile({ optimizer: tf.train.sgd(0), loss, ...(metrics && { metrics }) }),
@@ -105,8 +57,8 @@ async function setUp(job: TrainingJob, context: JobContext) {
   const { hash: _hash, sparse: _sparse, mode, outputKind, ...shared } = recipeOptions;
   const options: TrainDiffOptions = {
     ...shared,
-    ...optimizerOf(job.recipe, recipe, { tf, fineTune: shared.fineTune }),
-    task: train.createTask(model, definedOnly({ mode, outputKind })),
+    ...optimizerOf(job.recipe, recipe, shared.fineTune),
+    task: createTask(model, definedOnly({ mode, outputKind })),
     train: data.train,
     validation: data.validation,
     budget: job.budget,
@@ -114,18 +66,18 @@ async function setUp(job: TrainingJob, context: JobContext) {
     seed,
     ...context,
   };
-  return { rooms, options, recipeOptions };
+  return { options, recipeOptions };
 }
 
 async function loadBase(
   job: TrainingJob,
-  { tfjs, signal }: Pick<TrainingRooms, 'tfjs'> & Pick<JobContext, 'signal'>,
-): Promise<{ model: Tf.LayersModel; device: DeviceModel | undefined; seed: number }> {
+  signal: AbortSignal,
+): Promise<{ model: tf.LayersModel; device: DeviceModel | undefined; seed: number }> {
   const folder = await openBase(job);
   try {
     const store = await openLayersStore(folder);
     const seed = job.seed ?? seedFor(await fingerprint(store, { signal }));
-    return { model: await tfjs.loadModel(folder), device: await deviceModel(store), seed };
+    return { model: await loadModel(folder), device: await deviceModel(store), seed };
   } finally {
     await folder.close();
   }
@@ -151,10 +103,54 @@ async function deviceModel(store: WeightStore): Promise<DeviceModel | undefined>
 function optimizerOf(
   path: string,
   recipe: Recipe,
-  { tf, fineTune }: { tf: typeof Tf; fineTune: RecipeOptions['fineTune'] },
+  fineTune: RecipeOptions['fineTune'],
 ): Pick<TrainDiffOptions, 'optimizer' | 'fineTune'> {
   if (!recipe.optimizer) return {};
   const make = guardRecipe(path, recipe.optimizer);
   const optimizer = (learningRate: number) => make({ tf, learningRate });
   return { optimizer, fineTune: { ...fineTune, optimizer } };
+}
+
+/** Where a model is written. */
+export interface ModelOutput {
+  readonly out: string;
+  /** Replaces what is there. */
+  readonly force?: boolean | undefined;
+}
+
+/**
+ * Writes a full fine-tune as a LayersModel folder: a copy of the base, with its chain applied, in which the trained weights
+ * take the place of the base's. It is there whole or not at all.
+ *
+ * @returns the folder's store is given to `use` before it is closed, and what that returns
+ * @throws NeuralDiffError `unsupported-model` for a base that stores trained weights in fewer bits than float32; `output-exists`,
+ *   `no-space`; those of a model on disk and of payloads
+ */
+export async function writeFineTune<T>(
+  { base, chain = [] }: BaseModel,
+  { weights }: Pick<FineTuned, 'weights'>,
+  { out, force = false, use }: ModelOutput & { use: (store: WeightStore) => Promise<T> },
+): Promise<T> {
+  const from = await modelFolder(base);
+  return writeCopy({ from, to: out, force }, async (copy) => {
+    const store = await openLayersStore(await openFolder(copy, { writable: true }));
+    try {
+      if (chain.length > 0)
+        await patchChain(store, await Promise.all(chain.map((path) => readPayload(path))));
+      for (const [name, values] of weights) await writeWeights(store, name, values);
+      await store.flush();
+      return await use(store);
+    } finally {
+      await store.close();
+    }
+  });
+}
+
+async function writeWeights(store: WeightStore, name: string, values: Float32Array): Promise<void> {
+  const dtype = store.tensors.find((tensor) => tensor.name === name)?.dtype;
+  if (dtype !== 'float32') {
+    const message = `Cannot write the full fine-tune: "${name}" is stored as ${dtype ?? 'nothing'}, expected float32`;
+    throw new NeuralDiffError('unsupported-model', message);
+  }
+  await store.write(name, 0, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
 }

@@ -1,10 +1,8 @@
-import { fromHex } from '../model/index.js';
-import { canonicalJson, type JsonObject } from './canonical-json.js';
+import { fromHex } from '../model/bytes.js';
 import { type VerifyEd25519, verifyEd25519 } from './ed25519.js';
-import { Fields, parseJson, type Untrusted } from './json.js';
+import { canonicalJson, Fields, type JsonObject, parseJson, type Untrusted } from './json.js';
 import { keyBytes, type ReleaseKey } from './keys.js';
-import { MAX_SIGNATURES } from './limits.js';
-import { refuse } from './refusals.js';
+import { MAX_SIGNATURES, refuse } from './limits.js';
 
 /** A signature and the name of the key that is said to have made it. */
 interface Signature {

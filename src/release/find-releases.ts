@@ -1,7 +1,7 @@
-import { NeuralDiffError } from '../model/index.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { refuse } from './limits.js';
 import type { TargetFile } from './metadata.js';
 import type { Trust } from './refresh-trust.js';
-import { refuse } from './refusals.js';
 import { parseStatement, type ReleaseStatement, type SignedFile } from './statement.js';
 import { checkNotExpired } from './verify-release.js';
 

@@ -1,7 +1,7 @@
-import { fromHex, hex, type Sha256, sha256 } from '../model/index.js';
-import { canonicalJson, type Json } from './canonical-json.js';
+import { fromHex, hex } from '../model/bytes.js';
+import { type Sha256, sha256 } from '../model/fingerprint.js';
 import { PUBLIC_KEY_BYTES } from './ed25519.js';
-import { Fields } from './json.js';
+import { canonicalJson, Fields, type Json } from './json.js';
 
 /** A public key as TUF metadata carry it. */
 export interface ReleaseKey {

@@ -1,3 +1,5 @@
+import { type ErrorCode, type ErrorFacts, NeuralDiffError } from '../model/errors.js';
+
 /** Nesting of objects and lists in metadata: what TUF writes needs 7. */
 export const MAX_JSON_DEPTH = 16;
 
@@ -38,3 +40,13 @@ export const TRUST_LIMITS: TrustLimits = {
   maxSnapshotBytes: 2_000_000,
   maxTargetsBytes: 5_000_000,
 };
+
+/** @returns the error for metadata that no honest maker writes */
+export function corrupt(what: string, problem: string, cause?: unknown): NeuralDiffError {
+  return new NeuralDiffError('metadata-corrupt', `Cannot read ${what}: ${problem}`, { cause });
+}
+
+/** @returns the error for what is well-formed and must not be trusted */
+export function refuse(code: ErrorCode, message: string, facts?: ErrorFacts): NeuralDiffError {
+  return new NeuralDiffError(code, message, facts === undefined ? {} : { facts });
+}

@@ -1,9 +1,7 @@
-import type { JsonObject } from './canonical-json.js';
 import type { Signers } from './envelope.js';
-import { Fields } from './json.js';
+import { Fields, type JsonObject } from './json.js';
 import { HEX_32, parseKey, type ReleaseKey } from './keys.js';
-import { MAX_FILE_BYTES, MAX_KEYS } from './limits.js';
-import { corrupt, refuse } from './refusals.js';
+import { corrupt, MAX_FILE_BYTES, MAX_KEYS, refuse } from './limits.js';
 
 /** The top-level roles of TUF. */
 export const ROLES = ['root', 'timestamp', 'snapshot', 'targets'] as const;
@@ -154,4 +152,36 @@ function parseTarget(fields: Fields, path: string): TargetFile {
   if (bytes > MAX_FILE_BYTES) throw fields.wrong('length', `at most ${MAX_FILE_BYTES}`);
   const sha256 = fields.fields('hashes').text('sha256', HEX_32);
   return { path, bytes, sha256, custom: fields.has('custom') ? fields.fields('custom').object : {} };
+}
+
+/**
+ * Where a device keeps metadata between refreshes: a handful of small files. `write` replaces a file whole or not at all. Names
+ * are `timestamp.json`, `snapshot.json`, `targets.json` and `2.root.json`, `3.root.json` and so on. Nothing read from it is
+ * trusted before its signatures are checked again.
+ */
+export interface MetadataStore {
+  /** @returns the file; undefined when there is none */
+  read(name: string): Promise<Uint8Array | undefined>;
+  write(name: string, bytes: Uint8Array): Promise<void>;
+  /** Removes a file that may not be there. */
+  remove(name: string): Promise<void>;
+}
+
+/**
+ * Fetches a file of a repository's `metadata` folder.
+ *
+ * @param name as `timestamp.json` or `3.snapshot.json`
+ * @param maxBytes longer files are refused: stop reading beyond
+ * @returns the file; undefined when the server has none (and only then: other failures throw)
+ */
+export type FetchMetadata = (name: string, maxBytes: number) => Promise<Uint8Array | undefined>;
+
+/** @returns a store that is forgotten with the program */
+export function openMemoryMetadata(): MetadataStore {
+  const files = new Map<string, Uint8Array>();
+  return {
+    read: async (name) => files.get(name)?.slice(),
+    write: async (name, bytes) => void files.set(name, bytes.slice()),
+    remove: async (name) => void files.delete(name),
+  };
 }

@@ -1,9 +1,13 @@
-import { hex, NeuralDiffError, type Sha256, sha256 } from '../model/index.js';
-import type { JsonObject } from './canonical-json.js';
+import { hex } from '../model/bytes.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { type Sha256, sha256 } from '../model/fingerprint.js';
 import type { VerifyEd25519 } from './ed25519.js';
 import { checkSignatures, parseEnvelope } from './envelope.js';
-import type { TrustLimits } from './limits.js';
+import type { JsonObject } from './json.js';
+import { refuse, type TrustLimits } from './limits.js';
 import {
+  type FetchMetadata,
+  type MetadataStore,
   type MetaFile,
   parseRoot,
   parseSnapshot,
@@ -15,8 +19,6 @@ import {
   type Targets,
   type Timestamp,
 } from './metadata.js';
-import { refuse } from './refusals.js';
-import type { FetchMetadata, MetadataStore } from './store.js';
 
 /** The world of one refresh. */
 export interface Session {

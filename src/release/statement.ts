@@ -1,8 +1,6 @@
-import type { JsonObject } from './canonical-json.js';
-import { Fields } from './json.js';
+import { Fields, type JsonObject } from './json.js';
 import { HEX_32 } from './keys.js';
-import { MAX_FILE_BYTES, MAX_STATEMENT_ENTRIES } from './limits.js';
-import { refuse } from './refusals.js';
+import { MAX_FILE_BYTES, MAX_STATEMENT_ENTRIES, refuse } from './limits.js';
 
 /** What a statement says in `_type`: no other metadata can be taken for one. */
 export const STATEMENT_TYPE = 'neural-diff-release';

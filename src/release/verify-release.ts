@@ -1,10 +1,10 @@
-import { equalBytes, type Sha256 } from '../model/index.js';
-import { canonicalJson } from './canonical-json.js';
+import { equalBytes } from '../model/bytes.js';
+import type { Sha256 } from '../model/fingerprint.js';
 import type { VerifyEd25519 } from './ed25519.js';
 import { checkSignatures, parseEnvelope } from './envelope.js';
+import { canonicalJson } from './json.js';
 import { keyIdOf, type ReleaseKey } from './keys.js';
-import { MAX_KEYS, MAX_RELEASE_BYTES } from './limits.js';
-import { corrupt, refuse } from './refusals.js';
+import { corrupt, MAX_KEYS, MAX_RELEASE_BYTES, refuse } from './limits.js';
 import { parseStatement, type ReleaseStatement } from './statement.js';
 
 /** Whom a device trusts with releases, and what time it is. */

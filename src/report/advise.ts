@@ -1,6 +1,5 @@
-import type { Advice, Candidate, Measurements, Way } from './document.js';
+import type { Advice, Candidate, Comparison, Measurements, Way } from './document.js';
 import type { Gates } from './gates.js';
-import type { Comparison } from './quality.js';
 import { formatBytes, formatNumber, formatPercent, formatPoints, formatShare, formatTimes } from './words.js';
 
 /** Points of accuracy that a payload may be behind the full fine-tune, where no gates are given. */

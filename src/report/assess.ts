@@ -1,5 +1,3 @@
-import { pairedGap, shareOf } from './interval.js';
-import type { Predictions, Truth } from './predictions.js';
 import type {
   Calibration,
   CalibrationBin,
@@ -9,7 +7,8 @@ import type {
   Flips,
   Part,
   Quality,
-} from './quality.js';
+} from './document.js';
+import { pairedGap, shareOf } from './interval.js';
 
 /** Bins of confidence, of equal width. */
 const CALIBRATION_BINS = 10;
@@ -161,4 +160,23 @@ function divergenceOf({ reference, candidate }: ModelPair): Divergence {
   }).sort();
   const mean = each.reduce((sum, value) => sum + value, 0) / each.length;
   return { mean, percentile99: each[Math.ceil(0.99 * each.length) - 1] as number };
+}
+
+/** What a model says of every example. */
+export interface Predictions {
+  readonly classes: number;
+  /** Probabilities, a row of all classes for each example. */
+  readonly probabilities: Float32Array;
+}
+
+/** What is known of the examples. */
+export interface Truth {
+  /** Names of the classes. */
+  readonly labels: readonly string[];
+  /** The right class of each example. */
+  readonly classes: Int32Array;
+  /** A name for each example: its file, perhaps. */
+  readonly names?: readonly string[];
+  /** By what the examples are told apart, and a value of it for each of them: `speaker` to `["theo", "jackson", …]`. */
+  readonly slices?: Readonly<Record<string, readonly string[]>>;
 }

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
-import { NeuralDiffError } from '../model/index.js';
-import type { Frontier, Sequence } from './around.js';
+import { NeuralDiffError } from '../model/errors.js';
+import type { Frontier, Sequence } from './document.js';
 import { parseDocument } from './read-document.js';
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));

@@ -1,5 +1,3 @@
-import type { Fleet, Frontier, Sequence } from './around.js';
-import type { Comparison, MeasuredModel } from './quality.js';
 import type { Unit } from './words.js';
 
 /** First values of every report document: readers check them. */
@@ -165,4 +163,170 @@ export interface Measurements
   extends Pick<Report, 'machine' | 'data' | 'base' | 'full' | 'ways' | 'remarks'>,
     Required<Pick<Report, 'model'>> {
   readonly candidates: readonly Omit<Candidate, 'checks'>[];
+}
+
+/** A measured share or difference, with its 95 % confidence interval. */
+export interface Estimate {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** A model and what its predictions are worth; no quality where nothing was measured, or where a problem says why. */
+export interface MeasuredModel {
+  readonly quality?: Quality;
+  readonly problem?: string;
+}
+
+/** How well a model predicts. */
+export interface Quality {
+  readonly accuracy: Estimate;
+  readonly calibration: Calibration;
+  /** In the order of the labels. */
+  readonly classes: readonly Part[];
+  readonly slices: readonly Part[];
+}
+
+/** A class, or a slice of the examples. */
+export interface Part {
+  readonly name: string;
+  readonly examples: number;
+  /** Absent without examples. */
+  readonly accuracy?: Estimate;
+  /** Examples that the base gets right and this model wrong; absent for the base. */
+  readonly negativeFlips?: number;
+}
+
+/** How far confidence is from accuracy, in ten bins of equal width. */
+export interface Calibration {
+  /** Expected calibration error. */
+  readonly error: number;
+  /** Bins with examples. */
+  readonly bins: readonly CalibrationBin[];
+}
+
+/** Examples whose top class has a probability from `low` to `high`. */
+export interface CalibrationBin {
+  readonly low: number;
+  readonly high: number;
+  readonly examples: number;
+  readonly confidence: number;
+  readonly accuracy: number;
+}
+
+/** Two models on the same examples: how a candidate differs from a reference. */
+export interface Comparison {
+  /** Accuracy of the reference less that of the candidate. */
+  readonly gap: Estimate;
+  /** Share of examples to which both give the same class. */
+  readonly agreement: Estimate;
+  /** Right before, wrong now. */
+  readonly negativeFlips: Flips;
+  /** Wrong before, right now. */
+  readonly positiveFlips: Flips;
+  readonly divergence: Divergence;
+}
+
+/** Examples whose prediction became wrong, or right. */
+export interface Flips {
+  readonly count: number;
+  readonly share: Estimate;
+  /** A few, those of the most confident wrong prediction first. */
+  readonly examples: readonly FlipExample[];
+}
+
+/** An example whose prediction changed. */
+export interface FlipExample {
+  readonly index: number;
+  readonly name?: string;
+  readonly label: string;
+  readonly before: string;
+  readonly after: string;
+  /** Probabilities of the classes that were predicted. */
+  readonly confidenceBefore: number;
+  readonly confidenceAfter: number;
+}
+
+/** How far the candidate's probabilities are from the reference's. */
+export interface Divergence {
+  /** Kullback-Leibler divergence from the reference, in nats: mean and 99th percentile over the examples. */
+  readonly mean: number;
+  readonly percentile99: number;
+}
+
+/** Bytes against accuracy, as `bench:accuracy` measures it. */
+export interface Frontier {
+  readonly task: string;
+  readonly base: number;
+  readonly full: number;
+  readonly points: readonly FrontierPoint[];
+}
+
+/** A method at one size: means over seeds. */
+export interface FrontierPoint {
+  readonly method: string;
+  readonly seeds: number;
+  readonly bytes: number;
+  readonly share: number;
+  readonly accuracy: number;
+  readonly deviation: number;
+  /** Behind the full fine-tune. */
+  readonly gap: number;
+}
+
+/** Updates in a row, as `bench:sequence` measures them. */
+export interface Sequence {
+  readonly task: string;
+  readonly points: readonly SequencePoint[];
+}
+
+/** What a method is worth after so many updates: means over seeds. */
+export interface SequencePoint {
+  readonly method: string;
+  /** From 1. */
+  readonly update: number;
+  readonly seeds: number;
+  /** Of this update's payload; absent for full fine-tunes. */
+  readonly bytes?: number;
+  /** On everything so far. */
+  readonly accuracy: number;
+  /** Behind the chain of full fine-tunes. */
+  readonly gap: number;
+}
+
+/** What a whole fleet downloads. */
+export interface Fleet {
+  /** Fingerprint of the model that all devices are to have. */
+  readonly next: string;
+  readonly versions: readonly FleetVersion[];
+  readonly devices: number;
+  /** Bytes that all devices download together: each by its cheapest way, and all by the full model. */
+  readonly bytes: number;
+  readonly fullBytes: number;
+  /** Direct payloads that would save most, the largest saving first. */
+  readonly precompute: readonly Precompute[];
+}
+
+/** Devices of one installed version. */
+export interface FleetVersion {
+  readonly version: string;
+  readonly devices: number;
+  /** Bytes a device by each way that there is. */
+  readonly direct?: number;
+  readonly chain?: number;
+  readonly chainSteps?: number;
+  readonly full: number;
+  readonly best: 'none' | 'direct' | 'chain' | 'full';
+  /** Bytes of the best way for all devices of this version. */
+  readonly bytes: number;
+}
+
+/** A payload worth making. */
+export interface Precompute {
+  readonly version: string;
+  readonly devices: number;
+  /** Bytes that it may take: as many as payloads of one step do. */
+  readonly expectedBytes: number;
+  /** Bytes that all devices of the version would save together. */
+  readonly savedBytes: number;
 }

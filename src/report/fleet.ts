@@ -1,7 +1,7 @@
 import { parse } from 'csv-parse/sync';
-import { planRoute, type RouteEdge } from '../chain/index.js';
-import { NeuralDiffError } from '../model/index.js';
-import type { Fleet, FleetVersion, Precompute } from './around.js';
+import { planRoute, type RouteEdge } from '../chain/plan-route.js';
+import { NeuralDiffError } from '../model/errors.js';
+import type { Fleet, FleetVersion, Precompute } from './document.js';
 
 /** Devices that have one version of the model. */
 export interface InstalledVersion {

@@ -1,4 +1,4 @@
-import type { Estimate } from './quality.js';
+import type { Estimate } from './document.js';
 
 /** Standard normal quantile of 97.5 %: the intervals are two-sided, at 95 %. */
 const Z = 1.959963984540054;

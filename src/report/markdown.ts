@@ -1,5 +1,4 @@
-import type { Candidate, Report } from './document.js';
-import type { Estimate } from './quality.js';
+import type { Candidate, Estimate, Report } from './document.js';
 import {
   formatBytes,
   formatNumber,

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { NeuralDiffError } from '../model/index.js';
+import { NeuralDiffError } from '../model/errors.js';
 
 /**
  * Reads a JSON document.

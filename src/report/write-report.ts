@@ -1,16 +1,19 @@
 import { advise, defaultGates } from './advise.js';
-import type { Fleet, Frontier, Sequence } from './around.js';
-import { checksOf } from './checks.js';
 import {
   type Advice,
+  type Candidate,
+  type Fleet,
+  type Frontier,
   type Machine,
   type Measurements,
   REPORT_FORMAT,
   REPORT_VERSION,
   type Report,
+  type Sequence,
+  type Trend,
+  type TrendRow,
 } from './document.js';
-import type { Gates } from './gates.js';
-import { trendOf } from './trend.js';
+import { checksOf, type Gates } from './gates.js';
 import { formatBytes, formatPercent, formatPoints, formatShare } from './words.js';
 
 /** What a report says beside what was measured. */
@@ -117,4 +120,32 @@ function adviseByFrontier({ points, full }: Frontier, maxGap: number): Advice {
         : `Measured with ${seeds} seeds; their accuracy has a standard deviation of ${formatPoints(deviation)}.`,
     ],
   };
+}
+
+type Measure = TrendRow['measure'];
+
+const MEASURES: Readonly<Record<Measure, (candidate: Candidate) => number | undefined>> = {
+  bytes: ({ bytes }) => bytes,
+  accuracy: ({ quality }) => quality?.accuracy.value,
+  gap: ({ versusFull }) => versusFull?.gap.value,
+  'negative-flips': ({ versusBase }) => versusBase?.negativeFlips.share.value,
+  'apply-seconds': ({ apply }) => apply?.seconds,
+};
+
+/** Sets payloads beside those of one name in an earlier report; where both have a single one, names do not matter. */
+export function trendOf(candidates: readonly Candidate[], earlier: Report): Trend {
+  const isOne = candidates.length === 1 && earlier.candidates.length === 1;
+  const rows = candidates.flatMap((now) => {
+    const before = isOne ? earlier.candidates[0] : earlier.candidates.find(({ name }) => name === now.name);
+    return before === undefined ? [] : rowsOf(before, now);
+  });
+  return { title: earlier.title, rows };
+}
+
+function rowsOf(before: Candidate, now: Candidate): TrendRow[] {
+  return Object.entries(MEASURES).flatMap(([measure, read]) => {
+    const [was, is] = [read(before), read(now)];
+    if (was === undefined || is === undefined) return [];
+    return [{ candidate: now.name, measure: measure as Measure, before: was, now: is }];
+  });
 }

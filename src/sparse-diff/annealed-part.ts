@@ -1,15 +1,16 @@
 import * as tf from '@tensorflow/tfjs';
-import { addAt, addGated, openGates, pullGated, takeAt, trackSquares } from '../kernels/index.js';
+import { addGated, openGates, pullGated, trackSquares } from '../tfjs/kernels/diff/gates.js';
+import { addAt, takeAt } from '../tfjs/kernels/diff/sparse.js';
 import {
   type DiffPart,
   type LiveValues,
   type Progress,
   readFloats,
-  type ScaleOf,
   type Values,
   valuesOf,
   zeroVariables,
-} from '../train/index.js';
+} from '../train/part.js';
+import type { ScaleOf } from '../train/quantise.js';
 import { addMasked, densityOf, gather, type Mask, maskOps, type Positions } from './mask.js';
 import { type Saliency, type Scope, saliencyOf, thresholds } from './saliency.js';
 

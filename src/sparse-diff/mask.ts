@@ -1,14 +1,7 @@
-import { addAt } from '../kernels/index.js';
-import type { Op, SparseOp } from '../payload/index.js';
-import {
-  type LiveValues,
-  type Quantised,
-  type ScaleOf,
-  scaleLevels,
-  type Values,
-  valuesOf,
-} from '../train/index.js';
-import { quantiseNonZero } from './levels.js';
+import type { Op, SparseOp } from '../payload/diff.js';
+import { addAt } from '../tfjs/kernels/diff/sparse.js';
+import { type LiveValues, type Values, valuesOf } from '../train/part.js';
+import { asScale, type Quantised, rootMeanSquare, type ScaleOf, scaleLevels } from '../train/quantise.js';
 
 /** Row-major positions of the weights that change, by tensor; ascending. */
 export type Positions = ReadonlyMap<string, Uint32Array>;
@@ -72,4 +65,26 @@ export function densityOf(positions: Positions, weightCount: number): number {
   let count = 0;
   for (const places of positions.values()) count += places.length;
   return count / weightCount;
+}
+
+/** How many standard deviations the largest level stands for. */
+const REACH = 2.5;
+
+/**
+ * Rounds the values of a mask to a grid without a zero: what is worth a position is worth a change.
+ *
+ * @param values changes at the mask's positions
+ * @param bits bits a level, 1 to 8: levels from 1 to 2^(bits-1) with a sign; only a value of exactly 0 keeps level 0
+ * @param toScale rounds the scale to one that payloads have
+ */
+export function quantiseNonZero(values: Float32Array, bits: number, toScale = asScale): Quantised {
+  const most = 2 ** (bits - 1);
+  const scale = toScale((REACH * rootMeanSquare(values)) / most);
+  const levels = new Int16Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    const magnitude = Math.max(1, Math.min(most, Math.round(Math.abs(value) / scale)));
+    levels[i] = Math.sign(value) * magnitude;
+  }
+  return { levels, scale };
 }

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
-import { takeAt } from '../kernels/index.js';
-import { createVariable, type DiffPart, readScaled, type ScaleOf, valuesOf } from '../train/index.js';
+import { takeAt } from '../tfjs/kernels/diff/sparse.js';
+import { createVariable, type DiffPart, readScaled, valuesOf } from '../train/part.js';
+import type { ScaleOf } from '../train/quantise.js';
 import { addMasked, densityOf, type Mask, maskOps, type Positions } from './mask.js';
 
 /**

@@ -1,14 +1,9 @@
-import { NeuralDiffError } from '../model/index.js';
-import type { SparseOp } from '../payload/index.js';
-import {
-  type FineTuned,
-  impossibleBudget,
-  type Layout,
-  largestThatFits,
-  nthLargest,
-  type Values,
-  valuesOf,
-} from '../train/index.js';
+import { NeuralDiffError } from '../model/errors.js';
+import type { SparseOp } from '../payload/diff.js';
+import { impossibleBudget } from '../payload/encode.js';
+import type { FineTuned } from '../train/fine-tune.js';
+import { type Layout, largestThatFits, nthLargest } from '../train/layout.js';
+import { type Values, valuesOf } from '../train/part.js';
 import type { Positions } from './mask.js';
 
 /**

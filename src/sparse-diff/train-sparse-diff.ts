@@ -1,22 +1,11 @@
-import { totalElements } from '../model/index.js';
-import {
-  changeSizes,
-  checkChoice,
-  type DiffPart,
-  densePartOf,
-  type Layout,
-  layOut,
-  type PartContext,
-  pickValues,
-  rootMeanSquare,
-  scalesFor,
-  scalesOf,
-  type TrainDiffOptions,
-  type TrainedDiff,
-  trainDiff,
-  type Values,
-  valuesOf,
-} from '../train/index.js';
+import { totalElements } from '../model/tensor.js';
+import { checkChoice } from '../train/check.js';
+import { changeSizes, densePartOf } from '../train/dense-part.js';
+import { type Layout, layOut, pickValues } from '../train/layout.js';
+import { type DiffPart, type Values, valuesOf } from '../train/part.js';
+import { rootMeanSquare, scalesFor } from '../train/quantise.js';
+import { scalesOf } from '../train/session.js';
+import { type PartContext, type TrainDiffOptions, type TrainedDiff, trainDiff } from '../train/train-diff.js';
 import { createAnnealedPart } from './annealed-part.js';
 import { densityOf, gather, type Positions } from './mask.js';
 import { createRewoundPart } from './rewound-part.js';

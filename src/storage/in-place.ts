@@ -1,6 +1,7 @@
-import { type ModelFiles, NeuralDiffError, type WeightStore } from '../model/index.js';
-import { folderOf } from './disk.js';
-import { filesOnDisk, type ModelPlace, stoppable } from './disk-files.js';
+import { NeuralDiffError } from '../model/errors.js';
+import type { ModelFiles } from '../model/model-files.js';
+import type { WeightStore } from '../model/store.js';
+import { filesOnDisk, folderOf, type ModelPlace, stoppable } from './disk.js';
 import { type JournalWriter, type OpenJournal, openJournal } from './journal.js';
 import { JournaledFiles } from './journaled-files.js';
 import {

@@ -1,5 +1,6 @@
-import { concatBytes, equalBytes, fromHex, hex, NeuralDiffError } from '../model/index.js';
-import { createChecksum, xxh64 } from '../payload/index.js';
+import { concatBytes, equalBytes, fromHex, hex } from '../model/bytes.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { createChecksum, xxh64 } from '../payload/checksum.js';
 import { type Disk, folderOf } from './disk.js';
 import type { UpdateNames } from './storage.js';
 

@@ -1,6 +1,5 @@
-import type { ModelFiles } from '../model/index.js';
-import type { Disk } from './disk.js';
-import { ended, type ModelPlace, pathIn, sizeOf } from './disk-files.js';
+import type { ModelFiles } from '../model/model-files.js';
+import { type Disk, ended, type ModelPlace, pathIn, sizeOf } from './disk.js';
 import { createJournal, type JournalWriter } from './journal.js';
 import type { UpdateNames } from './storage.js';
 

@@ -1,7 +1,17 @@
-import { CHUNK_BYTES, type ModelFiles, NeuralDiffError, type WeightStore } from '../model/index.js';
-import { type Disk, folderOf } from './disk.js';
-import { filesOnDisk, type ModelPlace, pathIn, stoppable } from './disk-files.js';
-import { readRecord, writeRecord } from './record.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { CHUNK_BYTES } from '../model/limits.js';
+import type { ModelFiles } from '../model/model-files.js';
+import type { WeightStore } from '../model/store.js';
+import {
+  type Disk,
+  filesOnDisk,
+  folderOf,
+  type ModelPlace,
+  pathIn,
+  readRecord,
+  stoppable,
+  writeRecord,
+} from './disk.js';
 import { checkNames, type ModelStorage, onTrial, type StorageStatus } from './storage.js';
 
 /** Where the two copies of a model are. */

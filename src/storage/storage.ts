@@ -1,4 +1,7 @@
-import { fingerprint, hex, NeuralDiffError, type WeightStore } from '../model/index.js';
+import { hex } from '../model/bytes.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { fingerprint } from '../model/fingerprint.js';
+import type { WeightStore } from '../model/store.js';
 
 /** Whether the model is as it was confirmed, or updated and on trial: one that may still be rolled back. */
 export type StorageStatus = 'settled' | 'trial';

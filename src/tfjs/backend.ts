@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
+import { registerTrainingKernels } from './kernels/register.js';
 import '@tensorflow/tfjs-backend-wasm';
-import { registerTrainingKernels } from '../kernels/index.js';
 
 /**
  * Makes a TensorFlow.js backend the active one. On `wasm` it also registers training kernels: the gradients that the

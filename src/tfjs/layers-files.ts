@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { type ModelFiles, NeuralDiffError } from '../model/index.js';
+import { NeuralDiffError } from '../model/errors.js';
+import type { ModelFiles } from '../model/model-files.js';
 
 /** Bytes of a weight shard, as TensorFlow.js writes them. */
 const SHARD_BYTES = 4 * 2 ** 20;

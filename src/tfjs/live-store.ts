@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
-import { checkRange, type TensorInfo, type WeightStore } from '../model/index.js';
-import { bytesOf, type LiveMemory, liveMemory } from './live-memory.js';
-import { mirrorWeights } from './mirrored-weights.js';
+import { checkRange, type WeightStore } from '../model/store.js';
+import type { TensorInfo } from '../model/tensor.js';
+import { bytesOf, type LiveMemory, liveMemory, mirrorWeights } from './live-memory.js';
 import { assignValues, infoOf, type NamedWeight, namedWeights } from './weights.js';
 
 /** How a live model is opened. */

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { type DType, type Model, NeuralDiffError, type TensorInfo } from '../model/index.js';
+import { NeuralDiffError } from '../model/errors.js';
+import type { DType, Model, TensorInfo } from '../model/tensor.js';
 
 /** A weight of a live model. */
 export interface NamedWeight {

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { NeuralDiffError } from '../model/index.js';
+import { NeuralDiffError } from '../model/errors.js';
 import { createRandom, shuffledIndexes } from './random.js';
 
 /** One tensor, or several by place or by the name of the model's input or output. */

@@ -1,7 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Op } from '../payload/index.js';
+import type { Quantizations } from '../model/store.js';
+import type { TensorInfo } from '../model/tensor.js';
+import type { Op } from '../payload/diff.js';
+import type { FineTuned } from './fine-tune.js';
 import { type Layout, pickValues } from './layout.js';
-import { type DiffPart, type Values, valuesOf } from './part.js';
+import { type DiffPart, readScaled, type Values, valuesOf, zeroVariables } from './part.js';
 import {
   entropyOf,
   type Quantised,
@@ -11,9 +14,8 @@ import {
   scaleLevels,
   scalesFor,
 } from './quantise.js';
-import { changeSizes } from './sizes.js';
+import { scalesOf } from './session.js';
 import type { PartContext } from './train-diff.js';
-import { readScaled, zeroVariables } from './variables.js';
 
 /**
  * Changes are so many times their parameters: biases and norms want a higher learning rate than weights that share
@@ -116,4 +118,25 @@ class DensePart implements DiffPart {
     };
     return new Map(this.tensors.map((name) => [name, quantise(name)]));
   }
+}
+
+/** What a tensor counts for that the full fine-tune did not move: some change must be possible. */
+const LEAST = 1e-4;
+
+/**
+ * How large changes are about to be: diffs are trained in these units, so that one learning rate suits all models.
+ *
+ * @returns root mean square of each tensor's change in the full fine-tune, by name; in units of its quantisation's scales
+ *   (their root mean square) where it has one
+ */
+export function changeSizes(
+  full: FineTuned,
+  infos: readonly TensorInfo[],
+  quantization: Quantizations,
+): Map<string, number> {
+  const sizeOf = ({ name }: TensorInfo): number => {
+    const size = Math.max(LEAST, rootMeanSquare(valuesOf(full.deltas, name)));
+    return size / rootMeanSquare(scalesOf(quantization.get(name)));
+  };
+  return new Map(infos.map((info) => [info.name, sizeOf(info)]));
 }

@@ -1,14 +1,7 @@
-import {
-  DTYPES,
-  type Model,
-  type Quantization,
-  type Quantizations,
-  type Tensor,
-  type TensorInfo,
-} from '../model/index.js';
+import type { Quantization, Quantizations } from '../model/store.js';
+import { DTYPES, type Model, type Tensor, type TensorInfo } from '../model/tensor.js';
 import type { Values } from './part.js';
-import type { BaseWeights } from './session.js';
-import { INTEGER_RANGES, scalesOf, storedValues, weightsOfModel } from './stored.js';
+import { type BaseWeights, INTEGER_RANGES, scalesOf, storedValues, weightsOfModel } from './session.js';
 
 /** A model as devices store it, in other types than it is trained in. */
 export interface DeviceModel extends Model {

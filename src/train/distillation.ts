@@ -1,10 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
-import { assignValues } from '../tfjs/index.js';
-import { logOf } from './cross-entropy.js';
+import { assignValues } from '../tfjs/weights.js';
 import { type ArrayData, type Batch, type Data, exampleCount, isArrayData, listTensors } from './data.js';
 import type { Values } from './part.js';
 import type { OutputKind } from './predictor.js';
-import type { Task } from './task.js';
+import { logOf, type Task } from './task.js';
 
 /** How strongly, and how softly, a student follows its teacher. */
 export interface DistillationOptions {

@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
-import { HALVES, type Quantization, type TensorInfo } from '../model/index.js';
-import type { BaseWeights } from './session.js';
-import { INTEGER_RANGES, scalesOf } from './stored.js';
-import { readFloats } from './variables.js';
+import { HALVES } from '../model/float16.js';
+import type { Quantization } from '../model/store.js';
+import type { TensorInfo } from '../model/tensor.js';
+import { readFloats } from './part.js';
+import { type BaseWeights, INTEGER_RANGES, scalesOf } from './session.js';
 
 /** What a device stores, and what it stands for. */
 export interface Grid {

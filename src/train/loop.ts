@@ -1,12 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
-import { NeuralDiffError } from '../model/index.js';
-import { assignValues } from '../tfjs/index.js';
+import { NeuralDiffError } from '../model/errors.js';
 import { type Batch, borrowBatches, countBatches, type Data } from './data.js';
 import { type DistillationOptions, distillationLoss, type Teacher } from './distillation.js';
 import type { Grid } from './grid.js';
-import { type DiffPart, type LiveValues, type Values, valuesOf } from './part.js';
+import { type DiffPart, type LiveValues, readFloats, type Values, valuesOf } from './part.js';
+import { variablesOf } from './session.js';
 import type { Task } from './task.js';
-import { readFloats } from './variables.js';
 
 /** What is reported after a step. */
 export interface StepReport {
@@ -244,18 +243,6 @@ function uploadValues(base: Values, variables: ReadonlyMap<string, tf.Variable>)
   return new Map(
     [...base].map(([name, values]) => [name, tf.tensor(values.slice(), valuesOf(variables, name).shape)]),
   );
-}
-
-/** @returns the task's variables for the tensors that are trained */
-export function variablesOf(task: Task, base: Values): Map<string, tf.Variable> {
-  return new Map(
-    task.weights.filter((weight) => base.has(weight.name)).map((weight) => [weight.name, weight.variable]),
-  );
-}
-
-/** Puts weights into variables. */
-export function putWeights(variables: ReadonlyMap<string, tf.Variable>, weights: Values): void {
-  for (const [name, variable] of variables) assignValues(variable, valuesOf(weights, name));
 }
 
 /** TensorFlow.js optimisers read `learningRate` at every step; only some have a setter for it. */

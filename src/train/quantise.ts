@@ -1,5 +1,6 @@
-import { DTYPES, type TensorInfo } from '../model/index.js';
-import { MAX_DENSE_LEVEL, roundScale } from '../payload/index.js';
+import { DTYPES, type TensorInfo } from '../model/tensor.js';
+import { MAX_DENSE_LEVEL } from '../payload/limits.js';
+import { roundScale } from '../payload/record-head.js';
 
 /** A uniform quantiser's result: `value = fround(level * scale)`. */
 export interface Quantised {

@@ -1,18 +1,31 @@
-import { type PackedDiff, packDiff } from '../payload/encode.js';
-import type { Meta, Op } from '../payload/index.js';
-import { affordableOps, type FileBudget } from './afford.js';
-import { type Budget, budgetBytes, float32Bytes, impossibleBudget } from './budget.js';
+import type { Meta, Op } from '../payload/diff.js';
+import {
+  type Budget,
+  budgetBytes,
+  float32Bytes,
+  impossibleBudget,
+  type PackedDiff,
+  packDiff,
+} from '../payload/encode.js';
 import { checkNumber } from './check.js';
 import type { Data } from './data.js';
 import { type DeviceModel, onDevice, storedBase } from './device.js';
 import { createTeacher, type DistillationOptions, type Teacher } from './distillation.js';
 import { type FineTuned, fineTune, loopOptions, type TrainingOptions } from './fine-tune.js';
+import { affordableOps, type FileBudget } from './fit-to-budget.js';
 import { gridOf } from './grid.js';
 import { layOut } from './layout.js';
 import { type LoopJob, type LoopOptions, trainParts } from './loop.js';
 import type { DiffPart } from './part.js';
-import { type BaseWeights, checkData, measure, putBase, takeBase, withBaseRestored } from './session.js';
-import { weightsOfModel } from './stored.js';
+import {
+  type BaseWeights,
+  checkData,
+  measure,
+  putBase,
+  takeBase,
+  weightsOfModel,
+  withBaseRestored,
+} from './session.js';
 import type { Metrics, Task } from './task.js';
 
 /** What both trainers take. */

@@ -1,17 +1,14 @@
-import { applyPayload } from '../apply/index.js';
-import {
-  byteLength,
-  CHUNK_BYTES,
-  canonicalOrder,
-  fingerprint,
-  hex,
-  NeuralDiffError,
-  type TensorInfo,
-  type WeightStore,
-} from '../model/index.js';
-import { type Bytes, openPayload } from '../payload/index.js';
-import type { ReleaseStatement } from '../release/index.js';
-import { type Disk, filesOnDisk } from '../storage/index.js';
+import { applyPayload } from '../apply/apply-payload.js';
+import { hex } from '../model/bytes.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { fingerprint } from '../model/fingerprint.js';
+import { CHUNK_BYTES } from '../model/limits.js';
+import type { WeightStore } from '../model/store.js';
+import { byteLength, canonicalOrder, type TensorInfo } from '../model/tensor.js';
+import type { Bytes } from '../payload/byte-source.js';
+import { openPayload } from '../payload/decode.js';
+import type { ReleaseStatement } from '../release/statement.js';
+import { type Disk, filesOnDisk } from '../storage/disk.js';
 import type { UpdatePlan } from './plan-update.js';
 import type { UpdaterOptions } from './updater.js';
 

@@ -1,10 +1,13 @@
-import { findReleases, findTarget, refreshTrust, type Trust } from '../release/index.js';
-import { nameOf } from '../storage/index.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { findReleases, findTarget } from '../release/find-releases.js';
+import type { MetadataStore } from '../release/metadata.js';
+import { refreshTrust, type Trust } from '../release/refresh-trust.js';
+import { readRecord, removeRecord, writeRecord } from '../storage/disk.js';
+import { nameOf } from '../storage/storage.js';
 import { setDeadline } from './deadline.js';
-import { metadataOnDisk } from './metadata-on-disk.js';
 import { planUpdate, type UpdatePlan } from './plan-update.js';
-import { namesOfRefused } from './refused-releases.js';
-import type { UpdaterState } from './state.js';
+import { namesOfRefused } from './rejected-releases.js';
+import type { StatePlace, UpdaterState } from './state.js';
 import type { CallOptions, UpdaterOptions } from './updater.js';
 
 /** Milliseconds that all metadata of one check may take: time for the largest on a slow line. */
@@ -67,4 +70,18 @@ async function refresh(options: UpdaterOptions, { signal }: CallOptions): Promis
 function withGolden(plan: UpdatePlan, trust: Trust): UpdatePlan {
   const file = plan.steps.at(-1)?.statement.golden;
   return file ? { ...plan, golden: { file, path: findTarget(trust, file) } } : plan;
+}
+
+/** Keeps what a device trusts on a disk. A file that is damaged counts for none: it is fetched again. */
+export function metadataOnDisk({ disk, folder }: StatePlace): MetadataStore {
+  const pathOf = (name: string): string => `${folder}/trust/${name}`;
+  return {
+    read: (name) =>
+      readRecord(disk, pathOf(name)).catch((error) => {
+        if (error instanceof NeuralDiffError && error.code === 'storage-mismatch') return undefined;
+        throw error;
+      }),
+    write: (name, bytes) => writeRecord(disk, pathOf(name), bytes),
+    remove: (name) => removeRecord(disk, pathOf(name)),
+  };
 }

@@ -1,11 +1,12 @@
-import { NeuralDiffError } from '../model/index.js';
-import { checkRelease, type ReleaseStatement } from '../release/index.js';
-import { nameOf, onTrial } from '../storage/index.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { checkRelease } from '../release/find-releases.js';
+import type { ReleaseStatement } from '../release/statement.js';
+import { nameOf, onTrial } from '../storage/storage.js';
 import { applyPlan, checkBase } from './apply-plan.js';
 import { checkReleases } from './check-releases.js';
-import { downloadPlan, removeDownloads } from './download-plan.js';
+import { downloadPlan, removeDownloads } from './download.js';
 import type { UpdatePlan } from './plan-update.js';
-import { namesOfRefused, refusalOf, withRefused } from './refused-releases.js';
+import { namesOfRefused, refusalOf, withRefused } from './rejected-releases.js';
 import { confirmed, readState, type UpdaterState, withBad, writeState } from './state.js';
 import type {
   CallOptions,

@@ -1,4 +1,4 @@
-import { NeuralDiffError } from '../model/index.js';
+import { NeuralDiffError } from '../model/errors.js';
 
 /** Longest time that timers take; of a longer one they would make a millisecond. */
 export const LONGEST_MS = 2 ** 31 - 1;

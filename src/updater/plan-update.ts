@@ -1,7 +1,7 @@
-import { planRoute } from '../chain/index.js';
-import { FORMAT_VERSION } from '../payload/index.js';
-import type { Release, SignedFile } from '../release/index.js';
-import type { UpdatePolicy } from './policy.js';
+import { planRoute } from '../chain/plan-route.js';
+import { FORMAT_VERSION } from '../payload/header.js';
+import type { Release } from '../release/find-releases.js';
+import type { SignedFile } from '../release/statement.js';
 
 /** How a device comes to a newer model. */
 export interface UpdatePlan {
@@ -112,4 +112,21 @@ function reasonOf({ kind, bytes, ways }: Pick<UpdatePlan, 'kind' | 'bytes' | 'wa
   const named = ([other, size]: [string, number]): string => `${WORDS[other as UpdatePlan['kind']]} ${size}`;
   const beside = others.length === 0 ? 'there is no other way' : `instead of ${others.map(named).join(', ')}`;
   return `${WORDS[kind]}, ${bytes} bytes: ${beside}`;
+}
+
+/** What an updater may do by itself. */
+export interface UpdatePolicy {
+  /**
+   * Whether a whole model may be downloaded where no payload leads to the newest one, or payloads are larger: `auto`, after
+   * `approve` alone (`ask`), or `never`; default `auto`.
+   */
+  readonly full?: 'auto' | 'ask' | 'never' | undefined;
+  /** Bytes of the largest download; larger ones are not planned. */
+  readonly maxBytes?: number | undefined;
+  /** Says whether a download may begin now: power, network, hour. Asked before each update. */
+  readonly mayBegin?: ((plan: UpdatePlan) => boolean | Promise<boolean>) | undefined;
+  /** Asked before a whole model is downloaded under `ask`. */
+  readonly approve?: ((plan: UpdatePlan) => boolean | Promise<boolean>) | undefined;
+  /** Starts on trial, without `confirm`, after which the model is rolled back; default 3. */
+  readonly maxTrialStarts?: number | undefined;
 }

@@ -1,6 +1,6 @@
-import { NeuralDiffError } from '../model/index.js';
-import { type Disk, readRecord, writeRecord } from '../storage/index.js';
-import type { RefusedRelease } from './refused-releases.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { type Disk, readRecord, writeRecord } from '../storage/disk.js';
+import type { RefusedRelease } from './rejected-releases.js';
 
 /** An update that was begun, and perhaps made: on trial. */
 export interface Trial {

@@ -1,11 +1,12 @@
-import type { ModelFiles, WeightStore } from '../model/index.js';
-import type { Patcher } from '../payload/index.js';
-import type { VerifyEd25519 } from '../release/index.js';
-import type { Disk, ModelStorage } from '../storage/index.js';
-import type { UpdatePlan } from './plan-update.js';
-import type { UpdatePolicy } from './policy.js';
-import type { RefusedRelease } from './refused-releases.js';
-import type { UpdateSource } from './source.js';
+import type { ModelFiles } from '../model/model-files.js';
+import type { WeightStore } from '../model/store.js';
+import type { Patcher } from '../payload/patch.js';
+import type { VerifyEd25519 } from '../release/ed25519.js';
+import type { Disk } from '../storage/disk.js';
+import type { ModelStorage } from '../storage/storage.js';
+import type { UpdateSource } from './http-source.js';
+import type { UpdatePlan, UpdatePolicy } from './plan-update.js';
+import type { RefusedRelease } from './rejected-releases.js';
 import type { Trial } from './state.js';
 
 /** What an updater needs. */

@@ -1,17 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type ApplyProgress, applyPayload, planApply } from '../../src/apply/index.js';
-import {
-  copyModel,
-  fingerprint,
-  hex,
-  type Model,
-  openLayersStore,
-  openMemoryFiles,
-  openMemoryStore,
-  type WeightStore,
-} from '../../src/model/index.js';
-import type { Diff, SparseOp } from '../../src/payload/index.js';
+import { applyPayload } from '../../src/apply/apply-payload.js';
+import { type ApplyProgress, planApply } from '../../src/apply/plan.js';
+import { hex } from '../../src/model/bytes.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { openLayersStore } from '../../src/model/layers-store.js';
+import { openMemoryFiles } from '../../src/model/model-files.js';
+import { copyModel, openMemoryStore, type WeightStore } from '../../src/model/store.js';
+import type { Model } from '../../src/model/tensor.js';
+import type { Diff, SparseOp } from '../../src/payload/diff.js';
 import { modelAndDiff, SMALL_DIFFS, smallBase } from '../payload/samples.js';
 import {
   cloneModel,

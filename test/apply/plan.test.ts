@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest';
 import { borrowChunks, changedRuns } from '../../src/apply/chunks.js';
-import { planApply } from '../../src/apply/index.js';
-import { fingerprint, hex, openMemoryStore } from '../../src/model/index.js';
-import { type Diff, openPayload } from '../../src/payload/index.js';
+import { planApply } from '../../src/apply/plan.js';
+import { hex } from '../../src/model/bytes.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { openMemoryStore } from '../../src/model/store.js';
+import { openPayload } from '../../src/payload/decode.js';
+import type { Diff } from '../../src/payload/diff.js';
 import { SMALL_DIFFS, smallBase } from '../payload/samples.js';
 import { pack, recordStore, sampleModel, seededTensor } from '../support.js';
 

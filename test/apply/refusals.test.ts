@@ -1,9 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { RecordForge } from '../../scripts/forge-record.js';
-import { applyPayload, planApply } from '../../src/apply/index.js';
-import { fingerprint, hex, type Model, openMemoryStore, type Tensor } from '../../src/model/index.js';
+import { applyPayload } from '../../src/apply/apply-payload.js';
+import { planApply } from '../../src/apply/plan.js';
+import { hex } from '../../src/model/bytes.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { openMemoryStore } from '../../src/model/store.js';
+import type { Model, Tensor } from '../../src/model/tensor.js';
+import type { Diff } from '../../src/payload/diff.js';
 import { encodePayload } from '../../src/payload/encode.js';
-import type { Diff } from '../../src/payload/index.js';
 import { forge, headerOf } from '../payload/forge.js';
 import { SMALL_DIFFS, smallBase } from '../payload/samples.js';
 import { cloneModel, codeOf, errorOf, pack, recordStore, seededTensor } from '../support.js';

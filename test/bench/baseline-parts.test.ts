@@ -7,9 +7,10 @@ import { channelsOf, fitGrid, roundToGrid } from '../../bench/baselines/grid.js'
 import { countOf, largestMask } from '../../bench/baselines/mask.js';
 import { createSignPart } from '../../bench/baselines/sign-part.js';
 import { quantiseToBits } from '../../bench/baselines/uniform.js';
-import type { TensorInfo } from '../../src/model/index.js';
-import { useBackend } from '../../src/tfjs/index.js';
-import { createRandom, readFloats } from '../../src/train/index.js';
+import type { TensorInfo } from '../../src/model/tensor.js';
+import { useBackend } from '../../src/tfjs/backend.js';
+import { readFloats } from '../../src/train/part.js';
+import { createRandom } from '../../src/train/random.js';
 
 const random = createRandom(4);
 const noise = (count: number): Float32Array =>

@@ -1,14 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import { Matrix, SingularValueDecomposition } from 'ml-matrix';
 import { beforeAll, describe, expect, test } from 'vitest';
-import {
-  ANY_SIZE,
-  type Baseline,
-  type BaselineContext,
-  type BaselineResult,
-  FIXED_SIZE,
-} from '../../bench/baselines/index.js';
-import { type FineTuned, fineTune, valuesOf } from '../../src/train/index.js';
+import type { Baseline, BaselineContext, BaselineResult } from '../../bench/baselines/baseline.js';
+import { ANY_SIZE, FIXED_SIZE } from '../../bench/baselines/index.js';
+import { type FineTuned, fineTune } from '../../src/train/fine-tune.js';
+import { valuesOf } from '../../src/train/part.js';
 import { measure, takeBase } from '../../src/train/session.js';
 import { createTinyTask, type TinyTask } from '../train/tiny-task.js';
 

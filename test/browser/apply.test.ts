@@ -1,6 +1,8 @@
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { fingerprint, hex, openMemoryStore } from '../../src/model/index.js';
+import { hex } from '../../src/model/bytes.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { openMemoryStore } from '../../src/model/store.js';
 import { bundleForBrowser } from './bundle.js';
 import { type Realm, startWorker } from './chromium.js';
 import { type Outcomes, patchCopies } from './patch-copies.js';
@@ -25,7 +27,7 @@ beforeAll(async () => {
 test('the bundle holds what the package exports to devices, and nothing of Node', () => {
   const own = bundle.inputs.filter((path) => !path.startsWith('node_modules/'));
   expect(own.filter((path) => !path.startsWith('dist/src/'))).toEqual(['test/browser/patch-copies.ts']);
-  expect(own).toContain('dist/src/apply/index.js');
+  expect(own).toContain('dist/src/entries/apply.js');
   expect(bundle.inputs.filter((path) => /\/(node|tfjs|train)\//.test(path))).toEqual([]);
 });
 

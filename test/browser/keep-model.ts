@@ -1,7 +1,16 @@
 // Runs in pages and workers: a model that is kept on the disks of browsers.
+
 import { applyPayload, openLayersStore, openMemoryFiles } from 'neural-diff/apply';
-import { type BrowserDisk, openIndexedDbDisk, openOpfsDisk } from 'neural-diff/browser';
-import { installSlots, nameOf, openSlots, type SlotOptions, type SlotStorage } from 'neural-diff/storage';
+import {
+  type BrowserDisk,
+  installSlots,
+  nameOf,
+  openIndexedDbDisk,
+  openOpfsDisk,
+  openSlots,
+  type SlotOptions,
+  type SlotStorage,
+} from 'neural-diff/storage';
 import { codeOf, codesOfUnsafe, DISK_CASES } from '../storage/disk-cases.js';
 import { download, downloadFolder } from './patch-copies.js';
 

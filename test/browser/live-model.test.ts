@@ -1,7 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, test } from 'vitest';
 import { type PackedDiff, packDiff } from '../../src/payload/encode.js';
-import { copyWeights, modelFiles, namedWeights, useBackend } from '../../src/tfjs/index.js';
+import { useBackend } from '../../src/tfjs/backend.js';
+import { modelFiles } from '../../src/tfjs/layers-files.js';
+import { copyWeights, namedWeights } from '../../src/tfjs/weights.js';
 import { bundleForBrowser, wasmProgram } from './bundle.js';
 import { type LivePatch, patchLiveModel } from './patch-live-model.js';
 import { useChromium } from './session.js';

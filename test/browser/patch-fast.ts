@@ -1,4 +1,5 @@
 // Runs in a page and in a worker: the device kit with the fast patcher.
+
 import { applyPayload, fingerprint, hex, openLayersStore, openMemoryFiles } from 'neural-diff/apply';
 import { createPatcher, plainPatcher } from 'neural-diff/fast-apply';
 import { download, downloadFolder } from './patch-copies.js';

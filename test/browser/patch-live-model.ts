@@ -1,9 +1,10 @@
 // Runs in a page: a LayersModel that predicts, is patched while it is in use, and predicts anew.
+
 import * as tf from '@tensorflow/tfjs';
+import { download, downloadFolder } from './patch-copies.js';
 import '@tensorflow/tfjs-backend-webgpu';
 import { applyPayload, fingerprint, hex, openLayersStore, openMemoryFiles } from 'neural-diff/apply';
 import { loadModel, openLiveModel, useBackend } from 'neural-diff/tfjs';
-import { download, downloadFolder } from './patch-copies.js';
 
 /** Where predictions are computed; `webgl-16` has textures of 16 bits, as some phones have no others. */
 export type LiveBackend = 'cpu' | 'wasm' | 'webgl' | 'webgl-16' | 'webgpu';

@@ -5,9 +5,9 @@ import { pathToFileURL } from 'node:url';
 import axe from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { renderGalleryPage, renderReportPage } from '../../src/report-page/index.js';
+import { renderGalleryPage, renderReportPage } from '../../src/report/page/render-pages.js';
+import { HOSTILE, hostileReport } from '../report/page/hostile-report.js';
 import { minimalReport, sampleReport } from '../report/sample-report.js';
-import { HOSTILE, hostileReport } from '../report-page/hostile-report.js';
 import { launchChromium } from './chromium.js';
 
 const SCREENS = {

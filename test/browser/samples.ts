@@ -1,6 +1,7 @@
-import type { Model, Tensor } from '../../src/model/index.js';
+import type { Model, Tensor } from '../../src/model/tensor.js';
+import type { Diff, Op } from '../../src/payload/diff.js';
 import { packDiff } from '../../src/payload/encode.js';
-import { type Diff, type Op, roundScale } from '../../src/payload/index.js';
+import { roundScale } from '../../src/payload/record-head.js';
 import { concat, createRandom, sampleModel, seededTensor } from '../support.js';
 
 /** More than a chunk of 1 MiB, so that patching goes around more than once. */

@@ -1,10 +1,8 @@
 // Runs in a page and in Node: trains both kinds of diff of a small model on the wasm backend.
 import * as tf from '@tensorflow/tfjs';
 import { hex } from 'neural-diff/apply';
-import { trainHashDiff } from 'neural-diff/hash-diff';
-import { trainSparseDiff } from 'neural-diff/sparse-diff';
 import { useBackend } from 'neural-diff/tfjs';
-import { createRandom, createTask } from 'neural-diff/train';
+import { createRandom, createTask, trainHashDiff, trainSparseDiff } from 'neural-diff/train';
 
 /** What was trained, and how. */
 export interface TrainedInPage {

@@ -6,7 +6,7 @@ import {
   refreshTrust,
   verifyByNoble,
   verifyByWebCrypto,
-} from 'neural-diff/release';
+} from 'neural-diff/updater';
 
 /** What a device came to. */
 export interface TrustOutcome {

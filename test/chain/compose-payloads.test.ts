@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { applyPayload } from '../../src/apply/index.js';
-import { composePayloads } from '../../src/chain/index.js';
-import { mergeOps } from '../../src/chain/merge-ops.js';
-import { openMemoryStore } from '../../src/model/index.js';
-import { decodePayload, type Op, openPayload } from '../../src/payload/index.js';
+import { applyPayload } from '../../src/apply/apply-payload.js';
+import { composePayloads, mergeOps } from '../../src/chain/compose-payloads.js';
+import { openMemoryStore } from '../../src/model/store.js';
+import { decodePayload, openPayload } from '../../src/payload/decode.js';
+import type { Op } from '../../src/payload/diff.js';
 import { cloneModel, codeOf, errorOf, expectSameModel, pack, patchModel, sampleModel } from '../support.js';
 import { randomDiff } from './random-diff.js';
 

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
-import { patchChain } from '../../src/chain/index.js';
-import { fingerprint, type Model, openMemoryStore } from '../../src/model/index.js';
+import { patchChain } from '../../src/chain/patch-chain.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { openMemoryStore } from '../../src/model/store.js';
+import type { Model } from '../../src/model/tensor.js';
 import { encodePayload } from '../../src/payload/encode.js';
 import {
   cloneModel,

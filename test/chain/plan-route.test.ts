@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { planRoute, type Route, type RouteEdge, routeEdge } from '../../src/chain/index.js';
-import { hex } from '../../src/model/index.js';
+import { planRoute, type Route, type RouteEdge, routeEdge } from '../../src/chain/plan-route.js';
+import { hex } from '../../src/model/bytes.js';
 import { codeOf, pack, sampleModel } from '../support.js';
 import { randomDiff } from './random-diff.js';
 

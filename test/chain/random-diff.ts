@@ -1,5 +1,6 @@
-import { byteLength, canonicalOrder, DTYPES, elementCount, type TensorInfo } from '../../src/model/index.js';
-import { type Diff, type Op, wrapDifference } from '../../src/payload/index.js';
+import { byteLength, canonicalOrder, DTYPES, elementCount, type TensorInfo } from '../../src/model/tensor.js';
+import type { Diff, Op } from '../../src/payload/diff.js';
+import { wrapDifference } from '../../src/payload/ordered-bits.js';
 import { createRandom } from '../support.js';
 
 /** Draws whole numbers. */

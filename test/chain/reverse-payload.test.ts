@@ -1,10 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { applyPayload } from '../../src/apply/index.js';
-import { composePayloads, reversePayload } from '../../src/chain/index.js';
-import { createPatcher } from '../../src/fast-apply/index.js';
-import { byteLength, type Model, openMemoryStore } from '../../src/model/index.js';
-import { type Op, openPayload } from '../../src/payload/index.js';
+import { applyPayload } from '../../src/apply/apply-payload.js';
+import { createPatcher } from '../../src/apply/fast/create-patcher.js';
+import { composePayloads } from '../../src/chain/compose-payloads.js';
+import { reversePayload } from '../../src/chain/reverse-payload.js';
+import { openMemoryStore } from '../../src/model/store.js';
+import { byteLength, type Model } from '../../src/model/tensor.js';
+import { openPayload } from '../../src/payload/decode.js';
+import type { Op } from '../../src/payload/diff.js';
 import {
   cloneModel,
   codeOf,

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
-import { modelFiles, useBackend } from '../../src/tfjs/index.js';
+import { useBackend } from '../../src/tfjs/backend.js';
+import { modelFiles } from '../../src/tfjs/layers-files.js';
 
 /** How a command ended. */
 export interface Outcome {

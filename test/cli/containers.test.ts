@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { copyModel, type Model } from '../../src/model/index.js';
-import { openModel } from '../../src/node/index.js';
+import { copyModel } from '../../src/model/store.js';
+import type { Model } from '../../src/model/tensor.js';
+import { openModel } from '../../src/node/open-model.js';
+import type { Op } from '../../src/payload/diff.js';
 import { packDiff } from '../../src/payload/encode.js';
-import type { Op } from '../../src/payload/index.js';
 import { writeHdf5 } from '../containers/write-hdf5.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';
 import { command, scratch, writeModel } from './command.js';

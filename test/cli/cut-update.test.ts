@@ -1,8 +1,11 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { fingerprint, hex, type Model, openMemoryStore } from '../../src/model/index.js';
-import { openModel, openModelStorage } from '../../src/node/index.js';
+import { hex } from '../../src/model/bytes.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { openMemoryStore } from '../../src/model/store.js';
+import type { Model } from '../../src/model/tensor.js';
+import { openModel, openModelStorage } from '../../src/node/open-model.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';
 import { createUpdate, MAIN } from '../storage/storages.js';
 import { pack, seededTensor } from '../support.js';

@@ -1,8 +1,9 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { copyModel, type Model } from '../../src/model/index.js';
-import { openModel } from '../../src/node/index.js';
+import { copyModel } from '../../src/model/store.js';
+import type { Model } from '../../src/model/tensor.js';
+import { openModel } from '../../src/node/open-model.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';
 import { seededFloats } from '../support.js';
 import { command, expectRefusal, scratch, writeModel } from './command.js';

@@ -9,8 +9,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
-import { diffModels } from '../../src/exact-diff/index.js';
-import type { Model, Tensor } from '../../src/model/index.js';
+import { diffModels } from '../../src/exact-diff/diff-stores.js';
+import type { Model, Tensor } from '../../src/model/tensor.js';
 import { externalData, field, onnxModel, tensorProto } from '../containers/write-onnx.js';
 import { concat, seededTensor } from '../support.js';
 import { command, expectRefusal, scratch } from './command.js';

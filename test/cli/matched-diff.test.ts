@@ -1,8 +1,10 @@
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { copyModel, HALVES, type Model, type Tensor } from '../../src/model/index.js';
-import { openModel } from '../../src/node/index.js';
+import { HALVES } from '../../src/model/float16.js';
+import { copyModel } from '../../src/model/store.js';
+import type { Model, Tensor } from '../../src/model/tensor.js';
+import { openModel } from '../../src/node/open-model.js';
 import { writeHdf5 } from '../containers/write-hdf5.js';
 import { writeOnnx } from '../containers/write-onnx.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';

@@ -2,8 +2,9 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, expect, test } from 'vitest';
-import { openFolder } from '../../src/node/index.js';
-import { loadModel, useBackend } from '../../src/tfjs/index.js';
+import { openFolder } from '../../src/node/folder.js';
+import { useBackend } from '../../src/tfjs/backend.js';
+import { loadModel } from '../../src/tfjs/layers-files.js';
 import { command, expectRefusal, recipe, scratch, writeModel } from './command.js';
 import { quantise } from './quantise.js';
 

@@ -1,7 +1,9 @@
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { findReleases, openMemoryMetadata, refreshTrust } from '../../src/release/index.js';
+import { findReleases } from '../../src/release/find-releases.js';
+import { openMemoryMetadata } from '../../src/release/metadata.js';
+import { refreshTrust } from '../../src/release/refresh-trust.js';
 import { safetensors } from '../publish/publisher.js';
 import { command, scratch } from './command.js';
 

@@ -1,7 +1,8 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { parseReport, type Report } from '../../src/report/index.js';
+import type { Report } from '../../src/report/document.js';
+import { parseReport } from '../../src/report/schema.js';
 import { command, expectRefusal, recipe, scratch, start, writeModel } from './command.js';
 
 const folder = scratch();

@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { openMemoryStore } from '../../src/model/index.js';
-import { startHostileServer } from '../../src/testing/index.js';
+import { openMemoryStore } from '../../src/model/store.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';
 import { Clock } from '../release/maker.js';
+import { startHostileServer } from '../rig/hostile-server.js';
 import { Fleet } from '../updater/fleet.js';
 import { command, scratch, start } from './command.js';
 

@@ -2,16 +2,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { planApply } from '../../src/apply/index.js';
-import { openNpzStore } from '../../src/containers/index.js';
-import { diffModels } from '../../src/exact-diff/index.js';
-import {
-  copyModel,
-  fingerprint,
-  type ModelFiles,
-  NeuralDiffError,
-  openMemoryFiles,
-} from '../../src/model/index.js';
+import { planApply } from '../../src/apply/plan.js';
+import { openNpzStore } from '../../src/containers/npy.js';
+import { diffModels } from '../../src/exact-diff/diff-stores.js';
+import { NeuralDiffError } from '../../src/model/errors.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { type ModelFiles, openMemoryFiles } from '../../src/model/model-files.js';
+import { copyModel } from '../../src/model/store.js';
 import { codeOf, concat, createRandom, errorOf, expectSameModel, seededFloats } from '../support.js';
 import { fuzz } from './fuzz.js';
 import { type EntryDraft, npyFloats, writeZip } from './write-npz.js';

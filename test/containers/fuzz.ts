@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
-import { copyModel, NeuralDiffError, type WeightStore } from '../../src/model/index.js';
+import { NeuralDiffError } from '../../src/model/errors.js';
+import { copyModel, type WeightStore } from '../../src/model/store.js';
 import { createRandom } from '../support.js';
 
 const RUNS = 3_000;

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
-import { openContainer, openGgufStore } from '../../src/containers/index.js';
-import { copyModel, openMemoryFiles } from '../../src/model/index.js';
+import { openGgufStore } from '../../src/containers/gguf.js';
+import { openContainer } from '../../src/containers/open-container.js';
+import { openMemoryFiles } from '../../src/model/model-files.js';
+import { copyModel } from '../../src/model/store.js';
 import { codeOf, concat, sampleModel, seededBytes } from '../support.js';
 import { fuzz } from './fuzz.js';
 import { expectRoundTrip } from './round-trip.js';

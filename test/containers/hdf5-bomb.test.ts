@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { openHdf5Store } from '../../src/containers/index.js';
-import { openMemoryFiles } from '../../src/model/index.js';
+import { openHdf5Store } from '../../src/containers/hdf5/hdf5.js';
+import { openMemoryFiles } from '../../src/model/model-files.js';
 import { codeOf } from '../support.js';
 
 /** Bytes of the one dataset that all headers go on to. */

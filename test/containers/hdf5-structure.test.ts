@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { openHdf5Store } from '../../src/containers/index.js';
-import { openMemoryFiles } from '../../src/model/index.js';
+import { openHdf5Store } from '../../src/containers/hdf5/hdf5.js';
+import { openMemoryFiles } from '../../src/model/model-files.js';
 import { concat, errorOf, seededTensor } from '../support.js';
 import { type Oldest, writeHdf5 } from './write-hdf5.js';
 

@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { applyPayload } from '../../src/apply/index.js';
-import { openContainer, openHdf5Store } from '../../src/containers/index.js';
-import { canonicalOrder, copyModel, type Model, openMemoryFiles } from '../../src/model/index.js';
+import { applyPayload } from '../../src/apply/apply-payload.js';
+import { openHdf5Store } from '../../src/containers/hdf5/hdf5.js';
+import { openContainer } from '../../src/containers/open-container.js';
+import { openMemoryFiles } from '../../src/model/model-files.js';
+import { copyModel } from '../../src/model/store.js';
+import { canonicalOrder, type Model } from '../../src/model/tensor.js';
 import { codeOf, offsetView, pack, sampleModel, seededTensor } from '../support.js';
 import { fuzz } from './fuzz.js';
 import { expectRoundTrip } from './round-trip.js';

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { crc32 } from '../../src/containers/crc32.js';
-import { openContainer, openNpyStore, openNpzStore } from '../../src/containers/index.js';
-import { copyModel, openMemoryFiles } from '../../src/model/index.js';
+import { openNpyStore, openNpzStore } from '../../src/containers/npy.js';
+import { openContainer } from '../../src/containers/open-container.js';
+import { crc32 } from '../../src/containers/zip.js';
+import { openMemoryFiles } from '../../src/model/model-files.js';
+import { copyModel } from '../../src/model/store.js';
 import { codeOf, concat, errorOf, seededBytes } from '../support.js';
 import { fuzz } from './fuzz.js';
 import { npyFloats, writeZip } from './write-npz.js';

@@ -1,9 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { applyPayload, planApply } from '../../src/apply/index.js';
-import { listExternalFiles, openContainer, openOnnxStore } from '../../src/containers/index.js';
-import { copyModel, openMemoryFiles, type Tensor } from '../../src/model/index.js';
+import { applyPayload } from '../../src/apply/apply-payload.js';
+import { planApply } from '../../src/apply/plan.js';
+import { openOnnxStore } from '../../src/containers/onnx.js';
+import { listExternalFiles, openContainer } from '../../src/containers/open-container.js';
+import { openMemoryFiles } from '../../src/model/model-files.js';
+import { copyModel } from '../../src/model/store.js';
+import type { Tensor } from '../../src/model/tensor.js';
+import type { Op } from '../../src/payload/diff.js';
 import { packDiff } from '../../src/payload/encode.js';
-import type { Op } from '../../src/payload/index.js';
 import { codeOf, concat, sampleModel, seededBytes, seededTensor } from '../support.js';
 import { fuzz } from './fuzz.js';
 import { expectRoundTrip } from './round-trip.js';

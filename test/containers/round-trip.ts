@@ -1,11 +1,7 @@
 import { expect } from 'vitest';
-import {
-  copyModel,
-  fingerprint,
-  type Model,
-  openMemoryStore,
-  type WeightStore,
-} from '../../src/model/index.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { copyModel, openMemoryStore, type WeightStore } from '../../src/model/store.js';
+import type { Model } from '../../src/model/tensor.js';
 import { changeFirstBytes } from '../support.js';
 
 /** Expects a store to give a model and its fingerprint, and to make of its file what the changed model's file holds. */

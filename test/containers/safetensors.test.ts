@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { openSafetensorsIndex, openSafetensorsStore } from '../../src/containers/index.js';
-import { copyModel, openMemoryFiles } from '../../src/model/index.js';
+import { openSafetensorsIndex, openSafetensorsStore } from '../../src/containers/safetensors.js';
+import { openMemoryFiles } from '../../src/model/model-files.js';
+import { copyModel } from '../../src/model/store.js';
 import { codeOf, sampleModel, seededBytes } from '../support.js';
 import { fuzz } from './fuzz.js';
 import { expectRoundTrip } from './round-trip.js';

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
-import { openContainer, openTfliteStore } from '../../src/containers/index.js';
-import { copyModel, type Model, openMemoryFiles, type Tensor } from '../../src/model/index.js';
+import { openContainer } from '../../src/containers/open-container.js';
+import { openTfliteStore } from '../../src/containers/tflite.js';
+import { openMemoryFiles } from '../../src/model/model-files.js';
+import { copyModel } from '../../src/model/store.js';
+import type { Model, Tensor } from '../../src/model/tensor.js';
 import { codeOf, concat, sampleModel, seededBytes, seededTensor } from '../support.js';
 import { type FlatField, type FlatNode, writeFlat } from './flat-writer.js';
 import { fuzz } from './fuzz.js';

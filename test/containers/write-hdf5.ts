@@ -1,6 +1,6 @@
 import h5wasm, { type Dataset, type File as Hdf5, type LIBVER_BOUND } from 'h5wasm';
 import { vi } from 'vitest';
-import type { DType, Model } from '../../src/model/index.js';
+import type { DType, Model } from '../../src/model/tensor.js';
 
 const { FS } = await h5wasm.ready;
 const FILE = '/model.h5';

@@ -1,5 +1,5 @@
 import { deflateRawSync } from 'node:zlib';
-import { crc32 } from '../../src/containers/crc32.js';
+import { crc32 } from '../../src/containers/zip.js';
 import { concat } from '../support.js';
 
 const encoder = new TextEncoder();

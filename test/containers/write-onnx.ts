@@ -1,4 +1,4 @@
-import type { DType, Model, Tensor } from '../../src/model/index.js';
+import type { DType, Model, Tensor } from '../../src/model/tensor.js';
 import { concat } from '../support.js';
 
 const TYPES: Readonly<Record<DType, number>> = {

@@ -1,4 +1,4 @@
-import type { Model } from '../../src/model/index.js';
+import type { Model } from '../../src/model/tensor.js';
 import { concat } from '../support.js';
 
 const NAMES = {

@@ -1,13 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { matchStores } from '../../src/exact-diff/index.js';
-import {
-  copyModel,
-  type DType,
-  HALVES,
-  openMemoryStore,
-  type Tensor,
-  type WeightStore,
-} from '../../src/model/index.js';
+import { matchStores } from '../../src/exact-diff/match/match-stores.js';
+import { HALVES } from '../../src/model/float16.js';
+import { copyModel, openMemoryStore, type WeightStore } from '../../src/model/store.js';
+import type { DType, Tensor } from '../../src/model/tensor.js';
 import { createRandom, errorOf, seededBytes, seededFloats } from '../support.js';
 
 type Half = keyof typeof HALVES;

@@ -1,14 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { applyPayload } from '../../src/apply/index.js';
-import { diffModels } from '../../src/exact-diff/index.js';
-import {
-  copyModel,
-  DTYPES,
-  type DType,
-  type Model,
-  openMemoryStore,
-  type Tensor,
-} from '../../src/model/index.js';
+import { applyPayload } from '../../src/apply/apply-payload.js';
+import { diffModels } from '../../src/exact-diff/diff-stores.js';
+import { copyModel, openMemoryStore } from '../../src/model/store.js';
+import { DTYPES, type DType, type Model, type Tensor } from '../../src/model/tensor.js';
 import { cloneModel, createRandom, errorOf, offsetView, sampleModel, seededBytes } from '../support.js';
 
 const DTYPE_NAMES = Object.keys(DTYPES) as DType[];

@@ -2,20 +2,13 @@ import { mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { applyPayload } from '../../src/apply/index.js';
-import { type DiffOptions, type DiffProgress, diffStores } from '../../src/exact-diff/index.js';
-import {
-  concatBytes,
-  copyModel,
-  DTYPES,
-  type DType,
-  equalBytes,
-  type Model,
-  openMemoryStore,
-  type Tensor,
-} from '../../src/model/index.js';
-import { createFileSpool } from '../../src/node/index.js';
-import { openPayload } from '../../src/payload/index.js';
+import { applyPayload } from '../../src/apply/apply-payload.js';
+import { type DiffOptions, type DiffProgress, diffStores } from '../../src/exact-diff/diff-stores.js';
+import { concatBytes, equalBytes } from '../../src/model/bytes.js';
+import { copyModel, openMemoryStore } from '../../src/model/store.js';
+import { DTYPES, type DType, type Model, type Tensor } from '../../src/model/tensor.js';
+import { createFileSpool } from '../../src/node/file-spool.js';
+import { openPayload } from '../../src/payload/decode.js';
 import { cloneModel, createRandom, expectSameModel, seededBytes } from '../support.js';
 
 const DTYPE_NAMES = Object.keys(DTYPES) as DType[];

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { chooseCodings, stationsOf } from '../../src/exact-diff/encode-groups.js';
-import { groupTensors } from '../../src/exact-diff/group-tensors.js';
+import { chooseCodings, groupTensors, stationsOf } from '../../src/exact-diff/encode-groups.js';
 import { type ChangedTensor, createLane } from '../../src/exact-diff/lane.js';
-import { byteLength, type WeightStore } from '../../src/model/index.js';
+import type { WeightStore } from '../../src/model/store.js';
+import { byteLength } from '../../src/model/tensor.js';
 import { codeOf, createRandom, seededBytes } from '../support.js';
 
 const changed = (name: string, elements: number): ChangedTensor => {

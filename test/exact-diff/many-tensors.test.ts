@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { openCandidates } from '../../src/exact-diff/candidates.js';
-import { type MatchOptions, matchStores } from '../../src/exact-diff/index.js';
-import { openMemoryStore, type Tensor } from '../../src/model/index.js';
+import { type MatchOptions, matchStores } from '../../src/exact-diff/match/match-stores.js';
+import { openCandidates } from '../../src/exact-diff/match/similarity.js';
+import { openMemoryStore } from '../../src/model/store.js';
+import type { Tensor } from '../../src/model/tensor.js';
 import { createRandom, seededFloats } from '../support.js';
 
 const TENSORS = 3_000;

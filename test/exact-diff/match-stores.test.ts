@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { applyPayload } from '../../src/apply/index.js';
-import { diffStores, type MatchOptions, matchStores } from '../../src/exact-diff/index.js';
-import { concatBytes, copyModel, openMemoryStore, type Tensor } from '../../src/model/index.js';
+import { applyPayload } from '../../src/apply/apply-payload.js';
+import { diffStores } from '../../src/exact-diff/diff-stores.js';
+import { type MatchOptions, matchStores } from '../../src/exact-diff/match/match-stores.js';
+import { concatBytes } from '../../src/model/bytes.js';
+import { copyModel, openMemoryStore } from '../../src/model/store.js';
+import type { Tensor } from '../../src/model/tensor.js';
 import {
   createRandom,
   errorOf,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { piecesOf } from '../../src/exact-diff/sample.js';
-import { DTYPES, elementCount, type TensorInfo } from '../../src/model/index.js';
+import { piecesOf } from '../../src/exact-diff/encode-groups.js';
+import { DTYPES, elementCount, type TensorInfo } from '../../src/model/tensor.js';
 
 const tensor = (shape: number[], dtype: TensorInfo['dtype'] = 'float32'): TensorInfo => {
   return { name: 'w', dtype, shape };

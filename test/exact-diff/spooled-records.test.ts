@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
-import { createMemorySpool } from '../../src/exact-diff/index.js';
-import { SpooledRecords } from '../../src/exact-diff/spooled-records.js';
-import { concatBytes } from '../../src/model/index.js';
-import type { ByteSource } from '../../src/payload/index.js';
+import { createMemorySpool, SpooledRecords } from '../../src/exact-diff/spooled-records.js';
+import { concatBytes } from '../../src/model/bytes.js';
+import type { ByteSource } from '../../src/payload/byte-source.js';
 import { codeOf, createRandom, seededBytes } from '../support.js';
 
 /** All bytes of a source, in windows as it gives them, or shorter ones. */

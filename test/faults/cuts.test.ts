@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { Disk } from '../../src/storage/index.js';
-import { nameOf } from '../../src/storage/index.js';
-import { cutEverywhere, type FaultyDisk, type Survival } from '../../src/testing/index.js';
+import type { Disk } from '../../src/storage/disk.js';
+import { nameOf } from '../../src/storage/storage.js';
+import { cutEverywhere } from '../rig/cut-everywhere.js';
+import type { FaultyDisk, Survival } from '../rig/faulty-disk.js';
 import { applyTo, createUpdate, STORAGES, type Update } from '../storage/storages.js';
 
 /** Everything kept, nothing kept, and parts of it: torn, reordered and lost writes. */

@@ -1,7 +1,7 @@
 // Updates a model in place and rolls it back, again and again, until it is killed: node endless-updates.mjs MODEL PAYLOAD BASE NEXT
 import { readFileSync } from 'node:fs';
-import { applyPayload } from '../../dist/src/apply/index.js';
-import { openModelStorage } from '../../dist/src/node/index.js';
+import { applyPayload } from '../../dist/src/entries/apply.js';
+import { openModelStorage } from '../../dist/src/entries/node.js';
 
 const [model, payload, base, next] = process.argv.slice(2);
 const bytes = new Uint8Array(readFileSync(payload));

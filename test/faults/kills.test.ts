@@ -4,9 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
-import { fingerprint, hex, type Model, openMemoryStore } from '../../src/model/index.js';
-import { openModelStorage } from '../../src/node/index.js';
-import { nameOf } from '../../src/storage/index.js';
+import { hex } from '../../src/model/bytes.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { openMemoryStore } from '../../src/model/store.js';
+import type { Model } from '../../src/model/tensor.js';
+import { openModelStorage } from '../../src/node/open-model.js';
+import { nameOf } from '../../src/storage/storage.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';
 import { createRandom, pack, seededTensor } from '../support.js';
 

@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { openNodeDisk } from '../../src/node/index.js';
-import { startHostileServer, type Tricks } from '../../src/testing/index.js';
+import { openNodeDisk } from '../../src/node/disk.js';
 import { download } from '../../src/updater/download.js';
-import { openHttpSource } from '../../src/updater/index.js';
+import { openHttpSource } from '../../src/updater/http-source.js';
+import { startHostileServer, type Tricks } from '../rig/hostile-server.js';
 import { codeOf, seededBytes } from '../support.js';
 
 const BYTES = 20 * 2 ** 20;

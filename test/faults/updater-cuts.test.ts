@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { Disk } from '../../src/storage/index.js';
-import { cutEverywhere, type Survival } from '../../src/testing/index.js';
+import type { Disk } from '../../src/storage/disk.js';
+import { cutEverywhere } from '../rig/cut-everywhere.js';
+import type { Survival } from '../rig/faulty-disk.js';
 import { STORAGES } from '../storage/storages.js';
 import { Fleet } from '../updater/fleet.js';
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DType, Model } from '../../src/model/index.js';
+import type { DType, Model } from '../../src/model/tensor.js';
 
 /** Hexadecimal digits, or those of the runs that are not zero, by offset. */
 type DescribedBytes = string | { length: number; runs: Record<string, string> };

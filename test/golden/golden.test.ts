@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { applyPayload, planApply } from '../../src/apply/index.js';
-import { hex, openMemoryStore } from '../../src/model/index.js';
+import { applyPayload } from '../../src/apply/apply-payload.js';
+import { planApply } from '../../src/apply/plan.js';
+import { hex } from '../../src/model/bytes.js';
+import { openMemoryStore } from '../../src/model/store.js';
+import { decodePayload, openPayload } from '../../src/payload/decode.js';
+import type { Meta } from '../../src/payload/diff.js';
 import { encodePayload } from '../../src/payload/encode.js';
-import { decodePayload, type Meta, openPayload } from '../../src/payload/index.js';
 import { cloneModel, codeOf, expectSameModel, recordStore } from '../support.js';
 import { type DescribedModel, goldenCases, goldenFacts, goldenModel, goldenPayload } from './facts.js';
 

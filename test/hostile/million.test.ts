@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { NeuralDiffError } from '../../src/model/index.js';
-import { decodePayload, patchRange } from '../../src/payload/index.js';
-import { encodeStatement, verifyRelease } from '../../src/release/index.js';
+import { NeuralDiffError } from '../../src/model/errors.js';
+import { decodePayload } from '../../src/payload/decode.js';
+import { patchRange } from '../../src/payload/patch.js';
+import { encodeStatement } from '../../src/release/statement.js';
+import { verifyRelease } from '../../src/release/verify-release.js';
 import { SMALL_DIFFS, smallBase } from '../payload/samples.js';
 import { envelope, sampleStatement, testKey } from '../release/maker.js';
 import { createRandom, pack, seal } from '../support.js';

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { NeuralDiffError } from '../../src/index.js';
-import { describeFailure, reviveFailure } from '../../src/model/failure.js';
+import { describeFailure, NeuralDiffError, reviveFailure } from '../../src/model/errors.js';
 
 /** What the boundary of a thread does to a value. */
 const cross = (error: unknown): Error => reviveFailure(structuredClone(describeFailure(error)));

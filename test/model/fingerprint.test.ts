@@ -1,19 +1,11 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  CHUNK_BYTES,
-  DTYPES,
-  equalBytes,
-  fingerprint,
-  hex,
-  joinDigests,
-  type Model,
-  openMemoryStore,
-  sha256,
-  type Tensor,
-  TensorDigest,
-} from '../../src/model/index.js';
+import { equalBytes, hex } from '../../src/model/bytes.js';
+import { fingerprint, joinDigests, sha256, TensorDigest } from '../../src/model/fingerprint.js';
+import { CHUNK_BYTES } from '../../src/model/limits.js';
+import { openMemoryStore } from '../../src/model/store.js';
+import { DTYPES, type Model, type Tensor } from '../../src/model/tensor.js';
 import {
   cloneModel,
   concat,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bfloat16Bits, bfloat16Value, float16Bits, float16Value } from '../../src/model/index.js';
+import { bfloat16Bits, bfloat16Value, float16Bits, float16Value } from '../../src/model/float16.js';
 import { createRandom } from '../support.js';
 
 const PATTERNS = 65_536;

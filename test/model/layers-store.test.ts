@@ -1,12 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import {
-  copyModel,
-  fingerprint,
-  type Model,
-  openLayersStore,
-  openMemoryFiles,
-  openMemoryStore,
-} from '../../src/model/index.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { openLayersStore } from '../../src/model/layers-store.js';
+import { openMemoryFiles } from '../../src/model/model-files.js';
+import { copyModel, openMemoryStore } from '../../src/model/store.js';
+import type { Model } from '../../src/model/tensor.js';
 import { codeOf, concat, sampleModel, seededBytes } from '../support.js';
 
 const encoder = new TextEncoder();

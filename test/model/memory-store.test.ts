@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { copyModel, openMemoryStore } from '../../src/model/index.js';
+import { copyModel, openMemoryStore } from '../../src/model/store.js';
 import { codeOf, offsetView, sampleModel, seededTensor } from '../support.js';
 
 const open = () => openMemoryStore({ tensors: [seededTensor('a', 'int8', [300])] });

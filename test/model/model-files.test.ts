@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { openMemoryFiles, openOverlay } from '../../src/model/index.js';
+import { openMemoryFiles, openOverlay } from '../../src/model/model-files.js';
 import { codeOf, seededBytes } from '../support.js';
 
 test('openOverlay() shows writes and leaves the folder beneath alone', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { MAX_TENSORS } from '../../src/model/limits.js';
 import {
   byteLength,
   canonicalOrder,
@@ -10,9 +11,8 @@ import {
   dtypeOfCode,
   elementCount,
   isCleanText,
-  MAX_TENSORS,
   type TensorInfo,
-} from '../../src/model/index.js';
+} from '../../src/model/tensor.js';
 import { codeOf, seededTensor } from '../support.js';
 
 const info = (fields: Partial<TensorInfo> = {}): TensorInfo => ({

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createWhole } from '../../src/node/create-whole.js';
+import { createWhole } from '../../src/node/lock-file.js';
 
 let folder: string;
 beforeEach(() => {

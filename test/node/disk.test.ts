@@ -10,7 +10,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type NodeDisk, openNodeDisk } from '../../src/node/index.js';
+import { type NodeDisk, openNodeDisk } from '../../src/node/disk.js';
 import { codesOfUnsafe, DISK_CASES } from '../storage/disk-cases.js';
 import { codeOf } from '../support.js';
 

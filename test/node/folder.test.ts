@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { withFileErrors } from '../../src/node/file-errors.js';
-import { openFolder, openModel, readPayload } from '../../src/node/index.js';
+import { openFolder } from '../../src/node/folder.js';
+import { openModel } from '../../src/node/open-model.js';
+import { readPayload } from '../../src/node/read-payload.js';
 
 let root: string;
 let folder: string;

@@ -276,7 +276,7 @@ test('lockFile() lets one of two threads in at a time', async () => {
       }
       parentPort.postMessage(found);
     });`;
-  const module = new URL('../../dist/src/node/index.js', import.meta.url).href;
+  const module = new URL('../../dist/src/entries/node.js', import.meta.url).href;
   const inside = new Int32Array(new SharedArrayBuffer(4));
   const threads = [1, 2].map(() => new Worker(code, { eval: true, workerData: { module, folder, inside } }));
   const tallies = await Promise.all(threads.map(async (thread) => (await once(thread, 'message'))[0]));

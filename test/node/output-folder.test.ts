@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { listFolder, writeInto } from '../../src/node/index.js';
+import { listFolder, writeInto } from '../../src/node/output.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'neural-diff-output-folder-'));
 

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
-import { checkOutput, writeCopy, writeOutput } from '../../src/node/index.js';
+import { checkOutput, writeCopy, writeOutput } from '../../src/node/output.js';
 
 let root: string;
 const at = (name: string): string => join(root, name);

@@ -2,8 +2,11 @@ import { mkdtempSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { openMemoryStore } from '../../src/model/index.js';
-import { compressedSize, createFileSpool, openPayloadFile, writeOutput } from '../../src/node/index.js';
+import { openMemoryStore } from '../../src/model/store.js';
+import { compressedSize } from '../../src/node/compressed.js';
+import { createFileSpool } from '../../src/node/file-spool.js';
+import { writeOutput } from '../../src/node/output.js';
+import { openPayloadFile } from '../../src/node/read-payload.js';
 import { joinBytes } from '../../src/payload/byte-source.js';
 import { codeOf, seededBytes } from '../support.js';
 

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
 import { RecordForge } from '../../scripts/forge-record.js';
-import type { TensorInfo } from '../../src/model/index.js';
-import { DiffReader, MAX_BUCKETS, type OpenPayload, sourceOf } from '../../src/payload/index.js';
-import { SLAB_ELEMENTS } from '../../src/payload/views.js';
+import type { TensorInfo } from '../../src/model/tensor.js';
+import { sourceOf } from '../../src/payload/byte-source.js';
+import { DiffReader, type OpenPayload } from '../../src/payload/decode.js';
+import { MAX_BUCKETS } from '../../src/payload/limits.js';
+import { SLAB_ELEMENTS } from '../../src/payload/positions.js';
 import { codeOf } from '../support.js';
 
 const tensor = (...shape: number[]): TensorInfo => ({ name: 'w', dtype: 'float32', shape });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { encodeRecords } from '../../src/payload/encode.js';
-import type { SparseOp } from '../../src/payload/index.js';
+import type { SparseOp } from '../../src/payload/diff.js';
+import { encodeRecords } from '../../src/payload/encode-records.js';
 import { createRandom } from '../support.js';
 
 const ROWS = 2 ** 11;

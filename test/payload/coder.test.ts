@@ -1,10 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { concatBytes } from '../../src/model/index.js';
-import { codeWide } from '../../src/payload/bit-coder.js';
-import { Contexts, FAST, SLOW } from '../../src/payload/contexts.js';
-import { MagnitudeCoding } from '../../src/payload/magnitude-coding.js';
-import { NumberCoding } from '../../src/payload/number-coding.js';
+import { concatBytes } from '../../src/model/bytes.js';
+import { Contexts, codeWide, FAST, MagnitudeCoding, NumberCoding, SLOW } from '../../src/payload/coding.js';
 import { RangeDecoder } from '../../src/payload/range-decoder.js';
 import { RangeEncoder } from '../../src/payload/range-encoder.js';
 import { codeOf, createRandom, offsetView } from '../support.js';

@@ -1,18 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { elementCount, type TensorInfo } from '../../src/model/index.js';
-import { DenseReader } from '../../src/payload/dense-record.js';
-import { type EncodedRecord, encodeRecords } from '../../src/payload/encode-records.js';
-import { encodeSparse } from '../../src/payload/encode-sparse.js';
-import { HashReader } from '../../src/payload/hash-record.js';
-import type { Op, SparseOp } from '../../src/payload/index.js';
+import { elementCount, type TensorInfo } from '../../src/model/tensor.js';
+import { DenseReader, HashReader } from '../../src/payload/dense-record.js';
+import type { Op, SparseOp } from '../../src/payload/diff.js';
+import { type EncodedRecord, encodeRecords, encodeSparse } from '../../src/payload/encode-records.js';
+import { rowLength, SLAB_ELEMENTS, viewOf } from '../../src/payload/positions.js';
 import { RangeDecoder } from '../../src/payload/range-decoder.js';
 import { RangeEncoder } from '../../src/payload/range-encoder.js';
-import { ScaleCoding } from '../../src/payload/record-head.js';
-import { isScale, roundScale } from '../../src/payload/scale.js';
+import { isScale, roundScale, ScaleCoding } from '../../src/payload/record-head.js';
 import { SetReader } from '../../src/payload/set-record.js';
 import { SparseReader } from '../../src/payload/sparse-record.js';
-import { rowLength, SLAB_ELEMENTS, viewOf } from '../../src/payload/views.js';
 import { codeOf, createRandom, offsetView, seededTensor } from '../support.js';
 import { denseOp, hashOp, setOp, smallBase, sparseOp } from './samples.js';
 

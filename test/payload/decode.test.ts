@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { Tensor, TensorInfo } from '../../src/model/index.js';
-import { decodePayload, layoutOf, openPayload } from '../../src/payload/index.js';
+import type { Tensor, TensorInfo } from '../../src/model/tensor.js';
+import { decodePayload, openPayload } from '../../src/payload/decode.js';
+import { layoutOf } from '../../src/payload/header.js';
 import { MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES, MAX_RECORDS } from '../../src/payload/limits.js';
 import { codeOf, concat, errorOf, offsetView, pack, seal } from '../support.js';
 import { forge, forgeBytes, headerOf, packValue } from './forge.js';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { TensorInfo } from '../../src/model/index.js';
+import type { TensorInfo } from '../../src/model/tensor.js';
+import type { Buckets, Op } from '../../src/payload/diff.js';
 import { encodePayload } from '../../src/payload/encode.js';
-import type { Buckets, Op } from '../../src/payload/index.js';
 
 const TENSORS: readonly TensorInfo[] = [
   { name: 'a', dtype: 'float32', shape: [4] },

@@ -1,6 +1,7 @@
 import { pack as packValue } from '../../scripts/golden-seal.js';
-import { fingerprint, openMemoryStore } from '../../src/model/index.js';
-import { layoutOf } from '../../src/payload/index.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { openMemoryStore } from '../../src/model/store.js';
+import { layoutOf } from '../../src/payload/header.js';
 import { concat, seal } from '../support.js';
 import { smallBase } from './samples.js';
 

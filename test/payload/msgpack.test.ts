@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, test } from 'vitest';
-import { isCleanText } from '../../src/model/index.js';
+import { isCleanText } from '../../src/model/tensor.js';
 import { borrowValue } from '../../src/payload/msgpack.js';
 import { codeOf, concat, errorOf, offsetView } from '../support.js';
 

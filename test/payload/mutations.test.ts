@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { NeuralDiffError } from '../../src/model/index.js';
-import { decodePayload, type Payload, patchRange } from '../../src/payload/index.js';
+import { NeuralDiffError } from '../../src/model/errors.js';
+import { decodePayload } from '../../src/payload/decode.js';
+import type { Payload } from '../../src/payload/diff.js';
+import { patchRange } from '../../src/payload/patch.js';
 import { codeOf, createRandom, pack, seal } from '../support.js';
 import { SMALL_DIFFS, smallBase } from './samples.js';
 

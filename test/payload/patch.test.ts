@@ -1,24 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import xxhash from 'xxhash-wasm';
-import {
-  bfloat16Bits,
-  bfloat16Value,
-  DTYPES,
-  type DType,
-  elementCount,
-  float16Bits,
-  float16Value,
-  type Tensor,
-} from '../../src/model/index.js';
-import {
-  type ExactOp,
-  type HashOp,
-  type Op,
-  patchRange,
-  type SetOp,
-  type SparseOp,
-} from '../../src/payload/index.js';
+import { bfloat16Bits, bfloat16Value, float16Bits, float16Value } from '../../src/model/float16.js';
+import { DTYPES, type DType, elementCount, type Tensor } from '../../src/model/tensor.js';
+import type { ExactOp, HashOp, Op, SetOp, SparseOp } from '../../src/payload/diff.js';
+import { patchRange } from '../../src/payload/patch.js';
 import { offsetView, seededTensor } from '../support.js';
 import { denseOp, exactOp, hashOp, setOp, sparseOp } from './samples.js';
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { RecordForge } from '../../scripts/forge-record.js';
-import { decodePayload, MAX_BLOCK, MAX_BUCKETS } from '../../src/payload/index.js';
+import { decodePayload } from '../../src/payload/decode.js';
+import { MAX_BLOCK, MAX_BUCKETS } from '../../src/payload/limits.js';
 import { codeOf } from '../support.js';
 import { forge, headerOf } from './forge.js';
 import { smallBase } from './samples.js';

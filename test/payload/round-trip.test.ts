@@ -1,10 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import xxhash from 'xxhash-wasm';
-import { fingerprint, isCleanText, openMemoryStore } from '../../src/model/index.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { openMemoryStore } from '../../src/model/store.js';
+import { isCleanText } from '../../src/model/tensor.js';
 import { xxh64 } from '../../src/payload/checksum.js';
+import { decodePayload } from '../../src/payload/decode.js';
+import type { Diff, Meta, Op } from '../../src/payload/diff.js';
 import { encodePayload, payloadBytes } from '../../src/payload/encode.js';
-import { type Diff, decodePayload, layoutOf, type Meta, type Op } from '../../src/payload/index.js';
+import { layoutOf } from '../../src/payload/header.js';
 import { offsetView, pack, sampleModel, seededBytes } from '../support.js';
 import { modelAndDiff, SMALL_DIFFS, smallBase } from './samples.js';
 

@@ -6,21 +6,11 @@ import {
   type Model,
   type Tensor,
   totalElements,
-} from '../../src/model/index.js';
-import {
-  type Buckets,
-  type DenseOp,
-  type Diff,
-  type ExactOp,
-  type HashOp,
-  MAX_DENSE_LEVEL,
-  MAX_SPARSE_LEVEL,
-  type Op,
-  roundScale,
-  type SetOp,
-  type SparseOp,
-  wrapDifference,
-} from '../../src/payload/index.js';
+} from '../../src/model/tensor.js';
+import type { Buckets, DenseOp, Diff, ExactOp, HashOp, Op, SetOp, SparseOp } from '../../src/payload/diff.js';
+import { MAX_DENSE_LEVEL, MAX_SPARSE_LEVEL } from '../../src/payload/limits.js';
+import { wrapDifference } from '../../src/payload/ordered-bits.js';
+import { roundScale } from '../../src/payload/record-head.js';
 import { createRandom, seededBytes, seededTensor } from '../support.js';
 
 const isInteger = ({ dtype }: Tensor): boolean => DTYPES[dtype].kind === 'integer';

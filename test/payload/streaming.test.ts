@@ -1,19 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { RecordForge } from '../../scripts/forge-record.js';
-import { canonicalOrder, elementCount } from '../../src/model/index.js';
-import { encodeRecords } from '../../src/payload/encode.js';
-import {
-  type ByteSource,
-  DiffReader,
-  decodePayload,
-  type ExactOp,
-  type Op,
-  openPayload,
-  patchRange,
-  type SetOp,
-  sourceOf,
-} from '../../src/payload/index.js';
+import { canonicalOrder, elementCount } from '../../src/model/tensor.js';
+import { type ByteSource, sourceOf } from '../../src/payload/byte-source.js';
+import { DiffReader, decodePayload, openPayload } from '../../src/payload/decode.js';
+import type { ExactOp, Op, SetOp } from '../../src/payload/diff.js';
+import { encodeRecords } from '../../src/payload/encode-records.js';
+import { patchRange } from '../../src/payload/patch.js';
 import { cloneModel, codeOf, pack, patchModel } from '../support.js';
 import { modelAndDiff, SMALL_DIFFS, smallBase } from './samples.js';
 

@@ -3,9 +3,10 @@ import { mkdtempSync, readFileSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { fromHex } from '../../src/model/index.js';
-import { createKeyPair, openPublicKey, openSigner, writeKeyPair } from '../../src/publish/index.js';
-import { keyIdOf, verifyByNoble } from '../../src/release/index.js';
+import { fromHex } from '../../src/model/bytes.js';
+import { createKeyPair, openPublicKey, openSigner, writeKeyPair } from '../../src/publish/keys.js';
+import { verifyByNoble } from '../../src/release/ed25519.js';
+import { keyIdOf } from '../../src/release/keys.js';
 import { expectCode } from '../release/maker.js';
 
 const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));

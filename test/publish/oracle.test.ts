@@ -10,14 +10,10 @@ import {
   Timestamp,
 } from '@tufjs/models';
 import { expect, test } from 'vitest';
-import {
-  canonicalJson,
-  encodeStatement,
-  findReleases,
-  type JsonObject,
-  ROLES,
-  type Role,
-} from '../../src/release/index.js';
+import { findReleases } from '../../src/release/find-releases.js';
+import { canonicalJson, type JsonObject } from '../../src/release/json.js';
+import { ROLES, type Role } from '../../src/release/metadata.js';
+import { encodeStatement } from '../../src/release/statement.js';
 import { Clock, sampleStatement, sha256Hex, TestDevice, testKey } from '../release/maker.js';
 import { Publisher, sampleUpdate } from './publisher.js';
 

@@ -2,26 +2,18 @@ import { mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { fingerprint, hex, openMemoryStore } from '../../src/model/index.js';
-import {
-  initRepository,
-  ONLINE_ROLES,
-  openRepository,
-  openRepositoryFolder,
-  publishRelease,
-  refreshExpiry,
-  signRelease,
-  statementsOf,
-  withdrawReleases,
-  writePublication,
-} from '../../src/publish/index.js';
-import {
-  checkPayload,
-  findReleases,
-  findTarget,
-  type Release,
-  verifyRelease,
-} from '../../src/release/index.js';
+import { hex } from '../../src/model/bytes.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { openMemoryStore } from '../../src/model/store.js';
+import { openRepositoryFolder } from '../../src/publish/files.js';
+import { initRepository } from '../../src/publish/init-repository.js';
+import { signRelease } from '../../src/publish/prove-release.js';
+import { publishRelease, statementsOf, withdrawReleases } from '../../src/publish/publish-release.js';
+import { ONLINE_ROLES, refreshExpiry } from '../../src/publish/renew.js';
+import { openRepository, writePublication } from '../../src/publish/repository.js';
+import { checkPayload } from '../../src/release/check-payload.js';
+import { findReleases, findTarget, type Release } from '../../src/release/find-releases.js';
+import { verifyRelease } from '../../src/release/verify-release.js';
 import { expectCode } from '../release/maker.js';
 import { freshSigner, MemoryRepository, Publisher, safetensors, sampleUpdate } from './publisher.js';
 

@@ -1,17 +1,12 @@
-import { type Model, openMemoryStore, type WeightStore } from '../../src/model/index.js';
-import {
-  createKeyPair,
-  initRepository,
-  openRepository,
-  openSigner,
-  type PublishOptions,
-  publishRelease,
-  type ReleaseDraft,
-  type RepositoryFiles,
-  type Signer,
-  writePublication,
-} from '../../src/publish/index.js';
-import { ROLES, type Role } from '../../src/release/index.js';
+import { openMemoryStore, type WeightStore } from '../../src/model/store.js';
+import type { Model } from '../../src/model/tensor.js';
+import type { RepositoryFiles } from '../../src/publish/files.js';
+import { initRepository } from '../../src/publish/init-repository.js';
+import { createKeyPair, openSigner, type Signer } from '../../src/publish/keys.js';
+import type { ReleaseDraft } from '../../src/publish/prove-release.js';
+import { publishRelease } from '../../src/publish/publish-release.js';
+import { openRepository, type PublishOptions, writePublication } from '../../src/publish/repository.js';
+import { ROLES, type Role } from '../../src/release/metadata.js';
 import { Clock, TestDevice } from '../release/maker.js';
 import { pack, sampleModel } from '../support.js';
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { openRepository, type Rotation, rotateKeys, writePublication } from '../../src/publish/index.js';
-import type { Role } from '../../src/release/index.js';
+import { type Rotation, rotateKeys } from '../../src/publish/renew.js';
+import { openRepository, writePublication } from '../../src/publish/repository.js';
+import type { Role } from '../../src/release/metadata.js';
 import { expectCode } from '../release/maker.js';
 import { freshSigner, Publisher, sampleUpdate } from './publisher.js';
 

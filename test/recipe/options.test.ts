@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { fineTuneKey, type TrainingJob } from '../../src/recipe/index.js';
+import type { TrainingJob } from '../../src/recipe/job.js';
+import { fineTuneKey } from '../../src/recipe/job.js';
 import { mergeOptions, unknownOptions } from '../../src/recipe/options.js';
 
 const JOB: TrainingJob = { kind: 'hash', base: 'v1', recipe: 'recipe.mjs', budget: '1%' };

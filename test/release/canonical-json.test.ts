@@ -1,7 +1,7 @@
 import { canonicalize } from '@tufjs/canonical-json';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { canonicalJson, type Json } from '../../src/release/index.js';
+import { canonicalJson, type Json } from '../../src/release/json.js';
 
 const text = (value: Json) => new TextDecoder().decode(canonicalJson(value));
 

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { checkPayload } from '../../src/release/index.js';
-import { Sha256Stream } from '../../src/release/sha256.js';
+import { checkPayload, Sha256Stream } from '../../src/release/check-payload.js';
 import { offsetView, seededBytes } from '../support.js';
 import { expectCode, sha256Hex } from './maker.js';
 

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { fromHex } from '../../src/model/index.js';
-import { withFallback } from '../../src/release/ed25519.js';
+import { fromHex } from '../../src/model/bytes.js';
 import {
   type VerifyEd25519,
   verifyByNoble,
   verifyByWebCrypto,
   verifyEd25519,
-} from '../../src/release/index.js';
+  withFallback,
+} from '../../src/release/ed25519.js';
 import { offsetView } from '../support.js';
 import { testKey } from './maker.js';
 

@@ -1,12 +1,8 @@
 import { expect, test } from 'vitest';
-import {
-  checkRelease,
-  findReleases,
-  findTarget,
-  type JsonObject,
-  type ReleaseStatement,
-  releaseKey,
-} from '../../src/release/index.js';
+import { checkRelease, findReleases, findTarget } from '../../src/release/find-releases.js';
+import type { JsonObject } from '../../src/release/json.js';
+import { releaseKey } from '../../src/release/keys.js';
+import type { ReleaseStatement } from '../../src/release/statement.js';
 import { expectCode, sampleStatement, sha256Hex, TestDevice, TestRepository, targetOf } from './maker.js';
 
 async function offer(targets: JsonObject) {

@@ -1,13 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { NeuralDiffError } from '../../src/model/index.js';
-import {
-  canonicalJson,
-  encodeStatement,
-  type Json,
-  type JsonObject,
-  verifyRelease,
-} from '../../src/release/index.js';
+import { NeuralDiffError } from '../../src/model/errors.js';
+import { canonicalJson, type Json, type JsonObject } from '../../src/release/json.js';
+import { encodeStatement } from '../../src/release/statement.js';
+import { verifyRelease } from '../../src/release/verify-release.js';
 import { envelope, expectCode, sampleStatement, TestDevice, TestRepository, testKey } from './maker.js';
 
 const one = testKey(1);

@@ -1,21 +1,11 @@
 import { createHash, createPrivateKey, createPublicKey, sign } from 'node:crypto';
 import { expect } from 'vitest';
-import { type ErrorCode, NeuralDiffError } from '../../src/model/index.js';
-import {
-  canonicalJson,
-  encodeStatement,
-  type Json,
-  type JsonObject,
-  type MetadataStore,
-  openMemoryMetadata,
-  type ReleaseKey,
-  type ReleaseStatement,
-  ROLES,
-  type Role,
-  refreshTrust,
-  releaseKey,
-  type TrustOptions,
-} from '../../src/release/index.js';
+import { type ErrorCode, NeuralDiffError } from '../../src/model/errors.js';
+import { canonicalJson, type Json, type JsonObject } from '../../src/release/json.js';
+import { type ReleaseKey, releaseKey } from '../../src/release/keys.js';
+import { type MetadataStore, openMemoryMetadata, ROLES, type Role } from '../../src/release/metadata.js';
+import { refreshTrust, type TrustOptions } from '../../src/release/refresh-trust.js';
+import { encodeStatement, type ReleaseStatement } from '../../src/release/statement.js';
 
 /** A key whose private half is known: the seed repeated. */
 export interface TestKey {

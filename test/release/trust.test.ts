@@ -1,5 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
-import { type JsonObject, loadTrust, verifyByNoble } from '../../src/release/index.js';
+import { verifyByNoble } from '../../src/release/ed25519.js';
+import type { JsonObject } from '../../src/release/json.js';
+import { loadTrust } from '../../src/release/refresh-trust.js';
 import { expectCode, sampleStatement, TestDevice, TestRepository, targetOf, testKey } from './maker.js';
 
 let repository: TestRepository;

@@ -1,14 +1,9 @@
 import { expect, test } from 'vitest';
-import { NeuralDiffError } from '../../src/model/index.js';
-import {
-  canonicalJson,
-  encodeStatement,
-  type Json,
-  type JsonObject,
-  type ReleaseStatement,
-  verifyByNoble,
-  verifyRelease,
-} from '../../src/release/index.js';
+import { NeuralDiffError } from '../../src/model/errors.js';
+import { verifyByNoble } from '../../src/release/ed25519.js';
+import { canonicalJson, type Json, type JsonObject } from '../../src/release/json.js';
+import { encodeStatement, type ReleaseStatement } from '../../src/release/statement.js';
+import { verifyRelease } from '../../src/release/verify-release.js';
 import { offsetView } from '../support.js';
 import { envelope, expectCode, sampleStatement, testKey } from './maker.js';
 

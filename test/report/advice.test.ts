@@ -1,11 +1,8 @@
 import { expect, test } from 'vitest';
-import {
-  type Gates,
-  type Measurements,
-  qualityOf,
-  writeBenchReport,
-  writeReport,
-} from '../../src/report/index.js';
+import { qualityOf } from '../../src/report/assess.js';
+import type { Measurements } from '../../src/report/document.js';
+import type { Gates } from '../../src/report/gates.js';
+import { writeBenchReport, writeReport } from '../../src/report/write-report.js';
 import { candidateOf, measurements, truth, wrongOn } from './measurements.js';
 
 const adviceOf = (measured: Measurements, gates?: Gates) =>

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { compareModels, type Predictions, qualityOf, type Truth } from '../../src/report/index.js';
+import { compareModels, type Predictions, qualityOf, type Truth } from '../../src/report/assess.js';
 
 const LABELS = ['yes', 'no', 'left'];
 

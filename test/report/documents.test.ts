@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseBench, parseReport, readTask, tasksOf, writeReport } from '../../src/report/index.js';
+import { parseBench, readTask, tasksOf } from '../../src/report/bench.js';
+import { parseReport } from '../../src/report/schema.js';
+import { writeReport } from '../../src/report/write-report.js';
 import { codeOf, errorOf } from '../support.js';
 import { candidateOf, measurements } from './measurements.js';
 

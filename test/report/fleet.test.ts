@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { RouteEdge } from '../../src/chain/index.js';
-import { parseFleet, planFleet } from '../../src/report/index.js';
+import type { RouteEdge } from '../../src/chain/plan-route.js';
+import { parseFleet, planFleet } from '../../src/report/fleet.js';
 import { errorOf } from '../support.js';
 
 const edge = (base: string, next: string, bytes: number): RouteEdge => ({

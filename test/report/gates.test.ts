@@ -1,12 +1,9 @@
 import { expect, test } from 'vitest';
-import {
-  type Gates,
-  type Measurements,
-  parseGates,
-  qualityOf,
-  shareOf,
-  writeReport,
-} from '../../src/report/index.js';
+import { qualityOf } from '../../src/report/assess.js';
+import type { Measurements } from '../../src/report/document.js';
+import { type Gates, parseGates } from '../../src/report/gates.js';
+import { shareOf } from '../../src/report/interval.js';
+import { writeReport } from '../../src/report/write-report.js';
 import { errorOf } from '../support.js';
 import { candidateOf, measurements, truth, wrongOn } from './measurements.js';
 

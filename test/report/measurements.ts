@@ -1,10 +1,5 @@
-import {
-  compareModels,
-  type Measurements,
-  type Predictions,
-  qualityOf,
-  type Truth,
-} from '../../src/report/index.js';
+import { compareModels, type Predictions, qualityOf, type Truth } from '../../src/report/assess.js';
+import type { Measurements } from '../../src/report/document.js';
 
 /** Examples of a small test set. */
 const EXAMPLES = 200;

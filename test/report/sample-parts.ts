@@ -7,7 +7,7 @@ import type {
   Layer,
   Part,
   Quality,
-} from '../../src/report/index.js';
+} from '../../src/report/document.js';
 
 /** Words that the sample's keyword spotter tells apart. */
 export const WORDS = ['yes', 'no', 'up', 'down', 'stop', 'left', 'right', 'on', 'off', 'go'];

@@ -8,7 +8,7 @@ import {
   type Report,
   type Sequence,
   type Trend,
-} from '../../src/report/index.js';
+} from '../../src/report/document.js';
 import { comparisonOf, layersOf, qualityOf, shareOf, WORDS } from './sample-parts.js';
 
 const FLOAT32_BYTES = 600_332;

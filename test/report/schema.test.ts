@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { expect, test } from 'vitest';
-import { parseReport, type Report, writeReport } from '../../src/report/index.js';
+import type { Report } from '../../src/report/document.js';
+import { parseReport } from '../../src/report/schema.js';
+import { writeReport } from '../../src/report/write-report.js';
 import { measurements } from './measurements.js';
 import { minimalReport, sampleReport } from './sample-report.js';
 

@@ -1,11 +1,8 @@
 import { expect, test } from 'vitest';
-import {
-  escapeMarkdown,
-  type Measurements,
-  renderJunit,
-  renderMarkdown,
-  writeReport,
-} from '../../src/report/index.js';
+import type { Measurements } from '../../src/report/document.js';
+import { renderJunit } from '../../src/report/junit.js';
+import { escapeMarkdown, renderMarkdown } from '../../src/report/markdown.js';
+import { writeReport } from '../../src/report/write-report.js';
 import { measurements } from './measurements.js';
 
 const GATES = { maxGap: 0.01, maxBytes: 6500 };

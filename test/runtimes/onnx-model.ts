@@ -1,4 +1,4 @@
-import { float16Bits } from '../../src/model/index.js';
+import { float16Bits } from '../../src/model/float16.js';
 import {
   type Data,
   externalData,

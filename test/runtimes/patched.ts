@@ -1,10 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { applyPayload } from '../../src/apply/index.js';
-import { diffModels } from '../../src/exact-diff/index.js';
-import { copyModel, type Model } from '../../src/model/index.js';
-import { openModel } from '../../src/node/index.js';
+import { applyPayload } from '../../src/apply/apply-payload.js';
+import { diffModels } from '../../src/exact-diff/diff-stores.js';
+import { copyModel } from '../../src/model/store.js';
+import type { Model } from '../../src/model/tensor.js';
+import { openModel } from '../../src/node/open-model.js';
 
 /** Writes a model's files into a folder of their own. */
 export function writeFiles(folder: string, files: Readonly<Record<string, Uint8Array>>): void {

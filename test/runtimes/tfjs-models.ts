@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { modelFiles } from '../../src/tfjs/index.js';
+import { modelFiles } from '../../src/tfjs/layers-files.js';
 import { concat, seededBytes, seededFloats } from '../support.js';
 
 /** Files of a model by path. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { nthLargest } from '../../src/train/index.js';
+import { nthLargest } from '../../src/train/layout.js';
 
 test('nthLargest() finds what sorting would', () => {
   const values = fc.array(fc.float({ min: 0, noNaN: true }), { minLength: 1, maxLength: 300 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createFaultyDisk } from '../../src/testing/index.js';
+import { createFaultyDisk } from '../rig/faulty-disk.js';
 import { DISK_CASES } from './disk-cases.js';
 
 describe('createFaultyDisk()', () => {

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { type ApplyProgress, applyPayload } from '../../src/apply/index.js';
-import { NeuralDiffError, type WeightStore } from '../../src/model/index.js';
-import { nameOf } from '../../src/storage/index.js';
-import type { FaultyDisk } from '../../src/testing/index.js';
+import { applyPayload } from '../../src/apply/apply-payload.js';
+import type { ApplyProgress } from '../../src/apply/plan.js';
+import { NeuralDiffError } from '../../src/model/errors.js';
+import type { WeightStore } from '../../src/model/store.js';
+import { nameOf } from '../../src/storage/storage.js';
+import type { FaultyDisk } from '../rig/faulty-disk.js';
 import { codeOf } from '../support.js';
 import { applyTo, createUpdate, STORAGES } from './storages.js';
 

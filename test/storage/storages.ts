@@ -1,15 +1,15 @@
-import { applyPayload } from '../../src/apply/index.js';
-import { openSafetensorsStore } from '../../src/containers/index.js';
-import { fingerprint, hex, type Model, openMemoryFiles } from '../../src/model/index.js';
-import {
-  type Disk,
-  installSlots,
-  type ModelStorage,
-  openInPlace,
-  openSlots,
-} from '../../src/storage/index.js';
-import { createFaultyDisk, type FaultyDisk } from '../../src/testing/index.js';
+import { applyPayload } from '../../src/apply/apply-payload.js';
+import { openSafetensorsStore } from '../../src/containers/safetensors.js';
+import { hex } from '../../src/model/bytes.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { openMemoryFiles } from '../../src/model/model-files.js';
+import type { Model } from '../../src/model/tensor.js';
+import type { Disk } from '../../src/storage/disk.js';
+import { openInPlace } from '../../src/storage/in-place.js';
+import { installSlots, openSlots } from '../../src/storage/slots.js';
+import type { ModelStorage } from '../../src/storage/storage.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';
+import { createFaultyDisk, type FaultyDisk } from '../rig/faulty-disk.js';
 import { createRandom, pack, seededTensor } from '../support.js';
 
 /** The name of the model's one file. */

@@ -1,7 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect, test } from 'vitest';
-import { fingerprint, hex, openLayersStore, openMemoryFiles } from '../../src/model/index.js';
-import { loadModel, modelFiles, openLiveModel, useBackend } from '../../src/tfjs/index.js';
+import { hex } from '../../src/model/bytes.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { openLayersStore } from '../../src/model/layers-store.js';
+import { openMemoryFiles } from '../../src/model/model-files.js';
+import { useBackend } from '../../src/tfjs/backend.js';
+import { loadModel, modelFiles } from '../../src/tfjs/layers-files.js';
+import { openLiveModel } from '../../src/tfjs/live-store.js';
 
 function convNet(): tf.LayersModel {
   return tf.sequential({

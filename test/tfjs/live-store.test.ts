@@ -1,10 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, test } from 'vitest';
-import { applyPayload } from '../../src/apply/index.js';
-import { fingerprint, hex, openMemoryStore } from '../../src/model/index.js';
-import { openLiveModel, useBackend } from '../../src/tfjs/index.js';
+import { applyPayload } from '../../src/apply/apply-payload.js';
+import { hex } from '../../src/model/bytes.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { openMemoryStore } from '../../src/model/store.js';
+import { packDiff } from '../../src/payload/encode.js';
+import { useBackend } from '../../src/tfjs/backend.js';
+import { openLiveModel } from '../../src/tfjs/live-store.js';
 import { copyWeights, namedWeights } from '../../src/tfjs/weights.js';
-import { packDiff } from '../../src/train/index.js';
 
 /** One model for each kind of layer whose packed weights XNNPACK keeps. */
 const LAYERS: Readonly<Record<string, () => tf.Sequential>> = {

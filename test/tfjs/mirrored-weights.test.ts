@@ -1,10 +1,14 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { applyPayload } from '../../src/apply/index.js';
-import { fingerprint, hex, type Model, openMemoryStore, type Tensor } from '../../src/model/index.js';
-import { openLiveModel, useBackend } from '../../src/tfjs/index.js';
+import { applyPayload } from '../../src/apply/apply-payload.js';
+import { hex } from '../../src/model/bytes.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { openMemoryStore } from '../../src/model/store.js';
+import type { Model, Tensor } from '../../src/model/tensor.js';
+import { packDiff } from '../../src/payload/encode.js';
+import { useBackend } from '../../src/tfjs/backend.js';
+import { openLiveModel } from '../../src/tfjs/live-store.js';
 import { copyWeights, namedWeights } from '../../src/tfjs/weights.js';
-import { packDiff } from '../../src/train/index.js';
 import { codeOf } from '../support.js';
 
 type DataSource = { readSync(id: object): Float32Array; read(id: object): Promise<Float32Array> };

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { LIBRARY_VERSION } from '../../src/updater/version.js';
+import { LIBRARY_VERSION } from '../../src/updater/rejected-releases.js';
 import { ROOT, readSources } from './sources.js';
 
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));

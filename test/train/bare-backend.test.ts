@@ -1,11 +1,12 @@
+// Kernels stay for a whole process: nothing else may be in this file.
+
 import * as tf from '@tensorflow/tfjs';
+import { trainHashDiff } from '../../src/hash-diff/train-hash-diff.js';
+import { trainSparseDiff } from '../../src/sparse-diff/train-sparse-diff.js';
+import { createTask } from '../../src/train/task.js';
 import '@tensorflow/tfjs-backend-wasm';
 import { expect, test } from 'vitest';
-import { trainHashDiff } from '../../src/hash-diff/index.js';
-import { trainSparseDiff } from '../../src/sparse-diff/index.js';
-import { createTask } from '../../src/train/index.js';
 
-// Kernels stay for a whole process: nothing else may be in this file.
 test('diffs train on a wasm backend whose kernels nobody registered', async () => {
   await tf.setBackend('wasm');
   const model = tf.sequential({

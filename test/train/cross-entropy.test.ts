@@ -1,7 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { useBackend } from '../../src/tfjs/index.js';
-import { createTask, fineTune, type OutputKind, type Task } from '../../src/train/index.js';
+import { useBackend } from '../../src/tfjs/backend.js';
+import { fineTune } from '../../src/train/fine-tune.js';
+import type { OutputKind } from '../../src/train/predictor.js';
+import { createTask, type Task } from '../../src/train/task.js';
 
 const CLASSES = 4;
 const EXAMPLES = 12;

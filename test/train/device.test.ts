@@ -1,20 +1,14 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { applyPayload } from '../../src/apply/index.js';
-import { trainHashDiff } from '../../src/hash-diff/index.js';
-import {
-  bfloat16Bits,
-  bfloat16Value,
-  type DType,
-  float16Bits,
-  float16Value,
-  type Model,
-  openMemoryStore,
-  type Tensor,
-} from '../../src/model/index.js';
-import { trainSparseDiff } from '../../src/sparse-diff/index.js';
-import { copyWeights, namedWeights } from '../../src/tfjs/index.js';
-import type { DeviceModel, Quantization, TrainDiffOptions, TrainedDiff } from '../../src/train/index.js';
+import { applyPayload } from '../../src/apply/apply-payload.js';
+import { trainHashDiff } from '../../src/hash-diff/train-hash-diff.js';
+import { bfloat16Bits, bfloat16Value, float16Bits, float16Value } from '../../src/model/float16.js';
+import { openMemoryStore, type Quantization } from '../../src/model/store.js';
+import type { DType, Model, Tensor } from '../../src/model/tensor.js';
+import { trainSparseDiff } from '../../src/sparse-diff/train-sparse-diff.js';
+import { copyWeights, namedWeights } from '../../src/tfjs/weights.js';
+import type { DeviceModel } from '../../src/train/device.js';
+import type { TrainDiffOptions, TrainedDiff } from '../../src/train/train-diff.js';
 import { createTinyTask, QUICK, type TinyTask } from './tiny-task.js';
 
 let tiny: TinyTask;

@@ -1,17 +1,19 @@
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { bitsPerBucket, quantiseBuckets } from '../../src/hash-diff/buckets.js';
-import { createHashPart } from '../../src/hash-diff/hash-part.js';
-import { elementCount, type Model, type TensorInfo } from '../../src/model/index.js';
-import { isScale, patchModel } from '../../src/payload/index.js';
+import { bitsPerBucket, createHashPart, quantiseBuckets } from '../../src/hash-diff/hash-part.js';
+import { elementCount, type Model, type TensorInfo } from '../../src/model/tensor.js';
+import { patchModel } from '../../src/payload/patch.js';
+import { isScale } from '../../src/payload/record-head.js';
 import { createAnnealedPart } from '../../src/sparse-diff/annealed-part.js';
-import { quantiseNonZero } from '../../src/sparse-diff/levels.js';
+import { quantiseNonZero } from '../../src/sparse-diff/mask.js';
 import { createRewoundPart } from '../../src/sparse-diff/rewound-part.js';
 import { positionsAbove, thresholds } from '../../src/sparse-diff/saliency.js';
-import { useBackend } from '../../src/tfjs/index.js';
-import { createDensePart, createRandom, type DiffPart, readFloats } from '../../src/train/index.js';
+import { useBackend } from '../../src/tfjs/backend.js';
+import { createDensePart } from '../../src/train/dense-part.js';
+import { type DiffPart, readFloats } from '../../src/train/part.js';
 import { asScale, entropyOf, quantiseUniform, scalesFor } from '../../src/train/quantise.js';
+import { createRandom } from '../../src/train/random.js';
 
 const TENSORS: readonly TensorInfo[] = [
   { name: 'a/kernel', dtype: 'float32', shape: [37, 11] },

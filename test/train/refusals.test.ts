@@ -1,9 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, expect, test } from 'vitest';
-import { trainHashDiff } from '../../src/hash-diff/index.js';
-import { trainSparseDiff } from '../../src/sparse-diff/index.js';
-import { copyWeights, namedWeights } from '../../src/tfjs/index.js';
-import { createTask, fineTune, type TrainDiffOptions } from '../../src/train/index.js';
+import { trainHashDiff } from '../../src/hash-diff/train-hash-diff.js';
+import { trainSparseDiff } from '../../src/sparse-diff/train-sparse-diff.js';
+import { copyWeights, namedWeights } from '../../src/tfjs/weights.js';
+import { fineTune } from '../../src/train/fine-tune.js';
+import { createTask } from '../../src/train/task.js';
+import type { TrainDiffOptions } from '../../src/train/train-diff.js';
 import { createTinyTask, QUICK, type TinyTask } from './tiny-task.js';
 
 let tiny: TinyTask;

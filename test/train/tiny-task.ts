@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
-import { useBackend } from '../../src/tfjs/index.js';
-import { type ArrayData, createTask, type Task } from '../../src/train/index.js';
+import { useBackend } from '../../src/tfjs/backend.js';
+import type { ArrayData } from '../../src/train/data.js';
+import { createTask, type Task } from '../../src/train/task.js';
 
 /** A little classification problem whose update has something to learn. */
 export interface TinyTask {

@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { applyPayload } from '../../src/apply/index.js';
-import { trainHashDiff } from '../../src/hash-diff/index.js';
-import { fingerprint, hex, openMemoryStore } from '../../src/model/index.js';
-import { trainSparseDiff } from '../../src/sparse-diff/index.js';
-import { copyWeights, namedWeights } from '../../src/tfjs/index.js';
-import { fineTune, type TrainDiffOptions, type TrainedDiff } from '../../src/train/index.js';
+import { applyPayload } from '../../src/apply/apply-payload.js';
+import { trainHashDiff } from '../../src/hash-diff/train-hash-diff.js';
+import { hex } from '../../src/model/bytes.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { openMemoryStore } from '../../src/model/store.js';
+import { trainSparseDiff } from '../../src/sparse-diff/train-sparse-diff.js';
+import { copyWeights, namedWeights } from '../../src/tfjs/weights.js';
+import { fineTune } from '../../src/train/fine-tune.js';
+import type { TrainDiffOptions, TrainedDiff } from '../../src/train/train-diff.js';
 import { createTinyTask, QUICK, type TinyTask } from './tiny-task.js';
 
 let tiny: TinyTask;

@@ -1,24 +1,20 @@
-import { openSafetensorsStore } from '../../src/containers/index.js';
-import {
-  fingerprint,
-  hex,
-  type Model,
-  NeuralDiffError,
-  openMemoryFiles,
-  openMemoryStore,
-} from '../../src/model/index.js';
-import type { ReleaseDraft } from '../../src/publish/index.js';
-import type { Disk, ModelStorage } from '../../src/storage/index.js';
-import type { FaultyDisk } from '../../src/testing/index.js';
-import {
-  createUpdater,
-  type Updater,
-  type UpdaterOptions,
-  type UpdateSource,
-} from '../../src/updater/index.js';
+import { openSafetensorsStore } from '../../src/containers/safetensors.js';
+import { hex } from '../../src/model/bytes.js';
+import { NeuralDiffError } from '../../src/model/errors.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { openMemoryFiles } from '../../src/model/model-files.js';
+import { openMemoryStore } from '../../src/model/store.js';
+import type { Model } from '../../src/model/tensor.js';
+import type { ReleaseDraft } from '../../src/publish/prove-release.js';
+import type { Disk } from '../../src/storage/disk.js';
+import type { ModelStorage } from '../../src/storage/storage.js';
+import { createUpdater } from '../../src/updater/create-updater.js';
+import type { UpdateSource } from '../../src/updater/http-source.js';
+import type { Updater, UpdaterOptions } from '../../src/updater/updater.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';
 import { Publisher } from '../publish/publisher.js';
 import { Clock } from '../release/maker.js';
+import type { FaultyDisk } from '../rig/faulty-disk.js';
 import { MAIN, STORAGES, type StorageKind } from '../storage/storages.js';
 import { pack, seededTensor } from '../support.js';
 

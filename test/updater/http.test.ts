@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import type { SignedFile } from '../../src/release/index.js';
-import { createFaultyDisk, type HostileServer, startHostileServer } from '../../src/testing/index.js';
+import type { SignedFile } from '../../src/release/statement.js';
 import { setDeadline } from '../../src/updater/deadline.js';
 import { download } from '../../src/updater/download.js';
-import { openHttpSource } from '../../src/updater/index.js';
+import { openHttpSource } from '../../src/updater/http-source.js';
+import { createFaultyDisk } from '../rig/faulty-disk.js';
+import { type HostileServer, startHostileServer } from '../rig/hostile-server.js';
 import { codeOf, errorOf, seededBytes } from '../support.js';
 import { Fleet } from './fleet.js';
 

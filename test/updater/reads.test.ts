@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { totalBytes, type WeightStore } from '../../src/model/index.js';
-import type { ModelStorage } from '../../src/storage/index.js';
+import type { WeightStore } from '../../src/model/store.js';
+import { totalBytes } from '../../src/model/tensor.js';
+import type { ModelStorage } from '../../src/storage/storage.js';
 import { STORAGES } from '../storage/storages.js';
 import { type Device, Fleet } from './fleet.js';
 

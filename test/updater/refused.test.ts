@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
-import { fromHex, NeuralDiffError } from '../../src/model/index.js';
-import type { ReleaseStatement } from '../../src/release/index.js';
-import type { UpdateSource } from '../../src/updater/index.js';
-import { type RefusedRelease, withRefused } from '../../src/updater/refused-releases.js';
+import { fromHex } from '../../src/model/bytes.js';
+import { NeuralDiffError } from '../../src/model/errors.js';
+import type { ReleaseStatement } from '../../src/release/statement.js';
+import type { UpdateSource } from '../../src/updater/http-source.js';
+import { type RefusedRelease, withRefused } from '../../src/updater/rejected-releases.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';
 import { sampleStatement, sha256Hex, TestRepository, targetOf } from '../release/maker.js';
 import { codeOf, seal } from '../support.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { UpdaterEvent } from '../../src/updater/index.js';
+import type { UpdaterEvent } from '../../src/updater/updater.js';
 import { STORAGES } from '../storage/storages.js';
 import { codeOf, errorOf } from '../support.js';
 import { Fleet } from './fleet.js';

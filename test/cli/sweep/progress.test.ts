@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Io } from '../../../cli/io.js';
 import { SweepProgress } from '../../../cli/sweep/progress.js';
-import type { StepReport } from '../../../src/train/index.js';
+import type { StepReport } from '../../../src/train/loop.js';
 
 const PLAN = { jobs: ['hash-1pct-seed1', 'sparse-1pct-seed1'], fineTunes: 1 };
 

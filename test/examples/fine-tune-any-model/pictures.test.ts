@@ -6,7 +6,9 @@ import {
   labelsOf,
   PICTURE_SIZE,
 } from '../../../examples/fine-tune-any-model/pictures.js';
-import { fingerprint, hex, openMemoryStore } from '../../../src/model/index.js';
+import { hex } from '../../../src/model/bytes.js';
+import { fingerprint } from '../../../src/model/fingerprint.js';
+import { openMemoryStore } from '../../../src/model/store.js';
 
 /** @returns a fingerprint of a picture's pixels */
 async function digest(pixels: Float32Array): Promise<string> {

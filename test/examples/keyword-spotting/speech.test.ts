@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLIP_FEATURES } from '../../../examples/keyword-spotting/features.js';
 import { synthesizeFeatures } from '../../../examples/keyword-spotting/speech.js';
 
-const source = new URL('../../../examples/keyword-spotting/speech-worker.ts', import.meta.url);
+const source = new URL('../../../examples/keyword-spotting/speech-worker.js', import.meta.url);
 
 /** The engine looks for its data beside itself, so it has to stay where it is. */
 const engineInPlace: Plugin = {

@@ -1,1 +1,0 @@
-export { createDiffThreads, type DiffThreads, type DiffThreadsOptions } from './diff-threads.js';

@@ -1,0 +1,16 @@
+export { type ComposedPayload, type ComposeOptions, composePayloads } from '../chain/compose-payloads.js';
+export { patchChain } from '../chain/patch-chain.js';
+export { planRoute, type Route, type RouteEdge, type RoutePlan, routeEdge } from '../chain/plan-route.js';
+export { type ReversePayload, reversePayload } from '../chain/reverse-payload.js';
+export {
+  type DiffOptions,
+  type DiffProgress,
+  diffModels,
+  diffStores,
+  type ExactDiff,
+  type StoreDiff,
+} from '../exact-diff/diff-stores.js';
+export type { Coder } from '../exact-diff/lane.js';
+export { type FitGoal, type FitOptions, fitModels, type LossyDiff } from '../exact-diff/lossy/fit-models.js';
+export { matchStores } from '../exact-diff/match/match-stores.js';
+export type { Spool } from '../exact-diff/spooled-records.js';

@@ -1,0 +1,13 @@
+export type { BrowserDisk } from '../storage/browser/browser-disk.js';
+export { type IndexedDbOptions, openIndexedDbDisk } from '../storage/browser/indexeddb-disk.js';
+export { type OpfsOptions, openOpfsDisk } from '../storage/browser/opfs-disk.js';
+export { type Disk, filesOnDisk, type ModelPlace, type OpenSource } from '../storage/disk.js';
+export { type InPlaceOptions, openInPlace } from '../storage/in-place.js';
+export { installSlots, openSlots, type SlotOptions, type SlotStorage } from '../storage/slots.js';
+export {
+  type ModelStorage,
+  nameOf,
+  type StorageStatus,
+  type UpdateNames,
+  type UpdateTerms,
+} from '../storage/storage.js';

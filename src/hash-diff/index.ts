@@ -1,2 +1,0 @@
-export type { BucketCoding } from './buckets.js';
-export { type TrainHashDiffOptions, trainHashDiff } from './train-hash-diff.js';

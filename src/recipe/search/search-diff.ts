@@ -1,0 +1,217 @@
+import { NeuralDiffError } from '../../model/errors.js';
+import type { FineTuned } from '../../train/fine-tune.js';
+import type { StepReport } from '../../train/loop.js';
+import type { DiffKind } from '../options.js';
+import { type FineTunes, type Outcome, type TrainManyOptions, trainMany } from '../sweep/train-many.js';
+import type { SweptDiff } from '../sweep/worker.js';
+import { type EndedTry, nearestTry, nextTries, type PlannedTry, pickWinner } from './plan.js';
+import {
+  chooseMetric,
+  gapOf,
+  type Metric,
+  type PreparedSearch,
+  prepareSearch,
+  type Search,
+} from './prepare.js';
+
+/** A try that has ended. */
+export interface Try extends EndedTry<DiffKind> {
+  /** Nothing for a try that failed. */
+  readonly diff?: TriedDiff | undefined;
+  readonly error?: Error | undefined;
+  /** Whether it was taken from the store. */
+  readonly isKept: boolean;
+}
+
+/** What came of a search. */
+export interface SearchResult {
+  readonly metric: Metric;
+  /** In the order in which they were planned. */
+  readonly tries: readonly Try[];
+  /** One of the tries. */
+  readonly winner: Try & { readonly diff: TriedDiff };
+  /** Of the winner: byte for byte what training its kind within its budget gives. */
+  readonly payload: Uint8Array;
+}
+
+/** How a search is run. */
+export interface SearchOptions extends Pick<TrainManyOptions, 'workers' | 'signal'> {
+  /** Where tries are kept and looked for; in memory unless given. */
+  readonly store?: TryStore | undefined;
+  /** Told before tries are looked for or trained. */
+  readonly onRound?: ((round: readonly PlannedTry<DiffKind>[]) => void) | undefined;
+  /** Told after every step, with the tries that it serves. */
+  readonly onStep?: ((report: StepReport, served: readonly PlannedTry<DiffKind>[]) => void) | undefined;
+  /** Told when a try has ended. What it throws ends the search. */
+  readonly onTry?: ((ended: Try, metric: Metric) => void) | undefined;
+}
+
+/** Errors of a try after which others may still do. */
+const TRY_FAILURES: readonly string[] = ['budget-impossible', 'training-diverged'];
+
+/**
+ * Trains diffs until the best within a budget, or the smallest within a gap, is found; they are compared on validation
+ * data. The full fine-tune is trained once. The result does not depend on how many run at once, nor on what was kept.
+ *
+ * @param search plain data; relative paths start at the working directory
+ * @throws RangeError for limits that mean nothing; NeuralDiffError `gap-unreachable` when no try will do, `recipe-invalid`
+ * without the metric, `budget-impossible`, those of training; the signal's reason
+ *
+ * @example
+ * const job = { base: 'models/v1', recipe: 'recipe.mjs', seed: 7 };
+ * const { winner, payload } = await searchDiff({ job, goal: { maxGap: 0.003 } });
+ */
+export async function searchDiff(search: Search, options: SearchOptions = {}): Promise<SearchResult> {
+  return new Searcher(search, await prepareSearch(search), options).run();
+}
+
+class Searcher {
+  readonly #search: Search;
+  readonly #prepared: PreparedSearch;
+  readonly #options: SearchOptions;
+  readonly #store: TryStore;
+  readonly #full = new Map<string, FineTuned>();
+  readonly #tries: Try[] = [];
+  #metric: Metric | undefined;
+
+  constructor(search: Search, prepared: PreparedSearch, options: SearchOptions) {
+    this.#search = search;
+    this.#prepared = prepared;
+    this.#options = options;
+    this.#store = options.store ?? createMemoryTries();
+  }
+
+  async run(): Promise<SearchResult> {
+    const { kinds, goal } = this.#prepared;
+    for (;;) {
+      const round = nextTries({ kinds, goal, ended: this.#tries });
+      if (round.length === 0) break;
+      this.#options.onRound?.(round);
+      this.#tries.push(...(await this.#runRound(round)));
+    }
+    const winner = pickWinner(goal, this.#tries);
+    if (winner?.diff === undefined || this.#metric === undefined) throw this.#failure();
+    const payload = await this.#store.payload(winner);
+    return { metric: this.#metric, tries: this.#tries, winner: { ...winner, diff: winner.diff }, payload };
+  }
+
+  /** @returns the round's tries in its order, whichever ended first */
+  async #runRound(round: readonly PlannedTry<DiffKind>[]): Promise<Try[]> {
+    const ended: Try[] = [];
+    for (const [place, planned] of round.entries()) {
+      const diff = await this.#store.find(planned);
+      if (diff) ended[place] = this.#end({ ...planned, diff, isKept: true });
+    }
+    const places = [...round.keys()].filter((place) => ended[place] === undefined);
+    if (places.length > 0) await this.#train(round, { places, ended });
+    return ended;
+  }
+
+  async #train(
+    round: readonly PlannedTry<DiffKind>[],
+    { places, ended }: { places: readonly number[]; ended: Try[] },
+  ): Promise<void> {
+    const at = (i: number) => round[places[i] as number] as PlannedTry<DiffKind>;
+    const jobs = places.map((_, i) => ({ ...this.#search.job, kind: at(i).kind, budget: at(i).budgetBytes }));
+    const { workers, signal, onStep } = this.#options;
+    await trainMany(jobs, {
+      ...{ workers, signal, fineTunes: this.#fineTunes() },
+      onStep: (report, served) => onStep?.(report, served.map(at)),
+      onOutcome: async (outcome, i) => {
+        if (outcome.status === 'failed' && !this.#isOfTry(outcome.error)) throw outcome.error;
+        await this.#store.keep(at(i), outcome);
+        ended[places[i] as number] = this.#end({ ...at(i), ...factsOf(outcome), isKept: false });
+      },
+    });
+  }
+
+  /** A metric that is missing is known before the first diff is trained. */
+  #fineTunes(): FineTunes {
+    return {
+      get: (key) => this.#full.get(key),
+      set: (key, full) => {
+        this.#metric ??= chooseMetric(this.#prepared.metric, full.metrics);
+        return this.#full.set(key, full);
+      },
+    };
+  }
+
+  /** Without a full fine-tune, it was that which failed. */
+  #isOfTry(error: Error): boolean {
+    return this.#full.size > 0 && error instanceof NeuralDiffError && TRY_FAILURES.includes(error.code);
+  }
+
+  #end(ended: Omit<Try, 'gap'>): Try {
+    const { diff, error } = ended;
+    if (diff) this.#metric ??= chooseMetric(this.#prepared.metric, diff.metrics.full);
+    const metric = this.#metric as Metric;
+    const gap = diff ? gapOf(metric, diff.metrics) : Number.POSITIVE_INFINITY;
+    const leastBytes = (error as NeuralDiffError | undefined)?.facts.least as number | undefined;
+    const done = { ...ended, gap, payloadBytes: diff?.payloadBytes, leastBytes };
+    this.#options.onTry?.(done, metric);
+    return done;
+  }
+
+  #failure(): Error {
+    const { goal } = this.#prepared;
+    const nearest = nearestTry(this.#tries);
+    if (nearest === undefined || goal.type === 'best') {
+      const message = 'Cannot compare diffs: expected metrics that are numbers';
+      return (
+        this.#tries.find(({ error }) => error)?.error ?? new NeuralDiffError('training-diverged', message)
+      );
+    }
+    const { maxGap } = goal;
+    const { kind, gap, payloadBytes } = nearest;
+    const name = this.#metric?.name;
+    const count = `${this.#tries.length} ${this.#tries.length === 1 ? 'try' : 'tries'}`;
+    const message = `Cannot come within ${maxGap} of the full fine-tune's ${name}: the nearest of ${count}, ${kind} with ${payloadBytes} bytes, is ${Number(gap.toPrecision(4))} behind`;
+    const facts = { metric: name, maxGap, gap, kind, bytes: payloadBytes };
+    return new NeuralDiffError('gap-unreachable', message, { facts });
+  }
+}
+
+function factsOf(outcome: Outcome): Pick<Try, 'diff' | 'error'> {
+  return outcome.status === 'failed' ? { error: outcome.error } : { diff: describeDiff(outcome.diff) };
+}
+
+/** What is known of a diff without its payload. */
+export interface TriedDiff extends Pick<SweptDiff, 'share' | 'base' | 'next' | 'metrics'> {
+  readonly payloadBytes: number;
+}
+
+/** Where tries are kept, so that a search can be broken off and gone on with. */
+export interface TryStore {
+  /** @returns what is known of a try that was kept, here or in an earlier search; nothing when it must be trained */
+  find(planned: PlannedTry<DiffKind>): Promise<TriedDiff | undefined>;
+  /** Takes a try that has ended. */
+  keep(planned: PlannedTry<DiffKind>, outcome: Outcome): Promise<void>;
+  /** @returns the payload of a try that `find` finds */
+  payload(planned: PlannedTry<DiffKind>): Promise<Uint8Array>;
+}
+
+/** @returns what is known of a diff without its payload */
+export function describeDiff({ payload, share, base, next, metrics }: SweptDiff): TriedDiff {
+  return { payloadBytes: payload.length, share, base, next, metrics };
+}
+
+/** Keeps tries in memory. */
+export function createMemoryTries(): TryStore {
+  const diffs = new Map<string, SweptDiff>();
+  const nameOf = ({ kind, budgetBytes }: PlannedTry): string => `${kind} ${budgetBytes}`;
+  return {
+    async find(planned) {
+      const diff = diffs.get(nameOf(planned));
+      return diff && describeDiff(diff);
+    },
+    async keep(planned, outcome) {
+      if (outcome.status === 'trained') diffs.set(nameOf(planned), outcome.diff);
+    },
+    async payload(planned) {
+      const diff = diffs.get(nameOf(planned));
+      if (diff === undefined)
+        throw new RangeError(`No ${planned.kind} diff of ${planned.budgetBytes} bytes is kept`);
+      return diff.payload;
+    },
+  };
+}

@@ -1,0 +1,72 @@
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { MessageChannel } from 'node:worker_threads';
+import { type Task, type TaskQueue, Tinypool } from 'tinypool';
+import { reviveFailure } from '../../model/errors.js';
+import type { StepReport } from '../../train/loop.js';
+import type { Answer, Products, Request, WorkerTask } from './worker.js';
+
+const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
+
+/** A queue of its own for each pool: the default one is shared by all pools of a process. */
+function createQueue(): TaskQueue {
+  const tasks: Task[] = [];
+  return {
+    get size() {
+      return tasks.length;
+    },
+    shift: () => tasks.shift() ?? null,
+    push: (task: Task) => void tasks.push(task),
+    remove: (task: Task) => void tasks.splice(tasks.indexOf(task), 1),
+    cancel: () => {
+      for (const task of tasks.splice(0)) task.cancel();
+    },
+  };
+}
+
+/** Worker threads, a fresh one for every request: nothing that a recipe leaves behind reaches another job. */
+export class Threads {
+  readonly #pool: Tinypool;
+  #closed: Promise<void> | undefined;
+
+  /** @param count requests that may run at once; never more may be under way */
+  constructor(count: number) {
+    const options = { minThreads: 0, maxThreads: count, isolateWorkers: true, taskQueue: createQueue() };
+    this.#pool = new Tinypool(options);
+  }
+
+  /**
+   * Runs a request in a thread, which has ended when this returns.
+   *
+   * @param onStep told after every step
+   * @throws what the request threw; Error when the thread was stopped or broke down
+   */
+  async run<K extends keyof Products>(
+    request: Request<K>,
+    onStep: (report: StepReport) => void,
+  ): Promise<Products[K]> {
+    const { port1, port2 } = new MessageChannel();
+    port1.on('message', onStep);
+    const closed = once(port1, 'close');
+    try {
+      const task: WorkerTask = { request, port: port2 };
+      const answer: Answer = await this.#pool.run(task, {
+        transferList: [port2],
+        filename: WORKER,
+        name: 'work',
+      });
+      // The worker closes its end when all is said: reports that are on their way come first.
+      await closed;
+      if ('failure' in answer) throw reviveFailure(answer.failure);
+      return answer.product as Products[K];
+    } finally {
+      port1.close();
+    }
+  }
+
+  /** Stops all threads, whatever they are at, and returns when they have ended. */
+  close(): Promise<void> {
+    this.#closed ??= this.#pool.destroy();
+    return this.#closed;
+  }
+}

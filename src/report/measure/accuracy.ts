@@ -1,0 +1,194 @@
+import * as tf from '@tensorflow/tfjs';
+import { modelFolder } from '../../node/open-model.js';
+import { type BaseModel, openBase } from '../../recipe/open-base.js';
+import type { RecipeOptions } from '../../recipe/options.js';
+import { loadRecipe, loadRecipeData, type RecipeData } from '../../recipe/recipe.js';
+import { useBackend } from '../../tfjs/backend.js';
+import { loadModel } from '../../tfjs/layers-files.js';
+import type { Data } from '../../train/data.js';
+import { isArrayData } from '../../train/data.js';
+import type { Numbers, Predictor } from '../../train/predictor.js';
+import { createPredictor, readRows } from '../../train/predictor.js';
+import { checkSeed } from '../../train/random.js';
+import { compareModels, type Predictions, qualityOf, type Truth } from '../assess.js';
+import type { Candidate, DataFacts, MeasuredModel } from '../document.js';
+import type { ModelPaths } from './open-models.js';
+import type { NamedPayload } from './open-payloads.js';
+import { type Predicted, predict } from './predict.js';
+import type { Steps } from './steps.js';
+import { bad, classOutputsOf, truthOf } from './truth.js';
+
+/** What accuracy is measured with. */
+export interface AccuracyJob extends ModelPaths {
+  /** Path of the recipe module. */
+  readonly recipe: string;
+  /** What the recipe's data may depend on. */
+  readonly seed: number;
+  readonly backend: 'wasm' | 'cpu';
+}
+
+/** What measuring accuracy gives. */
+export interface Accuracy {
+  readonly data: DataFacts;
+  readonly base: MeasuredModel;
+  readonly full?: MeasuredModel;
+  /** In the order of the payloads. */
+  readonly candidates: readonly MeasuredCandidate[];
+}
+
+type MeasuredCandidate = Pick<Candidate, 'quality' | 'problem' | 'versusBase' | 'versusFull'>;
+
+/** Examples that have been checked, and how to measure models on them. */
+export interface AccuracyBench {
+  /**
+   * Measures base, full fine-tune and the decoded payloads as they come out of storage.
+   *
+   * @throws NeuralDiffError `bad-data` for a dataset that changes, `wrong-layout` for a full fine-tune with other classes,
+   *   those of a model on disk; the signal's reason
+   */
+  measure(payloads: readonly NamedPayload[], steps: Steps): Promise<Accuracy>;
+}
+
+/**
+ * Loads a recipe's examples, checks them and the model's outputs, lets something use them, and frees them.
+ *
+ * @throws NeuralDiffError `missing-package`, `recipe-unreadable`, `recipe-invalid`, `recipe-failed`, `bad-data`, `bad-model`; the
+ *   signal's reason
+ */
+export async function withAccuracyBench<T>(
+  job: AccuracyJob,
+  signal: AbortSignal | undefined,
+  use: (bench: AccuracyBench) => Promise<T>,
+): Promise<T> {
+  if (job.next !== undefined) await modelFolder(job.next);
+  const recipe = await loadRecipe(job.recipe);
+  checkSeed(job.seed);
+  await useBackend(job.backend);
+  const context = { tf, seed: job.seed, signal: signal ?? new AbortController().signal };
+  const found = await loadRecipeData(job.recipe, recipe, context);
+  try {
+    const { data, source } = chooseSet(found);
+    const model = { base: job.base, chain: job.chain, outputKind: recipe.options?.outputKind };
+    const truth = await withPredictor(model, async (predictor) => {
+      const outputs = classOutputsOf(predictor);
+      const labels: Numbers[] = [];
+      // What is run is not the model: its inputs and outputs alone are looked at.
+      const { outputs: _outputs, ...ports } = predictor;
+      for await (const rows of readRows(data, ports)) {
+        signal?.throwIfAborted();
+        labels.push(rows.labels[0] as Numbers);
+      }
+      return truthOf(labels, outputs, found);
+    });
+    const setting = { model, data, truth, source };
+    return await use({ measure: (payloads, steps) => measureAll(setting, { job, payloads, steps }) });
+  } finally {
+    disposeData(found);
+  }
+}
+
+function chooseSet({ test, validation }: RecipeData): { data: Data; source: DataFacts['source'] } {
+  if (test) return { data: test, source: 'test' };
+  if (validation) return { data: validation, source: 'validation' };
+  throw bad('expected "test" or "validation" among the data of the recipe, got neither');
+}
+
+/** The recipe hands its arrays over; datasets free what they give by themselves. */
+function disposeData(found: RecipeData): void {
+  for (const set of [found.train, found.validation, found.test])
+    if (set && isArrayData(set)) tf.dispose([set.xs, set.ys]);
+}
+
+/** Models and examples that fit each other. */
+interface Setting {
+  readonly model: LiveModel;
+  readonly data: Data;
+  readonly truth: Truth;
+  readonly source: DataFacts['source'];
+}
+
+async function measureAll(
+  setting: Setting,
+  { job, payloads, steps }: { job: AccuracyJob; payloads: readonly NamedPayload[]; steps: Steps },
+): Promise<Accuracy> {
+  const { truth, source, model } = setting;
+  const base = await predictWith(setting, { name: 'the base', model, steps });
+  const full =
+    job.next === undefined
+      ? undefined
+      : await predictWith(setting, {
+          name: 'the full fine-tune',
+          model: { ...model, base: job.next, chain: [] },
+          steps,
+        });
+  const candidates: MeasuredCandidate[] = [];
+  for (const { name, path } of payloads) {
+    const patched = { ...model, chain: [...(model.chain ?? []), path] };
+    const found = await predictWith(setting, { name: `"${name}"`, model: patched, steps });
+    const versusBase = compare(truth, base, found);
+    const versusFull = full && compare(truth, full, found);
+    candidates.push({
+      ...assess(truth, found, base),
+      ...(versusBase && { versusBase }),
+      ...(versusFull && { versusFull }),
+    });
+  }
+  return {
+    data: { source, examples: truth.classes.length, labels: truth.labels },
+    base: assess(truth, base),
+    ...(full && { full: assess(truth, full, base) }),
+    candidates,
+  };
+}
+
+function predictWith(
+  { data, truth }: Setting,
+  { name, model, steps }: { name: string; model: LiveModel; steps: Steps },
+): Promise<Predicted> {
+  const doing = `predicting with ${name}`;
+  return steps.run(doing, () =>
+    withPredictor(model, (predictor) =>
+      predict(predictor, {
+        ...{ data, truth, readRows },
+        onExamples: (done) => steps.tell(`${doing}: ${done} of ${truth.classes.length} examples`),
+      }),
+    ),
+  );
+}
+
+function assess(truth: Truth, found: Predicted, base?: Predicted): MeasuredModel {
+  if ('problem' in found) return found;
+  return { quality: qualityOf(truth, found.predictions, base && predictionsOf(base)) };
+}
+
+function compare(truth: Truth, reference: Predicted, candidate: Predicted): Candidate['versusBase'] {
+  const models = { reference: predictionsOf(reference), candidate: predictionsOf(candidate) };
+  if (!models.reference || !models.candidate) return undefined;
+  return compareModels(truth, { reference: models.reference, candidate: models.candidate });
+}
+
+function predictionsOf(found: Predicted): Predictions | undefined {
+  return 'predictions' in found ? found.predictions : undefined;
+}
+
+/** A model on disk with the payloads that are applied to it, and what its outputs mean. */
+export interface LiveModel extends BaseModel, Pick<RecipeOptions, 'outputKind'> {}
+
+/**
+ * Loads a model as devices have it, lets something run it, and frees it whatever happened.
+ *
+ * @throws NeuralDiffError those of `openBase`; `bad-model`
+ */
+export async function withPredictor<T>(
+  { outputKind, ...base }: LiveModel,
+  use: (predictor: Predictor) => Promise<T>,
+): Promise<T> {
+  const folder = await openBase(base);
+  const model = await loadModel(folder).finally(() => folder.close());
+  const predictor = createPredictor(model, { outputKind });
+  try {
+    return await use(predictor);
+  } finally {
+    predictor.dispose();
+  }
+}

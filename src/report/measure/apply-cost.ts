@@ -1,0 +1,121 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { applyPayload } from '../../apply/apply-payload.js';
+import { type ErrorCode, NeuralDiffError } from '../../model/errors.js';
+import { openModel, type WholeModel, wholeModel } from '../../node/open-model.js';
+import { writeCopy } from '../../node/output.js';
+import { openPayloadFile } from '../../node/read-payload.js';
+import type { ApplyCost } from '../document.js';
+import { runProgram } from './run-program.js';
+
+const PROBE = fileURLToPath(new URL('./apply-probe.js', import.meta.url));
+
+/** Most seconds that one run may take. */
+const MAX_SECONDS = 3_600;
+
+/** Times that a process is started which does nothing else. */
+const STARTS = 3;
+
+/** A copy of the model that devices have, from which each run gets one of its own. */
+export interface ApplyBench {
+  /**
+   * Patches copies of the model in place, each in a process of its own.
+   *
+   * @throws what applying threw in there; the signal's reason
+   */
+  measure(payload: string, runs: number): Promise<ApplyCost>;
+}
+
+/**
+ * Prepares to measure what applying takes.
+ *
+ * @param model path of the model, and of the payloads that devices have applied already
+ * @param folder an empty folder, for copies
+ * @throws NeuralDiffError `no-space`, `file-unreadable`; the signal's reason
+ */
+export async function prepareApplyBench(
+  model: { base: string; chain: readonly string[] },
+  folder: string,
+  signal?: AbortSignal,
+): Promise<ApplyBench> {
+  const whole = await wholeModel(model.base);
+  const start = join(folder, 'start');
+  await mkdir(start);
+  const original = join(start, basename(resolve(whole.from)));
+  await writeCopy({ ...whole, to: original }, (copy) => applyChain(join(copy, whole.main), model.chain));
+  const idle: number[] = [];
+  for (let i = 0; i < STARTS; i++) idle.push((await probe([], signal)).peakBytes);
+  return {
+    async measure(payload, runs) {
+      const found: ProbeResult[] = [];
+      for (let i = 0; i < runs; i++)
+        found.push(await runOnce({ ...whole, from: original }, { payload, folder, signal }));
+      const peakBytes = medianOf(found.map((run) => run.peakBytes));
+      return {
+        seconds: medianOf(found.map((run) => run.seconds)),
+        runs,
+        extraMemoryBytes: Math.max(0, peakBytes - medianOf(idle)),
+      };
+    },
+  };
+}
+
+async function applyChain(path: string, chain: readonly string[]): Promise<void> {
+  if (chain.length === 0) return;
+  const store = await openModel(path, { writable: true });
+  try {
+    for (const payload of chain) {
+      const bytes = await openPayloadFile(payload);
+      await applyPayload(store, bytes).finally(() => bytes.close());
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+async function runOnce(
+  model: WholeModel,
+  { payload, folder, signal }: { payload: string; folder: string; signal: AbortSignal | undefined },
+): Promise<ProbeResult> {
+  const place = join(folder, 'run');
+  await mkdir(place);
+  try {
+    const copy = join(place, basename(model.from));
+    await writeCopy({ ...model, to: copy }, async () => {});
+    return await probe([join(copy, model.main), payload], signal);
+  } finally {
+    await rm(place, { recursive: true, force: true });
+  }
+}
+
+interface ProbeResult {
+  readonly seconds: number;
+  readonly peakBytes: number;
+}
+
+async function probe(args: readonly string[], signal: AbortSignal | undefined): Promise<ProbeResult> {
+  const decoder = new TextDecoder();
+  let printed = '';
+  const onOutput = (bytes: Uint8Array): void => {
+    printed += decoder.decode(bytes, { stream: true });
+  };
+  const end = await runProgram(process.execPath, [PROBE, ...args], {
+    signal,
+    seconds: MAX_SECONDS,
+    onOutput,
+  });
+  if (end !== 'done') throw new Error(`Cannot measure what applying takes: the process that applies ${end}`);
+  const answer: ProbeResult & { error?: { code?: ErrorCode; message: string } } = JSON.parse(printed);
+  if (answer.error === undefined) return answer;
+  const { code, message } = answer.error;
+  throw code === undefined ? new Error(message) : new NeuralDiffError(code, message);
+}
+
+/** @returns the middle one, or the mean of both */
+function medianOf(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const upper = sorted[Math.floor(sorted.length / 2)] as number;
+  const lower = sorted[Math.ceil(sorted.length / 2) - 1] as number;
+  return (upper + lower) / 2;
+}

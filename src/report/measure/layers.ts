@@ -1,0 +1,217 @@
+import { floatsOf } from '../../model/float16.js';
+import { CHUNK_BYTES } from '../../model/limits.js';
+import type { Quantization, WeightStore } from '../../model/store.js';
+import {
+  byteLength,
+  canonicalOrder,
+  DTYPES,
+  type DType,
+  elementCount,
+  type TensorInfo,
+} from '../../model/tensor.js';
+import type { ByteSource } from '../../payload/byte-source.js';
+import { DiffReader, type OpenPayload } from '../../payload/decode.js';
+import type { Op } from '../../payload/diff.js';
+import { patchRange } from '../../payload/patch.js';
+import type { Candidate, Layer } from '../document.js';
+
+/** What a payload does to each tensor, and what it takes for that. */
+export type PayloadFacts = Pick<Candidate, 'kinds' | 'layers' | 'sharedBytes'>;
+
+/**
+ * Walks through a base and a payload side by side, a chunk at a time.
+ *
+ * @param base a store that the payload fits
+ * @param payload the payload, and the bytes of its file
+ * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`; whatever the store throws; the signal's reason
+ */
+export async function measureLayers(
+  base: WeightStore,
+  payload: OpenPayload & { readonly payloadBytes: number },
+  signal?: AbortSignal,
+): Promise<PayloadFacts> {
+  const records = payload.records.map((_, place) => new TracedRecord(payload, place, base.tensors));
+  const rooms = { before: new Uint8Array(CHUNK_BYTES), after: new Uint8Array(CHUNK_BYTES) };
+  const layers = new Map<string, Layer>();
+  for (const info of canonicalOrder(base.tensors)) {
+    const tally = new ElementTally(info, base.quantization?.get(info.name));
+    for (const { byteOffset, length } of chunksOf(info)) {
+      signal?.throwIfAborted();
+      const [before, after] = [rooms.before.subarray(0, length), rooms.after.subarray(0, length)];
+      await base.readInto(info.name, byteOffset, before);
+      after.set(before);
+      const size = DTYPES[info.dtype].bytes;
+      const start = byteOffset / size;
+      const ops = records.flatMap((record) => record.read(info, { start, end: start + length / size }));
+      patchRange(ops, info, { startElement: start, bytes: after });
+      tally.add({ before, after, start });
+    }
+    const bytes = records.reduce((sum, record) => sum + record.takeBytes(info), 0);
+    layers.set(info.name, { ...describe(info), ...tally.result(), bytes });
+  }
+  const ordered = base.tensors.map(({ name }) => layers.get(name) as Layer);
+  const own = ordered.reduce((sum, { bytes }) => sum + bytes, 0);
+  return { kinds: kindsOf(payload), layers: ordered, sharedBytes: payload.payloadBytes - own };
+}
+
+function describe(info: TensorInfo): Pick<Layer, 'tensor' | 'dtype' | 'shape' | 'weights'> {
+  return { tensor: info.name, dtype: info.dtype, shape: [...info.shape], weights: elementCount(info) };
+}
+
+/** @returns where a tensor's chunks are; one empty chunk for a tensor without elements */
+function chunksOf(info: TensorInfo): { byteOffset: number; length: number }[] {
+  const total = byteLength(info);
+  return Array.from({ length: Math.max(1, Math.ceil(total / CHUNK_BYTES)) }, (_, i) => {
+    const byteOffset = i * CHUNK_BYTES;
+    return { byteOffset, length: Math.min(CHUNK_BYTES, total - byteOffset) };
+  });
+}
+
+/** @returns the kinds of a payload's records, the one that takes most bytes first */
+function kindsOf({ records }: OpenPayload): string[] {
+  const sizes = new Map<string, number>();
+  for (const { kind, bytes } of records) sizes.set(kind, (sizes.get(kind) ?? 0) + bytes.length);
+  return [...sizes].sort(([, a], [, b]) => b - a).map(([kind]) => kind);
+}
+
+/** A run of a tensor's elements before and after; aligned as its dtype wants it. */
+export interface ElementRun {
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
+  /** Number of the first element. */
+  readonly start: number;
+}
+
+/** Counts what changes in a tensor, run by run. */
+export class ElementTally {
+  readonly #info: TensorInfo;
+  /** What an element's number is multiplied with, for each index of the last dimension or for all, and what is added. */
+  readonly #scales: ArrayLike<number>;
+  readonly #zero: number;
+  readonly #min: number;
+  #changed = 0;
+  /** Weights that are numbers before and after, and their sums of squares. */
+  #numbers = 0;
+  #change = 0;
+  #magnitude = 0;
+
+  /** @param quantization what the tensor's integers stand for; themselves unless given */
+  constructor(info: TensorInfo, { scale, zeroPoint = 0, min = 0 }: Quantization = { scale: 1 }) {
+    this.#info = info;
+    this.#scales = typeof scale === 'number' ? [scale] : scale;
+    this.#zero = zeroPoint;
+    this.#min = min;
+  }
+
+  add({ before, after, start }: ElementRun): void {
+    const { dtype } = this.#info;
+    this.#changed += countDifferences(wordsOf(dtype, before), wordsOf(dtype, after));
+    const [from, to] = [valuesOf(dtype, before), valuesOf(dtype, after)];
+    for (let i = 0; i < from.length; i++) {
+      const scale = this.#scales[(start + i) % this.#scales.length] as number;
+      const old = scale * ((from[i] as number) - this.#zero) + this.#min;
+      const change = scale * ((to[i] as number) - (from[i] as number));
+      if (!Number.isFinite(old) || !Number.isFinite(change)) continue;
+      this.#numbers++;
+      this.#change += change * change;
+      this.#magnitude += old * old;
+    }
+  }
+
+  /** @returns what has been counted; root mean squares of weights that are finite before and after */
+  result(): Pick<Layer, 'changed' | 'change' | 'magnitude'> {
+    const rootOf = (squares: number): number => Math.sqrt(squares / Math.max(1, this.#numbers));
+    return { changed: this.#changed, change: rootOf(this.#change), magnitude: rootOf(this.#magnitude) };
+  }
+}
+
+/** @returns the bits of elements, one number each */
+function wordsOf(dtype: DType, bytes: Uint8Array): ArrayLike<number> {
+  const { buffer, byteOffset, length } = bytes;
+  const size = DTYPES[dtype].bytes;
+  if (size === 1) return bytes;
+  const View = size === 4 ? Uint32Array : Uint16Array;
+  return new View(buffer as ArrayBuffer, byteOffset, length / size);
+}
+
+function valuesOf(dtype: DType, bytes: Uint8Array): ArrayLike<number> {
+  if (DTYPES[dtype].kind === 'float') return floatsOf({ dtype, bytes });
+  const { buffer, byteOffset, length } = bytes;
+  if (dtype === 'uint8') return bytes;
+  const View = dtype === 'int32' ? Int32Array : Int8Array;
+  return new View(buffer as ArrayBuffer, byteOffset, length / DTYPES[dtype].bytes);
+}
+
+function countDifferences(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let count = 0;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) count++;
+  return count;
+}
+
+/** Bytes of a record that are held at once. */
+const ROOM_BYTES = 2 ** 16;
+
+/**
+ * Reads a record of a payload tensor by tensor, and tells what each of them takes of it: as many bytes as are read between
+ * the end of the tensor before and its own. Buckets that several tensors share are nobody's.
+ */
+export class TracedRecord {
+  readonly #reader: DiffReader;
+  readonly #kind: Op['kind'];
+  readonly #source: CountingSource;
+  #taken = 0;
+
+  /** @throws NeuralDiffError `corrupt-payload`, `limit-exceeded` */
+  constructor(payload: OpenPayload, place: number, tensors: readonly TensorInfo[]) {
+    const { kind, bytes } = payload.records[place] as OpenPayload['records'][number];
+    this.#kind = kind;
+    this.#source = new CountingSource(bytes);
+    this.#reader = new DiffReader({ ...payload, records: [{ kind, bytes: this.#source }] }, tensors);
+  }
+
+  touches({ name }: TensorInfo): boolean {
+    return this.#reader.touched.has(name);
+  }
+
+  /** `DiffReader.read` for this record alone. */
+  read(info: TensorInfo, run: { start: number; end: number }): Op[] {
+    return this.touches(info) ? this.#reader.read(info, run) : [];
+  }
+
+  /** @returns bytes of a tensor that has been read to its end */
+  takeBytes(info: TensorInfo): number {
+    if (!this.touches(info)) return 0;
+    const { touched } = this.#reader;
+    if (touched.size === 1) return this.#source.length;
+    if (this.#kind === 'hash') return 0;
+    const bytes = this.#source.bytesRead - this.#taken;
+    this.#taken = this.#source.bytesRead;
+    return bytes;
+  }
+}
+
+/** Hands out each byte alone, so that it knows which of them have been read. */
+class CountingSource implements ByteSource {
+  readonly length: number;
+  readonly #bytes: ByteSource;
+  readonly #room = new Uint8Array(ROOM_BYTES);
+  #window = new Uint8Array(0);
+  #start = 0;
+  /** Bytes that have been read, all from the front. */
+  bytesRead = 0;
+
+  constructor(bytes: ByteSource) {
+    this.#bytes = bytes;
+    this.length = bytes.length;
+  }
+
+  borrow(at: number, room = new Uint8Array(1)): Uint8Array {
+    if (at < this.#start || at >= this.#start + this.#window.length) {
+      this.#window = this.#bytes.borrow(at, this.#room) as Uint8Array<ArrayBuffer>;
+      this.#start = at;
+    }
+    this.bytesRead = Math.max(this.bytesRead, at + 1);
+    room[0] = this.#window[at - this.#start] as number;
+    return room.subarray(0, 1);
+  }
+}

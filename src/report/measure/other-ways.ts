@@ -1,0 +1,140 @@
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { applyPayload } from '../../apply/apply-payload.js';
+import { diffStores } from '../../exact-diff/diff-stores.js';
+import { CHUNK_BYTES } from '../../model/limits.js';
+import { copyModel, openMemoryStore, type WeightStore } from '../../model/store.js';
+import { byteLength } from '../../model/tensor.js';
+import { compressedSize } from '../../node/compressed.js';
+import { withFileErrors } from '../../node/file-errors.js';
+import { createFileSpool } from '../../node/file-spool.js';
+import type { Way } from '../document.js';
+import { BYTE_DIFFERS, type FilePair, runByteDiffer } from './byte-differs.js';
+import type { OpenModels } from './open-models.js';
+import { withPayload } from './open-payloads.js';
+import { withTemporaryFolder } from './run-program.js';
+import type { Steps } from './steps.js';
+
+/** What is measured beside the payloads. */
+export interface WaysPlan {
+  /** The full fine-tune. */
+  readonly next?: unknown;
+  /** Whether other programs are run. */
+  readonly byteDiffers?: boolean | undefined;
+}
+
+/** @returns steps that `measureWays` takes */
+export function stepsOfWays({ next, byteDiffers = true }: WaysPlan): number {
+  if (next === undefined) return 1;
+  return byteDiffers ? 3 + BYTE_DIFFERS.length : 2;
+}
+
+/** How ways are measured. */
+export interface WaysJob extends Pick<WaysPlan, 'byteDiffers'> {
+  /** Path of a payload, whose result stands for the full fine-tune where there is none. */
+  readonly payload: string;
+  readonly steps: Steps;
+}
+
+/**
+ * Measures what other ways of shipping the full fine-tune take. Without one, the full model alone: as large as the base, and
+ * compressed as what a payload makes of it.
+ *
+ * @throws NeuralDiffError `limit-exceeded`, `no-space`; whatever the stores throw; the signal's reason
+ */
+export async function measureWays(
+  { base, next, facts }: OpenModels,
+  { payload, byteDiffers, steps }: WaysJob,
+): Promise<Way[]> {
+  const isFloat32 = base.tensors.every(({ dtype }) => dtype === 'float32');
+  const plain = { name: isFloat32 ? 'full model, float32' : 'full model, as stored', bytes: facts.bytes };
+  const full = next ?? (await patchCopy(base, payload));
+  const compressed = await steps.run('compressing the full model', () =>
+    measureCompressed(full, steps.signal),
+  );
+  if (next === undefined) return [plain, compressed];
+  return [plain, compressed, ...(await measureDiffs({ base, next }, { byteDiffers, steps }))];
+}
+
+async function measureCompressed(store: WeightStore, signal: AbortSignal | undefined): Promise<Way> {
+  const { bytes, isEstimate } = await compressedSize(store, signal);
+  const note = isEstimate ? 'Brotli, estimated from a part of the model' : 'Brotli';
+  return { name: 'full model, compressed', bytes, note };
+}
+
+async function patchCopy(base: WeightStore, path: string): Promise<WeightStore> {
+  const copy = openMemoryStore(await copyModel(base));
+  await withPayload(path, ({ bytes }) => applyPayload(copy, bytes));
+  return copy;
+}
+
+interface Pair {
+  readonly base: WeightStore;
+  readonly next: WeightStore;
+}
+
+function measureDiffs(
+  pair: Pair,
+  { byteDiffers = true, steps }: Pick<WaysJob, 'byteDiffers' | 'steps'>,
+): Promise<Way[]> {
+  return withTemporaryFolder(async (folder) => {
+    const ways = [await steps.run('making an exact diff', () => measureExact(pair, folder, steps.signal))];
+    if (!byteDiffers) return ways;
+    const files = await steps.run('writing both models for other programs', () =>
+      writeBoth(pair, folder, steps.signal),
+    );
+    for (const name of BYTE_DIFFERS) {
+      const found = await steps.run(`running ${name}`, () => runByteDiffer(name, files, steps.signal));
+      ways.push('problem' in found ? { name, note: found.problem } : { name, bytes: found.bytes });
+    }
+    return ways;
+  });
+}
+
+async function measureExact(
+  { base, next }: Pair,
+  folder: string,
+  signal: AbortSignal | undefined,
+): Promise<Way> {
+  const spool = createFileSpool(join(folder, 'exact'));
+  try {
+    const { payloadBytes } = await diffStores(base, next, { spool, signal });
+    return { name: 'exact diff', bytes: payloadBytes };
+  } finally {
+    spool.close();
+  }
+}
+
+async function writeBoth(pair: Pair, folder: string, signal: AbortSignal | undefined): Promise<FilePair> {
+  const files = { base: join(folder, 'base'), next: join(folder, 'next'), folder };
+  const names = pair.base.tensors.map(({ name }) => name);
+  await writeTensors(pair.base, names, { path: files.base, signal });
+  await writeTensors(pair.next, names, { path: files.next, signal });
+  return files;
+}
+
+/** Writes the bytes of tensors to a file, one behind the other. */
+async function writeTensors(
+  store: WeightStore,
+  names: readonly string[],
+  { path, signal }: { path: string; signal: AbortSignal | undefined },
+): Promise<void> {
+  const infos = new Map(store.tensors.map((info) => [info.name, info]));
+  const room = new Uint8Array(CHUNK_BYTES);
+  await withFileErrors(`Cannot write "${path}"`, async () => {
+    const file = await open(path, 'wx');
+    try {
+      for (const name of names) {
+        const total = byteLength(infos.get(name) as (typeof store.tensors)[number]);
+        for (let start = 0; start < total; start += CHUNK_BYTES) {
+          signal?.throwIfAborted();
+          const chunk = room.subarray(0, Math.min(CHUNK_BYTES, total - start));
+          await store.readInto(name, start, chunk);
+          await file.writeFile(chunk);
+        }
+      }
+    } finally {
+      await file.close();
+    }
+  });
+}

@@ -1,0 +1,102 @@
+import { NeuralDiffError } from '../../model/errors.js';
+import type { Data } from '../../train/data.js';
+import type { Numbers, Predictor, readRows } from '../../train/predictor.js';
+import type { Predictions, Truth } from '../assess.js';
+import { bad, type ClassOutputs, classesOf, classOutputsOf } from './truth.js';
+
+/** What a model says of the examples, or why that is worth nothing. */
+export type Predicted = { readonly predictions: Predictions } | { readonly problem: string };
+
+/** What `predict` needs beside the model. */
+export interface PredictJob {
+  readonly data: Data;
+  readonly truth: Truth;
+  readonly readRows: typeof readRows;
+  /** Told after some examples; what it throws ends the work. */
+  readonly onExamples: (done: number) => void;
+}
+
+/**
+ * Runs a model on all examples.
+ *
+ * @throws NeuralDiffError `bad-data` for a dataset that does not give the same examples, in the same order, as before; `wrong-layout` for a
+ *   model with other classes than the truth has
+ */
+export async function predict(model: Predictor, job: PredictJob): Promise<Predicted> {
+  const { truth } = job;
+  const outputs = classOutputsOf(model);
+  const { classes } = outputs;
+  if (classes !== truth.labels.length) throw otherClasses(classes, truth.labels.length);
+  const examples = truth.classes.length;
+  const probabilities = new Float32Array(examples * classes);
+  const odd: Record<Oddity, number> = { 'not numbers': 0, 'not probabilities': 0 };
+  let done = 0;
+  for await (const rows of job.readRows(job.data, model)) {
+    const right = classesOf(rows.labels, classes);
+    if (right.some((each, i) => each !== truth.classes[done + i])) throw changed();
+    const { shape, values } = rows.outputs[0] as Numbers;
+    const [count = 0, width = 0] = shape;
+    if (count !== right.length) throw bad(`expected labels for ${count} examples, got ${right.length}`);
+    for (let i = 0; i < right.length; i++, done++) {
+      const target = probabilities.subarray(done * classes, (done + 1) * classes);
+      const oddity = readProbabilities(values.subarray(i * width, (i + 1) * width), outputs, target);
+      if (oddity) odd[oddity]++;
+    }
+    job.onExamples(done);
+  }
+  if (done !== examples) throw changed();
+  const problem = (Object.keys(odd) as Oddity[]).find((kind) => odd[kind] > 0);
+  if (problem === undefined) return { predictions: { classes, probabilities } };
+  return { problem: `gives outputs that are ${problem} for ${odd[problem]} of ${examples} examples` };
+}
+
+function otherClasses(got: number, expected: number): Error {
+  const message = `Cannot compare models: expected ${expected} classes, as the base has, got ${got}`;
+  return new NeuralDiffError('wrong-layout', message);
+}
+
+function changed(): Error {
+  return bad(
+    'expected the dataset to give the same examples in the same order each time; do not shuffle what is measured',
+  );
+}
+
+/** Most that the probabilities of an example may sum to beside 1. */
+const SUM_TOLERANCE = 0.01;
+
+/** What is wrong with a model's outputs for an example. */
+export type Oddity = 'not numbers' | 'not probabilities';
+
+/**
+ * Turns what a model gives for an example into probabilities.
+ *
+ * @param row the model's outputs
+ * @param target gets a probability for each class, 1 where rounding has left more
+ * @returns what is wrong with the outputs, if anything; the target is of no use then
+ */
+export function readProbabilities(
+  row: ArrayLike<number>,
+  { isBinary, areLogits }: ClassOutputs,
+  target: Float32Array,
+): Oddity | undefined {
+  for (let i = 0; i < row.length; i++) if (!Number.isFinite(row[i])) return 'not numbers';
+  if (isBinary) {
+    const value = row[0] as number;
+    target[1] = areLogits ? 1 / (1 + Math.exp(-value)) : value;
+    target[0] = 1 - (target[1] as number);
+  } else if (areLogits) softmax(row, target);
+  else target.set(row);
+  const sum = target.reduce((total, probability) => total + probability, 0);
+  const areShares = target.every((probability) => probability >= 0 && probability <= 1 + SUM_TOLERANCE);
+  if (!areShares || Math.abs(sum - 1) > SUM_TOLERANCE) return 'not probabilities';
+  for (let i = 0; i < target.length; i++) target[i] = Math.min(1, target[i] as number);
+  return undefined;
+}
+
+function softmax(logits: ArrayLike<number>, target: Float32Array): void {
+  let most = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < logits.length; i++) most = Math.max(most, logits[i] as number);
+  let sum = 0;
+  for (let i = 0; i < logits.length; i++) sum += Math.exp((logits[i] as number) - most);
+  for (let i = 0; i < logits.length; i++) target[i] = Math.exp((logits[i] as number) - most) / sum;
+}

@@ -1,0 +1,91 @@
+/** A bar, its row from 0. */
+export interface Bar {
+  readonly row: number;
+  readonly start: number;
+  readonly value: number;
+  readonly colour: string;
+  /** Its number, written beside it. */
+  readonly written: string;
+  /** Its label. */
+  readonly about: string;
+}
+
+/** @returns an encoding of rows by their number */
+export function rowChannel(count: number): object {
+  const sort = Array.from({ length: count }, (_, row) => row);
+  const axis = { title: null, grid: false, labels: false };
+  return { field: 'row', type: 'ordinal', sort, scale: { domain: sort, padding: 0.3 }, axis };
+}
+
+/** @returns layers of bars and what is written at their ends */
+export function barLayers(values: readonly Bar[], x: object, options: { height: number }): object[] {
+  const y = rowChannel(values.length);
+  const bar = { type: 'bar', cornerRadiusEnd: 2, height: options.height };
+  const fill = { field: 'colour', type: 'nominal', scale: null };
+  const text = { type: 'text', align: 'left', baseline: 'middle', dx: 6 };
+  const x2 = { field: 'start' };
+  return [
+    { data: { values }, mark: bar, encoding: { y, x, x2, fill, description: { field: 'about' } } },
+    { data: { values }, mark: text, encoding: { y, x, text: { field: 'written' } } },
+  ];
+}
+
+/** Where labels of rows stand, and their room in units of the drawing. */
+export interface LabelPlace {
+  readonly side: 'left' | 'above';
+  readonly room: number;
+}
+
+const GAP = 8;
+
+const SIDES = {
+  left: { align: 'right', baseline: 'middle', x: -GAP },
+  above: { align: 'left', baseline: 'bottom', x: 0, dy: -9 },
+};
+
+/** @returns a layer that writes a label to each row; names are data, never part of an expression */
+export function labelLayer(names: readonly string[], { side, room }: LabelPlace): object {
+  const values = names.map((name, row) => ({ row, label: fitText(name, room - GAP) }));
+  const mark = { type: 'text', fill: 'var(--text)', ...SIDES[side] };
+  return { data: { values }, mark, encoding: { y: rowChannel(names.length), text: { field: 'label' } } };
+}
+
+/** Of labels in charts. */
+const FONT_SIZE = 12;
+
+/** Widths of characters in a wide sans-serif font, in parts of its size; the first that fits counts. */
+const WIDTHS: readonly [kind: RegExp, width: number][] = [
+  [/[\p{M}\u200c\u200d]/u, 0],
+  [/[\u0020!'(),./:;I[\\\]fijlrt|]/, 0.42],
+  [/[mwMW%@…]/, 1],
+  [/[A-Z<>=+&~#^$"]/, 0.84],
+  [/[\u0021-\u024f]/, 0.65],
+];
+
+/** Characters of other scripts may be as wide as high, or wider. */
+const OTHER_WIDTH = 1.4;
+
+/**
+ * Cuts a label to the room that it has. Nothing is measured: estimates are the same on every machine, and rather too wide.
+ *
+ * @param room in units of the drawing
+ */
+export function fitText(text: string, room: number): string {
+  const characters = Array.from(text);
+  const widths = characters.map(widthOf);
+  if (sum(widths) <= room) return text;
+  let width = widthOf('…');
+  const count = widths.findIndex((next) => {
+    width += next;
+    return width > room;
+  });
+  return `${characters.slice(0, count).join('').trimEnd()}…`;
+}
+
+function widthOf(character: string): number {
+  return FONT_SIZE * (WIDTHS.find(([kind]) => kind.test(character))?.[1] ?? OTHER_WIDTH);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

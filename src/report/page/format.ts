@@ -1,0 +1,98 @@
+import type { Estimate } from '../document.js';
+import type { Unit } from '../words.js';
+import * as words from '../words.js';
+
+/** What stands where nothing was measured. */
+export const DASH = '–';
+
+const MAX_DECIMALS = 8;
+
+export const { formatNumber, formatPointsNumber } = words;
+
+/** Keeps a number and its unit on one line. */
+const tie = (text: string): string => text.replaceAll(' ', '\u00a0');
+
+/** @returns `2,988 bytes` */
+export const formatBytes = (bytes: number): string => tie(words.formatBytes(bytes));
+
+/** @returns an accuracy or the like: `96.4 %` */
+export const formatPercent = (share: number): string => tie(words.formatPercent(share));
+
+/** @returns a small share with two digits that count: `0.50 %` */
+export const formatShare = (share: number): string => tie(words.formatShare(share));
+
+/** @returns `0.8 points` */
+export const formatPoints = (difference: number): string => tie(words.formatPoints(difference));
+
+/** @returns `31 ms`, `1.24 s` */
+export const formatSeconds = (seconds: number): string => tie(words.formatSeconds(seconds));
+
+/** @returns what a gate limits */
+export const formatLimited = (value: number, unit: Unit): string => tie(words.formatLimited(value, unit));
+
+/** @returns memory in rounder numbers: `12.8 MB` */
+export function formatMemory(bytes: number): string {
+  if (bytes >= 1e9) return tie(`${formatNumber(bytes / 1e9, 1)} GB`);
+  return tie(bytes >= 1e6 ? `${formatNumber(bytes / 1e6, 1)} MB` : `${formatNumber(bytes / 1e3, 1)} kB`);
+}
+
+/** @returns how often a share fits into the whole: `201` */
+export const formatTimes = (share: number): string => words.formatTimes(1 / share);
+
+/** @returns a number of no unit with three digits that count: `0.0213` */
+export function formatSmall(value: number): string {
+  if (!Number.isFinite(value)) return DASH;
+  if (value === 0) return '0';
+  const decimals = Math.max(0, Math.min(MAX_DECIMALS, 2 - Math.floor(Math.log10(Math.abs(value)))));
+  return formatNumber(value, decimals);
+}
+
+/** @returns the ends of an interval of accuracies: `95.5 to 97.2` */
+export function formatInterval({ low, high }: Estimate): string {
+  return `${formatPointsNumber(low)} to ${formatPointsNumber(high)}`;
+}
+
+/** @returns the accuracy of a model in words for hovering: `96.4 % (95.5 to 97.2)` */
+export function formatEstimate(estimate: Estimate): string {
+  return `${formatPercent(estimate.value)} (${formatInterval(estimate)})`;
+}
+
+/** Longer strings are cut: nobody reads them, and a page of them is of no use. */
+const MAX_LENGTH = 400;
+
+/** What cannot be seen, or turns the text around it: controls, bidirectional marks, halves of pairs, non-characters. */
+const UNSEEN =
+  /[\p{Cc}\p{Cs}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\u{e0000}-\u{e0fff}]/gu;
+
+/**
+ * Makes a string fit to show: characters that cannot be seen are written as escapes (`\u202e`), white space becomes a
+ * space, and what is too long is cut.
+ */
+export function cleanText(text: string): string {
+  const shown = text.replaceAll(/[\t\n\r]+/g, ' ').replaceAll(UNSEEN, escapeCharacter);
+  return cutText(shown, MAX_LENGTH);
+}
+
+/** @returns the string, cut to a number of characters; a cut one ends with an ellipsis */
+export function cutText(text: string, most: number): string {
+  if (text.length <= most) return text;
+  const characters = Array.from(text);
+  return characters.length <= most ? text : `${characters.slice(0, most - 1).join('')}…`;
+}
+
+/** @returns a copy of a document with all of its strings fit to show */
+export function cleanStrings<T>(document: T): T {
+  return cleanValue(document) as T;
+}
+
+function cleanValue(value: unknown): unknown {
+  if (typeof value === 'string') return cleanText(value);
+  if (Array.isArray(value)) return value.map(cleanValue);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, cleanValue(inner)]));
+}
+
+function escapeCharacter(character: string): string {
+  const code = character.codePointAt(0) as number;
+  return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`;
+}

@@ -1,0 +1,147 @@
+import type { VNode } from 'preact';
+import type { Candidate, Report } from '../../document.js';
+import {
+  formatBytes,
+  formatInterval,
+  formatLimited,
+  formatNumber,
+  formatPercent,
+  formatPoints,
+  formatSeconds,
+  formatShare,
+  formatTimes,
+} from '../format.js';
+import type { Section } from '../parts/section.js';
+import { columnsOf, numberCell, seriesCell, Table, textCell, verdictCell } from '../parts/table.js';
+import type { View } from '../view.js';
+
+/** A number that matters, with what it is. */
+interface Figure {
+  readonly name: string;
+  readonly value: string;
+  readonly note?: string;
+}
+
+/** What to ship and why, and the numbers that matter. */
+export function Verdict({ view }: { view: View }): VNode {
+  const { advice } = view.report;
+  const figures = keyFigures(view);
+  return (
+    <section class="verdict" aria-labelledby="verdict-title">
+      <Badge report={view.report} />
+      <h2 id="verdict-title">
+        <bdi>{advice.headline}</bdi>
+      </h2>
+      {figures.length > 0 && (
+        <dl class="figures">
+          {figures.map(({ name, value, note }) => (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>
+                {value}
+                {note !== undefined && <small>{note}</small>}
+              </dd>
+            </div>
+          ))}
+        </dl>
+      )}
+      {advice.reasons.length > 0 && (
+        <ul class="reasons">
+          {advice.reasons.map((reason, index) => (
+            <li key={index}>
+              <bdi>{reason}</bdi>
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function Badge({ report }: { report: Report }): VNode {
+  const isGated = report.candidates.some(({ checks }) => checks.length > 0);
+  if (report.advice.isPassed) {
+    return <p class="badge good">{isGated ? 'All gates hold' : 'Passed: no gates were set'}</p>;
+  }
+  return (
+    <p class="badge bad">{report.candidates.length === 0 ? 'No payload' : 'No payload meets all gates'}</p>
+  );
+}
+
+function keyFigures({ report, candidates }: View): Figure[] {
+  const shipped = candidates.find(({ candidate }) => candidate.name === report.advice.ship)?.candidate;
+  return [...(shipped === undefined ? fullFigures(report) : payloadFigures(shipped)), ...baseFigures(report)];
+}
+
+function payloadFigures({ bytes, share, quality, versusBase, versusFull, apply }: Candidate): Figure[] {
+  const times = share > 0 ? `, ${formatTimes(share)} times smaller` : '';
+  return [
+    { name: 'Payload', value: formatBytes(bytes), note: `${formatShare(share)}${times}` },
+    ...optional(quality, ({ accuracy }) => ({
+      ...{ name: 'Accuracy', value: formatPercent(accuracy.value), note: formatInterval(accuracy) },
+    })),
+    ...optional(versusFull, ({ gap }) => ({
+      ...{ name: 'Behind full fine-tune', value: formatPoints(gap.value), note: formatInterval(gap) },
+    })),
+    ...optional(versusBase, ({ negativeFlips: { count, share: part } }) => ({
+      ...{
+        name: 'Negative flips',
+        value: formatNumber(count),
+        note: `${formatShare(part.value)} of the examples`,
+      },
+    })),
+    ...optional(apply, ({ seconds, runs }) => ({
+      ...{
+        name: 'Time to apply',
+        value: formatSeconds(seconds),
+        note: runs === 1 ? 'one run' : `median of ${formatNumber(runs)} runs`,
+      },
+    })),
+  ];
+}
+
+function fullFigures({ model, full }: Report): Figure[] {
+  return [
+    ...optional(model, ({ float32Bytes }) => ({
+      ...{ name: 'Full model', value: formatBytes(float32Bytes), note: 'as float32' },
+    })),
+    ...optional(full?.quality, ({ accuracy }) => ({
+      ...{ name: 'Accuracy', value: formatPercent(accuracy.value), note: formatInterval(accuracy) },
+    })),
+  ];
+}
+
+function baseFigures({ base }: Report): Figure[] {
+  return optional(base.quality, ({ accuracy }) => ({
+    ...{ name: 'Base', value: formatPercent(accuracy.value), note: formatInterval(accuracy) },
+  }));
+}
+
+function optional<T>(value: T | undefined, figure: (value: T) => Figure): Figure[] {
+  return value === undefined ? [] : [figure(value)];
+}
+
+/** The gates of all payloads; absent without any. */
+export function gatesSection({ candidates }: View): Section | undefined {
+  const rows = candidates.flatMap(({ candidate, series }) =>
+    candidate.checks.map(({ id, unit, limit, value, isMet, message }) => {
+      const format = (each: number): string => formatLimited(each, unit);
+      const words = { good: 'held', bad: value === undefined ? 'not measured' : 'not held' };
+      return [
+        seriesCell(series),
+        textCell(id),
+        numberCell(limit, format),
+        numberCell(value, format),
+        verdictCell(isMet, words),
+        textCell(message),
+      ];
+    }),
+  );
+  if (rows.length === 0) return undefined;
+  const columns = columnsOf('Payload', 'Gate', '#Limit', '#Found', 'Result', 'What was found');
+  return {
+    id: 'gates',
+    title: 'Gates',
+    content: <Table id="gates-table" caption="What payloads must meet" columns={columns} rows={rows} />,
+  };
+}

@@ -1,2 +1,0 @@
-export type { Saliency, Scope } from './saliency.js';
-export { type TrainSparseDiffOptions, trainSparseDiff } from './train-sparse-diff.js';

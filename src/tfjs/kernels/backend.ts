@@ -1,0 +1,123 @@
+import * as tf from '@tensorflow/tfjs';
+
+export type Shape = readonly number[];
+
+/** The part of the tfjs wasm backend that the kernels of this room rely on. */
+export interface WasmBackend {
+  readonly dataIdMap: { get(dataId: tf.DataId): { id: number }; delete(dataId: tf.DataId): boolean };
+  readonly wasm: {
+    readonly tfjs: { disposeData(id: number): void };
+    readonly asm?: { readonly memory?: unknown };
+    readonly wasmMemory?: unknown;
+    _malloc(bytes: number): number;
+    _free(address: number): void;
+  };
+  makeOutput(shape: Shape, dtype: tf.DataType, memoryOffset?: number): tf.TensorInfo;
+  typedArrayFromHeap(tensor: tf.TensorInfo): tf.TypedArray;
+  getMemoryOffset(dataId: tf.DataId): number;
+  disposeData(dataId: tf.DataId): boolean;
+}
+
+/** What the engine hands to a kernel: named inputs, the backend that holds them, and attributes. */
+export interface KernelCall<Input extends string, Attrs> {
+  readonly inputs: Readonly<Record<Input, tf.TensorInfo>>;
+  readonly backend: WasmBackend;
+  readonly attrs: Attrs;
+}
+
+/** The values of a float32 tensor where they lie in the wasm memory. */
+export type Heap = Float32Array;
+
+/**
+ * Borrows the values of a float32 tensor where they lie in the wasm memory.
+ * The view is valid until the next allocation: growing the memory detaches it.
+ */
+export function borrowFloats(backend: WasmBackend, tensor: tf.TensorInfo): Heap {
+  return backend.typedArrayFromHeap(tensor) as Heap;
+}
+
+/** Allocates a float32 tensor whose values are whatever the heap held before. */
+export function allocateFloats(backend: WasmBackend, shape: Shape): tf.TensorInfo {
+  return backend.makeOutput(shape, 'float32');
+}
+
+/** Names the same values by another shape; the result shares the reference of `tensor`. */
+export function reshaped(tensor: tf.TensorInfo, shape: Shape): tf.TensorInfo {
+  return { dataId: tensor.dataId, dtype: tensor.dtype, shape: [...shape] };
+}
+
+export function sizeOf(shape: Shape): number {
+  return shape.reduce((size, dimension) => size * dimension, 1);
+}
+
+const BYTES_PER_FLOAT = 4;
+
+type Attributes = Readonly<Record<string, unknown>>;
+
+/** Runs a registered wasm kernel; the caller owns the result. */
+export function runKernel(
+  backend: WasmBackend,
+  kernelName: string,
+  call: { inputs: Readonly<Record<string, tf.TensorInfo>>; attrs?: Attributes },
+): tf.TensorInfo {
+  const { kernelFunc } = tf.getKernel(kernelName, 'wasm');
+  const attrs = (call.attrs ?? {}) as tf.NamedAttrMap;
+  return kernelFunc({ inputs: { ...call.inputs }, backend, attrs }) as tf.TensorInfo;
+}
+
+/** The temporaries of a kernel call, or of one round of a loop in it, freed together when it ends. */
+export class Scratch {
+  readonly #backend: WasmBackend;
+  readonly #owned: tf.TensorInfo[] = [];
+  readonly #windows: tf.TensorInfo[] = [];
+
+  constructor(backend: WasmBackend) {
+    this.#backend = backend;
+  }
+
+  allocate(shape: Shape): tf.TensorInfo {
+    return this.keep(allocateFloats(this.#backend, shape));
+  }
+
+  run(kernelName: string, inputs: Record<string, tf.TensorInfo>, attrs?: Attributes): tf.TensorInfo {
+    return this.keep(runKernel(this.#backend, kernelName, attrs ? { inputs, attrs } : { inputs }));
+  }
+
+  keep(tensor: tf.TensorInfo): tf.TensorInfo {
+    this.#owned.push(tensor);
+    return tensor;
+  }
+
+  /**
+   * Borrows consecutive values of `tensor` as a tensor of its own, without a copy.
+   * The stock product of matrices keeps a packed copy of its second operand for as long as that tensor lives and
+   * finds it by identity alone, whatever its shape: a second operand must be a window, with an identity of its own.
+   */
+  borrowWindow(tensor: tf.TensorInfo, start: number, shape: Shape): tf.TensorInfo {
+    const offset = this.#backend.getMemoryOffset(tensor.dataId) + start * BYTES_PER_FLOAT;
+    const borrowed = this.#backend.makeOutput(shape, 'float32', offset);
+    this.#windows.push(borrowed);
+    return borrowed;
+  }
+
+  free(): void {
+    for (const { dataId } of this.#windows) {
+      // disposeData of the backend would free memory in the middle of the allocation that lent it.
+      this.#backend.wasm.tfjs.disposeData(this.#backend.dataIdMap.get(dataId).id);
+      this.#backend.dataIdMap.delete(dataId);
+    }
+    for (const { dataId } of this.#owned) this.#backend.disposeData(dataId);
+    this.#windows.length = 0;
+    this.#owned.length = 0;
+  }
+}
+
+/** Runs `work` with temporaries that are freed on every way out; its result must not be one of them. */
+export function withScratch<Result>(backend: WasmBackend, work: (scratch: Scratch) => Result): Result {
+  const scratch = new Scratch(backend);
+  try {
+    return work(scratch);
+  } finally {
+    scratch.free();
+  }
+}

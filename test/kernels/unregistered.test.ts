@@ -1,7 +1,0 @@
-import { expect, test } from 'vitest';
-import { registerTrainingKernels } from '../../src/kernels/index.js';
-
-// This file must not import the wasm backend: importing is what registers it.
-test('registerTrainingKernels() refuses to work without the wasm backend', () => {
-  expect(() => registerTrainingKernels()).toThrow('expected the backend "wasm"');
-});
