@@ -10,11 +10,11 @@ import type { Io } from './io.js';
 export interface TrainingFlags {
   readonly base: string;
   /** Paths of payloads with commas between; several, one after the other. */
-  readonly chain?: string | readonly string[] | undefined;
+  readonly chain?: string | readonly string[];
   readonly recipe: string;
-  readonly epochs?: number | undefined;
-  readonly batchSize?: number | undefined;
-  readonly learningRate?: number | undefined;
+  readonly epochs?: number;
+  readonly batchSize?: number;
+  readonly learningRate?: number;
   readonly backend: 'wasm' | 'cpu';
 }
 

@@ -8,10 +8,10 @@ import { readShare } from '../share.js';
 /** Flags of `neural-diff diff` when it may lose something. */
 export interface LossyFlags extends DiffFlags {
   /** The most that is left of each tensor's change. */
-  readonly lossy?: string | undefined;
+  readonly lossy?: string;
   /** The most bytes. */
-  readonly budget?: string | undefined;
-  readonly workers?: number | undefined;
+  readonly budget?: string;
+  readonly workers?: number;
 }
 
 /** @returns whether a command line asks for a lossy diff */

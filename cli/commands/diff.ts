@@ -8,7 +8,7 @@ import { checkWorkers } from '../workers.js';
 
 /** Flags of `neural-diff diff` when it may lose nothing. */
 export interface ExactFlags extends DiffFlags {
-  readonly workers?: number | undefined;
+  readonly workers?: number;
 }
 
 /** Packs what makes one model of another, bit for bit, and says whether that pays beside the compressed next model. */

@@ -1,7 +1,7 @@
 import { hex } from '../../src/model/bytes.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { checkOutput } from '../../src/node/output.js';
-import { importTraining } from '../../src/recipe/job.js';
+import { importTraining } from '../../src/recipe/import-training.js';
 import { loadRecipe } from '../../src/recipe/recipe.js';
 import { checkSeed } from '../../src/train/random.js';
 import { type CommonFlags, type Io, printResult, remark } from '../io.js';
@@ -13,7 +13,7 @@ export interface FineTuneFlags extends CommonFlags, TrainingFlags {
   readonly out: string;
   readonly force: boolean;
   readonly dryRun: boolean;
-  readonly seed?: number | undefined;
+  readonly seed?: number;
 }
 
 /** Trains all weights of a model by a recipe, as `train` does before it trains a diff, and writes the model. */

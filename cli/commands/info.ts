@@ -11,7 +11,7 @@ import { runModelInfo } from './info-model.js';
 /** Flags of `neural-diff info`. */
 export interface InfoFlags extends CommonFlags {
   readonly file: string;
-  readonly base?: string | undefined;
+  readonly base?: string;
 }
 
 /** What reading a payload ends with where the file is none. */

@@ -9,8 +9,8 @@ export interface PlanFlags extends CommonFlags {
   readonly folder: string;
   readonly from: string;
   readonly to: string;
-  readonly model?: string | undefined;
-  readonly fullBytes?: number | undefined;
+  readonly model?: string;
+  readonly fullBytes?: number;
   readonly compose: boolean;
 }
 

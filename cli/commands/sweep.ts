@@ -1,5 +1,5 @@
 import { budgetBytes } from '../../src/payload/encode.js';
-import { importTraining } from '../../src/recipe/job.js';
+import { importTraining } from '../../src/recipe/import-training.js';
 import { loadRecipe } from '../../src/recipe/recipe.js';
 import { type Outcome, trainMany } from '../../src/recipe/sweep/train-many.js';
 import { checkSeed } from '../../src/train/random.js';
@@ -27,7 +27,7 @@ export interface SweepFlags extends CommonFlags, GridFlags {
   readonly force: boolean;
   readonly resume: boolean;
   readonly dryRun: boolean;
-  readonly workers?: number | undefined;
+  readonly workers?: number;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { checkOutput, writeOutput } from '../../src/node/output.js';
 import { budgetBytes, float32Bytes } from '../../src/payload/encode.js';
-import { importTraining } from '../../src/recipe/job.js';
+import { importTraining } from '../../src/recipe/import-training.js';
 import type { DiffKind } from '../../src/recipe/options.js';
 import { loadRecipe } from '../../src/recipe/recipe.js';
 import { checkSeed } from '../../src/train/random.js';
@@ -17,7 +17,7 @@ export interface TrainFlags extends CommonFlags, TrainingFlags {
   readonly out: string;
   readonly force: boolean;
   readonly dryRun: boolean;
-  readonly seed?: number | undefined;
+  readonly seed?: number;
 }
 
 /** Trains a diff of a model on disk, by a recipe, and writes its payload. */

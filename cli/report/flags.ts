@@ -6,26 +6,26 @@ import { REPEATED } from '../release-flags.js';
 
 /** Flags of the commands that measure payloads. */
 export interface MeasureFlags extends CommonFlags {
-  readonly chain?: string | undefined;
-  readonly next?: string | undefined;
-  readonly recipe?: string | undefined;
-  readonly seed?: number | undefined;
+  readonly chain?: string;
+  readonly next?: string;
+  readonly recipe?: string;
+  readonly seed?: number;
   readonly backend: 'wasm' | 'cpu';
 }
 
 /** Flags of `neural-diff report`. */
 export interface ReportFlags extends MeasureFlags {
-  readonly base?: string | undefined;
-  readonly payload?: readonly string[] | undefined;
+  readonly base?: string;
+  readonly payload?: readonly string[];
   readonly applyRuns: number;
-  readonly title?: string | undefined;
-  readonly gate?: string | undefined;
-  readonly against?: string | undefined;
-  readonly bench?: readonly string[] | undefined;
-  readonly task?: string | undefined;
-  readonly fleet?: string | undefined;
-  readonly updates?: string | undefined;
-  readonly fullBytes?: number | undefined;
+  readonly title?: string;
+  readonly gate?: string;
+  readonly against?: string;
+  readonly bench?: readonly string[];
+  readonly task?: string;
+  readonly fleet?: string;
+  readonly updates?: string;
+  readonly fullBytes?: number;
   readonly out: string;
   readonly force: boolean;
   readonly dryRun: boolean;

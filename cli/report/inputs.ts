@@ -10,9 +10,9 @@ import type { ReportFlags } from './flags.js';
 
 /** Files beside models and payloads that a report is made of, read and checked. */
 export interface ReportInputs {
-  readonly gates?: Gates | undefined;
-  readonly against?: Report | undefined;
-  readonly fleet?: readonly InstalledVersion[] | undefined;
+  readonly gates: Gates | undefined;
+  readonly against: Report | undefined;
+  readonly fleet: readonly InstalledVersion[] | undefined;
   /** What benches measured of one task. */
   readonly bench: { readonly frontier?: Frontier; readonly sequence?: Sequence };
 }

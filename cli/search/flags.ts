@@ -11,21 +11,21 @@ export const KIND_CHOICES = ['auto', ...DIFF_KINDS] as const;
 /** Flags of `neural-diff train` when it searches. */
 export interface SearchFlags extends CommonFlags, TrainingFlags {
   readonly kind: DiffKind | 'auto';
-  readonly budget?: string | undefined;
-  readonly maxGap?: string | undefined;
-  readonly least?: string | undefined;
-  readonly most?: string | undefined;
-  readonly precision?: number | undefined;
-  readonly tries?: number | undefined;
-  readonly metric?: string | undefined;
-  readonly workers?: number | undefined;
-  readonly work?: string | undefined;
+  readonly budget?: string;
+  readonly maxGap?: string;
+  readonly least?: string;
+  readonly most?: string;
+  readonly precision?: number;
+  readonly tries?: number;
+  readonly metric?: string;
+  readonly workers?: number;
+  readonly work?: string;
   readonly keepWork: boolean;
   readonly resume: boolean;
   readonly out: string;
   readonly force: boolean;
   readonly dryRun: boolean;
-  readonly seed?: number | undefined;
+  readonly seed?: number;
 }
 
 /** Adds the flags of a search to `train`. */

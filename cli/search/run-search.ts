@@ -1,6 +1,6 @@
 import { NeuralDiffError } from '../../src/model/errors.js';
 import { checkOutput, writeOutput } from '../../src/node/output.js';
-import { importTraining } from '../../src/recipe/job.js';
+import { importTraining } from '../../src/recipe/import-training.js';
 import { DIFF_KINDS } from '../../src/recipe/options.js';
 import { loadRecipe } from '../../src/recipe/recipe.js';
 import { type PreparedSearch, prepareSearch, type Search } from '../../src/recipe/search/prepare.js';

@@ -10,7 +10,7 @@ export interface Judged {
   readonly metric: Metric | undefined;
   readonly tries: readonly Try[];
   /** By what was planned; nothing when none will do. */
-  readonly winner?: Try | undefined;
+  readonly winner?: Try;
 }
 
 /** @returns what a try came to: the winner, good or not good enough, failed */

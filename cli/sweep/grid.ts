@@ -7,7 +7,7 @@ import { baseOf, listOf, optionsOf, type TrainingFlags } from '../training.js';
 export interface GridFlags extends TrainingFlags {
   readonly kinds: string;
   readonly budgets: string;
-  readonly seeds?: string | undefined;
+  readonly seeds?: string;
 }
 
 /** A job of a sweep, and the payload file that it gives. */

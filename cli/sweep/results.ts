@@ -60,7 +60,7 @@ export interface FailedRow extends JobFacts {
   readonly error: {
     readonly code: string;
     readonly message: string;
-    readonly facts?: ErrorFacts | undefined;
+    readonly facts?: ErrorFacts;
   };
 }
 

@@ -34,9 +34,9 @@ export function createRoom(patcher: Patcher = plainPatcher): Room {
 export interface ChunkOptions {
   /** Passes over the tensors that no op touches. */
   readonly touchedOnly?: boolean;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignal;
   readonly patcher?: Patcher | undefined;
-  readonly room?: Room | undefined;
+  readonly room?: Room;
 }
 
 /**

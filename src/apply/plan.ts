@@ -24,7 +24,7 @@ export interface ApplyOptions {
   /** Honoured until the first write; then the payload is applied to its end, unless storage that can undo it has the signal too. */
   readonly signal?: AbortSignal;
   /** What computes the patched weights; the plain arithmetic unless given. `neural-diff/fast-apply` has a faster one. */
-  readonly patcher?: Patcher;
+  readonly patcher?: Patcher | undefined;
   readonly onProgress?: (progress: ApplyProgress) => void;
 }
 

@@ -30,13 +30,13 @@ export interface DiffProgress {
 /** What `diffStores` takes beside the models. */
 export interface DiffOptions {
   /** Metadata of the payload; none unless given. */
-  readonly meta?: Meta | undefined;
+  readonly meta?: Meta;
   /** Where the payload waits until its length is known; in memory unless given. */
-  readonly spool?: Spool | undefined;
+  readonly spool?: Spool;
   /** What codes large models side by side; this thread alone unless given. The payload is the same. */
   readonly coder?: Coder | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: DiffProgress) => void) | undefined;
+  readonly onProgress?: (progress: DiffProgress) => void;
 }
 
 /** A lossless diff of two models, and its payload in pieces. */

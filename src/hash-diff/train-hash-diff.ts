@@ -11,16 +11,16 @@ import { type BucketCoding, bitsPerBucket, createHashPart } from './hash-part.js
 /** What `trainHashDiff` takes beside what both trainers take. */
 export interface TrainHashDiffOptions extends TrainDiffOptions {
   /** Default `ternary`: many buckets of few bits beat few of many. */
-  readonly coding?: BucketCoding | undefined;
+  readonly coding?: BucketCoding;
   /** Share of ternary buckets that are 0: above 0, below 1; default 0.5. The more, the more buckets a budget pays for. */
-  readonly zeros?: number | undefined;
+  readonly zeros?: number;
   /** Neighbouring weights placed by one hash: 1 to 1,024; default 8. */
-  readonly block?: number | undefined;
+  readonly block?: number;
   /**
    * `layer` (default): a tensor's changes are as large, beside the others', as in the full fine-tune. `shared`: all are
    * equal.
    */
-  readonly scales?: 'layer' | 'shared' | undefined;
+  readonly scales?: 'layer' | 'shared';
 }
 
 /**

@@ -69,11 +69,11 @@ export class NeuralDiffError extends Error {
 export interface Failure {
   readonly name: string;
   readonly message: string;
-  readonly stack?: string | undefined;
+  readonly stack?: string;
   /** Of a NeuralDiffError. */
-  readonly code?: ErrorCode | undefined;
-  readonly facts?: ErrorFacts | undefined;
-  readonly cause?: Failure | undefined;
+  readonly code?: ErrorCode;
+  readonly facts?: ErrorFacts;
+  readonly cause?: Failure;
 }
 
 /** Errors that keep their class; all others become plain `Error`s under their own name. */
@@ -89,7 +89,7 @@ export function describeFailure(error: unknown, causes = MAX_CAUSES): Failure {
   const coded = error instanceof NeuralDiffError ? { code: error.code, facts: error.facts } : {};
   const hasCause = error.cause !== undefined && causes > 0;
   return {
-    ...{ name, message, stack, ...coded },
+    ...{ name, message, ...(stack !== undefined && { stack }), ...coded },
     ...(hasCause && { cause: describeFailure(error.cause, causes - 1) }),
   };
 }
@@ -98,9 +98,10 @@ export function describeFailure(error: unknown, causes = MAX_CAUSES): Failure {
 export function reviveFailure(failure: Failure): Error {
   const { name, message, stack, code, facts } = failure;
   const cause = failure.cause && reviveFailure(failure.cause);
+  const trace = stack === undefined ? {} : { stack };
   if (code)
-    return Object.assign(new NeuralDiffError(code, message, { cause, ...(facts && { facts }) }), { stack });
+    return Object.assign(new NeuralDiffError(code, message, { cause, ...(facts && { facts }) }), trace);
   const Class = name in CLASSES ? CLASSES[name as keyof typeof CLASSES] : Error;
   const error = cause === undefined ? new Class(message) : new Class(message, { cause });
-  return Object.assign(error, { name, stack });
+  return Object.assign(error, { name, ...trace });
 }

@@ -73,7 +73,7 @@ export interface FingerprintOptions {
   /** SHA-256; the runtime's own unless given. */
   readonly sha256?: Sha256;
   /** Stops the work between two chunks with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Called after each chunk with the bytes read so far. */
   readonly onProgress?: (bytesRead: number) => void;
 }

@@ -91,9 +91,9 @@ export interface Quantization {
   /** Above 0; or one for each index of the tensor's last dimension. */
   readonly scale: number | Float32Array;
   /** A whole number in the range of the dtype; 0 unless given. */
-  readonly zeroPoint?: number | undefined;
+  readonly zeroPoint?: number;
   /** What the zero point stands for; 0 unless given. TensorFlow.js has it in place of zero points. */
-  readonly min?: number | undefined;
+  readonly min?: number;
 }
 
 /** Quantisation by tensor; none of tensors that hold floats. */

@@ -8,11 +8,11 @@ import { type Holder, isGone, isRunning, isSameProcess, thisProcess } from './lo
 /** How a lock shows that its holder lives. */
 export interface LockOptions {
   /** Milliseconds between two beats: the holder sets the file's time anew; default 5,000. */
-  readonly beatMs?: number | undefined;
+  readonly beatMs?: number;
   /** Milliseconds without a beat after which a lock may be stale; two beats more are waited for then. Default 30,000. */
-  readonly staleMs?: number | undefined;
+  readonly staleMs?: number;
   /** Whether the system says when a process was started; found out unless given. */
-  readonly knowsStarts?: boolean | undefined;
+  readonly knowsStarts?: boolean;
 }
 
 const DEFAULT_BEAT_MS = 5_000;

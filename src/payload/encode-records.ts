@@ -118,7 +118,7 @@ export interface SetWriterOptions {
   /** Names of the record's tensors, at least one. */
   readonly tensors: ReadonlySet<string>;
   /** Takes bytes as they come; without one `finish` gives all of them. */
-  readonly sink?: ((bytes: Uint8Array) => void) | undefined;
+  readonly sink?: (bytes: Uint8Array) => void;
 }
 
 /** Writes a set record from front to back, a run of elements at a time: the other side of `SetReader`. */

@@ -19,7 +19,7 @@ export interface NamedFile {
 /** What is to be released: a file, and what the maker says of it. */
 export interface ReleaseDraft extends NamedFile {
   /** The model that a payload is for; without one, the file is a whole model. */
-  readonly base?: WeightStore;
+  readonly base?: WeightStore | undefined;
   /** Fingerprint that must come of it, 32 hexadecimal digits; not compared unless given. */
   readonly next?: string;
   /** From 1; not below that of the release that devices have. */

@@ -1,10 +1,8 @@
-import { NeuralDiffError } from '../model/errors.js';
 import type { Budget } from '../payload/encode.js';
 import type { FineTuned } from '../train/fine-tune.js';
 import type { StepReport } from '../train/loop.js';
 import type { BaseModel } from './open-base.js';
 import type { DiffKind, RecipeOptions } from './options.js';
-import type * as Training from './train-by-recipe.js';
 
 /** A diff to train, as plain data that can be sent to a thread. */
 export interface TrainingJob extends BaseModel {
@@ -14,9 +12,9 @@ export interface TrainingJob extends BaseModel {
   /** Bytes of the whole payload file that it will not exceed. */
   readonly budget: Budget;
   /** 0 to 2^32 - 1; one of its own for every base unless given (`seedFor`). */
-  readonly seed?: number | undefined;
+  readonly seed?: number;
   /** TensorFlow.js backend; default `wasm`. */
-  readonly backend?: 'wasm' | 'cpu' | undefined;
+  readonly backend?: 'wasm' | 'cpu';
   /** Come before the recipe's options. */
   readonly options?: RecipeOptions | undefined;
 }
@@ -27,7 +25,7 @@ export type FineTuneJob = Omit<TrainingJob, 'kind' | 'budget'>;
 /** The world of a job: how it is stopped, who is told, what is trained already. */
 export interface JobContext {
   readonly signal: AbortSignal;
-  readonly onStep?: ((report: StepReport) => void) | undefined;
+  readonly onStep?: (report: StepReport) => void;
   /** The job's full fine-tune; trained first unless given. */
   readonly fullFineTune?: FineTuned | undefined;
 }
@@ -51,29 +49,4 @@ export function fineTuneKey(job: FineTuneJob): string {
     fineTune?.epochs,
     fineTune?.learningRate,
   ]);
-}
-
-/**
- * Imports what trains by recipes: users who do not train may not have TensorFlow.js installed.
- *
- * @throws NeuralDiffError `missing-package`
- */
-export function importTraining(): Promise<typeof Training> {
-  return importWithTensorFlow(() => import('./train-by-recipe.js'));
-}
-
-/**
- * Imports a module that needs TensorFlow.js.
- *
- * @throws NeuralDiffError `missing-package`
- */
-export async function importWithTensorFlow<T>(load: () => Promise<T>): Promise<T> {
-  try {
-    return await load();
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
-    const message =
-      'Cannot train: run "npm install @tensorflow/tfjs@4 @tensorflow/tfjs-backend-wasm@4" first';
-    throw new NeuralDiffError('missing-package', message, { cause });
-  }
 }

@@ -70,9 +70,12 @@ function mergeMaps<T extends object>(recipe: T | undefined, job: T | undefined):
   return recipe && job ? { ...recipe, ...definedOnly(job) } : (job ?? recipe);
 }
 
+/** The same properties, each absent where it may be undefined. */
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
 /** @returns the entries that are not undefined */
-export function definedOnly<T extends object>(values: T): Partial<T> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
+export function definedOnly<T extends object>(values: T): Defined<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Defined<T>;
 }
 
 /** Kinds of diffs that can be trained; where two are as good, the first is taken. */

@@ -115,7 +115,7 @@ function optimizerOf(
 export interface ModelOutput {
   readonly out: string;
   /** Replaces what is there. */
-  readonly force?: boolean | undefined;
+  readonly force?: boolean;
 }
 
 /**

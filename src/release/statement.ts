@@ -22,11 +22,11 @@ export interface ReleaseStatement extends SignedFile {
   /** `update`: a payload for one base; `full`: a whole model in one file, for any. */
   readonly kind: 'update' | 'full';
   /** Fingerprint of the model that a payload is for, 32 hexadecimal digits; updates alone have it. */
-  readonly base?: string;
+  readonly base?: string | undefined;
   /** Fingerprint of the model that comes of it, 32 hexadecimal digits. */
   readonly next: string;
   /** Version of the payload format; updates alone have it. */
-  readonly formatVersion?: number;
+  readonly formatVersion?: number | undefined;
   /** Bytes of the model's tensors. */
   readonly modelBytes: number;
   /** Order of releases, from 1: devices do not go back. All files that lead to one release share its counter. */
@@ -34,7 +34,7 @@ export interface ReleaseStatement extends SignedFile {
   /** When devices stop to accept the release; the model that they have goes on working. */
   readonly expires: Date;
   /** Classes of devices that it is for; every class unless given. */
-  readonly deviceClasses?: readonly string[];
+  readonly deviceClasses?: readonly string[] | undefined;
   /** What the maker promises of the model, by name: `{ accuracy: 0.963 }`. */
   readonly metrics: Readonly<Record<string, number>>;
   /** Inputs with expected outputs, to be run before the release is trusted. */

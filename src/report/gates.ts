@@ -9,48 +9,48 @@ const gap = v.pipe(v.number(), v.minValue(-1), v.maxValue(1));
 const seconds = v.pipe(v.number(), v.minValue(0));
 
 const ofPart = {
-  maxGap: v.optional(gap),
-  maxNegativeFlips: v.optional(share),
-  minAccuracy: v.optional(share),
+  maxGap: v.exactOptional(gap),
+  maxNegativeFlips: v.exactOptional(share),
+  minAccuracy: v.exactOptional(share),
 };
 
 const GATES = v.strictObject({
-  maxBytes: v.optional(bytes),
-  maxShare: v.optional(share),
+  maxBytes: v.exactOptional(bytes),
+  maxShare: v.exactOptional(share),
   ...ofPart,
-  maxCalibrationError: v.optional(share),
-  maxApplySeconds: v.optional(seconds),
-  maxExtraMemoryBytes: v.optional(bytes),
-  judgeBy: v.optional(v.picklist(['value', 'interval'])),
-  slices: v.optional(v.record(v.string(), v.strictObject(ofPart))),
-  classes: v.optional(v.record(v.string(), v.strictObject(ofPart))),
+  maxCalibrationError: v.exactOptional(share),
+  maxApplySeconds: v.exactOptional(seconds),
+  maxExtraMemoryBytes: v.exactOptional(bytes),
+  judgeBy: v.exactOptional(v.picklist(['value', 'interval'])),
+  slices: v.exactOptional(v.record(v.string(), v.strictObject(ofPart))),
+  classes: v.exactOptional(v.record(v.string(), v.strictObject(ofPart))),
 });
 
 /** Limits of a class, or of a slice of the examples. */
 export interface PartGates {
   /** Accuracy of the full fine-tune less that of the candidate: −1 to 1. */
-  readonly maxGap?: number | undefined;
+  readonly maxGap?: number;
   /** Share of examples that the base gets right and the candidate wrong: 0 to 1. */
-  readonly maxNegativeFlips?: number | undefined;
+  readonly maxNegativeFlips?: number;
   /** 0 to 1. */
-  readonly minAccuracy?: number | undefined;
+  readonly minAccuracy?: number;
 }
 
 /** What a payload must keep to, to be shipped. */
 export interface Gates extends PartGates {
-  readonly maxBytes?: number | undefined;
+  readonly maxBytes?: number;
   /** Of the float32 model: 0 to 1. */
-  readonly maxShare?: number | undefined;
+  readonly maxShare?: number;
   /** Expected calibration error: 0 to 1. */
-  readonly maxCalibrationError?: number | undefined;
-  readonly maxApplySeconds?: number | undefined;
-  readonly maxExtraMemoryBytes?: number | undefined;
+  readonly maxCalibrationError?: number;
+  readonly maxApplySeconds?: number;
+  readonly maxExtraMemoryBytes?: number;
   /** Whether what was measured keeps to the limits (`value`, unless given), or all of its 95 % interval does. */
-  readonly judgeBy?: 'value' | 'interval' | undefined;
+  readonly judgeBy?: 'value' | 'interval';
   /** By the name of the slice, as `speaker: theo`; `*` is for all that are not named. */
-  readonly slices?: Readonly<Record<string, PartGates>> | undefined;
+  readonly slices?: Readonly<Record<string, PartGates>>;
   /** By the label; `*` is for all that are not named. */
-  readonly classes?: Readonly<Record<string, PartGates>> | undefined;
+  readonly classes?: Readonly<Record<string, PartGates>>;
 }
 
 /**

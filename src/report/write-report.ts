@@ -21,7 +21,7 @@ export interface ReportOptions {
   readonly title: string;
   /** What a payload must keep to; `defaultGates` unless given. */
   readonly gates?: Gates | undefined;
-  readonly frontier?: Frontier | undefined;
+  readonly frontier?: Frontier;
   readonly sequence?: Sequence | undefined;
   readonly fleet?: Fleet | undefined;
   /** An earlier report, to compare with. */

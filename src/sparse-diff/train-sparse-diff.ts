@@ -17,17 +17,17 @@ export interface TrainSparseDiffOptions extends TrainDiffOptions {
    * `rewind` (default): the mask is read off the full fine-tune, then the diff trains on it from zero. `anneal`: the
    * mask is found while the diff trains, with gates that harden.
    */
-  readonly selection?: 'rewind' | 'anneal' | undefined;
+  readonly selection?: 'rewind' | 'anneal';
   /** Default `fisher`. */
-  readonly saliency?: Saliency | undefined;
+  readonly saliency?: Saliency;
   /** Default `global`. */
-  readonly scope?: Scope | undefined;
+  readonly scope?: Scope;
   /** Bits a changed weight: 1 to 8; default 3. */
-  readonly bits?: number | undefined;
+  readonly bits?: number;
   /** For `anneal`: temperature of the gates at the start (default 1) and when the mask is fixed (default 0.05). */
   readonly temperatures?: { readonly first: number; readonly last: number } | undefined;
   /** For `anneal`: share of the steps after which the mask is fixed; default 0.6. */
-  readonly fixedFrom?: number | undefined;
+  readonly fixedFrom?: number;
 }
 
 type Settings = Required<

@@ -10,7 +10,7 @@ export interface LiveModelOptions {
    * The model's weights, bit for bit, such as the storage that it was loaded from; needed where a backend, like webgl with
    * textures of 16 bits, gives back others than it was given. Read at the first use alone.
    */
-  readonly weights?: WeightStore | undefined;
+  readonly weights?: WeightStore;
 }
 
 /** Where the bytes of a live model's weights are read and written. */

@@ -51,7 +51,7 @@ export interface Ports {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   /** Shapes of the inputs, the batch first; null where any size will do. Unchecked unless given. */
-  readonly inputShapes?: readonly (readonly (number | null)[])[];
+  readonly inputShapes?: readonly (readonly (number | null)[])[] | undefined;
 }
 
 /**

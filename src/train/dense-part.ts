@@ -47,8 +47,8 @@ export function densePartOf({ base, full, denseRate }: PartContext, { vectors }:
 
 interface DenseOptions {
   readonly rate: number;
-  readonly sizes?: ReadonlyMap<string, number> | undefined;
-  readonly scaleOf?: ScaleOf | undefined;
+  readonly sizes?: ReadonlyMap<string, number>;
+  readonly scaleOf?: ScaleOf;
 }
 
 class DensePart implements DiffPart {

@@ -6,7 +6,7 @@ import { type BaseWeights, INTEGER_RANGES, scalesOf, storedValues, weightsOfMode
 /** A model as devices store it, in other types than it is trained in. */
 export interface DeviceModel extends Model {
   /** What the integers of int8 and uint8 tensors stand for. */
-  readonly quantization?: Quantizations | undefined;
+  readonly quantization?: Quantizations;
 }
 
 /**

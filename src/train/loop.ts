@@ -39,7 +39,7 @@ export interface LoopOptions {
   /** Peak learning rate, or what it is for a run of so many steps; it falls to zero along half a cosine. */
   readonly learningRate: number | ((steps: number) => number);
   /** Share of all steps in which a factor of the learning rate rises from 0 to 1: 0 to below 1; none unless given. */
-  readonly warmUp?: number | undefined;
+  readonly warmUp?: number;
   /** Makes the optimiser of θ; Adam unless given. */
   readonly optimizer?: ((learningRate: number) => tf.Optimizer) | undefined;
   readonly seed: number;

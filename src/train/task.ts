@@ -32,7 +32,7 @@ export interface TaskOptions {
    */
   readonly mode?: 'inference' | 'training';
   /** What the outputs mean; read from the last layers' activations unless given. */
-  readonly outputKind?: OutputKind;
+  readonly outputKind?: OutputKind | undefined;
   /** Examples a batch when array sets are measured. */
   readonly evaluationBatchSize?: number;
 }

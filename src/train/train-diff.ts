@@ -41,9 +41,9 @@ export interface TrainDiffOptions extends TrainingOptions {
    * those of `fineTune` here.
    */
   readonly fullFineTune?: FineTuned | undefined;
-  readonly fineTune?: Pick<TrainingOptions, 'epochs' | 'learningRate' | 'optimizer'> | undefined;
+  readonly fineTune?: Pick<TrainingOptions, 'epochs' | 'learningRate' | 'optimizer'>;
   /** How the diff learns from the full fine-tune's outputs; `false` to learn from labels alone. */
-  readonly distillation?: DistillationOptions | false | undefined;
+  readonly distillation?: DistillationOptions | false;
   /**
    * The model as devices store it, where that is in float16, bfloat16 or quantised to int8 or uint8: same names and shapes
    * as the task's weights. The diff is made for it and trained on its grid; the task's variables get the values that they
@@ -51,8 +51,8 @@ export interface TrainDiffOptions extends TrainingOptions {
    */
   readonly device?: DeviceModel | undefined;
   /** Bits a weight of biases and norms, after entropy coding: 0.1 to 7; default 1.2. */
-  readonly denseRate?: number | undefined;
-  readonly meta?: Meta | undefined;
+  readonly denseRate?: number;
+  readonly meta?: Meta;
 }
 
 /** A trained and packed diff. */

@@ -18,7 +18,7 @@ export interface PlanFiles {
   readonly paths: readonly string[];
   readonly signal?: AbortSignal | undefined;
   /** Told of the release that was being applied when something was thrown. */
-  readonly onFailure?: ((statement: ReleaseStatement) => void) | undefined;
+  readonly onFailure?: (statement: ReleaseStatement) => void;
 }
 
 /**

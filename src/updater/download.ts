@@ -74,11 +74,11 @@ export interface DownloadJob {
   readonly path: string;
   readonly file: SignedFile;
   /** Attempts without a byte of progress after which the download fails; default 4. */
-  readonly attempts?: number | undefined;
+  readonly attempts?: number;
   /** Milliseconds to wait before another attempt; the default doubles from 500 to 8,000. */
   readonly waitMs?: ((failures: number) => number) | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((bytesDone: number) => void) | undefined;
+  readonly onProgress?: (bytesDone: number) => void;
 }
 
 const DEFAULT_ATTEMPTS = 4;

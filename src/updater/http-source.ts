@@ -7,11 +7,11 @@ export interface HttpSourceOptions {
   /** Address of the repository's folder. */
   readonly url: string;
   /** The runtime's own unless given. */
-  readonly fetch?: typeof fetch | undefined;
+  readonly fetch?: typeof fetch;
   /** Milliseconds without a byte after which a transfer counts as stalled; default 30,000. */
-  readonly stallMs?: number | undefined;
+  readonly stallMs?: number;
   /** Sent with every request. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 const DEFAULT_STALL_MS = 30_000;

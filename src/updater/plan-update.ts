@@ -32,7 +32,7 @@ export interface DeviceState {
   /** Fingerprints of models that were tried and rolled back. */
   readonly bad: readonly string[];
   /** Names of releases that were refused for what is in them: no way leads over them. */
-  readonly refused?: ReadonlySet<string> | undefined;
+  readonly refused?: ReadonlySet<string>;
 }
 
 /**
@@ -120,13 +120,13 @@ export interface UpdatePolicy {
    * Whether a whole model may be downloaded where no payload leads to the newest one, or payloads are larger: `auto`, after
    * `approve` alone (`ask`), or `never`; default `auto`.
    */
-  readonly full?: 'auto' | 'ask' | 'never' | undefined;
+  readonly full?: 'auto' | 'ask' | 'never';
   /** Bytes of the largest download; larger ones are not planned. */
   readonly maxBytes?: number | undefined;
   /** Says whether a download may begin now: power, network, hour. Asked before each update. */
-  readonly mayBegin?: ((plan: UpdatePlan) => boolean | Promise<boolean>) | undefined;
+  readonly mayBegin?: (plan: UpdatePlan) => boolean | Promise<boolean>;
   /** Asked before a whole model is downloaded under `ask`. */
-  readonly approve?: ((plan: UpdatePlan) => boolean | Promise<boolean>) | undefined;
+  readonly approve?: (plan: UpdatePlan) => boolean | Promise<boolean>;
   /** Starts on trial, without `confirm`, after which the model is rolled back; default 3. */
-  readonly maxTrialStarts?: number | undefined;
+  readonly maxTrialStarts?: number;
 }

@@ -18,11 +18,11 @@ export interface Trial {
 export interface UpdaterState {
   /** Counter of the release that the model is; 0 before the first. */
   readonly counter: number;
-  readonly trial?: Trial | undefined;
+  readonly trial?: Trial;
   /** Models that were rolled back, newest last: they are not tried again. */
   readonly bad: readonly string[];
   /** Releases that were refused for what is in them, newest last. */
-  readonly refused?: readonly RefusedRelease[] | undefined;
+  readonly refused?: readonly RefusedRelease[];
 }
 
 /** Models that are remembered as bad. */

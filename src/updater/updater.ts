@@ -23,26 +23,26 @@ export interface UpdaterOptions {
   readonly root: Uint8Array;
   readonly deviceClass?: string | undefined;
   /** Counter of the release that the program came with; default 0. */
-  readonly counter?: number | undefined;
+  readonly counter?: number;
   /** Version of the program: another one tries releases again that were refused for what is in them. */
-  readonly programVersion?: string | undefined;
-  readonly policy?: UpdatePolicy | undefined;
+  readonly programVersion?: string;
+  readonly policy?: UpdatePolicy;
   /**
    * Tries the new model before the update is made; throws where it is not good. `golden` is the content of the release's signed
    * inputs and expected outputs, where it has some.
    */
-  readonly selfTest?: ((store: WeightStore, context: SelfTestContext) => void | Promise<void>) | undefined;
+  readonly selfTest?: (store: WeightStore, context: SelfTestContext) => void | Promise<void>;
   /** Opens a whole model that was downloaded; without it whole models are never planned. */
-  readonly openModelFile?: ((files: ModelFiles, path: string) => Promise<WeightStore>) | undefined;
+  readonly openModelFile?: (files: ModelFiles, path: string) => Promise<WeightStore>;
   readonly onEvent?: ((event: UpdaterEvent) => void) | undefined;
   /** The runtime's own clock unless given. */
-  readonly now?: (() => Date) | undefined;
-  readonly patcher?: Patcher | undefined;
-  readonly ed25519?: VerifyEd25519 | undefined;
+  readonly now?: () => Date;
+  readonly patcher?: Patcher;
+  readonly ed25519?: VerifyEd25519;
   /** Milliseconds that the metadata of one check may take in all, however they come; default 300,000. */
-  readonly metadataMs?: number | undefined;
+  readonly metadataMs?: number;
   /** Milliseconds before attempt after attempt to go on with a download. */
-  readonly waitMs?: ((failures: number) => number) | undefined;
+  readonly waitMs?: (failures: number) => number;
 }
 
 /** What a self-test knows beside the model. */
@@ -76,16 +76,16 @@ export interface UpdaterStatus {
   readonly fingerprint: string;
   /** Counter of the release that was confirmed last. */
   readonly counter: number;
-  readonly trial?: Trial | undefined;
+  readonly trial?: Trial;
   readonly bad: readonly string[];
   /** Releases that were refused for what is in them, where there are some: not downloaded again. */
-  readonly refused?: readonly RefusedRelease[] | undefined;
+  readonly refused?: readonly RefusedRelease[];
 }
 
 /** How an update ended. `deferred` and `declined` are the policy's. */
 export interface UpdateOutcome {
   readonly status: 'current' | 'updated' | 'deferred' | 'declined';
-  readonly plan?: UpdatePlan | undefined;
+  readonly plan?: UpdatePlan;
   /** Fingerprint of the model as it was read, or read back, on the way. */
   readonly fingerprint: string;
   /** Counter of the release that was confirmed last. */

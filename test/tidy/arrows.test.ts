@@ -1,97 +1,61 @@
 import { expect, test } from 'vitest';
-import { packageOf, readSources, resolveImport, roomOf, type Source } from './sources.js';
+import { DEVICE_ENTRIES, reachable } from '../../scripts/house.js';
+import { isEntry, packageOf, readSource, readSources, resolveImport, roomOf } from './sources.js';
 
 /** Rooms that a room may import; `docs/ARCHITECTURE.md` draws them. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   model: [],
   payload: ['model'],
   containers: ['model'],
-  kernels: ['model', 'payload'],
-  tfjs: ['model', 'kernels'],
-  train: ['model', 'payload', 'kernels', 'tfjs'],
-  'sparse-diff': ['model', 'payload', 'kernels', 'train'],
-  'hash-diff': ['model', 'payload', 'kernels', 'train'],
-  'exact-diff': ['model', 'payload'],
-  'diff-threads': ['model', 'payload', 'exact-diff'],
-  'lossy-diff': ['model', 'payload', 'exact-diff'],
-  chain: ['model', 'payload', 'exact-diff'],
   apply: ['model', 'payload'],
-  'fast-apply': ['model', 'payload'],
   storage: ['model', 'payload'],
-  browser: ['model', 'storage'],
-  testing: ['model', 'storage'],
   release: ['model'],
-  node: ['model', 'payload', 'containers', 'storage'],
   updater: ['model', 'payload', 'chain', 'apply', 'storage', 'release'],
+  'exact-diff': ['model', 'payload'],
+  chain: ['model', 'payload', 'exact-diff'],
+  node: ['model', 'payload', 'containers', 'storage'],
   publish: ['model', 'payload', 'containers', 'apply', 'node', 'release'],
-  recipe: ['model', 'chain', 'tfjs', 'train', 'sparse-diff', 'hash-diff', 'node'],
-  sweep: ['model', 'train', 'recipe'],
-  search: ['model', 'train', 'node', 'recipe', 'sweep'],
-  report: ['model', 'payload', 'chain'],
-  measure: [
-    'model',
-    'payload',
-    'train',
-    'exact-diff',
-    'chain',
-    'apply',
-    'fast-apply',
-    'node',
-    'recipe',
-    'report',
-  ],
-  'report-page': ['model', 'report'],
-  src: ['model', 'payload'],
+  tfjs: ['model', 'payload'],
+  train: ['model', 'payload', 'tfjs'],
+  'sparse-diff': ['model', 'payload', 'tfjs', 'train'],
+  'hash-diff': ['model', 'payload', 'tfjs', 'train'],
+  recipe: ['model', 'payload', 'chain', 'tfjs', 'train', 'sparse-diff', 'hash-diff', 'node'],
+  report: [...['model', 'payload', 'exact-diff', 'chain', 'apply', 'node', 'tfjs', 'train', 'recipe']],
   cli: [
-    'src',
-    'containers',
-    'train',
-    'exact-diff',
-    'diff-threads',
-    'lossy-diff',
-    'chain',
-    'apply',
-    'fast-apply',
-    'node',
-    'storage',
-    'updater',
-    'recipe',
-    'sweep',
-    'search',
-    'release',
-    'publish',
-    'report',
-    'measure',
-    'report-page',
+    ...['model', 'payload', 'containers', 'apply', 'storage', 'release', 'updater', 'exact-diff'],
+    ...['chain', 'node', 'publish', 'train', 'recipe', 'report'],
   ],
 };
 
 /** The rooms through which each outside package comes in. */
 const DOORS: Readonly<Record<string, readonly string[]>> = {
-  '@tensorflow/tfjs': ['kernels', 'tfjs', 'train', 'sparse-diff', 'hash-diff', 'recipe'],
+  '@tensorflow/tfjs': ['tfjs', 'train', 'sparse-diff', 'hash-diff', 'recipe', 'report'],
   '@tensorflow/tfjs-backend-wasm': ['tfjs'],
   msgpackr: ['payload'],
   'xxhash-wasm': ['payload'],
-  tinypool: ['sweep'],
+  tinypool: ['recipe'],
   yargs: ['cli'],
   valibot: ['report'],
   'csv-parse': ['report'],
-  vega: ['report-page'],
-  'vega-lite': ['report-page'],
-  preact: ['report-page'],
-  'preact-render-to-string': ['report-page'],
+  vega: ['report'],
+  'vega-lite': ['report'],
+  preact: ['report'],
+  'preact-render-to-string': ['report'],
   '@noble/ed25519': ['release'],
   '@tufjs/models': ['publish'],
-  'node:': ['node', 'diff-threads', 'testing', 'recipe', 'sweep', 'publish', 'measure', 'cli'],
+  'node:': ['node', 'exact-diff', 'recipe', 'publish', 'report', 'cli'],
 };
 
 /** Files through which a runtime comes in that runs patched models for tests alone. */
 const TEST_DOORS: Readonly<Record<string, string>> = { 'onnxruntime-node': 'test/runtimes/onnx-runtime.ts' };
 
-/** A room's public names; `encode.ts` is the makers' side of the payload room, which the device kit leaves out. */
-const FRONT = /\/(index|encode)\.ts$/;
+/** Files that only makers of diffs may load. */
+const MAKERS =
+  /\/(exact-diff|train|sparse-diff|hash-diff|publish|recipe|report|node|tfjs)\/|\/payload\/(encode|check-op|range-encoder|sparse-writer)|\/chain\/(compose|patch|reverse)/;
 
-const sources = readSources('src', 'cli');
+const sources = readSources('src', 'cli').filter(
+  ({ path }) => !isEntry(path) && !path.includes('/assembly/'),
+);
 const imports = sources.flatMap((source) => source.imports.map((name) => ({ source, name })));
 const inner = imports
   .filter(({ name }) => name.startsWith('.'))
@@ -104,13 +68,6 @@ test('rooms import each other along the arrows only', () => {
     .map(({ source, target }) => `${source.path} -> ${target}`);
   expect(wrong).toEqual([]);
   expect(Object.keys(ARROWS).sort()).toEqual([...new Set(sources.map(({ path }) => roomOf(path)))].sort());
-});
-
-test('rooms are entered through their index', () => {
-  const wrong = inner
-    .filter(({ source, target }) => roomOf(source.path) !== roomOf(target) && !FRONT.test(target))
-    .map(({ source, target }) => `${source.path} -> ${target}`);
-  expect(wrong).toEqual([]);
 });
 
 test('each outside package has its doors', () => {
@@ -129,47 +86,33 @@ test('each runtime of the tests has one door', () => {
   }
 });
 
-test('the device kit reaches no tfjs, no yargs, no node modules, no Buffer', () => {
-  const kit = ['apply', 'storage', 'browser'].flatMap((room) => reachable(`src/${room}/index.ts`));
-  expect(kit.length).toBeGreaterThan(40);
-  const outside = new Set(kit.flatMap(({ imports: names }) => names.filter((name) => !name.startsWith('.'))));
-  expect([...outside].sort()).toEqual(['xxhash-wasm']);
-  expect(
-    kit.filter(({ text }) => /\bBuffer\b|\bprocess\./.test(text.replaceAll(/\/\/.*|\*.*/g, ''))),
-  ).toEqual([]);
+test('entry points hold names alone, and nothing below src imports them', () => {
+  const withLogic = readSources('src')
+    .filter(({ path }) => isEntry(path))
+    .filter(({ text }) => /^(?!export (\{|type \{)|\/\*\*| \*|\s|\}|$)/m.test(text));
+  expect(withLogic.map(({ path }) => path)).toEqual([]);
+  expect(inner.filter(({ target }) => isEntry(target)).map(({ source }) => source.path)).toEqual([]);
 });
 
-test('the device side of releases reaches noble alone, no node modules, no Buffer', () => {
-  const kit = reachable('src/release/index.ts');
-  expect(kit.length).toBeGreaterThan(15);
-  const outside = kit.flatMap(({ path, imports: names }) =>
-    names.filter((name) => !name.startsWith('.')).map((name) => `${path} -> ${name}`),
-  );
-  expect(outside).toEqual(['src/release/noble.ts -> @noble/ed25519']);
-  expect(
-    kit.filter(({ text }) => /\bBuffer\b|\bprocess\./.test(text.replaceAll(/\/\/.*|\*.*/g, ''))),
-  ).toEqual([]);
-});
-
-test('index files hold names, no logic', () => {
-  const withLogic = sources
-    .filter(({ path }) => path.endsWith('/index.ts'))
-    .filter(({ text }) => /^(?!export (\{|type \{)|\s|\}|$)/m.test(text))
-    .map(({ path }) => path);
-  expect(withLogic).toEqual([]);
-});
-
-function reachable(start: string): Source[] {
-  const byPath = new Map(sources.map((source) => [source.path, source]));
-  const found = new Map<string, Source>();
-  const queue = [start];
-  for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
-    const source = byPath.get(path);
-    if (source === undefined || found.has(path)) continue;
-    found.set(path, source);
-    queue.push(
-      ...source.imports.filter((name) => name.startsWith('.')).map((name) => resolveImport(source, name)),
-    );
+test('the device side loads no maker, no tfjs, no node modules, no Buffer', () => {
+  for (const name of DEVICE_ENTRIES) {
+    const files = reachable(`dist/src/entries/${name}.js`);
+    expect(files.length).toBeGreaterThan(10);
+    expect(files.filter((path) => MAKERS.test(path))).toEqual([]);
+    const sources = files.map((path) => readSource(path));
+    const outside = sources.flatMap(({ imports }) => imports.filter((each) => !each.startsWith('.')));
+    expect(outside.filter((each) => !['xxhash-wasm', '@noble/ed25519'].includes(each))).toEqual([]);
+    const code = sources.map(({ text }) => text.replaceAll(/\/\/.*|\*.*/g, ''));
+    expect(code.filter((text) => /\bBuffer\b|\bprocess\./.test(text))).toEqual([]);
   }
-  return [...found.values()];
-}
+});
+
+test('what trains is loaded by those alone who train', () => {
+  const light = ['node', 'diff', 'publish', 'report', 'sweep'].flatMap((name) =>
+    reachable(`dist/src/entries/${name}.js`, { dynamic: false }),
+  );
+  const users = light.filter((path) =>
+    readSource(path).imports.some((name) => name.startsWith('@tensorflow/')),
+  );
+  expect(users).toEqual([]);
+});

@@ -2,13 +2,13 @@ import ts from 'typescript';
 import { expect, test } from 'vitest';
 import { readSources } from './sources.js';
 
-const MAX_FILE_LINES = 300;
+const MAX_FILE_LINES = 400;
 const MAX_FUNCTION_LINES = 70;
 const MAX_PARAMETERS = 3;
 
 const sources = readSources('src', 'cli', 'bench', 'examples', 'scripts', 'test');
 
-test('files stay within 300 lines', () => {
+test('files stay within 400 lines', () => {
   expect(sources.length).toBeGreaterThan(50);
   expect(sources.filter(({ lines }) => lines.length > MAX_FILE_LINES).map(({ path }) => path)).toEqual([]);
 });

@@ -16,7 +16,9 @@ export interface Source {
 
 /** @returns every TypeScript file below some folders of the project */
 export function readSources(...folders: string[]): Source[] {
-  return folders.flatMap((folder) => listFiles(join(ROOT, folder))).map(readSource);
+  return folders
+    .flatMap((folder) => listFiles(join(ROOT, folder)))
+    .map((file) => readSource(relative(ROOT, file).replaceAll('\\', '/')));
 }
 
 function listFiles(folder: string): string[] {
@@ -27,12 +29,12 @@ function listFiles(folder: string): string[] {
   });
 }
 
-function readSource(file: string): Source {
-  const text = readFileSync(file, 'utf8');
+/** @returns a file of the project, by its path from the root */
+export function readSource(path: string): Source {
+  const text = readFileSync(join(ROOT, path), 'utf8');
   const statements = text.matchAll(
     /^(?:import|export)\b[^;']*?from '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm,
   );
-  const path = relative(ROOT, file).replaceAll('\\', '/');
   return {
     path,
     text,
@@ -40,6 +42,9 @@ function readSource(file: string): Source {
     imports: Array.from(statements, (match) => match.slice(1).find(Boolean) as string),
   };
 }
+
+/** @returns whether a source is an entry point of the package */
+export const isEntry = (path: string): boolean => /^src\/(entries\/|index\.ts$)/.test(path);
 
 /** @returns the room of a source below `src`, or its top folder */
 export function roomOf(path: string): string {

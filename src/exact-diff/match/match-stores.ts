@@ -11,9 +11,9 @@ import { groupBy, matchEqualNames, matchNames, type TensorLists, without } from 
 /** What may be made of the next model's tensors. */
 export interface MatchOptions extends Pick<DiffOptions, 'signal' | 'onProgress'> {
   /** Takes tensors of other names where their content or the names' ends show which they are; true unless given. */
-  readonly rename?: boolean | undefined;
+  readonly rename?: boolean;
   /** Casts float32 to the base's float16 or bfloat16, rounding to nearest even, and back; false unless given. */
-  readonly cast?: boolean | undefined;
+  readonly cast?: boolean;
 }
 
 /** The next model in the base's terms, and what it took. */
@@ -109,7 +109,8 @@ async function matchLeft(stores: StorePair, left: TensorLists, options: MatchOpt
  */
 function groupLeft({ base, next }: TensorLists, cast: boolean): Group[] {
   const groupsBy = (lists: TensorLists, keyOf: (info: TensorInfo) => string): TensorLists[] => {
-    const [bases, nexts] = [lists.base, lists.next].map((list) => groupBy(list, (info) => [keyOf(info)]));
+    const group = (list: readonly TensorInfo[]) => groupBy(list, (info) => [keyOf(info)]);
+    const [bases, nexts] = [group(lists.base), group(lists.next)];
     const keys = new Set([...bases.keys(), ...nexts.keys()]);
     return [...keys].map((key) => ({ base: bases.get(key) ?? [], next: nexts.get(key) ?? [] }));
   };

@@ -40,8 +40,8 @@ export interface Answer {
   /** Pieces of a record, in order; some lie in the pair. */
   readonly bytes: readonly Uint8Array[];
   /** How a tensor is coded. */
-  readonly coded?: CodedTensor | undefined;
-  readonly failure?: Failure | undefined;
+  readonly coded?: CodedTensor;
+  readonly failure?: Failure;
 }
 
 /** A thread stands still until it has bytes of one of an order's records. */

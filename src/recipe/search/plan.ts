@@ -147,9 +147,9 @@ function isFull({ kind, payloadBytes = 0 }: EndedTry, before: readonly EndedTry[
 /** What the rounds so far say of the budget that is needed. */
 interface Bracket {
   /** The largest budget below `high` that will not do. */
-  readonly low?: number | undefined;
+  readonly low: number | undefined;
   /** The smallest that will do. */
-  readonly high?: number | undefined;
+  readonly high: number | undefined;
   readonly rounds: number;
 }
 

@@ -17,8 +17,8 @@ import {
 /** A try that has ended. */
 export interface Try extends EndedTry<DiffKind> {
   /** Nothing for a try that failed. */
-  readonly diff?: TriedDiff | undefined;
-  readonly error?: Error | undefined;
+  readonly diff?: TriedDiff;
+  readonly error?: Error;
   /** Whether it was taken from the store. */
   readonly isKept: boolean;
 }
@@ -37,13 +37,13 @@ export interface SearchResult {
 /** How a search is run. */
 export interface SearchOptions extends Pick<TrainManyOptions, 'workers' | 'signal'> {
   /** Where tries are kept and looked for; in memory unless given. */
-  readonly store?: TryStore | undefined;
+  readonly store?: TryStore;
   /** Told before tries are looked for or trained. */
-  readonly onRound?: ((round: readonly PlannedTry<DiffKind>[]) => void) | undefined;
+  readonly onRound?: (round: readonly PlannedTry<DiffKind>[]) => void;
   /** Told after every step, with the tries that it serves. */
-  readonly onStep?: ((report: StepReport, served: readonly PlannedTry<DiffKind>[]) => void) | undefined;
+  readonly onStep?: (report: StepReport, served: readonly PlannedTry<DiffKind>[]) => void;
   /** Told when a try has ended. What it throws ends the search. */
-  readonly onTry?: ((ended: Try, metric: Metric) => void) | undefined;
+  readonly onTry?: (ended: Try, metric: Metric) => void;
 }
 
 /** Errors of a try after which others may still do. */

@@ -23,16 +23,16 @@ export interface TrainManyOptions {
    * Full fine-tunes by what they depend on, kept from call to call: those found are not trained again, those trained are
    * added. What `set` throws ends the sweep.
    */
-  readonly fineTunes?: FineTunes | undefined;
+  readonly fineTunes?: FineTunes;
   /** Ends all threads at once; what has finished by then has been reported. */
   readonly signal?: AbortSignal | undefined;
   /**
    * Told after every step, with the places of the jobs that it serves: several for a full fine-tune that they share.
    * What it throws ends the sweep.
    */
-  readonly onStep?: ((report: StepReport, places: readonly number[]) => void) | undefined;
+  readonly onStep?: (report: StepReport, places: readonly number[]) => void;
   /** Told, and waited for, as soon as a job has ended; one call at a time. What it throws ends the sweep. */
-  readonly onOutcome?: ((outcome: Outcome, place: number) => void | Promise<void>) | undefined;
+  readonly onOutcome?: (outcome: Outcome, place: number) => void | Promise<void>;
 }
 
 /**

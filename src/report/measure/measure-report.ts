@@ -1,5 +1,5 @@
 import { fromHex, hex } from '../../model/bytes.js';
-import { importWithTensorFlow } from '../../recipe/job.js';
+import { importWithTensorFlow } from '../../recipe/import-training.js';
 import { seedFor } from '../../recipe/open-base.js';
 import type { ApplyCost, Candidate, DataFacts, Measurements, Way } from '../document.js';
 import type { Accuracy, AccuracyBench } from './accuracy.js';
@@ -20,11 +20,11 @@ export interface MeasureOptions extends ModelPaths, StepOptions {
   /** What the recipe's data may depend on: 0 to 2^32 - 1; the base's own unless given (`seedFor`). */
   readonly seed?: number | undefined;
   /** TensorFlow.js backend; default `wasm`. */
-  readonly backend?: 'wasm' | 'cpu' | undefined;
+  readonly backend?: 'wasm' | 'cpu';
   /** Times that each payload is applied in a process of its own; default 5, 0 for never. */
-  readonly applyRuns?: number | undefined;
+  readonly applyRuns?: number;
   /** Whether other programs that make diffs of files are run; default true. */
-  readonly byteDiffers?: boolean | undefined;
+  readonly byteDiffers?: boolean;
 }
 
 /**

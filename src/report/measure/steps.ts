@@ -9,8 +9,8 @@ export interface MeasureProgress {
 
 /** How measuring is followed and stopped. */
 export interface StepOptions {
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: MeasureProgress) => void) | undefined;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: MeasureProgress) => void;
 }
 
 /** Counts steps; one after the other is announced and done. */
