@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { NeuralDiffError } from '../src/model/errors.js';
 import type { FileStorage } from '../src/node/open-model.js';
-import { nameOf } from '../src/storage/storage.js';
+import { fingerprintOf } from '../src/storage/storage.js';
 import { readTrial } from '../src/updater/state.js';
 
 /** A model, and the updater that is asked about it. */
@@ -21,7 +21,7 @@ export interface OwnUpdater {
  */
 export async function findOtherTrial(
   { storage, folder }: OwnUpdater,
-  readName: () => Promise<string> = () => nameOf(storage),
+  readName: () => Promise<string> = () => fingerprintOf(storage),
 ): Promise<string | undefined> {
   const { disk } = storage;
   if ((await readTrial({ disk, folder })) !== undefined) return undefined;

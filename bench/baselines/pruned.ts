@@ -1,7 +1,7 @@
 import { totalElements } from '../../src/model/tensor.js';
 import { gather, type Positions, quantiseNonZero } from '../../src/sparse-diff/mask.js';
 import { pickValues } from '../../src/train/layout.js';
-import { type Progress, type Values, valuesOf } from '../../src/train/part.js';
+import { type TrainingShare, type Values, valuesOf } from '../../src/train/part.js';
 import { scaleLevels } from '../../src/train/quantise.js';
 import type { Baseline, BaselineContext, BaselineResult } from './baseline.js';
 import { type Cost, costBytes, valueBits } from './entropy.js';
@@ -71,7 +71,7 @@ function createSchedule(choose: (weights: Values) => Positions | undefined, dens
   let isFixed = false;
   return {
     mask: () => mask,
-    advance({ done }: Progress, latent: () => Values): void {
+    advance({ done }: TrainingShare, latent: () => Values): void {
       if (isFixed) return;
       isFixed = done >= FIXED_FROM;
       if (isFixed) mask = choose(latent()) ?? new Map();

@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import {
   createVariable,
   type DiffPart,
-  type Progress,
   readFloats,
+  type TrainingShare,
   type Values,
   valuesOf,
 } from '../../src/train/part.js';
@@ -27,7 +27,7 @@ export function createRoundedPart(
   start: Values,
   rules: {
     round: (name: string, latent: Float32Array) => Float32Array;
-    advance?: (progress: Progress, latent: () => Values) => void;
+    advance?: (progress: TrainingShare, latent: () => Values) => void;
   },
 ): RoundedPart {
   const variables = new Map([...start].map(([name, values]) => [name, createVariable(values)]));

@@ -34,7 +34,7 @@ export async function measureDisk(kind: 'files' | 'database', files: readonly st
   for (const path of [...files, 'update.ndiff']) contents.set(path, await download(path));
   const slots: SlotOptions = { disk, folder: 'model', openModel: openLayersStore };
   const payload = contents.get('update.ndiff') as Uint8Array;
-  const times = await disk.exclusively('bench', async () => ({
+  const times = await disk.withLock('bench', async () => ({
     write: await timeOf(() => writeAll(disk)),
     read: await timeOf(() => readAll(disk)),
     pages: await timeOf(() => writePages(disk)),

@@ -58,11 +58,11 @@ async function lookAtModel({ storage }: ModelUpdater): Promise<string> {
 }
 
 async function lookAtUpdater({ updater, ...own }: ModelUpdater): Promise<string> {
-  const { counter, trial, bad, fingerprint: name } = await updater.status();
+  const { counter, trial, rejectedModels, fingerprint: name } = await updater.status();
   const other = await findOtherTrial(own, async () => name);
   const none = other ? `on trial by the updater in ${other}: give --updates ${other}` : 'no trial';
   const trials = trial ? `on trial since ${trial.starts} starts` : none;
-  return `counter ${counter}, ${trials}, ${bad.length} models that are not tried again`;
+  return `counter ${counter}, ${trials}, ${rejectedModels.length} models that are not tried again`;
 }
 
 /** An update in place takes the pages that it touches, at most the model again, and its payloads. */

@@ -53,7 +53,7 @@ export async function runStatus(flags: ModelFlags, io: Io): Promise<void> {
 }
 
 function linesOf(
-  { status, fingerprint, counter, trial, bad, refused = [] }: UpdaterStatus,
+  { status, fingerprint, counter, trial, rejectedModels, rejectedReleases = [] }: UpdaterStatus,
   other?: string,
 ): string[] {
   const settled = other ? `trial of the updater in ${other}: give --updates ${other}` : status;
@@ -61,8 +61,8 @@ function linesOf(
     `model    ${fingerprint}`,
     `counter  ${counter}`,
     `status   ${trial ? `${status}: ${trial.names.join(', ')}, ${trial.starts} starts` : settled}`,
-    ...bad.map((name) => `bad      ${name}`),
-    ...refused.map(({ name, code }) => `refused  ${name}: ${code}`),
+    ...rejectedModels.map((name) => `rejected  ${name}`),
+    ...rejectedReleases.map(({ name, code }) => `rejected  ${name}: ${code}`),
   ];
 }
 

@@ -41,7 +41,7 @@ export async function openKeptModel(options: KeptModelOptions): Promise<KeptMode
   const disk = await openIndexedDbDisk({ database: options.database });
   const slots: SlotOptions = { disk, folder: 'model', openModel: openLayersStore };
   const storage = openSlots(slots);
-  await whenFree(() => disk.exclusively('install', () => installOnce(slots, options.base)));
+  await whenFree(() => disk.withLock('install', () => installOnce(slots, options.base)));
   const load = async (): Promise<tf.LayersModel> =>
     loadModel(filesOnDisk({ disk, folder: await storage.folder() }));
   const testGolden: UpdaterOptions['selfTest'] = async (store, { golden }) => {

@@ -5,7 +5,7 @@ import type { WeightStore } from '../model/store.js';
 import { totalBytes } from '../model/tensor.js';
 import type { Bytes } from '../payload/byte-source.js';
 import { type OpenPayload, openPayload } from '../payload/decode.js';
-import { borrowChunks, changedRuns, createRoom, type Room } from './chunks.js';
+import { borrowChunks, type ChunkBuffer, changedRuns, createChunkBuffer } from './chunks.js';
 import { type ApplyOptions, type ApplyPlan, planOpen } from './plan.js';
 
 /** What `applyPayload` did. */
@@ -38,7 +38,7 @@ export async function applyPayload(
   options: ApplyOptions = {},
 ): Promise<ApplyResult> {
   const opened = await openPayload(payload);
-  const room = createRoom(options.patcher);
+  const room = createChunkBuffer(options.patcher);
   const plan = await planOpen(store, opened, { ...options, room, payloadBytes: payload.length });
   if (plan.problem) throw plan.problem;
   if (plan.status === 'current') return { status: 'current', fingerprint: plan.next, plan };
@@ -83,7 +83,7 @@ async function writeChanges(
     onProgress,
     bytesTotal,
     ...walk
-  }: { onProgress: OnProgress; bytesTotal: number; room: Room } & Pick<ApplyOptions, 'patcher'>,
+  }: { onProgress: OnProgress; bytesTotal: number; room: ChunkBuffer } & Pick<ApplyOptions, 'patcher'>,
 ): Promise<void> {
   let bytesDone = 0;
   for await (const chunk of borrowChunks(store, payload, { touchedOnly: true, ...walk })) {

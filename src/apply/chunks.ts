@@ -20,13 +20,13 @@ export interface Chunk {
 }
 
 /** Where a walk holds a chunk before and after; one walk after another may use it. */
-export interface Room {
+export interface ChunkBuffer {
   readonly before: Uint8Array;
   readonly after: Uint8Array;
 }
 
 /** @param patcher that of the walks */
-export function createRoom(patcher: Patcher = plainPatcher): Room {
+export function createChunkBuffer(patcher: Patcher = plainPatcher): ChunkBuffer {
   return { before: new Uint8Array(CHUNK_BYTES), after: patcher.allocate(CHUNK_BYTES) };
 }
 
@@ -36,7 +36,7 @@ export interface ChunkOptions {
   readonly touchedOnly?: boolean;
   readonly signal?: AbortSignal;
   readonly patcher?: Patcher | undefined;
-  readonly room?: Room;
+  readonly room?: ChunkBuffer;
 }
 
 /**
@@ -53,7 +53,7 @@ export async function* borrowChunks(
 ): AsyncGenerator<Chunk> {
   const reader = new DiffReader(payload, store.tensors);
   const { patcher = plainPatcher } = options;
-  const { before, after } = options.room ?? createRoom(patcher);
+  const { before, after } = options.room ?? createChunkBuffer(patcher);
   for (const info of canonicalOrder(store.tensors)) {
     const isTouched = reader.touched.has(info.name);
     if (options.touchedOnly === true && !isTouched) continue;

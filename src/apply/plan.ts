@@ -93,7 +93,7 @@ export async function planOpen(
   const walk = await walkBase(store, payload, options);
   const found = hex(walk.found);
   if (equalBytes(walk.found, header.next)) return { ...facts, ...nothing, found, status: 'current' };
-  const problem = judge(payload, walk) ?? judgeWrites(walk, store);
+  const problem = check(payload, walk) ?? judgeWrites(walk, store);
   const bytesWritten = walk.tensors.reduce((sum, tensor) => sum + tensor.bytesWritten, 0);
   if (problem) return { ...facts, ...nothing, found, status: 'refused', problem };
   return { ...facts, found, status: 'ready', bytesWritten, tensors: walk.tensors };
@@ -182,7 +182,7 @@ function judgeWrites({ tensors }: Walk, { readOnly }: WeightStore): NeuralDiffEr
   return new NeuralDiffError('unsupported-model', message);
 }
 
-function judge(payload: OpenPayload, walk: Walk): NeuralDiffError | undefined {
+function check(payload: OpenPayload, walk: Walk): NeuralDiffError | undefined {
   const { base, next } = payload.header;
   if (!equalBytes(walk.found, base)) {
     const facts = { expected: hex(base), found: hex(walk.found) };

@@ -5,9 +5,9 @@ export { type Disk, filesOnDisk, type ModelPlace, type OpenSource } from '../sto
 export { type InPlaceOptions, openInPlace } from '../storage/in-place.js';
 export { installSlots, openSlots, type SlotOptions, type SlotStorage } from '../storage/slots.js';
 export {
+  type Fingerprints,
+  fingerprintOf,
   type ModelStorage,
-  nameOf,
   type StorageStatus,
-  type UpdateNames,
   type UpdateTerms,
 } from '../storage/storage.js';

@@ -7,7 +7,7 @@ export type { ReleaseStatement } from '../release/statement.js';
 export { createUpdater } from '../updater/create-updater.js';
 export { type HttpSourceOptions, openHttpSource, type UpdateSource } from '../updater/http-source.js';
 export type { UpdatePlan, UpdatePolicy } from '../updater/plan-update.js';
-export type { RefusedRelease } from '../updater/rejected-releases.js';
+export type { RejectedRelease } from '../updater/rejected-releases.js';
 export type {
   SelfTestContext,
   UpdateOutcome,

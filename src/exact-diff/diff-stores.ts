@@ -8,10 +8,10 @@ import { checkSameTensors, compareStores, type WorkOptions } from './compare-sto
 import {
   checkGroups,
   chooseCodings,
+  createLaneReaders,
   encodeGroups,
-  type GroupWork,
+  type GroupJob,
   groupTensors,
-  stationsOf,
 } from './encode-groups.js';
 import { type ChangedTensor, type Coder, createLane, type EncodedRecord, type Lane } from './lane.js';
 import { differences, type StorePair } from './pairs.js';
@@ -93,14 +93,14 @@ export async function diffStores(
 /** @returns records, in the spool, that are tried on the base */
 async function recordChanges(
   stores: StorePair,
-  { changed, infos }: { changed: readonly ChangedTensor[]; infos: GroupWork['infos'] },
+  { changed, infos }: { changed: readonly ChangedTensor[]; infos: GroupJob['infos'] },
   options: DiffOptions,
 ): Promise<EncodedRecord[]> {
   const { spool = createMemorySpool(), coder } = options;
   const groups = groupTensors(changed);
   const bytes = changed.reduce((sum, { info }) => sum + byteLength(info), 0);
   const record = async (lanes: readonly Lane[]): Promise<EncodedRecord[]> => {
-    const work = { stations: stationsOf(lanes, stores), infos };
+    const work = { lanes: createLaneReaders(lanes, stores), infos };
     const coded = await chooseCodings(work, groups, follow('choose', bytes, options));
     const written = await encodeGroups(work, coded, { ...follow('encode', bytes, options), spool });
     const pairs = coded.map((tensors, i) => ({ tensors, records: written[i] as EncodedRecord[] }));

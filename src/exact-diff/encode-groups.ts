@@ -4,10 +4,10 @@ import type { WorkOptions } from './compare-stores.js';
 import {
   type ChangedTensor,
   type CodedTensor,
+  type Consumer,
   type EncodedRecord,
   type Lane,
   RUN_BYTES,
-  type Taker,
 } from './lane.js';
 import { PairReader, type StorePair } from './pairs.js';
 import { type Spool, type SpooledRecord, SpooledRecords, tooLarge } from './spooled-records.js';
@@ -16,14 +16,14 @@ import { type Spool, type SpooledRecord, SpooledRecords, tooLarge } from './spoo
 const ESTIMATE_SLACK = 1.1;
 
 /** A lane, and what reads the models for it. */
-export interface Station {
+export interface LaneReader {
   readonly lane: Lane;
   readonly reader: PairReader;
 }
 
 /** Parts of a model that are coded side by side. */
-export interface GroupWork {
-  readonly stations: readonly Station[];
+export interface GroupJob {
+  readonly lanes: readonly LaneReader[];
   /** The model's tensors, in canonical order. */
   readonly infos: readonly TensorInfo[];
 }
@@ -32,7 +32,7 @@ export interface GroupWork {
  * @returns a station for each lane
  * @throws RangeError for no lanes
  */
-export function stationsOf(lanes: readonly Lane[], stores: StorePair): Station[] {
+export function createLaneReaders(lanes: readonly Lane[], stores: StorePair): LaneReader[] {
   if (lanes.length === 0)
     throw new RangeError('Cannot diff: expected a coder with at least one lane, got none');
   return lanes.map((lane) => ({ lane, reader: new PairReader(stores, RUN_BYTES) }));
@@ -44,7 +44,7 @@ export function stationsOf(lanes: readonly Lane[], stores: StorePair): Station[]
  * @throws NeuralDiffError `limit-exceeded` when the payload would clearly be larger than payloads may be
  */
 export async function chooseCodings(
-  { stations }: GroupWork,
+  { lanes: stations }: GroupJob,
   groups: readonly ChangedTensor[][],
   options: WorkOptions,
 ): Promise<CodedTensor[][]> {
@@ -62,7 +62,7 @@ export async function chooseCodings(
 }
 
 async function choose(
-  { lane, reader }: Station,
+  { lane, reader }: LaneReader,
   tensor: ChangedTensor,
   signal: AbortSignal | undefined,
 ): Promise<CodedTensor> {
@@ -70,7 +70,7 @@ async function choose(
   return orAbandon(choice, async () => {
     for (const { info, ...run } of piecesOf(tensor.info, tensor.count)) {
       signal?.throwIfAborted();
-      await choice.take(info, await reader.borrow(tensor.info, run));
+      await choice.push(info, await reader.borrow(tensor.info, run));
     }
     return choice.finish();
   });
@@ -82,7 +82,7 @@ async function choose(
  * @returns the records of each group, in the spool
  */
 export async function encodeGroups(
-  { stations, infos }: GroupWork,
+  { lanes: stations, infos }: GroupJob,
   groups: readonly CodedTensor[][],
   { spool, ...options }: WorkOptions & { spool: Spool },
 ): Promise<EncodedRecord[][]> {
@@ -104,7 +104,7 @@ export async function encodeGroups(
 
 /** Decodes the records of each group, and tries them on the base. */
 export async function checkGroups(
-  { stations, infos }: GroupWork,
+  { lanes: stations, infos }: GroupJob,
   groups: readonly { tensors: readonly CodedTensor[]; records: readonly EncodedRecord[] }[],
   options: WorkOptions,
 ): Promise<void> {
@@ -115,14 +115,14 @@ export async function checkGroups(
 
 /** Hands all elements of some tensors on, a chunk at a time. */
 async function walkInto(
-  taker: Taker<void>,
+  taker: Consumer<void>,
   { reader, tensors }: { reader: PairReader; tensors: readonly CodedTensor[] },
   { signal, onBytes }: WorkOptions,
 ): Promise<void> {
   await orAbandon(taker, async () => {
     for (const { info } of tensors) {
       for await (const pair of reader.walk(info, signal)) {
-        await taker.take(info, pair);
+        await taker.push(info, pair);
         onBytes(pair.after.length);
       }
     }
@@ -131,7 +131,7 @@ async function walkInto(
 }
 
 /** Whatever fails, nothing of the work is under way any more when this throws. */
-async function orAbandon<R>(taker: Taker<unknown>, work: () => Promise<R>): Promise<R> {
+async function orAbandon<R>(taker: Consumer<unknown>, work: () => Promise<R>): Promise<R> {
   try {
     return await work();
   } catch (error) {
@@ -148,9 +148,9 @@ async function orAbandon<R>(taker: Taker<unknown>, work: () => Promise<R>): Prom
  * @throws what failed first, when all stations stand still
  */
 async function inLanes<T, R>(
-  { stations, options }: { stations: readonly Station[]; options: WorkOptions },
+  { stations, options }: { stations: readonly LaneReader[]; options: WorkOptions },
   items: readonly T[],
-  run: (station: Station, item: T, options: WorkOptions) => Promise<R>,
+  run: (station: LaneReader, item: T, options: WorkOptions) => Promise<R>,
 ): Promise<R[]> {
   const results: R[] = [];
   const stop = new AbortController();
@@ -158,7 +158,7 @@ async function inLanes<T, R>(
   if (options.signal?.aborted) forward();
   options.signal?.addEventListener('abort', forward);
   const left = items.entries();
-  const work = async (station: Station): Promise<void> => {
+  const work = async (station: LaneReader): Promise<void> => {
     for (const [i, item] of left) {
       stop.signal.throwIfAborted();
       results[i] = await run(station, item, { ...options, signal: stop.signal });

@@ -4,15 +4,15 @@ import { SetTrial, SetWriter } from '../payload/encode-records.js';
 import { orderedBits } from '../payload/ordered-bits.js';
 import { patchRange } from '../payload/patch.js';
 import { type ChosenHead, HeadTrials, SparseWriter } from '../payload/sparse-writer.js';
-import { type BytePair, countChanged, DifferencesRoom, differences } from './pairs.js';
+import { type BytePair, countChanged, DifferenceBuffers, differences } from './pairs.js';
 
 /** Bytes of the longest run that a lane is given: what it holds of a model, a few times. */
 export const RUN_BYTES = 2 ** 19;
 
 /** Takes runs of tensors, one after the other, and makes something of them. */
-export interface Taker<R> {
+export interface Consumer<R> {
   /** @param pair a run of at most `RUN_BYTES`, from a multiple of an element's size; its arrays are the caller's again when this is done */
-  take(info: TensorInfo, pair: BytePair): Promise<void> | void;
+  push(info: TensorInfo, pair: BytePair): Promise<void> | void;
   finish(): Promise<R> | R;
   /** For work that is given up: returns when nothing of it is under way any more. */
   abandon?(): Promise<void>;
@@ -21,11 +21,11 @@ export interface Taker<R> {
 /** Where tensors are coded: one piece of work after the other. */
 export interface Lane {
   /** Tries, on pieces of a tensor, how to code what differs. */
-  choose(tensor: ChangedTensor): Taker<CodedTensor>;
+  choose(tensor: ChangedTensor): Consumer<CodedTensor>;
   /** Writes a record, from all of its tensors; `sink` gets bytes that are valid during the call alone. */
-  write(record: RecordPlan, sink: (bytes: Uint8Array) => void): Taker<void>;
+  write(record: RecordPlan, sink: (bytes: Uint8Array) => void): Consumer<void>;
   /** Reads records beside all of their tensors, and throws unless they make of what was before what is after. */
-  check(records: RecordsOf): Taker<void>;
+  check(records: RecordsOf): Consumer<void>;
 }
 
 /** What codes tensors side by side. */
@@ -46,7 +46,7 @@ export interface ChangedTensor {
 
 /** @returns a lane in this thread: whatever it is asked for is done when the call returns */
 export function createLane() {
-  const room = new DifferencesRoom();
+  const room = new DifferenceBuffers();
   return {
     choose: (tensor: ChangedTensor) => new Choice(tensor, room),
     write: (record: RecordPlan, sink: (bytes: Uint8Array) => void) =>
@@ -67,21 +67,21 @@ export interface CodedTensor {
 /** Codes pieces of a tensor in all ways: the shortest is taken, differences where others are no shorter. */
 export class Choice {
   readonly #tensor: ChangedTensor;
-  readonly #room: DifferencesRoom;
+  readonly #room: DifferenceBuffers;
   readonly #heads: HeadTrials;
   readonly #set = new SetTrial();
   /** Elements of pieces, and how many of them differ. */
   #tried = 0;
   #changed = 0;
 
-  constructor(tensor: ChangedTensor, room: DifferencesRoom) {
+  constructor(tensor: ChangedTensor, room: DifferenceBuffers) {
     this.#tensor = tensor;
     this.#room = room;
     this.#heads = new HeadTrials(tensor.info, { kind: 'exact', scale: 1, count: tensor.count });
   }
 
   /** @param info a piece, as a tensor of its own */
-  take(info: TensorInfo, { before, after }: BytePair): void {
+  push(info: TensorInfo, { before, after }: BytePair): void {
     const elements = after.length / DTYPES[info.dtype].bytes;
     const values = differences(info, { before, after, first: 0 }, this.#room.atLeast(elements));
     this.#heads.add({ info, values });
@@ -113,7 +113,7 @@ export interface RecordPlan {
 /** Where a record goes, and where differences lie until they are coded. */
 interface Rooms {
   readonly sink: (bytes: Uint8Array) => void;
-  readonly room: DifferencesRoom;
+  readonly room: DifferenceBuffers;
 }
 
 /** Writes a record of exact ops, or of set ops. */
@@ -130,7 +130,7 @@ export class RecordWriter {
         : new SetWriter(plan.infos, { tensors, sink });
   }
 
-  take(info: TensorInfo, pair: BytePair): void {
+  push(info: TensorInfo, pair: BytePair): void {
     if (this.#writer instanceof SetWriter) this.#writer.write(info, pair.after);
     else this.#writer.write(info, pair);
   }
@@ -144,9 +144,9 @@ export class RecordWriter {
 class ExactWriter {
   readonly #heads: ReadonlyMap<string, CodedTensor['head']>;
   readonly #writer: SparseWriter;
-  readonly #room: DifferencesRoom;
+  readonly #room: DifferenceBuffers;
 
-  constructor({ tensors }: RecordPlan, writer: SparseWriter, room: DifferencesRoom) {
+  constructor({ tensors }: RecordPlan, writer: SparseWriter, room: DifferenceBuffers) {
     this.#heads = new Map(tensors.map(({ info, head }) => [info.name, head]));
     this.#writer = writer;
     this.#room = room;
@@ -183,7 +183,7 @@ export class RecordCheck {
     this.#reader = new DiffReader({ records }, infos);
   }
 
-  take(info: TensorInfo, { byteOffset, before, after }: BytePair): void {
+  push(info: TensorInfo, { byteOffset, before, after }: BytePair): void {
     const start = byteOffset / DTYPES[info.dtype].bytes;
     const end = start + before.length / DTYPES[info.dtype].bytes;
     patchRange(this.#reader.read(info, { start, end }), info, { startElement: start, bytes: before });

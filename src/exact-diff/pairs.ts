@@ -2,7 +2,7 @@ import { CHUNK_BYTES } from '../model/limits.js';
 import type { WeightStore } from '../model/store.js';
 import { byteLength, DTYPES, type TensorInfo } from '../model/tensor.js';
 import type { ExactOp } from '../payload/diff.js';
-import { orderedBits, orderOf, wrapDifference } from '../payload/ordered-bits.js';
+import { orderedBits, ordinalOf, wrapDifference } from '../payload/ordered-bits.js';
 
 /** Two models that have the same tensors. */
 export interface StorePair {
@@ -78,7 +78,7 @@ export function differences(
   for (let i = 0; i < start.words.length; i++) {
     if (start.words[i] === end.words[i]) continue;
     positions[count] = first + i;
-    levels[count++] = wrapDifference(info, orderOf(end, i) - orderOf(start, i));
+    levels[count++] = wrapDifference(info, ordinalOf(end, i) - ordinalOf(start, i));
   }
   return { positions: positions.subarray(0, count), levels: levels.subarray(0, count) };
 }
@@ -88,7 +88,7 @@ function roomFor(elements: number): Differences {
 }
 
 /** Memory for the differences of one run of elements after the other: arrays made for each would fill it before they are collected. */
-export class DifferencesRoom {
+export class DifferenceBuffers {
   #room = roomFor(0);
 
   atLeast(elements: number): Differences {

@@ -3,7 +3,7 @@ import { impossibleBudget } from '../payload/encode.js';
 import { MAX_BLOCK, MAX_BUCKETS } from '../payload/limits.js';
 import { checkChoice } from '../train/check.js';
 import { changeSizes, densePartOf } from '../train/dense-part.js';
-import { type Layout, layOut } from '../train/layout.js';
+import { partitionTensors, type TensorPartition } from '../train/layout.js';
 import type { DiffPart } from '../train/part.js';
 import { type PartContext, type TrainDiffOptions, type TrainedDiff, trainDiff } from '../train/train-diff.js';
 import { type BucketCoding, bitsPerBucket, createHashPart } from './hash-part.js';
@@ -51,7 +51,7 @@ function createHashParts(
   context: PartContext,
   settings: Required<Pick<TrainHashDiffOptions, 'zeros' | 'block' | 'scales'>> & { coding: BucketCoding },
 ): DiffPart[] {
-  const layout = layOut(context.base, context);
+  const layout = partitionTensors(context.base, context);
   if (layout.matrices.length === 0) return [densePartOf(context, layout)];
   checkAddable(settings.coding, layout.matrices);
   const bucketCount = affordableBuckets(
@@ -83,7 +83,7 @@ function checkAddable(coding: BucketCoding, matrices: readonly TensorInfo[]): vo
   );
 }
 
-function affordableBuckets(layout: Layout, bits: number, budget: number): number {
+function affordableBuckets(layout: TensorPartition, bits: number, budget: number): number {
   const least = layout.fileBytes([]) + HEAD_BYTES + Math.ceil((layout.matrices.length * SCALE_BITS) / 8);
   const count = Math.floor((8 * (budget - least)) / bits);
   if (count < 1) throw impossibleBudget(budget, least + 1);
@@ -97,7 +97,11 @@ const HEAD_BYTES = 1 + 3 + 11 + 4;
 const SCALE_BITS = 7;
 
 /** Each tensor's size, or for all the mean of the tensors' sizes. */
-function sizesOf(context: PartContext, layout: Layout, scales: 'layer' | 'shared'): Map<string, number> {
+function sizesOf(
+  context: PartContext,
+  layout: TensorPartition,
+  scales: 'layer' | 'shared',
+): Map<string, number> {
   const sizes = changeSizes(context.full, layout.matrices, context.base.quantization);
   if (scales === 'layer') return sizes;
   const mean = [...sizes.values()].reduce((sum, size) => sum + size, 0) / sizes.size;

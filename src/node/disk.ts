@@ -64,11 +64,11 @@ export function openNodeDisk(root: string): NodeDisk {
         await checkLinks(root, `${folder}/`);
         return listBelow(place, folder);
       }),
-    syncNames: (folder) =>
+    syncDirectory: (folder) =>
       run('write', folder, async () => {
         for (const each of withParents(folder)) await syncFolder(placeOf(each));
       }),
-    async exclusively(name, act) {
+    async withLock(name, act) {
       await run('lock', name, () => makeFolderOf(root, name));
       return lockFile(`${placeOf(name)}.lock`, (check) => {
         checks.add(check);

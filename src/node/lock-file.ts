@@ -19,7 +19,7 @@ const DEFAULT_BEAT_MS = 5_000;
 const DEFAULT_STALE_MS = 30_000;
 
 /** Milliseconds after which whoever was about to write a lock, or to clear one away, has itself been killed. */
-const PATIENCE_MS = 10_000;
+const LOCK_GRACE_MS = 10_000;
 
 /**
  * Runs something while a lock file names this process. The file of a process that no longer runs counts for nothing, nor does one of
@@ -123,7 +123,7 @@ async function isHeld(
   { self, beatMs = DEFAULT_BEAT_MS, staleMs = DEFAULT_STALE_MS }: LockOptions & { self: Holder },
 ): Promise<boolean> {
   const { holder, mtimeMs } = seen;
-  if (holder === undefined) return !isOlder(mtimeMs, PATIENCE_MS);
+  if (holder === undefined) return !isOlder(mtimeMs, LOCK_GRACE_MS);
   if (isGone(holder, self)) return false;
   const isSame = await isSameProcess(holder, self);
   if (isSame !== undefined) return isSame;
@@ -161,7 +161,7 @@ async function takeOver(clearing: string, self: Holder): Promise<FileHandle | un
   const found = await look(clearing);
   const { holder, mtimeMs = Date.now() } = found ?? {};
   const isOver = holder && (isGone(holder, self) || (await isSameProcess(holder, self)) === false);
-  if (!isOver && !isOlder(mtimeMs, PATIENCE_MS)) return undefined;
+  if (!isOver && !isOlder(mtimeMs, LOCK_GRACE_MS)) return undefined;
   await rm(clearing, { force: true });
   return tryToTake(clearing, self);
 }

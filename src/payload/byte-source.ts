@@ -12,7 +12,7 @@ export interface ByteSource {
 }
 
 /** Bytes of a room for windows of a source. */
-export const ROOM_BYTES = 2 ** 16;
+export const WINDOW_BYTES = 2 ** 16;
 
 /** Bytes in memory, or elsewhere. */
 export type Bytes = Uint8Array | ByteSource;

@@ -1,8 +1,8 @@
 import xxhash from 'xxhash-wasm';
-import { type Bytes, ROOM_BYTES, sourceOf } from './byte-source.js';
+import { type Bytes, sourceOf } from './byte-source.js';
 
 /** Bytes hashed at a time: the hash's own memory grows to the largest piece and never shrinks. */
-const WINDOW_BYTES = 2 ** 20;
+const HASH_STEP_BYTES = 2 ** 20;
 
 /**
  * XXH64 with seed 0 of some bytes, in the canonical representation.
@@ -15,7 +15,7 @@ const WINDOW_BYTES = 2 ** 20;
 export async function xxh64(bytes: Bytes): Promise<Uint8Array> {
   const source = sourceOf(bytes);
   const checksum = await createChecksum();
-  const room = new Uint8Array(ROOM_BYTES);
+  const room = new Uint8Array(HASH_STEP_BYTES);
   for (let at = 0; at < source.length; ) {
     const piece = source.borrow(at, room);
     checksum.update(piece);
@@ -40,8 +40,8 @@ export async function createChecksum(): Promise<Checksum> {
   const hasher = (await loaded).create64();
   return {
     update(piece) {
-      for (let at = 0; at < piece.length; at += WINDOW_BYTES)
-        hasher.update(piece.subarray(at, at + WINDOW_BYTES));
+      for (let at = 0; at < piece.length; at += HASH_STEP_BYTES)
+        hasher.update(piece.subarray(at, at + HASH_STEP_BYTES));
     },
     digest() {
       const digest = new Uint8Array(8);

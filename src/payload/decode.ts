@@ -1,7 +1,7 @@
 import { equalBytes } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { canonicalOrder, elementCount, type TensorInfo } from '../model/tensor.js';
-import { type ByteSource, type Bytes, joinBytes, ROOM_BYTES, sliceOf, sourceOf } from './byte-source.js';
+import { type ByteSource, type Bytes, joinBytes, sliceOf, sourceOf, WINDOW_BYTES } from './byte-source.js';
 import { xxh64 } from './checksum.js';
 import { DenseReader, HashReader } from './dense-record.js';
 import type { Diff, Op, Payload, PayloadHeader } from './diff.js';
@@ -129,7 +129,7 @@ export class DiffReader {
    */
   constructor(payload: Pick<OpenPayload, 'records'>, tensors: readonly TensorInfo[]) {
     this.#infos = canonicalOrder(tensors);
-    const room = new Uint8Array(ROOM_BYTES);
+    const room = new Uint8Array(WINDOW_BYTES);
     this.#records = payload.records.map((record) => {
       const named = codeTensors(new RangeDecoder(record.bytes, room), this.#infos);
       return { record, names: new Set(named.map(({ name }) => name)), left: named.length };

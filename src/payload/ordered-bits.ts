@@ -17,14 +17,14 @@ export function orderedBits({ dtype }: TensorInfo, bytes: Uint8Array): OrderedBi
 }
 
 /** @returns an element's number: right in its lowest bits, as many as the element has */
-export function orderOf({ words, sign }: OrderedBits, index: number): number {
+export function ordinalOf({ words, sign }: OrderedBits, index: number): number {
   const bits = words[index] as number;
   return (bits & sign) !== 0 ? ~bits : bits ^ sign;
 }
 
 /** Moves an element on by a difference of numbers, around the end. */
 export function addOrdered(element: OrderedBits, index: number, difference: number): void {
-  const order = orderOf(element, index) + difference;
+  const order = ordinalOf(element, index) + difference;
   const { words, sign } = element;
   words[index] = sign !== 0 && (order & sign) === 0 ? ~order : order ^ sign;
 }

@@ -1,4 +1,4 @@
-import { type ByteSource, type Bytes, ROOM_BYTES, sourceOf } from './byte-source.js';
+import { type ByteSource, type Bytes, sourceOf, WINDOW_BYTES } from './byte-source.js';
 import type { BitCoder, Contexts } from './coding.js';
 import { corrupt } from './limits.js';
 
@@ -25,7 +25,7 @@ export class RangeDecoder implements BitCoder {
   #code = 0;
 
   /** @param room takes windows of the record, for as long as the decoder is in use */
-  constructor(record: Bytes, room = new Uint8Array(ROOM_BYTES)) {
+  constructor(record: Bytes, room = new Uint8Array(WINDOW_BYTES)) {
     this.#room = room;
     this.#source = sourceOf(record);
     // The first two bits are always 0.

@@ -1,4 +1,4 @@
-import type { Advice, Candidate, Comparison, Measurements, Way } from './document.js';
+import type { Advice, Alternative, Candidate, Comparison, Measurements } from './document.js';
 import type { Gates } from './gates.js';
 import { formatBytes, formatNumber, formatPercent, formatPoints, formatShare, formatTimes } from './words.js';
 
@@ -64,7 +64,7 @@ function whyNone(candidates: readonly Candidate[]): string {
   return candidates.length === 1 ? 'the payload does not meet the gates' : 'no payload meets all gates';
 }
 
-function smallestWhole(ways: readonly Way[]): { name: string; bytes: number } | undefined {
+function smallestWhole(ways: readonly Alternative[]): { name: string; bytes: number } | undefined {
   const sizes = ways.flatMap(({ name, bytes }) => (bytes === undefined ? [] : [{ name, bytes }]));
   return sizes.reduce<(typeof sizes)[number] | undefined>(
     (least, way) => (least === undefined || way.bytes < least.bytes ? way : least),

@@ -24,7 +24,7 @@ export interface Report {
   /** The payloads, in the order in which they were given. */
   readonly candidates: readonly Candidate[];
   /** What other ways of shipping the full fine-tune take. */
-  readonly ways: readonly Way[];
+  readonly ways: readonly Alternative[];
   readonly advice: Advice;
   /** Bytes against accuracy of other methods, as a bench measured them. */
   readonly frontier?: Frontier;
@@ -125,7 +125,7 @@ export interface Check {
 }
 
 /** Another way to ship the full fine-tune. */
-export interface Way {
+export interface Alternative {
   readonly name: string;
   /** Absent where the program is not installed, or not fit. */
   readonly bytes?: number;

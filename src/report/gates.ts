@@ -90,10 +90,10 @@ export function checksOf(candidate: Measured, { base, full }: Measurements, gate
     ...wholeRules(candidate, gates),
     ...partRules('slice', models, gates.slices),
     ...partRules('class', models, gates.classes),
-  ].flatMap((rule) => (rule.limit === undefined ? [] : [judge(rule, rule.limit)]));
+  ].flatMap((rule) => (rule.limit === undefined ? [] : [check(rule, rule.limit)]));
 }
 
-function judge({ id, what, value, isLeast, unit }: Rule, limit: number): Check {
+function check({ id, what, value, isLeast, unit }: Rule, limit: number): Check {
   const bound = isLeast ? 'at least' : 'at most';
   if (value === undefined) {
     const message = `${what}: not measured, expected ${bound} ${formatLimited(limit, unit)}`;

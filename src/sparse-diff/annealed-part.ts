@@ -4,8 +4,8 @@ import { addAt, takeAt } from '../tfjs/kernels/diff/sparse.js';
 import {
   type DiffPart,
   type LiveValues,
-  type Progress,
   readFloats,
+  type TrainingShare,
   type Values,
   valuesOf,
   zeroVariables,
@@ -83,7 +83,7 @@ class AnnealedPart implements DiffPart {
     tf.dispose([...this.#changes.values(), ...this.#fisher.values(), ...this.#gates.values()]);
   }
 
-  advance({ done }: Progress): void {
+  advance({ done }: TrainingShare): void {
     if (this.#positions) return;
     const { fixedFrom, temperatures, density } = this.#options;
     const pruned = Math.min(done / fixedFrom, 1);

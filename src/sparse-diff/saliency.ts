@@ -2,7 +2,7 @@ import { NeuralDiffError } from '../model/errors.js';
 import type { SparseOp } from '../payload/diff.js';
 import { impossibleBudget } from '../payload/encode.js';
 import type { FineTuned } from '../train/fine-tune.js';
-import { type Layout, largestThatFits, nthLargest } from '../train/layout.js';
+import { largestThatFits, nthLargest, type TensorPartition } from '../train/layout.js';
 import { type Values, valuesOf } from '../train/part.js';
 import type { Positions } from './mask.js';
 
@@ -26,7 +26,7 @@ export function saliencyOf(changes: Float32Array, fisher: Float32Array, kind: Sa
 }
 
 /** @returns the saliency of what a full fine-tune changed, for the matrices of a layout */
-export function fineTuneSaliency(full: FineTuned, layout: Layout, kind: Saliency): Values {
+export function fineTuneSaliency(full: FineTuned, layout: TensorPartition, kind: Saliency): Values {
   const entries = layout.matrices.map(({ name }) => {
     return [name, saliencyOf(valuesOf(full.deltas, name), valuesOf(full.fisher, name), kind)] as const;
   });
@@ -76,7 +76,7 @@ const STEPS_PER_OCTAVE = 128;
  */
 export function affordablePositions(
   saliency: Values,
-  options: { layout: Layout; budgetBytes: number; bits: number; scope: Scope },
+  options: { layout: TensorPartition; budgetBytes: number; bits: number; scope: Scope },
 ): Positions {
   const { layout, budgetBytes, bits, scope } = options;
   if ([...saliency.values()].every((values) => values.every((value) => value === 0))) {
@@ -94,7 +94,10 @@ export function affordablePositions(
 }
 
 /** Positions are coded to see what they take; how long their levels get is a guess until they are trained. */
-function expectedBytes(positions: Positions, { layout, bits }: { layout: Layout; bits: number }): number {
+function expectedBytes(
+  positions: Positions,
+  { layout, bits }: { layout: TensorPartition; bits: number },
+): number {
   const ops = [...positions].map(([tensor, places]): SparseOp => {
     return {
       kind: 'sparse',

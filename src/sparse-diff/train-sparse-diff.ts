@@ -1,7 +1,7 @@
 import { totalElements } from '../model/tensor.js';
 import { checkChoice } from '../train/check.js';
 import { changeSizes, densePartOf } from '../train/dense-part.js';
-import { type Layout, layOut, pickValues } from '../train/layout.js';
+import { partitionTensors, pickValues, type TensorPartition } from '../train/layout.js';
 import { type DiffPart, type Values, valuesOf } from '../train/part.js';
 import { rootMeanSquare, scalesFor } from '../train/quantise.js';
 import { scalesOf } from '../train/session.js';
@@ -74,7 +74,7 @@ function checkSettings(settings: Settings): void {
 }
 
 function createSparseParts(context: PartContext, settings: Settings): DiffPart[] {
-  const layout = layOut(context.base, context);
+  const layout = partitionTensors(context.base, context);
   if (layout.matrices.length === 0) return [densePartOf(context, layout)];
   const weightCount = totalElements(layout.matrices);
   const choose = (saliency: Values) =>
@@ -104,7 +104,7 @@ function maskedSizes({ full, base }: PartContext, positions: Positions): Map<str
 /** The density that the full fine-tune's mask affords is where the schedule heads; the final mask is fitted anew. */
 function annealed(setup: {
   context: PartContext;
-  layout: Layout;
+  layout: TensorPartition;
   settings: Settings;
   choose: (saliency: Values) => ReturnType<typeof affordablePositions>;
   density: number;

@@ -35,13 +35,13 @@ export interface Disk {
   /** @returns the bytes that may still be written, where the platform says */
   freeBytes?(): Promise<number>;
   /** Makes the names in a folder durable; `''` is the outermost one. */
-  syncNames(folder: string): Promise<void>;
+  syncDirectory(folder: string): Promise<void>;
   /**
    * Runs something while nobody else, in this process or another one, runs anything under the same name.
    *
    * @throws NeuralDiffError `locked` where somebody does
    */
-  exclusively<T>(name: string, run: () => Promise<T>): Promise<T>;
+  withLock<T>(name: string, run: () => Promise<T>): Promise<T>;
 }
 
 /** @returns the folder that a path lies in; `''` for the outermost one */
@@ -147,13 +147,13 @@ export async function writeRecord(disk: Disk, path: string, content: Uint8Array)
   await disk.write(staged, 0, concatBytes([content, await xxh64(content)]));
   await disk.sync(staged);
   await disk.rename(staged, path);
-  await disk.syncNames(folderOf(path));
+  await disk.syncDirectory(folderOf(path));
 }
 
 /** Removes a record; it is gone for good when the promise settles. */
 export async function removeRecord(disk: Disk, path: string): Promise<void> {
   await disk.remove(path);
-  await disk.syncNames(folderOf(path));
+  await disk.syncDirectory(folderOf(path));
 }
 
 function damaged(path: string): NeuralDiffError {

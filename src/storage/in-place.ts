@@ -5,9 +5,9 @@ import { filesOnDisk, folderOf, type ModelPlace, stoppable } from './disk.js';
 import { type JournalWriter, type OpenJournal, openJournal } from './journal.js';
 import { JournaledFiles } from './journaled-files.js';
 import {
-  checkNames,
+  checkFingerprints,
+  fingerprintOf,
   type ModelStorage,
-  nameOf,
   onTrial,
   type StorageStatus,
   type UpdateTerms,
@@ -27,7 +27,7 @@ export interface InPlaceOptions extends ModelPlace {
  */
 export function openInPlace(options: InPlaceOptions): ModelStorage {
   const { disk, journal: path } = options;
-  const locked = <T>(run: () => Promise<T>): Promise<T> => disk.exclusively(path, run);
+  const locked = <T>(run: () => Promise<T>): Promise<T> => disk.withLock(path, run);
   return {
     recover: () => locked(() => recover(options)),
     open: () => options.openModel(filesOnDisk(options)),
@@ -61,7 +61,7 @@ async function update(
   change: (store: WeightStore) => Promise<void>,
   { isTrial = true, signal, ...names }: UpdateTerms,
 ): Promise<void> {
-  checkNames(names);
+  checkFingerprints(names);
   if ((await recover(options)) === 'trial') throw onTrial();
   const files = new JournaledFiles(options, options.journal, names);
   const store = await options.openModel(stoppable(files, signal));
@@ -112,7 +112,7 @@ async function undo(options: InPlaceOptions, { facts, entries, writer }: OpenJou
 }
 
 async function checkModel(options: InPlaceOptions, expected: string): Promise<void> {
-  const found = await nameOf({ open: () => options.openModel(filesOnDisk(options)) });
+  const found = await fingerprintOf({ open: () => options.openModel(filesOnDisk(options)) });
   if (found === expected) return;
   const message = `Cannot put the model back: expected ${expected}, got ${found}; the disk lost what it was to keep`;
   throw new NeuralDiffError('storage-mismatch', message, { facts: { expected, found } });
@@ -120,5 +120,5 @@ async function checkModel(options: InPlaceOptions, expected: string): Promise<vo
 
 async function dropJournal({ disk, journal }: InPlaceOptions): Promise<void> {
   await disk.remove(journal);
-  await disk.syncNames(folderOf(journal));
+  await disk.syncDirectory(folderOf(journal));
 }

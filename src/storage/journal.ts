@@ -2,7 +2,7 @@ import { concatBytes, equalBytes, fromHex, hex } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { createChecksum, xxh64 } from '../payload/checksum.js';
 import { type Disk, folderOf } from './disk.js';
-import type { UpdateNames } from './storage.js';
+import type { Fingerprints } from './storage.js';
 
 /**
  * An undo journal: what a model's files held before an update changed them.
@@ -35,7 +35,7 @@ export interface JournalEntry {
 }
 
 /** What a journal says, without the bytes that it keeps. */
-export interface JournalFacts extends UpdateNames {
+export interface JournalFacts extends Fingerprints {
   readonly isCommitted: boolean;
   readonly isUndoing: boolean;
 }
@@ -51,7 +51,7 @@ export interface JournalWriter {
 const encoder = new TextEncoder();
 
 /** Begins a journal in place of what there may be at its path; its name and header are durable when the promise settles. */
-export async function createJournal(disk: Disk, path: string, names: UpdateNames): Promise<JournalWriter> {
+export async function createJournal(disk: Disk, path: string, names: Fingerprints): Promise<JournalWriter> {
   await disk.remove(path);
   const header = new Uint8Array(HEADER_BYTES - CHECKSUM_BYTES);
   header.set(MAGIC);
@@ -60,7 +60,7 @@ export async function createJournal(disk: Disk, path: string, names: UpdateNames
   const seal = await xxh64(header);
   await disk.write(path, 0, concatBytes([header, seal]));
   await disk.sync(path);
-  await disk.syncNames(folderOf(path));
+  await disk.syncDirectory(folderOf(path));
   return writerAt(disk, placeBehindHeader(path, seal));
 }
 
@@ -131,7 +131,7 @@ export async function openJournal(disk: Disk, path: string): Promise<OpenJournal
 async function readHeader(
   disk: Disk,
   path: string,
-): Promise<{ names: UpdateNames; seal: Uint8Array } | undefined> {
+): Promise<{ names: Fingerprints; seal: Uint8Array } | undefined> {
   const size = await disk.size(path);
   if (size === undefined || size < HEADER_BYTES) return undefined;
   const bytes = new Uint8Array(HEADER_BYTES);

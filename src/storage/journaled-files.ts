@@ -1,7 +1,7 @@
 import type { ModelFiles } from '../model/model-files.js';
 import { type Disk, ended, type ModelPlace, pathIn, sizeOf } from './disk.js';
 import { createJournal, type JournalWriter } from './journal.js';
-import type { UpdateNames } from './storage.js';
+import type { Fingerprints } from './storage.js';
 
 /** Bytes that are kept as one: a page of common file systems. */
 const PAGE_BYTES = 4_096;
@@ -27,7 +27,7 @@ interface Waiting {
 export class JournaledFiles implements ModelFiles {
   readonly #place: ModelPlace;
   readonly #journalPath: string;
-  readonly #names: UpdateNames;
+  readonly #names: Fingerprints;
   readonly #kept = new Map<string, KeptPages>();
   readonly #written = new Set<string>();
   #journal: JournalWriter | undefined;
@@ -38,7 +38,7 @@ export class JournaledFiles implements ModelFiles {
   readonly #room = new Uint8Array(MAX_WAITING_BYTES);
   readonly #before = new Uint8Array(MAX_RUN_BYTES);
 
-  constructor(place: ModelPlace, journalPath: string, names: UpdateNames) {
+  constructor(place: ModelPlace, journalPath: string, names: Fingerprints) {
     this.#place = place;
     this.#journalPath = journalPath;
     this.#names = names;

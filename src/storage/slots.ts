@@ -12,7 +12,7 @@ import {
   stoppable,
   writeRecord,
 } from './disk.js';
-import { checkNames, type ModelStorage, onTrial, type StorageStatus } from './storage.js';
+import { checkFingerprints, type ModelStorage, onTrial, type StorageStatus } from './storage.js';
 
 /** Where the two copies of a model are. */
 export interface SlotOptions {
@@ -44,7 +44,7 @@ interface Current {
  */
 export function openSlots(options: SlotOptions): SlotStorage {
   const { disk, folder } = options;
-  const locked = <T>(run: () => Promise<T>): Promise<T> => disk.exclusively(pointerOf(folder), run);
+  const locked = <T>(run: () => Promise<T>): Promise<T> => disk.withLock(pointerOf(folder), run);
   const point = (current: Current): Promise<void> => writePointer(options, current);
   const folderOfSlot = ({ slot }: Current): string => join(folder, slot);
   return {
@@ -55,7 +55,7 @@ export function openSlots(options: SlotOptions): SlotStorage {
     },
     update: (change, { isTrial = true, signal, ...names }) =>
       locked(async () => {
-        checkNames(names);
+        checkFingerprints(names);
         const current = await readPointer(options);
         if (current.status === 'trial') throw onTrial();
         signal?.throwIfAborted();
@@ -103,7 +103,7 @@ export async function installSlots(
   names: readonly string[],
 ): Promise<void> {
   const { disk, folder } = options;
-  await disk.exclusively(pointerOf(folder), async () => {
+  await disk.withLock(pointerOf(folder), async () => {
     await fill({ disk, folder: join(folder, SLOTS[0]) }, files, names);
     await writePointer(options, { slot: SLOTS[0], status: 'settled' });
   });
@@ -151,7 +151,7 @@ async function copyFile(
 /** Makes the names of all files below a folder durable, and the folder's own. */
 async function syncFolders(disk: Disk, folder: string): Promise<void> {
   const folders = new Set((await disk.list(folder)).map(folderOf));
-  for (const each of [...folders, folderOf(folder)]) await disk.syncNames(each);
+  for (const each of [...folders, folderOf(folder)]) await disk.syncDirectory(each);
 }
 
 const pointerOf = (folder: string): string => join(folder, 'current');

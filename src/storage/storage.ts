@@ -7,13 +7,13 @@ import type { WeightStore } from '../model/store.js';
 export type StorageStatus = 'settled' | 'trial';
 
 /** The fingerprints, in hexadecimal digits, of a model before and after an update. */
-export interface UpdateNames {
+export interface Fingerprints {
   readonly base: string;
   readonly next: string;
 }
 
 /** What an update begins and ends with, and whether it may be rolled back. */
-export interface UpdateTerms extends UpdateNames {
+export interface UpdateTerms extends Fingerprints {
   /** Whether the model is on trial afterwards; default true. */
   readonly isTrial?: boolean;
   /**
@@ -56,7 +56,7 @@ export interface ModelStorage {
 }
 
 /** @returns the fingerprint, in hexadecimal digits, of the model as it is stored: it is read whole */
-export async function nameOf({ open }: Pick<ModelStorage, 'open'>): Promise<string> {
+export async function fingerprintOf({ open }: Pick<ModelStorage, 'open'>): Promise<string> {
   const store = await open();
   try {
     return hex(await fingerprint(store));
@@ -72,7 +72,7 @@ const FINGERPRINT = /^[0-9a-f]{32}$/;
  *
  * @throws RangeError for names that are no fingerprints
  */
-export function checkNames({ base, next }: UpdateNames): void {
+export function checkFingerprints({ base, next }: Fingerprints): void {
   for (const [which, name] of Object.entries({ base, next })) {
     if (FINGERPRINT.test(name)) continue;
     throw new RangeError(

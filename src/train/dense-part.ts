@@ -3,7 +3,7 @@ import type { Quantizations } from '../model/store.js';
 import type { TensorInfo } from '../model/tensor.js';
 import type { Op } from '../payload/diff.js';
 import type { FineTuned } from './fine-tune.js';
-import { type Layout, pickValues } from './layout.js';
+import { pickValues, type TensorPartition } from './layout.js';
 import { type DiffPart, readScaled, type Values, valuesOf, zeroVariables } from './part.js';
 import {
   entropyOf,
@@ -39,7 +39,7 @@ export function createDensePart(base: Values, options: DenseOptions): DiffPart {
 }
 
 /** @returns the part that every kind of diff has for a model's biases and norms */
-export function densePartOf({ base, full, denseRate }: PartContext, { vectors }: Layout): DiffPart {
+export function densePartOf({ base, full, denseRate }: PartContext, { vectors }: TensorPartition): DiffPart {
   const sizes = changeSizes(full, vectors, base.quantization);
   const scaleOf = scalesFor(base.tensors);
   return createDensePart(pickValues(base.trainable, vectors), { rate: denseRate, sizes, scaleOf });

@@ -20,7 +20,7 @@ const STEPS = 2 ** 10;
  *
  * @throws NeuralDiffError `budget-impossible`
  */
-export function affordableOps(parts: readonly DiffPart[], budget: FileBudget): Op[] {
+export function fitToBudget(parts: readonly DiffPart[], budget: FileBudget): Op[] {
   const tensors = canonicalOrder(budget.tensors);
   const opsAt = (step: number): Op[] => parts.flatMap((part) => part.ops(1 - step / STEPS));
   const bytesOf = (ops: readonly Op[]): number => payloadBytes(tensors, ops, budget.meta);

@@ -5,7 +5,7 @@ import type { Values } from './part.js';
 import type { BaseWeights } from './session.js';
 
 /** Which tensors a diff treats how. */
-export interface Layout {
+export interface TensorPartition {
   /** Trainable tensors of two or more dimensions, in canonical order: masked or hashed. */
   readonly matrices: readonly TensorInfo[];
   /** Trainable tensors of at most one dimension: always dense, since each of their weights counts. */
@@ -21,7 +21,10 @@ const TENSOR_BITS = 9;
 const RECORD_BYTES = 1 + 3 + 6;
 
 /** Splits a model's trainable tensors by rank and knows what the file around the matrices' ops takes. */
-export function layOut(base: BaseWeights, settings: { denseRate: number; meta: Meta }): Layout {
+export function partitionTensors(
+  base: BaseWeights,
+  settings: { denseRate: number; meta: Meta },
+): TensorPartition {
   const trainable = canonicalOrder(base.tensors.filter((info) => base.trainable.has(info.name)));
   const vectors = trainable.filter((info) => info.shape.length < 2);
   const denseBits = totalElements(vectors) * settings.denseRate + vectors.length * TENSOR_BITS;

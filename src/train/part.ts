@@ -8,7 +8,7 @@ export type Values = ReadonlyMap<string, Float32Array>;
 export type LiveValues = ReadonlyMap<string, tf.Tensor>;
 
 /** Where a training run stands. */
-export interface Progress {
+export interface TrainingShare {
   /** Share of all steps that is done: 0 at the first step, below 1 at the last. */
   readonly done: number;
 }
@@ -23,7 +23,7 @@ export interface DiffPart {
   /** θ, stepped by the optimiser. */
   readonly parameters: readonly tf.Variable[];
   /** Moves schedules on, before each step. */
-  advance(progress: Progress): void;
+  advance(progress: TrainingShare): void;
   /** @returns the part's tensors with D(θ) added, exactly as the packed diff will */
   materialise(weights: LiveValues): LiveValues;
   /** Turns gradients by weights into gradients by θ, in the order of `parameters`. */
@@ -31,9 +31,9 @@ export interface DiffPart {
   /**
    * The diff of the present θ; parts without any effect give none.
    *
-   * @param thrift 0 for all of it; up to 1, where nothing is left, for less and less, what matters least going first
+   * @param extraZeros 0 for all of it; up to 1, where nothing is left, for less and less, what matters least going first
    */
-  ops(thrift: number): Op[];
+  ops(extraZeros: number): Op[];
   /** What people may want to see while it trains: density, temperature, buckets. */
   describe(): Readonly<Record<string, number>>;
   /** Frees θ and whatever else it holds on the backend. */

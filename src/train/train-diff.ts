@@ -12,9 +12,9 @@ import type { Data } from './data.js';
 import { type DeviceModel, onDevice, storedBase } from './device.js';
 import { createTeacher, type DistillationOptions, type Teacher } from './distillation.js';
 import { type FineTuned, fineTune, loopOptions, type TrainingOptions } from './fine-tune.js';
-import { affordableOps, type FileBudget } from './fit-to-budget.js';
+import { type FileBudget, fitToBudget } from './fit-to-budget.js';
 import { gridOf } from './grid.js';
-import { layOut } from './layout.js';
+import { partitionTensors } from './layout.js';
 import { type LoopJob, type LoopOptions, trainParts } from './loop.js';
 import type { DiffPart } from './part.js';
 import {
@@ -104,7 +104,7 @@ export async function trainDiff(
   const held = takeBase(task);
   const base = options.device ? onDevice(held, options.device) : held;
   const bytes = budgetBytes(options.budget, base.tensors);
-  const least = layOut(base, { denseRate, meta }).fileBytes([]);
+  const least = partitionTensors(base, { denseRate, meta }).fileBytes([]);
   if (least > bytes) throw impossibleBudget(bytes, least);
   return withBaseRestored(task, held, async () => {
     putBase(task, base);
@@ -144,7 +144,7 @@ async function trainOps(
     parts = setUp.createParts();
     teacher = setUp.createTeacher();
     await trainParts({ ...setUp, parts, teacher }, loop);
-    return affordableOps(parts, setUp.budget);
+    return fitToBudget(parts, setUp.budget);
   } finally {
     teacher?.dispose();
     for (const part of parts) part.dispose();

@@ -3,10 +3,10 @@ import { findReleases, findTarget } from '../release/find-releases.js';
 import type { MetadataStore } from '../release/metadata.js';
 import { refreshTrust, type Trust } from '../release/refresh-trust.js';
 import { readRecord, removeRecord, writeRecord } from '../storage/disk.js';
-import { nameOf } from '../storage/storage.js';
+import { fingerprintOf } from '../storage/storage.js';
 import { setDeadline } from './deadline.js';
 import { planUpdate, type UpdatePlan } from './plan-update.js';
-import { namesOfRefused } from './rejected-releases.js';
+import { namesOfRejected } from './rejected-releases.js';
 import type { StatePlace, UpdaterState } from './state.js';
 import type { CallOptions, UpdaterOptions } from './updater.js';
 
@@ -28,18 +28,18 @@ export interface CheckedReleases {
  */
 export async function checkReleases(
   options: UpdaterOptions,
-  { counter, bad, refused }: UpdaterState,
+  { counter, rejectedModels, rejectedReleases }: UpdaterState,
   call: CallOptions,
 ): Promise<CheckedReleases> {
   const { deviceClass, policy, openModelFile } = options;
   const trust = await refresh(options, call);
   const { usable } = findReleases(trust, { counter, ...(deviceClass !== undefined && { deviceClass }) });
-  const fingerprint = await nameOf(options.storage);
+  const fingerprint = await fingerprintOf(options.storage);
   const planned = planUpdate(
     usable,
     {
-      ...{ fingerprint, counter, bad },
-      refused: await namesOfRefused(usable, refused, options.programVersion),
+      ...{ fingerprint, counter, rejectedModels },
+      rejectedReleases: await namesOfRejected(usable, rejectedReleases, options.programVersion),
     },
     {
       ...policy,

@@ -1,13 +1,13 @@
 import { NeuralDiffError } from '../model/errors.js';
 import { checkRelease } from '../release/find-releases.js';
 import type { ReleaseStatement } from '../release/statement.js';
-import { nameOf, onTrial } from '../storage/storage.js';
+import { fingerprintOf, onTrial } from '../storage/storage.js';
 import { applyPlan, checkBase } from './apply-plan.js';
 import { checkReleases } from './check-releases.js';
 import { downloadPlan, removeDownloads } from './download.js';
 import type { UpdatePlan } from './plan-update.js';
-import { namesOfRefused, refusalOf, withRefused } from './rejected-releases.js';
-import { confirmed, readState, type UpdaterState, withBad, writeState } from './state.js';
+import { namesOfRejected, rejectionOf, withRejected } from './rejected-releases.js';
+import { confirmed, readState, type UpdaterState, withRejectedModel, writeState } from './state.js';
 import type {
   CallOptions,
   RollbackReason,
@@ -31,7 +31,7 @@ const MAX_TRIAL_STARTS = 3;
  */
 export function createUpdater(options: UpdaterOptions): Updater {
   const { disk, folder } = options;
-  const alone = <T>(run: () => Promise<T>): Promise<T> => disk.exclusively(`${folder}/updater`, run);
+  const alone = <T>(run: () => Promise<T>): Promise<T> => disk.withLock(`${folder}/updater`, run);
   return {
     recover: () => alone(() => recover(options)),
     start: () =>
@@ -49,7 +49,7 @@ export function createUpdater(options: UpdaterOptions): Updater {
 }
 
 const stateOf = (options: UpdaterOptions): Promise<UpdaterState> =>
-  readState(options, { counter: options.counter ?? 0, bad: [] });
+  readState(options, { counter: options.counter ?? 0, rejectedModels: [] });
 
 async function recover(options: UpdaterOptions): Promise<void> {
   const found = await options.storage.recover();
@@ -63,7 +63,7 @@ async function countStart(options: UpdaterOptions, state: UpdaterState): Promise
   const { trial } = state;
   const { maxTrialStarts = MAX_TRIAL_STARTS } = options.policy ?? {};
   if (trial === undefined) return void (await rollBack(options, 'unknown-trial'));
-  if (state.bad.includes(trial.next)) return void (await rollBack(options, 'asked'));
+  if (state.rejectedModels.includes(trial.next)) return void (await rollBack(options, 'asked'));
   if (trial.starts >= maxTrialStarts) return void (await rollBack(options, 'too-many-starts'));
   const counted = { ...state, trial: { ...trial, starts: trial.starts + 1 } };
   await makeRoomFor(options, () => writeState(options, counted));
@@ -73,7 +73,7 @@ async function countStart(options: UpdaterOptions, state: UpdaterState): Promise
 async function settleState(options: UpdaterOptions, state: UpdaterState): Promise<void> {
   const { trial, ...rest } = state;
   if (trial === undefined) return;
-  const isNext = (await nameOf(options.storage)) === trial.next;
+  const isNext = (await fingerprintOf(options.storage)) === trial.next;
   await writeState(options, isNext ? confirmed(state) : rest);
 }
 
@@ -89,8 +89,13 @@ async function makeRoomFor(options: UpdaterOptions, write: () => Promise<void>):
 }
 
 async function describe(options: UpdaterOptions): Promise<UpdaterStatus> {
-  const { counter, trial, bad, refused } = await stateOf(options);
-  const facts = { fingerprint: await nameOf(options.storage), counter, bad, ...(refused && { refused }) };
+  const { counter, trial, rejectedModels, rejectedReleases } = await stateOf(options);
+  const facts = {
+    fingerprint: await fingerprintOf(options.storage),
+    counter,
+    rejectedModels,
+    ...(rejectedReleases && { rejectedReleases }),
+  };
   return trial === undefined ? { ...facts, status: 'settled' } : { ...facts, status: 'trial', trial };
 }
 
@@ -121,14 +126,14 @@ async function checkPlan(options: UpdaterOptions, plan: UpdatePlan, state: Updat
   const { deviceClass, now = () => new Date() } = options;
   const device = { counter: state.counter, ...(deviceClass !== undefined && { deviceClass }) };
   for (const { statement } of plan.steps) checkRelease(statement, device, now());
-  if (state.bad.includes(plan.next)) {
+  if (state.rejectedModels.includes(plan.next)) {
     const message = `Cannot use model ${plan.next}: it was tried and rolled back`;
     throw new NeuralDiffError('release-refused', message);
   }
-  const [name] = await namesOfRefused(plan.steps, state.refused, options.programVersion);
+  const [name] = await namesOfRejected(plan.steps, state.rejectedReleases, options.programVersion);
   if (name !== undefined)
-    throw new NeuralDiffError('release-refused', `Cannot use "${name}": it was refused for what is in it`);
-  checkBase(await nameOf(options.storage), plan.base);
+    throw new NeuralDiffError('release-refused', `Cannot use "${name}": its content was rejected earlier`);
+  checkBase(await fingerprintOf(options.storage), plan.base);
 }
 
 /** What an update is made of. */
@@ -165,16 +170,18 @@ async function make(options: UpdaterOptions, state: UpdaterState, making: Making
   options.onEvent?.({ type: 'updated', next });
 }
 
-/** A model that fails its test is not tried again; of a release that is refused for what is in it, other ways are looked for. */
+/** A model that fails its test is not tried again; where the content of a release is rejected, other routes are looked for. */
 async function rememberFailure(
   options: UpdaterOptions,
   state: UpdaterState,
   { error, failing, next }: { error: unknown; failing: ReleaseStatement | undefined; next: string },
 ): Promise<void> {
-  const refusal = failing && (await refusalOf(failing, error, options.programVersion));
+  const refusal = failing && (await rejectionOf(failing, error, options.programVersion));
   const isBad = error instanceof NeuralDiffError && error.code === 'health-check-failed';
-  const known = isBad ? withBad(state, next) : state;
-  const after = refusal ? { ...known, refused: withRefused(state.refused, refusal) } : known;
+  const known = isBad ? withRejectedModel(state, next) : state;
+  const after = refusal
+    ? { ...known, rejectedReleases: withRejected(state.rejectedReleases, refusal) }
+    : known;
   // Before anything else that may fail: a trial that is none would keep all updates away until the next start.
   await makeRoomFor(options, () => writeState(options, after));
   if (refusal) await removeDownloads(options);
@@ -208,16 +215,19 @@ async function confirm(options: UpdaterOptions): Promise<void> {
 
 async function rollBack(options: UpdaterOptions, reason: RollbackReason): Promise<boolean> {
   const state = await stateOf(options);
-  const next = state.trial?.next ?? (await nameOf(options.storage));
+  const next = state.trial?.next ?? (await fingerprintOf(options.storage));
   await removeDownloads(options);
   // Written first: a cut must not let the model be tried again. A full disk must not keep it running.
   if (state.trial)
-    await writeState(options, { ...state, bad: withBad(state, next).bad }).catch((error) => {
+    await writeState(options, {
+      ...state,
+      rejectedModels: withRejectedModel(state, next).rejectedModels,
+    }).catch((error) => {
       if (error.code !== 'no-space') throw error;
     });
   const isDone = await options.storage.rollback();
   if (!isDone && state.trial === undefined) return false;
-  await writeState(options, withBad(state, next));
+  await writeState(options, withRejectedModel(state, next));
   options.onEvent?.({ type: 'rolled-back', next, reason });
   return true;
 }

@@ -30,9 +30,9 @@ export interface DeviceState {
   readonly fingerprint: string;
   readonly counter: number;
   /** Fingerprints of models that were tried and rolled back. */
-  readonly bad: readonly string[];
+  readonly rejectedModels: readonly string[];
   /** Names of releases that were refused for what is in them: no way leads over them. */
-  readonly refused?: ReadonlySet<string>;
+  readonly rejectedReleases?: ReadonlySet<string>;
 }
 
 /**
@@ -54,7 +54,7 @@ export function planUpdate(
         .map(({ statement }) => statement.next),
     );
     for (const next of goals) {
-      if (next === state.fingerprint || state.bad.includes(next)) continue;
+      if (next === state.fingerprint || state.rejectedModels.includes(next)) continue;
       const plan = planTo({ next, counter }, releases, { state, policy });
       if (plan !== undefined) return plan;
     }
@@ -71,9 +71,9 @@ function planTo(
 ): UpdatePlan | undefined {
   const { full: mode = 'auto', maxBytes = Number.POSITIVE_INFINITY } = policy;
   const byName = new Map(releases.map((release) => [release.statement.name, release]));
-  const passable = releases.filter(({ statement }) => !state.refused?.has(statement.name));
+  const passable = releases.filter(({ statement }) => !state.rejectedReleases?.has(statement.name));
   const edges = passable
-    .filter(({ statement }) => statement.kind === 'update' && !state.bad.includes(statement.next))
+    .filter(({ statement }) => statement.kind === 'update' && !state.rejectedModels.includes(statement.next))
     // Payloads of formats to come are for devices to come.
     .filter(({ statement }) => statement.formatVersion === FORMAT_VERSION)
     .map(({ statement: { name, base, next: to, bytes } }) => ({

@@ -7,7 +7,7 @@ import { canonicalJson } from '../release/json.js';
 import { encodeStatement, type ReleaseStatement } from '../release/statement.js';
 
 /** A release that was refused for what is in its file, though that is the file that was signed. */
-export interface RefusedRelease {
+export interface RejectedRelease {
   /** Name of the file. */
   readonly name: string;
   /** SHA-256 of its statement as canonical JSON, in hexadecimal digits. */
@@ -19,7 +19,7 @@ export interface RefusedRelease {
 }
 
 /** Releases that are remembered as refused. */
-const MAX_REFUSED = 64;
+const MAX_REJECTED_RELEASES = 64;
 
 /**
  * Codes of what is wrong with a file, or with it on this device; to download it again would not help. Disks that fail or are full,
@@ -31,32 +31,32 @@ const FAULTS: ReadonlySet<string> = new Set([
 ]);
 
 /** @returns what is to be remembered of a step that failed; undefined where the release is not to blame */
-export async function refusalOf(
+export async function rejectionOf(
   statement: ReleaseStatement,
   error: unknown,
   programVersion: string | undefined,
-): Promise<RefusedRelease | undefined> {
+): Promise<RejectedRelease | undefined> {
   if (!(error instanceof NeuralDiffError && FAULTS.has(error.code))) return undefined;
   const { name } = statement;
-  return { name, statement: await digestOf(statement), code: error.code, by: judge(programVersion) };
+  return { name, statement: await digestOf(statement), code: error.code, by: checkerOf(programVersion) };
 }
 
 /** @returns the list with a release more, the oldest left out where there are too many */
-export function withRefused(
-  refused: readonly RefusedRelease[] = [],
-  next: RefusedRelease,
-): readonly RefusedRelease[] {
+export function withRejected(
+  refused: readonly RejectedRelease[] = [],
+  next: RejectedRelease,
+): readonly RejectedRelease[] {
   const others = refused.filter(({ statement }) => statement !== next.statement);
-  return [...others, next].slice(-MAX_REFUSED);
+  return [...others, next].slice(-MAX_REJECTED_RELEASES);
 }
 
 /** @returns names of those releases that this program has refused as they are */
-export async function namesOfRefused(
+export async function namesOfRejected(
   releases: readonly Pick<Release, 'statement'>[],
-  refused: readonly RefusedRelease[] = [],
+  refused: readonly RejectedRelease[] = [],
   programVersion: string | undefined,
 ): Promise<ReadonlySet<string>> {
-  const by = judge(programVersion);
+  const by = checkerOf(programVersion);
   const digests = new Set(refused.filter((each) => each.by === by).map(({ statement }) => statement));
   const names = new Set<string>();
   if (digests.size === 0) return names;
@@ -68,7 +68,7 @@ async function digestOf(statement: ReleaseStatement): Promise<string> {
   return hex(await sha256(canonicalJson(encodeStatement(statement))));
 }
 
-const judge = (programVersion = ''): string =>
+const checkerOf = (programVersion = ''): string =>
   `neural-diff ${LIBRARY_VERSION}, format ${FORMAT_VERSION}, program ${programVersion}`;
 
 /** The package's own version. */

@@ -1,6 +1,6 @@
 import { NeuralDiffError } from '../model/errors.js';
 import { type Disk, readRecord, writeRecord } from '../storage/disk.js';
-import type { RefusedRelease } from './rejected-releases.js';
+import type { RejectedRelease } from './rejected-releases.js';
 
 /** An update that was begun, and perhaps made: on trial. */
 export interface Trial {
@@ -20,13 +20,13 @@ export interface UpdaterState {
   readonly counter: number;
   readonly trial?: Trial;
   /** Models that were rolled back, newest last: they are not tried again. */
-  readonly bad: readonly string[];
+  readonly rejectedModels: readonly string[];
   /** Releases that were refused for what is in them, newest last. */
-  readonly refused?: readonly RefusedRelease[];
+  readonly rejectedReleases?: readonly RejectedRelease[];
 }
 
 /** Models that are remembered as bad. */
-const MAX_BAD = 64;
+const MAX_REJECTED_MODELS = 64;
 
 /** Where an updater keeps what it knows. */
 export interface StatePlace {
@@ -54,7 +54,7 @@ export async function readState(place: StatePlace, first: UpdaterState): Promise
 
 /** @returns the trial that an updater remembers; undefined where it remembers none, or there is no updater */
 export async function readTrial(place: StatePlace): Promise<Trial | undefined> {
-  return (await readState(place, { counter: 0, bad: [] })).trial;
+  return (await readState(place, { counter: 0, rejectedModels: [] })).trial;
 }
 
 export async function writeState(place: StatePlace, state: UpdaterState): Promise<void> {
@@ -67,7 +67,7 @@ export function confirmed({ trial, ...state }: UpdaterState): UpdaterState {
 }
 
 /** @returns the state once a model turned out to be bad */
-export function withBad({ trial: _trial, ...state }: UpdaterState, next: string): UpdaterState {
-  const others = state.bad.filter((each) => each !== next);
-  return { ...state, bad: [...others, next].slice(-MAX_BAD) };
+export function withRejectedModel({ trial: _trial, ...state }: UpdaterState, next: string): UpdaterState {
+  const others = state.rejectedModels.filter((each) => each !== next);
+  return { ...state, rejectedModels: [...others, next].slice(-MAX_REJECTED_MODELS) };
 }

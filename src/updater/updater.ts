@@ -6,7 +6,7 @@ import type { Disk } from '../storage/disk.js';
 import type { ModelStorage } from '../storage/storage.js';
 import type { UpdateSource } from './http-source.js';
 import type { UpdatePlan, UpdatePolicy } from './plan-update.js';
-import type { RefusedRelease } from './rejected-releases.js';
+import type { RejectedRelease } from './rejected-releases.js';
 import type { Trial } from './state.js';
 
 /** What an updater needs. */
@@ -77,9 +77,9 @@ export interface UpdaterStatus {
   /** Counter of the release that was confirmed last. */
   readonly counter: number;
   readonly trial?: Trial;
-  readonly bad: readonly string[];
+  readonly rejectedModels: readonly string[];
   /** Releases that were refused for what is in them, where there are some: not downloaded again. */
-  readonly refused?: readonly RefusedRelease[];
+  readonly rejectedReleases?: readonly RejectedRelease[];
 }
 
 /** How an update ended. `deferred` and `declined` are the policy's. */

@@ -53,7 +53,7 @@ export async function open({ database, origin, root, isHeld, ...rest }: Followed
 
 /** @returns how the model is, and what the live one predicts */
 export async function look(): Promise<Seen> {
-  const { status, fingerprint, counter, bad } = await kept.updater.status();
+  const { status, fingerprint, counter, rejectedModels: bad } = await kept.updater.status();
   return { status, fingerprint, counter, bad, outputs: predict(kept.model, input) };
 }
 

@@ -3,8 +3,8 @@
 import { applyPayload, openLayersStore, openMemoryFiles } from 'neural-diff/apply';
 import {
   type BrowserDisk,
+  fingerprintOf,
   installSlots,
-  nameOf,
   openIndexedDbDisk,
   openOpfsDisk,
   openSlots,
@@ -51,7 +51,7 @@ export function tryToOpen(of: DiskName): Promise<string> {
 
 /** @returns what becomes of locking a disk that there is */
 export function tryToLock(of: DiskName): Promise<string> {
-  return withDisk(of, (disk) => codeOf(disk.exclusively('model', async () => {})));
+  return withDisk(of, (disk) => codeOf(disk.withLock('model', async () => {})));
 }
 
 /** @returns what becomes of the one write, a megabyte each, that does not fit; then of another file, once that one is gone */
@@ -143,13 +143,13 @@ export async function recover(of: DiskName): Promise<State> {
       if (code !== 'locked' || tries === 100) throw new Error(`Cannot recover: ${code}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    return { status: await storage.recover(), fingerprint: await nameOf(storage) };
+    return { status: await storage.recover(), fingerprint: await fingerprintOf(storage) };
   });
 }
 
 /** @returns the fingerprint of the model, read beside whatever else goes on */
 export async function look(of: DiskName): Promise<string> {
-  return withStorage(of, nameOf);
+  return withStorage(of, fingerprintOf);
 }
 
 /** Begins to update the model and to roll it back, for ever. */

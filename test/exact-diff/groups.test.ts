@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { chooseCodings, groupTensors, stationsOf } from '../../src/exact-diff/encode-groups.js';
+import { chooseCodings, createLaneReaders, groupTensors } from '../../src/exact-diff/encode-groups.js';
 import { type ChangedTensor, createLane } from '../../src/exact-diff/lane.js';
 import type { WeightStore } from '../../src/model/store.js';
 import { byteLength } from '../../src/model/tensor.js';
@@ -41,8 +41,8 @@ test('chooseCodings() does not take changes in the last rows for changes everywh
     async flush() {},
     async close() {},
   });
-  const stations = stationsOf([createLane()], { base: store(1), next: store(2) });
-  const [coded] = await chooseCodings({ stations, infos: [info] }, [[{ info, count }]], {
+  const stations = createLaneReaders([createLane()], { base: store(1), next: store(2) });
+  const [coded] = await chooseCodings({ lanes: stations, infos: [info] }, [[{ info, count }]], {
     onBytes: () => {},
   });
   const bytes = coded?.[0]?.bytes as number;
@@ -65,12 +65,12 @@ test('chooseCodings() refuses what cannot fit into a payload before it is coded'
     async flush() {},
     async close() {},
   });
-  const stations = stationsOf([createLane()], { base: noise(1), next: noise(2) });
+  const stations = createLaneReaders([createLane()], { base: noise(1), next: noise(2) });
   const groups = groupTensors(tensors.map((info) => ({ info, count: 2 ** 28 })));
-  const choose = () => chooseCodings({ stations, infos: tensors }, groups, { onBytes: () => {} });
+  const choose = () => chooseCodings({ lanes: stations, infos: tensors }, groups, { onBytes: () => {} });
   expect(await codeOf(choose)).toBe('limit-exceeded');
   // One of them fits.
-  const [coded] = await chooseCodings({ stations, infos: tensors }, [groups[0] as ChangedTensor[]], {
+  const [coded] = await chooseCodings({ lanes: stations, infos: tensors }, [groups[0] as ChangedTensor[]], {
     onBytes: () => {},
   });
   expect(coded?.map(({ info }) => info.name)).toEqual(['w0']);

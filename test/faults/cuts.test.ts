@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Disk } from '../../src/storage/disk.js';
-import { nameOf } from '../../src/storage/storage.js';
+import { fingerprintOf } from '../../src/storage/storage.js';
 import { cutEverywhere } from '../rig/cut-everywhere.js';
 import type { FaultyDisk, Survival } from '../rig/faulty-disk.js';
 import { applyTo, createUpdate, STORAGES, type Update } from '../storage/storages.js';
@@ -16,12 +16,12 @@ describe.each(STORAGES)('the power is cut: $name', ({ name, create, open }) => {
   /** After a recovery the model is one of those named, and nothing is in the way of another update. */
   const checkThat = (update: Update, names: readonly string[]) => async (disk: Disk) => {
     const storage = open(disk);
-    const found = await nameOf(storage);
+    const found = await fingerprintOf(storage);
     expect(names).toContain(found);
     if ((await storage.recover()) === 'trial') expect(found).toBe(update.next);
     if (found === update.next) return;
     await applyTo(storage, update);
-    expect(await nameOf(storage)).toBe(update.next);
+    expect(await fingerprintOf(storage)).toBe(update.next);
   };
 
   async function onTrial(update: Update): Promise<FaultyDisk> {

@@ -9,7 +9,7 @@ import { fingerprint } from '../../src/model/fingerprint.js';
 import { openMemoryStore } from '../../src/model/store.js';
 import type { Model } from '../../src/model/tensor.js';
 import { openModelStorage } from '../../src/node/open-model.js';
-import { nameOf } from '../../src/storage/storage.js';
+import { fingerprintOf } from '../../src/storage/storage.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';
 import { createRandom, pack, seededTensor } from '../support.js';
 
@@ -63,7 +63,7 @@ test(`a model is base or next after ${KILLS} processes were killed at it`, async
     if (i % 2 === 1) continue;
     const storage = await openModelStorage(at('model.safetensors'));
     const status = await storage.recover();
-    const name = await nameOf(storage);
+    const name = await fingerprintOf(storage);
     await storage.close();
     expect(name).toBe(status === 'trial' ? names.next : names.base);
     found[status === 'trial' ? 'next' : 'base']++;

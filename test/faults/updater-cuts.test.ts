@@ -22,7 +22,7 @@ describe.each(STORAGES)('the power is cut while an updater works: $name', (kind)
     const act = async (disk: Disk): Promise<void> => void (await (await begin(disk))[which]());
     const check = async (disk: Disk): Promise<void> => {
       const updater = device.updater({ disk });
-      const { status, fingerprint, bad, counter } = await updater.status();
+      const { status, fingerprint, rejectedModels: bad, counter } = await updater.status();
       expect([base, next]).toContain(fingerprint);
       if (status === 'trial') expect(fingerprint).toBe(next);
       if (bad.length > 0) return expect([which, counter]).toEqual(['rollback', 0]);

@@ -44,7 +44,7 @@ describe('openNodeDisk()', () => {
 
   test('writes nothing more for a process that stood still while another one took its lock', async () => {
     const byte = Uint8Array.of(5);
-    await disk.exclusively('model', async () => {
+    await disk.withLock('model', async () => {
       await disk.write('file', 0, byte);
       rmSync(join(root, 'model.lock'));
       writeFileSync(join(root, 'model.lock'), '{}');
@@ -63,7 +63,7 @@ describe('openNodeDisk()', () => {
     });
     rmSync(join(root, 'model.lock'));
     expect([...readFileSync(join(root, 'file'))]).toEqual([5]);
-    await disk.exclusively('model', () => disk.write('file', 0, byte));
+    await disk.withLock('model', () => disk.write('file', 0, byte));
   });
 
   test('refuses paths and links that lead outside of the folder', async () => {
@@ -80,7 +80,7 @@ describe('openNodeDisk()', () => {
       ]),
       ...['up/none', 'up/no/ne'].flatMap((path) => [
         () => disk.write(path, 0, byte),
-        () => disk.exclusively(path, async () => {}),
+        () => disk.withLock(path, async () => {}),
       ]),
       () => disk.list('up'),
       () => disk.remove('up/secret'),

@@ -73,7 +73,7 @@ function createStep(log: string[], faults: Faults): Step {
 }
 
 /** Locks of this run of the machine: none outlives a cut. */
-function createLocks(): Disk['exclusively'] {
+function createLocks(): Disk['withLock'] {
   const held = new Set<string>();
   return async (name, run) => {
     if (held.has(name)) throw new NeuralDiffError('locked', `Cannot lock "${name}": somebody holds it`);
@@ -133,11 +133,11 @@ function openDisk(names: FaultyNames, faults: Faults): FaultyDisk {
       step('free bytes');
       return (faults.capacity ?? Number.POSITIVE_INFINITY) - names.totalBytes();
     },
-    async syncNames(folder) {
+    async syncDirectory(folder) {
       step(`sync names ${folder}`);
       names.sync((path) => folderOf(path) === folder);
     },
-    exclusively: createLocks(),
+    withLock: createLocks(),
   };
 }
 

@@ -110,8 +110,8 @@ export const DISK_CASES: readonly DiskCase[] = [
       await disk.write('file', 0, bytesOf(4));
       await disk.sync('file');
       await disk.sync('file');
-      await disk.syncNames('');
-      await disk.syncNames('none');
+      await disk.syncDirectory('');
+      await disk.syncDirectory('none');
       return [await codeOf(disk.sync('none')), await codeOf(disk.sync('no/ne')), await disk.size('none')];
     },
     expected: ['file-not-found', 'file-not-found', undefined],
@@ -174,13 +174,13 @@ export const DISK_CASES: readonly DiskCase[] = [
   {
     name: 'exclusively() keeps others away until what runs has ended, well or not',
     async run(disk) {
-      const second = async (name: string): Promise<string> => codeOf(disk.exclusively(name, async () => {}));
-      const during = await disk.exclusively('not/there/yet', async () => [
+      const second = async (name: string): Promise<string> => codeOf(disk.withLock(name, async () => {}));
+      const during = await disk.withLock('not/there/yet', async () => [
         await second('not/there/yet'),
         await second('not/there/either'),
       ]);
       const failed = await codeOf(
-        disk.exclusively('not/there/yet', () => disk.readInto('none', 0, new Uint8Array(1))),
+        disk.withLock('not/there/yet', () => disk.readInto('none', 0, new Uint8Array(1))),
       );
       return [during, failed, await second('not/there/yet'), await disk.list('')];
     },
@@ -205,7 +205,7 @@ export async function codesOfUnsafe(disk: Disk): Promise<string[]> {
       () => disk.rename('a', path),
       () => disk.remove(path),
       () => disk.list(path),
-      () => disk.exclusively(path, async () => {}),
+      () => disk.withLock(path, async () => {}),
     ];
     for (const act of acts) codes.add(await codeOf(act()));
   }

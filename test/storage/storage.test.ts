@@ -3,7 +3,7 @@ import { applyPayload } from '../../src/apply/apply-payload.js';
 import type { ApplyProgress } from '../../src/apply/plan.js';
 import { NeuralDiffError } from '../../src/model/errors.js';
 import type { WeightStore } from '../../src/model/store.js';
-import { nameOf } from '../../src/storage/storage.js';
+import { fingerprintOf } from '../../src/storage/storage.js';
 import type { FaultyDisk } from '../rig/faulty-disk.js';
 import { codeOf } from '../support.js';
 import { applyTo, createUpdate, STORAGES } from './storages.js';
@@ -14,11 +14,11 @@ describe.each(STORAGES)('a model that is kept in storage: $name', ({ create, ope
     const storage = open(await create(update.file));
     expect(await storage.recover()).toBe('settled');
     await applyTo(storage, update);
-    expect(await nameOf(storage)).toBe(update.next);
+    expect(await fingerprintOf(storage)).toBe(update.next);
     expect(await storage.recover()).toBe('trial');
     await storage.confirm();
     expect(await storage.recover()).toBe('settled');
-    expect(await nameOf(storage)).toBe(update.next);
+    expect(await fingerprintOf(storage)).toBe(update.next);
     expect(await storage.rollback()).toBe(false);
   });
 
@@ -28,9 +28,9 @@ describe.each(STORAGES)('a model that is kept in storage: $name', ({ create, ope
     await applyTo(storage, update);
     expect(await storage.rollback()).toBe(true);
     expect(await storage.recover()).toBe('settled');
-    expect(await nameOf(storage)).toBe(update.base);
+    expect(await fingerprintOf(storage)).toBe(update.base);
     await applyTo(storage, update);
-    expect(await nameOf(storage)).toBe(update.next);
+    expect(await fingerprintOf(storage)).toBe(update.next);
   });
 
   test('is base, and settled, after an update that throws half-way', async () => {
@@ -43,7 +43,7 @@ describe.each(STORAGES)('a model that is kept in storage: $name', ({ create, ope
     }, update);
     expect(await codeOf(() => failing)).toBe('bad-data');
     expect(await storage.recover()).toBe('settled');
-    expect(await nameOf(storage)).toBe(update.base);
+    expect(await fingerprintOf(storage)).toBe(update.base);
   });
 
   test('refuses an update while it is on trial', async () => {
@@ -51,7 +51,7 @@ describe.each(STORAGES)('a model that is kept in storage: $name', ({ create, ope
     const storage = open(await create(update.file));
     await applyTo(storage, update);
     expect(await codeOf(() => applyTo(storage, update))).toBe('on-trial');
-    expect(await nameOf(storage)).toBe(update.next);
+    expect(await fingerprintOf(storage)).toBe(update.next);
     expect(await storage.recover()).toBe('trial');
   });
 
@@ -89,9 +89,9 @@ describe.each(STORAGES)('a model that is kept in storage: $name', ({ create, ope
       stops.add(message);
       expect(seen).toBeLessThanOrEqual(stopAt + 2);
       expect(await storage.recover()).toBe('settled');
-      expect(await nameOf(storage)).toBe(update.base);
+      expect(await fingerprintOf(storage)).toBe(update.base);
       await applyTo(storage, update);
-      expect(await nameOf(storage)).toBe(update.next);
+      expect(await fingerprintOf(storage)).toBe(update.next);
     }
     expect([...stops]).toEqual(['stopped in check', 'stopped in write', 'stopped in verify']);
   });
@@ -115,12 +115,12 @@ describe.each(STORAGES)('a model that is kept in storage: $name', ({ create, ope
       };
       await storage.update(change, update).catch((error) => expect(error.message).toBe('raced'));
       const expected = fails ? update.base : update.next;
-      expect(await nameOf(storage)).toBe(expected);
+      expect(await fingerprintOf(storage)).toBe(expected);
       await late;
       await storage.confirm();
       const writing = held.map((store) => store.write('a/kernel', 0, many).then(() => store.flush()));
       await expect(Promise.all(writing)).rejects.toThrow(RangeError);
-      expect(await nameOf(storage)).toBe(expected);
+      expect(await fingerprintOf(storage)).toBe(expected);
       expect(await storage.recover()).toBe('settled');
     }
   });
@@ -156,7 +156,7 @@ describe.each(STORAGES)('a model that is kept in storage: $name', ({ create, ope
     const disk = await create(update.file);
     const storage = open(disk);
     expect(await codeOf(() => applyTo(storage, { ...update, payload: other.payload }))).toBe('wrong-base');
-    expect(await nameOf(storage)).toBe(update.base);
+    expect(await fingerprintOf(storage)).toBe(update.base);
     expect(await storage.recover()).toBe('settled');
   });
 
@@ -172,7 +172,7 @@ describe.each(STORAGES)('a model that is kept in storage: $name', ({ create, ope
       refusals++;
       expect(code).toBe('no-space');
       expect(await storage.recover()).toBe('settled');
-      expect(await nameOf(storage)).toBe(update.base);
+      expect(await fingerprintOf(storage)).toBe(update.base);
     }
     expect(refusals).toBeGreaterThan(5);
     expect(refusals).toBeLessThan(40);
@@ -189,7 +189,7 @@ describe.each(STORAGES)('a model that is kept in storage: $name', ({ create, ope
       expect(await codeOf(() => applyTo(storage, update))).toBe('file-unreadable');
       const status = await storage.recover();
       const expected = status === 'trial' ? update.next : update.base;
-      expect(await nameOf(storage)).toBe(expected);
+      expect(await fingerprintOf(storage)).toBe(expected);
     }
   });
 
@@ -205,7 +205,7 @@ describe.each(STORAGES)('a model that is kept in storage: $name', ({ create, ope
       const storage = open(damaged);
       const code = await codeOf(() => storage.rollback()).catch(() => 'none');
       found.add(code);
-      if (code === 'none') expect([update.base, update.next]).toContain(await nameOf(storage));
+      if (code === 'none') expect([update.base, update.next]).toContain(await fingerprintOf(storage));
     }
     expect(found).toContain('storage-mismatch');
     expect([...found].filter((code) => !['none', 'storage-mismatch'].includes(code))).toEqual([]);

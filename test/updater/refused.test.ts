@@ -3,7 +3,7 @@ import { fromHex } from '../../src/model/bytes.js';
 import { NeuralDiffError } from '../../src/model/errors.js';
 import type { ReleaseStatement } from '../../src/release/statement.js';
 import type { UpdateSource } from '../../src/updater/http-source.js';
-import { type RefusedRelease, withRefused } from '../../src/updater/rejected-releases.js';
+import { type RejectedRelease, withRejected } from '../../src/updater/rejected-releases.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';
 import { sampleStatement, sha256Hex, TestRepository, targetOf } from '../release/maker.js';
 import { codeOf, seal } from '../support.js';
@@ -201,15 +201,15 @@ test('what a release is not to blame for is tried again: networks, disks, a file
     const disk = device.disk.clone({ failAt });
     const failing = careless.updater(device, { disk });
     await failing.update().catch(() => failures++);
-    expect((await failing.status()).refused).toBeUndefined();
+    expect((await failing.status()).rejectedReleases).toBeUndefined();
   }
   expect(failures).toBeGreaterThan(10);
 });
 
 test('no more than 64 refused releases are remembered, the newest', () => {
-  let refused: readonly RefusedRelease[] = [];
+  let refused: readonly RejectedRelease[] = [];
   const entry = (i: number) => ({ name: `v${i}`, statement: String(i % 90), code: 'bad-model', by: '' });
-  for (let i = 0; i < 100; i++) refused = withRefused(refused, entry(i));
+  for (let i = 0; i < 100; i++) refused = withRejected(refused, entry(i));
   expect([
     refused.length,
     refused.at(-1)?.name,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openNodeDisk } from '../../src/node/disk.js';
-import { nameOf } from '../../src/storage/storage.js';
+import { fingerprintOf } from '../../src/storage/storage.js';
 import { createFaultyDisk } from '../rig/faulty-disk.js';
 import { applyTo, createUpdate, MAIN, STORAGES, type StorageKind } from '../storage/storages.js';
 import { codeOf } from '../support.js';
@@ -77,7 +77,7 @@ test('writes side by side are all made, and a failure ends the update', async ()
     for (let i = 0; i < 300; i++) expect([...found.subarray(40 * i, 40 * i + 4)]).toEqual([1, 2, 3, 4]);
   }, update);
   expect(await storage.rollback()).toBe(true);
-  expect(await nameOf(storage)).toBe(update.base);
+  expect(await fingerprintOf(storage)).toBe(update.base);
   const disk = createFaultyDisk(new Map([[MAIN, update.file]]), { failAt: 9 });
   const failing = inPlace.open(disk);
   const retry = failing.update(async (store) => {
@@ -88,7 +88,7 @@ test('writes side by side are all made, and a failure ends the update', async ()
     await write().catch(write);
   }, update);
   expect(await codeOf(() => retry)).toBe('file-unreadable');
-  expect(await nameOf(failing)).toBe(update.base);
+  expect(await fingerprintOf(failing)).toBe(update.base);
 });
 
 test('two processes see what the other one wrote', async () => {
@@ -103,7 +103,7 @@ test('two processes see what the other one wrote', async () => {
   await applyTo(inPlace.open(one), update);
   await inPlace.open(one).confirm();
   expect(await inPlace.open(other).rollback()).toBe(false);
-  expect(await nameOf(inPlace.open(other))).toBe(update.next);
+  expect(await fingerprintOf(inPlace.open(other))).toBe(update.next);
   expect(readFileSync(join(folder, MAIN)).equals(update.file)).toBe(false);
   for (const disk of [one, other]) await disk.close();
   await rm(folder, { recursive: true });

@@ -5,7 +5,7 @@ import { type Budget, packDiff, readBudget } from '../../payload/encode.js';
 import { checkSameTensors } from '../compare-stores.js';
 import { type FitJob, type FittedOps, fitBudget, fitError, type WorkOptions } from './fit-ops.js';
 import type { Part } from './fit-tensor.js';
-import { type Remains, relativeError, remainsOf } from './tensor-pair.js';
+import { type Residual, relativeError, residualOf } from './tensor-pair.js';
 
 /** What a lossy diff is to meet: one of the two. */
 export type FitGoal =
@@ -74,15 +74,15 @@ export async function fitModels(base: Model, next: Model, options: FitOptions): 
   const { ops, parts, exactBytes } = await fitGoal({ base, next, meta, signal, onProgress }, options);
   const { model, payload, ...fingerprints } = await packDiff(base, { ops }, meta);
   const patched = byName(model);
-  const remains = parts.map((part) => remainsIn(part, patched));
+  const residuals = parts.map((part) => residualIn(part, patched));
   const kinds = kindsByTensor(ops);
   const perTensor = parts.map(({ name }, i): TensorError => {
-    return { tensor: name, kinds: kinds.get(name) ?? [], error: relativeError(remains[i] as Remains) };
+    return { tensor: name, kinds: kinds.get(name) ?? [], error: relativeError(residuals[i] as Residual) };
   });
   return {
     payload,
     ...fingerprints,
-    error: relativeError(sumOf(remains)),
+    error: relativeError(sumOf(residuals)),
     worstError: Math.max(0, ...perTensor.map(({ error }) => error)),
     isExact: next.tensors.every(({ name, bytes }) => equalBytes(bytes, (patched.get(name) as Tensor).bytes)),
     payloadBytes: payload.length,
@@ -113,12 +113,12 @@ function kindsByTensor(ops: readonly Op[]): Map<string, Op['kind'][]> {
 }
 
 /** Of integers nothing is left, and they do not count. */
-function remainsIn({ name, pair }: Part, patched: ReadonlyMap<string, Tensor>): Remains {
-  return pair ? remainsOf(pair, patched.get(name) as Tensor) : { left: 0, change: 0 };
+function residualIn({ name, pair }: Part, patched: ReadonlyMap<string, Tensor>): Residual {
+  return pair ? residualOf(pair, patched.get(name) as Tensor) : { left: 0, change: 0 };
 }
 
-function sumOf(remains: readonly Remains[]): Remains {
-  const sum = (pick: (each: Remains) => number): number =>
+function sumOf(remains: readonly Residual[]): Residual {
+  const sum = (pick: (each: Residual) => number): number =>
     remains.reduce((total, each) => total + pick(each), 0);
   return { left: sum(({ left }) => left), change: sum(({ change }) => change) };
 }

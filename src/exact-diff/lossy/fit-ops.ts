@@ -31,7 +31,7 @@ interface Prepared {
   readonly parts: readonly Part[];
   /** What gives the next model bit for bit. */
   readonly exact: SizedOps;
-  readonly work: Work;
+  readonly work: FitYielder;
   sized(ops: readonly Op[]): SizedOps;
 }
 
@@ -92,7 +92,7 @@ async function search(
 
 async function prepare({ base, next, meta, ...options }: FitJob, passes: number): Promise<Prepared> {
   const infos: readonly TensorInfo[] = canonicalOrder(base.tensors);
-  const work = new Work(options, passes * totalBytes(infos));
+  const work = new FitYielder(options, passes * totalBytes(infos));
   const targets = new Map(next.tensors.map((tensor) => [tensor.name, tensor]));
   const parts: Part[] = [];
   for (const tensor of canonicalOrder(base.tensors)) {
@@ -145,10 +145,10 @@ export interface WorkOptions {
 }
 
 /** Bytes between two moments at which others may run: a signal that a key fires among them. */
-const BREATH_BYTES = 2 ** 22;
+const BYTES_PER_YIELD = 2 ** 22;
 
 /** Counts work, reports it, and stops it on request. */
-export class Work {
+export class FitYielder {
   readonly #options: WorkOptions;
   readonly #bytesTotal: number;
   #bytesDone = 0;
@@ -167,7 +167,7 @@ export class Work {
   async add(bytes: number): Promise<void> {
     this.#bytesDone += bytes;
     this.#options.onProgress?.({ phase: 'fit', bytesDone: this.#bytesDone, bytesTotal: this.#bytesTotal });
-    if (this.#bytesDone - this.#breathed >= BREATH_BYTES) {
+    if (this.#bytesDone - this.#breathed >= BYTES_PER_YIELD) {
       this.#breathed = this.#bytesDone;
       await new Promise((resolve) => setTimeout(resolve));
     }

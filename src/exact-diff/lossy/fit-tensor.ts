@@ -27,7 +27,7 @@ export interface Part {
 }
 
 /** Ops and the bytes of their records. */
-interface Way {
+interface SizedOps {
   readonly ops: readonly Op[];
   readonly bytes: number;
 }
@@ -42,7 +42,7 @@ export function createPart(before: Tensor, after: Tensor): Part | undefined {
     return { ...facts, pair: undefined, fit: () => ({ shortest: exact, usual: exact }) };
   const pair = comparePair(before, after);
   // Halves are thinned out for each error; the exact op of other tensors is the same for all.
-  const whole = before.dtype === 'float32' ? wayOf(pair, exact) : undefined;
+  const whole = before.dtype === 'float32' ? sizedOps(pair, exact) : undefined;
   return { ...facts, pair, fit: (error) => fitPair(pair, { error, whole }) };
 }
 
@@ -56,33 +56,33 @@ function shortestExact(op: ExactOp, after: Tensor): Op {
   return bits <= whole.bits ? op : { kind: 'set', tensor: after.name, bytes };
 }
 
-function fitPair(pair: TensorPair, { error, whole }: { error: number; whole: Way | undefined }): Fit {
+function fitPair(pair: TensorPair, { error, whole }: { error: number; whole: SizedOps | undefined }): Fit {
   const { before, change } = pair;
   if (change === 0 || error >= 1) {
-    const ops = mends(pair, []);
+    const ops = corrections(pair, []);
     return { shortest: ops, usual: ops };
   }
-  const exact = whole ?? wayOf(pair, exactly(before, thinOut(pair, error)));
+  const exact = whole ?? sizedOps(pair, exactly(before, dropSmallChanges(pair, error)));
   const sparse = fitStep(pair, error);
   if (sparse === undefined) return { shortest: exact.ops, usual: exact.ops };
   const dense = asDense(before, sparse);
-  const mending = mends(pair, [sparse]);
-  const usual = shorter(wayOf(pair, [sparse, ...mending]), exact);
-  const shortest = dense ? shorter(usual, wayOf(pair, [dense, ...mending])) : usual;
+  const mending = corrections(pair, [sparse]);
+  const usual = shorter(sizedOps(pair, [sparse, ...mending]), exact);
+  const shortest = dense ? shorter(usual, sizedOps(pair, [dense, ...mending])) : usual;
   return { shortest: shortest.ops, usual: usual.ops };
 }
 
-function wayOf({ before }: TensorPair, ops: readonly Op[]): Way {
+function sizedOps({ before }: TensorPair, ops: readonly Op[]): SizedOps {
   const bytes = encodeRecords(ops, [before]).reduce((sum, record) => sum + record.bytes.length, 0);
   return { ops, bytes };
 }
 
-function shorter(first: Way, second: Way): Way {
+function shorter(first: SizedOps, second: SizedOps): SizedOps {
   return second.bytes < first.bytes ? second : first;
 }
 
 /** @returns what moves strays to their bits behind other ops */
-function mends({ before, after, strays }: TensorPair, ops: readonly Op[]): Op[] {
+function corrections({ before, after, nonFinite: strays }: TensorPair, ops: readonly Op[]): Op[] {
   if (strays.length === 0) return [];
   const patched = patchTensor(before, ops);
   const bytes = patched.bytes.slice();
@@ -105,7 +105,7 @@ const FINEST = 2 ** -20;
  * @param error above 0
  * @returns the next tensor with the other elements as they were before
  */
-export function thinOut(pair: TensorPair, error: number): Tensor {
+export function dropSmallChanges(pair: TensorPair, error: number): Tensor {
   const { before, after, from, to, change, largest } = pair;
   const bounds = { least: numberOf(largest * FINEST), most: numberOf(largest) };
   const threshold = largestThatFits(bounds, (number) => {

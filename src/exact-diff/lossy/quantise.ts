@@ -2,7 +2,7 @@ import { elementCount, type Tensor } from '../../model/tensor.js';
 import type { DenseOp, Op, SparseOp } from '../../payload/diff.js';
 import { MAX_DENSE_LEVEL, MAX_SCALE, MAX_SPARSE_LEVEL } from '../../payload/limits.js';
 import { patchModel } from '../../payload/patch.js';
-import { relativeError, remainsOf, type TensorPair } from './tensor-pair.js';
+import { relativeError, residualOf, type TensorPair } from './tensor-pair.js';
 
 /** How far above one half a fraction must be to be rounded up, a unit of error: rough diffs save bytes by zeros. */
 const DEAD_ZONE = 0.4;
@@ -20,7 +20,7 @@ export function fitStep(pair: TensorPair, error: number): SparseOp | undefined {
   return largestThatFits({ least, most }, (number) => {
     const op = quantise(pair, { scale: shortFloat(number), deadZone: DEAD_ZONE * error });
     if (op === undefined) return undefined;
-    return relativeError(remainsOf(pair, patchTensor(pair.before, [op]))) <= error ? op : undefined;
+    return relativeError(residualOf(pair, patchTensor(pair.before, [op]))) <= error ? op : undefined;
   });
 }
 

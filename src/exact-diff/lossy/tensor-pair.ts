@@ -9,7 +9,7 @@ export interface TensorPair {
   readonly from: Float32Array;
   readonly to: Float32Array;
   /** Elements whose bits differ and of which one is no finite number: no level leads from one to the other. */
-  readonly strays: readonly number[];
+  readonly nonFinite: readonly number[];
   /** Sum of the squared changes of all other elements. */
   readonly change: number;
   /** The largest of these changes. */
@@ -17,7 +17,7 @@ export interface TensorPair {
 }
 
 /** What a diff leaves of a tensor's changes: sums of squares, those of strays and of what stays NaN or infinite not among them. */
-export interface Remains {
+export interface Residual {
   readonly left: number;
   readonly change: number;
 }
@@ -35,7 +35,7 @@ export function comparePair(before: Tensor, after: Tensor): TensorPair {
       if (step > largest) largest = step;
     } else if (!hasSameBits(before, after, i)) strays.push(i);
   }
-  return { before, after, from, to, strays, change, largest };
+  return { before, after, from, to, nonFinite: strays, change, largest };
 }
 
 /** NaNs differ in what their values do not show. */
@@ -47,7 +47,7 @@ function hasSameBits(before: Tensor, after: Tensor, index: number): boolean {
 }
 
 /** @param patched the tensor that a diff gives */
-export function remainsOf({ from, to, change }: TensorPair, patched: Tensor): Remains {
+export function residualOf({ from, to, change }: TensorPair, patched: Tensor): Residual {
   const values = floatsOf(patched);
   let left = 0;
   for (let i = 0; i < from.length; i++) {
@@ -59,6 +59,6 @@ export function remainsOf({ from, to, change }: TensorPair, patched: Tensor): Re
 }
 
 /** @returns the root mean square of what is left over that of the change; 0 where nothing is left, also of nothing */
-export function relativeError({ left, change }: Remains): number {
+export function relativeError({ left, change }: Residual): number {
   return left === 0 ? 0 : Math.sqrt(left / change);
 }

@@ -3,10 +3,10 @@ import { sha256, TensorDigest } from '../../model/fingerprint.js';
 import { CHUNK_BYTES } from '../../model/limits.js';
 import type { WeightStore } from '../../model/store.js';
 import { byteLength, canonicalOrder, DTYPES, elementCount, type TensorInfo } from '../../model/tensor.js';
-import { orderedBits, orderOf } from '../../payload/ordered-bits.js';
+import { orderedBits, ordinalOf } from '../../payload/ordered-bits.js';
 import type { WorkOptions } from '../compare-stores.js';
 import type { StorePair } from '../pairs.js';
-import { Breaths } from '../yielder.js';
+import { Yielder } from '../yielder.js';
 import { readAs, type TensorPair } from './cast.js';
 import { groupBy, type TensorLists } from './match-names.js';
 import {
@@ -64,13 +64,13 @@ export async function matchContent(
   const identical = pairIdentical(open);
   const left = leave(open, identical);
   const size = sampleElements(like, left.base.length);
-  const breaths = new Breaths(options.signal);
+  const breaths = new Yielder(options.signal);
   const read = async (tensors: readonly Digested[]): Promise<Content[]> => {
     const contents: Content[] = [];
     for (const each of tensors) {
       options.signal?.throwIfAborted();
-      contents.push({ ...each, ...(await readOrders(each.store, each.as, size)) });
-      await breaths.spend(size);
+      contents.push({ ...each, ...(await readOrdinals(each.store, each.as, size)) });
+      await breaths.tick(size);
     }
     return contents;
   };
@@ -120,7 +120,7 @@ const MOST_ROUNDS = 16;
  */
 export async function pairSimilar<T extends Sampled>(
   open: Open<T>,
-  { isContested, breaths }: { isContested: boolean; breaths: Breaths },
+  { isContested, breaths }: { isContested: boolean; breaths: Yielder },
 ): Promise<[T, T][]> {
   const pairs: [T, T][] = [];
   let left = open;
@@ -137,7 +137,7 @@ export async function pairSimilar<T extends Sampled>(
 }
 
 /** @returns pairs each of which is the other's nearest */
-async function pairClear<T extends Sampled>({ base, next }: Open<T>, breaths: Breaths): Promise<[T, T][]> {
+async function pairClear<T extends Sampled>({ base, next }: Open<T>, breaths: Yielder): Promise<[T, T][]> {
   const [backward, forward] = [openCandidates(base), openCandidates(next)];
   const pairs: [T, T][] = [];
   for (const tensor of base) {
@@ -151,11 +151,11 @@ async function pairClear<T extends Sampled>({ base, next }: Open<T>, breaths: Br
 
 async function search<T extends Sampled>(
   tensor: T,
-  { in: candidates, isSame, breaths }: { in: Candidates<T>; isSame: Choice<T>['isSame']; breaths: Breaths },
+  { in: candidates, isSame, breaths }: { in: Candidates<T>; isSame: Choice<T>['isSame']; breaths: Yielder },
 ): Promise<T | undefined> {
   const among = candidates.of(tensor);
   const found = nearest(tensor, { among, areAll: candidates.areAll, isSame });
-  await breaths.spend(candidates.lookups + among.length * tensor.orders.length);
+  await breaths.tick(candidates.lookups + among.length * tensor.orders.length);
   return found;
 }
 
@@ -185,7 +185,7 @@ export function sampleElements(info: TensorInfo, tensors: number): number {
 }
 
 /** Reads some elements of a tensor, as the base's dtype, as numbers in the order of their values. */
-export async function readOrders(
+export async function readOrdinals(
   store: WeightStore,
   pair: TensorPair,
   count: number,
@@ -201,5 +201,5 @@ export async function readOrders(
     await readAs(store, pair, { byteOffset: first * size, target });
   }
   const ordered = orderedBits(pair.base, bytes);
-  return { orders: Int32Array.from({ length: count }, (_, i) => orderOf(ordered, i)), bits: 8 * size };
+  return { orders: Int32Array.from({ length: count }, (_, i) => ordinalOf(ordered, i)), bits: 8 * size };
 }

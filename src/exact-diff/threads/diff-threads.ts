@@ -3,15 +3,15 @@ import type {
   ChangedTensor,
   CodedTensor,
   Coder,
+  Consumer,
   EncodedRecord,
   Lane,
   RecordPlan,
   RecordsOf,
-  Taker,
 } from '../lane.js';
 import { lendBytes } from './messages.js';
 import { Thread } from './thread.js';
-import type { Work } from './work.js';
+import type { ThreadJob } from './work.js';
 
 /** Threads unless others are asked for: reading two models keeps up with as many; and the most, as compressed archives are read by as many. */
 const USUAL_THREADS = 8;
@@ -64,16 +64,16 @@ export function createDiffThreads(options: DiffThreadsOptions = {}): DiffThreads
 export class ThreadLane implements Lane {
   #thread: Thread | undefined;
 
-  choose(tensor: ChangedTensor): Taker<CodedTensor> {
+  choose(tensor: ChangedTensor): Consumer<CodedTensor> {
     const work = this.#open().begin({ type: 'choose', tensor });
     return through(work, async () => (await work.finish()).coded as CodedTensor);
   }
 
-  write(plan: RecordPlan, sink: (bytes: Uint8Array) => void): Taker<void> {
+  write(plan: RecordPlan, sink: (bytes: Uint8Array) => void): Consumer<void> {
     return withoutResult(this.#open().begin({ type: 'write', plan }, { sink }));
   }
 
-  check({ records, infos }: RecordsOf): Taker<void> {
+  check({ records, infos }: RecordsOf): Consumer<void> {
     const lent = records.map(({ kind, bytes }) => ({ kind, bytes: lendBytes(bytes.length) }));
     const lender = (record: number) => ({
       lent: (lent[record] as (typeof lent)[number]).bytes,
@@ -94,10 +94,10 @@ export class ThreadLane implements Lane {
   }
 }
 
-function withoutResult(work: Work): Taker<void> {
+function withoutResult(work: ThreadJob): Consumer<void> {
   return through(work, async () => void (await work.finish()));
 }
 
-function through<R>(work: Work, finish: () => Promise<R>): Taker<R> {
-  return { take: (info, pair) => work.take(info, pair), finish, abandon: () => work.abandon() };
+function through<R>(work: ThreadJob, finish: () => Promise<R>): Consumer<R> {
+  return { push: (info, pair) => work.push(info, pair), finish, abandon: () => work.abandon() };
 }

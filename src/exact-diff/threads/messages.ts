@@ -4,7 +4,7 @@ import type { ByteSource } from '../../payload/byte-source.js';
 import type { ChangedTensor, CodedTensor, EncodedRecord, RecordPlan } from '../lane.js';
 
 /** What a thread is to begin; whatever it was at before is forgotten. */
-export type Order =
+export type Job =
   | { readonly type: 'choose'; readonly tensor: ChangedTensor }
   | { readonly type: 'write'; readonly plan: RecordPlan }
   | {
@@ -21,7 +21,7 @@ export interface Pair {
 
 /** What a thread is asked; each request has one answer, in their order. */
 export type Request =
-  | { readonly type: 'order'; readonly order: Order }
+  | { readonly type: 'order'; readonly order: Job }
   | {
       readonly type: 'take';
       readonly info: TensorInfo;
@@ -45,7 +45,7 @@ export interface Answer {
 }
 
 /** A thread stands still until it has bytes of one of an order's records. */
-export interface Need {
+export interface BytesRequest {
   readonly type: 'need';
   readonly record: number;
   readonly at: number;

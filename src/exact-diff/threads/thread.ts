@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { type Answer, type Need, type Order, type Request, WINDOW_BYTES } from './messages.js';
-import { type Ends, Pairs, Work } from './work.js';
+import { type Answer, type BytesRequest, type Job, type Request, WINDOW_BYTES } from './messages.js';
+import { type JobHandlers, Pairs, ThreadJob } from './work.js';
 
 const PROGRAM = fileURLToPath(new URL('./worker.js', import.meta.url));
 
@@ -20,19 +20,19 @@ export class Thread {
   readonly #pairs = new Pairs();
   readonly #room = new Uint8Array(WINDOW_BYTES);
   readonly #waiting: Waiting[] = [];
-  #work: Work | undefined;
+  #work: ThreadJob | undefined;
   #end: Error | undefined;
 
   constructor() {
-    this.#worker.on('message', (message: Answer | Need) => this.#hear(message));
+    this.#worker.on('message', (message: Answer | BytesRequest) => this.#hear(message));
     this.#worker.on('error', (error) => this.#break(error));
     this.#worker.on('exit', () => this.#break(new Error('A thread has ended')));
   }
 
   /** Begins a piece of work; the one before is done, or given up. */
-  begin(order: Order, ends: Ends = {}): Work {
+  begin(order: Job, ends: JobHandlers = {}): ThreadJob {
     const ask = (request: Request, moved?: ArrayBuffer[]): Promise<Answer> => this.#ask(request, moved);
-    this.#work = new Work(order, ends, { ask, pairs: this.#pairs, room: this.#room });
+    this.#work = new ThreadJob(order, ends, { ask, pairs: this.#pairs, buffer: this.#room });
     return this.#work;
   }
 
@@ -53,7 +53,7 @@ export class Thread {
     });
   }
 
-  #hear(message: Answer | Need): void {
+  #hear(message: Answer | BytesRequest): void {
     if (message.type === 'need') this.#work?.lend(message);
     else this.#waiting.shift()?.resolve(message);
   }

@@ -1,12 +1,12 @@
 import { reviveFailure } from '../../model/errors.js';
 import type { TensorInfo } from '../../model/tensor.js';
-import { type EncodedRecord, RUN_BYTES, type Taker } from '../lane.js';
+import { type Consumer, type EncodedRecord, RUN_BYTES } from '../lane.js';
 import type { BytePair } from '../pairs.js';
 import {
   type Answer,
+  type BytesRequest,
+  type Job,
   type LentBytes,
-  type Need,
-  type Order,
   type Pair,
   type Request,
   serve,
@@ -16,7 +16,7 @@ import {
 export type Answered = Omit<Answer, 'failure'>;
 
 /** What a thread's work takes from this one, and gives it. */
-export interface Ends {
+export interface JobHandlers {
   /** Takes bytes of a record. */
   readonly sink?: (bytes: Uint8Array) => void;
   /** Where the bytes of a record are, and where they are shown. */
@@ -24,29 +24,29 @@ export interface Ends {
 }
 
 /** The way to a thread. */
-export interface ThreadDoor {
+export interface Channel {
   /** @param moved memory that goes along: it is the thread's from then on */
   ask(request: Request, moved?: ArrayBuffer[]): Promise<Answer>;
   readonly pairs: Pairs;
   /** Memory for a window of a record. */
-  readonly room: Uint8Array;
+  readonly buffer: Uint8Array;
 }
 
 /** One piece of work; its first failure is what all that comes later throws. */
-export class Work implements Taker<Answered> {
-  readonly #ends: Ends;
-  readonly #thread: ThreadDoor;
+export class ThreadJob implements Consumer<Answered> {
+  readonly #ends: JobHandlers;
+  readonly #thread: Channel;
   #failure: { readonly error: unknown } | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(order: Order, ends: Ends, thread: ThreadDoor) {
+  constructor(order: Job, ends: JobHandlers, thread: Channel) {
     this.#ends = ends;
     this.#thread = thread;
     this.#follow(thread.ask({ type: 'order', order }));
   }
 
   /** Returns when the arrays are copied, not when they are coded. */
-  async take(info: TensorInfo, { byteOffset, before, after }: BytePair): Promise<void> {
+  async push(info: TensorInfo, { byteOffset, before, after }: BytePair): Promise<void> {
     const pair = await this.#thread.pairs.borrow();
     if (this.#failure) this.#thread.pairs.giveBack(pair);
     this.#check();
@@ -70,11 +70,11 @@ export class Work implements Taker<Answered> {
     await this.#last;
   }
 
-  lend({ record, at }: Need): void {
+  lend({ record, at }: BytesRequest): void {
     const found = this.#ends.lender?.(record);
     if (found === undefined) return;
     try {
-      serve(found.lent, { source: found.source, at, room: this.#thread.room });
+      serve(found.lent, { source: found.source, at, room: this.#thread.buffer });
     } catch (error) {
       this.#failure ??= { error };
     }

@@ -1,7 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { describeFailure } from '../../model/errors.js';
 import { type CodedTensor, createLane } from '../lane.js';
-import { type Answer, borrowLent, type Need, type Order, type Pair, type Request } from './messages.js';
+import { type Answer, type BytesRequest, borrowLent, type Job, type Pair, type Request } from './messages.js';
 
 // This file is a thread's program: see `Thread`.
 
@@ -69,11 +69,11 @@ function work(request: Request): CodedTensor | undefined {
   }
   const { info, byteOffset, length, pair } = request;
   const [before, after] = [new Uint8Array(pair.before, 0, length), new Uint8Array(pair.after, 0, length)];
-  taker?.take(info, { byteOffset, before, after });
+  taker?.push(info, { byteOffset, before, after });
   return undefined;
 }
 
-function begin(order: Order): AnyTaker {
+function begin(order: Job): AnyTaker {
   if (order.type === 'choose') return lane.choose(order.tensor);
   if (order.type === 'write') return lane.write(order.plan, (bytes) => outbox.add(bytes));
   const records = order.records.map(({ kind, bytes }, record) => {
@@ -82,7 +82,7 @@ function begin(order: Order): AnyTaker {
   return lane.check({ records, infos: order.infos });
 }
 
-function send(message: Answer | Need): void {
+function send(message: Answer | BytesRequest): void {
   const moved: ArrayBuffer[] = [];
   if (message.type === 'answer' && message.pair) moved.push(message.pair.before, message.pair.after);
   parentPort?.postMessage(message, moved);

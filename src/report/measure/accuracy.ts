@@ -150,7 +150,7 @@ function predictWith(
     withPredictor(model, (predictor) =>
       predict(predictor, {
         ...{ data, truth, readRows },
-        onExamples: (done) => steps.tell(`${doing}: ${done} of ${truth.classes.length} examples`),
+        onExamples: (done) => steps.report(`${doing}: ${done} of ${truth.classes.length} examples`),
       }),
     ),
   );

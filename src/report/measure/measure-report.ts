@@ -1,13 +1,13 @@
 import { fromHex, hex } from '../../model/bytes.js';
 import { importWithTensorFlow } from '../../recipe/import-training.js';
 import { seedFor } from '../../recipe/open-base.js';
-import type { ApplyCost, Candidate, DataFacts, Measurements, Way } from '../document.js';
+import type { Alternative, ApplyCost, Candidate, DataFacts, Measurements } from '../document.js';
 import type { Accuracy, AccuracyBench } from './accuracy.js';
 import { prepareApplyBench } from './apply-cost.js';
 import { measureLayers } from './layers.js';
 import { type ModelPaths, type OpenModels, withModels } from './open-models.js';
 import { checkPayload, type NamedPayload, namePayloads, withPayload } from './open-payloads.js';
-import { measureWays, stepsOfWays } from './other-ways.js';
+import { measureAlternatives, stepsOfAlternatives } from './other-ways.js';
 import { describeMachine, withTemporaryFolder } from './run-program.js';
 import { type StepOptions, Steps } from './steps.js';
 
@@ -50,7 +50,7 @@ export async function measureReport(options: MeasureOptions): Promise<Measuremen
     throw new RangeError(`Cannot apply payloads ${applyRuns} times: expected a whole number of at least 0`);
   const payloads = namePayloads(options.payloads);
   const steps = new Steps(countSteps({ ...options, applyRuns }, payloads), options);
-  steps.tell('reading the models');
+  steps.report('reading the models');
   return withModels(options, signal, async (models) => {
     for (const payload of payloads)
       await steps.run(`checking "${payload.name}"`, () => checkPayload(payload, models.base, signal));
@@ -66,7 +66,7 @@ export async function measureReport(options: MeasureOptions): Promise<Measuremen
       backend,
       seed: seed ?? seedFor(fromHex(models.facts.base)),
     };
-    steps.tell('loading the examples');
+    steps.report('loading the examples');
     const { withAccuracyBench } = await importWithTensorFlow(() => import('./accuracy.js'));
     return withAccuracyBench(accuracyJob, signal, (bench) => measureAll({ ...job, bench }));
   });
@@ -79,7 +79,7 @@ function countSteps(
   const checkAndCompare = 2 * payloads.length;
   const apply = options.applyRuns > 0 ? 1 + payloads.length : 0;
   const accuracy = options.recipe === undefined ? 0 : stepsOfAccuracy(options, payloads);
-  return checkAndCompare + stepsOfWays(options) + apply + accuracy;
+  return checkAndCompare + stepsOfAlternatives(options) + apply + accuracy;
 }
 
 /** Everything that measuring works on, checked. */
@@ -99,10 +99,10 @@ async function measureAll(job: MeasureJob): Promise<Measurements> {
   for (const payload of payloads)
     costs.push(await steps.run(`comparing "${payload.name}"`, () => measurePayload(payload, job)));
   const payload = (payloads[0] as NamedPayload).path;
-  const ways = await measureWays(models, { payload, byteDiffers, steps });
+  const ways = await measureAlternatives(models, { payload, byteDiffers, steps });
   const applied = applyRuns > 0 ? await measureApplying(job) : [];
   const accuracy = await bench?.measure(payloads, steps);
-  steps.tell('done');
+  steps.report('done');
   return {
     machine: describeMachine(),
     model: models.facts,
@@ -156,7 +156,7 @@ function measureApplying({ payloads, paths, applyRuns, steps }: MeasureJob): Pro
 /** What remarks depend on. */
 export interface MeasuredFacts {
   readonly data?: DataFacts | undefined;
-  readonly ways: readonly Way[];
+  readonly ways: readonly Alternative[];
   /** Times that each payload was applied. */
   readonly applyRuns: number;
 }

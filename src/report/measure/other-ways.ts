@@ -8,7 +8,7 @@ import { byteLength } from '../../model/tensor.js';
 import { compressedSize } from '../../node/compressed.js';
 import { withFileErrors } from '../../node/file-errors.js';
 import { createFileSpool } from '../../node/file-spool.js';
-import type { Way } from '../document.js';
+import type { Alternative } from '../document.js';
 import { BYTE_DIFFERS, type FilePair, runByteDiffer } from './byte-differs.js';
 import type { OpenModels } from './open-models.js';
 import { withPayload } from './open-payloads.js';
@@ -16,7 +16,7 @@ import { withTemporaryFolder } from './run-program.js';
 import type { Steps } from './steps.js';
 
 /** What is measured beside the payloads. */
-export interface WaysPlan {
+export interface AlternativesPlan {
   /** The full fine-tune. */
   readonly next?: unknown;
   /** Whether other programs are run. */
@@ -24,13 +24,13 @@ export interface WaysPlan {
 }
 
 /** @returns steps that `measureWays` takes */
-export function stepsOfWays({ next, byteDiffers = true }: WaysPlan): number {
+export function stepsOfAlternatives({ next, byteDiffers = true }: AlternativesPlan): number {
   if (next === undefined) return 1;
   return byteDiffers ? 3 + BYTE_DIFFERS.length : 2;
 }
 
 /** How ways are measured. */
-export interface WaysJob extends Pick<WaysPlan, 'byteDiffers'> {
+export interface AlternativesJob extends Pick<AlternativesPlan, 'byteDiffers'> {
   /** Path of a payload, whose result stands for the full fine-tune where there is none. */
   readonly payload: string;
   readonly steps: Steps;
@@ -42,10 +42,10 @@ export interface WaysJob extends Pick<WaysPlan, 'byteDiffers'> {
  *
  * @throws NeuralDiffError `limit-exceeded`, `no-space`; whatever the stores throw; the signal's reason
  */
-export async function measureWays(
+export async function measureAlternatives(
   { base, next, facts }: OpenModels,
-  { payload, byteDiffers, steps }: WaysJob,
-): Promise<Way[]> {
+  { payload, byteDiffers, steps }: AlternativesJob,
+): Promise<Alternative[]> {
   const isFloat32 = base.tensors.every(({ dtype }) => dtype === 'float32');
   const plain = { name: isFloat32 ? 'full model, float32' : 'full model, as stored', bytes: facts.bytes };
   const full = next ?? (await patchCopy(base, payload));
@@ -56,7 +56,7 @@ export async function measureWays(
   return [plain, compressed, ...(await measureDiffs({ base, next }, { byteDiffers, steps }))];
 }
 
-async function measureCompressed(store: WeightStore, signal: AbortSignal | undefined): Promise<Way> {
+async function measureCompressed(store: WeightStore, signal: AbortSignal | undefined): Promise<Alternative> {
   const { bytes, isEstimate } = await compressedSize(store, signal);
   const note = isEstimate ? 'Brotli, estimated from a part of the model' : 'Brotli';
   return { name: 'full model, compressed', bytes, note };
@@ -75,8 +75,8 @@ interface Pair {
 
 function measureDiffs(
   pair: Pair,
-  { byteDiffers = true, steps }: Pick<WaysJob, 'byteDiffers' | 'steps'>,
-): Promise<Way[]> {
+  { byteDiffers = true, steps }: Pick<AlternativesJob, 'byteDiffers' | 'steps'>,
+): Promise<Alternative[]> {
   return withTemporaryFolder(async (folder) => {
     const ways = [await steps.run('making an exact diff', () => measureExact(pair, folder, steps.signal))];
     if (!byteDiffers) return ways;
@@ -95,7 +95,7 @@ async function measureExact(
   { base, next }: Pair,
   folder: string,
   signal: AbortSignal | undefined,
-): Promise<Way> {
+): Promise<Alternative> {
   const spool = createFileSpool(join(folder, 'exact'));
   try {
     const { payloadBytes } = await diffStores(base, next, { spool, signal });

@@ -29,7 +29,7 @@ export async function predict(model: Predictor, job: PredictJob): Promise<Predic
   if (classes !== truth.labels.length) throw otherClasses(classes, truth.labels.length);
   const examples = truth.classes.length;
   const probabilities = new Float32Array(examples * classes);
-  const odd: Record<Oddity, number> = { 'not numbers': 0, 'not probabilities': 0 };
+  const odd: Record<OutputProblem, number> = { 'not numbers': 0, 'not probabilities': 0 };
   let done = 0;
   for await (const rows of job.readRows(job.data, model)) {
     const right = classesOf(rows.labels, classes);
@@ -45,7 +45,7 @@ export async function predict(model: Predictor, job: PredictJob): Promise<Predic
     job.onExamples(done);
   }
   if (done !== examples) throw changed();
-  const problem = (Object.keys(odd) as Oddity[]).find((kind) => odd[kind] > 0);
+  const problem = (Object.keys(odd) as OutputProblem[]).find((kind) => odd[kind] > 0);
   if (problem === undefined) return { predictions: { classes, probabilities } };
   return { problem: `gives outputs that are ${problem} for ${odd[problem]} of ${examples} examples` };
 }
@@ -65,7 +65,7 @@ function changed(): Error {
 const SUM_TOLERANCE = 0.01;
 
 /** What is wrong with a model's outputs for an example. */
-export type Oddity = 'not numbers' | 'not probabilities';
+export type OutputProblem = 'not numbers' | 'not probabilities';
 
 /**
  * Turns what a model gives for an example into probabilities.
@@ -78,7 +78,7 @@ export function readProbabilities(
   row: ArrayLike<number>,
   { isBinary, areLogits }: ClassOutputs,
   target: Float32Array,
-): Oddity | undefined {
+): OutputProblem | undefined {
   for (let i = 0; i < row.length; i++) if (!Number.isFinite(row[i])) return 'not numbers';
   if (isBinary) {
     const value = row[0] as number;

@@ -35,7 +35,7 @@ export class Steps {
    * @throws the signal's reason, before the step and after it; what the step throws
    */
   async run<T>(doing: string, step: () => Promise<T>): Promise<T> {
-    this.tell(doing);
+    this.report(doing);
     const result = await step();
     this.signal?.throwIfAborted();
     this.#done++;
@@ -47,7 +47,7 @@ export class Steps {
    *
    * @throws the signal's reason
    */
-  tell(doing: string): void {
+  report(doing: string): void {
     this.signal?.throwIfAborted();
     this.#options.onProgress?.({ doing, done: this.#done, total: this.#total });
     this.signal?.throwIfAborted();

@@ -8,7 +8,7 @@ export interface BrowserDisk extends Disk {
 }
 
 /** Files of a browser, whose calls are not made side by side. */
-export interface BrowserFiles extends Omit<Disk, 'syncNames' | 'exclusively'> {
+export interface BrowserFiles extends Omit<Disk, 'syncDirectory' | 'withLock'> {
   close(): Promise<void>;
 }
 
@@ -37,8 +37,8 @@ export function makeBrowserDisk(files: BrowserFiles, { prefix, hold, letGo }: Lo
     remove: (path) => run('remove', path, () => files.remove(path)),
     list: (path) => run('list', path, () => files.list(path)),
     // A database's names are durable with the transaction that gave them; private files have no such call.
-    syncNames: async () => {},
-    exclusively: async (name, act) =>
+    syncDirectory: async () => {},
+    withLock: async (name, act) =>
       holdWebLock(prefix + checkInside(name), async () => {
         hold?.();
         try {

@@ -1,5 +1,5 @@
 import type { VNode } from 'preact';
-import type { Candidate, MeasuredModel, Way } from '../../document.js';
+import type { Alternative, Candidate, MeasuredModel } from '../../document.js';
 import { type ByteBar, drawBytes } from '../charts/bars.js';
 import { DASH, formatMemory, formatNumber, formatSeconds, formatShare, formatTimes } from '../format.js';
 import { Figure } from '../parts/figure.js';
@@ -113,7 +113,7 @@ async function bytesFigure({ candidates, report }: View): Promise<VNode | null> 
   );
 }
 
-function WaysTable({ ways, float32Bytes }: { ways: readonly Way[]; float32Bytes: number }): VNode {
+function WaysTable({ ways, float32Bytes }: { ways: readonly Alternative[]; float32Bytes: number }): VNode {
   const rows = ways.map(({ name, bytes, note }) => [
     textCell(name),
     numberCell(bytes, formatNumber),
