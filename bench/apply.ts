@@ -1,8 +1,8 @@
 // How fast weights are patched, beside the plain in-place addition of as many: the limit that memory sets.
 
 import { parseArgs } from 'node:util';
-import { createFastPatcher } from 'neural-diff/fast-apply';
 import xxhash from 'xxhash-wasm';
+import { createFastPatcher } from '../src/apply/fast/create-patcher.js';
 import { decodePayload } from '../src/payload/decode.js';
 import type { Op } from '../src/payload/diff.js';
 import { type Patcher, plainPatcher } from '../src/payload/patch.js';

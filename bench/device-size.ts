@@ -23,25 +23,28 @@ const UPDATER_BUDGET = 40_000;
 const UPDATER = 'updater in browsers, with all of these';
 
 /** What a device bundles, each as the code that would be in its program. */
+const STORES = "export { fingerprint, openLayersStore, openMemoryFiles, openMemoryStore } from 'neural-diff'";
+const KIT = `export * from 'neural-diff/apply'; ${STORES}`;
 const ENTRIES: readonly Entry[] = [
-  { name: 'device kit', code: "export * from 'neural-diff/apply'" },
+  { name: 'device kit', code: KIT },
   {
     name: 'apply to a model folder',
-    code: "export { applyPayload, openLayersStore } from 'neural-diff/apply'",
+    code: "export { applyPayload } from 'neural-diff/apply'; export { openLayersStore } from 'neural-diff'",
   },
   {
     name: 'device kit with fast-apply',
-    code: "export * from 'neural-diff/apply'; export { createPatcher } from 'neural-diff/fast-apply'",
+    code: `${KIT}; export { createPatcher } from 'neural-diff/fast-apply'`,
   },
-  { name: 'signed releases', code: "export * from 'neural-diff/release'", external: ['@noble/ed25519'] },
-  { name: 'of which @noble/ed25519', code: "export { verifyAsync } from '@noble/ed25519'" },
   {
-    name: 'device kit with storage in browsers',
-    code: "export * from 'neural-diff/apply'; export * from 'neural-diff/storage'; export * from 'neural-diff/browser'",
+    name: 'signed releases',
+    code: "export { verifyRelease } from 'neural-diff/updater'",
+    external: ['@noble/ed25519'],
   },
+  { name: 'of which @noble/ed25519', code: "export { verifyAsync } from '@noble/ed25519'" },
+  { name: 'device kit with storage in browsers', code: `${KIT}; export * from 'neural-diff/storage'` },
   {
     name: UPDATER,
-    code: "export * from 'neural-diff/apply'; export * from 'neural-diff/storage'; export * from 'neural-diff/browser'; export * from 'neural-diff/release'; export * from 'neural-diff/updater'",
+    code: `${KIT}; export * from 'neural-diff/storage'; export * from 'neural-diff/updater'`,
     external: ['@noble/ed25519'],
   },
   { name: 'of which xxhash-wasm', code: "export { default } from 'xxhash-wasm'" },

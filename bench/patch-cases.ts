@@ -72,6 +72,6 @@ export function sparseOp(weights: number, density: number): SparseOp {
 
 /** @returns a payload with one op */
 export function encodeOp(op: Op, info: TensorInfo): Promise<Uint8Array> {
-  const blank = new Uint8Array(16);
+  const blank = '00'.repeat(16);
   return encodePayload({ base: blank, next: blank, tensors: [info], meta: {} }, { ops: [op] });
 }

@@ -1,3 +1,4 @@
+import type { Progress } from '../src/model/progress.js';
 import { type CommonFlags, formatBytes, formatSeconds, type Io } from './io.js';
 
 /** Milliseconds between two redraws on a terminal; shorter work shows nothing. */
@@ -5,13 +6,6 @@ const REDRAW_MS = 200;
 
 /** Milliseconds between two lines in a log. */
 const LOG_MS = 10_000;
-
-/** How far some phase of long work has come. */
-export interface ByteReport {
-  readonly phase: string;
-  readonly bytesDone: number;
-  readonly bytesTotal: number;
-}
 
 /** Shows on stderr how reading and writing go: one line redrawn on a terminal, a line now and then in a log. */
 export class ByteProgress {
@@ -29,7 +23,7 @@ export class ByteProgress {
   }
 
   /** Takes a report; fits callbacks of the library. */
-  readonly report = (report: ByteReport): void => {
+  readonly report = (report: Progress): void => {
     const now = this.#io.now();
     if (report.phase !== this.#phase) {
       this.#phase = report.phase;
@@ -48,11 +42,11 @@ export class ByteProgress {
   }
 }
 
-function describe({ phase, bytesDone, bytesTotal }: ByteReport, elapsed: number): string {
-  const parts = [phase.padEnd(8), `${formatBytes(bytesDone)} of ${formatBytes(bytesTotal)}`];
-  const left = (elapsed / 1000) * (bytesTotal / bytesDone - 1);
+function describe({ phase, done, total }: Progress, elapsed: number): string {
+  const parts = [phase.padEnd(8), `${formatBytes(done)} of ${formatBytes(total)}`];
+  const left = (elapsed / 1000) * (total / done - 1);
   if (elapsed > 0) {
-    parts.push(`${formatBytes((1000 * bytesDone) / elapsed)}/s`, `${formatSeconds(left)} left`);
+    parts.push(`${formatBytes((1000 * done) / elapsed)}/s`, `${formatSeconds(left)} left`);
   }
   return parts.join('  ');
 }

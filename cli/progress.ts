@@ -29,7 +29,7 @@ export class TrainingProgress {
       this.#phase = report.phase;
       this.#phaseStart = now;
     }
-    const isLast = report.step === report.steps;
+    const isLast = report.done === report.total;
     if (!isLast && now - this.#lastDrawn < (this.#io.isTerminal ? REDRAW_MS : LOG_MS)) return;
     this.#lastDrawn = now;
     const line = this.#describe(report, now);
@@ -44,7 +44,7 @@ export class TrainingProgress {
   }
 
   #describe(report: StepReport, now: number): string {
-    const { epoch, epochs, step, steps, loss, state, phase } = report;
+    const { epoch, epochs, done: step, total: steps, loss, state, phase } = report;
     const parts = [`${phase.padEnd(9)} epoch ${epoch + 1}/${epochs}`, `step ${step}/${steps}`];
     parts.push(`loss ${loss.toFixed(4)}`);
     for (const [name, value] of Object.entries(state)) parts.push(`${name} ${formatState(value)}`);

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { type RouteEdge, routeEdge } from '../src/chain/plan-route.js';
-import { hex } from '../src/model/bytes.js';
 import { NeuralDiffError } from '../src/model/errors.js';
 import { fingerprint } from '../src/model/fingerprint.js';
 import { listFiles } from '../src/node/folder.js';
@@ -45,7 +44,7 @@ export async function resolveModel(text: string, known: ReadonlySet<string>, io:
       `Cannot use "${text}": expected the start of one fingerprint, got that of ${matches.join(', ')}`,
     );
   try {
-    return hex(await withModel({ path: text }, (store) => fingerprint(store, { signal: io.signal })));
+    return await withModel({ path: text }, (store) => fingerprint(store, { signal: io.signal }));
   } catch (error) {
     const isPath = !(error instanceof NeuralDiffError && error.code === 'file-not-found');
     if (isPath || !PREFIX.test(text)) throw error;

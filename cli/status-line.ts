@@ -28,7 +28,7 @@ export class StatusLine {
    */
   step(
     key: string,
-    { name, step, steps }: { name: string } & Pick<StepReport, 'step' | 'steps'>,
+    { name, done: step, total: steps }: { name: string } & Pick<StepReport, 'done' | 'total'>,
     write: (running: readonly string[]) => readonly string[],
   ): void {
     if (step === steps) this.#running.delete(key);

@@ -1,4 +1,3 @@
-import { hex } from '../src/model/bytes.js';
 import { fingerprint } from '../src/model/fingerprint.js';
 import { openLayersStore } from '../src/model/layers-store.js';
 import { totalElements } from '../src/model/tensor.js';
@@ -48,7 +47,7 @@ export async function readBase(model: BaseModel, io: Io) {
     const store = await openLayersStore(files);
     const found = await fingerprint(store, { signal: io.signal });
     const { tensors } = store;
-    return { fingerprint: hex(found), seed: seedFor(found), tensors, weights: totalElements(tensors) };
+    return { fingerprint: found, seed: seedFor(found), tensors, weights: totalElements(tensors) };
   } finally {
     await files.close();
   }

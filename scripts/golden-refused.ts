@@ -1,4 +1,4 @@
-import { concatBytes } from '../src/model/bytes.js';
+import { concatBytes, fromHex } from '../src/model/bytes.js';
 import type { ErrorCode } from '../src/model/errors.js';
 import { fingerprint } from '../src/model/fingerprint.js';
 import { openMemoryStore } from '../src/model/store.js';
@@ -70,7 +70,7 @@ const forModel = (
       .scale('table', 1)
       .levels(1, 1, 1, 1, 1, 1)
       .finish();
-    const promised = { next: await fingerprint(openMemoryStore(next)), kinds: [3], ...fields };
+    const promised = { next: fromHex(await fingerprint(openMemoryStore(next))), kinds: [3], ...fields };
     const payload = await seal(pack('ndiff1'), pack(await headerValues(promised)), pack(record));
     return { payload, model: { tensors: change(tensors) } };
   },

@@ -31,7 +31,7 @@ export async function seal(...parts: Uint8Array[]): Promise<Uint8Array> {
 
 /** @returns the values of a header without records, by name; in their order in a payload */
 export async function header(model: Model) {
-  const identity = await fingerprint(openMemoryStore(model));
+  const identity = raw(await fingerprint(openMemoryStore(model)));
   const layout = await layoutOf(model.tensors);
   return { base: identity, next: identity, layout, kinds: [] as number[], meta: {} };
 }

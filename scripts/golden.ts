@@ -2,7 +2,7 @@
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { hex } from '../src/model/bytes.js';
+import { fromHex, hex } from '../src/model/bytes.js';
 import { fingerprint } from '../src/model/fingerprint.js';
 import { openMemoryStore } from '../src/model/store.js';
 import type { Model } from '../src/model/tensor.js';
@@ -37,7 +37,7 @@ function describeBytes(bytes: Uint8Array): unknown {
 }
 
 const describeModel = async (model: Model) => ({
-  fingerprint: hex(await fingerprint(openMemoryStore(model))),
+  fingerprint: await fingerprint(openMemoryStore(model)),
   tensors: model.tensors.map(({ bytes, ...info }) => ({ ...info, bytes: describeBytes(bytes) })),
 });
 
@@ -59,7 +59,7 @@ function patch(base: Model, diff: Diff): Model {
 async function encodeChosen({ base, diff, choose }: Accepted, facts: PayloadFacts): Promise<Uint8Array> {
   const record = encodeSparse(diff.ops as SparseOp[], base.tensors, choose);
   const layout = await layoutOf(base.tensors);
-  const values = [facts.base, facts.next, layout, [1], facts.meta];
+  const values = [fromHex(facts.base), fromHex(facts.next), layout, [1], facts.meta];
   return seal(pack('ndiff1'), pack(values), pack(record));
 }
 

@@ -1,17 +1,13 @@
+// Models, their fingerprints and containers, and payloads as they are read.
+
 export { openContainer } from './containers/open-container.js';
-export { hex } from './model/bytes.js';
-export { type ErrorCode, type ErrorFacts, NeuralDiffError } from './model/errors.js';
-export { fingerprint } from './model/fingerprint.js';
+export { type ErrorCode, NeuralDiffError } from './model/errors.js';
+export { type FingerprintOptions, fingerprint } from './model/fingerprint.js';
 export { openLayersStore } from './model/layers-store.js';
 export { type ModelFiles, openMemoryFiles } from './model/model-files.js';
-export {
-  copyModel,
-  openMemoryStore,
-  type Quantization,
-  type Quantizations,
-  type WeightStore,
-} from './model/store.js';
-export { byteLength, type DType, type Model, type Tensor, type TensorInfo } from './model/tensor.js';
+export type { Progress } from './model/progress.js';
+export { copyModel, openMemoryStore, type Quantization, type WeightStore } from './model/store.js';
+export type { DType, Model, Tensor, TensorInfo } from './model/tensor.js';
 export type { ByteSource, Bytes } from './payload/byte-source.js';
 export { decodePayload, type OpenPayload, openPayload, readDiff } from './payload/decode.js';
 export type {
@@ -28,4 +24,3 @@ export type {
   SetOp,
   SparseOp,
 } from './payload/diff.js';
-export { encodePayload } from './payload/encode.js';

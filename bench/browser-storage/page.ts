@@ -1,6 +1,6 @@
 // Runs in a page and in a worker: how fast the disks of browsers are.
-import { hex, openPayload } from 'neural-diff';
-import { applyPayload, openLayersStore, openMemoryFiles } from 'neural-diff/apply';
+import { openLayersStore, openMemoryFiles, openPayload } from 'neural-diff';
+import { applyPayload } from 'neural-diff/apply';
 import {
   type BrowserDisk,
   installSlots,
@@ -42,7 +42,7 @@ export async function measureDisk(kind: 'files' | 'database', files: readonly st
   await disk.remove('file');
   const install = await timeOf(() => installSlots(slots, openMemoryFiles(contents), files));
   const { header } = await openPayload(payload);
-  const names = { base: hex(header.base), next: hex(header.next) };
+  const names = { base: header.base, next: header.next };
   const update = await timeOf(() =>
     openSlots(slots).update(async (store) => void (await applyPayload(store, payload)), names),
   );

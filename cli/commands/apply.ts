@@ -2,7 +2,6 @@ import { extname, join } from 'node:path';
 import { type ApplyResult, applyPayload } from '../../src/apply/apply-payload.js';
 import { createPatcher } from '../../src/apply/fast/create-patcher.js';
 import { type ApplyOptions, planApply } from '../../src/apply/plan.js';
-import { hex } from '../../src/model/bytes.js';
 import { openModelStorage, type WholeModel, wholeModel } from '../../src/node/open-model.js';
 import { type CopyPaths, checkOutput, writeCopy } from '../../src/node/output.js';
 import type { ByteSource } from '../../src/payload/byte-source.js';
@@ -85,7 +84,7 @@ async function patchInPlace(
       remark(io, flags, 'undid an update that had not come to its end');
     const { header } = await openPayload(payload);
     const results: ApplyResult[] = [];
-    const names = { base: hex(header.base), next: hex(header.next) };
+    const names = { base: header.base, next: header.next };
     await storage.update(async (store) => void results.push(await applyPayload(store, payload, options)), {
       ...names,
       isTrial: false,

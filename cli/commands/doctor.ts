@@ -1,6 +1,5 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { hex } from '../../src/model/bytes.js';
 import { NeuralDiffError } from '../../src/model/errors.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { totalBytes } from '../../src/model/tensor.js';
@@ -50,7 +49,7 @@ async function lookAtStorage({ storage }: ModelUpdater): Promise<string> {
 async function lookAtModel({ storage }: ModelUpdater): Promise<string> {
   const store = await storage.open();
   try {
-    const name = hex(await fingerprint(store));
+    const name = await fingerprint(store);
     return `${name}, ${store.tensors.length} tensors, ${formatBytes(totalBytes(store.tensors))}`;
   } finally {
     await store.close();

@@ -1,4 +1,3 @@
-import { hex } from '../../src/model/bytes.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { checkOutput } from '../../src/node/output.js';
 import { importTraining } from '../../src/recipe/import-training.js';
@@ -44,7 +43,7 @@ export async function runFineTune(flags: FineTuneFlags, io: Io): Promise<void> {
   const next = await writeFineTune(base, trained, {
     out,
     force,
-    use: async (store) => hex(await fingerprint(store)),
+    use: async (store) => await fingerprint(store),
   });
   const { metrics } = trained;
   const json = { out, seed, base: facts.fingerprint, next, metrics };

@@ -1,6 +1,4 @@
-import { hex } from '../../src/model/bytes.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
-import { totalBytes } from '../../src/model/tensor.js';
 import { ByteProgress } from '../byte-progress.js';
 import { type CommonFlags, type Io, printResult } from '../io.js';
 import { withModel } from '../with-model.js';
@@ -14,10 +12,8 @@ export interface FingerprintFlags extends CommonFlags {
 export async function runFingerprint(flags: FingerprintFlags, io: Io): Promise<void> {
   const progress = new ByteProgress(io, flags);
   const json = await withModel({ path: flags.model }, async (store) => {
-    const bytesTotal = totalBytes(store.tensors);
-    const onProgress = (bytesDone: number) => progress.report({ phase: 'read', bytesDone, bytesTotal });
-    const found = await fingerprint(store, { signal: io.signal, onProgress });
-    return { fingerprint: hex(found), tensors: store.tensors };
+    const found = await fingerprint(store, { signal: io.signal, onProgress: progress.report });
+    return { fingerprint: found, tensors: store.tensors };
   }).finally(() => progress.finish());
   printResult(io, flags, { json, lines: [json.fingerprint] });
 }

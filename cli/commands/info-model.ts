@@ -1,4 +1,3 @@
-import { hex } from '../../src/model/bytes.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { byteLength, totalBytes, totalElements } from '../../src/model/tensor.js';
 import { type CommonFlags, formatBytes, type Io, printResult } from '../io.js';
@@ -8,7 +7,7 @@ import { withModel } from '../with-model.js';
 export async function runModelInfo(path: string, flags: CommonFlags, io: Io): Promise<void> {
   const found = await withModel({ path }, async (store) => {
     const { tensors, readOnly = new Set() } = store;
-    return { tensors, readOnly, fingerprint: hex(await fingerprint(store, { signal: io.signal })) };
+    return { tensors, readOnly, fingerprint: await fingerprint(store, { signal: io.signal }) };
   });
   const tensors = found.tensors.map((info) => {
     const facts = { name: info.name, dtype: info.dtype, shape: info.shape, bytes: byteLength(info) };

@@ -1,4 +1,3 @@
-import { hex } from '../../src/model/bytes.js';
 import type { NeuralDiffError } from '../../src/model/errors.js';
 import { totalElements } from '../../src/model/tensor.js';
 import { readPayload } from '../../src/node/read-payload.js';
@@ -43,8 +42,8 @@ async function runPayloadInfo(
       : await describeModel(payload, { base: flags.base, payloadBytes: bytes.length });
   const json = {
     payloadBytes: bytes.length,
-    base: hex(header.base),
-    next: hex(header.next),
+    base: header.base,
+    next: header.next,
     layout: header.layout.toString(16).padStart(8, '0'),
     records: records.map((record) => ({ kind: record.kind, bytes: record.bytes.length })),
     ...model,

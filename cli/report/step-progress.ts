@@ -1,4 +1,4 @@
-import type { MeasureProgress } from '../../src/report/measure/steps.js';
+import type { Progress } from '../../src/model/progress.js';
 import type { CommonFlags, Io } from '../io.js';
 import { printable } from './table.js';
 
@@ -14,7 +14,7 @@ export class StepProgress {
   }
 
   /** Takes a report; fits callbacks of the library. */
-  readonly report = ({ doing, done, total }: MeasureProgress): void => {
+  readonly report = ({ phase: doing, done, total }: Progress): void => {
     if (this.#isQuiet) return;
     if (!this.#io.isTerminal && done === this.#lastStep) return;
     this.#lastStep = done;

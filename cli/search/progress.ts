@@ -40,10 +40,14 @@ export class SearchProgress {
   }
 
   /** Takes the report of a step that serves some tries. */
-  step({ phase, step, steps }: StepReport, served: readonly PlannedTry[]): void {
+  step({ phase, done: step, total: steps }: StepReport, served: readonly PlannedTry[]): void {
     const key = phase === 'diff' ? nameOf(served[0] as PlannedTry) : phase;
     const name = phase === 'diff' ? key : 'full fine-tune';
-    this.#line.step(key, { name, step, steps }, (running) => [this.#count(), ...running, this.#time()]);
+    this.#line.step(key, { name, done: step, total: steps }, (running) => [
+      this.#count(),
+      ...running,
+      this.#time(),
+    ]);
   }
 
   /** Takes a try that has ended. */

@@ -31,7 +31,7 @@ export class SweepProgress {
   }
 
   /** Takes the report of a step that serves the jobs at some places. */
-  step({ phase, step, steps }: StepReport, places: readonly number[]): void {
+  step({ phase, done: step, total: steps }: StepReport, places: readonly number[]): void {
     if (Number.isNaN(this.#started)) this.#started = this.#io.now();
     this.#done[phase]++;
     this.#stepsOf.set(phase, steps);
@@ -39,7 +39,9 @@ export class SweepProgress {
     if (phase === 'diff') this.#stepsOfDiff[first] = step;
     const others = places.length > 1 ? ` and ${places.length - 1} more` : '';
     const name = `${this.#plan.jobs[first]}${others} ${phase}`;
-    this.#line.step(`${phase} ${first}`, { name, step, steps }, (running) => this.#write(running));
+    this.#line.step(`${phase} ${first}`, { name, done: step, total: steps }, (running) =>
+      this.#write(running),
+    );
   }
 
   /** Says how a job ended. */

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { hex } from '../../src/model/bytes.js';
 import { type ErrorFacts, NeuralDiffError } from '../../src/model/errors.js';
 import { openFolder } from '../../src/node/folder.js';
 import { listFolder, removeFrom, writeInto } from '../../src/node/output.js';
@@ -161,7 +160,7 @@ export class SweepFolder {
 
   async #takeUp(row: TrainedRow): Promise<void> {
     const { header } = await openPayload(await this.payload(row.file));
-    if (hex(header.next) !== row.next)
+    if (header.next !== row.next)
       throw this.#cannotResume(`"${row.file}" is not the payload of its row in "${RESULTS_FILE}"`);
     this.#rows.set(row.file, row);
   }

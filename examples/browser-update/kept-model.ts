@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import { type NeuralDiffError, openLayersStore, openMemoryFiles } from 'neural-diff/apply';
+import { type NeuralDiffError, openLayersStore, openMemoryFiles } from 'neural-diff';
 import {
   filesOnDisk,
   installSlots,

@@ -1,6 +1,6 @@
 // The program of index.html: shows what a model hears, updates it, and shows what it hears then.
 
-import type { NeuralDiffError } from 'neural-diff/apply';
+import type { NeuralDiffError } from 'neural-diff';
 import type { UpdaterEvent } from 'neural-diff/updater';
 import { predict } from '../common/golden.js';
 import { type KeptModel, openKeptModel } from './kept-model.js';
@@ -33,8 +33,8 @@ function onEvent(event: UpdaterEvent): void {
   if (event.type === 'planned') say(`Downloading ${event.plan.bytes} bytes.`);
   else if (event.type === 'self-test') say('Testing the new model.');
   else if (event.type === 'progress') {
-    bar.max = event.bytesTotal;
-    bar.value = event.bytesDone;
+    bar.max = event.total;
+    bar.value = event.done;
   }
 }
 

@@ -111,7 +111,7 @@ async function compare(demo: ClassifierDemo, run: Run): Promise<ClassifierResult
   const { model, task } = await openTask(join(folder, 'base'));
   const train = toArrays(update.train, labels.length);
   const test = toArrays(update.test, labels.length);
-  const onStep = ({ step, steps, loss }: StepReport): void =>
+  const onStep = ({ done: step, total: steps, loss }: StepReport): void =>
     screen.show(`step ${step} of ${steps}, loss ${loss.toFixed(3)}`);
   const shared = { task, train, validation: test, seed, signal, onStep };
   screen.start('full fine-tune, the reference');

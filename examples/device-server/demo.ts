@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fingerprint, hex } from 'neural-diff';
+import { fingerprint } from 'neural-diff';
 import { openModel } from 'neural-diff/node';
 import { Console } from '../common/console.js';
 import { percent } from '../common/table.js';
@@ -38,7 +38,7 @@ async function runEdgeNode(name: string, flags: readonly string[]): Promise<void
 async function nameOf(folder: string): Promise<string> {
   const store = await openModel(folder);
   try {
-    return hex(await fingerprint(store));
+    return await fingerprint(store);
   } finally {
     await store.close();
   }

@@ -65,6 +65,6 @@ async function tryModel(store: WeightStore, golden?: Uint8Array): Promise<void> 
 function onEvent(event: UpdaterEvent): void {
   if (event.type === 'planned') say(`planned: ${event.plan.reason}`);
   else if (event.type !== 'progress') say(`${event.type}: ${event.next}`);
-  else if (event.bytesDone === event.bytesTotal && event.phase === 'download')
-    say(`downloaded: ${event.name}, ${event.bytesTotal} bytes`);
+  else if (event.done === event.total && event.phase === 'download')
+    say(`downloaded: ${event.name}, ${event.total} bytes`);
 }

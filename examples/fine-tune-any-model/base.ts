@@ -1,4 +1,4 @@
-import { openMemoryFiles } from 'neural-diff/apply';
+import { openMemoryFiles } from 'neural-diff';
 import { loadModel, modelFiles } from 'neural-diff/tfjs';
 import { MobileNetV2Model } from 'nsfwjs/models/mobilenet_v2';
 

@@ -115,7 +115,7 @@ async function run({ data, folder, base, screen, seed, stop }: Setup): Promise<D
   };
 }
 
-function describeStep({ step, steps, loss }: StepReport): string {
+function describeStep({ done: step, total: steps, loss }: StepReport): string {
   return `step ${step} of ${steps}, loss ${loss.toFixed(3)}`;
 }
 

@@ -1,8 +1,6 @@
-import { hex } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { fingerprint } from '../model/fingerprint.js';
 import type { WeightStore } from '../model/store.js';
-import { totalBytes } from '../model/tensor.js';
 import type { Bytes } from '../payload/byte-source.js';
 import { type OpenPayload, openPayload } from '../payload/decode.js';
 import { borrowChunks, type ChunkBuffer, changedRuns, createChunkBuffer } from './chunks.js';
@@ -48,7 +46,7 @@ export async function applyPayload(
   const { patcher } = options;
   await writeChanges(store, opened, { onProgress: progress.call, patcher, room, bytesTotal });
   await store.flush();
-  const found = hex(await readBack(store, { ...options, onProgress: progress.call }));
+  const found = await readBack(store, { ...options, onProgress: progress.call });
   if (found !== plan.next) {
     const message = `Cannot trust the store: expected ${plan.next} after writing, got ${found}`;
     throw new NeuralDiffError('storage-mismatch', message, { facts: { expected: plan.next, found } });
@@ -91,14 +89,13 @@ async function writeChanges(
       await store.write(chunk.info.name, chunk.byteOffset + start, chunk.after.subarray(start, end));
     }
     bytesDone += chunk.after.length;
-    onProgress({ phase: 'write', bytesDone, bytesTotal });
+    onProgress({ phase: 'write', done: bytesDone, total: bytesTotal });
   }
 }
 
-function readBack(store: WeightStore, options: ApplyOptions): Promise<Uint8Array> {
-  const bytesTotal = totalBytes(store.tensors);
+function readBack(store: WeightStore, options: ApplyOptions): Promise<string> {
   return fingerprint(store, {
     ...(options.sha256 && { sha256: options.sha256 }),
-    onProgress: (bytesDone) => options.onProgress?.({ phase: 'verify', bytesDone, bytesTotal }),
+    onProgress: ({ done, total }) => options.onProgress?.({ phase: 'verify', done, total }),
   });
 }

@@ -1,6 +1,6 @@
-import { equalBytes, hex } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { joinDigests, type Sha256, sha256, TensorDigest } from '../model/fingerprint.js';
+import type { Progress } from '../model/progress.js';
 import type { WeightStore } from '../model/store.js';
 import { byteLength, type TensorInfo, totalBytes } from '../model/tensor.js';
 import type { Bytes } from '../payload/byte-source.js';
@@ -9,13 +9,8 @@ import type { Meta, Op } from '../payload/diff.js';
 import type { Patcher } from '../payload/patch.js';
 import { borrowChunks, type Chunk, type ChunkOptions, changedRuns } from './chunks.js';
 
-/** How far a step has come. */
-export interface ApplyProgress {
-  /** `check` reads the base, `write` patches it, `verify` reads the result back. */
-  readonly phase: 'check' | 'write' | 'verify';
-  readonly bytesDone: number;
-  readonly bytesTotal: number;
-}
+/** How many bytes are done: `check` reads the base, `write` patches it, `verify` reads the result back. */
+export type ApplyProgress = Progress<'check' | 'write' | 'verify'>;
 
 /** What `planApply` and `applyPayload` take beside store and payload. */
 export interface ApplyOptions {
@@ -81,8 +76,8 @@ export async function planOpen(
 ): Promise<ApplyPlan> {
   const { header } = payload;
   const facts = {
-    base: hex(header.base),
-    next: hex(header.next),
+    base: header.base,
+    next: header.next,
     meta: header.meta,
     payloadBytes: options.payloadBytes,
     modelBytes: totalBytes(store.tensors),
@@ -91,8 +86,8 @@ export async function planOpen(
   const disagreement = await checkLayout(payload, store.tensors).catch((error: NeuralDiffError) => error);
   if (disagreement) return { ...facts, ...nothing, status: 'refused', problem: disagreement };
   const walk = await walkBase(store, payload, options);
-  const found = hex(walk.found);
-  if (equalBytes(walk.found, header.next)) return { ...facts, ...nothing, found, status: 'current' };
+  const found = walk.found;
+  if (walk.found === header.next) return { ...facts, ...nothing, found, status: 'current' };
   const problem = check(payload, walk) ?? judgeWrites(walk, store);
   const bytesWritten = walk.tensors.reduce((sum, tensor) => sum + tensor.bytesWritten, 0);
   if (problem) return { ...facts, ...nothing, found, status: 'refused', problem };
@@ -102,9 +97,9 @@ export async function planOpen(
 /** What reading the base once tells. */
 interface Walk {
   /** Fingerprint of what is there. */
-  readonly found: Uint8Array;
+  readonly found: string;
   /** Fingerprint of what the diff would make of it. */
-  readonly result: Uint8Array;
+  readonly result: string;
   /** What would happen to the touched tensors. */
   readonly tensors: readonly TensorPlan[];
 }
@@ -119,7 +114,7 @@ async function walkBase(store: WeightStore, payload: OpenPayload, options: Apply
     tally ??= new TensorTally(chunk.info, hash);
     await tally.add(chunk);
     bytesDone += chunk.before.length;
-    options.onProgress?.({ phase: 'check', bytesDone, bytesTotal });
+    options.onProgress?.({ phase: 'check', done: bytesDone, total: bytesTotal });
     if (!chunk.isLast) continue;
     tallies.push(tally);
     tally = undefined;
@@ -184,13 +179,13 @@ function judgeWrites({ tensors }: Walk, { readOnly }: WeightStore): NeuralDiffEr
 
 function check(payload: OpenPayload, walk: Walk): NeuralDiffError | undefined {
   const { base, next } = payload.header;
-  if (!equalBytes(walk.found, base)) {
-    const facts = { expected: hex(base), found: hex(walk.found) };
+  if (walk.found !== base) {
+    const facts = { expected: base, found: walk.found };
     const message = `Cannot apply payload: expected a base with fingerprint ${facts.expected}, got ${facts.found}`;
     return new NeuralDiffError('wrong-base', message, { facts });
   }
-  if (equalBytes(walk.result, next)) return undefined;
-  const facts = { expected: hex(next), found: hex(walk.result) };
+  if (walk.result === next) return undefined;
+  const facts = { expected: next, found: walk.result };
   const message = `Cannot apply payload: expected it to give ${facts.expected}, got ${facts.found}`;
   return new NeuralDiffError('result-mismatch', message, { facts });
 }

@@ -1,4 +1,3 @@
-import { hex } from '../model/bytes.js';
 import { canonicalOrder, DTYPES, type TensorInfo } from '../model/tensor.js';
 import { type OpenPayload, openPayload, readDiff } from '../payload/decode.js';
 import {
@@ -70,7 +69,7 @@ export async function composePayloads(
   const payload = merged.length < plain.length ? merged : plain;
   await openPayload(payload);
   const partBytes = payloads.map((bytes) => bytes.length);
-  return { payload, base: hex(base), next: hex(next), partBytes };
+  return { payload, base: base, next: next, partBytes };
 }
 
 /** Two ops as one, and what of the second one does not go into it; without positions an op is left out. */

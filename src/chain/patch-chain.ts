@@ -1,4 +1,3 @@
-import { equalBytes, hex } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { fingerprint } from '../model/fingerprint.js';
 import { copyModel, openMemoryStore, type WeightStore } from '../model/store.js';
@@ -17,7 +16,7 @@ import { patchModel } from '../payload/patch.js';
  * @throws NeuralDiffError `wrong-base`, `broken-chain`, `wrong-layout`, `result-mismatch`, the payloads' own codes:
  *   nothing is written then
  */
-export async function patchChain(store: WeightStore, payloads: readonly Uint8Array[]): Promise<Uint8Array> {
+export async function patchChain(store: WeightStore, payloads: readonly Uint8Array[]): Promise<string> {
   const parts: OpenPayload[] = [];
   for (const bytes of payloads) parts.push(await openPayload(bytes));
   const headers = parts.map(({ header }) => header);
@@ -25,13 +24,13 @@ export async function patchChain(store: WeightStore, payloads: readonly Uint8Arr
   let model = original;
   let found = await fingerprint(openMemoryStore(model));
   const [first] = headers;
-  if (first && !equalBytes(first.base, found)) throw mismatch('wrong-base', 'is for', [first.base, found]);
+  if (first && first.base !== found) throw mismatch('wrong-base', 'is for', [first.base, found]);
   checkChain(headers);
   for (const [i, part] of parts.entries()) {
     const { header } = part;
     model = patchModel(model, await readDiff(part, model.tensors));
     found = await fingerprint(openMemoryStore(model));
-    if (!equalBytes(header.next, found))
+    if (header.next !== found)
       throw mismatch('result-mismatch', `number ${i + 1} promises`, [header.next, found]);
   }
   // What no payload touches is left alone: it may be what nobody can write.
@@ -46,9 +45,9 @@ export async function patchChain(store: WeightStore, payloads: readonly Uint8Arr
 function mismatch(
   code: 'wrong-base' | 'result-mismatch',
   what: string,
-  [wanted, met]: readonly [Uint8Array, Uint8Array],
+  [wanted, met]: readonly [string, string],
 ): NeuralDiffError {
-  const facts = { expected: hex(wanted), found: hex(met) };
+  const facts = { expected: wanted, found: met };
   const message = `Cannot apply payloads in a row: expected ${facts.expected}, which the payload ${what}, got ${facts.found}`;
   return new NeuralDiffError(code, message, { facts });
 }
@@ -61,8 +60,8 @@ function mismatch(
 export function checkChain(headers: readonly PayloadHeader[]): void {
   headers.forEach(({ base }, i) => {
     const before = headers[i - 1];
-    if (before === undefined || equalBytes(before.next, base)) return;
-    const facts = { place: i + 1, expected: hex(before.next), found: hex(base) };
+    if (before === undefined || before.next === base) return;
+    const facts = { place: i + 1, expected: before.next, found: base };
     const message = `Cannot follow payloads in a row: expected payload ${facts.place} of ${headers.length} to be for ${facts.expected}, which the one before gives, got one for ${facts.found}`;
     throw new NeuralDiffError('broken-chain', message, { facts });
   });

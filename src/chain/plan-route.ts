@@ -1,4 +1,3 @@
-import { hex } from '../model/bytes.js';
 import { openPayload } from '../payload/decode.js';
 
 /** A payload as a way from one model to another. */
@@ -130,7 +129,7 @@ const RECORD_HEAD_BYTES = 4;
 export async function routeEdge(name: string, bytes: Uint8Array): Promise<RouteEdge> {
   const { header, records } = await openPayload(bytes);
   const opBytes = records.reduce((sum, record) => sum + RECORD_HEAD_BYTES + record.bytes.length, 0);
-  return { name, base: hex(header.base), next: hex(header.next), bytes: bytes.length, opBytes };
+  return { name, base: header.base, next: header.next, bytes: bytes.length, opBytes };
 }
 
 /** A way from one node to another. */

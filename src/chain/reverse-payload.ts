@@ -1,5 +1,4 @@
 import { exactOps } from '../exact-diff/diff-stores.js';
-import { equalBytes, hex } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { fingerprint } from '../model/fingerprint.js';
 import { openMemoryStore } from '../model/store.js';
@@ -63,12 +62,12 @@ export async function reversePayload(
 
 async function expectModel(
   model: Model,
-  expected: Uint8Array,
+  expected: string,
   code: 'wrong-base' | 'result-mismatch',
 ): Promise<void> {
   const found = await fingerprint(openMemoryStore(model));
-  if (equalBytes(found, expected)) return;
-  const facts = { expected: hex(expected), found: hex(found) };
+  if (found === expected) return;
+  const facts = { expected: expected, found: found };
   const message = `Cannot reverse payload: expected a model with fingerprint ${facts.expected}, got ${facts.found}`;
   throw new NeuralDiffError(code, message, { facts });
 }

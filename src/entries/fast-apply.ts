@@ -1,2 +1,3 @@
-export { createFastPatcher, createPatcher } from '../apply/fast/create-patcher.js';
-export { type Patcher, plainPatcher } from '../payload/patch.js';
+// A faster patcher for the device kit, in WebAssembly, with the same bits.
+
+export { createPatcher } from '../apply/fast/create-patcher.js';

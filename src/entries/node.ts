@@ -1,3 +1,5 @@
+// Model folders, files, disks and threads in Node.js.
+
 export {
   createDiffThreads,
   type DiffThreads,
@@ -8,4 +10,4 @@ export { createFileSpool, type FileSpool } from '../node/file-spool.js';
 export { type FolderOptions, openFolder } from '../node/folder.js';
 export { type FileStorage, openModel, openModelStorage } from '../node/open-model.js';
 export { type OutputOptions, writeOutput } from '../node/output.js';
-export { openPayloadFile, readPayload } from '../node/read-payload.js';
+export { type FileSource, openPayloadFile, readPayload } from '../node/read-payload.js';

@@ -1,3 +1,5 @@
+// Measure payloads, set them against gates, and write reports.
+
 export type { Measurements, Report } from '../report/document.js';
 export { type Gates, parseGates } from '../report/gates.js';
 export { renderJunit } from '../report/junit.js';
@@ -5,4 +7,4 @@ export { renderMarkdown } from '../report/markdown.js';
 export { type MeasureOptions, measureReport } from '../report/measure/measure-report.js';
 export { renderReportPage } from '../report/page/render-pages.js';
 export { parseReport, REPORT_SCHEMA } from '../report/schema.js';
-export { writeReport } from '../report/write-report.js';
+export { type ReportOptions, writeReport } from '../report/write-report.js';

@@ -1,7 +1,9 @@
+// Models that survive power loss, on any disk; disks in browsers.
+
 export type { BrowserDisk } from '../storage/browser/browser-disk.js';
 export { type IndexedDbOptions, openIndexedDbDisk } from '../storage/browser/indexeddb-disk.js';
 export { type OpfsOptions, openOpfsDisk } from '../storage/browser/opfs-disk.js';
-export { type Disk, filesOnDisk, type ModelPlace, type OpenSource } from '../storage/disk.js';
+export { type Disk, filesOnDisk, type OpenSource } from '../storage/disk.js';
 export { type InPlaceOptions, openInPlace } from '../storage/in-place.js';
 export { installSlots, openSlots, type SlotOptions, type SlotStorage } from '../storage/slots.js';
 export {
@@ -9,5 +11,4 @@ export {
   fingerprintOf,
   type ModelStorage,
   type StorageStatus,
-  type UpdateTerms,
 } from '../storage/storage.js';

@@ -8,8 +8,8 @@ import { countChanged, PairReader, type StorePair } from './pairs.js';
 /** What two models have in common. */
 export interface Comparison {
   /** Fingerprints: 16 bytes each. */
-  readonly base: Uint8Array;
-  readonly next: Uint8Array;
+  readonly base: string;
+  readonly next: string;
   /** Tensors that differ, in canonical order, and in how many elements. */
   readonly changed: readonly ChangedTensor[];
 }

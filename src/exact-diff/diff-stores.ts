@@ -1,4 +1,4 @@
-import { hex } from '../model/bytes.js';
+import type { Progress } from '../model/progress.js';
 import { openMemoryStore, type WeightStore } from '../model/store.js';
 import { byteLength, canonicalOrder, type Model, type Tensor, totalBytes } from '../model/tensor.js';
 import type { ExactOp, Meta } from '../payload/diff.js';
@@ -18,14 +18,10 @@ import { differences, type StorePair } from './pairs.js';
 import { createMemorySpool, type Spool } from './spooled-records.js';
 
 /**
- * How far a diff has come: `match` reads tensors whose names differ, `cast` those of other dtypes, `compare` both models, `choose`
- * parts of the tensors that differ, `encode` and `check` all of them.
+ * How many bytes are done: `match` reads tensors whose names differ, `cast` those of other dtypes, `compare` both models,
+ * `choose` parts of the tensors that differ, `encode` and `check` all of them.
  */
-export interface DiffProgress {
-  readonly phase: 'match' | 'cast' | 'compare' | 'choose' | 'encode' | 'check';
-  readonly bytesDone: number;
-  readonly bytesTotal: number;
-}
+export type DiffProgress = Progress<'match' | 'cast' | 'compare' | 'choose' | 'encode' | 'check'>;
 
 /** What `diffStores` takes beside the models. */
 export interface DiffOptions {
@@ -84,7 +80,7 @@ export async function diffStores(
   const records = changed.length === 0 ? [] : await recordChanges(stores, { changed, infos }, options);
   return {
     ...framePayload(header, records),
-    ...{ base: hex(found.base), next: hex(found.next) },
+    ...{ base: found.base, next: found.next },
     changedTensors: changed.length,
     changedWeights: changed.reduce((sum, { count }) => sum + count, 0),
   };
@@ -118,7 +114,7 @@ export function follow(phase: DiffProgress['phase'], bytesTotal: number, options
     signal: options.signal,
     onBytes(bytes) {
       bytesDone += bytes;
-      options.onProgress?.({ phase, bytesDone, bytesTotal });
+      options.onProgress?.({ phase, done: bytesDone, total: bytesTotal });
     },
   };
 }

@@ -1,7 +1,8 @@
-import { concatBytes } from './bytes.js';
+import { concatBytes, hex } from './bytes.js';
 import { CHUNK_BYTES } from './limits.js';
+import type { Progress } from './progress.js';
 import type { WeightStore } from './store.js';
-import { byteLength, canonicalOrder, DTYPES, type TensorInfo } from './tensor.js';
+import { byteLength, canonicalOrder, DTYPES, type TensorInfo, totalBytes } from './tensor.js';
 
 /** SHA-256 of some bytes (FIPS 180-4): 32 bytes. The bytes are read before the call returns. */
 export type Sha256 = (bytes: Uint8Array) => Promise<Uint8Array>;
@@ -60,12 +61,13 @@ export function describeTensor(info: TensorInfo): Uint8Array {
  *
  * @param digests the tensors' digests in canonical order
  * @param hash SHA-256
- * @returns `FINGERPRINT_BYTES` bytes
+ * @returns `FINGERPRINT_BYTES` bytes as hexadecimal digits
  */
-export async function joinDigests(digests: readonly Uint8Array[], hash: Sha256): Promise<Uint8Array> {
+export async function joinDigests(digests: readonly Uint8Array[], hash: Sha256): Promise<string> {
   const count = new Uint8Array(4);
   new DataView(count.buffer).setUint32(0, digests.length, true);
-  return (await hash(concatBytes([MODEL_TAG, count, ...digests]))).slice(0, FINGERPRINT_BYTES);
+  const digest = await hash(concatBytes([MODEL_TAG, count, ...digests]));
+  return hex(digest.subarray(0, FINGERPRINT_BYTES));
 }
 
 /** What `fingerprint` takes beside the store. */
@@ -75,7 +77,7 @@ export interface FingerprintOptions {
   /** Stops the work between two chunks with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Called after each chunk with the bytes read so far. */
-  readonly onProgress?: (bytesRead: number) => void;
+  readonly onProgress?: (progress: Progress<'read'>) => void;
 }
 
 /**
@@ -83,14 +85,15 @@ export interface FingerprintOptions {
  * the order of the names. Where a model is stored, and in which order, makes no difference. Reads a chunk at a time.
  *
  * @param store the model
- * @returns 16 bytes; `hex()` makes them readable
+ * @returns 16 bytes as 32 lower-case hexadecimal digits
  * @throws NeuralDiffError whatever the store throws
  */
-export async function fingerprint(store: WeightStore, options: FingerprintOptions = {}): Promise<Uint8Array> {
+export async function fingerprint(store: WeightStore, options: FingerprintOptions = {}): Promise<string> {
   const hash = options.sha256 ?? sha256;
   const buffer = new Uint8Array(CHUNK_BYTES);
   const digests: Uint8Array[] = [];
-  let bytesRead = 0;
+  const bytesTotal = totalBytes(store.tensors);
+  let done = 0;
   for (const info of canonicalOrder(store.tensors)) {
     const digest = new TensorDigest(info, hash);
     const total = byteLength(info);
@@ -99,8 +102,8 @@ export async function fingerprint(store: WeightStore, options: FingerprintOption
       const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, total - offset));
       await store.readInto(info.name, offset, chunk);
       await digest.add(chunk);
-      bytesRead += chunk.length;
-      options.onProgress?.(bytesRead);
+      done += chunk.length;
+      options.onProgress?.({ phase: 'read', done, total: bytesTotal });
     }
     digests.push(await digest.finish());
   }

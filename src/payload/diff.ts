@@ -82,10 +82,10 @@ export type Meta = Readonly<Record<string, string | number>>;
 
 /** What a payload says of itself, beside the ops. */
 export interface PayloadHeader {
-  /** Fingerprint of the model that the payload may be applied to: 16 bytes. */
-  readonly base: Uint8Array;
-  /** Fingerprint of the model that results: 16 bytes. */
-  readonly next: Uint8Array;
+  /** Fingerprint of the model that the payload may be applied to: 32 hexadecimal digits. */
+  readonly base: string;
+  /** Fingerprint of the model that results. */
+  readonly next: string;
   /** Digest of the names, dtypes and shapes of the model's tensors: see `layoutOf`. */
   readonly layout: number;
   readonly meta: Meta;

@@ -1,5 +1,5 @@
 import { Packr } from 'msgpackr/pack';
-import { concatBytes, hex } from '../model/bytes.js';
+import { concatBytes } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { FINGERPRINT_BYTES, fingerprint } from '../model/fingerprint.js';
 import { openMemoryStore } from '../model/store.js';
@@ -14,11 +14,6 @@ import { checkMeta, headerValue, layoutOf, MAGIC, type RecordKind } from './head
 import { beyondLimit, MAX_PAYLOAD_BYTES } from './limits.js';
 import { patchModel } from './patch.js';
 
-export type { SetWriterOptions } from './encode-records.js';
-export { encodeRecords, SetTrial, SetWriter } from './encode-records.js';
-export type { ChosenHead, SparseWriterOptions } from './sparse-writer.js';
-export { chooseHead, HeadTrials, SparseWriter } from './sparse-writer.js';
-
 /** What an encoder needs to know beside the ops. */
 export interface PayloadFacts extends Pick<PayloadHeader, 'base' | 'next' | 'meta'> {
   /** The model's tensors, in any order. */
@@ -28,14 +23,16 @@ export interface PayloadFacts extends Pick<PayloadHeader, 'base' | 'next' | 'met
 /**
  * Packs a diff. The same facts and diff give the same bytes, on any machine.
  *
- * @param facts fingerprints of base and next, the model's tensors, metadata
+ * @param facts fingerprints of base and next in hexadecimal digits, the model's tensors, metadata
  * @param diff the ops; the tensors of a hash op in canonical order
  * @returns the payload file
- * @throws RangeError for an op that names a tensor which the model does not have, or its tensors out of order, or has
+ * @throws RangeError for a fingerprint that is none; for an op that names a tensor which the model does not have, or its tensors out of order, or has
  *   values out of range; for metadata that a reader would refuse
  */
 export async function encodePayload(facts: PayloadFacts, diff: Diff): Promise<Uint8Array> {
   const infos = canonicalOrder(facts.tensors);
+  checkFingerprint(facts.base);
+  checkFingerprint(facts.next);
   checkInput(facts.meta, diff, infos);
   const records = encodeRecords(diff.ops, infos);
   const header = { base: facts.base, next: facts.next, meta: facts.meta, layout: await layoutOf(infos) };
@@ -66,10 +63,9 @@ export async function packDiff(base: Model, diff: Diff, meta: Meta = {}): Promis
   const header = { base: baseFingerprint, next: promised, tensors: base.tensors, meta };
   const payload = await encodePayload(header, diff);
   const model = patchModel(base, (await decodePayload(payload, base.tensors)).diff);
-  const next = hex(await fingerprint(openMemoryStore(model)));
-  if (next !== hex(promised))
-    throw new Error(`The packed diff gives ${next}, the diff itself ${hex(promised)}`);
-  return { payload, base: hex(baseFingerprint), next, model };
+  const next = await fingerprint(openMemoryStore(model));
+  if (next !== promised) throw new Error(`The packed diff gives ${next}, the diff itself ${promised}`);
+  return { payload, base: baseFingerprint, next, model };
 }
 
 /**
@@ -81,9 +77,16 @@ export async function packDiff(base: Model, diff: Diff, meta: Meta = {}): Promis
  */
 export function payloadBytes(tensors: readonly TensorInfo[], ops: readonly Op[], meta: Meta = {}): number {
   const records = encodeRecords(ops, tensors);
-  const blank = new Uint8Array(FINGERPRINT_BYTES);
+  const blank = '00'.repeat(FINGERPRINT_BYTES);
   const header = { base: blank, next: blank, layout: 0xffffffff, meta };
   return framePayload(header, records).payloadBytes;
+}
+
+function checkFingerprint(digits: string): void {
+  if (/^[0-9a-f]{32}$/.test(digits)) return;
+  throw new RangeError(
+    `Cannot pack diff: expected fingerprints of ${2 * FINGERPRINT_BYTES} lower-case hexadecimal digits, got "${digits}"`,
+  );
 }
 
 /** What a reader would refuse is the caller's mistake here. */

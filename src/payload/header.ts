@@ -1,4 +1,4 @@
-import { concatBytes } from '../model/bytes.js';
+import { concatBytes, fromHex, hex } from '../model/bytes.js';
 import { describeTensor, FINGERPRINT_BYTES } from '../model/fingerprint.js';
 import { canonicalOrder, isCleanText, type TensorInfo } from '../model/tensor.js';
 import { xxh64 } from './checksum.js';
@@ -38,7 +38,7 @@ export async function layoutOf(tensors: readonly TensorInfo[]): Promise<number> 
 /** @returns the header as the plain value that msgpack packs */
 export function headerValue(header: PayloadHeader, kinds: readonly RecordKind[]): unknown[] {
   const { base, next, layout, meta } = header;
-  return [base, next, layout, kinds.map((kind) => RECORD_CODES[kind]), { ...meta }];
+  return [fromHex(base), fromHex(next), layout, kinds.map((kind) => RECORD_CODES[kind]), { ...meta }];
 }
 
 /**
@@ -107,8 +107,8 @@ function asUint(value: unknown): number {
   return value;
 }
 
-function asFingerprint(value: unknown): Uint8Array {
+function asFingerprint(value: unknown): string {
   if (!(value instanceof Uint8Array) || value.length !== FINGERPRINT_BYTES)
     throw corrupt(`expected fingerprints of ${FINGERPRINT_BYTES} bytes`);
-  return value.slice();
+  return hex(value);
 }

@@ -76,7 +76,7 @@ async function proveUpdate({ name, bytes }: NamedFile, store: WeightStore): Prom
 async function proveFull({ name, bytes }: NamedFile): Promise<Proof> {
   const store = await openContainer(openMemoryFiles(new Map([[name, bytes]])), name);
   try {
-    return { kind: 'full', next: hex(await fingerprint(store)), modelBytes: totalBytes(store.tensors) };
+    return { kind: 'full', next: await fingerprint(store), modelBytes: totalBytes(store.tensors) };
   } finally {
     await store.close();
   }

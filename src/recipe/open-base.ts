@@ -38,9 +38,9 @@ export async function openBase({ base, chain = [] }: BaseModel): Promise<ModelFi
 /**
  * A seed of its own for every base: shared values that were placed alike update after update would add up.
  *
- * @param base fingerprint of the base
+ * @param base fingerprint of the base in hexadecimal digits
  * @returns 0 to 2^32 - 1
  */
-export function seedFor(base: Uint8Array): number {
-  return new DataView(base.buffer, base.byteOffset).getUint32(0);
+export function seedFor(base: string): number {
+  return Number.parseInt(base.slice(0, 8), 16);
 }

@@ -1,4 +1,3 @@
-import { hex } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { fingerprint } from '../model/fingerprint.js';
 import type { WeightStore } from '../model/store.js';
@@ -59,7 +58,7 @@ export interface ModelStorage {
 export async function fingerprintOf({ open }: Pick<ModelStorage, 'open'>): Promise<string> {
   const store = await open();
   try {
-    return hex(await fingerprint(store));
+    return await fingerprint(store);
   } finally {
     await store.close();
   }

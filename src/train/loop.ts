@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { NeuralDiffError } from '../model/errors.js';
+import type { Progress } from '../model/progress.js';
 import { type Batch, borrowBatches, countBatches, type Data } from './data.js';
 import { type DistillationOptions, distillationLoss, type Teacher } from './distillation.js';
 import type { Grid } from './grid.js';
@@ -7,17 +8,11 @@ import { type DiffPart, type LiveValues, readFloats, type Values, valuesOf } fro
 import { variablesOf } from './session.js';
 import type { Task } from './task.js';
 
-/** What is reported after a step. */
-export interface StepReport {
-  /** `fine-tune` for the reference and teacher, `diff` for the diff itself. */
-  readonly phase: 'fine-tune' | 'diff';
+/** What is reported after a step: steps in all epochs; `fine-tune` trains the reference and teacher, `diff` the diff. */
+export interface StepReport extends Progress<'fine-tune' | 'diff'> {
   /** Counted from 0. */
   readonly epoch: number;
   readonly epochs: number;
-  /** Steps done in all epochs so far. */
-  readonly step: number;
-  /** Steps in all epochs. */
-  readonly steps: number;
   readonly loss: number;
   /** What the parts say of themselves: density, temperature, buckets. */
   readonly state: Readonly<Record<string, number>>;
@@ -146,8 +141,8 @@ class TrainingSession {
       phase: this.#job.phase,
       epoch,
       epochs,
-      step: this.#step,
-      steps,
+      done: this.#step,
+      total: steps,
       loss,
       state: this.#describe(),
     });

@@ -1,5 +1,4 @@
 import { applyPayload } from '../apply/apply-payload.js';
-import { hex } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { fingerprint } from '../model/fingerprint.js';
 import { CHUNK_BYTES } from '../model/limits.js';
@@ -56,7 +55,7 @@ async function applyStep(
 ): Promise<void> {
   await withBytes(disk, path, async (payload) => {
     const { header } = await openPayload(payload);
-    const [base, next] = [hex(header.base), hex(header.next)];
+    const [base, next] = [header.base, header.next];
     if (base !== statement.base || next !== statement.next) {
       const message = `Cannot apply "${statement.name}": it leads from ${base} to ${next}, its statement from ${statement.base} to ${statement.next}`;
       throw new NeuralDiffError('payload-mismatch', message);
@@ -64,8 +63,8 @@ async function applyStep(
     await applyPayload(store, payload, {
       ...(signal && { signal }),
       ...(patcher && { patcher }),
-      onProgress: ({ bytesDone, bytesTotal }) =>
-        onEvent?.({ type: 'progress', phase: 'apply', name: statement.name, bytesDone, bytesTotal }),
+      onProgress: ({ done, total }) =>
+        onEvent?.({ type: 'progress', phase: 'apply', name: statement.name, done, total }),
     });
   });
 }
@@ -96,22 +95,22 @@ async function copyWhole(
   const whole = await openModelFile(filesOnDisk({ disk, folder: '' }), path);
   try {
     checkSameLayout(store.tensors, whole.tensors, name);
-    checkBase(hex(await fingerprint(store)), plan.base);
+    checkBase(await fingerprint(store), plan.base);
     const room = new Uint8Array(CHUNK_BYTES);
-    const bytesTotal = store.tensors.reduce((sum, info) => sum + byteLength(info), 0);
-    let bytesDone = 0;
+    const total = store.tensors.reduce((sum, info) => sum + byteLength(info), 0);
+    let done = 0;
     for (const info of canonicalOrder(store.tensors)) {
       for (let at = 0; at < byteLength(info); at += room.length) {
         signal?.throwIfAborted();
         const piece = room.subarray(0, byteLength(info) - at);
         await whole.readInto(info.name, at, piece);
         await store.write(info.name, at, piece);
-        bytesDone += piece.length;
-        onEvent?.({ type: 'progress', phase: 'apply', name, bytesDone, bytesTotal });
+        done += piece.length;
+        onEvent?.({ type: 'progress', phase: 'apply', name, done, total });
       }
     }
     await store.flush();
-    const found = hex(await fingerprint(store));
+    const found = await fingerprint(store);
     if (found === statement.next) return;
     const message = `Cannot use "${name}": expected it to give ${statement.next}, it gives ${found}`;
     throw new NeuralDiffError('result-mismatch', message, { facts: { expected: statement.next, found } });

@@ -22,13 +22,13 @@ export async function downloadPlan(
   const fetchOne = (file: SignedFile, path: string): Promise<string> =>
     download({
       ...{ source, place: options, path: `targets/${path}`, file, signal, waitMs },
-      onProgress: (bytesDone) =>
+      onProgress: (done) =>
         onEvent?.({
           type: 'progress',
           phase: 'download',
           name: file.name,
-          bytesDone,
-          bytesTotal: file.bytes,
+          done,
+          total: file.bytes,
         }),
     });
   // What is left of plans that were given up.

@@ -1,4 +1,5 @@
 import type { ModelFiles } from '../model/model-files.js';
+import type { Progress } from '../model/progress.js';
 import type { WeightStore } from '../model/store.js';
 import type { Patcher } from '../payload/patch.js';
 import type { VerifyEd25519 } from '../release/ed25519.js';
@@ -55,14 +56,8 @@ export interface SelfTestContext {
 /** What an updater tells of. */
 export type UpdaterEvent =
   | { readonly type: 'planned'; readonly plan: UpdatePlan }
-  | {
-      readonly type: 'progress';
-      /** `download` fetches a file, `apply` checks, writes and verifies a model; the name of the file. */
-      readonly phase: 'download' | 'apply';
-      readonly name: string;
-      readonly bytesDone: number;
-      readonly bytesTotal: number;
-    }
+  /** Bytes of a file by its name: `download` fetches it, `apply` checks, writes and verifies a model. */
+  | ({ readonly type: 'progress'; readonly name: string } & Progress<'download' | 'apply'>)
   | { readonly type: 'self-test' | 'updated' | 'confirmed'; readonly next: string }
   | { readonly type: 'rolled-back'; readonly next: string; readonly reason: RollbackReason };
 

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { applyPayload } from '../../src/apply/apply-payload.js';
 import { type ApplyProgress, planApply } from '../../src/apply/plan.js';
-import { hex } from '../../src/model/bytes.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { openLayersStore } from '../../src/model/layers-store.js';
 import { openMemoryFiles } from '../../src/model/model-files.js';
@@ -40,7 +39,7 @@ function largeSample(): { base: Model; diff: Diff } {
   return { base, diff: { ops: [op] } };
 }
 
-const identify = async (model: Model) => hex(await fingerprint(openMemoryStore(model)));
+const identify = async (model: Model) => await fingerprint(openMemoryStore(model));
 
 test('applyPayload() gives next, bit for bit, for any base and diff', async () => {
   await fc.assert(
@@ -129,8 +128,8 @@ test('applyPayload() reports its progress from check over write to verify', asyn
   const onProgress = (progress: ApplyProgress) => seen.push({ ...progress });
   await applyPayload(openMemoryStore(cloneModel(base)), payload, { onProgress });
   const [all, wide] = [5 + 4 * 655_360, 4 * 655_360];
-  const steps = (phase: ApplyProgress['phase'], bytesTotal: number, done: number[]) =>
-    done.map((bytesDone) => ({ phase, bytesDone, bytesTotal }));
+  const steps = (phase: ApplyProgress['phase'], total: number, done: number[]) =>
+    done.map((each) => ({ phase, done: each, total }));
   expect(seen).toEqual([
     ...steps('check', all, [5, 5 + MEBIBYTE, 5 + 2 * MEBIBYTE, all]),
     ...steps('write', wide, [MEBIBYTE, 2 * MEBIBYTE, wide]),

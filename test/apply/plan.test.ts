@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { borrowChunks, changedRuns } from '../../src/apply/chunks.js';
 import { planApply } from '../../src/apply/plan.js';
-import { hex } from '../../src/model/bytes.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { openMemoryStore } from '../../src/model/store.js';
 import { openPayload } from '../../src/payload/decode.js';
@@ -14,11 +13,11 @@ const several = SMALL_DIFFS.several as Diff;
 test('planApply() says what would be done to which tensor, and does none of it', async () => {
   const { payload, next } = await pack(smallBase(), several, { note: 'second week', step: 7 });
   const store = recordStore(openMemoryStore(smallBase()));
-  const base = hex(await fingerprint(openMemoryStore(smallBase())));
+  const base = await fingerprint(openMemoryStore(smallBase()));
   expect(await planApply(store, payload)).toEqual({
     status: 'ready',
     base,
-    next: hex(await fingerprint(openMemoryStore(next))),
+    next: await fingerprint(openMemoryStore(next)),
     found: base,
     payloadBytes: payload.length,
     modelBytes: 24 + 20 + 7,

@@ -1,6 +1,5 @@
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { hex } from '../../src/model/bytes.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { openMemoryStore } from '../../src/model/store.js';
 import { bundleForBrowser } from './bundle.js';
@@ -11,7 +10,7 @@ import { useChromium } from './session.js';
 
 const base = createBase();
 const payloads = await createPayloads(base);
-const baseFingerprint = hex(await fingerprint(openMemoryStore(base)));
+const baseFingerprint = await fingerprint(openMemoryStore(base));
 const bundle = await bundleForBrowser('patch-copies.ts');
 
 /** What a device must refuse, and with which code. */

@@ -1,6 +1,7 @@
 // Runs in pages and workers: a model that is kept on the disks of browsers.
 
-import { applyPayload, openLayersStore, openMemoryFiles } from 'neural-diff/apply';
+import { openLayersStore, openMemoryFiles } from 'neural-diff';
+import { applyPayload } from 'neural-diff/apply';
 import {
   type BrowserDisk,
   fingerprintOf,

@@ -1,14 +1,14 @@
 // Runs in a page, in a worker and in Node: what it returns must be the same in all three.
+
 import {
-  applyPayload,
   fingerprint,
-  hex,
   NeuralDiffError,
   openLayersStore,
   openMemoryFiles,
   openMemoryStore,
   type WeightStore,
-} from 'neural-diff/apply';
+} from 'neural-diff';
+import { applyPayload } from 'neural-diff/apply';
 
 /** What became of one copy of the model. */
 export interface Outcome {
@@ -42,7 +42,7 @@ export async function patchCopies(origin: string, payloadPath: string): Promise<
 async function patchTwice(store: WeightStore, payload: Uint8Array): Promise<Outcome> {
   const first = await attempt(store, payload);
   const second = await attempt(store, payload);
-  return { first, second, fingerprint: hex(await fingerprint(store)) };
+  return { first, second, fingerprint: await fingerprint(store) };
 }
 
 async function attempt(store: WeightStore, payload: Uint8Array): Promise<string> {

@@ -1,7 +1,9 @@
 // Runs in a page and in a worker: the device kit with the fast patcher.
 
-import { applyPayload, fingerprint, hex, openLayersStore, openMemoryFiles } from 'neural-diff/apply';
-import { createPatcher, plainPatcher } from 'neural-diff/fast-apply';
+import { fingerprint, openLayersStore, openMemoryFiles } from 'neural-diff';
+import { applyPayload } from 'neural-diff/apply';
+import { createPatcher } from 'neural-diff/fast-apply';
+import { plainPatcher } from '../../src/payload/patch.js';
 import { download, downloadFolder } from './patch-copies.js';
 
 /** What became of a model. */
@@ -23,5 +25,5 @@ export async function patchFast(origin: string, payloadPath: string): Promise<Fa
   const patcher = createPatcher();
   const store = await openLayersStore(openMemoryFiles(await downloadFolder(`${origin}/model`)));
   const { status } = await applyPayload(store, await download(`${origin}/${payloadPath}`), { patcher });
-  return { isFast: patcher !== plainPatcher, status, fingerprint: hex(await fingerprint(store)) };
+  return { isFast: patcher !== plainPatcher, status, fingerprint: await fingerprint(store) };
 }

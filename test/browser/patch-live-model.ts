@@ -3,7 +3,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { download, downloadFolder } from './patch-copies.js';
 import '@tensorflow/tfjs-backend-webgpu';
-import { applyPayload, fingerprint, hex, openLayersStore, openMemoryFiles } from 'neural-diff/apply';
+import { fingerprint, openLayersStore, openMemoryFiles } from 'neural-diff';
+import { applyPayload } from 'neural-diff/apply';
 import { loadModel, openLiveModel, useBackend } from 'neural-diff/tfjs';
 
 /** Where predictions are computed; `webgl-16` has textures of 16 bits, as some phones have no others. */
@@ -36,7 +37,7 @@ export async function patchLiveModel(origin: string, backend: LiveBackend): Prom
   const live = openLiveModel(model, { weights });
   const { fingerprint: found } = await applyPayload(live, await download(`${origin}/live.ndiff`));
   const after = await predict(model);
-  const again = await fingerprint(openLiveModel(model)).then(hex, (error) => error.code);
+  const again = await fingerprint(openLiveModel(model)).catch((error) => error.code);
   model.dispose();
   return { backend: tf.getBackend(), fingerprint: found, again, before, after };
 }

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll } from 'vitest';
-import { hex } from '../../src/model/bytes.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { openMemoryStore } from '../../src/model/store.js';
 import { bundleForBrowser } from './bundle.js';
@@ -49,7 +48,7 @@ export function useStorage(): StorageSession {
     const base = createBase();
     const payloads = await createPayloads(base);
     names = {
-      base: hex(await fingerprint(openMemoryStore(base))),
+      base: await fingerprint(openMemoryStore(base)),
       next: payloads.get('stacked.ndiff')?.next as string,
     };
     const { code } = await bundleForBrowser('keep-model.ts');

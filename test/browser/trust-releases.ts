@@ -1,12 +1,6 @@
 // Runs in a page and in a worker: the device side of signed releases.
-import {
-  checkPayload,
-  findReleases,
-  openMemoryMetadata,
-  refreshTrust,
-  verifyByNoble,
-  verifyByWebCrypto,
-} from 'neural-diff/updater';
+import { checkPayload, findReleases, openMemoryMetadata, refreshTrust } from 'neural-diff/updater';
+import { verifyByNoble, verifyByWebCrypto } from '../../src/release/ed25519.js';
 
 /** What a device came to. */
 export interface TrustOutcome {

@@ -10,7 +10,6 @@ import { saveModel } from '../../examples/common/train-base.js';
 import { beginRepository, makeKeys, release } from '../../examples/device-server/publish-update.js';
 import { type FolderServer, serveFolder } from '../../examples/device-server/serve-folder.js';
 import { applyPayload } from '../../src/apply/apply-payload.js';
-import { hex } from '../../src/model/bytes.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { openMemoryStore } from '../../src/model/store.js';
 import { packDiff } from '../../src/payload/encode.js';
@@ -62,7 +61,7 @@ async function makeSite(folder: string): Promise<{ base: Known; next: Known; roo
   mkdirSync(site);
   const model = createModel();
   const know = async (): Promise<Known> => ({
-    fingerprint: hex(await fingerprint(openMemoryStore(copyWeights(namedWeights(model))))),
+    fingerprint: await fingerprint(openMemoryStore(copyWeights(namedWeights(model)))),
     outputs: predict(model, input),
   });
   await saveModel(model, join(site, 'base'));

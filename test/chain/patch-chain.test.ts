@@ -70,7 +70,7 @@ test('patchChain() refuses payloads that do not lead on, and writes nothing', as
 test('patchChain() refuses a payload that does not keep its promise', async () => {
   const facts = {
     base: await fingerprint(openMemoryStore(base)),
-    next: new Uint8Array(16),
+    next: '00'.repeat(16),
     tensors: base.tensors,
     meta: {},
   };

@@ -1,7 +1,6 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { hex } from '../../src/model/bytes.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { openMemoryStore } from '../../src/model/store.js';
 import type { Model } from '../../src/model/tensor.js';
@@ -37,7 +36,7 @@ async function cutUpdate(name: string): Promise<string> {
 async function nameOf(path: string): Promise<string> {
   const store = await openModel(path);
   try {
-    return hex(await fingerprint(store));
+    return await fingerprint(store);
   } finally {
     await store.close();
   }
@@ -105,5 +104,5 @@ async function writeLarge(path: string): Promise<{ payload: Uint8Array; next: st
   const op = { kind: 'dense', tensor: 'a/kernel', scale: 0.25, levels } as const;
   const packed = await pack(model, { ops: [op] });
   writeFileSync(path, writeSafetensors(model));
-  return { payload: packed.payload, next: hex(await fingerprint(openMemoryStore(packed.next))) };
+  return { payload: packed.payload, next: await fingerprint(openMemoryStore(packed.next)) };
 }

@@ -58,9 +58,9 @@ test('the device kit and the stores import under their published names', () => {
     `import { applyPayload } from 'neural-diff/apply';
      import { openModel } from 'neural-diff/node';
      import { decodePayload } from 'neural-diff';
-     import { refreshTrust } from 'neural-diff/release';
+     import { createUpdater } from 'neural-diff/updater';
      import { publishRelease } from 'neural-diff/publish';
-     console.log([applyPayload, openModel, decodePayload, refreshTrust, publishRelease].map((value) => typeof value).join());`,
+     console.log([applyPayload, openModel, decodePayload, createUpdater, publishRelease].map((value) => typeof value).join());`,
   );
   const { stdout, stderr } = spawnSync(process.execPath, ['device.mjs'], { cwd: home, encoding: 'utf8' });
   expect([stdout, stderr]).toEqual(['function,function,function,function,function\n', '']);

@@ -73,10 +73,10 @@ test('diffStores() reports all bytes of each phase', async () => {
   await diffOf(base, next, { onProgress: (report) => reports.push(report) });
   for (const phase of ['compare', 'encode', 'check'] as const) {
     const own = reports.filter((report) => report.phase === phase);
-    const done = own.map(({ bytesDone }) => bytesDone);
+    const done = own.map((report) => report.done);
     expect(done).toEqual([...done].sort((a, b) => a - b));
-    expect(own.at(-1)?.bytesDone).toBe(base.tensors.reduce((sum, { bytes }) => sum + bytes.length, 0));
-    expect(own.every(({ bytesTotal }) => bytesTotal === own.at(-1)?.bytesDone)).toBe(true);
+    expect(own.at(-1)?.done).toBe(base.tensors.reduce((sum, { bytes }) => sum + bytes.length, 0));
+    expect(own.every(({ total }) => total === own.at(-1)?.done)).toBe(true);
   }
 });
 

@@ -53,9 +53,9 @@ describe('matchStores() of 3,000 tensors of one shape', () => {
     };
     const matching = match({
       signal,
-      onProgress({ bytesDone, bytesTotal }) {
+      onProgress({ done, total }) {
         // Everything is read: what follows waits for nothing.
-        if (bytesDone === bytesTotal) setTimeout(() => controller.abort(new Error('enough')));
+        if (done === total) setTimeout(() => controller.abort(new Error('enough')));
       },
     });
     await expect(matching).rejects.toThrow('enough');

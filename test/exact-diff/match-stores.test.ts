@@ -225,7 +225,7 @@ describe('matchStores()', () => {
     const base = [weights('a', 1), weights('b', 2)];
     const next = [tuned(base[1] as Tensor, 'x'), tuned(base[0] as Tensor, 'y')];
     const done: number[] = [];
-    await match(base, next, { onProgress: ({ bytesDone }) => done.push(bytesDone) });
+    await match(base, next, { onProgress: (progress) => done.push(progress.done) });
     expect(done).toEqual([8_000, 16_000, 24_000, 32_000]);
     const signal = AbortSignal.abort(new Error('enough'));
     await expect(match(base, next, { signal })).rejects.toThrow('enough');

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
-import { hex } from '../../src/model/bytes.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { openMemoryStore } from '../../src/model/store.js';
 import type { Model } from '../../src/model/tensor.js';
@@ -31,7 +30,7 @@ async function createFiles(): Promise<{ base: string; next: string }> {
   const { payload, next } = await pack(model, { ops: [op] });
   writeFileSync(at('model.safetensors'), writeSafetensors(model));
   writeFileSync(at('update.ndiff'), payload);
-  const name = async (of: Model): Promise<string> => hex(await fingerprint(openMemoryStore(of)));
+  const name = async (of: Model): Promise<string> => await fingerprint(openMemoryStore(of));
   return { base: await name(model), next: await name(next) };
 }
 

@@ -11,7 +11,7 @@ const tensor = (...shape: number[]): TensorInfo => ({ name: 'w', dtype: 'float32
 
 /** A payload of one record, as if it had been opened. */
 function opened(kind: 'sparse' | 'hash' | 'dense', bytes: Uint8Array): OpenPayload {
-  const blank = new Uint8Array(16);
+  const blank = '00'.repeat(16);
   return {
     header: { base: blank, next: blank, layout: 0, meta: {} },
     records: [{ kind, bytes: sourceOf(bytes) }],

@@ -7,7 +7,7 @@ const TENSORS: readonly TensorInfo[] = [
   { name: 'a', dtype: 'float32', shape: [4] },
   { name: 'b', dtype: 'int8', shape: [4] },
 ];
-const HEADER = { base: new Uint8Array(16), next: new Uint8Array(16), tensors: TENSORS, meta: {} };
+const HEADER = { base: '00'.repeat(16), next: '00'.repeat(16), tensors: TENSORS, meta: {} };
 
 const sparse = (more: object): Op => {
   const op = {

@@ -1,4 +1,5 @@
 import { pack as packValue } from '../../scripts/golden-seal.js';
+import { fromHex } from '../../src/model/bytes.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { openMemoryStore } from '../../src/model/store.js';
 import { layoutOf } from '../../src/payload/header.js';
@@ -23,7 +24,7 @@ export function forgeBytes(header: Uint8Array, ...rest: Uint8Array[]): Promise<U
 
 /** @returns header values for the small base without records, some of them changed or, as `undefined`, left out */
 export async function headerOf(fields: Record<string, unknown> = {}): Promise<unknown[]> {
-  const base = await fingerprint(openMemoryStore(smallBase()));
+  const base = fromHex(await fingerprint(openMemoryStore(smallBase())));
   const layout = await layoutOf(smallBase().tensors);
   const whole = { base, next: base, layout, kinds: [], meta: {}, ...fields };
   return Object.values(whole).filter((value) => value !== undefined);

@@ -19,7 +19,8 @@ test('FORMAT.md lists the limits of model and payload, each with its value', () 
   const rows = [...text.matchAll(/^\| `(MAX_\w+)` \| 2\^(\d+)( - 1)? \|/gm)];
   const listed = rows.map(([, name, power, less]) => [name, 2 ** Number(power) - (less ? 1 : 0)]);
   const { CHUNK_BYTES, MAX_MANIFEST_BYTES: _, ...ofModels } = modelLimits;
-  expect(Object.fromEntries(listed)).toEqual({ ...ofModels, ...payloadLimits });
+  const ofPayloads = Object.entries(payloadLimits).filter(([, value]) => typeof value === 'number');
+  expect(Object.fromEntries(listed)).toEqual({ ...ofModels, ...Object.fromEntries(ofPayloads) });
   expect(text).toContain('chunks of 2^20 bytes');
   expect(CHUNK_BYTES).toBe(2 ** 20);
 });

@@ -2,7 +2,6 @@ import { mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { hex } from '../../src/model/bytes.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { openMemoryStore } from '../../src/model/store.js';
 import { openRepositoryFolder } from '../../src/publish/files.js';
@@ -34,8 +33,8 @@ test('publishRelease() offers devices what was proved on the real base', async (
   });
   expect(statement).toMatchObject({
     kind: 'update',
-    base: hex(await fingerprint(update.base)),
-    next: hex(await fingerprint(openMemoryStore(update.next))),
+    base: await fingerprint(update.base),
+    next: await fingerprint(openMemoryStore(update.next)),
     formatVersion: 1,
     bytes: update.payload.length,
   });

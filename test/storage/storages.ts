@@ -1,6 +1,5 @@
 import { applyPayload } from '../../src/apply/apply-payload.js';
 import { openSafetensorsStore } from '../../src/containers/safetensors.js';
-import { hex } from '../../src/model/bytes.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { openMemoryFiles } from '../../src/model/model-files.js';
 import type { Model } from '../../src/model/tensor.js';
@@ -53,7 +52,7 @@ export async function createUpdate(seed = 1): Promise<Update> {
 async function fingerprintOf(model: Model): Promise<string> {
   const file = writeSafetensors(model);
   const store = await openSafetensorsStore(openMemoryFiles(new Map([[MAIN, file]])), MAIN);
-  return hex(await fingerprint(store));
+  return await fingerprint(store);
 }
 
 /** A way to keep models, and how a disk is made for it. */

@@ -208,7 +208,7 @@ test.each(Object.entries(REFUSED))(
   'trainSparseDiff() refuses a device with %s before it trains',
   async (_name, [device, message]) => {
     const steps: number[] = [];
-    const run = trainSparseDiff({ ...options(device()), onStep: ({ step }) => steps.push(step) });
+    const run = trainSparseDiff({ ...options(device()), onStep: ({ done: step }) => steps.push(step) });
     await expect(run).rejects.toThrow(TypeError);
     await expect(run).rejects.toThrow(message);
     expect(steps).toEqual([]);

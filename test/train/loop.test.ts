@@ -116,7 +116,7 @@ test('fineTune() reports every step and epoch, and takes any tfjs optimiser', as
       epochs.push(epoch);
     },
   });
-  expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+  expect(steps.map(({ done: step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
   expect([epochs, rates]).toEqual([[0, 1, 2], [0.1]]);
   expect(Object.keys(metrics)).toEqual(['loss', 'accuracy']);
 });

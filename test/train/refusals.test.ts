@@ -26,7 +26,7 @@ test.each(['', 'many', '-3', '0', '0%', '5 parsecs'])(
 
 test('trainHashDiff() and trainSparseDiff() refuse a budget that not even the smallest payload meets', async () => {
   const steps: number[] = [];
-  const impossible = options({ budget: 60, onStep: ({ step }) => steps.push(step) });
+  const impossible = options({ budget: 60, onStep: ({ done: step }) => steps.push(step) });
   await expect(trainHashDiff(impossible)).rejects.toMatchObject({ code: 'budget-impossible' });
   await expect(trainSparseDiff(impossible)).rejects.toMatchObject({ code: 'budget-impossible' });
   expect(steps).toEqual([]);
@@ -86,7 +86,7 @@ test('trainSparseDiff() stops on an aborted signal with its reason, with the bas
   const base = copyWeights(namedWeights(tiny.model));
   const stop = new AbortController();
   const reason = new Error('enough');
-  const onStep = ({ phase, step }: { phase: string; step: number }) => {
+  const onStep = ({ phase, done: step }: { phase: string; done: number }) => {
     if (phase === 'diff' && step === 3) stop.abort(reason);
   };
   const tensors = tf.memory().numTensors;

@@ -1,5 +1,4 @@
 import { openSafetensorsStore } from '../../src/containers/safetensors.js';
-import { hex } from '../../src/model/bytes.js';
 import { NeuralDiffError } from '../../src/model/errors.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { openMemoryFiles } from '../../src/model/model-files.js';
@@ -99,7 +98,7 @@ export class Fleet {
 
 async function nameOfModel(model: Model): Promise<string> {
   const files = openMemoryFiles(new Map([[MAIN, writeSafetensors(model)]]));
-  return hex(await fingerprint(await openSafetensorsStore(files, MAIN)));
+  return await fingerprint(await openSafetensorsStore(files, MAIN));
 }
 
 /** A device with a disk; it may be started again. */

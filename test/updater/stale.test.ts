@@ -44,7 +44,7 @@ test('confirm() after a cut in the middle of an update leaves the counter where 
   const updater = device.updater({ disk: cut.afterCut('all') });
   await updater.confirm();
   expect(await updater.status()).toEqual({
-    ...{ status: 'settled', fingerprint: fleet.version(0).name, counter: 0, bad: [] },
+    ...{ status: 'settled', fingerprint: fleet.version(0).name, counter: 0, rejectedModels: [] },
   });
 });
 

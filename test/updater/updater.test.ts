@@ -25,7 +25,7 @@ describe.each(STORAGES)('createUpdater() on a model that is kept $name', (kind) 
         status: 'settled',
         fingerprint: name,
         counter: index,
-        bad: [],
+        rejectedModels: [],
       });
       expect(await device.disk.list('updates/downloads')).toEqual([]);
     }
@@ -78,7 +78,7 @@ describe.each(STORAGES)('createUpdater() on a model that is kept $name', (kind) 
     expect(events).toEqual([{ type: 'rolled-back', next, reason: 'too-many-starts' }]);
     expect(await device.updater().status()).toMatchObject({
       fingerprint: fleet.version(0).name,
-      bad: [next],
+      rejectedModels: [next],
     });
     expect((await device.updater().update()).status).toBe('current');
   });
@@ -98,7 +98,7 @@ describe.each(STORAGES)('createUpdater() on a model that is kept $name', (kind) 
       expect.stringContaining('outputs are not numbers'),
     ]);
     expect(await updater.status()).toMatchObject({
-      ...{ status: 'settled', fingerprint: fleet.version(0).name, bad: [fleet.version(1).name] },
+      ...{ status: 'settled', fingerprint: fleet.version(0).name, rejectedModels: [fleet.version(1).name] },
     });
     expect((await updater.update()).status).toBe('current');
   });
@@ -120,7 +120,7 @@ describe.each(STORAGES)('createUpdater() on a model that is kept $name', (kind) 
       found[end]++;
       if (end === 'next') break;
       expect(await updater.status()).toEqual({
-        ...{ status: 'settled', fingerprint: fleet.version(0).name, counter: 0, bad: [] },
+        ...{ status: 'settled', fingerprint: fleet.version(0).name, counter: 0, rejectedModels: [] },
       });
       expect((await device.updater().update()).status).toBe('updated');
     }

@@ -1,3 +1,4 @@
+import type { Progress } from '../../model/progress.js';
 import { canonicalOrder, type Model, type Tensor, type TensorInfo, totalBytes } from '../../model/tensor.js';
 import type { Meta, Op } from '../../payload/diff.js';
 import { impossibleBudget, payloadBytes } from '../../payload/encode.js';
@@ -130,18 +131,10 @@ function inRecords(ops: readonly Op[]): Op[] {
   );
 }
 
-/** How far a fit has come: `fit` looks at all tensors once for an error, several times for a budget. */
-export interface FitProgress {
-  readonly phase: 'fit';
-  readonly bytesDone: number;
-  /** For a budget, at most. */
-  readonly bytesTotal: number;
-}
-
 /** How to follow and to stop a fit. */
 export interface WorkOptions {
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: FitProgress) => void) | undefined;
+  readonly onProgress?: ((progress: Progress<'fit'>) => void) | undefined;
 }
 
 /** Bytes between two moments at which others may run: a signal that a key fires among them. */
@@ -166,7 +159,7 @@ export class FitYielder {
    */
   async add(bytes: number): Promise<void> {
     this.#bytesDone += bytes;
-    this.#options.onProgress?.({ phase: 'fit', bytesDone: this.#bytesDone, bytesTotal: this.#bytesTotal });
+    this.#options.onProgress?.({ phase: 'fit', done: this.#bytesDone, total: this.#bytesTotal });
     if (this.#bytesDone - this.#breathed >= BYTES_PER_YIELD) {
       this.#breathed = this.#bytesDone;
       await new Promise((resolve) => setTimeout(resolve));

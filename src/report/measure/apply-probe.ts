@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { applyPayload } from '../../apply/apply-payload.js';
 import { createPatcher } from '../../apply/fast/create-patcher.js';
-import { hex } from '../../model/bytes.js';
 import { NeuralDiffError } from '../../model/errors.js';
 import { openModelStorage } from '../../node/open-model.js';
 import { openPayloadFile } from '../../node/read-payload.js';
@@ -26,7 +25,7 @@ async function patchInPlace(path: string, payloadPath: string): Promise<void> {
   try {
     await storage.recover();
     const { header } = await openPayload(bytes);
-    const names = { base: hex(header.base), next: hex(header.next) };
+    const names = { base: header.base, next: header.next };
     await storage.update(
       async (store) => void (await applyPayload(store, bytes, { patcher: createPatcher() })),
       { ...names, isTrial: false },

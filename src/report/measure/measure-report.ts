@@ -1,4 +1,3 @@
-import { fromHex, hex } from '../../model/bytes.js';
 import { importWithTensorFlow } from '../../recipe/import-training.js';
 import { seedFor } from '../../recipe/open-base.js';
 import type { Alternative, ApplyCost, Candidate, DataFacts, Measurements } from '../document.js';
@@ -64,7 +63,7 @@ export async function measureReport(options: MeasureOptions): Promise<Measuremen
       next,
       recipe,
       backend,
-      seed: seed ?? seedFor(fromHex(models.facts.base)),
+      seed: seed ?? seedFor(models.facts.base),
     };
     steps.report('loading the examples');
     const { withAccuracyBench } = await importWithTensorFlow(() => import('./accuracy.js'));
@@ -135,7 +134,7 @@ function measurePayload({ name, path }: NamedPayload, { models, steps }: Measure
       steps.signal,
     );
     const share = bytes.length / models.facts.float32Bytes;
-    const next = hex(opened.header.next);
+    const next = opened.header.next;
     return { name, kinds, next, bytes: bytes.length, share, layers, sharedBytes };
   });
 }

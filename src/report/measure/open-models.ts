@@ -1,6 +1,5 @@
 import { patchChain } from '../../chain/patch-chain.js';
 import { checkSameTensors } from '../../exact-diff/compare-stores.js';
-import { hex } from '../../model/bytes.js';
 import { fingerprint } from '../../model/fingerprint.js';
 import { copyModel, openMemoryStore, type WeightStore } from '../../model/store.js';
 import { totalBytes, totalElements } from '../../model/tensor.js';
@@ -71,7 +70,7 @@ async function factsOf(
   next: WeightStore | undefined,
   signal: AbortSignal | undefined,
 ): Promise<ModelFacts> {
-  const nameOf = async (store: WeightStore): Promise<string> => hex(await fingerprint(store, { signal }));
+  const nameOf = async (store: WeightStore): Promise<string> => await fingerprint(store, { signal });
   const weights = totalElements(base.tensors);
   return {
     base: await nameOf(base),

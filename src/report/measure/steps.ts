@@ -1,16 +1,9 @@
-/** How far measuring has come. */
-export interface MeasureProgress {
-  /** What is being done, in words: `predicting with "hash-0.5"`. */
-  readonly doing: string;
-  /** Steps that have ended, and all of them. */
-  readonly done: number;
-  readonly total: number;
-}
-
+import type { Progress } from '../../model/progress.js';
 /** How measuring is followed and stopped. */
 export interface StepOptions {
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: MeasureProgress) => void;
+  /** Steps that have ended, and all of them; the phase says what is being done: `predicting with "hash-0.5"`. */
+  readonly onProgress?: (progress: Progress) => void;
 }
 
 /** Counts steps; one after the other is announced and done. */
@@ -49,7 +42,7 @@ export class Steps {
    */
   report(doing: string): void {
     this.signal?.throwIfAborted();
-    this.#options.onProgress?.({ doing, done: this.#done, total: this.#total });
+    this.#options.onProgress?.({ phase: doing, done: this.#done, total: this.#total });
     this.signal?.throwIfAborted();
   }
 }

@@ -21,7 +21,7 @@ function world(isTerminal: boolean) {
 }
 
 const report = (phase: StepReport['phase'], step: number, steps: number): StepReport => {
-  return { phase, step, steps, epoch: 0, epochs: 1, loss: 1, state: {} };
+  return { phase, done: step, total: steps, epoch: 0, epochs: 1, loss: 1, state: {} };
 };
 
 /** Plays a sweep with two workers, 20 s a step, and returns what was shown. */

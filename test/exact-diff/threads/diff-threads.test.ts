@@ -93,7 +93,7 @@ test.each(['choose', 'encode', 'check'] as const)(
       },
     };
     const onProgress = (report: DiffStores.DiffProgress): void => {
-      if (report.phase === phase && report.bytesDone > 2 ** 20) stop.abort(new Error('enough'));
+      if (report.phase === phase && report.done > 2 ** 20) stop.abort(new Error('enough'));
     };
     const work = payloadOf({ coder: threads, signal: stop.signal, onProgress, spool });
     await expect(work).rejects.toThrow('enough');

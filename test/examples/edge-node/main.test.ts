@@ -9,7 +9,6 @@ import { saveModel } from '../../../examples/common/train-base.js';
 import { beginRepository, makeKeys, release } from '../../../examples/device-server/publish-update.js';
 import { type FolderServer, serveFolder } from '../../../examples/device-server/serve-folder.js';
 import { applyPayload } from '../../../src/apply/apply-payload.js';
-import { hex } from '../../../src/model/bytes.js';
 import { fingerprint } from '../../../src/model/fingerprint.js';
 import { openMemoryStore } from '../../../src/model/store.js';
 import { openModelStorage } from '../../../src/node/open-model.js';
@@ -32,7 +31,7 @@ beforeAll(async () => {
   await useBackend('wasm');
   const model = tf.sequential({ layers: [tf.layers.dense({ units: 3, inputShape: [4], name: 'only' })] });
   const nameOf = async (): Promise<string> =>
-    hex(await fingerprint(openMemoryStore(copyWeights(namedWeights(model)))));
+    await fingerprint(openMemoryStore(copyWeights(namedWeights(model))));
   await saveModel(model, inside('base'));
   names.base = await nameOf();
   const wrong = makeGolden(model, [[1, 2, 3, 4]]);

@@ -6,7 +6,6 @@ import {
   labelsOf,
   PICTURE_SIZE,
 } from '../../../examples/fine-tune-any-model/pictures.js';
-import { hex } from '../../../src/model/bytes.js';
 import { fingerprint } from '../../../src/model/fingerprint.js';
 import { openMemoryStore } from '../../../src/model/store.js';
 
@@ -16,7 +15,7 @@ async function digest(pixels: Float32Array): Promise<string> {
   const store = openMemoryStore({
     tensors: [{ name: 'pixels', dtype: 'float32', shape: [pixels.length], bytes }],
   });
-  return hex(await fingerprint(store));
+  return await fingerprint(store);
 }
 
 const NUMBERS = [0, 1, 2, 3, 4, 5, 6, 7];

@@ -220,7 +220,7 @@ test.each(['wasm', 'cpu'] as const)(
     const before = tf.memory();
     await measure({ recipe: path, backend, next });
     const stop = new AbortController();
-    const onProgress = ({ doing }: { doing: string }): void => {
+    const onProgress = ({ phase: doing }: { phase: string }): void => {
       if (doing.startsWith('predicting with "sparse": ')) stop.abort(new Error('enough'));
     };
     const aborted = measure({ recipe: path, backend, onProgress, signal: stop.signal });

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { brotliCompressSync } from 'node:zlib';
 import { afterEach, beforeAll, expect, test } from 'vitest';
+import type { Progress } from '../../../src/model/progress.js';
 import type * as ByteDiffers from '../../../src/report/measure/byte-differs.js';
 import type * as MeasureReport from '../../../src/report/measure/measure-report.js';
 import { runProgram } from '../../../src/report/measure/run-program.js';
-import type { MeasureProgress } from '../../../src/report/measure/steps.js';
 import { recipe } from '../../cli/command.js';
 import { writeSafetensors } from '../../containers/write-safetensors.js';
 import { concat } from '../../support.js';
@@ -133,9 +133,9 @@ test('measureReport() applies payloads to what a chain gives, and to files of ot
 
 test('measureReport() stops at every step, with the reason, and leaves nothing behind', async () => {
   const options = { base, next, payloads, recipe: recipe('points'), seed: 3, applyRuns: 1 };
-  const progress: MeasureProgress[] = [];
+  const progress: Progress[] = [];
   await measureReport({ ...options, onProgress: (each) => void progress.push(each) });
-  const doings = [...new Set(progress.map(({ doing }) => doing))];
+  const doings = [...new Set(progress.map(({ phase: doing }) => doing))];
   expect(doings.length).toBeGreaterThan(20);
   expect(progress.every(({ done }, i) => done >= (progress[i - 1]?.done ?? 0))).toBe(true);
   expect(new Set(progress.map(({ total }) => total)).size).toBe(1);
@@ -143,7 +143,7 @@ test('measureReport() stops at every step, with the reason, and leaves nothing b
   const reason = new Error('enough');
   for (const stop of doings) {
     const controller = new AbortController();
-    const onProgress = ({ doing }: MeasureProgress): void => {
+    const onProgress = ({ phase: doing }: Progress): void => {
       if (doing === stop) controller.abort(reason);
     };
     await expect(measureReport({ ...options, onProgress, signal: controller.signal })).rejects.toBe(reason);
@@ -164,7 +164,7 @@ test('measureReport() stops while a recipe loads its examples, whatever the reci
 test('measureReport() stops while payloads are applied', async () => {
   const controller = new AbortController();
   const reason = new Error('enough');
-  const onProgress = ({ doing }: MeasureProgress): void => {
+  const onProgress = ({ phase: doing }: Progress): void => {
     if (doing === 'applying "hash"') setTimeout(() => controller.abort(reason), 20);
   };
   const options = { base, payloads, applyRuns: 1000, onProgress, signal: controller.signal };

@@ -18,7 +18,7 @@ let payload: string;
 /** Expects a refusal before anything but the models, payloads and examples has been looked at. */
 async function expectRefusal(options: Partial<MeasureOptions>, code: string, words: string): Promise<void> {
   const doings: string[] = [];
-  const onProgress = ({ doing }: { doing: string }): void => void doings.push(doing);
+  const onProgress = ({ phase: doing }: { phase: string }): void => void doings.push(doing);
   const { message, code: found } = await errorOf(() =>
     measureReport({ base, payloads: [payload], applyRuns: 0, onProgress, ...options }),
   );

@@ -93,8 +93,8 @@ test.each(Object.keys(WRONG))(
     expect((await again.update()).status).toBe('current');
     expect(careless.fetched).toEqual(['v1.ndiff']);
     expect(await again.status()).toMatchObject({
-      ...{ status: 'settled', fingerprint: fleet.version(0).name, bad: [] },
-      refused: [{ name: 'v1.ndiff', code }],
+      ...{ status: 'settled', fingerprint: fleet.version(0).name, rejectedModels: [] },
+      rejectedReleases: [{ name: 'v1.ndiff', code }],
     });
     // Another program may know better, and another statement is another release.
     expect(await codeOf(() => careless.updater(device, { programVersion: '2' }).update())).toBe(code);
@@ -127,7 +127,10 @@ test('a release that is refused while downloads cannot be removed, or the disk i
     const updater = careless.updater(device);
     const expected = isFull ? 'not-a-payload' : 'file-unreadable';
     expect(await codeOf(() => updater.update())).toBe(expected);
-    expect(await updater.status()).toMatchObject({ status: 'settled', refused: [{ name: 'v1.ndiff' }] });
+    expect(await updater.status()).toMatchObject({
+      status: 'settled',
+      rejectedReleases: [{ name: 'v1.ndiff' }],
+    });
     expect((await updater.update()).status).toBe('current');
   }
 });
@@ -164,7 +167,10 @@ test('a payload that gives another model than it promises is refused, the model 
   careless.sign('v1.safetensors', writeSafetensors(model));
   const updater = careless.updater(await fleet.device());
   expect(await codeOf(() => updater.update())).toBe('result-mismatch');
-  expect(await updater.status()).toMatchObject({ bad: [], refused: [{ code: 'result-mismatch' }] });
+  expect(await updater.status()).toMatchObject({
+    rejectedModels: [],
+    rejectedReleases: [{ code: 'result-mismatch' }],
+  });
   expect(await updater.update()).toMatchObject({ status: 'updated', plan: { kind: 'full', counter: 1 } });
 });
 
