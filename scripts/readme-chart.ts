@@ -83,7 +83,7 @@ function ruleLayers(rows: readonly Row[], y: object): object[] {
   const left = { align: 'left', x: 3 };
   const right = { align: 'right', x: 'width', dx: -2 };
   const values = [
-    { name: 'full fine-tune', points: 0, colour: 'var(--full)', place: { ...left, dy: -13 } },
+    { name: 'full fine-tune', points: 0, colour: 'var(--full)', place: { ...left, dy: -19 } },
     {
       ...{ name: 'base model, no update', colour: 'var(--base)', place: { ...right, dy: 12 } },
       points: -100 * (base?.gap ?? 0),
