@@ -131,7 +131,8 @@ async function drawPanel(rows: readonly Row[], index: number): Promise<string> {
   };
   const svg = await drawSvg(width, chart);
   const place = `x="${offset(index)}" y="${PLOT.top}" width="${width}" height="${PLOT.height + 32}"`;
-  return svg.replace('<svg ', () => `<svg ${place} `);
+  // The image has one label for all panels.
+  return svg.replace(/^<svg role="group" aria-label="[^"]*"/, () => `<svg ${place}`);
 }
 
 /** @returns where a panel begins: the first has the labels of the y axis */
