@@ -131,8 +131,7 @@ async function drawPanel(rows: readonly Row[], index: number): Promise<string> {
   };
   const svg = await drawSvg(width, chart);
   const place = `x="${offset(index)}" y="${PLOT.top}" width="${width}" height="${PLOT.height + 32}"`;
-  // The image has one label for all panels.
-  return svg.replace(/^<svg role="group" aria-label="[^"]*"/, () => `<svg ${place}`);
+  return svg.replace('<svg role="group"', () => `<svg ${place} role="img"`);
 }
 
 /** @returns where a panel begins: the first has the labels of the y axis */
