@@ -1,4 +1,4 @@
-// Reads the `@example`s of public functions: they are compiled and run by test/documents.
+// Reads the `@example`s of public functions: they are compiled and run by test/examples/docstrings.test.ts.
 
 import { join } from 'node:path';
 import ts from 'typescript';

@@ -6,9 +6,8 @@ import { join } from 'node:path';
 import ts from 'typescript';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Example, readExamples } from '../../scripts/examples.js';
-import { ROOT } from '../../scripts/root.js';
 import { type FileServer, serveFiles } from '../browser/file-server.js';
-import { linkPackages, writeFixtures } from './fixtures.js';
+import { linkPackages, writeFixtures } from './docstring-fixtures.js';
 
 /** The functions that users call first. */
 const FIRST = 20;
@@ -67,17 +66,4 @@ test('the functions that users call first have examples', () => {
 
 test('examples run', async () => {
   expect(await run(examples.map(prepare))).toEqual([]);
-});
-
-test('the snippets of the README run one after the other in an empty folder', async () => {
-  const own = join(folder, 'readme');
-  mkdirSync(own);
-  const text = readFileSync(join(ROOT, 'README.md'), 'utf8');
-  const snippets = [...text.matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, code]) => code as string);
-  expect(snippets).toHaveLength(3);
-  const paths = snippets.map((code, i) => {
-    writeFileSync(join(own, `snippet${i}.mjs`), code);
-    return join(own, `snippet${i}.mjs`);
-  });
-  for (const path of paths) expect(await run([path])).toEqual([]);
 });
