@@ -97,7 +97,9 @@ export function describeFailure(error: unknown, causes = MAX_CAUSES): Failure {
   };
 }
 
-/** @returns the described error: a NeuralDiffError with code and facts, or an error with its name and message */
+/**
+ * @returns the described error: a NeuralDiffError with code and facts, or an error with its name and message
+ */
 export function reviveFailure(failure: Failure): Error {
   const { name, message, stack, code, facts } = failure;
   const cause = failure.cause && reviveFailure(failure.cause);

@@ -7,7 +7,9 @@ import { byteLength, canonicalOrder, DTYPES, type TensorInfo, totalBytes } from 
 /** Computes SHA-256 (FIPS 180-4), 32 bytes. The input is read before the call returns. */
 export type Sha256 = (bytes: Uint8Array) => Promise<Uint8Array>;
 
-/** The runtime's SHA-256. Browsers provide it in secure contexts only; elsewhere pass another implementation. */
+/**
+ * The runtime's SHA-256. Browsers provide it in secure contexts only; elsewhere pass another implementation.
+ */
 export const sha256: Sha256 = async (bytes) =>
   new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
 
@@ -83,8 +85,9 @@ export interface FingerprintOptions {
 /**
  * Computes a model's identity.
  *
- * It is the first half of SHA-256 over the tensors' digests in canonical order; each digest covers name, dtype, shape
- * and bytes. The container and its order of tensors make no difference. Reads one chunk at a time.
+ * It is the first half of SHA-256 over the tensors' digests in canonical order; each digest covers name,
+ * dtype, shape and bytes. The container and its order of tensors make no difference. Reads one chunk at a
+ * time.
  *
  * @param store the model
  * @returns 16 bytes as 32 lower-case hexadecimal digits

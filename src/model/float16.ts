@@ -30,7 +30,9 @@ export function float16Bits(value: number): number {
   return sign | ((magnitude - 0x38000000 + tieToEven) >>> 13);
 }
 
-/** Below 2^-14, binary16 values are multiples of 2^-24: shifts the significand down to that step, rounding. */
+/**
+ * Below 2^-14, binary16 values are multiples of 2^-24: shifts the significand down to that step, rounding.
+ */
 function subnormalBits(magnitude: number): number {
   if (magnitude <= 0x33000000) return 0;
   const shift = 126 - (magnitude >>> 23);

@@ -14,14 +14,14 @@ import {
 } from './tensor.js';
 
 /** Maps stored integers to weights: `scale * integer + min`. */
-export interface AffineMap {
+interface AffineMap {
   readonly dtype: 'uint8' | 'uint16';
   readonly scale: number;
   readonly min: number;
 }
 
 /** A tensor's location in the concatenated shards of its manifest group. */
-export interface StreamedTensor extends TensorInfo {
+interface StreamedTensor extends TensorInfo {
   readonly group: number;
   /** Bytes before the tensor in its group's stream. */
   readonly start: number;
@@ -29,14 +29,14 @@ export interface StreamedTensor extends TensorInfo {
 }
 
 /** A group of a `weightsManifest`: shards that form one byte stream. */
-export interface ManifestGroup {
+interface ManifestGroup {
   readonly paths: readonly string[];
   /** Bytes of all tensors in the group. */
   readonly byteLength: number;
 }
 
 /** The weights manifest of a `model.json`. */
-export interface LayersManifest {
+interface LayersManifest {
   readonly groups: readonly ManifestGroup[];
   readonly tensors: readonly StreamedTensor[];
 }
@@ -142,7 +142,7 @@ function badModel(message: string): NeuralDiffError {
  * @throws NeuralDiffError `bad-model` for another structure, `unsupported-model` for string weights,
  *   `unsafe-path` for a shard outside the folder
  */
-export function parseLayersManifest(json: unknown): LayersManifest {
+function parseLayersManifest(json: unknown): LayersManifest {
   const groups: ManifestGroup[] = [];
   const tensors: StreamedTensor[] = [];
   for (const entry of list(field(json, 'weightsManifest'), 'weightsManifest')) {
@@ -197,7 +197,9 @@ function parseWeight(weight: unknown): TensorInfo & { quantization?: AffineMap }
   return { ...info, ...(quantised?.map && { quantization: quantised.map }) };
 }
 
-/** @returns the stored type for a manifest's dtype: TensorFlow.js dtypes except strings, and the format's own */
+/**
+ * @returns the stored type for a manifest's dtype: TensorFlow.js dtypes except strings, and the format's own
+ */
 function typeOf(dtype: string): StoredType | undefined {
   if (isDType(dtype)) return { dtype };
   if (dtype === 'bool') return { dtype: 'uint8' };

@@ -66,7 +66,8 @@ export function openMemoryFiles(files: ReadonlyMap<string, Uint8Array>): ModelFi
 }
 
 /**
- * Opens a copy-on-write view of a folder: writes stay in memory and are read back; the folder itself is unchanged.
+ * Opens a copy-on-write view of a folder: writes stay in memory and are read back; the folder itself is
+ * unchanged.
  *
  * A file that is written to is held in memory completely.
  *

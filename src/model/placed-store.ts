@@ -15,7 +15,10 @@ export interface PlacedTensor extends TensorInfo {
   readonly extents: readonly Extent[];
   /** The tensor's bytes, where the container stores them in another form; the tensor is then read-only. */
   readonly fixed?: Uint8Array;
-  /** Whether the extents are derived from other bytes (decompressed, for example), so that they cannot be written. */
+  /**
+   * Whether the extents are derived from other bytes (decompressed, for example), so that they cannot be
+   * written.
+   */
   readonly isReadOnly?: boolean;
 }
 

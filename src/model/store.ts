@@ -1,6 +1,9 @@
 import { byteLength, checkModel, type Model, type Tensor, type TensorInfo } from './tensor.js';
 
-/** Maps a tensor's integers to weights: `weight = scale * (integer - zeroPoint) + min`, rounded once to float32. */
+/**
+ * Maps a tensor's integers to weights: `weight = scale * (integer - zeroPoint) + min`, rounded once to
+ * float32.
+ */
 export interface Quantization {
   /** Above 0; an array holds one scale for each index of the tensor's last dimension. */
   readonly scale: number | Float32Array;

@@ -5,7 +5,7 @@ import { MAX_ELEMENTS, MAX_NAME_BYTES, MAX_RANK, MAX_TENSORS } from './limits.js
 export type DType = 'float32' | 'float16' | 'bfloat16' | 'int8' | 'uint8' | 'int32';
 
 /** Properties of an element type. */
-export interface DTypeInfo {
+interface DTypeInfo {
   /** Code of the type in fingerprints and payloads; never reused. */
   readonly code: number;
   /** Bytes per element. */
@@ -124,7 +124,8 @@ export function checkModel(model: Model): Model {
  *
  * @param tensors the list
  * @returns the same list
- * @throws NeuralDiffError `bad-model`: a name that is duplicate, empty or too long, an invalid size, too many tensors
+ * @throws NeuralDiffError `bad-model`: a name that is duplicate, empty or too long, an invalid size, too many
+ *   tensors
  */
 export function checkTensorInfos<T extends TensorInfo>(tensors: readonly T[]): readonly T[] {
   if (tensors.length > MAX_TENSORS) {

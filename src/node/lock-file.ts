@@ -6,7 +6,7 @@ import { withFileErrors } from './file-errors.js';
 import { type Holder, isGone, isRunning, isSameProcess, thisProcess } from './lock-holder.js';
 
 /** How a lock shows that its holder lives. */
-export interface LockOptions {
+interface LockOptions {
   /** Milliseconds between two beats: the holder sets the file's time anew; default 5,000. */
   readonly beatMs?: number;
   /** Milliseconds without a beat after which a lock may be stale; two beats more are waited for then. Default 30,000. */
@@ -222,7 +222,7 @@ async function createPlain(path: string, text: string): Promise<FileHandle | und
 const isTaken = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'EEXIST';
 
 /** Removes the drafts that processes left which were killed. @param isRunning whether there is a process of a number */
-export async function removeDrafts(path: string, isRunning: (pid: number) => boolean): Promise<void> {
+async function removeDrafts(path: string, isRunning: (pid: number) => boolean): Promise<void> {
   const folder = dirname(path);
   const start = `${basename(path)}.`;
   for (const name of await readdir(folder)) {

@@ -73,7 +73,7 @@ export async function wholeModel(path: string): Promise<WholeModel> {
 }
 
 /** Finds the folder of a model, and in it the file by which it is opened. */
-export async function locateModel(path: string): Promise<{ folder: string; file: string }> {
+async function locateModel(path: string): Promise<{ folder: string; file: string }> {
   const doing = `Cannot open model "${path}"`;
   const found = await withFileErrors(doing, () => stat(path));
   if (!found.isDirectory()) return { folder: dirname(path), file: basename(path) };

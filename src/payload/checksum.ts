@@ -1,7 +1,9 @@
 import xxhash from 'xxhash-wasm';
 import { type Bytes, sourceOf } from './byte-source.js';
 
-/** Bytes hashed at a time: the WebAssembly memory of the hash grows to the largest piece and never shrinks. */
+/**
+ * Bytes hashed at a time: the WebAssembly memory of the hash grows to the largest piece and never shrinks.
+ */
 const HASH_STEP_BYTES = 2 ** 20;
 
 /**
@@ -25,7 +27,7 @@ export async function xxh64(bytes: Bytes): Promise<Uint8Array> {
 }
 
 /** Incremental XXH64. */
-export interface Checksum {
+interface Checksum {
   update(piece: Uint8Array): void;
   /** @returns the result of `xxh64` for the concatenated pieces */
   digest(): Uint8Array;

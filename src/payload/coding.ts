@@ -3,8 +3,8 @@ import { corrupt } from './limits.js';
 /**
  * An arithmetic encoder or decoder of binary decisions.
  *
- * The grammar of a record is written once for both: an encoder codes each `value` and returns it, a decoder ignores it
- * and returns the decoded value.
+ * The grammar of a record is written once for both: an encoder codes each `value` and returns it, a decoder
+ * ignores it and returns the decoded value.
  */
 export interface BitCoder {
   /** Codes one decision, predicted from a context. */
@@ -27,8 +27,8 @@ export function codeWide(coder: BitCoder, width: number, value: number): number 
 /**
  * Adaptive counts of ones and zeros, one pair per context, from which the next decision is predicted.
  *
- * A count is kept as `2 n + 1`, so that `ones / (ones + zeros)` is the estimate of R. Krichevsky and V. Trofimov, "The
- * performance of universal encoding", 1981.
+ * A count is kept as `2 n + 1`, so that `ones / (ones + zeros)` is the estimate of R. Krichevsky and V.
+ * Trofimov, "The performance of universal encoding", 1981.
  */
 export class Contexts {
   /** Counts of ones at even indexes, each followed by the count of zeros. */
@@ -38,7 +38,8 @@ export class Contexts {
 
   /**
    * @param size number of contexts
-   * @param limit from 4 to `SLOW`; low limits adapt to changing statistics, high limits are precise on steady ones
+   * @param limit from 4 to `SLOW`; low limits adapt to changing statistics, high limits are precise on steady
+   *   ones
    */
   constructor(size: number, limit: number) {
     this.counts = new Uint16Array(2 * size).fill(1);
@@ -67,10 +68,11 @@ export const FAST = 2 ** 10;
 const MAX_WIDTH = 32;
 
 /**
- * Codes whole numbers below 2^32: the number of bits of n + 1 after its leading one, in unary with a context for each
- * decision; then those bits without prediction.
+ * Codes whole numbers below 2^32: the number of bits of n + 1 after its leading one, in unary with a context
+ * for each decision; then those bits without prediction.
  *
- * Source: P. Elias, "Universal codeword sets and representations of the integers", 1975 (the gamma code, of n + 1).
+ * Source: P. Elias, "Universal codeword sets and representations of the integers", 1975 (the gamma code, of n
+ * + 1).
  */
 export class NumberCoding {
   readonly #contexts: Contexts;
@@ -100,7 +102,10 @@ export class NumberCoding {
 /** Magnitudes below this are coded in unary. */
 const UNARY = 15;
 
-/** Codes magnitudes of at least 1: in unary with a context for each decision; from 15 on, the excess as a number. */
+/**
+ * Codes magnitudes of at least 1: in unary with a context for each decision; from 15 on, the excess as a
+ * number.
+ */
 export class MagnitudeCoding {
   readonly #unary: Contexts;
   readonly #rest: NumberCoding;

@@ -110,11 +110,15 @@ interface RecordState {
   readonly names: ReadonlySet<string>;
   /** Number of its tensors that are not yet read completely. */
   left: number;
-  /** Present from the first tensor of the record to the end of the last, since adaptive models take memory. */
+  /**
+   * Present from the first tensor of the record to the end of the last, since adaptive models take memory.
+   */
   reader?: ReturnType<typeof openRecord> | undefined;
 }
 
-/** Reads a payload's ops for one range of elements at a time; holds no more of the diff than that range needs. */
+/**
+ * Reads a payload's ops for one range of elements at a time; holds no more of the diff than that range needs.
+ */
 export class DiffReader {
   readonly #infos: readonly TensorInfo[];
   readonly #records: readonly RecordState[];
@@ -141,8 +145,8 @@ export class DiffReader {
   /**
    * Reads the ops for the next run of elements.
    *
-   * Touched tensors must be read in canonical order, and the elements of each in consecutive runs; a tensor without
-   * elements is read as one empty run.
+   * Touched tensors must be read in canonical order, and the elements of each in consecutive runs; a tensor
+   * without elements is read as one empty run.
    *
    * @returns the ops for the run, in order; their arrays are valid until the next call
    * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`

@@ -6,7 +6,10 @@ import { beyondLimit, corrupt, MAX_BLOCK, MAX_BUCKETS, MAX_DENSE_LEVEL } from '.
 import { RangeDecoder } from './range-decoder.js';
 import { codeTensors, ScaleCoding } from './record-head.js';
 
-/** Codes levels that may be 0: whether a level is 0, predicted from the level before; then its sign and magnitude. */
+/**
+ * Codes levels that may be 0: whether a level is 0, predicted from the level before; then its sign and
+ * magnitude.
+ */
 export class DenseLevels {
   readonly #zeros = new Contexts(2, SLOW);
   readonly #signs = new Contexts(1, SLOW);

@@ -22,7 +22,10 @@ export interface DenseOp {
   readonly first?: number;
 }
 
-/** The shared values of a hash op: finite float32 values, or levels from -127 to 127 (ternary and sign included). */
+/**
+ * The shared values of a hash op: finite float32 values, or levels from -127 to 127 (ternary and sign
+ * included).
+ */
 export type Buckets =
   | { readonly coding: 'float'; readonly values: Float32Array }
   | { readonly coding: 'levels'; readonly values: Int8Array };
@@ -47,7 +50,8 @@ export interface HashOp {
 }
 
 /**
- * Changes some elements of one tensor exactly: adds a whole difference to their ordinal numbers (see `OrderedBits`).
+ * Changes some elements of one tensor exactly: adds a whole difference to their ordinal numbers (see
+ * `OrderedBits`).
  *
  * Nothing is rounded, so any change of bits can be expressed, unlike with an addition of floats.
  */

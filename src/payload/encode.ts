@@ -26,8 +26,8 @@ export interface PayloadFacts extends Pick<PayloadHeader, 'base' | 'next' | 'met
  * @param facts fingerprints of base and next in hexadecimal digits, the model's tensors, metadata
  * @param diff the ops; the tensors of a hash op in canonical order
  * @returns the payload file
- * @throws RangeError for an invalid fingerprint; for an op with unknown tensors, tensors out of order or values out of
- *   range; for metadata that a reader would refuse
+ * @throws RangeError for an invalid fingerprint; for an op with unknown tensors, tensors out of order or
+ *   values out of range; for metadata that a reader would refuse
  */
 export async function encodePayload(facts: PayloadFacts, diff: Diff): Promise<Uint8Array> {
   const infos = canonicalOrder(facts.tensors);
@@ -180,7 +180,10 @@ function packValue(value: unknown): Uint8Array {
   return new Uint8Array(packed);
 }
 
-/** Limit on a payload's size: bytes (`20000`, `'20kB'`, `'1.5 MiB'`) or a share of the float32 model (`'0.7%'`). */
+/**
+ * Limit on a payload's size: bytes (`20000`, `'20kB'`, `'1.5 MiB'`) or a share of the float32 model
+ * (`'0.7%'`).
+ */
 export type Budget = number | string;
 
 const UNITS: Readonly<Record<string, number>> = {

@@ -18,8 +18,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /**
  * Reads one msgpack value of the subset that payloads use.
  *
- * Accepts unsigned integers up to 32 bits, strings, `bin`, lists, and maps with string keys, each in its shortest form.
- * Allocates nothing based on a claimed length; byte arrays are views of `bytes`.
+ * Accepts unsigned integers up to 32 bits, strings, `bin`, lists, and maps with string keys, each in its
+ * shortest form. Allocates nothing based on a claimed length; byte arrays are views of `bytes`.
  *
  * @param bytes the payload
  * @param start offset of the value

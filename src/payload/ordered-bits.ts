@@ -1,6 +1,9 @@
 import { DTYPES, type TensorInfo } from '../model/tensor.js';
 
-/** Elements as ordinal numbers: whole numbers in the order of the values, so that near values have near ordinals. */
+/**
+ * Elements as ordinal numbers: whole numbers in the order of the values, so that near values have near
+ * ordinals.
+ */
 export interface OrderedBits {
   /** The elements' bits. */
   readonly words: Uint8Array | Uint16Array | Uint32Array;
@@ -29,13 +32,18 @@ export function addOrdered(element: OrderedBits, index: number, difference: numb
   words[index] = sign !== 0 && (ordinal & sign) === 0 ? ~ordinal : ordinal ^ sign;
 }
 
-/** @returns the range of differences between elements of a tensor: the signed integers of the element's size */
+/**
+ * @returns the range of differences between elements of a tensor: the signed integers of the element's size
+ */
 export function differenceRange({ dtype }: TensorInfo): { min: number; max: number } {
   const half = 2 ** (8 * DTYPES[dtype].bytes - 1);
   return { min: -half, max: half - 1 };
 }
 
-/** @returns the difference within `differenceRange` that is congruent to any whole number modulo the element's size */
+/**
+ * @returns the difference within `differenceRange` that is congruent to any whole number modulo the element's
+ *   size
+ */
 export function wrapDifference(info: TensorInfo, difference: number): number {
   const { min, max } = differenceRange(info);
   const size = max - min + 1;

@@ -26,14 +26,15 @@ interface Target {
 /**
  * Applies ops to a range of a tensor: the reference arithmetic for producing and applying payloads.
  *
- * A value of zero leaves a weight's bits unchanged. Otherwise float32 weights become `fround(weight + value)`; float16
- * and bfloat16 weights are widened, added to in float32, and rounded to nearest even; a NaN result is written as the
- * positive quiet NaN. Integer sums saturate. Exact ops add to ordinal numbers; set ops replace elements.
+ * A value of zero leaves a weight's bits unchanged. Otherwise float32 weights become `fround(weight +
+ * value)`; float16 and bfloat16 weights are widened, added to in float32, and rounded to nearest even; a NaN
+ * result is written as the positive quiet NaN. Integer sums saturate. Exact ops add to ordinal numbers; set
+ * ops replace elements.
  *
  * @param ops the diff's ops, in order; those for other tensors are skipped
  * @param info the tensor
- * @param range `startElement`: the first element; `bytes`: the elements from there on, changed in place, aligned to
- *   the element size in their buffer
+ * @param range `startElement`: the first element; `bytes`: the elements from there on, changed in place,
+ *   aligned to the element size in their buffer
  */
 export function patchRange(
   ops: readonly Op[],

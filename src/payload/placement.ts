@@ -26,8 +26,8 @@ export function tensorSeed(seed: number, ordinal: number): number {
  * Chooses the sign and the first bucket of a block.
  *
  * The hash's lowest bit is the sign of the block (1: negative); the upper 31 bits choose the first bucket by
- * multiplication: `floor(bits * bucketCount / 2^31)`, done in two halves so that every step is exact in a double, or in
- * 32 bits for few buckets.
+ * multiplication: `floor(bits * bucketCount / 2^31)`, done in two halves so that every step is exact in a
+ * double, or in 32 bits for few buckets.
  *
  * @param index the block's index in its tensor
  * @param seed the tensor's seed

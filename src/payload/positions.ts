@@ -10,11 +10,11 @@ export const SLAB_ELEMENTS = 2 ** 18;
 const PREDICTED = 2;
 
 /**
- * Codes positions without structure: the gap between consecutive positions as a quotient by 2^rice, in unary, and a
- * remainder.
+ * Codes positions without structure: the gap between consecutive positions as a quotient by 2^rice, in unary,
+ * and a remainder.
  *
- * Source: R. F. Rice, "Some practical universal noiseless coding techniques", JPL 79-22, 1979; skewed decisions are
- * predicted by the arithmetic coder.
+ * Source: R. F. Rice, "Some practical universal noiseless coding techniques", JPL 79-22, 1979; skewed
+ * decisions are predicted by the arithmetic coder.
  */
 export class PlainPositions {
   readonly #contexts = new Contexts(2 ** PREDICTED, SLOW);
@@ -62,7 +62,9 @@ export class PlainPositions {
   }
 }
 
-/** An arrangement of a tensor's elements in lines: the first `split` dimensions form rows, the others columns. */
+/**
+ * An arrangement of a tensor's elements in lines: the first `split` dimensions form rows, the others columns.
+ */
 export interface View {
   readonly split: number;
   /** Whether lines are columns. */
@@ -79,7 +81,10 @@ export function codeOf({ split, transposed }: View): number {
   return 1 + 2 * split + (transposed ? 1 : 0);
 }
 
-/** @returns the number of elements per row; 0 for a view that the tensor does not have or whose rows are too long */
+/**
+ * @returns the number of elements per row; 0 for a view that the tensor does not have or whose rows are too
+ *   long
+ */
 export function rowLength(info: TensorInfo, { split }: View): number {
   if (split > Math.max(0, info.shape.length - 1)) return 0;
   const columns = info.shape.slice(split).reduce((product, size) => product * size, 1);
@@ -158,8 +163,8 @@ const EARLY_LINES = 16;
 /**
  * Codes positions as a map: a decision per line, then a decision per element of the lines that change.
  *
- * An element is predicted from how many elements of its line and column have changed so far, since training changes
- * some inputs and outputs of a layer much more than others.
+ * An element is predicted from how many elements of its line and column have changed so far, since training
+ * changes some inputs and outputs of a layer much more than others.
  */
 export class MappedPositions {
   readonly #lines = new Contexts(2, FAST);

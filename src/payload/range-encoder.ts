@@ -21,7 +21,10 @@ export class RangeEncoder implements BitCoder {
   #cached = -1;
   #pending = 0;
 
-  /** @param sink receives bytes as they are written, valid during the call; without it `finish` returns all bytes */
+  /**
+   * @param sink receives bytes as they are written, valid during the call; without it `finish` returns all
+   *   bytes
+   */
   constructor(sink?: (bytes: Uint8Array) => void) {
     this.#sink = sink;
   }

@@ -6,7 +6,8 @@ import { corrupt, MAX_SCALE } from './limits.js';
 const RANK_CLASSES = 3;
 
 /**
- * Codes the tensors of a record: a decision per tensor, predicted from the last two tensors of the same rank class.
+ * Codes the tensors of a record: a decision per tensor, predicted from the last two tensors of the same rank
+ * class.
  *
  * @param infos the directory
  * @param chosen for an encoder: the names of the record's tensors
@@ -36,8 +37,8 @@ const COARSE_BITS = 3;
 const FINE_BITS = 4;
 
 /**
- * Codes scales: the upper half of a binary32. The exponent is coded as the distance from the previous exponent, the
- * fraction in two parts, of which the lower is mostly 0.
+ * Codes scales: the upper half of a binary32. The exponent is coded as the distance from the previous
+ * exponent, the fraction in two parts, of which the lower is mostly 0.
  */
 export class ScaleCoding {
   readonly #distances: NumberCoding;
@@ -78,7 +79,8 @@ function scaleOf(exponent: number, fraction: number): number {
 /**
  * Checks a scale.
  *
- * @returns whether it is positive, at most `MAX_SCALE`, the upper half of a binary32, and whole for integer tensors
+ * @returns whether it is positive, at most `MAX_SCALE`, the upper half of a binary32, and whole for integer
+ *   tensors
  */
 export function isScale(scale: number, info: TensorInfo): boolean {
   if (!(scale > 0 && scale <= MAX_SCALE) || roundScale(scale) !== scale) return false;

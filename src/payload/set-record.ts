@@ -6,7 +6,10 @@ import { orderedBits } from './ordered-bits.js';
 import { RangeDecoder } from './range-decoder.js';
 import { codeTensors } from './record-head.js';
 
-/** Upper bits of an element that are predicted: sign and exponent of a binary32. The others are close to uniform. */
+/**
+ * Upper bits of an element that are predicted: sign and exponent of a binary32. The others are close to
+ * uniform.
+ */
 const PREDICTED = 9;
 
 /** Codes whole elements: upper bits, highest first, each predicted from the bits above it; the others raw. */

@@ -20,8 +20,8 @@ export function levelRange(kind: ChangeKind, info: TensorInfo): LevelRange {
 }
 
 /**
- * Codes nonzero levels of a sparse or exact record: the sign, predicted from the previous sign in the same line; the
- * magnitude, predicted from whether the previous one was above 1.
+ * Codes nonzero levels of a sparse or exact record: the sign, predicted from the previous sign in the same
+ * line; the magnitude, predicted from whether the previous one was above 1.
  */
 export class LevelCoding {
   readonly #signs = new Contexts(3, FAST);

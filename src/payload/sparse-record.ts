@@ -38,7 +38,10 @@ export class SparseCoding {
     this.#views = new NumberCoding(coder, SLOW);
   }
 
-  /** Codes a tensor's head: scale (sparse ops), code of the view, 0 for plain positions, and then the Rice parameter. */
+  /**
+   * Codes a tensor's head: scale (sparse ops), code of the view, 0 for plain positions, and then the Rice
+   * parameter.
+   */
   codeHead(info: TensorInfo, head: SparseHead = { scale: 0, view: 0, rice: 0 }): SparseHead {
     this.levels.range = levelRange(this.#kind, info);
     const scale = this.#kind === 'sparse' ? this.#scales.code(info, head.scale) : 1;
@@ -118,7 +121,9 @@ export class SparseReader {
     this.#coding = new SparseCoding(this.decoder, kind);
   }
 
-  /** @returns the op for a run of elements; runs must be consecutive; the arrays are valid until the next call */
+  /**
+   * @returns the op for a run of elements; runs must be consecutive; the arrays are valid until the next call
+   */
   read(info: TensorInfo, { start, end }: { start: number; end: number }): SparseOp | ExactOp {
     if (start === 0) this.#open(info);
     const { positions, levels } = this.#readValues(end);

@@ -17,7 +17,10 @@ interface SparseWriterOptions {
   readonly sink?: (bytes: Uint8Array) => void;
 }
 
-/** Writes a sparse or exact record sequentially, a run of elements at a time; the counterpart of `SparseReader`. */
+/**
+ * Writes a sparse or exact record sequentially, a run of elements at a time; the counterpart of
+ * `SparseReader`.
+ */
 export class SparseWriter {
   readonly #encoder: RangeEncoder;
   readonly #coding: SparseCoding;

@@ -66,7 +66,7 @@ export async function writeFiles(files: RepositoryFiles, outputs: readonly Outpu
 }
 
 /** Files that are kept back: what is read is what would be there. */
-export interface StagedFiles extends RepositoryFiles {
+interface StagedFiles extends RepositoryFiles {
   /** @returns what was written, each file once, at the place of its last time */
   outputs(): readonly OutputFile[];
 }

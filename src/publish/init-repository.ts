@@ -50,7 +50,7 @@ export async function initRepository(
 }
 
 /** @returns the keys by their names, each role's threshold checked */
-export async function nameRoles(roles: Readonly<Record<Role, RolePlan>>): Promise<Record<Role, RoleKeys>> {
+async function nameRoles(roles: Readonly<Record<Role, RolePlan>>): Promise<Record<Role, RoleKeys>> {
   const entries = ROLES.map(async (role) => {
     const { keys, threshold = 1 } = roles[role];
     const named = await Promise.all(keys.map(async (key) => ({ keyid: await keyIdOf(key), key })));

@@ -25,7 +25,7 @@ export interface KeyPair {
 }
 
 /** What a private key's file holds. */
-export interface PrivateKey extends ReleaseKey {
+interface PrivateKey extends ReleaseKey {
   readonly keyval: { readonly public: string; readonly private: string };
 }
 

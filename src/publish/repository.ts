@@ -5,7 +5,7 @@ import type { Signer } from './keys.js';
 import { checkTuf, openTuf, rolesOf, signTuf, type Tuf, type TufSigned } from './tuf-models.js';
 
 /** Days that each role's metadata hold unless others are given: the timestamp has to be renewed twice a month. */
-export const EXPIRY_DAYS: Readonly<Record<Role, number>> = {
+const EXPIRY_DAYS: Readonly<Record<Role, number>> = {
   root: 365,
   targets: 90,
   snapshot: 30,
@@ -88,7 +88,7 @@ export function expiryOf(role: Role, { now, expiryDays = {} }: PublishOptions): 
 }
 
 /** Metadata as a file, and their version. */
-export interface SignedOutput extends OutputFile {
+interface SignedOutput extends OutputFile {
   readonly version: number;
 }
 

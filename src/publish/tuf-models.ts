@@ -35,7 +35,7 @@ export type { TargetFile } from '@tufjs/models';
 const SPEC_VERSION = '1.0.31';
 
 /** Version and end of life of metadata to be made. */
-export interface Edition {
+interface Edition {
   readonly version: number;
   readonly expires: Date;
 }
@@ -122,7 +122,7 @@ export async function makeTimestamp(edition: Edition, snapshot: MadeFile): Promi
 }
 
 /** A file of metadata, and its version. */
-export interface MadeFile {
+interface MadeFile {
   readonly version: number;
   readonly bytes: Uint8Array;
 }

@@ -12,7 +12,7 @@ import type { UpdatePlan } from './plan-update.js';
 import type { UpdaterOptions } from './updater.js';
 
 /** Downloaded files of a plan, in the order of its steps. */
-export interface PlanFiles {
+interface PlanFiles {
   readonly plan: UpdatePlan;
   readonly paths: readonly string[];
   readonly signal?: AbortSignal | undefined;

@@ -14,7 +14,7 @@ import type { CallOptions, UpdaterOptions } from './updater.js';
 const METADATA_MS = 300_000;
 
 /** What a check found. */
-export interface CheckedReleases {
+interface CheckedReleases {
   /** Of the model as it is stored. */
   readonly fingerprint: string;
   /** Undefined where the model is current. */
@@ -73,7 +73,7 @@ function withGolden(plan: UpdatePlan, trust: Trust): UpdatePlan {
 }
 
 /** Keeps what a device trusts on a disk. A file that is damaged counts for none: it is fetched again. */
-export function metadataOnDisk({ disk, folder }: StatePlace): MetadataStore {
+function metadataOnDisk({ disk, folder }: StatePlace): MetadataStore {
   const pathOf = (name: string): string => `${folder}/trust/${name}`;
   return {
     read: (name) =>

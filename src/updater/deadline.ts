@@ -4,7 +4,7 @@ import { NeuralDiffError } from '../model/errors.js';
 export const LONGEST_MS = 2 ** 31 - 1;
 
 /** How long something may take, and who may stop it before. */
-export interface DeadlineOptions {
+interface DeadlineOptions {
   readonly milliseconds: number;
   /** What cannot be done in time, for the message: `check for updates`. */
   readonly doing: string;
@@ -12,7 +12,7 @@ export interface DeadlineOptions {
 }
 
 /** A moment at which everything under it ends. */
-export interface Deadline {
+interface Deadline {
   /** Waits for something, but no longer than until then; it gets a signal that fires then. */
   within<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T>;
   /** To be called when nothing more is waited for. */

@@ -67,7 +67,7 @@ export async function removeDownloads(
 }
 
 /** A file to fetch, and how. */
-export interface DownloadJob {
+interface DownloadJob {
   readonly source: UpdateSource;
   readonly place: StatePlace;
   /** Path below the repository. */
@@ -85,7 +85,7 @@ const DEFAULT_ATTEMPTS = 4;
 const defaultWait = (failures: number): number => Math.min(8_000, 250 * 2 ** failures);
 
 /** @returns where a download lies: named by its digest, so that a file that is fetched again is found */
-export function pathOfDownload({ folder }: StatePlace, { sha256 }: SignedFile): string {
+function pathOfDownload({ folder }: StatePlace, { sha256 }: SignedFile): string {
   return `${folder}/downloads/${sha256}`;
 }
 

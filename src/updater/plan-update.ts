@@ -25,7 +25,7 @@ export interface UpdatePlan {
 }
 
 /** What a device has, and what it does not want again. */
-export interface DeviceState {
+interface DeviceState {
   /** Fingerprint of the model, 32 hexadecimal digits. */
   readonly fingerprint: string;
   readonly counter: number;
