@@ -37,7 +37,9 @@ export async function checkPayload(
   throw refuse('payload-mismatch', message, { expected: sha256, found });
 }
 
-/** The first 32 bits of the fractions of the square roots (start) and cube roots (rounds) of the first primes. */
+/**
+ * The first 32 bits of the fractions of the square roots (start) and cube roots (rounds) of the first primes.
+ */
 const PRIMES = firstPrimes(64);
 const START = PRIMES.slice(0, 8).map((prime) => fractionBits(prime ** (1 / 2)));
 const ROUNDS = Int32Array.from(PRIMES, (prime) => fractionBits(prime ** (1 / 3)));

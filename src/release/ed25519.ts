@@ -33,8 +33,8 @@ export const verifyByWebCrypto: VerifyEd25519 = async (signed) => {
 };
 
 /**
- * Verifies with `@noble/ed25519`, which is loaded on first use. Strict as in RFC 8032, section 5.1.7: only canonical
- * encodings of points and scalars. Uses the runtime's SHA-512.
+ * Verifies with `@noble/ed25519`, which is loaded on first use. Strict as in RFC 8032, section 5.1.7: only
+ * canonical encodings of points and scalars. Uses the runtime's SHA-512.
  */
 export const verifyByNoble: VerifyEd25519 = async (signed) => {
   if (!hasLengths(signed)) return false;
@@ -44,7 +44,9 @@ export const verifyByNoble: VerifyEd25519 = async (signed) => {
   return verifyAsync(signature, message, publicKey, { zip215: false }).catch(() => false);
 };
 
-/** @returns a function that verifies with `first`, or with `second` if the runtime does not support `first` */
+/**
+ * @returns a function that verifies with `first`, or with `second` if the runtime does not support `first`
+ */
 export function withFallback(first: VerifyEd25519, second: VerifyEd25519): VerifyEd25519 {
   return (signed) =>
     first(signed).catch((error: unknown) => {

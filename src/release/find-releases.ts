@@ -92,7 +92,8 @@ export function checkRelease(statement: ReleaseStatement, device: Device, now: D
  * Finds the path of a signed file, such as a statement's golden inputs.
  *
  * @returns path below the repository's folder of targets
- * @throws NeuralDiffError `metadata-missing` for a file that is not a target; `metadata-mismatch` if the target differs
+ * @throws NeuralDiffError `metadata-missing` for a file that is not a target; `metadata-mismatch` if the
+ *   target differs
  */
 export function findTarget(trust: Trust, file: SignedFile): string {
   const target = trust.targets.targets.get(file.name);

@@ -11,8 +11,8 @@ export interface Untrusted {
 /**
  * Parses an untrusted JSON object.
  *
- * Size and nesting are checked before parsing; numbers must be safe integers, `__proto__` is not allowed. Of a duplicate
- * name the last value is used, also for checking signatures.
+ * Size and nesting are checked before parsing; numbers must be safe integers, `__proto__` is not allowed. Of
+ * a duplicate name the last value is used, also for checking signatures.
  *
  * @param bytes UTF-8
  * @throws NeuralDiffError `limit-exceeded` for too many bytes, otherwise `metadata-corrupt`
@@ -161,8 +161,8 @@ const encoder = new TextEncoder();
 /**
  * Encodes a value as OLPC canonical JSON, as the TUF reference implementations do.
  *
- * No spaces, names sorted by code points, only `"` and `\` escaped, whole numbers only. tuf-js sorts by UTF-16 units,
- * which is the same unless one object has both names above U+FFFF and names from U+E000 on.
+ * No spaces, names sorted by code points, only `"` and `\` escaped, whole numbers only. tuf-js sorts by
+ * UTF-16 units, which is the same unless one object has both names above U+FFFF and names from U+E000 on.
  *
  * @param value a value whose nesting fits the stack, such as a result of `parseJson`
  * @returns UTF-8

@@ -72,7 +72,10 @@ function parseSigned(fields: Fields, role: string): Signed {
   return { version: fields.whole('version', 1), expires: fields.date('expires') };
 }
 
-/** Parses root metadata with verified signatures. @throws NeuralDiffError `metadata-corrupt`, `unsupported-version` */
+/**
+ * Parses root metadata with verified signatures. @throws NeuralDiffError `metadata-corrupt`,
+ * `unsupported-version`
+ */
 export function parseRoot(signed: JsonObject, what: string): Root {
   const fields = new Fields(signed, what);
   const common = parseSigned(fields, 'root');
@@ -112,7 +115,10 @@ function parseSigners(fields: Fields, keys: ReadonlyMap<string, ReleaseKey>): Si
   return { keys: new Map(roleKeys), threshold: fields.whole('threshold', 1) };
 }
 
-/** Parses timestamp metadata with verified signatures. @throws NeuralDiffError `metadata-corrupt`, `unsupported-version` */
+/**
+ * Parses timestamp metadata with verified signatures. @throws NeuralDiffError `metadata-corrupt`,
+ * `unsupported-version`
+ */
 export function parseTimestamp(signed: JsonObject, what: string): Timestamp {
   const fields = new Fields(signed, what);
   return {
@@ -121,7 +127,10 @@ export function parseTimestamp(signed: JsonObject, what: string): Timestamp {
   };
 }
 
-/** Parses snapshot metadata with verified signatures. @throws NeuralDiffError `metadata-corrupt`, `unsupported-version` */
+/**
+ * Parses snapshot metadata with verified signatures. @throws NeuralDiffError `metadata-corrupt`,
+ * `unsupported-version`
+ */
 export function parseSnapshot(signed: JsonObject, what: string): Snapshot {
   const fields = new Fields(signed, what);
   const meta = fields.fields('meta');
@@ -136,7 +145,10 @@ function parseMeta(fields: Fields): MetaFile {
   return { version, ...length, ...hashes };
 }
 
-/** Parses targets metadata with verified signatures. @throws NeuralDiffError `metadata-corrupt`, `unsupported-version` */
+/**
+ * Parses targets metadata with verified signatures. @throws NeuralDiffError `metadata-corrupt`,
+ * `unsupported-version`
+ */
 export function parseTargets(signed: JsonObject, what: string): Targets {
   const fields = new Fields(signed, what);
   const list = fields.fields('targets');
@@ -156,8 +168,8 @@ function parseTarget(fields: Fields, path: string): TargetFile {
 /**
  * Storage of metadata between refreshes: a few small files.
  *
- * Names are `timestamp.json`, `snapshot.json`, `targets.json`, `2.root.json`, `3.root.json` and so on. `write` must
- * replace a file atomically. Stored metadata are verified again when they are read.
+ * Names are `timestamp.json`, `snapshot.json`, `targets.json`, `2.root.json`, `3.root.json` and so on.
+ * `write` must replace a file atomically. Stored metadata are verified again when they are read.
  */
 export interface MetadataStore {
   /** @returns the file; undefined if missing */

@@ -54,14 +54,15 @@ export interface Trust {
 }
 
 /**
- * Fetches and verifies a repository's newest metadata: the client workflow of TUF 1.0, sections 5.1 to 5.6, without
- * delegations.
+ * Fetches and verifies a repository's newest metadata: the client workflow of TUF 1.0, sections 5.1 to 5.6,
+ * without delegations.
  *
  * Verified metadata are stored immediately. After an error the metadata trusted before remain.
  *
  * @returns the newest metadata
  * @throws NeuralDiffError `signature-invalid`, `metadata-expired`, `metadata-rollback`, `metadata-mismatch`,
- *   `metadata-missing`, `metadata-corrupt`, `limit-exceeded`, `unsupported-version`; any error of store and fetch
+ *   `metadata-missing`, `metadata-corrupt`, `limit-exceeded`, `unsupported-version`; any error of store and
+ *   fetch
  */
 export async function refreshTrust({ root: builtIn, now, limits, ...rest }: TrustOptions): Promise<Trust> {
   // 5.1 Record fixed update start time.
@@ -142,7 +143,10 @@ async function fetchListed<R extends 'snapshot' | 'targets'>(
   const bytes = await fetchRequired(session, name, Math.min(meta.length ?? max, max));
   // 5.5.2, 5.6.2 Check against the listed hash.
   if (!(await isListed(session, bytes, meta)))
-    throw refuse('metadata-mismatch', `Cannot trust metadata "${name}": length or hash does not match the listed file`);
+    throw refuse(
+      'metadata-mismatch',
+      `Cannot trust metadata "${name}": length or hash does not match the listed file`,
+    );
   // 5.5.3, 5.6.3 Check for an arbitrary software attack.
   const value = await openSigned(session, root, { role, name, bytes });
   // 5.5.4, 5.6.4 Check against the listed version.
@@ -165,7 +169,8 @@ function checkNoRollback(
 }
 
 /**
- * Finds the newest root, starting with the built-in one, then stored roots, then those of the repository (TUF 5.2, 5.3).
+ * Finds the newest root, starting with the built-in one, then stored roots, then those of the repository (TUF
+ * 5.2, 5.3).
  *
  * The whole chain is verified each time, which also detects a damaged store.
  *
@@ -181,7 +186,8 @@ async function updateRoot(session: Session, builtIn: Uint8Array): Promise<Root> 
     const bytes = await fetchFile(session, name, session.limits.maxRootBytes);
     if (bytes === undefined) break;
     const next = await openNext(session, root, bytes);
-    // 5.3.11 Recover from fast-forward attacks. Done before persisting the root, so that it is not skipped by a crash.
+    // 5.3.11 Recover from fast-forward attacks. Done before persisting the root, so that it is not skipped by
+    // a crash.
     if (isRotated(root, next, 'timestamp') || isRotated(root, next, 'snapshot')) await removeStored(session);
     // 5.3.8 Persist.
     await session.store.write(name, bytes);

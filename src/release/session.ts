@@ -68,7 +68,9 @@ export async function fetchFile(
   throw refuse('limit-exceeded', message, { limit: maxBytes, got: bytes.length });
 }
 
-/** Fetches a file that the repository must have. @throws NeuralDiffError `metadata-missing`, `limit-exceeded` */
+/**
+ * Fetches a file that the repository must have. @throws NeuralDiffError `metadata-missing`, `limit-exceeded`
+ */
 export async function fetchRequired(session: Session, name: string, maxBytes: number): Promise<Uint8Array> {
   const bytes = await fetchFile(session, name, maxBytes);
   if (bytes) return bytes;

@@ -29,7 +29,9 @@ export interface ReleaseStatement extends SignedFile {
   readonly formatVersion?: number | undefined;
   /** Bytes of the model's tensors. */
   readonly modelBytes: number;
-  /** Order of releases, from 1: devices reject smaller counters. All files of one release share its counter. */
+  /**
+   * Order of releases, from 1: devices reject smaller counters. All files of one release share its counter.
+   */
   readonly counter: number;
   /** Date from which devices reject the release; an installed model keeps working. */
   readonly expires: Date;
@@ -86,7 +88,8 @@ function parsePermissions(fields: Fields): Partial<ReleaseStatement> {
     deviceClasses: fields.texts('deviceClasses', { pattern: LABEL, max: MAX_STATEMENT_ENTRIES }),
   };
   // An empty list would exclude all devices and is probably a mistake.
-  if (classes && classes.deviceClasses.length === 0) throw fields.wrong('deviceClasses', 'at least one class');
+  if (classes && classes.deviceClasses.length === 0)
+    throw fields.wrong('deviceClasses', 'at least one class');
   return {
     ...classes,
     ...(fields.has('golden') && { golden: parseFile(fields.fields('golden')) }),
@@ -135,7 +138,9 @@ export function encodeStatement(statement: ReleaseStatement): JsonObject {
   return signed;
 }
 
-/** @returns a date in the form of TUF metadata, in whole seconds of UTC; an empty string for an invalid date */
+/**
+ * @returns a date in the form of TUF metadata, in whole seconds of UTC; an empty string for an invalid date
+ */
 export function encodeDate(date: Date): string {
   return Number.isNaN(date.getTime()) ? '' : `${date.toISOString().slice(0, 19)}Z`;
 }

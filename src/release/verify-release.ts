@@ -23,8 +23,8 @@ export interface VerifyReleaseOptions {
 /**
  * Verifies a detached release file, `<payload>.release.json`.
  *
- * The statement is parsed only after enough signatures were verified. The file must be canonical JSON, so that every
- * changed byte is detected.
+ * The statement is parsed only after enough signatures were verified. The file must be canonical JSON, so
+ * that every changed byte is detected.
  *
  * @param bytes the file
  * @returns the signed statement
