@@ -5,46 +5,49 @@ import { DiffReader, type OpenPayload } from '../payload/decode.js';
 import type { Op } from '../payload/diff.js';
 import { type Patcher, plainPatcher } from '../payload/patch.js';
 
-/** A run of a tensor's bytes before and after a diff; both arrays are valid until the next chunk. */
+/** A range of a tensor's bytes before and after a diff; the arrays are valid until the next chunk. */
 export interface Chunk {
   readonly info: TensorInfo;
-  /** Bytes before the chunk in its tensor: a multiple of `CHUNK_BYTES`. */
+  /** Offset of the chunk in its tensor: a multiple of `CHUNK_BYTES`. */
   readonly byteOffset: number;
   readonly before: Uint8Array;
   /** The kinds of the ops that touch the tensor, in order. */
   readonly kinds: readonly Op['kind'][];
-  /** The same array as `before` where no op touches the tensor. */
+  /** The same array as `before` if no op touches the tensor. */
   readonly after: Uint8Array;
   /** Whether this is the tensor's last chunk. */
   readonly isLast: boolean;
 }
 
-/** Where a walk holds a chunk before and after; one walk after another may use it. */
-export interface ChunkBuffer {
+/** Reusable arrays for a chunk before and after the diff. */
+export interface ChunkBuffers {
   readonly before: Uint8Array;
   readonly after: Uint8Array;
 }
 
-/** @param patcher that of the walks */
-export function createChunkBuffer(patcher: Patcher = plainPatcher): ChunkBuffer {
+/** @param patcher the patcher that will use the buffers */
+export function createChunkBuffers(patcher: Patcher = plainPatcher): ChunkBuffers {
   return { before: new Uint8Array(CHUNK_BYTES), after: patcher.allocate(CHUNK_BYTES) };
 }
 
-/** Which tensors to walk, how to stop, what patches them, and where; a room of its own unless given. */
+/** Options of `borrowChunks`. */
 export interface ChunkOptions {
-  /** Passes over the tensors that no op touches. */
+  /** Skips tensors that no op touches; defaults to false. */
   readonly touchedOnly?: boolean;
   readonly signal?: AbortSignal;
   readonly patcher?: Patcher | undefined;
-  readonly room?: ChunkBuffer;
+  /** Defaults to new buffers. */
+  readonly buffers?: ChunkBuffers;
 }
 
 /**
- * Walks a model in canonical order, a chunk at a time, computing in memory what a payload makes of each; the payload is
- * decoded on the way. A tensor without elements gives one empty chunk. Holds two chunks and what the payload says of
- * them, however large the model.
+ * Iterates over a model in canonical order, one chunk at a time, and applies a payload to each chunk in
+ * memory.
  *
- * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`; whatever the store throws
+ * The payload is decoded incrementally. A tensor without elements yields one empty chunk. Holds two chunks
+ * and their ops in memory, however large the model is.
+ *
+ * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`; any error of the store
  */
 export async function* borrowChunks(
   store: WeightStore,
@@ -53,7 +56,7 @@ export async function* borrowChunks(
 ): AsyncGenerator<Chunk> {
   const reader = new DiffReader(payload, store.tensors);
   const { patcher = plainPatcher } = options;
-  const { before, after } = options.room ?? createChunkBuffer(patcher);
+  const { before, after } = options.buffers ?? createChunkBuffers(patcher);
   for (const info of canonicalOrder(store.tensors)) {
     const isTouched = reader.touched.has(info.name);
     if (options.touchedOnly === true && !isTouched) continue;
@@ -81,10 +84,10 @@ export async function* borrowChunks(
   }
 }
 
-/** Bytes compared and written as one: a page of common file systems. */
+/** Bytes compared and written as a unit: a page of common file systems. */
 const PAGE_BYTES = 4_096;
 
-/** @returns the runs of pages in which the diff changed a byte, as offsets within the chunk */
+/** @returns the runs of pages that the diff changes, as offsets within the chunk */
 export function changedRuns(chunk: Chunk): { start: number; end: number }[] {
   const runs: { start: number; end: number }[] = [];
   if (chunk.after === chunk.before) return runs;

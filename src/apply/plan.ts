@@ -9,28 +9,33 @@ import type { Meta, Op } from '../payload/diff.js';
 import type { Patcher } from '../payload/patch.js';
 import { borrowChunks, type Chunk, type ChunkOptions, changedRuns } from './chunks.js';
 
-/** What `planApply` and `applyPayload` take beside store and payload. */
+/** Options of `planApply` and `applyPayload`. */
 export interface ApplyOptions {
-  /** SHA-256; the runtime's own unless given (browsers offer it in secure contexts only). */
+  /** SHA-256 implementation; defaults to the runtime's, which browsers provide in secure contexts only. */
   readonly sha256?: (bytes: Uint8Array) => Promise<Uint8Array>;
-  /** Honoured until the first write; then the payload is applied to its end, unless storage that can undo it has the signal too. */
+  /** Cancels until the first write; later only if storage that can roll back has the signal too. */
   readonly signal?: AbortSignal;
-  /** What computes the patched weights; the plain arithmetic unless given. `neural-diff/fast-apply` has a faster one. */
+  /**
+   * Computes the patched weights; defaults to plain arithmetic. `neural-diff/fast-apply` has a faster one.
+   */
   readonly patcher?: Patcher | undefined;
-  /** How many bytes are done: `check` reads the base, `write` patches it, `verify` reads the result back. */
+  /** Progress in bytes: `check` reads the base, `write` patches it, `verify` reads the result back. */
   readonly onProgress?: (progress: Progress<'check' | 'write' | 'verify'>) => void;
 }
 
-/** What applying a payload to a model would do. */
+/** The effect of applying a payload to a model. */
 export interface ApplyPlan {
-  /** `ready`: the base fits and the result is as promised; `current`: the model is the next one; else `refused`. */
+  /**
+   * `ready`: base and result match the payload; `current`: the model already is the next one; otherwise
+   * `refused`.
+   */
   readonly status: 'ready' | 'current' | 'refused';
-  /** Why the payload is refused. */
+  /** The reason for refusing the payload. */
   readonly problem?: NeuralDiffError;
-  /** Fingerprints in hexadecimal digits: what the payload expects, what it promises, what the model has. */
+  /** Fingerprints in hexadecimal digits: the payload's base and next model, and the model found. */
   readonly base: string;
   readonly next: string;
-  /** Empty when the tensors alone already disagree. */
+  /** Empty if the payload is for other tensors. */
   readonly found: string;
   readonly payloadBytes: number;
   readonly modelBytes: number;
@@ -50,27 +55,27 @@ export interface ApplyPlan {
 export type TensorPlan = ApplyPlan['tensors'][number];
 
 /**
- * Works out what applying a payload would do. Reads the model once, a chunk at a time; writes nothing.
+ * Computes the effect of applying a payload. Reads the model once, a chunk at a time; writes nothing.
  *
  * @param store the model
  * @param payload the payload file
- * @returns the plan; a model that does not fit is a plan with status `refused`, not an exception
- * @throws NeuralDiffError `not-a-payload`, `unsupported-version`, `corrupt-payload`, `limit-exceeded` for the payload;
- *   whatever the store throws
+ * @returns the plan; for a model that does not match, a plan with status `refused` instead of an exception
+ * @throws NeuralDiffError `not-a-payload`, `unsupported-version`, `corrupt-payload`, `limit-exceeded` for the
+ *   payload; any error of the store
  */
 export async function planApply(
   store: WeightStore,
   payload: Bytes,
   options: ApplyOptions = {},
 ): Promise<ApplyPlan> {
-  return planOpen(store, await openPayload(payload), { ...options, payloadBytes: payload.length });
+  return planOpenPayload(store, await openPayload(payload), { ...options, payloadBytes: payload.length });
 }
 
-/** `planApply` for a payload that is already open. */
-export async function planOpen(
+/** Same as `planApply`, for an open payload. */
+export async function planOpenPayload(
   store: WeightStore,
   payload: OpenPayload,
-  options: ApplyOptions & Pick<ChunkOptions, 'room'> & { payloadBytes: number },
+  options: ApplyOptions & Pick<ChunkOptions, 'buffers'> & { payloadBytes: number },
 ): Promise<ApplyPlan> {
   const { header } = payload;
   const facts = {
@@ -80,35 +85,35 @@ export async function planOpen(
     payloadBytes: options.payloadBytes,
     modelBytes: totalBytes(store.tensors),
   };
-  const nothing = { found: '', bytesWritten: 0, tensors: [] };
-  const disagreement = await checkLayout(payload, store.tensors).catch((error: NeuralDiffError) => error);
-  if (disagreement) return { ...facts, ...nothing, status: 'refused', problem: disagreement };
-  const walk = await walkBase(store, payload, options);
-  const found = walk.found;
-  if (walk.found === header.next) return { ...facts, ...nothing, found, status: 'current' };
-  const problem = check(payload, walk) ?? judgeWrites(walk, store);
-  const bytesWritten = walk.tensors.reduce((sum, tensor) => sum + tensor.bytesWritten, 0);
-  if (problem) return { ...facts, ...nothing, found, status: 'refused', problem };
-  return { ...facts, found, status: 'ready', bytesWritten, tensors: walk.tensors };
+  const noChange = { found: '', bytesWritten: 0, tensors: [] };
+  const mismatch = await checkLayout(payload, store.tensors).catch((error: NeuralDiffError) => error);
+  if (mismatch) return { ...facts, ...noChange, status: 'refused', problem: mismatch };
+  const dryRun = await runDry(store, payload, options);
+  const { found, tensors } = dryRun;
+  if (found === header.next) return { ...facts, ...noChange, found, status: 'current' };
+  const problem = checkDryRun(payload, dryRun) ?? checkWritable(dryRun, store);
+  if (problem) return { ...facts, ...noChange, found, status: 'refused', problem };
+  const bytesWritten = tensors.reduce((sum, tensor) => sum + tensor.bytesWritten, 0);
+  return { ...facts, found, status: 'ready', bytesWritten, tensors };
 }
 
-/** What reading the base once tells. */
-interface Walk {
-  /** Fingerprint of what is there. */
+/** Result of applying a payload in memory. */
+interface DryRun {
+  /** Fingerprint of the stored model. */
   readonly found: string;
-  /** Fingerprint of what the diff would make of it. */
+  /** Fingerprint of the patched model. */
   readonly result: string;
-  /** What would happen to the touched tensors. */
+  /** Effects on the touched tensors. */
   readonly tensors: readonly {
     readonly name: string;
-    /** The ops that touch it, in order. */
+    /** Kinds of the ops that touch it, in order. */
     readonly ops: readonly Op['kind'][];
     readonly bytesRead: number;
     readonly bytesWritten: number;
   }[];
 }
 
-async function walkBase(store: WeightStore, payload: OpenPayload, options: ApplyOptions): Promise<Walk> {
+async function runDry(store: WeightStore, payload: OpenPayload, options: ApplyOptions): Promise<DryRun> {
   const hash = options.sha256 ?? sha256;
   const bytesTotal = totalBytes(store.tensors);
   const tallies: TensorTally[] = [];
@@ -124,20 +129,13 @@ async function walkBase(store: WeightStore, payload: OpenPayload, options: Apply
     tally = undefined;
   }
   const digests = await Promise.all(tallies.map((each) => each.finish()));
-  return {
-    found: await joinDigests(
-      digests.map(({ before }) => before),
-      hash,
-    ),
-    result: await joinDigests(
-      digests.map(({ after }) => after),
-      hash,
-    ),
-    tensors: tallies.filter((each) => each.isTouched).map((each) => each.plan()),
-  };
+  const before = digests.map((digest) => digest.before);
+  const after = digests.map((digest) => digest.after);
+  const tensors = tallies.filter((each) => each.isTouched).map((each) => each.plan());
+  return { found: await joinDigests(before, hash), result: await joinDigests(after, hash), tensors };
 }
 
-/** Collects, chunk by chunk, a tensor's digests before and after the diff, and what would be written. */
+/** Accumulates a tensor's digests before and after the diff, and the number of bytes to write. */
 class TensorTally {
   readonly #info: TensorInfo;
   readonly #before: TensorDigest;
@@ -174,22 +172,22 @@ class TensorTally {
   }
 }
 
-function judgeWrites({ tensors }: Walk, { readOnly }: WeightStore): NeuralDiffError | undefined {
+function checkWritable({ tensors }: DryRun, { readOnly }: WeightStore): NeuralDiffError | undefined {
   const refused = tensors.find(({ name, bytesWritten }) => bytesWritten > 0 && readOnly?.has(name));
   if (refused === undefined) return undefined;
   const message = `Cannot apply payload: tensor "${refused.name}" cannot be written in place`;
   return new NeuralDiffError('unsupported-model', message);
 }
 
-function check(payload: OpenPayload, walk: Walk): NeuralDiffError | undefined {
+function checkDryRun(payload: OpenPayload, dryRun: DryRun): NeuralDiffError | undefined {
   const { base, next } = payload.header;
-  if (walk.found !== base) {
-    const facts = { expected: base, found: walk.found };
+  if (dryRun.found !== base) {
+    const facts = { expected: base, found: dryRun.found };
     const message = `Cannot apply payload: expected a base with fingerprint ${facts.expected}, got ${facts.found}`;
     return new NeuralDiffError('wrong-base', message, { facts });
   }
-  if (walk.result === next) return undefined;
-  const facts = { expected: next, found: walk.result };
-  const message = `Cannot apply payload: expected it to give ${facts.expected}, got ${facts.found}`;
+  if (dryRun.result === next) return undefined;
+  const facts = { expected: next, found: dryRun.result };
+  const message = `Cannot apply payload: expected a result with fingerprint ${facts.expected}, got ${facts.found}`;
   return new NeuralDiffError('result-mismatch', message, { facts });
 }

@@ -2,19 +2,19 @@ import { NeuralDiffError } from '../model/errors.js';
 import type { ModelFiles } from '../model/model-files.js';
 import type { Extent, PlacedTensor } from '../model/placed-store.js';
 
-/** Bytes that are read at once, unless told. */
+/** Bytes read at once by default. */
 const WINDOW_BYTES = 2 ** 16;
 
-/** A file, and how it is read. */
+/** A file and the size of the window on it. */
 interface Options {
   readonly path: string;
-  /** Bytes of the file. */
+  /** Size of the file in bytes. */
   readonly size: number;
-  /** Bytes that are read at once. */
+  /** Bytes read at once; defaults to `WINDOW_BYTES`. */
   readonly windowBytes?: number;
 }
 
-/** Reads small pieces of a file one after the other, many with one access. */
+/** Reads small consecutive pieces of a file through a window, with few accesses. */
 export class FileWindow {
   readonly #files: ModelFiles;
   readonly #path: string;
@@ -31,9 +31,11 @@ export class FileWindow {
   }
 
   /**
-   * @param start offset in the file
-   * @param end behind the last byte, at most the file's size
-   * @returns bytes to be used before the next call
+   * Reads a range of the file.
+   *
+   * @param start offset of the first byte
+   * @param end offset after the last byte, at most the file's size
+   * @returns the bytes, valid until the next call
    */
   async bytes(start: number, end: number): Promise<Uint8Array> {
     if (start < this.#from || end > this.#from + this.#window.length) {
@@ -47,58 +49,58 @@ export class FileWindow {
   }
 }
 
-/** Bytes of a tensor, or of a file's structure, which has no name. */
-interface Taken extends Extent {
+/** Bytes of a tensor, or of the file's structure if it has no name. */
+interface Range extends Extent {
   readonly name?: string;
   readonly isReadOnly?: boolean | undefined;
 }
 
-/** What was met in a file so far. */
-interface Met {
-  /** Where the last tensor ends, and the last one that can be written; and the structure. */
-  readonly tensor: number;
-  readonly written: Taken | undefined;
-  readonly structure: number;
+/** Summary of the ranges of a file up to some offset. */
+interface Coverage {
+  /** End of the last tensor. */
+  readonly tensorEnd: number;
+  /** The last writable tensor. */
+  readonly writable: Range | undefined;
+  /** End of the structure. */
+  readonly structureEnd: number;
 }
 
-const NOTHING: Met = { tensor: 0, written: undefined, structure: 0 };
+const EMPTY: Coverage = { tensorEnd: 0, writable: undefined, structureEnd: 0 };
 
 /**
- * Bytes that two tensors share would change with both; a tensor that is written over a file's structure would destroy the file.
+ * Checks that tensors do not share bytes, and that no writable tensor overlaps the file's structure.
  *
- * @param structure bytes that say what the file holds, as far as they are known; they may overlap each other
- * @throws NeuralDiffError `bad-model` where tensors overlap in a file, or what can be written of them and the structure
+ * @param structure known byte ranges of headers and metadata; they may overlap each other
+ * @throws NeuralDiffError `bad-model` where tensors overlap, or a writable tensor overlaps the structure
  */
 export function checkApart(tensors: readonly PlacedTensor[], structure: readonly Extent[] = []): void {
   const placed = tensors.flatMap(({ name, extents, isReadOnly }) =>
-    extents.map((extent): Taken => ({ name, isReadOnly, ...extent })),
+    extents.map((extent): Range => ({ name, isReadOnly, ...extent })),
   );
-  const taken = [...placed, ...structure].sort((a, b) => a.offset - b.offset || a.length - b.length);
-  const files = new Map<string, Met>();
-  for (const each of taken) files.set(each.path, meet(files.get(each.path) ?? NOTHING, each));
+  const ranges = [...placed, ...structure].sort((a, b) => a.offset - b.offset || a.length - b.length);
+  const files = new Map<string, Coverage>();
+  for (const range of ranges) files.set(range.path, addRange(files.get(range.path) ?? EMPTY, range));
 }
 
-function meet(met: Met, each: Taken): Met {
-  const { name, isReadOnly = false, offset, length } = each;
+function addRange(coverage: Coverage, range: Range): Coverage {
+  const { tensorEnd, writable, structureEnd } = coverage;
+  const { name, isReadOnly = false, offset, length } = range;
   const end = offset + length;
   if (name === undefined) {
-    if (offset < endOf(met.written)) throw overlaps(met.written as Taken, "the file's own structure");
-    return { ...met, structure: Math.max(met.structure, end) };
+    if (writable && offset < writable.offset + writable.length)
+      throw overlaps(writable, "the file's own structure");
+    return { ...coverage, structureEnd: Math.max(structureEnd, end) };
   }
-  if (offset < met.tensor) throw overlaps(each, 'another');
-  if (!isReadOnly && offset < met.structure) throw overlaps(each, "the file's own structure");
-  return { ...met, tensor: end, written: isReadOnly ? met.written : each };
+  if (offset < tensorEnd) throw overlaps(range, 'another tensor');
+  if (!isReadOnly && offset < structureEnd) throw overlaps(range, "the file's own structure");
+  return { ...coverage, tensorEnd: end, writable: isReadOnly ? writable : range };
 }
 
-function endOf(taken: Taken | undefined): number {
-  return taken === undefined ? 0 : taken.offset + taken.length;
-}
-
-function overlaps({ path, name }: Taken, what: string): NeuralDiffError {
+function overlaps({ path, name }: Range, what: string): NeuralDiffError {
   return new NeuralDiffError('bad-model', `Cannot read "${path}": tensor "${name}" overlaps ${what}`);
 }
 
-/** @returns the text that bytes hold; undefined where they are not UTF-8 */
+/** @returns the decoded text; undefined for invalid UTF-8 */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);

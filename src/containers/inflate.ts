@@ -2,16 +2,30 @@ import { NeuralDiffError } from '../model/errors.js';
 import type { ModelFiles } from '../model/model-files.js';
 import { crc32 } from './zip.js';
 
-/** Entries that are held half read, as many as threads may read at once: each keeps a decompressor and what came out of it last. */
+/** A compressed entry of a file. */
+export interface Deflated {
+  /** Path of the file, and the entry's name in it. */
+  readonly path: string;
+  readonly name: string;
+  /** Range of the compressed bytes in the file. */
+  readonly start: number;
+  readonly end: number;
+  /** Number of decompressed bytes, and their CRC-32. */
+  readonly length: number;
+  readonly crc: number;
+}
+
+/** Open entries, enough for concurrent readers; each holds a decompressor and its last output. */
 const MAX_OPEN = 16;
 
 /**
- * Shows compressed bytes as files of their own, beside those of a folder. They are read only: forwards at little cost, backwards by
- * beginning anew.
+ * Adds read-only files to a folder that are decompressed from entries of its files.
  *
- * @param files the folder; closed with this one
- * @param deflated what is compressed, by path
- * @returns the folder with these files
+ * Sequential reads are cheap; a read at an earlier offset restarts the decompression.
+ *
+ * @param files the folder; closed with the returned one
+ * @param deflated the compressed entries by path
+ * @returns the folder with the additional files
  */
 export function openInflatedFiles(files: ModelFiles, deflated: ReadonlyMap<string, Deflated>): ModelFiles {
   const open = new Map<string, InflatedEntry>();
@@ -31,7 +45,7 @@ export function openInflatedFiles(files: ModelFiles, deflated: ReadonlyMap<strin
     readInto(path, offset, target) {
       const entry = deflated.get(path);
       if (entry === undefined) return files.readInto(path, offset, target);
-      // Reads that are asked for at once would take each other's bytes.
+      // Serialise reads: an entry is a sequential stream.
       const done = last.then(() => findEntry(path, entry).readInto(offset, target));
       last = done.catch(() => undefined);
       return done;
@@ -46,30 +60,17 @@ export function openInflatedFiles(files: ModelFiles, deflated: ReadonlyMap<strin
   };
 }
 
-/** Bytes that lie compressed in a file. */
-export interface Deflated {
-  /** The file, and the entry's name in it. */
-  readonly path: string;
-  readonly name: string;
-  /** Where the compressed bytes lie in the file. */
-  readonly start: number;
-  readonly end: number;
-  /** How many bytes they hold, and the CRC-32 of those. */
-  readonly length: number;
-  readonly crc: number;
-}
-
-/** Compressed bytes that are inflated at once: up to 1,032 times as many come out. */
+/** Compressed bytes inflated at a time; they expand up to 1,032 times. */
 const STEP_BYTES = 2 ** 12;
 
-/** Reads compressed bytes forwards: to go back, it begins anew. */
-export class InflatedEntry {
+/** Reads a compressed entry sequentially, and from the start again for an earlier offset. */
+class InflatedEntry {
   readonly #files: ModelFiles;
   readonly #entry: Deflated;
   #inflater: Inflater | undefined;
-  /** Inflated, but not read yet. */
+  /** Inflated bytes that have not been read. */
   #rest: Uint8Array = new Uint8Array(0);
-  /** Offset of what is read next. */
+  /** Offset of the next byte. */
   #at = 0;
   #crc = 0;
 
@@ -79,9 +80,10 @@ export class InflatedEntry {
   }
 
   /**
-   * Fills all of `target` from an offset on; whoever reads the last byte has all of them checked.
+   * Fills all of `target` from an offset on. Reading the last byte checks length and CRC-32 of the entry.
    *
-   * @throws NeuralDiffError `bad-model` for what does not inflate to the bytes that were declared; whatever the folder throws
+   * @throws NeuralDiffError `bad-model` for data that does not inflate to the declared bytes; any error of
+   *   the folder
    */
   async readInto(offset: number, target: Uint8Array): Promise<void> {
     try {
@@ -118,50 +120,52 @@ export class InflatedEntry {
     this.#crc = 0;
   }
 
-  /** @returns the next bytes, at least one and so many at most; to be used before the next call */
-  async #take(most: number): Promise<Uint8Array> {
+  /** @returns at least one and at most `max` of the next bytes, valid until the next call */
+  async #take(max: number): Promise<Uint8Array> {
     if (this.#rest.length === 0) this.#rest = await this.#inflate();
-    if (this.#rest.length === 0) throw this.#bad(`it ends after ${this.#at} of ${this.#entry.length} bytes`);
-    const part = this.#rest.subarray(0, most);
+    if (this.#rest.length === 0) throw this.#invalid(`expected ${this.#entry.length} bytes, got ${this.#at}`);
+    const part = this.#rest.subarray(0, max);
     this.#rest = this.#rest.subarray(part.length);
     this.#at += part.length;
     return part;
   }
 
-  /** @returns what comes out next; nothing at the end */
+  /** @returns the next inflated bytes; empty at the end */
   async #inflate(): Promise<Uint8Array> {
     const { length } = this.#entry;
     const bytes = await (this.#inflater as Inflater).next().catch((cause) => {
-      throw cause instanceof NeuralDiffError ? cause : this.#bad('it cannot be inflated', cause);
+      throw cause instanceof NeuralDiffError ? cause : this.#invalid('invalid compressed data', cause);
     });
-    if (this.#at + bytes.length > length) throw this.#bad(`it holds more than ${length} bytes`);
+    if (this.#at + bytes.length > length) throw this.#invalid(`expected ${length} bytes, got more`);
     this.#crc = crc32(bytes, this.#crc);
     return bytes;
   }
 
   async #finish(): Promise<void> {
     await this.#inflate();
-    if (this.#crc !== this.#entry.crc) throw this.#bad('its bytes have another checksum');
+    if (this.#crc !== this.#entry.crc) throw this.#invalid('the checksum does not match');
     this.#stop();
   }
 
-  #bad(what: string, cause?: unknown): NeuralDiffError {
+  #invalid(what: string, cause?: unknown): NeuralDiffError {
     const { path, name } = this.#entry;
     return new NeuralDiffError('bad-model', `Cannot read "${name}" of "${path}": ${what}`, { cause });
   }
 }
 
-/** Where compressed bytes come from: the next few, none at the end; every array is given away. */
-export type ReadStep = () => Promise<Uint8Array<ArrayBuffer>>;
+/** Supplies the next compressed bytes, none at the end; ownership of the array is transferred. */
+type ReadStep = () => Promise<Uint8Array<ArrayBuffer>>;
 
 /**
- * Inflates bytes with the runtime's own decompressor, a few at a time: runtimes differ in how far they work ahead, so it is handed
- * the next ones only when nothing of the last is left to read. Nothing is running between two calls, and a reader that is not read
- * to its end is let go of: Node 20 fails on streams that are cancelled.
+ * Inflates bytes with the runtime's `DecompressionStream`, a few at a time.
+ *
+ * Runtimes differ in how far they work ahead, so input is supplied only when all output has been read;
+ * nothing runs between two calls. An unfinished stream is dropped instead of cancelled, since Node 20 fails
+ * on cancelled streams.
  *
  * Source: DEFLATE, RFC 1951.
  */
-export class Inflater {
+class Inflater {
   readonly #readStep: ReadStep;
   readonly #writer: WritableStreamDefaultWriter<BufferSource>;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
@@ -176,19 +180,21 @@ export class Inflater {
   }
 
   /**
-   * @returns what comes out next; nothing at the end
-   * @throws whatever `readStep` throws, and the runtime's own errors for what cannot be inflated
+   * Inflates some more bytes.
+   *
+   * @returns the next bytes; empty at the end
+   * @throws any error of `readStep`, and the runtime's errors for invalid data
    */
   async next(): Promise<Uint8Array> {
     const read = this.#reader.read();
-    let isHere = false;
+    let isSettled = false;
     const settle = (): void => {
-      isHere = true;
+      isSettled = true;
     };
     const settled = read.then(settle, settle);
     for (;;) {
       await Promise.race([settled, this.#written]);
-      if (isHere || this.#isOver) return (await read).value ?? new Uint8Array(0);
+      if (isSettled || this.#isOver) return (await read).value ?? new Uint8Array(0);
       this.#write(await this.#readStep());
     }
   }
@@ -197,7 +203,7 @@ export class Inflater {
     this.#isOver = step.length === 0;
     const written = this.#isOver ? this.#writer.close() : this.#writer.write(step);
     this.#written = written.catch(() => {
-      // What reads is told why.
+      // The reader receives the same error.
       this.#isOver = true;
     });
   }

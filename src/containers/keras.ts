@@ -5,24 +5,27 @@ import { placeHdf5 } from './hdf5/hdf5.js';
 import { openNpzEntries } from './npy.js';
 import { openZipStore, readZip, type ZipEntry } from './zip.js';
 
-/** The entry of an archive of Keras that holds the weights. */
+/** The entry of a Keras archive with the weights. */
 const WEIGHTS = 'model.weights.h5';
 
 /**
- * Opens the weights of a model of Keras (`.keras`, as `model.save` writes it) as a store: the datasets of its HDF5 file. Writes
- * go to the archive in place; `flush` brings its checksums up to date.
+ * Opens the weights of a Keras model (`.keras`, written by `model.save`) as a store: the datasets of its HDF5
+ * entry.
  *
- * @param files the folder that holds it; closed with the store
- * @param path the file's name in it
- * @throws NeuralDiffError `bad-model`; `unsupported-model` for compressed archives and what `openHdf5Store` does not support
+ * Writes go to the archive in place; `flush` updates its checksums.
+ *
+ * @param files the folder that contains the file; closed with the store
+ * @param path the file's path in the folder
+ * @throws NeuralDiffError `bad-model`; `unsupported-model` for compressed weights and for anything that
+ *   `openHdf5Store` does not support
  */
 export async function openKerasStore(files: ModelFiles, path: string): Promise<WeightStore> {
   const weights = weightsOf(await readZip(files, path));
   if (weights !== undefined) return openWeights(files, path, weights);
-  throw new NeuralDiffError('bad-model', `Cannot read "${path}" as Keras: it has no entry "${WEIGHTS}"`);
+  throw new NeuralDiffError('bad-model', `Cannot read "${path}" as Keras: expected an entry "${WEIGHTS}"`);
 }
 
-/** Opens a zip archive: of Keras where it has weights, else of NumPy. */
+/** Opens a zip archive: as Keras if it has a weights entry, else as NumPy. */
 export async function openArchive(files: ModelFiles, path: string): Promise<WeightStore> {
   const entries = await readZip(files, path);
   const weights = weightsOf(entries);
@@ -35,7 +38,7 @@ function weightsOf(entries: readonly ZipEntry[]): ZipEntry | undefined {
 
 async function openWeights(files: ModelFiles, path: string, entry: ZipEntry): Promise<WeightStore> {
   if (entry.deflated) {
-    const message = `Cannot read "${path}": its weights are compressed; store them as they are (\`zip -0\`)`;
+    const message = `Cannot read "${path}": expected uncompressed weights (\`zip -0\`)`;
     throw new NeuralDiffError('unsupported-model', message);
   }
   const tensors = await placeHdf5(files, { path, start: entry.start, end: entry.end });

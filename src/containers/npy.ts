@@ -6,13 +6,13 @@ import { asBytes, byteLength, checkTensorInfos, type StoredType, tensorOf } from
 import { type Deflated, openInflatedFiles } from './inflate.js';
 import { openZipStore, readZip, type ZipEntry } from './zip.js';
 
-/** Bytes of a header; NumPy itself reads no more than 10,000 unless it is told to. */
+/** Bytes of a header; NumPy reads at most 10,000 by default. */
 const MAX_HEADER_BYTES = 2 ** 16;
 
-/** `NUMPY` behind a byte that no text begins with. */
+/** The byte 0x93 and `NUMPY`. */
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 
-/** The name of an array that has none, as `numpy.savez` gives it. */
+/** The name of an unnamed array, as in `numpy.savez`. */
 const UNNAMED = 'arr_0';
 
 /** Element types by NumPy's kind and size. */
@@ -34,7 +34,10 @@ const TYPES: Readonly<Record<string, StoredType>> = {
   c16: asBytes(16),
 };
 
-/** The header of plain numbers, a Python dictionary; nothing in it can be matched in two ways. */
+/**
+ * The header of a numeric array, a Python dictionary; the pattern is unambiguous, so it matches in linear
+ * time.
+ */
 const HEADER =
   /^\{ *'descr': *'([<>|=])(\w+)', *'fortran_order': *(True|False), *'shape': *\(([\d, ]*)\),? *\}\s*$/;
 
@@ -43,8 +46,8 @@ const HEADER =
  *
  * Source: NumPy enhancement proposal 1, versions 1.0 to 3.0 of the format.
  *
- * @param files the folder that holds it; closed with the store
- * @param path the file's name in it
+ * @param files the folder that contains the file; closed with the store
+ * @param path the file's path in the folder
  * @throws NeuralDiffError `bad-model`; `unsupported-model` for objects, big-endian numbers and Fortran order
  */
 export async function openNpyStore(files: ModelFiles, path: string): Promise<WeightStore> {
@@ -53,77 +56,15 @@ export async function openNpyStore(files: ModelFiles, path: string): Promise<Wei
 }
 
 /**
- * Reads where the elements of an array lie.
+ * Opens the arrays of a NumPy archive (`.npz`) as a store.
  *
- * @param range of the array in a file
- * @param name of the tensor
- * @throws NeuralDiffError as `openNpyStore`
- */
-export async function placeNpy(
-  files: ModelFiles,
-  range: { path: string; start: number; end: number },
-  name: string,
-): Promise<PlacedTensor> {
-  const { path, start, end } = range;
-  const head = new Uint8Array(Math.min(12, end - start));
-  await files.readInto(path, start, head);
-  const { headBytes, headerBytes } = readHead(head, name);
-  if (headerBytes > MAX_HEADER_BYTES || headBytes + headerBytes > end - start)
-    throw bad(name, `its header would take ${headerBytes} bytes`);
-  const header = new Uint8Array(headerBytes);
-  await files.readInto(path, start + headBytes, header);
-  const info = tensorOf(name, ...readHeader(new TextDecoder('latin1').decode(header), name));
-  checkTensorInfos([info]);
-  const offset = start + headBytes + headerBytes;
-  const length = byteLength(info);
-  if (end - offset !== length) throw bad(name, `expected ${length} bytes, got ${end - offset}`);
-  return { ...info, extents: [{ path, offset, length }] };
-}
-
-/** @returns whether a file that begins so is a NumPy array */
-export function isNpy(head: Uint8Array): boolean {
-  return MAGIC.every((byte, i) => head[i] === byte);
-}
-
-function readHead(head: Uint8Array, name: string): { headBytes: number; headerBytes: number } {
-  if (!isNpy(head) || head.length < 12) throw bad(name, 'it is no NumPy array');
-  const view = new DataView(head.buffer, head.byteOffset);
-  const major = head[6] as number;
-  if (major === 1) return { headBytes: 10, headerBytes: view.getUint16(8, true) };
-  if (major === 2 || major === 3) return { headBytes: 12, headerBytes: view.getUint32(8, true) };
-  throw unsupported(name, `its format has version ${major}`);
-}
-
-function readHeader(text: string, name: string): [StoredType, number[]] {
-  const [whole, order, kind = '', fortran, sizes = ''] = HEADER.exec(text) ?? [];
-  if (whole === undefined) throw unsupported(name, 'its header is not that of plain numbers');
-  const type = Object.hasOwn(TYPES, kind) ? TYPES[kind] : undefined;
-  if (type === undefined) throw unsupported(name, `its elements are of type "${kind}"`);
-  const shape = sizes.split(',').map((size) => size.trim());
-  if (shape.at(-1) === '') shape.pop();
-  if (!shape.every((size) => /^\d+$/.test(size))) throw bad(name, `its shape is (${sizes})`);
-  if (order === '>') throw unsupported(name, 'its numbers are big-endian');
-  if (fortran === 'True' && shape.filter((size) => Number(size) > 1).length > 1)
-    throw unsupported(name, 'it is in Fortran order');
-  return [type, shape.map(Number)];
-}
-
-function bad(name: string, what: string): NeuralDiffError {
-  return new NeuralDiffError('bad-model', `Cannot read array "${name}": ${what}`);
-}
-
-function unsupported(name: string, what: string): NeuralDiffError {
-  return new NeuralDiffError('unsupported-model', `Cannot read array "${name}": ${what}`);
-}
-
-/**
- * Opens the arrays of a NumPy archive (`.npz`) as a store. Writes go to the file in place; `flush` brings the archive's checksums
- * up to date. What `numpy.savez_compressed` has compressed can be read only.
+ * Writes go to the file in place; `flush` updates the archive's checksums. Arrays compressed by
+ * `numpy.savez_compressed` are read-only.
  *
- * @param files the folder that holds it; closed with the store
- * @param path the file's name in it
- * @throws NeuralDiffError `bad-model`; `unsupported-model` for other compression than deflate and what `openNpyStore` does not
- *   support
+ * @param files the folder that contains the file; closed with the store
+ * @param path the file's path in the folder
+ * @throws NeuralDiffError `bad-model`; `unsupported-model` for compression other than deflate and for
+ *   anything that `openNpyStore` does not support
  */
 export async function openNpzStore(files: ModelFiles, path: string): Promise<WeightStore> {
   return openNpzEntries(files, path, await readZip(files, path));
@@ -144,9 +85,73 @@ export async function openNpzEntries(
   return openZipStore({ files: inflated, path, entryOf: (name) => entryOf.get(name) }, tensors);
 }
 
+/**
+ * Locates the elements of an array.
+ *
+ * @param range byte range of the array in a file
+ * @param name name of the tensor
+ * @throws NeuralDiffError as `openNpyStore`
+ */
+async function placeNpy(
+  files: ModelFiles,
+  range: { path: string; start: number; end: number },
+  name: string,
+): Promise<PlacedTensor> {
+  const { path, start, end } = range;
+  const head = new Uint8Array(Math.min(12, end - start));
+  await files.readInto(path, start, head);
+  const { headBytes, headerBytes } = readHead(head, name);
+  if (headerBytes > MAX_HEADER_BYTES || headBytes + headerBytes > end - start)
+    throw invalid(name, `invalid header length ${headerBytes}`);
+  const header = new Uint8Array(headerBytes);
+  await files.readInto(path, start + headBytes, header);
+  const info = tensorOf(name, ...readHeader(new TextDecoder('latin1').decode(header), name));
+  checkTensorInfos([info]);
+  const offset = start + headBytes + headerBytes;
+  const length = byteLength(info);
+  if (end - offset !== length) throw invalid(name, `expected ${length} bytes, got ${end - offset}`);
+  return { ...info, extents: [{ path, offset, length }] };
+}
+
+/** @returns whether a file that starts with these bytes is a NumPy array */
+export function isNpy(head: Uint8Array): boolean {
+  return MAGIC.every((byte, i) => head[i] === byte);
+}
+
+function readHead(head: Uint8Array, name: string): { headBytes: number; headerBytes: number } {
+  if (!isNpy(head) || head.length < 12) throw invalid(name, 'not a NumPy array');
+  const view = new DataView(head.buffer, head.byteOffset);
+  const major = head[6] as number;
+  if (major === 1) return { headBytes: 10, headerBytes: view.getUint16(8, true) };
+  if (major === 2 || major === 3) return { headBytes: 12, headerBytes: view.getUint32(8, true) };
+  throw unsupported(name, `expected format version 1 to 3, got ${major}`);
+}
+
+function readHeader(text: string, name: string): [StoredType, number[]] {
+  const [whole, order, kind = '', fortran, sizes = ''] = HEADER.exec(text) ?? [];
+  if (whole === undefined) throw unsupported(name, 'not a plain numeric array');
+  const type = Object.hasOwn(TYPES, kind) ? TYPES[kind] : undefined;
+  if (type === undefined) throw unsupported(name, `element type "${kind}"`);
+  const shape = sizes.split(',').map((size) => size.trim());
+  if (shape.at(-1) === '') shape.pop();
+  if (!shape.every((size) => /^\d+$/.test(size))) throw invalid(name, `invalid shape (${sizes})`);
+  if (order === '>') throw unsupported(name, 'big-endian numbers');
+  if (fortran === 'True' && shape.filter((size) => Number(size) > 1).length > 1)
+    throw unsupported(name, 'Fortran order');
+  return [type, shape.map(Number)];
+}
+
+function invalid(name: string, what: string): NeuralDiffError {
+  return new NeuralDiffError('bad-model', `Cannot read array "${name}": ${what}`);
+}
+
+function unsupported(name: string, what: string): NeuralDiffError {
+  return new NeuralDiffError('unsupported-model', `Cannot read array "${name}": ${what}`);
+}
+
 const tensorName = ({ name }: ZipEntry): string => name.slice(0, -'.npy'.length);
 
-/** No file of a folder has such a path. */
+/** @returns a path for an inflated entry; the NUL keeps it distinct from the folder's files */
 const inflatedPath = (path: string, { name }: ZipEntry): string => `${path}\0${name}`;
 
 function deflatedOf(path: string, entries: readonly ZipEntry[]): Map<string, Deflated> {

@@ -42,22 +42,22 @@ const NAME = 8;
 const RAW_DATA = 9;
 const EXTERNAL_DATA = 13;
 
-/** Fields with elements of their own type that lie as they are in memory: float_data, double_data. */
+/** Fields whose elements are stored as in memory: float_data, double_data. */
 const PLAIN_FIELDS = [4, 10];
 
-/** Fields with a varint an element: int32_data, int64_data, uint64_data. */
+/** Fields with one varint per element: int32_data, int64_data, uint64_data. */
 const VARINT_FIELDS = [5, 7, 11];
 
-/** Runs of bytes that one tensor may be cut into. */
+/** Byte ranges that one tensor may be split into. */
 const MAX_EXTENTS = 2 ** 16;
 
-/** Elements of a tensor that is kept as varints: shapes and axes, small tables. */
+/** Elements of a tensor stored as varints: shapes, axes, small tables. */
 const MAX_FIXED_ELEMENTS = 2 ** 20;
 
-/** Bytes of a name, of the path of external data, of a key. */
+/** Bytes of a name, a path of external data or a key. */
 const MAX_TEXT_BYTES = 2 ** 12;
 
-/** What a `TensorProto` says, as far as it has been read. */
+/** A partially read `TensorProto`. */
 interface Draft {
   name: string;
   shape: number[];
@@ -67,8 +67,8 @@ interface Draft {
   external: Map<string, string>;
 }
 
-/** Where a message lies, and of what file. */
-interface Place {
+/** A message in a file. */
+interface TensorMessage {
   readonly reader: WireReader;
   readonly path: string;
   readonly start: number;
@@ -76,36 +76,37 @@ interface Place {
 }
 
 /**
- * Reads a `TensorProto`, but not its elements.
+ * Locates the tensor of a `TensorProto`, without reading its elements.
  *
- * @param place the message
- * @param prefix goes before the tensor's name
+ * @param message the `TensorProto`
+ * @param prefix prefix of the tensor's name
  * @throws NeuralDiffError `bad-model`, `unsupported-model`, `unsafe-path`
  */
-export async function placeTensor(place: Place, prefix: string): Promise<PlacedTensor> {
+export async function placeTensor(message: TensorMessage, prefix: string): Promise<PlacedTensor> {
   const draft: Draft = { name: '', shape: [], type: 0, extents: [], varints: [], external: new Map() };
-  for await (const field of place.reader.fields(place.start, place.end)) await takeField(draft, field, place);
+  for await (const field of message.reader.fields(message.start, message.end))
+    await takeField(draft, field, message);
   const name = `${prefix}${draft.name}`;
   const type = TYPES[draft.type];
-  if (type === undefined) throw unsupported(name, `its data type is ${draft.type}`);
+  if (type === undefined) throw unsupported(name, `data type ${draft.type}`);
   const info = tensorOf(name, type, draft.shape);
   checkTensorInfos([info]);
   const forms = [draft.external.size, draft.varints.length, draft.extents.length].filter(
     (count) => count > 0,
   );
-  if (forms.length > 1) throw bad(`tensor "${name}" has its data twice`);
+  if (forms.length > 1) throw invalidOnnx(`duplicate data of tensor "${name}"`);
   if (draft.external.size > 0) return { ...info, extents: [externalExtent(info, draft.external)] };
   if (draft.varints.length > 0) return { ...info, extents: [], fixed: bytesOf(info, draft.varints) };
   const found = draft.extents.reduce((sum, { length }) => sum + length, 0);
   if (found !== byteLength(info))
-    throw bad(`tensor "${name}" has ${found} bytes, expected ${byteLength(info)}`);
+    throw invalidOnnx(`expected ${byteLength(info)} bytes in tensor "${name}", got ${found}`);
   return { ...info, extents: draft.extents };
 }
 
 /**
- * Reads where a `TensorProto` says that another file holds its elements.
+ * Reads the location of a `TensorProto`'s external data.
  *
- * @returns keys and values, `location` among them; none where its elements are its own
+ * @returns keys and values, including `location`; empty for a tensor without external data
  */
 export async function readExternal(
   reader: WireReader,
@@ -117,34 +118,35 @@ export async function readExternal(
   return external;
 }
 
-async function takeField(draft: Draft, field: WireField, place: Place): Promise<void> {
-  const { reader, path } = place;
+async function takeField(draft: Draft, field: WireField, message: TensorMessage): Promise<void> {
+  const { reader, path } = message;
   const { field: number, start, end, wire } = field;
-  if (number === SEGMENT) throw unsupported(draft.name, 'it is cut into segments');
+  if (number === SEGMENT) throw unsupported(draft.name, 'segmented data');
   if (number === DIMS) draft.shape.push(...(await varintsOf(field, reader, 64)).map(Number));
   else if (number === DATA_TYPE) draft.type = Number(field.value);
   else if (number === NAME) draft.name = await textOf(field, reader);
   else if (number === EXTERNAL_DATA) await takeEntry(draft.external, field, reader);
   else if (VARINT_FIELDS.includes(number)) {
-    const room = MAX_FIXED_ELEMENTS - draft.varints.length;
-    for (const value of await varintsOf(field, reader, room)) draft.varints.push(value);
+    const max = MAX_FIXED_ELEMENTS - draft.varints.length;
+    for (const value of await varintsOf(field, reader, max)) draft.varints.push(value);
   } else if (number === RAW_DATA || PLAIN_FIELDS.includes(number)) {
-    if (wire === 0) throw bad(`tensor "${draft.name}" has a number in place of its data`);
+    if (wire === 0) throw invalidOnnx(`expected bytes as data of tensor "${draft.name}", got a number`);
     if (number === RAW_DATA && draft.extents.length > 0)
-      throw bad(`tensor "${draft.name}" has its data twice`);
-    if (draft.extents.length >= MAX_EXTENTS) throw unsupported(draft.name, 'it lies in too many pieces');
+      throw invalidOnnx(`duplicate data of tensor "${draft.name}"`);
+    if (draft.extents.length >= MAX_EXTENTS)
+      throw unsupported(draft.name, `expected data in at most ${MAX_EXTENTS} pieces`);
     draft.extents.push({ path, offset: start, length: end - start });
   }
 }
 
-/** @returns a repeated number, packed or not */
-async function varintsOf(field: WireField, reader: WireReader, most: number): Promise<bigint[]> {
+/** @returns the values of a repeated varint field, packed or not */
+async function varintsOf(field: WireField, reader: WireReader, max: number): Promise<bigint[]> {
   if (field.wire === 0) return [field.value];
-  if (field.wire !== 2) throw bad('a list of numbers is none');
+  if (field.wire !== 2) throw invalidOnnx('expected packed numbers');
   const values: bigint[] = [];
   for (let at = field.start; at < field.end; ) {
     const { value, end } = await reader.varint(at, field.end);
-    if (values.length >= most) throw unsupported('', `a list has more than ${most} numbers`);
+    if (values.length >= max) throw unsupported('', `expected at most ${max} numbers in a list`);
     values.push(value);
     at = end;
   }
@@ -152,15 +154,16 @@ async function varintsOf(field: WireField, reader: WireReader, most: number): Pr
 }
 
 async function textOf({ wire, start, end }: WireField, reader: WireReader): Promise<string> {
-  if (wire !== 2 || end - start > MAX_TEXT_BYTES) throw bad('a text is none, or too long');
+  if (wire !== 2 || end - start > MAX_TEXT_BYTES)
+    throw invalidOnnx(`expected a string of at most ${MAX_TEXT_BYTES} bytes`);
   const text = decodeUtf8(await reader.bytes(start, end));
-  if (text === undefined) throw bad('a text is not UTF-8');
+  if (text === undefined) throw invalidOnnx('a string is not UTF-8');
   return text;
 }
 
-/** Takes a `StringStringEntryProto`. */
+/** Reads a `StringStringEntryProto` into a map. */
 async function takeEntry(entries: Map<string, string>, field: WireField, reader: WireReader): Promise<void> {
-  if (field.wire !== 2) throw bad('external data are no entry');
+  if (field.wire !== 2) throw invalidOnnx('invalid entry of external data');
   const texts = ['', '', ''];
   for await (const part of reader.fields(field.start, field.end)) {
     if (part.field === 1 || part.field === 2) texts[part.field] = await textOf(part, reader);
@@ -173,17 +176,18 @@ function externalExtent(info: TensorInfo, external: ReadonlyMap<string, string>)
   const offset = Number(external.get('offset') ?? 0);
   const length = Number(external.get('length') ?? byteLength(info));
   if (!Number.isSafeInteger(offset) || offset < 0 || length !== byteLength(info))
-    throw bad(
-      `tensor "${info.name}" takes ${byteLength(info)} bytes, not those from ${offset} for ${length}`,
+    throw invalidOnnx(
+      `expected ${byteLength(info)} external bytes for tensor "${info.name}", got ${length} at offset ${offset}`,
     );
   return { path, offset, length };
 }
 
-/** Bytes a varint of a type: those of an element. */
+/** @returns varints as the elements of a tensor, little-endian */
 function bytesOf(info: TensorInfo, values: readonly bigint[]): Uint8Array {
   const total = byteLength(info);
   const size = total / values.length;
-  if (![1, 2, 4, 8].includes(size)) throw bad(`tensor "${info.name}" has ${values.length} elements`);
+  if (![1, 2, 4, 8].includes(size))
+    throw invalidOnnx(`tensor "${info.name}" has ${values.length} values for ${total} bytes`);
   const bytes = new Uint8Array(total);
   for (const [i, value] of values.entries()) {
     for (let byte = 0; byte < size; byte++)
@@ -196,26 +200,27 @@ function unsupported(name: string, what: string): NeuralDiffError {
   return new NeuralDiffError('unsupported-model', `Cannot read tensor "${name}" of the ONNX model: ${what}`);
 }
 
-function bad(what: string): NeuralDiffError {
+/** @returns the error for an invalid ONNX model */
+export function invalidOnnx(what: string): NeuralDiffError {
   return new NeuralDiffError('bad-model', `Cannot read ONNX model: ${what}`);
 }
 
-/** A field of a Protocol Buffers message: a number, or bytes that lie in the file. */
+/** A field of a Protocol Buffers message: a number, or a byte range of the file. */
 export interface WireField {
   readonly field: number;
-  /** Of varints; their lower 53 bits count, as numbers that are too large are refused. */
+  /** Value of a varint; 0 for other wire types. */
   readonly value: bigint;
-  /** Of everything else: where the bytes lie. */
+  /** Byte range of other wire types; `end` is exclusive. */
   readonly start: number;
   readonly end: number;
-  /** 0 varint, 1 eight bytes, 2 bytes with a length, 5 four bytes. */
+  /** Wire type: 0 varint, 1 eight bytes, 2 length-delimited, 5 four bytes. */
   readonly wire: number;
 }
 
 /** Bytes of the longest varint. */
 const MAX_VARINT = 10;
 
-/** Reads Protocol Buffers messages where they lie in a file, without holding what it passes over. */
+/** Reads Protocol Buffers messages in a file, without loading skipped fields. */
 export class WireReader {
   readonly #file: FileWindow;
   readonly #path: string;
@@ -226,18 +231,18 @@ export class WireReader {
   }
 
   /**
-   * Walks the fields of a message.
+   * Iterates over the fields of a message.
    *
-   * @param start where the message's first byte lies
-   * @param end where the byte behind its last one lies
-   * @throws NeuralDiffError `bad-model` for fields that do not end where the message does
+   * @param start offset of the message's first byte
+   * @param end offset after its last byte
+   * @throws NeuralDiffError `bad-model` for fields that exceed the message
    */
   async *fields(start: number, end: number): AsyncGenerator<WireField> {
     for (let at = start; at < end; ) {
       const tag = await this.varint(at, end);
       const field = Number(tag.value >> 3n);
       const wire = Number(tag.value & 7n);
-      if (field < 1 || field >= 2 ** 29) throw this.#bad(`there is no field ${field}`);
+      if (field < 1 || field >= 2 ** 29) throw this.#invalid(`invalid field number ${field}`);
       const next = await this.#fieldAt(tag.end, end, { field, wire });
       at = next.end;
       yield next;
@@ -248,13 +253,12 @@ export class WireReader {
     const { wire } = kind;
     if (wire === 0) return { ...kind, start: at, ...(await this.varint(at, end)) };
     const head = wire === 2 ? await this.varint(at, end) : { value: wire === 1 ? 8n : 4n, end: at };
-    if (![1, 2, 5].includes(wire)) throw this.#bad(`a field has wire type ${wire}`);
-    if (head.value > BigInt(end - head.end))
-      throw this.#bad(`field ${kind.field} is longer than its message`);
+    if (![1, 2, 5].includes(wire)) throw this.#invalid(`unknown wire type ${wire}`);
+    if (head.value > BigInt(end - head.end)) throw this.#invalid(`field ${kind.field} exceeds its message`);
     return { ...kind, value: 0n, start: head.end, end: head.end + Number(head.value) };
   }
 
-  /** @returns an unsigned number of 64 bits at a place, and where it ends */
+  /** @returns the unsigned 64-bit varint at an offset, and the offset after it */
   async varint(at: number, end: number): Promise<{ value: bigint; end: number }> {
     const bytes = await this.bytes(at, Math.min(end, at + MAX_VARINT));
     let value = 0n;
@@ -263,15 +267,15 @@ export class WireReader {
       value |= BigInt(byte & 0x7f) << BigInt(7 * i);
       if (byte < 0x80) return { value: BigInt.asUintN(64, value), end: at + i + 1 };
     }
-    throw this.#bad('a number does not end');
+    throw this.#invalid('unterminated number');
   }
 
-  /** @returns bytes of the file, to be used before the next call */
+  /** @returns bytes of the file, valid until the next call */
   bytes(start: number, end: number): Promise<Uint8Array> {
     return this.#file.bytes(start, end);
   }
 
-  #bad(what: string): NeuralDiffError {
+  #invalid(what: string): NeuralDiffError {
     return new NeuralDiffError('bad-model', `Cannot read "${this.#path}": ${what}`);
   }
 }

@@ -11,24 +11,27 @@ import { listOnnxFiles, openOnnxStore } from './onnx.js';
 import { openSafetensorsIndex, openSafetensorsStore } from './safetensors.js';
 import { isTflite, openTfliteStore } from './tflite.js';
 
-/** Bytes at a file's start that tell what it is. */
+/** Bytes at a file's start that identify its format. */
 const HEAD_BYTES = 16;
 
 const OPEN_BRACE = 0x7b;
 
-/** Tags of the fields that may follow the version in an ONNX model: producer, domain, documentation, graph, operators. */
+/**
+ * Tags of the fields that may follow the version of an ONNX model: producer, domain, documentation, graph,
+ * operators.
+ */
 const ONNX_FIELDS = [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42];
 
-/** A kind of file that models lie in. */
-interface Kind {
+/** A file format of models. */
+interface Format {
   matches(head: Uint8Array, path: string): boolean;
   open(files: ModelFiles, path: string): Promise<WeightStore>;
-  /** Lists the files beside it that it names; none unless given. */
+  /** Lists the files that a model file refers to; defaults to none. */
   listExternal?(files: ModelFiles, path: string): Promise<string[]>;
 }
 
-const KINDS: readonly Kind[] = [
-  // Behind a length that no file of text begins with.
+const FORMATS: readonly Format[] = [
+  // A 64-bit header length below 2^48, then a JSON object.
   { matches: (head) => head[6] === 0 && head[7] === 0 && head[8] === OPEN_BRACE, open: openSafetensorsStore },
   { matches: (head, path) => isJson(head) && path.endsWith('.index.json'), open: openSafetensorsIndex },
   { matches: (head, path) => isJson(head) && path === 'model.json', open: openLayersStore },
@@ -45,37 +48,40 @@ const KINDS: readonly Kind[] = [
 ];
 
 /**
- * Opens a model file by what it holds: safetensors, an index of safetensors (`*.index.json`), ONNX, TFLite, GGUF, HDF5, an archive
- * of Keras, a NumPy array or archive, the `model.json` of a LayersModel.
+ * Opens a model file in the format that its content indicates.
  *
- * @param files the folder that holds it; closed with the store
- * @param path the file's name in it
- * @throws NeuralDiffError `bad-model` for anything else; those of the container's reader
+ * Formats: safetensors, an index of safetensors (`*.index.json`), ONNX, TFLite, GGUF, HDF5, a Keras archive,
+ * a NumPy array or archive, the `model.json` of a LayersModel.
+ *
+ * @param files the folder that contains the file; closed with the store
+ * @param path the file's path in the folder
+ * @throws NeuralDiffError `bad-model` for other formats; errors of the format's reader
  */
 export async function openContainer(files: ModelFiles, path: string): Promise<WeightStore> {
-  return (await findKind(files, path)).open(files, path);
+  return (await findFormat(files, path)).open(files, path);
 }
 
 /**
- * Lists the files beside a model file that hold a part of the model: external data of ONNX. A `model.json` and an index of
- * safetensors have their whole folder to themselves; none are listed for them.
+ * Lists the other files that contain a part of a model: external data of ONNX.
  *
- * @param files the folder that holds it
- * @param path the file's name in it
- * @returns paths in the folder, each once, of files that are there
+ * A `model.json` and an index of safetensors own their whole folder; nothing is listed for them.
+ *
+ * @param files the folder that contains the file
+ * @param path the file's path in the folder
+ * @returns distinct paths of existing files in the folder
  * @throws NeuralDiffError as `openContainer`
  */
 export async function listExternalFiles(files: ModelFiles, path: string): Promise<string[]> {
-  const found = (await (await findKind(files, path)).listExternal?.(files, path)) ?? [];
+  const found = (await (await findFormat(files, path)).listExternal?.(files, path)) ?? [];
   for (const each of found) await files.size(each);
   return found.filter((each) => each !== path);
 }
 
-async function findKind(files: ModelFiles, path: string): Promise<Kind> {
+async function findFormat(files: ModelFiles, path: string): Promise<Format> {
   const head = new Uint8Array(Math.min(HEAD_BYTES, await files.size(path)));
   await files.readInto(path, 0, head);
-  const kind = KINDS.find(({ matches }) => matches(head, path));
-  if (kind !== undefined) return kind;
+  const format = FORMATS.find(({ matches }) => matches(head, path));
+  if (format !== undefined) return format;
   throw new NeuralDiffError(
     'bad-model',
     `Cannot open model "${path}": expected safetensors, their index, ONNX, TFLite, GGUF, Keras, HDF5, NumPy, or the model.json of a LayersModel`,
@@ -86,7 +92,7 @@ function startsWith(head: Uint8Array, letters: string): boolean {
   return new TextDecoder('latin1').decode(head).startsWith(letters);
 }
 
-/** A version of a small number, then one of the other fields of a model. */
+/** @returns whether the file starts with a small version number, then another field of an ONNX model */
 function isOnnx(head: Uint8Array): boolean {
   const [first, version = 0, second = 0] = head;
   return first === 0x08 && version > 0 && version < 0x80 && ONNX_FIELDS.includes(second);

@@ -4,10 +4,13 @@ import { openPlacedStore, type PlacedTensor } from '../model/placed-store.js';
 import type { WeightStore } from '../model/store.js';
 import { asBytes, byteLength, checkTensorInfos, type StoredType, tensorOf } from '../model/tensor.js';
 
-/** Bytes of a header that the container's own reader accepts. */
+/** Bytes of a header accepted by the format's reference reader. */
 const MAX_HEADER_BYTES = 100_000_000;
 
-/** Types of whole bytes; those of 4 and 6 bits are not supported. */
+/** Bytes of an index, which lists tensor and file names. */
+const MAX_INDEX_BYTES = 2 ** 26;
+
+/** Supported dtypes; those of 4 and 6 bits are not supported. */
 const TYPES: Readonly<Record<string, StoredType>> = {
   F32: { dtype: 'float32' },
   F16: { dtype: 'float16' },
@@ -31,35 +34,66 @@ const TYPES: Readonly<Record<string, StoredType>> = {
 /**
  * Opens a safetensors file as a store. Writes go to the file in place.
  *
- * Source: the safetensors format, version of its reference reader 0.7: eight bytes of header length, a JSON header, the
- * tensors without gaps.
+ * Source: the safetensors format, version of its reference reader 0.7: eight bytes of header length, a JSON
+ * header, the tensors without gaps.
  *
- * @param files the folder that holds it; closed with the store
- * @param path the file's name in it
- * @throws NeuralDiffError `bad-model`, `unsupported-model` as the header deserves
+ * @param files the folder that contains the file; closed with the store
+ * @param path the file's path in the folder
+ * @throws NeuralDiffError `bad-model`, `unsupported-model` for an invalid or unsupported header
  */
 export async function openSafetensorsStore(files: ModelFiles, path: string): Promise<WeightStore> {
   return openPlacedStore(files, await placeSafetensors(files, path));
 }
 
 /**
- * Reads where the tensors of a safetensors file lie.
+ * Opens the shards that a `model.safetensors.index.json` lists as one store. Writes go to the shards in
+ * place.
  *
- * @returns them in the order of their bytes
+ * @param files the folder that contains index and shards; closed with the store
+ * @param path the index's path in the folder
+ * @throws NeuralDiffError `bad-model`, also for a mismatch of index and shards; `unsafe-path` for shards
+ *   outside the folder
+ */
+export async function openSafetensorsIndex(files: ModelFiles, path: string): Promise<WeightStore> {
+  const size = await files.size(path);
+  if (size > MAX_INDEX_BYTES)
+    throw invalidIndex(path, `expected at most ${MAX_INDEX_BYTES} bytes, got ${size}`);
+  const bytes = new Uint8Array(size);
+  await files.readInto(path, 0, bytes);
+  const [, map] = entriesOf(parseJson(bytes, path), path).find(([key]) => key === 'weight_map') ?? [];
+  const shardOf = new Map(entriesOf(map, path).map(([name, shard]) => [name, checkShard(shard, path)]));
+  const tensors = [];
+  for (const shard of new Set(shardOf.values())) {
+    for (const tensor of await placeSafetensors(files, shard)) {
+      if (shardOf.get(tensor.name) !== shard)
+        throw invalidIndex(path, `tensor "${tensor.name}" of "${shard}" is not listed`);
+      tensors.push(tensor);
+    }
+  }
+  checkTensorInfos(tensors);
+  const found = new Set(tensors.map(({ name }) => name));
+  const missing = [...shardOf.keys()].find((name) => !found.has(name));
+  if (missing !== undefined) throw invalidIndex(path, `"${shardOf.get(missing)}" has no tensor "${missing}"`);
+  return openPlacedStore(files, tensors);
+}
+
+/**
+ * Locates the tensors of a safetensors file.
+ *
+ * @returns the tensors in the order of their bytes
  * @throws NeuralDiffError as `openSafetensorsStore`
  */
-export async function placeSafetensors(files: ModelFiles, path: string): Promise<PlacedTensor[]> {
+async function placeSafetensors(files: ModelFiles, path: string): Promise<PlacedTensor[]> {
   const size = await files.size(path);
-  if (size < 8) throw bad(path, `expected a length in 8 bytes, got ${size} bytes in all`);
+  if (size < 8) throw invalid(path, `expected at least 8 bytes, got ${size}`);
   const head = new Uint8Array(8);
   await files.readInto(path, 0, head);
   const length = Number(new DataView(head.buffer).getBigUint64(0, true));
   if (length > MAX_HEADER_BYTES || length > size - 8)
-    throw bad(path, `its header would take ${length} of ${size} bytes`);
+    throw invalid(path, `header length ${length} exceeds the file of ${size} bytes or the limit`);
   const header = new Uint8Array(length);
   await files.readInto(path, 8, header);
-  const json = parseJson(header, path);
-  const placed = entriesOf(json, path)
+  const placed = entriesOf(parseJson(header, path), path)
     .filter(([name]) => name !== '__metadata__')
     .map(([name, entry]) => place(name, entry, { path, start: 8 + length }));
   checkTensorInfos(placed);
@@ -70,7 +104,7 @@ function place(name: string, entry: unknown, file: { path: string; start: number
   const { path, start } = file;
   const { dtype, shape, data_offsets: offsets } = (entry ?? {}) as Record<string, unknown>;
   if (typeof dtype !== 'string' || !wholeNumbers(shape) || !wholeNumbers(offsets) || offsets.length !== 2)
-    throw bad(path, `expected "${name}" to have dtype, shape and two data_offsets`);
+    throw invalid(path, `expected "${name}" to have dtype, shape and two data_offsets`);
   const type = Object.hasOwn(TYPES, dtype) ? TYPES[dtype] : undefined;
   if (type === undefined) {
     const message = `Cannot read tensor "${name}" of "${path}": dtype "${dtype}" is not supported`;
@@ -80,11 +114,12 @@ function place(name: string, entry: unknown, file: { path: string; start: number
   checkTensorInfos([info]);
   const [from, to] = offsets as [number, number];
   const length = byteLength(info);
-  if (to - from !== length) throw bad(path, `expected ${length} bytes for "${name}", got ${from} to ${to}`);
+  if (to - from !== length)
+    throw invalid(path, `expected ${length} bytes for "${name}", got offsets ${from} to ${to}`);
   return { ...info, extents: [{ path, offset: start + from, length }] };
 }
 
-/** Tensors must lie end to end from the header to the end of the file: no gaps, no bytes that two share. */
+/** Checks that the tensors cover the bytes after the header without gaps and overlaps. */
 function checkCover(
   placed: readonly PlacedTensor[],
   { path, start, end }: { path: string; start: number; end: number },
@@ -95,62 +130,32 @@ function checkCover(
   let at = start;
   for (const tensor of ordered) {
     if (offsetOf(tensor) !== at)
-      throw bad(path, `expected tensor "${tensor.name}" at byte ${at}, got ${offsetOf(tensor)}`);
+      throw invalid(path, `expected tensor "${tensor.name}" at byte ${at}, got ${offsetOf(tensor)}`);
     at += lengthOf(tensor);
   }
-  if (at !== end) throw bad(path, `its tensors end at byte ${at}, the file at ${end}`);
+  if (at !== end) throw invalid(path, `expected tensors up to byte ${end}, got ${at}`);
   return ordered;
 }
 
-function bad(path: string, what: string): NeuralDiffError {
+function invalid(path: string, what: string): NeuralDiffError {
   return new NeuralDiffError('bad-model', `Cannot read "${path}" as safetensors: ${what}`);
-}
-
-/** Bytes of an index: names of tensors and of files. */
-const MAX_INDEX_BYTES = 2 ** 26;
-
-/**
- * Opens the shards that a `model.safetensors.index.json` lists as one store. Writes go to the shards in place.
- *
- * @param files the folder that holds index and shards; closed with the store
- * @param path the index's name in it
- * @throws NeuralDiffError `bad-model` also where index and shards disagree, `unsafe-path` for shards in other folders
- */
-export async function openSafetensorsIndex(files: ModelFiles, path: string): Promise<WeightStore> {
-  const size = await files.size(path);
-  if (size > MAX_INDEX_BYTES) throw badIndex(path, `expected at most ${MAX_INDEX_BYTES} bytes, got ${size}`);
-  const bytes = new Uint8Array(size);
-  await files.readInto(path, 0, bytes);
-  const [, map] = entriesOf(parseJson(bytes, path), path).find(([key]) => key === 'weight_map') ?? [];
-  const shardOf = new Map(entriesOf(map, path).map(([name, shard]) => [name, checkShard(shard, path)]));
-  const tensors = [];
-  for (const shard of new Set(shardOf.values())) {
-    for (const tensor of await placeSafetensors(files, shard)) {
-      if (shardOf.get(tensor.name) !== shard)
-        throw badIndex(path, `"${shard}" holds tensor "${tensor.name}", which it does not list there`);
-      tensors.push(tensor);
-    }
-  }
-  checkTensorInfos(tensors);
-  const found = new Set(tensors.map(({ name }) => name));
-  const missing = [...shardOf.keys()].find((name) => !found.has(name));
-  if (missing !== undefined) throw badIndex(path, `"${shardOf.get(missing)}" has no tensor "${missing}"`);
-  return openPlacedStore(files, tensors);
 }
 
 function checkShard(shard: unknown, path: string): string {
   if (typeof shard === 'string' && shard.endsWith('.safetensors')) return checkInside(shard);
-  throw badIndex(path, 'expected shards to be names of safetensors files');
+  throw invalidIndex(path, 'expected shards to be safetensors files');
 }
 
-function badIndex(path: string, what: string): NeuralDiffError {
+function invalidIndex(path: string, what: string): NeuralDiffError {
   return new NeuralDiffError('bad-model', `Cannot read "${path}" as an index of safetensors: ${what}`);
 }
 
 /**
- * @param bytes UTF-8, from a stranger
- * @param path names the file in errors
- * @throws NeuralDiffError `bad-model` when it is not JSON
+ * Parses untrusted JSON.
+ *
+ * @param bytes UTF-8 text
+ * @param path the file's name for errors
+ * @throws NeuralDiffError `bad-model` for invalid JSON
  */
 export function parseJson(bytes: Uint8Array, path: string): unknown {
   try {
@@ -160,13 +165,13 @@ export function parseJson(bytes: Uint8Array, path: string): unknown {
   }
 }
 
-/** @returns the entries of an object, in their order */
-export function entriesOf(value: unknown, path: string): [string, unknown][] {
+/** @returns the entries of a JSON object, in order */
+function entriesOf(value: unknown, path: string): [string, unknown][] {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return Object.entries(value);
   throw new NeuralDiffError('bad-model', `Cannot read "${path}": expected a JSON object`);
 }
 
-/** @returns whether a value is a list of numbers that can count or place bytes */
-export function wholeNumbers(value: unknown): value is number[] {
+/** @returns whether a value is a list of nonnegative safe integers */
+function wholeNumbers(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((each) => Number.isSafeInteger(each) && each >= 0);
 }

@@ -13,17 +13,17 @@ import {
 } from '../model/tensor.js';
 import { checkApart, decodeUtf8, FileWindow } from './file-window.js';
 
-/** Letters behind the first offset. */
+/** File identifier, after the first offset. */
 const IDENTIFIER = 'TFL3';
 
-/** Numbers of the schema's fields. */
+/** Field numbers of the schema. */
 const MODEL = { subgraphs: 2, buffers: 4 } as const;
 const SUBGRAPH = { tensors: 0 } as const;
 const TENSOR = { shape: 0, type: 1, buffer: 2, name: 3, quantization: 4 } as const;
 const QUANTIZATION = { scale: 2, zeroPoint: 3 } as const;
 const BUFFER = { data: 0, offset: 1, size: 2 } as const;
 
-/** Element types by their number in `TensorType`; others are rows of bytes. */
+/** Element types by their number in `TensorType`; tensors of other types become bytes. */
 const TYPES: Readonly<Record<number, StoredType>> = {
   0: { dtype: 'float32' },
   1: { dtype: 'float16' },
@@ -43,21 +43,24 @@ const TYPES: Readonly<Record<number, StoredType>> = {
 };
 
 /**
- * Opens the constant tensors of a TFLite model as a store: those whose buffer has data. Scales and zero points of quantised
- * tensors are tensors too (`conv/scale`, `conv/zero_point`). Writes go to the file in place.
+ * Opens the constant tensors of a TFLite model, those whose buffer has data, as a store. Writes go to the
+ * file in place.
  *
- * Source: TensorFlow Lite's schema, version 3. Tensors of further subgraphs have their number before their name (`1/kernel`);
- * of tensors that share a buffer, the first counts.
+ * Scales and zero points of quantised tensors are tensors too (`conv/scale`, `conv/zero_point`). Tensors of
+ * later subgraphs are prefixed with the subgraph's index (`1/kernel`). Of tensors that share a buffer, the
+ * first is used.
  *
- * @param files the folder that holds it; closed with the store
- * @param path the file's name in it
+ * Source: TensorFlow Lite's schema, version 3.
+ *
+ * @param files the folder that contains the file; closed with the store
+ * @param path the file's path in the folder
  * @throws NeuralDiffError `bad-model`
  */
 export async function openTfliteStore(files: ModelFiles, path: string): Promise<WeightStore> {
   const size = await files.size(path);
   const reader = new FlatReader(files, path, size);
   const { buffer, byteOffset } = await reader.view(0, 8);
-  if (!isTflite(new Uint8Array(buffer, byteOffset, 8))) throw reader.bad('it is no TFLite model');
+  if (!isTflite(new Uint8Array(buffer, byteOffset, 8))) throw reader.invalid('not a TFLite model');
   const model = await reader.follow(0);
   const scan = new Scan(reader, path, await reader.tables(model, MODEL.buffers));
   for (const [index, subgraph] of (await reader.tables(model, MODEL.subgraphs)).entries()) {
@@ -69,18 +72,20 @@ export async function openTfliteStore(files: ModelFiles, path: string): Promise<
   return openPlacedStore(files, scan.tensors);
 }
 
-/** @returns whether a file that begins so is a TFLite model */
+/** @returns whether a file that starts with these bytes is a TFLite model */
 export function isTflite(head: Uint8Array): boolean {
   return new TextDecoder('latin1').decode(head.subarray(4, 8)) === IDENTIFIER;
 }
 
+/** Collects the constant tensors of a model. */
 class Scan {
   readonly tensors: PlacedTensor[] = [];
   readonly #reader: FlatReader;
   readonly #path: string;
   readonly #buffers: readonly number[];
   readonly #names = new Set<string>();
-  readonly #taken = new Set<number>();
+  /** Offsets of the data of the collected tensors. */
+  readonly #starts = new Set<number>();
 
   constructor(reader: FlatReader, path: string, buffers: readonly number[]) {
     this.#reader = reader;
@@ -88,13 +93,14 @@ class Scan {
     this.#buffers = buffers;
   }
 
-  /** Takes a tensor if it is constant. Nothing keeps names unique: a second one gets its number. */
-  async add(table: number, place: { prefix: string; number: number }): Promise<void> {
+  /** Adds a tensor if it is constant. Empty and duplicate names get the tensor's number appended. */
+  async add(table: number, { prefix, number }: { prefix: string; number: number }): Promise<void> {
     const data = await this.#dataOf(table);
-    if (data === undefined || this.#taken.has(data.start)) return;
-    if (this.tensors.length >= MAX_TENSORS) throw this.#reader.bad(`it has more than ${MAX_TENSORS} tensors`);
-    const plain = `${place.prefix}${await this.#reader.text(table, TENSOR.name)}`;
-    const name = plain === place.prefix || this.#names.has(plain) ? `${plain}#${place.number}` : plain;
+    if (data === undefined || this.#starts.has(data.start)) return;
+    if (this.tensors.length >= MAX_TENSORS)
+      throw this.#reader.invalid(`expected at most ${MAX_TENSORS} tensors`);
+    const stored = `${prefix}${await this.#reader.text(table, TENSOR.name)}`;
+    const name = stored === prefix || this.#names.has(stored) ? `${stored}#${number}` : stored;
     this.#names.add(name);
     const shape = await this.#shapeOf(table);
     const typeAt = await this.#reader.field(table, TENSOR.type);
@@ -103,23 +109,23 @@ class Scan {
     const info = type ? tensorOf(name, type, shape) : tensorOf(name, { dtype: 'uint8' }, [data.count]);
     checkTensorInfos([info]);
     if (byteLength(info) !== data.count)
-      throw this.#reader.bad(`tensor "${name}" has ${data.count} bytes, expected ${byteLength(info)}`);
+      throw this.#reader.invalid(`expected ${byteLength(info)} bytes in tensor "${name}", got ${data.count}`);
     this.#place(info, data.start);
     await this.#addQuantization(table, name);
   }
 
-  /** @returns where a constant tensor's bytes lie; undefined for what is computed */
+  /** @returns the byte range of a constant tensor; undefined for a computed one */
   async #dataOf(table: number): Promise<{ start: number; count: number } | undefined> {
     const at = await this.#reader.field(table, TENSOR.buffer);
     const index = at === undefined ? 0 : (await this.#reader.view(at, 4)).getUint32(0, true);
     if (index === 0) return undefined;
     const buffer = this.#buffers[index];
-    if (buffer === undefined) throw this.#reader.bad(`there is no buffer ${index}`);
-    const inside = await this.#reader.vector(buffer, BUFFER.data, 1);
-    if (inside.count > 0) return inside;
+    if (buffer === undefined) throw this.#reader.invalid(`unknown buffer ${index}`);
+    const data = await this.#reader.vector(buffer, BUFFER.data, 1);
+    if (data.count > 0) return data;
     const start = await this.#number64(buffer, BUFFER.offset);
     const count = await this.#number64(buffer, BUFFER.size);
-    // Offsets of 0 and 1 say that there are none.
+    // Offsets 0 and 1 mean no data.
     if (start < 2 || count === 0) return undefined;
     await this.#reader.view(start + count - 1, 1);
     return { start, count };
@@ -132,7 +138,7 @@ class Scan {
 
   async #shapeOf(table: number): Promise<number[]> {
     const { start, count } = await this.#reader.vector(table, TENSOR.shape, 4);
-    if (count > MAX_RANK) throw this.#reader.bad(`a tensor has ${count} dimensions`);
+    if (count > MAX_RANK) throw this.#reader.invalid(`a tensor has ${count} dimensions`);
     const view = await this.#reader.view(start, 4 * count);
     return Array.from({ length: count }, (_, i) => view.getInt32(4 * i, true));
   }
@@ -147,32 +153,33 @@ class Scan {
     if (zero.count > 0) this.#place(tensorOf(`${name}/zero_point`, asBytes(8), [zero.count]), zero.start);
   }
 
-  /** Parts of a FlatBuffer may be shared: of tensors on the same bytes, the first counts. */
+  /** Adds a tensor unless its bytes are already in use, since parts of a FlatBuffer may be shared. */
   #place(info: ReturnType<typeof tensorOf>, start: number): void {
-    if (this.#taken.has(start)) return;
-    this.#taken.add(start);
+    if (this.#starts.has(start)) return;
+    this.#starts.add(start);
     const extents =
       elementCount(info) === 0 ? [] : [{ path: this.#path, offset: start, length: byteLength(info) }];
     this.tensors.push({ ...info, extents });
   }
 }
 
-/** A run of elements in a file. */
-export interface FlatVector {
-  /** Where the first element lies. */
+/** A vector in a file. */
+interface FlatVector {
+  /** Offset of the first element. */
   readonly start: number;
   readonly count: number;
 }
 
-/** Entries of a vector of tables. */
+/** Elements of a vector of tables. */
 const MAX_TABLES = 2 ** 20;
 
 /**
- * Reads FlatBuffers where they lie in a file: tables, vectors and texts by their offsets, each checked against the file.
+ * Reads tables, vectors and strings of a FlatBuffer in a file, with every offset checked against the file's
+ * bounds.
  *
  * Source: FlatBuffers' binary format ("FlatBuffer Internals").
  */
-export class FlatReader {
+class FlatReader {
   readonly #file: FileWindow;
   readonly #path: string;
   readonly #size: number;
@@ -183,28 +190,30 @@ export class FlatReader {
     this.#size = size;
   }
 
-  bad(what: string): NeuralDiffError {
+  invalid(what: string): NeuralDiffError {
     return new NeuralDiffError('bad-model', `Cannot read "${this.#path}": ${what}`);
   }
 
-  /** @returns a view of bytes, to be used before the next call */
+  /** @returns a view of a byte range, valid until the next call */
   async view(start: number, length: number): Promise<DataView> {
-    if (start < 0 || start + length > this.#size) throw this.bad('an offset leads out of it');
+    if (start < 0 || start + length > this.#size) throw this.invalid('an offset exceeds the file');
     const bytes = await this.#file.bytes(start, start + length);
     return new DataView(bytes.buffer, bytes.byteOffset, length);
   }
 
-  /** @returns where what an unsigned offset points to lies */
+  /** @returns the target of the unsigned offset stored at a position */
   async follow(at: number): Promise<number> {
     const offset = (await this.view(at, 4)).getUint32(0, true);
-    if (offset === 0) throw this.bad('an offset is 0');
+    if (offset === 0) throw this.invalid('unexpected offset 0');
     return at + offset;
   }
 
   /**
-   * @param table where a table lies
-   * @param field its number
-   * @returns where the field's value lies; undefined where it has its default
+   * Finds a field of a table.
+   *
+   * @param table position of the table
+   * @param field number of the field
+   * @returns position of the field's value; undefined for an absent field
    */
   async field(table: number, field: number): Promise<number | undefined> {
     const start = table - (await this.view(table, 4)).getInt32(0, true);
@@ -215,41 +224,46 @@ export class FlatReader {
     return offset === 0 ? undefined : table + offset;
   }
 
-  /** @returns the table, vector or text that a field points to; undefined for none */
+  /**
+   * @returns position of the table, vector or string that a field points to; undefined for an absent field
+   */
   async target(table: number, field: number): Promise<number | undefined> {
     const at = await this.field(table, field);
     return at === undefined ? undefined : this.follow(at);
   }
 
   /**
-   * @param elementBytes of each element
-   * @returns a field's vector; an empty one where the field is not there
+   * Reads the head of a vector.
+   *
+   * @param elementBytes size of an element in bytes
+   * @returns the field's vector; empty for an absent field
    */
   async vector(table: number, field: number, elementBytes: number): Promise<FlatVector> {
     const at = await this.target(table, field);
     if (at === undefined) return { start: 0, count: 0 };
     const count = (await this.view(at, 4)).getUint32(0, true);
-    if (at + 4 + count * elementBytes > this.#size) throw this.bad('a list is longer than the file');
+    if (at + 4 + count * elementBytes > this.#size) throw this.invalid('a vector exceeds the file');
     return { start: at + 4, count };
   }
 
-  /** @returns where the tables of a field's vector lie */
+  /** @returns positions of the tables in a field's vector */
   async tables(table: number, field: number): Promise<number[]> {
     const { start, count } = await this.vector(table, field, 4);
-    if (count > MAX_TABLES) throw this.bad(`a list has ${count} entries`);
+    if (count > MAX_TABLES) throw this.invalid(`expected at most ${MAX_TABLES} tables, got ${count}`);
     const tables: number[] = [];
     for (let i = 0; i < count; i++) tables.push(await this.follow(start + 4 * i));
     return tables;
   }
 
-  /** @returns a field's text; empty where it is not there */
+  /** @returns a field's string; empty for an absent field */
   async text(table: number, field: number): Promise<string> {
     const { start, count } = await this.vector(table, field, 1);
-    if (count > MAX_NAME_BYTES) throw this.bad(`a name takes ${count} bytes`);
+    if (count > MAX_NAME_BYTES)
+      throw this.invalid(`expected names of at most ${MAX_NAME_BYTES} bytes, got ${count}`);
     if (count === 0) return '';
     const { buffer, byteOffset } = await this.view(start, count);
     const text = decodeUtf8(new Uint8Array(buffer, byteOffset, count));
-    if (text === undefined) throw this.bad('a name is not UTF-8');
+    if (text === undefined) throw this.invalid('a name is not UTF-8');
     return text;
   }
 }

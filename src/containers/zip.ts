@@ -5,17 +5,17 @@ import { openPlacedStore, type PlacedTensor } from '../model/placed-store.js';
 import type { WeightStore } from '../model/store.js';
 import { decodeUtf8 } from './file-window.js';
 
-/** A file in an archive, stored as it is or compressed. */
+/** An entry of an archive, uncompressed or compressed with deflate. */
 export interface ZipEntry {
   readonly name: string;
-  /** Where its header begins. */
+  /** Offset of its local header. */
   readonly head: number;
-  /** Where its bytes lie in the archive, as they are stored. */
+  /** Range of its stored bytes in the archive. */
   readonly start: number;
   readonly end: number;
-  /** Where the two copies of its CRC-32 lie. */
+  /** Offsets of the two copies of its CRC-32. */
   readonly checksums: readonly number[];
-  /** What is stored holds, where it is compressed: how many bytes, with what CRC-32. */
+  /** Length and CRC-32 of the decompressed bytes, for a compressed entry. */
   readonly deflated?: { readonly length: number; readonly crc: number };
 }
 
@@ -25,31 +25,32 @@ const LOCAL_BYTES = 30;
 const CENTRAL_BYTES = 46;
 const MAX_COMMENT_BYTES = 65_535;
 
-/** Bytes of a directory: some 65,536 entries with long names. */
+/** Bytes of a central directory: about 65,536 entries with long names. */
 const MAX_DIRECTORY_BYTES = 2 ** 26;
 
-/** How entries are stored. */
+/** Compression methods. */
 const STORED = 0;
 const DEFLATED = 8;
 
-/** Bytes that one compressed byte can hold at most: four times two bits, each pair a match of 258. */
+/** Maximum expansion of deflate: four pairs of bits per byte, each pair a match of 258 bytes. */
 const MAX_EXPANSION = 1_032;
 
-/** What stands for a number that is in the zip64 field. */
-const ELSEWHERE = 0xffff_ffff;
+/** Placeholder for a number that is in the zip64 field. */
+const IN_ZIP64 = 0xffff_ffff;
 
 /**
- * Reads the directory of a zip archive.
+ * Reads the central directory of a zip archive.
  *
  * Source: PKWARE's APPNOTE 6.3.10.
  *
- * @throws NeuralDiffError `bad-model`; `unsupported-model` for entries that are encrypted, streamed without compression, or compressed
- *   with anything but deflate
+ * @throws NeuralDiffError `bad-model`; `unsupported-model` for entries that are encrypted, streamed without
+ *   compression, or compressed with anything but deflate
  */
 export async function readZip(files: ModelFiles, path: string): Promise<ZipEntry[]> {
   const archive = new Archive(files, path, await files.size(path));
   const { count, start, length } = await archive.findDirectory();
-  if (length > MAX_DIRECTORY_BYTES) throw archive.bad(`its directory takes ${length} bytes`);
+  if (length > MAX_DIRECTORY_BYTES)
+    throw archive.invalid(`expected a directory of at most ${MAX_DIRECTORY_BYTES} bytes, got ${length}`);
   const directory = await archive.view(start, length);
   const entries: ZipEntry[] = [];
   let at = 0;
@@ -58,10 +59,11 @@ export async function readZip(files: ModelFiles, path: string): Promise<ZipEntry
     entries.push(entry);
     at = next;
   }
-  if (at !== length) throw archive.bad('its directory has another length than its entries');
+  if (at !== length) throw archive.invalid(`expected a directory of ${length} bytes, got ${at}`);
   return archive.checkApart(entries, start);
 }
 
+/** Reads the structures of a zip archive. */
 class Archive {
   readonly #files: ModelFiles;
   readonly #path: string;
@@ -73,12 +75,13 @@ class Archive {
     this.#size = size;
   }
 
-  bad(what: string): NeuralDiffError {
+  invalid(what: string): NeuralDiffError {
     return new NeuralDiffError('bad-model', `Cannot read "${this.#path}" as a zip archive: ${what}`);
   }
 
   async view(start: number, length: number): Promise<DataView> {
-    if (start < 0 || start + length > this.#size) throw this.bad('it ends before what its directory names');
+    if (start < 0 || start + length > this.#size)
+      throw this.invalid('central directory points past the end of the file');
     const bytes = new Uint8Array(length);
     await this.#files.readInto(this.#path, start, bytes);
     return new DataView(bytes.buffer);
@@ -93,84 +96,82 @@ class Archive {
       !(view.getUint32(at, true) === 0x06054b50 && view.getUint16(at + 20, true) === tail - END_BYTES - at)
     )
       at--;
-    if (at < 0) throw this.bad('it has no directory');
+    if (at < 0) throw this.invalid('no central directory found');
     const found = {
       count: view.getUint16(at + 10, true),
       length: view.getUint32(at + 12, true),
       start: view.getUint32(at + 16, true),
     };
-    if (found.count < 0xffff && found.length < ELSEWHERE && found.start < ELSEWHERE) return found;
-    return this.#findLongDirectory(this.#size - tail + at);
+    if (found.count < 0xffff && found.length < IN_ZIP64 && found.start < IN_ZIP64) return found;
+    return this.#findZip64Directory(this.#size - tail + at);
   }
 
-  async #findLongDirectory(end: number): Promise<{ count: number; start: number; length: number }> {
+  async #findZip64Directory(end: number): Promise<{ count: number; start: number; length: number }> {
     const locator = await this.view(end - LOCATOR_BYTES, LOCATOR_BYTES);
-    if (locator.getUint32(0, true) !== 0x07064b50) throw this.bad('its zip64 directory is missing');
+    if (locator.getUint32(0, true) !== 0x07064b50) throw this.invalid('no zip64 directory found');
     const record = await this.view(this.#number(locator, 8), 56);
-    if (record.getUint32(0, true) !== 0x06064b50) throw this.bad('its zip64 directory is missing');
+    if (record.getUint32(0, true) !== 0x06064b50) throw this.invalid('no zip64 directory found');
     const [count, length, start] = [32, 40, 48].map((offset) => this.#number(record, offset));
     return { count, length, start } as { count: number; start: number; length: number };
   }
 
-  /** @param most what no honest number of the archive exceeds */
-  #number(view: DataView, offset: number, most = this.#size): number {
+  /** @param max upper bound of a valid number; the archive's size by default */
+  #number(view: DataView, offset: number, max = this.#size): number {
     const value = view.getBigUint64(offset, true);
-    if (value > BigInt(most)) throw this.bad('a number is larger than the archive');
+    if (value > BigInt(max)) throw this.invalid('a number is larger than the archive');
     return Number(value);
   }
 
-  /** Reads an entry of the directory and the header in front of its bytes. */
+  /** Reads an entry of the directory and its local header. */
   async readEntry(view: DataView, at: number, base: number): Promise<{ entry: ZipEntry; next: number }> {
     if (at + CENTRAL_BYTES > view.byteLength || view.getUint32(at, true) !== 0x02014b50)
-      throw this.bad('an entry of its directory is broken');
+      throw this.invalid('invalid directory entry');
     const nameBytes = view.getUint16(at + 28, true);
     const extraBytes = view.getUint16(at + 30, true);
     const next = at + CENTRAL_BYTES + nameBytes + extraBytes + view.getUint16(at + 32, true);
-    if (next > view.byteLength) throw this.bad('an entry of its directory is broken');
+    if (next > view.byteLength) throw this.invalid('invalid directory entry');
     const name = this.#text(new Uint8Array(view.buffer, at + CENTRAL_BYTES, nameBytes));
     const method = view.getUint16(at + 10, true);
-    this.#checkForm(name, view.getUint16(at + 8, true), method);
+    this.#checkSupport(name, view.getUint16(at + 8, true), method);
     const extra = new DataView(view.buffer, at + CENTRAL_BYTES + nameBytes, extraBytes);
-    const long = this.#longNumbers(
-      extra,
-      [at + 24, at + 20, at + 42].map((o) => view.getUint32(o, true)),
-    );
-    const [length, stored, header] = long as [number, number, number];
-    if (method === STORED && length !== stored) throw this.bad(`"${name}" has two lengths`);
-    if (length > MAX_EXPANSION * stored) throw this.bad(`"${name}" cannot hold ${length} bytes in ${stored}`);
+    const numbers = [at + 24, at + 20, at + 42].map((offset) => view.getUint32(offset, true));
+    const [length, stored, header] = this.#zip64Numbers(extra, numbers) as [number, number, number];
+    if (method === STORED && length !== stored)
+      throw this.invalid(`"${name}" is stored with two different lengths`);
+    if (length > MAX_EXPANSION * stored)
+      throw this.invalid(`"${name}" cannot hold ${length} bytes in ${stored}`);
     const local = await this.view(header, LOCAL_BYTES);
-    if (local.getUint32(0, true) !== 0x04034b50) throw this.bad(`"${name}" is not where its directory says`);
+    if (local.getUint32(0, true) !== 0x04034b50)
+      throw this.invalid(`expected the header of "${name}" at byte ${header}`);
     const start = header + LOCAL_BYTES + local.getUint16(26, true) + local.getUint16(28, true);
     const end = start + stored;
-    if (end > this.#size) throw this.bad(`"${name}" lies beyond its end`);
+    if (end > this.#size) throw this.invalid(`"${name}" exceeds the file`);
     const entry = { name, head: header, start, end, checksums: [header + 14, base + at + 16] };
     if (method === STORED) return { entry, next };
     return { entry: { ...entry, deflated: { length, crc: view.getUint32(at + 16, true) } }, next };
   }
 
-  #checkForm(name: string, flags: number, method: number): void {
-    const why = [
+  #checkSupport(name: string, flags: number, method: number): void {
+    const problem = [
       [(flags & 1) !== 0, 'encrypted'],
       [method !== STORED && method !== DEFLATED, `compressed with method ${method}`],
-      // What is not compressed may be written, and its checksum with it, which lies behind it then.
+      // Its checksum follows the data, where `flush` would not update it.
       [(flags & 8) !== 0 && method === STORED, 'written as a stream'],
-    ].find(([isSo]) => isSo);
-    if (why === undefined) return;
-    throw new NeuralDiffError(
-      'unsupported-model',
-      `Cannot read "${name}" of "${this.#path}": it is ${why[1]}`,
-    );
+    ].find(([isPresent]) => isPresent);
+    if (problem === undefined) return;
+    const message = `Cannot read "${name}" of "${this.#path}": it is ${problem[1]}`;
+    throw new NeuralDiffError('unsupported-model', message);
   }
 
-  /** Takes numbers of 64 bits from the zip64 field for those that stand elsewhere, in order. */
-  #longNumbers(extra: DataView, numbers: readonly number[]): number[] {
+  /** Replaces placeholders by the 64-bit numbers of the zip64 field, in order. */
+  #zip64Numbers(extra: DataView, numbers: readonly number[]): number[] {
     let at = 0;
     while (at + 4 <= extra.byteLength && extra.getUint16(at, true) !== 1)
       at += 4 + extra.getUint16(at + 2, true);
     let field = at + 4;
     return numbers.map((number) => {
-      if (number !== ELSEWHERE) return number;
-      if (field + 8 > extra.byteLength) throw this.bad('a zip64 field is too short');
+      if (number !== IN_ZIP64) return number;
+      if (field + 8 > extra.byteLength) throw this.invalid('a zip64 field is too short');
       const value = this.#number(extra, field, MAX_EXPANSION * this.#size);
       field += 8;
       return value;
@@ -179,43 +180,46 @@ class Archive {
 
   #text(bytes: Uint8Array): string {
     const text = decodeUtf8(bytes);
-    if (text === undefined) throw this.bad('a name is not UTF-8');
+    if (text === undefined) throw this.invalid('a name is not UTF-8');
     return text;
   }
 
   /**
-   * Bytes that two entries share would change with both, and writes over headers or the directory would destroy the archive; of two of one name,
-   * readers take now this one, now that.
+   * Checks that entries have unique names and overlap neither each other nor the directory, so that they can
+   * be written independently.
    */
   checkApart(entries: readonly ZipEntry[], directory: number): ZipEntry[] {
     const names = new Set<string>();
     for (const { name } of entries) {
-      if (names.has(name)) throw this.bad(`"${name}" is in it twice`);
+      if (names.has(name)) throw this.invalid(`duplicate entry "${name}"`);
       names.add(name);
     }
     const ordered = [...entries].sort((a, b) => a.start - b.start || a.end - b.end);
     for (const [i, { name, end }] of ordered.entries()) {
-      const after = ordered[i + 1];
-      if (end > (after?.head ?? directory))
-        throw this.bad(`"${name}" and ${after ? `"${after.name}"` : 'its directory'} overlap`);
+      const next = ordered[i + 1];
+      if (end > (next?.head ?? directory))
+        throw this.invalid(`"${name}" and ${next ? `"${next.name}"` : 'its directory'} overlap`);
     }
     return ordered;
   }
 }
 
-/** An archive, and the entry that each of its tensors lies in. */
-export interface ZipFile {
+/** An archive and the entry of each of its tensors. */
+interface ZipFile {
   readonly files: ModelFiles;
   readonly path: string;
   entryOf(name: string): ZipEntry | undefined;
 }
 
 /**
- * Opens tensors that lie in a zip archive. Writes go to the file in place; `flush` brings the archive's checksums up to date. They go the
- * way of all writes, so that a journal has them too; without one, a cut before the end of `flush` may leave those of the base.
+ * Opens tensors in a zip archive as a store. Writes go to the file in place; `flush` updates the archive's
+ * checksums.
  *
- * @param archive its files are closed with the store
- * @param tensors where they lie in the archive
+ * Checksums are written like tensors, so a journal covers them; without one, a power loss before the end of
+ * `flush` may leave stale checksums.
+ *
+ * @param archive the archive; its files are closed with the store
+ * @param tensors the tensors' locations in the archive
  */
 export function openZipStore(archive: ZipFile, tensors: readonly PlacedTensor[]): WeightStore {
   const { files, path } = archive;
@@ -260,9 +264,9 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, i) => {
 });
 
 /**
- * Goes on with the CRC-32 of zip archives (ISO 3309).
+ * Updates the CRC-32 of zip archives (ISO 3309).
  *
- * @param crc of the bytes before; 0 for none
+ * @param crc CRC-32 of the previous bytes; 0 for none
  */
 export function crc32(bytes: Uint8Array, crc = 0): number {
   let state = ~crc;

@@ -1,6 +1,6 @@
 /**
- * What can go wrong in the world, as opposed to in the caller's program (that is a `TypeError` or `RangeError`).
- * `docs/ERRORS.md` says for each code who is at fault and what to do.
+ * Codes of runtime failures. Mistakes in the calling program throw a `TypeError` or `RangeError` instead.
+ * `docs/ERRORS.md` lists the cause and the remedy for each code.
  */
 export type ErrorCode =
   | 'wrong-base'
@@ -44,7 +44,7 @@ export type ErrorCode =
   | 'release-refused'
   | 'key-invalid';
 
-/** Facts that a program may want to read, beside the message that people read. */
+/** The values quoted in an error's message, as fields for programs. */
 export type ErrorFacts = NeuralDiffError['facts'];
 
 /** The one error type of the package: a message for people, a code and facts for programs. */
@@ -55,7 +55,7 @@ export class NeuralDiffError extends Error {
 
   /**
    * @param code one of the closed union
-   * @param message what was being done, the quoted thing, what was expected, what was met
+   * @param message the operation, the quoted subject, what was expected and what was found
    * @param options `cause`, the error underneath; `facts`, the values of the message as fields
    */
   constructor(
@@ -69,36 +69,41 @@ export class NeuralDiffError extends Error {
   }
 }
 
-/** An error as plain data: classes and their fields do not cross the boundary of a thread. */
+/** An error as plain data: classes and their fields are lost between threads. */
 export interface Failure {
   readonly name: string;
   readonly message: string;
   readonly stack?: string;
-  /** Of a NeuralDiffError. */
+  /** Set for a NeuralDiffError. */
   readonly code?: ErrorCode;
   readonly facts?: ErrorFacts;
   readonly cause?: Failure;
 }
 
-/** Errors that keep their class; all others become plain `Error`s under their own name. */
+/** Errors that keep their class; all others become a plain `Error` with the original name. */
 const CLASSES = { RangeError, TypeError, SyntaxError } as const;
 
-/** Causes of causes that are kept: enough for people, and an end for errors that cause themselves. */
+/** Depth of causes that is kept; ends the recursion for errors that cause themselves. */
 const MAX_CAUSES = 4;
 
-/** @returns whatever was thrown, as plain data */
+/** @returns any thrown value as plain data */
 export function describeFailure(error: unknown, causes = MAX_CAUSES): Failure {
   if (!(error instanceof Error)) return { name: 'Error', message: String(error) };
   const { name, message, stack } = error;
   const coded = error instanceof NeuralDiffError ? { code: error.code, facts: error.facts } : {};
   const hasCause = error.cause !== undefined && causes > 0;
   return {
-    ...{ name, message, ...(stack !== undefined && { stack }), ...coded },
+    name,
+    message,
+    ...(stack !== undefined && { stack }),
+    ...coded,
     ...(hasCause && { cause: describeFailure(error.cause, causes - 1) }),
   };
 }
 
-/** @returns the error that was described: a NeuralDiffError with code and facts, or one with its name and message */
+/**
+ * @returns the described error: a NeuralDiffError with code and facts, or an error with its name and message
+ */
 export function reviveFailure(failure: Failure): Error {
   const { name, message, stack, code, facts } = failure;
   const cause = failure.cause && reviveFailure(failure.cause);

@@ -4,21 +4,23 @@ import type { Progress } from './progress.js';
 import type { WeightStore } from './store.js';
 import { byteLength, canonicalOrder, DTYPES, type TensorInfo, totalBytes } from './tensor.js';
 
-/** SHA-256 of some bytes (FIPS 180-4): 32 bytes. The bytes are read before the call returns. */
+/** Computes SHA-256 (FIPS 180-4), 32 bytes. The input is read before the call returns. */
 export type Sha256 = (bytes: Uint8Array) => Promise<Uint8Array>;
 
-/** The runtime's own SHA-256. Browsers offer it in secure contexts; elsewhere hand another one over. */
+/**
+ * The runtime's SHA-256. Browsers provide it in secure contexts only; elsewhere pass another implementation.
+ */
 export const sha256: Sha256 = async (bytes) =>
   new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
 
-/** Bytes of a fingerprint: two stand in every payload, and 128 bits tell more models apart than will ever be. */
+/** Bytes of a fingerprint. Every payload holds two; 128 bits rule out accidental collisions. */
 export const FINGERPRINT_BYTES = 16;
 
 const encoder = new TextEncoder();
 const TENSOR_TAG = encoder.encode('neural-diff tensor\n');
 const MODEL_TAG = encoder.encode('neural-diff model\n');
 
-/** Collects the digests of a tensor's chunks, in order, and binds them to its name, dtype and shape. */
+/** Computes a tensor's digest from its chunks, in order, and its name, dtype and shape. */
 export class TensorDigest {
   readonly #info: TensorInfo;
   readonly #sha256: Sha256;
@@ -29,7 +31,7 @@ export class TensorDigest {
     this.#sha256 = hash;
   }
 
-  /** Adds the next chunk: `CHUNK_BYTES` long, the last one of a tensor shorter or equal. */
+  /** Adds the next chunk: `CHUNK_BYTES` long; the last one of a tensor may be shorter. */
   async add(chunk: Uint8Array): Promise<void> {
     this.#parts.push(await this.#sha256(chunk));
   }
@@ -40,7 +42,7 @@ export class TensorDigest {
   }
 }
 
-/** @returns name, dtype and shape as bytes: lengths first, so that no two descriptions read alike */
+/** @returns name, dtype and shape as bytes, with lengths first so that the encoding is unambiguous */
 export function describeTensor(info: TensorInfo): Uint8Array {
   const name = encoder.encode(info.name);
   const bytes = new Uint8Array(4 + name.length + 2 + 4 * info.shape.length);
@@ -57,7 +59,7 @@ export function describeTensor(info: TensorInfo): Uint8Array {
 }
 
 /**
- * Joins tensor digests to a model's fingerprint.
+ * Combines tensor digests into a model's fingerprint.
  *
  * @param digests the tensors' digests in canonical order
  * @param hash SHA-256
@@ -70,23 +72,26 @@ export async function joinDigests(digests: readonly Uint8Array[], hash: Sha256):
   return hex(digest.subarray(0, FINGERPRINT_BYTES));
 }
 
-/** What `fingerprint` takes beside the store. */
+/** Options of `fingerprint`. */
 export interface FingerprintOptions {
-  /** SHA-256; the runtime's own unless given. */
+  /** SHA-256 implementation; defaults to the runtime's. */
   readonly sha256?: (bytes: Uint8Array) => Promise<Uint8Array>;
-  /** Stops the work between two chunks with the signal's reason. */
+  /** Cancels between two chunks with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Called after each chunk with the bytes read so far. */
   readonly onProgress?: (progress: Progress<'read'>) => void;
 }
 
 /**
- * Computes a model's identity: the first half of SHA-256 over the digests of its tensors, each over name, dtype, shape and bytes, in
- * the order of the names. Where a model is stored, and in which order, makes no difference. Reads a chunk at a time.
+ * Computes a model's identity.
+ *
+ * It is the first half of SHA-256 over the tensors' digests in canonical order; each digest covers name,
+ * dtype, shape and bytes. The container and its order of tensors make no difference. Reads one chunk at a
+ * time.
  *
  * @param store the model
  * @returns 16 bytes as 32 lower-case hexadecimal digits
- * @throws NeuralDiffError whatever the store throws
+ * @throws NeuralDiffError any error of the store
  */
 export async function fingerprint(store: WeightStore, options: FingerprintOptions = {}): Promise<string> {
   const hash = options.sha256 ?? sha256;

@@ -30,7 +30,9 @@ export function float16Bits(value: number): number {
   return sign | ((magnitude - 0x38000000 + tieToEven) >>> 13);
 }
 
-/** Below 2^-14 a binary16 counts in steps of 2^-24: shift the whole significand down to that step, rounding. */
+/**
+ * Below 2^-14, binary16 values are multiples of 2^-24: shifts the significand down to that step, rounding.
+ */
 function subnormalBits(magnitude: number): number {
   if (magnitude <= 0x33000000) return 0;
   const shift = 126 - (magnitude >>> 23);
@@ -41,7 +43,7 @@ function subnormalBits(magnitude: number): number {
   return lost > half || (lost === half && (kept & 1) === 1) ? kept + 1 : kept;
 }
 
-/** @returns the float32 that 16 bits of IEEE 754 binary16 stand for, exactly */
+/** @returns the value of 16 bits of IEEE 754 binary16 as float32, exactly */
 export function float16Value(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >>> 10) & 31;
@@ -63,26 +65,27 @@ export function bfloat16Bits(value: number): number {
   return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;
 }
 
-/** @returns the float32 that 16 bits of bfloat16 stand for, exactly */
+/** @returns the value of 16 bits of bfloat16 as float32, exactly */
 export function bfloat16Value(bits: number): number {
   return floatOf(bits << 16);
 }
 
-/** How numbers of 16 bits become float32, exactly, and float32 such numbers, rounded. */
+/** Conversions of 16-bit floats to float32 (`widen`, exact) and back (`narrow`, rounded). */
 export const HALVES = {
   float16: { widen: float16Value, narrow: float16Bits },
   bfloat16: { widen: bfloat16Value, narrow: bfloat16Bits },
 } as const;
 
 /**
- * @param tensor of floats; its elements may start anywhere in their buffer
- * @returns the elements as float32, exactly, as a copy
+ * Copies the elements of a float tensor as float32, exactly.
+ *
+ * @param tensor the tensor; its bytes need not be aligned in their buffer
  */
 export function floatsOf({ dtype, bytes }: Pick<Tensor, 'dtype' | 'bytes'>): Float32Array {
   const { buffer } = bytes.slice();
   if (dtype === 'float32') return new Float32Array(buffer);
   const { widen } = HALVES[dtype as keyof typeof HALVES];
-  // A plain loop: `Float32Array.from` costs a hundred times as much an element.
+  // A plain loop: `Float32Array.from` is a hundred times slower per element.
   const bits = new Uint16Array(buffer);
   const values = new Float32Array(bits.length);
   for (let i = 0; i < bits.length; i++) values[i] = widen(bits[i] as number);

@@ -13,7 +13,35 @@ import {
   tensorOf,
 } from './tensor.js';
 
-/** A shard and where it lies in its group's stream of bytes. */
+/** Maps stored integers to weights: `scale * integer + min`. */
+interface AffineMap {
+  readonly dtype: 'uint8' | 'uint16';
+  readonly scale: number;
+  readonly min: number;
+}
+
+/** A tensor's location in the concatenated shards of its manifest group. */
+interface StreamedTensor extends TensorInfo {
+  readonly group: number;
+  /** Bytes before the tensor in its group's stream. */
+  readonly start: number;
+  readonly quantization?: AffineMap;
+}
+
+/** A group of a `weightsManifest`: shards that form one byte stream. */
+interface ManifestGroup {
+  readonly paths: readonly string[];
+  /** Bytes of all tensors in the group. */
+  readonly byteLength: number;
+}
+
+/** The weights manifest of a `model.json`. */
+interface LayersManifest {
+  readonly groups: readonly ManifestGroup[];
+  readonly tensors: readonly StreamedTensor[];
+}
+
+/** A shard and its byte range in its group's stream. */
 interface Shard {
   readonly path: string;
   readonly start: number;
@@ -21,12 +49,13 @@ interface Shard {
 }
 
 /**
- * Opens a TensorFlow.js LayersModel folder (`model.json` and its weight shards) as a store. A tensor may straddle
- * shards. Writes go to the shards in place.
+ * Opens a TensorFlow.js LayersModel folder (`model.json` and its weight shards) as a store.
+ *
+ * A tensor may span several shards. Writes go to the shards in place.
  *
  * @param files the folder; closed with the store
  * @returns the store
- * @throws NeuralDiffError `bad-model`, `unsupported-model`, `unsafe-path` as the manifest deserves
+ * @throws NeuralDiffError `bad-model`, `unsupported-model`, `unsafe-path` for an invalid manifest
  */
 export async function openLayersStore(files: ModelFiles): Promise<WeightStore> {
   const manifest = parseLayersManifest(await readJson(files));
@@ -41,7 +70,7 @@ export async function openLayersStore(files: ModelFiles): Promise<WeightStore> {
   return { ...openPlacedStore(files, tensors), quantization: quantizationOf(manifest) };
 }
 
-/** What integers stand for is part of the model: a tensor that cannot be written. */
+/** Represents a quantisation as a read-only tensor, since it is part of the model's identity. */
 function mapTensor(name: string, { scale, min }: AffineMap): PlacedTensor {
   const fixed = new Uint8Array(16);
   const view = new DataView(fixed.buffer);
@@ -50,7 +79,7 @@ function mapTensor(name: string, { scale, min }: AffineMap): PlacedTensor {
   return { ...tensorOf(`${name}/quantization`, asBytes(8), [2]), extents: [], fixed };
 }
 
-/** Integers of 16 bits are kept as bytes, which stand for nothing by themselves. */
+/** Collects the quantisation of uint8 tensors; 16-bit integers are kept as bytes, which have none. */
 function quantizationOf({ tensors }: LayersManifest): ReadonlyMap<string, Quantization> {
   const mapped = tensors.flatMap(({ name, quantization }): [string, AffineMap][] =>
     quantization?.dtype === 'uint8' ? [[name, quantization]] : [],
@@ -61,7 +90,7 @@ function quantizationOf({ tensors }: LayersManifest): ReadonlyMap<string, Quanti
 async function readJson(files: ModelFiles): Promise<unknown> {
   const size = await files.size('model.json');
   if (size > MAX_MANIFEST_BYTES) {
-    throw bad(`Cannot read model.json: expected at most ${MAX_MANIFEST_BYTES} bytes, got ${size}`);
+    throw badModel(`Cannot read model.json: expected at most ${MAX_MANIFEST_BYTES} bytes, got ${size}`);
   }
   const bytes = new Uint8Array(size);
   await files.readInto('model.json', 0, bytes);
@@ -72,7 +101,7 @@ async function readJson(files: ModelFiles): Promise<unknown> {
   }
 }
 
-/** Lays the shards of each group end to end and checks that the tensors cover them exactly. */
+/** Computes the byte range of each shard in its group and checks that the tensors cover the group exactly. */
 async function placeShards(files: ModelFiles, manifest: LayersManifest): Promise<Shard[][]> {
   const groups: Shard[][] = [];
   for (const group of manifest.groups) {
@@ -84,7 +113,9 @@ async function placeShards(files: ModelFiles, manifest: LayersManifest): Promise
       start = end;
     }
     if (start !== group.byteLength) {
-      throw bad(`Cannot read model: expected ${group.byteLength} bytes in [${group.paths}], got ${start}`);
+      throw badModel(
+        `Cannot read model: expected ${group.byteLength} bytes in [${group.paths}], got ${start}`,
+      );
     }
     groups.push(shards);
   }
@@ -99,47 +130,19 @@ function extentsOf(shards: readonly Shard[], start: number, end: number): Extent
   });
 }
 
-function bad(message: string): NeuralDiffError {
+function badModel(message: string): NeuralDiffError {
   return new NeuralDiffError('bad-model', message);
-}
-
-/** What stored integers stand for: `scale * integer + min`. */
-export interface AffineMap {
-  readonly dtype: 'uint8' | 'uint16';
-  readonly scale: number;
-  readonly min: number;
-}
-
-/** Where a tensor lies in the byte stream that a manifest group's shards make when joined. */
-export interface StreamedTensor extends TensorInfo {
-  readonly group: number;
-  /** Bytes before the tensor in its group's stream. */
-  readonly start: number;
-  readonly quantization?: AffineMap;
-}
-
-/** A group of a `weightsManifest`: shards that make one stream. */
-export interface ManifestGroup {
-  readonly paths: readonly string[];
-  /** Bytes of all tensors in the group. */
-  readonly byteLength: number;
-}
-
-/** What a `model.json` says of the weights. */
-export interface LayersManifest {
-  readonly groups: readonly ManifestGroup[];
-  readonly tensors: readonly StreamedTensor[];
 }
 
 /**
  * Reads the weights manifest of a TensorFlow.js `model.json`.
  *
- * @param json the parsed file, from a stranger
- * @returns the groups and where each tensor lies
- * @throws NeuralDiffError `bad-model` for another structure, `unsupported-model` for texts as weights,
+ * @param json the parsed file; untrusted
+ * @returns the groups and the location of each tensor
+ * @throws NeuralDiffError `bad-model` for another structure, `unsupported-model` for string weights,
  *   `unsafe-path` for a shard outside the folder
  */
-export function parseLayersManifest(json: unknown): LayersManifest {
+function parseLayersManifest(json: unknown): LayersManifest {
   const groups: ManifestGroup[] = [];
   const tensors: StreamedTensor[] = [];
   for (const entry of list(field(json, 'weightsManifest'), 'weightsManifest')) {
@@ -154,19 +157,20 @@ export function parseLayersManifest(json: unknown): LayersManifest {
   }
   checkTensorInfos(tensors);
   const shards = groups.flatMap((group) => group.paths);
-  if (new Set(shards).size !== shards.length) throw bad('Cannot read model.json: a shard is listed twice');
+  if (new Set(shards).size !== shards.length)
+    throw badModel('Cannot read model.json: a shard is listed twice');
   return { groups, tensors };
 }
 
 function field(value: unknown, key: string): unknown {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) {
-    throw bad(`Cannot read model.json: expected a field "${key}"`);
+    throw badModel(`Cannot read model.json: expected a field "${key}"`);
   }
   return (value as Record<string, unknown>)[key];
 }
 
 function list(value: unknown, what: string): unknown[] {
-  if (!Array.isArray(value)) throw bad(`Cannot read model.json: expected "${what}" to be a list`);
+  if (!Array.isArray(value)) throw badModel(`Cannot read model.json: expected "${what}" to be a list`);
   return value;
 }
 
@@ -178,7 +182,7 @@ function parseWeight(weight: unknown): TensorInfo & { quantization?: AffineMap }
     typeof name !== 'string' ||
     !shape.every((size) => Number.isSafeInteger(size) && (size as number) >= 0)
   ) {
-    throw bad('Cannot read model.json: expected weights with a name and a shape of whole numbers');
+    throw badModel('Cannot read model.json: expected weights with a name and a shape of whole numbers');
   }
   const quantised = Object.hasOwn(weight as object, 'quantization') ? readQuantised(name, weight) : undefined;
   const type = quantised?.type ?? (typeof dtype === 'string' ? typeOf(dtype) : undefined);
@@ -193,32 +197,35 @@ function parseWeight(weight: unknown): TensorInfo & { quantization?: AffineMap }
   return { ...info, ...(quantised?.map && { quantization: quantised.map }) };
 }
 
-/** Dtypes of manifests: those of TensorFlow.js but texts, and those of the format. */
+/**
+ * @returns the stored type for a manifest's dtype: TensorFlow.js dtypes except strings, and the format's own
+ */
 function typeOf(dtype: string): StoredType | undefined {
   if (isDType(dtype)) return { dtype };
   if (dtype === 'bool') return { dtype: 'uint8' };
   return dtype === 'complex64' ? asBytes(8) : undefined;
 }
 
-/** @returns how quantised weights are stored, and what their integers stand for */
+/** @returns the stored type of quantised weights, and the map from their integers to weights */
 function readQuantised(name: string, weight: unknown): { type: StoredType; map?: AffineMap } {
   const quantization = field(weight, 'quantization');
   const dtype = field(quantization, 'dtype');
   if (dtype === 'float16') return { type: { dtype } };
   if (dtype !== 'uint8' && dtype !== 'uint16') {
-    const message = `Cannot read tensor "${name}": it is quantised to "${String(dtype)}"`;
+    const message = `Cannot read tensor "${name}": unsupported quantisation "${String(dtype)}"`;
     throw new NeuralDiffError('unsupported-model', message);
   }
   const [scale, min] = [field(quantization, 'scale'), field(quantization, 'min')];
   if (!(Number.isFinite(scale) && (scale as number) > 0 && Number.isFinite(min)))
-    throw bad(`Cannot read tensor "${name}": expected a quantisation with a scale above 0 and a min`);
+    throw badModel(`Cannot read tensor "${name}": expected a quantisation with a scale above 0 and a min`);
   const map = { dtype, scale: scale as number, min: min as number } as const;
   return { type: dtype === 'uint8' ? { dtype } : asBytes(2), map };
 }
 
 function checkShardPath(path: unknown): string {
   if (typeof path !== 'string' || path === '')
-    throw bad('Cannot read model.json: expected shard paths to be strings');
-  if (path.toLowerCase() === 'model.json') throw bad('Cannot read model.json: it lists itself as a shard');
+    throw badModel('Cannot read model.json: expected shard paths to be strings');
+  if (path.toLowerCase() === 'model.json')
+    throw badModel('Cannot read model.json: it is listed as its own shard');
   return checkInside(path);
 }

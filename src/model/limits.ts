@@ -1,7 +1,7 @@
-/** Bytes that one SHA-256 covers inside a tensor digest, and that apply holds in memory at a time. */
+/** Bytes hashed by one SHA-256 within a tensor digest, and held in memory at a time by apply. */
 export const CHUNK_BYTES = 2 ** 20;
 
-/** Tensors in a model: the largest networks published have some ten thousand. */
+/** Tensors in a model: the largest published networks have about ten thousand. */
 export const MAX_TENSORS = 65_536;
 
 /** UTF-8 bytes in a tensor's name. */

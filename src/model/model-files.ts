@@ -1,8 +1,9 @@
 import { NeuralDiffError } from './errors.js';
 
 /**
- * A folder of files as the stores of file-based containers see it: on disk, in a browser's private file system, in
- * memory. Paths are relative, with `/` between segments.
+ * A folder that holds a model's files: on disk, in a browser's private file system or in memory.
+ *
+ * Paths are relative, with `/` between segments.
  */
 export interface ModelFiles {
   /** @returns the file's size in bytes */
@@ -17,15 +18,15 @@ export interface ModelFiles {
 }
 
 /**
- * Containers come from strangers: of the files that they name, only those below the model's own folder may be opened.
+ * Checks that a path stays inside the model's folder; containers are untrusted and may name any file.
  *
  * @returns the path
  * @throws NeuralDiffError `unsafe-path` for anything but a plain relative path
  */
 export function checkInside(path: string): string {
-  const hostile = /[\\:\0?*<>|"]/.test(path) || path.startsWith('/');
-  const climbs = path.split('/').some((segment) => segment === '' || segment === '.' || segment === '..');
-  if (!hostile && !climbs) return path;
+  const isUnsafe = /[\\:\0?*<>|"]/.test(path) || path.startsWith('/');
+  const hasDots = path.split('/').some((segment) => segment === '' || segment === '.' || segment === '..');
+  if (!isUnsafe && !hasDots) return path;
   throw new NeuralDiffError(
     'unsafe-path',
     `Cannot open "${path}": expected a plain relative path inside the model's folder`,
@@ -33,9 +34,9 @@ export function checkInside(path: string): string {
 }
 
 /**
- * Holds a folder of files in memory.
+ * Opens files in memory as a folder.
  *
- * @param files contents by path; written in place
+ * @param files file contents by path; written in place
  * @returns the folder
  */
 export function openMemoryFiles(files: ReadonlyMap<string, Uint8Array>): ModelFiles {
@@ -65,11 +66,12 @@ export function openMemoryFiles(files: ReadonlyMap<string, Uint8Array>): ModelFi
 }
 
 /**
- * Shows a folder as it would be after writes that stay in memory: what is written is read back, the folder beneath is
- * left alone. A file that is written to is held whole.
+ * Opens a copy-on-write view of a folder: writes stay in memory and are read back; the folder itself is
+ * unchanged.
  *
- * @param files the folder; closed with this one
- * @returns the folder with the writes
+ * A file that is written to is held in memory completely.
+ *
+ * @param files the folder; closed with the view
  */
 export function openOverlay(files: ModelFiles): ModelFiles {
   const changed = new Map<string, Uint8Array>();

@@ -3,36 +3,39 @@ import type { ModelFiles } from './model-files.js';
 import { checkRange, type WeightStore } from './store.js';
 import type { TensorInfo } from './tensor.js';
 
-/** A run of bytes of a file. */
+/** A byte range of a file. */
 export interface Extent {
   readonly path: string;
   readonly offset: number;
   readonly length: number;
 }
 
-/** A tensor and where its bytes lie, in order; they are as many as its shape and dtype ask for. */
+/** A tensor and the byte ranges that hold it, in order; their total length matches its shape and dtype. */
 export interface PlacedTensor extends TensorInfo {
   readonly extents: readonly Extent[];
-  /** Its bytes, where the container has them in another form: they can be read only. */
+  /** The tensor's bytes, where the container stores them in another form; the tensor is then read-only. */
   readonly fixed?: Uint8Array;
-  /** Whether what its extents give comes of other bytes, so that it cannot be written. */
+  /**
+   * Whether the extents are derived from other bytes (decompressed, for example), so that they cannot be
+   * written.
+   */
   readonly isReadOnly?: boolean;
 }
 
-/** The part of a tensor's range that one extent holds. */
+/** The part of a requested range that one extent holds. */
 interface Piece {
   readonly path: string;
   readonly offset: number;
-  /** Where the piece lies in the range that was asked for. */
+  /** Bounds within the requested range. */
   readonly from: number;
   readonly to: number;
 }
 
 /**
- * Opens tensors that lie in files as plain runs of bytes, in any container. Writes go to the files in place.
+ * Opens tensors stored as plain byte ranges of files, in any container. Writes go to the files in place.
  *
  * @param files the folder; closed with the store
- * @param tensors what a reader of the container found; checked against the files' sizes by that reader
+ * @param tensors the tensors' locations; the container's reader has checked them against the files' sizes
  */
 export function openPlacedStore(files: ModelFiles, tensors: readonly PlacedTensor[]): WeightStore {
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
@@ -44,14 +47,14 @@ export function openPlacedStore(files: ModelFiles, tensors: readonly PlacedTenso
       const { extents, fixed } = checkRange(byName, { name, byteOffset, length });
       if (fixed) target.set(fixed.subarray(byteOffset, byteOffset + length));
       else
-        for (const piece of cutAtExtents(extents, byteOffset, length)) {
+        for (const piece of splitByExtents(extents, byteOffset, length)) {
           await files.readInto(piece.path, piece.offset, target.subarray(piece.from, piece.to));
         }
     },
     async write(name, byteOffset, bytes) {
       const tensor = checkRange(byName, { name, byteOffset, length: bytes.length });
-      if (isReadOnly(tensor) && bytes.length > 0) throw readOnly(name);
-      for (const piece of cutAtExtents(tensor.extents, byteOffset, bytes.length)) {
+      if (isReadOnly(tensor) && bytes.length > 0) throw readOnlyTensor(name);
+      for (const piece of splitByExtents(tensor.extents, byteOffset, bytes.length)) {
         await files.write(piece.path, piece.offset, bytes.subarray(piece.from, piece.to));
       }
     },
@@ -64,12 +67,12 @@ function isReadOnly({ fixed, isReadOnly = false }: PlacedTensor): boolean {
   return fixed !== undefined || isReadOnly;
 }
 
-function readOnly(name: string): NeuralDiffError {
-  const message = `Cannot write tensor "${name}": its container holds it in a form that cannot be changed in place`;
+function readOnlyTensor(name: string): NeuralDiffError {
+  const message = `Cannot write tensor "${name}": its container cannot change it in place`;
   return new NeuralDiffError('unsupported-model', message);
 }
 
-function cutAtExtents(extents: readonly Extent[], start: number, length: number): Piece[] {
+function splitByExtents(extents: readonly Extent[], start: number, length: number): Piece[] {
   const pieces: Piece[] = [];
   let before = 0;
   for (const { path, offset, length: held } of extents) {

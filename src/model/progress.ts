@@ -1,4 +1,4 @@
-/** How far long work has come; what is counted, bytes or steps, is the work's own. */
+/** Progress of a long operation; the operation defines what is counted, for example bytes or steps. */
 export interface Progress<Phase extends string = string> {
   readonly phase: Phase;
   readonly done: number;

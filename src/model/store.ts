@@ -1,21 +1,38 @@
 import { byteLength, checkModel, type Model, type Tensor, type TensorInfo } from './tensor.js';
 
 /**
- * How the bytes of a model's tensors are read and written, whatever container holds them.
- * Offsets are in bytes from the start of a tensor. A store is a resource: close it.
+ * Maps a tensor's integers to weights: `weight = scale * (integer - zeroPoint) + min`, rounded once to
+ * float32.
+ */
+export interface Quantization {
+  /** Above 0; an array holds one scale for each index of the tensor's last dimension. */
+  readonly scale: number | Float32Array;
+  /** A whole number in the range of the dtype; defaults to 0. */
+  readonly zeroPoint?: number;
+  /** The weight at the zero point; defaults to 0. TensorFlow.js uses it in place of zero points. */
+  readonly min?: number;
+}
+
+/** Quantisation by tensor name; float tensors have no entry. */
+export type Quantizations = ReadonlyMap<string, Quantization>;
+
+/**
+ * Reads and writes the bytes of a model's tensors, independent of the container.
+ *
+ * Offsets are in bytes from the start of a tensor. A store must be closed.
  */
 export interface WeightStore {
   /** The tensors, in the container's own order. */
   readonly tensors: readonly TensorInfo[];
-  /** Names of tensors whose form in the container lets nobody write them; none unless given. */
+  /** Names of tensors that cannot be written; defaults to none. */
   readonly readOnly?: ReadonlySet<string>;
-  /** What integers stand for, where the container says so. */
+  /** Quantisation of integer tensors, where the container records it. */
   readonly quantization?: ReadonlyMap<string, Quantization>;
   /** Fills all of `target` with a tensor's bytes from `byteOffset` on. */
   readInto(name: string, byteOffset: number, target: Uint8Array): Promise<void>;
   /** Overwrites a tensor's bytes from `byteOffset` on; `bytes` may be reused once the promise settles. */
   write(name: string, byteOffset: number, bytes: Uint8Array): Promise<void>;
-  /** Makes every write so far visible to the model's users and, where the container can, durable. */
+  /** Makes every write so far visible to the model's users and, where the container supports it, durable. */
   flush(): Promise<void>;
   close(): Promise<void>;
 }
@@ -23,9 +40,9 @@ export interface WeightStore {
 /**
  * Reads a whole model into memory.
  *
- * @param store where the tensors are
- * @returns a model whose bytes are the caller's own
- * @throws NeuralDiffError whatever the store throws
+ * @param store the model
+ * @returns a copy of the model, owned by the caller
+ * @throws NeuralDiffError any error of the store
  */
 export async function copyModel(store: WeightStore): Promise<Model> {
   const tensors: Tensor[] = [];
@@ -38,10 +55,10 @@ export async function copyModel(store: WeightStore): Promise<Model> {
 }
 
 /**
- * Looks a range of a tensor up; every store does it before it touches its bytes.
+ * Looks up a tensor and checks a byte range in it, before a store accesses the bytes.
  *
  * @param tensors the store's tensors by name
- * @param range the tensor's name, the first byte and the number of bytes
+ * @param range the tensor's name, offset of the first byte, number of bytes
  * @returns the tensor
  * @throws RangeError for an unknown name or a range outside the tensor
  */
@@ -52,7 +69,7 @@ export function checkRange<T extends TensorInfo>(
   const { name, byteOffset, length } = range;
   const tensor = tensors.get(name);
   if (tensor === undefined)
-    throw new RangeError(`Cannot access tensor "${name}": the model has none of that name`);
+    throw new RangeError(`Cannot access tensor "${name}": the model has no such tensor`);
   const end = byteOffset + length;
   if (!Number.isSafeInteger(byteOffset) || byteOffset < 0 || end > byteLength(tensor)) {
     throw new RangeError(
@@ -67,7 +84,7 @@ export function checkRange<T extends TensorInfo>(
  *
  * @param model the model; its byte arrays may be views of larger buffers
  * @returns the store
- * @throws NeuralDiffError `bad-model` when a tensor's bytes do not fit its shape
+ * @throws NeuralDiffError `bad-model` when the length of a tensor's bytes does not match its shape
  */
 export function openMemoryStore(model: Model): WeightStore {
   checkModel(model);
@@ -84,14 +101,4 @@ export function openMemoryStore(model: Model): WeightStore {
     async flush() {},
     async close() {},
   };
-}
-
-/** How a tensor's integers stand for weights: `weight = scale * (integer - zeroPoint) + min`, rounded once to float32. */
-export interface Quantization {
-  /** Above 0; or one for each index of the tensor's last dimension. */
-  readonly scale: number | Float32Array;
-  /** A whole number in the range of the dtype; 0 unless given. */
-  readonly zeroPoint?: number;
-  /** What the zero point stands for; 0 unless given. TensorFlow.js has it in place of zero points. */
-  readonly min?: number;
 }

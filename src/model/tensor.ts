@@ -1,143 +1,14 @@
 import { NeuralDiffError } from './errors.js';
 import { MAX_ELEMENTS, MAX_NAME_BYTES, MAX_RANK, MAX_TENSORS } from './limits.js';
 
-/** A tensor without its bytes. */
-export interface TensorInfo {
-  /** Unique in its model; a clean text of 1 to 1,024 UTF-8 bytes. */
-  readonly name: string;
-  readonly dtype: DType;
-  /** Sizes of the dimensions, outermost first; empty for a scalar. */
-  readonly shape: readonly number[];
-}
-
-/** A tensor with its elements: row-major, little-endian. */
-export interface Tensor extends TensorInfo {
-  readonly bytes: Uint8Array;
-}
-
-/** Ordered, named tensors. */
-export interface Model {
-  readonly tensors: readonly Tensor[];
-}
-
-/** @returns the number of elements; 1 for a scalar */
-export function elementCount(info: TensorInfo): number {
-  return info.shape.reduce((product, size) => product * size, 1);
-}
-
-/** @returns the number of bytes that the elements take */
-export function byteLength(info: TensorInfo): number {
-  return elementCount(info) * DTYPES[info.dtype].bytes;
-}
-
-/** @returns the number of elements of all tensors */
-export function totalElements(tensors: readonly TensorInfo[]): number {
-  return tensors.reduce((sum, info) => sum + elementCount(info), 0);
-}
-
-/** @returns the number of bytes that the elements of all tensors take */
-export function totalBytes(tensors: readonly TensorInfo[]): number {
-  return tensors.reduce((sum, info) => sum + byteLength(info), 0);
-}
-
-const encoder = new TextEncoder();
-
-/** Compares two names by their UTF-8 bytes: the order of tensors in fingerprints and payloads. */
-export function compareNames(a: string, b: string): number {
-  const left = encoder.encode(a);
-  const right = encoder.encode(b);
-  const shared = Math.min(left.length, right.length);
-  for (let i = 0; i < shared; i++) {
-    const difference = (left[i] as number) - (right[i] as number);
-    if (difference !== 0) return difference;
-  }
-  return left.length - right.length;
-}
-
-/** @returns the tensors in canonical order, by the UTF-8 bytes of their names; the argument is left alone */
-export function canonicalOrder<T extends TensorInfo>(tensors: readonly T[]): T[] {
-  return [...tensors].sort((a, b) => compareNames(a.name, b.name));
-}
-
-/**
- * Checks a list of tensors that came from outside against the limits.
- *
- * @param tensors the list
- * @returns the same list
- * @throws NeuralDiffError `bad-model`: a name twice, empty or too long, a size that is no count, too many tensors
- */
-export function checkTensorInfos<T extends TensorInfo>(tensors: readonly T[]): readonly T[] {
-  if (tensors.length > MAX_TENSORS) {
-    throw bad(`Cannot read model: expected at most ${MAX_TENSORS} tensors, got ${tensors.length}`);
-  }
-  const seen = new Set<string>();
-  for (const info of tensors) {
-    checkName(info.name);
-    if (seen.has(info.name)) throw bad(`Cannot read model: tensor "${info.name}" appears twice`);
-    seen.add(info.name);
-    checkShape(info);
-  }
-  return tensors;
-}
-
-/**
- * A text is clean when it survives UTF-8 in every language: no lone surrogate, and no U+FEFF, which decoders drop or
- * keep as they please.
- *
- * @returns whether the text is clean
- */
-export function isCleanText(text: string): boolean {
-  return !/[\ufeff\p{Surrogate}]/u.test(text);
-}
-
-function checkName(name: string): void {
-  if (name.length === 0 || !isCleanText(name) || encoder.encode(name).length > MAX_NAME_BYTES) {
-    throw bad(
-      `Cannot read model: expected tensor names of 1 to ${MAX_NAME_BYTES} clean UTF-8 bytes, got "${name}"`,
-    );
-  }
-}
-
-function checkShape(info: TensorInfo): void {
-  const counts = info.shape.every((size) => Number.isSafeInteger(size) && size >= 0 && size <= MAX_ELEMENTS);
-  if (!counts || info.shape.length > MAX_RANK || !(elementCount(info) <= MAX_ELEMENTS)) {
-    throw bad(
-      `Cannot read tensor "${info.name}": expected at most ${MAX_RANK} dimensions and ${MAX_ELEMENTS} elements, got shape [${info.shape}]`,
-    );
-  }
-}
-
-function bad(message: string): NeuralDiffError {
-  return new NeuralDiffError('bad-model', message);
-}
-
-/**
- * Checks that a model is whole: names, shapes and the length of every tensor's bytes.
- *
- * @param model the model
- * @returns the same model
- * @throws NeuralDiffError `bad-model`
- */
-export function checkModel(model: Model): Model {
-  checkTensorInfos(model.tensors);
-  for (const tensor of model.tensors) {
-    if (tensor.bytes.byteLength !== byteLength(tensor)) {
-      throw bad(
-        `Cannot read tensor "${tensor.name}": expected ${byteLength(tensor)} bytes, got ${tensor.bytes.byteLength}`,
-      );
-    }
-  }
-  return model;
-}
-
-/** Element types that a tensor may have. All are stored little-endian. */
+/** Element types of tensors, all stored little-endian. */
 export type DType = 'float32' | 'float16' | 'bfloat16' | 'int8' | 'uint8' | 'int32';
 
-/** What the format and the arithmetic need to know of an element type. */
-export interface DTypeInfo {
-  /** Number that stands for the type in fingerprints and payloads; never reused. */
+/** Properties of an element type. */
+interface DTypeInfo {
+  /** Code of the type in fingerprints and payloads; never reused. */
   readonly code: number;
-  /** Bytes an element. */
+  /** Bytes per element. */
   readonly bytes: number;
   readonly kind: 'float' | 'integer';
 }
@@ -152,7 +23,7 @@ export const DTYPES: Readonly<Record<DType, DTypeInfo>> = {
   int32: { code: 6, bytes: 4, kind: 'integer' },
 };
 
-/** @returns the type that a wire code stands for, or undefined for an unknown code */
+/** @returns the type with a wire code, or undefined for an unknown code */
 export function dtypeOfCode(code: number): DType | undefined {
   return (Object.keys(DTYPES) as DType[]).find((dtype) => DTYPES[dtype].code === code);
 }
@@ -162,19 +33,146 @@ export function isDType(name: string): name is DType {
   return Object.hasOwn(DTYPES, name);
 }
 
-/** An element type of a container, as the format has it. */
+/** A tensor without its bytes. */
+export interface TensorInfo {
+  /** Unique in its model: 1 to 1,024 UTF-8 bytes, accepted by `isCleanText`. */
+  readonly name: string;
+  readonly dtype: DType;
+  /** Sizes of the dimensions, outermost first; empty for a scalar. */
+  readonly shape: readonly number[];
+}
+
+/** A tensor with its elements, row-major and little-endian. */
+export interface Tensor extends TensorInfo {
+  readonly bytes: Uint8Array;
+}
+
+/** Ordered, named tensors. */
+export interface Model {
+  readonly tensors: readonly Tensor[];
+}
+
+/** @returns the number of elements; 1 for a scalar */
+export function elementCount(info: TensorInfo): number {
+  return info.shape.reduce((product, size) => product * size, 1);
+}
+
+/** @returns the number of bytes of the elements */
+export function byteLength(info: TensorInfo): number {
+  return elementCount(info) * DTYPES[info.dtype].bytes;
+}
+
+/** @returns the total number of elements of all tensors */
+export function totalElements(tensors: readonly TensorInfo[]): number {
+  return tensors.reduce((sum, info) => sum + elementCount(info), 0);
+}
+
+/** @returns the total number of bytes of all tensors */
+export function totalBytes(tensors: readonly TensorInfo[]): number {
+  return tensors.reduce((sum, info) => sum + byteLength(info), 0);
+}
+
+const encoder = new TextEncoder();
+
+/** Compares two names by their UTF-8 bytes, the order of tensors in fingerprints and payloads. */
+export function compareNames(a: string, b: string): number {
+  const left = encoder.encode(a);
+  const right = encoder.encode(b);
+  const shared = Math.min(left.length, right.length);
+  for (let i = 0; i < shared; i++) {
+    const difference = (left[i] as number) - (right[i] as number);
+    if (difference !== 0) return difference;
+  }
+  return left.length - right.length;
+}
+
+/** @returns a sorted copy of the tensors in canonical order: by the UTF-8 bytes of their names */
+export function canonicalOrder<T extends TensorInfo>(tensors: readonly T[]): T[] {
+  return [...tensors].sort((a, b) => compareNames(a.name, b.name));
+}
+
+/**
+ * Checks that a text survives UTF-8 encoding in every language.
+ *
+ * @returns whether the text has no lone surrogate and no U+FEFF, which some decoders drop
+ */
+export function isCleanText(text: string): boolean {
+  return !/[\ufeff\p{Surrogate}]/u.test(text);
+}
+
+/**
+ * Checks a model's names, shapes and the length of every tensor's bytes.
+ *
+ * @param model the model
+ * @returns the same model
+ * @throws NeuralDiffError `bad-model`
+ */
+export function checkModel(model: Model): Model {
+  checkTensorInfos(model.tensors);
+  for (const tensor of model.tensors) {
+    if (tensor.bytes.byteLength !== byteLength(tensor)) {
+      throw badModel(
+        `Cannot read tensor "${tensor.name}": expected ${byteLength(tensor)} bytes, got ${tensor.bytes.byteLength}`,
+      );
+    }
+  }
+  return model;
+}
+
+/**
+ * Checks an untrusted list of tensors against the limits.
+ *
+ * @param tensors the list
+ * @returns the same list
+ * @throws NeuralDiffError `bad-model`: a name that is duplicate, empty or too long, an invalid size, too many
+ *   tensors
+ */
+export function checkTensorInfos<T extends TensorInfo>(tensors: readonly T[]): readonly T[] {
+  if (tensors.length > MAX_TENSORS) {
+    throw badModel(`Cannot read model: expected at most ${MAX_TENSORS} tensors, got ${tensors.length}`);
+  }
+  const seen = new Set<string>();
+  for (const info of tensors) {
+    checkName(info.name);
+    if (seen.has(info.name)) throw badModel(`Cannot read model: tensor "${info.name}" appears twice`);
+    seen.add(info.name);
+    checkShape(info);
+  }
+  return tensors;
+}
+
+function checkName(name: string): void {
+  if (name.length === 0 || !isCleanText(name) || encoder.encode(name).length > MAX_NAME_BYTES) {
+    throw badModel(
+      `Cannot read model: expected tensor names of 1 to ${MAX_NAME_BYTES} bytes of valid UTF-8 without U+FEFF, got "${name}"`,
+    );
+  }
+}
+
+function checkShape(info: TensorInfo): void {
+  const counts = info.shape.every((size) => Number.isSafeInteger(size) && size >= 0 && size <= MAX_ELEMENTS);
+  if (!counts || info.shape.length > MAX_RANK || !(elementCount(info) <= MAX_ELEMENTS)) {
+    throw badModel(
+      `Cannot read tensor "${info.name}": expected at most ${MAX_RANK} dimensions and ${MAX_ELEMENTS} elements, got shape [${info.shape}]`,
+    );
+  }
+}
+
+function badModel(message: string): NeuralDiffError {
+  return new NeuralDiffError('bad-model', message);
+}
+
+/** A container's element type, expressed in the payload format's types. */
 export interface StoredType {
   readonly dtype: DType;
-  /** Bytes an element, where the format has no such type: its elements are tensors of so many bytes. */
+  /** Bytes per element of a type that the format lacks: each element becomes a row of this many uint8. */
   readonly bytes?: number;
 }
 
-/** Types that the format has no arithmetic for are kept as bytes: diffs of them are exact. */
+/** @returns a type that the format has no arithmetic for, kept as bytes; diffs of it are exact */
 export const asBytes = (bytes: number): StoredType => ({ dtype: 'uint8', bytes });
 
-/**
- * @returns the tensor as the format sees it: `float64[3]` becomes `uint8[3, 8]`
- */
+/** @returns the tensor in the format's types: `float64[3]` becomes `uint8[3, 8]` */
 export function tensorOf(name: string, { dtype, bytes }: StoredType, shape: readonly number[]): TensorInfo {
   return { name, dtype, shape: bytes === undefined ? shape : [...shape, bytes] };
 }

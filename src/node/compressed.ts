@@ -5,29 +5,29 @@ import { CHUNK_BYTES } from '../model/limits.js';
 import type { WeightStore } from '../model/store.js';
 import { byteLength, totalBytes } from '../model/tensor.js';
 
-/** Brotli's quality: higher ones take ten times as long for a percent. */
+/** Brotli quality; higher ones take ten times as long to save one percent. */
 const QUALITY = 9;
 
 /**
- * Bits of its window for models of which only a part is compressed: larger ones find less than half a percent more in weights, and from 17
- * on Brotli keeps tables of 32 MiB.
+ * Bits of Brotli's window for estimates. Larger windows save less than half a percent on weights, and from 17
+ * on Brotli allocates tables of 32 MiB.
  */
 const ESTIMATE_WINDOW_BITS = 16;
 
-/** Bytes up to which a model is compressed whole; of larger ones as many are, from everywhere. */
+/** Bytes up to which a model is compressed completely; larger models are sampled at about this size. */
 const WHOLE_BYTES = 2 ** 25;
 
-/** What a model takes under Brotli. */
+/** The size of a model compressed with Brotli. */
 export interface CompressedSize {
   readonly bytes: number;
-  /** Whether it was told from a part of the model. */
+  /** Whether the size is extrapolated from a sample. */
   readonly isEstimate: boolean;
 }
 
 /**
- * Compresses a model's tensors with Brotli, one behind the other, to see what they take.
+ * Computes the size of a model's concatenated tensors under Brotli.
  *
- * @throws whatever the store throws; the signal's reason
+ * @throws any error of the store; the signal's reason
  */
 export async function compressedSize(store: WeightStore, signal?: AbortSignal): Promise<CompressedSize> {
   const total = totalBytes(store.tensors);
@@ -39,32 +39,33 @@ export async function compressedSize(store: WeightStore, signal?: AbortSignal): 
     [constants.BROTLI_PARAM_LGWIN]: windowBits,
   };
   const compressor = createBrotliCompress({ params });
-  let [taken, bytes] = [0, 0];
+  let sampled = 0;
+  let bytes = 0;
   compressor.on('data', (compressed: Uint8Array) => {
     bytes += compressed.length;
   });
   const write = promisify<Uint8Array, void>(compressor.write.bind(compressor));
   try {
-    for await (const chunk of everyChunk(store, step)) {
+    for await (const chunk of sampleChunks(store, step)) {
       signal?.throwIfAborted();
-      taken += chunk.length;
+      sampled += chunk.length;
       await write(chunk);
     }
     await finished(compressor.end());
   } finally {
     compressor.destroy();
   }
-  return { bytes: isEstimate ? Math.round((bytes / taken) * total) : bytes, isEstimate };
+  return { bytes: isEstimate ? Math.round((bytes / sampled) * total) : bytes, isEstimate };
 }
 
-/** @returns of all chunks one in so many, each valid until the next */
-async function* everyChunk({ tensors, ...store }: WeightStore, step: number): AsyncGenerator<Uint8Array> {
+/** Yields one of every `step` chunks, each valid until the next. */
+async function* sampleChunks({ tensors, ...store }: WeightStore, step: number): AsyncGenerator<Uint8Array> {
   const buffer = new Uint8Array(CHUNK_BYTES);
-  let number = 0;
+  let index = 0;
   for (const info of tensors) {
     const total = byteLength(info);
     for (let start = 0; start < total; start += CHUNK_BYTES) {
-      if (number++ % step !== 0) continue;
+      if (index++ % step !== 0) continue;
       const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, total - start));
       await store.readInto(info.name, start, chunk);
       yield chunk;

@@ -9,33 +9,34 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 };
 
 /**
- * Runs a file operation and turns what the system throws into this package's errors.
+ * Runs a file operation and converts system errors to `NeuralDiffError`.
  *
- * @param doing what was being done, as a sentence without its end: `Cannot open "model.json"`
+ * @param prefix start of the error message, for example `Cannot open "model.json"`
  * @param operation the operation
  * @returns what the operation returns
- * @throws NeuralDiffError `file-not-found`, `no-space`, `output-exists`, else `file-unreadable`; other errors as they are
+ * @throws NeuralDiffError `file-not-found`, `no-space`, `output-exists`, otherwise `file-unreadable`; other
+ *   errors unchanged
  */
-export async function withFileErrors<T>(doing: string, operation: () => Promise<T>): Promise<T> {
+export async function withFileErrors<T>(prefix: string, operation: () => Promise<T>): Promise<T> {
   try {
     return await operation();
   } catch (cause) {
-    throw asFileError(doing, cause);
+    throw asFileError(prefix, cause);
   }
 }
 
-/** `withFileErrors` for operations that end at once. */
-export function withFileErrorsSync<T>(doing: string, operation: () => T): T {
+/** Same as `withFileErrors`, for synchronous operations. */
+export function withFileErrorsSync<T>(prefix: string, operation: () => T): T {
   try {
     return operation();
   } catch (cause) {
-    throw asFileError(doing, cause);
+    throw asFileError(prefix, cause);
   }
 }
 
-function asFileError(doing: string, cause: unknown): unknown {
+function asFileError(prefix: string, cause: unknown): unknown {
   const system = (cause as NodeJS.ErrnoException | undefined)?.code;
   if (typeof system !== 'string' || cause instanceof NeuralDiffError) return cause;
-  const message = `${doing}: ${(cause as Error).message}`;
+  const message = `${prefix}: ${(cause as Error).message}`;
   return new NeuralDiffError(CODES[system] ?? 'file-unreadable', message, { cause });
 }

@@ -5,7 +5,7 @@ import type { ByteSource } from '../payload/byte-source.js';
 import { withFileErrorsSync } from './file-errors.js';
 import { sourceOfFile } from './read-payload.js';
 
-/** A file without a name in which bytes wait: close it. */
+/** An anonymous temporary file; it must be closed. */
 export interface FileSpool {
   write(bytes: Uint8Array): void;
   /** @returns all bytes that were written */
@@ -14,22 +14,22 @@ export interface FileSpool {
 }
 
 /**
- * Makes a spool beside a file that is about to be written, where there is room for it. Nothing is left of it when it is closed, or
- * when the process ends in any way.
+ * Creates a temporary file in the folder of an output file, which has the space for it. It is removed when it
+ * is closed and, where the system allows, when the process ends in any way.
  *
- * @throws NeuralDiffError `file-not-found`, `no-space`, `file-unreadable`, here and when it is written
+ * @throws NeuralDiffError `file-not-found`, `no-space`, `file-unreadable`, here and by `write`
  */
-export function createFileSpool(beside: string): FileSpool {
-  const path = join(dirname(beside), `.${basename(beside)}.${randomUUID()}.tmp`);
-  const doing = `Cannot write beside "${beside}"`;
-  const file = withFileErrorsSync(doing, () => openSync(path, 'wx+'));
+export function createFileSpool(outputPath: string): FileSpool {
+  const path = join(dirname(outputPath), `.${basename(outputPath)}.${randomUUID()}.tmp`);
+  const prefix = `Cannot write a temporary file next to "${outputPath}"`;
+  const file = withFileErrorsSync(prefix, () => openSync(path, 'wx+'));
   const isGone = tryRemove(path);
   return {
     write(bytes) {
       for (let done = 0; done < bytes.length; )
-        done += withFileErrorsSync(doing, () => writeSync(file, bytes, done, bytes.length - done));
+        done += withFileErrorsSync(prefix, () => writeSync(file, bytes, done, bytes.length - done));
     },
-    read: () => sourceOfFile(file, doing),
+    read: () => sourceOfFile(file, prefix),
     close() {
       closeSync(file);
       if (!isGone) tryRemove(path);
@@ -37,7 +37,7 @@ export function createFileSpool(beside: string): FileSpool {
   };
 }
 
-/** Some systems do not remove files that are open. */
+/** @returns whether the file was removed; some systems do not remove open files */
 function tryRemove(path: string): boolean {
   try {
     rmSync(path);

@@ -5,10 +5,10 @@ import type { ModelFiles } from '../model/model-files.js';
 import { withFileErrors } from './file-errors.js';
 
 /**
- * Opens a folder on disk. Files are opened when first used and held until `close`.
+ * Opens a folder on disk. Files are opened on first use and closed by `close`.
  *
  * @param folder path of the folder
- * @returns the folder; a file whose real path lies outside it (a symbolic link) is refused with `unsafe-path`
+ * @returns the folder; a file whose real path is outside it (a symbolic link) is refused with `unsafe-path`
  * @throws NeuralDiffError `file-not-found`, `file-unreadable`
  */
 export async function openFolder(
@@ -55,13 +55,17 @@ export async function openFolder(
  * Opens a file of a folder.
  *
  * @param root the folder's real path
- * @throws NeuralDiffError `unsafe-path` where the file's own lies outside, `file-not-found`, `file-unreadable`
+ * @throws NeuralDiffError `unsafe-path` if the file's real path is outside, `file-not-found`,
+ *   `file-unreadable`
  */
 export async function openInside(root: string, path: string, flags: string): Promise<FileHandle> {
   return withFileErrors(`Cannot open "${path}"`, async () => {
     const real = await realpath(join(root, path));
     if (!real.startsWith(root.endsWith(sep) ? root : root + sep)) {
-      throw new NeuralDiffError('unsafe-path', `Cannot open "${path}": it leads outside the model's folder`);
+      throw new NeuralDiffError(
+        'unsafe-path',
+        `Cannot open "${path}": expected a path inside the model's folder, got a link to outside`,
+      );
     }
     if (!(await stat(real)).isFile()) {
       throw new NeuralDiffError('file-unreadable', `Cannot open "${path}": it is not a file`);
@@ -73,7 +77,7 @@ export async function openInside(root: string, path: string, flags: string): Pro
 /**
  * Fills all of `target` from a file.
  *
- * @throws NeuralDiffError `file-unreadable` where the file is shorter
+ * @throws NeuralDiffError `file-unreadable` for a shorter file
  */
 export async function readFully(
   file: FileHandle,
@@ -91,7 +95,7 @@ export async function readFully(
   }
 }
 
-/** Writes all of some bytes into a file. */
+/** Writes all bytes to a file. */
 export async function writeFully(file: FileHandle, offset: number, bytes: Uint8Array): Promise<void> {
   let done = 0;
   while (done < bytes.length) {
@@ -101,10 +105,10 @@ export async function writeFully(file: FileHandle, offset: number, bytes: Uint8A
 }
 
 /**
- * Lists files of a folder, not those of folders in it.
+ * Lists the files in a folder, not in its subfolders.
  *
- * @param ending what their names end with
- * @returns names in the order of their characters
+ * @param ending suffix of the names
+ * @returns sorted names
  * @throws NeuralDiffError `file-not-found`, `file-unreadable`
  */
 export async function listFiles(folder: string, ending: string): Promise<string[]> {

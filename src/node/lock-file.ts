@@ -5,32 +5,36 @@ import { NeuralDiffError } from '../model/errors.js';
 import { withFileErrors } from './file-errors.js';
 import { type Holder, isGone, isRunning, isSameProcess, thisProcess } from './lock-holder.js';
 
-/** How a lock shows that its holder lives. */
-export interface LockOptions {
-  /** Milliseconds between two beats: the holder sets the file's time anew; default 5,000. */
+/** Options of `lockFile`. */
+interface LockOptions {
+  /** Milliseconds between heartbeats, which update the file's time; defaults to 5,000. */
   readonly beatMs?: number;
-  /** Milliseconds without a beat after which a lock may be stale; two beats more are waited for then. Default 30,000. */
+  /**
+   * Milliseconds without a heartbeat after which a lock is watched for two more beats; defaults to 30,000.
+   */
   readonly staleMs?: number;
-  /** Whether the system says when a process was started; found out unless given. */
+  /** Whether the start times of processes are used, if the system reports them; defaults to true. */
   readonly knowsStarts?: boolean;
 }
 
 const DEFAULT_BEAT_MS = 5_000;
 const DEFAULT_STALE_MS = 30_000;
 
-/** Milliseconds after which whoever was about to write a lock, or to clear one away, has itself been killed. */
+/** Milliseconds after which a process that was writing or clearing a lock is assumed to be killed. */
 const LOCK_GRACE_MS = 10_000;
 
 /**
- * Runs something while a lock file names this process. The file of a process that no longer runs counts for nothing, nor does one of
- * another run of the machine. Where the system does not say when processes were started, another one may have got the number of one
- * that is gone, and of containers with numbers of their own nobody knows what runs in the others: there a file whose time stands still
- * counts for nothing either. Processes of other machines are not told apart.
+ * Runs an operation while a lock file names this process.
  *
- * @param path of the lock file; its folder must exist
- * @param run gets a check to be made before each write: it throws `locked` where this process stood still for so long that another one
- *   took the lock
- * @throws NeuralDiffError `locked` where another process, or this one, holds the lock
+ * A lock file is stale if its process has ended or if the machine was restarted since. If the system does not
+ * report start times, a process ID may have been reused, and processes of other PID namespaces (containers)
+ * are not visible; in these cases a file without heartbeats is stale too. Processes of other machines are not
+ * distinguished.
+ *
+ * @param path path of the lock file; its folder must exist
+ * @param run the operation; it gets a check to be called before each write, which throws `locked` if this
+ *   process was suspended for so long that another one took the lock
+ * @throws NeuralDiffError `locked` if another process, or this one, holds the lock
  */
 export async function lockFile<T>(
   path: string,
@@ -49,7 +53,7 @@ export async function lockFile<T>(
   const timer = setInterval(() => void beat().catch(() => undefined), beatMs);
   timer.unref();
   try {
-    // Whoever takes a lock has watched it for two beats.
+    // A stale lock is watched for two beats before it is taken.
     return await run(async () => {
       if (performance.now() - last >= 2 * beatMs) await beat();
     });
@@ -59,13 +63,13 @@ export async function lockFile<T>(
   }
 }
 
-/** @returns whether no other process has put its own file in the lock's place */
+/** @returns whether no other process has replaced the lock file */
 async function isOwn(path: string, file: FileHandle): Promise<boolean> {
   const [own, found] = await Promise.all([file.stat(), stat(path).catch(() => undefined)]);
   return found?.ino === own.ino && found.dev === own.dev;
 }
 
-/** Removes the lock, unless this process stood still for so long that another one took it. */
+/** Removes the lock, unless another process took it while this one was suspended. */
 async function release(path: string, file: FileHandle): Promise<void> {
   const isMine = await isOwn(path, file);
   await file.close();
@@ -89,16 +93,16 @@ async function take(path: string, options: LockOptions): Promise<FileHandle> {
 const tryToTake = (path: string, self: Holder): Promise<FileHandle | undefined> =>
   createWhole(path, JSON.stringify(self));
 
-/** A lock file as it was found. */
+/** The state of a lock file at some time. */
 interface Seen {
   readonly ino: number;
   readonly mtimeMs: number;
   readonly text: string;
-  /** Undefined for one that was only just made, or on a full disk. */
+  /** Undefined for a file without content: just created, or on a full disk. */
   readonly holder: Holder | undefined;
 }
 
-/** @returns undefined for a file that is gone */
+/** @returns undefined for a missing file */
 async function look(path: string): Promise<Seen | undefined> {
   try {
     const { ino, mtimeMs } = await stat(path);
@@ -128,7 +132,7 @@ async function isHeld(
   const isSame = await isSameProcess(holder, self);
   if (isSame !== undefined) return isSame;
   if (!isOlder(mtimeMs, staleMs)) return true;
-  // Clocks jump, and machines sleep: whoever lives beats while it is watched.
+  // The file's time is unreliable after clock changes and sleep, so watch for a heartbeat.
   await new Promise((resolve) => setTimeout(resolve, 2 * beatMs));
   return !isSameFile(await look(path), seen);
 }
@@ -142,8 +146,8 @@ function isSameFile(found: Seen | undefined, seen: Seen): boolean {
 }
 
 /**
- * Removes a stale lock. One process at a time does so, under a lock of its own: another one's fresh lock is not taken for it. What is
- * left of a process that was killed while it did is cleared by the next one.
+ * Removes a stale lock. A second lock file ensures that one process at a time does so and that a new lock is
+ * not removed. A second lock file of a killed process is removed by the next one.
  */
 async function clear(path: string, seen: Seen, self: Holder): Promise<void> {
   const clearing = `${path}.clearing`;
@@ -167,17 +171,18 @@ async function takeOver(clearing: string, self: Holder): Promise<FileHandle | un
 }
 
 function lockedBy(path: string, holder: Holder | undefined): NeuralDiffError {
-  const who = holder ? `process ${holder.pid}` : 'another process';
-  const message = `Cannot lock "${path}": ${who} holds it; remove the file if that is not so`;
+  const owner = holder ? `process ${holder.pid}` : 'another process';
+  const message = `Cannot lock "${path}": ${owner} holds it; remove the file if that process has ended`;
   return new NeuralDiffError('locked', message, { facts: { pid: holder?.pid } });
 }
 
 /**
- * Makes a small file that has its text from its first moment, so that whoever is killed on the way leaves none without: a draft is
- * written and given the name. Where the disk is full, or the file system gives no second names, the name comes first, and the text
- * behind it if it can.
+ * Creates a small file together with its content: a draft is written, then linked to the name.
  *
- * @returns the file, open; undefined where the name is taken
+ * If the disk is full or the file system has no hard links, the file is created first and then written if
+ * possible.
+ *
+ * @returns the open file; undefined if the name exists
  */
 export async function createWhole(path: string, text: string): Promise<FileHandle | undefined> {
   const draft = `${path}.${process.pid}.${randomUUID().slice(0, 8)}`;
@@ -210,7 +215,7 @@ async function write(path: string, text: string): Promise<FileHandle | undefined
 async function createPlain(path: string, text: string): Promise<FileHandle | undefined> {
   try {
     const file = await open(path, 'wx');
-    // On a full disk the name must do.
+    // On a full disk the file remains empty.
     await file.writeFile(text).catch(() => undefined);
     return file;
   } catch (error) {
@@ -221,8 +226,8 @@ async function createPlain(path: string, text: string): Promise<FileHandle | und
 
 const isTaken = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'EEXIST';
 
-/** Removes the drafts that processes left which were killed. @param isRunning whether there is a process of a number */
-export async function removeDrafts(path: string, isRunning: (pid: number) => boolean): Promise<void> {
+/** Removes the drafts of killed processes. */
+async function removeDrafts(path: string, isRunning: (pid: number) => boolean): Promise<void> {
   const folder = dirname(path);
   const start = `${basename(path)}.`;
   for (const name of await readdir(folder)) {

@@ -1,17 +1,17 @@
 import { readFile, readlink } from 'node:fs/promises';
 
-/** Who holds a lock. */
+/** The process that holds a lock. */
 export interface Holder {
   readonly pid: number;
-  /** Name of the machine's present run; empty where the system gives none. */
+  /** ID of the machine's boot; empty if unknown. */
   readonly boot: string;
-  /** When the system started the process, in ticks of its own since its start; empty where it does not say. */
+  /** Start time of the process in clock ticks since boot; empty if unknown. */
   readonly ticks: string;
-  /** The namespace that numbers the process, as containers have their own; empty where the system has none. */
+  /** The process's PID namespace, which differs between containers; empty if unknown. */
   readonly space: string;
 }
 
-/** @param knowsStarts false: as on a system that names neither its runs nor when processes were started */
+/** @param knowsStarts false to behave as on a system without boot IDs and start times of processes */
 export async function thisProcess(knowsStarts = true): Promise<Holder> {
   const boot = knowsStarts ? await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '') : '';
   const ticks = knowsStarts ? ((await ticksOf(process.pid)) ?? '') : '';
@@ -19,15 +19,15 @@ export async function thisProcess(knowsStarts = true): Promise<Holder> {
   return { pid: process.pid, boot: boot.trim(), ticks, space };
 }
 
-/** @returns whether a holder has certainly ended: in another run of the machine, or since nobody has its number */
+/** @returns whether a holder has certainly ended: the machine was restarted or no process has its ID */
 export function isGone({ pid, boot, space }: Holder, self: Holder): boolean {
   if (boot !== self.boot) return true;
-  // What has its number here is another process.
+  // In another namespace the ID belongs to another process.
   if (space !== self.space) return false;
   return !isRunning(pid);
 }
 
-/** @returns whether there is a process of a number, of whoever it is */
+/** @returns whether a process with an ID exists, of any user */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -37,7 +37,7 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** @returns whether the process that has a holder's number now is the holder; undefined where the system does not say */
+/** @returns whether the process with a holder's ID is the holder; undefined if unknown */
 export async function isSameProcess(holder: Holder, self: Holder): Promise<boolean | undefined> {
   if (!holder.ticks || !self.ticks || holder.space !== self.space) return undefined;
   const ticks = await ticksOf(holder.pid);
@@ -45,8 +45,8 @@ export async function isSameProcess(holder: Holder, self: Holder): Promise<boole
 }
 
 /**
- * Field 22 of `/proc/PID/stat` (proc(5)); the name of the program, the second one, may have any bytes in it. One that has ended keeps its
- * number until whoever started it asks, which some never do: the third field says so.
+ * Reads the start time, field 22 of `/proc/PID/stat` (proc(5)). Field 2, the program's name, may contain any
+ * bytes. An ended process keeps its ID until its parent waits for it (a zombie), which field 3 shows.
  */
 async function ticksOf(pid: number): Promise<string | undefined> {
   const text = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');

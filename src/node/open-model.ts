@@ -9,17 +9,18 @@ import { type NodeDisk, openNodeDisk } from './disk.js';
 import { withFileErrors } from './file-errors.js';
 import { openFolder } from './folder.js';
 
-/** Files by which a folder is known for a model. */
+/** Main files that identify a folder as a model. */
 const MAIN_FILES = ['model.json', 'model.safetensors.index.json', 'model.safetensors', 'model.onnx'] as const;
 
 /**
- * Opens a model on disk: a file of any container, or a folder with a `model.json`, an index of safetensors, a
- * `model.safetensors` or a `model.onnx`.
+ * Opens a model on disk: a file in any supported format, or a folder with a `model.json`, an index of
+ * safetensors, a `model.safetensors` or a `model.onnx`.
  *
  * @param path the folder, or a file in it
  * @param options `writable` to patch it in place
- * @returns the store; close it
- * @throws NeuralDiffError `file-not-found`, `file-unreadable`, `bad-model`, `unsupported-model`, `unsafe-path`
+ * @returns the store; it must be closed
+ * @throws NeuralDiffError `file-not-found`, `file-unreadable`, `bad-model`, `unsupported-model`,
+ *   `unsafe-path`
  */
 export async function openModel(
   path: string,
@@ -36,7 +37,7 @@ export async function openModel(
 }
 
 /**
- * Finds the folder of a LayersModel that may be named by the folder or by its `model.json`.
+ * Finds the folder of a LayersModel, given the folder or its `model.json`.
  *
  * @throws NeuralDiffError `file-not-found`; `bad-model` for another model
  */
@@ -46,21 +47,21 @@ export async function modelFolder(path: string): Promise<string> {
   throw new NeuralDiffError('bad-model', `Cannot open model "${path}": expected a folder with a model.json`);
 }
 
-/** Everything that belongs to a model. */
+/** All files of a model. */
 export interface WholeModel {
-  /** A folder, or a file that holds the model alone. */
+  /** A folder, or a file that contains the whole model. */
   readonly from: string;
-  /** Files of the folder that belong to the model, where others may lie beside them; the whole folder unless given. */
+  /** The model's files in the folder; defaults to the whole folder. */
   readonly files?: readonly string[];
-  /** The file in the folder by which the model is opened; empty for a file. */
+  /** The model's main file in the folder; empty if `from` is a file. */
   readonly main: string;
 }
 
 /**
- * Finds everything that belongs to a model: the folder of a `model.json` or of an index of safetensors, an ONNX file with its
- * external data, or else the one file.
+ * Finds all files of a model: the folder of a `model.json` or of an index of safetensors, an ONNX file with
+ * its external data, otherwise a single file.
  *
- * @throws NeuralDiffError as `openModel`; `file-not-found` also when external data are missing
+ * @throws NeuralDiffError as `openModel`; `file-not-found` also for missing external data
  */
 export async function wholeModel(path: string): Promise<WholeModel> {
   const { folder, file } = await locateModel(path);
@@ -75,23 +76,23 @@ export async function wholeModel(path: string): Promise<WholeModel> {
   }
 }
 
-/** Finds the folder of a model, and in it the file by which it is opened. */
-export async function locateModel(path: string): Promise<{ folder: string; file: string }> {
-  const doing = `Cannot open model "${path}"`;
-  const found = await withFileErrors(doing, () => stat(path));
+/** Finds the folder of a model, and its main file. */
+async function locateModel(path: string): Promise<{ folder: string; file: string }> {
+  const prefix = `Cannot open model "${path}"`;
+  const found = await withFileErrors(prefix, () => stat(path));
   if (!found.isDirectory()) return { folder: dirname(path), file: basename(path) };
-  const names = new Set(await withFileErrors(doing, () => readdir(path)));
+  const names = new Set(await withFileErrors(prefix, () => readdir(path)));
   const file = MAIN_FILES.find((name) => names.has(name));
   if (file !== undefined) return { folder: path, file };
   throw new NeuralDiffError(
     'file-not-found',
-    `${doing}: expected a folder with one of ${MAIN_FILES.join(', ')}`,
+    `${prefix}: expected a folder with one of ${MAIN_FILES.join(', ')}`,
   );
 }
 
-/** A model on disk that is updated in place, safe from power cuts: close it. */
+/** A model on disk that is updated in place, protected against power loss; it must be closed. */
 export interface FileStorage extends ModelStorage {
-  /** The folder that the model lies in, and its path. */
+  /** The model's folder as a disk, and its path. */
   readonly disk: NodeDisk;
   readonly root: string;
   /** The model's main file in it. */
@@ -99,12 +100,14 @@ export interface FileStorage extends ModelStorage {
   close(): Promise<void>;
 }
 
-/** What is behind the name of a model's main file in that of its journal. */
+/** Suffix of the journal's name, appended to the name of the model's main file. */
 const JOURNAL_ENDING = '.undo';
 
 /**
- * Opens a model on disk to be updated in place: a file of any container, or a folder with one. While an update is made or
- * on trial, a journal `NAME.undo` lies beside the model's main file and holds the bytes that were changed.
+ * Opens a model on disk for updates in place: a file in any supported format, or a folder with one.
+ *
+ * During an update and its trial, a journal `NAME.undo` next to the model's main file contains the original
+ * bytes.
  *
  * @param path the folder, or a file in it
  * @throws NeuralDiffError `file-not-found`, `file-unreadable`
@@ -113,7 +116,9 @@ export async function openModelStorage(path: string): Promise<FileStorage> {
   const { folder, file } = await locateModel(path);
   const disk = openNodeDisk(folder);
   const storage = openInPlace({
-    ...{ disk, folder: '', journal: file + JOURNAL_ENDING },
+    disk,
+    folder: '',
+    journal: file + JOURNAL_ENDING,
     openModel: (files) => openContainer(files, file),
   });
   return { ...storage, disk, root: folder, file, close: () => disk.close() };

@@ -5,9 +5,9 @@ import { NeuralDiffError } from '../model/errors.js';
 import { withFileErrors } from './file-errors.js';
 
 /**
- * Checks that an output may be made, before any work is spent on it.
+ * Checks that an output can be written, before the work on it begins.
  *
- * @throws NeuralDiffError `output-exists`; `file-not-found` when its folder does not exist
+ * @throws NeuralDiffError `output-exists`; `file-not-found` if its folder does not exist
  */
 export async function checkOutput(path: string, options: { readonly force?: boolean } = {}): Promise<void> {
   await withFileErrors(`Cannot write "${path}"`, () => lstat(dirname(path)));
@@ -23,7 +23,7 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /**
- * Writes a file whole or not at all: to a sibling first, flushed, then renamed.
+ * Writes a file atomically: to a temporary sibling, which is flushed and renamed.
  *
  * @throws NeuralDiffError `output-exists`, `no-space`, `file-not-found`, `file-unreadable`
  */
@@ -52,27 +52,30 @@ export async function writeOutput(
   });
 }
 
-/** What is copied, and where to. */
+/** Source and target of a copy. */
 export interface CopyPaths {
-  /** Replaces an existing file or folder. */
+  /** Whether to replace an existing file or folder; defaults to false. */
   readonly force?: boolean;
-  /** A folder or a file; left alone. */
+  /** A folder or a file; not changed. */
   readonly from: string;
-  /** Files of the folder to copy, with the folders that they lie in; all of it unless given. */
+  /** Paths of the files to copy from the folder; defaults to all. */
   readonly files?: readonly string[];
-  /** Must not exist unless `force` is given. */
+  /** The target; must not exist without `force`. */
   readonly to: string;
 }
 
 /**
- * Copies a folder, some of its files, or a file, following links, lets `change` work on the copy, and moves it to its place. What
- * is replaced steps aside for a moment: a power cut just then leaves it under a hidden name beside its place.
+ * Copies a folder, some of its files, or a file, following links; calls `change` with the copy; moves it to
+ * the target.
  *
- * @param paths what is copied, and where to
- * @param change works on the copy, whose path it gets; when it throws, nothing is left behind
- * @returns what `change` returns
- * @throws NeuralDiffError `output-exists`, also for a folder that holds more than the files to copy, `no-space`, `file-not-found`,
- *   `file-unreadable`; whatever `change` throws
+ * An existing target is first renamed. A power loss at that moment leaves it under a hidden name in the same
+ * folder.
+ *
+ * @param paths source and target
+ * @param change changes the copy, given its path; if it throws, the copy is removed
+ * @returns the result of `change`
+ * @throws NeuralDiffError `output-exists`, also for a target folder that contains the source, `no-space`,
+ *   `file-not-found`, `file-unreadable`; any error of `change`
  */
 export async function writeCopy<T>(paths: CopyPaths, change: (copy: string) => Promise<T>): Promise<T> {
   const { from, to, files } = paths;
@@ -82,7 +85,7 @@ export async function writeCopy<T>(paths: CopyPaths, change: (copy: string) => P
     try {
       if (files === undefined) await copy(from, staged);
       else {
-        await checkBeside(from, to);
+        await checkNotInside(from, to);
         for (const file of files) await copy(join(from, file), join(staged, file));
       }
       const result = await change(staged);
@@ -94,33 +97,33 @@ export async function writeCopy<T>(paths: CopyPaths, change: (copy: string) => P
   });
 }
 
-/** A link copied as a link would lead the change back to the original. */
+/** Copies a file or folder, following links so that changes do not reach the original. */
 async function copy(from: string, to: string): Promise<void> {
   const original = await realpath(from);
   await cp(original, to, { recursive: true, dereference: true, errorOnExist: true, force: false });
 }
 
-/** What is replaced is gone as a whole: not only the files that are copied, but whatever else lies beside them. */
-async function checkBeside(from: string, to: string): Promise<void> {
+/** Checks that an existing target, which is replaced completely, does not contain the source. */
+async function checkNotInside(from: string, to: string): Promise<void> {
   if (!(await exists(to))) return;
   const [inner, outer] = [await realpath(from), await realpath(to)];
   if (inner !== outer && !inner.startsWith(outer.endsWith(sep) ? outer : outer + sep)) return;
-  throw new NeuralDiffError('output-exists', `Cannot write "${to}": the model that is copied lies in it`);
+  throw new NeuralDiffError('output-exists', `Cannot write "${to}": it contains the model to copy`);
 }
 
-/** A folder cannot be renamed over a full one: the old one steps aside first and is removed last. */
+/** Moves a copy to the target. A non-empty target folder must be renamed first and is removed last. */
 async function replace(staged: string, to: string): Promise<void> {
-  const aside = siblingOf(to);
+  const previous = siblingOf(to);
   const isReplacing = await exists(to);
-  if (isReplacing) await rename(to, aside);
+  if (isReplacing) await rename(to, previous);
   try {
     await rename(staged, to);
   } catch (error) {
-    if (isReplacing) await rename(aside, to);
+    if (isReplacing) await rename(previous, to);
     throw error;
   }
   await syncFolder(dirname(to));
-  await rm(aside, { recursive: true, force: true });
+  await rm(previous, { recursive: true, force: true });
 }
 
 function siblingOf(path: string): string {
@@ -137,10 +140,11 @@ async function syncFolder(path: string): Promise<void> {
 }
 
 /**
- * Lists a folder that is to be written into.
+ * Lists an output folder.
  *
- * @returns the names in it; none when it is not there yet
- * @throws NeuralDiffError `file-not-found` when the folder around it does not exist or it is a file, `file-unreadable`
+ * @returns the names in it; empty for a missing folder
+ * @throws NeuralDiffError `file-not-found` if its parent does not exist or the path is a file,
+ *   `file-unreadable`
  */
 export async function listFolder(path: string): Promise<ReadonlySet<string>> {
   await checkOutput(path, { force: true });
@@ -155,7 +159,7 @@ export async function listFolder(path: string): Promise<ReadonlySet<string>> {
 }
 
 /**
- * Writes a file into a folder, which is made when it is not there, whole or not at all; replaces one of the same name.
+ * Writes or replaces a file in a folder atomically; creates the folder if missing.
  *
  * @throws NeuralDiffError `no-space`, `file-not-found`, `file-unreadable`
  */
@@ -169,9 +173,9 @@ export async function writeInto(folder: string, name: string, bytes: Uint8Array)
 }
 
 /**
- * Removes files of a folder that are there, and the folder when it is empty then.
+ * Removes files from a folder, and the folder if it becomes empty. Missing files are ignored.
  *
- * @param names in the folder itself
+ * @param names names of files directly in the folder
  * @throws NeuralDiffError `file-unreadable`
  */
 export async function removeFrom(folder: string, names: readonly string[]): Promise<void> {

@@ -6,7 +6,7 @@ import { MAX_PAYLOAD_BYTES } from '../payload/limits.js';
 import { withFileErrors, withFileErrorsSync } from './file-errors.js';
 
 /**
- * Reads a payload file whole, unless it is larger than any payload may be.
+ * Reads a payload file into memory, after checking its size against `MAX_PAYLOAD_BYTES`.
  *
  * @throws NeuralDiffError `file-not-found`, `file-unreadable`, `limit-exceeded`
  */
@@ -18,9 +18,9 @@ export async function readPayload(path: string): Promise<Uint8Array> {
 }
 
 /**
- * Opens a payload file without reading it whole: large ones take no memory.
+ * Opens a payload file without reading it into memory.
  *
- * @returns the file; close it
+ * @returns the file; it must be closed
  * @throws NeuralDiffError `file-not-found`, `file-unreadable`, `limit-exceeded`
  */
 export async function openPayloadFile(path: string): Promise<FileSource> {
@@ -37,35 +37,36 @@ async function checkSize(path: string): Promise<void> {
   );
 }
 
-/** Bytes that are read at once. */
+/** Bytes read at once by default. */
 const WINDOW_BYTES = 2 ** 18;
 
-/** A file as a source of bytes: close it. */
+/** A file as a source of bytes; it must be closed. */
 export interface FileSource extends ByteSource {
   close(): void;
 }
 
 /**
- * Opens a file that is read a window at a time.
+ * Opens a file that is read in windows.
  *
- * @throws NeuralDiffError `file-not-found`, `file-unreadable`, here and when it is read
+ * @throws NeuralDiffError `file-not-found`, `file-unreadable`, here and by `borrow`
  */
 export function openFileSource(path: string): FileSource {
-  const doing = `Cannot read "${path}"`;
-  const file = withFileErrorsSync(doing, () => openSync(path, 'r'));
-  const { length, borrow } = sourceOfFile(file, doing);
+  const prefix = `Cannot read "${path}"`;
+  const file = withFileErrorsSync(prefix, () => openSync(path, 'r'));
+  const { length, borrow } = sourceOfFile(file, prefix);
   return { length, borrow, close: () => closeSync(file) };
 }
 
-/** @returns what is in an open file now */
-export function sourceOfFile(file: number, doing: string): ByteSource {
+/** @returns the present content of an open file as a source; `prefix` starts its error messages */
+export function sourceOfFile(file: number, prefix: string): ByteSource {
   const length = fstatSync(file).size;
   return {
     length,
-    borrow(at, room = new Uint8Array(Math.min(WINDOW_BYTES, length - at))) {
-      const window = room.subarray(0, length - at);
-      const read = withFileErrorsSync(doing, () => readSync(file, window, 0, window.length, at));
-      if (read === 0) throw new NeuralDiffError('file-unreadable', `${doing}: it has become shorter`);
+    borrow(at, buffer = new Uint8Array(Math.min(WINDOW_BYTES, length - at))) {
+      const window = buffer.subarray(0, length - at);
+      const read = withFileErrorsSync(prefix, () => readSync(file, window, 0, window.length, at));
+      if (read === 0)
+        throw new NeuralDiffError('file-unreadable', `${prefix}: expected ${length} bytes, got ${at}`);
       return window.subarray(0, read);
     },
   };

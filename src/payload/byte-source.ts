@@ -1,35 +1,37 @@
 import { concatBytes } from '../model/bytes.js';
 
-/** Bytes that need not all lie in memory: those of a payload file, or of a record in it. */
+/** Random access to bytes that need not be in memory, such as a payload file or one of its records. */
 export interface ByteSource {
   readonly length: number;
   /**
+   * Returns some of the bytes from an offset on.
+   *
    * @param at an offset below the length
-   * @param room an array that a source which reads elsewhere may fill and give back, so that no new one is left to be collected
-   * @returns the bytes from there on: at least one, at most the rest; nobody changes them later but by way of `room`
+   * @param buffer a reusable array that a source outside memory may fill and return, to avoid an allocation
+   * @returns at least one byte, at most the rest; valid until `buffer` is reused
    */
-  borrow(at: number, room?: Uint8Array): Uint8Array;
+  borrow(at: number, buffer?: Uint8Array): Uint8Array;
 }
 
-/** Bytes of a room for windows of a source. */
+/** Size of a buffer for windows of a source, in bytes. */
 export const WINDOW_BYTES = 2 ** 16;
 
-/** Bytes in memory, or elsewhere. */
+/** Bytes in memory or behind a source. */
 export type Bytes = Uint8Array | ByteSource;
 
-/** @returns bytes wherever they are as a source */
+/** @returns the bytes as a source */
 export function sourceOf(bytes: Bytes): ByteSource {
   if (!(bytes instanceof Uint8Array)) return bytes;
   return { length: bytes.length, borrow: (at) => bytes.subarray(at) };
 }
 
-/** @returns a run of a source's bytes as a source of its own */
+/** @returns a range of a source as a separate source */
 export function sliceOf(source: ByteSource, start: number, end: number): ByteSource {
   const length = end - start;
-  return { length, borrow: (at, room) => source.borrow(start + at, room).subarray(0, length - at) };
+  return { length, borrow: (at, buffer) => source.borrow(start + at, buffer).subarray(0, length - at) };
 }
 
-/** @returns the bytes of a source, or its first ones, in one piece */
+/** @returns the first `length` bytes of a source, all by default, as one array */
 export function joinBytes(source: ByteSource, length = source.length): Uint8Array {
   const pieces: Uint8Array[] = [];
   const end = Math.min(length, source.length);

@@ -5,11 +5,11 @@ import { isScale } from './record-head.js';
 import { levelRange } from './sparse-levels.js';
 
 /**
- * Checks an op that is about to be packed: what a reader would refuse, and what would be packed as something else.
+ * Checks that an op can be packed and read back unchanged.
  *
  * @param op the op
  * @param infos its tensors, in order
- * @throws RangeError
+ * @throws RangeError for an op that a reader would refuse or decode differently
  */
 export function checkOp(op: Op, infos: readonly TensorInfo[]): void {
   if (op.kind === 'hash') checkHashOp(op, infos);
@@ -20,7 +20,7 @@ export function checkOp(op: Op, infos: readonly TensorInfo[]): void {
 
 function checkDenseOp({ tensor, scale, levels, first = 0 }: DenseOp, info: TensorInfo): void {
   checkScale(scale, info);
-  checkLevels(tensor, levels, { least: -MAX_DENSE_LEVEL, most: MAX_DENSE_LEVEL });
+  checkLevels(tensor, levels, { min: -MAX_DENSE_LEVEL, max: MAX_DENSE_LEVEL });
   const elements = elementCount(info);
   const isWhole = levels.length === elements && first === 0;
   expect(isWhole, tensor, `${elements} levels, got ${levels.length}`);
@@ -45,10 +45,10 @@ function checkChanges(op: SparseOp | ExactOp, info: TensorInfo): void {
 function checkLevels(
   tensor: string,
   levels: ArrayLike<number>,
-  { least, most }: { least: number; most: number },
+  { min, max }: { min: number; max: number },
 ): void {
-  const fits = Array.prototype.every.call(levels, (level) => level >= least && level <= most);
-  expect(fits, tensor, `levels from ${least} to ${most}`);
+  const fits = Array.prototype.every.call(levels, (level) => level >= min && level <= max);
+  expect(fits, tensor, `levels from ${min} to ${max}`);
 }
 
 function checkHashOp(op: HashOp, infos: readonly TensorInfo[]): void {
@@ -57,15 +57,15 @@ function checkHashOp(op: HashOp, infos: readonly TensorInfo[]): void {
   expect(isWhole(op.seed, 0, 2 ** 32 - 1), name, `a seed of 32 bits, got ${op.seed}`);
   expect(isWhole(op.block, 1, MAX_BLOCK), name, `blocks of 1 to ${MAX_BLOCK}, got ${op.block}`);
   const { coding, values } = op.buckets;
-  const most = Math.min(MAX_BUCKETS, Math.max(1, totalElements(infos)));
-  expect(isWhole(values.length, 1, most), name, `1 to ${most} buckets, got ${values.length}`);
+  const max = Math.min(MAX_BUCKETS, Math.max(1, totalElements(infos)));
+  expect(isWhole(values.length, 1, max), name, `1 to ${max} buckets, got ${values.length}`);
   const fits = (value: number): boolean =>
     coding === 'float' ? Number.isFinite(value) : Math.abs(value) <= MAX_DENSE_LEVEL;
   expect(Array.prototype.every.call(values, fits), name, `${coding} buckets`);
   infos.forEach((info, i) => {
     checkScale((op.tensors[i] as { scale: number }).scale, info);
-    const takes = coding !== 'float' || DTYPES[info.dtype].kind === 'float';
-    expect(takes, info.name, 'no float buckets for integers');
+    const isAllowed = coding !== 'float' || DTYPES[info.dtype].kind === 'float';
+    expect(isAllowed, info.name, 'no float buckets for integers');
   });
 }
 
@@ -73,8 +73,8 @@ function checkScale(scale: number, info: TensorInfo): void {
   expect(isScale(scale, info), info.name, `a scale of 8 significant bits, got ${scale}`);
 }
 
-function isWhole(value: number, least: number, most: number): boolean {
-  return Number.isInteger(value) && value >= least && value <= most;
+function isWhole(value: number, min: number, max: number): boolean {
+  return Number.isInteger(value) && value >= min && value <= max;
 }
 
 function expect(isRight: boolean, tensor: string, expected: string): void {

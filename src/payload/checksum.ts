@@ -1,11 +1,13 @@
 import xxhash from 'xxhash-wasm';
 import { type Bytes, sourceOf } from './byte-source.js';
 
-/** Bytes hashed at a time: the hash's own memory grows to the largest piece and never shrinks. */
+/**
+ * Bytes hashed at a time: the WebAssembly memory of the hash grows to the largest piece and never shrinks.
+ */
 const HASH_STEP_BYTES = 2 ** 20;
 
 /**
- * XXH64 with seed 0 of some bytes, in the canonical representation.
+ * Computes XXH64 with seed 0, in the canonical representation.
  *
  * Source: the xxHash fast digest algorithm, specification 0.1.1.
  *
@@ -15,26 +17,26 @@ const HASH_STEP_BYTES = 2 ** 20;
 export async function xxh64(bytes: Bytes): Promise<Uint8Array> {
   const source = sourceOf(bytes);
   const checksum = await createChecksum();
-  const room = new Uint8Array(HASH_STEP_BYTES);
+  const buffer = new Uint8Array(HASH_STEP_BYTES);
   for (let at = 0; at < source.length; ) {
-    const piece = source.borrow(at, room);
+    const piece = source.borrow(at, buffer);
     checksum.update(piece);
     at += piece.length;
   }
   return checksum.digest();
 }
 
-/** XXH64 of bytes that come in pieces. */
-export interface Checksum {
+/** Incremental XXH64. */
+interface Checksum {
   update(piece: Uint8Array): void;
-  /** @returns what `xxh64` gives for all pieces */
+  /** @returns the result of `xxh64` for the concatenated pieces */
   digest(): Uint8Array;
 }
 
-/** The wasm module's one instance; hashes keep what they need outside it. */
+/** The WebAssembly module, instantiated once; each hash keeps its state outside it. */
 let loaded: ReturnType<typeof xxhash> | undefined;
 
-/** @returns the checksum of no bytes so far */
+/** @returns an empty incremental checksum */
 export async function createChecksum(): Promise<Checksum> {
   loaded ??= xxhash();
   const hasher = (await loaded).create64();

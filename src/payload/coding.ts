@@ -1,20 +1,22 @@
 import { corrupt } from './limits.js';
 
 /**
- * One side of an arithmetic coder of binary decisions. The grammar of a record is written once and serves both sides:
- * an encoder takes each `value` and gives it back, a decoder passes over it and gives what was encoded.
+ * An arithmetic encoder or decoder of binary decisions.
+ *
+ * The grammar of a record is written once for both: an encoder codes each `value` and returns it, a decoder
+ * ignores it and returns the decoded value.
  */
 export interface BitCoder {
-  /** One decision, predicted from a context. */
+  /** Codes one decision, predicted from a context. */
   bit(contexts: Contexts, index: number, value: number): number;
-  /** Bits that are as often 0 as 1, the highest first: a whole number of `width` bits, 0 to 16. */
+  /** Codes a whole number of `width` bits, 0 to 16, without prediction, highest bit first. */
   raw(width: number, value: number): number;
 }
 
 /**
  * Codes a whole number of `width` bits, up to 32, without prediction.
  *
- * @param value for an encoder: any whole number from 0 on, of which the lowest `width` bits are coded
+ * @param value for an encoder: a whole number from 0 on; its lowest `width` bits are coded
  */
 export function codeWide(coder: BitCoder, width: number, value: number): number {
   if (width <= 16) return coder.raw(width, value & ((1 << width) - 1));
@@ -23,28 +25,28 @@ export function codeWide(coder: BitCoder, width: number, value: number): number 
 }
 
 /**
- * Counts of the ones and zeros that were seen in each of some situations: what an adaptive coder predicts the next
- * decision from.
+ * Adaptive counts of ones and zeros, one pair per context, from which the next decision is predicted.
  *
- * A count is kept as `2 n + 1`, so that `ones / (ones + zeros)` is the estimate of R. Krichevsky and V. Trofimov, "The
- * performance of universal encoding", 1981.
+ * A count is kept as `2 n + 1`, so that `ones / (ones + zeros)` is the estimate of R. Krichevsky and V.
+ * Trofimov, "The performance of universal encoding", 1981.
  */
 export class Contexts {
-  /** Ones at even indexes, zeros behind them. */
+  /** Counts of ones at even indexes, each followed by the count of zeros. */
   readonly counts: Uint16Array;
-  /** Both counts are halved when their sum exceeds it. */
+  /** Both counts are halved when their sum exceeds this limit. */
   readonly limit: number;
 
   /**
-   * @param size number of situations
-   * @param limit from 4 to `SLOW`; low ones follow data that change, high ones learn steady data to the last bit
+   * @param size number of contexts
+   * @param limit from 4 to `SLOW`; low limits adapt to changing statistics, high limits are precise on steady
+   *   ones
    */
   constructor(size: number, limit: number) {
     this.counts = new Uint16Array(2 * size).fill(1);
     this.limit = limit;
   }
 
-  /** Counts a decision. */
+  /** Counts one decision. */
   update(index: number, bit: number): void {
     const { counts } = this;
     const at = 2 * index;
@@ -56,20 +58,21 @@ export class Contexts {
   }
 }
 
-/** Limit for data that are alike from start to end. */
+/** Limit for statistics that stay the same throughout a record. */
 export const SLOW = 2 ** 14;
 
-/** Limit for data that differ from tensor to tensor and from row to row. */
+/** Limit for statistics that differ between tensors and rows. */
 export const FAST = 2 ** 10;
 
-/** Largest number of bits below the first one. */
+/** Largest number of bits after the leading one. */
 const MAX_WIDTH = 32;
 
 /**
- * Codes whole numbers below 2^32: how many bits of n + 1 follow its first one, in unary, each decision with a context;
- * then those bits as they are.
+ * Codes whole numbers below 2^32: the number of bits of n + 1 after its leading one, in unary with a context
+ * for each decision; then those bits without prediction.
  *
- * Source: P. Elias, "Universal codeword sets and representations of the integers", 1975 (the gamma code, of n + 1).
+ * Source: P. Elias, "Universal codeword sets and representations of the integers", 1975 (the gamma code, of n
+ * + 1).
  */
 export class NumberCoding {
   readonly #contexts: Contexts;
@@ -96,10 +99,13 @@ export class NumberCoding {
   }
 }
 
-/** Magnitudes below it are coded in unary. */
+/** Magnitudes below this are coded in unary. */
 const UNARY = 15;
 
-/** Codes magnitudes of at least 1: in unary, each decision with a context; from 15 on, what is above 15 as a number. */
+/**
+ * Codes magnitudes of at least 1: in unary with a context for each decision; from 15 on, the excess as a
+ * number.
+ */
 export class MagnitudeCoding {
   readonly #unary: Contexts;
   readonly #rest: NumberCoding;

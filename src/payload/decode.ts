@@ -13,20 +13,20 @@ import { codeTensors } from './record-head.js';
 import { SetReader } from './set-record.js';
 import { type Changes, SparseReader } from './sparse-record.js';
 
-/** Bytes of the last value: a `bin` of 8 bytes. */
+/** Bytes of the checksum, the last value: a `bin` of 8 bytes with its 2-byte head. */
 const CHECKSUM_BYTES = 10;
 
-/** A payload whose header is read and whose records are not. */
+/** A payload whose header has been read; its records have not. */
 export interface OpenPayload {
   readonly header: PayloadHeader;
-  /** Kind and bytes of each record, in order; they live as long as the payload. */
+  /** Kind and bytes of each record, in order; valid as long as the payload. */
   readonly records: readonly { readonly kind: Op['kind']; readonly bytes: ByteSource }[];
 }
 
 /**
- * Opens a payload, suspicious of every byte: length, magic, checksum, header, then where each record begins and ends.
+ * Opens an untrusted payload: checks its length, magic, checksum and header, then the bounds of each record.
  *
- * @param payload the payload file, in memory or not; nobody may change it while it is in use
+ * @param payload the payload file, in memory or not; it must not change while it is in use
  * @throws NeuralDiffError `not-a-payload`, `unsupported-version`, `corrupt-payload`, `limit-exceeded`
  */
 export async function openPayload(payload: Bytes): Promise<OpenPayload> {
@@ -52,8 +52,8 @@ export async function openPayload(payload: Bytes): Promise<OpenPayload> {
  * Reads a whole payload.
  *
  * @param payload the payload file
- * @param tensors the tensors of the model that it is for, in any order
- * @returns header and diff; every position, level and scale within its bounds
+ * @param tensors the tensors of the base model, in any order
+ * @returns header and diff, with every position, level and scale within its bounds
  * @throws NeuralDiffError those of `openPayload`, `wrong-layout` for another model's tensors
  */
 export async function decodePayload(payload: Bytes, tensors: readonly TensorInfo[]): Promise<Payload> {
@@ -64,7 +64,7 @@ export async function decodePayload(payload: Bytes, tensors: readonly TensorInfo
 /**
  * Reads the whole diff of an open payload.
  *
- * @param tensors the tensors of the model that it is for, in any order
+ * @param tensors the tensors of the base model, in any order
  * @throws NeuralDiffError `wrong-layout`, `corrupt-payload`, `limit-exceeded`
  */
 export async function readDiff(payload: OpenPayload, tensors: readonly TensorInfo[]): Promise<Diff> {
@@ -72,7 +72,8 @@ export async function readDiff(payload: OpenPayload, tensors: readonly TensorInf
   const infos = canonicalOrder(tensors);
   const ops = payload.records.flatMap((record): Op[] => {
     const reader = openRecord(record, infos);
-    const readOp = (info: TensorInfo): Op => keep(reader.read(info, { start: 0, end: elementCount(info) }));
+    const readOp = (info: TensorInfo): Op =>
+      copyArrays(reader.read(info, { start: 0, end: elementCount(info) }));
     const read = reader instanceof HashReader ? [reader.read()] : reader.tensors.map(readOp);
     reader.decoder.expectEnd();
     return read;
@@ -80,15 +81,15 @@ export async function readDiff(payload: OpenPayload, tensors: readonly TensorInf
   return { ops };
 }
 
-/** @returns an op with arrays of its own */
-function keep(op: Op): Op {
+/** Copies the arrays that a reader reuses. */
+function copyArrays(op: Op): Op {
   if (op.kind !== 'sparse' && op.kind !== 'exact') return op;
   const [positions, levels] = [op.positions.slice(), op.levels.slice()];
   return { ...op, positions, levels } as Op;
 }
 
 /**
- * Checks that a payload was made for models with the tensors at hand.
+ * Checks that a payload was made for models with these tensors.
  *
  * @throws NeuralDiffError `wrong-layout`
  */
@@ -96,67 +97,71 @@ export async function checkLayout({ header }: OpenPayload, tensors: readonly Ten
   const found = await layoutOf(tensors);
   if (found === header.layout) return;
   const [expected, got] = [header.layout, found].map((layout) => layout.toString(16).padStart(8, '0'));
-  const message = `Cannot apply payload: it is for other tensors, names, dtypes or shapes (layout ${expected}, this model has ${got})`;
+  const message = `Cannot apply payload: expected tensor names, dtypes and shapes of layout ${expected}, got ${got}`;
   throw new NeuralDiffError('wrong-layout', message, {
     facts: { expected: expected as string, found: got as string },
   });
 }
 
-/** A record of a payload that is walked through. */
-interface Walked {
+/** A record that is being read. */
+interface RecordState {
   readonly record: OpenPayload['records'][number];
   /** Names of its tensors. */
   readonly names: ReadonlySet<string>;
-  /** Its tensors that are not read to their end. */
+  /** Number of its tensors that are not yet read completely. */
   left: number;
-  /** From its first tensor to the end of its last: what a record learns takes memory. */
+  /**
+   * Present from the first tensor of the record to the end of the last, since adaptive models take memory.
+   */
   reader?: ReturnType<typeof openRecord> | undefined;
 }
 
-/** Gives a payload's ops run by run, as a model is walked through; holds no more of a diff than a run needs. */
+/**
+ * Reads a payload's ops for one range of elements at a time; holds no more of the diff than that range needs.
+ */
 export class DiffReader {
   readonly #infos: readonly TensorInfo[];
-  readonly #records: readonly Walked[];
-  /** Memory of records that are done, for those to come. */
+  readonly #records: readonly RecordState[];
+  /** Buffers of finished records, for reuse. */
   readonly #spare: Changes[] = [];
-  /** Names of the tensors that an op changes. */
+  /** Names of the tensors that some op changes. */
   readonly touched: ReadonlySet<string>;
 
   /**
    * @param payload an open payload
-   * @param tensors the tensors of a model of its layout
+   * @param tensors the tensors of the base model, in any order
    * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`
    */
   constructor(payload: Pick<OpenPayload, 'records'>, tensors: readonly TensorInfo[]) {
     this.#infos = canonicalOrder(tensors);
-    const room = new Uint8Array(WINDOW_BYTES);
+    const window = new Uint8Array(WINDOW_BYTES);
     this.#records = payload.records.map((record) => {
-      const named = codeTensors(new RangeDecoder(record.bytes, room), this.#infos);
+      const named = codeTensors(new RangeDecoder(record.bytes, window), this.#infos);
       return { record, names: new Set(named.map(({ name }) => name)), left: named.length };
     });
     this.touched = new Set(this.#records.flatMap(({ names }) => [...names]));
   }
 
   /**
-   * Reads on. Every touched tensor must be asked for in canonical order, and all its elements in runs, one after the
-   * other; a tensor without elements as one empty run.
+   * Reads the ops for the next run of elements.
    *
-   * @returns the ops for a run, in order; their arrays are valid until the next
+   * Touched tensors must be read in canonical order, and the elements of each in consecutive runs; a tensor
+   * without elements is read as one empty run.
+   *
+   * @returns the ops for the run, in order; their arrays are valid until the next call
    * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`
    */
   read(info: TensorInfo, run: { start: number; end: number }): Op[] {
     const touching = this.#records.filter(({ names }) => names.has(info.name));
-    const ops = touching.map((walked) => {
-      walked.reader ??= openRecord(walked.record, this.#infos, this.#spare);
-      return walked.reader.read(info, run);
+    const ops = touching.map((state) => {
+      state.reader ??= openRecord(state.record, this.#infos, this.#spare);
+      return state.reader.read(info, run);
     });
-    for (const walked of run.end === elementCount(info) ? touching : []) {
-      if (--walked.left > 0) continue;
-      walked.reader?.decoder.expectEnd();
-      // Readers of other kinds have none.
-      const { changes } = walked.reader as Partial<SparseReader>;
-      if (changes) this.#spare.push(changes);
-      walked.reader = undefined;
+    for (const state of run.end === elementCount(info) ? touching : []) {
+      if (--state.left > 0) continue;
+      state.reader?.decoder.expectEnd();
+      if (state.reader instanceof SparseReader) this.#spare.push(state.reader.changes);
+      state.reader = undefined;
     }
     return ops;
   }
@@ -178,7 +183,7 @@ function binAt(source: ByteSource, at: number): { content: ByteSource; end: numb
   const head = joinBytes(sliceOf(source, at, Math.min(at + MAX_BIN_HEAD_BYTES, source.length)));
   const { value: length, end: headBytes } = readBinHead(head, 0);
   const end = at + headBytes + length;
-  if (end > source.length) throw corrupt(`the binary data at byte ${at} are cut off`);
+  if (end > source.length) throw corrupt(`the binary data at byte ${at} are truncated`);
   return { content: sliceOf(source, at + headBytes, end), end };
 }
 
@@ -189,14 +194,14 @@ function checkMagic(source: ByteSource): void {
     throw new NeuralDiffError('not-a-payload', `Cannot read payload: expected it to start with "${MAGIC}"`);
   }
   if (start.slice(1) !== MAGIC) {
-    const message = `Cannot read payload: expected format "${MAGIC}", got "${start.slice(1)}"; a newer reader is needed`;
+    const message = `Cannot read payload: expected format "${MAGIC}", got "${start.slice(1)}"; update neural-diff`;
     throw new NeuralDiffError('unsupported-version', message);
   }
 }
 
 async function checkChecksum(source: ByteSource): Promise<void> {
   const body = source.length - CHECKSUM_BYTES;
-  if (body < 1 + MAGIC.length) throw corrupt(`${source.length} bytes are too few`);
+  if (body < 1 + MAGIC.length) throw corrupt(`${source.length} bytes are too short`);
   const { content, end } = binAt(source, body);
   if (content.length !== 8 || end !== source.length) throw corrupt('it does not end with a checksum');
   if (!equalBytes(joinBytes(content), await xxh64(sliceOf(source, 0, body))))

@@ -6,7 +6,10 @@ import { beyondLimit, corrupt, MAX_BLOCK, MAX_BUCKETS, MAX_DENSE_LEVEL } from '.
 import { RangeDecoder } from './range-decoder.js';
 import { codeTensors, ScaleCoding } from './record-head.js';
 
-/** Levels that may be 0: whether it is, predicted from whether the one before was; the sign; the magnitude. */
+/**
+ * Codes levels that may be 0: whether a level is 0, predicted from the level before; then its sign and
+ * magnitude.
+ */
 export class DenseLevels {
   readonly #zeros = new Contexts(2, SLOW);
   readonly #signs = new Contexts(1, SLOW);
@@ -21,7 +24,7 @@ export class DenseLevels {
 
   /**
    * @param level for an encoder: the level
-   * @throws NeuralDiffError `corrupt-payload` for one that is too large
+   * @throws NeuralDiffError `corrupt-payload` for a level out of range
    */
   code(level = 0): number {
     this.#previous = this.#coder.bit(this.#zeros, this.#previous, level === 0 ? 0 : 1);
@@ -33,7 +36,7 @@ export class DenseLevels {
   }
 }
 
-/** Reads a dense record from front to back, a run of elements at a time. */
+/** Reads a dense record sequentially, a run of elements at a time. */
 export class DenseReader {
   /** Its tensors, in canonical order. */
   readonly tensors: readonly TensorInfo[];
@@ -49,7 +52,7 @@ export class DenseReader {
     this.#levels = new DenseLevels(this.decoder);
   }
 
-  /** @returns the op for a run of elements that begins where the one before ended */
+  /** @returns the op for a run of elements; runs must be consecutive */
   read(info: TensorInfo, { start, end }: { start: number; end: number }): DenseOp {
     if (start === 0) this.#scale = this.#scales.code(info);
     const levels = new Int8Array(end - start);
@@ -59,10 +62,10 @@ export class DenseReader {
   }
 }
 
-/** What places the weights of a hash op. */
+/** The parameters that map weights to buckets in a hash op. */
 export type Placement = Pick<HashOp, 'seed' | 'block'> & { readonly count: number };
 
-/** @returns seed, weights of a block, number of buckets */
+/** Codes the seed, the number of weights per block and the number of buckets. */
 export function codePlacement(
   coder: BitCoder,
   { seed, block, count }: Placement = { seed: 0, block: 1, count: 1 },
@@ -75,26 +78,26 @@ export function codePlacement(
   };
 }
 
-/** Buckets: levels, or floats as they are. */
+/** Codes buckets: levels, or float32 values without prediction. */
 export function codeBuckets(coder: BitCoder, buckets: Buckets): Buckets {
   const isFloat = coder.raw(1, buckets.coding === 'float' ? 1 : 0) === 1;
   return isFloat ? codeFloats(coder, buckets) : codeLevels(coder, buckets);
 }
 
-function codeFloats(coder: BitCoder, { values: given }: Buckets): Buckets {
-  const bits = new Uint32Array(new Float32Array(given).buffer);
+function codeFloats(coder: BitCoder, { values: input }: Buckets): Buckets {
+  const bits = new Uint32Array(new Float32Array(input).buffer);
   for (let i = 0; i < bits.length; i++) bits[i] = codeWide(coder, 32, bits[i] as number);
   return { coding: 'float', values: new Float32Array(bits.buffer) };
 }
 
-function codeLevels(coder: BitCoder, { values: given }: Buckets): Buckets {
+function codeLevels(coder: BitCoder, { values: input }: Buckets): Buckets {
   const levels = new DenseLevels(coder);
-  const values = new Int8Array(given.length);
-  for (let i = 0; i < values.length; i++) values[i] = levels.code(given[i]);
+  const values = new Int8Array(input.length);
+  for (let i = 0; i < values.length; i++) values[i] = levels.code(input[i]);
   return { coding: 'levels', values };
 }
 
-/** Reads a hash record at once: any run of elements may need any bucket. */
+/** Reads a whole hash record at once, since any run of elements may need any bucket. */
 export class HashReader {
   /** Its tensors, in canonical order. */
   readonly tensors: readonly TensorInfo[];
@@ -106,11 +109,11 @@ export class HashReader {
     this.decoder = decoder;
     this.tensors = codeTensors(decoder, infos);
     const { seed, block, count } = codePlacement(decoder);
-    if (block > MAX_BLOCK) throw beyondLimit('blocks of weights', MAX_BLOCK, block);
-    if (count > MAX_BUCKETS) throw beyondLimit('a number of buckets', MAX_BUCKETS, count);
+    if (block > MAX_BLOCK) throw beyondLimit('weights per block', MAX_BLOCK, block);
+    if (count > MAX_BUCKETS) throw beyondLimit('buckets', MAX_BUCKETS, count);
     const weights = this.tensors.reduce((sum, info) => sum + elementCount(info), 0);
     if (count > Math.max(1, weights))
-      throw corrupt(`${count} buckets are more than the ${weights} weights they are for`);
+      throw corrupt(`expected at most as many buckets as weights (${weights}), got ${count}`);
     const scales = new ScaleCoding(decoder);
     const tensors = this.tensors.map((info) => ({ tensor: info.name, scale: scales.code(info) }));
     const buckets = codeBuckets(decoder, { coding: 'levels', values: new Int8Array(count) });
@@ -124,7 +127,7 @@ export class HashReader {
 }
 
 function checkFloats(values: Float32Array, infos: readonly TensorInfo[]): void {
-  const whole = infos.find((info) => DTYPES[info.dtype].kind === 'integer');
-  if (whole) throw corrupt(`tensor "${whole.name}" of ${whole.dtype} cannot take float buckets`);
+  const integers = infos.find((info) => DTYPES[info.dtype].kind === 'integer');
+  if (integers) throw corrupt(`tensor "${integers.name}" of ${integers.dtype} has float buckets`);
   if (!values.every(Number.isFinite)) throw corrupt('a bucket is not a finite number');
 }

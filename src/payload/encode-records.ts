@@ -15,33 +15,36 @@ import { ElementCoding } from './set-record.js';
 import type { SparseHead } from './sparse-record.js';
 import { chooseHead, SparseWriter } from './sparse-writer.js';
 
-/** One or several ops of a kind, packed. */
+/** One or more packed ops of one kind. */
 export interface EncodedRecord {
   readonly kind: Op['kind'];
   readonly bytes: Uint8Array;
 }
 
+/** An op with positions. */
+type ChangeOp = SparseOp | ExactOp;
+
 /**
- * Packs ops. Neighbouring ops of a kind with ascending tensors share a record, but for hash ops.
+ * Packs ops. Consecutive ops of one kind with ascending tensors share a record, except hash ops.
  *
  * @param ops the ops, checked
  * @param infos the directory, in canonical order
  */
 export function encodeRecords(ops: readonly Op[], infos: readonly TensorInfo[]): EncodedRecord[] {
-  const places = new Map(infos.map((info, place) => [info.name, place]));
-  return groupOps(ops, places).map((group) => ({
+  const indexes = new Map(infos.map((info, index) => [info.name, index]));
+  return groupOps(ops, indexes).map((group) => ({
     kind: (group[0] as Op).kind,
     bytes: encodeGroup(group, infos),
   }));
 }
 
-function groupOps(ops: readonly Op[], places: ReadonlyMap<string, number>): Op[][] {
+function groupOps(ops: readonly Op[], indexes: ReadonlyMap<string, number>): Op[][] {
   const groups: Op[][] = [];
-  const placeOf = (op: Op): number => places.get(tensorsOf(op)[0] as string) as number;
+  const indexOf = (op: Op): number => indexes.get(tensorsOf(op)[0] as string) as number;
   for (const op of ops) {
     const group = groups.at(-1);
     const last = group?.at(-1);
-    const isNext = last && op.kind !== 'hash' && last.kind === op.kind && placeOf(last) < placeOf(op);
+    const isNext = last && op.kind !== 'hash' && last.kind === op.kind && indexOf(last) < indexOf(op);
     if (isNext) group?.push(op);
     else groups.push([op]);
   }
@@ -80,17 +83,15 @@ function encodeHash(op: HashOp, infos: readonly TensorInfo[]): Uint8Array {
   return encoder.finish();
 }
 
-/** An op that names positions. */
-type ChangeOp = SparseOp | ExactOp;
-
-/** Decides how a sparse op's positions are coded. */
+/** Chooses how a sparse op's positions are coded. */
 export type ChooseHead = (op: SparseOp, info: TensorInfo) => SparseHead;
 
 /**
- * @param ops sparse ops, or exact ones, at least one, with ascending tensors
+ * Packs sparse or exact ops into one record.
+ *
+ * @param ops at least one op, all of one kind, with ascending tensors
  * @param infos the directory
- * @param choose how positions of sparse ops are coded: in the fewest bits unless given
- * @returns their record
+ * @param choose how positions of sparse ops are coded; defaults to the fewest bits
  */
 export function encodeSparse(
   ops: readonly ChangeOp[],
@@ -113,15 +114,15 @@ function headOf(op: ChangeOp, info: TensorInfo): SparseHead {
   return chooseHead(info, { kind: op.kind, scale, count: op.positions.length }, op).head;
 }
 
-/** What a set record is about. */
-export interface SetWriterOptions {
+/** Options of `SetWriter`. */
+interface SetWriterOptions {
   /** Names of the record's tensors, at least one. */
   readonly tensors: ReadonlySet<string>;
-  /** Takes bytes as they come; without one `finish` gives all of them. */
+  /** Receives bytes as they are written; without a sink `finish` returns all of them. */
   readonly sink?: (bytes: Uint8Array) => void;
 }
 
-/** Writes a set record from front to back, a run of elements at a time: the other side of `SetReader`. */
+/** Writes a set record sequentially, a run of elements at a time; the counterpart of `SetReader`. */
 export class SetWriter {
   readonly #encoder: RangeEncoder;
   readonly #elements: ElementCoding;
@@ -133,38 +134,37 @@ export class SetWriter {
     this.#elements = new ElementCoding(this.#encoder);
   }
 
-  /** @param bytes the next elements of the record's tensors, from a multiple of their size in their buffer */
+  /** @param bytes the next elements of the record's tensors, aligned to the element size in their buffer */
   write(info: TensorInfo, bytes: Uint8Array): void {
     this.#elements.code(info, bytes);
   }
 
-  /** @returns the bytes that no sink has */
+  /** @returns the bytes that the sink has not received */
   finish(): Uint8Array {
     return this.#encoder.finish();
   }
 }
 
-/** @returns the record of some set ops with ascending tensors, at least one */
+/** Packs at least one set op, with ascending tensors, into one record. */
 export function encodeSet(ops: readonly SetOp[], infos: readonly TensorInfo[]): Uint8Array {
   const byName = new Map(infos.map((info) => [info.name, info]));
   const writer = new SetWriter(infos, { tensors: new Set(ops.map((op) => op.tensor)) });
-  // Elements may start anywhere in their buffer.
+  // Copies, since the ops' elements may be unaligned.
   for (const { tensor, bytes } of ops) writer.write(byName.get(tensor) as TensorInfo, bytes.slice());
   return writer.finish();
 }
 
-/** Codes samples of a tensor's elements for a set record of their own; nothing is held of them. */
+/** Measures the size of elements in a set record, without keeping the output. */
 export class SetTrial {
-  // What a trial writes is not kept.
   readonly #encoder = new RangeEncoder(() => {});
   readonly #elements = new ElementCoding(this.#encoder);
 
-  /** @param bytes elements, from a multiple of their size in their buffer */
+  /** @param bytes elements, aligned to the element size in their buffer */
   add(info: TensorInfo, bytes: Uint8Array): void {
     this.#elements.code(info, bytes);
   }
 
-  /** Bits that the elements take. */
+  /** Size of the elements so far, in bits. */
   get bits(): number {
     return this.#encoder.cost;
   }

@@ -14,19 +14,19 @@ import { checkMeta, headerValue, layoutOf, MAGIC, type RecordKind } from './head
 import { beyondLimit, MAX_PAYLOAD_BYTES } from './limits.js';
 import { patchModel } from './patch.js';
 
-/** What an encoder needs to know beside the ops. */
+/** Header fields and tensors for `encodePayload`. */
 export interface PayloadFacts extends Pick<PayloadHeader, 'base' | 'next' | 'meta'> {
   /** The model's tensors, in any order. */
   readonly tensors: readonly TensorInfo[];
 }
 
 /**
- * Packs a diff. The same facts and diff give the same bytes, on any machine.
+ * Packs a diff into a payload file. Deterministic: the same arguments give the same bytes on any machine.
  *
  * @param facts fingerprints of base and next in hexadecimal digits, the model's tensors, metadata
  * @param diff the ops; the tensors of a hash op in canonical order
  * @returns the payload file
- * @throws RangeError for a fingerprint that is none; for an op that names a tensor which the model does not have, or its tensors out of order, or has
+ * @throws RangeError for an invalid fingerprint; for an op with unknown tensors, tensors out of order or
  *   values out of range; for metadata that a reader would refuse
  */
 export async function encodePayload(facts: PayloadFacts, diff: Diff): Promise<Uint8Array> {
@@ -39,19 +39,20 @@ export async function encodePayload(facts: PayloadFacts, diff: Diff): Promise<Ui
   return joinPieces(framePayload(header, records));
 }
 
-/** A diff packed for a base, with the model that it gives. */
+/** A diff packed for a base, with the resulting model. */
 export interface PackedDiff {
   readonly payload: Uint8Array;
   /** Fingerprints in hexadecimal digits. */
   readonly base: string;
   readonly next: string;
-  /** The model that the decoded payload makes of the base. */
+  /** The base with the decoded payload applied. */
   readonly model: Model;
 }
 
 /**
- * Packs a diff, then decodes the file and applies it to the base: what is returned, measured and promised by the
- * fingerprint is what devices will have.
+ * Packs a diff, then decodes the file and applies it to the base.
+ *
+ * The returned model is therefore exactly the one that devices will have.
  *
  * @param base the model on the devices
  * @param diff the diff
@@ -59,17 +60,17 @@ export interface PackedDiff {
  */
 export async function packDiff(base: Model, diff: Diff, meta: Meta = {}): Promise<PackedDiff> {
   const baseFingerprint = await fingerprint(openMemoryStore(base));
-  const promised = await fingerprint(openMemoryStore(patchModel(base, diff)));
-  const header = { base: baseFingerprint, next: promised, tensors: base.tensors, meta };
+  const expected = await fingerprint(openMemoryStore(patchModel(base, diff)));
+  const header = { base: baseFingerprint, next: expected, tensors: base.tensors, meta };
   const payload = await encodePayload(header, diff);
   const model = patchModel(base, (await decodePayload(payload, base.tensors)).diff);
   const next = await fingerprint(openMemoryStore(model));
-  if (next !== promised) throw new Error(`The packed diff gives ${next}, the diff itself ${promised}`);
+  if (next !== expected) throw new Error(`Cannot pack diff: expected next model ${expected}, got ${next}`);
   return { payload, base: baseFingerprint, next, model };
 }
 
 /**
- * Computes the bytes that a diff takes as a payload file, without fingerprints and checksum being made.
+ * Computes the size of a diff's payload file in bytes, without hashing models.
  *
  * @param tensors the model's tensors, in canonical order
  * @param ops the ops, as `encodePayload` takes them
@@ -89,22 +90,20 @@ function checkFingerprint(digits: string): void {
   );
 }
 
-/** What a reader would refuse is the caller's mistake here. */
+/** @throws RangeError for anything that a reader would refuse */
 function checkInput(meta: Meta, diff: Diff, tensors: readonly TensorInfo[]): void {
   try {
     checkMeta(meta);
   } catch (cause) {
     throw new RangeError(`Cannot pack metadata: ${(cause as Error).message}`, { cause });
   }
-  const places = new Map(tensors.map((info, place) => [info.name, place]));
+  const indexes = new Map(tensors.map((info, index) => [info.name, index]));
   for (const op of diff.ops) {
-    const chosen = tensorsOf(op).map((name) => places.get(name) ?? unknownTensor(name));
-    if (chosen.length === 0 || chosen.some((place, i) => i > 0 && place <= (chosen[i - 1] as number)))
+    const chosen = tensorsOf(op).map((name) => indexes.get(name) ?? unknownTensor(name));
+    if (chosen.length === 0 || chosen.some((index, i) => i > 0 && index <= (chosen[i - 1] as number)))
       throw new RangeError('Cannot pack diff: expected the tensors of a hash op in canonical order');
-    checkOp(
-      op,
-      chosen.map((place) => tensors[place] as TensorInfo),
-    );
+    const infos = chosen.map((index) => tensors[index] as TensorInfo);
+    checkOp(op, infos);
   }
 }
 
@@ -112,26 +111,26 @@ function unknownTensor(name: string): never {
   throw new RangeError(`Cannot pack diff: the model has no tensor "${name}"`);
 }
 
-/** A record that is written. */
-export interface WrittenRecord {
+/** A record to be framed; its bytes need not be in memory. */
+interface WrittenRecord {
   readonly kind: RecordKind;
   readonly bytes: Bytes;
 }
 
-/** Bytes of the checksum, a `bin`. */
+/** Bytes of the checksum: a `bin` of 8 bytes with its 2-byte head. */
 const CHECKSUM_BYTES = 10;
 
 /** A payload file in pieces. */
-export interface FramedPayload {
-  /** In order; read from the records as they are asked for. */
+interface FramedPayload {
+  /** In order; read from the records lazily. */
   readonly pieces: AsyncIterable<Uint8Array>;
   readonly payloadBytes: number;
 }
 
 /**
- * Puts header and checksum around records.
+ * Adds header and checksum to records.
  *
- * @throws NeuralDiffError `limit-exceeded` for more bytes than payloads may have
+ * @throws NeuralDiffError `limit-exceeded` for more than `MAX_PAYLOAD_BYTES`
  */
 export function framePayload(header: PayloadHeader, records: readonly WrittenRecord[]): FramedPayload {
   const kinds = records.map(({ kind }) => kind);
@@ -145,7 +144,7 @@ export function framePayload(header: PayloadHeader, records: readonly WrittenRec
   return { pieces: withChecksum(values), payloadBytes };
 }
 
-/** @returns a payload file in one piece */
+/** @returns the payload file as one array */
 export async function joinPieces({ pieces }: FramedPayload): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   for await (const piece of pieces) parts.push(piece);
@@ -174,14 +173,17 @@ function binHead(length: number): Uint8Array {
   return Uint8Array.of(0xc4 + type, ...bytes);
 }
 
-/** Packs strings, whole numbers, lists, plain maps and `Uint8Array`s, each in its shortest form. */
+/** Packs a string, whole number, list, plain map or `Uint8Array` in its shortest form. */
 function packValue(value: unknown): Uint8Array {
   const packed = new Packr({ useRecords: false, variableMapSize: true }).pack(value);
-  // The packer hands out a view of a buffer that its next call overwrites.
+  // The packer returns a view of a buffer that its next call overwrites.
   return new Uint8Array(packed);
 }
 
-/** A limit on the payload file: bytes (`20000`, `'20kB'`, `'1.5 MiB'`) or a share of the float32 model (`'0.7%'`). */
+/**
+ * Limit on a payload's size: bytes (`20000`, `'20kB'`, `'1.5 MiB'`) or a share of the float32 model
+ * (`'0.7%'`).
+ */
 export type Budget = number | string;
 
 const UNITS: Readonly<Record<string, number>> = {
@@ -197,13 +199,13 @@ const UNITS: Readonly<Record<string, number>> = {
 
 const EXPECTED = 'expected bytes ("20000", "20kB", "1MiB") or a share ("0.7%")';
 
-/** @returns the bytes that the model's weights take as float32: what shares are shares of */
+/** @returns the size of the model's weights as float32 in bytes, the reference of budgets in percent */
 export function float32Bytes(tensors: readonly TensorInfo[]): number {
   return 4 * totalElements(tensors);
 }
 
 /**
- * Reads a budget; whether a payload fits is not asked.
+ * Parses a budget, without checking that a payload can meet it.
  *
  * @param budget bytes, bytes with a unit, or a percentage
  * @param tensors the model's tensors
@@ -220,14 +222,14 @@ export function readBudget(budget: Budget, tensors: readonly TensorInfo[]): numb
   return bytes;
 }
 
-/** @returns the error for a budget that not even the smallest diff meets */
+/** @returns the error for a budget below the smallest payload */
 export function impossibleBudget(bytes: number, least: number): NeuralDiffError {
-  const message = `Cannot meet a budget of ${bytes} bytes: the smallest payload for this model takes ${least}`;
+  const message = `Cannot meet a budget of ${bytes} bytes: the smallest payload for this model has ${least}`;
   return new NeuralDiffError('budget-impossible', message, { facts: { bytes, least } });
 }
 
 /**
- * Reads a budget, and makes sure that a payload could meet it.
+ * Parses a budget and checks that an empty payload meets it.
  *
  * @param budget bytes, bytes with a unit, or a percentage
  * @param tensors the model's tensors

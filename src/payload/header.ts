@@ -6,13 +6,13 @@ import type { Meta, Op, PayloadHeader } from './diff.js';
 import { beyondLimit, corrupt, MAX_META_BYTES, MAX_META_ENTRIES, MAX_RECORDS } from './limits.js';
 import type { Value } from './msgpack.js';
 
-/** The first value of a payload: it names the version of format and arithmetic. */
+/** The first value of a payload; it ends with the version of format and arithmetic. */
 export const MAGIC = 'ndiff1';
 
-/** The format's version, which the magic ends with. */
+/** The format's version, from the end of the magic. */
 export const FORMAT_VERSION = Number(MAGIC.slice('ndiff'.length));
 
-/** Number that stands for each kind of record in a header. */
+/** Code of each kind of record in a header. */
 const RECORD_CODES = { sparse: 1, hash: 2, dense: 3, exact: 4, set: 5 } as const satisfies Record<
   Op['kind'],
   number
@@ -24,8 +24,9 @@ export type RecordKind = Op['kind'];
 const META_KEY = /^[a-z][a-zA-Z0-9-]{0,31}$/;
 
 /**
- * Digests what ops refer to: names, dtypes and shapes of a model's tensors. Payloads carry no directory of their own;
- * this tells at once whether one was made for models like the one at hand.
+ * Computes a digest of the names, dtypes and shapes of a model's tensors.
+ *
+ * Payloads contain no directory of tensors; the digest tells whether a payload was made for this layout.
  *
  * @param tensors in any order
  * @returns the lower 32 bits of XXH64 of the tensors' descriptions in canonical order
@@ -35,7 +36,7 @@ export async function layoutOf(tensors: readonly TensorInfo[]): Promise<number> 
   return new DataView(digest.buffer).getUint32(4);
 }
 
-/** @returns the header as the plain value that msgpack packs */
+/** @returns the header as a plain value for msgpack */
 export function headerValue(header: PayloadHeader, kinds: readonly RecordKind[]): unknown[] {
   const { base, next, layout, meta } = header;
   return [fromHex(base), fromHex(next), layout, kinds.map((kind) => RECORD_CODES[kind]), { ...meta }];
@@ -44,7 +45,7 @@ export function headerValue(header: PayloadHeader, kinds: readonly RecordKind[])
 /**
  * Checks a decoded header.
  *
- * @param value what msgpack gave
+ * @param value the value decoded from msgpack
  * @returns the header and the kind of each record
  * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`
  */
@@ -53,7 +54,7 @@ export function parseHeader(value: Value): { header: PayloadHeader; kinds: Recor
   if (fields.length !== 5) throw corrupt(`expected a header of 5 values, got ${fields.length}`);
   const [base, next, layout, codes, meta] = fields;
   const kinds = asList(codes).map(asKind);
-  if (kinds.length > MAX_RECORDS) throw beyondLimit('a number of records', MAX_RECORDS, kinds.length);
+  if (kinds.length > MAX_RECORDS) throw beyondLimit('records', MAX_RECORDS, kinds.length);
   const header = {
     base: asFingerprint(base),
     next: asFingerprint(next),
@@ -65,19 +66,19 @@ export function parseHeader(value: Value): { header: PayloadHeader; kinds: Recor
 
 function asKind(code: unknown): RecordKind {
   const kind = (Object.keys(RECORD_CODES) as RecordKind[]).find((name) => RECORD_CODES[name] === code);
-  if (kind === undefined) throw corrupt(`unknown record ${String(code)}`);
+  if (kind === undefined) throw corrupt(`unknown record kind ${String(code)}`);
   return kind;
 }
 
 function parseMeta(value: unknown): Meta {
-  if (!(value instanceof Map)) throw corrupt('the metadata is not a map');
+  if (!(value instanceof Map)) throw corrupt('expected metadata to be a map');
   const meta = Object.fromEntries(value) as Meta;
   checkMeta(meta);
   return meta;
 }
 
 /**
- * Checks metadata, whoever wrote it.
+ * Checks metadata, for both writers and readers.
  *
  * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`
  */
@@ -86,23 +87,23 @@ export function checkMeta(meta: Meta): void {
   if (entries.length > MAX_META_ENTRIES)
     throw beyondLimit('metadata entries', MAX_META_ENTRIES, entries.length);
   for (const [key, item] of entries) {
-    if (!META_KEY.test(key)) throw corrupt('a metadata key is not a short plain name');
+    if (!META_KEY.test(key)) throw corrupt('invalid metadata key');
     const bytes = typeof item === 'string' ? new TextEncoder().encode(item).length : 0;
     if (typeof item === 'string' && !isCleanText(item))
-      throw corrupt('a metadata text holds U+FEFF or a lone surrogate');
+      throw corrupt('metadata contains U+FEFF or a lone surrogate');
     if (bytes > MAX_META_BYTES) throw beyondLimit('metadata bytes', MAX_META_BYTES, bytes);
     if (typeof item !== 'string') asUint(item);
   }
 }
 
 function asList(value: unknown): unknown[] {
-  if (!Array.isArray(value)) throw corrupt('the header has something else where a list belongs');
+  if (!Array.isArray(value)) throw corrupt('expected a list in the header');
   return value;
 }
 
 function asUint(value: unknown): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > 0xffffffff) {
-    throw corrupt('the header has something else where a whole number belongs');
+    throw corrupt('expected a whole number in the header');
   }
   return value;
 }

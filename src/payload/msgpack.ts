@@ -1,7 +1,7 @@
 import { isCleanText } from '../model/tensor.js';
 import { corrupt } from './limits.js';
 
-/** What a header may consist of; maps keep their order. */
+/** A value of a header; maps keep their order. */
 export type Value = number | string | Uint8Array | Value[] | Map<string, Value>;
 
 /** A value and the offset of the first byte after it. */
@@ -10,25 +10,26 @@ interface Read<T> {
   readonly end: number;
 }
 
-/** Deepest nesting: a payload needs no more than list, map, value. */
+/** Maximum nesting depth; a payload needs list, map, value. */
 const MAX_DEPTH = 4;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Reads one msgpack value, accepting only what this format writes: unsigned integers up to 32 bits, texts, `bin`,
- * lists, and maps with texts as keys, each in its shortest form. Nothing is allocated on a length that the bytes
- * claim; byte arrays are views that live as long as `bytes`.
+ * Reads one msgpack value of the subset that payloads use.
+ *
+ * Accepts unsigned integers up to 32 bits, strings, `bin`, lists, and maps with string keys, each in its
+ * shortest form. Allocates nothing based on a claimed length; byte arrays are views of `bytes`.
  *
  * @param bytes the payload
  * @param start offset of the value
- * @param depth levels of nesting around the value
+ * @param depth nesting depth of the value
  * @throws NeuralDiffError `corrupt-payload`
  */
 export function borrowValue(bytes: Uint8Array, start: number, depth = 0): Read<Value> {
   const first = bytes[start];
   if (first === undefined || depth > MAX_DEPTH)
-    throw corrupt(`it is cut off or nested too deeply at byte ${start}`);
+    throw corrupt(`truncated or nested too deeply at byte ${start}`);
   const body = start + 1;
   if (first < 0x80) return { value: first, end: body };
   if (first < 0x90) return readMap(bytes, { count: first & 15, at: body, depth });
@@ -55,13 +56,13 @@ function isBin(first: number): boolean {
   return first >= 0xc4 && first <= 0xc6;
 }
 
-/** Bytes of the longest head of binary data. */
+/** Bytes of the longest head of a `bin`. */
 export const MAX_BIN_HEAD_BYTES = 5;
 
 /**
- * Reads what stands before the content of binary data.
+ * Reads the head of a `bin`.
  *
- * @returns the content's length, and where it begins
+ * @returns the content's length (`value`) and its offset (`end`)
  * @throws NeuralDiffError `corrupt-payload` for another type
  */
 export function readBinHead(bytes: Uint8Array, start: number): Read<number> {
@@ -71,10 +72,9 @@ export function readBinHead(bytes: Uint8Array, start: number): Read<number> {
 }
 
 /**
- * Least number that needs a size field of a width, by the first type byte of the family. One entry a width of 1, 2 and
- * 4 bytes.
+ * Smallest number that needs a size field of 1, 2 and 4 bytes, by the first type byte of the family.
  */
-const LEAST: Readonly<Record<number, readonly [number, number, number]>> = {
+const MIN_VALUES: Readonly<Record<number, readonly [number, number, number]>> = {
   196: [0, 2 ** 8, 2 ** 16],
   204: [2 ** 7, 2 ** 8, 2 ** 16],
   217: [32, 2 ** 8, 2 ** 16],
@@ -85,14 +85,14 @@ function readUint(bytes: Uint8Array, field: { at: number; width: number; from: n
   const { at, width, from } = field;
   let value = 0;
   for (const byte of readBytes(bytes, at, width).value) value = value * 256 + byte;
-  if (value < (LEAST[from]?.[width >>> 1] as number))
+  if (value < (MIN_VALUES[from]?.[width >>> 1] as number))
     throw corrupt(`expected the shortest form at byte ${at - 1}`);
   return { value, end: at + width };
 }
 
 function readBytes(bytes: Uint8Array, at: number, length: number): Read<Uint8Array> {
   const end = at + length;
-  if (end > bytes.length) throw corrupt(`the value at byte ${at} is cut off`);
+  if (end > bytes.length) throw corrupt(`the value at byte ${at} is truncated`);
   return { value: bytes.subarray(at, end), end };
 }
 
@@ -104,12 +104,12 @@ function readText(bytes: Uint8Array, at: number, length: number): Read<string> {
   } catch (cause) {
     throw corrupt(`the text at byte ${at} is not UTF-8`, cause);
   }
-  if (!isCleanText(text)) throw corrupt(`the text at byte ${at} holds U+FEFF`);
+  if (!isCleanText(text)) throw corrupt(`the text at byte ${at} contains U+FEFF`);
   return { value: text, end };
 }
 
 interface Container {
-  /** Values, or pairs of them, that the container claims to hold. */
+  /** Claimed number of values or key-value pairs. */
   readonly count: number;
   readonly at: number;
   readonly depth: number;
@@ -132,7 +132,7 @@ function readMap(bytes: Uint8Array, { count, at, depth }: Container): Read<Map<s
   for (let i = 0; i < count; i++) {
     const key = borrowValue(bytes, end, depth + 1);
     if (typeof key.value !== 'string' || map.has(key.value))
-      throw corrupt(`expected another key at byte ${end}`);
+      throw corrupt(`expected a unique string key at byte ${end}`);
     const item = borrowValue(bytes, key.end, depth + 1);
     map.set(key.value, item.value);
     end = item.end;

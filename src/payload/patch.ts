@@ -13,10 +13,10 @@ import {
 import { addOrdered, orderedBits } from './ordered-bits.js';
 import { placeBlock, tensorSeed } from './placement.js';
 
-/** Adds to one element of the range at hand, rounding once. */
+/** Adds a value to the element at an index of the range, rounding once. */
 type Add = (index: number, value: number) => void;
 
-/** A run of a tensor's elements, `start` inclusive, `end` exclusive, and how one of them is added to. */
+/** A run of a tensor's elements, `start` inclusive, `end` exclusive, and its addition. */
 interface Target {
   readonly start: number;
   readonly end: number;
@@ -24,17 +24,17 @@ interface Target {
 }
 
 /**
- * Applies ops to a range of a tensor: the arithmetic that every maker and taker of payloads shares.
+ * Applies ops to a range of a tensor: the reference arithmetic for producing and applying payloads.
  *
- * A value of zero leaves a weight's bits alone. Otherwise float32 weights become `fround(weight + value)`; float16 and
- * bfloat16 weights are widened, added to in float32, and rounded to nearest even; a result that is not a number is
- * written as the positive quiet one. Sums of integers stop at the ends of their type. Exact ops move bits, whatever they
- * mean; set ops put others in their place.
+ * A value of zero leaves a weight's bits unchanged. Otherwise float32 weights become `fround(weight +
+ * value)`; float16 and bfloat16 weights are widened, added to in float32, and rounded to nearest even; a NaN
+ * result is written as the positive quiet NaN. Integer sums saturate. Exact ops add to ordinal numbers; set
+ * ops replace elements.
  *
- * @param ops the diff's ops, in order; those for other tensors are passed over
+ * @param ops the diff's ops, in order; those for other tensors are skipped
  * @param info the tensor
- * @param range `startElement`: the first element; `bytes`: the elements from there on, changed in place, starting at
- *   a multiple of the element's size in their buffer
+ * @param range `startElement`: the first element; `bytes`: the elements from there on, changed in place,
+ *   aligned to the element size in their buffer
  */
 export function patchRange(
   ops: readonly Op[],
@@ -49,7 +49,7 @@ export function patchRange(
     else if (op.tensor !== info.name) continue;
     else if (op.kind === 'sparse') patchChanges(op, target);
     else if (op.kind === 'set') setElements(op, { start, end, bytes });
-    else if (op.kind === 'exact') patchChanges(op, { start, end, add: createMover(info, bytes) });
+    else if (op.kind === 'exact') patchChanges(op, { start, end, add: createExactAdder(info, bytes) });
     else patchDense(op, target);
   }
 }
@@ -75,7 +75,7 @@ function createAdder(dtype: DType, bytes: Uint8Array): Add {
   }
 }
 
-/** Engines may keep any payload of a NaN, so the one that is written is spelt out in bits. */
+/** Writes NaN as explicit bits, since engines may keep any NaN payload. */
 function float32Adder(values: Float32Array, bits: Uint32Array): Add {
   return (index, value) => {
     if (value === 0) return;
@@ -92,17 +92,17 @@ function halfAdder(bits: Uint16Array, { widen, narrow }: (typeof HALVES)[keyof t
   };
 }
 
-/** Moves elements on in the order of their values, whatever their bits mean. */
-function createMover(info: TensorInfo, bytes: Uint8Array): Add {
+/** Adds differences to ordinal numbers. */
+function createExactAdder(info: TensorInfo, bytes: Uint8Array): Add {
   const elements = orderedBits(info, bytes);
   return (index, difference) => addOrdered(elements, index, difference);
 }
 
-/** Sums are exact: their terms have 40 bits at most. */
-function integerAdder(values: Int8Array | Uint8Array | Int32Array, least: number): Add {
-  const most = least + 2 ** (8 * values.BYTES_PER_ELEMENT) - 1;
+/** Saturating sums, exact in a double: the terms have at most 40 bits. */
+function integerAdder(values: Int8Array | Uint8Array | Int32Array, min: number): Add {
+  const max = min + 2 ** (8 * values.BYTES_PER_ELEMENT) - 1;
   return (index, value) => {
-    values[index] = Math.min(most, Math.max(least, (values[index] as number) + value));
+    values[index] = Math.min(max, Math.max(min, (values[index] as number) + value));
   };
 }
 
@@ -117,13 +117,13 @@ function patchChanges(op: SparseOp | ExactOp, { start, end, add }: Target): void
   }
 }
 
-/** @returns the index of the first position that is not below `least` */
-export function lowerBound(positions: Uint32Array, least: number): number {
+/** @returns the index of the first position that is at least `min` */
+export function lowerBound(positions: Uint32Array, min: number): number {
   let low = 0;
   let high = positions.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((positions[middle] as number) < least) low = middle + 1;
+    if ((positions[middle] as number) < min) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -164,29 +164,31 @@ function patchHash(op: HashOp, tensor: string, range: Target): void {
   }
 }
 
-/** Patches ranges of tensors: `patchRange` to the bit, by whatever means. */
+/** Patches ranges of tensors, with results bit for bit those of `patchRange`. */
 export interface Patcher {
   /**
-   * Makes an array of zeros that `patch` works on in place, without copies. It stays valid for as long as it is held;
-   * its buffer may be larger than it, and cannot be transferred to another thread.
+   * Allocates a zeroed array that `patch` changes in place, without copies.
    *
-   * @param byteLength its length
+   * Its buffer may be larger than the array and cannot be transferred to another thread.
+   *
+   * @param byteLength length of the array
    */
   allocate(byteLength: number): Uint8Array;
   /**
-   * Applies ops to a range of a tensor, as `patchRange` does. A patcher may remember what it worked out of an op's
-   * buckets: nobody may change them between calls.
+   * Applies ops to a range of a tensor, as `patchRange` does.
+   *
+   * A patcher may cache data derived from an op's buckets, so they must not change between calls.
    */
   patch(ops: readonly Op[], info: TensorInfo, range: { startElement: number; bytes: Uint8Array }): void;
 }
 
-/** Patches with `patchRange` itself, on arrays like any other. */
+/** The patcher that uses `patchRange`. */
 export const plainPatcher: Patcher = {
   allocate: (byteLength) => new Uint8Array(byteLength),
   patch: patchRange,
 };
 
-/** @returns a model with the diff applied; tensors that it does not touch are shared with the base */
+/** @returns the model with the diff applied; unchanged tensors are shared with the base */
 export function patchModel(base: Model, diff: Diff): Model {
   const touched = new Set(diff.ops.flatMap(tensorsOf));
   const tensors = base.tensors.map((tensor) => {

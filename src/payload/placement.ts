@@ -1,6 +1,7 @@
 /**
- * XXH32 of a 32-bit key in little-endian bytes: what `xxhash-wasm`'s `h32Raw` gives on these four bytes, without a
- * call into wasm for each.
+ * Computes XXH32 of a 32-bit key in little-endian bytes.
+ *
+ * Same result as `h32Raw` of `xxhash-wasm` for these four bytes, without a WebAssembly call per key.
  *
  * Source: the xxHash fast digest algorithm, specification 0.1.1, inputs of less than 16 bytes.
  *
@@ -16,22 +17,22 @@ export function xxh32(key: number, seed: number): number {
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-/** @returns the seed of one tensor's placement, from the op's seed and the tensor's place in the op */
+/** @returns the seed of a tensor's placement, from the op's seed and the tensor's index in the op */
 export function tensorSeed(seed: number, ordinal: number): number {
   return xxh32(ordinal, seed);
 }
 
 /**
- * Places one block.
+ * Chooses the sign and the first bucket of a block.
  *
  * The hash's lowest bit is the sign of the block (1: negative); the upper 31 bits choose the first bucket by
- * multiplication: `floor(bits * bucketCount / 2^31)`, done in two halves so that every step is exact in a double, or in
- * 32 bits for few buckets.
+ * multiplication: `floor(bits * bucketCount / 2^31)`, done in two halves so that every step is exact in a
+ * double, or in 32 bits for few buckets.
  *
- * @param index the block's number in its tensor
+ * @param index the block's index in its tensor
  * @param seed the tensor's seed
  * @param bucketCount 1 to 2^26
- * @returns `2 * first bucket + sign bit`; the block's weights take the following buckets, wrapping at the end
+ * @returns `2 * first bucket + sign bit`; the block's weights use consecutive buckets, wrapping at the end
  */
 export function placeBlock(index: number, seed: number, bucketCount: number): number {
   const hash = xxh32(index, seed);

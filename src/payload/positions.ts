@@ -3,88 +3,18 @@ import { type BitCoder, Contexts, codeWide, FAST, SLOW } from './coding.js';
 import { corrupt } from './limits.js';
 import type { LevelCoding } from './sparse-levels.js';
 
-/** Elements that are mapped at a time: what a reader holds of a tensor. */
+/** Elements mapped at a time, which a reader holds in memory. */
 export const SLAB_ELEMENTS = 2 ** 18;
 
-/** How a tensor's elements lie in lines: `split` dimensions count rows, the others columns. */
-export interface View {
-  readonly split: number;
-  /** Whether lines are columns. */
-  readonly transposed: boolean;
-}
-
-/** @returns the view of a number from 1 on, as records have it */
-export function viewOf(code: number): View {
-  return { split: (code - 1) >>> 1, transposed: code % 2 === 0 };
-}
-
-/** @returns the number of a view */
-export function codeOf({ split, transposed }: View): number {
-  return 1 + 2 * split + (transposed ? 1 : 0);
-}
-
-/** @returns elements of a row; 0 for a view that the tensor does not have, or whose rows are too long */
-export function rowLength(info: TensorInfo, { split }: View): number {
-  if (split > Math.max(0, info.shape.length - 1)) return 0;
-  const columns = info.shape.slice(split).reduce((product, size) => product * size, 1);
-  return columns <= SLAB_ELEMENTS ? columns : 0;
-}
-
-/**
- * Cuts a tensor into slabs of whole rows.
- *
- * @throws NeuralDiffError `corrupt-payload` for a view that the tensor does not have
- */
-export class Slabs {
-  readonly #rows: number;
-  readonly #row: number;
-  readonly #transposed: boolean;
-  readonly #columns: Uint8Array;
-  readonly #rowsAtOnce: number;
-  #done = 0;
-
-  constructor(info: TensorInfo, view: View) {
-    this.#row = rowLength(info, view);
-    if (this.#row === 0) throw corrupt(`tensor "${info.name}" has no view ${codeOf(view)}`);
-    this.#rows = elementCount(info) / this.#row;
-    this.#transposed = view.transposed;
-    this.#rowsAtOnce = Math.min(this.#rows, Math.max(1, Math.floor(SLAB_ELEMENTS / this.#row)));
-    this.#columns = new Uint8Array(view.transposed ? this.#rowsAtOnce : this.#row);
-  }
-
-  /** The first element of the slab to come. */
-  get start(): number {
-    return this.#done * this.#row;
-  }
-
-  /** Elements of the slab to come; 0 at the end. */
-  get size(): number {
-    return Math.min(this.#rowsAtOnce, this.#rows - this.#done) * this.#row;
-  }
-
-  /** @returns the slab to come, over levels in storage order */
-  next(levels: Int32Array): Slab {
-    const rows = this.size / this.#row;
-    const firstLine = this.#transposed ? 0 : this.#done;
-    this.#done += rows;
-    if (this.#transposed) this.#columns.fill(0);
-    const row = this.#row;
-    const lines = this.#transposed
-      ? { lines: row, length: rows, lineStep: 1, step: row }
-      : { lines: rows, length: row, lineStep: row, step: 1 };
-    return { levels: levels.subarray(0, rows * row), columns: this.#columns, firstLine, ...lines };
-  }
-}
-
-/** Upper bits of a remainder that are predicted; those below are as good as even. */
+/** Upper bits of a remainder that are predicted; the lower bits are close to uniform. */
 const PREDICTED = 2;
 
 /**
- * Positions without any order in them: the gap between one and the next as a quotient by 2^rice in unary and a
- * remainder.
+ * Codes positions without structure: the gap between consecutive positions as a quotient by 2^rice, in unary,
+ * and a remainder.
  *
- * Source: R. F. Rice, "Some practical universal noiseless coding techniques", JPL 79-22, 1979; every decision whose
- * odds are not even is left to the arithmetic coder.
+ * Source: R. F. Rice, "Some practical universal noiseless coding techniques", JPL 79-22, 1979; skewed
+ * decisions are predicted by the arithmetic coder.
  */
 export class PlainPositions {
   readonly #contexts = new Contexts(2 ** PREDICTED, SLOW);
@@ -95,11 +25,13 @@ export class PlainPositions {
   }
 
   /**
-   * @param from the first position that may come
-   * @param bounds the Rice parameter; elements of the tensor
-   * @param next for an encoder: the position that comes, or `elements` for none
-   * @returns the position that comes; `elements` for none
-   * @throws NeuralDiffError `corrupt-payload` for one outside the tensor
+   * Codes the next position.
+   *
+   * @param from the first possible position
+   * @param bounds the Rice parameter and the number of elements of the tensor
+   * @param next for an encoder: the next position, or `elements` for none
+   * @returns the next position, or `elements` for none
+   * @throws NeuralDiffError `corrupt-payload` for a position outside the tensor
    */
   code(from: number, bounds: { rice: number; elements: number }, next = 0): number {
     const { rice, elements } = bounds;
@@ -130,33 +62,109 @@ export class PlainPositions {
   }
 }
 
-/** A tensor, or a run of its rows, as lines of elements. */
+/**
+ * An arrangement of a tensor's elements in lines: the first `split` dimensions form rows, the others columns.
+ */
+export interface View {
+  readonly split: number;
+  /** Whether lines are columns. */
+  readonly transposed: boolean;
+}
+
+/** @returns the view with a code from 1 on, as stored in records */
+export function viewOf(code: number): View {
+  return { split: (code - 1) >>> 1, transposed: code % 2 === 0 };
+}
+
+/** @returns the code of a view */
+export function codeOf({ split, transposed }: View): number {
+  return 1 + 2 * split + (transposed ? 1 : 0);
+}
+
+/**
+ * @returns the number of elements per row; 0 for a view that the tensor does not have or whose rows are too
+ *   long
+ */
+export function rowLength(info: TensorInfo, { split }: View): number {
+  if (split > Math.max(0, info.shape.length - 1)) return 0;
+  const columns = info.shape.slice(split).reduce((product, size) => product * size, 1);
+  return columns <= SLAB_ELEMENTS ? columns : 0;
+}
+
+/** A tensor, or a run of its rows, arranged in lines of elements. */
 export interface Slab {
-  /** The elements' levels in storage order, 0 for unchanged; a decoder fills in the others. */
+  /** The elements' levels in storage order, 0 for unchanged; a decoder fills in the others in place. */
   readonly levels: Int32Array;
   readonly lines: number;
   readonly length: number;
-  /** From one line to the next, and from one element of a line to the next, in `levels`. */
+  /** Distance in `levels` between lines, and between elements of a line. */
   readonly lineStep: number;
   readonly step: number;
-  /** Lines before this slab in which `columns` were counted. */
+  /** Number of lines before this slab that `columns` counts. */
   readonly firstLine: number;
-  /** Changed elements so far by their place in the line, up to 8. */
+  /** Number of changed elements so far by index in the line, up to 8. */
   readonly columns: Uint8Array;
-  /** For an encoder: which lines hold a change. */
+  /** For an encoder: 1 for lines that contain a change. */
   readonly occupied?: Uint8Array;
+}
+
+/**
+ * Splits a tensor into slabs of whole rows.
+ *
+ * @throws NeuralDiffError `corrupt-payload` for a view that the tensor does not have
+ */
+export class Slabs {
+  readonly #rows: number;
+  readonly #row: number;
+  readonly #transposed: boolean;
+  readonly #columns: Uint8Array;
+  readonly #rowsAtOnce: number;
+  #done = 0;
+
+  constructor(info: TensorInfo, view: View) {
+    this.#row = rowLength(info, view);
+    if (this.#row === 0) throw corrupt(`tensor "${info.name}" has no view ${codeOf(view)}`);
+    this.#rows = elementCount(info) / this.#row;
+    this.#transposed = view.transposed;
+    this.#rowsAtOnce = Math.min(this.#rows, Math.max(1, Math.floor(SLAB_ELEMENTS / this.#row)));
+    this.#columns = new Uint8Array(view.transposed ? this.#rowsAtOnce : this.#row);
+  }
+
+  /** Index of the first element of the next slab. */
+  get start(): number {
+    return this.#done * this.#row;
+  }
+
+  /** Number of elements of the next slab; 0 at the end. */
+  get size(): number {
+    return Math.min(this.#rowsAtOnce, this.#rows - this.#done) * this.#row;
+  }
+
+  /** @returns the next slab, over levels in storage order */
+  next(levels: Int32Array): Slab {
+    const rows = this.size / this.#row;
+    const firstLine = this.#transposed ? 0 : this.#done;
+    this.#done += rows;
+    if (this.#transposed) this.#columns.fill(0);
+    const row = this.#row;
+    const lines = this.#transposed
+      ? { lines: row, length: rows, lineStep: 1, step: row }
+      : { lines: rows, length: row, lineStep: row, step: 1 };
+    return { levels: levels.subarray(0, rows * row), columns: this.#columns, firstLine, ...lines };
+  }
 }
 
 const LINE_CLASSES = 8;
 const COLUMN_CLASSES = 4;
 
-/** Lines after which the counts of columns mean something else. */
+/** Lines after which the counts of columns use a second set of contexts. */
 const EARLY_LINES = 16;
 
 /**
- * Positions by a map: which lines change at all, and in those a decision for each element. It is predicted from how
- * many elements of its line and of its column have changed so far, since training changes some inputs and outputs of a
- * layer much more than others.
+ * Codes positions as a map: a decision per line, then a decision per element of the lines that change.
+ *
+ * An element is predicted from how many elements of its line and column have changed so far, since training
+ * changes some inputs and outputs of a layer much more than others.
  */
 export class MappedPositions {
   readonly #lines = new Contexts(2, FAST);
@@ -188,13 +196,13 @@ export class MappedPositions {
     let changes = 0;
     this.#levels.startLine();
     for (let i = 0, at = line * lineStep; i < length; i++, at += step) {
-      const given = levels[at] as number;
-      // A line of several that changes, but not before its last element, changes there.
+      const level = levels[at] as number;
+      // A line that changes, but not before its last element, must change there.
       const isCertain = length > 1 && changes === 0 && i === length - 1;
       const column = columns[i] as number;
       const context = late + COLUMN_CLASSES * lineClass(changes, i) + columnClass(column);
-      if (!isCertain && coder.bit(contexts, context, given === 0 ? 0 : 1) === 0) continue;
-      levels[at] = this.#levels.code(given);
+      if (!isCertain && coder.bit(contexts, context, level === 0 ? 0 : 1) === 0) continue;
+      levels[at] = this.#levels.code(level);
       columns[i] = Math.min(column + 1, 8);
       changes++;
     }

@@ -2,35 +2,36 @@ import { type ByteSource, type Bytes, sourceOf, WINDOW_BYTES } from './byte-sour
 import type { BitCoder, Contexts } from './coding.js';
 import { corrupt } from './limits.js';
 
-/** The range at the start: it never grows above, so that all numbers stay small integers for JavaScript engines. */
+/** The initial and largest range, chosen so that all numbers stay small integers for JavaScript engines. */
 export const FULL_RANGE = 2 ** 30;
 
-/** Below it a range is widened by a byte. */
-export const LEAST_RANGE = 2 ** 22;
+/** A range below this is widened by a byte. */
+export const MIN_RANGE = 2 ** 22;
 
 /**
- * Decodes what `RangeEncoder` wrote. Bytes behind the last one count as zeros, so reading never fails; whether all was
- * read shows at the end.
+ * Decodes the output of `RangeEncoder`.
+ *
+ * Bytes after the end count as zeros, so reading never fails; `expectEnd` checks that all bytes were read.
  *
  * Source: G. N. N. Martin, "Range encoding", 1979.
  */
 export class RangeDecoder implements BitCoder {
   readonly #source: ByteSource;
-  readonly #room: Uint8Array;
+  readonly #buffer: Uint8Array;
   #window: Uint8Array = new Uint8Array(0);
-  /** Bytes of the source before the window, and bytes read of the window. */
+  /** Offset of the window in the source, and number of bytes read from the window. */
   #before = 0;
   #at = 0;
   #range = FULL_RANGE;
   #code = 0;
 
-  /** @param room takes windows of the record, for as long as the decoder is in use */
-  constructor(record: Bytes, room = new Uint8Array(WINDOW_BYTES)) {
-    this.#room = room;
+  /** @param buffer for windows of the record; reserved while the decoder is in use */
+  constructor(record: Bytes, buffer = new Uint8Array(WINDOW_BYTES)) {
+    this.#buffer = buffer;
     this.#source = sourceOf(record);
     // The first two bits are always 0.
     for (let i = 0; i < 4; i++) this.#code = (this.#code << 8) | this.#next();
-    if (this.#code >>> 0 >= FULL_RANGE) throw corrupt('an op begins with what no encoder writes');
+    if (this.#code >>> 0 >= FULL_RANGE) throw corrupt('invalid start of an op');
   }
 
   bit(contexts: Contexts, index: number): number {
@@ -45,7 +46,7 @@ export class RangeDecoder implements BitCoder {
       this.#code -= bound;
       this.#range -= bound;
     }
-    if (this.#range < LEAST_RANGE) this.#widen();
+    if (this.#range < MIN_RANGE) this.#widen();
     contexts.update(index, bit);
     return bit;
   }
@@ -53,15 +54,15 @@ export class RangeDecoder implements BitCoder {
   raw(width: number): number {
     if (width === 0) return 0;
     const step = this.#range >> width;
-    const most = (1 << width) - 1;
-    const value = Math.min((this.#code / step) | 0, most);
+    const max = (1 << width) - 1;
+    const value = Math.min((this.#code / step) | 0, max);
     this.#code -= Math.imul(value, step);
-    this.#range = value === most ? this.#range - Math.imul(value, step) : step;
-    if (this.#range < LEAST_RANGE) this.#widen();
+    this.#range = value === max ? this.#range - Math.imul(value, step) : step;
+    if (this.#range < MIN_RANGE) this.#widen();
     return value;
   }
 
-  /** @throws NeuralDiffError `corrupt-payload` when bytes are left over, or zeros stand at the end */
+  /** @throws NeuralDiffError `corrupt-payload` for unread bytes or a trailing zero */
   expectEnd(): void {
     const isRead = this.#before + this.#at === this.#source.length;
     if (!isRead || this.#window.at(-1) === 0) throw corrupt('an op has bytes left over');
@@ -71,7 +72,7 @@ export class RangeDecoder implements BitCoder {
     do {
       this.#range <<= 8;
       this.#code = (this.#code << 8) | this.#next();
-    } while (this.#range < LEAST_RANGE);
+    } while (this.#range < MIN_RANGE);
   }
 
   #next(): number {
@@ -79,11 +80,11 @@ export class RangeDecoder implements BitCoder {
     return this.#window[this.#at++] as number;
   }
 
-  /** @returns whether there is another byte */
+  /** Reads the next window. @returns whether there is another byte */
   #refill(): boolean {
     const next = this.#before + this.#at;
     if (next === this.#source.length) return false;
-    this.#window = this.#source.borrow(next, this.#room);
+    this.#window = this.#source.borrow(next, this.#buffer);
     this.#before = next;
     this.#at = 0;
     return true;

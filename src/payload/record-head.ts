@@ -2,16 +2,17 @@ import { DTYPES, type TensorInfo } from '../model/tensor.js';
 import { type BitCoder, Contexts, NumberCoding, SLOW } from './coding.js';
 import { corrupt, MAX_SCALE } from './limits.js';
 
-/** Ranks that are told apart when tensors are chosen: scalars, vectors, matrices and above. */
+/** Classes of rank for the choice of tensors: scalars, vectors, matrices and above. */
 const RANK_CLASSES = 3;
 
 /**
- * Which tensors of the directory a record is about: a decision each, predicted from the last two tensors of like rank.
+ * Codes the tensors of a record: a decision per tensor, predicted from the last two tensors of the same rank
+ * class.
  *
  * @param infos the directory
  * @param chosen for an encoder: the names of the record's tensors
  * @returns the record's tensors, in canonical order
- * @throws NeuralDiffError `corrupt-payload` when there are none
+ * @throws NeuralDiffError `corrupt-payload` for no tensors
  */
 export function codeTensors(
   coder: BitCoder,
@@ -31,13 +32,13 @@ export function codeTensors(
   return tensors;
 }
 
-/** Bits of a scale's fraction that are coded as they are; the others are rarely set. */
+/** Upper bits of a scale's fraction, coded without prediction, and lower bits, which are rarely set. */
 const COARSE_BITS = 3;
 const FINE_BITS = 4;
 
 /**
- * Codes scales, one after the other: the upper half of a binary32. The exponent is coded as its distance from the
- * exponent before, the fraction in two parts of which the lower is mostly 0.
+ * Codes scales: the upper half of a binary32. The exponent is coded as the distance from the previous
+ * exponent, the fraction in two parts, of which the lower is mostly 0.
  */
 export class ScaleCoding {
   readonly #distances: NumberCoding;
@@ -53,7 +54,7 @@ export class ScaleCoding {
   /**
    * @param info the tensor that the scale is for
    * @param scale for an encoder: what `isScale` accepts
-   * @throws NeuralDiffError `corrupt-payload` for a scale that the tensor cannot have
+   * @throws NeuralDiffError `corrupt-payload` for an invalid scale
    */
   code(info: TensorInfo, scale = 0): number {
     const upper = (new Uint32Array(Float32Array.of(scale).buffer)[0] as number) >>> 16;
@@ -69,23 +70,24 @@ export class ScaleCoding {
   }
 }
 
-/** @returns the number with an exponent and the seven bits of a fraction; NaN for exponents that no scale has */
+/** @returns the number with an exponent and seven fraction bits; NaN for an exponent out of range */
 function scaleOf(exponent: number, fraction: number): number {
   if (exponent < 0 || exponent > 254) return Number.NaN;
   return new Float32Array(Uint32Array.of((exponent << 23) | (fraction << 16)).buffer)[0] as number;
 }
 
 /**
- * @param scale any number
- * @param info the tensor that it is for
- * @returns whether it is a scale: positive, bounded, the upper half of a binary32, and whole where integers are added
+ * Checks a scale.
+ *
+ * @returns whether it is positive, at most `MAX_SCALE`, the upper half of a binary32, and whole for integer
+ *   tensors
  */
 export function isScale(scale: number, info: TensorInfo): boolean {
   if (!(scale > 0 && scale <= MAX_SCALE) || roundScale(scale) !== scale) return false;
   return DTYPES[info.dtype].kind === 'float' || (Number.isInteger(scale) && scale < 2 ** 24);
 }
 
-/** @returns the number with the fraction of a binary32 cut to its upper seven bits */
+/** @returns the number with the fraction of a binary32 truncated to its upper seven bits */
 export function roundScale(scale: number): number {
   const bits = new Uint32Array(Float32Array.of(scale).buffer);
   bits[0] = (bits[0] as number) & 0xffff0000;
@@ -93,10 +95,13 @@ export function roundScale(scale: number): number {
 }
 
 /**
+ * Checks a decoded scale.
+ *
  * @returns the scale
- * @throws NeuralDiffError `corrupt-payload` when it is none
+ * @throws NeuralDiffError `corrupt-payload` for an invalid scale
  */
 export function checkScale(scale: number, info: TensorInfo): number {
-  if (!isScale(scale, info)) throw corrupt(`tensor "${info.name}" of ${info.dtype} has a scale of ${scale}`);
+  if (!isScale(scale, info))
+    throw corrupt(`invalid scale ${scale} for tensor "${info.name}" of ${info.dtype}`);
   return scale;
 }

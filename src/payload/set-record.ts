@@ -6,12 +6,15 @@ import { orderedBits } from './ordered-bits.js';
 import { RangeDecoder } from './range-decoder.js';
 import { codeTensors } from './record-head.js';
 
-/** Upper bits of an element that are predicted: the sign and the exponent of a binary32. Those below are as good as even. */
+/**
+ * Upper bits of an element that are predicted: sign and exponent of a binary32. The others are close to
+ * uniform.
+ */
 const PREDICTED = 9;
 
-/** Elements as they are: their upper bits, the highest first, each predicted from those above it; the others raw. */
+/** Codes whole elements: upper bits, highest first, each predicted from the bits above it; the others raw. */
 export class ElementCoding {
-  /** For elements of a byte, and for wider ones. */
+  /** Contexts for 1-byte elements, and for wider ones. */
   readonly #bytes = new Contexts(2 ** 8, FAST);
   readonly #words = new Contexts(2 ** PREDICTED, FAST);
   readonly #coder: BitCoder;
@@ -20,7 +23,7 @@ export class ElementCoding {
     this.#coder = coder;
   }
 
-  /** Codes the elements of a run: an encoder leaves them as they are, a decoder fills them in. */
+  /** Codes a run of elements: an encoder leaves them unchanged, a decoder fills them in. */
   code(info: TensorInfo, run: Uint8Array): void {
     const { words } = orderedBits(info, run);
     const width = 8 * DTYPES[info.dtype].bytes;
@@ -37,7 +40,7 @@ export class ElementCoding {
   }
 }
 
-/** Reads a set record from front to back, a run of elements at a time. */
+/** Reads a set record sequentially, a run of elements at a time. */
 export class SetReader {
   /** Its tensors, in canonical order. */
   readonly tensors: readonly TensorInfo[];
@@ -50,7 +53,7 @@ export class SetReader {
     this.#elements = new ElementCoding(this.decoder);
   }
 
-  /** @returns the op for a run of elements that begins where the one before ended */
+  /** @returns the op for a run of elements; runs must be consecutive */
   read(info: TensorInfo, { start, end }: { start: number; end: number }): SetOp {
     const bytes = new Uint8Array(byteLength({ ...info, shape: [end - start] }));
     this.#elements.code(info, bytes);

@@ -3,43 +3,43 @@ import { type BitCoder, Contexts, FAST, MagnitudeCoding } from './coding.js';
 import { corrupt, MAX_SPARSE_LEVEL } from './limits.js';
 import { differenceRange } from './ordered-bits.js';
 
-/** Kinds of ops that name positions. */
+/** Kinds of ops with positions. */
 export type ChangeKind = 'sparse' | 'exact';
 
-/** Levels that an op may have. */
-export interface LevelRange {
-  readonly least: number;
-  readonly most: number;
+/** Inclusive range of levels. */
+interface LevelRange {
+  readonly min: number;
+  readonly max: number;
 }
 
-const SPARSE_RANGE: LevelRange = { least: -MAX_SPARSE_LEVEL, most: MAX_SPARSE_LEVEL };
+const SPARSE_RANGE: LevelRange = { min: -MAX_SPARSE_LEVEL, max: MAX_SPARSE_LEVEL };
 
-/** @returns the levels that an op of a kind may have in a tensor, but for 0 */
+/** @returns the range of levels of an op in a tensor; 0 is excluded */
 export function levelRange(kind: ChangeKind, info: TensorInfo): LevelRange {
   return kind === 'sparse' ? SPARSE_RANGE : differenceRange(info);
 }
 
 /**
- * Levels of a sparse or exact record, none of them 0: the sign, predicted from the sign before in the same line; the magnitude,
- * predicted from whether the one before was above 1.
+ * Codes nonzero levels of a sparse or exact record: the sign, predicted from the previous sign in the same
+ * line; the magnitude, predicted from whether the previous one was above 1.
  */
 export class LevelCoding {
   readonly #signs = new Contexts(3, FAST);
-  /** For magnitudes behind a 1, and behind a larger one. */
-  readonly #behindSmall: MagnitudeCoding;
-  readonly #behindLarge: MagnitudeCoding;
+  /** For magnitudes after a 1, and after a larger one. */
+  readonly #afterSmall: MagnitudeCoding;
+  readonly #afterLarge: MagnitudeCoding;
   readonly #coder: BitCoder;
-  /** 0 for none in this line, 1 for plus, 2 for minus. */
+  /** Previous sign in this line: 0 for none, 1 for plus, 2 for minus. */
   #sign = 0;
   #isLarge = false;
 
   constructor(coder: BitCoder) {
     this.#coder = coder;
-    this.#behindSmall = new MagnitudeCoding(coder, FAST);
-    this.#behindLarge = new MagnitudeCoding(coder, FAST);
+    this.#afterSmall = new MagnitudeCoding(coder, FAST);
+    this.#afterLarge = new MagnitudeCoding(coder, FAST);
   }
 
-  /** Levels of the tensor at hand. */
+  /** Range of levels of the current tensor. */
   range: LevelRange = SPARSE_RANGE;
 
   startLine(): void {
@@ -48,14 +48,14 @@ export class LevelCoding {
 
   /**
    * @param level for an encoder: the level
-   * @throws NeuralDiffError `corrupt-payload` for one that is too large
+   * @throws NeuralDiffError `corrupt-payload` for a level out of range
    */
   code(level = 0): number {
     const negative = this.#coder.bit(this.#signs, this.#sign, level < 0 ? 1 : 0);
-    const magnitudes = this.#isLarge ? this.#behindLarge : this.#behindSmall;
+    const magnitudes = this.#isLarge ? this.#afterLarge : this.#afterSmall;
     const magnitude = magnitudes.code(Math.abs(level));
     const coded = negative === 1 ? -magnitude : magnitude;
-    if (coded < this.range.least || coded > this.range.most)
+    if (coded < this.range.min || coded > this.range.max)
       throw corrupt(`a level of ${coded} is out of range`);
     this.#sign = 1 + negative;
     this.#isLarge = magnitude > 1;

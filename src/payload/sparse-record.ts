@@ -11,7 +11,14 @@ import { type ChangeKind, LevelCoding, levelRange } from './sparse-levels.js';
 /** Bits of a Rice parameter: gaps are below 2^32. */
 export const RICE_BITS = 5;
 
-/** What a sparse or exact record says, and what it learns on the way; its encoder and its decoder share it. */
+/** Parameters coded before the values of a tensor. */
+export interface SparseHead {
+  readonly scale: number;
+  readonly view: number;
+  readonly rice: number;
+}
+
+/** Grammar and adaptive models of a sparse or exact record, shared by encoder and decoder. */
 export class SparseCoding {
   readonly coder: BitCoder;
   readonly levels: LevelCoding;
@@ -32,7 +39,8 @@ export class SparseCoding {
   }
 
   /**
-   * What stands before a tensor's values: the scale of a sparse op; number of the view, 0 for plain positions; with it the Rice parameter.
+   * Codes a tensor's head: scale (sparse ops), code of the view, 0 for plain positions, and then the Rice
+   * parameter.
    */
   codeHead(info: TensorInfo, head: SparseHead = { scale: 0, view: 0, rice: 0 }): SparseHead {
     this.levels.range = levelRange(this.#kind, info);
@@ -43,17 +51,51 @@ export class SparseCoding {
   }
 }
 
-/** What stands before the values of a tensor. */
-export interface SparseHead {
-  readonly scale: number;
-  readonly view: number;
-  readonly rice: number;
+/** Positions and 32-bit levels. */
+export type Values = Pick<ExactOp, 'positions' | 'levels'>;
+
+/** Positions and levels of a sparse or exact op. */
+export type ChangedElements = Pick<SparseOp | ExactOp, 'positions' | 'levels'>;
+
+/** Collects changed weights in growing arrays, which can be reused for several runs and records. */
+export class Changes {
+  #positions = new Uint32Array(256);
+  #levels = new Int32Array(256);
+  #count = 0;
+  #slab = new Int32Array(0);
+
+  add(position: number, level: number): void {
+    if (this.#count === this.#positions.length) this.#grow();
+    this.#positions[this.#count] = position;
+    this.#levels[this.#count++] = level;
+  }
+
+  /** @returns the changes since the last call, valid until `add` is called */
+  borrow(): Values {
+    const end = this.#count;
+    this.#count = 0;
+    return { positions: this.#positions.subarray(0, end), levels: this.#levels.subarray(0, end) };
+  }
+
+  /** @returns a reusable array for the levels of a slab, not cleared */
+  slab(size: number): Int32Array {
+    if (this.#slab.length < size) this.#slab = new Int32Array(size);
+    return this.#slab;
+  }
+
+  #grow(): void {
+    const [positions, levels] = [this.#positions, this.#levels];
+    this.#positions = new Uint32Array(2 * this.#count);
+    this.#levels = new Int32Array(2 * this.#count);
+    this.#positions.set(positions);
+    this.#levels.set(levels);
+  }
 }
 
-/** Gives a tensor's values up to an element, from where it stopped before. */
-type Take = (end: number) => Values;
+/** Reads a tensor's values up to an element, from the end of the previous call. */
+type ReadValues = (end: number) => Values;
 
-/** Reads a sparse or exact record from front to back, a run of elements at a time. */
+/** Reads a sparse or exact record sequentially, a run of elements at a time. */
 export class SparseReader {
   /** Its tensors, in canonical order. */
   readonly tensors: readonly TensorInfo[];
@@ -62,7 +104,7 @@ export class SparseReader {
   readonly #kind: ChangeKind;
   #scale = 0;
   readonly changes: Changes;
-  #take!: Take;
+  #readValues!: ReadValues;
   #hasChanges = false;
 
   constructor(
@@ -79,14 +121,15 @@ export class SparseReader {
     this.#coding = new SparseCoding(this.decoder, kind);
   }
 
-  /** @returns the op for a run of elements that begins where the one before ended; its arrays are valid until the next */
+  /**
+   * @returns the op for a run of elements; runs must be consecutive; the arrays are valid until the next call
+   */
   read(info: TensorInfo, { start, end }: { start: number; end: number }): SparseOp | ExactOp {
     if (start === 0) this.#open(info);
-    const values = this.#take(end);
-    if (values.positions.length > 0) this.#hasChanges = true;
+    const { positions, levels } = this.#readValues(end);
+    if (positions.length > 0) this.#hasChanges = true;
     if (end === elementCount(info) && !this.#hasChanges)
-      throw corrupt(`tensor "${info.name}" is named and does not change`);
-    const { positions, levels } = values;
+      throw corrupt(`tensor "${info.name}" is listed but does not change`);
     if (this.#kind === 'exact') return { kind: 'exact', tensor: info.name, positions, levels };
     return {
       kind: 'sparse',
@@ -101,10 +144,10 @@ export class SparseReader {
     const { scale, view, rice } = this.#coding.codeHead(info);
     this.#scale = scale;
     this.#hasChanges = false;
-    this.#take = view === 0 ? this.#takePlain(info, rice) : this.#takeMapped(info, view);
+    this.#readValues = view === 0 ? this.#plainReader(info, rice) : this.#mappedReader(info, view);
   }
 
-  #takePlain(info: TensorInfo, rice: number): Take {
+  #plainReader(info: TensorInfo, rice: number): ReadValues {
     const { plain, levels } = this.#coding;
     const bounds = { rice, elements: elementCount(info) };
     let next = plain.code(0, bounds);
@@ -118,64 +161,23 @@ export class SparseReader {
     };
   }
 
-  /** Holds the levels of one slab. */
-  #takeMapped(info: TensorInfo, view: number): Take {
+  /** Decodes one slab at a time. */
+  #mappedReader(info: TensorInfo, view: number): ReadValues {
     const slabs = new Slabs(info, viewOf(view));
-    const room = this.changes.slab(slabs.size);
+    const slabLevels = this.changes.slab(slabs.size);
     let [slabStart, slabEnd, from] = [0, 0, 0];
     return (end) => {
       while (from < end) {
         if (from === slabEnd) {
           [slabStart, slabEnd] = [slabs.start, slabs.start + slabs.size];
-          this.#coding.mapped.code(slabs.next(room.fill(0)));
+          this.#coding.mapped.code(slabs.next(slabLevels.fill(0)));
         }
         for (const upTo = Math.min(end, slabEnd); from < upTo; from++) {
-          const level = room[from - slabStart] as number;
+          const level = slabLevels[from - slabStart] as number;
           if (level !== 0) this.changes.add(from, level);
         }
       }
       return this.changes.borrow();
     };
-  }
-}
-
-/** Positions, and levels of any size. */
-export type Values = Pick<ExactOp, 'positions' | 'levels'>;
-
-/** Positions, and a level each, as ops have them. */
-export type ChangedElements = Pick<SparseOp | ExactOp, 'positions' | 'levels'>;
-
-/** Collects changed weights, a run after the other, in arrays that double when they are full; one record after the other may use them. */
-export class Changes {
-  #positions = new Uint32Array(256);
-  #levels = new Int32Array(256);
-  #count = 0;
-  #slab = new Int32Array(0);
-
-  add(position: number, level: number): void {
-    if (this.#count === this.#positions.length) this.#grow();
-    this.#positions[this.#count] = position;
-    this.#levels[this.#count++] = level;
-  }
-
-  /** @returns what was added since the last time; it is valid until more is added */
-  borrow(): Values {
-    const end = this.#count;
-    this.#count = 0;
-    return { positions: this.#positions.subarray(0, end), levels: this.#levels.subarray(0, end) };
-  }
-
-  /** @returns memory for the levels of a slab, with anything in it */
-  slab(size: number): Int32Array {
-    if (this.#slab.length < size) this.#slab = new Int32Array(size);
-    return this.#slab;
-  }
-
-  #grow(): void {
-    const [positions, levels] = [this.#positions, this.#levels];
-    this.#positions = new Uint32Array(2 * this.#count);
-    this.#levels = new Int32Array(2 * this.#count);
-    this.#positions.set(positions);
-    this.#levels.set(levels);
   }
 }

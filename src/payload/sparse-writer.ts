@@ -5,23 +5,26 @@ import { codeTensors } from './record-head.js';
 import { type ChangeKind, levelRange } from './sparse-levels.js';
 import { type ChangedElements, RICE_BITS, SparseCoding, type SparseHead } from './sparse-record.js';
 
-/** Codes what changes up to an element, from where it stopped before. */
-type Put = (values: ChangedElements, end: number) => void;
+/** Codes the changes up to an element, from the end of the previous call. */
+type WriteValues = (values: ChangedElements, end: number) => void;
 
-/** What a record is about. */
-export interface SparseWriterOptions {
+/** Options of `SparseWriter`. */
+interface SparseWriterOptions {
   readonly kind: ChangeKind;
   /** Names of the record's tensors, at least one. */
   readonly tensors: ReadonlySet<string>;
-  /** Takes bytes as they come; without one `finish` gives all of them. */
+  /** Receives bytes as they are written; without a sink `finish` returns all of them. */
   readonly sink?: (bytes: Uint8Array) => void;
 }
 
-/** Writes a sparse or exact record from front to back, a run of elements at a time: the other side of `SparseReader`. */
+/**
+ * Writes a sparse or exact record sequentially, a run of elements at a time; the counterpart of
+ * `SparseReader`.
+ */
 export class SparseWriter {
   readonly #encoder: RangeEncoder;
   readonly #coding: SparseCoding;
-  #put: Put = () => {};
+  #writeValues: WriteValues = () => {};
 
   /** @param infos the model's tensors, in canonical order */
   constructor(infos: readonly TensorInfo[], { kind, tensors, sink }: SparseWriterOptions) {
@@ -30,32 +33,34 @@ export class SparseWriter {
     this.#coding = new SparseCoding(this.#encoder, kind);
   }
 
-  /** Begins a tensor: each of the record's, in canonical order. */
+  /** Begins the next tensor of the record, in canonical order. */
   open(info: TensorInfo, head: SparseHead): void {
     this.#coding.codeHead(info, head);
-    this.#put = putInto(this.#coding, info, head);
+    this.#writeValues = valueWriter(this.#coding, info, head);
   }
 
   /**
-   * @param values what changes among the tensor's elements, from where the call before ended
-   * @param end behind the last of these elements
+   * Writes the changes of a run of elements; runs must be consecutive.
+   *
+   * @param values the changes in the run
+   * @param end end of the run, exclusive
    */
   write(values: ChangedElements, end: number): void {
-    this.#put(values, end);
+    this.#writeValues(values, end);
   }
 
-  /** @returns the bytes that no sink has */
+  /** @returns the bytes that the sink has not received */
   finish(): Uint8Array {
     return this.#encoder.finish();
   }
 }
 
-/** @returns what codes a tensor's values behind its head */
-export function putInto(coding: SparseCoding, info: TensorInfo, head: SparseHead): Put {
-  return head.view === 0 ? putPlain(coding, info, head.rice) : putMapped(coding, info, head.view);
+/** @returns the function that codes a tensor's values, after its head */
+function valueWriter(coding: SparseCoding, info: TensorInfo, head: SparseHead): WriteValues {
+  return head.view === 0 ? plainWriter(coding, info, head.rice) : mappedWriter(coding, info, head.view);
 }
 
-function putPlain({ plain, levels }: SparseCoding, info: TensorInfo, rice: number): Put {
+function plainWriter({ plain, levels }: SparseCoding, info: TensorInfo, rice: number): WriteValues {
   const bounds = { rice, elements: elementCount(info) };
   levels.startLine();
   let from = 0;
@@ -70,20 +75,20 @@ function putPlain({ plain, levels }: SparseCoding, info: TensorInfo, rice: numbe
   };
 }
 
-/** Holds the levels of one slab. */
-function putMapped({ mapped }: SparseCoding, info: TensorInfo, view: number): Put {
+/** Collects and codes one slab at a time. */
+function mappedWriter({ mapped }: SparseCoding, info: TensorInfo, view: number): WriteValues {
   const slabs = new Slabs(info, viewOf(view));
-  const room = new Int32Array(slabs.size);
+  const slabLevels = new Int32Array(slabs.size);
   return ({ positions, levels }, end) => {
     for (let i = 0; slabs.size > 0; ) {
       const { start, size } = slabs;
       const upTo = Math.min(end, start + size);
       for (; i < positions.length && (positions[i] as number) < upTo; i++)
-        room[(positions[i] as number) - start] = levels[i] as number;
+        slabLevels[(positions[i] as number) - start] = levels[i] as number;
       if (upTo < start + size) return;
-      const slab = slabs.next(room);
+      const slab = slabs.next(slabLevels);
       mapped.code({ ...slab, occupied: occupiedLines(slab) });
-      room.fill(0);
+      slabLevels.fill(0);
     }
   };
 }
@@ -96,35 +101,35 @@ function occupiedLines({ levels, lines, length, lineStep, step }: Slab): Uint8Ar
   return occupied;
 }
 
-/** Some of a tensor's elements, as a tensor of their own with the same number of dimensions. */
+/** Some of a tensor's elements, as a separate tensor with the same number of dimensions. */
 export interface Sample {
   readonly info: TensorInfo;
   readonly values: ChangedElements;
 }
 
-/** What is known of a tensor's changes before they are coded. */
-export interface ChangeFacts {
+/** Properties of a tensor's changes that are known before coding. */
+interface ChangeFacts {
   readonly kind: ChangeKind;
-  /** Of a sparse op; 1 for others. */
+  /** Scale of a sparse op; 1 for an exact op. */
   readonly scale: number;
-  /** Elements that change, of all. */
+  /** Number of changed elements in the whole tensor. */
   readonly count: number;
 }
 
-/** How positions are coded, and the bits that what was tried takes so. */
+/** The best head and the size of the tried samples in bits. */
 export interface ChosenHead {
   readonly head: SparseHead;
   readonly bits: number;
 }
 
-/** A way to code positions, and what a record that takes it comes to. */
+/** A candidate head and an encoder that measures it. */
 interface Trial {
   readonly head: SparseHead;
   readonly encoder: RangeEncoder;
   readonly coding: SparseCoding;
 }
 
-/** Codes samples of a tensor's changes in all ways; nothing is held of them. */
+/** Measures samples of a tensor's changes under all candidate heads, without keeping the output. */
 export class HeadTrials {
   readonly #kind: ChangeKind;
   readonly #trials: readonly Trial[];
@@ -133,7 +138,6 @@ export class HeadTrials {
     this.#kind = kind;
     const rice = riceOf(count, elementCount(info));
     this.#trials = [0, ...viewsOf(info)].map((view) => {
-      // What a trial writes is not kept.
       const encoder = new RangeEncoder(() => {});
       const head = { scale, view, rice: view === 0 ? rice : 0 };
       return { head, encoder, coding: new SparseCoding(encoder, kind) };
@@ -144,11 +148,11 @@ export class HeadTrials {
   add({ info, values }: Sample): void {
     for (const { head, coding } of this.#trials) {
       coding.levels.range = levelRange(this.#kind, info);
-      putInto(coding, info, head)(values, elementCount(info));
+      valueWriter(coding, info, head)(values, elementCount(info));
     }
   }
 
-  /** @returns the way that takes the fewest bits, the first of several */
+  /** @returns the head with the fewest bits, the first of equals */
   best(): ChosenHead {
     const costs = this.#trials.map(({ head, encoder }) => encoder.cost + (head.view === 0 ? RICE_BITS : 0));
     const bits = Math.min(...costs);
@@ -156,7 +160,7 @@ export class HeadTrials {
   }
 }
 
-/** @returns the way to code a tensor's changes that takes the fewest bits */
+/** @returns the head that codes a tensor's changes in the fewest bits */
 export function chooseHead(info: TensorInfo, facts: ChangeFacts, values: ChangedElements): ChosenHead {
   const trials = new HeadTrials(info, facts);
   trials.add({ info, values });
@@ -172,13 +176,13 @@ function viewsOf(info: TensorInfo): number[] {
   const elements = elementCount(info);
   return views.filter((view) => {
     const row = rowLength(info, viewOf(view));
-    // A single line, or lines of a single element, are the same either way round.
+    // A single line, or lines of one element, are the same when transposed.
     const isSingle = row === elements || row === 1;
     return row > 0 && !(isSingle && viewOf(view).transposed);
   });
 }
 
-/** The parameter at which about half of the quotients are 0: `2^rice` up to 0.69 mean gaps. */
+/** @returns the Rice parameter at which about half of the quotients are 0: `2^rice` up to 0.69 mean gaps */
 function riceOf(count: number, elements: number): number {
   let rice = 0;
   while (rice < 31 && 2 ** (rice + 1) * count * 100 <= 69 * elements) rice++;

@@ -5,13 +5,13 @@ import { NeuralDiffError } from '../model/errors.js';
 import { withFileErrors } from '../node/file-errors.js';
 import { writeOutput } from '../node/output.js';
 
-/** Where a repository lies: paths are relative, with `/`. */
+/** The files of a repository. Paths are relative, with `/` between segments. */
 export interface RepositoryFiles {
-  /** @returns the file; undefined when there is none */
+  /** @returns the file; undefined if missing */
   read(path: string): Promise<Uint8Array | undefined>;
-  /** @returns names in a folder; none when it is not there */
+  /** @returns names in a folder; empty for a missing folder */
   list(folder: string): Promise<readonly string[]>;
-  /** Writes a file, and the folder that it lies in, whole or not at all. */
+  /** Writes a file atomically and creates its folder if needed. */
   write(path: string, bytes: Uint8Array): Promise<void>;
 }
 
@@ -22,10 +22,10 @@ export interface OutputFile {
 }
 
 /**
- * A repository in a folder. Each file is written beside its place, flushed and renamed.
+ * Opens a repository in a folder. Each file is written to a temporary sibling, flushed and renamed.
  *
- * @param folder made when something is written
- * @returns its files; reading and writing throw `file-unreadable`, `file-not-found` and `no-space`
+ * @param folder the folder, created by the first write
+ * @returns the files; their methods throw `file-unreadable`, `file-not-found` and `no-space`
  */
 export function openRepositoryFolder(folder: string): RepositoryFiles {
   return {
@@ -52,35 +52,37 @@ function ifMissing(error: NodeJS.ErrnoException): undefined {
 }
 
 /**
- * Writes files one after the other, in their order, and reads each back before the next.
+ * Writes files in order, and reads each back before the next.
  *
- * @throws NeuralDiffError `storage-mismatch`; whatever the files throw
+ * @throws NeuralDiffError `storage-mismatch`; any error of the files
  */
 export async function writeFiles(files: RepositoryFiles, outputs: readonly OutputFile[]): Promise<void> {
   for (const { path, bytes } of outputs) {
     await files.write(path, bytes);
     const found = await files.read(path);
     if (found && equalBytes(found, bytes)) continue;
-    throw new NeuralDiffError('storage-mismatch', `Cannot write "${path}": what was read back differs`);
+    throw new NeuralDiffError(
+      'storage-mismatch',
+      `Cannot verify "${path}": expected the written bytes, got others`,
+    );
   }
 }
 
-/** Files that are kept back: what is read is what would be there. */
-export interface StagedFiles extends RepositoryFiles {
-  /** @returns what was written, each file once, at the place of its last time */
+/** A copy-on-write view of a repository. */
+interface StagedFiles extends RepositoryFiles {
+  /** @returns the written files, in the order of their last writes */
   outputs(): readonly OutputFile[];
 }
 
-/** @returns a repository to try changes on, before any of them is written */
+/** @returns a view of a repository that collects changes without writing them */
 export function stageFiles(files: RepositoryFiles): StagedFiles {
   const staged = new Map<string, Uint8Array>();
   return {
     read: async (path) => staged.get(path) ?? files.read(path),
     list: async (folder) => {
-      const fresh = [...staged.keys()].filter((path) => path.startsWith(`${folder}/`));
-      return [
-        ...new Set([...(await files.list(folder)), ...fresh.map((path) => path.slice(folder.length + 1))]),
-      ];
+      const added = [...staged.keys()].filter((path) => path.startsWith(`${folder}/`));
+      const names = added.map((path) => path.slice(folder.length + 1));
+      return [...new Set([...(await files.list(folder)), ...names])];
     },
     write: async (path, bytes) => {
       staged.delete(path);

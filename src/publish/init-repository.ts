@@ -17,10 +17,10 @@ import {
 } from './tuf-models.js';
 
 /**
- * Works out a repository without targets: version 1 of every role's metadata.
+ * Creates a repository without targets: version 1 of every role's metadata. Nothing is written.
  *
- * @param files where nothing of a repository lies yet
- * @param roles public keys and thresholds; the signers must hold enough of each
+ * @param files an empty repository
+ * @param roles public keys and thresholds; the signers must include enough keys of each role
  * @throws NeuralDiffError `output-exists`, `signature-invalid`
  * @throws RangeError for a threshold that a role's keys cannot meet
  */
@@ -30,10 +30,10 @@ export async function initRepository(
   options: PublishOptions,
 ): Promise<Publication> {
   if ((await files.list('metadata')).length > 0)
-    throw new NeuralDiffError('output-exists', 'Cannot begin a repository: there are metadata already');
+    throw new NeuralDiffError('output-exists', 'Cannot create repository: it already has metadata');
   const named = await nameRoles(roles);
   const signed = makeRoot({ version: 1, expires: expiryOf('root', options) }, named);
-  // A root is signed by the keys that it names itself.
+  // A root is signed with its own keys.
   const unsigned = openTuf('root', (await signTuf(signed, [])).bytes, rolePath('root', 1));
   const root = await signRole(unsigned, options.signers)('root', signed);
   const versions = { root: 1, targets: 0, snapshot: 0, timestamp: 0 };
@@ -42,10 +42,8 @@ export async function initRepository(
   return { ...edition, files: [targets, snapshot, root, timestamp] };
 }
 
-/** @returns the keys by their names, each role's threshold checked */
-export async function nameRoles(
-  roles: Parameters<typeof initRepository>[1],
-): Promise<Record<Role, RoleKeys>> {
+/** @returns the keys with their IDs, after checking each role's threshold */
+async function nameRoles(roles: Parameters<typeof initRepository>[1]): Promise<Record<Role, RoleKeys>> {
   const entries = ROLES.map(async (role) => {
     const { keys, threshold = 1 } = roles[role];
     const named = await Promise.all(keys.map(async (key) => ({ keyid: await keyIdOf(key), key })));
@@ -54,32 +52,32 @@ export async function nameRoles(
   return Object.fromEntries(await Promise.all(entries)) as Record<Role, RoleKeys>;
 }
 
-/** @throws RangeError for a threshold that a role's keys cannot meet */
+/** Removes duplicate keys. @throws RangeError for a threshold that a role's keys cannot meet */
 export function checkRole(role: Role, { keys, threshold }: RoleKeys): RoleKeys {
-  const different = [...new Map(keys.map((each) => [each.keyid, each])).values()];
-  if (Number.isInteger(threshold) && threshold >= 1 && threshold <= different.length)
-    return { keys: different, threshold };
+  const distinct = [...new Map(keys.map((each) => [each.keyid, each])).values()];
+  if (Number.isInteger(threshold) && threshold >= 1 && threshold <= distinct.length)
+    return { keys: distinct, threshold };
   throw new RangeError(
-    `Expected a threshold from 1 to ${different.length}, the keys of ${role}, got ${threshold}`,
+    `Expected a threshold from 1 to ${distinct.length}, the keys of ${role}, got ${threshold}`,
   );
 }
 
-/** What the next versions follow. */
-export interface Previous {
-  /** The root to sign by. */
+/** The existing metadata that a new edition follows. */
+interface Previous {
+  /** The root whose keys sign. */
   readonly root: Tuf<'root'>;
-  /** Versions that there are; 0 of everything where a repository begins. */
+  /** Existing versions; 0 for missing metadata. */
   readonly versions: Readonly<Record<Role, number>>;
 }
 
-/** Targets that change, or the snapshot that lists those that stay. */
+/** New targets, or the snapshot that lists the unchanged ones. */
 export type Change = { readonly targets: readonly TargetFile[] } | { readonly snapshot: Tuf<'snapshot'> };
 
 /**
- * Makes the next versions of targets (where they change), snapshot and timestamp.
+ * Creates the next versions of targets (if they change), snapshot and timestamp.
  *
- * @returns the files, the timestamp last
- * @throws NeuralDiffError `signature-invalid` when the signers are too few
+ * @returns the files, with the timestamp last
+ * @throws NeuralDiffError `signature-invalid` for too few signers
  */
 export async function newEdition(
   { root, versions }: Previous,

@@ -7,36 +7,29 @@ import { verifyEd25519 } from '../release/ed25519.js';
 import { canonicalJson, type JsonObject } from '../release/json.js';
 import { keyIdOf, type ReleaseKey, releaseKey } from '../release/keys.js';
 
-/** The private half of a key: it signs, and is not to be read. */
+/** A private key that signs; it cannot be exported. */
 export interface Signer {
   readonly key: ReleaseKey;
-  /** SHA-256 of the key in hexadecimal digits: its name in signatures. */
+  /** Key ID in signatures: SHA-256 of the public key's canonical JSON, in hexadecimal digits. */
   readonly keyid: string;
   /** @returns an Ed25519 signature of 64 bytes */
   sign(message: Uint8Array): Promise<Uint8Array>;
 }
 
-/** A fresh key: both halves as the JSON that their files hold. */
+/** A new key pair, as the JSON content of its files. */
 export interface KeyPair {
   readonly keyid: string;
   readonly publicKey: ReleaseKey;
-  /** The same with the private half beside it: PKCS #8 (RFC 8410) in base64. */
+  /** The public key with the private key added: PKCS #8 (RFC 8410) in base64. */
   readonly privateKey: ReleaseKey & { readonly keyval: { readonly private: string } };
 }
 
-/** What a private key's file holds. */
-export type PrivateKey = KeyPair['privateKey'];
-
-/** Endings of the files that `writeKeyPair` writes. */
+/** Suffixes of the files that `writeKeyPair` writes. */
 export const KEY_FILES = { private: '.key.json', public: '.pub.json' } as const;
 
 const encoder = new TextEncoder();
 
-/**
- * Creates an Ed25519 key with WebCrypto.
- *
- * @returns both halves
- */
+/** Creates an Ed25519 key pair with WebCrypto. */
 export async function createKeyPair(): Promise<KeyPair> {
   const pair = (await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify'])) as CryptoKeyPair;
   const publicKey = releaseKey(new Uint8Array(await crypto.subtle.exportKey('raw', pair.publicKey)));
@@ -46,10 +39,10 @@ export async function createKeyPair(): Promise<KeyPair> {
 }
 
 /**
- * Writes both halves of a key, the private one for its owner's eyes alone (mode 0600), into a folder that is made where it is not
- * there (mode 0700). A key is never replaced.
+ * Writes a key pair, the private key readable by its owner only (mode 0600). The folder is created if missing
+ * (mode 0700). An existing key is never replaced.
  *
- * @param path without an ending: `keys/root` gives `keys/root.key.json` and `keys/root.pub.json`
+ * @param path path without a suffix: `keys/root` writes `keys/root.key.json` and `keys/root.pub.json`
  * @throws NeuralDiffError `output-exists`, `file-not-found`, `file-unreadable`, `no-space`
  */
 export async function writeKeyPair(path: string, { publicKey, privateKey }: KeyPair): Promise<void> {
@@ -65,10 +58,10 @@ export async function writeKeyPair(path: string, { publicKey, privateKey }: KeyP
 }
 
 /**
- * Reads the public half of a key, from the file of either half.
+ * Reads a public key, from the file of either the public or the private key.
  *
  * @param bytes the file
- * @param name names it in errors
+ * @param name the file's name for errors
  * @throws NeuralDiffError `key-invalid`
  */
 export function openPublicKey(bytes: Uint8Array, name: string): ReleaseKey {
@@ -78,15 +71,15 @@ export function openPublicKey(bytes: Uint8Array, name: string): ReleaseKey {
   try {
     return releaseKey(keyval.public);
   } catch (cause) {
-    throw invalid(name, 'expected a public half of 64 hexadecimal digits', cause);
+    throw invalid(name, 'expected a public key of 64 hexadecimal digits', cause);
   }
 }
 
 /**
- * Reads a private key, and tries whether its halves belong together.
+ * Reads a private key, and checks that it matches its public key by signing a test message.
  *
  * @param bytes the file
- * @param name names it in errors
+ * @param name the file's name for errors
  * @throws NeuralDiffError `key-invalid`
  */
 export async function openSigner(bytes: Uint8Array, name: string): Promise<Signer> {
@@ -99,7 +92,7 @@ export async function openSigner(bytes: Uint8Array, name: string): Promise<Signe
   const message = encoder.encode('neural-diff: do both halves of this key belong together?');
   const publicKey = fromHex(key.keyval.public);
   if (!(await verifyEd25519({ publicKey, signature: await sign(message), message })))
-    throw invalid(name, 'its public half belongs to another key');
+    throw invalid(name, 'expected a matching public key');
   return { key, keyid: await keyIdOf(key), sign };
 }
 
@@ -111,7 +104,7 @@ async function importPrivate(base64: string, name: string): Promise<CryptoKey> {
   }
 }
 
-/** @returns a file of canonical JSON: what is signed, and the signatures of all signers */
+/** @returns a file of canonical JSON with the signed content and the signatures of all signers */
 export async function signedBy(signers: readonly Signer[], signed: JsonObject): Promise<Uint8Array> {
   const message = canonicalJson(signed);
   const signatureOf = async ({ keyid, sign }: Signer) => ({ keyid, sig: hex(await sign(message)) });
@@ -134,7 +127,7 @@ function parse(bytes: Uint8Array, name: string): KeyFile {
   throw invalid(name, 'expected a JSON object');
 }
 
-/** No error quotes what a key's file holds. */
+/** @returns the error for a key file; it must not quote the file's content */
 function invalid(name: string, problem: string, cause?: unknown): NeuralDiffError {
   return new NeuralDiffError('key-invalid', `Cannot read key "${name}": ${problem}`, { cause });
 }

@@ -10,23 +10,23 @@ import { FORMAT_VERSION } from '../payload/header.js';
 import { encodeStatement, type ReleaseStatement, type SignedFile } from '../release/statement.js';
 import { type Signer, signedBy } from './keys.js';
 
-/** What is to be released: a file, and what the maker says of it. */
+/** A file to release and the publisher's declarations. */
 export interface ReleaseDraft {
-  /** Name that the file is published under. */
+  /** Published name of the file. */
   readonly name: string;
   readonly bytes: Uint8Array;
-  /** The model that a payload is for; without one, the file is a whole model. */
+  /** The base of a payload; without one, the file is a whole model. */
   readonly base?: WeightStore | undefined;
-  /** Fingerprint that must come of it, 32 hexadecimal digits; not compared unless given. */
+  /** Expected fingerprint of the resulting model, 32 hexadecimal digits; not checked by default. */
   readonly next?: string;
-  /** From 1; not below that of the release that devices have. */
+  /** From 1; not below the counter of the newest release. */
   readonly counter: number;
   readonly expires: Date;
   readonly deviceClasses?: readonly string[];
   readonly metrics?: Readonly<Record<string, number>>;
   /** Inputs with expected outputs. */
   readonly golden?: { readonly name: string; readonly bytes: Uint8Array };
-  /** Devices whose counter is at most this may go back to the release. */
+  /** Permits a rollback to this release for devices whose counter is at most this. */
   readonly allowsRollbackFrom?: number;
 }
 
@@ -34,17 +34,20 @@ export interface ReleaseDraft {
 export type NamedFile = Pick<ReleaseDraft, 'name' | 'bytes'>;
 
 /**
- * Makes a release's statement from what the file does: a payload is applied to the real base, a chunk at a time and without
- * writing; a whole model is opened and its fingerprint taken. Nothing is taken on trust but what only the maker knows.
+ * Creates a release's statement by applying the file.
  *
- * @throws NeuralDiffError `wrong-base`, also when the base is the next model already; `wrong-layout`, `result-mismatch`, and
- *   whatever else reading payload and model throws; `metadata-corrupt` for names, counters and dates that no device would read
+ * A payload is applied to the base in memory, a chunk at a time; a whole model is opened and fingerprinted.
+ * Everything that can be computed is computed, not taken from the draft.
+ *
+ * @throws NeuralDiffError `wrong-base`, also if the base already is the next model; `wrong-layout`,
+ *   `result-mismatch`; any error of reading payload and model; `metadata-corrupt` for invalid names, counters
+ *   and dates
  */
 export async function proveRelease(draft: ReleaseDraft): Promise<ReleaseStatement> {
   const { counter, expires, deviceClasses, metrics = {}, golden, allowsRollbackFrom } = draft;
   const facts = await (draft.base ? proveUpdate(draft, draft.base) : proveFull(draft));
   if (draft.next !== undefined && draft.next !== facts.next) {
-    const message = `Cannot release "${draft.name}": expected it to give ${draft.next}, it gives ${facts.next}`;
+    const message = `Cannot release "${draft.name}": expected a resulting model ${draft.next}, got ${facts.next}`;
     throw new NeuralDiffError('result-mismatch', message, {
       facts: { expected: draft.next, found: facts.next },
     });
@@ -69,7 +72,7 @@ async function proveUpdate({ name, bytes }: NamedFile, store: WeightStore): Prom
   const { status, problem, base, next, modelBytes } = await planApply(store, bytes);
   if (problem) throw problem;
   if (status === 'ready') return { kind: 'update', base, next, modelBytes, formatVersion: FORMAT_VERSION };
-  const message = `Cannot release "${name}": the base is ${next} already, which the payload gives`;
+  const message = `Cannot release "${name}": expected base ${base}, got ${next}, the model after the update`;
   throw new NeuralDiffError('wrong-base', message, { facts: { expected: base, found: next } });
 }
 
@@ -86,13 +89,13 @@ async function signedFile({ name, bytes }: NamedFile): Promise<SignedFile> {
   return { name, bytes: bytes.length, sha256: hex(await sha256(bytes)) };
 }
 
-/** Ending of a detached release beside its payload. */
+/** Suffix of a detached release file, appended to the payload's name. */
 export const RELEASE_ENDING = '.release.json';
 
 /**
- * Proves a release and signs it as a file of its own, for devices that trust keys without a repository.
+ * Creates and signs a detached release file, for devices that trust keys without a repository.
  *
- * @returns the statement, and the file for `verifyRelease`
+ * @returns the statement and the file for `verifyRelease`
  * @throws NeuralDiffError as `proveRelease`
  */
 export async function signRelease(
@@ -103,7 +106,7 @@ export async function signRelease(
   return { statement, file: await signStatement(statement, signers) };
 }
 
-/** Signs a statement that was proved. @returns canonical JSON */
+/** Signs a statement of `proveRelease`. @returns canonical JSON */
 export async function signStatement(
   statement: ReleaseStatement,
   signers: readonly Signer[],

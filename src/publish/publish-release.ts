@@ -16,13 +16,15 @@ import { type Publication, type PublishOptions, previousOf, type Repository } fr
 import { makeTargetFile } from './tuf-models.js';
 
 /**
- * Works out the publication of a release: proves it (`proveRelease`), adds its file, its golden inputs and a detached release
- * to the targets, and signs targets, snapshot and timestamp anew. The bytes in `files` are those that were applied.
+ * Creates the publication of a release. Nothing is written.
  *
- * @param repository from `openRepository`
+ * Computes its statement (`proveRelease`), adds its file, golden inputs and a detached release to the
+ * targets, and signs new targets, snapshot and timestamp.
+ *
+ * @param repository result of `openRepository`
  * @param draft the release
- * @throws NeuralDiffError as `proveRelease`; `release-refused` for a counter below the newest one's; `output-exists` for a name
- *   that another file has; `signature-invalid` when the signers are too few
+ * @throws NeuralDiffError as `proveRelease`; `release-refused` for a counter below the newest;
+ *   `output-exists` for the name of another file; `signature-invalid` for too few signers
  */
 export async function publishRelease(
   repository: Repository,
@@ -40,8 +42,8 @@ export async function publishRelease(
   const targets = await addTargets(repository, added);
   const { files, versions } = await newEdition(previousOf(repository), { targets }, options);
   const contents = await Promise.all(added.map(contentOf));
-  const beside = { path: `targets/${detached.name}`, bytes: detached.bytes };
-  return { statement, versions, files: [...contents, beside, ...files] };
+  const detachedFile = { path: `targets/${detached.name}`, bytes: detached.bytes };
+  return { statement, versions, files: [...contents, detachedFile, ...files] };
 }
 
 async function contentOf({ name, bytes }: NamedFile): Promise<OutputFile> {
@@ -58,7 +60,7 @@ async function addTargets(
     const file = await makeTargetFile(name, bytes, custom);
     const present = files.get(name);
     if (present && present.hashes.sha256 !== file.hashes.sha256)
-      throw new NeuralDiffError('output-exists', `Cannot publish "${name}": another file has that name`);
+      throw new NeuralDiffError('output-exists', `Cannot publish "${name}": another target has this name`);
     files.set(name, file);
   }
   return [...files.values()];
@@ -71,7 +73,7 @@ function checkCounter(
   const newest = Math.max(0, ...statementsOf(repository).map((statement) => statement.counter));
   if (counter >= newest || allowsRollbackFrom >= newest) return;
   const facts = { expected: newest, found: counter };
-  const message = `Cannot publish "${name}": expected a counter of ${newest} or more, got ${counter}`;
+  const message = `Cannot publish "${name}": expected a counter of at least ${newest}, got ${counter}`;
   throw new NeuralDiffError('release-refused', message, { facts });
 }
 
@@ -84,10 +86,12 @@ export function statementsOf({ targets }: Repository): ReleaseStatement[] {
 }
 
 /**
- * Works out the removal of releases from the targets. Devices that have one keep it; no other takes it any more. The files stay.
+ * Creates a publication that removes releases from the targets. Nothing is written.
  *
- * @param names of payloads or model files
- * @throws NeuralDiffError `file-not-found` for a name that no target has; `signature-invalid`
+ * Devices that have installed them keep them; other devices no longer find them. The files are not deleted.
+ *
+ * @param names names of payloads or model files
+ * @throws NeuralDiffError `file-not-found` for an unknown target; `signature-invalid`
  */
 export async function withdrawReleases(
   repository: Repository,

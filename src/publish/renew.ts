@@ -13,15 +13,15 @@ import {
 } from './repository.js';
 import { checkTuf, makeRoot, openTuf, type RoleKeys, rolesOf, signTuf, type Tuf } from './tuf-models.js';
 
-/** Roles whose metadata run out first. */
+/** Roles whose metadata expire first. */
 export const ONLINE_ROLES: readonly Role[] = ['snapshot', 'timestamp'];
 
 /**
- * Works out metadata that hold longer. Whatever is newer than the root needs a new snapshot and timestamp too; a root alone
- * does not.
+ * Creates metadata with later expiry dates. New targets also need a new snapshot and timestamp; a new root
+ * alone does not. Nothing is written.
  *
- * @param roles what to sign anew: `ONLINE_ROLES`, and now and then `targets` and `root`
- * @throws NeuralDiffError `signature-invalid` when the signers are too few
+ * @param roles roles to sign again: regularly `ONLINE_ROLES`, less often `targets` and `root`
+ * @throws NeuralDiffError `signature-invalid` for too few signers
  */
 export async function refreshExpiry(
   repository: Repository,
@@ -37,21 +37,24 @@ function changeOf({ targets, snapshot }: Repository, touched: readonly Role[]): 
   return touched.includes('targets') ? { targets: Object.values(targets.signed.targets) } : { snapshot };
 }
 
-/** How the keys of roles change. */
+/** A change of the keys of roles. */
 export interface Rotation {
   readonly roles: readonly Role[];
   readonly add?: readonly ReleaseKey[];
   readonly remove?: readonly ReleaseKey[];
-  /** Different keys that must sign from then on; as before unless given. */
+  /** Number of distinct keys that must sign afterwards; defaults to the present threshold. */
   readonly threshold?: number;
 }
 
 /**
- * Works out new keys for roles: a new root that a threshold of the old and of the new root keys sign, and new signatures of
- * what the roles answer for, by old and new keys alike as far as they are at hand, so that devices are served before and after
- * the new root appears. It is written last. Root keys alone need nothing but the new root.
+ * Changes the keys of roles. Nothing is written.
  *
- * @throws NeuralDiffError `signature-invalid` when the signers are too few; `key-invalid` for a key to remove that no role has
+ * Creates a new root, signed by a threshold of both the old and the new root keys, and signs the metadata of
+ * the changed roles with all available old and new keys, so that they are valid before and after the new root
+ * is written, which is last. If only root keys change, the new root is sufficient.
+ *
+ * @throws NeuralDiffError `signature-invalid` for too few signers; `key-invalid` for a key to remove that a
+ *   role lacks
  * @throws RangeError for a threshold that the keys cannot meet
  */
 export async function rotateKeys(
@@ -67,18 +70,15 @@ async function changeRoles(
   before: Readonly<Record<Role, RoleKeys>>,
   { roles, add = [], remove = [], threshold }: Rotation,
 ): Promise<Record<Role, RoleKeys>> {
-  const gone = new Set(await Promise.all(remove.map((key) => keyIdOf(key))));
+  const removed = new Set(await Promise.all(remove.map((key) => keyIdOf(key))));
   const added = await Promise.all(add.map(async (key) => ({ keyid: await keyIdOf(key), key })));
   const after = { ...before };
   for (const role of roles) {
     const { keys, threshold: old } = before[role];
-    for (const id of gone)
+    for (const id of removed)
       if (!keys.some(({ keyid }) => keyid === id))
-        throw new NeuralDiffError(
-          'key-invalid',
-          `Cannot remove key ${id}: the ${role} role does not have it`,
-        );
-    const kept = keys.filter(({ keyid }) => !gone.has(keyid));
+        throw new NeuralDiffError('key-invalid', `Cannot remove key ${id}: not a key of the ${role} role`);
+    const kept = keys.filter(({ keyid }) => !removed.has(keyid));
     after[role] = checkRole(role, { keys: [...kept, ...added], threshold: threshold ?? old });
   }
   return after;
@@ -86,7 +86,7 @@ async function changeRoles(
 
 interface NewRoot {
   readonly roles: Readonly<Record<Role, RoleKeys>>;
-  /** Roles whose metadata are to be signed anew. */
+  /** Roles whose metadata are signed again. */
   readonly touched: readonly Role[];
 }
 
@@ -106,7 +106,7 @@ async function withRoot(
   const output = { path: name, bytes: made.bytes };
   if (touched.every((role) => role === 'root'))
     return { files: [output], versions: { ...versions, root: version } };
-  const both = { versions, root: await overlap(repository.root, root) };
+  const both = { versions, root: await combineRoots(repository.root, root) };
   const edition = await newEdition(both, changeOf(repository, touched), options);
   for (const { path, bytes } of edition.files) {
     const role = ROLES.find((each) => path.endsWith(`${each}.json`)) as Role;
@@ -115,8 +115,8 @@ async function withRoot(
   return { files: [...edition.files, output], versions: { ...edition.versions, root: version } };
 }
 
-/** @returns an unsigned root that names the keys of both, so that whoever signs by it signs with all of them */
-async function overlap(before: Tuf<'root'>, after: Tuf<'root'>): Promise<Tuf<'root'>> {
+/** @returns an unsigned root with the keys of both roots, so that metadata are signed with all of them */
+async function combineRoots(before: Tuf<'root'>, after: Tuf<'root'>): Promise<Tuf<'root'>> {
   const [old, fresh] = [rolesOf(before), rolesOf(after)];
   const both = (role: Role): RoleKeys => {
     const keys = new Map([...old[role].keys, ...fresh[role].keys].map((each) => [each.keyid, each]));

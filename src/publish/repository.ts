@@ -4,20 +4,20 @@ import { type OutputFile, type RepositoryFiles, writeFiles } from './files.js';
 import type { Signer } from './keys.js';
 import { checkTuf, openTuf, rolesOf, signTuf, type Tuf, type TufSigned } from './tuf-models.js';
 
-/** Days that each role's metadata hold unless others are given: the timestamp has to be renewed twice a month. */
-export const EXPIRY_DAYS: Readonly<Record<Role, number>> = {
+/** Default validity of each role's metadata in days; the timestamp must be renewed twice a month. */
+const EXPIRY_DAYS: Readonly<Record<Role, number>> = {
   root: 365,
   targets: 90,
   snapshot: 30,
   timestamp: 14,
 };
 
-/** What every change of a repository takes. */
+/** Options of every change of a repository. */
 export interface PublishOptions {
-  /** Private keys; each role is signed by those of them that it names. */
+  /** Private keys; each role is signed with those that it lists. */
   readonly signers: readonly Signer[];
   readonly now: () => Date;
-  /** Days that new metadata hold; `EXPIRY_DAYS` where they are not given. */
+  /** Validity of new metadata in days; missing roles default to `EXPIRY_DAYS`. */
   readonly expiryDays?: Partial<Record<Role, number>>;
 }
 
@@ -29,19 +29,20 @@ export interface Repository {
   readonly timestamp: Tuf<'timestamp'>;
 }
 
-/** A change that was worked out: nothing is written before `writePublication`. */
+/** A prepared change of a repository, to be written by `writePublication`. */
 export interface Publication {
-  /** In the order in which they are to be written: a half-finished change is never visible. */
+  /** In the order of writing, so that a partial change is never visible. */
   readonly files: readonly { readonly path: string; readonly bytes: Uint8Array }[];
-  /** Version of each role's metadata afterwards. */
+  /** Version of each role's metadata after the change. */
   readonly versions: Readonly<Record<Role, number>>;
 }
 
 /**
- * Reads a repository, from the newest root down, and verifies it: nothing that somebody else has put there is signed again.
+ * Reads and verifies a repository, starting with the newest root, so that foreign metadata are never signed
+ * again.
  *
- * @throws NeuralDiffError `file-not-found` for a folder without a repository, `metadata-missing`, `metadata-corrupt`,
- *   `signature-invalid`; whatever the files throw
+ * @throws NeuralDiffError `file-not-found` for a folder without a repository, `metadata-missing`,
+ *   `metadata-corrupt`, `signature-invalid`; any error of the files
  */
 export async function openRepository(files: RepositoryFiles): Promise<Repository> {
   const versions = (await files.list('metadata')).flatMap(
@@ -50,7 +51,7 @@ export async function openRepository(files: RepositoryFiles): Promise<Repository
   if (versions.length === 0)
     throw new NeuralDiffError(
       'file-not-found',
-      'Cannot open repository: it has no root metadata; begin with --init',
+      'Cannot open repository: no root metadata found; create one with --init',
     );
   const newest = Math.max(...versions.map(Number));
   const rootBytes = await readRequired(files, rolePath('root', newest));
@@ -71,15 +72,15 @@ export async function openRepository(files: RepositoryFiles): Promise<Repository
 async function readRequired(files: RepositoryFiles, path: string): Promise<Uint8Array> {
   const bytes = await files.read(path);
   if (bytes) return bytes;
-  throw new NeuralDiffError('metadata-missing', `Cannot open repository: it has no "${path}"`);
+  throw new NeuralDiffError('metadata-missing', `Cannot open repository: missing "${path}"`);
 }
 
-/** @returns where a version of a role's metadata lies; there is one timestamp at a time */
+/** @returns the path of a version of a role's metadata; the timestamp has a fixed path */
 export function rolePath(role: Role, version: number): string {
   return role === 'timestamp' ? 'metadata/timestamp.json' : `metadata/${version}.${role}.json`;
 }
 
-/** @returns until when metadata of a role hold that are made now */
+/** @returns the expiry date of new metadata of a role */
 export function expiryOf(role: Role, { now, expiryDays = {} }: PublishOptions): Date {
   const days = expiryDays[role] ?? EXPIRY_DAYS[role];
   if (!(days > 0 && days <= 36_500))
@@ -87,14 +88,16 @@ export function expiryOf(role: Role, { now, expiryDays = {} }: PublishOptions): 
   return new Date(now().getTime() + days * 86_400_000);
 }
 
-/** Metadata as a file, and their version. */
-export interface SignedOutput extends OutputFile {
+/** A metadata file and its version. */
+interface SignedOutput extends OutputFile {
   readonly version: number;
 }
 
 /**
- * @returns what signs metadata by those of the signers that a root names for their role, verifies the result, and throws
- *   NeuralDiffError `signature-invalid` when the signers are too few
+ * Creates a function that signs metadata with the signers that a root lists for the role.
+ *
+ * @returns the function; it verifies the result and throws NeuralDiffError `signature-invalid` for too few
+ *   signers
  */
 export function signRole(root: Tuf<'root'>, signers: readonly Signer[]) {
   const roles = rolesOf(root);
@@ -110,12 +113,12 @@ export function signRole(root: Tuf<'root'>, signers: readonly Signer[]) {
   };
 }
 
-/** Writes a change, one file after the other. @throws NeuralDiffError `storage-mismatch`; whatever the files throw */
+/** Writes a change, file by file. @throws NeuralDiffError `storage-mismatch`; any error of the files */
 export function writePublication(files: RepositoryFiles, { files: outputs }: Publication): Promise<void> {
   return writeFiles(files, outputs);
 }
 
-/** @returns what the next versions of a repository's metadata follow */
+/** @returns the root and the versions that a repository's next metadata follow */
 export function previousOf({ root, targets, snapshot, timestamp }: Repository): {
   root: Tuf<'root'>;
   versions: Record<Role, number>;

@@ -17,7 +17,7 @@ import type { Role } from '../release/metadata.js';
 import { encodeDate } from '../release/statement.js';
 import { type Signer, signedBy } from './keys.js';
 
-/** What each role signs, as `@tufjs/models` has it. */
+/** Metadata by role, as classes of `@tufjs/models`. */
 export interface TufSigned {
   readonly root: Root;
   readonly timestamp: Timestamp;
@@ -25,22 +25,22 @@ export interface TufSigned {
   readonly targets: Targets;
 }
 
-/** Metadata with their signatures. */
+/** Metadata of a role with signatures. */
 export type Tuf<R extends Role> = Metadata<TufSigned[R]>;
 
 /** A target in targets metadata. */
 export type { TargetFile } from '@tufjs/models';
 
-/** Version of the TUF specification that metadata name. */
+/** Version of the TUF specification in metadata. */
 const SPEC_VERSION = '1.0.31';
 
-/** Version and end of life of metadata to be made. */
-export interface Edition {
+/** Version and expiry date of new metadata. */
+interface Edition {
   readonly version: number;
   readonly expires: Date;
 }
 
-/** Who signs for a role, and how many of them must. */
+/** The keys of a role, and the number of them that must sign. */
 export interface RoleKeys {
   readonly keys: readonly { readonly keyid: string; readonly key: ReleaseKey }[];
   readonly threshold: number;
@@ -58,18 +58,17 @@ export function makeRoot(edition: Edition, roles: Readonly<Record<Role, RoleKeys
     { keyids: keys.map(({ keyid }) => keyid), threshold },
   ]);
   const { specVersion, ...rest } = common(edition);
-  const [keys, roleMap] = [Object.fromEntries(all), Object.fromEntries(named)];
-  const fields = {
+  return Root.fromJSON({
+    ...rest,
     _type: 'root',
     spec_version: specVersion,
     consistent_snapshot: true,
-    keys,
-    roles: roleMap,
-  };
-  return Root.fromJSON({ ...rest, ...fields });
+    keys: Object.fromEntries(all),
+    roles: Object.fromEntries(named),
+  });
 }
 
-/** @returns who signs for which role, by a root */
+/** @returns the keys of each role in a root */
 export function rolesOf({ signed }: Tuf<'root'>): Record<Role, RoleKeys> {
   const keysOf = (role: Role): RoleKeys => {
     const { keyIDs = [], threshold = 1 } = signed.roles[role] ?? {};
@@ -87,7 +86,7 @@ export function rolesOf({ signed }: Tuf<'root'>): Record<Role, RoleKeys> {
   };
 }
 
-/** @returns targets metadata of some files */
+/** @returns targets metadata that list some files */
 export function makeTargets(edition: Edition, files: readonly TargetFile[]): Targets {
   return new Targets({
     ...common(edition),
@@ -95,7 +94,7 @@ export function makeTargets(edition: Edition, files: readonly TargetFile[]): Tar
   });
 }
 
-/** @returns a target with what is said of it */
+/** @returns the description of a target, with custom data if given */
 export async function makeTargetFile(
   path: string,
   bytes: Uint8Array,
@@ -111,7 +110,7 @@ export async function makeSnapshot(edition: Edition, targets: MadeFile): Promise
   return new Snapshot({ ...common(edition), meta: { 'targets.json': await metaFile(targets) } });
 }
 
-/** @returns a snapshot that lists what another one does */
+/** @returns a snapshot with the list of another one */
 export function renewSnapshot(edition: Edition, { signed }: Tuf<'snapshot'>): Snapshot {
   return new Snapshot({ ...common(edition), meta: signed.meta });
 }
@@ -121,8 +120,8 @@ export async function makeTimestamp(edition: Edition, snapshot: MadeFile): Promi
   return new Timestamp({ ...common(edition), snapshotMeta: await metaFile(snapshot) });
 }
 
-/** A file of metadata, and its version. */
-export interface MadeFile {
+/** A metadata file and its version. */
+interface MadeFile {
   readonly version: number;
   readonly bytes: Uint8Array;
 }
@@ -132,9 +131,9 @@ async function metaFile({ version, bytes }: MadeFile): Promise<MetaFile> {
 }
 
 /**
- * Signs metadata and writes them as a file: canonical JSON.
+ * Signs metadata and encodes them as canonical JSON.
  *
- * @returns the file; whether the signatures are enough is for `checkTuf` to say
+ * @returns the file; `checkTuf` checks whether the signatures are sufficient
  */
 export async function signTuf(
   signed: Root | Timestamp | Snapshot | Targets,
@@ -145,9 +144,9 @@ export async function signTuf(
 }
 
 /**
- * Reads metadata without verifying them.
+ * Parses metadata without verifying them.
  *
- * @param name names the file in errors
+ * @param name the file's name for errors
  * @throws NeuralDiffError `metadata-corrupt`
  */
 export function openTuf<R extends Role>(role: R, bytes: Uint8Array, name: string): Tuf<R> {
@@ -168,9 +167,9 @@ export function openTuf<R extends Role>(role: R, bytes: Uint8Array, name: string
 }
 
 /**
- * Verifies metadata by the keys that a root names.
+ * Verifies metadata with the keys of a root.
  *
- * @param name names the file in errors
+ * @param input role and metadata; `name`: the file's name for errors
  * @throws NeuralDiffError `signature-invalid`
  */
 export function checkTuf<R extends Role>(

@@ -2,22 +2,23 @@ import { hex } from '../model/bytes.js';
 import { refuse } from './limits.js';
 import type { SignedFile } from './statement.js';
 
-/** A file in one piece, or as it comes: pieces of any length, read once, in order. */
+/** A file as one array or as a sequence of pieces of any length, which is read once. */
 export type FileContent = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /**
- * Checks that a file is the one that was signed: length and SHA-256, nothing else of it is looked at. Takes memory for one
- * piece alone, and stops at the first byte too many.
+ * Checks a file's length and SHA-256 against the signed values.
+ *
+ * Holds one piece in memory, and stops reading when the file is too long.
  *
  * @param content the file
- * @param file a statement, its golden inputs, or a target
- * @throws NeuralDiffError `payload-mismatch`; whatever reading throws
+ * @param file the signed values: a statement, its golden inputs, or a target
+ * @throws NeuralDiffError `payload-mismatch`; any error of reading
  */
 export async function checkPayload(
   content: FileContent,
   { name, bytes, sha256 }: Pick<SignedFile, 'bytes' | 'sha256'> & { readonly name?: string },
 ): Promise<void> {
-  const doing = name === undefined ? 'Cannot use file' : `Cannot use "${name}"`;
+  const prefix = name === undefined ? 'Cannot use file' : `Cannot use "${name}"`;
   const hash = new Sha256Stream();
   let got = 0;
   for await (const piece of content instanceof Uint8Array ? [content] : content) {
@@ -28,29 +29,33 @@ export async function checkPayload(
   if (got !== bytes) {
     const facts = { expected: bytes, found: got };
     const found = got > bytes ? 'more' : got;
-    throw refuse('payload-mismatch', `${doing}: expected ${bytes} bytes as signed, got ${found}`, facts);
+    throw refuse('payload-mismatch', `${prefix}: expected ${bytes} bytes as signed, got ${found}`, facts);
   }
   const found = hex(hash.finish());
   if (found === sha256) return;
-  const message = `${doing}: expected SHA-256 ${sha256} as signed, got ${found}`;
+  const message = `${prefix}: expected SHA-256 ${sha256} as signed, got ${found}`;
   throw refuse('payload-mismatch', message, { expected: sha256, found });
 }
 
-/** The first 32 bits of the fractions of the square roots (start) and cube roots (rounds) of the first primes. */
+/**
+ * The first 32 bits of the fractions of the square roots (start) and cube roots (rounds) of the first primes.
+ */
 const PRIMES = firstPrimes(64);
 const START = PRIMES.slice(0, 8).map((prime) => fractionBits(prime ** (1 / 2)));
 const ROUNDS = Int32Array.from(PRIMES, (prime) => fractionBits(prime ** (1 / 3)));
 
 const BLOCK_BYTES = 64;
 
-/** SHA-256 (FIPS 180-4) of bytes that come in pieces: WebCrypto takes them at once alone. */
+type Word = number;
+
+/** Incremental SHA-256 (FIPS 180-4), which WebCrypto lacks. */
 export class Sha256Stream {
   readonly #state = Int32Array.from(START);
   readonly #block = new Uint8Array(BLOCK_BYTES);
   readonly #schedule = new Int32Array(64);
   #bytes = 0;
 
-  /** Adds bytes of any number. */
+  /** Adds a piece of any length. */
   add(piece: Uint8Array): void {
     for (let at = 0; at < piece.length; ) {
       const filled = this.#bytes % BLOCK_BYTES;
@@ -62,7 +67,7 @@ export class Sha256Stream {
     }
   }
 
-  /** @returns the digest, 32 bytes; nothing may be added afterwards */
+  /** @returns the digest, 32 bytes; no more pieces may be added */
   finish(): Uint8Array {
     const bits = 8 * this.#bytes;
     const padding = new Uint8Array(((119 - (this.#bytes % BLOCK_BYTES)) % BLOCK_BYTES) + 9);
@@ -85,20 +90,17 @@ export class Sha256Stream {
     for (let t = 0; t < 16; t++) w[t] = view.getInt32(4 * t);
     for (let t = 16; t < 64; t++) {
       const [early, late] = [w[t - 15] as number, w[t - 2] as number];
-      const low = turn(early, 7) ^ turn(early, 18) ^ (early >>> 3);
-      const high = turn(late, 17) ^ turn(late, 19) ^ (late >>> 10);
+      const low = rotateRight(early, 7) ^ rotateRight(early, 18) ^ (early >>> 3);
+      const high = rotateRight(late, 17) ^ rotateRight(late, 19) ^ (late >>> 10);
       w[t] = (high + (w[t - 7] as number) + low + (w[t - 16] as number)) | 0;
     }
     const s = this.#state;
-    let [a, b, c, d, e, f, g, h] = s as unknown as [
-      ...[number, number, number, number],
-      ...[number, number, number, number],
-    ];
+    let [a, b, c, d, e, f, g, h] = s as unknown as [Word, Word, Word, Word, Word, Word, Word, Word];
     for (let t = 0; t < 64; t++) {
       const choice = (e & f) ^ (~e & g);
       const majority = (a & b) ^ (a & c) ^ (b & c);
-      const sum1 = turn(e, 6) ^ turn(e, 11) ^ turn(e, 25);
-      const sum0 = turn(a, 2) ^ turn(a, 13) ^ turn(a, 22);
+      const sum1 = rotateRight(e, 6) ^ rotateRight(e, 11) ^ rotateRight(e, 25);
+      const sum0 = rotateRight(a, 2) ^ rotateRight(a, 13) ^ rotateRight(a, 22);
       const first = (h + sum1 + choice + (ROUNDS[t] as number) + (w[t] as number)) | 0;
       h = g;
       g = f;
@@ -115,7 +117,7 @@ export class Sha256Stream {
   }
 }
 
-function turn(word: number, bits: number): number {
+function rotateRight(word: number, bits: number): number {
   return (word >>> bits) | (word << (32 - bits));
 }
 

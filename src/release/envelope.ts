@@ -4,34 +4,34 @@ import { canonicalJson, Fields, type JsonObject, parseJson, type Untrusted } fro
 import { keyBytes, type ReleaseKey } from './keys.js';
 import { MAX_SIGNATURES, refuse } from './limits.js';
 
-/** A signature and the name of the key that is said to have made it. */
+/** A signature and the ID of the claimed key. */
 interface Signature {
   readonly keyid: string;
   readonly bytes: Uint8Array;
 }
 
-/** A file in TUF's form: what is signed, not looked into yet, and signatures. */
+/** A file in TUF's form: signed content, not yet interpreted, and signatures. */
 export interface Envelope {
-  /** Names the file in errors. */
+  /** Description of the file for errors. */
   readonly what: string;
   /** The whole file. */
   readonly file: JsonObject;
-  /** Nothing of it is known before `checkSignatures`. */
+  /** Untrusted before `checkSignatures`. */
   readonly signed: JsonObject;
   readonly signatures: readonly Signature[];
 }
 
-/** Who may sign: keys by their names, and how many of them must. */
+/** The keys that may sign, by key ID, and the number of them that must. */
 export interface Signers {
   readonly keys: ReadonlyMap<string, ReleaseKey>;
   readonly threshold: number;
 }
 
-/** Pairs of digits in one form alone, none for the signatures that tools leave to be filled in. */
+/** Lower-case pairs of digits; empty for signatures that tools leave to be filled in. */
 const HEX = /^([0-9a-f]{2}){0,512}$/;
 
 /**
- * Reads the envelope of a signed file, and nothing of what is signed.
+ * Parses the envelope of a signed file, without interpreting the signed content.
  *
  * @throws NeuralDiffError `metadata-corrupt`, `limit-exceeded`
  */
@@ -46,9 +46,9 @@ export function parseEnvelope(bytes: Uint8Array, untrusted: Untrusted): Envelope
 }
 
 /**
- * Counts the keys that signed. A key counts once, under however many names it stands and however often it signed.
+ * Checks that enough keys signed. Each public key counts once, even with several key IDs or signatures.
  *
- * @throws NeuralDiffError `signature-invalid` when they are fewer than the threshold
+ * @throws NeuralDiffError `signature-invalid` for fewer keys than the threshold
  */
 export async function checkSignatures(
   { what, signed, signatures }: Envelope,
@@ -64,6 +64,6 @@ export async function checkSignatures(
   }
   if (signers.size >= threshold) return;
   const facts = { expected: threshold, found: signers.size };
-  const problem = `expected signatures by ${threshold} of ${keys.size} keys, got ${signers.size} valid ones`;
+  const problem = `expected valid signatures by ${threshold} of ${keys.size} keys, got ${signers.size}`;
   throw refuse('signature-invalid', `Cannot trust ${what}: ${problem}`, facts);
 }

@@ -5,39 +5,39 @@ import type { Trust } from './refresh-trust.js';
 import { parseStatement, type ReleaseStatement, type SignedFile } from './statement.js';
 import { checkNotExpired } from './verify-release.js';
 
-/** The field of a target's `custom` object that carries its statement. */
+/** The field of a target's `custom` object with its statement. */
 export const CUSTOM_FIELD = 'neural-diff';
 
-/** What of a device decides which releases are for it. */
+/** Properties of a device that decide which releases it may use. */
 export interface Device {
-  /** Counter of the release that the device has; 0 before the first. */
+  /** Counter of the installed release; 0 before the first. */
   readonly counter: number;
-  /** Releases that name classes are refused without one. */
+  /** Class of the device; without one, releases for certain classes are refused. */
   readonly deviceClass?: string;
 }
 
-/** A release, and the file to fetch. */
+/** A release and its file. */
 export interface Release {
   readonly statement: ReleaseStatement;
   /** Path below the repository's folder of targets. */
   readonly path: string;
 }
 
-/** What a repository offers a device. */
+/** The releases of a repository for a device. */
 export interface FoundReleases {
-  /** Newest first; of one counter, fewest bytes first. Whether a base fits is for the caller to see. */
+  /** Newest first, then fewest bytes first. The caller must check that the base matches. */
   readonly usable: readonly Release[];
-  /** Targets that carry a statement which is malformed, expired, older or for others, and why. */
+  /** Targets with a statement that is malformed, expired, older or for other devices, and the reason. */
   readonly refused: readonly { readonly name: string; readonly problem: NeuralDiffError }[];
 }
 
 /**
- * Lists the releases that verified targets offer a device. One that is malformed does not stand in the way of others.
+ * Lists the releases among verified targets that a device may use. Malformed releases do not affect others.
  *
- * @param trust from `refreshTrust`
- * @param device what it is and has
- * @returns what may be used and what may not, with `release-refused`, `metadata-expired`, `metadata-corrupt`,
- *   `metadata-mismatch` or `unsupported-version`
+ * @param trust result of `refreshTrust`
+ * @param device the device's class and installed release
+ * @returns usable and refused releases; problems have the code `release-refused`, `metadata-expired`,
+ *   `metadata-corrupt`, `metadata-mismatch` or `unsupported-version`
  */
 export function findReleases(trust: Trust, device: Device): FoundReleases {
   const usable: Release[] = [];
@@ -57,7 +57,7 @@ export function findReleases(trust: Trust, device: Device): FoundReleases {
   return { usable, refused };
 }
 
-/** A target carries the statement of itself alone. */
+/** Reads a target's statement, which must describe the target itself. */
 function openTarget(target: TargetFile): ReleaseStatement {
   const what = `release "${target.path}"`;
   const { [CUSTOM_FIELD]: signed } = target.custom;
@@ -68,34 +68,32 @@ function openTarget(target: TargetFile): ReleaseStatement {
 }
 
 /**
- * Checks that a verified statement is for a device: its class, the order of releases, the date.
+ * Checks that a device may use a verified statement: device class, counter and expiry date.
  *
  * @throws NeuralDiffError `release-refused`, `metadata-expired`
  */
 export function checkRelease(statement: ReleaseStatement, device: Device, now: Date): void {
   const { name, counter, deviceClasses, allowsRollbackFrom = 0 } = statement;
-  const doing = `Cannot use release "${name}"`;
+  const prefix = `Cannot use release "${name}"`;
   checkNotExpired(statement, `release "${name}"`, now);
   if (deviceClasses && !deviceClasses.includes(device.deviceClass ?? '')) {
     const facts = { expected: deviceClasses.join(', '), found: device.deviceClass };
-    const found = device.deviceClass === undefined ? 'one without a class' : `"${device.deviceClass}"`;
-    throw refuse(
-      'release-refused',
-      `${doing}: expected a device of class ${facts.expected}, got ${found}`,
-      facts,
-    );
+    const found = device.deviceClass === undefined ? 'no class' : `"${device.deviceClass}"`;
+    const message = `${prefix}: expected a device of class ${facts.expected}, got ${found}`;
+    throw refuse('release-refused', message, facts);
   }
   if (counter >= device.counter || allowsRollbackFrom >= device.counter) return;
   const facts = { expected: device.counter, found: counter };
-  const message = `${doing}: expected a counter of ${device.counter} or more, got ${counter}, without permission to go back`;
+  const message = `${prefix}: expected a counter of at least ${device.counter}, got ${counter} without rollback permission`;
   throw refuse('release-refused', message, facts);
 }
 
 /**
- * Finds where to fetch a signed file, such as a statement's golden inputs.
+ * Finds the path of a signed file, such as a statement's golden inputs.
  *
  * @returns path below the repository's folder of targets
- * @throws NeuralDiffError `metadata-missing` for a file that no target is; `metadata-mismatch` when targets sign another
+ * @throws NeuralDiffError `metadata-missing` for a file that is not a target; `metadata-mismatch` if the
+ *   target differs
  */
 export function findTarget(trust: Trust, file: SignedFile): string {
   const target = trust.targets.targets.get(file.name);
@@ -107,11 +105,11 @@ export function findTarget(trust: Trust, file: SignedFile): string {
 
 function checkSameFile(target: TargetFile, { name, bytes, sha256 }: SignedFile, what: string): void {
   if (name === target.path && bytes === target.bytes && sha256 === target.sha256) return;
-  const message = `Cannot use ${what}: its statement is about another file`;
+  const message = `Cannot use ${what}: its statement describes another file`;
   throw refuse('metadata-mismatch', message, { expected: target.sha256, found: sha256 });
 }
 
-/** 5.7.3 With consistent snapshots, files carry their hash in their name. */
+/** 5.7.3 With consistent snapshots, file names start with the file's hash. */
 function pathOf({ root }: Trust, { path, sha256 }: TargetFile): string {
   const nameAt = path.lastIndexOf('/') + 1;
   return root.consistentSnapshot ? `${path.slice(0, nameAt)}${sha256}.${path.slice(nameAt)}` : path;

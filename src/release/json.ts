@@ -1,19 +1,21 @@
 import { NeuralDiffError } from '../model/errors.js';
 import { corrupt, MAX_JSON_DEPTH } from './limits.js';
 
-/** Bytes from a stranger: what they claim to be, and how many they may be. */
+/** Description and size limit of untrusted bytes. */
 export interface Untrusted {
-  /** Names the file in errors: `metadata "timestamp.json"`. */
+  /** Description for errors, for example `metadata "timestamp.json"`. */
   readonly what: string;
   readonly maxBytes: number;
 }
 
 /**
- * Reads a JSON object: size and nesting are bounded before anything is parsed, numbers are whole and exact, no name is
- * `__proto__`. Of a name that stands twice the last value counts, and it is the one that signatures are checked for.
+ * Parses an untrusted JSON object.
+ *
+ * Size and nesting are checked before parsing; numbers must be safe integers, `__proto__` is not allowed. Of
+ * a duplicate name the last value is used, also for checking signatures.
  *
  * @param bytes UTF-8
- * @throws NeuralDiffError `limit-exceeded` for too many bytes, else `metadata-corrupt`
+ * @throws NeuralDiffError `limit-exceeded` for too many bytes, otherwise `metadata-corrupt`
  */
 export function parseJson(bytes: Uint8Array, { what, maxBytes }: Untrusted): JsonObject {
   if (bytes.length > maxBytes) {
@@ -21,7 +23,7 @@ export function parseJson(bytes: Uint8Array, { what, maxBytes }: Untrusted): Jso
     const message = `Cannot read ${what}: expected at most ${maxBytes} bytes, got ${bytes.length}`;
     throw new NeuralDiffError('limit-exceeded', message, { facts });
   }
-  if (depthOf(bytes) > MAX_JSON_DEPTH) throw corrupt(what, `it is nested deeper than ${MAX_JSON_DEPTH}`);
+  if (depthOf(bytes) > MAX_JSON_DEPTH) throw corrupt(what, `nested deeper than ${MAX_JSON_DEPTH}`);
   const value = parse(bytes, what);
   checkValue(value, what);
   return new Fields(value, what).object;
@@ -37,7 +39,7 @@ function parse(bytes: Uint8Array, what: string): unknown {
 
 const [QUOTE, BACKSLASH] = [0x22, 0x5c];
 
-/** Counts brackets outside of texts; where the bytes are no JSON, parsing says so. */
+/** @returns the depth of brackets outside strings; invalid JSON is detected by parsing */
 function depthOf(bytes: Uint8Array): number {
   let [depth, deepest, isText] = [0, 0, false];
   for (let i = 0; i < bytes.length; i++) {
@@ -50,7 +52,7 @@ function depthOf(bytes: Uint8Array): number {
   return deepest;
 }
 
-/** What canonical JSON cannot say cannot be signed either. */
+/** Checks that a value can be encoded as canonical JSON. */
 function checkValue(value: unknown, what: string): void {
   if (typeof value === 'number' && !Number.isSafeInteger(value))
     throw corrupt(what, `expected whole numbers up to 2^53, got ${value}`);
@@ -64,10 +66,10 @@ function checkValue(value: unknown, what: string): void {
 }
 
 function checkText(text: string, what: string): void {
-  if (/\p{Surrogate}/u.test(text)) throw corrupt(what, 'expected texts of whole characters');
+  if (/\p{Surrogate}/u.test(text)) throw corrupt(what, 'expected strings without lone surrogates');
 }
 
-/** The fields of a JSON object from a stranger: each is asked for by name and type. */
+/** Reads the fields of an untrusted JSON object by name and type. */
 export class Fields {
   readonly object: JsonObject;
   readonly #what: string;
@@ -80,23 +82,23 @@ export class Fields {
     this.#what = what;
   }
 
-  /** @returns whether the field is there */
+  /** @returns whether the field exists */
   has(name: string): boolean {
     return Object.hasOwn(this.object, name);
   }
 
-  /** @returns a text that a pattern fits */
+  /** @returns a string that matches a pattern */
   text(name: string, pattern = /^/): string {
     const value = this.#get(name);
     if (typeof value === 'string' && pattern.test(value)) return value;
-    throw this.wrong(name, 'a text of another form');
+    throw this.wrong(name, 'a string of another form');
   }
 
-  /** @returns a whole number from `least` to 2^53 - 1 */
-  whole(name: string, least: number): number {
+  /** @returns a whole number from `min` to 2^53 - 1 */
+  whole(name: string, min: number): number {
     const value = this.#get(name);
-    if (typeof value === 'number' && value >= least) return value;
-    throw this.wrong(name, `a whole number of at least ${least}`);
+    if (typeof value === 'number' && value >= min) return value;
+    throw this.wrong(name, `a whole number of at least ${min}`);
   }
 
   /** @returns true or false */
@@ -106,31 +108,31 @@ export class Fields {
     throw this.wrong(name, 'true or false');
   }
 
-  /** @returns an object inside of this one */
+  /** @returns the fields of a nested object */
   fields(name: string): Fields {
     return new Fields(this.#get(name), `${this.#what}, field "${name}"`);
   }
 
-  /** @returns a list of 0 to `most` items */
-  list(name: string, most: number): readonly Json[] {
+  /** @returns a list of at most `max` items */
+  list(name: string, max: number): readonly Json[] {
     const value = this.#get(name);
-    if (Array.isArray(value) && value.length <= most) return value;
-    throw this.wrong(name, `a list of at most ${most}`);
+    if (Array.isArray(value) && value.length <= max) return value;
+    throw this.wrong(name, `a list of at most ${max}`);
   }
 
-  /** @returns a list of 0 to `most` different texts that a pattern fits */
-  texts(name: string, { pattern, most }: { pattern: RegExp; most: number }): string[] {
-    const items = this.list(name, most);
+  /** @returns a list of at most `max` distinct strings that match a pattern */
+  texts(name: string, { pattern, max }: { pattern: RegExp; max: number }): string[] {
+    const items = this.list(name, max);
     const texts = items.filter((item): item is string => typeof item === 'string' && pattern.test(item));
     if (texts.length === items.length && new Set(texts).size === texts.length) return texts;
-    throw this.wrong(name, 'different texts of another form');
+    throw this.wrong(name, 'distinct strings of another form');
   }
 
-  /** @returns a moment in UTC: `2026-11-21T08:00:00Z` */
+  /** @returns a date in UTC, for example `2026-11-21T08:00:00Z` */
   date(name: string): Date {
     const text = this.text(name, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/);
     const date = new Date(text);
-    // A day that no month has becomes one of the next month, or no date at all.
+    // `Date` moves an invalid day to the next month, or returns an invalid date.
     if (!Number.isNaN(date.getTime()) && date.toISOString().startsWith(text.slice(0, 19))) return date;
     throw this.wrong(name, 'a date');
   }
@@ -140,7 +142,7 @@ export class Fields {
     return corrupt(this.#what, `expected ${expected} in field "${name}"`);
   }
 
-  /** Names of this object alone: not `constructor`. */
+  /** Reads own properties only, not `constructor` for example. */
   #get(name: string): Json | undefined {
     return this.has(name) ? this.object[name] : undefined;
   }
@@ -157,13 +159,14 @@ export interface JsonObject {
 const encoder = new TextEncoder();
 
 /**
- * Encodes a value in the one form that is signed: OLPC canonical JSON as the TUF reference implementations write it. No
- * spaces, names sorted by code points, only `"` and `\` escaped, whole numbers alone. tuf-js sorts by UTF-16 units, which is
- * the same unless one object mixes names beyond U+FFFF with names from U+E000 on.
+ * Encodes a value as OLPC canonical JSON, as the TUF reference implementations do.
  *
- * @param value nested no deeper than the stack allows; what `parseJson` returns is
+ * No spaces, names sorted by code points, only `"` and `\` escaped, whole numbers only. tuf-js sorts by
+ * UTF-16 units, which is the same unless one object has both names above U+FFFF and names from U+E000 on.
+ *
+ * @param value a value whose nesting fits the stack, such as a result of `parseJson`
  * @returns UTF-8
- * @throws TypeError for fractions, numbers beyond 2^53, lone surrogates and what is no JSON
+ * @throws TypeError for fractions, numbers beyond 2^53, lone surrogates and values that are not JSON
  */
 export function canonicalJson(value: Json): Uint8Array<ArrayBuffer> {
   return encoder.encode(encode(value));
@@ -187,14 +190,14 @@ function quote(text: string): string {
   return `"${text.replaceAll(/["\\]/g, '\\$&')}"`;
 }
 
-/** Code points have the order of their UTF-8 bytes; UTF-16 units have not. */
+/** Compares strings by code points. */
 function compareCodePoints(a: string, b: string): number {
   let i = 0;
   while (i < a.length && a[i] === b[i]) i++;
   return rank(a.charCodeAt(i)) - rank(b.charCodeAt(i));
 }
 
-/** Moves surrogates behind all other units; the end of a text comes first. */
+/** Orders surrogates after all other units, and the end of a string first. */
 function rank(unit: number): number {
   if (Number.isNaN(unit)) return -1;
   return unit >= 0xd800 && unit < 0xe000 ? unit + 0x10000 : unit;

@@ -3,7 +3,7 @@ import { type Sha256, sha256 } from '../model/fingerprint.js';
 import { PUBLIC_KEY_BYTES } from './ed25519.js';
 import { canonicalJson, Fields, type Json } from './json.js';
 
-/** A public key as TUF metadata carry it. */
+/** A public key in the form of TUF metadata. */
 export interface ReleaseKey {
   readonly keytype: 'ed25519';
   readonly scheme: 'ed25519';
@@ -13,12 +13,13 @@ export interface ReleaseKey {
   };
 }
 
-/** Lower-case hexadecimal digits of SHA-256, or of a public key. */
+/** Pattern of 32 bytes in lower-case hexadecimal digits: SHA-256 or a public key. */
 export const HEX_32 = /^[0-9a-f]{64}$/;
 
 /**
+ * Converts a public key to the form of TUF metadata.
+ *
  * @param publicKey 32 bytes, or 64 lower-case hexadecimal digits
- * @returns the key as TUF metadata carry it
  * @throws RangeError for another length
  */
 export function releaseKey(publicKey: Uint8Array | string): ReleaseKey {
@@ -28,17 +29,17 @@ export function releaseKey(publicKey: Uint8Array | string): ReleaseKey {
   return { keytype: 'ed25519', scheme: 'ed25519', keyval: { public: digits } };
 }
 
-/** @returns the name of a key in signatures: SHA-256 of its canonical JSON, in hexadecimal digits */
+/** @returns the key ID: SHA-256 of the key's canonical JSON, in hexadecimal digits */
 export async function keyIdOf(key: ReleaseKey, hash: Sha256 = sha256): Promise<string> {
   return hex(await hash(canonicalJson(key as unknown as Json)));
 }
 
 /**
- * Reads a public key.
+ * Parses a public key.
  *
  * @param value a JSON value
- * @param what names it in errors
- * @returns the key; undefined for a well-formed key of a kind that is not verified here
+ * @param what description of the key for errors
+ * @returns the key; undefined for a well-formed key of an unsupported type
  * @throws NeuralDiffError `metadata-corrupt`
  */
 export function parseKey(value: unknown, what: string): ReleaseKey | undefined {

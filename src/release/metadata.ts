@@ -9,59 +9,58 @@ export const ROLES = ['root', 'timestamp', 'snapshot', 'targets'] as const;
 /** One of the top-level roles of TUF. */
 export type Role = (typeof ROLES)[number];
 
-/** What all metadata have. */
+/** The fields of all metadata. */
 export interface Signed {
-  /** From 1, one more each time. */
+  /** From 1, incremented with each change. */
   readonly version: number;
   readonly expires: Date;
 }
 
-/** Who signs for which role. */
+/** Root metadata: the signers of each role. */
 export interface Root extends Signed {
   readonly roles: Readonly<Record<Role, Signers>>;
-  /** Whether files carry their version or hash in their name. */
+  /** Whether file names contain their version or hash. */
   readonly consistentSnapshot: boolean;
 }
 
-/** What one file of metadata says of another. */
+/** A metadata file as listed by another one. */
 export interface MetaFile {
   readonly version: number;
-  /** Bytes of the file, where they are given. */
+  /** Bytes of the file, if listed. */
   readonly length?: number;
-  /** SHA-256 in hexadecimal digits, where it is given. */
+  /** SHA-256 in hexadecimal digits, if listed. */
   readonly sha256?: string;
 }
 
-/** Which snapshot is the newest. */
+/** Timestamp metadata: the newest snapshot. */
 export interface Timestamp extends Signed {
   readonly snapshot: MetaFile;
 }
 
-/** Which versions of targets belong together: by file name. */
+/** Snapshot metadata: the consistent versions of the targets files, by name. */
 export interface Snapshot extends Signed {
   readonly meta: ReadonlyMap<string, MetaFile>;
 }
 
-/** A file that the targets role answers for. */
+/** A file that the targets role signs. */
 export interface TargetFile {
   /** Path below the repository's folder of targets. */
   readonly path: string;
   readonly bytes: number;
   /** SHA-256 in hexadecimal digits. */
   readonly sha256: string;
-  /** What the maker says of it; empty unless it is given. */
+  /** Custom data of the publisher; empty by default. */
   readonly custom: JsonObject;
 }
 
-/** The files of a repository, by path. Delegations are ignored: files that only they list are not found. */
+/** Targets metadata: files by path. Delegations are not supported; files listed only there are not found. */
 export interface Targets extends Signed {
   readonly targets: ReadonlyMap<string, TargetFile>;
 }
 
 /**
- * Reads what all metadata have.
+ * Parses the fields of all metadata.
  *
- * @param signed with valid signatures
  * @throws NeuralDiffError `metadata-corrupt`, also for metadata of another role; `unsupported-version`
  */
 function parseSigned(fields: Fields, role: string): Signed {
@@ -73,7 +72,10 @@ function parseSigned(fields: Fields, role: string): Signed {
   return { version: fields.whole('version', 1), expires: fields.date('expires') };
 }
 
-/** Reads what the root role signed. @throws NeuralDiffError `metadata-corrupt`, `unsupported-version` */
+/**
+ * Parses root metadata with verified signatures. @throws NeuralDiffError `metadata-corrupt`,
+ * `unsupported-version`
+ */
 export function parseRoot(signed: JsonObject, what: string): Root {
   const fields = new Fields(signed, what);
   const common = parseSigned(fields, 'root');
@@ -103,17 +105,20 @@ function parseKeys({ object }: Fields, what: string): Map<string, ReleaseKey> {
   return keys;
 }
 
-/** Keys of kinds that are not verified here stay out: they never count. */
+/** Parses a role's signers; keys of unsupported types are left out. */
 function parseSigners(fields: Fields, keys: ReadonlyMap<string, ReleaseKey>): Signers {
-  const ids = fields.texts('keyids', { pattern: /^/, most: MAX_KEYS });
-  const own = ids.flatMap((id) => {
+  const ids = fields.texts('keyids', { pattern: /^/, max: MAX_KEYS });
+  const roleKeys = ids.flatMap((id) => {
     const key = keys.get(id);
     return key ? [[id, key] as const] : [];
   });
-  return { keys: new Map(own), threshold: fields.whole('threshold', 1) };
+  return { keys: new Map(roleKeys), threshold: fields.whole('threshold', 1) };
 }
 
-/** Reads what the timestamp role signed. @throws NeuralDiffError `metadata-corrupt`, `unsupported-version` */
+/**
+ * Parses timestamp metadata with verified signatures. @throws NeuralDiffError `metadata-corrupt`,
+ * `unsupported-version`
+ */
 export function parseTimestamp(signed: JsonObject, what: string): Timestamp {
   const fields = new Fields(signed, what);
   return {
@@ -122,7 +127,10 @@ export function parseTimestamp(signed: JsonObject, what: string): Timestamp {
   };
 }
 
-/** Reads what the snapshot role signed. @throws NeuralDiffError `metadata-corrupt`, `unsupported-version` */
+/**
+ * Parses snapshot metadata with verified signatures. @throws NeuralDiffError `metadata-corrupt`,
+ * `unsupported-version`
+ */
 export function parseSnapshot(signed: JsonObject, what: string): Snapshot {
   const fields = new Fields(signed, what);
   const meta = fields.fields('meta');
@@ -137,7 +145,10 @@ function parseMeta(fields: Fields): MetaFile {
   return { version, ...length, ...hashes };
 }
 
-/** Reads what the targets role signed. @throws NeuralDiffError `metadata-corrupt`, `unsupported-version` */
+/**
+ * Parses targets metadata with verified signatures. @throws NeuralDiffError `metadata-corrupt`,
+ * `unsupported-version`
+ */
 export function parseTargets(signed: JsonObject, what: string): Targets {
   const fields = new Fields(signed, what);
   const list = fields.fields('targets');
@@ -155,28 +166,29 @@ function parseTarget(fields: Fields, path: string): TargetFile {
 }
 
 /**
- * Where a device keeps metadata between refreshes: a handful of small files. `write` replaces a file whole or not at all. Names
- * are `timestamp.json`, `snapshot.json`, `targets.json` and `2.root.json`, `3.root.json` and so on. Nothing read from it is
- * trusted before its signatures are checked again.
+ * Storage of metadata between refreshes: a few small files.
+ *
+ * Names are `timestamp.json`, `snapshot.json`, `targets.json`, `2.root.json`, `3.root.json` and so on.
+ * `write` must replace a file atomically. Stored metadata are verified again when they are read.
  */
 export interface MetadataStore {
-  /** @returns the file; undefined when there is none */
+  /** @returns the file; undefined if missing */
   read(name: string): Promise<Uint8Array | undefined>;
   write(name: string, bytes: Uint8Array): Promise<void>;
-  /** Removes a file that may not be there. */
+  /** Removes a file; does nothing for a missing file. */
   remove(name: string): Promise<void>;
 }
 
 /**
  * Fetches a file of a repository's `metadata` folder.
  *
- * @param name as `timestamp.json` or `3.snapshot.json`
- * @param maxBytes longer files are refused: stop reading beyond
- * @returns the file; undefined when the server has none (and only then: other failures throw)
+ * @param name file name, for example `timestamp.json` or `3.snapshot.json`
+ * @param maxBytes limit after which reading can stop; longer files are refused
+ * @returns the file; undefined only if the server has none; other failures throw
  */
 export type FetchMetadata = (name: string, maxBytes: number) => Promise<Uint8Array | undefined>;
 
-/** @returns a store that is forgotten with the program */
+/** @returns a store in memory */
 export function openMemoryMetadata(): MetadataStore {
   const files = new Map<string, Uint8Array>();
   return {

@@ -28,43 +28,46 @@ import {
 } from './session.js';
 import { checkNotExpired } from './verify-release.js';
 
-/** What a device needs to trust a repository. */
+/** Options of `refreshTrust`. */
 export interface TrustOptions {
-  /** Any version of the repository's root metadata; it is part of the program. */
+  /** Any version of the repository's root metadata, shipped with the program. */
   readonly root: Uint8Array;
   readonly store: MetadataStore;
   readonly fetchMetadata: FetchMetadata;
   readonly now: () => Date;
-  /** Limits of downloads; `TRUST_LIMITS` where they are not given. */
+  /** Limits of downloads; missing ones default to `TRUST_LIMITS`. */
   readonly limits?: Partial<TrustLimits>;
-  /** Verifies signatures; WebCrypto with `@noble/ed25519` behind it unless given. */
+  /** Verifies signatures; defaults to WebCrypto with `@noble/ed25519` as fallback. */
   readonly ed25519?: VerifyEd25519;
-  /** SHA-256; the runtime's own unless given. */
+  /** SHA-256 implementation; defaults to the runtime's. */
   readonly sha256?: Sha256;
 }
 
-/** Metadata that belong together, each signed by a threshold of its role's keys and not expired. */
+/** Consistent metadata, each signed by a threshold of its role's keys and not expired. */
 export interface Trust {
   readonly root: Root;
   readonly timestamp: Timestamp;
   readonly snapshot: Snapshot;
   readonly targets: Targets;
-  /** The one moment that all dates were compared to. */
+  /** The time that all expiry dates were compared with. */
   readonly updateStart: Date;
 }
 
 /**
- * Brings a device's trust in a repository up to date: the client workflow of TUF 1.0, section 5.1 to 5.6, without
- * delegations. What is verified is stored at once; nothing that fails is. A refusal leaves what was trusted before.
+ * Fetches and verifies a repository's newest metadata: the client workflow of TUF 1.0, sections 5.1 to 5.6,
+ * without delegations.
+ *
+ * Verified metadata are stored immediately. After an error the metadata trusted before remain.
  *
  * @returns the newest metadata
- * @throws NeuralDiffError `signature-invalid`, `metadata-expired`, `metadata-rollback`, `metadata-mismatch`, `metadata-missing`,
- *   `metadata-corrupt`, `limit-exceeded`, `unsupported-version`; whatever store and fetch throw
+ * @throws NeuralDiffError `signature-invalid`, `metadata-expired`, `metadata-rollback`, `metadata-mismatch`,
+ *   `metadata-missing`, `metadata-corrupt`, `limit-exceeded`, `unsupported-version`; any error of store and
+ *   fetch
  */
-export async function refreshTrust({ root: builtIn, now, limits, ...world }: TrustOptions): Promise<Trust> {
+export async function refreshTrust({ root: builtIn, now, limits, ...rest }: TrustOptions): Promise<Trust> {
   // 5.1 Record fixed update start time.
   const updateStart = now();
-  const session: Session = { ...world, limits: { ...TRUST_LIMITS, ...limits }, updateStart };
+  const session: Session = { ...rest, limits: { ...TRUST_LIMITS, ...limits }, updateStart };
   const root = await updateRoot(session, builtIn);
   const timestamp = await updateTimestamp(session, root);
   const snapshot = await updateListed(session, root, { role: 'snapshot', meta: timestamp.snapshot });
@@ -75,9 +78,9 @@ export async function refreshTrust({ root: builtIn, now, limits, ...world }: Tru
 }
 
 /**
- * Finds what a device trusts already, without a network.
+ * Loads and verifies the stored metadata, without network access.
  *
- * @throws NeuralDiffError as `refreshTrust`; `metadata-missing` when the stored metadata are not complete
+ * @throws NeuralDiffError as `refreshTrust`; `metadata-missing` for incomplete stored metadata
  */
 export function loadTrust(options: Omit<TrustOptions, 'fetchMetadata'>): Promise<Trust> {
   const fetchMetadata = (name: string) =>
@@ -92,7 +95,7 @@ async function updateTimestamp(session: Session, root: Root): Promise<Timestamp>
   const bytes = await fetchRequired(session, name, session.limits.maxTimestampBytes);
   // 5.4.2 Check for an arbitrary software attack.
   const found = await openSigned(session, root, { role: 'timestamp', name, bytes });
-  // 5.4.3 Check for a rollback attack. Of the same version, the trusted one is kept.
+  // 5.4.3 Check for a rollback attack. For the same version, the trusted file is kept.
   const isKept = stored?.value.version === found.version;
   if (stored && !isKept) {
     checkNotOlder(`metadata "${name}"`, stored.value.version, found.version);
@@ -106,13 +109,13 @@ async function updateTimestamp(session: Session, root: Root): Promise<Timestamp>
   return timestamp;
 }
 
-/** Metadata that other metadata list. */
+/** Metadata listed by other metadata. */
 interface Listed<R extends 'snapshot' | 'targets'> {
   readonly role: R;
   readonly meta: MetaFile;
 }
 
-/** Steps 5.5 and 5.6; what is stored and still listed is not fetched again. */
+/** Steps 5.5 and 5.6; stored metadata that are still listed are not fetched again. */
 async function updateListed<R extends 'snapshot' | 'targets'>(
   session: Session,
   root: Root,
@@ -121,7 +124,7 @@ async function updateListed<R extends 'snapshot' | 'targets'>(
   const stored = await readStored(session, root, role);
   const isKept = stored?.value.version === meta.version && (await isListed(session, stored.bytes, meta));
   const found = stored && isKept ? stored : await fetchListed(session, root, { role, meta });
-  if (stored && !isKept) checkOrder(role, stored, found);
+  if (stored && !isKept) checkNoRollback(role, stored, found);
   // 5.5.6, 5.6.5 Check for a freeze attack.
   checkNotExpired(found.value, `metadata "${role}.json"`, session.updateStart);
   // 5.5.7, 5.6.6 Persist.
@@ -136,11 +139,14 @@ async function fetchListed<R extends 'snapshot' | 'targets'>(
 ): Promise<Stored<SignedByRole[R]>> {
   // 5.5.1, 5.6.1 Download, up to the listed length.
   const name = root.consistentSnapshot ? `${meta.version}.${role}.json` : `${role}.json`;
-  const most = maxBytesOf(role, session.limits);
-  const bytes = await fetchRequired(session, name, Math.min(meta.length ?? most, most));
+  const max = maxBytesOf(role, session.limits);
+  const bytes = await fetchRequired(session, name, Math.min(meta.length ?? max, max));
   // 5.5.2, 5.6.2 Check against the listed hash.
   if (!(await isListed(session, bytes, meta)))
-    throw refuse('metadata-mismatch', `Cannot trust metadata "${name}": it is not the file that is listed`);
+    throw refuse(
+      'metadata-mismatch',
+      `Cannot trust metadata "${name}": length or hash does not match the listed file`,
+    );
   // 5.5.3, 5.6.3 Check for an arbitrary software attack.
   const value = await openSigned(session, root, { role, name, bytes });
   // 5.5.4, 5.6.4 Check against the listed version.
@@ -150,8 +156,8 @@ async function fetchListed<R extends 'snapshot' | 'targets'>(
   throw refuse('metadata-mismatch', message, facts);
 }
 
-/** 5.5.5 Check for a rollback attack: nothing that was listed is older now, or gone. */
-function checkOrder(
+/** 5.5.5 Check for a rollback attack: no listed file is older or missing. */
+function checkNoRollback(
   role: 'snapshot' | 'targets',
   { value: trusted }: Stored<Snapshot | Targets>,
   { value: found }: Stored<Snapshot | Targets>,
@@ -163,23 +169,26 @@ function checkOrder(
 }
 
 /**
- * Finds the newest root: from the one that the program carries, over those that the device has stored, to those that the
- * repository has (TUF 5.2 and 5.3). The whole chain is verified each time, so that a damaged store cannot mislead.
+ * Finds the newest root, starting with the built-in one, then stored roots, then those of the repository (TUF
+ * 5.2, 5.3).
  *
- * @throws NeuralDiffError `signature-invalid`, `metadata-rollback`, `metadata-expired`, `metadata-corrupt`, `limit-exceeded`,
- *   `unsupported-version`; whatever store and fetch throw
+ * The whole chain is verified each time, which also detects a damaged store.
+ *
+ * @throws NeuralDiffError `signature-invalid`, `metadata-rollback`, `metadata-expired`, `metadata-corrupt`,
+ *   `limit-exceeded`, `unsupported-version`; any error of store and fetch
  */
-export async function updateRoot(session: Session, builtIn: Uint8Array): Promise<Root> {
+async function updateRoot(session: Session, builtIn: Uint8Array): Promise<Root> {
   // 5.2 Load the trusted root metadata.
   let root = await followStored(session, await openBuiltIn(session, builtIn));
-  // 5.3.2 to 5.3.9 One version after the other; dates of those in between do not matter (5.3.6).
+  // 5.3.2 to 5.3.9 One version at a time; expiry dates of intermediate roots do not matter (5.3.6).
   for (let count = 0; count < session.limits.maxRootRotations; count++) {
-    const name = nextName(root);
+    const name = nextRootName(root);
     const bytes = await fetchFile(session, name, session.limits.maxRootBytes);
     if (bytes === undefined) break;
     const next = await openNext(session, root, bytes);
-    // 5.3.11 Recover from fast-forward attacks; before the root is persisted, so that a crash in between forgets nothing.
-    if (isRotated(root, next, 'timestamp') || isRotated(root, next, 'snapshot')) await forget(session);
+    // 5.3.11 Recover from fast-forward attacks. Done before persisting the root, so that it is not skipped by
+    // a crash.
+    if (isRotated(root, next, 'timestamp') || isRotated(root, next, 'snapshot')) await removeStored(session);
     // 5.3.8 Persist.
     await session.store.write(name, bytes);
     root = next;
@@ -189,7 +198,7 @@ export async function updateRoot(session: Session, builtIn: Uint8Array): Promise
   return root;
 }
 
-/** The root that the program carries is trusted as it is; that it signs itself shows that it is whole. */
+/** Opens the built-in root, which is trusted; its own signatures are checked to detect damage. */
 async function openBuiltIn(session: Session, bytes: Uint8Array): Promise<Root> {
   const envelope = openEnvelope(session, bytes, 'root of this program');
   const root = parseRoot(envelope.signed, envelope.what);
@@ -197,11 +206,11 @@ async function openBuiltIn(session: Session, bytes: Uint8Array): Promise<Root> {
   return root;
 }
 
-/** Goes as far as the stored roots lead; what is damaged is removed and fetched again. */
+/** Follows the chain of stored roots; a damaged one is removed, to be fetched again. */
 async function followStored(session: Session, from: Root): Promise<Root> {
   let root = from;
   for (;;) {
-    const name = nextName(root);
+    const name = nextRootName(root);
     const bytes = await session.store.read(name);
     if (bytes === undefined) return root;
     try {
@@ -215,12 +224,12 @@ async function followStored(session: Session, from: Root): Promise<Root> {
 }
 
 async function openNext(session: Session, root: Root, bytes: Uint8Array): Promise<Root> {
-  const envelope = openEnvelope(session, bytes, `metadata "${nextName(root)}"`);
-  // 5.3.4 Check for an arbitrary software attack: the keys of both versions signed.
+  const envelope = openEnvelope(session, bytes, `metadata "${nextRootName(root)}"`);
+  // 5.3.4 Check for an arbitrary software attack: keys of both versions must have signed.
   await checkSignatures(envelope, root.roles.root, session.ed25519);
   const next = parseRoot(envelope.signed, envelope.what);
   await checkSignatures(envelope, next.roles.root, session.ed25519);
-  // 5.3.5 Check for a rollback attack: no version is skipped either.
+  // 5.3.5 Check for a rollback attack; versions must be consecutive.
   if (next.version === root.version + 1) return next;
   const facts = { expected: root.version + 1, found: next.version };
   const message = `Cannot trust ${envelope.what}: expected version ${facts.expected}, got ${facts.found}`;
@@ -231,11 +240,11 @@ function openEnvelope({ limits }: Session, bytes: Uint8Array, what: string): Env
   return parseEnvelope(bytes, { what, maxBytes: limits.maxRootBytes });
 }
 
-async function forget({ store }: Session): Promise<void> {
+async function removeStored({ store }: Session): Promise<void> {
   await store.remove('timestamp.json');
   await store.remove('snapshot.json');
 }
 
-function nextName(root: Root): string {
+function nextRootName(root: Root): string {
   return `${root.version + 1}.root.json`;
 }

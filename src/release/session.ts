@@ -20,18 +20,18 @@ import {
   type Timestamp,
 } from './metadata.js';
 
-/** The world of one refresh. */
+/** Dependencies and state of one refresh. */
 export interface Session {
   readonly store: MetadataStore;
   readonly fetchMetadata: FetchMetadata;
   readonly limits: TrustLimits;
-  /** The one moment that dates are compared to. */
+  /** The time that expiry dates are compared with. */
   readonly updateStart: Date;
   readonly ed25519?: VerifyEd25519;
   readonly sha256?: Sha256;
 }
 
-/** What each role signs. */
+/** Metadata by role. */
 export interface SignedByRole {
   readonly root: Root;
   readonly timestamp: Timestamp;
@@ -46,7 +46,7 @@ const PARSERS: { readonly [R in Role]: (signed: JsonObject, what: string) => Sig
   targets: parseTargets,
 };
 
-/** @returns bytes that a file of a role may have */
+/** @returns the maximum bytes of a role's file */
 export function maxBytesOf(role: Role, limits: TrustLimits): number {
   return {
     root: limits.maxRootBytes,
@@ -56,7 +56,7 @@ export function maxBytesOf(role: Role, limits: TrustLimits): number {
   }[role];
 }
 
-/** Fetches a file and sees to it that it is no longer than was asked for. */
+/** Fetches a file and checks its length. @throws NeuralDiffError `limit-exceeded` */
 export async function fetchFile(
   session: Session,
   name: string,
@@ -68,21 +68,23 @@ export async function fetchFile(
   throw refuse('limit-exceeded', message, { limit: maxBytes, got: bytes.length });
 }
 
-/** `fetchFile` for a file that a repository must have. @throws NeuralDiffError `metadata-missing` */
+/**
+ * Fetches a file that the repository must have. @throws NeuralDiffError `metadata-missing`, `limit-exceeded`
+ */
 export async function fetchRequired(session: Session, name: string, maxBytes: number): Promise<Uint8Array> {
   const bytes = await fetchFile(session, name, maxBytes);
   if (bytes) return bytes;
   throw refuse('metadata-missing', `Cannot refresh trust: the repository has no metadata "${name}"`);
 }
 
-/** Metadata of a role, as they lie in a file. */
-export interface RoleFile<R extends Role> {
+/** A metadata file of a role. */
+interface RoleFile<R extends Role> {
   readonly role: R;
   readonly name: string;
   readonly bytes: Uint8Array;
 }
 
-/** Opens metadata that the keys of a root must have signed; nothing is parsed before. */
+/** Verifies a metadata file with the keys of a root, then parses it. */
 export async function openSigned<R extends Role>(
   session: Session,
   root: Root,
@@ -94,15 +96,13 @@ export async function openSigned<R extends Role>(
   return PARSERS[role](envelope.signed, what);
 }
 
-/** Metadata that were trusted before. */
+/** Metadata from the store. */
 export interface Stored<T> {
   readonly bytes: Uint8Array;
   readonly value: T;
 }
 
-/**
- * Reads metadata that were trusted before. What is damaged, or not signed by the present keys, is removed and fetched again.
- */
+/** Reads metadata from the store; a file that is damaged or not signed by the current keys is removed. */
 export async function readStored<R extends Role>(
   session: Session,
   root: Root,
@@ -120,21 +120,21 @@ export async function readStored<R extends Role>(
   }
 }
 
-/** @returns whether a file has the length and hash that other metadata state */
+/** @returns whether a file has the listed length and hash */
 export async function isListed(session: Session, bytes: Uint8Array, meta: MetaFile): Promise<boolean> {
   if (meta.length !== undefined && meta.length !== bytes.length) return false;
   if (meta.sha256 === undefined) return true;
   return hex(await (session.sha256 ?? sha256)(bytes)) === meta.sha256;
 }
 
-/** @throws NeuralDiffError `metadata-rollback` when the version has become smaller */
+/** @throws NeuralDiffError `metadata-rollback` for a smaller version than the trusted one */
 export function checkNotOlder(what: string, trusted: number, found: number): void {
   if (found >= trusted) return;
   const message = `Cannot trust ${what}: expected version ${trusted} or newer, got ${found}`;
   throw refuse('metadata-rollback', message, { expected: trusted, found });
 }
 
-/** @returns whether two roots name different keys for a role */
+/** @returns whether two roots list different keys for a role */
 export function isRotated(a: Root, b: Root, role: Role): boolean {
   const [left, right] = [a, b].map((root) =>
     [...root.roles[role].keys.values()]

@@ -2,11 +2,11 @@ import { Fields, type JsonObject } from './json.js';
 import { HEX_32 } from './keys.js';
 import { MAX_FILE_BYTES, MAX_STATEMENT_ENTRIES, refuse } from './limits.js';
 
-/** What a statement says in `_type`: no other metadata can be taken for one. */
-export const STATEMENT_TYPE = 'neural-diff-release';
+/** Value of `_type`, which distinguishes statements from other metadata. */
+const STATEMENT_TYPE = 'neural-diff-release';
 
-/** The version of statements that is written and read. */
-export const STATEMENT_VERSION = 1;
+/** The supported version of statements. */
+const STATEMENT_VERSION = 1;
 
 /** A file that belongs to a release. */
 export interface SignedFile {
@@ -17,29 +17,31 @@ export interface SignedFile {
   readonly sha256: string;
 }
 
-/** What a maker signs of one file that takes devices to a model. */
+/** The signed description of a file that updates devices to a model. */
 export interface ReleaseStatement extends SignedFile {
-  /** `update`: a payload for one base; `full`: a whole model in one file, for any. */
+  /** `update`: a payload for one base; `full`: a whole model in one file, for any base. */
   readonly kind: 'update' | 'full';
-  /** Fingerprint of the model that a payload is for, 32 hexadecimal digits; updates alone have it. */
+  /** Fingerprint of the payload's base, 32 hexadecimal digits; for updates only. */
   readonly base?: string | undefined;
-  /** Fingerprint of the model that comes of it, 32 hexadecimal digits. */
+  /** Fingerprint of the resulting model, 32 hexadecimal digits. */
   readonly next: string;
-  /** Version of the payload format; updates alone have it. */
+  /** Version of the payload format; for updates only. */
   readonly formatVersion?: number | undefined;
   /** Bytes of the model's tensors. */
   readonly modelBytes: number;
-  /** Order of releases, from 1: devices do not go back. All files that lead to one release share its counter. */
+  /**
+   * Order of releases, from 1: devices reject smaller counters. All files of one release share its counter.
+   */
   readonly counter: number;
-  /** When devices stop to accept the release; the model that they have goes on working. */
+  /** Date from which devices reject the release; an installed model keeps working. */
   readonly expires: Date;
-  /** Classes of devices that it is for; every class unless given. */
+  /** Device classes that may use it; defaults to all. */
   readonly deviceClasses?: readonly string[] | undefined;
-  /** What the maker promises of the model, by name: `{ accuracy: 0.963 }`. */
+  /** Published metrics of the model by name, for example `{ accuracy: 0.963 }`. */
   readonly metrics: Readonly<Record<string, number>>;
   /** Inputs with expected outputs, to be run before the release is trusted. */
   readonly golden?: SignedFile;
-  /** Permission to go back to this release: for devices whose counter is at most this. */
+  /** Permits a rollback to this release for devices whose counter is at most this. */
   readonly allowsRollbackFrom?: number;
 }
 
@@ -50,10 +52,10 @@ const METRIC = /^[A-Za-z][A-Za-z0-9._-]{0,63}$/;
 const DECIMAL = /^-?(0|[1-9]\d{0,20})(\.\d{1,30})?(e[+-]?\d{1,3})?$/;
 
 /**
- * Reads a statement. Fields that are not known are ignored.
+ * Parses a statement. Unknown fields are ignored.
  *
- * @param signed with valid signatures
- * @param what names it in errors
+ * @param signed content with verified signatures
+ * @param what description of the statement for errors
  * @throws NeuralDiffError `metadata-corrupt`; `unsupported-version` for statements of another version
  */
 export function parseStatement(signed: JsonObject, what: string): ReleaseStatement {
@@ -83,10 +85,11 @@ export function parseStatement(signed: JsonObject, what: string): ReleaseStateme
 
 function parsePermissions(fields: Fields): Partial<ReleaseStatement> {
   const classes = fields.has('deviceClasses') && {
-    deviceClasses: fields.texts('deviceClasses', { pattern: LABEL, most: MAX_STATEMENT_ENTRIES }),
+    deviceClasses: fields.texts('deviceClasses', { pattern: LABEL, max: MAX_STATEMENT_ENTRIES }),
   };
-  // A list without anyone in it is more likely a slip than a wish.
-  if (classes && classes.deviceClasses.length === 0) throw fields.wrong('deviceClasses', 'a class at least');
+  // An empty list would exclude all devices and is probably a mistake.
+  if (classes && classes.deviceClasses.length === 0)
+    throw fields.wrong('deviceClasses', 'at least one class');
   return {
     ...classes,
     ...(fields.has('golden') && { golden: parseFile(fields.fields('golden')) }),
@@ -100,7 +103,7 @@ function parseFile(fields: Fields): SignedFile {
   return { name: fields.text('name', FILE_NAME), bytes, sha256: fields.text('sha256', HEX_32) };
 }
 
-/** Canonical JSON has no fractions: metrics are decimals in texts. */
+/** Parses metrics, which are decimal strings since canonical JSON has no fractions. */
 function parseMetrics(fields: Fields): Record<string, number> {
   const metrics = fields.fields('metrics');
   const names = Object.keys(metrics.object);
@@ -116,15 +119,15 @@ function parseDecimal(fields: Fields, name: string): number {
 }
 
 /**
- * Writes a statement as the object that is signed.
+ * Converts a statement to the object that is signed.
  *
- * @throws NeuralDiffError `metadata-corrupt` for a statement that would not be read again
+ * @throws NeuralDiffError `metadata-corrupt` for an invalid statement
  */
 export function encodeStatement(statement: ReleaseStatement): JsonObject {
   const { expires, metrics, golden, ...rest } = statement;
-  const given = Object.entries(rest).filter(([, value]) => value !== undefined);
+  const defined = Object.entries(rest).filter(([, value]) => value !== undefined);
   const signed = {
-    ...Object.fromEntries(given),
+    ...Object.fromEntries(defined),
     _type: STATEMENT_TYPE,
     version: STATEMENT_VERSION,
     expires: encodeDate(expires),
@@ -135,7 +138,9 @@ export function encodeStatement(statement: ReleaseStatement): JsonObject {
   return signed;
 }
 
-/** @returns a moment as metadata carry it, in whole seconds of UTC; an empty text for no date */
+/**
+ * @returns a date in the form of TUF metadata, in whole seconds of UTC; an empty string for an invalid date
+ */
 export function encodeDate(date: Date): string {
   return Number.isNaN(date.getTime()) ? '' : `${date.toISOString().slice(0, 19)}Z`;
 }

@@ -6,26 +6,29 @@ import { keyIdOf, type ReleaseKey } from './keys.js';
 import { corrupt, MAX_KEYS, MAX_RELEASE_BYTES, refuse } from './limits.js';
 import { parseStatement, type ReleaseStatement } from './statement.js';
 
-/** Whom a device trusts with releases, and what time it is. */
+/** Trusted keys and dependencies of `verifyRelease`. */
 export interface VerifyReleaseOptions {
-  /** Keys of which `threshold` must have signed. */
+  /** Trusted keys, of which `threshold` must have signed. */
   readonly keys: readonly ReleaseKey[];
-  /** Different keys that must have signed; 1 unless given. */
+  /** Number of distinct keys that must have signed; defaults to 1. */
   readonly threshold?: number;
   readonly now: () => Date;
-  /** Verifies signatures; WebCrypto with `@noble/ed25519` behind it unless given. */
+  /** Verifies signatures; defaults to WebCrypto with `@noble/ed25519` as fallback. */
   readonly ed25519?: VerifyEd25519;
-  /** SHA-256; the runtime's own unless given. */
+  /** SHA-256 implementation; defaults to the runtime's. */
   readonly sha256?: (bytes: Uint8Array) => Promise<Uint8Array>;
 }
 
 /**
- * Verifies a release in a file of its own, `<payload>.release.json`: the envelope first, the statement only when enough keys
- * signed it. The file must be canonical JSON to the last byte, so that no byte of it can be changed unseen.
+ * Verifies a detached release file, `<payload>.release.json`.
+ *
+ * The statement is parsed only after enough signatures were verified. The file must be canonical JSON, so
+ * that every changed byte is detected.
  *
  * @param bytes the file
- * @returns what was signed
- * @throws NeuralDiffError `signature-invalid`, `metadata-expired`, `metadata-corrupt`, `limit-exceeded`, `unsupported-version`
+ * @returns the signed statement
+ * @throws NeuralDiffError `signature-invalid`, `metadata-expired`, `metadata-corrupt`, `limit-exceeded`,
+ *   `unsupported-version`
  * @throws RangeError for a threshold that the keys cannot meet
  */
 export async function verifyRelease(
@@ -43,13 +46,10 @@ export async function verifyRelease(
   return statement;
 }
 
-/** @throws NeuralDiffError `metadata-expired` unless the date lies ahead */
+/** @throws NeuralDiffError `metadata-expired` unless the date is in the future */
 export function checkNotExpired({ expires }: { readonly expires: Date }, what: string, now: Date): void {
   if (expires.getTime() > now.getTime()) return;
   const facts = { expires: expires.toISOString(), now: now.toISOString() };
-  throw refuse(
-    'metadata-expired',
-    `Cannot trust ${what}: it expired on ${facts.expires}, it is ${facts.now}`,
-    facts,
-  );
+  const message = `Cannot trust ${what}: it expired on ${facts.expires}, the time is ${facts.now}`;
+  throw refuse('metadata-expired', message, facts);
 }

@@ -5,74 +5,76 @@ import type { ByteSource } from '../payload/byte-source.js';
 import { xxh64 } from '../payload/checksum.js';
 
 /**
- * Files that outlive a power cut once they are synced: what safe storage asks of a platform, and no more than every
- * platform has. Paths are relative, with `/` between segments; folders come and go with the files in them.
+ * Files that survive a power loss once they are synced: the minimal interface that safe storage needs from a
+ * platform.
  *
- * Writes become durable in any order, in part or not at all, until `sync` returns; so do names until `syncNames` does.
+ * Paths are relative, with `/` between segments; folders exist implicitly. Until `sync` returns, writes may
+ * become durable in any order, partly or not at all; the same applies to names until `syncDirectory` returns.
  */
 export interface Disk {
-  /** @returns the file's size in bytes; undefined where there is no such file */
+  /** @returns the file's size in bytes; undefined if missing */
   size(path: string): Promise<number | undefined>;
   /** Fills all of `target` from `offset` on. */
   readInto(path: string, offset: number, target: Uint8Array): Promise<void>;
-  /** Writes bytes, making the file, or making it longer, as needed. */
+  /** Writes bytes, creating or extending the file as needed. */
   write(path: string, offset: number, bytes: Uint8Array): Promise<void>;
-  /** Makes what was written to a file durable, though not its name. */
+  /** Makes a file's content durable, but not its name. */
   sync(path: string): Promise<void>;
-  /** Gives a file another name, in place of a file that has it: whoever looks finds the one or the other. */
+  /** Renames a file atomically, replacing any file at the target. */
   rename(from: string, to: string): Promise<void>;
-  /** Removes a file; nothing where there is none. */
+  /** Removes a file; does nothing for a missing file. */
   remove(path: string): Promise<void>;
-  /** @returns the paths of all files below a folder; none where there is no such folder */
+  /** @returns the paths of all files below a folder; empty for a missing folder */
   list(folder: string): Promise<string[]>;
-  /** Opens a file whose bytes are to be had at once, without waiting, where the platform can; it must not be written. */
+  /** Opens a file for synchronous reads, where supported; the file must not be written meanwhile. */
   openSource?(path: string): Promise<ByteSource & { close(): void }>;
-  /** @returns the bytes that may still be written, where the platform says */
+  /** @returns the free space in bytes, where known */
   freeBytes?(): Promise<number>;
-  /** Makes the names in a folder durable; `''` is the outermost one. */
+  /** Makes the names in a folder durable; `''` is the root. */
   syncDirectory(folder: string): Promise<void>;
   /**
-   * Runs something while nobody else, in this process or another one, runs anything under the same name.
+   * Runs an operation while holding a named lock that excludes this and other processes.
    *
-   * @throws NeuralDiffError `locked` where somebody does
+   * @throws NeuralDiffError `locked` if the lock is taken
    */
   withLock<T>(name: string, run: () => Promise<T>): Promise<T>;
 }
 
-/** @returns the folder that a path lies in; `''` for the outermost one */
+/** @returns the parent folder of a path; `''` for the root */
 export function folderOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf('/')));
 }
 
-/** A file as a source of bytes: close it. */
+/** A file as a source of bytes; it must be closed. */
 export type OpenSource = Awaited<ReturnType<NonNullable<Disk['openSource']>>>;
 
-/** Where on a disk a model's files are: names as a container has them, below a folder; `''` is the outermost. */
-export interface ModelPlace {
+/** The location of a model's files. */
+export interface ModelLocation {
   readonly disk: Disk;
+  /** Folder on the disk that contains the files; `''` is the root. */
   readonly folder: string;
 }
 
-/** @returns the path on the disk of a file that a container names */
-export function pathIn({ folder }: ModelPlace, name: string): string {
+/** @returns the path on the disk of a file name in a container */
+export function pathIn({ folder }: ModelLocation, name: string): string {
   return folder === '' ? checkInside(name) : `${folder}/${checkInside(name)}`;
 }
 
 /**
- * Opens a model's files on a disk, for reading and, until they are closed, for writing.
+ * Opens a model's files on a disk. Writes go to the files in place and fail after `close`.
  *
- * @param place the disk, and the folder of the files on it; `''` is the outermost one
+ * @param location the disk and the folder of the files on it; `''` is the root
  */
-export function filesOnDisk(place: { readonly disk: Disk; readonly folder: string }): ModelFiles {
-  const { disk } = place;
+export function filesOnDisk(location: { readonly disk: Disk; readonly folder: string }): ModelFiles {
+  const { disk } = location;
   const written = new Set<string>();
   let isClosed = false;
   return {
-    size: (name) => sizeOf(disk, pathIn(place, name)),
-    readInto: (name, offset, target) => disk.readInto(pathIn(place, name), offset, target),
+    size: (name) => sizeOf(disk, pathIn(location, name)),
+    readInto: (name, offset, target) => disk.readInto(pathIn(location, name), offset, target),
     async write(name, offset, bytes) {
-      const path = pathIn(place, name);
-      if (isClosed) throw ended();
+      const path = pathIn(location, name);
+      if (isClosed) throw closedStore();
       written.add(path);
       await disk.write(path, offset, bytes);
     },
@@ -86,13 +88,13 @@ export function filesOnDisk(place: { readonly disk: Disk; readonly folder: strin
   };
 }
 
-/** @returns what whoever writes too late gets */
-export function ended(): RangeError {
-  return new RangeError('Cannot write to the model: its store is closed, or its update has ended');
+/** @returns the error for a write after the end of an update */
+export function closedStore(): RangeError {
+  return new RangeError('Cannot write to the model: its store is closed or its update has ended');
 }
 
-/** @returns the files, which are neither read nor written once a signal has fired: whoever tries gets its reason */
-export function stoppable(files: ModelFiles, signal: AbortSignal | undefined): ModelFiles {
+/** @returns the files with reads and writes that throw a signal's reason once it is aborted */
+export function withSignal(files: ModelFiles, signal: AbortSignal | undefined): ModelFiles {
   if (signal === undefined) return files;
   return {
     size: (name) => files.size(name),
@@ -110,26 +112,26 @@ export function stoppable(files: ModelFiles, signal: AbortSignal | undefined): M
 }
 
 /**
- * @returns the size of a file that must be there
+ * @returns the size of an existing file
  * @throws NeuralDiffError `file-not-found`
  */
 export async function sizeOf(disk: Disk, path: string): Promise<number> {
   const size = await disk.size(path);
   if (size !== undefined) return size;
-  throw new NeuralDiffError('file-not-found', `Cannot open "${path}": there is no such file`);
+  throw new NeuralDiffError('file-not-found', `Cannot open "${path}": no such file`);
 }
 
 /** Bytes of the checksum at a record's end. */
 const CHECKSUM_BYTES = 8;
 
-/** Most bytes of a record. */
+/** Maximum bytes of a record. */
 const MAX_RECORD_BYTES = 2 ** 24;
 
 /**
- * Reads a small file that `writeRecord` wrote.
+ * Reads a small file written by `writeRecord`.
  *
- * @returns its content; undefined where there is none
- * @throws NeuralDiffError `storage-mismatch` for one that was not written so
+ * @returns the content; undefined for a missing file
+ * @throws NeuralDiffError `storage-mismatch` for a damaged file
  */
 export async function readRecord(disk: Disk, path: string): Promise<Uint8Array | undefined> {
   const size = await disk.size(path);
@@ -142,7 +144,7 @@ export async function readRecord(disk: Disk, path: string): Promise<Uint8Array |
   return content;
 }
 
-/** Writes a small file whole or not at all, whatever was there before; it is durable when the promise settles. */
+/** Writes or replaces a small file atomically; it is durable when the promise settles. */
 export async function writeRecord(disk: Disk, path: string, content: Uint8Array): Promise<void> {
   const staged = `${path}.new`;
   await disk.remove(staged);
@@ -152,12 +154,12 @@ export async function writeRecord(disk: Disk, path: string, content: Uint8Array)
   await disk.syncDirectory(folderOf(path));
 }
 
-/** Removes a record; it is gone for good when the promise settles. */
+/** Removes a record; the removal is durable when the promise settles. */
 export async function removeRecord(disk: Disk, path: string): Promise<void> {
   await disk.remove(path);
   await disk.syncDirectory(folderOf(path));
 }
 
 function damaged(path: string): NeuralDiffError {
-  return new NeuralDiffError('storage-mismatch', `Cannot trust "${path}": it is not what was written`);
+  return new NeuralDiffError('storage-mismatch', `Cannot read "${path}": the checksum does not match`);
 }

@@ -1,8 +1,7 @@
 import { NeuralDiffError } from '../model/errors.js';
 import type { ModelFiles } from '../model/model-files.js';
 import type { WeightStore } from '../model/store.js';
-import type { Disk } from './disk.js';
-import { filesOnDisk, folderOf, stoppable } from './disk.js';
+import { type Disk, filesOnDisk, folderOf, withSignal } from './disk.js';
 import { type JournalWriter, type OpenJournal, openJournal } from './journal.js';
 import { JournaledFiles } from './journaled-files.js';
 import {
@@ -14,20 +13,22 @@ import {
   type UpdateTerms,
 } from './storage.js';
 
-/** Where a model is, and where its journal may be. */
+/** Options of `openInPlace`. */
 export interface InPlaceOptions {
   readonly disk: Disk;
-  /** Folder of the model's files on the disk; `''` is the outermost one. */
+  /** Folder of the model's files on the disk; `''` is the root. */
   readonly folder: string;
-  /** A path on the disk for the journal, which takes as many bytes as an update touches. */
+  /** Path on the disk for the journal, which grows to the number of bytes that an update touches. */
   readonly journal: string;
-  /** Opens the model from its files: a container's reader with the name of its main file. */
+  /** Opens the model from its files, for example with `openContainer`. */
   readonly openModel: (files: ModelFiles) => Promise<WeightStore>;
 }
 
 /**
- * Keeps a model in place: updates change its own files, page by page, under an undo journal beside them. Between a cut
- * and the next `recover` the files are a mixture: whoever reads them without this package must see to `recover` first.
+ * Opens a model that is updated in place: updates change its files page by page, protected by an undo
+ * journal.
+ *
+ * After an interruption the files may be inconsistent until `recover` is called, also for other programs.
  */
 export function openInPlace(options: InPlaceOptions): ModelStorage {
   const { disk, journal: path } = options;
@@ -63,12 +64,12 @@ async function recover(options: InPlaceOptions): Promise<StorageStatus | 'undone
 async function update(
   options: InPlaceOptions,
   change: (store: WeightStore) => Promise<void>,
-  { isTrial = true, signal, ...names }: UpdateTerms,
+  { isTrial = true, signal, ...fingerprints }: UpdateTerms,
 ): Promise<void> {
-  checkFingerprints(names);
+  checkFingerprints(fingerprints);
   if ((await recover(options)) === 'trial') throw onTrial();
-  const files = new JournaledFiles(options, options.journal, names);
-  const store = await options.openModel(stoppable(files, signal));
+  const files = new JournaledFiles(options, options.journal, fingerprints);
+  const store = await options.openModel(withSignal(files, signal));
   try {
     await change(store);
     await store.flush();
@@ -77,48 +78,48 @@ async function update(
     if (files.journal !== undefined) await (isTrial ? commit(files.journal) : dropJournal(options));
   } catch (error) {
     await files.close();
-    // Where the disk refuses this too, `recover` does it later.
-    await undoAll(options).catch(() => undefined);
+    // If this fails too, `recover` rolls back later.
+    await undoIfNeeded(options).catch(() => undefined);
     throw error;
   } finally {
     await store.close();
   }
 }
 
-/** The update is whole once this is durable. */
+/** Completes the update, once the mark is durable. */
 async function commit(journal: JournalWriter): Promise<void> {
   await journal.mark('committed');
   await journal.sync();
 }
 
-async function undoAll(options: InPlaceOptions): Promise<void> {
+async function undoIfNeeded(options: InPlaceOptions): Promise<void> {
   const found = await openJournal(options.disk, options.journal);
   if (found !== undefined) await undo(options, found);
 }
 
-/** Writes back what the journal kept, checks that this is the base, and removes the journal. */
+/** Restores the bytes in the journal, checks the base's fingerprint, and removes the journal. */
 async function undo(options: InPlaceOptions, { facts, entries, writer }: OpenJournal): Promise<void> {
   const { disk } = options;
   if (facts.isCommitted && !facts.isUndoing) {
-    // A cut from here on must not find an update that is whole.
+    // After an interruption from here on, the update must not count as complete.
     await writer.mark('undoing');
     await writer.sync();
   }
   const touched = new Set<string>();
   for await (const { kind, path, offset, bytes } of entries()) {
-    if (kind !== 'kept') continue;
+    if (kind !== 'saved') continue;
     touched.add(path);
     await disk.write(path, offset, bytes);
   }
   for (const path of touched) await disk.sync(path);
-  await checkModel(options, facts.base);
+  await checkFingerprint(options, facts.base);
   await dropJournal(options);
 }
 
-async function checkModel(options: InPlaceOptions, expected: string): Promise<void> {
+async function checkFingerprint(options: InPlaceOptions, expected: string): Promise<void> {
   const found = await fingerprintOf({ open: () => options.openModel(filesOnDisk(options)) });
   if (found === expected) return;
-  const message = `Cannot put the model back: expected ${expected}, got ${found}; the disk lost what it was to keep`;
+  const message = `Cannot roll back the model: expected ${expected}, got ${found}; journaled data was lost`;
   throw new NeuralDiffError('storage-mismatch', message, { facts: { expected, found } });
 }
 

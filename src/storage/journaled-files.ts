@@ -1,155 +1,156 @@
 import type { ModelFiles } from '../model/model-files.js';
-import { type Disk, ended, type ModelPlace, pathIn, sizeOf } from './disk.js';
+import { closedStore, type Disk, type ModelLocation, pathIn, sizeOf } from './disk.js';
 import { createJournal, type JournalWriter } from './journal.js';
 import type { Fingerprints } from './storage.js';
 
-/** Bytes that are kept as one: a page of common file systems. */
+/** Bytes saved as a unit: a page of common file systems. */
 const PAGE_BYTES = 4_096;
 
-/** Writes that wait for their journal entries to become durable together, and their bytes. */
-const MAX_WAITING = 256;
-const MAX_WAITING_BYTES = 2 ** 20;
+/**
+ * Maximum number and bytes of writes that are buffered, so that their journal entries are synced together.
+ */
+const MAX_PENDING = 256;
+const MAX_PENDING_BYTES = 2 ** 20;
 
-/** Bytes of a run of pages that is kept as one entry: read, and copied into the entry, in rooms of this size. */
+/** Maximum bytes of a run of pages that is saved as one entry. */
 const MAX_RUN_BYTES = 2 ** 18;
 
-/** A write that waits. */
-interface Waiting {
+/** A buffered write. */
+interface PendingWrite {
   readonly path: string;
   readonly offset: number;
   readonly bytes: Uint8Array;
 }
 
 /**
- * A model's files, written in place under an undo journal: what a page held is durable in the journal before the page is
- * written for the first time. The journal is made at the first write.
+ * A model's files, written in place with an undo journal.
+ *
+ * The original content of a page is durable in the journal before the page is first written. The journal is
+ * created at the first write. Operations run sequentially; after a failure all later ones fail, since the
+ * state of the journal is unknown.
  */
 export class JournaledFiles implements ModelFiles {
-  readonly #place: ModelPlace;
+  readonly #location: ModelLocation;
   readonly #journalPath: string;
-  readonly #names: Fingerprints;
-  readonly #kept = new Map<string, KeptPages>();
+  readonly #fingerprints: Fingerprints;
+  readonly #saved = new Map<string, SavedPages>();
   readonly #written = new Set<string>();
   #journal: JournalWriter | undefined;
   #last: Promise<unknown> = Promise.resolve();
-  #waiting: Waiting[] = [];
-  #waitingBytes = 0;
-  /** What waits, and what a run of pages held: arrays made for each would fill the memory before they are collected. */
-  readonly #room = new Uint8Array(MAX_WAITING_BYTES);
-  readonly #before = new Uint8Array(MAX_RUN_BYTES);
+  #pending: PendingWrite[] = [];
+  #pendingBytes = 0;
+  /** Reusable buffers for pending writes and for the original content of a run of pages. */
+  readonly #buffer = new Uint8Array(MAX_PENDING_BYTES);
+  readonly #original = new Uint8Array(MAX_RUN_BYTES);
 
-  constructor(place: ModelPlace, journalPath: string, names: Fingerprints) {
-    this.#place = place;
+  constructor(location: ModelLocation, journalPath: string, fingerprints: Fingerprints) {
+    this.#location = location;
     this.#journalPath = journalPath;
-    this.#names = names;
+    this.#fingerprints = fingerprints;
   }
 
-  /** The journal, once something is written. */
+  /** The journal; undefined before the first write. */
   get journal(): JournalWriter | undefined {
     return this.#journal;
   }
 
   size(name: string): Promise<number> {
-    return sizeOf(this.#disk, pathIn(this.#place, name));
+    return sizeOf(this.#disk, pathIn(this.#location, name));
   }
 
   readInto(name: string, offset: number, target: Uint8Array): Promise<void> {
-    return this.#inTurn(() => this.#read(name, offset, target));
+    return this.#enqueue(() => this.#read(name, offset, target));
   }
 
   write(name: string, offset: number, bytes: Uint8Array): Promise<void> {
-    return this.#inTurn(() => this.#wait(name, offset, bytes));
+    return this.#enqueue(() => this.#addPending(name, offset, bytes));
   }
 
   flush(): Promise<void> {
-    return this.#inTurn(async () => {
-      await this.#settle();
+    return this.#enqueue(async () => {
+      await this.#writePending();
       for (const path of this.#written) await this.#disk.sync(path);
       this.#written.clear();
     });
   }
 
-  /**
-   * Nothing is read or written from now on, once what is under way has come to its end: whoever still has the store would write what
-   * no journal keeps.
-   */
+  /** Waits for running operations, then rejects all later ones, whose writes would bypass the journal. */
   async close(): Promise<void> {
     const last = this.#last.catch(() => undefined);
-    this.#last = last.then(() => Promise.reject(ended()));
+    this.#last = last.then(() => Promise.reject(closedStore()));
     this.#last.catch(() => undefined);
     await last;
   }
 
-  /** One after the other. After a failure nothing goes on: what is in the journal then, and what is not, nobody knows. */
-  #inTurn<T>(run: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(run);
-    this.#last = turn;
-    turn.catch(() => undefined);
-    return turn;
+  #enqueue<T>(run: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(run);
+    this.#last = result;
+    result.catch(() => undefined);
+    return result;
   }
 
   async #read(name: string, offset: number, target: Uint8Array): Promise<void> {
-    const path = pathIn(this.#place, name);
+    const path = pathIn(this.#location, name);
     const end = offset + target.length;
-    const isWaiting = (each: Waiting): boolean =>
-      each.path === path && each.offset < end && offset < each.offset + each.bytes.length;
-    if (this.#waiting.some(isWaiting)) await this.#settle();
+    const overlaps = (pending: PendingWrite): boolean =>
+      pending.path === path && pending.offset < end && offset < pending.offset + pending.bytes.length;
+    if (this.#pending.some(overlaps)) await this.#writePending();
     await this.#disk.readInto(path, offset, target);
   }
 
-  async #wait(name: string, offset: number, bytes: Uint8Array): Promise<void> {
-    const path = pathIn(this.#place, name);
+  async #addPending(name: string, offset: number, bytes: Uint8Array): Promise<void> {
+    const path = pathIn(this.#location, name);
     for (let at = 0; at < bytes.length; ) {
-      const isFull = this.#waitingBytes === MAX_WAITING_BYTES || this.#waiting.length === MAX_WAITING;
-      if (isFull) await this.#settle();
-      const room = this.#room.subarray(this.#waitingBytes);
-      const piece = bytes.subarray(at, at + room.length);
-      room.set(piece);
-      this.#waiting.push({ path, offset: offset + at, bytes: room.subarray(0, piece.length) });
-      this.#waitingBytes += piece.length;
+      const isFull = this.#pendingBytes === MAX_PENDING_BYTES || this.#pending.length === MAX_PENDING;
+      if (isFull) await this.#writePending();
+      const free = this.#buffer.subarray(this.#pendingBytes);
+      const piece = bytes.subarray(at, at + free.length);
+      free.set(piece);
+      this.#pending.push({ path, offset: offset + at, bytes: free.subarray(0, piece.length) });
+      this.#pendingBytes += piece.length;
       at += piece.length;
     }
   }
 
   get #disk(): Disk {
-    return this.#place.disk;
+    return this.#location.disk;
   }
 
-  /** Keeps what the waiting writes will overwrite, makes that durable, and writes. */
-  async #settle(): Promise<void> {
-    const waiting = this.#waiting;
-    if (waiting.length === 0) return;
-    this.#journal ??= await createJournal(this.#disk, this.#journalPath, this.#names);
-    for (const each of waiting) await this.#keep(each, this.#journal);
+  /** Saves the bytes that the pending writes will overwrite, makes the journal durable, and writes. */
+  async #writePending(): Promise<void> {
+    const pending = this.#pending;
+    if (pending.length === 0) return;
+    this.#journal ??= await createJournal(this.#disk, this.#journalPath, this.#fingerprints);
+    for (const write of pending) await this.#saveOriginal(write, this.#journal);
     await this.#journal.sync();
-    for (const { path, offset, bytes } of waiting) {
+    for (const { path, offset, bytes } of pending) {
       this.#written.add(path);
       await this.#disk.write(path, offset, bytes);
     }
-    this.#waiting = [];
-    this.#waitingBytes = 0;
+    this.#pending = [];
+    this.#pendingBytes = 0;
   }
 
-  async #keep({ path, offset, bytes }: Waiting, journal: JournalWriter): Promise<void> {
-    const kept = await this.#keptOf(path);
-    for (const { start, end } of kept.take(offset, offset + bytes.length)) {
-      const before = this.#before.subarray(0, end - start);
-      await this.#disk.readInto(path, start, before);
-      await journal.append({ kind: 'kept', path, offset: start, bytes: before });
+  async #saveOriginal({ path, offset, bytes }: PendingWrite, journal: JournalWriter): Promise<void> {
+    const saved = await this.#savedPagesOf(path);
+    for (const { start, end } of saved.add(offset, offset + bytes.length)) {
+      const original = this.#original.subarray(0, end - start);
+      await this.#disk.readInto(path, start, original);
+      await journal.append({ kind: 'saved', path, offset: start, bytes: original });
     }
   }
 
-  async #keptOf(path: string): Promise<KeptPages> {
-    const known = this.#kept.get(path);
+  async #savedPagesOf(path: string): Promise<SavedPages> {
+    const known = this.#saved.get(path);
     if (known !== undefined) return known;
-    const pages = new KeptPages(await sizeOf(this.#disk, path));
-    this.#kept.set(path, pages);
+    const pages = new SavedPages(await sizeOf(this.#disk, path));
+    this.#saved.set(path, pages);
     return pages;
   }
 }
 
-/** Which pages of a file are in the journal: a bit each. */
-class KeptPages {
+/** The set of pages of a file that are in the journal, as a bitmap. */
+class SavedPages {
   readonly #size: number;
   readonly #bits: Uint8Array;
 
@@ -158,8 +159,8 @@ class KeptPages {
     this.#bits = new Uint8Array(Math.ceil(size / PAGE_BYTES / 8));
   }
 
-  /** Takes the pages that a range touches. @returns the runs of bytes of those that were not taken before */
-  take(start: number, end: number): { start: number; end: number }[] {
+  /** Adds the pages that a range touches. @returns byte ranges of the added pages that were missing before */
+  add(start: number, end: number): { start: number; end: number }[] {
     const runs: { start: number; end: number }[] = [];
     for (let page = Math.floor(start / PAGE_BYTES); page * PAGE_BYTES < end; page++) {
       const bit = 1 << (page & 7);

@@ -6,46 +6,48 @@ import {
   type Disk,
   filesOnDisk,
   folderOf,
-  type ModelPlace,
+  type ModelLocation,
   pathIn,
   readRecord,
-  stoppable,
+  withSignal,
   writeRecord,
 } from './disk.js';
 import { checkFingerprints, type ModelStorage, onTrial, type StorageStatus } from './storage.js';
 
-/** Where the two copies of a model are. */
+/** The location of a model's two copies. */
 export interface SlotOptions {
   readonly disk: Disk;
-  /** Folder on the disk for the copies and what says which of them runs; `''` for the outermost one. */
+  /** Folder on the disk for the copies and the pointer to the active one; `''` for the root. */
   readonly folder: string;
-  /** Opens the model from its files: a container's reader with the name of its main file. */
+  /** Opens the model from its files, for example with `openContainer`. */
   readonly openModel: (files: ModelFiles) => Promise<WeightStore>;
 }
 
-/** A model that is kept twice. */
+/** A model that is stored twice. */
 export interface SlotStorage extends ModelStorage {
-  /** @returns the folder, on the disk, of the copy that runs */
+  /** @returns the folder, on the disk, of the active copy */
   folder(): Promise<string>;
 }
 
 const SLOTS = ['a', 'b'] as const;
 type Slot = (typeof SLOTS)[number];
 
-/** Which copy runs, and whether the other one is the model before it. */
+/** The active copy and its status; during a trial the other copy is the previous model. */
 interface Current {
   readonly slot: Slot;
   readonly status: StorageStatus;
 }
 
 /**
- * Keeps a model twice (A/B): an update changes the copy that does not run, and a pointer is flipped once that is durable.
- * Readers of the copy that runs see a whole model at any moment. Takes twice the space, and nothing is ever undone.
+ * Opens a model that is stored twice (A/B): an update changes the inactive copy, then a pointer is switched
+ * atomically.
+ *
+ * Readers of the active copy always see a complete model. Takes twice the space; no recovery is needed.
  */
 export function openSlots(options: SlotOptions): SlotStorage {
   const { disk, folder } = options;
   const locked = <T>(run: () => Promise<T>): Promise<T> => disk.withLock(pointerOf(folder), run);
-  const point = (current: Current): Promise<void> => writePointer(options, current);
+  const setPointer = (current: Current): Promise<void> => writePointer(options, current);
   const folderOfSlot = ({ slot }: Current): string => join(folder, slot);
   return {
     folder: async () => folderOfSlot(await readPointer(options)),
@@ -53,20 +55,18 @@ export function openSlots(options: SlotOptions): SlotStorage {
     async open() {
       return options.openModel(filesOnDisk({ disk, folder: folderOfSlot(await readPointer(options)) }));
     },
-    update: (change, { isTrial = true, signal, ...names }) =>
+    update: (change, { isTrial = true, signal, ...fingerprints }) =>
       locked(async () => {
-        checkFingerprints(names);
+        checkFingerprints(fingerprints);
         const current = await readPointer(options);
         if (current.status === 'trial') throw onTrial();
         signal?.throwIfAborted();
-        const next: Current = { slot: otherThan(current.slot), status: isTrial ? 'trial' : 'settled' };
-        const [from, to] = [current, next].map((each) => ({ disk, folder: folderOfSlot(each) })) as [
-          ModelPlace,
-          ModelPlace,
-        ];
+        const next: Current = { slot: otherSlot(current.slot), status: isTrial ? 'trial' : 'settled' };
+        const from = { disk, folder: folderOfSlot(current) };
+        const to = { disk, folder: folderOfSlot(next) };
         const files = (await disk.list(from.folder)).map((path) => path.slice(from.folder.length + 1));
-        await fill(to, stoppable(filesOnDisk(from), signal), files);
-        const store = await options.openModel(stoppable(filesOnDisk(to), signal));
+        await replaceFiles(to, withSignal(filesOnDisk(from), signal), files);
+        const store = await options.openModel(withSignal(filesOnDisk(to), signal));
         try {
           await change(store);
           await store.flush();
@@ -74,28 +74,28 @@ export function openSlots(options: SlotOptions): SlotStorage {
         } finally {
           await store.close();
         }
-        await point(next);
+        await setPointer(next);
       }),
     confirm: () =>
       locked(async () => {
         const current = await readPointer(options);
-        if (current.status === 'trial') await point({ ...current, status: 'settled' });
+        if (current.status === 'trial') await setPointer({ ...current, status: 'settled' });
       }),
     rollback: () =>
       locked(async () => {
         const current = await readPointer(options);
         if (current.status !== 'trial') return false;
-        await point({ slot: otherThan(current.slot), status: 'settled' });
+        await setPointer({ slot: otherSlot(current.slot), status: 'settled' });
         return true;
       }),
   };
 }
 
 /**
- * Puts a model's files into the first slot, where a device has none yet.
+ * Installs a model into the first slot of a device.
  *
- * @param files where they come from
- * @param names the files to take
+ * @param files the source of the files
+ * @param names names of the files to copy
  */
 export async function installSlots(
   options: SlotOptions,
@@ -104,7 +104,7 @@ export async function installSlots(
 ): Promise<void> {
   const { disk, folder } = options;
   await disk.withLock(pointerOf(folder), async () => {
-    await fill({ disk, folder: join(folder, SLOTS[0]) }, files, names);
+    await replaceFiles({ disk, folder: join(folder, SLOTS[0]) }, files, names);
     await writePointer(options, { slot: SLOTS[0], status: 'settled' });
   });
 }
@@ -112,7 +112,7 @@ export async function installSlots(
 async function readPointer({ disk, folder }: SlotOptions): Promise<Current> {
   const bytes = await readRecord(disk, pointerOf(folder));
   if (bytes === undefined)
-    throw new NeuralDiffError('file-not-found', `Cannot open model: "${folder}" has none installed`);
+    throw new NeuralDiffError('file-not-found', `Cannot open model: no model is installed in "${folder}"`);
   const [slot, status] = new TextDecoder().decode(bytes).split(' ');
   return { slot: slot as Slot, status: status as StorageStatus };
 }
@@ -121,9 +121,9 @@ async function writePointer({ disk, folder }: SlotOptions, { slot, status }: Cur
   await writeRecord(disk, pointerOf(folder), new TextEncoder().encode(`${slot} ${status}`));
 }
 
-/** Makes a folder's files those of a model, durably. */
-async function fill(
-  { disk, folder }: ModelPlace,
+/** Replaces the files of a folder by copies of a model's files, durably. */
+async function replaceFiles(
+  { disk, folder }: ModelLocation,
   files: ModelFiles,
   names: readonly string[],
 ): Promise<void> {
@@ -138,17 +138,17 @@ async function copyFile(
   to: string,
 ): Promise<void> {
   const size = await files.size(name);
-  const room = new Uint8Array(Math.min(CHUNK_BYTES, size));
+  const buffer = new Uint8Array(Math.min(CHUNK_BYTES, size));
   await disk.write(to, 0, new Uint8Array(0));
-  for (let at = 0; at < size; at += room.length) {
-    const piece = room.subarray(0, size - at);
+  for (let at = 0; at < size; at += buffer.length) {
+    const piece = buffer.subarray(0, size - at);
     await files.readInto(name, at, piece);
     await disk.write(to, at, piece);
   }
   await disk.sync(to);
 }
 
-/** Makes the names of all files below a folder durable, and the folder's own. */
+/** Makes the names of a folder and of all files below it durable. */
 async function syncFolders(disk: Disk, folder: string): Promise<void> {
   const folders = new Set((await disk.list(folder)).map(folderOf));
   for (const each of [...folders, folderOf(folder)]) await disk.syncDirectory(each);
@@ -156,4 +156,4 @@ async function syncFolders(disk: Disk, folder: string): Promise<void> {
 
 const pointerOf = (folder: string): string => join(folder, 'current');
 const join = (folder: string, name: string): string => (folder === '' ? name : `${folder}/${name}`);
-const otherThan = (slot: Slot): Slot => (slot === 'a' ? 'b' : 'a');
+const otherSlot = (slot: Slot): Slot => (slot === 'a' ? 'b' : 'a');

@@ -11,20 +11,21 @@ import { type Disk, filesOnDisk } from '../storage/disk.js';
 import type { UpdatePlan } from './plan-update.js';
 import type { UpdaterOptions } from './updater.js';
 
-/** Downloaded files of a plan, in the order of its steps. */
-export interface PlanFiles {
+/** A plan with its downloaded files, in the order of its steps. */
+interface PlanFiles {
   readonly plan: UpdatePlan;
   readonly paths: readonly string[];
   readonly signal?: AbortSignal | undefined;
-  /** Told of the release that was being applied when something was thrown. */
+  /** Called with the release whose application failed. */
   readonly onFailure?: (statement: ReleaseStatement) => void;
 }
 
 /**
- * Takes a model the way of a plan, all its files one after the other.
+ * Applies all files of a plan to a model, in order.
  *
- * @param store the base; written to
- * @throws NeuralDiffError `payload-mismatch` for a payload of other models than were signed; as `applyPayload`
+ * @param store the base; changed in place
+ * @throws NeuralDiffError `payload-mismatch` for a payload whose models differ from the signed ones; codes of
+ *   `applyPayload`
  */
 export async function applyPlan(
   store: WeightStore,
@@ -33,7 +34,7 @@ export async function applyPlan(
 ): Promise<void> {
   for (const [i, { statement }] of plan.steps.entries()) {
     const path = paths[i] as string;
-    const apply = statement.kind === 'full' ? copyWhole : applyStep;
+    const apply = statement.kind === 'full' ? copyWeights : applyStep;
     await apply(store, { path, statement, signal, plan }, options).catch((error) => {
       onFailure?.(statement);
       throw error;
@@ -57,7 +58,7 @@ async function applyStep(
     const { header } = await openPayload(payload);
     const [base, next] = [header.base, header.next];
     if (base !== statement.base || next !== statement.next) {
-      const message = `Cannot apply "${statement.name}": it leads from ${base} to ${next}, its statement from ${statement.base} to ${statement.next}`;
+      const message = `Cannot apply "${statement.name}": expected an update from ${statement.base} to ${statement.next} as signed, got ${base} to ${next}`;
       throw new NeuralDiffError('payload-mismatch', message);
     }
     await applyPayload(store, payload, {
@@ -69,7 +70,7 @@ async function applyStep(
   });
 }
 
-/** Reads a file in pieces where the disk can, or else whole: payloads are small beside models. */
+/** Reads a file in pieces if the disk supports it, otherwise completely. */
 async function withBytes<T>(disk: Disk, path: string, use: (bytes: Bytes) => Promise<T>): Promise<T> {
   if (disk.openSource === undefined) {
     const bytes = new Uint8Array((await disk.size(path)) ?? 0);
@@ -84,26 +85,27 @@ async function withBytes<T>(disk: Disk, path: string, use: (bytes: Bytes) => Pro
   }
 }
 
-/** Writes all weights of a whole model over those of the present one. */
-async function copyWhole(
+/** Replaces all weights by those of a downloaded model. */
+async function copyWeights(
   store: WeightStore,
   { path, statement, signal, plan }: Step & Pick<PlanFiles, 'plan'>,
   { disk, openModelFile, onEvent }: UpdaterOptions,
 ): Promise<void> {
   const { name } = statement;
-  if (openModelFile === undefined) throw new RangeError(`Cannot open "${name}": openModelFile is not given`);
-  const whole = await openModelFile(filesOnDisk({ disk, folder: '' }), path);
+  if (openModelFile === undefined)
+    throw new RangeError(`Cannot open "${name}": expected option openModelFile`);
+  const downloaded = await openModelFile(filesOnDisk({ disk, folder: '' }), path);
   try {
-    checkSameLayout(store.tensors, whole.tensors, name);
+    checkSameLayout(store.tensors, downloaded.tensors, name);
     checkBase(await fingerprint(store), plan.base);
-    const room = new Uint8Array(CHUNK_BYTES);
+    const buffer = new Uint8Array(CHUNK_BYTES);
     const total = store.tensors.reduce((sum, info) => sum + byteLength(info), 0);
     let done = 0;
     for (const info of canonicalOrder(store.tensors)) {
-      for (let at = 0; at < byteLength(info); at += room.length) {
+      for (let at = 0; at < byteLength(info); at += buffer.length) {
         signal?.throwIfAborted();
-        const piece = room.subarray(0, byteLength(info) - at);
-        await whole.readInto(info.name, at, piece);
+        const piece = buffer.subarray(0, byteLength(info) - at);
+        await downloaded.readInto(info.name, at, piece);
         await store.write(info.name, at, piece);
         done += piece.length;
         onEvent?.({ type: 'progress', phase: 'apply', name, done, total });
@@ -112,15 +114,15 @@ async function copyWhole(
     await store.flush();
     const found = await fingerprint(store);
     if (found === statement.next) return;
-    const message = `Cannot use "${name}": expected it to give ${statement.next}, it gives ${found}`;
+    const message = `Cannot use "${name}": expected a model with fingerprint ${statement.next}, got ${found}`;
     throw new NeuralDiffError('result-mismatch', message, { facts: { expected: statement.next, found } });
   } finally {
-    await whole.close();
+    await downloaded.close();
   }
 }
 
 /**
- * What is written over is what a rollback brings back: it must be what it is called.
+ * Checks the model before it is overwritten, since a rollback restores it.
  *
  * @throws NeuralDiffError `wrong-base`
  */
@@ -134,6 +136,6 @@ function checkSameLayout(base: readonly TensorInfo[], next: readonly TensorInfo[
   const describe = (tensors: readonly TensorInfo[]): string =>
     JSON.stringify(canonicalOrder(tensors).map((info) => [info.name, info.dtype, info.shape]));
   if (describe(base) === describe(next)) return;
-  const message = `Cannot use "${name}": it has other tensors than the model on this device, or other names, dtypes or shapes`;
+  const message = `Cannot use "${name}": expected the tensor names, dtypes and shapes of the model on this device`;
   throw new NeuralDiffError('wrong-layout', message);
 }

@@ -7,22 +7,23 @@ import { fingerprintOf } from '../storage/storage.js';
 import { setDeadline } from './deadline.js';
 import { planUpdate, type UpdatePlan } from './plan-update.js';
 import { namesOfRejected } from './rejected-releases.js';
-import type { StatePlace, UpdaterState } from './state.js';
+import type { StateLocation, UpdaterState } from './state.js';
 import type { CallOptions, UpdaterOptions } from './updater.js';
 
-/** Milliseconds that all metadata of one check may take: time for the largest on a slow line. */
+/** Default timeout in milliseconds for all metadata of a check, enough for a slow connection. */
 const METADATA_MS = 300_000;
 
-/** What a check found. */
-export interface CheckedReleases {
-  /** Of the model as it is stored. */
+/** Result of a check. */
+interface CheckedReleases {
+  /** Fingerprint of the stored model. */
   readonly fingerprint: string;
-  /** Undefined where the model is current. */
+  /** Undefined if the model is current. */
   readonly plan: UpdatePlan | undefined;
 }
 
 /**
- * Asks the repository, checks everything that it says, and plans the way from the model as it is stored now: it is read once.
+ * Fetches and verifies the repository's metadata, and plans an update of the stored model, which is read
+ * once.
  *
  * @throws NeuralDiffError `network`, and the codes of `refreshTrust`
  */
@@ -38,7 +39,9 @@ export async function checkReleases(
   const planned = planUpdate(
     usable,
     {
-      ...{ fingerprint, counter, rejectedModels },
+      fingerprint,
+      counter,
+      rejectedModels,
       rejectedReleases: await namesOfRejected(usable, rejectedReleases, options.programVersion),
     },
     {
@@ -53,10 +56,12 @@ export async function checkReleases(
 
 async function refresh(options: UpdaterOptions, { signal }: CallOptions): Promise<Trust> {
   const { source, root, now = () => new Date(), ed25519, metadataMs = METADATA_MS } = options;
-  const deadline = setDeadline({ milliseconds: metadataMs, doing: 'fetch metadata', signal });
+  const deadline = setDeadline({ milliseconds: metadataMs, action: 'fetch metadata', signal });
   try {
     return await refreshTrust({
-      ...{ root, now, store: metadataOnDisk(options) },
+      root,
+      now,
+      store: metadataOnDisk(options),
       fetchMetadata: (name, maxBytes) =>
         deadline.within((stop) => source.fetch(`metadata/${name}`, { maxBytes, signal: stop })),
       ...(ed25519 && { ed25519 }),
@@ -66,14 +71,14 @@ async function refresh(options: UpdaterOptions, { signal }: CallOptions): Promis
   }
 }
 
-/** Golden inputs are those of the release that is reached. */
+/** Adds the golden inputs of the plan's last release. */
 function withGolden(plan: UpdatePlan, trust: Trust): UpdatePlan {
   const file = plan.steps.at(-1)?.statement.golden;
   return file ? { ...plan, golden: { file, path: findTarget(trust, file) } } : plan;
 }
 
-/** Keeps what a device trusts on a disk. A file that is damaged counts for none: it is fetched again. */
-export function metadataOnDisk({ disk, folder }: StatePlace): MetadataStore {
+/** Stores trusted metadata on a disk. A damaged file is treated as missing, so that it is fetched again. */
+function metadataOnDisk({ disk, folder }: StateLocation): MetadataStore {
   const pathOf = (name: string): string => `${folder}/trust/${name}`;
   return {
     read: (name) =>

@@ -17,12 +17,15 @@ import type {
   UpdaterStatus,
 } from './updater.js';
 
-/** Starts on trial after which a model is rolled back, unless the policy says otherwise. */
+/** Default number of starts on trial after which a model is rolled back. */
 const MAX_TRIAL_STARTS = 3;
 
 /**
- * Makes the updater of one model on a device: check, plan, download, verify, apply, test, confirm or roll back. Nothing of a
- * payload is parsed before its signed digest holds; the model is base or next at every moment.
+ * Creates the updater of a model on a device: check, plan, download, verify, apply, test, confirm or roll
+ * back.
+ *
+ * A payload is parsed only after its signed digest was verified. At any time the stored model is either base
+ * or next.
  *
  * @example
  * const updater = createUpdater({ storage, disk, folder: 'updates', source: openHttpSource({ url }), root });
@@ -31,20 +34,20 @@ const MAX_TRIAL_STARTS = 3;
  */
 export function createUpdater(options: UpdaterOptions): Updater {
   const { disk, folder } = options;
-  const alone = <T>(run: () => Promise<T>): Promise<T> => disk.withLock(`${folder}/updater`, run);
+  const locked = <T>(run: () => Promise<T>): Promise<T> => disk.withLock(`${folder}/updater`, run);
   return {
-    recover: () => alone(() => recover(options)),
+    recover: () => locked(() => recover(options)),
     start: () =>
-      alone(async () => {
+      locked(async () => {
         await recover(options);
         return describe(options);
       }),
     status: () => describe(options),
     check: (call = {}) =>
-      alone(async () => (await checkReleases(options, await stateOf(options), call)).plan),
-    update: (plan, call = {}) => alone(() => update(options, plan, call)),
-    confirm: () => alone(() => confirm(options)),
-    rollback: () => alone(() => rollBack(options, 'asked')),
+      locked(async () => (await checkReleases(options, await stateOf(options), call)).plan),
+    update: (plan, call = {}) => locked(() => update(options, plan, call)),
+    confirm: () => locked(() => confirm(options)),
+    rollback: () => locked(() => rollBack(options, 'asked')),
   };
 }
 
@@ -58,7 +61,7 @@ async function recover(options: UpdaterOptions): Promise<void> {
   else await settleState(options, state);
 }
 
-/** Counts a start on trial; the last one too many ends it, as does a rollback that a cut broke off. */
+/** Counts a start on trial; rolls back after too many starts, and completes an interrupted rollback. */
 async function countStart(options: UpdaterOptions, state: UpdaterState): Promise<void> {
   const { trial } = state;
   const { maxTrialStarts = MAX_TRIAL_STARTS } = options.policy ?? {};
@@ -66,10 +69,12 @@ async function countStart(options: UpdaterOptions, state: UpdaterState): Promise
   if (state.rejectedModels.includes(trial.next)) return void (await rollBack(options, 'asked'));
   if (trial.starts >= maxTrialStarts) return void (await rollBack(options, 'too-many-starts'));
   const counted = { ...state, trial: { ...trial, starts: trial.starts + 1 } };
-  await makeRoomFor(options, () => writeState(options, counted));
+  await retryWithoutDownloads(options, () => writeState(options, counted));
 }
 
-/** A cut came between the storage's end of a trial and this state's, or in the update itself: the model says which. */
+/**
+ * Clears a trial that the storage has ended or never completed; the stored model decides which of the two.
+ */
 async function settleState(options: UpdaterOptions, state: UpdaterState): Promise<void> {
   const { trial, ...rest } = state;
   if (trial === undefined) return;
@@ -77,8 +82,8 @@ async function settleState(options: UpdaterOptions, state: UpdaterState): Promis
   await writeState(options, isNext ? confirmed(state) : rest);
 }
 
-/** Downloads are the first to go where the disk is full. */
-async function makeRoomFor(options: UpdaterOptions, write: () => Promise<void>): Promise<void> {
+/** Retries a write after removing downloads if the disk is full. */
+async function retryWithoutDownloads(options: UpdaterOptions, write: () => Promise<void>): Promise<void> {
   try {
     await write();
   } catch (error) {
@@ -101,15 +106,15 @@ async function describe(options: UpdaterOptions): Promise<UpdaterStatus> {
 
 async function update(
   options: UpdaterOptions,
-  given: UpdatePlan | undefined,
+  givenPlan: UpdatePlan | undefined,
   call: CallOptions,
 ): Promise<UpdateOutcome> {
   const { policy = {} } = options;
   const state = await stateOf(options);
   if (state.trial !== undefined) throw onTrial();
-  if (given !== undefined) await checkPlan(options, given, state);
-  const { plan, fingerprint } = given
-    ? { plan: given, fingerprint: given.base }
+  if (givenPlan !== undefined) await checkPlan(options, givenPlan, state);
+  const { plan, fingerprint } = givenPlan
+    ? { plan: givenPlan, fingerprint: givenPlan.base }
     : await checkReleases(options, state, call);
   const facts = { fingerprint, counter: state.counter };
   if (plan === undefined) return { status: 'current', ...facts };
@@ -117,17 +122,17 @@ async function update(
   const mustAsk = plan.kind === 'full' && policy.full === 'ask';
   if (mustAsk && !(await policy.approve?.(plan))) return { status: 'declined', plan, ...facts };
   const files = await downloadPlan(options, plan, call);
-  await make(options, state, { plan, ...files, ...call });
+  await applyUpdate(options, state, { plan, ...files, ...call });
   return { status: 'updated', plan, ...facts, fingerprint: plan.next };
 }
 
-/** A plan may be old: what held when it was made must hold now. */
+/** Checks that a plan, which may be old, is still valid. */
 async function checkPlan(options: UpdaterOptions, plan: UpdatePlan, state: UpdaterState): Promise<void> {
   const { deviceClass, now = () => new Date() } = options;
   const device = { counter: state.counter, ...(deviceClass !== undefined && { deviceClass }) };
   for (const { statement } of plan.steps) checkRelease(statement, device, now());
   if (state.rejectedModels.includes(plan.next)) {
-    const message = `Cannot use model ${plan.next}: it was tried and rolled back`;
+    const message = `Cannot use model ${plan.next}: it was rolled back earlier`;
     throw new NeuralDiffError('release-refused', message);
   }
   const [name] = await namesOfRejected(plan.steps, state.rejectedReleases, options.programVersion);
@@ -136,18 +141,22 @@ async function checkPlan(options: UpdaterOptions, plan: UpdatePlan, state: Updat
   checkBase(await fingerprintOf(options.storage), plan.base);
 }
 
-/** What an update is made of. */
-interface Making extends CallOptions {
+/** A plan with its downloaded files. */
+interface Download extends CallOptions {
   readonly plan: UpdatePlan;
   readonly paths: readonly string[];
   readonly golden?: Uint8Array;
 }
 
-async function make(options: UpdaterOptions, state: UpdaterState, making: Making): Promise<void> {
-  const { plan, golden, signal } = making;
+async function applyUpdate(
+  options: UpdaterOptions,
+  state: UpdaterState,
+  downloaded: Download,
+): Promise<void> {
+  const { plan, golden, signal } = downloaded;
   const { base, next, counter } = plan;
   const names = plan.steps.map(({ statement }) => statement.name);
-  // Written first: should a cut come, `start` finds whose trial it is.
+  // Written first, so that `start` can identify the trial after an interruption.
   await writeState(options, { ...state, trial: { base, next, counter, names, starts: 0 } });
   let failing: ReleaseStatement | undefined;
   const onFailure = (statement: ReleaseStatement): void => {
@@ -156,7 +165,7 @@ async function make(options: UpdaterOptions, state: UpdaterState, making: Making
   try {
     await options.storage.update(
       async (store) => {
-        await applyPlan(store, { ...making, onFailure }, options);
+        await applyPlan(store, { ...downloaded, onFailure }, options);
         options.onEvent?.({ type: 'self-test', next });
         await testModel(() => options.selfTest?.(store, { plan, golden, signal }), { next, signal });
         signal?.throwIfAborted();
@@ -170,21 +179,21 @@ async function make(options: UpdaterOptions, state: UpdaterState, making: Making
   options.onEvent?.({ type: 'updated', next });
 }
 
-/** A model that fails its test is not tried again; where the content of a release is rejected, other routes are looked for. */
+/** Records a model that failed its test, or a release with invalid content, so that it is not tried again. */
 async function rememberFailure(
   options: UpdaterOptions,
   state: UpdaterState,
   { error, failing, next }: { error: unknown; failing: ReleaseStatement | undefined; next: string },
 ): Promise<void> {
-  const refusal = failing && (await rejectionOf(failing, error, options.programVersion));
-  const isBad = error instanceof NeuralDiffError && error.code === 'health-check-failed';
-  const known = isBad ? withRejectedModel(state, next) : state;
-  const after = refusal
-    ? { ...known, rejectedReleases: withRejected(state.rejectedReleases, refusal) }
-    : known;
-  // Before anything else that may fail: a trial that is none would keep all updates away until the next start.
-  await makeRoomFor(options, () => writeState(options, after));
-  if (refusal) await removeDownloads(options);
+  const rejection = failing && (await rejectionOf(failing, error, options.programVersion));
+  const hasFailedTest = error instanceof NeuralDiffError && error.code === 'health-check-failed';
+  const tested = hasFailedTest ? withRejectedModel(state, next) : state;
+  const after = rejection
+    ? { ...tested, rejectedReleases: withRejected(state.rejectedReleases, rejection) }
+    : tested;
+  // Done first: a stale trial would block all updates until the next start.
+  await retryWithoutDownloads(options, () => writeState(options, after));
+  if (rejection) await removeDownloads(options);
 }
 
 async function testModel(
@@ -194,7 +203,7 @@ async function testModel(
   try {
     await test();
   } catch (cause) {
-    // A test that was stopped says nothing of the model.
+    // A cancelled test does not reject the model.
     signal?.throwIfAborted();
     const message = `Cannot use model ${next}: its self-test failed: ${(cause as Error).message}`;
     throw new NeuralDiffError('health-check-failed', message, { cause });
@@ -205,7 +214,7 @@ async function confirm(options: UpdaterOptions): Promise<void> {
   const state = await stateOf(options);
   if (state.trial === undefined) return;
   const { next } = state.trial;
-  // An update that was cut has left a trial in the state alone.
+  // After an interrupted update only the updater's state has a trial.
   if ((await options.storage.recover()) !== 'trial') return settleState(options, state);
   await options.storage.confirm();
   await writeState(options, confirmed(state));
@@ -217,16 +226,16 @@ async function rollBack(options: UpdaterOptions, reason: RollbackReason): Promis
   const state = await stateOf(options);
   const next = state.trial?.next ?? (await fingerprintOf(options.storage));
   await removeDownloads(options);
-  // Written first: a cut must not let the model be tried again. A full disk must not keep it running.
-  if (state.trial)
-    await writeState(options, {
-      ...state,
-      rejectedModels: withRejectedModel(state, next).rejectedModels,
-    }).catch((error) => {
+  // Written first, so that the model is rejected even after an interruption. A full disk must not prevent the
+  // rollback.
+  if (state.trial) {
+    const { rejectedModels } = withRejectedModel(state, next);
+    await writeState(options, { ...state, rejectedModels }).catch((error) => {
       if (error.code !== 'no-space') throw error;
     });
-  const isDone = await options.storage.rollback();
-  if (!isDone && state.trial === undefined) return false;
+  }
+  const isRolledBack = await options.storage.rollback();
+  if (!isRolledBack && state.trial === undefined) return false;
   await writeState(options, withRejectedModel(state, next));
   options.onEvent?.({ type: 'rolled-back', next, reason });
   return true;

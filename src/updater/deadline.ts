@@ -1,35 +1,39 @@
 import { NeuralDiffError } from '../model/errors.js';
 
-/** Longest time that timers take; of a longer one they would make a millisecond. */
+/** Longest delay that timers support; a longer one would become 1 ms. */
 export const LONGEST_MS = 2 ** 31 - 1;
 
-/** How long something may take, and who may stop it before. */
-export interface DeadlineOptions {
+/** Options of `setDeadline`. */
+interface DeadlineOptions {
   readonly milliseconds: number;
-  /** What cannot be done in time, for the message: `check for updates`. */
-  readonly doing: string;
+  /** The limited action for the error message, for example `check for updates`. */
+  readonly action: string;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A moment at which everything under it ends. */
-export interface Deadline {
-  /** Waits for something, but no longer than until then; it gets a signal that fires then. */
+/** A shared time limit of several operations. */
+interface Deadline {
+  /**
+   * Runs an operation, which gets a signal that is aborted at the deadline; rejects at the deadline at the
+   * latest.
+   */
   within<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T>;
-  /** To be called when nothing more is waited for. */
+  /** Releases the timer; to be called when all operations are done. */
   end(): void;
 }
 
 /**
- * Sets a deadline for several things in a row, from now on: what sends a byte now and then never stalls, and would never end.
+ * Sets a deadline for several consecutive operations. Unlike a stall timeout, it also limits very slow
+ * transfers.
  *
- * @returns the deadline; `within` throws `network` once it has passed, and the signal's reason
+ * @returns the deadline; `within` throws `network` after it has passed, or the signal's reason
  */
-export function setDeadline({ milliseconds, doing, signal }: DeadlineOptions): Deadline {
+export function setDeadline({ milliseconds, action, signal }: DeadlineOptions): Deadline {
   const controller = new AbortController();
   const stop = (): void => controller.abort(signal?.reason);
   const timer = setTimeout(
     () => {
-      const message = `Cannot ${doing}: it took longer than ${milliseconds} ms`;
+      const message = `Cannot ${action}: it took longer than ${milliseconds} ms`;
       controller.abort(new NeuralDiffError('network', message));
     },
     Math.min(milliseconds, LONGEST_MS),
@@ -45,7 +49,7 @@ export function setDeadline({ milliseconds, doing, signal }: DeadlineOptions): D
   };
 }
 
-/** Not all that is given a signal listens to it. */
+/** Rejects when the signal is aborted, even if the operation ignores the signal. */
 function whileOpen<T>(run: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     signal.throwIfAborted();

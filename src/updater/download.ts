@@ -4,14 +4,15 @@ import { checkPayload } from '../release/check-payload.js';
 import type { SignedFile } from '../release/statement.js';
 import type { UpdateSource } from './http-source.js';
 import type { UpdatePlan } from './plan-update.js';
-import type { StatePlace } from './state.js';
+import type { StateLocation } from './state.js';
 import type { CallOptions, UpdaterOptions } from './updater.js';
 
 /**
- * Downloads the files of a plan, and removes those of others.
+ * Downloads the files of a plan, and removes downloads of other plans.
  *
- * @returns where they lie, and the content of the golden inputs
- * @throws NeuralDiffError `no-space` before anything is fetched, `network`, `payload-mismatch`; the signal's reason
+ * @returns paths of the files on the disk, and the content of the golden inputs
+ * @throws NeuralDiffError `no-space` before anything is fetched, `network`, `payload-mismatch`; the signal's
+ *   reason
  */
 export async function downloadPlan(
   options: UpdaterOptions,
@@ -21,17 +22,16 @@ export async function downloadPlan(
   const { source, onEvent, waitMs, disk } = options;
   const fetchOne = (file: SignedFile, path: string): Promise<string> =>
     download({
-      ...{ source, place: options, path: `targets/${path}`, file, signal, waitMs },
+      source,
+      location: options,
+      path: `targets/${path}`,
+      file,
+      signal,
+      waitMs,
       onProgress: (done) =>
-        onEvent?.({
-          type: 'progress',
-          phase: 'download',
-          name: file.name,
-          done,
-          total: file.bytes,
-        }),
+        onEvent?.({ type: 'progress', phase: 'download', name: file.name, done, total: file.bytes }),
     });
-  // What is left of plans that were given up.
+  // Remove downloads of abandoned plans.
   await removeDownloads(options, [...plan.steps.map(({ statement }) => statement), ...goldenOf(plan)]);
   await checkSpace(options, plan);
   const paths: string[] = [];
@@ -42,7 +42,7 @@ export async function downloadPlan(
   return { paths, golden };
 }
 
-/** Said before the first byte is fetched; what applying takes shows as it goes, and is undone where there is too little. */
+/** Checks the free space for the downloads; an update that later runs out of space is rolled back. */
 async function checkSpace({ disk, folder }: UpdaterOptions, { bytes }: UpdatePlan): Promise<void> {
   const free = await disk.freeBytes?.();
   if (free === undefined) return;
@@ -50,13 +50,13 @@ async function checkSpace({ disk, folder }: UpdaterOptions, { bytes }: UpdatePla
   const sizes = await Promise.all(kept.map((path) => disk.size(path)));
   const needed = bytes - sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
   if (free >= needed) return;
-  const message = `Cannot download an update: it takes ${needed} bytes, the disk has ${free}`;
+  const message = `Cannot download an update: expected ${needed} free bytes on the disk, got ${free}`;
   throw new NeuralDiffError('no-space', message, { facts: { needed, free } });
 }
 
 const goldenOf = ({ golden }: UpdatePlan): SignedFile[] => (golden ? [golden.file] : []);
 
-/** Removes what was downloaded, but for some files' worth. */
+/** Removes downloads except those of some files. */
 export async function removeDownloads(
   options: UpdaterOptions,
   kept: readonly SignedFile[] = [],
@@ -66,16 +66,16 @@ export async function removeDownloads(
   for (const path of await disk.list(`${folder}/downloads`)) if (!keep.has(path)) await disk.remove(path);
 }
 
-/** A file to fetch, and how. */
-export interface DownloadJob {
+/** A file to download. */
+interface DownloadJob {
   readonly source: UpdateSource;
-  readonly place: StatePlace;
+  readonly location: StateLocation;
   /** Path below the repository. */
   readonly path: string;
   readonly file: SignedFile;
-  /** Attempts without a byte of progress after which the download fails; default 4. */
+  /** Consecutive attempts without progress after which the download fails; defaults to 4. */
   readonly attempts?: number;
-  /** Milliseconds to wait before another attempt; the default doubles from 500 to 8,000. */
+  /** Delay before another attempt in milliseconds; by default it doubles from 500 to 8,000. */
   readonly waitMs?: ((failures: number) => number) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (bytesDone: number) => void;
@@ -84,21 +84,24 @@ export interface DownloadJob {
 const DEFAULT_ATTEMPTS = 4;
 const defaultWait = (failures: number): number => Math.min(8_000, 250 * 2 ** failures);
 
-/** @returns where a download lies: named by its digest, so that a file that is fetched again is found */
-export function pathOfDownload({ folder }: StatePlace, { sha256 }: SignedFile): string {
+/** @returns the path of a download: named by its digest, so that it can be resumed */
+function pathOfDownload({ folder }: StateLocation, { sha256 }: SignedFile): string {
   return `${folder}/downloads/${sha256}`;
 }
 
 /**
- * Fetches a file of a release onto the disk: what is there from an earlier attempt is kept, never more than the signed
- * length is written, and the whole is compared with the signed digest. One that does not fit is removed and, once, fetched anew.
+ * Downloads a file of a release to the disk and verifies its signed length and digest.
  *
- * @returns its path on the disk
- * @throws NeuralDiffError `network`; `payload-mismatch` where the source serves another file; `no-space`; the signal's reason
+ * An earlier partial download is resumed; at most the signed length is written. A file that does not match is
+ * removed and fetched again once.
+ *
+ * @returns the file's path on the disk
+ * @throws NeuralDiffError `network`; `payload-mismatch` if the source serves another file; `no-space`; the
+ *   signal's reason
  */
 export async function download(job: DownloadJob): Promise<string> {
-  const { disk } = job.place;
-  const path = pathOfDownload(job.place, job.file);
+  const { disk } = job.location;
+  const path = pathOfDownload(job.location, job.file);
   for (let isFirst = true; ; isFirst = false) {
     try {
       await fetchRest(job, path);
@@ -108,7 +111,7 @@ export async function download(job: DownloadJob): Promise<string> {
     } catch (error) {
       if (!isMismatch(error)) throw error;
       await disk.remove(path);
-      // What was left of an earlier attempt may be to blame.
+      // The mismatch may come from an earlier partial download.
       if (!isFirst) throw error;
     }
   }
@@ -118,20 +121,20 @@ async function fetchRest(job: DownloadJob, path: string): Promise<void> {
   const { attempts = DEFAULT_ATTEMPTS, waitMs = defaultWait, signal } = job;
   let farthest = 0;
   for (let failures = 0; ; ) {
-    const before = (await job.place.disk.size(path)) ?? 0;
+    const before = (await job.location.disk.size(path)) ?? 0;
     if (before === job.file.bytes) return;
     const isUsable = before < job.file.bytes;
-    if (!isUsable) await job.place.disk.remove(path);
+    if (!isUsable) await job.location.disk.remove(path);
     try {
       await fetchFrom(job, path, isUsable ? before : 0);
-      const got = (await job.place.disk.size(path)) ?? 0;
+      const got = (await job.location.disk.size(path)) ?? 0;
       if (got === job.file.bytes) return;
-      throw cutShort(job, got);
+      throw endedEarly(job, got);
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof NeuralDiffError) || error.code !== 'network') throw error;
-      const after = (await job.place.disk.size(path)) ?? 0;
-      // A source that begins anew each time must come farther than before, or it would never end.
+      const after = (await job.location.disk.size(path)) ?? 0;
+      // If the source restarts each time, only getting further than before counts as progress.
       failures = after > Math.max(before, farthest) ? 1 : failures + 1;
       farthest = Math.max(farthest, after);
       if (failures >= attempts) throw error;
@@ -140,9 +143,9 @@ async function fetchRest(job: DownloadJob, path: string): Promise<void> {
   }
 }
 
-/** Appends what the source sends to what is there; a source that begins elsewhere begins the file anew. */
+/** Appends the source's bytes to the file; replaces the file if the source cannot start at the offset. */
 async function fetchFrom(job: DownloadJob, path: string, from: number): Promise<void> {
-  const { disk } = job.place;
+  const { disk } = job.location;
   const { file, signal } = job;
   const { offset, pieces } = await job.source.open(job.path, { offset: from, signal });
   let at = offset;
@@ -151,7 +154,7 @@ async function fetchFrom(job: DownloadJob, path: string, from: number): Promise<
   for await (const piece of pieces) {
     signal?.throwIfAborted();
     if (at + piece.length > file.bytes) {
-      const message = `Cannot use "${file.name}": the source sends more than ${file.bytes} bytes`;
+      const message = `Cannot use "${file.name}": expected ${file.bytes} bytes as signed, got more`;
       throw new NeuralDiffError('payload-mismatch', message);
     }
     await disk.write(path, at, piece);
@@ -160,12 +163,15 @@ async function fetchFrom(job: DownloadJob, path: string, from: number): Promise<
   }
 }
 
-async function* readPieces({ place, file, signal }: DownloadJob, path: string): AsyncGenerator<Uint8Array> {
-  const room = new Uint8Array(Math.min(CHUNK_BYTES, file.bytes));
-  for (let at = 0; at < file.bytes; at += room.length) {
+async function* readPieces(
+  { location, file, signal }: DownloadJob,
+  path: string,
+): AsyncGenerator<Uint8Array> {
+  const buffer = new Uint8Array(Math.min(CHUNK_BYTES, file.bytes));
+  for (let at = 0; at < file.bytes; at += buffer.length) {
     signal?.throwIfAborted();
-    const piece = room.subarray(0, file.bytes - at);
-    await place.disk.readInto(path, at, piece);
+    const piece = buffer.subarray(0, file.bytes - at);
+    await location.disk.readInto(path, at, piece);
     yield piece;
   }
 }
@@ -174,11 +180,9 @@ function isMismatch(error: unknown): boolean {
   return error instanceof NeuralDiffError && error.code === 'payload-mismatch';
 }
 
-function cutShort({ file }: DownloadJob, got: number): NeuralDiffError {
-  return new NeuralDiffError(
-    'network',
-    `Cannot fetch "${file.name}": it ended after ${got} of ${file.bytes} bytes`,
-  );
+function endedEarly({ file }: DownloadJob, got: number): NeuralDiffError {
+  const message = `Cannot fetch "${file.name}": expected ${file.bytes} bytes, got ${got}`;
+  return new NeuralDiffError('network', message);
 }
 
 function wait(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {

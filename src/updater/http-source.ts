@@ -2,21 +2,21 @@ import { concatBytes } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { LONGEST_MS } from './deadline.js';
 
-/** How a web server is asked. */
+/** Options of `openHttpSource`. */
 export interface HttpSourceOptions {
-  /** Address of the repository's folder. */
+  /** URL of the repository's folder. */
   readonly url: string;
-  /** The runtime's own unless given. */
+  /** Defaults to the runtime's `fetch`. */
   readonly fetch?: typeof fetch;
-  /** Milliseconds without a byte after which a transfer counts as stalled; default 30,000. */
+  /** Milliseconds without a byte after which a transfer fails; defaults to 30,000. */
   readonly stallMs?: number;
-  /** Sent with every request. */
+  /** Headers of every request. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 const DEFAULT_STALL_MS = 30_000;
 
-/** Reads a repository from any web server: whole files, or from an offset on where it serves ranges. */
+/** Opens a repository on a web server. Downloads can be resumed if the server supports range requests. */
 export function openHttpSource(options: HttpSourceOptions): UpdateSource {
   return {
     async fetch(path, { maxBytes, signal }) {
@@ -26,7 +26,7 @@ export function openHttpSource(options: HttpSourceOptions): UpdateSource {
         if (response.status !== 200) {
           await response.body?.cancel().catch(() => undefined);
           if (response.status === 404) return undefined;
-          throw failed(path, `the server answers ${response.status}`);
+          throw failed(path, `the server responded with status ${response.status}`);
         }
         return await readWhole(piecesOf(response, path, watch), { path, maxBytes });
       } finally {
@@ -44,37 +44,37 @@ export function openHttpSource(options: HttpSourceOptions): UpdateSource {
       if (start === undefined) {
         watch.end();
         await response.body?.cancel();
-        throw failed(path, `the server answers ${response.status}`);
+        throw failed(path, `the server responded with status ${response.status}`);
       }
       return { offset: start, pieces: piecesOf(response, path, watch) };
     },
   };
 }
 
-/** @returns where what a server sends begins; undefined for no part of the file */
+/** @returns the offset at which a response starts; undefined for a response without a part of the file */
 function startOf({ status, headers }: Response, offset: number): number | undefined {
   if (status === 200) return 0;
   if (status !== 206) return undefined;
   const range = headers.get('content-range');
-  // Browsers hide it from pages of other origins; should it be another part, the digest of the file will tell.
+  // Browsers hide the header from other origins; a wrong part is detected by the file's digest.
   if (range === null) return offset;
   const [, start] = /^bytes (\d+)-/.exec(range) ?? [];
   return start !== undefined && Number(start) === offset ? offset : undefined;
 }
 
 async function request(
-  { url, headers, fetch: ask = fetch }: HttpSourceOptions,
+  { url, headers, fetch: send = fetch }: HttpSourceOptions,
   path: string,
   init: { signal: AbortSignal; headers?: Record<string, string> },
 ): Promise<Response> {
   try {
     const all = { ...headers, ...init.headers };
-    // Ranges of a compressed body would not be ranges of the file.
-    return await ask(`${url.replace(/\/$/, '')}/${path}`, {
+    // Compression is disabled, since ranges of a compressed body are not ranges of the file.
+    return await send(`${url.replace(/\/$/, '')}/${path}`, {
       signal: init.signal,
       headers: { 'accept-encoding': 'identity', ...all },
       redirect: 'follow',
-      // Browsers would guess how long a timestamp stays fresh, and keep files that are kept here.
+      // Avoid heuristic freshness of metadata and duplicate copies of files.
       cache: 'no-store',
     });
   } catch (cause) {
@@ -82,10 +82,10 @@ async function request(
   }
 }
 
-/** A transfer that is watched for stalls. */
+/** Detects stalls of a transfer. */
 interface Watch {
   readonly signal: AbortSignal;
-  /** Waits for bytes from now on; nothing counts as a stall while whoever reads is busy. */
+  /** Restarts the timeout; it is paused while the reader is busy. */
   resume(): void;
   pause(): void;
   end(): void;
@@ -93,7 +93,7 @@ interface Watch {
 
 function watchFor({ stallMs = DEFAULT_STALL_MS }: HttpSourceOptions, signal: AbortSignal | undefined): Watch {
   const controller = new AbortController();
-  const stall = (): void => controller.abort(failed('the server', `nothing came for ${stallMs} ms`));
+  const stall = (): void => controller.abort(failed('the server', `no data received for ${stallMs} ms`));
   const start = () => setTimeout(stall, Math.min(stallMs, LONGEST_MS));
   let timer = start();
   const forward = (): void => controller.abort(signal?.reason);
@@ -140,7 +140,7 @@ async function readWhole(
   for await (const piece of pieces) {
     length += piece.length;
     if (length > maxBytes) {
-      const message = `Cannot fetch "${path}": it has more than ${maxBytes} bytes`;
+      const message = `Cannot fetch "${path}": expected at most ${maxBytes} bytes, got more`;
       throw new NeuralDiffError('limit-exceeded', message);
     }
     parts.push(piece);
@@ -148,7 +148,7 @@ async function readWhole(
   return concatBytes(parts);
 }
 
-/** The reason of an abort is what whoever aborted gave. */
+/** @returns the reason of an aborted signal, otherwise a `network` error */
 function asNetwork(path: string, cause: unknown, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason;
   return cause instanceof NeuralDiffError ? cause : failed(path, String((cause as Error).message), cause);
@@ -158,14 +158,14 @@ function failed(path: string, problem: string, cause?: unknown): NeuralDiffError
   return new NeuralDiffError('network', `Cannot fetch "${path}": ${problem}`, { cause });
 }
 
-/** Where releases come from: a repository as `neural-diff publish` lays it out. */
+/** A source of releases: a repository as written by `neural-diff publish`. */
 export interface UpdateSource {
   /**
-   * Fetches a file whole.
+   * Fetches a whole file.
    *
-   * @param path below the repository, as `metadata/timestamp.json`
-   * @param maxBytes longer files are refused
-   * @returns the file; undefined where there is none, and only then
+   * @param path path in the repository, for example `metadata/timestamp.json`
+   * @param options `maxBytes`: longer files are refused; `signal`: cancels the transfer
+   * @returns the file; undefined only for a missing file
    * @throws NeuralDiffError `network`; `limit-exceeded` for a longer file
    */
   fetch(
@@ -175,7 +175,7 @@ export interface UpdateSource {
   /**
    * Opens a file from an offset on.
    *
-   * @throws NeuralDiffError `network`, also where there is no such file
+   * @throws NeuralDiffError `network`, also for a missing file
    */
   open(
     path: string,

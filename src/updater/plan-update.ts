@@ -3,43 +3,43 @@ import { FORMAT_VERSION } from '../payload/header.js';
 import type { Release } from '../release/find-releases.js';
 import type { SignedFile } from '../release/statement.js';
 
-/** How a device comes to a newer model. */
+/** A plan to update a device to a newer model. */
 export interface UpdatePlan {
-  /** One payload, several in a row, or the whole model. */
+  /** One payload, several consecutive payloads, or the whole model. */
   readonly kind: 'direct' | 'chain' | 'full';
   /** The files, in order. */
   readonly steps: readonly Release[];
   /** Bytes to download. */
   readonly bytes: number;
-  /** Fingerprints of the model now and afterwards. */
+  /** Fingerprints of the model before and after the update. */
   readonly base: string;
   readonly next: string;
-  /** Counter of the release that is reached. */
+  /** Counter of the resulting release. */
   readonly counter: number;
-  /** In words, why this way and not another. */
+  /** Why this alternative was chosen, for people. */
   readonly reason: string;
-  /** Signed inputs with expected outputs of the release that is reached, and where in the repository they are. */
+  /** Signed inputs with expected outputs of the resulting release, and their path in the repository. */
   readonly golden?: { readonly file: SignedFile; readonly path: string };
-  /** Bytes of the ways there are, by kind. */
+  /** Bytes to download for each alternative, by kind. */
   readonly ways: Readonly<Partial<Record<UpdatePlan['kind'], number>>>;
 }
 
-/** What a device has, and what it does not want again. */
-export interface DeviceState {
+/** A device's model, and what it has rejected. */
+interface DeviceState {
   /** Fingerprint of the model, 32 hexadecimal digits. */
   readonly fingerprint: string;
   readonly counter: number;
   /** Fingerprints of models that were tried and rolled back. */
   readonly rejectedModels: readonly string[];
-  /** Names of releases that were refused for what is in them: no way leads over them. */
+  /** Names of releases whose content was rejected earlier; they are not used. */
   readonly rejectedReleases?: ReadonlySet<string>;
 }
 
 /**
- * Plans the way to the newest release that can be reached, the cheapest in bytes.
+ * Plans an update to the newest reachable release with the fewest bytes to download.
  *
- * @param releases usable ones, from `findReleases`
- * @returns undefined where nothing newer can be reached
+ * @param releases usable releases, from `findReleases`
+ * @returns undefined if no newer release is reachable
  */
 export function planUpdate(
   releases: readonly Release[],
@@ -58,7 +58,7 @@ export function planUpdate(
       const plan = planTo({ next, counter }, releases, { state, policy });
       if (plan !== undefined) return plan;
     }
-    // The newest release is what the device has: older ones lead back.
+    // The device has this release; the remaining ones are older.
     if (goals.has(state.fingerprint)) return undefined;
   }
   return undefined;
@@ -71,18 +71,12 @@ function planTo(
 ): UpdatePlan | undefined {
   const { full: mode = 'auto', maxBytes = Number.POSITIVE_INFINITY } = policy;
   const byName = new Map(releases.map((release) => [release.statement.name, release]));
-  const passable = releases.filter(({ statement }) => !state.rejectedReleases?.has(statement.name));
-  const edges = passable
+  const accepted = releases.filter(({ statement }) => !state.rejectedReleases?.has(statement.name));
+  const edges = accepted
     .filter(({ statement }) => statement.kind === 'update' && !state.rejectedModels.includes(statement.next))
-    // Payloads of formats to come are for devices to come.
     .filter(({ statement }) => statement.formatVersion === FORMAT_VERSION)
-    .map(({ statement: { name, base, next: to, bytes } }) => ({
-      name,
-      base: base as string,
-      next: to,
-      bytes,
-    }));
-  const whole = passable
+    .map(({ statement: { name, base, next, bytes } }) => ({ name, base: base as string, next, bytes }));
+  const whole = accepted
     .filter(({ statement }) => statement.kind === 'full' && statement.next === next)
     .sort((a, b) => a.statement.bytes - b.statement.bytes)[0];
   const mayBeFull = whole !== undefined && mode !== 'never';
@@ -105,28 +99,30 @@ function planTo(
   return { ...facts, reason: reasonOf(facts) };
 }
 
-const WORDS = { direct: 'one payload', chain: 'payloads in a row', full: 'the whole model' } as const;
+const WORDS = { direct: 'one payload', chain: 'consecutive payloads', full: 'the whole model' } as const;
 
 function reasonOf({ kind, bytes, ways }: Pick<UpdatePlan, 'kind' | 'bytes' | 'ways'>): string {
   const others = Object.entries(ways).filter(([other]) => other !== kind);
-  const named = ([other, size]: [string, number]): string => `${WORDS[other as UpdatePlan['kind']]} ${size}`;
-  const beside = others.length === 0 ? 'there is no other way' : `instead of ${others.map(named).join(', ')}`;
-  return `${WORDS[kind]}, ${bytes} bytes: ${beside}`;
+  const describe = ([other, size]: [string, number]): string =>
+    `${WORDS[other as UpdatePlan['kind']]} ${size}`;
+  const comparison =
+    others.length === 0 ? 'there is no alternative' : `instead of ${others.map(describe).join(', ')}`;
+  return `${WORDS[kind]}, ${bytes} bytes: ${comparison}`;
 }
 
-/** What an updater may do by itself. */
+/** Limits on what an updater does automatically. */
 export interface UpdatePolicy {
   /**
-   * Whether a whole model may be downloaded where no payload leads to the newest one, or payloads are larger: `auto`, after
-   * `approve` alone (`ask`), or `never`; default `auto`.
+   * Whether a whole model may be downloaded if no payload reaches the newest one or payloads are larger:
+   * `auto`, only after `approve` (`ask`), or `never`; defaults to `auto`.
    */
   readonly full?: 'auto' | 'ask' | 'never';
-  /** Bytes of the largest download; larger ones are not planned. */
+  /** Maximum bytes to download; larger updates are not planned. */
   readonly maxBytes?: number | undefined;
-  /** Says whether a download may begin now: power, network, hour. Asked before each update. */
+  /** Called before each update; returns whether it may begin, depending on power, network or time. */
   readonly mayBegin?: (plan: UpdatePlan) => boolean | Promise<boolean>;
-  /** Asked before a whole model is downloaded under `ask`. */
+  /** Called before a whole model is downloaded with `full: 'ask'`. */
   readonly approve?: (plan: UpdatePlan) => boolean | Promise<boolean>;
-  /** Starts on trial, without `confirm`, after which the model is rolled back; default 3. */
+  /** Starts without `confirm` after which a model on trial is rolled back; defaults to 3. */
   readonly maxTrialStarts?: number;
 }

@@ -6,7 +6,7 @@ import type { Release } from '../release/find-releases.js';
 import { canonicalJson } from '../release/json.js';
 import { encodeStatement, type ReleaseStatement } from '../release/statement.js';
 
-/** A release that was refused for what is in its file, though that is the file that was signed. */
+/** A release whose content was rejected, although the file matches its signature. */
 export interface RejectedRelease {
   /** Name of the file. */
   readonly name: string;
@@ -14,34 +14,42 @@ export interface RejectedRelease {
   readonly statement: string;
   /** Code of the error. */
   readonly code: string;
-  /** What refused it: versions of the library, the payload format and the program. Another one tries again. */
+  /** Versions of library, payload format and program that rejected it; other versions try again. */
   readonly by: string;
 }
 
-/** Releases that are remembered as refused. */
+/** Maximum number of rejected releases that are recorded. */
 const MAX_REJECTED_RELEASES = 64;
 
 /**
- * Codes of what is wrong with a file, or with it on this device; to download it again would not help. Disks that fail or are full,
- * networks, and models that are not what they were are no fault of a release.
+ * Codes of errors in a file or its use on this device, which another download would not fix. Failures of
+ * disks, networks and the stored model are not caused by a release.
  */
-const FAULTS: ReadonlySet<string> = new Set([
-  ...['wrong-layout', 'not-a-payload', 'unsupported-version', 'corrupt-payload', 'limit-exceeded'],
-  ...['result-mismatch', 'payload-mismatch', 'bad-model', 'unsupported-model', 'unsafe-path'],
+const RELEASE_FAULTS: ReadonlySet<string> = new Set([
+  'wrong-layout',
+  'not-a-payload',
+  'unsupported-version',
+  'corrupt-payload',
+  'limit-exceeded',
+  'result-mismatch',
+  'payload-mismatch',
+  'bad-model',
+  'unsupported-model',
+  'unsafe-path',
 ]);
 
-/** @returns what is to be remembered of a step that failed; undefined where the release is not to blame */
+/** @returns the record of a failed release; undefined if the release did not cause the error */
 export async function rejectionOf(
   statement: ReleaseStatement,
   error: unknown,
   programVersion: string | undefined,
 ): Promise<RejectedRelease | undefined> {
-  if (!(error instanceof NeuralDiffError && FAULTS.has(error.code))) return undefined;
+  if (!(error instanceof NeuralDiffError && RELEASE_FAULTS.has(error.code))) return undefined;
   const { name } = statement;
   return { name, statement: await digestOf(statement), code: error.code, by: checkerOf(programVersion) };
 }
 
-/** @returns the list with a release more, the oldest left out where there are too many */
+/** @returns the list with one more release, without the oldest if there are too many */
 export function withRejected(
   refused: readonly RejectedRelease[] = [],
   next: RejectedRelease,
@@ -50,7 +58,7 @@ export function withRejected(
   return [...others, next].slice(-MAX_REJECTED_RELEASES);
 }
 
-/** @returns names of those releases that this program has refused as they are */
+/** @returns the names of releases that this program version has rejected */
 export async function namesOfRejected(
   releases: readonly Pick<Release, 'statement'>[],
   refused: readonly RejectedRelease[] = [],
@@ -71,5 +79,5 @@ async function digestOf(statement: ReleaseStatement): Promise<string> {
 const checkerOf = (programVersion = ''): string =>
   `neural-diff ${LIBRARY_VERSION}, format ${FORMAT_VERSION}, program ${programVersion}`;
 
-/** The package's own version. */
+/** Version of this package. */
 export const LIBRARY_VERSION = '0.1.0';

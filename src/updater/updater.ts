@@ -9,27 +9,27 @@ import type { UpdateSource } from './http-source.js';
 import type { UpdatePlan, UpdatePolicy } from './plan-update.js';
 import type { RejectedRelease } from './rejected-releases.js';
 
-/** What an updater needs. */
+/** Options of `createUpdater`. */
 export interface UpdaterOptions {
   /** The model. */
   readonly storage: ModelStorage;
-  /** Where downloads, trust and the updater's state are kept. */
+  /** Disk for downloads, trusted metadata and the updater's state. */
   readonly disk: Disk;
-  /** A folder on the disk that is the updater's own. */
+  /** Folder on the disk that only the updater uses. */
   readonly folder: string;
-  /** Where releases come from. */
+  /** Source of releases. */
   readonly source: UpdateSource;
-  /** Root metadata of the repository, part of the program. */
+  /** Root metadata of the repository, shipped with the program. */
   readonly root: Uint8Array;
   readonly deviceClass?: string | undefined;
-  /** Counter of the release that the program came with; default 0. */
+  /** Counter of the release that the program was shipped with; defaults to 0. */
   readonly counter?: number;
-  /** Version of the program: another one tries releases again that were refused for what is in them. */
+  /** Version of the program; releases with rejected content are tried again after it changes. */
   readonly programVersion?: string;
   readonly policy?: UpdatePolicy;
   /**
-   * Tries the new model before the update is made; throws where it is not good. `golden` is the content of the release's signed
-   * inputs and expected outputs, where it has some.
+   * Tests the new model before the update is completed; throws to reject it. `golden` is the content of the
+   * release's signed inputs and expected outputs, if any.
    */
   readonly selfTest?: (
     store: WeightStore,
@@ -39,26 +39,28 @@ export interface UpdaterOptions {
       readonly signal?: AbortSignal | undefined;
     },
   ) => void | Promise<void>;
-  /** Opens a whole model that was downloaded; without it whole models are never planned. */
+  /** Opens a downloaded whole model; without it whole models are never planned. */
   readonly openModelFile?: (files: ModelFiles, path: string) => Promise<WeightStore>;
   readonly onEvent?: ((event: UpdaterEvent) => void) | undefined;
-  /** The runtime's own clock unless given. */
+  /** Defaults to the runtime's clock. */
   readonly now?: () => Date;
   readonly patcher?: Patcher;
   readonly ed25519?: VerifyEd25519;
-  /** Milliseconds that the metadata of one check may take in all, however they come; default 300,000. */
+  /** Timeout for all metadata of a check in milliseconds; defaults to 300,000. */
   readonly metadataMs?: number;
-  /** Milliseconds before attempt after attempt to go on with a download. */
+  /** Delay before the next download attempt in milliseconds, by the number of failures. */
   readonly waitMs?: (failures: number) => number;
 }
 
-/** What a self-test knows in addition to the model. */
+/** Context of a self-test. */
 export type SelfTestContext = Parameters<NonNullable<UpdaterOptions['selfTest']>>[1];
 
-/** What an updater tells of. */
+/** Events of an updater. */
 export type UpdaterEvent =
   | { readonly type: 'planned'; readonly plan: UpdatePlan }
-  /** Bytes of a file by its name: `download` fetches it, `apply` checks, writes and verifies a model. */
+  /**
+   * Progress in bytes of a named file: `download` fetches it, `apply` checks, writes and verifies the model.
+   */
   | ({ readonly type: 'progress'; readonly name: string } & Progress<'download' | 'apply'>)
   | { readonly type: 'self-test' | 'updated' | 'confirmed'; readonly next: string }
   | {
@@ -67,15 +69,15 @@ export type UpdaterEvent =
       readonly reason: 'asked' | 'too-many-starts' | 'unknown-trial';
     };
 
-/** Why a model was rolled back: by whoever calls, after too many starts on trial, after a trial that nobody remembers. */
+/** Reason of a rollback: requested, too many starts on trial, or a trial that is not in the updater's state. */
 export type RollbackReason = Extract<UpdaterEvent, { type: 'rolled-back' }>['reason'];
 
-/** How a model and its updater stand. */
+/** Status of a model and its updater. */
 export interface UpdaterStatus {
   readonly status: 'settled' | 'trial';
-  /** Fingerprint of the model as it is stored, read for this answer. */
+  /** Fingerprint of the stored model, computed for this result. */
   readonly fingerprint: string;
-  /** Counter of the release that was confirmed last. */
+  /** Counter of the last confirmed release. */
   readonly counter: number;
   /** An update that was begun, and perhaps made; `starts` counts the starts since it was made. */
   readonly trial?: {
@@ -87,55 +89,57 @@ export interface UpdaterStatus {
     readonly starts: number;
   };
   readonly rejectedModels: readonly string[];
-  /** Releases that were refused for what is in them, where there are some: not downloaded again. */
+  /** Releases whose content was rejected, if any; they are not downloaded again. */
   readonly rejectedReleases?: readonly RejectedRelease[];
 }
 
-/** How an update ended. `deferred` and `declined` are the policy's. */
+/** Result of an update. `deferred` and `declined` are decisions of the policy. */
 export interface UpdateOutcome {
   readonly status: 'current' | 'updated' | 'deferred' | 'declined';
   readonly plan?: UpdatePlan;
-  /** Fingerprint of the model as it was read, or read back, on the way. */
+  /** Fingerprint of the stored model. */
   readonly fingerprint: string;
-  /** Counter of the release that was confirmed last. */
+  /** Counter of the last confirmed release. */
   readonly counter: number;
 }
 
-/** What a call takes. */
+/** Options of an updater's methods. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Brings a device's model up to date, and back. One call at a time; a second one gets `locked`. */
+/** Updates a device's model and rolls it back. A call during another one fails with `locked`. */
 export interface Updater {
   /**
-   * Puts right what a cut left, and ends trials that do not end by themselves. To be called at every start, before the model
-   * is used.
+   * Recovers from an interrupted update, and rolls back a trial after too many starts. Call it at every
+   * start, before the model is used.
    *
    * @throws NeuralDiffError `storage-mismatch`, `locked`
    */
   start(): Promise<UpdaterStatus>;
-  /** As `start`, for whoever goes on to `update`: it does not read the model to say how it stands. */
+  /** Same as `start`, without reading the model to compute its status. */
   recover(): Promise<void>;
   status(): Promise<UpdaterStatus>;
   /**
-   * Asks the repository, checks everything that it says, and plans.
+   * Fetches and verifies the repository's metadata, and plans an update.
    *
-   * @returns undefined where the model is current
+   * @returns undefined if the model is current
    * @throws NeuralDiffError `network`, and the codes of `refreshTrust`
    */
   check(options?: { signal?: AbortSignal | undefined }): Promise<UpdatePlan | undefined>;
   /**
-   * Downloads, checks, applies and tests an update; the model is on trial then. Whatever throws leaves the model as it was, and so
-   * does the signal at any moment.
+   * Downloads, verifies, applies and tests an update, after which the model is on trial. After an error or an
+   * aborted signal the model is unchanged.
    *
-   * @param plan from `check`; asks the repository unless given
-   * @throws NeuralDiffError `on-trial`, `locked`, `network`, `payload-mismatch`, `health-check-failed`, `no-space`; the codes of
-   *   `applyPayload`; the signal's reason
+   * @param plan a plan from `check`; by default `check` is called
+   * @throws NeuralDiffError `on-trial`, `locked`, `network`, `payload-mismatch`, `health-check-failed`,
+   *   `no-space`; the codes of `applyPayload`; the signal's reason
    */
   update(plan?: UpdatePlan, options?: { signal?: AbortSignal | undefined }): Promise<UpdateOutcome>;
-  /** The model has proved itself: it stays. Nothing where there is no trial. */
+  /** Ends a trial and keeps the model. Does nothing without a trial. */
   confirm(): Promise<void>;
-  /** Puts the model before the trial back; the other one is not tried again. @returns false where there is no trial */
+  /**
+   * Restores the model from before the trial and rejects the other one. @returns false if there was no trial
+   */
   rollback(): Promise<boolean>;
 }

@@ -106,7 +106,7 @@ test('doctor looks at everything, and puts right what a cut left', async () => {
   expect(existsSync(at('sick.safetensors.undo'))).toBe(false);
   writeFileSync(at('sick.safetensors.undo'), new Uint8Array(500).fill(7));
   const sick = await command('doctor', ...model);
-  expect([sick.status, sick.stdout]).toEqual([1, expect.stringContaining('BAD  storage  Cannot trust')]);
+  expect([sick.status, sick.stdout]).toEqual([1, expect.stringContaining('BAD  storage  Cannot read')]);
 });
 
 test('Ctrl-C during an update leaves the old model', async () => {

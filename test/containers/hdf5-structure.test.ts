@@ -125,8 +125,8 @@ describe('openHdf5Store() reads what the superblock says', () => {
   });
 
   test.each([
-    [0x14, 'one of several files'],
-    [0x18, 'an image of a cache'],
+    [0x14, 'multi-file driver'],
+    [0x18, 'metadata cache image'],
   ])('refuses an extension that moves structure elsewhere: message %d', async (kind, words) => {
     const { code, message } = await errorOf(() => open(extended(kind)));
     expect(code).toBe('unsupported-model');
@@ -146,6 +146,6 @@ describe('openHdf5Store() reads what the superblock says', () => {
     bytes.set(u64(96), 48);
     const { code, message } = await errorOf(() => open(bytes));
     expect(code).toBe('unsupported-model');
-    expect(message).toContain('one of several files');
+    expect(message).toContain('multi-file driver');
   });
 });

@@ -29,7 +29,7 @@ test('a download of 20 MB that ends every 64 kB, each time in a new program, fet
   const server = await startHostileServer(new Map([['targets/v2', content]]));
   const attempt = async (): Promise<string> => {
     const disk = openNodeDisk(folder);
-    const job = { place: { disk, folder: 'updates' }, path: 'targets/v2', attempts: 1 };
+    const job = { location: { disk, folder: 'updates' }, path: 'targets/v2', attempts: 1 };
     const source = openHttpSource({ url: server.url, stallMs: 50 });
     try {
       return await download({ ...job, source, file: { name: 'v2', bytes: BYTES, sha256 } });

@@ -19,10 +19,10 @@ test('openPayloadFile() gives a file of several windows', async () => {
   const file = await openPayloadFile(at('a.ndiff'));
   expect(joinBytes(file)).toEqual(bytes);
   expect(file.borrow(699_999)).toEqual(bytes.subarray(699_999));
-  const room = new Uint8Array(1_000);
-  expect(file.borrow(5, room)).toEqual(bytes.subarray(5, 1_005));
-  expect(file.borrow(699_500, room)).toEqual(bytes.subarray(699_500));
-  expect(room.subarray(0, 501)).toEqual(bytes.subarray(699_500));
+  const buffer = new Uint8Array(1_000);
+  expect(file.borrow(5, buffer)).toEqual(bytes.subarray(5, 1_005));
+  expect(file.borrow(699_500, buffer)).toEqual(bytes.subarray(699_500));
+  expect(buffer.subarray(0, 501)).toEqual(bytes.subarray(699_500));
   file.close();
 });
 

@@ -67,14 +67,14 @@ test('DiffReader hands the memory of a record on to a later one, whatever lies b
   expect(c.levels.buffer).toBe(a.levels.buffer);
 });
 
-/** Bytes that come in windows of a size, by way of a room where one is given. */
+/** Bytes that come in windows of a size, through a buffer if one is given. */
 function windowed(bytes: Uint8Array, size: number): ByteSource {
   return {
     length: bytes.length,
-    borrow(at, room) {
+    borrow(at, buffer) {
       const window = bytes.slice(at, at + size);
-      room?.set(window);
-      return room?.subarray(0, window.length) ?? window;
+      buffer?.set(window);
+      return buffer?.subarray(0, window.length) ?? window;
     },
   };
 }

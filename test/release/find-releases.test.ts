@@ -93,9 +93,7 @@ test('checkRelease() says for a detached release what findReleases() says for a 
     () => checkRelease(sampleStatement({ deviceClasses: ['watch'] }), { counter: 0 }, now),
     'release-refused',
   );
-  expect(message).toBe(
-    'Cannot use release "v2.ndiff": expected a device of class watch, got one without a class',
-  );
+  expect(message).toBe('Cannot use release "v2.ndiff": expected a device of class watch, got no class');
 });
 
 test('findTarget() knows the listed files alone, as they are signed', async () => {

@@ -81,12 +81,12 @@ export const DISK_CASES: readonly DiskCase[] = [
   {
     name: 'write() and readInto() keep to the views that they get, which the caller may use again',
     async run(disk) {
-      const room = bytesOf(100);
-      await disk.write('file', 0, room.subarray(10, 20));
-      room.fill(200);
-      await disk.write('file', 5, room.subarray(0, 1));
-      await disk.readInto('file', 4, room.subarray(50, 53));
-      return [await disk.size('file'), [...room.subarray(48, 55)]];
+      const bytes = bytesOf(100);
+      await disk.write('file', 0, bytes.subarray(10, 20));
+      bytes.fill(200);
+      await disk.write('file', 5, bytes.subarray(0, 1));
+      await disk.readInto('file', 4, bytes.subarray(50, 53));
+      return [await disk.size('file'), [...bytes.subarray(48, 55)]];
     },
     expected: [10, [200, 200, 15, 200, 17, 200, 200]],
   },

@@ -18,23 +18,23 @@ const file: SignedFile = {
 };
 const servers: HostileServer[] = [];
 let server: HostileServer;
-let place: { disk: ReturnType<typeof createFaultyDisk>; folder: string };
+let location: { disk: ReturnType<typeof createFaultyDisk>; folder: string };
 
 beforeEach(async () => {
   server = await startHostileServer(new Map([['targets/v2', content]]));
   servers.push(server);
-  place = { disk: createFaultyDisk(), folder: 'updates' };
+  location = { disk: createFaultyDisk(), folder: 'updates' };
 });
 afterAll(() => Promise.all(servers.map((each) => each.close())));
 
 const fetchFile = (signal?: AbortSignal): Promise<string> =>
   download({
-    ...{ source: openHttpSource({ url: server.url, stallMs: 200 }), place, path: 'targets/v2', file },
+    ...{ source: openHttpSource({ url: server.url, stallMs: 200 }), location, path: 'targets/v2', file },
     ...{ waitMs: () => 1, signal },
   });
 
 const expectWhole = async (): Promise<void> => {
-  expect(Buffer.compare(place.disk.content(await fetchFile()), content)).toBe(0);
+  expect(Buffer.compare(location.disk.content(await fetchFile()), content)).toBe(0);
 };
 
 test('a file comes whole, in one request', async () => {
@@ -57,7 +57,7 @@ test('a program that is started anew goes on where the last one stopped', async 
   server.tricks = { cutAfter: 100_000 };
   const stop = new AbortController();
   const first = download({
-    ...{ source: openHttpSource({ url: server.url }), place, path: 'targets/v2', file },
+    ...{ source: openHttpSource({ url: server.url }), location, path: 'targets/v2', file },
     signal: stop.signal,
     onProgress: (done) => {
       if (done > 50_000) stop.abort(new Error('enough'));
@@ -70,7 +70,7 @@ test('a program that is started anew goes on where the last one stopped', async 
 });
 
 test('a server that ignores ranges is read from the start', async () => {
-  await place.disk.write(`updates/downloads/${file.sha256}`, 0, content.subarray(0, 1_000));
+  await location.disk.write(`updates/downloads/${file.sha256}`, 0, content.subarray(0, 1_000));
   server.tricks = { ignoresRanges: true };
   await expectWhole();
   expect(server.requests.at(-1)?.offset).toBe(1_000);
@@ -92,35 +92,35 @@ test.each([
 });
 
 test('a part that is not the one that was asked for is not taken', async () => {
-  await place.disk.write(`updates/downloads/${file.sha256}`, 0, content.subarray(0, 9_000));
+  await location.disk.write(`updates/downloads/${file.sha256}`, 0, content.subarray(0, 9_000));
   server.tricks = { shiftsRanges: true };
   expect(await codeOf(() => fetchFile())).toBe('network');
 });
 
-test('a part whose place is hidden is taken at its word, and the digest tells of a wrong one', async () => {
+test('a part whose offset is hidden is trusted, and the digest detects a wrong one', async () => {
   const bare: typeof fetch = async (...asked) => {
     const { body, status } = await fetch(...asked);
     return new Response(body, { status });
   };
   const source = openHttpSource({ url: server.url, fetch: bare });
-  const job = { source, place, path: 'targets/v2', file, waitMs: () => 1 };
+  const job = { source, location, path: 'targets/v2', file, waitMs: () => 1 };
   for (const [tricks, offsets] of [
     [{}, [9_000]],
     [{ shiftsRanges: true }, [9_000, 0]],
   ] as const) {
-    await place.disk.remove(`updates/downloads/${file.sha256}`);
-    await place.disk.write(`updates/downloads/${file.sha256}`, 0, content.subarray(0, 9_000));
+    await location.disk.remove(`updates/downloads/${file.sha256}`);
+    await location.disk.write(`updates/downloads/${file.sha256}`, 0, content.subarray(0, 9_000));
     server.tricks = tricks;
     const before = server.requests.length;
-    expect(Buffer.compare(place.disk.content(await download(job)), content)).toBe(0);
+    expect(Buffer.compare(location.disk.content(await download(job)), content)).toBe(0);
     expect(server.requests.slice(before).map(({ offset }) => offset)).toEqual(offsets);
   }
 });
 
 test('a partial file that is damaged, or of another file, heals itself', async () => {
   for (const partial of [seededBytes(5, 5_000), seededBytes(6, BYTES), seededBytes(7, BYTES + 10)]) {
-    await place.disk.remove(`updates/downloads/${file.sha256}`);
-    await place.disk.write(`updates/downloads/${file.sha256}`, 0, partial);
+    await location.disk.remove(`updates/downloads/${file.sha256}`);
+    await location.disk.write(`updates/downloads/${file.sha256}`, 0, partial);
     await expectWhole();
   }
 });
@@ -182,7 +182,7 @@ test('limits that are no limits, and longer ones than timers take, are waited fo
   server.tricks = { dripMs: 1 };
   for (const limit of [Number.POSITIVE_INFINITY, 2 ** 40]) {
     const source = openHttpSource({ url: server.url, stallMs: limit });
-    const deadline = setDeadline({ milliseconds: limit, doing: 'fetch' });
+    const deadline = setDeadline({ milliseconds: limit, action: 'fetch' });
     const piece = deadline.within(async (signal) => {
       const { pieces } = await source.open('targets/v2', { offset: BYTES - 30, signal });
       let got = 0;

@@ -2,37 +2,38 @@ import type { HashOp } from '../../payload/diff.js';
 import { MAX_BLOCK } from '../../payload/limits.js';
 import type { Kernels } from './kernels.js';
 
-/** Positions or levels that the kernels take in one call. */
+/** Maximum number of positions or levels per kernel call. */
 export const PIECE = 65_536;
 
-/** Bytes of a page of WebAssembly memory, and the most pages whose end is an address of 32 bits. */
+/** Bytes of a page of WebAssembly memory, and the maximum number of pages with a 32-bit end address. */
 const PAGE_BYTES = 65_536;
 const MAX_PAGES = 65_535;
 
-/** Four-byte values for which there is room: 32 MiB. */
-export const MAX_TABLE_VALUES = 2 ** 23;
+/** Capacity of the tables in four-byte values: 32 MiB. */
+const MAX_TABLE_VALUES = 2 ** 23;
 
-/** What stands behind the last bucket's value, so that no run of neighbours has to wrap: the first ones anew. */
+/** Copies of the first values after the last bucket's value, so that runs of buckets need not wrap. */
 const EXTRA = MAX_BLOCK - 1;
 
-/** Buckets that a table may have: it is there twice. */
+/** Maximum number of buckets of a table, which is stored twice. */
 export const MAX_TABLE_BUCKETS = MAX_TABLE_VALUES / 2 - EXTRA;
 
-/** Buckets that a table of bytes may have. */
+/** Maximum number of buckets of a byte table. */
 export const MAX_BYTE_BUCKETS = 4 * MAX_TABLE_VALUES - EXTRA;
 
-/** Where things lie: positions (u32), levels (i16 or i8), tables of bucket values, data. */
+/** Memory map: positions (u32) at 0, levels (i16 or i8), tables of bucket values, data. */
 const LEVELS_AT = 4 * PIECE;
 const TABLES_AT = LEVELS_AT + 2 * PIECE;
 const DATA_AT = TABLES_AT + 4 * MAX_TABLE_VALUES;
 
 /**
- * A wasm memory with kernels of its own: room for data, and what the kernels need beside it. It never grows, since that
- * would detach every array that was lent. What is not used of it costs addresses, not memory.
+ * A WebAssembly memory with its own kernel instance, for data and the kernels' inputs.
+ *
+ * It never grows, since that would detach the arrays in use. Unused parts take address space, not memory.
  */
 export class Arena {
   readonly kernels: Kernels;
-  /** The room for data. */
+  /** The memory for data. */
   readonly data: Uint8Array;
   readonly tables: Tables;
   readonly #positions: Uint32Array;
@@ -49,7 +50,7 @@ export class Arena {
     this.#bytes = new Int8Array(buffer, LEVELS_AT, PIECE);
   }
 
-  /** @returns an arena with room for some bytes of data, or undefined when there is no such memory to be had */
+  /** @returns an arena with `byteLength` bytes for data, or undefined if the memory cannot be allocated */
   static create(module: WebAssembly.Module, byteLength: number): Arena | undefined {
     const pages = Math.ceil((DATA_AT + byteLength) / PAGE_BYTES);
     if (pages > MAX_PAGES) return undefined;
@@ -63,21 +64,21 @@ export class Arena {
     return new Arena(memory, module, byteLength);
   }
 
-  /** Puts positions and their levels, at most `PIECE` of them, where the kernels find them. */
+  /** Copies at most `PIECE` positions and their levels into the memory. @returns their addresses */
   putSparse(positions: Uint32Array, levels: Int16Array): { positions: number; levels: number } {
     this.#positions.set(positions);
     this.#levels.set(levels);
     return { positions: 0, levels: LEVELS_AT };
   }
 
-  /** Puts levels of a dense op, at most `PIECE` of them, where the kernels find them. */
+  /** Copies at most `PIECE` levels of a dense op into the memory. @returns their address */
   putDense(levels: Int8Array): number {
     this.#bytes.set(levels);
     return LEVELS_AT;
   }
 }
 
-/** @returns the bytes from a table to the one with the opposite signs, which follows it */
+/** @returns the distance in bytes from a table to the table with opposite signs, which follows it */
 export function tableBytes(bucketCount: number): number {
   return 4 * (bucketCount + EXTRA);
 }
@@ -85,21 +86,21 @@ export function tableBytes(bucketCount: number): number {
 type BucketValues = HashOp['buckets']['values'];
 
 /**
- * Bucket values times a scale, in wasm memory, each table followed by one with the opposite signs. They are kept until
- * the room is needed for others.
+ * A cache of scaled bucket values in WebAssembly memory. Each table is followed by one with opposite signs.
+ * All tables are dropped when the capacity is exceeded.
  */
 export class Tables {
   readonly #start: number;
   readonly #floats: Float32Array;
   readonly #integers: Int32Array;
   readonly #bytes: Int8Array;
-  /** Addresses by buckets, then by scale, which is negative for integers, 0 for tables of bytes. */
+  /** Addresses by buckets, then by scale: negative for integers, 0 for byte tables. */
   #known = new WeakMap<BucketValues, Map<number, number>>();
   #used = 0;
 
   /**
    * @param buffer the memory
-   * @param start where the room for tables begins: a multiple of 4
+   * @param start offset of the tables, a multiple of 4
    */
   constructor(buffer: ArrayBuffer, start: number) {
     this.#start = start;
@@ -109,8 +110,10 @@ export class Tables {
   }
 
   /**
+   * Finds or fills the table of scaled bucket values.
+   *
    * @param values at most `MAX_TABLE_BUCKETS` buckets
-   * @param scale what they are multiplied with
+   * @param scale factor of the values
    * @param kind `integer` for i32, `float` for f32
    * @returns the address of the table
    */
@@ -127,8 +130,10 @@ export class Tables {
   }
 
   /**
-   * @param values at most `MAX_BYTE_BUCKETS` whole buckets
-   * @returns the address of a table of them as they are, i8 each
+   * Finds or fills the table of unscaled buckets.
+   *
+   * @param values at most `MAX_BYTE_BUCKETS` integer buckets
+   * @returns the address of the table of i8 values
    */
   locateBytes(values: BucketValues): number {
     const known = this.#known.get(values)?.get(0);
@@ -141,7 +146,7 @@ export class Tables {
     return this.#start + first;
   }
 
-  /** @returns the first of `count` four-byte values that are free, and remembers whose they are */
+  /** Reserves `count` four-byte values for a table. @returns the index of the first */
   #reserve(values: BucketValues, key: number, count: number): number {
     if (this.#used + count > MAX_TABLE_VALUES) {
       this.#known = new WeakMap();
@@ -156,8 +161,8 @@ export class Tables {
 }
 
 /**
- * Storing into the table rounds the product, which is exact in a double, once. Zeros of floats become negative: adding
- * -0 leaves any number as it is, 0 and -0 among them.
+ * Fills a table with scaled values. Each product is exact in a double and rounded once when stored. Float
+ * zeros become -0, since adding -0 leaves every number unchanged, including 0 and -0.
  */
 function fill(table: Float32Array | Int32Array, values: BucketValues, scale: number): void {
   const count = values.length;

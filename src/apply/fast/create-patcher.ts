@@ -7,16 +7,16 @@ import { compileKernels } from './kernels.js';
 import { canPatch, patchArena } from './patch-arena.js';
 
 /**
- * Makes the fastest patcher that the runtime allows.
+ * Creates the fastest patcher that the runtime supports.
  *
- * @returns the one of `createFastPatcher`, or the plain one where WebAssembly or its SIMD instructions are absent, or a
- *   content security policy forbids them
+ * @returns the patcher of `createFastPatcher`, or the plain patcher if WebAssembly or its SIMD instructions
+ *   are missing or forbidden by a content security policy
  */
 export function createPatcher(): Patcher {
   try {
     return createFastPatcher();
   } catch {
-    // Runtimes have many errors for a module that they do not take; the plain patcher is right after all of them.
+    // Runtimes throw various errors for unsupported modules; all mean falling back to the plain patcher.
     return plainPatcher;
   }
 }
@@ -24,15 +24,14 @@ export function createPatcher(): Patcher {
 type Range = Parameters<Patcher['patch']>[2];
 
 /**
- * Makes a patcher whose arithmetic runs in WebAssembly, four weights at a time, and gives the bits of `patchRange`.
+ * Creates a patcher that processes four weights at a time in WebAssembly, with the same bits as `patchRange`.
  *
- * Every array that it allocates lies in a wasm memory of its own, which never grows. Other arrays are copied through
- * one of 1 MiB, unless only sparse ops touch them. Where no wasm memory is to be had, and for hash ops with more
- * buckets than there is room for (`MAX_TABLE_BUCKETS`, `MAX_BYTE_BUCKETS`), `patchRange` does the work.
+ * Every array that it allocates is in a separate WebAssembly memory, which never grows. Other arrays are
+ * copied through an array of 1 MiB, unless only sparse ops touch them. If no memory can be allocated, and for
+ * hash ops with too many buckets (`MAX_TABLE_BUCKETS`, `MAX_BYTE_BUCKETS`), `patchRange` is used.
  *
- * @returns the patcher
- * @throws ReferenceError, WebAssembly.CompileError or another error of the runtime where it has no WebAssembly, or none
- *   with SIMD, or must not use it: `createPatcher` falls back on the plain patcher then
+ * @throws ReferenceError, WebAssembly.CompileError or another error of the runtime if WebAssembly or SIMD is
+ *   unsupported or forbidden; `createPatcher` falls back to the plain patcher
  */
 export function createFastPatcher(): Patcher {
   const module = compileKernels();
@@ -61,7 +60,7 @@ export function createFastPatcher(): Patcher {
   };
 }
 
-/** Patches an array that lies elsewhere, a chunk at a time. */
+/** Patches an array outside the arena by copying one chunk at a time. */
 function patchThrough(arena: Arena, ops: readonly Op[], target: Range & { info: TensorInfo }): void {
   const { info, startElement, bytes } = target;
   for (let start = 0; start < bytes.length; start += CHUNK_BYTES) {

@@ -1,7 +1,10 @@
 import { fromBase64 } from '../../model/bytes.js';
 import { PATCHING_WASM } from './patching-wasm.js';
 
-/** What `src/kernels/assembly/patching.ts` exports; addresses and counts are u32, `dtype` is its code in payloads. */
+/**
+ * Exports of `src/tfjs/kernels/assembly/patching.ts`; addresses and counts are u32, `dtype` is its payload
+ * code.
+ */
 export interface Kernels {
   patchHash(
     ...args: [
@@ -45,9 +48,9 @@ export interface Kernels {
 }
 
 /**
- * Compiles the patching kernels, at once: they are few.
+ * Compiles the patching kernels synchronously; the module is small.
  *
- * @throws ReferenceError, WebAssembly.CompileError or whatever else the runtime has for modules that it does not take
+ * @throws ReferenceError, WebAssembly.CompileError or another error of the runtime for an unsupported module
  */
 export function compileKernels(): WebAssembly.Module {
   return new WebAssembly.Module(fromBase64(PATCHING_WASM));

@@ -5,16 +5,16 @@ import { lowerBound, patchRange } from '../../payload/patch.js';
 import { tensorSeed } from '../../payload/placement.js';
 import { type Arena, MAX_BYTE_BUCKETS, MAX_TABLE_BUCKETS, PIECE, tableBytes } from './arena.js';
 
-/** A run of a tensor's elements in the memory of an arena. */
+/** A range of a tensor's elements in an arena. */
 interface Target {
   readonly info: TensorInfo;
-  /** The first element's number in its tensor. */
+  /** Index of the first element in its tensor. */
   readonly startElement: number;
   readonly bytes: Uint8Array;
 }
 
 /**
- * Applies ops to a range that lies in an arena.
+ * Applies ops to a range in an arena.
  *
  * @param arena the arena
  * @param ops ops that touch the tensor, in order
@@ -30,18 +30,20 @@ export function patchArena(arena: Arena, ops: readonly Op[], target: Target): vo
 }
 
 /**
- * @returns whether the kernels take an op: none that is exact or sets; scales must be float32, and whole for integers, as
- *   payloads have them; the buckets must fit into the room for tables
+ * Checks whether the kernels support an op.
+ *
+ * @returns false for exact and set ops, for scales that payloads cannot have (not float32, or not whole for
+ *   integers), and for more buckets than the tables can hold
  */
 export function canPatch(op: Op, info: TensorInfo): boolean {
   if (op.kind === 'exact' || op.kind === 'set') return false;
   const isInteger = DTYPES[info.dtype].kind === 'integer';
-  // Kernels add whole numbers of 32 bits; larger products are left to plain arithmetic.
+  // Kernels add 32-bit integers; larger products need plain arithmetic.
   if (op.kind === 'sparse' && isInteger && op.scale * MAX_SPARSE_LEVEL >= 2 ** 31) return false;
   if (op.kind !== 'hash') return isScale(op.scale, isInteger);
   const { block, buckets, tensors } = op;
-  const most = takesBytes(op, info) ? MAX_BYTE_BUCKETS : MAX_TABLE_BUCKETS;
-  if (block > MAX_BLOCK || buckets.values.length > most) return false;
+  const max = usesByteTable(op, info) ? MAX_BYTE_BUCKETS : MAX_TABLE_BUCKETS;
+  if (block > MAX_BLOCK || buckets.values.length > max) return false;
   if (isInteger && buckets.coding === 'float') return false;
   return tensors.every(({ tensor, scale }) => tensor !== info.name || isScale(scale, isInteger));
 }
@@ -60,13 +62,13 @@ function patchHash({ kernels, tables }: Arena, op: HashOp, { info, startElement,
   const index = Math.floor(startElement / op.block);
   const skipped = startElement % op.block;
   const seed = tensorSeed(op.seed, ordinal);
-  const place = [bytes.byteOffset, count, index, skipped, op.block, seed, values.length] as const;
-  if (takesBytes(op, info)) kernels.patchBytes(...place, tables.locateBytes(values), scale);
-  else kernels.patchHash(code, ...place, tables.locate(values, scale, kind), tableBytes(values.length));
+  const placement = [bytes.byteOffset, count, index, skipped, op.block, seed, values.length] as const;
+  if (usesByteTable(op, info)) kernels.patchBytes(...placement, tables.locateBytes(values), scale);
+  else kernels.patchHash(code, ...placement, tables.locate(values, scale, kind), tableBytes(values.length));
 }
 
-/** @returns whether the kernels read an op's buckets from a table of bytes */
-function takesBytes({ block, buckets }: HashOp, info: TensorInfo): boolean {
+/** @returns whether the kernels read an op's buckets from a byte table */
+function usesByteTable({ block, buckets }: HashOp, info: TensorInfo): boolean {
   return info.dtype === 'float32' && buckets.coding !== 'float' && (block === 1 || block % 8 === 0);
 }
 

@@ -4,36 +4,36 @@ import type { ModelFiles } from '../../model/model-files.js';
 import type { Extent } from '../../model/placed-store.js';
 import { FileWindow } from '../file-window.js';
 
-/** What a file of its own, or an entry of an archive, takes of a file. */
+/** The byte range of an HDF5 file: a whole file, or an entry of an archive. */
 export interface FileRange {
   readonly path: string;
   readonly start: number;
   readonly end: number;
 }
 
-/** Behind a byte that no text begins with; line ends that a transfer as text would change. */
+/** The format's signature, with line ends that a text-mode transfer would change. */
 const SIGNATURE = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
 
-/** Bytes of an address and of a length: those of 4 are long gone. */
+/** Bytes of an address and of a length; files with 4 bytes are not supported. */
 export const NUMBER_BYTES = 8;
 
-/** Bytes that are read at once: pieces of structure lie all over a file. */
+/** Bytes read at once; pieces of structure are scattered over the file. */
 const WINDOW_BYTES = 2 ** 12;
 
-/** Stands for an address of nothing. */
-const NOWHERE = 2n ** 64n - 1n;
+/** The undefined address. */
+const UNDEFINED_ADDRESS = 2n ** 64n - 1n;
 
-/** Links of all groups: some of them lead to groups. */
+/** Links of all groups; some of them point to groups. */
 const MAX_LINKS = 4 * MAX_TENSORS;
 
-/** Pieces of structure that are read: a dataset takes some fifteen, and so does a group. */
+/** Pieces of structure that are read; a dataset or a group takes about fifteen. */
 const MAX_PIECES = 8 * MAX_LINKS;
 
-/** Bytes that a piece takes in a file: each is read once, so a file of some bytes cannot ask for years. */
+/** Minimum bytes per piece, which bounds the number of pieces by the size of the file. */
 const PIECE_BYTES = 8;
 
 /**
- * Reads the structure of an HDF5 file piece by piece, each checked against the file.
+ * Reads the structure of an HDF5 file in pieces and checks each against the file's bounds.
  *
  * Source: HDF5 File Format Specification, version 4.0. Addresses are relative to the start of the range.
  */
@@ -52,7 +52,7 @@ export class Hdf5File {
     this.#left = Math.min(MAX_PIECES, 64 + this.size / PIECE_BYTES);
   }
 
-  bad(what: string): NeuralDiffError {
+  invalid(what: string): NeuralDiffError {
     return new NeuralDiffError('bad-model', `Cannot read "${this.range.path}" as HDF5: ${what}`);
   }
 
@@ -60,12 +60,12 @@ export class Hdf5File {
     return new NeuralDiffError('unsupported-model', `Cannot read "${this.range.path}" as HDF5: ${what}`);
   }
 
-  /** Takes note of bytes that say what the file holds. */
+  /** Records a byte range as structure. */
   claim(start: number, length: number): void {
     if (length <= 0) return;
     const last = this.#claimed.at(-1);
     const end = start + length;
-    // Pieces are read in runs, and some again and again.
+    // Merge with the last range: pieces are often consecutive or read repeatedly.
     if (last === undefined || start > last.end || end < last.start) this.#claimed.push({ start, end });
     else {
       last.start = Math.min(start, last.start);
@@ -73,57 +73,61 @@ export class Hdf5File {
     }
   }
 
-  /** @returns where the pieces lie that were claimed */
+  /** The byte ranges recorded by `claim`, as offsets in the file. */
   get claimed(): Extent[] {
     const { path, start } = this.range;
-    return this.#claimed.map((piece) => {
-      return { path, offset: start + piece.start, length: piece.end - piece.start };
-    });
+    return this.#claimed.map((range) => ({
+      path,
+      offset: start + range.start,
+      length: range.end - range.start,
+    }));
   }
 
-  /** Takes note of one more link. */
+  /** Counts one more link. */
   countLink(): void {
-    if (++this.#links > MAX_LINKS) throw this.bad(`its groups hold more than ${MAX_LINKS} links`);
+    if (++this.#links > MAX_LINKS) throw this.invalid(`expected at most ${MAX_LINKS} links in all groups`);
   }
 
-  /** @returns a view of bytes, to be used before the next call */
+  /** @returns a view of a byte range, valid until the next call */
   async view(at: number, length: number): Promise<DataView> {
-    if (!(at + length <= this.size)) throw this.bad('an address leads out of it');
-    if (--this.#left < 0) throw this.bad('its parts refer to each other without end');
+    if (!(at + length <= this.size)) throw this.invalid('an address exceeds the file');
+    if (--this.#left < 0) throw this.invalid('too many pieces of structure');
     const start = this.range.start + at;
     const bytes = await this.#window.bytes(start, start + length);
     return new DataView(bytes.buffer, bytes.byteOffset, length);
   }
 
-  /** @returns a view of a structure that begins with four letters */
+  /** Checks the four-letter signature of a structure. @returns a view of the structure */
   async structure(at: number, length: number, letters: string): Promise<DataView> {
     const view = await this.view(at, length);
-    if (lettersOf(view) !== letters) throw this.bad(`expected ${letters} at byte ${at}`);
+    if (lettersOf(view) !== letters) throw this.invalid(`expected ${letters} at byte ${at}`);
     return view;
   }
 
-  /** @returns the address that stands at an offset of a view; undefined for that of nothing */
+  /** @returns the address at an offset of a view; undefined for the undefined address */
   address(view: DataView, offset: number): number | undefined {
-    return view.getBigUint64(offset, true) === NOWHERE ? undefined : this.number(view, offset, NUMBER_BYTES);
+    return view.getBigUint64(offset, true) === UNDEFINED_ADDRESS
+      ? undefined
+      : this.number(view, offset, NUMBER_BYTES);
   }
 
-  /** @returns an address where there must be one */
-  place(view: DataView, offset: number): number {
+  /** @returns the required address at an offset of a view */
+  requiredAddress(view: DataView, offset: number): number {
     const address = this.address(view, offset);
-    if (address === undefined) throw this.bad('an address is missing');
+    if (address === undefined) throw this.invalid('an address is missing');
     return address;
   }
 
-  /** @returns the number that so many bytes stand for */
+  /** @returns the unsigned number in some bytes at an offset of a view */
   number(view: DataView, offset: number, bytes: number): number {
     let value = 0;
     for (let i = bytes - 1; i >= 0; i--) value = 256 * value + view.getUint8(offset + i);
-    if (!Number.isSafeInteger(value)) throw this.bad('a number is too large');
+    if (!Number.isSafeInteger(value)) throw this.invalid('a number is too large');
     return value;
   }
 }
 
-/** @returns whether a file that begins so is an HDF5 file */
+/** @returns whether a file that starts with these bytes is an HDF5 file */
 export function isHdf5(head: Uint8Array): boolean {
   return SIGNATURE.every((byte, i) => head[i] === byte);
 }

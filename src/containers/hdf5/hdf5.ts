@@ -16,51 +16,54 @@ import { type FileRange, Hdf5File } from './file.js';
 import { body, MESSAGE, type Message, type ObjectHeader, readHeader, readSuperblock } from './header.js';
 import { readLinks } from './links.js';
 
-/** Numbers of the ways in which a dataset's bytes are kept. */
+/** Layout classes of datasets. */
 const COMPACT = 0;
 const CONTIGUOUS = 1;
 const CHUNKED = 2;
 
-/** Number of a dataspace, of version 2, without elements. */
+/** Type of a dataspace, in version 2, without elements. */
 const NULL_SPACE = 2;
 
 /**
- * Opens an HDF5 file, such as the weights of Keras, as a store: its datasets, by their paths (`layers/dense/vars/0`).
- * Writes go to the file in place. A dataset of several paths has the first of them.
+ * Opens the datasets of an HDF5 file, such as Keras weights, as a store.
  *
- * Source: HDF5 File Format Specification, version 4.0; superblocks of versions 0 to 3, groups in all three forms.
+ * Tensors are named by their paths (`layers/dense/vars/0`), a dataset with several paths by the first. Writes
+ * go to the file in place.
+ *
+ * Source: HDF5 File Format Specification, version 4.0; superblocks of versions 0 to 3, groups in all three
+ * forms.
  *
  * @param files the folder that holds it; closed with the store
  * @param path the file's name in it
- * @throws NeuralDiffError `bad-model`; `unsupported-model` for datasets in chunks or other files, and texts
+ * @throws NeuralDiffError `bad-model`; `unsupported-model` for datasets in chunks or other files, and strings
  */
 export async function openHdf5Store(files: ModelFiles, path: string): Promise<WeightStore> {
   return openPlacedStore(files, await placeHdf5(files, { path, start: 0, end: await files.size(path) }));
 }
 
 /**
- * Reads where the datasets of an HDF5 file lie.
+ * Locates the datasets of an HDF5 file.
  *
- * @param range what the file takes, in an archive too
- * @returns them in the order of their paths, group by group
+ * @param range byte range of the HDF5 file, which may be an entry of an archive
+ * @returns the datasets in the order of their paths, group by group
  * @throws NeuralDiffError as `openHdf5Store`
  */
 export async function placeHdf5(files: ModelFiles, range: FileRange): Promise<PlacedTensor[]> {
   const file = new Hdf5File(files, range);
   const tensors: PlacedTensor[] = [];
-  // Links may lead in circles.
+  // Links may form cycles.
   const seen = new Set<number>();
   const pending = [{ path: '', target: await readSuperblock(file) }];
   for (let object = pending.pop(); object; object = pending.pop()) {
     const { path, target } = object;
     if (seen.has(target)) continue;
     seen.add(target);
-    if (path.length > MAX_NAME_BYTES) throw file.bad(`a path takes more than ${MAX_NAME_BYTES} bytes`);
-    if (tensors.length > MAX_TENSORS) throw file.bad(`it has more than ${MAX_TENSORS} datasets`);
+    if (path.length > MAX_NAME_BYTES) throw file.invalid(`expected paths of at most ${MAX_NAME_BYTES} bytes`);
+    if (tensors.length > MAX_TENSORS) throw file.invalid(`expected at most ${MAX_TENSORS} datasets`);
     const header = await readHeader(file, target);
     if (has(header, MESSAGE.layout)) tensors.push(await placeDataset(file, header, path));
     const links = await readLinks(file, header);
-    // What is pushed last comes first.
+    // Reversed, since `pending` is a stack.
     links.sort((a, b) => compareNames(b.name, a.name));
     for (const link of links)
       pending.push({ path: path === '' ? link.name : `${path}/${link.name}`, target: link.target });
@@ -71,7 +74,7 @@ export async function placeHdf5(files: ModelFiles, range: FileRange): Promise<Pl
 }
 
 async function placeDataset(file: Hdf5File, header: ObjectHeader, name: string): Promise<PlacedTensor> {
-  if (has(header, MESSAGE.external)) throw file.unsupported(`dataset "${name}" lies in other files`);
+  if (has(header, MESSAGE.external)) throw file.unsupported(`dataset "${name}" is stored in other files`);
   const type = await typeOf(file, header, name);
   const info = tensorOf(name, type, await shapeOf(file, header, name));
   checkTensorInfos([info]);
@@ -83,29 +86,29 @@ async function placeDataset(file: Hdf5File, header: ObjectHeader, name: string):
     throw file.unsupported(`dataset "${name}" has a layout of version ${version}`);
   file.claim(layout.start, kind === COMPACT ? 4 : layout.length);
   if (kind === COMPACT) return placeCompact(file, info, { header, layout });
-  if (kind !== CONTIGUOUS) throw file.unsupported(`dataset "${name}" is ${whyNot(kind)}`);
-  const placed = await body(file, layout, 18);
-  const [at, held] = [file.address(placed, 2), file.number(placed, 10, 8)];
+  if (kind !== CONTIGUOUS) throw file.unsupported(`dataset "${name}" is ${describeLayout(kind)}`);
+  const location = await body(file, layout, 18);
+  const [at, bytes] = [file.address(location, 2), file.number(location, 10, 8)];
   if (elementCount(info) === 0) return { ...info, extents: [] };
-  if (at === undefined) throw file.unsupported(`dataset "${name}" has no bytes: nothing was written to it`);
-  if (held !== length) throw file.bad(`dataset "${name}" has ${held} bytes, expected ${length}`);
-  if (at + length > file.size) throw file.bad(`dataset "${name}" lies beyond its end`);
+  if (at === undefined) throw file.unsupported(`dataset "${name}" was never written`);
+  if (bytes !== length) throw file.invalid(`expected ${length} bytes in dataset "${name}", got ${bytes}`);
+  if (at + length > file.size) throw file.invalid(`dataset "${name}" exceeds the file`);
   return { ...info, extents: [extentOf(file, at, length)] };
 }
 
-/** Places a dataset that lies in its header, where a checksum may cover it: then it can be read only. */
+/** Locates a dataset stored in its object header; it is read-only if the header has a checksum. */
 async function placeCompact(
   file: Hdf5File,
   info: ReturnType<typeof tensorOf>,
   { header, layout }: { header: ObjectHeader; layout: Message },
 ): Promise<PlacedTensor> {
   const length = byteLength(info);
-  const held = (await body(file, layout, 4)).getUint16(2, true);
-  if (held !== length) throw file.bad(`dataset "${info.name}" has ${held} bytes, expected ${length}`);
+  const bytes = (await body(file, layout, 4)).getUint16(2, true);
+  if (bytes !== length)
+    throw file.invalid(`expected ${length} bytes in dataset "${info.name}", got ${bytes}`);
   if (length === 0) return { ...info, extents: [] };
   await body(file, layout, 4 + length);
   const extents = [extentOf(file, layout.start + 4, length)];
-  // The header's checksum covers them.
   return header.hasChecksum ? { ...info, extents, isReadOnly: true } : { ...info, extents };
 }
 
@@ -117,7 +120,7 @@ async function typeOf(file: Hdf5File, header: ObjectHeader, name: string): Promi
   const message = find(file, header, MESSAGE.datatype);
   const first = (await body(file, message, 1)).getUint8(0);
   const type = readType(await body(file, message, typeBytes(first)));
-  if (typeof type === 'string') throw file.unsupported(`the elements of dataset "${name}" are ${type}`);
+  if (typeof type === 'string') throw file.unsupported(`dataset "${name}" has ${type}`);
   return type;
 }
 
@@ -126,16 +129,16 @@ async function shapeOf(file: Hdf5File, header: ObjectHeader, name: string): Prom
   const head = await body(file, message, 4);
   const [version, rank, kind] = [head.getUint8(0), head.getUint8(1), head.getUint8(3)];
   if (version !== 1 && version !== 2) throw file.unsupported(`a dataspace has version ${version}`);
-  if (rank > MAX_RANK) throw file.bad(`dataset "${name}" has ${rank} dimensions`);
+  if (rank > MAX_RANK) throw file.invalid(`dataset "${name}" has ${rank} dimensions`);
   if (version === 2 && kind === NULL_SPACE) throw file.unsupported(`dataset "${name}" has no shape`);
   const start = version === 1 ? 8 : 4;
   const view = await body(file, message, start + 8 * rank);
   return Array.from({ length: rank }, (_, i) => file.number(view, start + 8 * i, 8));
 }
 
-function whyNot(kind: number): string {
-  if (kind === CHUNKED) return 'in chunks, compressed or not: write it whole (`h5repack -f NONE -l CONTI`)';
-  return 'a view of others';
+function describeLayout(kind: number): string {
+  if (kind === CHUNKED) return 'chunked; rewrite it as contiguous (`h5repack -f NONE -l CONTI`)';
+  return 'virtual';
 }
 
 function has({ messages }: ObjectHeader, kind: number): boolean {
@@ -144,32 +147,32 @@ function has({ messages }: ObjectHeader, kind: number): boolean {
 
 function find(file: Hdf5File, { messages }: ObjectHeader, kind: number): Message {
   const message = messages.find((each) => each.kind === kind);
-  if (message === undefined) throw file.bad('a dataset lacks its type or its shape');
+  if (message === undefined) throw file.invalid('a dataset without type, shape or layout');
   return message;
 }
 
-/** The class of a type in its first byte. */
+/** Bits of the type class in a datatype's first byte. */
 const CLASS_BITS = 15;
 
-/** Numbers of the classes of types; the texts say what those that are refused are. */
+/** Type classes; `OTHERS` describes the unsupported ones. */
 const INTEGER = 0;
 const FLOAT = 1;
 const OPAQUE = 5;
 const ENUMERATION = 8;
 const OTHERS: Readonly<Record<number, string>> = {
-  2: 'times',
-  3: 'texts',
-  4: 'bits',
-  5: 'of no bytes',
-  6: 'records',
-  7: 'references',
-  8: 'enumerations',
-  9: 'texts or lists of any length',
-  10: 'arrays',
-  11: 'complex numbers',
+  2: 'time elements',
+  3: 'string elements',
+  4: 'bit field elements',
+  5: 'empty opaque elements',
+  6: 'compound elements',
+  7: 'reference elements',
+  8: 'enumeration elements',
+  9: 'variable-length elements',
+  10: 'array elements',
+  11: 'complex elements',
 };
 
-/** Integers by their bytes; a minus for those with a sign. */
+/** Integer types by their bytes, negative for signed ones. */
 const INTEGERS: Readonly<Record<string, StoredType>> = {
   '1': { dtype: 'uint8' },
   '-1': { dtype: 'int8' },
@@ -181,7 +184,7 @@ const INTEGERS: Readonly<Record<string, StoredType>> = {
   '-8': asBytes(8),
 };
 
-/** Floats by their bytes, and the place of the exponent, its bits, the place of the mantissa, its bits, the bias. */
+/** Float types by bytes, exponent offset, exponent bits, mantissa offset, mantissa bits and bias. */
 const FLOATS: Readonly<Record<string, StoredType>> = {
   '4: 23 8 0 23 127': { dtype: 'float32' },
   '2: 10 5 0 10 15': { dtype: 'float16' },
@@ -189,27 +192,29 @@ const FLOATS: Readonly<Record<string, StoredType>> = {
   '8: 52 11 0 52 1023': asBytes(8),
 };
 
-/** @returns how many bytes of a type's description tell what it is, by its first byte */
-export function typeBytes(first: number): number {
+/** @returns the number of bytes of a datatype message that identify the type, by its first byte */
+function typeBytes(first: number): number {
   return [12, 20][first & CLASS_BITS] ?? 8;
 }
 
 /**
- * @param view of a type's description, of `typeBytes`
- * @returns the type, or what stands against it
+ * Reads a datatype message.
+ *
+ * @param view the first `typeBytes` bytes of the message
+ * @returns the type, or a description of an unsupported one
  */
-export function readType(view: DataView): StoredType | string {
+function readType(view: DataView): StoredType | string {
   const kind = view.getUint8(0) & CLASS_BITS;
   const flags = view.getUint8(1);
   const bytes = view.getUint32(4, true);
-  // Enumerations of a byte are booleans.
+  // Booleans are 1-byte enumerations.
   if (kind === ENUMERATION && bytes === 1) return { dtype: 'uint8' };
   if (kind === OPAQUE && bytes > 0) return bytes === 1 ? { dtype: 'uint8' } : asBytes(bytes);
-  if (kind !== INTEGER && kind !== FLOAT) return OTHERS[kind] ?? `of class ${kind}`;
-  if (bytes > 1 && (flags & 1) !== 0) return 'big-endian';
+  if (kind !== INTEGER && kind !== FLOAT) return OTHERS[kind] ?? `elements of class ${kind}`;
+  if (bytes > 1 && (flags & 1) !== 0) return 'big-endian elements';
   const isPacked = view.getUint16(8, true) === 0 && view.getUint16(10, true) === 8 * bytes;
   const found = kind === INTEGER ? INTEGERS[flags & 8 ? -bytes : bytes] : floatOf(view, bytes);
-  return isPacked && found ? found : `numbers of a kind of their own, of ${bytes} bytes`;
+  return isPacked && found ? found : `numbers of a non-standard format with ${bytes} bytes`;
 }
 
 function floatOf(view: DataView, bytes: number): StoredType | undefined {

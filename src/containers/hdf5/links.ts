@@ -4,16 +4,16 @@ import { denseLinks } from './dense-links.js';
 import type { Hdf5File } from './file.js';
 import { body, MESSAGE, type Message, type ObjectHeader } from './header.js';
 
-/** A name in a group, and the address of the object header that it stands for. */
-export interface Link {
+/** A name in a group and the address of its object header. */
+interface Link {
   readonly name: string;
   readonly target: number;
 }
 
-/** Undefined for soft links. */
-type Found = Link | undefined;
+/** A link; undefined for soft links. */
+type MaybeLink = Link | undefined;
 
-/** A symbol of a group: the offset of its name, and what it stands for unless that is a path. */
+/** A symbol of a group: offset of its name, and address of its object unless it is a soft link. */
 interface Entry {
   readonly offset: number;
   readonly target: number | undefined;
@@ -25,11 +25,11 @@ const SYMBOLS_HEAD_BYTES = 8;
 const SYMBOL_BYTES = 40;
 const HEAP_BYTES = 32;
 
-/** What a symbol's scratch bytes hold when it stands for a path instead of an object. */
+/** Cache type of a symbol that is a soft link. */
 const SOFT_SYMBOL = 2;
 
-/** Stands for the level of a tree's root before it is known, and what that may be at most. */
-const TOP = -1;
+/** Marks the root of a tree, whose level is not known yet, and maximum level. */
+const ROOT = -1;
 const MAX_LEVEL = 8;
 
 /** Kinds of links. */
@@ -41,16 +41,16 @@ const HAS_ORDER = 4;
 const HAS_KIND = 8;
 const HAS_CHARSET = 16;
 
-/** Bytes of a link to an object: its name, and what lies around it. */
+/** Bytes of a hard link: its name and the fields around it. */
 const MAX_LINK_BYTES = MAX_NAME_BYTES + 28;
 
 /**
- * Reads what a group holds, in whichever of the three forms it is kept. Soft links are left out: they are second names.
+ * Reads the links of a group, stored in any of the three forms. Soft links are skipped, as they are aliases.
  *
- * @returns the links; none for an object that is no group
+ * @returns the links; empty for an object that is not a group
  */
 export async function readLinks(file: Hdf5File, { messages }: ObjectHeader): Promise<Link[]> {
-  const links: Found[] = [];
+  const links: MaybeLink[] = [];
   for (const message of messages) {
     if (message.kind === MESSAGE.symbolTable) await readSymbols(file, message, links);
     if (message.kind === MESSAGE.link) {
@@ -58,17 +58,17 @@ export async function readLinks(file: Hdf5File, { messages }: ObjectHeader): Pro
       links.push(await readLink(file, message));
     }
     if (message.kind === MESSAGE.linkInfo) {
-      for (const each of await denseLinks(file, message)) links.push(await readLink(file, each));
+      for (const range of await denseLinks(file, message)) links.push(await readLink(file, range));
     }
   }
   return links.filter((link) => link !== undefined);
 }
 
-/** Walks the tree of a group in the form of the first versions. */
-async function readSymbols(file: Hdf5File, message: Message, links: Found[]): Promise<void> {
+/** Reads the B-tree of a group in the old format. */
+async function readSymbols(file: Hdf5File, message: Message, links: MaybeLink[]): Promise<void> {
   const view = await body(file, message, 16);
-  const pending = [{ at: file.place(view, 0), level: TOP }];
-  const heap = await readHeap(file, file.place(view, 8));
+  const pending = [{ at: file.requiredAddress(view, 0), level: ROOT }];
+  const heap = await readHeap(file, file.requiredAddress(view, 8));
   for (let node = pending.pop(); node; node = pending.pop()) {
     const { at, level } = node;
     if (level === 0) {
@@ -76,14 +76,16 @@ async function readSymbols(file: Hdf5File, message: Message, links: Found[]): Pr
       continue;
     }
     const head = await file.structure(at, NODE_HEAD_BYTES, 'TREE');
-    if (head.getUint8(4) !== 0) throw file.bad('a group has the tree of a dataset');
+    if (head.getUint8(4) !== 0) throw file.invalid('expected a B-tree of a group, got one of a dataset');
     const below = head.getUint8(5);
-    if (level === TOP ? below > MAX_LEVEL : below !== level - 1) throw file.bad('a tree has no levels');
+    if (level === ROOT ? below > MAX_LEVEL : below !== level - 1)
+      throw file.invalid('invalid levels of a B-tree');
     const count = head.getUint16(6, true);
-    // Names lie around the children.
+    // Keys, one more than the children, surround the child addresses.
     file.claim(at, NODE_HEAD_BYTES + 16 * count + 8);
     const children = await file.view(at + NODE_HEAD_BYTES, 16 * count);
-    for (let i = 0; i < count; i++) pending.push({ at: file.place(children, 16 * i + 8), level: below });
+    for (let i = 0; i < count; i++)
+      pending.push({ at: file.requiredAddress(children, 16 * i + 8), level: below });
   }
 }
 
@@ -96,15 +98,15 @@ async function readSymbolNode(file: Hdf5File, at: number): Promise<Entry[]> {
     const isSoft = view.getUint32(entry + 16, true) === SOFT_SYMBOL;
     return {
       offset: file.number(view, entry, 8),
-      target: isSoft ? undefined : file.place(view, entry + 8),
+      target: isSoft ? undefined : file.requiredAddress(view, entry + 8),
     };
   });
 }
 
-/** @returns where the names of a group lie */
+/** @returns the location of a group's local heap, which holds its names */
 async function readHeap(file: Hdf5File, at: number): Promise<{ start: number; size: number }> {
   const view = await file.structure(at, HEAP_BYTES, 'HEAP');
-  const [start, size] = [file.place(view, 24), file.number(view, 8, 8)];
+  const [start, size] = [file.requiredAddress(view, 24), file.number(view, 8, 8)];
   file.claim(at, HEAP_BYTES);
   file.claim(start, size);
   return { start, size };
@@ -114,31 +116,31 @@ async function linkOf(
   file: Hdf5File,
   { offset, target }: Entry,
   { start, size }: { start: number; size: number },
-): Promise<Found> {
+): Promise<MaybeLink> {
   file.countLink();
   if (target === undefined) return undefined;
-  if (offset >= size) throw file.bad('a name lies outside of its heap');
+  if (offset >= size) throw file.invalid('a name exceeds its heap');
   const bytes = bytesOf(await file.view(start + offset, Math.min(MAX_NAME_BYTES + 1, size - offset)));
   const end = bytes.indexOf(0);
-  if (end < 0) throw file.bad(`a name takes more than ${MAX_NAME_BYTES} bytes`);
+  if (end < 0) throw file.invalid(`expected names of at most ${MAX_NAME_BYTES} bytes`);
   return { name: nameOf(file, bytes.subarray(0, end)), target };
 }
 
-async function readLink(file: Hdf5File, place: { start: number; length: number }): Promise<Found> {
-  const length = Math.min(place.length, MAX_LINK_BYTES);
-  if (length < 3) throw file.bad('a link is too short');
-  const view = await file.view(place.start, length);
+async function readLink(file: Hdf5File, range: { start: number; length: number }): Promise<MaybeLink> {
+  const length = Math.min(range.length, MAX_LINK_BYTES);
+  if (length < 3) throw file.invalid('a link is too short');
+  const view = await file.view(range.start, length);
   const flags = view.getUint8(1);
-  if (view.getUint8(0) !== 1) throw file.unsupported(`a link has version ${view.getUint8(0)}`);
+  if (view.getUint8(0) !== 1) throw file.unsupported(`link version ${view.getUint8(0)}`);
   const kind = flags & HAS_KIND ? view.getUint8(2) : HARD;
   if (kind === SOFT) return undefined;
-  if (kind !== HARD) throw file.unsupported('a link leads to another file');
+  if (kind !== HARD) throw file.unsupported('links to other files');
   const sizeAt = 2 + (flags & HAS_KIND ? 1 : 0) + (flags & HAS_ORDER ? 8 : 0) + (flags & HAS_CHARSET ? 1 : 0);
   const sizeBytes = 2 ** (flags & 3);
   const start = sizeAt + sizeBytes;
   const end = start <= length ? start + file.number(view, sizeAt, sizeBytes) : start;
-  if (end + 8 > length) throw file.bad('a link is too short, or its name too long');
-  return { name: nameOf(file, bytesOf(view).subarray(start, end)), target: file.place(view, end) };
+  if (end + 8 > length) throw file.invalid('a link is too short, or its name too long');
+  return { name: nameOf(file, bytesOf(view).subarray(start, end)), target: file.requiredAddress(view, end) };
 }
 
 function bytesOf(view: DataView): Uint8Array {
@@ -147,7 +149,7 @@ function bytesOf(view: DataView): Uint8Array {
 
 function nameOf(file: Hdf5File, bytes: Uint8Array): string {
   const name = decodeUtf8(bytes);
-  if (name === undefined) throw file.bad('a name is not UTF-8');
-  if (name === '' || name.includes('/')) throw file.bad(`"${name}" is no name`);
+  if (name === undefined) throw file.invalid('a name is not UTF-8');
+  if (name === '' || name.includes('/')) throw file.invalid(`invalid name "${name}"`);
   return name;
 }

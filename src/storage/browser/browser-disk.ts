@@ -2,31 +2,34 @@ import { type ErrorCode, NeuralDiffError } from '../../model/errors.js';
 import { checkInside } from '../../model/model-files.js';
 import type { Disk } from '../disk.js';
 
-/** A disk that holds files, or a database, open: close it. */
+/** A disk with open files or an open database; it must be closed. */
 export interface BrowserDisk extends Disk {
   close(): Promise<void>;
 }
 
-/** Files of a browser, whose calls are not made side by side. */
-export interface BrowserFiles extends Omit<Disk, 'syncDirectory' | 'withLock'> {
+/** Files of a browser; calls are made one at a time. */
+interface BrowserFiles extends Omit<Disk, 'syncDirectory' | 'withLock'> {
   close(): Promise<void>;
 }
 
-/** What becomes of a disk's files while a lock is held. */
-export interface LockTerms {
-  /** Begins the lock's name, which is one for all pages of the origin. */
+/** How a disk takes locks. */
+interface LockOptions {
+  /** Prefix of the lock's name, which is shared by all pages of the origin. */
   readonly prefix: string;
-  hold?(): void;
-  letGo?(): Promise<void>;
+  /** Called after a lock is taken. */
+  onLock?(): void;
+  /** Called before a lock is released. */
+  onUnlock?(): Promise<void>;
 }
 
-/** Makes a disk of files: one call at a time, with paths checked and errors told in our words. */
-export function makeBrowserDisk(files: BrowserFiles, { prefix, hold, letGo }: LockTerms): BrowserDisk {
+/** Makes a disk from files: serialises calls, checks paths and converts errors. */
+export function createBrowserDisk(files: BrowserFiles, lockOptions: LockOptions): BrowserDisk {
+  const { prefix, onLock, onUnlock } = lockOptions;
   const queue = createQueue();
-  const run = <T>(doing: string, path: string, act: () => Promise<T>): Promise<T> =>
+  const run = <T>(action: string, path: string, operation: () => Promise<T>): Promise<T> =>
     queue(() => {
       if (path !== '') checkInside(path);
-      return withBrowserErrors(`Cannot ${doing} "${path}"`, act);
+      return withBrowserErrors(`Cannot ${action} "${path}"`, operation);
     });
   return {
     size: (path) => run('read', path, () => files.size(path)),
@@ -36,16 +39,15 @@ export function makeBrowserDisk(files: BrowserFiles, { prefix, hold, letGo }: Lo
     rename: (from, to) => run('rename', from, () => files.rename(from, checkInside(to))),
     remove: (path) => run('remove', path, () => files.remove(path)),
     list: (path) => run('list', path, () => files.list(path)),
-    // A database's names are durable with the transaction that gave them; private files have no such call.
+    // Names in a database are durable with their transaction; private files have no such call.
     syncDirectory: async () => {},
-    withLock: async (name, act) =>
-      holdWebLock(prefix + checkInside(name), async () => {
-        hold?.();
+    withLock: async (name, operation) =>
+      withWebLock(prefix + checkInside(name), async () => {
+        onLock?.();
         try {
-          return await act();
+          return await operation();
         } finally {
-          // Others may be waiting for the files.
-          if (letGo) await run('close', '', letGo);
+          if (onUnlock) await run('close', '', onUnlock);
         }
       }),
     close: () => run('close', '', () => files.close()),
@@ -60,25 +62,27 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 };
 
 /**
- * Runs an operation on a browser's storage and turns what the browser throws into this package's errors.
+ * Runs an operation on a browser's storage and converts `DOMException` and `TypeError` to `NeuralDiffError`.
  *
- * @param doing what was being done, as a sentence without its end: `Cannot read "model.json"`
- * @throws NeuralDiffError `file-not-found`, `no-space`, `locked`, else `file-unreadable`; errors of neither the browser nor
- * its types as they are
+ * @param prefix start of the error message, for example `Cannot read "model.json"`
+ * @throws NeuralDiffError `file-not-found`, `no-space`, `locked`, otherwise `file-unreadable`; other errors
+ *   unchanged
  */
-export async function withBrowserErrors<T>(doing: string, operation: () => Promise<T>): Promise<T> {
+export async function withBrowserErrors<T>(prefix: string, operation: () => Promise<T>): Promise<T> {
   try {
     return await operation();
   } catch (cause) {
     if (!(cause instanceof DOMException || cause instanceof TypeError)) throw cause;
-    throw new NeuralDiffError(CODES[cause.name] ?? 'file-unreadable', `${doing}: ${cause.message}`, {
-      cause,
-    });
+    const code = CODES[cause.name] ?? 'file-unreadable';
+    throw new NeuralDiffError(code, `${prefix}: ${cause.message}`, { cause });
   }
 }
 
-/** @throws NeuralDiffError `file-unreadable` where a file ends before what was to be read of it */
-export function checkWhole(path: string, range: { offset: number; expected: number; found: number }): void {
+/** @throws NeuralDiffError `file-unreadable` if a read returned fewer bytes than requested */
+export function checkReadLength(
+  path: string,
+  range: { offset: number; expected: number; found: number },
+): void {
   const { offset, expected, found } = range;
   if (found === expected) return;
   const message = `Cannot read "${path}": expected ${expected} bytes at ${offset}, got ${found}`;
@@ -87,13 +91,13 @@ export function checkWhole(path: string, range: { offset: number; expected: numb
 
 /** @returns the error for a path without a file */
 export function noSuchFile(path: string): NeuralDiffError {
-  return new NeuralDiffError('file-not-found', `Cannot open "${path}": there is no such file`);
+  return new NeuralDiffError('file-not-found', `Cannot open "${path}": no such file`);
 }
 
-/** Runs operations one after another, in the order of the calls. */
-export type Queue = <T>(operation: () => Promise<T>) => Promise<T>;
+/** Runs operations sequentially, in the order of the calls. */
+type Queue = <T>(operation: () => Promise<T>) => Promise<T>;
 
-/** @returns a queue with nothing in it */
+/** @returns an empty queue */
 export function createQueue(): Queue {
   let last: Promise<unknown> = Promise.resolve();
   return (operation) => {
@@ -104,16 +108,17 @@ export function createQueue(): Queue {
 }
 
 /**
- * Runs something while no other tab, worker or call of this origin holds a lock of the same name. The browser takes the
- * lock back from whatever is closed, reloaded or killed: there are no stale locks.
+ * Runs an operation while holding a lock that excludes other tabs, workers and calls of this origin.
  *
- * @throws NeuralDiffError `locked` where somebody holds the lock; `file-unreadable` where there are no Web Locks
+ * The browser releases the lock when a page is closed, reloaded or killed, so there are no stale locks.
+ *
+ * @throws NeuralDiffError `locked` if the lock is taken; `file-unreadable` if Web Locks are not available
  */
-export async function holdWebLock<T>(name: string, run: () => Promise<T>): Promise<T> {
-  // Pages that were not served over a secure connection have none, whatever the types say.
+async function withWebLock<T>(name: string, run: () => Promise<T>): Promise<T> {
+  // Missing in insecure contexts, despite the type.
   const locks = navigator.locks as LockManager | undefined;
   if (locks === undefined) {
-    const message = `Cannot lock "${name}": there are no Web Locks here; serve the page from https or localhost`;
+    const message = `Cannot lock "${name}": Web Locks are not available; serve the page from https or localhost`;
     throw new NeuralDiffError('file-unreadable', message);
   }
   return locks.request(name, { ifAvailable: true }, async (lock) => {

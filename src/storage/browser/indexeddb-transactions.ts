@@ -2,21 +2,23 @@ import { withBrowserErrors } from './browser-disk.js';
 
 const VERSION = 1;
 
-/** What a transaction works on. */
+/** The object stores of a transaction. */
 export interface Stores {
-  /** The number of the file at each path. */
+  /** File number by path. */
   readonly names: IDBObjectStore;
-  /** The size of each file, by its number; numbers are never used again. */
+  /** File size by file number; numbers are never reused. */
   readonly files: IDBObjectStore;
-  /** The bytes of each file, by its number and theirs: `[file, index]`. What is missing is zeros. */
+  /** File content by file number and chunk index: `[file, index]`. Missing bytes are zeros. */
   readonly chunks: IDBObjectStore;
 }
 
 /**
- * Opens a database, made where it is not there. It lets go when another tab wants to delete it or to change its version, so
- * that it blocks nobody; what is asked of it from then on fails.
+ * Opens a database, or creates it if missing.
  *
- * @throws NeuralDiffError `file-unreadable`, for one of a newer version too
+ * It closes when another tab deletes it or changes its version, so that the other tab is not blocked; later
+ * operations fail.
+ *
+ * @throws NeuralDiffError `file-unreadable`, also for a database of a newer version
  */
 export async function openDatabase(name: string): Promise<IDBDatabase> {
   const opening = (): Promise<IDBDatabase> => {
@@ -36,26 +38,28 @@ function makeStores(database: IDBDatabase): void {
 }
 
 /**
- * Runs something in one transaction: all of it is done, and on the medium so far as the browser can tell, or nothing. It
- * must not wait for anything but requests.
+ * Runs an operation in one transaction: all of its changes are made, durably as far as browsers guarantee, or
+ * none.
+ *
+ * @param operation the operation; it must not await anything but requests
  */
 export async function transact<T>(
   database: IDBDatabase,
   mode: 'readonly' | 'readwrite',
-  act: (stores: Stores) => Promise<T>,
+  operation: (stores: Stores) => Promise<T>,
 ): Promise<T> {
   const transaction = database.transaction(['names', 'files', 'chunks'], mode, { durability: 'strict' });
-  const ended = new Promise<void>((resolve, reject) => {
+  const completed = new Promise<void>((resolve, reject) => {
     transaction.oncomplete = () => resolve();
-    transaction.onabort = () => reject(new DOMException('the browser gave the transaction up', 'AbortError'));
+    transaction.onabort = () => reject(new DOMException('the browser aborted the transaction', 'AbortError'));
   });
-  ended.catch(() => {
-    // Whoever waits for it below hears of it.
+  completed.catch(() => {
+    // Handled by the await below.
   });
   const store = (name: keyof Stores): IDBObjectStore => transaction.objectStore(name);
   try {
-    const result = await act({ names: store('names'), files: store('files'), chunks: store('chunks') });
-    await ended;
+    const result = await operation({ names: store('names'), files: store('files'), chunks: store('chunks') });
+    await completed;
     return result;
   } catch (error) {
     abort(transaction);
@@ -63,7 +67,7 @@ export async function transact<T>(
   }
 }
 
-/** @returns what a request gives */
+/** @returns the result of a request */
 export function resultOf<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
@@ -75,6 +79,6 @@ function abort(transaction: IDBTransaction): void {
   try {
     transaction.abort();
   } catch {
-    // It has ended already.
+    // The transaction has already finished.
   }
 }

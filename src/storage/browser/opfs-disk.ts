@@ -2,8 +2,8 @@ import { NeuralDiffError } from '../../model/errors.js';
 import { checkInside } from '../../model/model-files.js';
 import {
   type BrowserDisk,
-  checkWhole,
-  makeBrowserDisk,
+  checkReadLength,
+  createBrowserDisk,
   noSuchFile,
   withBrowserErrors,
 } from './browser-disk.js';
@@ -11,33 +11,33 @@ import { hasSyncAccess, type OpenFile, openForWriting, readSnapshot } from './op
 import { findFile, listFiles, makeFile, makeFolder, moveFile, removeFile } from './opfs-tree.js';
 
 /**
- * Opens the Origin Private File System, or a folder of it, as a disk: in dedicated workers, where it is fast, and in pages,
- * where each `sync` of a file, and each read of one behind a write, copies the file once.
+ * Opens the Origin Private File System, or a folder of it, as a disk.
  *
- * What is written and synced outlives tabs, workers and browsers that are closed, reloaded or killed at any moment. About
- * power cuts browsers promise less: in a worker `sync` flushes the file, in a page it waits for the browser to swap files,
- * and nothing makes names durable, so that `syncNames` has nothing to do. A record that a power cut damaged is noticed
- * (`storage-mismatch`). Where that is not enough, see `openIndexedDbDisk`. Under pressure a browser may remove all of an
- * origin's files, unless `navigator.storage.persist()` was granted.
+ * It is fast in dedicated workers. In pages, each `sync` of a file and each read after a write copies the
+ * file once. Synced writes survive closing, reloading or killing tabs, workers and the browser. Browsers
+ * guarantee less about power loss: in a worker `sync` flushes the file, in a page it waits for the browser to
+ * swap files, and nothing makes names durable, so `syncDirectory` does nothing. A record damaged by a power
+ * loss is detected (`storage-mismatch`). For a stronger guarantee use `openIndexedDbDisk`. Under storage
+ * pressure a browser may delete all files of an origin, unless `navigator.storage.persist()` was granted.
  *
- * @throws NeuralDiffError `file-unreadable` where there is no such file system, as in pages without a secure connection;
- * `unsafe-path`
+ * @throws NeuralDiffError `file-unreadable` if there is no such file system, as in insecure contexts;
+ *   `unsafe-path`
  */
 export async function openOpfsDisk({ folder = '' }: { folder?: string } = {}): Promise<BrowserDisk> {
   const files = new OpfsFiles(await openRoot(folder === '' ? '' : checkInside(folder)));
-  return makeBrowserDisk(files, {
+  return createBrowserDisk(files, {
     prefix: `neural-diff/files/${folder}/`,
-    hold: () => files.hold(),
-    letGo: () => files.letGo(),
+    onLock: () => files.acquire(),
+    onUnlock: () => files.release(),
   });
 }
 
 async function openRoot(folder: string): Promise<FileSystemDirectoryHandle> {
-  // Without a secure connection there is neither, whatever the types say.
+  // Missing in insecure contexts, despite the types.
   const storage = navigator.storage as Partial<StorageManager> | undefined;
   if (storage?.getDirectory === undefined) {
     const message =
-      'Cannot open private files: this browser, or a page without a secure connection, has none';
+      'Cannot open private files: not available in this browser or in a page without a secure connection';
     throw new NeuralDiffError('file-unreadable', message);
   }
   const root = storage.getDirectory();
@@ -45,10 +45,12 @@ async function openRoot(folder: string): Promise<FileSystemDirectoryHandle> {
 }
 
 /**
- * The files below a folder of the Origin Private File System, one operation at a time. Files that are written are held open
- * until they are synced; between `hold` and `letGo`, so is every file that is written or, in a worker, read.
+ * Files below a folder of the Origin Private File System; operations must be serialised.
+ *
+ * Written files stay open until they are synced. Between `acquire` and `release`, all files that are written
+ * or, in a worker, read stay open.
  */
-export class OpfsFiles {
+class OpfsFiles {
   readonly #root: FileSystemDirectoryHandle;
   readonly #open = new Map<string, OpenFile>();
   #holders = 0;
@@ -57,11 +59,11 @@ export class OpfsFiles {
     this.#root = root;
   }
 
-  hold(): void {
+  acquire(): void {
     this.#holders++;
   }
 
-  async letGo(): Promise<void> {
+  async release(): Promise<void> {
     this.#holders--;
     if (this.#holders === 0) await this.close();
   }
@@ -75,32 +77,32 @@ export class OpfsFiles {
 
   async readInto(path: string, offset: number, target: Uint8Array): Promise<void> {
     const found = await this.#read(path, offset, target);
-    checkWhole(path, { offset, expected: target.length, found });
+    checkReadLength(path, { offset, expected: target.length, found });
   }
 
   async write(path: string, offset: number, bytes: Uint8Array): Promise<void> {
-    const open = this.#open.get(path) ?? (await this.#hold(path, await makeFile(this.#root, path)));
+    const open = this.#open.get(path) ?? (await this.#openFile(path, await makeFile(this.#root, path)));
     await open.write(offset, bytes);
   }
 
   async sync(path: string): Promise<void> {
     const open = this.#open.get(path);
     if (open === undefined) {
-      // What is not held open was flushed or swapped before it was let go.
+      // A file that is not open was flushed or swapped when it was closed.
       if ((await findFile(this.#root, path)) === undefined) throw noSuchFile(path);
       return;
     }
     await open.sync();
-    if (this.#holders === 0) await this.#forget(path);
+    if (this.#holders === 0) await this.#closeFile(path);
   }
 
   async rename(from: string, to: string): Promise<void> {
-    for (const path of [from, to]) await this.#forget(path);
+    for (const path of [from, to]) await this.#closeFile(path);
     await moveFile(this.#root, { from, to });
   }
 
   async remove(path: string): Promise<void> {
-    await this.#forget(path);
+    await this.#closeFile(path);
     await removeFile(this.#root, path);
   }
 
@@ -109,7 +111,7 @@ export class OpfsFiles {
   }
 
   async close(): Promise<void> {
-    for (const path of [...this.#open.keys()]) await this.#forget(path);
+    for (const path of [...this.#open.keys()]) await this.#closeFile(path);
   }
 
   async #read(path: string, offset: number, target: Uint8Array): Promise<number> {
@@ -118,16 +120,16 @@ export class OpfsFiles {
     const file = await findFile(this.#root, path);
     if (file === undefined) throw noSuchFile(path);
     if (this.#holders === 0 || !hasSyncAccess()) return readSnapshot(file, offset, target);
-    return (await this.#hold(path, file)).read(offset, target);
+    return (await this.#openFile(path, file)).read(offset, target);
   }
 
-  async #hold(path: string, file: FileSystemFileHandle): Promise<OpenFile> {
+  async #openFile(path: string, file: FileSystemFileHandle): Promise<OpenFile> {
     const open = await openForWriting(file);
     this.#open.set(path, open);
     return open;
   }
 
-  async #forget(path: string): Promise<void> {
+  async #closeFile(path: string): Promise<void> {
     const open = this.#open.get(path);
     this.#open.delete(path);
     await open?.close();

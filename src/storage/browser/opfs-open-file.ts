@@ -1,14 +1,14 @@
-/** A file that is held open for writing. */
+/** A file that is open for writing. */
 export interface OpenFile {
   size(): Promise<number>;
-  /** @returns how many bytes there were; fewer than asked for at the file's end */
+  /** @returns the number of bytes read; fewer than requested at the end of the file */
   read(offset: number, target: Uint8Array): Promise<number>;
   write(offset: number, bytes: Uint8Array): Promise<void>;
   sync(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** What dedicated workers have; the types of the standard library know it for workers alone. */
+/** Synchronous file access of dedicated workers, which the DOM types of pages lack. */
 interface SyncAccessHandle {
   read(target: Uint8Array, options: { at: number }): number;
   write(bytes: Uint8Array, options: { at: number }): number;
@@ -21,18 +21,18 @@ interface WorkerFileHandle extends FileSystemFileHandle {
   createSyncAccessHandle?(): Promise<SyncAccessHandle>;
 }
 
-/** Whether this is a dedicated worker, whose files are read and written at once and belong to who holds them open. */
+/** @returns whether this is a dedicated worker, with synchronous and exclusive file access */
 export function hasSyncAccess(): boolean {
   return 'createSyncAccessHandle' in FileSystemFileHandle.prototype;
 }
 
-/** Opens a file for writing, by the better of the two ways that there may be. */
+/** Opens a file for writing, with synchronous access if available. */
 export async function openForWriting(file: WorkerFileHandle): Promise<OpenFile> {
   const handle = await file.createSyncAccessHandle?.();
-  return handle === undefined ? new SwappedFile(file) : new HeldFile(handle);
+  return handle === undefined ? new SwappedFile(file) : new SyncAccessFile(handle);
 }
 
-/** Reads a file that is not held open. @returns how many bytes there were */
+/** Reads a file that is not open. @returns the number of bytes read */
 export async function readSnapshot(
   file: FileSystemFileHandle,
   offset: number,
@@ -44,8 +44,8 @@ export async function readSnapshot(
   return bytes.length;
 }
 
-/** A file in a worker. Nobody else opens it for writing meanwhile. */
-class HeldFile implements OpenFile {
+/** A file in a worker, with exclusive access. */
+class SyncAccessFile implements OpenFile {
   readonly #handle: SyncAccessHandle;
   #isFlushed = true;
 
@@ -91,8 +91,8 @@ class HeldFile implements OpenFile {
 }
 
 /**
- * A file outside of workers: writes go to a copy of it, which takes its place, at once, when it is closed. A write that fails
- * takes those since the last `sync` with it.
+ * A file outside workers: writes go to a copy, which replaces the file atomically when it is closed. After a
+ * failed write, all writes since the last `sync` are lost.
  */
 class SwappedFile implements OpenFile {
   readonly #file: FileSystemFileHandle;

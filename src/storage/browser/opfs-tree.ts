@@ -1,15 +1,15 @@
 import { NeuralDiffError } from '../../model/errors.js';
 import { noSuchFile } from './browser-disk.js';
 
-/** What browsers have beyond the types of the standard library. */
+/** A browser method that the standard library's types lack. */
 interface MovableFile extends FileSystemFileHandle {
   move?(folder: FileSystemDirectoryHandle, name: string): Promise<void>;
 }
 
-/** What Chromium calls the copies that writes outside of workers go to: they lie beside the files. */
-const SWAP_ENDING = '.crswap';
+/** Suffix of Chromium's copies for writes outside workers, in the same folder as the file. */
+const SWAP_SUFFIX = '.crswap';
 
-/** @returns the folder at a path, with all folders above it, made where they are not there */
+/** @returns the folder at a path; it and its parents are created if missing */
 export async function makeFolder(
   root: FileSystemDirectoryHandle,
   path: string,
@@ -19,41 +19,42 @@ export async function makeFolder(
   return folder;
 }
 
-/** @returns the folder at a path; undefined where there is none */
-export async function findFolder(
+/** @returns the folder at a path; undefined if missing */
+async function findFolder(
   root: FileSystemDirectoryHandle,
   path: string,
 ): Promise<FileSystemDirectoryHandle | undefined> {
   let folder: FileSystemDirectoryHandle | undefined = root;
   for (const name of segmentsOf(path)) {
-    folder = await orMissing(folder.getDirectoryHandle(name), ['NotFoundError', 'TypeMismatchError']);
+    folder = await ignoreErrors(folder.getDirectoryHandle(name), ['NotFoundError', 'TypeMismatchError']);
     if (folder === undefined) return undefined;
   }
   return folder;
 }
 
-/** @returns the file at a path; undefined where there is none */
+/** @returns the file at a path; undefined if missing */
 export async function findFile(
   root: FileSystemDirectoryHandle,
   path: string,
 ): Promise<FileSystemFileHandle | undefined> {
-  const { above, name } = splitPath(path);
-  const folder = await findFolder(root, above);
-  return folder && orMissing(folder.getFileHandle(name), ['NotFoundError']);
+  const { parent, name } = splitPath(path);
+  const folder = await findFolder(root, parent);
+  return folder && ignoreErrors(folder.getFileHandle(name), ['NotFoundError']);
 }
 
-/** @returns the file at a path, made where it is not there */
+/** @returns the file at a path, created if missing */
 export async function makeFile(root: FileSystemDirectoryHandle, path: string): Promise<FileSystemFileHandle> {
-  const { above, name } = splitPath(path);
-  return (await makeFolder(root, above)).getFileHandle(name, { create: true });
+  const { parent, name } = splitPath(path);
+  return (await makeFolder(root, parent)).getFileHandle(name, { create: true });
 }
 
-/** Removes a file, and what a killed browser left of a write to it; nothing where there is none. */
+/** Removes a file, and the copy of an interrupted write to it; does nothing for a missing file. */
 export async function removeFile(root: FileSystemDirectoryHandle, path: string): Promise<void> {
-  const { above, name } = splitPath(path);
-  const folder = await findFolder(root, above);
+  const { parent, name } = splitPath(path);
+  const folder = await findFolder(root, parent);
   if (folder === undefined) return;
-  for (const each of [name, name + SWAP_ENDING]) await orMissing(folder.removeEntry(each), ['NotFoundError']);
+  for (const entry of [name, name + SWAP_SUFFIX])
+    await ignoreErrors(folder.removeEntry(entry), ['NotFoundError']);
 }
 
 /** @returns the paths of all files below a folder, sorted */
@@ -66,13 +67,13 @@ async function listBelow(folder: FileSystemDirectoryHandle, start: string): Prom
   const paths: string[] = [];
   for await (const [name, entry] of folder.entries()) {
     if (entry.kind === 'file') {
-      if (!name.endsWith(SWAP_ENDING)) paths.push(start + name);
+      if (!name.endsWith(SWAP_SUFFIX)) paths.push(start + name);
     } else paths.push(...(await listBelow(entry as FileSystemDirectoryHandle, `${start + name}/`)));
   }
   return paths;
 }
 
-/** Gives a file, of which nothing is open, another name, in place of a file that has it. */
+/** Renames a closed file, replacing any file at the target. */
 export async function moveFile(
   root: FileSystemDirectoryHandle,
   { from, to }: { from: string; to: string },
@@ -80,15 +81,17 @@ export async function moveFile(
   const file: MovableFile | undefined = await findFile(root, from);
   if (file === undefined) throw noSuchFile(from);
   if (from === to) return;
-  const { above, name } = splitPath(to);
-  if (file.move !== undefined) await file.move(await makeFolder(root, above), name);
+  const { parent, name } = splitPath(to);
+  if (file.move !== undefined) await file.move(await makeFolder(root, parent), name);
   else await moveBySwap(root, { file, from, to });
 }
 
 /**
- * For browsers whose files do not move. The content goes into a swap file that takes the target's place when it is closed,
- * at once; then the source goes. Whoever looks finds the old target or the whole new one, but for a moment, or after a cut
- * in it, the source is there as well: `writeRecord` removes such a source before it writes the next one.
+ * Renames a file in browsers without `move`: copies it to the target, which is replaced atomically, then
+ * removes it.
+ *
+ * Readers find the old or the complete new target. After an interruption the source may remain; `writeRecord`
+ * removes it before the next write.
  */
 async function moveBySwap(
   root: FileSystemDirectoryHandle,
@@ -96,25 +99,26 @@ async function moveBySwap(
 ): Promise<void> {
   const target = await makeFile(root, to);
   if (!('createWritable' in target)) {
-    const message = `Cannot rename "${from}": this browser neither moves files nor swaps them; it is too old`;
+    const message = `Cannot rename "${from}": this browser can neither move nor replace files`;
     throw new NeuralDiffError('file-unreadable', message);
   }
   await (await file.getFile()).stream().pipeTo(await target.createWritable());
   await removeFile(root, from);
 }
 
-async function orMissing<T>(found: Promise<T>, missing: readonly string[]): Promise<T | undefined> {
+/** @returns the result of an operation; undefined if it fails with one of the named exceptions */
+async function ignoreErrors<T>(operation: Promise<T>, names: readonly string[]): Promise<T | undefined> {
   try {
-    return await found;
+    return await operation;
   } catch (error) {
-    if (error instanceof DOMException && missing.includes(error.name)) return undefined;
+    if (error instanceof DOMException && names.includes(error.name)) return undefined;
     throw error;
   }
 }
 
-function splitPath(path: string): { above: string; name: string } {
+function splitPath(path: string): { parent: string; name: string } {
   const end = path.lastIndexOf('/');
-  return { above: path.slice(0, Math.max(0, end)), name: path.slice(end + 1) };
+  return { parent: path.slice(0, Math.max(0, end)), name: path.slice(end + 1) };
 }
 
 const segmentsOf = (path: string): string[] => path.split('/').filter((name) => name !== '');
