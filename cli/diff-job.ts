@@ -4,34 +4,33 @@ import type { WeightStore } from '../src/model/store.js';
 import { totalBytes } from '../src/model/tensor.js';
 import type { CompressedSize } from '../src/node/compressed.js';
 import { checkOutput, writeOutput } from '../src/node/output.js';
-import { ByteProgress } from './byte-progress.js';
-import { type CommonFlags, formatBytes, formatShare, type Io, printResult, remark } from './io.js';
-import { readShare } from './share.js';
-import { withModel } from './with-model.js';
+import type { CommonFlags } from './command.js';
+import type { OutputFlags } from './flags.js';
+import { formatShare, type Io, printResult, remarkWritten } from './io.js';
+import { withModel } from './open.js';
+import { byteProgress, type ProgressLine } from './progress.js';
+import { readShare } from './values.js';
 
-/** Flags of `neural-diff diff`, whatever it may lose. */
-export interface DiffFlags extends CommonFlags {
+/** What a diff of either kind is told of its job. */
+export interface DiffFlags extends CommonFlags, OutputFlags {
   readonly base: string;
   readonly next: string;
-  readonly out: string;
   readonly minSaving?: string;
   readonly rename: boolean;
   readonly cast: boolean;
-  readonly force: boolean;
-  readonly dryRun: boolean;
 }
 
-/** Two models that are open, and how long work on them is followed. */
+/** Two open models, and how work on them is stopped and shown. */
 export interface DiffJob {
   readonly base: WeightStore;
-  /** The next model in the base's terms, and what it took. */
+  /** The next model with the names and types of the base, and what that took. */
   readonly match: StoreMatch;
-  readonly progress: ByteProgress;
-  readonly work: { readonly signal: AbortSignal; readonly onProgress: ByteProgress['report'] };
+  readonly progress: ProgressLine;
+  readonly work: { readonly signal: AbortSignal; readonly onProgress: ProgressLine['report'] };
   readonly least: number | undefined;
 }
 
-/** Opens both models and finds which tensor becomes which; nothing is read for an output that may not be made. */
+/** Checks the output, opens both models and finds which tensor becomes which. */
 export async function withDiffJob(
   flags: DiffFlags,
   io: Io,
@@ -40,7 +39,7 @@ export async function withDiffJob(
   const { out, force, minSaving, rename, cast } = flags;
   const least = minSaving === undefined ? undefined : readShare('--min-saving', minSaving);
   await checkOutput(out, { force });
-  const progress = new ByteProgress(io, flags);
+  const progress = byteProgress(io, flags);
   const work = { signal: io.signal, onProgress: progress.report };
   try {
     await withModel({ path: flags.base }, (base) =>
@@ -54,19 +53,19 @@ export async function withDiffJob(
   }
 }
 
-/** A payload, and what is to be said of it beside what all diffs have. */
+/** A payload, and what is printed of it in addition to what all diffs print. */
 export interface DiffResult {
   readonly content: Uint8Array | AsyncIterable<Uint8Array>;
   readonly payloadBytes: number;
   /** The compressed next model. */
   readonly full: CompressedSize;
   readonly json: object;
-  /** Lines behind that of the diff, and those at the end; which depends on what the diff saves. */
+  /** Lines below that of the diff, and those at the end, which depend on what the diff saves. */
   readonly lines: { readonly sizes: readonly string[]; end(saving: number): readonly string[] };
 }
 
 /**
- * Writes a payload unless it saves too little, and prints what it is.
+ * Writes a payload unless it saves too little, and describes it.
  *
  * @throws NeuralDiffError `saving-too-small`
  */
@@ -92,10 +91,10 @@ export async function finishDiff(
     ...result.lines.end(saving),
   ];
   printResult(io, flags, { json: { ...json, ...(dryRun && { dryRun }) }, lines });
-  remark(io, flags, `${dryRun ? 'would write' : 'wrote'} ${out}: ${formatBytes(payloadBytes)}`);
+  remarkWritten(io, flags, { out, bytes: payloadBytes });
 }
 
-/** Which tensors were taken for which, and what became of their elements. */
+/** @returns which tensors were matched by content, and what casting did to their elements */
 function describeTaken({ renamed, castTensors, roundedElements }: Omit<StoreMatch, 'store'>): string[] {
   const lines = renamed.map(([base, next]) => `renamed    ${base} takes ${next}`);
   if (castTensors > 0) lines.push(`cast       ${castTensors} tensors, ${roundedElements} weights rounded`);
@@ -109,6 +108,8 @@ function tooSmall(facts: {
   least: number;
 }): NeuralDiffError {
   const { payloadBytes, fullBytes, saving, least } = facts;
-  const message = `Ship the full model: the diff takes ${payloadBytes} bytes, the compressed model ${fullBytes}; that saves ${formatShare(saving)}, not ${formatShare(least)}`;
+  const sizes = `the diff takes ${payloadBytes} bytes, the compressed model ${fullBytes}`;
+  const shares = `that saves ${formatShare(saving)}, not ${formatShare(least)}`;
+  const message = `Ship the full model: ${sizes}; ${shares}`;
   return new NeuralDiffError('saving-too-small', message, { facts });
 }
