@@ -1,15 +1,16 @@
-import { type CommandFacts, type Flag, type Flags, GROUPS } from './command.js';
+import { type CommandFacts, type Example, type Flag, type Flags, GROUPS } from './command.js';
 import { ABOUT_EXIT, EXIT, type ExitName } from './exit-codes.js';
 import { COMMON_FLAGS } from './flags.js';
 import { kebabCase } from './parse.js';
 
 /** Columns of help. */
-const WIDTH = 100;
+const WIDTH = 96;
 
 /** Columns before what a flag is or does. */
 const FLAG_WIDTH = 32;
 
-const HELP: Flags = { help: { type: 'boolean', short: 'h', about: 'Print this help' } };
+/** Flags that print help. */
+export const HELP_FLAGS: Flags = { help: { type: 'boolean', short: 'h', about: 'Print this help' } };
 
 const VERSION: Flags = { version: { type: 'boolean', about: 'Print the version' } };
 
@@ -35,10 +36,10 @@ export function programHelp(commands: readonly NamedCommand[]): string {
     '',
     ...groups,
     'Options of every command:',
-    ...describeFlags({ ...COMMON_FLAGS, ...HELP, ...VERSION }),
+    ...describeFlags({ ...COMMON_FLAGS, ...HELP_FLAGS, ...VERSION }),
     '',
     'Exit status:',
-    ...exitRows().map(([status, about]) => `   ${status.padEnd(5)}${about}`),
+    ...exitRows().map(describeExit),
     '',
     "See 'neural-diff <command> --help' for the options of a command, with examples.",
   ]);
@@ -46,36 +47,43 @@ export function programHelp(commands: readonly NamedCommand[]): string {
 
 /** @returns the help of a command */
 export function commandHelp(command: NamedCommand): string {
-  const { summary, details = [], args, flags, examples, exits = {} } = command;
+  const { summary, details = [], args, flags, examples } = command;
   return lines([
-    `Usage: ${usageOf(command)}`,
+    ...usageLines(command).map((line, i) => `${i === 0 ? 'Usage: ' : '       '}${line}`),
     '',
     `${summary}.`,
     ...details.flatMap((text) => ['', ...wrap(text, WIDTH)]),
     ...section('Arguments', describeArguments(args)),
     ...section('Options', describeFlags(flags)),
-    ...section('Options of every command', describeFlags({ ...COMMON_FLAGS, ...HELP })),
+    ...section('Options of every command', describeFlags({ ...COMMON_FLAGS, ...HELP_FLAGS })),
     '',
     'Examples:',
-    ...examples.flatMap(({ about, run }) => [`   # ${about}`, `   neural-diff ${run}`]),
-    ...section(
-      'Exit status',
-      Object.entries(exits).map(([name, about]) => `   ${String(EXIT[name as ExitName]).padEnd(5)}${about}`),
-    ),
+    ...examples.flatMap(exampleLines).map((line) => `   ${line}`),
+    ...section('Exit status', exitsOf(command).map(describeExit)),
     '',
     "See 'neural-diff --help' for all exit statuses.",
   ]);
 }
 
 /** @returns how a command is called, with the flags that it cannot do without */
-export function usageOf({ name, args, flags }: NamedCommand): string {
+export function usageLines({ name, args, flags }: NamedCommand): string[] {
   const required = Object.entries(flags).filter(([, flag]) => flag.isRequired);
-  return [
+  const parts = [
     `neural-diff ${name}`,
     ...Object.entries(args).map(([arg, flag]) => argumentName(arg, flag)),
     ...required.map(([flag, facts]) => `--${kebabCase(flag)} ${valueName(facts)}`),
     ...(required.length < Object.keys(flags).length ? ['[<options>]'] : []),
-  ].join(' ');
+  ];
+  return join(parts, WIDTH).map((line, i) => (i === 0 ? line : `    ${line}`));
+}
+
+/** @returns an example as lines of a shell, those that are long broken before a flag */
+export function exampleLines({ about, run }: Example): string[] {
+  const lines = join(`neural-diff ${run}`.split(/ (?=--?[a-z])/), WIDTH);
+  return [
+    `# ${about}`,
+    ...lines.map((line, i) => `${i === 0 ? '' : '    '}${line}${i < lines.length - 1 ? ' \\' : ''}`),
+  ];
 }
 
 /** @returns the name of an argument in help: `<payloads>...` */
@@ -104,9 +112,23 @@ export function sortFlags(flags: Flags): [name: string, flag: Flag][] {
   return [...all.filter(([, flag]) => flag.isRequired), ...all.filter(([, flag]) => !flag.isRequired)];
 }
 
+/** @returns what an argument is */
+export function aboutArgument({ about, choices }: Flag): string {
+  return choices ? `${about}: ${choices.join(', ')}` : about;
+}
+
 /** @returns every exit status and what it means */
 export function exitRows(): [status: string, about: string][] {
   return Object.entries(EXIT).map(([name, status]) => [String(status), ABOUT_EXIT[name as ExitName]]);
+}
+
+/** @returns the exit statuses that mean something particular for a command */
+export function exitsOf({ exits = {} }: NamedCommand): [status: string, about: string][] {
+  return Object.entries(exits).map(([name, about]) => [String(EXIT[name as ExitName]), about]);
+}
+
+function describeExit([status, about]: readonly [string, string]): string {
+  return `   ${status.padEnd(5)}${about}`;
 }
 
 function valueName({ choices, value = 'text', bare }: Flag): string {
@@ -116,10 +138,7 @@ function valueName({ choices, value = 'text', bare }: Flag): string {
 
 function describeArguments(args: Flags): string[] {
   return Object.entries(args).flatMap(([name, flag]) =>
-    describe(
-      `    ${argumentName(name, flag)}`,
-      `${flag.about}${flag.choices ? `: ${flag.choices.join(', ')}` : ''}`,
-    ),
+    describe(`   ${argumentName(name, flag)}`, aboutArgument(flag)),
   );
 }
 
@@ -145,15 +164,18 @@ function section(title: string, body: readonly string[]): string[] {
 
 /** @returns text as lines of at most so many columns */
 export function wrap(text: string, width: number): string[] {
+  return join(text.split(' '), width);
+}
+
+/** Joins parts with spaces to lines of at most so many columns; a part that is longer has its own. */
+function join(parts: readonly string[], width: number): string[] {
   const found: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      found.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
+  for (const part of parts) {
+    const last = found.at(-1);
+    if (last !== undefined && last.length + 1 + part.length <= width) found.push(`${found.pop()} ${part}`);
+    else found.push(part);
   }
-  return [...found, line];
+  return found;
 }
 
 function lines(all: readonly string[]): string {
