@@ -79,7 +79,7 @@ export function usageLines({ name, args, flags }: NamedCommand): string[] {
 
 /** @returns an example as lines of a shell, those that are long broken before a flag */
 export function exampleLines({ about, run }: Example): string[] {
-  const lines = join(`neural-diff ${run}`.split(/ (?=--?[a-z])/), WIDTH);
+  const lines = join(`neural-diff ${run}`.split(/ (?=--?[a-z])/), WIDTH - 6);
   return [
     `# ${about}`,
     ...lines.map((line, i) => `${i === 0 ? '' : '    '}${line}${i < lines.length - 1 ? ' \\' : ''}`),

@@ -136,7 +136,7 @@ export function suggest(given: string, names: readonly string[], prefix = ''): s
   const near = names
     .map((name) => kebabCase(name))
     .map((name) => ({ name, distance: editDistance(given, name) }))
-    .filter(({ name, distance }) => distance <= Math.max(1, Math.floor(name.length / 3)))
+    .filter(({ name, distance }) => distance <= Math.ceil(name.length / 3))
     .sort((a, b) => a.distance - b.distance)[0];
   return near ? ` (did you mean ${prefix}${near.name}?)` : '';
 }
