@@ -6,7 +6,7 @@ import { parseCommandLine } from './parse.js';
 /** A flag or an argument, as a command declares it. */
 export interface Flag {
   readonly type: 'text' | 'number' | 'boolean';
-  /** What it is or does, a line of help without its period; what holds without the flag is said here or by `default`. */
+  /** What it is or does, in help: a sentence without its period, and the default unless `default` has it. */
   readonly about: string;
   /** Name of the value in help, as `file`. */
   readonly value?: string;
@@ -15,7 +15,7 @@ export interface Flag {
   readonly choices?: readonly string[];
   readonly default?: string | number | boolean;
   readonly isRequired?: true;
-  /** Whether it may be given several times, a value each; any other flag given again replaces the value before. */
+  /** Whether it may be given several times; any other flag given again replaces the value before. */
   readonly isRepeated?: true;
   /** Value of the flag where it is given without one. */
   readonly bare?: string;
@@ -37,7 +37,7 @@ type Certain =
   | { readonly default: unknown }
   | { readonly type: 'boolean' };
 
-/** What a command line gives for some flags: a boolean that is not given is false, a repeated flag an empty list. */
+/** Values of flags: a boolean that is not given is false, a repeated flag that is not given an empty list. */
 export type FlagsOf<F extends Flags> = {
   readonly [Name in keyof F as F[Name] extends Certain ? Name : never]: Parsed<F[Name]>;
 } & { readonly [Name in keyof F as F[Name] extends Certain ? never : Name]?: Parsed<F[Name]> };

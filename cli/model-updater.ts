@@ -150,7 +150,7 @@ function openFolderSource(folder: string): UpdateSource {
 }
 
 /**
- * Looks next to a model for the updater of another program that has the model on trial, in a folder of another name.
+ * Looks next to a model for the updater of another program that has it on trial, in a folder of another name.
  *
  * @param readFingerprint reads the model's fingerprint; called only where there is such a folder
  * @returns the folder; undefined where there is none, or the updater that was asked has a trial itself
@@ -173,11 +173,12 @@ export async function findOtherTrial(
   return undefined;
 }
 
-/** @throws NeuralDiffError `on-trial` where another updater has the model on trial: only that one can end it */
+/** @throws NeuralDiffError `on-trial` where another updater has the model on trial; only that can end it */
 export async function refuseOtherTrial(own: Omit<ModelUpdater, 'updater'>): Promise<void> {
   const other = await findOtherTrial(own);
   if (other === undefined) return;
-  const message = `Cannot change "${own.model}": it is on trial by the updater in "${other}"; give --updates ${other}`;
+  const why = `it is on trial by the updater in "${other}"; give --updates ${other}`;
+  const message = `Cannot change "${own.model}": ${why}`;
   throw new NeuralDiffError('on-trial', message, { facts: { found: other } });
 }
 

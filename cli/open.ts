@@ -41,9 +41,9 @@ export function readText(path: string): Promise<string> {
 }
 
 /**
- * Keeps V8's young generation at its first size. It would grow to 16 MB for short-lived objects that are collected as well
- * sooner: a command that reads a large model in pieces makes many of them, and hardly any that last. A V8 without
- * the flag prints a warning on stderr.
+ * Keeps V8's young generation at its first size. It would grow to 16 MB for short-lived objects that are
+ * collected as well sooner: a command that reads a large model in pieces makes many of them, and hardly any
+ * that last. A V8 without the flag prints a warning on stderr.
  */
 export function keepHeapSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1');

@@ -13,7 +13,7 @@ export function kebabCase(name: string): string {
 }
 
 /**
- * Reads a command line: `--flag value`, `--flag=value`, `--no-flag`, `-o value`, `-fq`; behind `--` all are arguments.
+ * Reads `--flag value`, `--flag=value`, `--no-flag`, `-o value`, `-fq`; all after `--` are arguments.
  *
  * @throws UsageError for what is unknown, missing, too much, or not of its type
  */

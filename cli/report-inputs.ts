@@ -116,7 +116,7 @@ export async function readFleet(
   return { versions, edges };
 }
 
-/** Computes what a fleet downloads to get to the model of the payload to ship; without one, of the first payload. */
+/** Computes what a fleet downloads to get to the model of the payload to ship, or of the first payload. */
 export function planReportFleet(
   { candidates, advice, ways, model }: Report,
   plan: FleetPlan,

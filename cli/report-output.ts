@@ -14,7 +14,7 @@ import {
 import { alignColumns } from './io.js';
 import { printable } from './progress.js';
 
-/** @returns base, full fine-tune and payloads as a table for a terminal; columns of what was not measured are left out */
+/** @returns base, full fine-tune and payloads as a table for a terminal, without empty columns */
 export function tableOf({
   base,
   full,

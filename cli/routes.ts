@@ -34,7 +34,7 @@ export async function readEdges(folder: string): Promise<{ edges: RouteEdge[]; s
 const FINGERPRINT = /^[0-9a-f]{32}$/;
 const PREFIX = /^[0-9a-f]{4,31}$/;
 
-/** @returns the fingerprint that a fingerprint, the start of one that payloads name, or a model's path means */
+/** @returns the fingerprint that is named by itself, by its start, or by the path of a model */
 export async function resolveModel(text: string, known: ReadonlySet<string>, io: Io): Promise<string> {
   if (FINGERPRINT.test(text)) return text;
   const matches = PREFIX.test(text) ? [...known].filter((id) => id.startsWith(text)) : [];

@@ -43,7 +43,7 @@ export const SEARCH_FLAGS = {
     type: 'text',
     value: 'name',
     about:
-      'With auto or --max-gap: validation metric to compare by, as wer:lower; default: accuracy, else the loss',
+      'With auto or --max-gap: validation metric to compare by, as wer:lower; default: accuracy, or the loss',
   },
   workers: {
     type: 'number',
@@ -106,8 +106,8 @@ interface Ready {
 }
 
 /**
- * Searches for the best diff within a budget, or the smallest within a gap, and writes its payload. Tries are kept in a
- * folder until then.
+ * Searches for the best diff within a budget, or the smallest within a gap, and writes its payload. Tries are
+ * kept in a folder until then.
  *
  * @returns the exit status
  */

@@ -17,8 +17,8 @@ export interface Results {
   readonly version: 1;
   readonly settings: Settings;
   /**
-   * In the order of the grid, then those of an earlier sweep that are not in the grid; a job that has not ended has
-   * none.
+   * In the order of the grid, then those of an earlier sweep that are not in the grid; a job that has not
+   * ended has none.
    */
   readonly rows: readonly Row[];
 }
@@ -65,7 +65,7 @@ export interface FailedRow extends JobFacts {
 
 export type Row = TrainedRow | FailedRow;
 
-/** The output folder of a sweep, or the work folder of a search: payloads, and the document that lists them. */
+/** Output folder of a sweep, or work folder of a search: payloads, and the document that lists them. */
 export class SweepFolder {
   readonly #path: string;
   readonly #about: Pick<Results, 'format' | 'settings'>;
@@ -174,7 +174,7 @@ export class SweepFolder {
   }
 }
 
-/** @returns the document; undefined for anything else. Its payloads are checked when their rows are restored */
+/** @returns the document, its payloads unchecked; undefined for anything else */
 function parse(text: string, format: Results['format']): Results | undefined {
   try {
     const json: Partial<Results> | null = JSON.parse(text);

@@ -23,10 +23,10 @@ export interface Cell {
 }
 
 /**
- * Lists every combination of kinds, budgets and seeds, seeds outermost: jobs of one seed share a full fine-tune.
+ * Lists every combination of kinds, budgets and seeds, by seed first: jobs of a seed share a fine-tune.
  *
  * @param freshSeed the only one unless the flags name seeds
- * @throws RangeError for an empty list, an unknown kind, a seed that is not a number, or a combination that comes twice
+ * @throws RangeError for an empty list, an unknown kind, a seed that is not a number, a repeated combination
  */
 export function listCells(flags: GridFlags, freshSeed: number): Cell[] {
   const kinds = readList('kinds', flags.kinds).map(kindOf);

@@ -11,8 +11,8 @@ export const command = defineCommand({
   group: 'Measure diffs',
   summary: 'Compare payloads with their base and a full fine-tune',
   details: [
-    'Prints bytes and, with --recipe, accuracy. Applies nothing in separate processes and runs no other programs: ' +
-      'neural-diff report does.',
+    'Prints bytes and, with --recipe, accuracy. Applies nothing in separate processes and runs no ' +
+      'other programs: neural-diff report does.',
   ],
   args: {
     base: MODEL,

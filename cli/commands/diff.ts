@@ -14,9 +14,9 @@ export const command = defineCommand({
   group: 'Make a diff',
   summary: 'Diff two models, losslessly or lossily',
   details: [
-    'Writes a payload that turns the first model into the second, however they were trained and in whatever ' +
-      'containers they are. The result is the second model bit for bit; with --lossy or --budget it is near it, ' +
-      'and the payload smaller.',
+    'Writes a payload that turns the first model into the second, however they were trained and in ' +
+      'whatever containers they are. The result is the second model bit for bit; with --lossy or ' +
+      '--budget it is near it, and the payload smaller.',
   ],
   args: {
     base: MODEL,

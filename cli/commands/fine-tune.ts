@@ -13,8 +13,8 @@ export const command = defineCommand({
   group: 'Make a diff',
   summary: 'Train all weights of a model',
   details: [
-    'Writes the model that neural-diff train fine-tunes as the reference for its diffs: what reports compare ' +
-      'payloads with, and what neural-diff diff can diff with the base.',
+    'Writes the model that neural-diff train fine-tunes as the reference for its diffs: what reports ' +
+      'compare payloads with, and what neural-diff diff can diff with the base.',
   ],
   args: {},
   flags: { ...RECIPE_FLAGS, seed: SEED, ...outputFlags('folder', 'LayersModel folder to write') },

@@ -12,8 +12,8 @@ export const command = defineCommand({
   group: 'Apply a diff',
   summary: 'Show what a payload or a model holds',
   details: [
-    'Of a payload: its size, the fingerprints of both models, its records and metadata and, with --base, the tensors ' +
-      'that each record changes. Of a model: its fingerprint and tensors.',
+    'Of a payload: its size, the fingerprints of both models, its records and metadata and, with ' +
+      '--base, the tensors that each record changes. Of a model: its fingerprint and tensors.',
   ],
   args: { file: { type: 'text', isRequired: true, about: 'Payload file, or a model' } },
   flags: {

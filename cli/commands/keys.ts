@@ -6,8 +6,8 @@ export const command = defineCommand({
   group: 'Publish releases',
   summary: 'Make a key pair that signs releases',
   details: [
-    'Writes PATH.key.json, the private half, readable by its owner only, and PATH.pub.json, the public half for ' +
-      'devices and repositories. Existing files are never replaced.',
+    'Writes PATH.key.json, the private half, readable by its owner only, and PATH.pub.json, the ' +
+      'public half for devices and repositories. Existing files are never replaced.',
   ],
   args: { action: { type: 'text', isRequired: true, choices: ['generate'], about: 'What to do' } },
   flags: {

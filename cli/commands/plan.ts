@@ -13,8 +13,8 @@ export const command = defineCommand({
   group: 'Work with several diffs',
   summary: 'Find the payloads that bring a device to a model with the fewest bytes',
   details: [
-    'Compares the payloads of a folder, in sequence or combined into one, and the full model if its size is known ' +
-      'from --model or --full-bytes.',
+    'Compares the payloads of a folder, in sequence or combined into one, and the full model if its ' +
+      'size is known from --model or --full-bytes.',
   ],
   args: { folder: { type: 'text', isRequired: true, about: 'Folder with *.ndiff' } },
   flags: {

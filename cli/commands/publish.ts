@@ -96,9 +96,9 @@ export const command = defineCommand({
   group: 'Publish releases',
   summary: 'Add a release to a TUF repository, or create, rotate or refresh the repository',
   details: [
-    'A repository is a folder of signed metadata and targets that any web server can serve; devices follow it with ' +
-      'neural-diff update. At least one of --init, --rotate, --withdraw, --refresh and --payload is required; several ' +
-      'are done in this order, and written together.',
+    'A repository is a folder of signed metadata and targets that any web server can serve; devices ' +
+      'follow it with neural-diff update. At least one of --init, --rotate, --withdraw, --refresh and ' +
+      '--payload is required; several are done in this order, and written together.',
   ],
   args: { folder: { type: 'text', isRequired: true, about: 'Repository: metadata and targets' } },
   flags: { ...RELEASE_FLAGS, ...DRAFT_FLAGS, ...KEY_FLAGS },
@@ -225,7 +225,7 @@ async function rolePlans(flags: PublishFlags): Promise<Record<Role, RolePlan>> {
   };
 }
 
-/** @returns the private keys of `--key` and, of the keys that are given for roles or added, those that are private */
+/** @returns the private keys of `--key`, and those of roles and of `--add-key` that are private */
 async function signersOf(flags: PublishFlags): Promise<Signer[]> {
   const { rootKey, targetsKey, onlineKey, addKey } = flags;
   const others = [...rootKey, ...targetsKey, ...onlineKey, ...addKey];

@@ -61,8 +61,8 @@ export const command = defineCommand({
   group: 'Measure diffs',
   summary: 'Measure payloads, check them against gates, and recommend what to ship',
   details: [
-    `Writes ${REPORT_FILES.join(', ')}: a page for people, Markdown for a pull request, JSON and JUnit for build ` +
-      'servers.',
+    `Writes ${REPORT_FILES.join(', ')}: a page for people, Markdown for a pull request, JSON, ` +
+      'and JUnit for build servers.',
   ],
   args: {},
   flags: FLAGS,
@@ -73,7 +73,9 @@ export const command = defineCommand({
     },
     {
       about: 'Compare two payloads, and fail a build unless one of them meets the gates',
-      run: 'report --base models/v1 --payload a.ndiff --payload b.ndiff --recipe recipe.mjs --gate gates.json -o report',
+      run:
+        'report --base models/v1 --payload a.ndiff --payload b.ndiff --recipe recipe.mjs ' +
+        '--gate gates.json -o report',
     },
     {
       about: 'Show what a bench has measured',

@@ -9,8 +9,8 @@ export const command = defineCommand({
   group: 'Publish releases',
   summary: 'Sign a payload or a whole model as a release file',
   details: [
-    'Applies the payload to its base in memory first, and signs what the result is. --counter is required: devices ' +
-      'refuse releases with a lower counter than theirs.',
+    'Applies the payload to its base in memory first, and signs what the result is. --counter is ' +
+      'required: devices refuse releases with a lower counter than theirs.',
   ],
   args: { payload: { type: 'text', isRequired: true, about: 'Payload file, or a whole model in one file' } },
   flags: {

@@ -38,15 +38,17 @@ export const command = defineCommand({
   group: 'Make a diff',
   summary: 'Train a diff for every kind, budget and seed, several at once',
   details: [
-    'Every payload is written as soon as it is trained. A job that fails does not stop the others. After Ctrl-C, ' +
-      '--resume trains the rest.',
+    'Every payload is written as soon as it is trained. A job that fails does not stop the others. ' +
+      'After Ctrl-C, --resume trains the rest.',
   ],
   args: {},
   flags: FLAGS,
   examples: [
     {
       about: 'Train twelve diffs',
-      run: 'sweep --base models/v1 --recipe recipe.mjs --kinds hash,sparse --budgets 0.25%,0.5%,1% --seeds 1,2 -o v2',
+      run:
+        'sweep --base models/v1 --recipe recipe.mjs --kinds hash,sparse --budgets 0.25%,0.5%,1% ' +
+        '--seeds 1,2 -o v2',
     },
   ],
   exits: {

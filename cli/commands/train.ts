@@ -16,10 +16,11 @@ export const command = defineCommand({
   group: 'Make a diff',
   summary: 'Train a diff of a model within a budget of bytes',
   details: [
-    'A recipe, an ES module, says what data, loss and metrics to train with. All weights are fine-tuned first, as ' +
-      'reference and teacher; then the diff is trained, and its payload written. Either --budget or --max-gap is required.',
-    'With --max-gap instead of --budget, the smallest payload is searched whose model is near enough to the full ' +
-      'fine-tune. The kind auto trains every kind and takes the best on validation data.',
+    'A recipe, an ES module, says what data, loss and metrics to train with. All weights are ' +
+      'fine-tuned first, as reference and teacher; then the diff is trained, and its payload written. ' +
+      'Either --budget or --max-gap is required.',
+    'With --max-gap instead of --budget, the smallest payload is searched whose model is near enough ' +
+      'to the full fine-tune. The kind auto trains every kind and takes the best on validation data.',
   ],
   args: {
     kind: {

@@ -9,9 +9,9 @@ export const command = defineCommand({
   group: 'Keep a device up to date',
   summary: 'Update a model from a repository of releases',
   details: [
-    'Checks the signatures, downloads what takes the fewest bytes, patches the model in place, and puts it on trial: ' +
-      'neural-diff confirm keeps it, neural-diff rollback restores the model before. --confirm keeps it without a ' +
-      'trial. After a power loss, the next run continues or restores.',
+    'Checks the signatures, downloads what takes the fewest bytes, patches the model in place, and ' +
+      'puts it on trial: neural-diff confirm keeps it, neural-diff rollback restores the model before. ' +
+      '--confirm keeps it without a trial. After a power loss, the next run continues or restores.',
   ],
   args: {},
   flags: {
@@ -39,7 +39,7 @@ export const command = defineCommand({
       type: 'text',
       value: 'command',
       about:
-        'Shell command that tries the model in NEURAL_DIFF_MODEL; unless it exits with 0, the old model is restored',
+        'Shell command that tests the model at NEURAL_DIFF_MODEL; if it fails, the old model is restored',
     },
     confirm: { type: 'boolean', about: 'Keep the model without a trial' },
     dryRun: { type: 'boolean', about: 'Plan, download no payload' },

@@ -98,6 +98,6 @@ function* piecesOf(payload: ByteSource): Generator<Uint8Array> {
 /** The models in a payload's header must be those of its release. */
 function checkPromise({ base, next }: ApplyPlan, release: ReleaseStatement): void {
   if (base === release.base && next === release.next) return;
-  const message = `Cannot use release "${release.name}": its payload is for other models than the release names`;
+  const message = `Cannot use release "${release.name}": its payload is for models that it does not name`;
   throw new NeuralDiffError('metadata-mismatch', message, { facts: { expected: release.next, found: next } });
 }
