@@ -11,7 +11,7 @@ import { createUpdater } from '../src/updater/create-updater.js';
 import { openHttpSource, type UpdateSource } from '../src/updater/http-source.js';
 import { readTrial } from '../src/updater/state.js';
 import type { Updater, UpdaterEvent, UpdaterOptions } from '../src/updater/updater.js';
-import type { CommonFlags, FlagsOf } from './command.js';
+import type { CommonFlags, Flags, FlagsOf } from './command.js';
 import type { UPDATER_FLAGS } from './flags.js';
 import { type Io, remark } from './io.js';
 import { byteProgress, type ProgressLine } from './progress.js';
@@ -19,17 +19,35 @@ import { byteProgress, type ProgressLine } from './progress.js';
 /** Flags of the commands that only look at a model or end its trial. */
 export type UpdaterFlags = FlagsOf<typeof UPDATER_FLAGS> & CommonFlags;
 
-/** How a model is updated from a repository. */
-export interface RepositoryFlags {
-  /** Address of a web server, or path of a folder. */
-  readonly repo?: string;
-  readonly root?: string;
-  readonly deviceClass?: string;
-  readonly full?: boolean;
-  readonly maxBytes?: number;
-  /** Shell command that tries the updated model. */
-  readonly test?: string;
-}
+/** Flags that say how a model is updated from a repository. */
+export const REPOSITORY_FLAGS = {
+  repo: {
+    type: 'text',
+    value: 'address',
+    isRequired: true,
+    about: 'Repository of releases: address of a web server, or a folder',
+  },
+  root: {
+    type: 'text',
+    value: 'file',
+    isRequired: true,
+    about: 'Root metadata that this device trusts: 1.root.json of the repository, copied here safely',
+  },
+  deviceClass: { type: 'text', value: 'class', about: 'Class of this device' },
+  full: {
+    type: 'boolean',
+    default: true,
+    about: 'Never download the whole model; default: do so where it is smaller, or no payload fits',
+  },
+  maxBytes: { type: 'number', value: 'bytes', about: 'Do not download more than this' },
+  test: {
+    type: 'text',
+    value: 'command',
+    about: 'Shell command that tests the model at NEURAL_DIFF_MODEL; if it fails, the old model is restored',
+  },
+} as const satisfies Flags;
+
+type RepositoryFlags = Partial<FlagsOf<typeof REPOSITORY_FLAGS>>;
 
 /** What follows the name of a model's main file in that of its updater's folder. */
 const FOLDER_ENDING = '.updates';

@@ -6,7 +6,7 @@ import { type InstalledVersion, parseFleet, planFleet } from '../src/report/flee
 import { type Gates, parseGates } from '../src/report/gates.js';
 import type { MeasureOptions } from '../src/report/measure/measure-report.js';
 import { parseReport } from '../src/report/schema.js';
-import type { CommonFlags } from './command.js';
+import type { CommonFlags, Flags, FlagsOf } from './command.js';
 import { UsageError } from './exit-codes.js';
 import type { MeasureFlags } from './flags.js';
 import { type Io, remark } from './io.js';
@@ -25,14 +25,23 @@ export function measureOptions(
   return { ...model, recipe, seed, backend, signal: io.signal };
 }
 
-/** Paths of the documents that a report takes in addition to models and payloads. */
-export interface InputFlags {
-  readonly gate?: string;
-  readonly against?: string;
-  readonly fleet?: string;
-  readonly bench: readonly string[];
-  readonly task?: string;
-}
+/** Flags that name the documents of a report. */
+export const INPUT_FLAGS = {
+  gate: {
+    type: 'text',
+    value: 'file',
+    about: 'JSON file of limits for payloads; without one that meets them, exit with 10',
+  },
+  against: { type: 'text', value: 'file', about: 'Earlier report.json to compare with' },
+  bench: {
+    type: 'text',
+    value: 'file',
+    isRepeated: true,
+    about: 'Document of bench:accuracy or bench:sequence, alone or in addition to payloads; may be repeated',
+  },
+  task: { type: 'text', value: 'name', about: 'With --bench: task of the documents' },
+  fleet: { type: 'text', value: 'file', about: 'CSV file with columns version and devices' },
+} as const satisfies Flags;
 
 /** The documents, read and checked. */
 export interface ReportInputs {
@@ -49,7 +58,13 @@ export interface ReportInputs {
  * @throws NeuralDiffError `bad-document`, `file-not-found`, `file-unreadable`
  * @throws UsageError for benches of several tasks, none of which is named
  */
-export async function readInputs({ gate, against, fleet, bench, task }: InputFlags): Promise<ReportInputs> {
+export async function readInputs({
+  gate,
+  against,
+  fleet,
+  bench,
+  task,
+}: FlagsOf<typeof INPUT_FLAGS>): Promise<ReportInputs> {
   return {
     gates: await readInto(gate, parseGates),
     against: await readInto(against, parseReport),
@@ -78,12 +93,21 @@ async function readBenches(
   return readTask(documents, task ?? (only as string));
 }
 
-/** What a report is told of a fleet. */
-export interface FleetFlags {
-  readonly payload: readonly string[];
-  readonly updates?: string;
-  readonly fullBytes?: number;
-}
+/** Flags that say what a fleet can download. */
+export const FLEET_FLAGS = {
+  updates: {
+    type: 'text',
+    value: 'folder',
+    about: 'With --fleet: folder with other payloads that devices could take',
+  },
+  fullBytes: {
+    type: 'number',
+    value: 'bytes',
+    about: 'With --fleet: bytes of the full model as devices download it; default: its compressed size',
+  },
+} as const satisfies Flags;
+
+type FleetFlags = FlagsOf<typeof FLEET_FLAGS>;
 
 /** A fleet whose versions are known, and the payloads that exist for it. */
 export interface FleetPlan {
@@ -98,7 +122,7 @@ export interface FleetPlan {
  */
 export async function readFleet(
   installed: readonly InstalledVersion[],
-  flags: FleetFlags & CommonFlags,
+  flags: FleetFlags & CommonFlags & { readonly payload: readonly string[] },
   io: Io,
 ): Promise<FleetPlan> {
   const own = await Promise.all(flags.payload.map(async (path) => routeEdge(path, await readPayload(path))));

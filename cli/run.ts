@@ -19,7 +19,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
   try {
     return await run(args, io);
   } catch (error) {
-    return report(error, { io, json: args.includes('--json') });
+    return report(error, { io, args });
   }
 }
 
@@ -62,15 +62,22 @@ function readVersion(): string {
 }
 
 /** Says what went wrong, in words on stderr and, on request, as JSON on stdout. */
-function report(error: unknown, { io, json }: { io: Io; json: boolean }): number {
-  const { code, status, message, facts } = classify(error, io.signal);
-  if (json) io.out(`${JSON.stringify({ error: { code, message, ...facts } }, null, 2)}\n`);
+function report(error: unknown, { io, args }: { io: Io; args: readonly string[] }): number {
+  const { code, status, message, facts } = classify(error, io.signal, helpFor(args));
+  if (args.includes('--json')) io.out(`${JSON.stringify({ error: { code, message, ...facts } }, null, 2)}\n`);
   io.err(`neural-diff: ${message}\n`);
   if (status === EXIT.internal && error instanceof Error && error.stack) io.err(`${error.stack}\n`);
   return status;
 }
 
-function classify(error: unknown, signal: AbortSignal) {
+/** @returns the command line that prints the help of a command line */
+function helpFor(args: readonly string[]): string {
+  const name = args.find((arg) => !arg.startsWith('-'));
+  const isKnown = name !== undefined && commandNames().includes(name);
+  return isKnown ? `neural-diff ${name} --help` : 'neural-diff --help';
+}
+
+function classify(error: unknown, signal: AbortSignal, help: string) {
   const isAbort = error === signal.reason || (error as Error | undefined)?.name === 'AbortError';
   if (signal.aborted && isAbort) {
     const message = error instanceof Interrupted ? error.message : 'interrupted; nothing was written';
@@ -78,6 +85,6 @@ function classify(error: unknown, signal: AbortSignal) {
   }
   const summary = summarise(error);
   const { code, message } = summary;
-  if (code === 'usage') return { ...summary, message: `${message}. See neural-diff --help` };
+  if (code === 'usage') return { ...summary, message: `${message}. See ${help}` };
   return code === 'internal' ? summary : { ...summary, message: `${message} (${code})` };
 }

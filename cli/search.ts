@@ -16,12 +16,11 @@ import { EXIT, STATUS_OF } from './exit-codes.js';
 import type { OutputFlags } from './flags.js';
 import { Interrupted, type Io, printResult, remark } from './io.js';
 import { SearchProgress } from './job-progress.js';
-import { kebabCase } from './parse.js';
+import { checkWorkers, kebabCase, readShare } from './parse.js';
 import { SweepFolder } from './sweep-folder.js';
 import { settingsOf } from './sweep-grid.js';
 import { baseOf, describeTrained, optionsOf, readBase, type TrainingFlags } from './training.js';
 import { formatTries, type Judged, keepTriesIn, listTries } from './tries.js';
-import { checkWorkers, readShare } from './values.js';
 
 /** Flags of `train` that set what is searched, and how. */
 export const SEARCH_FLAGS = {

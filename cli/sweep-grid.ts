@@ -2,18 +2,30 @@ import { normalize } from 'node:path';
 import type { TrainingJob } from '../src/recipe/job.js';
 import { DIFF_KINDS, type DiffKind } from '../src/recipe/options.js';
 import type { Outcome } from '../src/recipe/sweep/train-many.js';
+import type { Flags, FlagsOf } from './command.js';
 import { summarise } from './exit-codes.js';
 import { alignColumns, formatShare } from './io.js';
+import { readList } from './parse.js';
 import type { JobFacts, Row, Settings, TrainedRow } from './sweep-folder.js';
 import { baseOf, optionsOf, type TrainingFlags } from './training.js';
-import { readList } from './values.js';
 
 /** Flags of the grid, each a list with commas. */
-export type GridFlags = TrainingFlags & {
-  readonly kinds: string;
-  readonly budgets: string;
-  readonly seeds?: string;
-};
+export const GRID_FLAGS = {
+  kinds: { type: 'text', value: 'kinds', isRequired: true, about: 'Kinds, separated by commas: hash,sparse' },
+  budgets: {
+    type: 'text',
+    value: 'sizes',
+    isRequired: true,
+    about: 'Budgets, separated by commas: 0.25%,20kB,20000',
+  },
+  seeds: {
+    type: 'text',
+    value: 'list',
+    about: 'Seeds, separated by commas; default: one, derived from the base',
+  },
+} as const satisfies Flags;
+
+type GridFlags = TrainingFlags & FlagsOf<typeof GRID_FLAGS>;
 
 /** A job of a sweep, and the payload file that it makes. */
 export interface Cell {

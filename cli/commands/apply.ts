@@ -6,12 +6,21 @@ import { openModelStorage, type WholeModel, wholeModel } from '../../src/node/op
 import { type CopyPaths, checkOutput, writeCopy } from '../../src/node/output.js';
 import type { ByteSource } from '../../src/payload/byte-source.js';
 import { openPayload } from '../../src/payload/decode.js';
-import { type CommonFlags, defineCommand } from '../command.js';
+import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { UsageError } from '../exit-codes.js';
 import { MODEL, optionalOutputFlags, PAYLOAD } from '../flags.js';
 import { describePlan, type Io, printResult, remark } from '../io.js';
 import { keepHeapSmall, withModel, withPayload } from '../open.js';
 import { byteProgress, type ProgressLine } from '../progress.js';
+
+const ARGS = { base: MODEL, payload: PAYLOAD } as const satisfies Flags;
+
+const FLAGS = {
+  ...optionalOutputFlags('path', 'Folder or file to write'),
+  inPlace: { type: 'boolean', about: 'Patch the model itself' },
+} as const satisfies Flags;
+
+type ApplyFlags = FlagsOf<typeof ARGS> & FlagsOf<typeof FLAGS> & CommonFlags;
 
 export const command = defineCommand({
   group: 'Apply a diff',
@@ -23,11 +32,8 @@ export const command = defineCommand({
     'A patch in place keeps a journal next to the model until it is done. After a power loss, the ' +
       'next run restores the model first.',
   ],
-  args: { base: MODEL, payload: PAYLOAD },
-  flags: {
-    ...optionalOutputFlags('path', 'Folder or file to write'),
-    inPlace: { type: 'boolean', about: 'Patch the model itself' },
-  },
+  args: ARGS,
+  flags: FLAGS,
   examples: [
     { about: 'Patch a model in place', run: 'apply models/v1.safetensors v2.ndiff --in-place' },
     { about: 'Write the patched model to another folder', run: 'apply models/v1 v2.ndiff -o models/v2' },
@@ -48,13 +54,6 @@ export const command = defineCommand({
     }
   },
 });
-
-interface ApplyFlags extends CommonFlags {
-  readonly base: string;
-  readonly out?: string;
-  readonly force: boolean;
-  readonly dryRun: boolean;
-}
 
 async function patch(
   { payload, progress }: { payload: ByteSource; progress: ProgressLine },

@@ -1,14 +1,63 @@
 import { diffStores } from '../../src/exact-diff/diff-stores.js';
 import { type FitGoal, fitModels, type LossyDiff } from '../../src/exact-diff/lossy/fit-models.js';
+import { matchStores, type StoreMatch } from '../../src/exact-diff/match/match-stores.js';
 import { createDiffThreads } from '../../src/exact-diff/threads/diff-threads.js';
-import { copyModel } from '../../src/model/store.js';
-import { compressedSize } from '../../src/node/compressed.js';
+import { NeuralDiffError } from '../../src/model/errors.js';
+import { copyModel, type WeightStore } from '../../src/model/store.js';
+import { totalBytes } from '../../src/model/tensor.js';
+import { type CompressedSize, compressedSize } from '../../src/node/compressed.js';
 import { createFileSpool } from '../../src/node/file-spool.js';
-import { defineCommand } from '../command.js';
-import { type DiffFlags, finishDiff, withDiffJob } from '../diff-job.js';
+import { checkOutput, writeOutput } from '../../src/node/output.js';
+import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { MODEL, outputFlags } from '../flags.js';
-import { formatShare, type Io } from '../io.js';
-import { checkWorkers, readShare } from '../values.js';
+import { formatShare, type Io, printResult, remarkWritten } from '../io.js';
+import { withModel } from '../open.js';
+import { checkWorkers, readShare } from '../parse.js';
+import { byteProgress, type ProgressLine } from '../progress.js';
+
+const ARGS = {
+  base: MODEL,
+  next: {
+    type: 'text',
+    isRequired: true,
+    about: 'Model with tensors of the same shapes; their names may differ',
+  },
+} as const satisfies Flags;
+
+const FLAGS = {
+  ...outputFlags('file', 'Payload file to write'),
+  rename: {
+    type: 'boolean',
+    default: true,
+    about: 'Refuse tensors of other names; default: match them by content',
+  },
+  cast: {
+    type: 'boolean',
+    about: 'Cast float32 to float16 or bfloat16, and back, where the base has another type',
+  },
+  minSaving: {
+    type: 'text',
+    value: 'share',
+    about: 'Write nothing and exit with 10 unless the diff saves this share of the compressed model: 10%',
+  },
+  lossy: {
+    type: 'text',
+    value: 'share',
+    about: 'Leave at most this share of the change of each tensor out, to save bytes: 5%',
+  },
+  budget: {
+    type: 'text',
+    value: 'size',
+    about: 'Instead of --lossy: the least error in at most so many bytes: 5%, 20kB, 20000',
+  },
+  workers: {
+    type: 'number',
+    value: 'n',
+    about: 'Threads for large models, 1 to 16; default: one per processor, at most 8',
+  },
+} as const satisfies Flags;
+
+type DiffFlags = FlagsOf<typeof ARGS> & FlagsOf<typeof FLAGS> & CommonFlags;
 
 export const command = defineCommand({
   group: 'Make a diff',
@@ -18,46 +67,8 @@ export const command = defineCommand({
       'whatever containers they are. The result is the second model bit for bit; with --lossy or ' +
       '--budget it is near it, and the payload smaller.',
   ],
-  args: {
-    base: MODEL,
-    next: {
-      type: 'text',
-      isRequired: true,
-      about: 'Model with tensors of the same shapes; their names may differ',
-    },
-  },
-  flags: {
-    ...outputFlags('file', 'Payload file to write'),
-    rename: {
-      type: 'boolean',
-      default: true,
-      about: 'Refuse tensors of other names; default: match them by content',
-    },
-    cast: {
-      type: 'boolean',
-      about: 'Cast float32 to float16 or bfloat16, and back, where the base has another type',
-    },
-    minSaving: {
-      type: 'text',
-      value: 'share',
-      about: 'Write nothing and exit with 10 unless the diff saves this share of the compressed model: 10%',
-    },
-    lossy: {
-      type: 'text',
-      value: 'share',
-      about: 'Leave at most this share of the change of each tensor out, to save bytes: 5%',
-    },
-    budget: {
-      type: 'text',
-      value: 'size',
-      about: 'Instead of --lossy: the least error in at most so many bytes: 5%, 20kB, 20000',
-    },
-    workers: {
-      type: 'number',
-      value: 'n',
-      about: 'Threads for large models, 1 to 16; default: one per processor, at most 8',
-    },
-  },
+  args: ARGS,
+  flags: FLAGS,
   examples: [
     { about: 'Diff two checkpoints', run: 'diff models/v1.safetensors models/v2.safetensors -o v2.ndiff' },
     { about: 'Diff models in different containers', run: 'diff models/v1 models/v2.h5 -o v2.ndiff' },
@@ -77,16 +88,7 @@ export const command = defineCommand({
   },
 });
 
-/** What both kinds of diff are told. */
-interface Job extends DiffFlags {
-  /** Most of each tensor's change that is left out. */
-  readonly lossy?: string;
-  /** Most bytes. */
-  readonly budget?: string;
-  readonly workers?: number;
-}
-
-async function diffExactly(flags: Job, io: Io): Promise<void> {
+async function diffExactly(flags: DiffFlags, io: Io): Promise<void> {
   checkWorkers(flags.workers);
   // Threads start when there is work for them.
   const coder = flags.workers === 1 ? undefined : createDiffThreads({ count: flags.workers });
@@ -117,7 +119,7 @@ async function diffExactly(flags: Job, io: Io): Promise<void> {
   });
 }
 
-async function diffLossily(flags: Job, io: Io): Promise<void> {
+async function diffLossily(flags: DiffFlags, io: Io): Promise<void> {
   const goal = goalOf(flags);
   if (flags.workers !== undefined)
     throw new RangeError('Cannot diff with --workers: lossy diffs are made in one thread');
@@ -135,7 +137,7 @@ async function diffLossily(flags: Job, io: Io): Promise<void> {
   });
 }
 
-function goalOf({ lossy, budget }: Job): FitGoal {
+function goalOf({ lossy, budget }: DiffFlags): FitGoal {
   if (lossy === undefined) return { budget: budget as string };
   if (budget === undefined) return { error: readShare('--lossy', lossy) };
   throw new RangeError('Cannot diff: expected either --lossy or --budget, not both');
@@ -153,4 +155,94 @@ function describe(found: Omit<LossyDiff, 'payload'>, tensors: number): string[] 
       ? 'the result is the next model, bit for bit: nothing shorter was found'
       : 'the result is not the next model: it is near it, by that error',
   ];
+}
+
+/** Two open models, and how work on them is stopped and shown. */
+interface DiffJob {
+  readonly base: WeightStore;
+  /** The next model with the names and types of the base, and what that took. */
+  readonly match: StoreMatch;
+  readonly progress: ProgressLine;
+  readonly work: { readonly signal: AbortSignal; readonly onProgress: ProgressLine['report'] };
+  readonly least: number | undefined;
+}
+
+/** Checks the output, opens both models and finds which tensor becomes which. */
+async function withDiffJob(flags: DiffFlags, io: Io, run: (job: DiffJob) => Promise<void>): Promise<void> {
+  const { out, force, minSaving, rename, cast } = flags;
+  const least = minSaving === undefined ? undefined : readShare('--min-saving', minSaving);
+  await checkOutput(out, { force });
+  const progress = byteProgress(io, flags);
+  const work = { signal: io.signal, onProgress: progress.report };
+  try {
+    await withModel({ path: flags.base }, (base) =>
+      withModel({ path: flags.next }, async (next) => {
+        const match = await matchStores(base, next, { ...work, rename, cast });
+        await run({ base, match, progress, work, least });
+      }),
+    );
+  } finally {
+    progress.finish();
+  }
+}
+
+/** A payload, and what is printed of it in addition to what all diffs print. */
+interface DiffResult {
+  readonly content: Uint8Array | AsyncIterable<Uint8Array>;
+  readonly payloadBytes: number;
+  /** The compressed next model. */
+  readonly full: CompressedSize;
+  readonly json: object;
+  /** Lines below that of the diff, and those at the end, which depend on what the diff saves. */
+  readonly lines: { readonly sizes: readonly string[]; end(saving: number): readonly string[] };
+}
+
+/**
+ * Writes a payload unless it saves too little, and describes it.
+ *
+ * @throws NeuralDiffError `saving-too-small`
+ */
+async function finishDiff(
+  { base, match, progress, least }: DiffJob,
+  { content, payloadBytes, full, ...result }: DiffResult,
+  { flags, io }: { flags: DiffFlags; io: Io },
+): Promise<void> {
+  const { out, force, dryRun } = flags;
+  const { store: _next, ...taken } = match;
+  const saving = 1 - payloadBytes / full.bytes;
+  const facts = { payloadBytes, fullBytes: full.bytes, saving };
+  if (least !== undefined && saving < least) throw tooSmall({ ...facts, least });
+  if (!dryRun) await writeOutput(out, content, { force });
+  progress.finish();
+  const modelBytes = totalBytes(base.tensors);
+  const json = { out, ...facts, fullBytesEstimated: full.isEstimate, modelBytes, ...result.json, ...taken };
+  const lines = [
+    ...describeTaken(taken),
+    `diff       ${payloadBytes} bytes, ${formatShare(payloadBytes / modelBytes)} of the model`,
+    ...result.lines.sizes,
+    `full model ${modelBytes} bytes, ${full.isEstimate ? 'about ' : ''}${full.bytes} compressed`,
+    ...result.lines.end(saving),
+  ];
+  printResult(io, flags, { json: { ...json, ...(dryRun && { dryRun }) }, lines });
+  remarkWritten(io, flags, { out, bytes: payloadBytes });
+}
+
+/** @returns which tensors were matched by content, and what casting did to their elements */
+function describeTaken({ renamed, castTensors, roundedElements }: Omit<StoreMatch, 'store'>): string[] {
+  const lines = renamed.map(([base, next]) => `renamed    ${base} takes ${next}`);
+  if (castTensors > 0) lines.push(`cast       ${castTensors} tensors, ${roundedElements} weights rounded`);
+  return lines;
+}
+
+function tooSmall(facts: {
+  payloadBytes: number;
+  fullBytes: number;
+  saving: number;
+  least: number;
+}): NeuralDiffError {
+  const { payloadBytes, fullBytes, saving, least } = facts;
+  const sizes = `the diff takes ${payloadBytes} bytes, the compressed model ${fullBytes}`;
+  const shares = `that saves ${formatShare(saving)}, not ${formatShare(least)}`;
+  const message = `Ship the full model: ${sizes}; ${shares}`;
+  return new NeuralDiffError('saving-too-small', message, { facts });
 }

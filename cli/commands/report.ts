@@ -9,6 +9,8 @@ import { MEASURE_FLAGS, outputFlags } from '../flags.js';
 import { type Io, printResult, remark } from '../io.js';
 import { measuringProgress, printable } from '../progress.js';
 import {
+  FLEET_FLAGS,
+  INPUT_FLAGS,
   measureOptions,
   planReportFleet,
   type ReportInputs,
@@ -27,30 +29,8 @@ const FLAGS = {
     default: 5,
     about: 'Times that each payload is applied in a separate process; 0 measures no times',
   },
-  gate: {
-    type: 'text',
-    value: 'file',
-    about: 'JSON file of limits for payloads; without one that meets them, exit with 10',
-  },
-  against: { type: 'text', value: 'file', about: 'Earlier report.json to compare with' },
-  bench: {
-    type: 'text',
-    value: 'file',
-    isRepeated: true,
-    about: 'Document of bench:accuracy or bench:sequence, alone or in addition to payloads; may be repeated',
-  },
-  task: { type: 'text', value: 'name', about: 'With --bench: task of the documents' },
-  fleet: { type: 'text', value: 'file', about: 'CSV file with columns version and devices' },
-  updates: {
-    type: 'text',
-    value: 'folder',
-    about: 'With --fleet: folder with other payloads that devices could take',
-  },
-  fullBytes: {
-    type: 'number',
-    value: 'bytes',
-    about: 'With --fleet: bytes of the full model as devices download it; default: its compressed size',
-  },
+  ...INPUT_FLAGS,
+  ...FLEET_FLAGS,
   title: { type: 'text', value: 'text', about: 'Heading; default: what the report is of' },
   ...outputFlags('folder', 'Folder to write the report into'),
 } as const satisfies Flags;

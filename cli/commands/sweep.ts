@@ -8,25 +8,22 @@ import { EXIT, summarise } from '../exit-codes.js';
 import { outputFlags, TRAINING_FLAGS } from '../flags.js';
 import { formatBytes, formatShare, Interrupted, type Io, printResult, remark } from '../io.js';
 import { SweepProgress } from '../job-progress.js';
+import { checkWorkers } from '../parse.js';
 import { SweepFolder } from '../sweep-folder.js';
-import { factsOf, formatRows, listCells, type PricedCell, rowOf, settingsOf } from '../sweep-grid.js';
+import {
+  factsOf,
+  formatRows,
+  GRID_FLAGS,
+  listCells,
+  type PricedCell,
+  rowOf,
+  settingsOf,
+} from '../sweep-grid.js';
 import { baseOf, readBase } from '../training.js';
-import { checkWorkers } from '../values.js';
 
 const FLAGS = {
   ...TRAINING_FLAGS,
-  kinds: { type: 'text', value: 'kinds', isRequired: true, about: 'Kinds, separated by commas: hash,sparse' },
-  budgets: {
-    type: 'text',
-    value: 'sizes',
-    isRequired: true,
-    about: 'Budgets, separated by commas: 0.25%,20kB,20000',
-  },
-  seeds: {
-    type: 'text',
-    value: 'list',
-    about: 'Seeds, separated by commas; default: one, derived from the base',
-  },
+  ...GRID_FLAGS,
   workers: { type: 'number', value: 'n', about: 'Diffs to train at once; default: one per processor' },
   resume: { type: 'boolean', about: 'Keep what results.json lists, train the rest' },
   ...outputFlags('folder', 'Folder for payloads and results.json'),

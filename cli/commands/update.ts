@@ -2,7 +2,7 @@ import type { UpdatePlan } from '../../src/updater/plan-update.js';
 import { type CommonFlags, defineCommand } from '../command.js';
 import { UPDATER_FLAGS } from '../flags.js';
 import { type Io, printResult, remark } from '../io.js';
-import { refuseOtherTrial, withUpdater } from '../model-updater.js';
+import { REPOSITORY_FLAGS, refuseOtherTrial, withUpdater } from '../model-updater.js';
 import { keepHeapSmall } from '../open.js';
 
 export const command = defineCommand({
@@ -16,31 +16,7 @@ export const command = defineCommand({
   args: {},
   flags: {
     ...UPDATER_FLAGS,
-    repo: {
-      type: 'text',
-      value: 'address',
-      isRequired: true,
-      about: 'Repository of releases: address of a web server, or a folder',
-    },
-    root: {
-      type: 'text',
-      value: 'file',
-      isRequired: true,
-      about: 'Root metadata that this device trusts: 1.root.json of the repository, copied here safely',
-    },
-    deviceClass: { type: 'text', value: 'class', about: 'Class of this device' },
-    full: {
-      type: 'boolean',
-      default: true,
-      about: 'Never download the whole model; default: do so where it is smaller, or no payload fits',
-    },
-    maxBytes: { type: 'number', value: 'bytes', about: 'Do not download more than this' },
-    test: {
-      type: 'text',
-      value: 'command',
-      about:
-        'Shell command that tests the model at NEURAL_DIFF_MODEL; if it fails, the old model is restored',
-    },
+    ...REPOSITORY_FLAGS,
     confirm: { type: 'boolean', about: 'Keep the model without a trial' },
     dryRun: { type: 'boolean', about: 'Plan, download no payload' },
   },

@@ -6,7 +6,7 @@ import { checkPayload } from '../../src/release/check-payload.js';
 import { checkRelease } from '../../src/release/find-releases.js';
 import type { ReleaseStatement } from '../../src/release/statement.js';
 import { verifyRelease } from '../../src/release/verify-release.js';
-import { defineCommand } from '../command.js';
+import { defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { UsageError } from '../exit-codes.js';
 import { MODEL, PAYLOAD } from '../flags.js';
 import { describePlan, printResult } from '../io.js';
@@ -14,33 +14,35 @@ import { readSmall, withModel, withPayload } from '../open.js';
 import { byteProgress } from '../progress.js';
 import { describeRelease, readPublicKeys } from '../release-draft.js';
 
+const RELEASE_FLAGS = {
+  release: { type: 'text', value: 'file', about: 'Signed release that the payload must be' },
+  key: {
+    type: 'text',
+    value: 'file',
+    isRepeated: true,
+    about: 'With --release: public key; may be repeated',
+  },
+  threshold: {
+    type: 'number',
+    value: 'n',
+    default: 1,
+    about: 'With --release: keys that must have signed',
+  },
+  counter: {
+    type: 'number',
+    value: 'n',
+    default: 0,
+    about: 'With --release: counter of the release that the device has',
+  },
+  deviceClass: { type: 'text', value: 'class', about: 'With --release: class of the device' },
+} as const satisfies Flags;
+
 export const command = defineCommand({
   group: 'Apply a diff',
   summary: 'Check that a payload fits a model; write nothing',
   details: ['With --release and --key, the payload must also be the one that was signed.'],
   args: { model: MODEL, payload: PAYLOAD },
-  flags: {
-    release: { type: 'text', value: 'file', about: 'Signed release that the payload must be' },
-    key: {
-      type: 'text',
-      value: 'file',
-      isRepeated: true,
-      about: 'With --release: public key; may be repeated',
-    },
-    threshold: {
-      type: 'number',
-      value: 'n',
-      default: 1,
-      about: 'With --release: keys that must have signed',
-    },
-    counter: {
-      type: 'number',
-      value: 'n',
-      default: 0,
-      about: 'With --release: counter of the release that the device has',
-    },
-    deviceClass: { type: 'text', value: 'class', about: 'With --release: class of the device' },
-  },
+  flags: RELEASE_FLAGS,
   examples: [
     { about: 'Check a payload before it is applied', run: 'verify models/v1 v2.ndiff' },
     {
@@ -69,13 +71,7 @@ export const command = defineCommand({
   },
 });
 
-async function openRelease(flags: {
-  readonly release?: string;
-  readonly key: readonly string[];
-  readonly threshold: number;
-  readonly counter: number;
-  readonly deviceClass?: string;
-}): Promise<ReleaseStatement | undefined> {
+async function openRelease(flags: FlagsOf<typeof RELEASE_FLAGS>): Promise<ReleaseStatement | undefined> {
   const { release, key, threshold, counter, deviceClass } = flags;
   if (release === undefined && key.length === 0) return undefined;
   if (release === undefined || key.length === 0)

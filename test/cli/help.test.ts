@@ -69,12 +69,12 @@ test('--version and info load few modules', () => {
 });
 
 test.each([
-  [['aply'], 'Unknown command "aply" (did you mean apply?)'],
-  [['toString'], 'Unknown command "toString"'],
-  [['../commands/info'], 'Unknown command "../commands/info"'],
-  [['info', 'x', '--jsno'], 'Unknown flag --jsno (did you mean --json?)'],
-  [['-q'], 'Expected a command'],
+  [['aply'], 'Unknown command "aply" (did you mean apply?). See neural-diff --help'],
+  [['toString'], 'Unknown command "toString". See neural-diff --help'],
+  [['../commands/info'], 'Unknown command "../commands/info". See neural-diff --help'],
+  [['info', 'x', '--jsno'], 'Unknown flag --jsno (did you mean --json?). See neural-diff info --help'],
+  [['-q'], 'Expected a command. See neural-diff --help'],
 ])('neural-diff %j is refused with what was expected', async (args, message) => {
   const { status, stderr } = await command(...args);
-  expect([status, stderr]).toEqual([2, `neural-diff: ${message}. See neural-diff --help\n`]);
+  expect([status, stderr]).toEqual([2, `neural-diff: ${message}\n`]);
 });
