@@ -21,14 +21,14 @@ export type ExitName = keyof typeof EXIT;
 /** What each exit status means; help and documents are made from it. */
 export const ABOUT_EXIT: Readonly<Record<ExitName, string>> = {
   done: 'Done, or already up to date',
-  internal: 'Internal error, or results that should be equal differ',
+  internal: 'Internal error, diverged training, or stored files that do not match',
   usage: 'The command line, a file or a recipe cannot be used; nothing was written',
   wrongBase: 'The payload is for another model',
-  refused: 'Refused: signature, order of releases, a trial or a lock',
-  corruptPayload: 'The payload or metadata is damaged or not understood',
+  refused: 'Refused: signatures, old or expired metadata, a lock, or a trial',
+  corruptPayload: 'The payload or metadata is damaged, too large, or of an unknown version',
   noSpace: 'No space left on the device',
   network: 'The repository cannot be reached or lacks a file',
-  healthCheck: 'The self-test of an updated model failed; the model before is back',
+  healthCheck: 'The test of an updated model failed; the old model is restored',
   gate: 'A gate failed: the payload is too large or not good enough',
   interrupted: 'Interrupted by Ctrl-C or SIGTERM',
 };
@@ -77,7 +77,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'key-invalid': EXIT.usage,
 };
 
-/** Thrown for a command line that cannot be understood. */
+/** A command line that cannot be understood. */
 export class UsageError extends Error {}
 
 /** What programs read of an error. */
