@@ -15,6 +15,24 @@ export const EXIT = {
   interrupted: 130,
 } as const;
 
+/** Name of an exit status. */
+export type ExitName = keyof typeof EXIT;
+
+/** What each exit status means; help and documents are made from it. */
+export const ABOUT_EXIT: Readonly<Record<ExitName, string>> = {
+  done: 'Done, or already up to date',
+  internal: 'Internal error, diverged training, or stored files that do not match',
+  usage: 'The command line, a file or a recipe cannot be used; nothing was written',
+  wrongBase: 'The payload is for another model',
+  refused: 'Refused: signatures, old or expired metadata, a lock, or a trial',
+  corruptPayload: 'The payload or metadata is damaged, too large, or of an unknown version',
+  noSpace: 'No space left on the device',
+  network: 'The repository cannot be reached or lacks a file',
+  healthCheck: 'The test of an updated model failed; the old model is restored',
+  gate: 'A gate failed: the payload is too large or not good enough',
+  interrupted: 'Interrupted by Ctrl-C or SIGTERM',
+};
+
 /** Exit status of every error code. */
 export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'wrong-base': EXIT.wrongBase,
@@ -59,7 +77,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'key-invalid': EXIT.usage,
 };
 
-/** Thrown for a command line that cannot be understood. */
+/** A command line that cannot be understood. */
 export class UsageError extends Error {}
 
 /** What programs read of an error. */
@@ -70,7 +88,7 @@ export interface ErrorSummary {
   readonly facts?: ErrorFacts;
 }
 
-/** @returns code, exit status and message of whatever was thrown */
+/** @returns code, exit status and message of anything that was thrown */
 export function summarise(error: unknown): ErrorSummary {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof NeuralDiffError) {

@@ -1,8 +1,11 @@
-/** The world of a command: where it writes, how it is stopped, what time it is. */
+import type { ApplyPlan } from '../src/apply/plan.js';
+import type { CommonFlags } from './command.js';
+
+/** What a command uses of its process: where it writes, how it is stopped, what time it is. */
 export interface Io {
   /** Data: what scripts read. */
   out(text: string): void;
-  /** Words and progress: what people read. */
+  /** Remarks and progress: what people read. */
   err(text: string): void;
   /** Whether progress may redraw its line. */
   readonly isTerminal: boolean;
@@ -10,12 +13,6 @@ export interface Io {
   readonly signal: AbortSignal;
   /** Milliseconds from some fixed point. */
   now(): number;
-}
-
-/** Flags that every command has. */
-export interface CommonFlags {
-  readonly json: boolean;
-  readonly quiet: boolean;
 }
 
 /**
@@ -44,7 +41,7 @@ export function formatBytes(bytes: number): string {
   return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
 }
 
-/** @returns a share as a percentage with enough digits to tell small payloads apart */
+/** @returns a share as a percentage with enough digits to distinguish small payloads */
 export function formatShare(share: number): string {
   return `${(100 * share).toFixed(share < 0.1 ? 2 : 1)} %`;
 }
@@ -55,13 +52,33 @@ export function formatSeconds(seconds: number): string {
   return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
-/** @returns the cells of each line, columns as wide as their widest cell, to the right */
+/** @returns the cells of each line in columns as wide as their widest cell, aligned to the right */
 export function alignColumns(lines: readonly (readonly string[])[]): string[] {
   const widths = (lines[0] ?? []).map((_, i) => Math.max(...lines.map((line) => (line[i] ?? '').length)));
   return lines.map((line) => line.map((cell, i) => cell.padStart(widths[i] as number)).join('  '));
 }
 
-/** Thrown when Ctrl-C stops a command that leaves something: it says what. */
+/** Thrown when Ctrl-C stops a command that has kept something; its message says what. */
 export class Interrupted extends Error {
   override readonly name = 'AbortError';
+}
+
+/** Prints which file a command wrote, or would have written. */
+export function remarkWritten(
+  io: Io,
+  flags: CommonFlags & { readonly dryRun: boolean },
+  { out, bytes }: { out: string; bytes: number },
+): void {
+  remark(io, flags, `${flags.dryRun ? 'would write' : 'wrote'} ${out}: ${formatBytes(bytes)}`);
+}
+
+/** @returns lines that describe what a payload does to a model */
+export function describePlan(plan: ApplyPlan): string[] {
+  if (plan.status === 'current') return [`already current: the model is ${plan.next}`];
+  const { base, next, tensors, bytesWritten, modelBytes } = plan;
+  return [
+    `fits: the model is ${base}`,
+    `result: ${next}`,
+    `changes ${tensors.length} tensors, writes ${formatBytes(bytesWritten)} of ${formatBytes(modelBytes)}`,
+  ];
 }

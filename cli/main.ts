@@ -1,11 +1,10 @@
 #!/usr/bin/env node
-import { hideBin } from 'yargs/helpers';
 import { EXIT } from './exit-codes.js';
 import { runCli } from './run.js';
 
 const stop = new AbortController();
 
-/** The first signal asks; a recipe that does not listen is ended by the second. */
+/** Asks to stop at the first signal; the second ends the process, where a recipe does not listen. */
 function interrupt(): void {
   if (stop.signal.aborted) process.exit(EXIT.interrupted);
   stop.abort(new DOMException('Interrupted', 'AbortError'));
@@ -14,7 +13,7 @@ function interrupt(): void {
 process.on('SIGINT', interrupt);
 process.on('SIGTERM', interrupt);
 
-const status = await runCli(hideBin(process.argv), {
+const status = await runCli(process.argv.slice(2), {
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
   isTerminal: process.stderr.isTTY === true,
@@ -23,5 +22,5 @@ const status = await runCli(hideBin(process.argv), {
 });
 
 process.exitCode = status;
-// Whatever a recipe left running does not keep an interrupted command alive.
+// Work that a recipe left running must not keep an interrupted command alive.
 if (stop.signal.aborted) process.exit(status);

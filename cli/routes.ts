@@ -6,16 +6,16 @@ import { listFiles } from '../src/node/folder.js';
 import { readPayload } from '../src/node/read-payload.js';
 import { summarise } from './exit-codes.js';
 import type { Io } from './io.js';
-import { withModel } from './with-model.js';
+import { withModel } from './open.js';
 
-/** A file that is no payload, or a damaged one. */
+/** A file that is not a payload, or is damaged. */
 export interface Skipped {
   readonly file: string;
   readonly code: string;
   readonly message: string;
 }
 
-/** Reads which way the payloads of a folder lead. */
+/** Reads from which model to which the payloads of a folder lead. */
 export async function readEdges(folder: string): Promise<{ edges: RouteEdge[]; skipped: Skipped[] }> {
   const edges: RouteEdge[] = [];
   const skipped: Skipped[] = [];
@@ -34,7 +34,7 @@ export async function readEdges(folder: string): Promise<{ edges: RouteEdge[]; s
 const FINGERPRINT = /^[0-9a-f]{32}$/;
 const PREFIX = /^[0-9a-f]{4,31}$/;
 
-/** @returns the fingerprint that a fingerprint, the start of one that payloads name, or a model's path means */
+/** @returns the fingerprint that is named by itself, by its start, or by the path of a model */
 export async function resolveModel(text: string, known: ReadonlySet<string>, io: Io): Promise<string> {
   if (FINGERPRINT.test(text)) return text;
   const matches = PREFIX.test(text) ? [...known].filter((id) => id.startsWith(text)) : [];
@@ -48,11 +48,11 @@ export async function resolveModel(text: string, known: ReadonlySet<string>, io:
   } catch (error) {
     const isPath = !(error instanceof NeuralDiffError && error.code === 'file-not-found');
     if (isPath || !PREFIX.test(text)) throw error;
-    throw noRoute(`no payload names a model that begins with ${text}, and no model lies there`);
+    throw noRoute(`no payload names a model that begins with ${text}, and there is no such file`);
   }
 }
 
-/** @returns the refusal of a plan */
+/** @returns the error of a plan that finds no route */
 export function noRoute(why: string): NeuralDiffError {
   return new NeuralDiffError('no-route', `Cannot plan: ${why}`);
 }

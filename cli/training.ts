@@ -3,44 +3,32 @@ import { openLayersStore } from '../src/model/layers-store.js';
 import { totalElements } from '../src/model/tensor.js';
 import { type BaseModel, openBase, seedFor } from '../src/recipe/open-base.js';
 import type { RecipeOptions } from '../src/recipe/options.js';
-import type { Io } from './io.js';
+import type { TrainedDiff } from '../src/train/train-diff.js';
+import type { FlagsOf } from './command.js';
+import type { RECIPE_FLAGS, TRAINING_FLAGS } from './flags.js';
+import { formatBytes, formatShare, type Io } from './io.js';
+import { readList } from './parse.js';
 
-/** Flags of the commands that train. */
-export interface TrainingFlags {
-  readonly base: string;
-  /** Paths of payloads with commas between; several, one after the other. */
-  readonly chain?: string | readonly string[];
-  readonly recipe: string;
-  readonly epochs?: number;
-  readonly batchSize?: number;
-  readonly learningRate?: number;
-  readonly backend: 'wasm' | 'cpu';
-}
+/** What a training command is told of its job; `fine-tune` has no options of a diff. */
+export type TrainingFlags = FlagsOf<typeof RECIPE_FLAGS> & Partial<FlagsOf<typeof TRAINING_FLAGS>>;
 
-/** @returns the flags that come before a recipe's options */
+/** @returns the options that come before a recipe's own */
 export function optionsOf({ epochs, batchSize, learningRate }: TrainingFlags): RecipeOptions {
   return { epochs, batchSize, learningRate };
 }
 
-/**
- * @param name the flag
- * @param text its value: items with commas between
- * @throws RangeError for an item that is empty
- */
-export function listOf(name: string, text: string): string[] {
-  const items = text.split(',').map((item) => item.trim());
-  if (items.every((item) => item !== '')) return items;
-  throw new RangeError(`Cannot use ${name} "${text}": expected a list with commas`);
+/** @returns the paths of the payloads that devices have applied; undefined without `--chain` */
+export function chainOf(chain: readonly string[]): string[] | undefined {
+  return chain.length === 0 ? undefined : chain.flatMap((list) => readList('chain', list));
 }
 
 /** @returns the model that devices have, as the flags name it */
-export function baseOf({ base, chain }: TrainingFlags): BaseModel {
-  if (chain === undefined) return { base };
-  const lists = typeof chain === 'string' ? [chain] : chain;
-  return { base, chain: lists.flatMap((list) => listOf('chain', list)) };
+export function baseOf({ base, chain }: Pick<TrainingFlags, 'base' | 'chain'>): BaseModel {
+  const paths = chainOf(chain);
+  return { base, ...(paths && { chain: paths }) };
 }
 
-/** @returns what the command line says of a base model, and the seed for diffs of it */
+/** @returns what is printed of a base model, and the seed for diffs of it */
 export async function readBase(model: BaseModel, io: Io) {
   const files = await openBase(model);
   try {
@@ -51,4 +39,21 @@ export async function readBase(model: BaseModel, io: Io) {
   } finally {
     await files.close();
   }
+}
+
+/** @returns lines that describe a trained diff */
+export function describeTrained(
+  diff: Pick<TrainedDiff, 'share' | 'base' | 'next' | 'metrics'> & { payloadBytes: number },
+): string[] {
+  const { payloadBytes, share, metrics, base, next } = diff;
+  const models = ['base', 'full', 'diff'] as const;
+  return [
+    `payload  ${formatBytes(payloadBytes)}, ${formatShare(share)} of the float32 model`,
+    `base     ${base}`,
+    `next     ${next}`,
+    ...Object.keys(metrics.diff).map(
+      (name) =>
+        `${name}: ${models.map((model) => `${model} ${metrics[model][name]?.toFixed(4)}`).join('  ')}`,
+    ),
+  ];
 }

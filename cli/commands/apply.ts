@@ -6,44 +6,62 @@ import { openModelStorage, type WholeModel, wholeModel } from '../../src/node/op
 import { type CopyPaths, checkOutput, writeCopy } from '../../src/node/output.js';
 import type { ByteSource } from '../../src/payload/byte-source.js';
 import { openPayload } from '../../src/payload/decode.js';
-import { ByteProgress } from '../byte-progress.js';
+import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { UsageError } from '../exit-codes.js';
-import { type CommonFlags, type Io, printResult, remark } from '../io.js';
-import { keepHeapSmall } from '../small-heap.js';
-import { withModel } from '../with-model.js';
-import { withPayload } from '../with-payload.js';
-import { describePlan } from './verify.js';
+import { MODEL, optionalOutputFlags, PAYLOAD } from '../flags.js';
+import { describePlan, type Io, printResult, remark } from '../io.js';
+import { keepHeapSmall, withModel, withPayload } from '../open.js';
+import { byteProgress, type ProgressLine } from '../progress.js';
 
-/** Flags of `neural-diff apply`: either `out` or `inPlace`. */
-export interface ApplyFlags extends CommonFlags {
-  readonly base: string;
-  readonly payload: string;
-  readonly out?: string;
-  readonly inPlace: boolean;
-  readonly force: boolean;
-  readonly dryRun: boolean;
-}
+const ARGS = { base: MODEL, payload: PAYLOAD } as const satisfies Flags;
 
-/** Patches a copy of a model, or the model itself. */
-export async function runApply(flags: ApplyFlags, io: Io): Promise<void> {
-  if (flags.inPlace === (flags.out !== undefined))
-    throw new UsageError('Expected either --out or --in-place');
-  keepHeapSmall();
-  const progress = new ByteProgress(io, flags);
-  try {
-    await withPayload(flags.payload, (payload) => patch({ payload, progress }, flags, io));
-  } finally {
-    progress.finish();
-  }
-}
+const FLAGS = {
+  ...optionalOutputFlags('path', 'Folder or file to write'),
+  inPlace: { type: 'boolean', about: 'Patch the model itself' },
+} as const satisfies Flags;
+
+type ApplyFlags = FlagsOf<typeof ARGS> & FlagsOf<typeof FLAGS> & CommonFlags;
+
+export const command = defineCommand({
+  group: 'Apply a diff',
+  summary: 'Patch a model',
+  details: [
+    'Patches a copy with --out, or the model itself with --in-place: one of them must be given. ' +
+      'Before anything is written, the model is checked to be the base of the payload, and the result ' +
+      'is checked afterwards.',
+    'A patch in place keeps a journal next to the model until it is done. After a power loss, the ' +
+      'next run restores the model first.',
+  ],
+  args: ARGS,
+  flags: FLAGS,
+  examples: [
+    { about: 'Patch a model in place', run: 'apply models/v1.safetensors v2.ndiff --in-place' },
+    { about: 'Write the patched model to another folder', run: 'apply models/v1 v2.ndiff -o models/v2' },
+  ],
+  exits: {
+    wrongBase: 'The payload is for another model',
+    corruptPayload: 'The payload is damaged',
+  },
+  async handle(flags, io) {
+    if (flags.inPlace === (flags.out !== undefined))
+      throw new UsageError('Expected either --out or --in-place');
+    keepHeapSmall();
+    const progress = byteProgress(io, flags);
+    try {
+      await withPayload(flags.payload, (payload) => patch({ payload, progress }, flags, io));
+    } finally {
+      progress.finish();
+    }
+  },
+});
 
 async function patch(
-  { payload, progress }: { payload: ByteSource; progress: ByteProgress },
+  { payload, progress }: { payload: ByteSource; progress: ProgressLine },
   flags: ApplyFlags,
   io: Io,
 ): Promise<void> {
   const { out, force } = flags;
-  const copy = out === undefined ? undefined : await planCopy(flags.base, out, force);
+  const copy = out === undefined ? undefined : await planCopy(flags.base, out, { force });
   const options = { signal: io.signal, patcher: createPatcher(), onProgress: progress.report };
   if (copy || flags.dryRun) {
     // Nothing is copied for a payload that does not fit.
@@ -80,13 +98,13 @@ async function patchInPlace(
 ): Promise<ApplyResult> {
   const storage = await openModelStorage(flags.base);
   try {
-    if ((await storage.recover()) === 'undone')
-      remark(io, flags, 'undid an update that had not come to its end');
+    if ((await storage.recover()) === 'undone') remark(io, flags, 'undid an update that was interrupted');
     const { header } = await openPayload(payload);
     const results: ApplyResult[] = [];
-    const names = { base: header.base, next: header.next };
+    const { base, next } = header;
     await storage.update(async (store) => void results.push(await applyPayload(store, payload, options)), {
-      ...names,
+      base,
+      next,
       isTrial: false,
       signal: options.signal,
     });
@@ -97,11 +115,15 @@ async function patchInPlace(
 }
 
 /** Finds what belongs to a model, and checks that a copy of it may be made. */
-async function planCopy(path: string, to: string, force: boolean): Promise<WholeModel & CopyPaths> {
+async function planCopy(
+  path: string,
+  to: string,
+  { force }: { force: boolean },
+): Promise<WholeModel & CopyPaths> {
   const model = await wholeModel(path);
   await checkOutput(to, { force });
   const { files, main } = model;
   if (files && extname(to) !== '' && extname(to) === extname(main))
-    throw new UsageError(`Cannot write "${to}": the model lies in ${files.length} files; name a folder`);
+    throw new UsageError(`Cannot write "${to}": the model has ${files.length} files; name a folder`);
   return { ...model, to, force };
 }

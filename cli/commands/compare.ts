@@ -1,31 +1,44 @@
 import { measureReport } from '../../src/report/measure/measure-report.js';
 import { writeReport } from '../../src/report/write-report.js';
-import { type Io, printResult } from '../io.js';
-import type { MeasureFlags } from '../report/flags.js';
-import { StepProgress } from '../report/step-progress.js';
-import { printable, tableOf } from '../report/table.js';
-import { measureOptions } from './report.js';
+import { defineCommand } from '../command.js';
+import { MEASURE_FLAGS, MODEL } from '../flags.js';
+import { printResult } from '../io.js';
+import { measuringProgress, printable } from '../progress.js';
+import { measureOptions } from '../report-inputs.js';
+import { tableOf } from '../report-output.js';
 
-/** Flags of `neural-diff compare`. */
-export interface CompareFlags extends MeasureFlags {
-  readonly base: string;
-  readonly payloads: readonly string[];
-}
-
-/** Prints payloads beside base and full fine-tune, quickly: nothing is timed, no other programs are run. */
-export async function runCompare(flags: CompareFlags, io: Io): Promise<void> {
-  const { base, payloads } = flags;
-  const progress = new StepProgress(io, flags);
-  const options = measureOptions(flags, { base, payloads, io });
-  const measurements = await measureReport({
-    ...options,
-    applyRuns: 0,
-    byteDiffers: false,
-    onProgress: progress.report,
-  }).finally(() => progress.finish());
-  const report = writeReport(measurements, { title: `Payloads of ${base}` });
-  const { headline, reasons } = report.advice;
-  const advice = [headline, ...reasons.map((reason) => `  ${reason}`)].map(printable);
-  const lines = [...tableOf(report), '', ...advice];
-  printResult(io, flags, { json: report, lines });
-}
+export const command = defineCommand({
+  group: 'Measure diffs',
+  summary: 'Compare payloads with their base and a full fine-tune',
+  details: [
+    'Prints bytes and, with --recipe, accuracy. Applies nothing in separate processes and runs no ' +
+      'other programs: neural-diff report does.',
+  ],
+  args: {
+    base: MODEL,
+    payloads: { type: 'text', isRequired: true, isRepeated: true, about: 'Payload files for the base' },
+  },
+  flags: MEASURE_FLAGS,
+  examples: [
+    {
+      about: 'Compare two kinds of diff with the full fine-tune',
+      run: 'compare models/v1 v2-hash.ndiff v2-sparse.ndiff --recipe recipe.mjs --next models/v2-full',
+    },
+  ],
+  async handle(flags, io) {
+    const { base, payloads } = flags;
+    const progress = measuringProgress(io, flags);
+    const options = measureOptions(flags, { base, payloads, io });
+    const measurements = await measureReport({
+      ...options,
+      applyRuns: 0,
+      byteDiffers: false,
+      onProgress: progress.report,
+    }).finally(() => progress.finish());
+    const report = writeReport(measurements, { title: `Payloads of ${base}` });
+    const { headline, reasons } = report.advice;
+    const advice = [headline, ...reasons.map((reason) => `  ${reason}`)].map(printable);
+    const lines = [...tableOf(report), '', ...advice];
+    printResult(io, flags, { json: report, lines });
+  },
+});

@@ -1,20 +1,96 @@
 import { diffStores } from '../../src/exact-diff/diff-stores.js';
+import { type FitOptions, fitModels, type LossyDiff } from '../../src/exact-diff/lossy/fit-models.js';
+import { matchStores, type StoreMatch } from '../../src/exact-diff/match/match-stores.js';
 import { createDiffThreads } from '../../src/exact-diff/threads/diff-threads.js';
-import { compressedSize } from '../../src/node/compressed.js';
+import { NeuralDiffError } from '../../src/model/errors.js';
+import { copyModel, type WeightStore } from '../../src/model/store.js';
+import { totalBytes } from '../../src/model/tensor.js';
+import { type CompressedSize, compressedSize } from '../../src/node/compressed.js';
 import { createFileSpool } from '../../src/node/file-spool.js';
-import { type DiffFlags, finishDiff, withDiffJob } from '../diff-job.js';
-import { formatShare, type Io } from '../io.js';
-import { checkWorkers } from '../workers.js';
+import { checkOutput, writeOutput } from '../../src/node/output.js';
+import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
+import { MODEL, outputFlags } from '../flags.js';
+import { formatShare, type Io, printResult, remarkWritten } from '../io.js';
+import { withModel } from '../open.js';
+import { checkWorkers, readShare } from '../parse.js';
+import { byteProgress, type ProgressLine } from '../progress.js';
 
-/** Flags of `neural-diff diff` when it may lose nothing. */
-export interface ExactFlags extends DiffFlags {
-  readonly workers?: number;
-}
+const ARGS = {
+  base: MODEL,
+  next: {
+    type: 'text',
+    isRequired: true,
+    about: 'Model with tensors of the same shapes; their names may differ',
+  },
+} as const satisfies Flags;
 
-/** Packs what makes one model of another, bit for bit, and says whether that pays beside the compressed next model. */
-export async function runDiff(flags: ExactFlags, io: Io): Promise<void> {
+const FLAGS = {
+  ...outputFlags('file', 'Payload file to write'),
+  rename: {
+    type: 'boolean',
+    default: true,
+    about: 'Refuse tensors of other names; default: match them by content',
+  },
+  cast: {
+    type: 'boolean',
+    about: 'Cast float32 to float16 or bfloat16, and back, where the base has another type',
+  },
+  minSaving: {
+    type: 'text',
+    value: 'share',
+    about: 'Write nothing and exit with 10 unless the diff saves this share of the compressed model: 10%',
+  },
+  lossy: {
+    type: 'text',
+    value: 'share',
+    about: 'Leave at most this share of the change of each tensor out, to save bytes: 5%',
+  },
+  budget: {
+    type: 'text',
+    value: 'size',
+    about: 'Instead of --lossy: the least error in at most so many bytes: 5%, 20kB, 20000',
+  },
+  workers: {
+    type: 'number',
+    value: 'n',
+    about: 'Threads for large models, 1 to 16; default: one per processor, at most 8',
+  },
+} as const satisfies Flags;
+
+type DiffFlags = FlagsOf<typeof ARGS> & FlagsOf<typeof FLAGS> & CommonFlags;
+
+export const command = defineCommand({
+  group: 'Make a diff',
+  summary: 'Diff two models, losslessly or lossily',
+  details: [
+    'Writes a payload that turns the first model into the second, however they were trained and in ' +
+      'whatever containers they are. The result is the second model bit for bit; with --lossy or ' +
+      '--budget it is near it, and the payload smaller.',
+  ],
+  args: ARGS,
+  flags: FLAGS,
+  examples: [
+    { about: 'Diff two checkpoints', run: 'diff models/v1.safetensors models/v2.safetensors -o v2.ndiff' },
+    { about: 'Diff models in different containers', run: 'diff models/v1 models/v2.h5 -o v2.ndiff' },
+    {
+      about: 'Diff a float16 model on devices and its float32 successor',
+      run: 'diff models/v1-float16.safetensors models/v2.safetensors --cast -o v2.ndiff',
+    },
+    {
+      about: 'Leave out at most 5 % of the change of each tensor',
+      run: 'diff models/v1.safetensors models/v2.safetensors --lossy 5% -o v2.ndiff',
+    },
+  ],
+  exits: { gate: 'The diff saves less than --min-saving; nothing was written' },
+  async handle(flags, io) {
+    const isLossy = flags.lossy !== undefined || flags.budget !== undefined;
+    await (isLossy ? diffLossily(flags, io) : diffExactly(flags, io));
+  },
+});
+
+async function diffExactly(flags: DiffFlags, io: Io): Promise<void> {
   checkWorkers(flags.workers);
-  // Threads begin when there is work for them.
+  // Threads start when there is work for them.
   const coder = flags.workers === 1 ? undefined : createDiffThreads({ count: flags.workers });
   await withDiffJob(flags, io, async (job) => {
     const { base, match, work } = job;
@@ -24,8 +100,9 @@ export async function runDiff(flags: ExactFlags, io: Io): Promise<void> {
     try {
       const options = { ...work, spool, coder };
       const { pieces, payloadBytes, ...found } = await diffStores(base, match.store, options);
+      const { changedWeights, changedTensors } = found;
       const end = (saving: number): string[] => [
-        `changed    ${found.changedWeights} weights in ${found.changedTensors} of ${base.tensors.length} tensors`,
+        `changed    ${changedWeights} weights in ${changedTensors} of ${base.tensors.length} tensors`,
         `base       ${found.base}`,
         `next       ${found.next}`,
         saving > 0
@@ -35,9 +112,137 @@ export async function runDiff(flags: ExactFlags, io: Io): Promise<void> {
       const result = { content: pieces, payloadBytes, full, json: found, lines: { sizes: [], end } };
       await finishDiff(job, result, { flags, io });
     } finally {
-      // What they still write goes into the spool.
+      // Threads still write into the spool until they are closed.
       await coder?.close();
       spool.close();
     }
   });
+}
+
+async function diffLossily(flags: DiffFlags, io: Io): Promise<void> {
+  const goal = goalOf(flags);
+  if (flags.workers !== undefined)
+    throw new RangeError('Cannot diff with --workers: lossy diffs are made in one thread');
+  await withDiffJob(flags, io, async (job) => {
+    const { base, match, work } = job;
+    const models = [await copyModel(base), await copyModel(match.store)] as const;
+    const { payload, ...found } = await fitModels(...models, { ...goal, ...work });
+    const full = await compressedSize(match.store, work.signal);
+    const lines = {
+      sizes: [`exact diff ${found.exactBytes} bytes`],
+      end: () => describe(found, base.tensors.length),
+    };
+    const result = { content: payload, payloadBytes: found.payloadBytes, full, json: found, lines };
+    await finishDiff(job, result, { flags, io });
+  });
+}
+
+function goalOf({ lossy, budget }: DiffFlags): FitOptions {
+  if (lossy === undefined) return { budget: budget as string };
+  if (budget === undefined) return { error: readShare('--lossy', lossy) };
+  throw new RangeError('Cannot diff: expected either --lossy or --budget, not both');
+}
+
+function describe(found: Omit<LossyDiff, 'payload'>, tensors: number): string[] {
+  const { perTensor, error, worstError, base, next, isExact } = found;
+  const patched = perTensor.filter(({ kinds }) => kinds.length > 0);
+  return [
+    `changed    ${patched.length} of ${tensors} tensors; ${perTensor.length} differ`,
+    `error      ${formatShare(error)} of the change, in each tensor at most ${formatShare(worstError)}`,
+    `base       ${base}`,
+    `result     ${next}`,
+    isExact
+      ? 'the result is the next model, bit for bit: nothing shorter was found'
+      : 'the result is not the next model: it is near it, by that error',
+  ];
+}
+
+/** Two open models, and how work on them is stopped and shown. */
+interface DiffJob {
+  readonly base: WeightStore;
+  /** The next model with the names and types of the base, and what that took. */
+  readonly match: StoreMatch;
+  readonly progress: ProgressLine;
+  readonly work: { readonly signal: AbortSignal; readonly onProgress: ProgressLine['report'] };
+  readonly least: number | undefined;
+}
+
+/** Checks the output, opens both models and finds which tensor becomes which. */
+async function withDiffJob(flags: DiffFlags, io: Io, run: (job: DiffJob) => Promise<void>): Promise<void> {
+  const { out, force, minSaving, rename, cast } = flags;
+  const least = minSaving === undefined ? undefined : readShare('--min-saving', minSaving);
+  await checkOutput(out, { force });
+  const progress = byteProgress(io, flags);
+  const work = { signal: io.signal, onProgress: progress.report };
+  try {
+    await withModel({ path: flags.base }, (base) =>
+      withModel({ path: flags.next }, async (next) => {
+        const match = await matchStores(base, next, { ...work, rename, cast });
+        await run({ base, match, progress, work, least });
+      }),
+    );
+  } finally {
+    progress.finish();
+  }
+}
+
+/** A payload, and what is printed of it in addition to what all diffs print. */
+interface DiffResult {
+  readonly content: Uint8Array | AsyncIterable<Uint8Array>;
+  readonly payloadBytes: number;
+  /** The compressed next model. */
+  readonly full: CompressedSize;
+  readonly json: object;
+  /** Lines below that of the diff, and those at the end, which depend on what the diff saves. */
+  readonly lines: { readonly sizes: readonly string[]; end(saving: number): readonly string[] };
+}
+
+/**
+ * Writes a payload unless it saves too little, and describes it.
+ *
+ * @throws NeuralDiffError `saving-too-small`
+ */
+async function finishDiff(
+  { base, match, progress, least }: DiffJob,
+  { content, payloadBytes, full, ...result }: DiffResult,
+  { flags, io }: { flags: DiffFlags; io: Io },
+): Promise<void> {
+  const { out, force, dryRun } = flags;
+  const { store: _next, ...taken } = match;
+  const saving = 1 - payloadBytes / full.bytes;
+  const facts = { payloadBytes, fullBytes: full.bytes, saving };
+  if (least !== undefined && saving < least) throw tooSmall({ ...facts, least });
+  if (!dryRun) await writeOutput(out, content, { force });
+  progress.finish();
+  const modelBytes = totalBytes(base.tensors);
+  const json = { out, ...facts, fullBytesEstimated: full.isEstimate, modelBytes, ...result.json, ...taken };
+  const lines = [
+    ...describeTaken(taken),
+    `diff       ${payloadBytes} bytes, ${formatShare(payloadBytes / modelBytes)} of the model`,
+    ...result.lines.sizes,
+    `full model ${modelBytes} bytes, ${full.isEstimate ? 'about ' : ''}${full.bytes} compressed`,
+    ...result.lines.end(saving),
+  ];
+  printResult(io, flags, { json: { ...json, ...(dryRun && { dryRun }) }, lines });
+  remarkWritten(io, flags, { out, bytes: payloadBytes });
+}
+
+/** @returns which tensors were matched by content, and what casting did to their elements */
+function describeTaken({ renamed, castTensors, roundedElements }: Omit<StoreMatch, 'store'>): string[] {
+  const lines = renamed.map(([base, next]) => `renamed    ${base} takes ${next}`);
+  if (castTensors > 0) lines.push(`cast       ${castTensors} tensors, ${roundedElements} weights rounded`);
+  return lines;
+}
+
+function tooSmall(facts: {
+  payloadBytes: number;
+  fullBytes: number;
+  saving: number;
+  least: number;
+}): NeuralDiffError {
+  const { payloadBytes, fullBytes, saving, least } = facts;
+  const sizes = `the diff takes ${payloadBytes} bytes, the compressed model ${fullBytes}`;
+  const shares = `that saves ${formatShare(saving)}, not ${formatShare(least)}`;
+  const message = `Ship the full model: ${sizes}; ${shares}`;
+  return new NeuralDiffError('saving-too-small', message, { facts });
 }

@@ -1,19 +1,26 @@
 import { fingerprint } from '../../src/model/fingerprint.js';
-import { ByteProgress } from '../byte-progress.js';
-import { type CommonFlags, type Io, printResult } from '../io.js';
-import { withModel } from '../with-model.js';
+import { defineCommand } from '../command.js';
+import { MODEL } from '../flags.js';
+import { printResult } from '../io.js';
+import { withModel } from '../open.js';
+import { byteProgress } from '../progress.js';
 
-/** Flags of `neural-diff fingerprint`. */
-export interface FingerprintFlags extends CommonFlags {
-  readonly model: string;
-}
-
-/** Prints a model's identity. */
-export async function runFingerprint(flags: FingerprintFlags, io: Io): Promise<void> {
-  const progress = new ByteProgress(io, flags);
-  const json = await withModel({ path: flags.model }, async (store) => {
-    const found = await fingerprint(store, { signal: io.signal, onProgress: progress.report });
-    return { fingerprint: found, tensors: store.tensors };
-  }).finally(() => progress.finish());
-  printResult(io, flags, { json, lines: [json.fingerprint] });
-}
+export const command = defineCommand({
+  group: 'Apply a diff',
+  summary: 'Print the fingerprint of a model',
+  details: [
+    'The fingerprint depends on names, types, shapes and values of the tensors, not on the file: a ' +
+      'payload names the models that it is for by it.',
+  ],
+  args: { model: MODEL },
+  flags: {},
+  examples: [{ about: 'Print the fingerprint of a model folder', run: 'fingerprint models/v1' }],
+  async handle(flags, io) {
+    const progress = byteProgress(io, flags);
+    const json = await withModel({ path: flags.model }, async (store) => {
+      const found = await fingerprint(store, { signal: io.signal, onProgress: progress.report });
+      return { fingerprint: found, tensors: store.tensors };
+    }).finally(() => progress.finish());
+    printResult(io, flags, { json, lines: [json.fingerprint] });
+  },
+});

@@ -1,47 +1,62 @@
 import type { NeuralDiffError } from '../../src/model/errors.js';
-import { totalElements } from '../../src/model/tensor.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
+import { byteLength, totalBytes, totalElements } from '../../src/model/tensor.js';
 import { readPayload } from '../../src/node/read-payload.js';
 import { type OpenPayload, openPayload, readDiff } from '../../src/payload/decode.js';
 import type { Op } from '../../src/payload/diff.js';
-import { type CommonFlags, formatBytes, formatShare, type Io, printResult } from '../io.js';
-import { withModel } from '../with-model.js';
-import { runModelInfo } from './info-model.js';
+import { type CommonFlags, defineCommand } from '../command.js';
+import { formatBytes, formatShare, type Io, printResult } from '../io.js';
+import { withModel } from '../open.js';
 
-/** Flags of `neural-diff info`. */
-export interface InfoFlags extends CommonFlags {
-  readonly file: string;
-  readonly base?: string;
-}
+export const command = defineCommand({
+  group: 'Apply a diff',
+  summary: 'Show what a payload or a model holds',
+  details: [
+    'Of a payload: its size, the fingerprints of both models, its records and metadata and, with ' +
+      '--base, the tensors that each record changes. Of a model: its fingerprint and tensors.',
+  ],
+  args: { file: { type: 'text', isRequired: true, about: 'Payload file, or a model' } },
+  flags: {
+    base: {
+      type: 'text',
+      value: 'model',
+      about: 'Model that the payload is for: show which tensors it changes',
+    },
+  },
+  examples: [
+    { about: 'Show a payload as JSON', run: 'info v2.ndiff --json' },
+    { about: 'Show which tensors it changes', run: 'info v2.ndiff --base models/v1' },
+    { about: 'List the tensors of a model', run: 'info models/v1.safetensors' },
+  ],
+  exits: { corruptPayload: 'The payload is damaged' },
+  async handle(flags, io) {
+    try {
+      const bytes = await readPayload(flags.file);
+      return await showPayload({ bytes, payload: await openPayload(bytes) }, flags, io);
+    } catch (error) {
+      if (flags.base !== undefined || !NOT_A_PAYLOAD.includes((error as NeuralDiffError).code)) throw error;
+      await showModel(flags.file, flags, io).catch((modelError: NeuralDiffError) => {
+        throw modelError.code === 'bad-model' ? error : modelError;
+      });
+    }
+  },
+});
 
-/** What reading a payload ends with where the file is none. */
-const NO_PAYLOAD: readonly unknown[] = ['not-a-payload', 'file-unreadable', 'limit-exceeded'];
+/** Codes of a file that is not a payload, and may be a model. */
+const NOT_A_PAYLOAD: readonly unknown[] = ['not-a-payload', 'file-unreadable', 'limit-exceeded'];
 
-/** Prints what a payload, or a model, says of itself. */
-export async function runInfo(flags: InfoFlags, io: Io): Promise<void> {
-  try {
-    const bytes = await readPayload(flags.file);
-    return await runPayloadInfo({ bytes, payload: await openPayload(bytes) }, flags, io);
-  } catch (error) {
-    if (flags.base !== undefined || !NO_PAYLOAD.includes((error as NeuralDiffError).code)) throw error;
-    await runModelInfo(flags.file, flags, io).catch((modelError: NeuralDiffError) => {
-      throw modelError.code === 'bad-model' ? error : modelError;
-    });
-  }
-}
-
-/** With a model that the payload was made for, also what it does to which tensor. */
-async function runPayloadInfo(
+/** With a model that the payload was made for, also what it does to each tensor. */
+async function showPayload(
   { bytes, payload }: { bytes: Uint8Array; payload: OpenPayload },
-  flags: InfoFlags,
+  flags: CommonFlags & { readonly base?: string },
   io: Io,
 ): Promise<void> {
   const { header, records } = payload;
+  const payloadBytes = bytes.length;
   const model =
-    flags.base === undefined
-      ? undefined
-      : await describeModel(payload, { base: flags.base, payloadBytes: bytes.length });
+    flags.base === undefined ? undefined : await describeModel(payload, { base: flags.base, payloadBytes });
   const json = {
-    payloadBytes: bytes.length,
+    payloadBytes,
     base: header.base,
     next: header.next,
     layout: header.layout.toString(16).padStart(8, '0'),
@@ -49,19 +64,20 @@ async function runPayloadInfo(
     ...model,
     meta: header.meta,
   };
+  const share = model ? `, ${formatShare(model.share)} of the float32 model` : '';
   const lines = [
-    `payload      ${formatBytes(bytes.length)}${model ? `, ${formatShare(model.share)} of the float32 model` : ''}`,
+    `payload      ${formatBytes(payloadBytes)}${share}`,
     `base         ${json.base}`,
     `next         ${json.next}`,
     `layout       ${json.layout}${model ? `: ${model.tensors} tensors, ${model.weights} weights` : ''}`,
-    ...json.records.map(({ kind, bytes }) => `record       ${kind.padEnd(7)}${formatBytes(bytes)}`),
+    ...json.records.map((record) => `record       ${record.kind.padEnd(7)}${formatBytes(record.bytes)}`),
     ...(model?.ops.map((op) => `op           ${formatOp(op)}`) ?? []),
     ...Object.entries(json.meta).map(([key, value]) => `meta         ${key}: ${JSON.stringify(value)}`),
   ];
   printResult(io, flags, { json, lines });
 }
 
-/** An op as `info` shows it. */
+/** An op as it is printed. */
 interface OpFacts {
   readonly kind: Op['kind'];
   readonly tensors: readonly string[];
@@ -96,4 +112,27 @@ function formatOp({ kind, tensors, ...facts }: OpFacts): string {
     return `${name} ${typeof value === 'number' && !Number.isInteger(value) ? value.toPrecision(4) : value}`;
   });
   return `${kind.padEnd(7)}${details.join(', ')}  ${tensors.map((name) => JSON.stringify(name)).join(' ')}`;
+}
+
+/** Prints a model's fingerprint and tensors, and which of them cannot be written. */
+async function showModel(path: string, flags: CommonFlags, io: Io): Promise<void> {
+  const found = await withModel({ path }, async (store) => {
+    const { tensors, readOnly = new Set() } = store;
+    return { tensors, readOnly, fingerprint: await fingerprint(store, { signal: io.signal }) };
+  });
+  const tensors = found.tensors.map((info) => {
+    const facts = { name: info.name, dtype: info.dtype, shape: info.shape, bytes: byteLength(info) };
+    return found.readOnly.has(info.name) ? { ...facts, readOnly: true } : facts;
+  });
+  const [weights, modelBytes] = [totalElements(found.tensors), totalBytes(found.tensors)];
+  const lines = [
+    `model        ${formatBytes(modelBytes)}: ${tensors.length} tensors, ${weights} weights`,
+    `fingerprint  ${found.fingerprint}`,
+    ...tensors.map(({ name, dtype, shape, ...facts }) => {
+      const type = `${dtype}[${shape.join(', ')}]`;
+      const note = 'readOnly' in facts ? '  read only' : '';
+      return `tensor       ${type.padEnd(24)} ${JSON.stringify(name)}${note}`;
+    }),
+  ];
+  printResult(io, flags, { json: { fingerprint: found.fingerprint, modelBytes, weights, tensors }, lines });
 }

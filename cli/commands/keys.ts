@@ -1,20 +1,30 @@
 import { createKeyPair, KEY_FILES, writeKeyPair } from '../../src/publish/keys.js';
-import { type CommonFlags, type Io, printResult, remark } from '../io.js';
+import { defineCommand } from '../command.js';
+import { printResult, remark } from '../io.js';
 
-/** Flags of `neural-diff keys`. */
-export interface KeysFlags extends CommonFlags {
-  readonly out: string;
-}
-
-/** Makes a key: the private half for its owner alone, the public half for devices and repositories. */
-export async function runKeys(flags: KeysFlags, io: Io): Promise<void> {
-  const pair = await createKeyPair();
-  await writeKeyPair(flags.out, pair);
-  const [privateFile, publicFile] = [flags.out + KEY_FILES.private, flags.out + KEY_FILES.public];
-  const { keyid, publicKey } = pair;
-  printResult(io, flags, {
-    json: { keyid, public: publicKey.keyval.public, privateFile, publicFile },
-    lines: [`key      ${keyid}`, `public   ${publicFile}`, `private  ${privateFile}`],
-  });
-  remark(io, flags, `keep ${privateFile} to yourself: whoever has it can sign`);
-}
+export const command = defineCommand({
+  group: 'Publish releases',
+  summary: 'Make a key pair that signs releases',
+  details: [
+    'Writes PATH.key.json, the private half, readable by its owner only, and PATH.pub.json, the ' +
+      'public half for devices and repositories. Existing files are never replaced.',
+  ],
+  args: { action: { type: 'text', isRequired: true, choices: ['generate'], about: 'What to do' } },
+  flags: {
+    out: { type: 'text', value: 'path', short: 'o', isRequired: true, about: 'Path without an ending' },
+  },
+  examples: [
+    { about: 'Make keys/targets.key.json and keys/targets.pub.json', run: 'keys generate -o keys/targets' },
+  ],
+  async handle(flags, io) {
+    const pair = await createKeyPair();
+    await writeKeyPair(flags.out, pair);
+    const [privateFile, publicFile] = [flags.out + KEY_FILES.private, flags.out + KEY_FILES.public];
+    const { keyid, publicKey } = pair;
+    printResult(io, flags, {
+      json: { keyid, public: publicKey.keyval.public, privateFile, publicFile },
+      lines: [`key      ${keyid}`, `public   ${publicFile}`, `private  ${privateFile}`],
+    });
+    remark(io, flags, `keep ${privateFile} secret: everyone who has it can sign`);
+  },
+});

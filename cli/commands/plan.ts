@@ -1,36 +1,64 @@
 import { planRoute, type Route } from '../../src/chain/plan-route.js';
 import { totalBytes } from '../../src/model/tensor.js';
-import { alignColumns, type CommonFlags, type Io, printResult, remark } from '../io.js';
+import { defineCommand } from '../command.js';
+import { UsageError } from '../exit-codes.js';
+import { alignColumns, printResult, remark } from '../io.js';
+import { withModel } from '../open.js';
 import { noRoute, readEdges, resolveModel } from '../routes.js';
-import { withModel } from '../with-model.js';
 
-/** Flags of `neural-diff plan`. */
-export interface PlanFlags extends CommonFlags {
-  readonly folder: string;
-  readonly from: string;
-  readonly to: string;
-  readonly model?: string;
-  readonly fullBytes?: number;
-  readonly compose: boolean;
-}
+/** How a model is named where its fingerprint is enough. */
+const HOW_NAMED = 'a fingerprint, the start of one, or a model';
 
-/** Says by which of a folder's payloads a device gets from one model to another with the fewest bytes. */
-export async function runPlan(flags: PlanFlags, io: Io): Promise<void> {
-  const { edges, skipped } = await readEdges(flags.folder);
-  for (const { file, message } of skipped) remark(io, flags, `passed over ${file}: ${message}`);
-  const known = new Set(edges.flatMap(({ base, next }) => [base, next]));
-  const from = await resolveModel(flags.from, known, io);
-  const to = await resolveModel(flags.to, known, io);
-  const usable = flags.compose ? edges : edges.map(({ opBytes: _opBytes, ...edge }) => edge);
-  const fullBytes = flags.fullBytes ?? (await modelBytes(flags.model));
-  const { best, routes } = planRoute(usable, { from, to, fullBytes });
-  if (best === undefined) throw noRoute(`no payload of "${flags.folder}" leads from ${from} to ${to}`);
-  const json = { from, to, best: describe(best), routes: routes.map(describe), skipped };
-  const lines = [`from  ${from}`, `to    ${to}`, ...tableOf(routes), explain(best, routes)];
-  printResult(io, flags, { json, lines });
-}
+export const command = defineCommand({
+  group: 'Work with several diffs',
+  summary: 'Find the payloads that bring a device to a model with the fewest bytes',
+  details: [
+    'Compares the payloads of a folder, in sequence or combined into one, and the full model if its ' +
+      'size is known from --model or --full-bytes.',
+  ],
+  args: { folder: { type: 'text', isRequired: true, about: 'Folder with *.ndiff' } },
+  flags: {
+    from: {
+      type: 'text',
+      value: 'model',
+      isRequired: true,
+      about: `Model that the device has: ${HOW_NAMED}`,
+    },
+    to: { type: 'text', value: 'model', isRequired: true, about: `Model to get to: ${HOW_NAMED}` },
+    model: { type: 'text', value: 'model', about: 'Consider the full model, of the size of this one' },
+    fullBytes: { type: 'number', value: 'bytes', about: 'Consider the full model, of this size' },
+    compose: {
+      type: 'boolean',
+      default: true,
+      about: 'Do not consider payloads that would have to be combined first',
+    },
+  },
+  examples: [
+    {
+      about: 'Plan an update from a model on disk to a fingerprint that begins with 3f2a',
+      run: 'plan updates --from models/v1 --to 3f2a --full-bytes 600332',
+    },
+  ],
+  exits: { wrongBase: 'No payload leads from one model to the other' },
+  async handle(flags, io) {
+    if (flags.model !== undefined && flags.fullBytes !== undefined)
+      throw new UsageError('Expected either --model or --full-bytes');
+    const { edges, skipped } = await readEdges(flags.folder);
+    for (const { file, message } of skipped) remark(io, flags, `skipped ${file}: ${message}`);
+    const known = new Set(edges.flatMap(({ base, next }) => [base, next]));
+    const from = await resolveModel(flags.from, known, io);
+    const to = await resolveModel(flags.to, known, io);
+    const usable = flags.compose ? edges : edges.map(({ opBytes: _opBytes, ...edge }) => edge);
+    const fullBytes = flags.fullBytes ?? (await modelBytes(flags.model));
+    const { best, routes } = planRoute(usable, { from, to, fullBytes });
+    if (best === undefined) throw noRoute(`no payload of "${flags.folder}" leads from ${from} to ${to}`);
+    const json = { from, to, best: describe(best), routes: routes.map(describe), skipped };
+    const lines = [`from  ${from}`, `to    ${to}`, ...tableOf(routes), explain(best, routes)];
+    printResult(io, flags, { json, lines });
+  },
+});
 
-/** @returns what the weights of a model take; nothing without a path */
+/** @returns the bytes of a model's weights; undefined without a path */
 async function modelBytes(path: string | undefined): Promise<number | undefined> {
   return path === undefined ? undefined : withModel({ path }, async ({ tensors }) => totalBytes(tensors));
 }
@@ -64,7 +92,7 @@ function explain(best: Route, routes: readonly Route[]): string {
   const [next] = others;
   const words = WORDS[best.kind];
   if (best.kind === 'none') return words;
-  if (next === undefined) return `${words}: there is no other way`;
+  if (next === undefined) return `${words}: there is no other route`;
   if (next.bytes > best.bytes)
     return `${words}: ${next.bytes - best.bytes} bytes less than the next best, ${next.kind}`;
   const why = next.steps > best.steps ? 'in fewer steps' : 'and first in order';

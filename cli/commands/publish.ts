@@ -16,83 +16,153 @@ import {
 } from '../../src/publish/repository.js';
 import { ROLES, type Role } from '../../src/release/metadata.js';
 import type { ReleaseStatement } from '../../src/release/statement.js';
+import { defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { UsageError } from '../exit-codes.js';
-import { type CommonFlags, formatBytes, type Io, printResult, remark } from '../io.js';
+import { DRAFT_FLAGS, DRY_RUN } from '../flags.js';
+import { formatBytes, printResult, remark } from '../io.js';
+import { readSmall } from '../open.js';
 import {
   type DraftFlags,
+  describeRelease,
   parseDays,
   readPublicKeys,
   readSigners,
-  readSmall,
   withDraft,
-} from '../release-flags.js';
-import { describeRelease } from './sign.js';
+} from '../release-draft.js';
 
-/** Flags of `neural-diff publish`. */
-export interface PublishFlags extends CommonFlags, DraftFlags {
-  readonly folder: string;
-  readonly key?: readonly string[];
-  readonly init: boolean;
-  readonly rootKey?: readonly string[];
-  readonly targetsKey?: readonly string[];
-  readonly onlineKey?: readonly string[];
-  readonly threshold?: number;
-  readonly payload?: string;
-  readonly withdraw?: readonly string[];
-  readonly rotate?: string;
-  readonly addKey?: readonly string[];
-  readonly removeKey?: readonly string[];
-  readonly refresh?: string;
-  readonly dryRun: boolean;
-}
+const KEY_FLAGS = {
+  key: { type: 'text', value: 'file', isRepeated: true, about: 'Private key that signs; may be repeated' },
+  init: { type: 'boolean', about: 'Create the repository' },
+  rootKey: {
+    type: 'text',
+    value: 'file',
+    isRepeated: true,
+    about: 'With --init: key of the root role; may be repeated; default: --key',
+  },
+  targetsKey: {
+    type: 'text',
+    value: 'file',
+    isRepeated: true,
+    about: 'With --init: key of the targets role; may be repeated; default: --key',
+  },
+  onlineKey: {
+    type: 'text',
+    value: 'file',
+    isRepeated: true,
+    about: 'With --init: key of the snapshot and timestamp roles; may be repeated; default: --key',
+  },
+  threshold: {
+    type: 'number',
+    value: 'n',
+    about: 'Keys of root and targets that must sign; with --rotate, keys of the roles named; default: 1',
+  },
+  rotate: {
+    type: 'text',
+    value: 'roles',
+    about: 'Change the keys of roles: root,targets,snapshot,timestamp',
+  },
+  addKey: {
+    type: 'text',
+    value: 'file',
+    isRepeated: true,
+    about: 'With --rotate: key to add; may be repeated',
+  },
+  removeKey: {
+    type: 'text',
+    value: 'file',
+    isRepeated: true,
+    about: 'With --rotate: key to remove; may be repeated',
+  },
+} as const satisfies Flags;
 
-/** Begins a repository, or changes one: a release, a withdrawal, other keys, later dates. */
-export async function runPublish(flags: PublishFlags, io: Io): Promise<void> {
-  const { folder, dryRun } = flags;
-  const folderFiles = openRepositoryFolder(folder);
-  const files = stageFiles(folderFiles);
-  const expiryDays = parseDays(flags.expires);
-  const options = { signers: await signersOf(flags), now: () => new Date(), expiryDays };
-  const result = await change(files, flags, options);
-  io.signal.throwIfAborted();
-  const outputs = files.outputs();
-  if (!dryRun) await writeFiles(folderFiles, outputs);
-  const paths = outputs.map(({ path }) => path);
-  const { versions, statement } = result;
-  printResult(io, flags, {
-    json: {
-      folder,
-      versions,
-      files: paths,
-      ...(statement && { release: statement }),
-      ...(dryRun && { dryRun }),
+const RELEASE_FLAGS = {
+  payload: { type: 'text', value: 'file', about: 'Payload file, or a whole model in one file, to release' },
+  withdraw: {
+    type: 'text',
+    value: 'name',
+    isRepeated: true,
+    about: 'Release that devices must not install any longer; may be repeated',
+  },
+  refresh: {
+    type: 'text',
+    value: 'roles',
+    bare: '',
+    about: 'Sign roles again for later dates; without a value, snapshot and timestamp',
+  },
+  dryRun: DRY_RUN,
+} as const satisfies Flags;
+
+export const command = defineCommand({
+  group: 'Publish releases',
+  summary: 'Add a release to a TUF repository, or create, rotate or refresh the repository',
+  details: [
+    'A repository is a folder of signed metadata and targets that any web server can serve; devices ' +
+      'follow it with neural-diff update. At least one of --init, --rotate, --withdraw, --refresh and ' +
+      '--payload is required; several are done in this order, and written together.',
+  ],
+  args: { folder: { type: 'text', isRequired: true, about: 'Repository: metadata and targets' } },
+  flags: { ...RELEASE_FLAGS, ...DRAFT_FLAGS, ...KEY_FLAGS },
+  examples: [
+    {
+      about: 'Create a repository',
+      run: 'publish releases --init --root-key keys/root.key.json --key keys/targets.key.json',
     },
-    lines: [
-      ...(statement ? describeRelease(statement) : []),
-      ...ROLES.map((role) => `${role.padEnd(9)}  version ${versions[role]}`),
-    ],
-  });
-  const bytes = outputs.reduce((sum, output) => sum + output.bytes.length, 0);
-  remark(
-    io,
-    flags,
-    `${dryRun ? 'would write' : 'wrote'} ${paths.length} files into ${folder}: ${formatBytes(bytes)}`,
-  );
-}
+    {
+      about: 'Release a payload',
+      run: 'publish releases --payload v2.ndiff --base models/v1 --key keys/targets.key.json --counter 2',
+    },
+    {
+      about: 'Renew the dates, as a nightly job',
+      run: 'publish releases --refresh --key keys/online.key.json',
+    },
+    {
+      about: 'Replace a key',
+      run:
+        'publish releases --rotate targets --remove-key keys/old.pub.json --add-key keys/new.key.json ' +
+        '--key keys/root.key.json --key keys/online.key.json',
+    },
+  ],
+  exits: { refused: 'Too few signatures, or a counter that is not higher than the last' },
+  async handle(flags, io) {
+    const { folder, dryRun } = flags;
+    const folderFiles = openRepositoryFolder(folder);
+    const files = stageFiles(folderFiles);
+    const expiryDays = parseDays(flags.expires);
+    const options = { signers: await signersOf(flags), now: () => new Date(), expiryDays };
+    const { versions, statement } = await change(files, flags, options);
+    io.signal.throwIfAborted();
+    const outputs = files.outputs();
+    if (!dryRun) await writeFiles(folderFiles, outputs);
+    const paths = outputs.map(({ path }) => path);
+    const release = statement && { release: statement };
+    printResult(io, flags, {
+      json: { folder, versions, files: paths, ...release, ...(dryRun && { dryRun }) },
+      lines: [
+        ...(statement ? describeRelease(statement) : []),
+        ...ROLES.map((role) => `${role.padEnd(9)}  version ${versions[role]}`),
+      ],
+    });
+    const bytes = outputs.reduce((sum, output) => sum + output.bytes.length, 0);
+    const wrote = dryRun ? 'would write' : 'wrote';
+    remark(io, flags, `${wrote} ${paths.length} files into ${folder}: ${formatBytes(bytes)}`);
+  },
+});
 
-/** What came of a change. */
+type PublishFlags = FlagsOf<typeof KEY_FLAGS> & FlagsOf<typeof RELEASE_FLAGS> & DraftFlags;
+
+/** The repository after a change. */
 interface Changed extends Publication {
   readonly statement?: ReleaseStatement;
 }
 
-/** Works out everything that is asked for, one after the other, each on what the one before left. */
+/** Makes every change that the flags name, one after the other. */
 async function change(
   files: RepositoryFiles,
   flags: PublishFlags,
   options: PublishOptions,
 ): Promise<Changed> {
   const steps: (() => Promise<Changed>)[] = [];
-  const { payload, withdraw = [], rotate, refresh } = flags;
+  const { payload, withdraw, rotate, refresh } = flags;
   if (flags.init) steps.push(async () => initRepository(files, await rolePlans(flags), options));
   if (rotate !== undefined) steps.push(() => runRotate(files, rotate, { flags, options }));
   if (withdraw.length > 0)
@@ -120,7 +190,7 @@ async function runRotate(
   const [add, remove] = [await readPublicKeys(flags.addKey), await readPublicKeys(flags.removeKey)];
   const { threshold } = flags;
   if (add.length + remove.length === 0 && threshold === undefined)
-    throw new UsageError('Expected --add-key, --remove-key or --threshold beside --rotate');
+    throw new UsageError('Expected --add-key, --remove-key or --threshold with --rotate');
   const rotation = { roles: parseRoles(rotate), add, remove, ...(threshold !== undefined && { threshold }) };
   return rotateKeys(await openRepository(files), rotation, options);
 }
@@ -142,9 +212,9 @@ function parseRoles(text: string): Role[] {
   });
 }
 
-/** Whoever has no key of its own has those of `--key`. */
+/** A role without own keys has those of `--key`. */
 async function rolePlans(flags: PublishFlags): Promise<Parameters<typeof initRepository>[1]> {
-  const keysOf = (own: readonly string[] = []) => readPublicKeys(own.length > 0 ? own : flags.key);
+  const keysOf = (own: readonly string[]) => readPublicKeys(own.length > 0 ? own : flags.key);
   const { threshold = 1 } = flags;
   const online = { keys: await keysOf(flags.onlineKey) };
   return {
@@ -155,9 +225,9 @@ async function rolePlans(flags: PublishFlags): Promise<Parameters<typeof initRep
   };
 }
 
-/** Private keys of `--key`; where a repository begins, or keys are added, also those private halves that stand elsewhere. */
+/** @returns the private keys of `--key`, and those of roles and of `--add-key` that are private */
 async function signersOf(flags: PublishFlags): Promise<Signer[]> {
-  const { rootKey = [], targetsKey = [], onlineKey = [], addKey = [] } = flags;
+  const { rootKey, targetsKey, onlineKey, addKey } = flags;
   const others = [...rootKey, ...targetsKey, ...onlineKey, ...addKey];
   const found = await Promise.all(
     others.map(async (path) => {

@@ -1,57 +1,114 @@
 import type { Report } from '../../src/report/document.js';
-import { type MeasureOptions, measureReport } from '../../src/report/measure/measure-report.js';
+import { measureReport } from '../../src/report/measure/measure-report.js';
 import { describeMachine } from '../../src/report/measure/run-program.js';
 import { checkReportPage } from '../../src/report/page/render-pages.js';
 import { writeBenchReport, writeReport } from '../../src/report/write-report.js';
+import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { EXIT, UsageError } from '../exit-codes.js';
+import { MEASURE_FLAGS, outputFlags } from '../flags.js';
 import { type Io, printResult, remark } from '../io.js';
-import { checkReportFlags, type ReportFlags } from '../report/flags.js';
-import { type ReportInputs, readInputs } from '../report/inputs.js';
-import { planReportFleet, readFleet } from '../report/plan-fleet.js';
-import { StepProgress } from '../report/step-progress.js';
-import { printable, tableOf } from '../report/table.js';
-import { checkReportFolder, REPORT_FILES, writeReportFiles } from '../report/write-files.js';
-import { listOf } from '../training.js';
+import { measuringProgress, printable } from '../progress.js';
+import {
+  FLEET_FLAGS,
+  INPUT_FLAGS,
+  measureOptions,
+  planReportFleet,
+  type ReportInputs,
+  readFleet,
+  readInputs,
+} from '../report-inputs.js';
+import { checkReportFolder, REPORT_FILES, tableOf, writeReportFiles } from '../report-output.js';
+
+const FLAGS = {
+  base: { type: 'text', value: 'model', about: 'Model that devices have' },
+  payload: { type: 'text', value: 'file', isRepeated: true, about: 'Payload file; may be repeated' },
+  ...MEASURE_FLAGS,
+  applyRuns: {
+    type: 'number',
+    value: 'n',
+    default: 5,
+    about: 'Times that each payload is applied in a separate process; 0 measures no times',
+  },
+  ...INPUT_FLAGS,
+  ...FLEET_FLAGS,
+  title: { type: 'text', value: 'text', about: 'Heading; default: what the report is of' },
+  ...outputFlags('folder', 'Folder to write the report into'),
+} as const satisfies Flags;
+
+type ReportFlags = FlagsOf<typeof FLAGS> & CommonFlags;
+
+export const command = defineCommand({
+  group: 'Measure diffs',
+  summary: 'Measure payloads, check them against gates, and recommend what to ship',
+  details: [
+    `Writes ${REPORT_FILES.join(', ')}: a page for people, Markdown for a pull request, JSON, ` +
+      'and JUnit for build servers.',
+  ],
+  args: {},
+  flags: FLAGS,
+  examples: [
+    {
+      about: 'Compare a payload with the full fine-tune',
+      run: 'report --base models/v1 --next models/v2-full --payload v2.ndiff --recipe recipe.mjs -o report',
+    },
+    {
+      about: 'Compare two payloads, and fail a build unless one of them meets the gates',
+      run:
+        'report --base models/v1 --payload a.ndiff --payload b.ndiff --recipe recipe.mjs ' +
+        '--gate gates.json -o report',
+    },
+    {
+      about: 'Show what a bench has measured',
+      run: 'report --bench accuracy.json --task keywords -o report',
+    },
+  ],
+  exits: { gate: 'No payload meets the gates; the report is written' },
+  async handle(flags, io) {
+    const { isMeasured } = checkFlags(flags);
+    await checkReportFolder(flags.out, flags);
+    const inputs = await readInputs(flags);
+    await checkReportPage();
+    if (flags.dryRun) {
+      printPlan(flags, io);
+      return EXIT.done;
+    }
+    const report = isMeasured ? await measured(inputs, flags, io) : ofBenches(inputs, flags);
+    io.signal.throwIfAborted();
+    await writeReportFiles(flags.out, report);
+    printResult(io, flags, { json: report, lines: linesOf(report) });
+    remark(io, flags, `wrote ${REPORT_FILES.join(', ')} into ${flags.out}`);
+    return inputs.gates !== undefined && !report.advice.isPassed ? EXIT.gate : EXIT.done;
+  },
+});
 
 /**
- * Measures payloads, sets them against gates, and writes what came of it as pages and documents.
+ * Decides whether payloads are to be measured.
  *
- * @returns the exit status: `gate` when gates were given and no payload meets them
+ * @throws UsageError for flags that do not go together
  */
-export async function runReport(flags: ReportFlags, io: Io): Promise<number> {
-  const { isMeasured } = checkReportFlags(flags);
-  await checkReportFolder(flags.out, flags);
-  const inputs = await readInputs(flags);
-  await checkReportPage();
-  if (flags.dryRun) {
-    printPlan(flags, io);
-    return EXIT.done;
-  }
-  const report = isMeasured ? await measured(inputs, flags, io) : ofBenches(inputs, flags);
-  io.signal.throwIfAborted();
-  await writeReportFiles(flags.out, report);
-  printResult(io, flags, { json: report, lines: linesOf(report) });
-  remark(io, flags, `wrote ${REPORT_FILES.join(', ')} into ${flags.out}`);
-  return inputs.gates !== undefined && !report.advice.isPassed ? EXIT.gate : EXIT.done;
-}
-
-/** @returns what the flags ask to be measured */
-export function measureOptions(
-  flags: Pick<ReportFlags, 'chain' | 'next' | 'recipe' | 'seed' | 'backend'>,
-  { base, payloads, io }: { base: string; payloads: readonly string[]; io: Io },
-): MeasureOptions {
-  const { chain, next, recipe, seed, backend } = flags;
-  return {
-    ...{ base, payloads, next, recipe, seed, backend, signal: io.signal },
-    ...(chain !== undefined && { chain: listOf('chain', chain) }),
-  };
+function checkFlags(flags: ReportFlags): { isMeasured: boolean } {
+  const { base, payload, bench, chain, task, fleet, updates, fullBytes } = flags;
+  const isMeasured = base !== undefined || payload.length > 0;
+  if (!isMeasured && bench.length === 0) throw new UsageError('Expected --base and --payload, or --bench');
+  if (isMeasured && (base === undefined || payload.length === 0))
+    throw new UsageError('Expected --base and --payload together');
+  const measuring = ['next', 'recipe', 'gate', 'against', 'fleet'] as const;
+  const idle = chain.length > 0 ? 'chain' : measuring.find((name) => flags[name] !== undefined);
+  if (!isMeasured && idle !== undefined)
+    throw new UsageError(`Expected --${idle} with --base and --payload alone`);
+  if (task !== undefined && bench.length === 0) throw new UsageError('Expected --task with --bench alone');
+  if (fullBytes !== undefined && !(Number.isSafeInteger(fullBytes) && fullBytes >= 0))
+    throw new UsageError('Expected --full-bytes to be a whole number of at least 0');
+  if (fleet === undefined && (updates !== undefined || fullBytes !== undefined))
+    throw new UsageError('Expected --updates and --full-bytes with --fleet alone');
+  return { isMeasured };
 }
 
 async function measured(inputs: ReportInputs, flags: ReportFlags, io: Io): Promise<Report> {
-  const { base = '', payload = [], applyRuns } = flags;
+  const { base = '', payload, applyRuns } = flags;
   const { gates, against, fleet: installed, bench } = inputs;
   const plan = installed && (await readFleet(installed, flags, io));
-  const progress = new StepProgress(io, flags);
+  const progress = measuringProgress(io, flags);
   const options = measureOptions(flags, { base, payloads: payload, io });
   const measurements = await measureReport({ ...options, applyRuns, onProgress: progress.report }).finally(
     () => progress.finish(),
@@ -75,12 +132,12 @@ function ofBenches({ bench }: ReportInputs, flags: ReportFlags): Report {
 }
 
 function printPlan(flags: ReportFlags, io: Io): void {
-  const { base, payload = [], recipe, bench = [], out } = flags;
+  const { base, payload, recipe, bench, out } = flags;
   const json = { dryRun: true, base, payloads: payload, recipe, bench, out, files: REPORT_FILES };
   const what = recipe === undefined ? 'sizes and times' : `accuracy by ${recipe}, sizes and times`;
   const lines = [
     ...(base === undefined ? [] : [`would measure ${what} of ${payload.join(', ')} on ${base}`]),
-    ...bench.map((path) => `would take what ${path} has`),
+    ...bench.map((path) => `would show ${path}`),
     `would write ${REPORT_FILES.join(', ')} into ${out}`,
   ];
   printResult(io, flags, { json, lines });

@@ -3,60 +3,79 @@ import { importTraining } from '../../src/recipe/import-training.js';
 import { loadRecipe } from '../../src/recipe/recipe.js';
 import { type Outcome, trainMany } from '../../src/recipe/sweep/train-many.js';
 import { checkSeed } from '../../src/train/random.js';
+import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { EXIT, summarise } from '../exit-codes.js';
+import { outputFlags, TRAINING_FLAGS } from '../flags.js';
+import { formatBytes, formatShare, Interrupted, type Io, printResult, remark } from '../io.js';
+import { SweepProgress } from '../job-progress.js';
+import { checkWorkers } from '../parse.js';
+import { SweepFolder } from '../sweep-folder.js';
 import {
-  type CommonFlags,
-  formatBytes,
-  formatShare,
-  Interrupted,
-  type Io,
-  printResult,
-  remark,
-} from '../io.js';
-import { type GridFlags, listCells } from '../sweep/grid.js';
-import { SweepProgress } from '../sweep/progress.js';
-import { SweepFolder } from '../sweep/results.js';
-import { factsOf, type PricedCell, rowOf, settingsOf } from '../sweep/rows.js';
-import { formatRows } from '../sweep/table.js';
+  factsOf,
+  formatRows,
+  GRID_FLAGS,
+  listCells,
+  type PricedCell,
+  rowOf,
+  settingsOf,
+} from '../sweep-grid.js';
 import { baseOf, readBase } from '../training.js';
-import { checkWorkers } from '../workers.js';
 
-/** Flags of `neural-diff sweep`. */
-export interface SweepFlags extends CommonFlags, GridFlags {
-  readonly out: string;
-  readonly force: boolean;
-  readonly resume: boolean;
-  readonly dryRun: boolean;
-  readonly workers?: number;
-}
+const FLAGS = {
+  ...TRAINING_FLAGS,
+  ...GRID_FLAGS,
+  workers: { type: 'number', value: 'n', about: 'Diffs to train at once; default: one per processor' },
+  resume: { type: 'boolean', about: 'Keep what results.json lists, train the rest' },
+  ...outputFlags('folder', 'Folder for payloads and results.json'),
+} as const satisfies Flags;
 
-/**
- * Trains a diff for every combination of kinds, budgets and seeds, several at once, and writes each payload as soon as
- * it is there.
- *
- * @returns the exit status: that of the failed jobs where they agree
- */
-export async function runSweep(flags: SweepFlags, io: Io): Promise<number> {
-  checkFlags(flags);
-  const base = await readBase(baseOf(flags), io);
-  const cells = listCells(flags, base.seed);
-  const about = { format: 'neural-diff sweep', settings: settingsOf(flags, base.fingerprint) } as const;
-  const folder = new SweepFolder(flags.out, about, cells);
-  await folder.open(flags);
-  await loadRecipe(flags.recipe);
-  await importTraining();
-  for (const { job } of cells) checkSeed(job.seed);
-  const priced = cells.map((cell) => ({ ...cell, budgetBytes: budgetBytes(cell.job.budget, base.tensors) }));
-  const missing = priced.filter((cell) => !folder.has(cell));
-  if (flags.dryRun) {
-    printPlan({ cells: priced, missing, base: base.fingerprint }, flags, io);
-    return EXIT.done;
-  }
-  const statuses = await trainMissing(missing, { flags, io, folder });
-  printResult(io, flags, { json: { out: flags.out, ...folder.results }, lines: formatRows(folder.rows) });
-  remark(io, flags, `wrote ${flags.out}`);
-  return statuses.size > 1 ? EXIT.internal : ([...statuses][0] ?? EXIT.done);
-}
+type SweepFlags = FlagsOf<typeof FLAGS> & CommonFlags;
+
+export const command = defineCommand({
+  group: 'Make a diff',
+  summary: 'Train a diff for every kind, budget and seed, several at once',
+  details: [
+    'Every payload is written as soon as it is trained. A job that fails does not stop the others. ' +
+      'After Ctrl-C, --resume trains the rest.',
+  ],
+  args: {},
+  flags: FLAGS,
+  examples: [
+    {
+      about: 'Train twelve diffs',
+      run:
+        'sweep --base models/v1 --recipe recipe.mjs --kinds hash,sparse --budgets 0.25%,0.5%,1% ' +
+        '--seeds 1,2 -o v2',
+    },
+  ],
+  exits: {
+    internal: 'Jobs failed with different statuses; if all failed jobs have the same status, that one',
+  },
+  async handle(flags, io) {
+    checkFlags(flags);
+    const base = await readBase(baseOf(flags), io);
+    const cells = listCells(flags, base.seed);
+    const about = { format: 'neural-diff sweep', settings: settingsOf(flags, base.fingerprint) } as const;
+    const folder = new SweepFolder(flags.out, about, cells);
+    await folder.open(flags);
+    await loadRecipe(flags.recipe);
+    await importTraining();
+    for (const { job } of cells) checkSeed(job.seed);
+    const priced = cells.map((cell) => ({
+      ...cell,
+      budgetBytes: budgetBytes(cell.job.budget, base.tensors),
+    }));
+    const missing = priced.filter((cell) => !folder.has(cell));
+    if (flags.dryRun) {
+      printPlan({ cells: priced, missing, base: base.fingerprint }, flags, io);
+      return EXIT.done;
+    }
+    const statuses = await trainMissing(missing, { flags, io, folder });
+    printResult(io, flags, { json: { out: flags.out, ...folder.results }, lines: formatRows(folder.rows) });
+    remark(io, flags, `wrote ${flags.out}`);
+    return statuses.size > 1 ? EXIT.internal : ([...statuses][0] ?? EXIT.done);
+  },
+});
 
 function checkFlags({ workers, force, resume }: SweepFlags): void {
   checkWorkers(workers);
@@ -72,12 +91,12 @@ async function trainMissing(
   const names = cells.map(({ file }) => file.replace(/\.ndiff$/, ''));
   const fineTunes = new Set(cells.map(({ job }) => job.seed)).size;
   const progress = new SweepProgress(io, flags, { jobs: names, fineTunes });
-  const keep = async (outcome: Outcome, place: number): Promise<void> => {
-    const cell = cells[place] as PricedCell;
+  const keep = async (outcome: Outcome, index: number): Promise<void> => {
+    const cell = cells[index] as PricedCell;
     if (outcome.status === 'failed') statuses.add(summarise(outcome.error).status);
     const payload = outcome.status === 'trained' ? outcome.diff.payload : undefined;
     await folder.keep(cell, rowOf(cell, outcome), payload);
-    progress.end(place, describe(outcome));
+    progress.end(index, describe(outcome));
   };
   try {
     await trainMany(
@@ -85,7 +104,7 @@ async function trainMissing(
       {
         workers: flags.workers,
         signal: io.signal,
-        onStep: (report, places) => progress.step(report, places),
+        onStep: (report, served) => progress.step(report, served),
         onOutcome: keep,
       },
     );

@@ -1,69 +1,99 @@
 import { checkOutput, writeOutput } from '../../src/node/output.js';
 import { budgetBytes, float32Bytes } from '../../src/payload/encode.js';
 import { importTraining } from '../../src/recipe/import-training.js';
-import type { DiffKind } from '../../src/recipe/options.js';
+import { DIFF_KINDS, type DiffKind } from '../../src/recipe/options.js';
 import { loadRecipe } from '../../src/recipe/recipe.js';
 import { checkSeed } from '../../src/train/random.js';
-import type { TrainedDiff } from '../../src/train/train-diff.js';
-import { type CommonFlags, formatShare, type Io, printResult, remark } from '../io.js';
-import { TrainingProgress } from '../progress.js';
-import { describeTrained } from '../trained.js';
-import { baseOf, optionsOf, readBase, type TrainingFlags } from '../training.js';
+import { defineCommand } from '../command.js';
+import { EXIT } from '../exit-codes.js';
+import { outputFlags, SEED, TRAINING_FLAGS } from '../flags.js';
+import { formatShare, type Io, printResult, remark } from '../io.js';
+import { trainingProgress } from '../progress.js';
+import { isSearch, runSearch, SEARCH_FLAGS, type SearchFlags } from '../search.js';
+import { baseOf, describeTrained, optionsOf, readBase } from '../training.js';
 
-/** Flags of `neural-diff train`. */
-export interface TrainFlags extends CommonFlags, TrainingFlags {
-  readonly kind: DiffKind;
-  readonly budget: string;
-  readonly out: string;
-  readonly force: boolean;
-  readonly dryRun: boolean;
-  readonly seed?: number;
-}
+export const command = defineCommand({
+  group: 'Make a diff',
+  summary: 'Train a diff of a model within a budget of bytes',
+  details: [
+    'A recipe, an ES module, says what data, loss and metrics to train with. All weights are ' +
+      'fine-tuned first, as reference and teacher; then the diff is trained, and its payload written. ' +
+      'Either --budget or --max-gap is required.',
+    'With --max-gap instead of --budget, the smallest payload is searched whose model is near enough ' +
+      'to the full fine-tune. The kind auto trains every kind and takes the best on validation data.',
+  ],
+  args: {
+    kind: {
+      type: 'text',
+      isRequired: true,
+      choices: ['auto', ...DIFF_KINDS],
+      about: 'Kind of diff; auto takes the best',
+    },
+  },
+  flags: {
+    ...TRAINING_FLAGS,
+    seed: SEED,
+    ...SEARCH_FLAGS,
+    ...outputFlags('file', 'Payload file to write'),
+  },
+  examples: [
+    {
+      about: 'Train a diff of at most 0.5 % of the model',
+      run: 'train hash --base models/v1 --recipe recipe.mjs --budget 0.5% --seed 7 -o v2.ndiff',
+    },
+    {
+      about: 'Train one for devices that have applied v2.ndiff',
+      run: 'train hash --base models/v1 --chain v2.ndiff --recipe recipe.mjs --budget 0.5% -o v3.ndiff',
+    },
+    {
+      about: 'Take the better kind',
+      run: 'train auto --base models/v1 --recipe recipe.mjs --budget 0.5% -o v2.ndiff',
+    },
+    {
+      about: 'Find the smallest payload within 0.3 points of the full fine-tune',
+      run: 'train auto --base models/v1 --recipe recipe.mjs --max-gap 0.3% --most 2% -o v2.ndiff',
+    },
+  ],
+  async handle(flags, io) {
+    if (isSearch(flags)) return runSearch(flags, io);
+    await train(flags, io);
+    return EXIT.done;
+  },
+});
 
-/** Trains a diff of a model on disk, by a recipe, and writes its payload. */
-export async function runTrain(flags: TrainFlags, io: Io): Promise<void> {
-  await checkOutput(flags.out, { force: flags.force });
+async function train(flags: SearchFlags, io: Io): Promise<void> {
+  const { recipe, backend, out, force } = flags;
+  // A search was asked for otherwise.
+  const [kind, budget] = [flags.kind as DiffKind, flags.budget as string];
+  await checkOutput(out, { force });
   const base = baseOf(flags);
-  const baseFacts = await readBase(base, io);
-  const { seed = baseFacts.seed } = flags;
-  await loadRecipe(flags.recipe);
+  const facts = await readBase(base, io);
+  const { seed = facts.seed } = flags;
+  await loadRecipe(recipe);
   const { trainByRecipe } = await importTraining();
-  const bytes = budgetBytes(flags.budget, baseFacts.tensors);
+  const bytes = budgetBytes(budget, facts.tensors);
   checkSeed(seed);
   if (flags.dryRun) {
-    const json = {
-      dryRun: true,
-      kind: flags.kind,
-      base: baseFacts.fingerprint,
-      budgetBytes: bytes,
-      seed,
-      out: flags.out,
-    };
-    const share = formatShare(bytes / float32Bytes(baseFacts.tensors));
+    const json = { dryRun: true, kind, base: facts.fingerprint, budgetBytes: bytes, seed, out };
+    const share = formatShare(bytes / float32Bytes(facts.tensors));
     const lines = [
-      `base    ${baseFacts.fingerprint}, ${baseFacts.weights} weights`,
+      `base    ${facts.fingerprint}, ${facts.weights} weights`,
       `budget  ${bytes} bytes, ${share} of the float32 model`,
-      `would train a ${flags.kind} diff by ${flags.recipe} with seed ${seed} and write ${flags.out}`,
+      `would train a ${kind} diff by ${recipe} with seed ${seed} and write ${out}`,
     ];
     printResult(io, flags, { json, lines });
     return;
   }
-  const progress = new TrainingProgress(io, flags);
-  const { kind, recipe, budget, backend } = flags;
+  const progress = trainingProgress(io, flags);
   const trained = await trainByRecipe(
     { kind, ...base, recipe, budget, seed, backend, options: optionsOf(flags) },
-    { signal: io.signal, onStep: (report) => progress.step(report) },
+    { signal: io.signal, onStep: progress.report },
   );
   progress.finish();
-  await writeOutput(flags.out, trained.payload, { force: flags.force });
-  printTrained({ ...trained, seed }, flags, io);
-}
-
-function printTrained(trained: TrainedDiff & { seed: number }, flags: TrainFlags, io: Io): void {
-  const { payload, share, metrics, seed, base, next } = trained;
-  const { kind, out } = flags;
-  const json = { kind, out, payloadBytes: payload.length, share, seed, base, next, metrics };
-  const lines = describeTrained({ ...trained, payloadBytes: payload.length });
-  printResult(io, flags, { json, lines });
-  remark(io, flags, `wrote ${flags.out}`);
+  await writeOutput(out, trained.payload, { force });
+  const { payload, share, metrics, next } = trained;
+  const payloadBytes = payload.length;
+  const json = { kind, out, payloadBytes, share, seed, base: trained.base, next, metrics };
+  printResult(io, flags, { json, lines: describeTrained({ ...trained, payloadBytes }) });
+  remark(io, flags, `wrote ${out}`);
 }

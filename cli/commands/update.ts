@@ -1,31 +1,65 @@
 import type { UpdatePlan } from '../../src/updater/plan-update.js';
-import type { UpdaterStatus } from '../../src/updater/updater.js';
-import { type CommonFlags, type Io, printResult, remark } from '../io.js';
-import { findOtherTrial, refuseOtherTrial } from '../other-updater.js';
-import { keepHeapSmall } from '../small-heap.js';
-import { type ModelFlags, type UpdateFlags, withUpdater } from '../with-updater.js';
+import { type CommonFlags, defineCommand } from '../command.js';
+import { UPDATER_FLAGS } from '../flags.js';
+import { type Io, printResult, remark } from '../io.js';
+import { REPOSITORY_FLAGS, refuseOtherTrial, withUpdater } from '../model-updater.js';
+import { keepHeapSmall } from '../open.js';
 
-/** Brings a model up to date from a repository. */
-export async function runUpdate(flags: UpdateFlags, io: Io): Promise<void> {
-  keepHeapSmall();
-  await withUpdater(flags, io, async ({ updater, ...own }) => {
-    const call = { signal: io.signal };
-    if (flags.dryRun) return printPlan(await updater.check(call), flags, io);
-    await refuseOtherTrial(own);
-    await updater.recover();
-    const { status, plan, fingerprint, ...before } = await updater.update(undefined, call);
-    const isConfirmed = status === 'updated' && flags.confirm;
-    if (isConfirmed) await updater.confirm();
-    const counter = isConfirmed && plan ? plan.counter : before.counter;
-    const isTrial = status === 'updated' && !flags.confirm;
-    printResult(io, flags, {
-      json: { status, ...(plan && { plan: factsOf(plan) }), fingerprint, counter, isTrial },
-      lines: [`${status === 'current' ? 'already current' : status}: ${fingerprint}`],
+export const command = defineCommand({
+  group: 'Keep a device up to date',
+  summary: 'Update a model from a repository of releases',
+  details: [
+    'Checks the signatures, downloads what takes the fewest bytes, patches the model in place, and ' +
+      'puts it on trial: neural-diff confirm keeps it, neural-diff rollback restores the model before. ' +
+      '--confirm keeps it without a trial. After a power loss, the next run continues or restores.',
+  ],
+  args: {},
+  flags: {
+    ...UPDATER_FLAGS,
+    ...REPOSITORY_FLAGS,
+    confirm: { type: 'boolean', about: 'Keep the model without a trial' },
+    dryRun: { type: 'boolean', about: 'Plan, download no payload' },
+  },
+  examples: [
+    {
+      about: 'Update a model from a web server',
+      run: 'update --model models/v1.safetensors --repo https://example.com/releases --root root.json',
+    },
+    {
+      about: 'Update a model from a folder, and keep it if a program accepts it',
+      run: 'update --model m.onnx --repo releases --root root.json --test "node try.mjs" --confirm',
+    },
+  ],
+  exits: {
+    refused: 'The release is not trusted, or the model is on trial',
+    network: 'The repository cannot be reached',
+    healthCheck: 'The test failed; the old model is restored',
+  },
+  async handle(flags, io) {
+    keepHeapSmall();
+    await withUpdater(flags, io, async ({ updater, ...own }) => {
+      const call = { signal: io.signal };
+      if (flags.dryRun) return printPlan(await updater.check(call), flags, io);
+      await refuseOtherTrial(own);
+      await updater.recover();
+      const { status, plan, fingerprint, ...before } = await updater.update(undefined, call);
+      const isConfirmed = status === 'updated' && flags.confirm;
+      if (isConfirmed) await updater.confirm();
+      const counter = isConfirmed && plan ? plan.counter : before.counter;
+      const isTrial = status === 'updated' && !flags.confirm;
+      printResult(io, flags, {
+        json: { status, ...(plan && { plan: factsOf(plan) }), fingerprint, counter, isTrial },
+        lines: [`${status === 'current' ? 'already current' : status}: ${fingerprint}`],
+      });
+      if (isTrial)
+        remark(
+          io,
+          flags,
+          'on trial: neural-diff confirm keeps it, neural-diff rollback restores the old one',
+        );
     });
-    if (isTrial)
-      remark(io, flags, 'on trial: neural-diff confirm keeps it, neural-diff rollback puts the old one back');
-  });
-}
+  },
+});
 
 function printPlan(plan: UpdatePlan | undefined, flags: CommonFlags, io: Io): void {
   printResult(io, flags, {
@@ -41,51 +75,4 @@ function factsOf({ kind, bytes, base, next, counter, reason, ways, steps }: Upda
     metrics,
   }));
   return { kind, bytes, base, next, counter, reason, ways, files };
-}
-
-/** Says which model runs and how its last update stands. */
-export async function runStatus(flags: ModelFlags, io: Io): Promise<void> {
-  await withUpdater(flags, io, async ({ updater, ...own }) => {
-    const status = await updater.status();
-    const other = await findOtherTrial(own, async () => status.fingerprint);
-    printResult(io, flags, { json: { ...status, ...(other && { other }) }, lines: linesOf(status, other) });
-  });
-}
-
-function linesOf(
-  { status, fingerprint, counter, trial, rejectedModels, rejectedReleases = [] }: UpdaterStatus,
-  other?: string,
-): string[] {
-  const settled = other ? `trial of the updater in ${other}: give --updates ${other}` : status;
-  return [
-    `model    ${fingerprint}`,
-    `counter  ${counter}`,
-    `status   ${trial ? `${status}: ${trial.names.join(', ')}, ${trial.starts} starts` : settled}`,
-    ...rejectedModels.map((name) => `rejected  ${name}`),
-    ...rejectedReleases.map(({ name, code }) => `rejected  ${name}: ${code}`),
-  ];
-}
-
-/** Ends a trial: the model stays. */
-export async function runConfirm(flags: ModelFlags, io: Io): Promise<void> {
-  await withUpdater(flags, io, async ({ updater, ...own }) => {
-    await refuseOtherTrial(own);
-    await updater.confirm();
-    const { status, fingerprint, counter } = await updater.status();
-    printResult(io, flags, { json: { status, fingerprint, counter }, lines: [`confirmed: ${fingerprint}`] });
-  });
-}
-
-/** Puts the model before the trial back. */
-export async function runRollback(flags: ModelFlags, io: Io): Promise<void> {
-  await withUpdater(flags, io, async ({ updater, ...own }) => {
-    await refuseOtherTrial(own);
-    const isDone = await updater.rollback();
-    const { fingerprint, counter } = await updater.status();
-    const word = isDone ? 'rolled back to' : 'not on trial';
-    printResult(io, flags, {
-      json: { isRolledBack: isDone, fingerprint, counter },
-      lines: [`${word}: ${fingerprint}`],
-    });
-  });
 }

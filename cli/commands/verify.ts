@@ -6,46 +6,76 @@ import { checkPayload } from '../../src/release/check-payload.js';
 import { checkRelease } from '../../src/release/find-releases.js';
 import type { ReleaseStatement } from '../../src/release/statement.js';
 import { verifyRelease } from '../../src/release/verify-release.js';
-import { ByteProgress } from '../byte-progress.js';
+import { defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { UsageError } from '../exit-codes.js';
-import { type CommonFlags, formatBytes, type Io, printResult } from '../io.js';
-import { readPublicKeys, readSmall } from '../release-flags.js';
-import { withModel } from '../with-model.js';
-import { withPayload } from '../with-payload.js';
-import { describeRelease } from './sign.js';
+import { MODEL, PAYLOAD } from '../flags.js';
+import { describePlan, printResult } from '../io.js';
+import { readSmall, withModel, withPayload } from '../open.js';
+import { byteProgress } from '../progress.js';
+import { describeRelease, readPublicKeys } from '../release-draft.js';
 
-/** Flags of `neural-diff verify`. */
-export interface VerifyFlags extends CommonFlags {
-  readonly model: string;
-  readonly payload: string;
-  readonly release?: string;
-  readonly key?: readonly string[];
-  readonly threshold?: number;
-  readonly counter?: number;
-  readonly deviceClass?: string;
-}
+const RELEASE_FLAGS = {
+  release: { type: 'text', value: 'file', about: 'Signed release that the payload must be' },
+  key: {
+    type: 'text',
+    value: 'file',
+    isRepeated: true,
+    about: 'With --release: public key; may be repeated',
+  },
+  threshold: {
+    type: 'number',
+    value: 'n',
+    default: 1,
+    about: 'With --release: keys that must have signed',
+  },
+  counter: {
+    type: 'number',
+    value: 'n',
+    default: 0,
+    about: 'With --release: counter of the release that the device has',
+  },
+  deviceClass: { type: 'text', value: 'class', about: 'With --release: class of the device' },
+} as const satisfies Flags;
 
-/** Says whether a payload fits a model, or is what the model has already, and is signed; writes nothing. */
-export async function runVerify(flags: VerifyFlags, io: Io): Promise<void> {
-  const progress = new ByteProgress(io, flags);
-  const options = { signal: io.signal, patcher: createPatcher(), onProgress: progress.report };
-  const release = await openRelease(flags);
-  const plan = await withPayload(flags.payload, async (payload) => {
-    // Nothing of a payload is read before it is the one that was signed.
-    if (release) await checkPayload(piecesOf(payload), release);
-    return withModel({ path: flags.model }, (store) => planApply(store, payload, options));
-  }).finally(() => progress.finish());
-  if (release) checkPromise(plan, release);
-  if (plan.problem) throw plan.problem;
-  const lines = [...(release ? describeRelease(release) : []), ...describePlan(plan)];
-  printResult(io, flags, { json: { ...plan, ...(release && { release }) }, lines });
-}
+export const command = defineCommand({
+  group: 'Apply a diff',
+  summary: 'Check that a payload fits a model; write nothing',
+  details: ['With --release and --key, the payload must also be the one that was signed.'],
+  args: { model: MODEL, payload: PAYLOAD },
+  flags: RELEASE_FLAGS,
+  examples: [
+    { about: 'Check a payload before it is applied', run: 'verify models/v1 v2.ndiff' },
+    {
+      about: 'Check its signature, too',
+      run: 'verify models/v1 v2.ndiff --release v2.ndiff.release.json --key keys/targets.pub.json',
+    },
+  ],
+  exits: {
+    wrongBase: 'The payload is for another model',
+    refused: 'Too few signatures, or an older release than the device has',
+    corruptPayload: 'The payload is damaged',
+  },
+  async handle(flags, io) {
+    const progress = byteProgress(io, flags);
+    const options = { signal: io.signal, patcher: createPatcher(), onProgress: progress.report };
+    const release = await openRelease(flags);
+    const plan = await withPayload(flags.payload, async (payload) => {
+      // Nothing of a payload is parsed before it is known to be the one that was signed.
+      if (release) await checkPayload(piecesOf(payload), release);
+      return withModel({ path: flags.model }, (store) => planApply(store, payload, options));
+    }).finally(() => progress.finish());
+    if (release) checkPromise(plan, release);
+    if (plan.problem) throw plan.problem;
+    const lines = [...(release ? describeRelease(release) : []), ...describePlan(plan)];
+    printResult(io, flags, { json: { ...plan, ...(release && { release }) }, lines });
+  },
+});
 
-async function openRelease(flags: VerifyFlags): Promise<ReleaseStatement | undefined> {
-  const { release, key = [], threshold = 1, counter = 0, deviceClass } = flags;
+async function openRelease(flags: FlagsOf<typeof RELEASE_FLAGS>): Promise<ReleaseStatement | undefined> {
+  const { release, key, threshold, counter, deviceClass } = flags;
   if (release === undefined && key.length === 0) return undefined;
   if (release === undefined || key.length === 0)
-    throw new UsageError('Expected --release and --key, the one beside the other');
+    throw new UsageError('Expected --release and --key together');
   const keys = await readPublicKeys(key);
   const now = () => new Date();
   const statement = await verifyRelease(await readSmall(release), { keys, threshold, now });
@@ -61,19 +91,9 @@ function* piecesOf(payload: ByteSource): Generator<Uint8Array> {
   }
 }
 
-/** What a payload says of itself must be what its release says of it. */
+/** The models in a payload's header must be those of its release. */
 function checkPromise({ base, next }: ApplyPlan, release: ReleaseStatement): void {
   if (base === release.base && next === release.next) return;
-  const message = `Cannot use release "${release.name}": its payload is for other models than it says`;
+  const message = `Cannot use release "${release.name}": its payload is for models that it does not name`;
   throw new NeuralDiffError('metadata-mismatch', message, { facts: { expected: release.next, found: next } });
-}
-
-/** @returns a plan in words */
-export function describePlan(plan: ApplyPlan): string[] {
-  if (plan.status === 'current') return [`already current: the model is ${plan.next}`];
-  return [
-    `fits: the model is ${plan.base}`,
-    `gives ${plan.next}`,
-    `changes ${plan.tensors.length} tensors, writes ${formatBytes(plan.bytesWritten)} of ${formatBytes(plan.modelBytes)}`,
-  ];
 }

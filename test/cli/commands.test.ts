@@ -131,24 +131,3 @@ test('apply patches a copy of what a link leads to, and leaves that alone', asyn
   expect((await command('fingerprint', base)).stdout).toBe(before);
   expect((await command('fingerprint', join(folder, 'linked'))).stdout).not.toBe(before);
 });
-
-test('--help shows an example for every command, --version the version', async () => {
-  const manifest = JSON.parse(readFileSync(join(import.meta.dirname, '..', '..', 'package.json'), 'utf8'));
-  expect((await command('--version')).stdout.trim()).toBe(manifest.version);
-  const help = (await command('--help')).stdout;
-  const names = [
-    'train',
-    'sweep',
-    'diff',
-    'apply',
-    'compose',
-    'reverse',
-    'plan',
-    'verify',
-    'info',
-    'fingerprint',
-  ];
-  for (const name of names) expect(help).toContain(`neural-diff ${name}`);
-  const pages = await Promise.all(names.map((name) => command(name, '--help')));
-  for (const { status, stdout } of pages) expect([status, stdout.includes('Examples:')]).toEqual([0, true]);
-});

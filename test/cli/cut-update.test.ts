@@ -46,7 +46,7 @@ test('apply --in-place undoes an update that was cut, then applies its own', asy
   const path = await cutUpdate('applied');
   const { status, stdout, stderr } = await command('apply', path, at('update.ndiff'), '--in-place');
   expect([status, stdout]).toEqual([0, `applied: ${update.next}\n`]);
-  expect(stderr).toContain('undid an update that had not come to its end');
+  expect(stderr).toContain('undid an update that was interrupted');
   expect(await nameOf(path)).toBe(update.next);
   expect(existsSync(`${path}.undo`)).toBe(false);
 });

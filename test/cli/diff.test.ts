@@ -98,12 +98,11 @@ test('diff refuses models of other tensors, an output that is there, and a savin
 });
 
 test('diff refuses workers that cannot be, or that would do nothing', async () => {
-  for (const workers of ['0', '1.5', 'many'])
-    await expectRefusal(
-      diff('layers', 'next.safetensors', 'refused.ndiff', '--json', '--workers', workers),
-      'usage',
-      'expected a whole number of at least 1',
-    );
+  const refused = (workers: string) =>
+    diff('layers', 'next.safetensors', 'refused.ndiff', '--json', '--workers', workers);
+  for (const workers of ['0', '1.5'])
+    await expectRefusal(refused(workers), 'usage', 'expected a whole number of at least 1');
+  await expectRefusal(refused('many'), 'usage', 'Cannot use --workers "many": expected a number');
   await expectRefusal(
     diff('layers', 'next.safetensors', 'refused.ndiff', '--json', '--workers', '2', '--lossy', '5%'),
     'usage',

@@ -107,7 +107,7 @@ test('apply copies what links in the folder lead to', async () => {
 
 test('apply refuses the name of a file for a model in several', async () => {
   const outcome = apply('models/model.onnx', '-o', at('next.onnx'), '--json');
-  await expectRefusal(outcome, 'usage', 'the model lies in 4 files; name a folder');
+  await expectRefusal(outcome, 'usage', 'the model has 4 files; name a folder');
   expect(existsSync(at('next.onnx'))).toBe(false);
 });
 

@@ -166,7 +166,7 @@ test('plan prefers a direct payload when it is smaller, and passes over what it 
   const { best, skipped } = JSON.parse(stdout);
   expect([status, best.kind, best.files]).toEqual([0, 'direct', ['v1-v3.ndiff']]);
   expect(skipped.map(({ code }: { code: string }) => code)).toEqual(['corrupt-payload', 'not-a-payload']);
-  expect(stderr).toMatch(/^passed over broken\.ndiff: .*\npassed over notes\.ndiff: /);
+  expect(stderr).toMatch(/^skipped broken\.ndiff: .*\nskipped notes\.ndiff: /);
 });
 
 test('plan says when there is nothing to do, and no way', async () => {

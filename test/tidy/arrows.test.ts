@@ -34,7 +34,6 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   msgpackr: ['payload'],
   'xxhash-wasm': ['payload'],
   tinypool: ['recipe'],
-  yargs: ['cli'],
   valibot: ['report'],
   'csv-parse': ['report'],
   vega: ['report'],

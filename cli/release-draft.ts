@@ -1,56 +1,18 @@
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { Argv } from 'yargs';
-import { withFileErrors } from '../src/node/file-errors.js';
 import { readPayload } from '../src/node/read-payload.js';
 import { openPublicKey, openSigner, type Signer } from '../src/publish/keys.js';
 import type { ReleaseDraft } from '../src/publish/prove-release.js';
 import type { ReleaseKey } from '../src/release/keys.js';
 import { ROLES, type Role } from '../src/release/metadata.js';
+import type { ReleaseStatement } from '../src/release/statement.js';
+import type { FlagsOf } from './command.js';
 import { UsageError } from './exit-codes.js';
-import { withModel } from './with-model.js';
+import { type DRAFT_FLAGS, RELEASE_DAYS } from './flags.js';
+import { formatBytes } from './io.js';
+import { readSmall, withModel } from './open.js';
 
-/** An option that may be given several times, a value each. */
-export const REPEATED = { type: 'string', array: true, nargs: 1 } as const;
-
-/** Days that a release holds unless others are given. */
-const RELEASE_DAYS = 180;
-
-/** Flags that say what is released. */
-export interface DraftFlags {
-  readonly base?: string;
-  readonly next?: string;
-  readonly name?: string;
-  readonly counter?: number;
-  readonly expires?: string;
-  readonly deviceClass?: readonly string[];
-  readonly metric?: readonly string[];
-  readonly golden?: string;
-  readonly allowRollbackFrom?: number;
-}
-
-/** Flags of every command that says what is released. */
-export function withDraftFlags(parser: Argv): Argv {
-  return parser
-    .option('base', {
-      type: 'string',
-      describe: 'Model that the payload is for; without it, the file is a whole model',
-    })
-    .option('next', { type: 'string', describe: 'Fingerprint that must come of it' })
-    .option('name', { type: 'string', describe: 'Name to release it under; that of the file by default' })
-    .option('counter', { type: 'number', describe: 'Number of the release: devices do not go back' })
-    .option('expires', {
-      type: 'string',
-      describe: `Days that the release holds (${RELEASE_DAYS}), or days by role: release=180,targets=90,timestamp=14`,
-    })
-    .option('device-class', { ...REPEATED, describe: 'Class of devices that it is for; all by default' })
-    .option('metric', { ...REPEATED, describe: 'What is promised of the model: accuracy=0.963' })
-    .option('golden', { type: 'string', describe: 'File of inputs with expected outputs' })
-    .option('allow-rollback-from', {
-      type: 'number',
-      describe: 'Highest counter from which devices may go back to it',
-    });
-}
+/** What is released. */
+export type DraftFlags = FlagsOf<typeof DRAFT_FLAGS>;
 
 /** Days by role, and of a release. */
 export type Days = Partial<Record<Role | 'release', number>>;
@@ -66,13 +28,13 @@ export function parseDays(text = ''): Days {
   return Object.fromEntries(pairs.map(([name, days]) => [name, Number(days)]));
 }
 
-/** Reads what is to be released, lets something use it, and closes the base whatever happened. */
+/** Reads what is to be released, lets a function use it, and closes the base whatever happens. */
 export async function withDraft<T>(
   path: string,
   flags: DraftFlags,
   use: (draft: ReleaseDraft) => Promise<T>,
 ): Promise<T> {
-  const { base, next, counter, deviceClass, metric = [], golden, allowRollbackFrom } = flags;
+  const { base, next, counter, deviceClass, metric, golden, allowRollbackFrom } = flags;
   if (counter === undefined) throw new UsageError('Expected --counter, the number of the release');
   const days = parseDays(flags.expires).release ?? RELEASE_DAYS;
   const draft: ReleaseDraft = {
@@ -82,7 +44,7 @@ export async function withDraft<T>(
     expires: new Date(Date.now() + days * 86_400_000),
     metrics: Object.fromEntries(metric.map(parseMetric)),
     ...(next !== undefined && { next }),
-    ...(deviceClass && deviceClass.length > 0 && { deviceClasses: deviceClass }),
+    ...(deviceClass.length > 0 && { deviceClasses: deviceClass }),
     ...(golden !== undefined && { golden: { name: basename(golden), bytes: await readPayload(golden) } }),
     ...(allowRollbackFrom !== undefined && { allowsRollbackFrom: allowRollbackFrom }),
   };
@@ -97,17 +59,26 @@ function parseMetric(text: string): [string, number] {
   return [name, Number(value)];
 }
 
-/** Reads a small file: a key, a release. */
-export function readSmall(path: string): Promise<Uint8Array> {
-  return withFileErrors(`Cannot read "${path}"`, async () => new Uint8Array(await readFile(path)));
+/** @returns lines that describe a release */
+export function describeRelease(release: ReleaseStatement): string[] {
+  const { kind, name, bytes, base, next, counter, expires, deviceClasses, metrics } = release;
+  return [
+    `release  ${name}: ${kind}, ${formatBytes(bytes)}`,
+    ...(base === undefined ? [] : [`base     ${base}`]),
+    `next     ${next}`,
+    `counter  ${counter}`,
+    `expires  ${expires.toISOString()}`,
+    ...(deviceClasses ? [`devices  ${deviceClasses.join(', ')}`] : []),
+    ...Object.entries(metrics).map(([metric, value]) => `metric   ${metric} ${value}`),
+  ];
 }
 
 /** @returns the private keys in files */
-export function readSigners(paths: readonly string[] = []): Promise<Signer[]> {
+export function readSigners(paths: readonly string[]): Promise<Signer[]> {
   return Promise.all(paths.map(async (path) => openSigner(await readSmall(path), path)));
 }
 
 /** @returns the public halves of keys, from the files of either half */
-export function readPublicKeys(paths: readonly string[] = []): Promise<ReleaseKey[]> {
+export function readPublicKeys(paths: readonly string[]): Promise<ReleaseKey[]> {
   return Promise.all(paths.map(async (path) => openPublicKey(await readSmall(path), path)));
 }

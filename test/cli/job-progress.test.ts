@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import type { Io } from '../../../cli/io.js';
-import { SweepProgress } from '../../../cli/sweep/progress.js';
-import type { StepReport } from '../../../src/train/loop.js';
+import type { Io } from '../../cli/io.js';
+import { SweepProgress } from '../../cli/job-progress.js';
+import type { StepReport } from '../../src/train/loop.js';
 
 const PLAN = { jobs: ['hash-1pct-seed1', 'sparse-1pct-seed1'], fineTunes: 1 };
 
-/** A command's world whose clock stands still unless moved. */
+/** An `Io` whose clock moves only when the test moves it. */
 function world(isTerminal: boolean) {
   const clock = { now: 0, text: '' };
   const io: Io = {
@@ -26,9 +26,9 @@ const report = (phase: StepReport['phase'], step: number, steps: number): StepRe
 
 /** Plays a sweep with two workers, 20 s a step, and returns what was shown. */
 function play(progress: SweepProgress, clock: { now: number }): void {
-  const tick = (phase: StepReport['phase'], [step, steps]: [number, number], places: number[]): void => {
+  const tick = (phase: StepReport['phase'], [step, steps]: [number, number], served: number[]): void => {
     clock.now += 20_000;
-    progress.step(report(phase, step, steps), places);
+    progress.step(report(phase, step, steps), served);
   };
   tick('fine-tune', [1, 2], [0, 1]);
   tick('fine-tune', [2, 2], [0, 1]);
@@ -62,7 +62,7 @@ test('SweepProgress redraws one line on a terminal and leaves it empty', () => {
   play(new SweepProgress(io, { json: false, quiet: false }, PLAN), clock);
   expect(clock.text.split('\n').length).toBe(3);
   expect(clock.text).toContain('\r\u001b[2K1/2 ended  hash-1pct-seed1: failed: no\n');
-  expect(clock.text.endsWith('sparse-1pct-seed1: 12 B\n\r\u001b[2K')).toBe(true);
+  expect(clock.text.endsWith('sparse-1pct-seed1: 12 B\n')).toBe(true);
 });
 
 test('SweepProgress draws no faster than people read, and nothing when quiet', () => {

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
-import { type ErrorFacts, NeuralDiffError } from '../../src/model/errors.js';
-import { openFolder } from '../../src/node/folder.js';
-import { listFolder, removeFrom, writeInto } from '../../src/node/output.js';
-import { readPayload } from '../../src/node/read-payload.js';
-import { openPayload } from '../../src/payload/decode.js';
-import type { DiffKind } from '../../src/recipe/options.js';
-import type { TrainedDiff } from '../../src/train/train-diff.js';
-import type { Cell } from './grid.js';
+import { type ErrorFacts, NeuralDiffError } from '../src/model/errors.js';
+import { openFolder } from '../src/node/folder.js';
+import { listFolder, removeFrom, writeInto } from '../src/node/output.js';
+import { readPayload } from '../src/node/read-payload.js';
+import { openPayload } from '../src/payload/decode.js';
+import type { DiffKind } from '../src/recipe/options.js';
+import type { TrainedDiff } from '../src/train/train-diff.js';
+import type { Cell } from './sweep-grid.js';
 
-/** Name of the document beside the payloads. */
+/** Name of the document next to the payloads. */
 export const RESULTS_FILE = 'results.json';
 
 /** What `results.json` holds; docs/RECIPES.md describes it. */
@@ -17,13 +17,13 @@ export interface Results {
   readonly version: 1;
   readonly settings: Settings;
   /**
-   * In the order of the grid, then those that an earlier sweep left and that are not in the grid; jobs that have not
-   * ended have none.
+   * In the order of the grid, then those of an earlier sweep that are not in the grid; a job that has not
+   * ended has none.
    */
   readonly rows: readonly Row[];
 }
 
-/** What all jobs of a sweep share; a sweep can be resumed with the same alone. */
+/** What all jobs of a sweep share; a sweep is resumed only with the same settings. */
 export interface Settings {
   /** Fingerprint of the base. */
   readonly base: string;
@@ -34,7 +34,7 @@ export interface Settings {
   readonly learningRate?: number | undefined;
 }
 
-/** What a row says of its job. */
+/** The facts of a row's job. */
 export interface JobFacts {
   readonly kind: DiffKind;
   /** As the flag says. */
@@ -43,7 +43,7 @@ export interface JobFacts {
   readonly seed: number;
 }
 
-/** A job that gave a payload. */
+/** A job that made a payload. */
 export interface TrainedRow extends JobFacts {
   readonly file: string;
   readonly payloadBytes: number;
@@ -65,14 +65,14 @@ export interface FailedRow extends JobFacts {
 
 export type Row = TrainedRow | FailedRow;
 
-/** The output folder of a sweep, or the work folder of a search: payloads, and the document that lists them. */
+/** Output folder of a sweep, or work folder of a search: payloads, and the document that lists them. */
 export class SweepFolder {
   readonly #path: string;
   readonly #about: Pick<Results, 'format' | 'settings'>;
   readonly #cells: readonly Cell[];
   readonly #rows = new Map<string, Row>();
 
-  /** @param cells the grid; none for a search, whose rows stand in the order in which they are kept */
+  /** @param cells the grid; none for a search, whose rows are in the order in which they are kept */
   constructor(path: string, about: Pick<Results, 'format' | 'settings'>, cells: readonly Cell[]) {
     this.#path = path;
     this.#about = about;
@@ -84,7 +84,7 @@ export class SweepFolder {
     return this.#cells.flatMap(({ file }) => this.#rows.get(file) ?? []);
   }
 
-  /** The document as it stands. */
+  /** The document with the rows so far. */
   get results(): Results {
     const inGrid = new Set(this.#cells.map(({ file }) => file));
     const others = [...this.#rows].filter(([file]) => !inGrid.has(file)).map(([, row]) => row);
@@ -92,7 +92,7 @@ export class SweepFolder {
     return { format, version: 1, settings, rows: [...this.rows, ...others] };
   }
 
-  /** @returns the row of a payload that is there */
+  /** @returns the row of a payload that is in the folder */
   find(file: string): TrainedRow | undefined {
     const row = this.#rows.get(file);
     return row && 'file' in row ? row : undefined;
@@ -109,7 +109,7 @@ export class SweepFolder {
   }
 
   /**
-   * Looks for what an earlier sweep left.
+   * Finds the payloads of an earlier sweep.
    *
    * @throws NeuralDiffError `output-exists` when something would be replaced, unless forced
    */
@@ -118,12 +118,13 @@ export class SweepFolder {
     const found = [RESULTS_FILE, ...this.#cells.map(({ file }) => file)].filter((name) => names.has(name));
     if (force || found.length === 0) return;
     if (!resume) {
-      const message = `Cannot write "${join(this.#path, found[0] as string)}": it exists already; --resume keeps what is finished, --force trains it anew`;
+      const exists = 'it exists already; --resume keeps what is finished, --force trains it again';
+      const message = `Cannot write "${join(this.#path, found[0] as string)}": ${exists}`;
       throw new NeuralDiffError('output-exists', message);
     }
     const earlier = names.has(RESULTS_FILE) ? await this.#readResults() : [];
     const kept = earlier.filter((row) => 'file' in row && names.has(row.file)) as TrainedRow[];
-    for (const row of kept) await this.#takeUp(row);
+    for (const row of kept) await this.#restore(row);
   }
 
   /** Keeps a row, after its payload if it has one. */
@@ -152,13 +153,13 @@ export class SweepFolder {
       return results.settings[key] !== settings[key];
     }) as keyof Settings | undefined;
     if (differing) {
-      const [then, now] = [results.settings[differing], settings[differing]].map(String);
-      throw this.#cannotResume(`it was made with ${differing} ${then}, expected ${now}`);
+      const [earlier, wanted] = [results.settings[differing], settings[differing]].map(String);
+      throw this.#cannotResume(`it was made with ${differing} ${earlier}, expected ${wanted}`);
     }
     return results.rows;
   }
 
-  async #takeUp(row: TrainedRow): Promise<void> {
+  async #restore(row: TrainedRow): Promise<void> {
     const { header } = await openPayload(await this.payload(row.file));
     if (header.next !== row.next)
       throw this.#cannotResume(`"${row.file}" is not the payload of its row in "${RESULTS_FILE}"`);
@@ -168,12 +169,12 @@ export class SweepFolder {
   #cannotResume(why: string): NeuralDiffError {
     return new NeuralDiffError(
       'output-exists',
-      `Cannot resume in "${this.#path}": ${why}; --force trains everything anew`,
+      `Cannot resume in "${this.#path}": ${why}; --force trains everything again`,
     );
   }
 }
 
-/** @returns the document, or nothing when it is something else; its payloads are checked when they are taken up */
+/** @returns the document, its payloads unchecked; undefined for anything else */
 function parse(text: string, format: Results['format']): Results | undefined {
   try {
     const json: Partial<Results> | null = JSON.parse(text);

@@ -1,19 +1,23 @@
-import { type Goal, meetsGap } from '../../src/recipe/search/plan.js';
-import type { Metric } from '../../src/recipe/search/prepare.js';
-import type { Try } from '../../src/recipe/search/search-diff.js';
-import { summarise } from '../exit-codes.js';
-import { alignColumns, formatShare } from '../io.js';
+import type { TrainingJob } from '../src/recipe/job.js';
+import type { DiffKind } from '../src/recipe/options.js';
+import { type Goal, meetsGap, type PlannedTry } from '../src/recipe/search/plan.js';
+import type { Metric, Search } from '../src/recipe/search/prepare.js';
+import type { Try, TryStore } from '../src/recipe/search/search-diff.js';
+import { summarise } from './exit-codes.js';
+import { alignColumns, formatShare } from './io.js';
+import type { SweepFolder } from './sweep-folder.js';
+import { fileOf, type PricedCell, rowOf } from './sweep-grid.js';
 
-/** Tries of a search, and what it takes to judge them. */
+/** Tries of a search, and what they are judged by. */
 export interface Judged {
   readonly goal: Goal;
   readonly metric: Metric | undefined;
   readonly tries: readonly Try[];
-  /** By what was planned; nothing when none will do. */
+  /** Undefined when no try meets the goal. */
   readonly winner?: Try;
 }
 
-/** @returns what a try came to: the winner, good or not good enough, failed */
+/** @returns how a try is judged: the winner, good or not good enough, failed */
 export function verdictOf(one: Try, { goal, winner }: Omit<Judged, 'tries'>): string {
   if (one.diff === undefined) return 'failed';
   if (winner?.kind === one.kind && winner.budgetBytes === one.budgetBytes) {
@@ -57,7 +61,7 @@ export function formatTries(judged: Judged): string[] {
   ];
 }
 
-/** @returns what to say of a try as soon as it has ended */
+/** @returns a try in a line, as soon as it has ended */
 export function describeTry(one: Try, metric: Metric): string {
   if (one.diff === undefined) return `failed: ${one.error?.message}`;
   const value = one.diff.metrics.diff[metric.name]?.toFixed(4);
@@ -66,4 +70,31 @@ export function describeTry(one: Try, metric: Metric): string {
 
 function formatGap(gap: number): string {
   return gap.toFixed(4);
+}
+
+/**
+ * Keeps the tries of a search in a folder, as a sweep keeps its jobs.
+ *
+ * @param job what all tries share
+ */
+export function keepTriesIn(
+  folder: SweepFolder,
+  job: Search['job'] & Required<Pick<TrainingJob, 'seed'>>,
+): TryStore {
+  const cellOf = ({ kind, budgetBytes }: PlannedTry<DiffKind>): PricedCell => {
+    const budget = String(budgetBytes);
+    const seed = job.seed as number;
+    return { job: { ...job, seed, kind, budget }, file: fileOf(kind, budget, seed), budgetBytes };
+  };
+  return {
+    async find(planned) {
+      return folder.find(cellOf(planned).file);
+    },
+    async keep(planned, outcome) {
+      const cell = cellOf(planned);
+      const payload = outcome.status === 'trained' ? outcome.diff.payload : undefined;
+      await folder.keep(cell, rowOf(cell, outcome), payload);
+    },
+    payload: (planned) => folder.payload(cellOf(planned).file),
+  };
 }

@@ -1,0 +1,114 @@
+import { EXIT } from './exit-codes.js';
+import { COMMON_FLAGS } from './flags.js';
+import type { Io } from './io.js';
+import { parseCommandLine } from './parse.js';
+
+/** A flag or an argument, as a command declares it. */
+export interface Flag {
+  readonly type: 'text' | 'number' | 'boolean';
+  /** What it is or does, in help: a sentence without its period, and the default unless `default` has it. */
+  readonly about: string;
+  /** Name of the value in help, as `file`. */
+  readonly value?: string;
+  /** A letter that means the same. */
+  readonly short?: string;
+  readonly choices?: readonly string[];
+  readonly default?: string | number | boolean;
+  readonly isRequired?: true;
+  /** Whether it may be given several times; any other flag given again replaces the value before. */
+  readonly isRepeated?: true;
+  /** Value of the flag where it is given without one. */
+  readonly bare?: string;
+}
+
+/** Flags by their name in code: `maxBytes` is `--max-bytes` on a command line. */
+export type Flags = Readonly<Record<string, Flag>>;
+
+type ValueOf<F extends Flag> = F extends { choices: readonly (infer Choice)[] }
+  ? Choice
+  : { text: string; number: number; boolean: boolean }[F['type']];
+
+type Parsed<F extends Flag> = F extends { isRepeated: true } ? readonly ValueOf<F>[] : ValueOf<F>;
+
+/** Flags that always have a value. */
+type Certain =
+  | { readonly isRequired: true }
+  | { readonly isRepeated: true }
+  | { readonly default: unknown }
+  | { readonly type: 'boolean' };
+
+/** Values of flags: a boolean that is not given is false, a repeated flag that is not given an empty list. */
+export type FlagsOf<F extends Flags> = {
+  readonly [Name in keyof F as F[Name] extends Certain ? Name : never]: Parsed<F[Name]>;
+} & { readonly [Name in keyof F as F[Name] extends Certain ? never : Name]?: Parsed<F[Name]> };
+
+/** Flags that every command has. */
+export type CommonFlags = FlagsOf<typeof COMMON_FLAGS>;
+
+/** Headings of the list of commands, in its order. */
+export const GROUPS = [
+  'Make a diff',
+  'Apply a diff',
+  'Work with several diffs',
+  'Measure diffs',
+  'Publish releases',
+  'Keep a device up to date',
+] as const;
+
+/** A command line that shows what a command is for. */
+export interface Example {
+  /** What it does, a sentence without its period. */
+  readonly about: string;
+  /** The command line behind `neural-diff`. */
+  readonly run: string;
+}
+
+/** What help says of a command, and what it takes. */
+export interface CommandFacts {
+  readonly group: (typeof GROUPS)[number];
+  /** What it does, verb first, without a period. */
+  readonly summary: string;
+  /** Paragraphs of help. */
+  readonly details?: readonly string[];
+  /** Positional arguments, in their order; all are required, and the last may be repeated. */
+  readonly args: Flags;
+  readonly flags: Flags;
+  readonly examples: readonly [Example, ...Example[]];
+  /** Exit statuses that mean something particular here, in words. */
+  readonly exits?: Partial<Readonly<Record<keyof typeof EXIT, string>>>;
+}
+
+/** A command of the program. */
+export interface Command extends CommandFacts {
+  /**
+   * Runs the command.
+   *
+   * @param args its part of the command line
+   * @returns the exit status
+   * @throws UsageError for a command line that it cannot understand
+   */
+  run(args: readonly string[], io: Io): Promise<number>;
+}
+
+/** A command whose handler takes what its arguments and flags declare. */
+interface Definition<Args extends Flags, Own extends Flags> extends CommandFacts {
+  readonly args: Args;
+  readonly flags: Own;
+  /** Does the work, and returns an exit status if that is not 0. */
+  handle(flags: FlagsOf<Args> & FlagsOf<Own> & CommonFlags, io: Io): Promise<number> | Promise<void>;
+}
+
+/** Defines a command: the types of its handler's flags are inferred from the flags that it declares. */
+export function defineCommand<const Args extends Flags, const Own extends Flags>(
+  definition: Definition<Args, Own>,
+): Command {
+  const { handle, ...facts } = definition;
+  const { args, flags } = definition;
+  return {
+    ...facts,
+    run: async (line, io) => {
+      const given = parseCommandLine(line, { args, flags: { ...flags, ...COMMON_FLAGS } });
+      return (await handle(given as FlagsOf<Args> & FlagsOf<Own> & CommonFlags, io)) ?? EXIT.done;
+    },
+  };
+}

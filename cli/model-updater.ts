@@ -1,0 +1,206 @@
+import { spawn } from 'node:child_process';
+import { createReadStream } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join, resolve as resolvePath } from 'node:path';
+import { createPatcher } from '../src/apply/fast/create-patcher.js';
+import { openContainer } from '../src/containers/open-container.js';
+import { NeuralDiffError } from '../src/model/errors.js';
+import { type FileStorage, openModelStorage } from '../src/node/open-model.js';
+import { fingerprintOf } from '../src/storage/storage.js';
+import { createUpdater } from '../src/updater/create-updater.js';
+import { openHttpSource, type UpdateSource } from '../src/updater/http-source.js';
+import { readTrial } from '../src/updater/state.js';
+import type { Updater, UpdaterEvent, UpdaterOptions } from '../src/updater/updater.js';
+import type { CommonFlags, Flags, FlagsOf } from './command.js';
+import type { UPDATER_FLAGS } from './flags.js';
+import { type Io, remark } from './io.js';
+import { byteProgress, type ProgressLine } from './progress.js';
+
+/** Flags of the commands that only look at a model or end its trial. */
+export type UpdaterFlags = FlagsOf<typeof UPDATER_FLAGS> & CommonFlags;
+
+/** Flags that say how a model is updated from a repository. */
+export const REPOSITORY_FLAGS = {
+  repo: {
+    type: 'text',
+    value: 'address',
+    isRequired: true,
+    about: 'Repository of releases: address of a web server, or a folder',
+  },
+  root: {
+    type: 'text',
+    value: 'file',
+    isRequired: true,
+    about: 'Root metadata that this device trusts: 1.root.json of the repository, copied here safely',
+  },
+  deviceClass: { type: 'text', value: 'class', about: 'Class of this device' },
+  full: {
+    type: 'boolean',
+    default: true,
+    about: 'Never download the whole model; default: do so where it is smaller, or no payload fits',
+  },
+  maxBytes: { type: 'number', value: 'bytes', about: 'Do not download more than this' },
+  test: {
+    type: 'text',
+    value: 'command',
+    about: 'Shell command that tests the model at NEURAL_DIFF_MODEL; if it fails, the old model is restored',
+  },
+} as const satisfies Flags;
+
+type RepositoryFlags = Partial<FlagsOf<typeof REPOSITORY_FLAGS>>;
+
+/** What follows the name of a model's main file in that of its updater's folder. */
+const FOLDER_ENDING = '.updates';
+
+/** A model on this machine and its updater. */
+export interface ModelUpdater {
+  readonly storage: FileStorage;
+  /** The updater's folder, next to the model. */
+  readonly folder: string;
+  /** Path of the model, as it was given. */
+  readonly model: string;
+  readonly updater: Updater;
+}
+
+/** Opens a model's updater, lets a function use it, and closes it whatever happens. */
+export async function withUpdater<T>(
+  flags: UpdaterFlags & RepositoryFlags,
+  io: Io,
+  use: (opened: ModelUpdater) => Promise<T>,
+): Promise<T> {
+  const storage = await openModelStorage(flags.model);
+  const progress = byteProgress(io, flags);
+  const { disk, file } = storage;
+  const folder = flags.updates ?? file + FOLDER_ENDING;
+  try {
+    const updater = createUpdater({
+      storage,
+      disk,
+      folder,
+      onEvent: (event) => show(event, { progress, io, flags }),
+      patcher: createPatcher(),
+      ...(await repositoryOf(flags)),
+      openModelFile: openContainer,
+    });
+    return await use({ updater, storage, folder, model: flags.model });
+  } finally {
+    progress.finish();
+    await storage.close();
+  }
+}
+
+type RepositoryOptions = Pick<UpdaterOptions, 'source' | 'root' | 'policy' | 'deviceClass' | 'selfTest'>;
+
+/** A command without a repository opens one that is never asked. */
+async function repositoryOf(flags: UpdaterFlags & RepositoryFlags): Promise<RepositoryOptions> {
+  const { repo = '', root, deviceClass, full = true, maxBytes, test, model } = flags;
+  return {
+    source: openSource(repo),
+    root: root === undefined ? new Uint8Array(0) : new Uint8Array(await readFile(root)),
+    deviceClass,
+    policy: { full: full ? 'auto' : 'never', maxBytes },
+    ...(test !== undefined && { selfTest: (_, { signal }) => runTest(test, { model, signal }) }),
+  };
+}
+
+/** Runs a shell command on the model, which is patched but not yet kept. */
+function runTest(
+  command: string,
+  { model, signal }: { model: string; signal: AbortSignal | undefined },
+): Promise<void> {
+  const env = { ...process.env, NEURAL_DIFF_MODEL: resolvePath(model) };
+  // A separate process group: the programs that the shell starts end with it.
+  const child = spawn(command, { shell: true, stdio: ['ignore', 2, 2], env, detached: true });
+  const stop = (): void => {
+    try {
+      process.kill(-(child.pid as number), 'SIGTERM');
+    } catch {
+      child.kill();
+    }
+  };
+  signal?.addEventListener('abort', stop, { once: true });
+  return new Promise<void>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (status, killed) =>
+      status === 0 ? resolve() : reject(new Error(`"${command}" ended with ${status ?? killed}`)),
+    );
+  }).finally(() => signal?.removeEventListener('abort', stop));
+}
+
+function show(
+  event: UpdaterEvent,
+  { progress, io, flags }: { progress: ProgressLine; io: Io; flags: CommonFlags },
+): void {
+  if (event.type === 'progress') {
+    progress.report(event);
+    return;
+  }
+  progress.finish();
+  if (event.type === 'planned') remark(io, flags, event.plan.reason);
+  if (event.type === 'rolled-back') remark(io, flags, `rolled ${event.next} back: ${event.reason}`);
+}
+
+function openSource(repository: string): UpdateSource {
+  return /^https?:\/\//.test(repository) ? openHttpSource({ url: repository }) : openFolderSource(repository);
+}
+
+function openFolderSource(folder: string): UpdateSource {
+  return {
+    async fetch(path, { maxBytes }) {
+      const file = join(folder, path);
+      const found = await stat(file).catch(() => undefined);
+      if (found === undefined) return undefined;
+      if (found.size > maxBytes) {
+        const message = `Cannot read "${file}": expected at most ${maxBytes} bytes, got ${found.size}`;
+        throw new NeuralDiffError('limit-exceeded', message);
+      }
+      return new Uint8Array(await readFile(file));
+    },
+    async open(path, { offset, signal }) {
+      const file = join(folder, path);
+      const found = await stat(file).catch(() => undefined);
+      if (found === undefined) throw new NeuralDiffError('network', `Cannot read "${file}": no such file`);
+      // Node refuses a stream that begins at the end of its file.
+      if (offset >= found.size) return { offset: 0, pieces: createReadStream(file, { signal }) };
+      return { offset, pieces: createReadStream(file, { start: offset, signal }) };
+    },
+  };
+}
+
+/**
+ * Looks next to a model for the updater of another program that has it on trial, in a folder of another name.
+ *
+ * @param readFingerprint reads the model's fingerprint; called only where there is such a folder
+ * @returns the folder; undefined where there is none, or the updater that was asked has a trial itself
+ */
+export async function findOtherTrial(
+  { storage, folder }: Pick<ModelUpdater, 'storage' | 'folder'>,
+  readFingerprint: () => Promise<string> = () => fingerprintOf(storage),
+): Promise<string | undefined> {
+  const { disk } = storage;
+  if ((await readTrial({ disk, folder })) !== undefined) return undefined;
+  let found: string | undefined;
+  for (const other of await foldersNextTo(storage)) {
+    if (other === folder) continue;
+    // Files of other programs may have the same name.
+    const trial = await readTrial({ disk, folder: other }).catch(() => undefined);
+    if (trial === undefined) continue;
+    found ??= await readFingerprint();
+    if (trial.next === found) return other;
+  }
+  return undefined;
+}
+
+/** @throws NeuralDiffError `on-trial` where another updater has the model on trial; only that can end it */
+export async function refuseOtherTrial(own: Omit<ModelUpdater, 'updater'>): Promise<void> {
+  const other = await findOtherTrial(own);
+  if (other === undefined) return;
+  const why = `it is on trial by the updater in "${other}"; give --updates ${other}`;
+  const message = `Cannot change "${own.model}": ${why}`;
+  throw new NeuralDiffError('on-trial', message, { facts: { found: other } });
+}
+
+async function foldersNextTo({ root }: FileStorage): Promise<string[]> {
+  const entries = await readdir(root, { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+}

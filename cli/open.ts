@@ -1,0 +1,49 @@
+import { readFile } from 'node:fs/promises';
+import { setFlagsFromString } from 'node:v8';
+import type { WeightStore } from '../src/model/store.js';
+import { withFileErrors } from '../src/node/file-errors.js';
+import { openModel } from '../src/node/open-model.js';
+import { openPayloadFile } from '../src/node/read-payload.js';
+import type { ByteSource } from '../src/payload/byte-source.js';
+
+/** Opens a model, lets a function use it, and closes it whatever happens. */
+export async function withModel<T>(
+  model: { path: string; writable?: boolean },
+  use: (store: WeightStore) => Promise<T>,
+): Promise<T> {
+  const store = await openModel(model.path, model);
+  try {
+    return await use(store);
+  } finally {
+    await store.close();
+  }
+}
+
+/** Opens a payload file, lets a function use it, and closes it whatever happens. */
+export async function withPayload<T>(path: string, use: (payload: ByteSource) => Promise<T>): Promise<T> {
+  const payload = await openPayloadFile(path);
+  try {
+    return await use(payload);
+  } finally {
+    payload.close();
+  }
+}
+
+/** Reads a small file whole: a key, a release. */
+export function readSmall(path: string): Promise<Uint8Array> {
+  return withFileErrors(`Cannot read "${path}"`, async () => new Uint8Array(await readFile(path)));
+}
+
+/** Reads a document. */
+export function readText(path: string): Promise<string> {
+  return withFileErrors(`Cannot read "${path}"`, () => readFile(path, 'utf8'));
+}
+
+/**
+ * Keeps V8's young generation at its first size. It would grow to 16 MB for short-lived objects that are
+ * collected as well sooner: a command that reads a large model in pieces makes many of them, and hardly any
+ * that last. A V8 without the flag prints a warning on stderr.
+ */
+export function keepHeapSmall(): void {
+  setFlagsFromString('--semi-space-growth-factor=1');
+}

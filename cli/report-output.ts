@@ -1,0 +1,75 @@
+import { NeuralDiffError } from '../src/model/errors.js';
+import { listFolder, writeInto } from '../src/node/output.js';
+import type { Report } from '../src/report/document.js';
+import { renderJunit } from '../src/report/junit.js';
+import { renderMarkdown } from '../src/report/markdown.js';
+import { renderReportPage } from '../src/report/page/render-pages.js';
+import {
+  formatNumber,
+  formatPercent,
+  formatPointsNumber,
+  formatSeconds,
+  formatShare,
+} from '../src/report/words.js';
+import { alignColumns } from './io.js';
+import { printable } from './progress.js';
+
+/** @returns base, full fine-tune and payloads as a table for a terminal, without empty columns */
+export function tableOf({
+  base,
+  full,
+  model,
+  candidates,
+}: Pick<Report, 'base' | 'full' | 'model' | 'candidates'>): string[] {
+  const accuracyOf = (value: number | undefined) => (value === undefined ? '' : formatPercent(value));
+  const whole = model ? [formatNumber(model.float32Bytes), '100 %'] : ['', ''];
+  const rows = [
+    ['bytes', 'share', 'accuracy', '95 %', 'gap', 'flips', 'applied in'],
+    ['', '', accuracyOf(base?.quality?.accuracy.value), '', '', '', ''],
+    ...(full ? [[...whole, accuracyOf(full.quality?.accuracy.value), '', '', '', '']] : []),
+    ...candidates.map(({ bytes, share, quality, versusFull, versusBase, apply }) => [
+      formatNumber(bytes),
+      formatShare(share),
+      accuracyOf(quality?.accuracy.value),
+      quality ? `${formatPercent(quality.accuracy.low)} to ${formatPercent(quality.accuracy.high)}` : '',
+      versusFull ? formatPointsNumber(versusFull.gap.value) : '',
+      versusBase ? formatNumber(versusBase.negativeFlips.count) : '',
+      apply ? formatSeconds(apply.seconds) : '',
+    ]),
+  ];
+  const isUsed = (column: number): boolean => rows.some((row, i) => i > 0 && row[column] !== '');
+  const used = rows.map((row) => row.filter((_, column) => isUsed(column)));
+  const names = [
+    '',
+    'base',
+    ...(full ? ['full fine-tune'] : []),
+    ...candidates.map(({ name }) => printable(name)),
+  ];
+  return alignColumns(used).map((line, i) => `${line}  ${names[i]}`.trimEnd());
+}
+
+/** Files of a report. */
+export const REPORT_FILES = ['report.html', 'report.md', 'report.json', 'junit.xml'] as const;
+
+/**
+ * Checks that a report may be written into a folder, which may hold other things.
+ *
+ * @throws NeuralDiffError `output-exists`, `file-not-found`
+ */
+export async function checkReportFolder(folder: string, { force }: { force: boolean }): Promise<void> {
+  const names = await listFolder(folder);
+  const present = REPORT_FILES.find((name) => names.has(name));
+  if (force || present === undefined) return;
+  throw new NeuralDiffError('output-exists', `Cannot write "${folder}": it has a ${present} already`);
+}
+
+/** Writes a report as a page, as Markdown for a pull request, as JSON, and as JUnit for build servers. */
+export async function writeReportFiles(folder: string, report: Report): Promise<void> {
+  const texts: Record<(typeof REPORT_FILES)[number], string> = {
+    'report.html': await renderReportPage(report),
+    'report.md': renderMarkdown(report),
+    'report.json': `${JSON.stringify(report, null, 2)}\n`,
+    'junit.xml': renderJunit(report),
+  };
+  for (const name of REPORT_FILES) await writeInto(folder, name, new TextEncoder().encode(texts[name]));
+}
