@@ -69,7 +69,7 @@ describe('applyPayload() refuses, before it reads a weight,', () => {
     const payload = await forge(await headerOf(), [], 'ndiff2');
     expect(await refuse(smallBase(), payload)).toEqual({ code: 'unsupported-version', reads: 0 });
   });
-  test('a payload that is cut off', async () => {
+  test('a truncated payload', async () => {
     const payload = (await packed()).subarray(0, -1);
     expect(await refuse(smallBase(), payload)).toEqual({ code: 'corrupt-payload', reads: 0 });
   });

@@ -119,7 +119,7 @@ test('apply replaces another folder when forced, never the one that the model li
   expect([existsSync(at('next', 'old')), contents('next')]).toEqual([false, writeExternal(next!)]);
   for (const out of [at('models'), folder]) {
     const outcome = apply('models', '-o', out, '--force', '--json');
-    await expectRefusal(outcome, 'output-exists', 'the model that is copied lies in it');
+    await expectRefusal(outcome, 'output-exists', 'it contains the model to copy');
   }
   expect(contents('models')).toEqual(writeExternal(base!));
 });

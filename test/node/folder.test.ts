@@ -48,7 +48,7 @@ test('openFolder() refuses links that lead outside the folder', async () => {
   await files.close();
 });
 
-test('openFolder() tells missing files, folders and cut files apart', async () => {
+test('openFolder() distinguishes missing files, folders and truncated files', async () => {
   const files = await openFolder(folder);
   await expect(files.size('b.bin')).rejects.toMatchObject({ code: 'file-not-found' });
   await expect(files.size('sub')).rejects.toMatchObject({ code: 'file-unreadable' });

@@ -106,7 +106,7 @@ test('lockFile() takes a lock of another run of the machine, and of an earlier p
   }
 });
 
-test('lockFile() takes the lock of a process that has ended, though whoever started it never asked', async () => {
+test('lockFile() takes the lock of a process that has ended, though its parent never waited for it', async () => {
   child = spawn('sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 100']);
   const [said] = await once(child.stdout as NonNullable<ChildProcess['stdout']>, 'data');
   const pid = Number(said);
@@ -228,7 +228,7 @@ test('lockFile() lets a lock be written, and takes one that was never finished',
   expect(await tryToLock()).toBe('held');
 });
 
-test('lockFile() clears a stale lock though whoever was about to do so was killed', async () => {
+test('lockFile() clears a stale lock though the process that was clearing it was killed', async () => {
   const own = JSON.stringify(await ownLock());
   const pid = await startProcess();
   const theirs = JSON.stringify({ ...JSON.parse(own), pid, ticks: '' });

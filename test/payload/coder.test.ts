@@ -240,7 +240,7 @@ test('Contexts stay odd, and their sum within the limit, whatever they count', (
   );
 });
 
-test('codeWide() gives back numbers of up to 32 bits, the lowest of more', () => {
+test('codeWide() returns numbers of up to 32 bits, the lowest bits of larger ones', () => {
   const input = fc.tuple(fc.nat({ max: 32 }), fc.maxSafeNat());
   fc.assert(
     fc.property(fc.array(input), (list) => {
@@ -255,7 +255,7 @@ test('codeWide() gives back numbers of up to 32 bits, the lowest of more', () =>
 
 const EDGES = [0, 1, 2, 3, 14, 15, 16, 2 ** 16 - 2, 2 ** 16 - 1, 2 ** 16, 2 ** 31, 2 ** 32 - 2, 2 ** 32 - 1];
 
-test('NumberCoding gives back numbers from 0 to 2^32 - 1', () => {
+test('NumberCoding returns numbers from 0 to 2^32 - 1', () => {
   fc.assert(
     fc.property(fc.array(fc.oneof(fc.constantFrom(...EDGES), fc.nat({ max: 0xffffffff }))), (list) => {
       const encoder = new RangeEncoder();
@@ -280,7 +280,7 @@ test('NumberCoding refuses 2^32 and above: no two codes are the same number modu
   }
 });
 
-test('MagnitudeCoding gives back magnitudes from 1 on, those from 15 on with an escape', () => {
+test('MagnitudeCoding returns magnitudes from 1 on, those from 15 on with an escape', () => {
   const magnitudes = [1, 2, 3, 13, 14, 15, 16, 17, 30, 127, 128, 32_767, 2 ** 32 - 1];
   const encoder = new RangeEncoder();
   const coding = new MagnitudeCoding(encoder, FAST);

@@ -33,7 +33,7 @@ function decodeRuns(record: Uint8Array, info: TensorInfo, ends: readonly number[
   };
 }
 
-test('a sparse record gives back its op, however positions are coded and in whatever runs it is read', () => {
+test('a sparse record returns its op for every coding of positions and every split into runs', () => {
   const input = shape.chain((size) => {
     const tensor = seededTensor('w', 'float32', size);
     const run = fc.nat({ max: elementCount(tensor) });

@@ -47,7 +47,7 @@ test('decodePayload() refuses more bytes than a payload may have before it reads
   expect(await decodeCode(huge)).toBe('limit-exceeded');
 });
 
-test('decodePayload() gives byte arrays of its own', async () => {
+test('decodePayload() returns separate byte arrays', async () => {
   const { payload } = await pack(smallBase(), SMALL_DIFFS.sparse as { ops: [] });
   const { header, diff } = await decodePayload(payload, smallBase().tensors);
   const before = structuredClone({ header, diff });

@@ -51,7 +51,7 @@ test('borrowValue() reads texts, binaries and lists around the sizes at which th
     expect(borrowValue(pack(size), 0).value).toBe(size);
 });
 
-test('borrowValue() refuses every cut of a value', async () => {
+test('borrowValue() refuses every truncation of a value', async () => {
   const packed = pack({ list: [1, 300, 70_000, 'größe'], bin: new Uint8Array(3), text: 'a'.repeat(40) });
   for (let end = 0; end < packed.length; end++)
     expect(await codeOf(() => borrowValue(packed.subarray(0, end), 0))).toBe('corrupt-payload');

@@ -65,7 +65,7 @@ describe.each(Object.keys(SMALL_DIFFS))('decodePayload() of a payload of kind "%
     expect(outcomes.decoded).toBeGreaterThan(0);
   });
 
-  test('with bytes cut out, doubled or put in and the checksum repaired, gives a typed error or a diff', async () => {
+  test('with bytes removed, doubled or inserted and the checksum repaired, gives a typed error or a diff', async () => {
     const body = (await packed()).subarray(0, -10);
     const random = createRandom(11);
     for (let i = 0; i < 300; i++) {

@@ -18,7 +18,7 @@ const meta: fc.Arbitrary<Meta> = fc
   .dictionary(metaKey, fc.oneof(metaText, fc.nat({ max: 0xffffffff })), { maxKeys: 20 })
   .map((entries) => ({ ...entries }));
 
-test('decodePayload() gives back header and diff of any payload', async () => {
+test('decodePayload() returns header and diff of any payload', async () => {
   await fc.assert(
     fc.asyncProperty(modelAndDiff, meta, async ({ base, diff }, meta) => {
       const { payload, next } = await pack(base, diff, meta);

@@ -48,7 +48,7 @@ test('publishRelease() offers devices what was proved on the real base', async (
   await checkPayload(inputs as Uint8Array, statement.golden!);
 });
 
-test('publishRelease() puts a detached release beside the payload, signed by the same keys', async () => {
+test('publishRelease() puts a detached release next to the payload, signed by the same keys', async () => {
   const maker = await Publisher.start();
   const { statement } = await maker.publish(draft);
   const detached = (await maker.files.read('targets/v2.ndiff.release.json')) as Uint8Array;
@@ -116,7 +116,7 @@ test('publishRelease() refuses too few keys', async () => {
   await maker.publish(draft, maker.options([...targets, ...snapshot, ...timestamp]));
 });
 
-test('writePublication() ends with the timestamp: cut off at any write, devices see the old or the new', async () => {
+test('writePublication() ends with the timestamp: interrupted at any write, devices see the old or the new', async () => {
   const maker = await Publisher.start();
   const publication = await publishRelease(await openRepository(maker.files), draft, maker.options());
   const paths = publication.files.map(({ path }) => path.replace(/[0-9a-f]{64}/, '*'));
@@ -220,7 +220,7 @@ test('withdrawReleases() takes a release from those who have not got it', async 
   expect((await device.refresh(maker.files)).targets.targets.size).toBe(0);
 });
 
-test('signRelease() proves and signs a file of its own', async () => {
+test('signRelease() proves and signs a detached file', async () => {
   const signers = [await freshSigner(), await freshSigner()];
   const { statement, file } = await signRelease(draft, signers);
   const now = () => new Date('2026-11-21T00:00:00Z');

@@ -55,7 +55,7 @@ test('findReleases() refuses other device classes, older counters and what has e
   expect(findReleases(trust, { counter: 2 }).usable).toEqual([]);
 });
 
-test('findReleases() goes back only with a signed permission that reaches as far', async () => {
+test('findReleases() allows a rollback only with a sufficient signed permission', async () => {
   const trust = await offer(release('v1.ndiff', { counter: 1, allowsRollbackFrom: 2 }));
   expect(findReleases(trust, { counter: 2 }).usable).toHaveLength(1);
   const { usable, refused } = findReleases(trust, { counter: 3 });

@@ -74,7 +74,7 @@ test('store: what it throws, and what fetching throws, is passed on', async () =
   await expect(device.refresh({ fetchMetadata: broken })).rejects.toThrow('disk on fire');
 });
 
-test('store: a refresh that is cut off at any of its writes goes on from there', async () => {
+test('store: a refresh that is interrupted at any write resumes from there', async () => {
   await device.refresh(repository);
   repository.addRoot();
   repository.publish(v2);

@@ -25,7 +25,7 @@ const bent = (changes: JsonObject, statement: ReleaseStatement = full): Uint8Arr
   return envelope(Object.fromEntries(kept), [one, two]);
 };
 
-test('verifyRelease() gives back what was signed, by both ways to verify', async () => {
+test('verifyRelease() returns the signed statement, with both verifiers', async () => {
   expect(await verifyRelease(offsetView(file), trusted)).toEqual(full);
   expect(await verifyRelease(file, { ...trusted, ed25519: verifyByNoble })).toEqual(full);
   const plain = sampleStatement();
@@ -34,7 +34,7 @@ test('verifyRelease() gives back what was signed, by both ways to verify', async
   );
 });
 
-test('verifyRelease() gives back a full model, which has no base', async () => {
+test('verifyRelease() returns a full model, which has no base', async () => {
   const { base: _, formatVersion: __, ...rest } = sampleStatement({ kind: 'full', name: 'v2.safetensors' });
   expect(await verifyRelease(envelope(encodeStatement(rest), [one, two]), trusted)).toEqual(rest);
 });

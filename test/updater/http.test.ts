@@ -43,7 +43,7 @@ test('a file comes whole, in one request', async () => {
   expect(server.bytesSent).toBe(BYTES);
 });
 
-test('a transfer that is cut again and again goes on where it stopped', async () => {
+test('a transfer that is interrupted repeatedly resumes where it stopped', async () => {
   server.tricks = { cutAfter: 65_536 };
   await expectWhole();
   const offsets = server.requests.map(({ offset }) => offset);
@@ -53,7 +53,7 @@ test('a transfer that is cut again and again goes on where it stopped', async ()
   expect(server.bytesSent).toBeLessThan(1.5 * BYTES);
 });
 
-test('a program that is started anew goes on where the last one stopped', async () => {
+test('a restarted program resumes where the last one stopped', async () => {
   server.tricks = { cutAfter: 100_000 };
   const stop = new AbortController();
   const first = download({

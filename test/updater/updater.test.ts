@@ -205,7 +205,7 @@ test('an updater refuses a second update while the first is on trial, and a seco
   expect(await codeOf(() => updater.update())).toBe('on-trial');
 });
 
-test('an updater that lacks room for a download says so before it begins, and goes on where there is some', async () => {
+test('an updater without space for a download fails before it begins, and continues when there is some', async () => {
   const fleet = await Fleet.start(2);
   await fleet.release(1);
   const device = await fleet.device();

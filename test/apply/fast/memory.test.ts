@@ -31,7 +31,7 @@ test('allocate() gives zeros that stay where they are when more is allocated', (
   expect(patcher.allocate(0)).toHaveLength(0);
 });
 
-test('patch() gives the same bits with as many buckets as there is room for, and with more', () => {
+test('patch() gives the same bits with the maximum number of buckets and with more', () => {
   const patcher = createFastPatcher();
   const bytes = seededBytes(1, 40_000);
   for (const count of [MAX_TABLE_BUCKETS, MAX_TABLE_BUCKETS + 1]) {
@@ -43,7 +43,7 @@ test('patch() gives the same bits with as many buckets as there is room for, and
   }
 });
 
-test('patch() keeps tables apart by buckets, scale and dtype, also when there is room for few of them', () => {
+test('patch() keeps tables apart by buckets, scale and dtype, also when few of them fit', () => {
   const patcher = createFastPatcher();
   const many = [1, 2, 3].map((i) => ternary(MAX_TABLE_BUCKETS / 2 + i));
   const lent = patcher.allocate(4_000);
