@@ -101,8 +101,8 @@ describe('matchStores()', () => {
       [long, short],
     ] as const) {
       const base = from.map((name, i) => weights(name, i + 1));
-      const renamed = openMemoryStore({ tensors: shuffled(to, 3).map((name, i) => weights(name, 90 + i)) });
-      const store = recordStore(renamed);
+      const renumbered = openMemoryStore({ tensors: shuffled(to, 3).map((name, i) => weights(name, 90 + i)) });
+      const store = recordStore(renumbered);
       const { renamed } = await matchStores(openMemoryStore({ tensors: base }), store);
       expect(renamed).toEqual(from.map((name, i) => [name, to[i]]));
       expect(store.counts.reads).toBe(0);
