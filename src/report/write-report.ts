@@ -133,7 +133,7 @@ const MEASURES: Readonly<Record<Measure, (candidate: Candidate) => number | unde
 };
 
 /** Sets payloads beside those of one name in an earlier report; where both have a single one, names do not matter. */
-export function trendOf(candidates: readonly Candidate[], earlier: Report): Trend {
+function trendOf(candidates: readonly Candidate[], earlier: Report): Trend {
   const isOne = candidates.length === 1 && earlier.candidates.length === 1;
   const rows = candidates.flatMap((now) => {
     const before = isOne ? earlier.candidates[0] : earlier.candidates.find(({ name }) => name === now.name);

@@ -179,7 +179,7 @@ export interface LiveModel extends BaseModel, Pick<RecipeOptions, 'outputKind'> 
  *
  * @throws NeuralDiffError those of `openBase`; `bad-model`
  */
-export async function withPredictor<T>(
+async function withPredictor<T>(
   { outputKind, ...base }: LiveModel,
   use: (predictor: Predictor) => Promise<T>,
 ): Promise<T> {

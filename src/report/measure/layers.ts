@@ -83,7 +83,7 @@ export interface ElementRun {
 }
 
 /** Counts what changes in a tensor, run by run. */
-export class ElementTally {
+class ElementTally {
   readonly #info: TensorInfo;
   /** What an element's number is multiplied with, for each index of the last dimension or for all, and what is added. */
   readonly #scales: ArrayLike<number>;
@@ -155,7 +155,7 @@ const ROOM_BYTES = 2 ** 16;
  * Reads a record of a payload tensor by tensor, and tells what each of them takes of it: as many bytes as are read between
  * the end of the tensor before and its own. Buckets that several tensors share are nobody's.
  */
-export class TracedRecord {
+class TracedRecord {
   readonly #reader: DiffReader;
   readonly #kind: Op['kind'];
   readonly #source: CountingSource;

@@ -161,7 +161,7 @@ export interface MeasuredFacts {
 }
 
 /** @returns what a reader must know of how it was measured, in sentences */
-export function remarksOf({ data, ways, applyRuns }: MeasuredFacts): string[] {
+function remarksOf({ data, ways, applyRuns }: MeasuredFacts): string[] {
   const missing = ways.filter(({ note }) => note === 'not installed').map(({ name }) => name);
   const remarks: [isDue: boolean, remark: string][] = [
     [

@@ -10,7 +10,7 @@ export interface GalleryEntry {
 }
 
 /** A few words beside a report: `{ name: 'Accuracy', value: '96.4 %' }`. */
-export interface GalleryFact {
+interface GalleryFact {
   readonly name: string;
   readonly value: string;
 }

@@ -47,7 +47,7 @@ const PACKAGES = ['vega', 'vega-lite', 'preact', 'preact-render-to-string'];
  *
  * @throws NeuralDiffError `missing-package`
  */
-export async function importPages(): Promise<typeof Pages> {
+async function importPages(): Promise<typeof Pages> {
   try {
     return await import('./pages.js');
   } catch (cause) {

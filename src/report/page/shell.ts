@@ -172,7 +172,7 @@ const SCREENS = `
 `;
 
 /** Tables: numbers stand right, wide ones scroll by themselves with their first column in sight. */
-export const TABLE_STYLE = `
+const TABLE_STYLE = `
 .scroll { position: relative; margin-top: 1.5rem; overflow-x: auto; }
 figure + .scroll, .pair > .scroll { margin-top: 2rem; }
 table { width: 100%; border-collapse: collapse; font-size: 0.875rem; line-height: 1.4; }
@@ -213,4 +213,4 @@ tbody th.text { max-width: 9rem; }
 `;
 
 /** The style sheet of all pages. */
-export const STYLE = COLOURS + PAGE + PARTS + TABLE_STYLE + SCREENS;
+const STYLE = COLOURS + PAGE + PARTS + TABLE_STYLE + SCREENS;

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 
-export type Shape = readonly number[];
+type Shape = readonly number[];
 
 /** The part of the tfjs wasm backend that the kernels of this room rely on. */
 export interface WasmBackend {

@@ -93,7 +93,7 @@ test.each([
   [
     'an endless dataset',
     'return { train, test: tf.data.array([{ xs, ys: hot() }]).repeat() };',
-    'the dataset is endless',
+    'the dataset is infinite',
   ],
   ['too few labels', `return { train, test: train, labels: ['a', 'b'] };`, 'expected 3 labels'],
   ['a label twice', `return { train, test: train, labels: ['a', 'b', 'a'] };`, 'differ from each other'],

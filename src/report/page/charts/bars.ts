@@ -40,7 +40,7 @@ export async function drawBytes(bars: readonly ByteBar[]): Promise<Drawing[]> {
 }
 
 /** A tensor, and a share of it. */
-export interface LayerBar {
+interface LayerBar {
   readonly name: string;
   readonly value: number;
   readonly written: string;
@@ -48,7 +48,7 @@ export interface LayerBar {
 }
 
 /** What a chart by tensor shows. */
-export interface LayerChart {
+interface LayerChart {
   readonly label: string;
   readonly colour: string;
   readonly bars: readonly LayerBar[];
@@ -80,7 +80,7 @@ export interface PartDot {
 }
 
 /** What accuracy by class shows. */
-export interface PartChart {
+interface PartChart {
   readonly label: string;
   readonly names: readonly string[];
   readonly looks: readonly Series[];

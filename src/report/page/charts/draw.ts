@@ -8,13 +8,13 @@ export interface Drawing {
   readonly svg: string;
 }
 
-export type Fit = 'wide' | 'narrow' | 'half';
+type Fit = 'wide' | 'narrow' | 'half';
 
 /** How wide each drawing is, in units of 1/12 of its text's height, about. */
 export const WIDTHS: Readonly<Record<Fit, number>> = { wide: 920, narrow: 360, half: 384 };
 
 /** Room around the plot, for axes: nothing is measured, so that every machine draws the same. */
-export interface Margins {
+interface Margins {
   readonly left: number;
   readonly right: number;
   readonly top: number;
@@ -22,7 +22,7 @@ export interface Margins {
 }
 
 /** A chart in the terms of Vega-Lite. */
-export interface Chart {
+interface Chart {
   /** What it shows, for those who do not see it. */
   readonly label: string;
   /** Of the plot. */

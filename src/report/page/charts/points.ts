@@ -4,7 +4,7 @@ import { type Drawing, draw, drawBoth } from './draw.js';
 import { accuracySpan, byteChannel, byteSpan, lookChannels, shareChannel } from './scales.js';
 
 /** A payload, or another method at one size. */
-export interface SizePoint {
+interface SizePoint {
   readonly bytes: number;
   readonly accuracy: Estimate;
   readonly about: string;
@@ -87,7 +87,7 @@ function candidateLayers({ candidates }: SizeChart, x: object, y: object): objec
 }
 
 /** What a method is worth after an update. */
-export interface UpdateDot {
+interface UpdateDot {
   /** Number of the method's look. */
   readonly series: number;
   /** From 1. */
@@ -120,7 +120,7 @@ export async function drawSequence(looks: readonly Series[], dots: readonly Upda
 }
 
 /** A bin of a model's confidence. */
-export interface ReliabilityPoint {
+interface ReliabilityPoint {
   /** Number of the model's look. */
   readonly series: number;
   readonly confidence: number;

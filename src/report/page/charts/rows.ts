@@ -1,5 +1,5 @@
 /** A bar, its row from 0. */
-export interface Bar {
+interface Bar {
   readonly row: number;
   readonly start: number;
   readonly value: number;
@@ -31,7 +31,7 @@ export function barLayers(values: readonly Bar[], x: object, options: { height: 
 }
 
 /** Where labels of rows stand, and their room in units of the drawing. */
-export interface LabelPlace {
+interface LabelPlace {
   readonly side: 'left' | 'above';
   readonly room: number;
 }
@@ -70,7 +70,7 @@ const OTHER_WIDTH = 1.4;
  *
  * @param room in units of the drawing
  */
-export function fitText(text: string, room: number): string {
+function fitText(text: string, room: number): string {
   const characters = Array.from(text);
   const widths = characters.map(widthOf);
   if (sum(widths) <= room) return text;

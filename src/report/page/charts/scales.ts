@@ -3,10 +3,10 @@ const BYTE_LABELS =
   "datum.value >= 1e9 ? datum.value / 1e9 + ' GB' : datum.value >= 1e6 ? datum.value / 1e6 + ' MB' : datum.value >= 1e3 ? datum.value / 1e3 + ' kB' : datum.value + ' B'";
 
 /** Written for an axis of shares. */
-export const PERCENT_LABELS = "format(100 * datum.value, '.4') + ' %'";
+const PERCENT_LABELS = "format(100 * datum.value, '.4') + ' %'";
 
 /** How far a scale goes, and where its lines are. */
-export interface Span {
+interface Span {
   readonly domain: readonly [low: number, high: number];
   readonly ticks: readonly number[];
 }

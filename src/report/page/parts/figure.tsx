@@ -3,7 +3,7 @@ import type { Drawing } from '../charts/draw.js';
 import type { Series } from '../view.js';
 
 /** A chart with its title, what its marks mean, and perhaps its numbers. */
-export interface FigureProps {
+interface FigureProps {
   readonly title: string;
   /** What the axes are, and what is not shown. */
   readonly note?: string;
@@ -48,7 +48,7 @@ interface DetailsProps {
 }
 
 /** Markup of this room's own making, as it is: drawings, the style sheet, the script. */
-export function Raw({ markup, className }: { markup: string; className?: string }): VNode {
+function Raw({ markup, className }: { markup: string; className?: string }): VNode {
   return <div class={className} dangerouslySetInnerHTML={{ __html: markup }} />;
 }
 
@@ -67,7 +67,7 @@ export function Swatch({ series }: { series: Series }): VNode {
 }
 
 /** What the marks of a chart stand for. */
-export function Legend({ series }: { series: readonly Series[] }): VNode {
+function Legend({ series }: { series: readonly Series[] }): VNode {
   return (
     <ul class="legend">
       {series.map((one, index) => (

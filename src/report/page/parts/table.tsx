@@ -5,7 +5,7 @@ import type { Series } from '../view.js';
 import { Name, Swatch } from './figure.js';
 
 /** A table: the first cell of each row heads it. */
-export interface TableProps {
+interface TableProps {
   /** Unique in the page. */
   readonly id: string;
   readonly caption: string;

@@ -140,7 +140,7 @@ function dotsOf(rows: readonly PartRow[], looks: readonly Series[]): PartDot[] {
 }
 
 /** How far confidence is from accuracy: a number for each model, and the bins of the main ones. */
-export async function calibrationPart(view: View, measured: readonly ShownModel[]): Promise<VNode> {
+async function calibrationPart(view: View, measured: readonly ShownModel[]): Promise<VNode> {
   const rows = measured.map(({ series, model }) => [
     seriesCell(series),
     numberCell(model.quality?.calibration.error, formatPointsNumber),

@@ -5,7 +5,7 @@ export type ReduceCall = KernelCall<'x', { axis: number | number[]; keepDims: bo
 export type Reduce = (call: ReduceCall) => tf.TensorInfo;
 
 /** A tensor seen as [blocks, rows, columns], of which the rows are added up into a tensor of another shape. */
-export interface RowLayout {
+interface RowLayout {
   readonly blocks: number;
   readonly rows: number;
   readonly columns: number;

@@ -4,7 +4,7 @@ import { activeSimd, registerOwnKernel, runOwnKernel } from '../own-kernels.js';
 import type { Simd } from '../simd/module.js';
 
 /** What opens a gate. */
-export interface GateOptions {
+interface GateOptions {
   /** Saliency at which a gate is half open: above 0. */
   readonly threshold: number;
   /** Softness: above 0. */

@@ -5,7 +5,7 @@ import { activeSimd, registerOwnKernel, runOwnKernel } from '../own-kernels.js';
 import type { Simd } from '../simd/module.js';
 
 /** How the blocks of one tensor lie on buckets. */
-export interface HashPlacement {
+interface HashPlacement {
   /** The tensor's seed: 0 to 2^32 - 1. */
   readonly seed: number;
   /** Neighbouring weights a block: 1 to 1,024. */
@@ -13,7 +13,7 @@ export interface HashPlacement {
 }
 
 /** What turns a bucket into a value: `fround(bucket * scale)`, with the sign of its block. */
-export interface HashedValues {
+interface HashedValues {
   readonly buckets: Float32Array;
   /** A float32. */
   readonly scale: number;

@@ -113,22 +113,22 @@ function runSteps(sequence: tf.Tensor, layer: RecurrentLayer, kernels: Kernels):
 }
 
 /** What the module is told beside the tensors. */
-export interface RecurrentAttrs {
+interface RecurrentAttrs {
   /** Whether the gates' sigmoid is the piecewise linear one. */
   readonly isHard: boolean;
 }
 
 /** Which recurrent layer. */
-export type Kind = 'gru' | 'lstm';
+type Kind = 'gru' | 'lstm';
 
 const GATES = { gru: 3, lstm: 4 } as const;
 
 /** Inputs [batch, steps, inputs], weights as TensorFlow.js lays them out, and a bias or none. */
 type Weights = 'x' | 'kernel' | 'recurrent';
-export type Forward = KernelCall<Weights, RecurrentAttrs> & {
+type Forward = KernelCall<Weights, RecurrentAttrs> & {
   readonly inputs: { readonly bias?: tf.TensorInfo };
 };
-export type Backward = KernelCall<Weights | 'hidden' | 'gates' | 'dHidden', RecurrentAttrs> & {
+type Backward = KernelCall<Weights | 'hidden' | 'gates' | 'dHidden', RecurrentAttrs> & {
   readonly inputs: { readonly bias?: tf.TensorInfo; readonly cells?: tf.TensorInfo };
 };
 
@@ -177,11 +177,7 @@ function zeroState(backend: WasmBackend, { batch, units }: Sizes): tf.TensorInfo
 }
 
 /** @returns hidden states after every step, what the gates let through, and for an LSTM the cell states */
-export function recurrentForward(
-  kind: Kind,
-  { inputs, backend, attrs }: Forward,
-  simd: Simd,
-): tf.TensorInfo[] {
+function recurrentForward(kind: Kind, { inputs, backend, attrs }: Forward, simd: Simd): tf.TensorInfo[] {
   const sizes = sizesOf(inputs);
   const { batch, steps, units } = sizes;
   const hidden = allocateFloats(backend, [batch, steps, units]);
@@ -201,11 +197,7 @@ export function recurrentForward(
 }
 
 /** @returns gradients by inputs, input weights, recurrent weights and, where there is one, the bias */
-export function recurrentBackward(
-  kind: Kind,
-  { inputs, backend, attrs }: Backward,
-  simd: Simd,
-): tf.TensorInfo[] {
+function recurrentBackward(kind: Kind, { inputs, backend, attrs }: Backward, simd: Simd): tf.TensorInfo[] {
   const sizes = sizesOf(inputs);
   const { batch, steps, units } = sizes;
   const dx = allocateFloats(backend, inputs.x.shape);

@@ -9,10 +9,10 @@ type Otherwise<Call> = (call: Call) => tf.TensorInfo;
 const MAX_PATCH_FLOATS = 1 << 17;
 
 /** Bytes of the geometry struct, rounded up. */
-export const GEOMETRY_BYTES = 64;
+const GEOMETRY_BYTES = 64;
 
 /** @returns the fields of the struct in `assembly/geometry.ts` */
-export function geometryFields(g: ConvGeometry): number[] {
+function geometryFields(g: ConvGeometry): number[] {
   return [
     ...[g.batchSize, g.inHeight, g.inWidth, g.inChannels, g.filterHeight, g.filterWidth],
     ...[g.outHeight, g.outWidth, g.outChannels, g.strideHeight, g.strideWidth],
