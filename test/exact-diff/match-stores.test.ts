@@ -178,7 +178,7 @@ describe('matchStores()', () => {
     );
     const same = [weights('a', 1), weights('b', 1)];
     expect(await messageOf(same, [{ ...weights('x', 1) }, tuned(weights('y', 1), 'y')])).toContain(
-      'nothing tells',
+      'ambiguous match',
     );
     const scalars = [1, 2, 3, 4].map((seed) => weights(`s${seed}`, seed, []));
     const [p, q, r, s] = scalars as [Tensor, Tensor, Tensor, Tensor];
@@ -190,7 +190,7 @@ describe('matchStores()', () => {
           { ...s, name: 'y' },
         ],
       ),
-    ).toContain('nothing tells');
+    ).toContain('ambiguous match');
   });
 
   test('refuses missing and additional tensors and other shapes', async () => {

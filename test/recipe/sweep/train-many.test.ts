@@ -157,6 +157,6 @@ test('trainMany() refuses invalid workers and unknown options, and accepts an em
   await expect(trainMany([job()], { workers: 0 })).rejects.toThrow(RangeError);
   await expect(trainMany([job()], { workers: 1.5 })).rejects.toThrow('expected a whole number');
   const misspelt = { epoch: 3 } as TrainingJob['options'];
-  await expect(trainMany([job({ options: misspelt })])).rejects.toThrow('named "epoch"');
+  await expect(trainMany([job({ options: misspelt })])).rejects.toThrow('"epoch" is unknown');
   expect(await trainMany([])).toEqual([]);
 });

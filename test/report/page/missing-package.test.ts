@@ -15,7 +15,7 @@ await renderReportPage({}).catch(({ code, message }) => process.stdout.write(cod
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-test('renderReportPage() says what to install where packages are missing', async () => {
+test('renderReportPage() names missing packages to install', async () => {
   for (const room of ['model', 'report']) {
     cpSync(join(BUILD, room), join(folder, room), { recursive: true });
   }
@@ -27,7 +27,7 @@ test('renderReportPage() says what to install where packages are missing', async
   );
 });
 
-test('isMissingPackage() leaves other failures alone', () => {
+test('isMissingPackage() is false for other failures', () => {
   const error = (code: string, message: string) => Object.assign(new Error(message), { code });
   expect(isMissingPackage(error('ERR_MODULE_NOT_FOUND', "Cannot find package 'vega' imported from x"))).toBe(
     true,
