@@ -23,7 +23,7 @@ test('renderReportPage() names missing packages to install', async () => {
   writeFileSync(join(folder, 'try.js'), TRY);
   const said = execFileSync(process.execPath, [join(folder, 'try.js')], { encoding: 'utf8' });
   expect(said).toBe(
-    'missing-package Cannot make a page: run "npm install vega@6 vega-lite@6 preact@11 preact-render-to-string@6" first',
+    'missing-package Cannot render the page: run "npm install vega@6 vega-lite@6 preact@11 preact-render-to-string@6" first',
   );
 });
 
