@@ -39,7 +39,7 @@ test('measureReport() refuses payloads and models that do not fit', async () => 
   await expectRefusal({ base: other }, 'wrong-base', 'the base already is its result');
   await expectRefusal({ base: strange }, 'wrong-layout', 'Cannot measure payload "update"');
   await expectRefusal({ next: strange }, 'wrong-layout', 'out/kernel');
-  await expectRefusal({ chain: [payload] }, 'wrong-base', 'already the model');
+  await expectRefusal({ chain: [payload] }, 'wrong-base', 'already is its result');
   const back = await shop.exact('back.ndiff', other, base);
   await expectRefusal({ chain: [payload, payload] }, 'broken-chain', '');
   await expectRefusal({ chain: [back] }, 'wrong-base', 'is for');
