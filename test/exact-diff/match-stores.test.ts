@@ -101,7 +101,9 @@ describe('matchStores()', () => {
       [long, short],
     ] as const) {
       const base = from.map((name, i) => weights(name, i + 1));
-      const renumbered = openMemoryStore({ tensors: shuffled(to, 3).map((name, i) => weights(name, 90 + i)) });
+      const renumbered = openMemoryStore({
+        tensors: shuffled(to, 3).map((name, i) => weights(name, 90 + i)),
+      });
       const store = recordStore(renumbered);
       const { renamed } = await matchStores(openMemoryStore({ tensors: base }), store);
       expect(renamed).toEqual(from.map((name, i) => [name, to[i]]));
