@@ -16,25 +16,25 @@ import { wrapDifference } from '../payload/ordered-bits.js';
 import { patchRange } from '../payload/patch.js';
 import { checkChain } from './patch-chain.js';
 
-/** Payloads in a row as one. */
+/** Consecutive payloads composed into one. */
 export interface ComposedPayload {
   readonly payload: Uint8Array;
-  /** Fingerprints in hexadecimal digits: base of the first, next of the last. */
+  /** Fingerprints, as hexadecimal strings: base of the first payload, next of the last. */
   readonly base: string;
   readonly next: string;
-  /** Bytes of the payloads that it stands for. */
+  /** Sizes of the payloads it replaces, in bytes. */
   readonly partBytes: readonly number[];
 }
 
 /**
- * Makes one payload of payloads in a row: it turns the base of the first into the result of the last, bit for bit as
- * they do one after the other. Their ops are kept in order, one rounding each; those that merge without changing a bit
- * are merged where that makes the file smaller.
+ * Composes consecutive payloads into one, which turns the base of the first into the result of the last, bit
+ * for bit as applying them one after the other. Their ops are kept in order, with one rounding each; ops that
+ * can be merged without changing a bit are merged if that makes the file smaller.
  *
- * @param payloads at least one, each made for the result of the one before
- * @returns the payload; nothing is applied, so try it on a base before it is shipped
- * @throws NeuralDiffError `broken-chain`; `wrong-layout` for tensors of another model; `limit-exceeded` for too many ops;
- *   the payloads' own codes
+ * @param payloads at least one, each made for the result of the previous one
+ * @returns the payload; nothing is applied, so verify it on a base before you ship it
+ * @throws NeuralDiffError `broken-chain`; `wrong-layout` for tensors of another model; `limit-exceeded` for
+ *   too many ops; the payloads' own codes
  *
  * @example
  * const { payload } = await composePayloads([first, second], { tensors: store.tensors });
@@ -53,36 +53,37 @@ export async function composePayloads(
   const [{ base }, { next, meta }] = [headers[0] as PayloadHeader, headers.at(-1) as PayloadHeader];
   const tensors = canonicalOrder(options.tensors);
   const facts = { base, next, tensors, meta: options.meta ?? meta };
-  const candidates = [
-    await encodePayload(facts, { ops }),
-    await encodePayload(facts, { ops: mergeOps(ops, tensors) }),
-  ];
-  const [plain, merged] = candidates as [Uint8Array, Uint8Array];
+  const plain = await encodePayload(facts, { ops });
+  const merged = await encodePayload(facts, { ops: mergeOps(ops, tensors) });
   const payload = merged.length < plain.length ? merged : plain;
   await openPayload(payload);
   const partBytes = payloads.map((bytes) => bytes.length);
-  return { payload, base: base, next: next, partBytes };
+  return { payload, base, next, partBytes };
 }
 
-/** Two ops as one, and what of the second one does not go into it; without positions an op is left out. */
+/**
+ * Two ops merged into one, and the part of the second that could not be merged; an op without positions is
+ * left out.
+ */
 interface Merged {
   readonly first: Op | undefined;
   readonly rest: Op | undefined;
 }
 
 /**
- * Merges ops that may be merged without changing a bit of any result. An op goes into the last one before it that
- * touches its tensor, when both are of one kind and scale (exact ops have none):
+ * Merges ops where that changes no bit of any result. An op is merged into the last previous op on its tensor
+ * if both are of one kind and scale (exact ops have no scale):
  *
- * - sparse ops at positions that only one of them changes; at others the second one's stay behind, since floats are
- *   rounded after each;
- * - sparse and dense ops of integers where levels of one sign add up, since sums stop at the ends of a range;
+ * - sparse ops, at positions that only one of them changes; at shared positions the second op's levels
+ *   remain, as floats are rounded after each op;
+ * - sparse and dense ops on integers, where levels of one sign add up, as sums saturate at the ends of the
+ *   range;
  * - exact ops, whose levels add up;
- * - set ops, which take what comes after them, and make what was before them idle.
+ * - set ops, which absorb later ops and make earlier ones redundant.
  *
  * @param ops a diff's ops, in order
  * @param infos the model's tensors
- * @returns the ops, no more of them
+ * @returns as many ops or fewer
  */
 export function mergeOps(ops: readonly Op[], infos: readonly TensorInfo[]): Op[] {
   const byName = new Map(infos.map((info) => [info.name, info]));
@@ -116,14 +117,17 @@ function mergePair(first: Op | undefined, second: Op, info: TensorInfo): Merged 
   return undefined;
 }
 
-/** @returns what an op makes of the elements that another has set */
+/** @returns the set op with another op applied to its elements */
 function patchSet(first: SetOp, second: Op, info: TensorInfo): SetOp {
   const bytes = first.bytes.slice();
   patchRange([second], info, { startElement: 0, bytes });
   return { ...first, bytes };
 }
 
-/** Products of levels and scales of integers are exact, and so are their sums: scales have 8 significant bits. */
+/**
+ * Adds levels of integer tensors: products of levels and scales (8 significant bits) are exact, and so are
+ * their sums.
+ */
 function sumOf(info: TensorInfo, most: number): (a: number, b: number) => number | undefined {
   const isInteger = DTYPES[info.dtype].kind === 'integer';
   return (a, b) => (isInteger && a * b >= 0 && Math.abs(a + b) <= most ? a + b : undefined);
@@ -154,7 +158,7 @@ function mergeExact(first: ExactOp, second: ExactOp, info: TensorInfo): Merged {
   return { first: { ...first, positions, levels }, rest: undefined };
 }
 
-/** Positions, and a level each. */
+/** Positions with a level each, in ascending order. */
 interface Values {
   readonly positions: ArrayLike<number>;
   readonly levels: ArrayLike<number>;
@@ -164,7 +168,7 @@ class ValueList implements Values {
   readonly positions: number[] = [];
   readonly levels: number[] = [];
 
-  /** Takes a level unless it is 0. */
+  /** Appends a level unless it is 0. */
   push(position: number, level: number): void {
     if (level === 0) return;
     this.positions.push(position);
@@ -173,8 +177,10 @@ class ValueList implements Values {
 }
 
 /**
- * @param add the level for a position that both have, or nothing where two levels do not make one
- * @returns what both have as one list; what of `b` stays behind
+ * Merges two lists of levels.
+ *
+ * @param add returns the level for a position that is in both; undefined if the two levels cannot be merged
+ * @returns the merged list, and the part of `b` that could not be merged
  */
 function mergeLevels(
   a: Values,

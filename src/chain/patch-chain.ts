@@ -7,14 +7,14 @@ import type { PayloadHeader } from '../payload/diff.js';
 import { patchModel } from '../payload/patch.js';
 
 /**
- * Applies payloads in a row to a model that may be written freely, as training does to a copy of its base: all is
- * computed and checked in memory, then written.
+ * Applies consecutive payloads to a model in place, without crash safety, as training does with a copy of its
+ * base. Everything is computed and checked in memory before anything is written.
  *
- * @param store the model, held in memory twice meanwhile
- * @param payloads each made for the result of the one before
- * @returns fingerprint of the model as it is now
- * @throws NeuralDiffError `wrong-base`, `broken-chain`, `wrong-layout`, `result-mismatch`, the payloads' own codes:
- *   nothing is written then
+ * @param store the model; it is held in memory twice meanwhile
+ * @param payloads each made for the result of the previous one
+ * @returns fingerprint of the patched model
+ * @throws NeuralDiffError `wrong-base`, `broken-chain`, `wrong-layout`, `result-mismatch`, the payloads' own
+ *   codes; nothing is written then
  */
 export async function patchChain(store: WeightStore, payloads: readonly Uint8Array[]): Promise<string> {
   const parts: OpenPayload[] = [];
@@ -33,7 +33,7 @@ export async function patchChain(store: WeightStore, payloads: readonly Uint8Arr
     if (header.next !== found)
       throw mismatch('result-mismatch', `number ${i + 1} promises`, [header.next, found]);
   }
-  // What no payload touches is left alone: it may be what nobody can write.
+  // Tensors that no payload changes are not written: they may be read-only.
   for (const [i, tensor] of model.tensors.entries()) {
     if (tensor !== original.tensors[i] && byteLength(tensor) > 0)
       await store.write(tensor.name, 0, tensor.bytes);
@@ -48,12 +48,12 @@ function mismatch(
   [wanted, met]: readonly [string, string],
 ): NeuralDiffError {
   const facts = { expected: wanted, found: met };
-  const message = `Cannot apply payloads in a row: expected ${facts.expected}, which the payload ${what}, got ${facts.found}`;
+  const message = `Cannot apply consecutive payloads: expected ${facts.expected}, which the payload ${what}, got ${facts.found}`;
   return new NeuralDiffError(code, message, { facts });
 }
 
 /**
- * Checks that each payload of a row is made for the result of the one before.
+ * Checks that each payload is made for the result of the previous one.
  *
  * @throws NeuralDiffError `broken-chain`
  */
@@ -62,7 +62,7 @@ export function checkChain(headers: readonly PayloadHeader[]): void {
     const before = headers[i - 1];
     if (before === undefined || before.next === base) return;
     const facts = { place: i + 1, expected: before.next, found: base };
-    const message = `Cannot follow payloads in a row: expected payload ${facts.place} of ${headers.length} to be for ${facts.expected}, which the one before gives, got one for ${facts.found}`;
+    const message = `Cannot follow payloads: expected payload ${facts.place} of ${headers.length} to be for ${facts.expected}, the result of the previous one, got one for ${facts.found}`;
     throw new NeuralDiffError('broken-chain', message, { facts });
   });
 }

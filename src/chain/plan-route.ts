@@ -1,54 +1,57 @@
 import { openPayload } from '../payload/decode.js';
 
-/** A payload as a way from one model to another. */
+/** A payload as an edge from one model to another. */
 export interface RouteEdge {
-  /** Its file, or whatever tells it from the others. */
+  /** Its file name, or any other unique name. */
   readonly name: string;
-  /** Fingerprints in hexadecimal digits. */
+  /** Fingerprints, as hexadecimal strings. */
   readonly base: string;
   readonly next: string;
-  /** Bytes of the file. */
+  /** Size of the file. */
   readonly bytes: number;
-  /** What its ops would add to a composed payload; without it no composed route runs over this edge. */
+  /** Bytes that its ops would add to a composed payload; if missing, no composed route uses this edge. */
   readonly opBytes?: number;
 }
 
-/** A way for a device from one model to another. */
+/** A route from one model to another. */
 export interface Route {
   /**
-   * `none`: it has the model; `direct`: one payload; `composed`: one payload that is still to be made of several;
-   * `chain`: payloads one after the other; `full`: the whole model.
+   * `none`: the device has the model; `direct`: one payload; `composed`: one payload yet to be composed of
+   * several; `chain`: payloads applied one after the other; `full`: the whole model.
    */
   readonly kind: 'none' | 'direct' | 'composed' | 'chain' | 'full';
   /** The payloads, in order. */
   readonly edges: readonly RouteEdge[];
   /** Bytes to download; an estimate for `composed`. */
   readonly bytes: number;
-  /** Downloads to apply one after the other. */
+  /** Number of downloads applied one after the other. */
   readonly steps: number;
 }
 
-/** From where to where. */
+/** The ends of a route. */
 type RouteEnds = Parameters<typeof planRoute>[1];
 
 /** The routes that were considered. */
 export interface RoutePlan {
-  /** The one of the fewest bytes; of several, that of the fewest steps; of several, the first of the list. */
+  /**
+   * The route with the fewest bytes, then the fewest steps, then the first in the list; undefined if there is
+   * no route.
+   */
   readonly best: Route | undefined;
-  /** The cheapest route of each kind that there is. */
+  /** The cheapest route of each kind. */
   readonly routes: readonly Route[];
 }
 
 /**
- * Finds the way from one model to another that takes the fewest bytes to download.
+ * Finds the route from one model to another with the fewest bytes to download.
  *
  * Source: E. W. Dijkstra, "A note on two problems in connexion with graphs", 1959.
  *
- * @param edges payloads in any order; those of reverse updates may close circles
- * @param ends fingerprints of the model that devices have and of the one they should have; bytes of the whole model, as
- *   another way
- * @returns the routes; the same for the same edges in whatever order, as long as their names differ
- * @throws RangeError for bytes that are no count
+ * @param edges payloads in any order; reverse updates may form cycles
+ * @param ends fingerprints of the model on the device and of the target; size of the whole model, as an
+ *   alternative to payloads
+ * @returns the routes; independent of the order of edges, provided their names are unique
+ * @throws RangeError for sizes that are not whole numbers of at least 0
  *
  * @example
  * const { best } = planRoute(edges, { from: edges[0].base, to: edges[1].next, fullBytes: 600_332 });
@@ -99,7 +102,7 @@ function directRoute(edges: readonly RouteEdge[], { from, to }: RouteEnds): Rout
   return best ? [best] : [];
 }
 
-/** Without the direct ones among them, edges lead on in at least two steps. */
+/** Leaves out direct edges, so that every path has at least two steps. */
 function detours(edges: readonly RouteEdge[], { from, to }: RouteEnds): RouteEdge[] {
   return edges.filter((edge) => edge.base !== from || edge.next !== to);
 }
@@ -109,20 +112,20 @@ function chainRoute(edges: readonly RouteEdge[], ends: RouteEnds): Route[] {
   return path ? [{ kind: 'chain', edges: path.edges, bytes: path.cost, steps: path.edges.length }] : [];
 }
 
-/** A composed payload takes the ops of all and what stands around those of the last. */
+/** A composed payload contains the ops of all its parts and the remaining bytes of the last one. */
 function composedRoute(edges: readonly RouteEdge[], ends: RouteEnds): Route[] {
   const usable = detours(edges, ends).filter(({ opBytes }) => opBytes !== undefined);
   const path = findPath(usable, ends, ({ next, bytes, opBytes = 0 }) => (next === ends.to ? bytes : opBytes));
   return path ? [{ kind: 'composed', edges: path.edges, bytes: path.cost, steps: 1 }] : [];
 }
 
-/** What a record takes in a payload beside its own bytes: its kind and its length. */
+/** Bytes of a record in addition to its content: kind and length. */
 const RECORD_HEAD_BYTES = 4;
 
 /**
- * Reads what a route needs to know of a payload: its header, no ops.
+ * Reads the edge of a payload, decoding only its header.
  *
- * @param name tells it from the others
+ * @param name a unique name
  * @param bytes the payload file
  * @throws NeuralDiffError `not-a-payload`, `unsupported-version`, `corrupt-payload`, `limit-exceeded`
  */
@@ -132,19 +135,19 @@ export async function routeEdge(name: string, bytes: Uint8Array): Promise<RouteE
   return { name, base: header.base, next: header.next, bytes: bytes.length, opBytes };
 }
 
-/** A way from one node to another. */
+/** A directed edge between two nodes. */
 export interface Edge {
   readonly base: string;
   readonly next: string;
 }
 
-/** A way over several edges. */
+/** A path of edges. */
 export interface Path<E extends Edge> {
   readonly edges: readonly E[];
   readonly cost: number;
 }
 
-/** The best way to a node so far; its last edge leads back to the start. */
+/** The best path to a node found so far; following `last` leads back to the start. */
 interface Reached<E extends Edge> {
   readonly cost: number;
   readonly steps: number;
@@ -152,14 +155,14 @@ interface Reached<E extends Edge> {
 }
 
 /**
- * Finds the cheapest path; of several, one of the fewest edges; of several, that of the edges that come first.
+ * Finds the cheapest path; among equals the one with the fewest edges, then the one whose edges come first.
  *
- * @param edges may close circles
- * @param ends two nodes that differ
+ * @param edges may form cycles
+ * @param ends two different nodes
  * @param costOf at least 0
- * @returns nothing when there is none
+ * @returns undefined if there is no path
  */
-export function findPath<E extends Edge>(
+function findPath<E extends Edge>(
   edges: readonly E[],
   { from, to }: { from: string; to: string },
   costOf: (edge: E) => number,

@@ -9,27 +9,33 @@ import { packDiff } from '../payload/encode.js';
 import { wrapDifference } from '../payload/ordered-bits.js';
 import { patchModel } from '../payload/patch.js';
 
-/** A payload that leads back. */
+/** A payload that reverts an update. */
 export interface ReversePayload {
   readonly payload: Uint8Array;
-  /** Fingerprints in hexadecimal digits: the model that the payload given leads to, and the one that it starts from. */
+  /**
+   * Fingerprints, as hexadecimal strings: the model that the original payload leads to, and the one it starts
+   * from.
+   */
   readonly base: string;
   readonly next: string;
-  /** `negated`: the ops with opposite signs, then an exact op with what rounding lost; `exact`: exact ops alone. */
+  /**
+   * `negated`: the ops with opposite signs, then an exact op that corrects rounding; `exact`: exact ops
+   * alone.
+   */
   readonly way: 'negated' | 'exact';
-  /** Weights that exact ops move. */
+  /** Weights changed by exact ops. */
   readonly exactWeights: number;
 }
 
 /**
- * Makes the payload that takes a payload back: it turns the result into the base, bit for bit. Additions of floats
- * cannot be undone by subtractions alone, since each rounds: exact ops mend what is left. Of two ways the smaller is
- * taken.
+ * Makes the payload that reverts another payload: it turns the result back into the base, bit for bit.
+ * Negated ops alone cannot do that for floats, since each addition rounds, so exact ops correct the rest. The
+ * smaller of two candidates is used.
  *
  * @param payload the payload file
- * @param base the model that it is for
- * @param meta metadata of the payload that leads back; none unless given
- * @returns the payload, tried on the result
+ * @param base the model that the payload is for
+ * @param meta metadata of the reverse payload; empty by default
+ * @returns the payload, verified on the result
  * @throws NeuralDiffError `wrong-layout`, `wrong-base`, `result-mismatch`, the payload's own codes
  *
  * @example
@@ -45,14 +51,14 @@ export async function reversePayload(
   const next = patchModel(base, diff);
   await expectModel(next, header.next, 'result-mismatch');
   const negated = [...diff.ops].reverse().map((op) => negate(op, base));
-  const ways = [
-    { way: 'negated' as const, ops: negated, mends: exactOps(patchModel(next, { ops: negated }), base) },
-    { way: 'exact' as const, ops: [], mends: exactOps(next, base) },
+  const candidates = [
+    { way: 'negated' as const, ops: negated, fixes: exactOps(patchModel(next, { ops: negated }), base) },
+    { way: 'exact' as const, ops: [], fixes: exactOps(next, base) },
   ];
   const packed = [];
-  for (const { way, ops, mends } of ways) {
-    const exactWeights = mends.reduce((sum, op) => sum + op.positions.length, 0);
-    packed.push({ ...(await packDiff(next, { ops: [...ops, ...mends] }, meta)), way, exactWeights });
+  for (const { way, ops, fixes } of candidates) {
+    const exactWeights = fixes.reduce((sum, op) => sum + op.positions.length, 0);
+    packed.push({ ...(await packDiff(next, { ops: [...ops, ...fixes] }, meta)), way, exactWeights });
   }
   const [first, second] = packed as [(typeof packed)[0], (typeof packed)[0]];
   const { model, ...best } = second.payload.length < first.payload.length ? second : first;
@@ -67,12 +73,12 @@ async function expectModel(
 ): Promise<void> {
   const found = await fingerprint(openMemoryStore(model));
   if (found === expected) return;
-  const facts = { expected: expected, found: found };
+  const facts = { expected, found };
   const message = `Cannot reverse payload: expected a model with fingerprint ${facts.expected}, got ${facts.found}`;
   throw new NeuralDiffError(code, message, { facts });
 }
 
-/** Levels and buckets are as large in both directions; differences of exact ops wrap around. */
+/** Levels and buckets have a symmetric range; differences of exact ops wrap around. */
 function negate(op: Op, base: Model): Op {
   if (op.kind === 'sparse') return { ...op, levels: op.levels.map((level) => -level) };
   if (op.kind === 'dense') return { ...op, levels: op.levels.map((level) => -level) };

@@ -5,23 +5,23 @@ import { orderedBits } from '../payload/ordered-bits.js';
 import type { ChangedTensor } from './lane.js';
 import { countChanged, PairReader, type StorePair } from './pairs.js';
 
-/** What two models have in common. */
-export interface Comparison {
-  /** Fingerprints: 16 bytes each. */
+/** The fingerprints of two models and the tensors that differ between them. */
+interface Comparison {
+  /** Fingerprints of both models, as hexadecimal strings. */
   readonly base: string;
   readonly next: string;
-  /** Tensors that differ, in canonical order, and in how many elements. */
+  /** Tensors that differ, in canonical order, with the number of changed elements. */
   readonly changed: readonly ChangedTensor[];
 }
 
-/** How to follow and to stop long work. */
+/** How to report progress and cancel long work. */
 export interface WorkOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onBytes: (bytes: number) => void;
 }
 
 /**
- * Reads two models with the same tensors, a chunk at a time, and finds which tensors differ.
+ * Reads two models with the same tensors chunk by chunk and finds which tensors differ.
  *
  * @param infos the tensors, in canonical order
  */
@@ -58,7 +58,11 @@ export async function compareStores(
   };
 }
 
-/** @throws NeuralDiffError `wrong-layout` unless two models have tensors of the same names, dtypes and shapes */
+/**
+ * Checks that two models have tensors of the same names, dtypes and shapes.
+ *
+ * @throws NeuralDiffError `wrong-layout` if they differ
+ */
 export function checkSameTensors(base: readonly TensorInfo[], next: readonly TensorInfo[]): void {
   const byName = new Map(next.map((info) => [info.name, info]));
   for (const info of base) {
@@ -74,12 +78,12 @@ export function checkSameTensors(base: readonly TensorInfo[], next: readonly Ten
   if (added !== undefined) throw differs(`the next model's tensor "${added}" is not in the base`);
 }
 
-/** @returns dtype and shape in words */
+/** Formats dtype and shape, such as `float32[3, 4]`. */
 export function describe({ dtype, shape }: TensorInfo): string {
   return `${dtype}[${shape.join(', ')}]`;
 }
 
-/** @param advice what may be done instead */
+/** @param advice what the user can do instead */
 export function differs(what: string, advice = 'ship the full model'): NeuralDiffError {
   return new NeuralDiffError('wrong-layout', `Cannot diff models: ${what}; ${advice}`);
 }

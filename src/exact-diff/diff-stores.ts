@@ -17,13 +17,13 @@ import { type ChangedTensor, type Coder, createLane, type EncodedRecord, type La
 import { differences, type StorePair } from './pairs.js';
 import { createMemorySpool, type Spool } from './spooled-records.js';
 
-/** What `diffStores` takes beside the models. */
+/** Options of `diffStores`. */
 export interface DiffOptions {
-  /** Metadata of the payload; none unless given. */
+  /** Metadata of the payload; empty by default. */
   readonly meta?: Meta;
-  /** Where the payload waits until its length is known; in memory unless given. */
+  /** Buffers the payload until its length is known; in memory by default. */
   readonly spool?: Spool;
-  /** What codes large models side by side; this thread alone unless given. The payload is the same. */
+  /** Encodes large models in parallel; this thread alone by default. The payload is the same either way. */
   readonly coder?: Coder | undefined;
   readonly signal?: AbortSignal | undefined;
   /**
@@ -37,13 +37,13 @@ export interface DiffOptions {
 
 type DiffPhase = Parameters<NonNullable<DiffOptions['onProgress']>>[0]['phase'];
 
-/** A lossless diff of two models, and its payload in pieces. */
+/** A lossless diff of two models, with its payload in pieces. */
 export interface StoreDiff {
-  /** Pieces of the payload file, in order; the spool must last until the last one. */
+  /** Pieces of the payload file, in order; the spool must stay open until the last one is read. */
   readonly pieces: AsyncIterable<Uint8Array>;
-  /** Bytes of the payload file. */
+  /** Size of the payload file in bytes. */
   readonly payloadBytes: number;
-  /** Fingerprints in hexadecimal digits. */
+  /** Fingerprints of both models, as hexadecimal strings. */
   readonly base: string;
   readonly next: string;
   readonly changedTensors: number;
@@ -52,14 +52,18 @@ export interface StoreDiff {
 }
 
 /**
- * Packs the difference of two models, wherever they were trained: a payload that makes the second of the first, bit for bit,
- * NaN payloads and signs of zeros included. Elements are subtracted in the order of their values, so that what training
- * moved a little takes few bits. Both models are read a chunk at a time, however large they are, and the payload is
- * tried on the base. Tensors that follow one another, 32 MiB or more, are coded together; such groups side by side.
+ * Diffs two models losslessly, wherever they were trained.
+ *
+ * The payload turns the first model into the second bit for bit, including NaN payloads and signs of zeros.
+ * Elements are subtracted as ordinals (their rank in the order of values), so small changes from training
+ * take few bits. Both models are read chunk by chunk, so they may be larger than memory, and the payload is
+ * verified on the base. Neighbouring tensors are coded in groups of at least 32 MiB; groups are coded in
+ * parallel.
  *
  * @param base the model on the devices
- * @param next the model that they should have: tensors of the same names, dtypes and shapes, in any order
- * @throws NeuralDiffError `wrong-layout` where the tensors disagree, `limit-exceeded` for more than payloads may have; whatever the stores throw; the signal's reason
+ * @param next the model they should have: tensors of the same names, dtypes and shapes, in any order
+ * @throws NeuralDiffError `wrong-layout` if the tensors differ, `limit-exceeded` if the payload would exceed
+ *   a limit of the format; errors of the stores; the signal's reason
  *
  * @example
  * const { pieces, payloadBytes } = await diffStores(await openModel('v1'), await openModel('v2'));
@@ -71,24 +75,27 @@ export async function diffStores(
 ): Promise<StoreDiff> {
   checkSameTensors(base.tensors, next.tensors);
   const stores: StorePair = { base, next };
-  // Stores may say more of their tensors, which threads need not be told.
+  // Stores may attach more to their tensors than worker threads need.
   const infos = canonicalOrder(base.tensors).map(({ name, dtype, shape }) => ({ name, dtype, shape }));
   const found = await compareStores(stores, infos, follow('compare', totalBytes(infos), options));
   const { changed } = found;
   const header = {
-    ...{ base: found.base, next: found.next },
-    ...{ layout: await layoutOf(infos), meta: options.meta ?? {} },
+    base: found.base,
+    next: found.next,
+    layout: await layoutOf(infos),
+    meta: options.meta ?? {},
   };
   const records = changed.length === 0 ? [] : await recordChanges(stores, { changed, infos }, options);
   return {
     ...framePayload(header, records),
-    ...{ base: found.base, next: found.next },
+    base: found.base,
+    next: found.next,
     changedTensors: changed.length,
     changedWeights: changed.reduce((sum, { count }) => sum + count, 0),
   };
 }
 
-/** @returns records, in the spool, that are tried on the base */
+/** @returns records in the spool, verified on the base */
 async function recordChanges(
   stores: StorePair,
   { changed, infos }: { changed: readonly ChangedTensor[]; infos: GroupJob['infos'] },
@@ -105,11 +112,11 @@ async function recordChanges(
     await checkGroups(work, pairs, follow('check', bytes, options));
     return written.flat();
   };
-  // One group is not worth a thread.
+  // A single group does not justify a thread.
   return coder && groups.length > 1 ? coder.use(record) : record([createLane()]);
 }
 
-/** @returns how some phase of work is followed */
+/** Adapts the progress callback of `DiffOptions` to one phase. */
 export function follow(phase: DiffPhase, bytesTotal: number, options: DiffOptions): WorkOptions {
   let bytesDone = 0;
   return {
@@ -127,11 +134,11 @@ export interface ExactDiff extends Omit<StoreDiff, 'pieces' | 'payloadBytes'> {
 }
 
 /**
- * `diffStores` for two models in memory.
+ * Diffs two models in memory losslessly: `diffStores` for small models.
  *
  * @param base the model on the devices
- * @param next the model that they should have: tensors of the same names, dtypes and shapes, in any order
- * @param meta metadata of the payload; none unless given
+ * @param next the model they should have: tensors of the same names, dtypes and shapes, in any order
+ * @param meta metadata of the payload; empty by default
  * @throws NeuralDiffError as `diffStores`
  */
 export async function diffModels(base: Model, next: Model, meta: Meta = {}): Promise<ExactDiff> {
@@ -141,16 +148,17 @@ export async function diffModels(base: Model, next: Model, meta: Meta = {}): Pro
 }
 
 /**
+ * Builds exact ops that turn one model into another bit for bit, for the tensors that differ.
+ *
  * @param from a model
- * @param to another with tensors of the same names, dtypes and shapes
- * @returns exact ops that make the second of the first, bit for bit, for the tensors that differ
+ * @param to a model with tensors of the same names, dtypes and shapes
  */
 export function exactOps(from: Model, to: Model): ExactOp[] {
   const targets = new Map(to.tensors.map((tensor) => [tensor.name, tensor]));
   return canonicalOrder(from.tensors).flatMap((tensor): ExactOp[] => {
     const target = targets.get(tensor.name) as Tensor;
     if (tensor.bytes === target.bytes) return [];
-    // Elements may start anywhere in their buffer.
+    // `slice` aligns elements that start anywhere in their buffer.
     const elements = { before: tensor.bytes.slice(), after: target.bytes.slice(), first: 0 };
     const { positions, levels } = differences(tensor, elements);
     const found = { positions: positions.slice(), levels: levels.slice() };

@@ -12,16 +12,16 @@ import {
 import { PairReader, type StorePair } from './pairs.js';
 import { type Spool, type SpooledRecord, SpooledRecords, tooLarge } from './spooled-records.js';
 
-/** What is estimated to be larger by less may fit: it is coded, and counted. */
+/** An estimate above the limit by less than this factor may still fit, so the real size decides. */
 const ESTIMATE_SLACK = 1.1;
 
-/** A lane, and what reads the models for it. */
-export interface LaneReader {
+/** A lane and the reader that feeds it. */
+interface LaneReader {
   readonly lane: Lane;
   readonly reader: PairReader;
 }
 
-/** Parts of a model that are coded side by side. */
+/** What a group of tensors needs to be coded in parallel with others. */
 export interface GroupJob {
   readonly lanes: readonly LaneReader[];
   /** The model's tensors, in canonical order. */
@@ -29,8 +29,9 @@ export interface GroupJob {
 }
 
 /**
- * @returns a station for each lane
- * @throws RangeError for no lanes
+ * Creates one reader per lane.
+ *
+ * @throws RangeError if there are no lanes
  */
 export function createLaneReaders(lanes: readonly Lane[], stores: StorePair): LaneReader[] {
   if (lanes.length === 0)
@@ -39,19 +40,19 @@ export function createLaneReaders(lanes: readonly Lane[], stores: StorePair): La
 }
 
 /**
- * Finds how each tensor is coded.
+ * Chooses the coding of each tensor.
  *
- * @throws NeuralDiffError `limit-exceeded` when the payload would clearly be larger than payloads may be
+ * @throws NeuralDiffError `limit-exceeded` if the payload would clearly exceed the largest payload
  */
 export async function chooseCodings(
-  { lanes: stations }: GroupJob,
+  { lanes }: GroupJob,
   groups: readonly ChangedTensor[][],
   options: WorkOptions,
 ): Promise<CodedTensor[][]> {
-  const coded = await inLanes({ stations, options }, groups, async (station, group, own) => {
+  const coded = await inLanes({ lanes, options }, groups, async (lane, group, own) => {
     const chosen: CodedTensor[] = [];
     for (const tensor of group) {
-      chosen.push(await choose(station, tensor, own.signal));
+      chosen.push(await choose(lane, tensor, own.signal));
       own.onBytes(byteLength(tensor.info));
     }
     return chosen;
@@ -66,35 +67,36 @@ async function choose(
   tensor: ChangedTensor,
   signal: AbortSignal | undefined,
 ): Promise<CodedTensor> {
-  const choice = lane.choose(tensor);
-  return orAbandon(choice, async () => {
+  const trial = lane.choose(tensor);
+  return orAbandon(trial, async () => {
     for (const { info, ...run } of piecesOf(tensor.info, tensor.count)) {
       signal?.throwIfAborted();
-      await choice.push(info, await reader.borrow(tensor.info, run));
+      await trial.push(info, await reader.borrow(tensor.info, run));
     }
-    return choice.finish();
+    return trial.finish();
   });
 }
 
 /**
- * Writes records, a chunk of the models at a time: for each group one of exact ops, and one of set ops for tensors of which nothing is left.
+ * Writes the records of each group, reading the models chunk by chunk: at most one record of exact ops and
+ * one of set ops (for tensors that are coded as new values).
  *
  * @returns the records of each group, in the spool
  */
 export async function encodeGroups(
-  { lanes: stations, infos }: GroupJob,
+  { lanes, infos }: GroupJob,
   groups: readonly CodedTensor[][],
   { spool, ...options }: WorkOptions & { spool: Spool },
 ): Promise<EncodedRecord[][]> {
   const records = new SpooledRecords(spool);
-  const written = await inLanes({ stations, options }, groups, async (station, group, work) => {
+  const written = await inLanes({ lanes, options }, groups, async ({ lane, reader }, group, work) => {
     const own: SpooledRecord[] = [];
     for (const kind of ['exact', 'set'] as const) {
       const tensors = group.filter((tensor) => tensor.kind === kind);
       if (tensors.length === 0) continue;
       const record = records.open(kind);
-      const writer = station.lane.write({ kind, infos, tensors }, record.sink);
-      await walkInto(writer, { reader: station.reader, tensors }, work);
+      const writer = lane.write({ kind, infos, tensors }, record.sink);
+      await walkInto(writer, { reader, tensors }, work);
       own.push(record);
     }
     return own;
@@ -102,87 +104,88 @@ export async function encodeGroups(
   return written.map((own) => own.map((record) => record.finish()));
 }
 
-/** Decodes the records of each group, and tries them on the base. */
+/** Decodes the records of each group and verifies them on the base. */
 export async function checkGroups(
-  { lanes: stations, infos }: GroupJob,
+  { lanes, infos }: GroupJob,
   groups: readonly { tensors: readonly CodedTensor[]; records: readonly EncodedRecord[] }[],
   options: WorkOptions,
 ): Promise<void> {
-  await inLanes({ stations, options }, groups, ({ lane, reader }, { tensors, records }, own) =>
+  await inLanes({ lanes, options }, groups, ({ lane, reader }, { tensors, records }, own) =>
     walkInto(lane.check({ records, infos }), { reader, tensors }, own),
   );
 }
 
-/** Hands all elements of some tensors on, a chunk at a time. */
+/** Pushes all elements of some tensors into a consumer, chunk by chunk. */
 async function walkInto(
-  taker: Consumer<void>,
+  consumer: Consumer<void>,
   { reader, tensors }: { reader: PairReader; tensors: readonly CodedTensor[] },
   { signal, onBytes }: WorkOptions,
 ): Promise<void> {
-  await orAbandon(taker, async () => {
+  await orAbandon(consumer, async () => {
     for (const { info } of tensors) {
       for await (const pair of reader.walk(info, signal)) {
-        await taker.push(info, pair);
+        await consumer.push(info, pair);
         onBytes(pair.after.length);
       }
     }
-    await taker.finish();
+    await consumer.finish();
   });
 }
 
-/** Whatever fails, nothing of the work is under way any more when this throws. */
-async function orAbandon<R>(taker: Consumer<unknown>, work: () => Promise<R>): Promise<R> {
+/**
+ * Runs work with a consumer; on failure, abandons the consumer and waits until it is idle before rethrowing.
+ */
+async function orAbandon<R>(consumer: Consumer<unknown>, work: () => Promise<R>): Promise<R> {
   try {
     return await work();
   } catch (error) {
-    await taker.abandon?.();
+    await consumer.abandon?.();
     throw error;
   }
 }
 
 /**
- * Does work side by side, a piece at a station at a time.
+ * Processes items in parallel, one at a time per lane.
  *
- * @param run gets options whose signal says stop when another piece has failed, too
- * @returns what came of each item, in order
- * @throws what failed first, when all stations stand still
+ * @param run is given options whose signal also aborts when another item has failed
+ * @returns the result of each item, in order
+ * @throws the first failure, once all lanes are idle
  */
 async function inLanes<T, R>(
-  { stations, options }: { stations: readonly LaneReader[]; options: WorkOptions },
+  { lanes, options }: { lanes: readonly LaneReader[]; options: WorkOptions },
   items: readonly T[],
-  run: (station: LaneReader, item: T, options: WorkOptions) => Promise<R>,
+  run: (lane: LaneReader, item: T, options: WorkOptions) => Promise<R>,
 ): Promise<R[]> {
   const results: R[] = [];
   const stop = new AbortController();
   const forward = (): void => stop.abort(options.signal?.reason);
   if (options.signal?.aborted) forward();
   options.signal?.addEventListener('abort', forward);
-  const left = items.entries();
-  const work = async (station: LaneReader): Promise<void> => {
-    for (const [i, item] of left) {
+  const remaining = items.entries();
+  const work = async (lane: LaneReader): Promise<void> => {
+    for (const [i, item] of remaining) {
       stop.signal.throwIfAborted();
-      results[i] = await run(station, item, { ...options, signal: stop.signal });
+      results[i] = await run(lane, item, { ...options, signal: stop.signal });
     }
   };
-  await Promise.all(stations.map((station) => work(station).catch((error) => stop.abort(error))));
+  await Promise.all(lanes.map((lane) => work(lane).catch((error) => stop.abort(error))));
   options.signal?.removeEventListener('abort', forward);
-  // Of all failures the first is the reason.
+  // `abort` keeps the first reason only.
   stop.signal.throwIfAborted();
   return results;
 }
 
-/** Bytes of tensors that are coded together: what a record learns is short beside them. */
+/** Least bytes of a group of tensors: the adaptive coder's learning cost is small in comparison. */
 const GROUP_BYTES = 2 ** 25;
 
-/** Groups at most, about: each takes up to two of a payload's 256 records. */
+/** Most groups, approximately: each takes up to two of a payload's 256 records. */
 const MOST_GROUPS = 100;
 
 /**
- * Cuts a model into parts that may be coded side by side. They depend on the tensors that changed alone, so that payloads do not
- * depend on how many threads there are.
+ * Splits a model into groups of consecutive tensors that can be coded in parallel. The groups depend only on
+ * the changed tensors, so that the payload does not depend on the number of threads.
  *
  * @param changed in canonical order
- * @returns tensors that follow one another
  */
 export function groupTensors(changed: readonly ChangedTensor[]): ChangedTensor[][] {
   const total = changed.reduce((sum, { info }) => sum + byteLength(info), 0);
@@ -200,23 +203,26 @@ export function groupTensors(changed: readonly ChangedTensor[]): ChangedTensor[]
   return groups;
 }
 
-/** Elements of a tensor of which all are tried, and the most of a piece of others. */
+/** Tensors up to this size are tried as a whole; larger ones in pieces of at most this many elements. */
 const PIECE_ELEMENTS = 2 ** 17;
 
-/** Pieces of a tensor that is not tried as a whole, and changes in a piece, about: more tell no more, and coding them takes time. */
+/**
+ * Approximate number of pieces tried of a large tensor, and of changes in each: more would only take time.
+ */
 const PIECES = 8;
 const PIECE_CHANGES = 2 ** 15;
 
-/** Whole rows of a tensor, as a tensor of their own; where they lie in it, in bytes. */
-export interface Piece {
+/** Whole rows of a tensor as a separate tensor, with their byte range in the original. */
+interface Piece {
   readonly info: TensorInfo;
   readonly start: number;
   readonly end: number;
 }
 
 /**
+ * Picks evenly spaced pieces of a tensor on which to try codings; all of it if it is small.
+ *
  * @param count elements that differ
- * @returns pieces of a tensor from its first to its last rows, to try ways of coding on; all of it when it is small
  */
 export function piecesOf(info: TensorInfo, count: number): Piece[] {
   const elements = elementCount(info);
@@ -234,7 +240,9 @@ export function piecesOf(info: TensorInfo, count: number): Piece[] {
   });
 }
 
-/** A piece's shape: as many dimensions as the tensor's, the first ones shortened; its rows, and elements of one. */
+/**
+ * Shortens the first dimensions of a shape to at most `most` elements; `inner` is the elements of one row.
+ */
 function shorten(
   shape: readonly number[],
   most: number,

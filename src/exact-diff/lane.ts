@@ -6,84 +6,89 @@ import { patchRange } from '../payload/patch.js';
 import { type ChosenHead, HeadTrials, SparseWriter } from '../payload/sparse-writer.js';
 import { type BytePair, countChanged, DifferenceBuffers, differences } from './pairs.js';
 
-/** Bytes of the longest run that a lane is given: what it holds of a model, a few times. */
+/** Bytes of the longest run pushed into a lane: bounds its memory to a few times this. */
 export const RUN_BYTES = 2 ** 19;
 
-/** Takes runs of tensors, one after the other, and makes something of them. */
+/** Receives the runs of tensors in order and produces a result. */
 export interface Consumer<R> {
-  /** @param pair a run of at most `RUN_BYTES`, from a multiple of an element's size; its arrays are the caller's again when this is done */
+  /**
+   * @param pair a run of at most `RUN_BYTES`, starting at an element; its arrays may be reused by the caller
+   *   once this resolves
+   */
   push(info: TensorInfo, pair: BytePair): Promise<void> | void;
   finish(): Promise<R> | R;
-  /** For work that is given up: returns when nothing of it is under way any more. */
+  /** Cancels the job; resolves when no work is left running. */
   abandon?(): Promise<void>;
 }
 
-/** Where tensors are coded: one piece of work after the other. */
+/** Codes tensors, one job at a time. */
 export interface Lane {
-  /** Tries, on pieces of a tensor, how to code what differs. */
+  /** Tries codings on pieces of a tensor and chooses the shortest. */
   choose(tensor: ChangedTensor): Consumer<CodedTensor>;
-  /** Writes a record, from all of its tensors; `sink` gets bytes that are valid during the call alone. */
+  /** Writes a record from all of its tensors; the bytes passed to `sink` are valid only during the call. */
   write(record: RecordPlan, sink: (bytes: Uint8Array) => void): Consumer<void>;
-  /** Reads records beside all of their tensors, and throws unless they make of what was before what is after. */
+  /**
+   * Decodes records along with all of their tensors; throws unless they turn the base into the next model.
+   */
   check(records: RecordsOf): Consumer<void>;
 }
 
-/** What codes tensors side by side. */
+/** Provides lanes that code tensors in parallel. */
 export interface Coder {
   /**
-   * Lends its lanes, at least one: to one diff at a time, others wait.
+   * Runs work with exclusive use of the lanes (at least one); other callers wait.
    *
-   * @returns what the work returns, when it has ended
+   * @returns the result of the work
    */
   use<T>(work: (lanes: readonly Lane[]) => Promise<T>): Promise<T>;
 }
 
-/** A tensor that differs, and in how many elements. */
+/** A tensor that differs, with the number of changed elements. */
 export interface ChangedTensor {
   readonly info: TensorInfo;
   readonly count: number;
 }
 
-/** @returns a lane in this thread: whatever it is asked for is done when the call returns */
+/** @returns a lane in this thread: each call has finished its work when it returns */
 export function createLane() {
-  const room = new DifferenceBuffers();
+  const buffers = new DifferenceBuffers();
   return {
-    choose: (tensor: ChangedTensor) => new Choice(tensor, room),
+    choose: (tensor: ChangedTensor) => new CodingTrial(tensor, buffers),
     write: (record: RecordPlan, sink: (bytes: Uint8Array) => void) =>
-      new RecordWriter(record, { sink, room }),
+      new RecordWriter(record, { sink, buffers }),
     check: (records: RecordsOf) => new RecordCheck(records),
   } satisfies Lane;
 }
 
-/** A tensor that differs, and how that is coded: by differences, or by the elements as they are to be. */
+/** A changed tensor and its coding: `exact` stores differences, `set` the new elements. */
 export interface CodedTensor {
   readonly kind: 'exact' | 'set';
   readonly info: TensorInfo;
   readonly head: ChosenHead['head'];
-  /** Bytes that it takes, about. */
+  /** Estimated size in bytes. */
   readonly bytes: number;
 }
 
-/** Codes pieces of a tensor in all ways: the shortest is taken, differences where others are no shorter. */
-export class Choice {
+/** Tries all codings on pieces of a tensor and chooses the shortest; differences win ties. */
+class CodingTrial {
   readonly #tensor: ChangedTensor;
-  readonly #room: DifferenceBuffers;
+  readonly #buffers: DifferenceBuffers;
   readonly #heads: HeadTrials;
   readonly #set = new SetTrial();
-  /** Elements of pieces, and how many of them differ. */
+  /** Elements tried, and how many of them differ. */
   #tried = 0;
   #changed = 0;
 
-  constructor(tensor: ChangedTensor, room: DifferenceBuffers) {
+  constructor(tensor: ChangedTensor, buffers: DifferenceBuffers) {
     this.#tensor = tensor;
-    this.#room = room;
+    this.#buffers = buffers;
     this.#heads = new HeadTrials(tensor.info, { kind: 'exact', scale: 1, count: tensor.count });
   }
 
-  /** @param info a piece, as a tensor of its own */
+  /** @param info a piece, as a separate tensor */
   push(info: TensorInfo, { before, after }: BytePair): void {
     const elements = after.length / DTYPES[info.dtype].bytes;
-    const values = differences(info, { before, after, first: 0 }, this.#room.atLeast(elements));
+    const values = differences(info, { before, after, first: 0 }, this.#buffers.atLeast(elements));
     this.#heads.add({ info, values });
     this.#set.add(info, after);
     this.#tried += elements;
@@ -95,38 +100,38 @@ export class Choice {
     const { head, bits } = this.#heads.best();
     const share = elementCount(info) / this.#tried;
     if (bits > this.#set.bits) return { kind: 'set', info, head, bytes: (this.#set.bits / 8) * share };
-    // Changes may lie where the pieces do.
+    // Scale by the changed elements, unless that would exceed the share of all elements.
     const changes = this.#changed > 0 ? Math.min(share, count / this.#changed) : share;
     return { kind: 'exact', info, head, bytes: (bits / 8) * changes };
   }
 }
 
-/** A record that is to be written. */
+/** A record to write. */
 export interface RecordPlan {
   readonly kind: CodedTensor['kind'];
   /** The model's tensors, in canonical order. */
   readonly infos: readonly TensorInfo[];
-  /** The record's, at least one, all of its kind, in canonical order. */
+  /** The record's tensors: at least one, all of its kind, in canonical order. */
   readonly tensors: readonly CodedTensor[];
 }
 
-/** Where a record goes, and where differences lie until they are coded. */
-interface Rooms {
+/** Where a record is written, and scratch memory for differences. */
+interface RecordOutput {
   readonly sink: (bytes: Uint8Array) => void;
-  readonly room: DifferenceBuffers;
+  readonly buffers: DifferenceBuffers;
 }
 
-/** Writes a record of exact ops, or of set ops. */
-export class RecordWriter {
+/** Writes a record of exact ops or of set ops. */
+class RecordWriter {
   readonly #writer: ExactWriter | SetWriter;
-  readonly #sink: Rooms['sink'];
+  readonly #sink: RecordOutput['sink'];
 
-  constructor(plan: RecordPlan, { sink, room }: Rooms) {
+  constructor(plan: RecordPlan, { sink, buffers }: RecordOutput) {
     const tensors = new Set(plan.tensors.map(({ info }) => info.name));
     this.#sink = sink;
     this.#writer =
       plan.kind === 'exact'
-        ? new ExactWriter(plan, new SparseWriter(plan.infos, { kind: 'exact', tensors, sink }), room)
+        ? new ExactWriter(plan, new SparseWriter(plan.infos, { kind: 'exact', tensors, sink }), buffers)
         : new SetWriter(plan.infos, { tensors, sink });
   }
 
@@ -140,23 +145,23 @@ export class RecordWriter {
   }
 }
 
-/** Writes differences. */
+/** Writes a record of differences. */
 class ExactWriter {
   readonly #heads: ReadonlyMap<string, CodedTensor['head']>;
   readonly #writer: SparseWriter;
-  readonly #room: DifferenceBuffers;
+  readonly #buffers: DifferenceBuffers;
 
-  constructor({ tensors }: RecordPlan, writer: SparseWriter, room: DifferenceBuffers) {
+  constructor({ tensors }: RecordPlan, writer: SparseWriter, buffers: DifferenceBuffers) {
     this.#heads = new Map(tensors.map(({ info, head }) => [info.name, head]));
     this.#writer = writer;
-    this.#room = room;
+    this.#buffers = buffers;
   }
 
   write(info: TensorInfo, { byteOffset, before, after }: BytePair): void {
     const size = DTYPES[info.dtype].bytes;
     const [first, elements] = [byteOffset / size, after.length / size];
     if (first === 0) this.#writer.open(info, this.#heads.get(info.name) as CodedTensor['head']);
-    const values = differences(info, { before, after, first }, this.#room.atLeast(elements));
+    const values = differences(info, { before, after, first }, this.#buffers.atLeast(elements));
     this.#writer.write(values, first + elements);
   }
 
@@ -165,18 +170,18 @@ class ExactWriter {
   }
 }
 
-/** A record that was written. */
+/** A record that has been written. */
 export type EncodedRecord = OpenPayload['records'][number];
 
-/** Records, and the model that they are for. */
+/** Records and the model they belong to. */
 export interface RecordsOf {
   readonly records: readonly EncodedRecord[];
   /** The model's tensors, in canonical order. */
   readonly infos: readonly TensorInfo[];
 }
 
-/** Decodes what was written, applies it to the base, in place, and compares the result with the next model. */
-export class RecordCheck {
+/** Decodes records, applies them to the base in place, and compares the result with the next model. */
+class RecordCheck {
   readonly #reader: DiffReader;
 
   constructor({ records, infos }: RecordsOf) {
@@ -188,7 +193,8 @@ export class RecordCheck {
     const end = start + before.length / DTYPES[info.dtype].bytes;
     patchRange(this.#reader.read(info, { start, end }), info, { startElement: start, bytes: before });
     const wrong = countChanged(orderedBits(info, before).words, orderedBits(info, after).words);
-    if (wrong > 0) throw new Error(`The packed diff gives another "${info.name}"`);
+    if (wrong > 0)
+      throw new Error(`Cannot verify the packed diff: ${wrong} elements of tensor "${info.name}" differ`);
   }
 
   finish(): void {}

@@ -4,33 +4,33 @@ import { byteLength, DTYPES, type TensorInfo } from '../model/tensor.js';
 import type { ExactOp } from '../payload/diff.js';
 import { orderedBits, ordinalOf, wrapDifference } from '../payload/ordered-bits.js';
 
-/** Two models that have the same tensors. */
+/** Two models with the same tensors. */
 export interface StorePair {
   readonly base: WeightStore;
   readonly next: WeightStore;
 }
 
-/** A run of a tensor's bytes in both models; the arrays are valid until the next pair. */
+/** A byte range of a tensor in both models; the arrays are valid until the next pair. */
 export interface BytePair {
   readonly byteOffset: number;
   readonly before: Uint8Array;
   readonly after: Uint8Array;
 }
 
-/** Reads tensors of two models, a chunk of each at a time. */
+/** Reads tensors of two models chunk by chunk. */
 export class PairReader {
   readonly #stores: StorePair;
   readonly #before: Uint8Array;
   readonly #after: Uint8Array;
 
-  /** @param runBytes the longest run */
+  /** @param runBytes size of the longest run */
   constructor(stores: StorePair, runBytes = CHUNK_BYTES) {
     this.#stores = stores;
     this.#before = new Uint8Array(runBytes);
     this.#after = new Uint8Array(runBytes);
   }
 
-  /** @returns a run of at most as many bytes as were asked for */
+  /** Reads a byte range of a tensor, at most `runBytes` long. */
   async borrow({ name }: TensorInfo, run: { start: number; end: number }): Promise<BytePair> {
     const length = run.end - run.start;
     const [before, after] = [this.#before.subarray(0, length), this.#after.subarray(0, length)];
@@ -41,7 +41,7 @@ export class PairReader {
     return { byteOffset: run.start, before, after };
   }
 
-  /** Goes through a tensor; one without elements has no pairs. */
+  /** Reads a tensor run by run; a tensor without elements has no runs. */
   async *walk(info: TensorInfo, signal?: AbortSignal): AsyncGenerator<BytePair> {
     const total = byteLength(info);
     const step = this.#before.length;
@@ -52,28 +52,30 @@ export class PairReader {
   }
 }
 
-/** Positions that differ, and by how much in the order of values. */
-export type Differences = Pick<ExactOp, 'positions' | 'levels'>;
+/** Positions that differ, and by how many ordinals. */
+type Differences = Pick<ExactOp, 'positions' | 'levels'>;
 
-/** The same elements of a tensor, before and after; the arrays start at multiples of an element's size. */
-export interface Elements {
+/** The same elements of a tensor before and after; both arrays start at a multiple of the element size. */
+interface Elements {
   readonly before: Uint8Array;
   readonly after: Uint8Array;
-  /** Number of the first of them in the tensor. */
+  /** Index of the first element within the tensor. */
   readonly first: number;
 }
 
 /**
- * @param room takes what is found; has room for all elements
- * @returns what an exact op needs to make the second elements of the first: views of `room`
+ * Finds the changed elements of a run.
+ *
+ * @param buffer receives the result; must be large enough for all elements
+ * @returns positions and levels of an exact op, as views of `buffer`
  */
 export function differences(
   info: TensorInfo,
   { before, after, first }: Elements,
-  room: Differences = roomFor(before.length / DTYPES[info.dtype].bytes),
+  buffer: Differences = allocateDifferences(before.length / DTYPES[info.dtype].bytes),
 ): Differences {
   const [start, end] = [orderedBits(info, before), orderedBits(info, after)];
-  const { positions, levels } = room;
+  const { positions, levels } = buffer;
   let count = 0;
   for (let i = 0; i < start.words.length; i++) {
     if (start.words[i] === end.words[i]) continue;
@@ -83,21 +85,21 @@ export function differences(
   return { positions: positions.subarray(0, count), levels: levels.subarray(0, count) };
 }
 
-function roomFor(elements: number): Differences {
+function allocateDifferences(elements: number): Differences {
   return { positions: new Uint32Array(elements), levels: new Int32Array(elements) };
 }
 
-/** Memory for the differences of one run of elements after the other: arrays made for each would fill it before they are collected. */
+/** Scratch memory for differences, reused so that garbage from each run does not fill the heap. */
 export class DifferenceBuffers {
-  #room = roomFor(0);
+  #buffer = allocateDifferences(0);
 
   atLeast(elements: number): Differences {
-    if (this.#room.levels.length < elements) this.#room = roomFor(elements);
-    return this.#room;
+    if (this.#buffer.levels.length < elements) this.#buffer = allocateDifferences(elements);
+    return this.#buffer;
   }
 }
 
-/** Elements as numbers, one each. */
+/** Elements as numbers, one per element. */
 type Words = ArrayLike<number>;
 
 /** @returns how many elements differ */

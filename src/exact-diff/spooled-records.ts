@@ -4,23 +4,23 @@ import { type ByteSource, sliceOf, sourceOf } from '../payload/byte-source.js';
 import { MAX_PAYLOAD_BYTES } from '../payload/limits.js';
 import type { EncodedRecord } from './lane.js';
 
-/** A record that is being written. */
+/** A record being written. */
 export interface SpooledRecord {
-  /** Takes the next bytes, which are valid during the call alone. */
+  /** Appends bytes, which are valid only during the call. */
   sink(bytes: Uint8Array): void;
-  /** To be called when all records are written. */
+  /** Call once all records are written. */
   finish(): EncodedRecord;
 }
 
-/** A run of a record's bytes in the spool. */
+/** A byte range of the spool that belongs to a record. */
 interface Piece {
-  /** Bytes of the record before it. */
+  /** Offset within the record. */
   readonly at: number;
   readonly start: number;
   end: number;
 }
 
-/** Writes records side by side into one spool. */
+/** Writes records concurrently into one spool. */
 export class SpooledRecords {
   readonly #spool: Spool;
   #length = 0;
@@ -30,7 +30,7 @@ export class SpooledRecords {
     this.#spool = spool;
   }
 
-  /** @returns a record whose sink throws `limit-exceeded` as soon as there is more than payloads may have, not when all is coded and checked */
+  /** @returns a record whose sink throws `limit-exceeded` as soon as the payload exceeds its largest size */
   open(kind: EncodedRecord['kind']): SpooledRecord {
     const pieces: Piece[] = [];
     let at = 0;
@@ -57,32 +57,32 @@ export class SpooledRecords {
   #read(pieces: readonly Piece[], length: number): ByteSource {
     this.#written ??= this.#spool.read();
     const written = this.#written;
-    // Records are read from front to back.
+    // Records are mostly read from front to back, so start from the last piece.
     let i = 0;
     return {
       length,
-      borrow(at, room) {
+      borrow(at, buffer) {
         if ((pieces[i] as Piece).at > at) i = 0;
         while (i + 1 < pieces.length && (pieces[i + 1] as Piece).at <= at) i++;
         const piece = pieces[i] as Piece;
-        return sliceOf(written, piece.start, piece.end).borrow(at - piece.at, room);
+        return sliceOf(written, piece.start, piece.end).borrow(at - piece.at, buffer);
       },
     };
   }
 }
 
-/** @param bytes what the records take, or will take */
+/** @param bytes actual or estimated size of the records */
 export function tooLarge(bytes: number): NeuralDiffError {
   const facts = { limit: MAX_PAYLOAD_BYTES, got: Math.round(bytes) };
-  const message = `Cannot pack diff: it takes ${facts.got} bytes or more, payloads at most ${facts.limit}; ship the full model, or a lossy diff`;
+  const message = `Cannot pack diff: expected at most ${facts.limit} bytes, got ${facts.got} or more; ship the full model, or a lossy diff`;
   return new NeuralDiffError('limit-exceeded', message, { facts });
 }
 
-/** Where a record's bytes wait until the last of them is known. */
+/** Buffers the bytes of records until all of them are written. */
 export interface Spool {
-  /** Takes the next bytes; they are valid during the call alone. */
+  /** Appends bytes, which are valid only during the call. */
   write(bytes: Uint8Array): void;
-  /** @returns all bytes that were written */
+  /** @returns all bytes written so far */
   read(): ByteSource;
 }
 

@@ -1,7 +1,7 @@
-/** Comparisons of elements between two moments at which others may run: some hundredths of a second. */
-const COMPARISONS_PER_YIELD = 2 ** 22;
+/** Units of work between two yields to the event loop: some hundredths of a second. */
+const WORK_PER_YIELD = 2 ** 22;
 
-/** Lets others run between pieces of long work that waits for nothing, and stops it on request. */
+/** Yields to the event loop now and then during long synchronous work, and stops it on request. */
 export class Yielder {
   readonly #signal: AbortSignal | undefined;
   #spent = 0;
@@ -11,16 +11,17 @@ export class Yielder {
   }
 
   /**
-   * Call it behind each piece of work.
+   * Call it after each piece of work.
    *
-   * @param comparisons how much was compared in it
+   * @param work bytes processed or elements compared since the last call
    * @throws the signal's reason
    */
-  async tick(comparisons: number): Promise<void> {
-    this.#spent += comparisons;
-    if (this.#spent < COMPARISONS_PER_YIELD) return;
-    this.#spent = 0;
-    await new Promise((resolve) => setTimeout(resolve));
+  async tick(work: number): Promise<void> {
+    this.#spent += work;
+    if (this.#spent >= WORK_PER_YIELD) {
+      this.#spent = 0;
+      await new Promise((resolve) => setTimeout(resolve));
+    }
     this.#signal?.throwIfAborted();
   }
 }

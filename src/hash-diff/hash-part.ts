@@ -8,7 +8,7 @@ import { createVariable, type DiffPart, readFloats, valuesOf } from '../train/pa
 import { scalesFor } from '../train/quantise.js';
 import { createRandom } from '../train/random.js';
 
-/** What defines a hash diff before its buckets are trained. */
+/** Settings of a hash diff. */
 export interface HashPartOptions {
   /** The tensors it covers, in canonical order. */
   readonly tensors: readonly TensorInfo[];
@@ -16,18 +16,18 @@ export interface HashPartOptions {
   readonly block: number;
   readonly seed: number;
   readonly coding: BucketCoding;
-  /** Share of the buckets that are 0. */
+  /** Share of the buckets that are zero. */
   readonly zeros: number;
-  /** How large a tensor's changes are about to be, by name; 1 unless given. */
+  /** Expected size of each tensor's changes, by name; 1 by default. */
   readonly sizes: ReadonlyMap<string, number>;
 }
 
-/** Magnitude of the random bucket values that training starts from: they break the symmetry of the quantiser. */
+/** Magnitude of the random initial bucket values, which break the symmetry of the quantiser. */
 const INITIAL_VALUE = 0.05;
 
 /**
- * Every location of some tensors takes the value of the bucket that it is hashed to, with a hashed sign. The gradient
- * of a bucket is the signed sum of the gradients of its locations.
+ * Creates a part in which each weight takes the value of the bucket it is hashed to, with a hashed sign. The
+ * gradient of a bucket is the signed sum of the gradients of its weights.
  *
  * Source: W. Chen et al., "Compressing Neural Networks with the Hashing Trick", 2015.
  */
@@ -61,8 +61,8 @@ export function createHashPart(options: HashPartOptions): DiffPart {
       });
       return [sumHashed(parts, { block, bucketCount })];
     },
-    ops(thrift) {
-      const { buckets, scale } = quantised(zeros + thrift * (1 - zeros));
+    ops(extraZeros) {
+      const { buckets, scale } = quantised(zeros + extraZeros * (1 - zeros));
       if (buckets.values.every((value) => value === 0)) return [];
       const scaled = hashed.map(({ name, size }) => ({ tensor: name, scale: scaleOf(name, scale * size) }));
       return [{ kind: 'hash', tensors: scaled, seed, block, buckets }];
@@ -72,17 +72,17 @@ export function createHashPart(options: HashPartOptions): DiffPart {
   };
 }
 
-/** A tensor under the hash, the seed of its placement, and how large its changes are about to be. */
+/** A hashed tensor with the seed of its placement and the expected size of its changes. */
 interface Hashed {
   readonly name: string;
   readonly seed: number;
   readonly size: number;
 }
 
-/** How bucket values are stored: as they are, as -1, 0 or 1, or as -1 or 1. */
+/** How bucket values are stored: as floats, as -1, 0 or 1, or as -1 or 1. */
 export type BucketCoding = 'float' | 'ternary' | 'sign';
 
-/** Buckets as a payload has them, and the number that all are multiplied with. */
+/** Quantised buckets and the factor that multiplies them. */
 export interface QuantisedBuckets {
   readonly buckets: Buckets;
   /** A positive number; 1 for float buckets. */
@@ -90,17 +90,17 @@ export interface QuantisedBuckets {
 }
 
 /**
- * Quantises bucket values; training passes the gradient straight through.
+ * Quantises bucket values; training uses a straight-through gradient.
  *
- * Source: F. Li, B. Liu, "Ternary Weight Networks", 2016, for the scale of ternary values; M. Rastegari et al.,
- * "XNOR-Net", 2016, for that of signs.
+ * Source: F. Li, B. Liu, "Ternary Weight Networks", 2016, for the scale of ternary values; M. Rastegari et
+ * al., "XNOR-Net", 2016, for that of signs.
  *
- * @param values the free values
+ * @param values the trained values
  * @param coding how to quantise them
- * @param zeros share of the values that become 0, the smallest ones, whatever the coding: 0 to 1
+ * @param zeros share of the values that become 0, smallest first, for any coding: 0 to 1
  */
 export function quantiseBuckets(values: Float32Array, coding: BucketCoding, zeros: number): QuantisedBuckets {
-  // Plain loops: `map` costs a hundred times as much an element, and this is in every step.
+  // Plain loops: `map` is about a hundred times slower per element, and this runs in every step.
   const magnitudes = new Float32Array(values.length);
   for (let i = 0; i < magnitudes.length; i++) magnitudes[i] = Math.abs(values[i] as number);
   const kept = Math.round((1 - zeros) * values.length);
@@ -123,7 +123,7 @@ export function quantiseBuckets(values: Float32Array, coding: BucketCoding, zero
   return { buckets: { coding: 'levels', values: levels }, scale: count === 0 ? 1 : sum / count };
 }
 
-/** @returns the bits that a bucket takes after entropy coding */
+/** @returns the bits per bucket after entropy coding */
 export function bitsPerBucket(coding: BucketCoding, zeros: number): number {
   if (coding === 'float') return 32;
   if (zeros <= 0 || zeros >= 1) return 1;

@@ -8,29 +8,31 @@ import type { DiffPart } from '../train/part.js';
 import { type PartContext, type TrainDiffOptions, type TrainedDiff, trainDiff } from '../train/train-diff.js';
 import { type BucketCoding, bitsPerBucket, createHashPart } from './hash-part.js';
 
-/** What `trainHashDiff` takes beside what both trainers take. */
+/** Options of `trainHashDiff`, in addition to those of both trainers. */
 export interface TrainHashDiffOptions extends TrainDiffOptions {
-  /** Default `ternary`: many buckets of few bits beat few of many. */
+  /** Default `ternary`: many buckets with few bits beat few buckets with many. */
   readonly coding?: 'ternary' | 'sign' | 'float';
-  /** Share of ternary buckets that are 0: above 0, below 1; default 0.5. The more, the more buckets a budget pays for. */
+  /** Share of ternary buckets that are zero: above 0, below 1; default 0.5. More zeros buy more buckets. */
   readonly zeros?: number;
-  /** Neighbouring weights placed by one hash: 1 to 1,024; default 8. */
+  /** Neighbouring weights that share a hash: 1 to 1,024; default 8. */
   readonly block?: number;
   /**
-   * `layer` (default): a tensor's changes are as large, beside the others', as in the full fine-tune. `shared`: all are
-   * equal.
+   * `layer` (default): the relative size of each tensor's changes is that of the full fine-tune. `shared`:
+   * all tensors have the same size of changes.
    */
   readonly scales?: 'layer' | 'shared';
 }
 
 /**
- * Trains a hash diff: all locations of the weight matrices share as many buckets as the budget pays for, biases and
- * norms get a dense op. Give every update of a device another seed: fixed placements drift over updates.
+ * Trains a hash diff: all weights of the matrices share as many buckets as fit the budget; biases and norms
+ * get a dense op. Use another seed for every update of a device: with fixed placements, errors add up over
+ * updates.
  *
  * @throws NeuralDiffError `budget-impossible`, `training-diverged`, `bad-data`; the signal's reason
  *
  * @example
- * const { payload } = await trainHashDiff({ task: createTask(model), train, validation, budget: '0.5%', seed: 1 });
+ * const { payload } = await trainHashDiff({ task: createTask(model), train, validation, budget: '0.5%', seed:
+ * 1 });
  */
 export function trainHashDiff(options: TrainHashDiffOptions): Promise<TrainedDiff> {
   const { coding = 'ternary', block = 8, scales = 'layer' } = options;
@@ -42,7 +44,8 @@ export function trainHashDiff(options: TrainHashDiffOptions): Promise<TrainedDif
   }
   checkChoice('coding', coding, ['ternary', 'sign', 'float']);
   checkChoice('scales', scales, ['layer', 'shared']);
-  if (!(zeros >= 0 && zeros < 1)) throw new RangeError(`expected a share of zeros from 0 to 1, got ${zeros}`);
+  if (!(zeros >= 0 && zeros < 1))
+    throw new RangeError(`Cannot train hash diff: expected a share of zeros from 0 to 1, got ${zeros}`);
   const createParts = (context: PartContext) => createHashParts(context, { coding, zeros, block, scales });
   return trainDiff(options, createParts);
 }
@@ -79,7 +82,7 @@ function checkAddable(coding: BucketCoding, matrices: readonly TensorInfo[]): vo
   const integers = matrices.find(({ dtype }) => DTYPES[dtype].kind === 'integer');
   if (coding !== 'float' || integers === undefined) return;
   throw new TypeError(
-    `Cannot train hash diff: float buckets do not add to the integers of "${integers.name}"`,
+    `Cannot train hash diff: float buckets cannot be added to the integers of "${integers.name}"`,
   );
 }
 
@@ -90,13 +93,16 @@ function affordableBuckets(layout: TensorPartition, bits: number, budget: number
   return Math.min(count, totalElements(layout.matrices), MAX_BUCKETS);
 }
 
-/** Bytes of a hash record beside scales and buckets: kind, length, placement, what its coder learns. */
+/**
+ * Bytes of a hash record in addition to scales and buckets: kind, length, placement, learning cost of its
+ * coder.
+ */
 const HEAD_BYTES = 1 + 3 + 11 + 4;
 
-/** Bits of a tensor's scale. */
+/** Bits per tensor for its scale. */
 const SCALE_BITS = 7;
 
-/** Each tensor's size, or for all the mean of the tensors' sizes. */
+/** @returns the expected size of each tensor's changes; with `shared` scales, their mean for all */
 function sizesOf(
   context: PartContext,
   layout: TensorPartition,

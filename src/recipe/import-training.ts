@@ -2,7 +2,7 @@ import { NeuralDiffError } from '../model/errors.js';
 import type * as Training from './train-by-recipe.js';
 
 /**
- * Imports what trains by recipes: users who do not train may not have TensorFlow.js installed.
+ * Imports the recipe trainer on demand, as TensorFlow.js may not be installed.
  *
  * @throws NeuralDiffError `missing-package`
  */

@@ -6,15 +6,15 @@ import { modelFolder } from '../node/open-model.js';
 import { readPayload } from '../node/read-payload.js';
 import type { TrainingJob } from './job.js';
 
-/** The model that devices have. */
+/** The model on the devices. */
 export type BaseModel = Pick<TrainingJob, 'base' | 'chain'>;
 
 /**
- * Opens a base model as devices have it: with its chain applied, in memory alone.
+ * Opens a base model with its chain of payloads applied, in memory only.
  *
  * @returns the folder; close it
- * @throws NeuralDiffError those of a model on disk and of payloads; `wrong-base`, `broken-chain`, `wrong-layout`,
- *   `result-mismatch` for payloads that do not lead on from the base
+ * @throws NeuralDiffError those of a model on disk and of payloads; `wrong-base`, `broken-chain`,
+ *   `wrong-layout`, `result-mismatch` for payloads that do not continue from the base
  */
 export async function openBase({ base, chain = [] }: BaseModel): Promise<ModelFiles> {
   const folder = await openFolder(await modelFolder(base));
@@ -32,9 +32,9 @@ export async function openBase({ base, chain = [] }: BaseModel): Promise<ModelFi
 }
 
 /**
- * A seed of its own for every base: shared values that were placed alike update after update would add up.
+ * Derives a seed from a base: with the same placement in every update, errors of shared values would add up.
  *
- * @param base fingerprint of the base in hexadecimal digits
+ * @param base fingerprint of the base, as a hexadecimal string
  * @returns 0 to 2^32 - 1
  */
 export function seedFor(base: string): number {

@@ -5,21 +5,21 @@ import type { TrainingOptions } from '../train/loop.js';
 import type { TaskOptions } from '../train/task.js';
 import type { TrainDiffOptions } from '../train/train-diff.js';
 
-/** Training options that a recipe may set; those of a job come first. */
+/** Training options that a recipe may set; those of a job override them. */
 export type RecipeOptions = Pick<TrainDiffOptions, 'epochs' | 'batchSize' | 'learningRate'> &
   Pick<TrainDiffOptions, 'distillation' | 'denseRate'> &
   Pick<TaskOptions, 'mode' | 'outputKind'> & {
     readonly fineTune?: Pick<TrainingOptions, 'epochs' | 'learningRate'>;
-    /** For hash diffs alone. */
+    /** For hash diffs only. */
     readonly hash?: Pick<TrainHashDiffOptions, 'coding' | 'zeros' | 'block' | 'scales'>;
-    /** For sparse diffs alone. */
+    /** For sparse diffs only. */
     readonly sparse?: Pick<
       TrainSparseDiffOptions,
       'selection' | 'saliency' | 'scope' | 'bits' | 'temperatures' | 'fixedFrom'
     >;
   };
 
-/** Names that options, and the maps in them, may have: a misspelt one would otherwise be passed over in silence. */
+/** Known names of options and of the maps in them, so that misspelt ones are not ignored silently. */
 const OPTION_NAMES: Readonly<Record<string, readonly string[]>> = {
   '': [
     'epochs',
@@ -39,7 +39,7 @@ const OPTION_NAMES: Readonly<Record<string, readonly string[]>> = {
   sparse: ['selection', 'saliency', 'scope', 'bits', 'temperatures', 'fixedFrom'],
 };
 
-/** @returns the names in options that mean nothing, as `sparse.bitz` */
+/** @returns the unknown names in options, such as `sparse.bitz` */
 export function unknownOptions(options: object, map = ''): string[] {
   return Object.entries(options).flatMap(([name, value]) => {
     const path = map === '' ? name : `${map}.${name}`;
@@ -50,10 +50,11 @@ export function unknownOptions(options: object, map = ''): string[] {
 }
 
 /**
- * Puts the options of a job before those of its recipe, in the maps `fineTune`, `hash` and `sparse` name by name.
+ * Merges the options of a job over those of its recipe; the maps `fineTune`, `hash` and `sparse` are merged
+ * by name.
  *
  * @param recipe what the recipe exports
- * @param job what the job sets; undefined values set nothing
+ * @param job what the job sets; undefined values are ignored
  */
 export function mergeOptions(recipe: RecipeOptions, job: RecipeOptions): RecipeOptions {
   return {
@@ -71,15 +72,15 @@ function mergeMaps<T extends object>(recipe: T | undefined, job: T | undefined):
   return recipe && job ? { ...recipe, ...definedOnly(job) } : (job ?? recipe);
 }
 
-/** The same properties, each absent where it may be undefined. */
+/** The same properties, made optional instead of possibly undefined. */
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
-/** @returns the entries that are not undefined */
+/** @returns the entries whose value is not undefined */
 export function definedOnly<T extends object>(values: T): Defined<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Defined<T>;
 }
 
-/** Kinds of diffs that can be trained; where two are as good, the first is taken. */
+/** Kinds of diffs that can be trained; of equally good ones, the first is chosen. */
 export const DIFF_KINDS = ['hash', 'sparse'] as const;
 
 export type DiffKind = (typeof DIFF_KINDS)[number];

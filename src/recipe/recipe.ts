@@ -5,24 +5,24 @@ import { NeuralDiffError } from '../model/errors.js';
 import type { Data } from '../train/data.js';
 import { type RecipeOptions, unknownOptions } from './options.js';
 
-/** Data that a recipe hands over. */
+/** The data that a recipe returns. */
 export interface RecipeData {
   readonly train: Data;
-  /** Measured before and after; without it no accuracy is reported. */
+  /** Measured before and after training; without it no accuracy is reported. */
   readonly validation?: Data;
-  /** What reports measure, and training never sees; the validation set unless given. */
+  /** Measured by reports, never used for training; the validation set by default. */
   readonly test?: Data;
-  /** Names of the classes, in the order of the outputs; their numbers unless given. */
+  /** Names of the classes, in the order of the outputs; their numbers by default. */
   readonly labels?: readonly string[];
-  /** Of the examples that reports measure: a name for each. */
+  /** A name for each example that reports measure. */
   readonly names?: readonly string[];
-  /** Of the same examples: by what they are told apart, and a value of it for each. */
+  /** Groupings of the same examples: by name of the grouping, a value for each example. */
   readonly slices?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** What a recipe module exports. */
+/** The exports of a recipe module. */
 export interface Recipe {
-  /** Loads the examples. Use the `tf` that is handed over: tensors of another copy do not mix. */
+  /** Loads the examples. Use the `tf` passed in: tensors of another copy of TensorFlow.js do not mix. */
   readonly data: (context: {
     tf: typeof Tf;
     seed: number;
@@ -32,7 +32,7 @@ export interface Recipe {
   readonly loss: Tf.ModelCompileArgs['loss'];
   /** Anything that `model.compile` takes as `metrics`. */
   readonly metrics?: Tf.ModelCompileArgs['metrics'];
-  /** Makes the optimiser; Adam unless given. */
+  /** Creates the optimiser; Adam by default. */
   readonly optimizer?: (context: { tf: typeof Tf; learningRate: number }) => Tf.Optimizer;
   readonly options?: RecipeOptions;
 }
@@ -43,7 +43,8 @@ const DATA_EXPORT = 'a function that returns { train, validation }';
  * Loads a recipe.
  *
  * @param path an ES module
- * @throws NeuralDiffError `recipe-unreadable` when it cannot be imported, `recipe-invalid` when an export is missing
+ * @throws NeuralDiffError `recipe-unreadable` if it cannot be imported, `recipe-invalid` if an export is
+ *   missing
  */
 export async function loadRecipe(path: string): Promise<Recipe> {
   let module: Partial<Recipe>;
@@ -73,13 +74,13 @@ function expectExport(path: string, name: string, check: { isRight: boolean; exp
   throw new NeuralDiffError('recipe-invalid', message);
 }
 
-/** @returns the recipe's data, checked for its outer shape */
+/** Runs the recipe's `data` function and checks the structure of its result. */
 export async function loadRecipeData(
   path: string,
   recipe: Recipe,
   context: Parameters<Recipe['data']>[0],
 ): Promise<RecipeData> {
-  // Whoever stops a recipe is told the reason, which is none of the recipe's own errors.
+  // On abort, throw the signal's reason rather than an error of the recipe.
   const stopped = rejectOnAbort(context.signal);
   const data = await Promise.race([stopped, runRecipe(path, () => recipe.data(context))]);
   const isSet = (value: unknown): boolean => typeof value === 'object' && value !== null;
@@ -88,7 +89,9 @@ export async function loadRecipeData(
   return data;
 }
 
-/** Checks what a recipe says of its examples; whether it says so for each of them shows when they are counted. */
+/**
+ * Checks the types of the descriptions of examples; their number is checked when the examples are counted.
+ */
 function checkDescriptions(path: string, { test, labels, names, slices }: RecipeData): void {
   const expectField = (field: string, isRight: boolean, expected: string): void =>
     expectExport(path, 'data', { isRight, expected: `a function that returns ${expected} as "${field}"` });
@@ -115,7 +118,7 @@ function rejectOnAbort(signal: AbortSignal): Promise<never> {
 /**
  * Runs code of a recipe.
  *
- * @throws NeuralDiffError `recipe-failed` with the recipe's own error as cause
+ * @throws NeuralDiffError `recipe-failed`, with the recipe's own error as its cause
  */
 export async function runRecipe<T>(path: string, run: () => T | Promise<T>): Promise<T> {
   try {
@@ -127,10 +130,10 @@ export async function runRecipe<T>(path: string, run: () => T | Promise<T>): Pro
 }
 
 /**
- * Wraps the functions among a recipe's values, so that what they throw later is known to be the recipe's.
+ * Wraps the functions among a recipe's values, so that errors they throw later are reported as the recipe's.
  *
  * @param path the recipe
- * @param value a function, a list or map of such, or anything else
+ * @param value a function, a list or map of functions, or anything else
  */
 export function guardRecipe<T>(path: string, value: T): T {
   if (typeof value === 'function') {

@@ -23,10 +23,10 @@ import { definedOnly, mergeOptions, type RecipeOptions } from './options.js';
 import { guardRecipe, loadRecipe, loadRecipeData, type Recipe, runRecipe } from './recipe.js';
 
 /**
- * Trains the diff of a job: starts the backend, loads base, recipe and data, trains, packs, measures.
+ * Trains the diff of a job: starts the backend, loads base, recipe and data, trains, packs and measures.
  *
- * @throws NeuralDiffError `missing-package`, `recipe-unreadable`, `recipe-invalid`, `recipe-failed`, those of a model on
- * disk, those of the trainers; the signal's reason
+ * @throws NeuralDiffError `missing-package`, `recipe-unreadable`, `recipe-invalid`, `recipe-failed`, those of
+ *   a model on disk, those of the trainers; the signal's reason
  */
 export async function trainByRecipe(job: TrainingJob, context: JobContext): Promise<TrainedDiff> {
   const { options, recipeOptions } = await setUp(job, context);
@@ -35,7 +35,7 @@ export async function trainByRecipe(job: TrainingJob, context: JobContext): Prom
 }
 
 /**
- * Trains the full fine-tune that `trainByRecipe` would begin the job with.
+ * Trains the full fine-tune that `trainByRecipe` would start the job with.
  *
  * @throws as `trainByRecipe`
  */
@@ -84,9 +84,10 @@ async function loadBase(
 }
 
 /**
- * TensorFlow.js makes float32 of halves and of quantised weights.
+ * Reads the model as devices store it, as TensorFlow.js converts half-precision and quantised weights to
+ * float32.
  *
- * @returns the model as it is stored, where that is in other types
+ * @returns undefined if all tensors are float32 or int32
  * @throws NeuralDiffError `unsupported-model` for weights quantised to 16 bits
  */
 async function deviceModel(store: WeightStore): Promise<DeviceModel | undefined> {
@@ -99,7 +100,7 @@ async function deviceModel(store: WeightStore): Promise<DeviceModel | undefined>
   throw new NeuralDiffError('unsupported-model', message);
 }
 
-/** A recipe's optimiser serves the full fine-tune and the diff, each with its own learning rate. */
+/** Uses a recipe's optimiser for the full fine-tune and the diff, each with its own learning rate. */
 function optimizerOf(
   path: string,
   recipe: Recipe,
@@ -111,20 +112,20 @@ function optimizerOf(
   return { optimizer, fineTune: { ...fineTune, optimizer } };
 }
 
-/** Where a model is written. */
+/** Where to write a model. */
 export interface ModelOutput {
   readonly out: string;
-  /** Replaces what is there. */
+  /** Replaces an existing folder. */
   readonly force?: boolean;
 }
 
 /**
- * Writes a full fine-tune as a LayersModel folder: a copy of the base, with its chain applied, in which the trained weights
- * take the place of the base's. It is there whole or not at all.
+ * Writes a full fine-tune as a LayersModel folder: a copy of the base, with its chain applied and the trained
+ * weights replaced. The folder is created completely or not at all.
  *
- * @returns the folder's store is given to `use` before it is closed, and what that returns
- * @throws NeuralDiffError `unsupported-model` for a base that stores trained weights in fewer bits than float32; `output-exists`,
- *   `no-space`; those of a model on disk and of payloads
+ * @returns the result of `use`, which is called with the folder's store before it is closed
+ * @throws NeuralDiffError `unsupported-model` for a base that stores trained weights in fewer bits than
+ *   float32; `output-exists`, `no-space`; those of a model on disk and of payloads
  */
 export async function writeFineTune<T>(
   { base, chain = [] }: BaseModel,

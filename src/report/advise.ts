@@ -2,29 +2,29 @@ import type { Advice, Alternative, Candidate, Comparison, Measurements } from '.
 import type { Gates } from './gates.js';
 import { formatBytes, formatNumber, formatPercent, formatPoints, formatShare, formatTimes } from './words.js';
 
-/** Points of accuracy that a payload may be behind the full fine-tune, where no gates are given. */
+/** Accuracy points that a payload may be behind the full fine-tune by default. */
 const DEFAULT_GAP = 0.005;
 
 /**
- * What is expected of a payload where no gates are given: to be at most half a point behind the full fine-tune or, where none
- * was measured, no worse than the base.
+ * The gates used if none are given: at most half a point behind the full fine-tune or, if none was measured,
+ * no worse than the base.
  */
 export function defaultGates({ base, full }: Measurements): Gates {
   if (full?.quality) return { maxGap: DEFAULT_GAP };
   return base.quality ? { minAccuracy: base.quality.accuracy.value } : {};
 }
 
-/** What advice is given on. */
+/** The input of `advise`. */
 export interface Facts {
   readonly measurements: Measurements;
   readonly candidates: readonly Candidate[];
-  /** Whether the gates were given, or are the default ones. */
+  /** Whether the gates are the default ones. */
   readonly isDefault: boolean;
 }
 
 /**
- * Says what to ship: the smallest payload that meets all gates, unless another way of shipping the full model is smaller; else
- * that. A payload that is itself an exact diff is as small as that way.
+ * Decides what to ship: the smallest payload that meets all gates, unless another way of shipping the full
+ * model is smaller. An exact diff is as small as the alternative of that name, and is preferred.
  */
 export function advise({ measurements, candidates, isDefault }: Facts): Advice {
   const order = [...candidates].sort(
@@ -88,9 +88,9 @@ function ruleOf({ base, full }: Measurements, isDefault: boolean): string {
   const rule = 'The rule: the smallest payload that meets all gates, if it is smaller than the full model';
   if (!isDefault) return `${rule}.`;
   if (full?.quality)
-    return `${rule}; without gates of your own, one that is at most ${formatPoints(DEFAULT_GAP)} behind the full fine-tune.`;
+    return `${rule}; without your own gates, one that is at most ${formatPoints(DEFAULT_GAP)} behind the full fine-tune.`;
   return base.quality
-    ? `${rule}; without gates of your own and a full fine-tune to compare with, one that is no worse than the base.`
+    ? `${rule}; without your own gates and a full fine-tune to compare with, one that is no worse than the base.`
     : 'The rule: the smallest payload, if it is smaller than the full model; accuracy was not measured.';
 }
 
@@ -102,13 +102,13 @@ function refusals(candidates: readonly Candidate[]): string[] {
   });
 }
 
-/** What speaks against the full fine-tune, whatever the gates say of payloads. */
+/** Warnings about the full fine-tune itself, independent of the gates. */
 function warningsOf({ base, full }: Measurements): string[] {
   if (full?.problem !== undefined) return [`The full fine-tune ${full.problem}: do not ship it as it is.`];
   const [before, after] = [base.quality?.accuracy.value, full?.quality?.accuracy.value];
   if (before === undefined || after === undefined || after >= before) return [];
   return [
-    `The full fine-tune is less accurate than the base, ${formatPercent(after)} against ${formatPercent(before)}: look at the training first.`,
+    `The full fine-tune is less accurate than the base, ${formatPercent(after)} against ${formatPercent(before)}: check the training first.`,
   ];
 }
 
@@ -122,12 +122,12 @@ function speakFor(
     reasons.push(`It is ${formatTimes(model.float32Bytes / bytes)} times smaller than the float32 model.`);
   if (whole)
     reasons.push(
-      `The smallest other way, ${whole.name}, takes ${formatBytes(whole.bytes)}: ${formatNumber(whole.bytes / bytes, 1)} times as many.`,
+      `The smallest alternative, ${whole.name}, takes ${formatBytes(whole.bytes)}: ${formatNumber(whole.bytes / bytes, 1)} times as many.`,
     );
   if (versusFull && data) {
     const { low, high } = versusFull.gap;
     reasons.push(
-      `${formatNumber(data.examples)} examples leave the gap between ${formatPoints(low)} and ${formatPoints(high)} (95 %).`,
+      `With ${formatNumber(data.examples)} examples, the gap is between ${formatPoints(low)} and ${formatPoints(high)} (95 %).`,
     );
   }
   if (versusBase) {
@@ -139,6 +139,8 @@ function speakFor(
     if (gap.value > 0) reasons.push(`It is ${formatPoints(gap.value)} behind the base.`);
   }
   if (data?.source === 'validation')
-    reasons.push('The examples are those that may have chosen the payload: expect a little less on others.');
+    reasons.push(
+      'The payload may have been chosen by these examples: expect slightly lower accuracy on others.',
+    );
   return reasons;
 }

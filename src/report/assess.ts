@@ -13,23 +13,23 @@ import { pairedGap, shareOf } from './interval.js';
 /** Bins of confidence, of equal width. */
 const CALIBRATION_BINS = 10;
 
-/** Flips that are listed. */
+/** Most flips listed. */
 const MAX_FLIP_EXAMPLES = 12;
 
-/** Probabilities below it count as it: a divergence stays finite. */
+/** Lower bound of probabilities in a divergence, which keeps it finite. */
 const LEAST_PROBABILITY = 1e-12;
 
 /**
- * Says how well a model predicts.
+ * Assesses how well a model predicts.
  *
  * @param truth of at least one example
  * @param predictions of the same examples and classes
- * @param base what devices have: with it, parts count their negative flips
+ * @param base predictions of the base; if given, negative flips are counted for each part
  */
 export function qualityOf(truth: Truth, predictions: Predictions, base?: Predictions): Quality {
   const isRight = rightOf(truth, topOf(predictions));
   const flipped = base && rightOf(truth, topOf(base)).map((was, i) => Number(was && !isRight[i]));
-  const everyone = truth.classes.length;
+  const total = truth.classes.length;
   const part = (name: string, members: readonly number[]): Part => {
     const negativeFlips = flipped && { negativeFlips: members.filter((i) => flipped[i]).length };
     const right = members.filter((i) => isRight[i]).length;
@@ -37,14 +37,14 @@ export function qualityOf(truth: Truth, predictions: Predictions, base?: Predict
     return { name, examples: members.length, ...accuracy, ...negativeFlips };
   };
   return {
-    accuracy: shareOf(isRight.filter(Boolean).length, everyone),
+    accuracy: shareOf(isRight.filter(Boolean).length, total),
     calibration: calibrationOf(predictions, isRight),
     classes: classesOf(truth).map(([name, members]) => part(name, members)),
     slices: slicesOf(truth).map(([name, members]) => part(name, members)),
   };
 }
 
-/** @returns the class of highest probability of each example; of several, the first */
+/** @returns the most probable class of each example; the first of equals */
 function topOf({ classes, probabilities }: Predictions): Int32Array {
   return Int32Array.from({ length: probabilities.length / classes }, (_, i) => {
     const row = probabilities.subarray(i * classes, (i + 1) * classes);
@@ -82,7 +82,7 @@ function membersOf<T>(values: ArrayLike<T>, value: T): number[] {
 }
 
 /**
- * Expected calibration error over bins of the top class's probability.
+ * Computes the expected calibration error over bins of the top class's probability.
  *
  * Source: C. Guo et al., "On calibration of modern neural networks", 2017.
  */
@@ -111,14 +111,14 @@ export interface ModelPair {
   readonly candidate: Predictions;
 }
 
-/** Says how one model's predictions differ from another's, example by example. */
+/** Compares the predictions of two models example by example. */
 export function compareModels(truth: Truth, { reference, candidate }: ModelPair): Comparison {
   const [before, after] = [topOf(reference), topOf(candidate)];
   const [wasRight, isRight] = [rightOf(truth, before), rightOf(truth, after)];
   const total = truth.classes.length;
   const lost = membersOf(wasRight, true).filter((i) => !isRight[i]);
   const gained = membersOf(wasRight, false).filter((i) => isRight[i]);
-  const tell = (i: number): FlipExample => {
+  const describeFlip = (i: number): FlipExample => {
     const [from, to] = [before[i] as number, after[i] as number];
     return {
       index: i,
@@ -134,7 +134,7 @@ export function compareModels(truth: Truth, { reference, candidate }: ModelPair)
     count: members.length,
     share: shareOf(members.length, total),
     examples: members
-      .map(tell)
+      .map(describeFlip)
       .sort((a, b) => b.confidenceAfter - a.confidenceAfter || a.index - b.index)
       .slice(0, MAX_FLIP_EXAMPLES),
   });
@@ -162,21 +162,21 @@ function divergenceOf({ reference, candidate }: ModelPair): Divergence {
   return { mean, percentile99: each[Math.ceil(0.99 * each.length) - 1] as number };
 }
 
-/** What a model says of every example. */
+/** A model's predictions for all examples. */
 export interface Predictions {
   readonly classes: number;
-  /** Probabilities, a row of all classes for each example. */
+  /** Probabilities: a row of all classes for each example. */
   readonly probabilities: Float32Array;
 }
 
-/** What is known of the examples. */
+/** The ground truth of the examples, and their descriptions. */
 export interface Truth {
   /** Names of the classes. */
   readonly labels: readonly string[];
   /** The right class of each example. */
   readonly classes: Int32Array;
-  /** A name for each example: its file, perhaps. */
+  /** A name for each example, such as its file. */
   readonly names?: readonly string[];
-  /** By what the examples are told apart, and a value of it for each of them: `speaker` to `["theo", "jackson", …]`. */
+  /** Groupings of the examples with a value for each: `speaker` to `["theo", "jackson", …]`. */
   readonly slices?: Readonly<Record<string, readonly string[]>>;
 }

@@ -37,11 +37,11 @@ const BENCH = v.variant('bench', [
 /** A document of `bench:accuracy` or `bench:sequence`. */
 export type BenchDocument = v.InferOutput<typeof BENCH>;
 
-/** Rows of the frontier that are no method. */
+/** Rows of the frontier that are not methods. */
 const [BASE, FULL] = ['base', 'full fine-tune'];
 
 /**
- * Reads what a bench printed with `--json`.
+ * Parses the `--json` output of a bench.
  *
  * @param name names the file in errors
  * @throws NeuralDiffError `bad-document`
@@ -56,9 +56,10 @@ export function tasksOf({ rows }: BenchDocument): string[] {
 }
 
 /**
- * Picks one task out of bench documents.
+ * Picks one task from bench documents.
  *
- * @throws NeuralDiffError `bad-document` where none of them has the task, or base or full fine-tune are missing
+ * @throws NeuralDiffError `bad-document` if none of them contains the task, or base or full fine-tune are
+ *   missing
  */
 export function readTask(
   documents: readonly BenchDocument[],
@@ -66,7 +67,10 @@ export function readTask(
 ): { frontier?: Frontier; sequence?: Sequence } {
   const found = documents.filter((document) => tasksOf(document).includes(task));
   if (found.length === 0)
-    throw new NeuralDiffError('bad-document', `Cannot report on task "${task}": no bench document has it`);
+    throw new NeuralDiffError(
+      'bad-document',
+      `Cannot report on task "${task}": no bench document contains it`,
+    );
   const parts = found.map((document) =>
     document.bench === 'accuracy'
       ? {

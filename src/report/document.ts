@@ -1,43 +1,43 @@
 import type { Unit } from './words.js';
 
-/** First values of every report document: readers check them. */
+/** Identification of report documents, checked by readers. */
 export const REPORT_FORMAT = 'neural-diff report';
 export const REPORT_VERSION = 1;
 
 /**
- * What a report says, as data: everything that its pages show. Bytes are bytes, times seconds, shares and accuracies
- * fractions of 1. What was not measured is absent.
+ * A report as data: everything that its pages show. Sizes are in bytes, times in seconds, shares and
+ * accuracies fractions of 1. Anything that was not measured is absent.
  */
 export interface Report {
   readonly format: typeof REPORT_FORMAT;
   readonly version: typeof REPORT_VERSION;
   readonly title: string;
   readonly machine: Machine;
-  /** Absent where a bench alone is reported on. */
+  /** Absent if only a bench is reported. */
   readonly model?: ModelFacts;
-  /** Examples that accuracy was measured on. */
+  /** The examples on which accuracy was measured. */
   readonly data?: DataFacts;
-  /** What devices have. */
+  /** The model on the devices. */
   readonly base: MeasuredModel;
-  /** What plain training of all weights gives. */
+  /** The result of plain training of all weights. */
   readonly full?: MeasuredModel;
-  /** The payloads, in the order in which they were given. */
+  /** The payloads, in the order they were given. */
   readonly candidates: readonly Candidate[];
-  /** What other ways of shipping the full fine-tune take. */
+  /** Alternative ways of shipping the full fine-tune. */
   readonly ways: readonly Alternative[];
   readonly advice: Advice;
-  /** Bytes against accuracy of other methods, as a bench measured them. */
+  /** Size against accuracy of other methods, measured by a bench. */
   readonly frontier?: Frontier;
-  /** Updates in a row, as a bench measured them. */
+  /** Consecutive updates, measured by a bench. */
   readonly sequence?: Sequence;
   readonly fleet?: Fleet;
   /** What changed since an earlier report. */
   readonly trend?: Trend;
-  /** What a reader must know of how this was measured, in sentences. */
+  /** Notes on how this was measured, in sentences. */
   readonly remarks: readonly string[];
 }
 
-/** Where it was measured. */
+/** The machine on which it was measured. */
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
@@ -45,59 +45,59 @@ export interface Machine {
   readonly memoryBytes: number;
 }
 
-/** The model that is updated. */
+/** The model being updated. */
 export interface ModelFacts {
-  /** Fingerprints in hexadecimal digits; `next` of the full fine-tune. */
+  /** Fingerprints, as hexadecimal strings; `next` is that of the full fine-tune. */
   readonly base: string;
   readonly next?: string;
   readonly tensors: number;
   readonly weights: number;
-  /** Bytes of its weights as they are stored. */
+  /** Bytes of its weights as stored. */
   readonly bytes: number;
-  /** Bytes of as many float32: what shares refer to. */
+  /** Bytes of its weights as float32: the reference of shares. */
   readonly float32Bytes: number;
 }
 
-/** Examples that accuracy was measured on. */
+/** The examples on which accuracy was measured. */
 export interface DataFacts {
-  /** `validation` where the recipe has no test data: they may have chosen the payload. */
+  /** `validation` if the recipe has no test data: the payload may have been chosen by these examples. */
   readonly source: 'test' | 'validation';
   readonly examples: number;
   readonly labels: readonly string[];
 }
 
-/** A payload, what it costs and what it gives. */
+/** A payload with its costs and results. */
 export interface Candidate extends MeasuredModel {
   /** Unique among the candidates. */
   readonly name: string;
-  /** Kinds of its ops, the one that takes most bytes first. */
+  /** Kinds of its ops, the one with the most bytes first. */
   readonly kinds: readonly string[];
-  /** Fingerprint of the model that results. */
+  /** Fingerprint of the resulting model. */
   readonly next: string;
   readonly bytes: number;
-  /** Of the float32 model. */
+  /** Share of the float32 model. */
   readonly share: number;
   readonly apply?: ApplyCost;
   readonly layers: readonly Layer[];
-  /** Bytes that are no tensor's alone: header, checksum, values that tensors share. */
+  /** Bytes that belong to no single tensor: header, checksum, values that tensors share. */
   readonly sharedBytes: number;
-  /** Against what devices have. */
+  /** Compared with the model on the devices. */
   readonly versusBase?: Comparison;
-  /** Against the full fine-tune. */
+  /** Compared with the full fine-tune. */
   readonly versusFull?: Comparison;
   readonly checks: readonly Check[];
 }
 
-/** What applying takes, in a process of its own that patches files in place. */
+/** The cost of applying a payload in a separate process that patches files in place. */
 export interface ApplyCost {
   /** Median. */
   readonly seconds: number;
   readonly runs: number;
-  /** Peak memory above that of a process that only starts. */
+  /** Peak memory above that of an idle process. */
   readonly extraMemoryBytes: number;
 }
 
-/** What a payload does to one tensor. */
+/** What a payload changes in one tensor. */
 export interface Layer {
   readonly tensor: string;
   readonly dtype: string;
@@ -105,29 +105,31 @@ export interface Layer {
   readonly weights: number;
   /** Weights whose bits change. */
   readonly changed: number;
-  /** Of its records; of those that hold several tensors, its part. 0 where it shares its values with others. */
+  /**
+   * Bytes of its records, or its part of those with several tensors; 0 if it shares its values with others.
+   */
   readonly bytes: number;
   /** Root mean square of the change, and of the base's weights. */
   readonly change: number;
   readonly magnitude: number;
 }
 
-/** A gate, and whether it holds. */
+/** A gate and whether it is met. */
 export interface Check {
-  /** `max-bytes`, `max-gap`, `max-negative-flips`, …; those of slices end with their name. */
+  /** `max-bytes`, `max-gap`, `max-negative-flips`, …; those of slices and classes end with their name. */
   readonly id: string;
   readonly unit: Unit;
   readonly limit: number;
-  /** Absent where it could not be measured: the gate does not hold. */
+  /** Absent if it could not be measured; the gate is not met then. */
   readonly value?: number;
   readonly isMet: boolean;
   readonly message: string;
 }
 
-/** Another way to ship the full fine-tune. */
+/** An alternative way of shipping the full fine-tune. */
 export interface Alternative {
   readonly name: string;
-  /** Absent where the program is not installed, or not fit. */
+  /** Absent if the program is not installed, or failed. */
   readonly bytes?: number;
   readonly note?: string;
 }
@@ -140,7 +142,7 @@ export interface Advice {
   readonly isPassed: boolean;
   /** One sentence. */
   readonly headline: string;
-  /** The rule that led to it, and what speaks for and against it, in sentences. */
+  /** The rule that was applied, and arguments for and against the choice, in sentences. */
   readonly reasons: readonly string[];
 }
 
@@ -158,7 +160,7 @@ export interface TrendRow {
   readonly now: number;
 }
 
-/** What measuring gives, before anything is made of it. */
+/** The raw results of measuring, before they are assessed. */
 export interface Measurements
   extends Pick<Report, 'machine' | 'data' | 'base' | 'full' | 'ways' | 'remarks'>,
     Required<Pick<Report, 'model'>> {
@@ -172,7 +174,10 @@ export interface Estimate {
   readonly high: number;
 }
 
-/** A model and what its predictions are worth; no quality where nothing was measured, or where a problem says why. */
+/**
+ * A model and the quality of its predictions; without quality nothing was measured, or `problem` says why
+ * not.
+ */
 export interface MeasuredModel {
   readonly quality?: Quality;
   readonly problem?: string;
@@ -191,13 +196,13 @@ export interface Quality {
 export interface Part {
   readonly name: string;
   readonly examples: number;
-  /** Absent without examples. */
+  /** Absent if there are no examples. */
   readonly accuracy?: Estimate;
   /** Examples that the base gets right and this model wrong; absent for the base. */
   readonly negativeFlips?: number;
 }
 
-/** How far confidence is from accuracy, in ten bins of equal width. */
+/** The difference between confidence and accuracy, in ten bins of equal width. */
 export interface Calibration {
   /** Expected calibration error. */
   readonly error: number;
@@ -214,11 +219,11 @@ export interface CalibrationBin {
   readonly accuracy: number;
 }
 
-/** Two models on the same examples: how a candidate differs from a reference. */
+/** How a candidate differs from a reference on the same examples. */
 export interface Comparison {
-  /** Accuracy of the reference less that of the candidate. */
+  /** Accuracy of the reference minus that of the candidate. */
   readonly gap: Estimate;
-  /** Share of examples to which both give the same class. */
+  /** Share of examples for which both predict the same class. */
   readonly agreement: Estimate;
   /** Right before, wrong now. */
   readonly negativeFlips: Flips;
@@ -231,7 +236,7 @@ export interface Comparison {
 export interface Flips {
   readonly count: number;
   readonly share: Estimate;
-  /** A few, those of the most confident wrong prediction first. */
+  /** A few examples, starting with the most confident wrong predictions. */
   readonly examples: readonly FlipExample[];
 }
 
@@ -242,19 +247,19 @@ export interface FlipExample {
   readonly label: string;
   readonly before: string;
   readonly after: string;
-  /** Probabilities of the classes that were predicted. */
+  /** Probabilities of the predicted classes. */
   readonly confidenceBefore: number;
   readonly confidenceAfter: number;
 }
 
-/** How far the candidate's probabilities are from the reference's. */
+/** The distance between the candidate's probabilities and the reference's. */
 export interface Divergence {
   /** Kullback-Leibler divergence from the reference, in nats: mean and 99th percentile over the examples. */
   readonly mean: number;
   readonly percentile99: number;
 }
 
-/** Bytes against accuracy, as `bench:accuracy` measures it. */
+/** Size against accuracy, measured by `bench:accuracy`. */
 export interface Frontier {
   readonly task: string;
   readonly base: number;
@@ -274,50 +279,50 @@ export interface FrontierPoint {
   readonly gap: number;
 }
 
-/** Updates in a row, as `bench:sequence` measures them. */
+/** Consecutive updates, measured by `bench:sequence`. */
 export interface Sequence {
   readonly task: string;
   readonly points: readonly SequencePoint[];
 }
 
-/** What a method is worth after so many updates: means over seeds. */
+/** The result of a method after a number of updates: means over seeds. */
 export interface SequencePoint {
   readonly method: string;
   /** From 1. */
   readonly update: number;
   readonly seeds: number;
-  /** Of this update's payload; absent for full fine-tunes. */
+  /** Size of this update's payload; absent for full fine-tunes. */
   readonly bytes?: number;
-  /** On everything so far. */
+  /** On the data of all updates so far. */
   readonly accuracy: number;
   /** Behind the chain of full fine-tunes. */
   readonly gap: number;
 }
 
-/** What a whole fleet downloads. */
+/** The downloads of a whole fleet. */
 export interface Fleet {
-  /** Fingerprint of the model that all devices are to have. */
+  /** Fingerprint of the target model. */
   readonly next: string;
   readonly versions: readonly FleetVersion[];
   readonly devices: number;
-  /** Bytes that all devices download together: each by its cheapest way, and all by the full model. */
+  /** Total bytes downloaded: by the cheapest route of each device, and as full models. */
   readonly bytes: number;
   readonly fullBytes: number;
-  /** Direct payloads that would save most, the largest saving first. */
+  /** Direct payloads that would save the most, largest savings first. */
   readonly precompute: readonly Precompute[];
 }
 
-/** Devices of one installed version. */
+/** Devices with one installed version. */
 export interface FleetVersion {
   readonly version: string;
   readonly devices: number;
-  /** Bytes a device by each way that there is. */
+  /** Bytes per device for each available route. */
   readonly direct?: number;
   readonly chain?: number;
   readonly chainSteps?: number;
   readonly full: number;
   readonly best: 'none' | 'direct' | 'chain' | 'full';
-  /** Bytes of the best way for all devices of this version. */
+  /** Total bytes of the best route for all devices of this version. */
   readonly bytes: number;
 }
 
@@ -325,8 +330,8 @@ export interface FleetVersion {
 export interface Precompute {
   readonly version: string;
   readonly devices: number;
-  /** Bytes that it may take: as many as payloads of one step do. */
+  /** Its expected size, estimated from the existing direct payloads. */
   readonly expectedBytes: number;
-  /** Bytes that all devices of the version would save together. */
+  /** Bytes saved over all devices of the version. */
   readonly savedBytes: number;
 }

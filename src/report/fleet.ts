@@ -3,20 +3,20 @@ import { planRoute, type RouteEdge } from '../chain/plan-route.js';
 import { NeuralDiffError } from '../model/errors.js';
 import type { Fleet, FleetVersion, Precompute } from './document.js';
 
-/** Devices that have one version of the model. */
+/** The devices with one version of the model. */
 export interface InstalledVersion {
-  /** Fingerprint in hexadecimal digits, or what the caller makes one of. */
+  /** Fingerprint, as a hexadecimal string, or a name that the caller translates into one. */
   readonly version: string;
   readonly devices: number;
 }
 
-/** Payloads worth making that are listed. */
+/** Most payloads listed as worth making. */
 const MAX_PRECOMPUTE = 10;
 
 /**
- * Reads which versions a fleet has.
+ * Parses the versions of a fleet.
  *
- * @param text comma-separated values with a header that has `version` and `devices`
+ * @param text comma-separated values with the columns `version` and `devices`
  * @param name names the file in errors
  * @throws NeuralDiffError `bad-document`
  */
@@ -49,21 +49,21 @@ function badFleet(name: string, why: string, cause?: unknown): NeuralDiffError {
   return new NeuralDiffError('bad-document', `Cannot read fleet "${name}": ${why}`, { cause });
 }
 
-/** What a fleet is planned with. */
+/** The input of `planFleet`. */
 export interface FleetOptions {
-  /** Each by its fingerprint. */
+  /** Versions by fingerprint. */
   readonly versions: readonly InstalledVersion[];
-  /** Payloads that there are. */
+  /** The available payloads. */
   readonly edges: readonly RouteEdge[];
-  /** Fingerprint of the model that all devices are to have. */
+  /** Fingerprint of the target model. */
   readonly next: string;
-  /** Bytes of the full model as devices would download it. */
+  /** Size of the full model as a download. */
   readonly fullBytes: number;
 }
 
-/** Works out what a fleet downloads, and which direct payloads would save most. */
+/** Computes the downloads of a fleet, and which direct payloads would save the most. */
 export function planFleet({ versions, edges, next, fullBytes }: FleetOptions): Fleet {
-  // Composed payloads are not there to be downloaded.
+  // Composed payloads do not exist yet, so they cannot be downloaded.
   const plain = edges.map(({ opBytes: _opBytes, ...edge }) => edge);
   const planned = versions.map((version) => planVersion(version, { edges: plain, next, fullBytes }));
   const sum = (of: (each: FleetVersion) => number): number =>
@@ -100,7 +100,7 @@ function planVersion(
   };
 }
 
-/** A payload from a version without one is expected to take what those of other versions do: the largest of them. */
+/** Estimates a missing direct payload by the largest existing one. */
 function precomputeOf(versions: readonly FleetVersion[], direct: readonly RouteEdge[]): Precompute[] {
   if (direct.length === 0) return [];
   const expectedBytes = Math.max(...direct.map(({ bytes }) => bytes));

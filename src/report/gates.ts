@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { Candidate, Check, Estimate, MeasuredModel, Measurements, Part } from './document.js';
 import { parseDocument } from './read-document.js';
-import { formatBeside, formatLimited, type Unit } from './words.js';
+import { formatLimited, formatPair, type Unit } from './words.js';
 
 const bytes = v.pipe(v.number(), v.integer(), v.minValue(1));
 const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
@@ -26,17 +26,17 @@ const GATES = v.strictObject({
   classes: v.exactOptional(v.record(v.string(), v.strictObject(ofPart))),
 });
 
-/** Limits of a class, or of a slice of the examples. */
+/** Limits for a class or a slice of the examples. */
 export interface PartGates {
-  /** Accuracy of the full fine-tune less that of the candidate: −1 to 1. */
+  /** Accuracy of the full fine-tune minus that of the candidate: −1 to 1. */
   readonly maxGap?: number;
-  /** Share of examples that the base gets right and the candidate wrong: 0 to 1. */
+  /** Share of examples that the base gets right and the candidate gets wrong: 0 to 1. */
   readonly maxNegativeFlips?: number;
   /** 0 to 1. */
   readonly minAccuracy?: number;
 }
 
-/** What a payload must keep to, to be shipped. */
+/** Limits that a payload must meet to be shipped. */
 export interface Gates extends PartGates {
   readonly maxBytes?: number;
   /** Of the float32 model: 0 to 1. */
@@ -45,44 +45,44 @@ export interface Gates extends PartGates {
   readonly maxCalibrationError?: number;
   readonly maxApplySeconds?: number;
   readonly maxExtraMemoryBytes?: number;
-  /** Whether what was measured keeps to the limits (`value`, unless given), or all of its 95 % interval does. */
+  /** Whether the measured value must meet the limits (`value`, the default), or all of its 95 % interval. */
   readonly judgeBy?: 'value' | 'interval';
-  /** By the name of the slice, as `speaker: theo`; `*` is for all that are not named. */
+  /** By the name of the slice, such as `speaker: theo`; `*` applies to all others. */
   readonly slices?: Readonly<Record<string, PartGates>>;
-  /** By the label; `*` is for all that are not named. */
+  /** By label; `*` applies to all others. */
   readonly classes?: Readonly<Record<string, PartGates>>;
 }
 
 /**
- * Reads gates.
+ * Parses gates.
  *
  * @param text a JSON file
  * @param name names the file in errors
- * @throws NeuralDiffError `bad-document` for a text that is no JSON, a gate that there is none of, a limit out of its range
+ * @throws NeuralDiffError `bad-document` for invalid JSON, an unknown gate, a limit out of range
  */
 export function parseGates(text: string, name: string): Gates {
   return parseDocument(GATES, text, { name, expected: 'gates' });
 }
 
-/** A payload that was measured. */
+/** A measured payload. */
 type Measured = Omit<Candidate, 'checks'>;
 
-/** Sets one value against one limit. */
+/** Compares one value with one limit. */
 interface Rule {
   readonly id: string;
-  /** What is limited, in words. */
+  /** The limited quantity, in words. */
   readonly what: string;
   readonly limit: number | undefined;
   readonly value: number | undefined;
-  /** Whether the limit is the least that will do. */
+  /** Whether the limit is a minimum. */
   readonly isLeast?: boolean;
   readonly unit: Unit;
 }
 
 /**
- * Sets a payload against gates.
+ * Checks a payload against gates.
  *
- * @returns a check for each gate that is there; one whose value was not measured is not met
+ * @returns a check for each gate; a gate whose value was not measured is not met
  */
 export function checksOf(candidate: Measured, { base, full }: Measurements, gates: Gates): Check[] {
   const models = { candidate, full, base };
@@ -100,7 +100,7 @@ function check({ id, what, value, isLeast, unit }: Rule, limit: number): Check {
     return { id, unit, limit, isMet: false, message };
   }
   const isMet = isLeast ? value >= limit : value <= limit;
-  const [found, expected] = formatBeside(value, limit, unit);
+  const [found, expected] = formatPair(value, limit, unit);
   const message = `${what}: ${found}, expected ${bound} ${expected}`;
   return { id, unit, limit, value, isMet, message };
 }
@@ -176,7 +176,7 @@ function partRules(
     (kind === 'slice' ? quality?.slices : quality?.classes) ?? [];
   const [parts, references] = [partsOf(candidate), partsOf(full)];
   const known = new Set([...partsOf(base), ...parts].map(({ name }) => name));
-  // A gate on all parts where there are none is one on what was not measured.
+  // Without any parts, a gate on all parts is one on an unmeasured value.
   const others = known.size === 0 ? ['*'] : known;
   const names = new Set([
     ...Object.keys(gates).filter((name) => name !== '*'),
@@ -190,14 +190,17 @@ function partRules(
   });
 }
 
-/** @returns how far a part is behind: of counts, for a difference of two rounded shares may be over a limit that is kept */
+/**
+ * @returns the gap of a part, from counts: the difference of two rounded shares could exceed a limit that is
+ *   met
+ */
 function gapOf(part: Part, reference: Part): number | undefined {
   if (part.accuracy === undefined || reference.accuracy === undefined) return undefined;
   const rightOf = ({ accuracy, examples }: Part): number => Math.round((accuracy?.value ?? 0) * examples);
   return (rightOf(reference) - rightOf(part)) / part.examples;
 }
 
-/** Classes and slices are few examples: they are judged by what was measured, not by their intervals. */
+/** Classes and slices have few examples, so they are judged by the measured value, not by its interval. */
 function rulesOfPart(
   place: string,
   { part, reference }: { part: Part | undefined; reference: Part | undefined },

@@ -4,11 +4,11 @@ import type { Estimate } from './document.js';
 const Z = 1.959963984540054;
 
 /**
- * A share of independent examples, with its score interval.
+ * Estimates a share of independent examples, with its score interval.
  *
  * Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
  *
- * @param count how many of them: 0 to `total`
+ * @param count 0 to `total`
  * @param total at least 1
  */
 export function shareOf(count: number, total: number): Estimate {
@@ -16,7 +16,7 @@ export function shareOf(count: number, total: number): Estimate {
   const weight = Z ** 2 / total;
   const centre = (value + weight / 2) / (1 + weight);
   const half = (Z * Math.sqrt((value * (1 - value)) / total + weight / (4 * total))) / (1 + weight);
-  // What rounding leaves beside the ends is not part of the interval.
+  // Exact ends, as rounding could move them slightly.
   return {
     value,
     low: count === 0 ? 0 : Math.max(0, centre - half),
@@ -24,22 +24,22 @@ export function shareOf(count: number, total: number): Estimate {
   };
 }
 
-/** On how many of the same examples one of two models alone is right. */
+/** Number of examples on which exactly one of two models is right. */
 export interface Discordant {
   /** The reference is right, the candidate wrong. */
   readonly lost: number;
   /** The candidate is right, the reference wrong. */
   readonly gained: number;
-  /** Examples in all: at least 1. */
+  /** All examples: at least 1. */
   readonly total: number;
 }
 
 /**
- * The difference of two accuracies on the same examples, reference less candidate, with the adjusted Wald interval of paired
- * proportions.
+ * Estimates the difference of two accuracies on the same examples, reference minus candidate, with the
+ * adjusted Wald interval of paired proportions.
  *
- * Source: D. G. Bonett and R. M. Price, "Adjusted Wald confidence interval for a difference of binomial proportions based on
- * paired data", 2012.
+ * Source: D. G. Bonett and R. M. Price, "Adjusted Wald confidence interval for a difference of binomial
+ * proportions based on paired data", 2012.
  */
 export function pairedGap({ lost, gained, total }: Discordant): Estimate {
   const [p, q, n] = [(lost + 1) / (total + 2), (gained + 1) / (total + 2), total + 2];

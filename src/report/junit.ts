@@ -1,8 +1,9 @@
 import type { Candidate, Check, Report } from './document.js';
 
 /**
- * Writes the gates as test results that build servers show: a suite for each payload, a case for each gate. Where a payload
- * meets all gates, those that others fail are skipped: they did not decide against the release.
+ * Renders the gates as JUnit test results for build servers: a suite for each payload, a case for each gate.
+ * If some payload meets all gates, failures of the others are reported as skipped, as they did not decide
+ * against the release.
  *
  * Source: the JUnit XML format as Jenkins and GitLab read it.
  */
@@ -46,7 +47,7 @@ function caseOf(
   return `${open}>\n      <${what} message="${escapeXml(message)}"/>\n    </testcase>\n`;
 }
 
-/** @returns text for an attribute: what XML 1.0 does not allow at all becomes a question mark */
+/** Escapes text for an attribute; characters that XML 1.0 does not allow become question marks. */
 function escapeXml(text: string): string {
   return text
     .replaceAll(/[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu, '?')

@@ -9,14 +9,10 @@ import {
   formatShare,
 } from './words.js';
 
-/** Rows of slices and classes that are shown: those of lowest accuracy. */
+/** Most rows of slices and classes: those with the lowest accuracy. */
 const MAX_PARTS = 8;
 
-/**
- * Renders a report for a pull request.
- *
- * @returns GitHub-flavoured Markdown with all names escaped
- */
+/** Renders a report for a pull request, as GitHub-flavoured Markdown with all names escaped. */
 export function renderMarkdown(report: Report): string {
   const { title, advice } = report;
   const verdict = advice.isPassed ? 'Passed' : 'Failed';
@@ -25,10 +21,10 @@ export function renderMarkdown(report: Report): string {
     `**${verdict}.** ${escapeMarkdown(advice.headline)}.`,
     list(advice.reasons),
     table(modelRows(report)),
-    section('Gates that do not hold', list(failuresOf(report))),
-    section('Slices and classes of lowest accuracy', table(partRows(report))),
+    section('Gates not met', list(failuresOf(report))),
+    section('Slices and classes with the lowest accuracy', table(partRows(report))),
     section('Other ways to ship the full fine-tune', table(wayRows(report))),
-    section('Methods at their sizes', table(frontierRows(report))),
+    section('Methods by size', table(frontierRows(report))),
     section('Since the last report', table(trendRows(report))),
     section('Fleet', fleetText(report)),
     section('How it was measured', list(report.remarks)),
@@ -38,7 +34,7 @@ export function renderMarkdown(report: Report): string {
     .concat('\n');
 }
 
-/** What would begin a link, a mention or an entity is taken apart by a space of no width. */
+/** A zero-width space, which keeps links, mentions and entities from being recognised. */
 const GAP = '&#8203;';
 
 const ESCAPES: Readonly<Record<string, string>> = {
@@ -51,7 +47,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   'www.': `www${GAP}.`,
 };
 
-/** @returns text that Markdown and HTML leave alone, on one line */
+/** Escapes text for Markdown and HTML, on one line. */
 export function escapeMarkdown(text: string): string {
   return text
     .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
@@ -69,7 +65,7 @@ function list(lines: readonly string[]): string {
   return lines.map((line) => `- ${escapeMarkdown(line)}`).join('\n');
 }
 
-/** The first row is the header; the first column is text, the others are numbers. */
+/** The first row is the header; the first column contains text, the others numbers. */
 function table([header, ...rows]: readonly (readonly string[])[]): string {
   if (header === undefined || rows.length === 0) return '';
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
@@ -129,7 +125,7 @@ function intervalText(estimate: Estimate | undefined): string {
 function gatesText({ checks, problem }: Candidate): string {
   const failing = checks.filter(({ isMet }) => !isMet).length;
   if (failing > 0) return `${failing} of ${checks.length} fail`;
-  return problem === undefined ? 'hold' : 'fail';
+  return problem === undefined ? 'met' : 'fail';
 }
 
 function failuresOf({ candidates }: Report): string[] {
@@ -203,7 +199,7 @@ function fleetText({ fleet }: Report): string {
   if (fleet === undefined) return '';
   const { devices, bytes, fullBytes, precompute } = fleet;
   return list([
-    `${formatNumber(devices)} devices download ${formatBytes(bytes)} together; as full models it would be ${formatBytes(fullBytes)}`,
+    `${formatNumber(devices)} devices download ${formatBytes(bytes)} in total, compared with ${formatBytes(fullBytes)} as full models`,
     ...precompute.map(
       ({ version, savedBytes, devices: count }) =>
         `a direct payload from ${version} would save ${formatBytes(savedBytes)} on ${formatNumber(count)} devices`,

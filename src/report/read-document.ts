@@ -2,9 +2,9 @@ import * as v from 'valibot';
 import { NeuralDiffError } from '../model/errors.js';
 
 /**
- * Reads a JSON document.
+ * Parses a JSON document.
  *
- * @throws NeuralDiffError `bad-document` with the first place that is not as expected
+ * @throws NeuralDiffError `bad-document` with the first unexpected entry
  */
 export function parseDocument<T>(
   schema: v.GenericSchema<unknown, T>,
@@ -12,7 +12,7 @@ export function parseDocument<T>(
   { name, expected }: { name: string; expected: string },
 ): T {
   const value = parseJson(text, name);
-  // A list would pass for an object that has none of the optional entries.
+  // Valibot accepts a list as an object whose entries are all optional.
   if (Array.isArray(value))
     throw new NeuralDiffError(
       'bad-document',
@@ -35,10 +35,12 @@ function parseJson(text: string, name: string): unknown {
   }
 }
 
-/** Valibot leaves these entries out of records: a gate on a class of such a name would be none. */
+/**
+ * Valibot drops these entries from records, so a gate on a class of such a name would be ignored silently.
+ */
 const UNREAD: readonly string[] = ['__proto__', 'constructor', 'prototype'];
 
 function refuseUnread(key: string, value: unknown): unknown {
   if (!UNREAD.includes(key)) return value;
-  throw new NeuralDiffError('bad-document', `Cannot read a document with an entry "${key}"`);
+  throw new NeuralDiffError('bad-document', `Cannot read document: entry name "${key}" is reserved`);
 }

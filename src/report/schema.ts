@@ -169,7 +169,7 @@ const trend = v.strictObject({
   ),
 });
 
-/** What a report document looks like: the source of `docs/report.schema.json`. */
+/** The schema of report documents: the source of `docs/report.schema.json`. */
 export const REPORT_SCHEMA = v.strictObject({
   format: v.literal(REPORT_FORMAT),
   version: v.literal(REPORT_VERSION),
@@ -195,7 +195,7 @@ export const REPORT_SCHEMA = v.strictObject({
 });
 
 /**
- * Reads a report document.
+ * Parses a report document.
  *
  * @param name names the file in errors
  * @throws NeuralDiffError `bad-document`

@@ -1,16 +1,16 @@
-/** What stands where a number is none. */
+/** Shown in place of a number that is not finite. */
 const DASH = '–';
 
 const MAX_DECIMALS = 8;
 
-/** A format for each number of decimals: they are slow to make. */
+/** A formatter for each number of decimals, created once as that is slow. */
 const FORMATS = Array.from(
   { length: MAX_DECIMALS + 1 },
   (_, decimals) =>
     new Intl.NumberFormat('en-GB', { minimumFractionDigits: decimals, maximumFractionDigits: decimals }),
 );
 
-/** @returns a number with so many decimals, thousands apart, and a true minus sign: `2,988` */
+/** @returns a number with the given decimals, separated thousands and a true minus sign: `2,988` */
 export function formatNumber(value: number, decimals = 0): string {
   if (!Number.isFinite(value)) return DASH;
   const text = (FORMATS[decimals] as Intl.NumberFormat).format(Math.abs(value));
@@ -22,12 +22,12 @@ export function formatBytes(bytes: number): string {
   return `${formatNumber(bytes)} ${bytes === 1 ? 'byte' : 'bytes'}`;
 }
 
-/** @returns an accuracy or the like: `96.4 %` */
+/** @returns a share such as an accuracy: `96.4 %` */
 export function formatPercent(share: number): string {
   return Number.isFinite(share) ? `${formatNumber(100 * share, 1)} %` : DASH;
 }
 
-/** @returns a small share with two digits that count: `0.50 %`, `0.062 %`, `12 %` */
+/** @returns a small share with two significant digits: `0.50 %`, `0.062 %`, `12 %` */
 export function formatShare(share: number): string {
   if (!Number.isFinite(share)) return DASH;
   const percent = Math.abs(100 * share);
@@ -36,12 +36,12 @@ export function formatShare(share: number): string {
   return `${formatNumber(100 * share, decimals)} %`;
 }
 
-/** @returns how many times smaller something is: `201`, `3.4` */
+/** @returns a ratio: `201`, `3.4` */
 export function formatTimes(times: number): string {
   return formatNumber(times, times < 10 ? 1 : 0);
 }
 
-/** @returns a difference of accuracies in points, without the word: `0.8` */
+/** @returns a difference of accuracies in points, without the unit: `0.8` */
 export function formatPointsNumber(difference: number): string {
   return formatNumber(100 * difference, 1);
 }
@@ -58,18 +58,18 @@ export function formatSeconds(seconds: number): string {
   return `${formatNumber(1000 * seconds, seconds < 0.01 ? 1 : 0)} ms`;
 }
 
-/** What the value of a gate is. */
+/** Unit of a gate's value. */
 export type Unit = 'bytes' | 'share' | 'points' | 'seconds';
 
-/** @returns what a gate limits, with a digit more than elsewhere, or so many: limits may be near what was found */
+/** @returns a limited value, with more digits than elsewhere, as limits may be close to measured values */
 export function formatLimited(value: number, unit: Unit, decimals = 2): string {
   if (unit === 'bytes') return formatBytes(value);
   if (unit === 'seconds') return formatSeconds(value);
   return `${formatNumber(100 * value, decimals)} ${unit === 'points' ? 'points' : '%'}`;
 }
 
-/** @returns a value and its limit with as many digits as tell them apart, where any do */
-export function formatBeside(value: number, limit: number, unit: Unit): [value: string, limit: string] {
+/** @returns a value and its limit, with enough digits to tell them apart if possible */
+export function formatPair(value: number, limit: number, unit: Unit): [value: string, limit: string] {
   for (let decimals = 2; ; decimals++) {
     const texts = [value, limit].map((each) => formatLimited(each, unit, decimals)) as [string, string];
     if (texts[0] !== texts[1] || value === limit || decimals === MAX_DECIMALS) return texts;

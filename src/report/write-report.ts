@@ -16,19 +16,19 @@ import {
 import { checksOf, type Gates } from './gates.js';
 import { formatBytes, formatPercent, formatPoints, formatShare } from './words.js';
 
-/** What a report says beside what was measured. */
+/** Options of `writeReport`. */
 export interface ReportOptions {
   readonly title: string;
-  /** What a payload must keep to; `defaultGates` unless given. */
+  /** Limits for payloads; `defaultGates` by default. */
   readonly gates?: Gates | undefined;
   readonly frontier?: Frontier;
   readonly sequence?: Sequence | undefined;
   readonly fleet?: Fleet | undefined;
-  /** An earlier report, to compare with. */
+  /** An earlier report to compare with. */
   readonly against?: Report | undefined;
 }
 
-/** Makes a report of measurements: sets payloads against gates, and says what to ship. */
+/** Makes a report from measurements: checks payloads against gates, and advises what to ship. */
 export function writeReport(measurements: Measurements, options: ReportOptions): Report {
   const { title, gates, frontier, sequence, fleet, against } = options;
   const used = gates ?? defaultGates(measurements);
@@ -61,26 +61,24 @@ function remarksOnTrend({ model, data }: Measurements, against: Report | undefin
   if (against === undefined) return [];
   const others = [
     ...(against.model?.base === model.base ? [] : ['on another base']),
-    ...(against.data?.examples === data?.examples ? [] : ['by other examples']),
+    ...(against.data?.examples === data?.examples ? [] : ['with other examples']),
   ];
   if (others.length === 0) return [];
-  return [
-    `The earlier report was made ${others.join(' and ')}: what changed since is not the payloads alone.`,
-  ];
+  return [`The earlier report was made ${others.join(' and ')}: not all changes are due to the payloads.`];
 }
 
-/** What a report of benches alone is made of. */
+/** Options of `writeBenchReport`. */
 export interface BenchReportOptions extends Pick<ReportOptions, 'title' | 'sequence'> {
   readonly machine: Machine;
   readonly frontier: Frontier;
-  /** Points that a diff may be behind the full fine-tune: 0.005 unless given. */
+  /** Largest accepted gap to the full fine-tune; 0.005 by default. */
   readonly maxGap?: number | undefined;
 }
 
-/** Methods of the benches that are diffs of this package. */
+/** Names of this package's diffs in benches. */
 const OURS: readonly string[] = ['hash', 'sparse'];
 
-/** Makes a report of what benches measured: no payloads, but what can be expected of them. */
+/** Makes a report from bench results: no payloads, but an expectation of them. */
 export function writeBenchReport({
   title,
   machine,
@@ -99,7 +97,7 @@ export function writeBenchReport({
     advice: adviseByFrontier(frontier, maxGap),
     frontier,
     ...(sequence && { sequence }),
-    remarks: ['Each method is a mean over seeds; payloads of your own model want a report of their own.'],
+    remarks: ['Each method is a mean over seeds; measure payloads of your own model in a separate report.'],
   };
 }
 
@@ -108,7 +106,7 @@ function adviseByFrontier({ points, full }: Frontier, maxGap: number): Advice {
   const best = ours.find(({ gap }) => gap <= maxGap);
   const rule = `The rule: the smallest diff that is on average at most ${formatPoints(maxGap)} behind the full fine-tune (${formatPercent(full)}).`;
   if (best === undefined)
-    return { isPassed: false, headline: 'Ship the full model: no diff comes near enough', reasons: [rule] };
+    return { isPassed: false, headline: 'Ship the full model: no diff is close enough', reasons: [rule] };
   const { method, bytes, share, gap, seeds, deviation } = best;
   return {
     isPassed: true,
@@ -132,8 +130,11 @@ const MEASURES: Readonly<Record<Measure, (candidate: Candidate) => number | unde
   'apply-seconds': ({ apply }) => apply?.seconds,
 };
 
-/** Sets payloads beside those of one name in an earlier report; where both have a single one, names do not matter. */
-export function trendOf(candidates: readonly Candidate[], earlier: Report): Trend {
+/**
+ * Compares payloads with those of the same name in an earlier report; if both have only one, names do not
+ * matter.
+ */
+function trendOf(candidates: readonly Candidate[], earlier: Report): Trend {
   const isOne = candidates.length === 1 && earlier.candidates.length === 1;
   const rows = candidates.flatMap((now) => {
     const before = isOne ? earlier.candidates[0] : earlier.candidates.find(({ name }) => name === now.name);

@@ -14,37 +14,40 @@ import type { ScaleOf } from '../train/quantise.js';
 import { addMasked, densityOf, gather, type Mask, maskOps, type Positions } from './mask.js';
 import { type Saliency, type Scope, saliencyOf, thresholds } from './saliency.js';
 
-/** How a mask is found while the diff trains. */
+/** Settings of an annealed sparse diff. */
 export interface AnnealingOptions {
   readonly saliency: Saliency;
   readonly scope: Scope;
-  /** Share of all steps after which the mask is fixed: above 0, below 1. */
+  /** Share of the steps after which the mask is fixed: above 0, below 1. */
   readonly fixedFrom: number;
-  /** Temperature of the gates at the start and when the mask is fixed. */
+  /** Temperature of the gates at the start, and when the mask is fixed. */
   readonly temperatures: { readonly first: number; readonly last: number };
-  /** Density to fall to. */
+  /** Final density. */
   readonly density: number;
   readonly bits: number;
-  /** How large the tensors' changes are about to be, by name; 1 unless given. */
+  /** Expected size of each tensor's changes, by name; 1 by default. */
   readonly sizes: ReadonlyMap<string, number>;
   readonly scaleOf: ScaleOf;
   /** Chooses the final mask from the saliencies, within the byte budget. */
   choose(saliency: Values): Positions;
 }
 
-/** Steps between two looks at the thresholds: sorting all saliencies costs as much as a step of a small model. */
+/**
+ * Steps between updates of the thresholds: sorting all saliencies takes as long as a step of a small model.
+ */
 const STEPS_PER_THRESHOLD = 10;
 
-/** Share of the old mean of squared gradients that survives a step. */
+/** Decay of the running mean of squared gradients per step. */
 const FISHER_DECAY = 0.99;
 
 /**
- * Soft gates that harden: `D = m * d` with `m = sigmoid(log(s / τ) / T)`, s the saliency of a weight's change, τ the
- * threshold that meets the present density, T the temperature. The density falls from 1 to its target on a cubic
- * schedule while T anneals; then the mask is fixed and the changes go on training with their quantiser in the loop.
+ * Creates a part with soft gates that harden: `D = m * d` with `m = sigmoid(log(s / τ) / T)`, where s is the
+ * saliency of a weight's change, τ the threshold for the current density, T the temperature. The density
+ * falls from 1 to its target on a cubic schedule while T anneals; then the mask is fixed and the changes keep
+ * training with quantisation.
  *
- * Source: "Learning a Neural Diff for Speech Models", Interspeech 2021, for the annealed mask; M. Zhu, S. Gupta,
- * "To prune, or not to prune", 2017, for the cubic schedule.
+ * Source: "Learning a Neural Diff for Speech Models", Interspeech 2021, for the annealed mask; M. Zhu, S.
+ * Gupta, "To prune, or not to prune", 2017, for the cubic schedule.
  *
  * @param base values of the tensors by name
  */
@@ -60,7 +63,7 @@ class AnnealedPart implements DiffPart {
   readonly #fisher: ReadonlyMap<string, tf.Variable>;
   readonly #gates: ReadonlyMap<string, tf.Variable>;
   readonly #weightCount: number;
-  /** Empty until the first look: all gates are open. */
+  /** Empty until the first update: all gates are open. */
   #thresholds: ReadonlyMap<string, number> = new Map();
   #temperature: number;
   #density = 1;
@@ -113,9 +116,9 @@ class AnnealedPart implements DiffPart {
     });
   }
 
-  ops(thrift: number) {
+  ops(extraZeros: number) {
     this.#fix();
-    return maskOps(this.#mask(this.#positions as Positions), thrift);
+    return maskOps(this.#mask(this.#positions as Positions), extraZeros);
   }
 
   describe(): Record<string, number> {
@@ -169,8 +172,9 @@ class AnnealedPart implements DiffPart {
   }
 
   /**
-   * The gate depends on the change too: with s = c·d^n, `d(m·d)/dd = m·(1 + (1 - m)·n / T)`. The factor is capped at
-   * its value for T = 1, or hard gates would be thrown across their thresholds by a single step.
+   * The gate depends on the change, too: with s = c·d^n, `d(m·d)/dd = m·(1 + (1 - m)·n / T)`. The factor is
+   * capped at its value for T = 1, as a single step could otherwise move a hard gate far across its
+   * threshold.
    */
   #pullGated(name: string, gradient: tf.Tensor): tf.Tensor {
     const power = this.#options.saliency === 'fisher' ? 2 : 1;

@@ -3,10 +3,10 @@ import { addAt } from '../tfjs/kernels/diff/sparse.js';
 import { type LiveValues, type Values, valuesOf } from '../train/part.js';
 import { asScale, type Quantised, rootMeanSquare, type ScaleOf, scaleLevels } from '../train/quantise.js';
 
-/** Row-major positions of the weights that change, by tensor; ascending. */
+/** Row-major positions of the changed weights, by tensor; ascending. */
 export type Positions = ReadonlyMap<string, Uint32Array>;
 
-/** A mask and the changes at its positions, in bits a level. */
+/** A mask and the changes at its positions, with the bits per level. */
 export interface Mask {
   readonly positions: Positions;
   readonly changes: Values;
@@ -14,7 +14,7 @@ export interface Mask {
   readonly scaleOf: ScaleOf;
 }
 
-/** @returns the tensors under a mask, with its quantised changes added */
+/** @returns the tensors of a mask with its quantised changes added */
 export function addMasked(weights: LiveValues, mask: Mask): LiveValues {
   const add = (name: string, places: Uint32Array) => {
     const { levels, scale } = quantise(mask, name);
@@ -27,7 +27,7 @@ function quantise({ changes, bits, scaleOf }: Mask, name: string): Quantised {
   return quantiseNonZero(valuesOf(changes, name), bits, (scale) => scaleOf(name, scale));
 }
 
-/** @returns the values at some positions */
+/** @returns the values at the given positions */
 export function gather(values: Float32Array, places: Uint32Array): Float32Array {
   const taken = new Float32Array(places.length);
   for (let i = 0; i < taken.length; i++) taken[i] = values[places[i] as number] as number;
@@ -35,14 +35,15 @@ export function gather(values: Float32Array, places: Uint32Array): Float32Array 
 }
 
 /**
- * @param thrift share of the positions to leave out, the smallest changes of each tensor first
- * @returns the sparse ops of a mask, without positions whose change is exactly zero
+ * Builds the sparse ops of a mask, without positions whose change is exactly zero.
+ *
+ * @param extraZeros share of the positions to drop, the smallest changes of each tensor first
  */
-export function maskOps(mask: Mask, thrift: number): Op[] {
+export function maskOps(mask: Mask, extraZeros: number): Op[] {
   return [...mask.positions].flatMap(([tensor, places]): SparseOp[] => {
     const values = valuesOf(mask.changes, tensor);
     const { levels, scale } = quantise(mask, tensor);
-    const least = leastKept(values, thrift);
+    const least = leastKept(values, extraZeros);
     const isKept = (i: number): boolean => levels[i] !== 0 && Math.abs(values[i] as number) >= least;
     const kept = Array.from(levels.keys()).filter(isKept);
     if (kept.length === 0) return [];
@@ -54,8 +55,8 @@ export function maskOps(mask: Mask, thrift: number): Op[] {
   });
 }
 
-function leastKept(values: Float32Array, thrift: number): number {
-  const dropped = Math.round(thrift * values.length);
+function leastKept(values: Float32Array, extraZeros: number): number {
+  const dropped = Math.round(extraZeros * values.length);
   if (dropped === values.length) return Number.POSITIVE_INFINITY;
   return dropped === 0 ? 0 : (values.map(Math.abs).sort()[dropped] as number);
 }
@@ -67,15 +68,17 @@ export function densityOf(positions: Positions, weightCount: number): number {
   return count / weightCount;
 }
 
-/** How many standard deviations the largest level stands for. */
+/** The largest level, in standard deviations. */
 const REACH = 2.5;
 
 /**
- * Rounds the values of a mask to a grid without a zero: what is worth a position is worth a change.
+ * Quantises the values of a mask to levels other than zero: a position that is coded should change its
+ * weight.
  *
  * @param values changes at the mask's positions
- * @param bits bits a level, 1 to 8: levels from 1 to 2^(bits-1) with a sign; only a value of exactly 0 keeps level 0
- * @param toScale rounds the scale to one that payloads have
+ * @param bits bits per level, 1 to 8: magnitudes from 1 to 2^(bits-1) with a sign; only exact zeros get level
+ *   0
+ * @param toScale rounds the scale to one that payloads can store
  */
 export function quantiseNonZero(values: Float32Array, bits: number, toScale = asScale): Quantised {
   const most = 2 ** (bits - 1);

@@ -5,11 +5,12 @@ import type { ScaleOf } from '../train/quantise.js';
 import { addMasked, densityOf, type Mask, maskOps, type Positions } from './mask.js';
 
 /**
- * A mask that is known from the start: changes at its positions are trained from zero, their quantiser in the loop.
+ * Creates a part with a mask that is known from the start: changes at its positions are trained from zero
+ * with quantisation in the loop.
  *
  * @param positions the mask
- * @param settings bits a level; weights in the tensors under the mask, for the density that people see; how large the
- *   tensors' changes are about to be, by name, 1 unless given; what rounds their scales
+ * @param settings `bits` per level; `weightCount` of the masked tensors, for the reported density; `sizes`:
+ *   expected size of each tensor's changes, by name, 1 by default; `scaleOf`: rounds their scales
  */
 export function createRewoundPart(
   positions: Positions,
@@ -33,7 +34,7 @@ export function createRewoundPart(
     materialise: (weights) => addMasked(weights, mask()),
     pullBack: (gradients) =>
       [...positions].map(([name, places]) => tf.mul(takeAt(valuesOf(gradients, name), places), sizeOf(name))),
-    ops: (thrift) => maskOps(mask(), thrift),
+    ops: (extraZeros) => maskOps(mask(), extraZeros),
     describe: () => ({ density: densityOf(positions, weightCount) }),
     dispose() {
       for (const variable of changes.values()) variable.dispose();

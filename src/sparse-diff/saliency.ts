@@ -7,12 +7,12 @@ import { type Values, valuesOf } from '../train/part.js';
 import type { Positions } from './mask.js';
 
 /**
- * What makes a weight worth changing: `magnitude`, the size of its change; `fisher`, what the change does to the loss,
- * by the diagonal of the Fisher information times the squared change.
+ * How to rank weights to change: `magnitude`, by the size of the change; `fisher`, by its effect on the loss,
+ * the diagonal of the Fisher information times the squared change.
  */
 export type Saliency = 'magnitude' | 'fisher';
 
-/** Where saliencies compete: in the whole model, or within each tensor at equal density. */
+/** Where saliencies are compared: across the whole model, or within each tensor at equal density. */
 export type Scope = 'global' | 'tensor';
 
 /** @returns the saliency of every change */
@@ -25,7 +25,7 @@ export function saliencyOf(changes: Float32Array, fisher: Float32Array, kind: Sa
   return saliency;
 }
 
-/** @returns the saliency of what a full fine-tune changed, for the matrices of a layout */
+/** @returns the saliency of the full fine-tune's changes, for the matrices of a partition */
 export function fineTuneSaliency(full: FineTuned, layout: TensorPartition, kind: Saliency): Values {
   const entries = layout.matrices.map(({ name }) => {
     return [name, saliencyOf(valuesOf(full.deltas, name), valuesOf(full.fisher, name), kind)] as const;
@@ -33,7 +33,7 @@ export function fineTuneSaliency(full: FineTuned, layout: TensorPartition, kind:
   return new Map(entries);
 }
 
-/** @returns the least saliency, by tensor, that belongs to the top `share` of weights */
+/** @returns by tensor, the smallest saliency among the top `share` of weights */
 export function thresholds(saliency: Values, share: number, scope: Scope): Map<string, number> {
   const names = [...saliency.keys()];
   if (scope === 'tensor')
@@ -62,17 +62,17 @@ export function positionsAbove(saliency: Values, least: ReadonlyMap<string, numb
   return positions;
 }
 
-/** Densities that are tried lie from 2^-24 to 1, with so many steps from one power of two to the next. */
+/** Densities tried range from 2^-24 to 1, in steps per power of two. */
 const OCTAVES = 24;
 const STEPS_PER_OCTAVE = 128;
 
 /**
- * Chooses as many of the most salient weights as a budget pays for, counted in bytes of the whole coded file.
+ * Chooses as many of the most salient weights as fit a budget, counted in bytes of the whole coded file.
  *
  * @param saliency by tensor
- * @param options the file around the mask, the budget in bytes, bits a level, where saliencies compete
- * @returns the positions
- * @throws NeuralDiffError `budget-impossible`; `bad-data` when training moved nothing
+ * @param options the partition, which knows the rest of the file; the budget in bytes; bits per level; where
+ *   saliencies are compared
+ * @throws NeuralDiffError `budget-impossible`; `bad-data` if training changed nothing
  */
 export function affordablePositions(
   saliency: Values,
@@ -93,7 +93,7 @@ export function affordablePositions(
   return positions;
 }
 
-/** Positions are coded to see what they take; how long their levels get is a guess until they are trained. */
+/** Codes the positions to find their size; that of the levels is an estimate until they are trained. */
 function expectedBytes(
   positions: Positions,
   { layout, bits }: { layout: TensorPartition; bits: number },
@@ -111,10 +111,10 @@ function expectedBytes(
   return layout.fileBytes(ops) + Math.ceil((count * levelBits(bits) + ops.length * SCALE_BITS) / 8);
 }
 
-/** @returns bits that a level takes after entropy coding, as far as can be said before it is trained */
+/** @returns the estimated bits per level after entropy coding */
 function levelBits(bits: number): number {
   return bits < 3 ? bits : bits - 0.75;
 }
 
-/** Bits of a scale that is not that of the tensor before. */
+/** Bits of a scale that differs from the previous tensor's. */
 const SCALE_BITS = 6;

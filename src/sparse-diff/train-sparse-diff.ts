@@ -11,20 +11,23 @@ import { densityOf, gather, type Positions } from './mask.js';
 import { createRewoundPart } from './rewound-part.js';
 import { affordablePositions, fineTuneSaliency } from './saliency.js';
 
-/** What `trainSparseDiff` takes beside what both trainers take. */
+/** Options of `trainSparseDiff`, in addition to those of both trainers. */
 export interface TrainSparseDiffOptions extends TrainDiffOptions {
   /**
-   * `rewind` (default): the mask is read off the full fine-tune, then the diff trains on it from zero. `anneal`: the
-   * mask is found while the diff trains, with gates that harden.
+   * `rewind` (default): the mask is taken from the full fine-tune, then the diff is trained on it from zero.
+   * `anneal`: the mask is found while the diff trains, with gates that harden.
    */
   readonly selection?: 'rewind' | 'anneal';
   /** Default `fisher`. */
   readonly saliency?: 'magnitude' | 'fisher';
   /** Default `global`. */
   readonly scope?: 'global' | 'tensor';
-  /** Bits a changed weight: 1 to 8; default 3. */
+  /** Bits per changed weight: 1 to 8; default 3. */
   readonly bits?: number;
-  /** For `anneal`: temperature of the gates at the start (default 1) and when the mask is fixed (default 0.05). */
+  /**
+   * For `anneal`: temperature of the gates at the start (default 1) and when the mask is fixed (default
+   * 0.05).
+   */
   readonly temperatures?: { readonly first: number; readonly last: number } | undefined;
   /** For `anneal`: share of the steps after which the mask is fixed; default 0.6. */
   readonly fixedFrom?: number;
@@ -37,8 +40,8 @@ type Settings = Required<
 };
 
 /**
- * Trains a sparse diff: the most salient weights of the matrices change, as many as the budget pays for; biases and
- * norms get a dense op.
+ * Trains a sparse diff: as many of the most salient weights of the matrices change as fit the budget; biases
+ * and norms get a dense op.
  *
  * @throws NeuralDiffError `budget-impossible`, `training-diverged`, `bad-data`; the signal's reason
  *
@@ -65,11 +68,13 @@ function checkSettings(settings: Settings): void {
   checkChoice('scope', settings.scope, ['global', 'tensor']);
   const { bits, fixedFrom, temperatures } = settings;
   if (!Number.isInteger(bits) || bits < 1 || bits > 8)
-    throw new RangeError(`expected 1 to 8 bits a weight, got ${bits}`);
+    throw new RangeError(`Cannot train sparse diff: expected 1 to 8 bits per weight, got ${bits}`);
   if (!(fixedFrom > 0 && fixedFrom < 1))
-    throw new RangeError(`expected fixedFrom between 0 and 1, got ${fixedFrom}`);
+    throw new RangeError(`Cannot train sparse diff: expected "fixedFrom" between 0 and 1, got ${fixedFrom}`);
   if (!(temperatures.last > 0 && temperatures.first >= temperatures.last)) {
-    throw new RangeError('expected temperatures that fall and stay above 0');
+    throw new RangeError(
+      `Cannot train sparse diff: expected temperatures that fall and stay above 0, got ${temperatures.first} to ${temperatures.last}`,
+    );
   }
 }
 
@@ -89,7 +94,10 @@ function createSparseParts(context: PartContext, settings: Settings): DiffPart[]
   return [sparse, densePartOf(context, layout)];
 }
 
-/** Root mean square of what the full fine-tune changed at each tensor's positions, in units of its quantisation. */
+/**
+ * Root mean square of the full fine-tune's changes at each tensor's positions, in units of its quantisation
+ * scale.
+ */
 function maskedSizes({ full, base }: PartContext, positions: Positions): Map<string, number> {
   const sizeOf = (name: string, places: Uint32Array): number => {
     const scales = scalesOf(base.quantization.get(name));
@@ -101,7 +109,9 @@ function maskedSizes({ full, base }: PartContext, positions: Positions): Map<str
   return new Map([...positions].map(([name, places]) => [name, sizeOf(name, places)]));
 }
 
-/** The density that the full fine-tune's mask affords is where the schedule heads; the final mask is fitted anew. */
+/**
+ * Heads for the density that the full fine-tune's mask affords; the final mask is fitted to the budget again.
+ */
 function annealed(setup: {
   context: PartContext;
   layout: TensorPartition;

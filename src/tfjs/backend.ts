@@ -3,12 +3,12 @@ import { registerTrainingKernels } from './kernels/register.js';
 import '@tensorflow/tfjs-backend-wasm';
 
 /**
- * Makes a TensorFlow.js backend the active one. On `wasm` it also registers training kernels: the gradients that the
- * backend lacks, and faster ways through convolutions, recurrent layers, batch norms and Adam.
+ * Activates a TensorFlow.js backend. On `wasm` it also registers training kernels: the gradients that the
+ * backend lacks, and faster implementations of convolutions, recurrent layers, batch norms and Adam.
  *
- * @param name `wasm` (fast), `cpu` (plain JavaScript), `webgl` in browsers, or `webgpu` where the program imports
- *   `@tensorflow/tfjs-backend-webgpu`
- * @throws Error when the backend does not start
+ * @param name `wasm` (fast), `cpu` (plain JavaScript), `webgl` in browsers, or `webgpu` if the program
+ *   imports `@tensorflow/tfjs-backend-webgpu`
+ * @throws Error if the backend does not start
  */
 export async function useBackend(name: 'wasm' | 'cpu' | 'webgl' | 'webgpu'): Promise<void> {
   if (!(await tf.setBackend(name))) throw new Error(`Cannot start the TensorFlow.js backend "${name}"`);

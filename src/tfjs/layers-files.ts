@@ -2,15 +2,15 @@ import * as tf from '@tensorflow/tfjs';
 import { NeuralDiffError } from '../model/errors.js';
 import type { ModelFiles } from '../model/model-files.js';
 
-/** Bytes of a weight shard, as TensorFlow.js writes them. */
+/** Size of a weight shard, as written by TensorFlow.js. */
 const SHARD_BYTES = 4 * 2 ** 20;
 
 /**
- * Loads a LayersModel from a folder of files, with or without a file system behind it.
+ * Loads a LayersModel from a folder of files, real or virtual.
  *
  * @param files the folder with `model.json` and the shards
- * @returns the model, its weights on the active backend
- * @throws NeuralDiffError `bad-model` when TensorFlow.js cannot build it; whatever `files` throws
+ * @returns the model, with its weights on the active backend
+ * @throws NeuralDiffError `bad-model` if TensorFlow.js cannot build it; errors of `files`
  */
 export async function loadModel(files: ModelFiles): Promise<tf.LayersModel> {
   const text = new TextDecoder().decode(await readWhole(files, 'model.json'));
@@ -35,7 +35,7 @@ async function readWhole(files: ModelFiles, path: string): Promise<Uint8Array<Ar
 }
 
 /**
- * Turns a live model into the files of a LayersModel folder.
+ * Converts a live model to the files of a LayersModel folder.
  *
  * @param model any LayersModel
  * @param shardBytes size of a shard; a tensor may straddle two

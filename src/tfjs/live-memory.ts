@@ -3,15 +3,17 @@ import { NeuralDiffError } from '../model/errors.js';
 import type { WeightStore } from '../model/store.js';
 import { assignValues, infoOf, type NamedWeight } from './weights.js';
 
-/** How the memory of a backend is reached whose kernels compute with the very bytes that are written to. */
+/** Access to the memory of a backend whose kernels compute directly with the bytes that are written. */
 export interface LiveMemory {
   /** @returns a view of a variable's live bytes, valid until the backend allocates */
   borrowBytes(variable: tf.Variable): Uint8Array;
-  /** Makes the backend forget what it derived from the variable's old values. */
+  /** Invalidates everything that the backend derived from the variable's old values. */
   refresh(variable: tf.Variable): void;
 }
 
-/** @returns the active backend's memory; undefined where there is no such way in, or it was tried and does not work */
+/**
+ * @returns the active backend's memory; undefined if it cannot be accessed, or was tested and does not work
+ */
 export function liveMemory(): LiveMemory | undefined {
   const name = tf.getBackend();
   if (name !== 'cpu' && name !== 'wasm') return undefined;
@@ -19,17 +21,17 @@ export function liveMemory(): LiveMemory | undefined {
   return reachesKernels(memory) ? memory : undefined;
 }
 
-/** @returns the bytes of typed values, as a view */
+/** @returns a view of the bytes of typed values */
 export function bytesOf(values: ArrayBufferView): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
-/** On the cpu backend `dataSync` hands out the array that the kernels read. */
+/** On the cpu backend `dataSync` returns the array that the kernels read. */
 function cpuMemory(): LiveMemory {
   return { borrowBytes: (variable) => bytesOf(variable.dataSync()), refresh() {} };
 }
 
-/** The parts of the wasm backend that are used here, as TensorFlow.js 4.22 has them. */
+/** The parts of the wasm backend used here, as of TensorFlow.js 4.22. */
 interface WasmBackend {
   readonly dataIdMap: { get(dataId: object): { id: number; memoryOffset: number } };
   readonly wasm: {
@@ -42,8 +44,8 @@ interface WasmBackend {
 }
 
 /**
- * XNNPACK packs the weights of dense, convolution and depthwise layers once and keeps the packed copy under the
- * tensor's id: registering the same memory anew makes it drop that copy.
+ * XNNPACK packs the weights of dense, convolution and depthwise layers once and keeps the packed copy under
+ * the tensor's id; registering the same memory again makes it drop that copy.
  */
 function wasmMemory(): LiveMemory {
   const backend = tf.backend() as unknown as WasmBackend;
@@ -57,7 +59,10 @@ function wasmMemory(): LiveMemory {
   };
 }
 
-/** Neither way is a promise of TensorFlow.js: a dense layer's product must follow what is written, or it is not used. */
+/**
+ * TensorFlow.js guarantees neither, so memory is used only if a dense layer's product follows what is
+ * written.
+ */
 function reachesKernels(memory: LiveMemory): boolean {
   const probe = tf.tidy(() => tf.variable(tf.ones([4, 4]), false));
   try {
@@ -81,25 +86,28 @@ function sumOfProduct(probe: tf.Variable): number {
 
 type Values = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 
-/** Floats that backends lose first: denormals, minus zero, NaN with a payload, infinity, the last bit of a fraction. */
+/**
+ * Floats that backends are most likely to change: denormals, minus zero, NaN with a payload, infinity, full
+ * fractions.
+ */
 const AWKWARD_FLOATS = [
   1, 0x80000001, 0x007fffff, 0x80000000, 0x7fc12345, 0xff800000, 0x3f800001, 0x7f7fffff,
 ];
 
-/** Integers that floats of 32 bits do not hold. */
+/** Integers that float32 cannot represent. */
 const AWKWARD_INTEGERS = [2 ** 24 + 1, 2 ** 31 - 1, -(2 ** 31), -(2 ** 24) - 3];
 
-/** Elements of a probe: backends keep and compute smaller tensors in other ways. */
+/** Elements of a probe: backends store and compute smaller tensors differently. */
 const PROBE_SIDE = 64;
 
 /**
- * Copies the weights of a live model into memory, for backends whose own memory nobody else can write, or does not hold the bits
- * that it was given. What a device has is in these copies then; its kernels compute with what the backend makes of them.
+ * Copies the weights of a live model into memory, for backends whose own memory is inaccessible or does not
+ * preserve bits. The copies are authoritative; the backend's kernels compute with its own version of them.
  *
- * @param source has the weights, bit for bit; the backend is asked unless given
+ * @param source provides the weights bit for bit; the backend by default
  * @returns copies by name
- * @throws NeuralDiffError `unsupported-model` where assigned weights do not reach the kernels, or no source is given and the
- *   backend does not give back the bits that it was given; `wrong-layout` for a source of another model
+ * @throws NeuralDiffError `unsupported-model` if assigned weights do not reach the kernels, or without a
+ *   source if the backend does not return the bits it was given; `wrong-layout` for a source of another model
  */
 export async function mirrorWeights(
   weights: readonly NamedWeight[],
@@ -127,12 +135,15 @@ function checkSource(weights: readonly NamedWeight[], { tensors }: WeightStore):
   }
 }
 
-/** Tries, with a tensor of awkward values that a kernel has used, what the backend gives back, and whether another assigned one counts. */
+/**
+ * Tests, with a tensor of special values used by a kernel, whether the backend preserves bits and applies
+ * assignments.
+ */
 async function checkBackend(dtype: 'float32' | 'int32', hasSource: boolean): Promise<void> {
   const values = awkward(dtype);
   const probe = tf.tidy(() => tf.variable(tf.tensor(values.slice(), [PROBE_SIDE, PROBE_SIDE], dtype), false));
   try {
-    // Only what a kernel has used is sure to be where kernels compute.
+    // Only tensors used by a kernel are certain to be on the device.
     await sumOf(probe);
     const found = bytesOf(await probe.data());
     const isExact = bytesOf(values).every((byte, i) => byte === found[i]);

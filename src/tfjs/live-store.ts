@@ -4,27 +4,29 @@ import type { TensorInfo } from '../model/tensor.js';
 import { bytesOf, type LiveMemory, liveMemory, mirrorWeights } from './live-memory.js';
 import { assignValues, infoOf, type NamedWeight, namedWeights } from './weights.js';
 
-/** Where the bytes of a live model's weights are read and written. */
+/** Reads and writes the bytes of a live model's weights. */
 interface LiveBytes {
-  /** To be waited for before anything else. */
+  /** Resolves when the memory is ready; await it first. */
   ready(): Promise<unknown>;
-  /** @returns a view, valid until whoever borrows it waits */
+  /** @returns a view, valid until the next `await` */
   borrow(weight: NamedWeight): Uint8Array;
-  /** Makes what was written to a weight count. */
+  /** Makes the backend use what was written to a weight. */
   refresh(weight: NamedWeight): void;
 }
 
 /**
- * Opens a live model as a store. `flush` makes what was written count, all at once between two predictions.
+ * Opens a live model as a store. `flush` makes all writes take effect at once, between two predictions.
  *
- * On the cpu and wasm backends reads and writes go to the very memory that predictions use, if a small product shows that they
- * do. On all others, as webgl and webgpu, they go to copies of the weights in memory, and `flush` assigns the
- * tensors that were written, or all where `weights` were given, the first time: fingerprints are of these copies, whatever the backend makes of them. They are read at the
- * first use; whoever changes the weights in other ways opens the model anew.
+ * On the cpu and wasm backends reads and writes access the memory that predictions use, if a small product
+ * confirms that this works. On others, such as webgl and webgpu, they access copies of the weights, and
+ * `flush` assigns the tensors that were written, or all on the first flush if `weights` were given.
+ * Fingerprints are of these copies, regardless of how the backend stores them. Copies are made on first use;
+ * after changing weights in other ways, open the model again.
  *
  * @param model a LayersModel whose weights are on the active backend
- * @returns the store; `applyPayload` on it patches the model. It throws `unsupported-model`, when first used, where the backend gives
- *   back other bits than it was given and `weights` are not at hand, and `wrong-layout` for `weights` of another model
+ * @returns the store; `applyPayload` on it patches the model. On first use it throws `unsupported-model` if
+ *   the backend does not return the bits it was given and `weights` are missing, and `wrong-layout` for
+ *   `weights` of another model
  * @throws NeuralDiffError `unsupported-model` for weights without a place in the format
  */
 export function openLiveModel(
@@ -36,7 +38,7 @@ export function openLiveModel(
   const memory = liveMemory();
   const live = memory ? inMemory(memory) : inMirrors(named, options);
   const written = new Set<NamedWeight>();
-  // What was handed over may be another version than the one that runs: with the first write all of it counts, or the model would be a mixture.
+  // The given weights may be another version than the running one, so the first flush assigns all of them.
   const handedOver = memory || options.weights === undefined ? [] : [...named];
   const locate = (range: { name: string; byteOffset: number; length: number }) => {
     const { weight } = checkRange(weights, range);

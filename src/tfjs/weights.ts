@@ -4,18 +4,18 @@ import type { DType, Model, TensorInfo } from '../model/tensor.js';
 
 /** A weight of a live model. */
 export interface NamedWeight {
-  /** The name under which the model is saved, whatever suffix this copy's variable has. */
+  /** The name under which the model is saved, without the suffix of this copy's variable. */
   readonly name: string;
   readonly variable: tf.Variable;
   readonly trainable: boolean;
 }
 
 /**
- * Lists the weights of a model in the order in which it saves them.
+ * Lists the weights of a model in the order it saves them.
  *
  * @param model any LayersModel
  * @returns its weights
- * @throws NeuralDiffError `unsupported-model` when two weights share a name
+ * @throws NeuralDiffError `unsupported-model` if two weights share a name
  */
 export function namedWeights(model: tf.LayersModel): NamedWeight[] {
   const trainable = new Set(model.trainableWeights.map((weight) => weight.id));
@@ -32,7 +32,7 @@ export function namedWeights(model: tf.LayersModel): NamedWeight[] {
   );
 }
 
-/** @returns name, dtype and shape of a weight as the rest of the package knows them */
+/** @returns name, dtype and shape of a weight in this package's terms */
 export function infoOf(weight: NamedWeight): TensorInfo {
   const { dtype, shape } = weight.variable;
   if (dtype !== 'float32' && dtype !== 'int32') {
@@ -47,8 +47,8 @@ export function infoOf(weight: NamedWeight): TensorInfo {
 /**
  * Copies the weights of a live model.
  *
- * @param weights from `namedWeights`, or named variables of a model that is no LayersModel
- * @returns a model whose bytes are the caller's own
+ * @param weights from `namedWeights`, or named variables of a model that is not a LayersModel
+ * @returns a model with its own copies of the bytes
  * @throws NeuralDiffError `unsupported-model` for a dtype without a place in the format
  */
 export function copyWeights(weights: readonly NamedWeight[]): Model {
@@ -59,9 +59,9 @@ export function copyWeights(weights: readonly NamedWeight[]): Model {
   return { tensors };
 }
 
-/** Replaces a variable's values by new ones of the same shape. */
+/** Replaces a variable's values by others of the same shape. */
 export function assignValues(variable: tf.Variable, values: Float32Array | Int32Array): void {
-  // The backend may keep the array it is given, so it gets one that nobody else writes to.
+  // The backend may keep the array, so pass a copy that is not written again.
   const tensor = tf.tensor(values.slice(), variable.shape, variable.dtype);
   variable.assign(tensor);
   tensor.dispose();

@@ -1,7 +1,7 @@
 /**
- * Checks an option that takes one of a few words; undefined stands for the default.
+ * Checks an option that takes one of a few words; undefined selects the default.
  *
- * @throws RangeError that names the option and its words
+ * @throws RangeError that names the option and the valid words
  */
 export function checkChoice(name: string, value: unknown, choices: readonly unknown[]): void {
   if (value === undefined || choices.includes(value)) return;
@@ -9,7 +9,7 @@ export function checkChoice(name: string, value: unknown, choices: readonly unkn
 }
 
 /**
- * Checks an option that takes a number; undefined stands for the default.
+ * Checks an option that takes a number; undefined selects the default.
  *
  * @throws RangeError that names the option and its range
  */

@@ -2,35 +2,35 @@ import * as tf from '@tensorflow/tfjs';
 import { NeuralDiffError } from '../model/errors.js';
 import { createRandom, shuffledIndexes } from './random.js';
 
-/** One tensor, or several by place or by the name of the model's input or output. */
+/** One tensor, or several by position or by the name of the model's input or output. */
 export type Tensors = tf.Tensor | tf.Tensor[] | { [name: string]: tf.Tensor };
 
-/** A whole set of examples in memory; the first dimension counts them. */
+/** A set of examples in memory; the first dimension is the example. */
 export interface ArrayData {
   readonly xs: Tensors;
   readonly ys: Tensors;
 }
 
-/** Examples to learn from or to measure with: whole arrays, or a dataset that is batched already. */
+/** Examples for training or measuring: whole arrays, or an already batched dataset. */
 export type Data = ArrayData | tf.data.Dataset<tf.TensorContainer>;
 
-/** Some examples, in the order of the model's inputs and outputs. */
+/** A batch of examples, with tensors in the order of the model's inputs and outputs. */
 export interface Batch {
   readonly xs: tf.Tensor[];
   readonly ys: tf.Tensor[];
-  /** Which examples of an array set these are. */
+  /** Indices of the examples in an array set. */
   readonly indexes?: tf.Tensor1D;
 }
 
-/** @returns whether a set is whole arrays */
+/** @returns whether a set consists of whole arrays */
 export function isArrayData(data: Data): data is ArrayData {
   return 'xs' in data && 'ys' in data;
 }
 
 /**
- * Brings tensors into the order of the model's inputs or outputs.
+ * Lists tensors in the order of the model's inputs or outputs.
  *
- * @throws NeuralDiffError `bad-data` for another number of tensors or an unknown name
+ * @throws NeuralDiffError `bad-data` for a wrong number of tensors or an unknown name
  */
 export function listTensors(tensors: Tensors, names: readonly string[]): tf.Tensor[] {
   const list =
@@ -50,14 +50,14 @@ export function listTensors(tensors: Tensors, names: readonly string[]): tf.Tens
 export interface Ports {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
-  /** Shapes of the inputs, the batch first; null where any size will do. Unchecked unless given. */
+  /** Shapes of the inputs, with the batch dimension first; null for any size. Unchecked by default. */
   readonly inputShapes?: readonly (readonly (number | null)[])[] | undefined;
 }
 
 /**
  * Counts the examples of an array set.
  *
- * @throws NeuralDiffError `bad-data` when there are none or the arrays disagree
+ * @throws NeuralDiffError `bad-data` if there are none or the arrays disagree
  */
 export function exampleCount(data: ArrayData, ports: Ports): number {
   checkShapes(listTensors(data.xs, ports.inputNames), ports);
@@ -84,16 +84,19 @@ function checkShapes(xs: readonly tf.Tensor[], ports: Ports): void {
   });
 }
 
-/** How a set is cut into batches. */
+/** How to split a set into batches. */
 export interface BatchOptions {
-  /** Examples a batch; a dataset brings its own batches. */
+  /** Examples per batch; a dataset brings its own batches. */
   readonly batchSize: number;
   readonly seed: number;
-  /** Each epoch of an array set has an order of its own. */
+  /** Array sets are shuffled differently in each epoch. */
   readonly epoch: number;
 }
 
-/** Walks through a set once, array sets in a seeded random order. A batch's tensors live until the next batch. */
+/**
+ * Iterates over a set once, array sets in a seeded random order. A batch's tensors are valid until the next
+ * batch.
+ */
 export async function* borrowBatches(data: Data, ports: Ports, options: BatchOptions): AsyncGenerator<Batch> {
   if (!isArrayData(data)) {
     yield* borrowDatasetBatches(data, ports);
@@ -105,10 +108,11 @@ export async function* borrowBatches(data: Data, ports: Ports, options: BatchOpt
 }
 
 /**
- * Walks through a set once, its examples in their own order. A batch's tensors live until the next batch.
+ * Iterates over a set once, in its own order. A batch's tensors are valid until the next batch.
  *
- * @param batchSize of array sets
- * @throws NeuralDiffError `bad-data` for a set without examples, for inputs of another shape, for an endless dataset
+ * @param batchSize for array sets
+ * @throws NeuralDiffError `bad-data` for a set without examples, for inputs of another shape, for an infinite
+ *   dataset
  */
 export async function* borrowInOrder(data: Data, ports: Ports, batchSize: number): AsyncGenerator<Batch> {
   if (isArrayData(data)) {
@@ -166,21 +170,22 @@ async function* borrowDatasetBatches(
 }
 
 /**
- * Counts the batches in an epoch: schedules need to know. A dataset that does not know its size is walked through once.
+ * Counts the batches per epoch, which schedules need. A dataset of unknown size is iterated over once.
  *
- * @throws NeuralDiffError `bad-data` for a dataset that is empty or endless
+ * @throws NeuralDiffError `bad-data` for a dataset that is empty or infinite
  */
 export async function countBatches(data: Data, ports: Ports, batchSize: number): Promise<number> {
   if (isArrayData(data)) return Math.ceil(exampleCount(data, ports) / batchSize);
   checkEnds(data, 'train');
   let count = Number.isFinite(data.size) ? data.size : 0;
   if (count === 0) for await (const _batch of borrowDatasetBatches(data, ports)) count++;
-  if (count === 0) throw new NeuralDiffError('bad-data', 'Cannot train: the dataset has no batches');
+  if (count === 0)
+    throw new NeuralDiffError('bad-data', 'Cannot train: expected a dataset with batches, got an empty one');
   return count;
 }
 
-function checkEnds({ size }: tf.data.Dataset<tf.TensorContainer>, doing: string): void {
+function checkEnds({ size }: tf.data.Dataset<tf.TensorContainer>, action: string): void {
   if (size !== Number.POSITIVE_INFINITY) return;
-  const message = `Cannot ${doing}: the dataset is endless; take() as many batches as an epoch has`;
+  const message = `Cannot ${action}: the dataset is infinite; use take() to limit it to the batches of an epoch`;
   throw new NeuralDiffError('bad-data', message);
 }

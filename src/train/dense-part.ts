@@ -18,27 +18,28 @@ import { scalesOf } from './session.js';
 import type { PartContext } from './train-diff.js';
 
 /**
- * Changes are so many times their parameters: biases and norms want a higher learning rate than weights that share
- * values, and an optimiser has one for all.
+ * Factor from parameters to changes: biases and norms need a higher learning rate than weights that share
+ * values, and an optimiser has one rate for all.
  */
 export const DENSE_GAIN = 5;
 
-/** Share of the distance to the rate that a step corrects, as a power of two a bit. */
+/** Share of the difference to the target rate that a step corrects (the step size doubles per bit). */
 const CORRECTION = 0.5;
 
 /**
- * Every weight of some small tensors (biases, scales and offsets of norms) changes, on a grid whose rounding is part of
- * training. How coarse the grid is, follows from the bits that a weight may take.
+ * Creates a part that changes every weight of small tensors (biases, scales and offsets of norms), with
+ * rounding to a grid as part of training. The step of the grid adapts to the bits that a weight may take.
  *
  * @param base values of the tensors by name
- * @param options `rate`: bits a weight, after entropy coding, over all the tensors, above 0; `sizes`: how large the
- *   tensors' changes are about to be, by name, 1 unless given; `scaleOf`: rounds their scales, those of floats unless given
+ * @param options `rate`: bits per weight after entropy coding, over all the tensors, above 0; `sizes`:
+ *   expected size of each tensor's changes, by name, 1 by default; `scaleOf`: rounds their scales, by default
+ *   as for floats
  */
 export function createDensePart(base: Values, options: DenseOptions): DiffPart {
   return new DensePart(base, options);
 }
 
-/** @returns the part that every kind of diff has for a model's biases and norms */
+/** @returns the part for a model's biases and norms that every kind of diff has */
 export function densePartOf({ base, full, denseRate }: PartContext, { vectors }: TensorPartition): DiffPart {
   const sizes = changeSizes(full, vectors, base.quantization);
   const scaleOf = scalesFor(base.tensors);
@@ -58,7 +59,7 @@ class DensePart implements DiffPart {
   readonly #rate: number;
   readonly #sizes: ReadonlyMap<string, number>;
   readonly #scaleOf: ScaleOf;
-  /** Grid step as a multiple of a tensor's root mean square. */
+  /** Grid step as a multiple of a tensor's root mean square change. */
   #step: number;
 
   constructor(base: Values, { rate, sizes = new Map(), scaleOf = scalesFor([]) }: DenseOptions) {
@@ -68,7 +69,7 @@ class DensePart implements DiffPart {
     this.#rate = rate;
     this.#sizes = sizes;
     this.#scaleOf = scaleOf;
-    // The step at which normally distributed values need so many bits.
+    // The step at which normally distributed values need this many bits.
     this.#step = 4 * 2 ** -rate;
   }
 
@@ -90,10 +91,10 @@ class DensePart implements DiffPart {
     return this.tensors.map((name) => tf.mul(tf.reshape(valuesOf(gradients, name), [-1]), this.#unit(name)));
   }
 
-  ops(thrift: number): Op[] {
-    const quantised = this.#quantise(this.#step * 2 ** (4 * thrift));
+  ops(extraZeros: number): Op[] {
+    const quantised = this.#quantise(this.#step * 2 ** (4 * extraZeros));
     return [...quantised].flatMap(([tensor, { levels, scale }]): Op[] => {
-      if (thrift === 1 || levels.every((level) => level === 0)) return [];
+      if (extraZeros === 1 || levels.every((level) => level === 0)) return [];
       return [{ kind: 'dense', tensor, scale, levels: Int8Array.from(levels) }];
     });
   }
@@ -120,14 +121,15 @@ class DensePart implements DiffPart {
   }
 }
 
-/** What a tensor counts for that the full fine-tune did not move: some change must be possible. */
+/** Size of a tensor's changes if the full fine-tune did not change it: some change must be possible. */
 const LEAST = 1e-4;
 
 /**
- * How large changes are about to be: diffs are trained in these units, so that one learning rate suits all models.
+ * Computes the expected size of each tensor's changes. Diffs are trained in these units, so that one learning
+ * rate suits all models.
  *
- * @returns root mean square of each tensor's change in the full fine-tune, by name; in units of its quantisation's scales
- *   (their root mean square) where it has one
+ * @returns root mean square of each tensor's change in the full fine-tune, by name; for quantised tensors in
+ *   units of the root mean square of their scales
  */
 export function changeSizes(
   full: FineTuned,

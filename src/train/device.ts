@@ -3,18 +3,19 @@ import { DTYPES, type Model, type Tensor, type TensorInfo } from '../model/tenso
 import type { Values } from './part.js';
 import { type BaseWeights, INTEGER_RANGES, scalesOf, storedValues, weightsOfModel } from './session.js';
 
-/** A model as devices store it, in other types than it is trained in. */
+/** A model as devices store it, in other dtypes than it is trained in. */
 export interface DeviceModel extends Model {
-  /** What the integers of int8 and uint8 tensors stand for. */
+  /** Quantisation of int8 and uint8 tensors. */
   readonly quantization?: ReadonlyMap<string, Quantization>;
 }
 
 /**
- * Takes the base from the model that devices store.
+ * Replaces the base by the model that devices store.
  *
- * @param base what the task's variables hold: the device has a tensor of each name and shape
- * @param device float32, float16, bfloat16 tensors; int8 and uint8 ones with their quantisation; others as they are
- * @returns the base with the device's tensors and the weights that they stand for
+ * @param base the values of the task's variables; the device has a tensor of each name and shape
+ * @param device float32, float16, bfloat16 tensors; int8 and uint8 ones with their quantisation; others as
+ *   they are
+ * @returns the device's tensors and the weights they represent
  * @throws TypeError for other names, shapes, dtypes or quantisations
  */
 export function onDevice(base: BaseWeights, device: DeviceModel): BaseWeights {
@@ -58,7 +59,7 @@ function mismatch(expected: string): TypeError {
   return new TypeError(`Cannot train for the device's model: expected ${expected}`);
 }
 
-/** @returns the base's trainable tensors as numbers that the device stores */
+/** @returns the base's trainable tensors as the numbers that the device stores */
 export function storedBase(base: BaseWeights): Values {
   if (base.quantization.size === 0) return base.trainable;
   const stored = base.model.tensors.filter(({ name }) => base.trainable.has(name));

@@ -5,30 +5,30 @@ import type { Values } from './part.js';
 import type { OutputKind } from './predictor.js';
 import { logOf, type Task } from './task.js';
 
-/** How a diff learns from the outputs of its teacher. */
+/** How a student learns from its teacher. */
 export interface DistillationOptions {
-  /** Share of the loss that compares with the teacher: 0 to 1; default 0.7. */
+  /** Share of the loss that compares with the teacher's outputs: 0 to 1; default 0.7. */
   readonly weight?: number;
-  /** Divides the logits of both; default 2. */
+  /** Divides the logits of both models; default 2. */
   readonly temperature?: number;
 }
 
-/** Gives a batch's outputs as the teacher sees them. */
+/** Provides the teacher's outputs for a batch. */
 export interface Teacher {
   outputs(batch: Batch): tf.Tensor[];
   dispose(): void;
 }
 
-/** Examples a batch when a teacher looks at a whole array set. */
+/** Batch size for running a teacher over an array set. */
 const TEACHER_BATCH = 256;
 
 /**
- * Makes a teacher of the task's own model with other weights. An array set is seen once, in advance; a dataset is seen
- * batch by batch, by a second forward pass.
+ * Creates a teacher from the task's own model with other weights. For an array set, all outputs are computed
+ * in advance; for a dataset, batch by batch with a second forward pass.
  *
- * @param task the task; its variables are left as they are
+ * @param task the task; its variables are restored
  * @param weights the teacher's weights
- * @param data the set that will be trained on
+ * @param data the training set
  */
 export function createTeacher(task: Task, weights: Values, data: Data): Teacher {
   if (!isArrayData(data)) return liveTeacher(task, weights);
@@ -59,7 +59,7 @@ function liveTeacher(task: Task, weights: Values): Teacher {
   };
 }
 
-/** Runs something with other weights in the task's variables and puts the present ones back. */
+/** Runs a function with other weights in the task's variables, then restores the current ones. */
 function withWeights<T>(task: Task, weights: Values, run: () => T): T {
   const changed = task.weights.filter((weight) => weights.has(weight.name));
   const present = changed.map((weight) => tf.keep(weight.variable.clone()));
@@ -77,10 +77,10 @@ function withWeights<T>(task: Task, weights: Values, run: () => T): T {
 /**
  * Compares a student's outputs with its teacher's.
  *
- * Source: G. Hinton, O. Vinyals, J. Dean, "Distilling the Knowledge in a Neural Network", 2015. Probabilities count as
- * logits after a logarithm; plain values are compared by their squared difference.
+ * Source: G. Hinton, O. Vinyals, J. Dean, "Distilling the Knowledge in a Neural Network", 2015. The
+ * logarithms of probabilities are used as logits; plain values are compared by their mean squared difference.
  *
- * @returns a scalar, the Kullback-Leibler divergence times the squared temperature, averaged over the batch
+ * @returns a scalar: the Kullback-Leibler divergence times the squared temperature, averaged over the batch
  */
 export function distillationLoss(
   student: tf.Tensor,

@@ -7,18 +7,18 @@ import { checkSeed } from './random.js';
 import { checkData, measure, takeBase, withBaseRestored } from './session.js';
 import type { Metrics, Task } from './task.js';
 
-/** What `fineTune` takes. Defaults: 12 epochs, batches of 32, learning rate 0.002, seed 0. */
+/** Options of `fineTune`. Defaults: 12 epochs, batches of 32, learning rate 0.002, seed 0. */
 export interface FineTuneOptions extends TrainingOptions {
   readonly task: Task;
   readonly train: Data;
   readonly validation?: Data | undefined;
 }
 
-/** The full fine-tune: the reference for accuracy, the teacher of diffs, the guide to which weights matter. */
+/** A full fine-tune: the accuracy reference, the teacher of diffs, and the guide to which weights matter. */
 export interface FineTuned {
   /** The trained tensors. */
   readonly weights: ReadonlyMap<string, Float32Array>;
-  /** What training added to the base. */
+  /** The difference between the trained tensors and the base. */
   readonly deltas: ReadonlyMap<string, Float32Array>;
   /** Diagonal of the empirical Fisher information, by tensor. */
   readonly fisher: ReadonlyMap<string, Float32Array>;
@@ -27,7 +27,7 @@ export interface FineTuned {
 }
 
 /**
- * Trains every trainable weight, with the loop that diffs are trained with. The task's variables get the base back.
+ * Trains every trainable weight with the same loop as diffs. The task's variables are restored to the base.
  *
  * @throws NeuralDiffError `training-diverged`, `bad-data`; the signal's reason
  */
@@ -61,21 +61,21 @@ export function loopOptions(
     seed = 0,
   } = options;
   if (!Number.isInteger(epochs) || epochs < 1)
-    throw new RangeError(`expected epochs of at least 1, got ${epochs}`);
+    throw new RangeError(`Cannot train: expected a whole number of epochs of at least 1, got ${epochs}`);
   if (!Number.isInteger(batchSize) || batchSize < 1)
-    throw new RangeError(`expected batches of at least 1, got ${batchSize}`);
+    throw new RangeError(`Cannot train: expected a whole batch size of at least 1, got ${batchSize}`);
   if (typeof learningRate === 'number' && !(learningRate > 0))
-    throw new RangeError(`expected a positive learning rate, got ${learningRate}`);
+    throw new RangeError(`Cannot train: expected a positive learning rate, got ${learningRate}`);
   const { optimizer, signal, onStep, onEpoch } = options;
   return { epochs, batchSize, learningRate, seed: checkSeed(seed), optimizer, signal, onStep, onEpoch };
 }
 
-/** Share of the old mean that survives a step: the default of Adam's second moment. */
+/** Decay of the running mean per step: the default of Adam's second moment. */
 const DECAY = 0.999;
 
-/** The part of a full fine-tune: every weight is free. */
+/** The part of a full fine-tune: every weight is trained freely. */
 export interface FreePart extends DiffPart {
-  /** @returns what has been added to the weights so far */
+  /** @returns the changes so far */
   deltas(): Values;
   /**
    * Running mean of the squared gradients by tensor: the diagonal of the empirical Fisher information.
@@ -85,8 +85,8 @@ export interface FreePart extends DiffPart {
   fisher(): Values;
 }
 
-/** Frees every weight of some tensors. */
-export function createFreePart(base: Values): FreePart {
+/** Creates a part that trains every weight of some tensors freely. */
+function createFreePart(base: Values): FreePart {
   const deltas = zeroVariables(base);
   const fisher = zeroVariables(base);
   const tensors = [...base.keys()];

@@ -4,19 +4,19 @@ import { impossibleBudget, payloadBytes } from '../payload/encode.js';
 import { largestThatFits } from './layout.js';
 import type { DiffPart } from './part.js';
 
-/** What a payload file may take, and what it is for. */
+/** Largest size of a payload file, and the model it is for. */
 export interface FileBudget {
   readonly bytes: number;
   readonly tensors: readonly TensorInfo[];
   readonly meta: Meta;
 }
 
-/** Steps between all of a diff and nothing. */
+/** Steps between a whole diff and an empty one. */
 const STEPS = 2 ** 10;
 
 /**
- * Takes as much of trained parts as a budget pays for. How long the coded levels get is foreseen before training, but not
- * to the byte: what is too much is taken from what matters least.
+ * Keeps as much of trained parts as fits a budget. The size of the coded levels is estimated before training;
+ * if the estimate was too low, the least important changes are dropped.
  *
  * @throws NeuralDiffError `budget-impossible`
  */

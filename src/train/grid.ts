@@ -5,17 +5,17 @@ import type { TensorInfo } from '../model/tensor.js';
 import { readFloats } from './part.js';
 import { type BaseWeights, INTEGER_RANGES, scalesOf } from './session.js';
 
-/** What a device stores, and what it stands for. */
+/** Converts between the numbers that a device stores and the weights they represent. */
 export interface Grid {
-  /** @returns a tensor's numbers rounded to those that the device stores */
+  /** @returns a tensor's numbers rounded to those the device can store */
   round(name: string, stored: tf.Tensor): tf.Tensor;
-  /** @returns the weights that stored numbers stand for */
+  /** @returns the weights that stored numbers represent */
   weights(name: string, stored: tf.Tensor): tf.Tensor;
-  /** @returns the gradient by the stored numbers, of that by the weights */
+  /** @returns the gradient with respect to the stored numbers, given that with respect to the weights */
   pullBack(name: string, gradient: tf.Tensor): tf.Tensor;
 }
 
-/** @returns the grid of the base's tensors; undefined when all are float32 */
+/** @returns the grid of the base's tensors; undefined if all are float32 */
 export function gridOf({ tensors, quantization }: BaseWeights): Grid | undefined {
   const rounders = new Map(tensors.flatMap((info) => rounderOf(info)));
   if (rounders.size === 0) return undefined;
@@ -40,7 +40,7 @@ export function gridOf({ tensors, quantization }: BaseWeights): Grid | undefined
   };
 }
 
-/** Sums of integers stop at the ends of their range, as on devices. */
+/** Sums of integers saturate at the ends of their range, as on devices. */
 function rounderOf({ name, dtype }: TensorInfo): [string, (value: number) => number][] {
   if (dtype in HALVES) {
     const { narrow, widen } = HALVES[dtype as keyof typeof HALVES];

@@ -4,23 +4,25 @@ import { payloadBytes } from '../payload/encode.js';
 import type { Values } from './part.js';
 import type { BaseWeights } from './session.js';
 
-/** Which tensors a diff treats how. */
+/** The trainable tensors of a model by how a diff treats them. */
 export interface TensorPartition {
   /** Trainable tensors of two or more dimensions, in canonical order: masked or hashed. */
   readonly matrices: readonly TensorInfo[];
   /** Trainable tensors of at most one dimension: always dense, since each of their weights counts. */
   readonly vectors: readonly TensorInfo[];
-  /** Bytes of the whole payload file with some ops, the dense ones and the metadata as they are expected to be. */
+  /** Estimates the size of the whole payload file with the given ops, including dense ops and metadata. */
   fileBytes(ops: readonly Op[]): number;
 }
 
-/** Bits that a tensor costs beside its levels: being named, its scale. */
+/** Bits that a tensor costs in addition to its levels: reference and scale. */
 const TENSOR_BITS = 9;
 
-/** Bytes that a record costs beside its tensors: its kind, its length, what its coder learns. */
+/** Bytes that a record costs in addition to its tensors: kind, length, learning cost of its coder. */
 const RECORD_BYTES = 1 + 3 + 6;
 
-/** Splits a model's trainable tensors by rank and knows what the file around the matrices' ops takes. */
+/**
+ * Splits a model's trainable tensors by rank, and estimates the size of the file around the matrices' ops.
+ */
 export function partitionTensors(
   base: BaseWeights,
   settings: { denseRate: number; meta: Meta },
@@ -43,11 +45,11 @@ export function pickValues(values: Values, infos: readonly TensorInfo[]): Values
 }
 
 /**
- * Finds the largest whole number for which a size fits, the size growing with the number.
+ * Finds the largest whole number that fits, by bisection.
  *
  * @param most the largest number to try
- * @param fits whether a number from 0 to `most` fits
- * @returns the number; -1 when not even 0 fits
+ * @param fits whether a number from 0 to `most` fits; must be monotonic
+ * @returns the number; -1 if not even 0 fits
  */
 export function largestThatFits(most: number, fits: (count: number) => boolean): number {
   let low = -1;
@@ -61,10 +63,10 @@ export function largestThatFits(most: number, fits: (count: number) => boolean):
 }
 
 /**
- * Finds the n-th largest of numbers that are not negative, in two passes and without sorting: their order is that of
+ * Finds the n-th largest of non-negative numbers in two passes without sorting, as they are ordered like
  * their bits.
  *
- * @param arrays no value below 0, none that is not a number
+ * @param arrays values of at least 0, no NaN
  * @param rank from 1
  */
 export function nthLargest(arrays: readonly Float32Array[], rank: number): number {

@@ -8,29 +8,29 @@ import { type DiffPart, type LiveValues, readFloats, type Values, valuesOf } fro
 import { variablesOf } from './session.js';
 import type { Task } from './task.js';
 
-/** What is reported after a step: steps in all epochs; `fine-tune` trains the reference and teacher, `diff` the diff. */
+/** Progress after a step, over all epochs; `fine-tune` trains the reference and teacher, `diff` the diff. */
 export interface StepReport extends Progress<'fine-tune' | 'diff'> {
   /** Counted from 0. */
   readonly epoch: number;
   readonly epochs: number;
   readonly loss: number;
-  /** What the parts say of themselves: density, temperature, buckets. */
+  /** State reported by the parts: density, temperature, buckets. */
   readonly state: Readonly<Record<string, number>>;
 }
 
-/** How a run is trained; each option has a default. */
+/** Options of a training run, each with a default. */
 export interface TrainingOptions {
   readonly epochs?: number | undefined;
-  /** Examples a step. */
+  /** Examples per step. */
   readonly batchSize?: number | undefined;
-  /** Peak learning rate, or what it is for a run of so many steps; it falls to zero along half a cosine. */
+  /** Peak learning rate, or a function of the number of steps; the rate falls to zero along half a cosine. */
   readonly learningRate?: number | ((steps: number) => number) | undefined;
-  /** Share of all steps in which a factor of the learning rate rises from 0 to 1: 0 to below 1; none unless given. */
+  /** Share of the steps in which the learning rate rises linearly from 0: 0 to below 1; none by default. */
   readonly warmUp?: number | undefined;
-  /** Makes the optimiser of θ; Adam unless given. */
+  /** Creates the optimiser of θ; Adam by default. */
   readonly optimizer?: ((learningRate: number) => tf.Optimizer) | undefined;
   readonly seed?: number | undefined;
-  /** Stops between two steps with the signal's reason; the task's variables get their values back. */
+  /** Stops between two steps with the signal's reason; the task's variables are restored. */
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: ((report: StepReport) => void) | undefined;
   /** Called after an epoch, counted from 0, with the mean loss of its steps. */
@@ -57,21 +57,22 @@ export interface LoopJob {
   readonly phase: StepReport['phase'];
   readonly task: Task;
   readonly data: Data;
-  /** Frozen values of the tensors that the parts change, as the grid stores them. */
+  /** Frozen values of the tensors that the parts change, in the units of the grid. */
   readonly base: Values;
   readonly parts: readonly DiffPart[];
-  /** What the device stores after every part; none where it stores float32. */
+  /** Rounds to what the device stores after every part; undefined if it stores float32. */
   readonly grid?: Grid | undefined;
   readonly teacher?: Teacher | undefined;
   readonly distillation?: DistillationOptions | undefined;
 }
 
 /**
- * Trains the parts' θ: for every batch, materialise the weights, run the model, pull the gradients back, step.
- * On return the task's variables hold the last step's weights, not the final ones: whoever calls decides what to put
- * there.
+ * Trains the parts' θ. For every batch: materialise the weights, run the model, pull the gradients back,
+ * step. Afterwards the task's variables hold the last step's weights, not the final ones; the caller must
+ * restore or set them.
  *
- * @throws NeuralDiffError `training-diverged` when the loss is no longer a number, `bad-data`; the signal's reason
+ * @throws NeuralDiffError `training-diverged` if the loss is not a finite number, `bad-data`; the signal's
+ *   reason
  */
 export async function trainParts(job: LoopJob, options: LoopOptions): Promise<void> {
   const stepsPerEpoch = await countBatches(job.data, job.task, options.batchSize);
@@ -83,7 +84,10 @@ export async function trainParts(job: LoopJob, options: LoopOptions): Promise<vo
   }
 }
 
-/** Steps between two breaths: enough to stay responsive, few enough not to slow small models down. */
+/**
+ * Steps between yields to the event loop: few enough to stay responsive, enough not to slow small models
+ * down.
+ */
 const STEPS_PER_YIELD = 4;
 
 class TrainingSession {
@@ -158,8 +162,8 @@ class TrainingSession {
   }
 
   /**
-   * Source of the warm-up: P. Goyal et al., "Accurate, Large Minibatch SGD", 2017; of the cosine: I. Loshchilov,
-   * F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017.
+   * Source of the warm-up: P. Goyal et al., "Accurate, Large Minibatch SGD", 2017; of the cosine: I.
+   * Loshchilov, F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017.
    */
   #learningRateAt(done: number): number {
     const { epochs, warmUp = 0 } = this.#options;
@@ -172,7 +176,8 @@ class TrainingSession {
   #stepParameters(batch: Batch): number {
     const variables = [...this.#variables.values()];
     return tf.tidy(() => {
-      // The teacher is the same model with other weights: asked inside, its outputs would be differentiated too.
+      // Outside of `variableGrads`, as the teacher is the same model and its outputs must not be
+      // differentiated.
       const targets = this.#job.teacher?.outputs(batch);
       const { value, grads } = tf.variableGrads(() => totalLoss(this.#job, batch, targets), variables);
       const gradientBy = (name: string, variable: tf.Variable): tf.Tensor => {
@@ -189,11 +194,14 @@ class TrainingSession {
     });
   }
 
-  /** A parameter that is no number shows in the loss of the next step; after the last one only here. */
+  /**
+   * Detects a parameter that is not finite after the last step; earlier ones show in the loss of the next
+   * step.
+   */
   #checkParameters(): void {
     const parameters = this.#job.parts.flatMap((part) => part.parameters);
     if (parameters.every((variable) => variable.dataSync().every(Number.isFinite))) return;
-    throw diverged('a parameter is no longer a finite number');
+    throw diverged('a parameter is not a finite number');
   }
 
   #describe(): Record<string, number> {
@@ -204,7 +212,7 @@ class TrainingSession {
 function diverged(what: string): NeuralDiffError {
   return new NeuralDiffError(
     'training-diverged',
-    `Cannot go on training: ${what}; try a lower learning rate`,
+    `Cannot continue training: ${what}; try a lower learning rate`,
   );
 }
 
@@ -222,7 +230,7 @@ function totalLoss(job: LoopJob, batch: Batch, targets: tf.Tensor[] | undefined)
   return tf.add(tf.mul(loss, 1 - weight), tf.mul(tf.addN(parts), weight));
 }
 
-/** @returns what the device stores of the weights plus every part's diff, as new tensors */
+/** @returns the weights plus every part's diff, as the device stores them, as new tensors */
 function materialise(base: LiveValues, parts: readonly DiffPart[], grid?: Grid): LiveValues {
   const weights = new Map(base);
   for (const part of parts) {
@@ -232,7 +240,7 @@ function materialise(base: LiveValues, parts: readonly DiffPart[], grid?: Grid):
   return weights;
 }
 
-/** @returns base plus every part's diff, as arrays of their own */
+/** @returns base plus every part's diff, as new arrays */
 export function materialiseValues(base: Values, parts: readonly DiffPart[]): Values {
   const values = new Map<string, Float32Array>();
   tf.tidy(() => {

@@ -1,15 +1,15 @@
 import * as tf from '@tensorflow/tfjs';
 import { borrowInOrder, type Data, type Ports } from './data.js';
 
-/** What the numbers of an output mean; it decides how a student is compared with its teacher. */
+/** The meaning of an output's numbers; it decides how a student is compared with its teacher. */
 export type OutputKind = 'probabilities' | 'logits' | 'values';
 
-/** A model that is run and not trained. */
+/** A model for inference. */
 export interface Predictor extends Ports {
-  /** One an output, the batch first; null where the size is not fixed. */
+  /** One per output, with the batch dimension first; null if the size is not fixed. */
   readonly outputShapes: readonly (readonly (number | null)[])[];
   readonly outputKinds: readonly OutputKind[];
-  /** Activations of the layers that outputs come from, as `sigmoid`; undefined for layers without. */
+  /** Activations of the output layers, such as `sigmoid`; undefined for layers without one. */
   readonly activations: readonly (string | undefined)[];
   /** Runs the model on a batch's inputs. */
   outputs(xs: tf.Tensor[]): tf.Tensor[];
@@ -17,18 +17,18 @@ export interface Predictor extends Ports {
   dispose(): void;
 }
 
-/** How a model is run. */
+/** How to run a model. */
 export interface PredictorOptions {
-  /** As `model.fit` would run it, with dropout; false unless given. */
+  /** Runs the model as `model.fit` does, with dropout; false by default. */
   readonly training?: boolean;
-  /** What the outputs mean; read from the last layers' activations unless given. */
+  /** Meaning of the outputs; by default derived from the activations of the last layers. */
   readonly outputKind?: OutputKind | undefined;
 }
 
-/** Takes a LayersModel, compiled or not, for its outputs alone. */
+/** Wraps a LayersModel, compiled or not, for inference. */
 export function createPredictor(model: tf.LayersModel, options: PredictorOptions = {}): Predictor {
   const { training = false, outputKind } = options;
-  // A Sequential has no names of its own before it is first used.
+  // A Sequential model has no input names before it is built.
   if (model.inputNames.length === 0) model.build(model.inputs.map((input) => input.shape));
   return {
     inputNames: model.inputNames,
@@ -63,22 +63,23 @@ export interface Numbers {
   readonly values: Float32Array | Int32Array | Uint8Array;
 }
 
-/** Some examples in a row: a list of labels, and of what a model gives; one an output. */
+/** Labels and model outputs of consecutive examples, one item per output. */
 export interface Rows {
   readonly labels: readonly Numbers[];
-  /** Empty where no model was run. */
+  /** Empty if no model was run. */
   readonly outputs: readonly Numbers[];
 }
 
-/** Examples at once where array sets are walked through. */
+/** Batch size for array sets. */
 const BATCH_SIZE = 128;
 
 /**
- * Walks through a set once, its examples in their own order. Other work gets a turn between batches.
+ * Iterates over a set once, in its own order, and yields to the event loop between batches.
  *
- * @param data array sets are cut into batches of 128
- * @param ports the model's inputs and outputs: of a predictor, the outputs are computed too
- * @throws NeuralDiffError `bad-data` for examples that do not fit the model, for none, for an endless dataset
+ * @param data array sets are split into batches of 128
+ * @param ports the model's inputs and outputs; for a predictor, its outputs are computed too
+ * @throws NeuralDiffError `bad-data` for examples that do not fit the model, an empty set, an infinite
+ *   dataset
  */
 export async function* readRows(data: Data, ports: Ports | Predictor): AsyncGenerator<Rows> {
   for await (const { xs, ys } of borrowInOrder(data, ports, BATCH_SIZE)) {

@@ -5,53 +5,54 @@ import { roundScale } from '../payload/record-head.js';
 /** A uniform quantiser's result: `value = fround(level * scale)`. */
 export interface Quantised {
   readonly levels: Int16Array;
-  /** What `asScale` gives. */
+  /** A scale as returned by `asScale`. */
   readonly scale: number;
 }
 
 /** @returns `fround(level * scale)` for each level */
 export function scaleLevels(levels: Int16Array, scale: number): Float32Array {
-  // A plain loop: `Float32Array.from` costs a hundred times as much an element.
+  // A plain loop: `Float32Array.from` is about a hundred times slower per element.
   const values = new Float32Array(levels.length);
   for (let i = 0; i < values.length; i++) values[i] = (levels[i] as number) * scale;
   return values;
 }
 
-/** Smallest scale: keeps the scale of an all-zero array a proper float32. */
+/** Smallest scale: keeps the scale of an all-zero array a normal float32. */
 const MIN_SCALE = 2 ** -60;
 
-/** @returns the root of the mean square; 0 for no values */
+/** @returns the root mean square; 0 for no values */
 export function rootMeanSquare(values: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += (values[i] as number) ** 2;
   return values.length === 0 ? 0 : Math.sqrt(sum / values.length);
 }
 
-/** @returns the nearest scale that payloads have in few bits: 1, 1.125, …, 1.875 times a power of two */
+/** @returns the nearest scale that payloads store in few bits: 1, 1.125, …, 1.875 times a power of two */
 export function asScale(scale: number): number {
   const floored = Math.max(scale, MIN_SCALE);
   const unit = 2 ** (Math.floor(Math.log2(floored)) - 3);
   return roundScale(Math.round(floored / unit) * unit);
 }
 
-/** Rounds a scale to one that payloads have for a tensor. */
+/** Rounds a scale to one that payloads can store for a tensor. */
 export type ScaleOf = (tensor: string, scale: number) => number;
 
-/** @returns the rounding of scales for some tensors: to whole numbers from 1 where integers are added to, else `asScale` */
+/** @returns the rounding of scales: to whole numbers from 1 for integer tensors, else `asScale` */
 export function scalesFor(tensors: readonly TensorInfo[]): ScaleOf {
   const integers = tensors.filter(({ dtype }) => DTYPES[dtype].kind === 'integer');
   const names = new Set(integers.map(({ name }) => name));
   return (tensor, scale) => asScale(names.has(tensor) ? Math.max(1, Math.round(scale)) : scale);
 }
 
-/** How far below one half a fraction may be to be rounded up all the same: small values are not worth their bits. */
+/** Raises the rounding threshold above one half: small values are not worth their bits. */
 const DEAD_ZONE = 0.1;
 
 /**
- * Rounds values to whole multiples of a scale, a little towards zero. Used in the forward pass with its gradient passed
- * straight through.
+ * Rounds values to multiples of a scale, with a dead zone. Training uses it in the forward pass with a
+ * straight-through gradient.
  *
- * Source: Y. Bengio, N. Léonard, A. Courville, "Estimating or Propagating Gradients Through Stochastic Neurons", 2013.
+ * Source: Y. Bengio, N. Léonard, A. Courville, "Estimating or Propagating Gradients Through Stochastic
+ * Neurons", 2013.
  *
  * @param values any float32 values
  * @param scale a positive number
@@ -66,7 +67,7 @@ export function quantiseUniform(values: Float32Array, scale: number): Int16Array
   return levels;
 }
 
-/** @returns the mean bits a level that an ideal coder needs which knows how often each occurs; 0 for no levels */
+/** @returns the empirical entropy of the levels, in bits per level; 0 for no levels */
 export function entropyOf(levels: readonly Int16Array[]): number {
   const counts = new Uint32Array(2 * MAX_DENSE_LEVEL + 1);
   let total = 0;

@@ -1,8 +1,8 @@
-/** A stream of pseudo-random numbers: the same for the same seed on every machine. */
+/** A stream of pseudo-random numbers in [0, 1): for one seed the same on every machine. */
 export type Random = () => number;
 
 /**
- * Starts a stream of numbers in [0, 1).
+ * Creates a seeded stream of numbers in [0, 1).
  *
  * Source: the "mulberry32" generator, a 32-bit counter with a strong mixing function.
  *
@@ -19,11 +19,9 @@ export function createRandom(seed: number): Random {
 }
 
 /**
- * Shuffles 0 to count - 1.
+ * Shuffles the numbers 0 to count - 1.
  *
  * Source: the Fisher-Yates shuffle in Durstenfeld's form.
- *
- * @returns a permutation
  */
 export function shuffledIndexes(count: number, random: Random): Int32Array {
   const order = Int32Array.from({ length: count }, (_, i) => i);
@@ -36,7 +34,7 @@ export function shuffledIndexes(count: number, random: Random): Int32Array {
   return order;
 }
 
-/** Checks a seed. */
+/** @returns the seed, if it is valid */
 export function checkSeed(seed: number): number {
   if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff) {
     throw new RangeError(`Cannot use seed ${seed}: expected a whole number from 0 to 2^32 - 1`);

@@ -8,20 +8,20 @@ import type { Values } from './part.js';
 import { valuesOf } from './part.js';
 import type { Metrics, Task } from './task.js';
 
-/** The weights that a task's variables hold when training starts, and how to get them back. */
+/** The initial weights of a task's variables, in stored form, so that they can be restored. */
 export interface BaseWeights {
   readonly model: Model;
   readonly tensors: readonly TensorInfo[];
   /** Weights of the trainable tensors. */
   readonly trainable: Values;
-  /** What the integers of tensors stand for that hold integers in place of weights. */
+  /** Quantisation of tensors that store integers. */
   readonly quantization: ReadonlyMap<string, Quantization>;
 }
 
 /**
- * Takes down the base from the task's variables.
+ * Copies the base from the task's variables.
  *
- * @throws TypeError when no weight is trainable
+ * @throws TypeError if no weight is trainable
  */
 export function takeBase(task: Task): BaseWeights {
   const model = copyWeights(task.weights);
@@ -33,7 +33,9 @@ export function takeBase(task: Task): BaseWeights {
   return { model, tensors: task.weights.map(infoOf), trainable, quantization: new Map() };
 }
 
-/** Runs something and puts every weight of the base back into the task's variables, whatever happened. */
+/**
+ * Runs a function and afterwards restores every weight of the base in the task's variables, even on failure.
+ */
 export async function withBaseRestored<T>(task: Task, base: BaseWeights, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
@@ -43,8 +45,8 @@ export async function withBaseRestored<T>(task: Task, base: BaseWeights, run: ()
 }
 
 /**
- * Measures the task with some weights in its variables and the base's values in all others: training may have moved
- * those, and no device will have what it moved them to.
+ * Measures the task with the given weights and the base's values in all other variables: training may have
+ * changed those, but payloads do not contain these changes.
  */
 export async function measure(
   task: Task,
@@ -56,7 +58,7 @@ export async function measure(
   return task.evaluate(data);
 }
 
-/** Puts every float weight of the base into the task's variables. */
+/** Sets the task's variables to the floating-point weights of the base. */
 export function putBase(task: Task, { model, quantization }: BaseWeights): void {
   const weights = model.tensors.filter(
     ({ name, dtype }) => DTYPES[dtype].kind === 'float' || quantization.has(name),
@@ -65,36 +67,39 @@ export function putBase(task: Task, { model, quantization }: BaseWeights): void 
   putWeights(variablesOf(task, values), values);
 }
 
-/** Checks data before any time is spent on it. */
+/** Checks data before any time is spent on training. */
 export function checkData(task: Task, data: Data): void {
   if (isArrayData(data)) exampleCount(data, task);
 }
 
-/** Smallest and largest integer of the dtypes that may stand for weights. */
+/** Smallest and largest integer of the dtypes that quantised weights use. */
 export const INTEGER_RANGES: Readonly<Record<string, readonly [number, number]>> = {
   int8: [-128, 127],
   uint8: [0, 255],
 };
 
-/** @returns the scale of each element, its index modulo the array's length; 1 without a quantisation */
+/**
+ * @returns the scales of a quantisation: element i has number i modulo the array's length; 1 without a
+ *   quantisation
+ */
 export function scalesOf(quantization: Quantization | undefined): Float32Array {
   const { scale } = quantization ?? { scale: 1 };
   return typeof scale === 'number' ? Float32Array.of(scale) : scale;
 }
 
-/** @returns a tensor's numbers as they are stored, as float32: halves widened, integers whole; a copy */
+/** @returns a copy of a tensor's stored numbers as float32 */
 export function storedValues({ dtype, bytes }: Tensor): Float32Array {
   if (dtype in INTEGER_RANGES) return Float32Array.from(integersOf({ dtype, bytes }));
   return floatsOf({ dtype, bytes });
 }
 
-/** @returns the integers of an int8 or uint8 tensor, where they lie */
-export function integersOf({ dtype, bytes }: Pick<Tensor, 'dtype' | 'bytes'>): Int8Array | Uint8Array {
+/** @returns a view of the integers of an int8 or uint8 tensor */
+function integersOf({ dtype, bytes }: Pick<Tensor, 'dtype' | 'bytes'>): Int8Array | Uint8Array {
   return dtype === 'int8' ? new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length) : bytes;
 }
 
-/** @returns the weights that a tensor's numbers stand for, as a copy */
-export function weightsOf(tensor: Tensor, quantization: Quantization | undefined): Float32Array {
+/** @returns a copy of the weights that a tensor's numbers represent */
+function weightsOf(tensor: Tensor, quantization: Quantization | undefined): Float32Array {
   const values = storedValues(tensor);
   if (quantization === undefined) return values;
   const { scale, zeroPoint = 0, min = 0 } = quantization;
@@ -105,7 +110,7 @@ export function weightsOf(tensor: Tensor, quantization: Quantization | undefined
   return values;
 }
 
-/** @returns the weights of some of a model's tensors as float32, as copies */
+/** @returns copies of the weights of some of a model's tensors, as float32 */
 export function weightsOfModel(
   model: Model,
   names: ReadonlySet<string>,
@@ -115,14 +120,14 @@ export function weightsOfModel(
   return new Map(chosen.map((tensor) => [tensor.name, weightsOf(tensor, quantization.get(tensor.name))]));
 }
 
-/** @returns the task's variables for the tensors that are trained */
+/** @returns the task's variables of the given tensors */
 export function variablesOf(task: Task, base: Values): Map<string, tf.Variable> {
   return new Map(
     task.weights.filter((weight) => base.has(weight.name)).map((weight) => [weight.name, weight.variable]),
   );
 }
 
-/** Puts weights into variables. */
+/** Assigns weights to variables. */
 export function putWeights(variables: ReadonlyMap<string, tf.Variable>, weights: Values): void {
   for (const [name, variable] of variables) assignValues(variable, valuesOf(weights, name));
 }

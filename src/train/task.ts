@@ -8,8 +8,8 @@ import { createPredictor } from './predictor.js';
 export type Metrics = Readonly<Record<string, number>>;
 
 /**
- * What is being learned: some variables, and how they turn a batch into a loss. `createTask` makes one of a compiled
- * LayersModel; for any other model write the five members by hand.
+ * A learning task: variables, and how a batch results in a loss. `createTask` makes one from a compiled
+ * LayersModel; for other models implement the five members.
  */
 export interface Task {
   readonly inputNames: readonly string[];
@@ -17,36 +17,36 @@ export interface Task {
   /** Shapes of the inputs, the batch first; null where any size will do. Unchecked unless given. */
   readonly inputShapes?: readonly (readonly (number | null)[])[] | undefined;
   readonly weights: readonly NamedWeight[];
-  /** One an output. */
+  /** One per output. */
   readonly outputKinds: readonly ('probabilities' | 'logits' | 'values')[];
-  /** Runs the model on a batch's inputs, with the variables as they are. */
+  /** Runs the model on a batch's inputs, with the current values of the variables. */
   outputs(xs: tf.Tensor[]): tf.Tensor[];
   /** The scalar to minimise. */
   loss(outputs: tf.Tensor[], batch: Batch): tf.Scalar;
-  /** Measures the model, with the variables as they are, in inference mode. */
+  /** Measures the model in inference mode, with the current values of the variables. */
   evaluate(data: Data): Promise<Metrics>;
 }
 
-/** How a LayersModel becomes a task. */
+/** How to turn a LayersModel into a task. */
 export interface TaskOptions {
   /**
-   * `inference` (default): dropout is off and batch normalisation uses, and keeps, the base's statistics, so that a
-   * diff changes trained weights alone. `training`: as `model.fit` would run it; moving statistics are restored after,
-   * and dropout layers need a seed of their own for a run to be repeatable.
+   * `inference` (default): dropout is off, and batch normalisation uses the base's statistics and keeps them,
+   * so that a diff changes only trained weights. `training`: as in `model.fit`; moving statistics are
+   * restored afterwards, and dropout layers need their own seed for a run to be reproducible.
    */
   readonly mode?: 'inference' | 'training';
-  /** What the outputs mean; read from the last layers' activations unless given. */
+  /** Meaning of the outputs; by default derived from the activations of the last layers. */
   readonly outputKind?: 'probabilities' | 'logits' | 'values' | undefined;
-  /** Examples a batch when array sets are measured. */
+  /** Batch size for measuring array sets. */
   readonly evaluationBatchSize?: number;
 }
 
 /**
- * Makes a task of a compiled LayersModel: its loss, its metrics, its regularisers. Cross-entropies of probabilities have a gradient
- * down to 1e-30, where those of TensorFlow.js end at 1e-7.
+ * Creates a task from a compiled LayersModel: its loss, metrics and regularisers. Cross-entropies of
+ * probabilities have a gradient down to 1e-30, while those of TensorFlow.js are clipped at 1e-7.
  *
  * @param model any LayersModel after `compile`
- * @throws TypeError when the model is not compiled
+ * @throws TypeError if the model is not compiled
  */
 export function createTask(model: tf.LayersModel, options: TaskOptions = {}): Task {
   checkChoice('mode', options.mode, ['inference', 'training']);
@@ -59,7 +59,11 @@ export function createTask(model: tf.LayersModel, options: TaskOptions = {}): Ta
   );
   return {
     weights: namedWeights(model),
-    ...{ inputNames, inputShapes, outputNames, outputKinds, outputs },
+    inputNames,
+    inputShapes,
+    outputNames,
+    outputKinds,
+    outputs,
     loss(outputs, batch) {
       const parts = lossFunctions.map((loss, i) =>
         tf.mean(loss(batch.ys[i] as tf.Tensor, outputs[i] as tf.Tensor)),
@@ -77,7 +81,7 @@ export function createTask(model: tf.LayersModel, options: TaskOptions = {}): Ta
   };
 }
 
-/** A Sequential keeps what `compile` made of its losses in the model that it wraps. */
+/** A Sequential model stores its compiled losses in the model that it wraps. */
 function lossFunctionsOf(model: tf.LayersModel): readonly LossFunction[] {
   const wrapped = (model as unknown as { model?: tf.LayersModel }).model;
   const functions = model.lossFunctions ?? wrapped?.lossFunctions;
@@ -85,7 +89,7 @@ function lossFunctionsOf(model: tf.LayersModel): readonly LossFunction[] {
   return functions;
 }
 
-/** @returns the name of an output's loss; empty for one that is a function */
+/** @returns the name of an output's loss; empty if the loss is a function */
 function lossNameOf({ loss, outputNames }: tf.LayersModel, index: number): string {
   const named = typeof loss === 'object' && !Array.isArray(loss) ? loss[outputNames[index] as string] : loss;
   const own = Array.isArray(named) ? named[index] : named;
@@ -102,22 +106,25 @@ function nameMetrics(model: tf.LayersModel, scalars: tf.Scalar[]): Metrics {
   return Object.fromEntries(entries);
 }
 
-/** Its logarithm is taken for that of 0; far below what networks give, or outputs at it would have no gradient. */
+/**
+ * Smallest probability whose logarithm is taken: far below what networks output, as clipped outputs have no
+ * gradient.
+ */
 const LEAST_PROBABILITY = 1e-30;
 
-/** @returns logarithms of probabilities that may be as small as 1e-30 */
+/** @returns logarithms of probabilities, clipped at 1e-30 */
 export function logOf(probabilities: tf.Tensor): tf.Tensor {
   return tf.log(tf.clipByValue(probabilities, LEAST_PROBABILITY, 1));
 }
 
-/** A loss of labels and outputs, as `compile` keeps it. */
+/** A loss function of labels and outputs, as stored by `compile`. */
 export type LossFunction = tf.LayersModel['lossFunctions'][number];
 
 /**
- * The cross-entropies of TensorFlow.js cut probabilities off at 1e-7. A class that a network has come to rule out, as it does with
- * outputs that are kept for later, then has no gradient and cannot be learnt any more. These go on.
+ * Cross-entropies without the clipping of TensorFlow.js at 1e-7: there, a class that a network has ruled out,
+ * such as one reserved for later, has no gradient and can never be learnt.
  */
-export const CROSS_ENTROPIES: Readonly<Record<string, LossFunction>> = {
+const CROSS_ENTROPIES: Readonly<Record<string, LossFunction>> = {
   categoricalCrossentropy: (labels, probabilities) =>
     tf.neg(tf.sum(tf.mul(tf.cast(labels, 'float32'), logOf(probabilities)), -1)),
   sparseCategoricalCrossentropy: (labels, probabilities) => {

@@ -23,29 +23,29 @@ import {
 } from './session.js';
 import type { Metrics, Task } from './task.js';
 
-/** What both trainers take. */
+/** Options of both trainers. */
 export interface TrainDiffOptions extends TrainingOptions {
   readonly task: Task;
   readonly train: Data;
   /** Measured with the base, the full fine-tune and the decoded payload. */
   readonly validation?: Data | undefined;
-  /** Bytes of the whole payload file that it will not exceed. */
+  /** Largest size of the payload file. */
   readonly budget: Budget;
   /**
-   * The full fine-tune that guides the diff; trained first unless given. Its epochs, learning rate and optimiser are
-   * those of `fineTune` here.
+   * The full fine-tune that guides the diff; trained first by default, with the epochs, learning rate and
+   * optimiser of `fineTune` below.
    */
   readonly fullFineTune?: FineTuned | undefined;
   readonly fineTune?: Pick<TrainingOptions, 'epochs' | 'learningRate' | 'optimizer'>;
-  /** How the diff learns from the full fine-tune's outputs; `false` to learn from labels alone. */
+  /** How the diff learns from the full fine-tune's outputs; `false` to learn only from labels. */
   readonly distillation?: DistillationOptions | false;
   /**
-   * The model as devices store it, where that is in float16, bfloat16 or quantised to int8 or uint8: same names and shapes
-   * as the task's weights. The diff is made for it and trained on its grid; the task's variables get the values that they
-   * had back.
+   * The model as devices store it, if in float16, bfloat16 or quantised to int8 or uint8, with the names and
+   * shapes of the task's weights. The diff is made for it and trained on its grid; the task's variables are
+   * restored.
    */
   readonly device?: DeviceModel | undefined;
-  /** Bits a weight of biases and norms, after entropy coding: 0.1 to 7; default 1.2. */
+  /** Bits per weight of biases and norms after entropy coding: 0.1 to 7; default 1.2. */
   readonly denseRate?: number;
   readonly meta?: Meta;
 }
@@ -64,7 +64,7 @@ export interface TrainedDiff {
   readonly metrics: { readonly base: Metrics; readonly full: Metrics; readonly diff: Metrics };
 }
 
-/** What a kind of diff needs to set itself up. */
+/** What a kind of diff needs to create its parts. */
 export interface PartContext {
   readonly base: BaseWeights;
   readonly full: FineTuned;
@@ -76,22 +76,22 @@ export interface PartContext {
 
 const EPOCHS = 24;
 
-/** Peak learning rate of runs up to some length; a rate of 1 is as large as what the full fine-tune changes. */
+/** Peak learning rate of runs up to this many steps; changes are in units of the full fine-tune's. */
 const RATE = 0.1;
 const RATE_STEPS = 2_000;
 
-/** Longer runs want lower rates, or recurrent nets do not settle. */
+/** Longer runs need lower rates, or recurrent networks do not converge. */
 const rateOf = (steps: number): number => RATE * Math.min(1, Math.sqrt(RATE_STEPS / steps));
 
-/** Share of a diff's steps in which its learning rate rises; without it recurrent nets lose points. */
+/** Share of a diff's steps in which its learning rate rises; without it recurrent networks lose accuracy. */
 const WARM_UP = 0.2;
 
 /**
- * Trains a diff of one kind: full fine-tune, teacher, diff under the budget, packing, measuring. The task's variables
- * get the base back.
+ * Trains a diff of one kind: full fine-tune, teacher, diff within the budget, packing, measuring. The task's
+ * variables are restored to the base.
  *
- * @param options what both trainers take
- * @param createParts makes the kind's parts
+ * @param options options of both trainers
+ * @param createParts creates the parts of the kind
  */
 export async function trainDiff(
   options: TrainDiffOptions,
@@ -116,7 +116,11 @@ export async function trainDiff(
       {
         createParts: () => createParts({ base, full, budgetBytes: bytes, denseRate, seed: loop.seed, meta }),
         createTeacher: () => (distillation === false ? undefined : createTeacher(task, full.weights, train)),
-        ...{ phase: 'diff', task, data: train, base: storedBase(base), grid: gridOf(base) },
+        phase: 'diff',
+        task,
+        data: train,
+        base: storedBase(base),
+        grid: gridOf(base),
         distillation: distillation === false ? undefined : distillation,
         budget: { bytes, tensors: base.tensors, meta },
       },
@@ -130,7 +134,7 @@ export async function trainDiff(
   });
 }
 
-/** Makes parts and teacher, trains, takes as much of the parts' ops as is paid for, and frees everything. */
+/** Creates parts and teacher, trains, fits the parts' ops to the budget, and disposes of everything. */
 async function trainOps(
   setUp: Omit<LoopJob, 'parts' | 'teacher'> & {
     createParts: () => DiffPart[];
@@ -160,10 +164,10 @@ function checkOptions({ denseRate, distillation }: TrainDiffOptions): void {
 }
 
 /**
- * Trains the full fine-tune that a diff begins with unless it is given one. It shares data, batches, seed and callbacks
- * with the diff; the rest is set for it alone.
+ * Trains the full fine-tune that a diff starts with unless it is given one. It uses the diff's data, batches,
+ * seed and callbacks; other options are set separately.
  *
- * @param options what the diff's trainer gets
+ * @param options options of the diff's trainer
  * @throws as `fineTune`
  */
 export function fineTuneFor(options: TrainDiffOptions): Promise<FineTuned> {

@@ -12,7 +12,7 @@ const seed = fc.nat({ max: 2 ** 31 });
 const base = sampleModel();
 const { tensors } = base;
 
-/** Packs random diffs in a row. */
+/** Packs consecutive random diffs. */
 async function chainOf(seeds: readonly number[]) {
   let model = base;
   const payloads: Uint8Array[] = [];
@@ -24,7 +24,7 @@ async function chainOf(seeds: readonly number[]) {
   return { payloads, last: model };
 }
 
-test('composePayloads() gives the bits of its parts, one after the other, in no more bytes', async () => {
+test('composePayloads() has the effect of its parts, bit for bit, in no more bytes', async () => {
   const property = fc.asyncProperty(fc.array(seed, { minLength: 1, maxLength: 5 }), async (seeds) => {
     const { payloads, last } = await chainOf(seeds);
     const composed = await composePayloads(payloads, { tensors });
@@ -58,7 +58,7 @@ const sparse = (tensor: string, values: readonly [number, number][], scale = 1):
   levels: Int16Array.from(values, ([, size]) => size),
 });
 
-test('mergeOps() joins sparse ops at other positions, and adds levels of one sign of integers up', () => {
+test('mergeOps() joins sparse ops at different positions, and adds levels of one sign on integers', () => {
   const merged = mergeOps(
     [
       sparse('half', [
@@ -97,7 +97,7 @@ test('mergeOps() joins sparse ops at other positions, and adds levels of one sig
   ]);
 });
 
-test('mergeOps() leaves apart what another scale or an op between keeps apart', () => {
+test('mergeOps() keeps ops apart that differ in scale or have an op in between', () => {
   const ops = [sparse('half', [[1, 5]]), sparse('half', [[2, 5]], 2)];
   expect(mergeOps(ops, tensors)).toEqual(ops);
   const dense: Op = { kind: 'dense', tensor: 'half', scale: 1, levels: new Int8Array(35).fill(1) };
@@ -105,14 +105,14 @@ test('mergeOps() leaves apart what another scale or an op between keeps apart', 
   expect(mergeOps(between, tensors)).toEqual(between);
 });
 
-test('mergeOps() leaves out what comes to nothing', () => {
+test('mergeOps() drops ops that cancel out', () => {
   const exact = (level: number): Op => {
     return { kind: 'exact', tensor: 'ids', positions: Uint32Array.of(2), levels: Int32Array.of(level) };
   };
   expect(mergeOps([exact(4), exact(-4)], tensors)).toEqual([]);
 });
 
-test('composePayloads() keeps the metadata of the last payload, unless it is given other ones', async () => {
+test('composePayloads() keeps the metadata of the last payload unless other metadata is given', async () => {
   const { payloads } = await chainOf([1, 2, 3]);
   const metaOf = async (meta?: { note: string }) => {
     const { payload } = await composePayloads(payloads, { tensors, ...(meta && { meta }) });
@@ -122,7 +122,7 @@ test('composePayloads() keeps the metadata of the last payload, unless it is giv
   expect(await metaOf({ note: 'all' })).toEqual({ note: 'all' });
 });
 
-test('composePayloads() gives the same bytes again, and a single payload as it is', async () => {
+test('composePayloads() is deterministic, and keeps a single payload as it is', async () => {
   const { payloads } = await chainOf([4, 5]);
   const once = await composePayloads(payloads, { tensors });
   expect((await composePayloads(payloads, { tensors: [...tensors].reverse() })).payload).toEqual(
@@ -131,7 +131,7 @@ test('composePayloads() gives the same bytes again, and a single payload as it i
   expect((await composePayloads(payloads.slice(0, 1), { tensors })).payload).toEqual(payloads[0]);
 });
 
-test('composePayloads() refuses payloads that do not follow each other', async () => {
+test('composePayloads() refuses payloads that are not consecutive', async () => {
   const { payloads } = await chainOf([6, 7, 8]);
   const [first, second, third] = payloads as [Uint8Array, Uint8Array, Uint8Array];
   const error = await errorOf(() => composePayloads([first, third], { tensors }));
@@ -143,7 +143,7 @@ test('composePayloads() refuses payloads that do not follow each other', async (
   expect(await codeOf(() => composePayloads([second, first], { tensors }))).toBe('broken-chain');
 });
 
-test('composePayloads() refuses tensors of another model, damaged payloads, and none', async () => {
+test('composePayloads() refuses tensors of another model, damaged payloads, and an empty list', async () => {
   const { payloads } = await chainOf([9, 10]);
   const [first] = payloads as [Uint8Array];
   expect(await codeOf(() => composePayloads(payloads, { tensors: tensors.slice(1) }))).toBe('wrong-layout');

@@ -36,7 +36,7 @@ async function codeOfRefusal(chain: readonly Uint8Array[]): Promise<string> {
   return code;
 }
 
-test('patchChain() gives what the payloads make of the base, one after the other', async () => {
+test('patchChain() applies payloads one after the other', async () => {
   for (let count = 0; count <= payloads.length; count++) {
     const copy = cloneModel(base);
     const found = await patchChain(openMemoryStore(copy), payloads.slice(0, count));
@@ -45,7 +45,7 @@ test('patchChain() gives what the payloads make of the base, one after the other
   }
 });
 
-test('patchChain() writes what payloads touch, and nothing else', async () => {
+test('patchChain() writes only tensors that payloads change', async () => {
   const op = {
     kind: 'exact',
     tensor: 'ids',
@@ -58,7 +58,7 @@ test('patchChain() writes what payloads touch, and nothing else', async () => {
   expect(store.counts).toMatchObject({ writes: 1, bytesWritten: 24 });
 });
 
-test('patchChain() refuses payloads that do not lead on, and writes nothing', async () => {
+test('patchChain() refuses payloads that are not consecutive, and writes nothing', async () => {
   expect(await codeOfRefusal([second])).toBe('wrong-base');
   expect(await codeOfRefusal([first, first])).toBe('broken-chain');
   expect(await codeOfRefusal([first, second.slice(0, -1)])).toBe('corrupt-payload');
@@ -67,7 +67,7 @@ test('patchChain() refuses payloads that do not lead on, and writes nothing', as
   expect(await codeOfRefusal([foreign.payload])).toBe('wrong-base');
 });
 
-test('patchChain() refuses a payload that does not keep its promise', async () => {
+test('patchChain() refuses a payload with an unexpected result', async () => {
   const facts = {
     base: await fingerprint(openMemoryStore(base)),
     next: '00'.repeat(16),

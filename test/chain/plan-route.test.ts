@@ -45,7 +45,7 @@ const anyGraph = fc
   .array(anyEdge, { maxLength: 12 })
   .map((list): RouteEdge[] => list.map((facts, i) => ({ name: `p${i}`, ...facts })));
 
-test('planRoute() finds what trying every way finds', () => {
+test('planRoute() finds the same routes as an exhaustive search', () => {
   const full = fc.option(fc.nat({ max: 30 }), { nil: undefined });
   const property = fc.property(anyGraph, full, (edges, fullBytes) => {
     const { best, routes } = planRoute(edges, { from: 'a', to: 'b', fullBytes });
@@ -64,7 +64,7 @@ test('planRoute() finds what trying every way finds', () => {
   fc.assert(property, { numRuns: 1_000 });
 });
 
-test('planRoute() gives edges that lead on from each other, the same in any order', () => {
+test('planRoute() returns connected edges, independent of their order', () => {
   const property = fc.property(anyGraph, fc.nat(), (edges, turn) => {
     const { routes } = planRoute(edges, { from: 'a', to: 'b' });
     for (const { edges: path } of routes) {
@@ -92,7 +92,7 @@ test('planRoute() weighs direct, composed, chain and full', () => {
   expect(plan.best?.kind).toBe('composed');
 });
 
-test('planRoute() takes fewer steps for as many bytes', () => {
+test('planRoute() prefers fewer steps for the same number of bytes', () => {
   const edges = [edge('a>b', 50), edge('b>c', 50)];
   expect(planRoute(edges, { from: 'a', to: 'c', fullBytes: 100 }).best?.kind).toBe('full');
   expect(planRoute([...edges, edge('a>c', 100)], { from: 'a', to: 'c', fullBytes: 100 }).best?.kind).toBe(
@@ -100,19 +100,19 @@ test('planRoute() takes fewer steps for as many bytes', () => {
   );
 });
 
-test('planRoute() follows reverse payloads, and knows when there is nothing to do and no way', () => {
+test('planRoute() follows reverse payloads, and handles equal ends and missing routes', () => {
   const circle = [edge('a>b', 5), edge('b>a', 9), edge('b>c', 5)];
   expect(planRoute(circle, { from: 'b', to: 'a' }).best?.edges.map(({ name }) => name)).toEqual(['b>a']);
   expect(planRoute(circle, { from: 'a', to: 'a' }).best).toMatchObject({ kind: 'none', bytes: 0, steps: 0 });
   expect(planRoute(circle, { from: 'c', to: 'a' })).toEqual({ best: undefined, routes: [] });
 });
 
-test('planRoute() refuses bytes that are no count', () => {
+test('planRoute() refuses invalid numbers of bytes', () => {
   expect(() => planRoute([edge('a>b', -1)], { from: 'a', to: 'b' })).toThrow(RangeError);
   expect(() => planRoute([], { from: 'a', to: 'b', fullBytes: 0.5 })).toThrow(RangeError);
 });
 
-test('routeEdge() reads fingerprints and sizes, and refuses what is no payload', async () => {
+test('routeEdge() reads fingerprints and sizes, and refuses files that are not payloads', async () => {
   const base = sampleModel();
   const { payload } = await pack(base, randomDiff(base.tensors, 12));
   const found = await routeEdge('one', payload);

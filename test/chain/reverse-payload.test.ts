@@ -41,7 +41,7 @@ function wildModel(bits: number): Model {
   return { tensors: [...tensors, { name: 'special', dtype: 'float32', shape: [8], bytes }] };
 }
 
-test('reversePayload() gives back every bit of any base, over all dtypes and kinds of ops', async () => {
+test('reversePayload() restores every bit of any base, for all dtypes and kinds of ops', async () => {
   const property = fc.asyncProperty(seed, seed, async (bits, ops) => {
     const base = wildModel(bits);
     const { payload, next } = await pack(base, randomDiff(base.tensors, ops));
@@ -75,7 +75,7 @@ const sparse: Op = {
   levels: Int16Array.of(5, -1, 2),
 };
 
-test('reversePayload() negates ops where that is smaller, and is exact alone where it is not', async () => {
+test('reversePayload() negates ops if that is smaller, and otherwise uses exact ops alone', async () => {
   const base: Model = { tensors: [seededTensor('w', 'float32', [64, 64], 1)] };
   const levels = Int8Array.from({ length: 4096 }, (_, i) => ((i * 7) % 5) - 2);
   const buckets = { coding: 'levels' as const, values: Int8Array.of(1, -1, 0, 1, 2) };
@@ -88,7 +88,7 @@ test('reversePayload() negates ops where that is smaller, and is exact alone whe
   expect(large.exactWeights).toBeGreaterThan(3_000);
 });
 
-test('reversePayload() carries the metadata it is given, and none otherwise', async () => {
+test('reversePayload() stores the given metadata, and none by default', async () => {
   const base = sampleModel();
   const { payload } = await pack(base, { ops: [sparse] }, { step: 3 });
   const metaOf = async (bytes: Uint8Array) => (await openPayload(bytes)).header.meta;

@@ -39,7 +39,7 @@ describe.each(HALF_NAMES)('matchStores() casts float32 to %s', (dtype) => {
   const blank = tensorOf(dtype, new Uint16Array(ELEMENTS));
   const { narrow, widen } = HALVES[dtype];
 
-  test('as the reference rounds, and counts what is not kept', async () => {
+  test('with the rounding of the reference, and counts the rounded elements', async () => {
     const words = anyFloats();
     const values = new Float32Array(words.buffer);
     const expected = Uint16Array.from(values, narrow);
@@ -53,7 +53,7 @@ describe.each(HALF_NAMES)('matchStores() casts float32 to %s', (dtype) => {
     ]);
   });
 
-  test('read from anywhere, to anywhere', async () => {
+  test('in reads of any byte range', async () => {
     const { store } = await castOf(blank, tensorOf('float32', anyFloats()));
     const whole = await bytesOf(store);
     const random = createRandom(9);
@@ -67,7 +67,7 @@ describe.each(HALF_NAMES)('matchStores() casts float32 to %s', (dtype) => {
     await expect(store.write('a', 0, new Uint8Array(2))).rejects.toThrow(TypeError);
   });
 
-  test('and back without a loss, but for the payloads of NaNs', async () => {
+  test('and back without loss, except for NaN payloads', async () => {
     const words = Uint16Array.from({ length: 2 ** 16 }, (_, i) => i);
     const blankFloats = tensorOf('float32', new Uint32Array(2 ** 16));
     const { store, rounded } = await castOf(blankFloats, tensorOf(dtype, words));
@@ -86,7 +86,7 @@ describe.each(HALF_NAMES)('matchStores() casts float32 to %s', (dtype) => {
   });
 });
 
-describe('matchStores() without leave to cast', () => {
+describe('matchStores() without `cast`', () => {
   const base = tensorOf('float16', new Uint16Array(6));
   const refusalOf = (next: Tensor, options: object = {}) =>
     errorOf(() =>
@@ -104,7 +104,7 @@ describe('matchStores() without leave to cast', () => {
     ]);
   });
 
-  test('says so of tensors of other names too, not where no cast would help', async () => {
+  test('suggests casts for renamed tensors too, but only where a cast would help', async () => {
     const other = await refusalOf(tensorOf('float32', new Uint32Array(6), 'b'));
     expect(other.message).toMatch(/"a" \(float16\[6\]\) is not .* allow casts \(--cast\)/);
     for (const options of [{}, { cast: true }]) {
@@ -114,7 +114,7 @@ describe('matchStores() without leave to cast', () => {
   });
 });
 
-test('matchStores() casts and renames at once, by what is left after the cast', async () => {
+test('matchStores() casts and renames at once, comparing cast values', async () => {
   const floats = [1, 2, 3].map((seed) => new Float32Array(anyFloats().slice(100 * seed, 100 * seed + 90)));
   const narrowed = floats.map((values, i) =>
     tensorOf('bfloat16', Uint16Array.from(values, HALVES.bfloat16.narrow), `w${i}`),
@@ -137,7 +137,7 @@ test('matchStores() casts and renames at once, by what is left after the cast', 
   expect(await copyModel(found.store)).toEqual({ tensors: narrowed });
 });
 
-describe('matchStores() with leave to cast, where dtypes of one shape are mixed', () => {
+describe('matchStores() with `cast`, where tensors of one shape have mixed dtypes', () => {
   const half = (name: string, seed: number): Tensor =>
     tensorOf('bfloat16', Uint16Array.from(weights(seed), HALVES.bfloat16.narrow), name);
   const full = (name: string, values: Float32Array): Tensor =>
@@ -147,7 +147,7 @@ describe('matchStores() with leave to cast, where dtypes of one shape are mixed'
   const matchWith = (next: readonly Tensor[]) =>
     matchStores(openMemoryStore({ tensors: base }), openMemoryStore({ tensors: next }), { cast: true });
 
-  test('takes the only one of its dtype where that is alike', async () => {
+  test('matches the only tensor of its dtype if it is alike', async () => {
     const moved = weights(2).map((value) => value * 1.001);
     const { renamed, castTensors } = await matchWith([full('x', moved), half('y', 1)]);
     expect(renamed).toEqual([
@@ -157,9 +157,9 @@ describe('matchStores() with leave to cast, where dtypes of one shape are mixed'
     expect(castTensors).toBe(0);
   });
 
-  test('refuses one that has nothing to do with it, as its weights may be under another dtype', async () => {
+  test('refuses an unrelated tensor, as the weights may have another dtype', async () => {
     const { code, message } = await errorOf(() => matchWith([full('x', weights(1)), half('y', 2)]));
     expect(code).toBe('wrong-layout');
-    expect(message).toContain(`nothing tells which of the next model's tensor "y" (bfloat16[900])`);
+    expect(message).toContain(`and the next model's tensor "y" (bfloat16[900])`);
   });
 });

@@ -39,13 +39,13 @@ async function expectExact(base: Model, next: Model): Promise<Awaited<ReturnType
 }
 
 describe.each(DTYPE_NAMES)('diffModels() of %s', (dtype) => {
-  test('gives any bits of any other bits', async () => {
+  test('turns any bits into any other bits', async () => {
     for (let seed = 1; seed <= 20; seed++) {
       await expectExact({ tensors: [anyBits(dtype, seed)] }, { tensors: [anyBits(dtype, 100 + seed)] });
     }
   });
 
-  test('takes bytes that lie anywhere in their buffer', async () => {
+  test('accepts bytes at any offset in their buffer', async () => {
     const [from, to] = [anyBits(dtype, 1), anyBits(dtype, 2)];
     await expectExact(
       { tensors: [{ ...from, bytes: offsetView(from.bytes, 3) }] },
@@ -54,7 +54,7 @@ describe.each(DTYPE_NAMES)('diffModels() of %s', (dtype) => {
   });
 });
 
-test('diffModels() counts what changes, and takes tensors in any order, scalars and empty ones too', async () => {
+test('diffModels() counts changes and accepts tensors in any order, including scalars and empty ones', async () => {
   const base = sampleModel();
   const next = cloneModel(sampleModel());
   const [first, scalar] = [
@@ -67,13 +67,13 @@ test('diffModels() counts what changes, and takes tensors in any order, scalars 
   expect([found.changedTensors, found.changedWeights]).toEqual([2, 2]);
 });
 
-test('diffModels() of a model and itself is a payload that changes nothing', async () => {
+test('diffModels() of a model and itself yields a payload that changes nothing', async () => {
   const found = await expectExact(sampleModel(), sampleModel());
   expect([found.changedTensors, found.changedWeights, found.base]).toEqual([0, 0, found.next]);
   expect(found.payload.length).toBeLessThan(100);
 });
 
-test('diffModels() gives small payloads for small steps, and the same bytes every time', async () => {
+test('diffModels() yields small payloads for small changes, and the same bytes every time', async () => {
   const random = createRandom(3);
   const values = Float32Array.from({ length: 4_096 }, () => (random() / 2 ** 32 - 0.5) * 2);
   const moved = values.map((value) => value + (random() / 2 ** 32 - 0.5) * 1e-5);

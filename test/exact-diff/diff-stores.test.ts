@@ -39,7 +39,7 @@ async function diffOf(base: Model, next: Model, options: DiffOptions = {}) {
 }
 
 describe.each(DTYPE_NAMES)('diffStores() of %s in several chunks', (dtype) => {
-  test.each([2, 5_000])('gives the next model, with a change in %i bytes or fewer', async (every) => {
+  test.each([2, 5_000])('reproduces the next model, with a change in at most %i bytes', async (every) => {
     const base = { tensors: [large(dtype, 1)] };
     const next = { tensors: base.tensors.map((tensor) => touch(tensor, every)) };
     const { payload, payloadBytes, next: promised } = await diffOf(base, next);
@@ -56,7 +56,7 @@ const some = (): { base: Model; next: Model } => {
   return { base, next: { tensors: base.tensors.map((tensor) => touch(tensor, 3)) } };
 };
 
-test('diffStores() gives the same bytes by way of a file, of which nothing is left', async () => {
+test('diffStores() yields the same bytes through a temporary file, which is removed', async () => {
   const { base, next } = some();
   const folder = mkdtempSync(join(tmpdir(), 'neural-diff-spool-'));
   const spool = createFileSpool(join(folder, 'update.ndiff'));
@@ -90,7 +90,7 @@ test.each(['compare', 'encode', 'check'] as const)('diffStores() stops in phase 
   await expect(diffOf(base, next, { signal: stop.signal, onProgress })).rejects.toThrow('enough');
 });
 
-test('diffStores() sets tensors of which nothing is left, beside differences of others', async () => {
+test('diffStores() codes replaced tensors as new values, next to differences of others', async () => {
   const base = { tensors: [large('float32', 2), large('bfloat16', 3), { ...large('int8', 4), name: 'z' }] };
   const [first, second, third] = base.tensors as [Tensor, Tensor, Tensor];
   const scattered = (tensor: Tensor, seed: number): Tensor => {

@@ -9,7 +9,7 @@ const changed = (name: string, elements: number): ChangedTensor => {
   return { info: { name, dtype: 'float32', shape: [elements] }, count: 1 };
 };
 
-test('groupTensors() keeps order, and groups that are worth a record each', () => {
+test('groupTensors() keeps the order and makes groups large enough for a record each', () => {
   const random = createRandom(3);
   for (const [tensors, most] of [
     [1, 10],
@@ -27,7 +27,7 @@ test('groupTensors() keeps order, and groups that are worth a record each', () =
   expect(groupTensors([])).toEqual([]);
 });
 
-test('chooseCodings() does not take changes in the last rows for changes everywhere', async () => {
+test('chooseCodings() does not mistake changes in the last rows for changes everywhere', async () => {
   const info = { name: 'w', dtype: 'float32' as const, shape: [2 ** 14, 2 ** 12] };
   const [first, count] = [byteLength(info) - 4 * 2 ** 13, 2 ** 13];
   const store = (seed: number): WeightStore => ({
@@ -50,7 +50,7 @@ test('chooseCodings() does not take changes in the last rows for changes everywh
   expect(bytes).toBeLessThan(8 * count);
 });
 
-test('chooseCodings() refuses what cannot fit into a payload before it is coded', async () => {
+test('chooseCodings() refuses diffs too large for a payload before coding them', async () => {
   // 2 GiB of noise, of which nothing lies anywhere.
   const tensors = Array.from({ length: 2 }, (_, i) => ({
     ...{ name: `w${i}`, dtype: 'float32' as const },

@@ -36,13 +36,13 @@ const match = (options: MatchOptions) =>
   matchStores(openMemoryStore({ tensors: base }), openMemoryStore({ tensors: next }), options);
 
 describe('matchStores() of 3,000 tensors of one shape', () => {
-  test('tells which is which', async () => {
+  test('tells them apart', async () => {
     const { renamed } = await match({});
     expect(renamed.length).toBe(TENSORS);
     expect(renamed.filter(([to, from]) => expected.get(to) !== from)).toEqual([]);
   });
 
-  test('lets others run, and stops at the first look at a signal that they abort', async () => {
+  test('yields to other tasks, and stops soon after they abort its signal', async () => {
     const controller = new AbortController();
     const { signal } = controller;
     const look = signal.throwIfAborted.bind(signal);
@@ -65,38 +65,38 @@ describe('matchStores() of 3,000 tensors of one shape', () => {
 
 describe('openCandidates()', () => {
   const sampled = (values: ArrayLike<number>) => {
-    return { digest: '', orders: Int32Array.from(values), bits: 32 };
+    return { digest: '', ordinals: Int32Array.from(values), bits: 32 };
   };
   const random = createRandom(3);
   const all = Array.from({ length: TENSORS }, () => sampled(Array.from({ length: 64 }, () => random() | 0)));
 
-  test('gives 64 of thousands, that which was moved among them, for a bounded number of look-ups', () => {
+  test('selects 64 of thousands, including the changed original, with a bounded number of look-ups', () => {
     const candidates = openCandidates(all);
     expect(candidates.areAll).toBe(false);
     expect(candidates.lookups).toBeLessThanOrEqual(2 ** 30 / TENSORS);
     for (const tensor of all.slice(0, 50)) {
-      const moved = sampled(tensor.orders.map((value) => value + 2 ** 28 * (random() / 2 ** 31 - 1)));
+      const moved = sampled(tensor.ordinals.map((value) => value + 2 ** 28 * (random() / 2 ** 31 - 1)));
       const found = candidates.of(moved);
       expect(new Set(found).size).toBe(64);
       expect(found).toContain(tensor);
     }
   });
 
-  test('finds a tensor that is zero in most places by its other places', () => {
+  test('finds a tensor that is mostly zero by its other elements', () => {
     const sparse = Array.from({ length: 1_000 }, () =>
       sampled(Array.from({ length: 640 }, () => (random() % 100 === 0 ? random() | 0 : 0))),
     );
     const candidates = openCandidates(sparse);
     for (const tensor of sparse.slice(-50))
-      expect(candidates.of(sampled(tensor.orders.map((value) => value - (value >> 9))))).toContain(tensor);
+      expect(candidates.of(sampled(tensor.ordinals.map((value) => value - (value >> 9))))).toContain(tensor);
   });
 
-  test('gives 64 where values say nothing', () => {
+  test('selects 64 even if values are not informative', () => {
     const equal = Array.from({ length: 600 }, () => sampled(new Array(64).fill(7)));
     expect(new Set(openCandidates(equal).of(equal[0] as (typeof equal)[0])).size).toBe(64);
   });
 
-  test('gives all of few', () => {
+  test('selects all of a small group', () => {
     const few = all.slice(0, 512);
     expect(openCandidates(few)).toMatchObject({ areAll: true, lookups: 0 });
     expect(openCandidates(few).of(sampled([]))).toBe(few);

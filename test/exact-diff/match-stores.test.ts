@@ -46,7 +46,7 @@ function shuffled<T>(items: readonly T[], seed: number): T[] {
 }
 
 describe('matchStores()', () => {
-  test('takes tensors of other names for those they came from, whatever their order', async () => {
+  test('matches renamed tensors with their originals, in any order', async () => {
     for (let seed = 1; seed <= 10; seed++) {
       const base = Array.from({ length: 12 }, (_, i) => weights(`w${i}`, 100 * seed + i));
       const next = base.map((tensor, i) =>
@@ -60,7 +60,7 @@ describe('matchStores()', () => {
     }
   });
 
-  test('makes payloads that leave the next weights under the names of the base', async () => {
+  test('yields payloads that write the next weights under the names of the base', async () => {
     const base = [weights('a', 1), weights('b', 2), seededTensor('table', 'uint8', [900], 3)];
     const [a, b, table] = base as [Tensor, Tensor, Tensor];
     const changed = {
@@ -78,7 +78,7 @@ describe('matchStores()', () => {
     expectSameModel(await copyModel(memory), { tensors: expected });
   });
 
-  test('reads nothing where names are equal, or one is the end of the other', async () => {
+  test('reads no tensor whose name is equal to, or the end of, the other', async () => {
     const base = [weights('dense/kernel', 1), weights('out/kernel', 2), weights('norm.gamma', 3)];
     const names = ['model_weights/dense/dense/kernel:0', 'out/kernel', 'net.norm.gamma'];
     const next = openMemoryStore({ tensors: names.map((name, i) => weights(name, 90 + i)) });
@@ -101,21 +101,23 @@ describe('matchStores()', () => {
       [long, short],
     ] as const) {
       const base = from.map((name, i) => weights(name, i + 1));
-      const anew = openMemoryStore({ tensors: shuffled(to, 3).map((name, i) => weights(name, 90 + i)) });
-      const store = recordStore(anew);
+      const renumbered = openMemoryStore({
+        tensors: shuffled(to, 3).map((name, i) => weights(name, 90 + i)),
+      });
+      const store = recordStore(renumbered);
       const { renamed } = await matchStores(openMemoryStore({ tensors: base }), store);
       expect(renamed).toEqual(from.map((name, i) => [name, to[i]]));
       expect(store.counts.reads).toBe(0);
     }
   });
 
-  test('does not take a number in front of numbers for a prefix', async () => {
+  test('does not treat a digit before numbers as a prefix', async () => {
     const base = [weights('1', 1), weights('2', 2)];
     const numbered = [tuned(base[1] as Tensor, '11'), tuned(base[0] as Tensor, '12')];
     expect((await match(base, numbered)).renamed.map(([, name]) => name)).toEqual(['12', '11']);
   });
 
-  test('goes by content where tensors were numbered anew, though some names are equal', async () => {
+  test('matches by content where tensors were renumbered, even if some names are equal', async () => {
     const base = [weights('MatMul_10', 1), weights('MatMul_12', 2), weights('MatMul_14', 3)];
     const next = base.map((tensor, i) => tuned(tensor, `MatMul_${12 + 2 * i}`));
     expect((await match(base, next)).renamed).toEqual([
@@ -129,18 +131,18 @@ describe('matchStores()', () => {
       'm/dense_1/kernel',
       'm/dense_2/kernel',
     ]);
-    const anew = [weights('MatMul_12', 8), weights('MatMul_14', 9), weights('MatMul_16', 10)];
-    expect(await messageOf(base, anew)).toContain('nothing tells which of');
+    const renamed = [weights('MatMul_12', 8), weights('MatMul_14', 9), weights('MatMul_16', 10)];
+    expect(await messageOf(base, renamed)).toContain('ambiguous match between');
   });
 
-  test('is refused where tensors have their magnitude in common, and nothing else', async () => {
+  test('refuses tensors that have only their magnitude in common', async () => {
     const scaled = (name: string, seed: number, scale: number): Tensor => {
       const values = seededFloats(seed, 4_096).map((value) => scale * Math.exp(0.2 * value));
       return { name, dtype: 'float32', shape: [4_096], bytes: new Uint8Array(values.buffer) };
     };
     const base = [scaled('l1/var', 1, 5), scaled('l2/var', 2, 0.5)];
-    const anew = [scaled('x/first', 3, 0.5), scaled('x/second', 4, 5)];
-    expect(await messageOf(base, anew)).toContain('nothing tells which of');
+    const renamed = [scaled('x/first', 3, 0.5), scaled('x/second', 4, 5)];
+    expect(await messageOf(base, renamed)).toContain('ambiguous match between');
     const again = [tuned(base[1] as Tensor, 'x/first'), tuned(base[0] as Tensor, 'x/second')];
     expect((await match(base, again)).renamed).toEqual([
       ['l1/var', 'x/second'],
@@ -148,7 +150,7 @@ describe('matchStores()', () => {
     ]);
   });
 
-  test('takes the only tensor of a shape, and the last one that is left', async () => {
+  test('matches the only tensor of a shape, and the last remaining one', async () => {
     const base = [weights('a', 1), weights('b', 2), weights('c', 3, [9])];
     const next = [weights('x', 70), tuned(base[0] as Tensor, 'y'), weights('z', 71, [9])];
     expect((await match(base, next)).renamed).toEqual([
@@ -158,7 +160,7 @@ describe('matchStores()', () => {
     ]);
   });
 
-  test('takes any of identical tensors, the first first', async () => {
+  test('matches identical tensors in order', async () => {
     const zeros = (name: string): Tensor => ({ ...weights(name, 1), bytes: new Uint8Array(8000) });
     const base = [weights('a', 1), weights('b', 2)];
     expect((await match(base, [zeros('z'), zeros('y')])).renamed).toEqual([
@@ -171,14 +173,14 @@ describe('matchStores()', () => {
     ]);
   });
 
-  test('refuses what cannot be told apart, and names it', async () => {
-    const anew = [weights('x', 70), weights('y', 71)];
-    expect(await messageOf([weights('a', 1), weights('b', 2)], anew)).toBe(
-      `Cannot diff models: nothing tells which of the next model's tensors "x", "y" (float32[40, 50]) the base's tensors "a", "b" (float32[40, 50]) should become; give the next model's tensors the base's names, or ship the full model`,
+  test('refuses ambiguous matches and names the tensors', async () => {
+    const renamed = [weights('x', 70), weights('y', 71)];
+    expect(await messageOf([weights('a', 1), weights('b', 2)], renamed)).toBe(
+      `Cannot diff models: ambiguous match between the base's tensors "a", "b" (float32[40, 50]) and the next model's tensors "x", "y" (float32[40, 50]); give the next model's tensors the base's names, or ship the full model`,
     );
     const same = [weights('a', 1), weights('b', 1)];
     expect(await messageOf(same, [{ ...weights('x', 1) }, tuned(weights('y', 1), 'y')])).toContain(
-      'nothing tells',
+      'ambiguous match',
     );
     const scalars = [1, 2, 3, 4].map((seed) => weights(`s${seed}`, seed, []));
     const [p, q, r, s] = scalars as [Tensor, Tensor, Tensor, Tensor];
@@ -190,10 +192,10 @@ describe('matchStores()', () => {
           { ...s, name: 'y' },
         ],
       ),
-    ).toContain('nothing tells');
+    ).toContain('ambiguous match');
   });
 
-  test('refuses tensors that are missing, more, or of other shapes', async () => {
+  test('refuses missing and additional tensors and other shapes', async () => {
     const [a, b] = [weights('a', 1), weights('b', 2)];
     expect(await messageOf([a, b], [a])).toContain(
       `the base's tensor "b" (float32[40, 50]) is not in the next model;`,
@@ -213,7 +215,7 @@ describe('matchStores()', () => {
     );
   });
 
-  test('refuses other names on request', async () => {
+  test('refuses renamed tensors with `rename: false`', async () => {
     const a = weights('a', 1);
     expect(await messageOf([a], [{ ...a, name: 'b' }], { rename: false })).toBe(
       `Cannot diff models: the base's tensor "a" (float32[40, 50]) is not in the next model, the next model's tensor "b" (float32[40, 50]) is not in the base; ship the full model`,
@@ -221,7 +223,7 @@ describe('matchStores()', () => {
     expect((await match([a], [tuned(a, 'a')], { rename: false })).renamed).toEqual([]);
   });
 
-  test('reports what it reads, and stops', async () => {
+  test('reports progress and can be stopped', async () => {
     const base = [weights('a', 1), weights('b', 2)];
     const next = [tuned(base[1] as Tensor, 'x'), tuned(base[0] as Tensor, 'y')];
     const done: number[] = [];

@@ -7,7 +7,7 @@ const tensor = (shape: number[], dtype: TensorInfo['dtype'] = 'float32'): Tensor
 };
 
 describe('piecesOf()', () => {
-  test.each([[[]], [[1]], [[300, 400]], [[3, 3, 64, 128]]])('takes all of a tensor %j', (shape) => {
+  test.each([[[]], [[1]], [[300, 400]], [[3, 3, 64, 128]]])('covers all of a tensor %j', (shape) => {
     const info = tensor(shape);
     const bytes = elementCount(info) * DTYPES.float32.bytes;
     expect(piecesOf(info, 1)).toEqual([{ info, start: 0, end: bytes }]);
@@ -29,7 +29,7 @@ describe('piecesOf()', () => {
     }
   });
 
-  test('takes less of a tensor in which all changes', () => {
+  test('samples less of a tensor in which all elements change', () => {
     const info = tensor([4_096, 4_096]);
     const sizeOf = (count: number): number =>
       elementCount((piecesOf(info, count)[0] as { info: TensorInfo }).info);

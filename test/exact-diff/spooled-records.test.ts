@@ -12,7 +12,7 @@ function readAll(source: ByteSource, most: number): Uint8Array {
   return concatBytes(parts);
 }
 
-test('SpooledRecords gives back what was written side by side', () => {
+test('SpooledRecords reads records that were written concurrently', () => {
   const records = new SpooledRecords(createMemorySpool());
   const random = createRandom(1);
   const open = Array.from({ length: 3 }, () => ({
@@ -36,7 +36,7 @@ test('SpooledRecords gives back what was written side by side', () => {
   }
 });
 
-test('a diff that outgrows payloads is refused while it is coded', async () => {
+test('a diff larger than the largest payload is refused while it is coded', async () => {
   const written: number[] = [];
   const spool = { ...createMemorySpool(), write: (bytes: Uint8Array) => void written.push(bytes.length) };
   const records = new SpooledRecords(spool);

@@ -5,7 +5,7 @@ import { mergeOptions, unknownOptions } from '../../src/recipe/options.js';
 
 const JOB: TrainingJob = { kind: 'hash', base: 'v1', recipe: 'recipe.mjs', budget: '1%' };
 
-test('mergeOptions puts the job before the recipe, in maps name by name', () => {
+test('mergeOptions() lets the job override the recipe, in maps by name', () => {
   const recipe = {
     epochs: 3,
     batchSize: 8,
@@ -23,7 +23,7 @@ test('mergeOptions puts the job before the recipe, in maps name by name', () => 
   expect(mergeOptions({}, {})).toEqual({});
 });
 
-test('unknownOptions names what means nothing, in maps too', () => {
+test('unknownOptions() lists unknown names, also in maps', () => {
   expect(unknownOptions({ epochs: 1, epoch: 2, hash: { block: 1, blok: 2 } })).toEqual([
     'epoch',
     'hash.blok',
@@ -31,7 +31,7 @@ test('unknownOptions names what means nothing, in maps too', () => {
   expect(unknownOptions({ distillation: false })).toEqual([]);
 });
 
-test('fineTuneKey follows what the full fine-tune depends on, and nothing else', () => {
+test('fineTuneKey() depends only on what affects the full fine-tune', () => {
   const same: Partial<TrainingJob>[] = [
     { kind: 'sparse', budget: 900 },
     { backend: 'wasm', chain: [] },

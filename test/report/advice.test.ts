@@ -8,16 +8,16 @@ import { candidateOf, measurements, truth, wrongOn } from './measurements.js';
 const adviceOf = (measured: Measurements, gates?: Gates) =>
   writeReport(measured, { title: 'keywords', gates }).advice;
 
-test('the smallest payload that meets all gates is to be shipped, with the reasons', () => {
+test('advise() ships the smallest payload that meets all gates, with reasons', () => {
   const { ship, isPassed, headline, reasons } = adviceOf(measurements);
   expect([ship, isPassed]).toEqual(['large', true]);
   expect(headline).toBe('Ship large: 6,000 bytes, 1.0 % of the model, no worse than the full fine-tune');
   expect(reasons).toEqual([
-    'The rule: the smallest payload that meets all gates, if it is smaller than the full model; without gates of your own, one that is at most 0.5 points behind the full fine-tune.',
+    'The rule: the smallest payload that meets all gates, if it is smaller than the full model; without your own gates, one that is at most 0.5 points behind the full fine-tune.',
     'Not small, 1,500 bytes: gap to the full fine-tune: 2.00 points, expected at most 0.50 points.',
     'It is 100 times smaller than the float32 model.',
-    'The smallest other way, full model, compressed, takes 540,000 bytes: 90.0 times as many.',
-    '200 examples leave the gap between −1.9 points and 1.9 points (95 %).',
+    'The smallest alternative, full model, compressed, takes 540,000 bytes: 90.0 times as many.',
+    'With 200 examples, the gap is between −1.9 points and 1.9 points (95 %).',
     'Positive flips: 41; negative flips: 1, 0.50 % of the examples.',
   ]);
   const loose = adviceOf(measurements, { maxGap: 0.03 });
@@ -27,7 +27,7 @@ test('the smallest payload that meets all gates is to be shipped, with the reaso
   ]);
 });
 
-test('without a payload that meets the gates, the full model is to be shipped', () => {
+test('advise() ships the full model if no payload meets the gates', () => {
   const { ship, isPassed, headline, reasons } = adviceOf(measurements, { maxBytes: 1000 });
   expect([ship, isPassed]).toEqual([undefined, false]);
   expect(headline).toBe(
@@ -41,14 +41,14 @@ test('without a payload that meets the gates, the full model is to be shipped', 
   expect(none.headline).toContain('there is no payload');
 });
 
-test('a payload that is no smaller than the full model is not to be shipped', () => {
+test('advise() does not ship a payload that is not smaller than the full model', () => {
   const ways = [{ name: 'exact diff', bytes: 1200 }];
   const { ship, isPassed, headline } = adviceOf({ ...measurements, ways }, {});
   expect([ship, isPassed]).toEqual([undefined, true]);
   expect(headline).toBe('Ship the full model (exact diff: 1,200 bytes): no payload is smaller');
 });
 
-test('a model that gives no numbers is not to be shipped, whatever the gates', () => {
+test('advise() never ships a model whose outputs are not numbers', () => {
   const { quality: _q, versusBase: _b, versusFull: _f, ...rest } = candidateOf('tiny', 10, () => false);
   const broken = { ...rest, problem: 'gives outputs that are not numbers for 3 of 200 examples' };
   const { ship, reasons } = adviceOf(
@@ -59,7 +59,7 @@ test('a model that gives no numbers is not to be shipped, whatever the gates', (
   expect(reasons[1]).toBe('Not tiny, 10 bytes: it gives outputs that are not numbers for 3 of 200 examples.');
 });
 
-test('without a full fine-tune a payload must be no worse than the base; without data, size alone counts', () => {
+test('advise() compares with the base without a full fine-tune, and by size alone without data', () => {
   const { full: _full, ...rest } = measurements;
   const candidates = measurements.candidates.map(({ versusFull: _v, ...each }) => each);
   const noFull = adviceOf({ ...rest, candidates });
@@ -77,17 +77,19 @@ test('without a full fine-tune a payload must be no worse than the base; without
   ]);
 });
 
-test('of payloads of one size the more accurate one is to be shipped', () => {
+test('advise() prefers the more accurate of two payloads of the same size', () => {
   const twins = [candidateOf('worse', 900, (i) => i < 11), candidateOf('better', 900, (i) => i < 10)];
   expect(adviceOf({ ...measurements, candidates: twins }, {}).ship).toBe('better');
 });
 
-test('validation data are said to be such', () => {
+test('advise() mentions that validation data were used', () => {
   const data = { ...measurements.data, source: 'validation', examples: 200, labels: [] } as const;
-  expect(adviceOf({ ...measurements, data }).reasons.at(-1)).toContain('may have chosen the payload');
+  expect(adviceOf({ ...measurements, data }).reasons.at(-1)).toContain(
+    'may have been chosen by these examples',
+  );
 });
 
-test('writeBenchReport() advises the smallest diff that is near enough on average', () => {
+test('writeBenchReport() advises the smallest diff that is close enough on average', () => {
   const point = { seeds: 3, share: 0.005, accuracy: 0.96, deviation: 0.002 };
   const points = [
     { ...point, method: 'hash', bytes: 3000, gap: 0.004 },
@@ -103,16 +105,16 @@ test('writeBenchReport() advises the smallest diff that is near enough on averag
   expect(write(0.01).headline).toContain('sparse diff of 1,800 bytes');
   expect([write(0.001).isPassed, write(0.001).headline]).toEqual([
     false,
-    'Ship the full model: no diff comes near enough',
+    'Ship the full model: no diff is close enough',
   ]);
 });
 
-test('a payload that is the smallest way itself is to be shipped', () => {
+test('advise() ships a payload that is itself the smallest alternative', () => {
   const ways = [{ name: 'exact diff', bytes: 1500 }];
   expect(adviceOf({ ...measurements, ways }, {}).ship).toBe('small');
 });
 
-test('advice says what speaks against the full fine-tune, and where a payload is behind the base', () => {
+test('advise() warns about the full fine-tune, and about payloads behind the base', () => {
   const [large] = measurements.candidates as [Measurements['candidates'][number]];
   const worse = {
     quality: qualityOf(
@@ -122,7 +124,7 @@ test('advice says what speaks against the full fine-tune, and where a payload is
   };
   const { reasons } = adviceOf({ ...measurements, full: worse }, { maxBytes: 1 });
   expect(reasons.at(-1)).toBe(
-    'The full fine-tune is less accurate than the base, 70.0 % against 75.0 %: look at the training first.',
+    'The full fine-tune is less accurate than the base, 70.0 % against 75.0 %: check the training first.',
   );
   const broken = { problem: 'gives outputs that are not numbers for 3 of 200 examples' };
   expect(adviceOf({ ...measurements, full: broken }).reasons.at(-1)).toBe(

@@ -21,7 +21,7 @@ const base = of([0.8, 0.1, 0.1], [0.5, 0.25, 0.25], [0.6, 0.4, 0], [0, 0.1, 0.9]
 /** Right, wrong, right, wrong, wrong. */
 const next = of([0.9, 0.05, 0.05], [0.2, 0.7, 0.1], [0.3, 0.7, 0], [0.4, 0.2, 0.4], [0.05, 0.9, 0.05]);
 
-test('qualityOf() counts what is right, in all, by class and by slice', () => {
+test('qualityOf() counts correct predictions in total, by class and by slice', () => {
   const { accuracy, classes, slices } = qualityOf(truth, next, base);
   expect(accuracy.value).toBe(2 / 5);
   const row = ({ name, examples, accuracy: found, negativeFlips }: (typeof classes)[number]) => [
@@ -44,7 +44,7 @@ test('qualityOf() counts what is right, in all, by class and by slice', () => {
   expect(qualityOf(truth, base).classes.map(({ negativeFlips }) => negativeFlips)).toEqual(Array(3));
 });
 
-test('compareModels() lists what flips, the most confident mistakes first', () => {
+test('compareModels() lists flips, the most confident mistakes first', () => {
   const { gap, agreement, negativeFlips, positiveFlips } = compareModels(truth, {
     reference: base,
     candidate: next,
@@ -67,7 +67,7 @@ test('compareModels() lists what flips, the most confident mistakes first', () =
   expect(positiveFlips.examples.map(({ name }) => name)).toEqual(['c.wav']);
 });
 
-test('the divergence is that of Kullback and Leibler, in nats, and finite', () => {
+test('compareModels() computes the Kullback-Leibler divergence in nats, always finite', () => {
   const certain = of([1, 0, 0], [1, 0, 0], [1, 0, 0], [1, 0, 0], [0.5, 0.5, 0]);
   const other = of([1, 0, 0], [0.5, 0.5, 0], [0.25, 0.5, 0.25], [1, 0, 0], [0.25, 0.25, 0.5]);
   const { divergence } = compareModels(truth, { reference: certain, candidate: other });
@@ -83,7 +83,7 @@ test('the divergence is that of Kullback and Leibler, in nats, and finite', () =
   });
 });
 
-test('calibration bins hold every example once; the error is what confidence and accuracy differ by', () => {
+test('calibration bins contain every example once; the error is the difference of confidence and accuracy', () => {
   const { calibration } = qualityOf(truth, next);
   expect(calibration.bins.map(({ low, examples, accuracy }) => [low, examples, accuracy])).toEqual([
     [0.4, 1, 0],
@@ -99,7 +99,7 @@ test('calibration bins hold every example once; the error is what confidence and
   });
 });
 
-test('whatever is predicted: gap, flips, accuracies and parts agree with each other', () => {
+test('for any predictions, gap, flips, accuracies and parts agree with each other', () => {
   const row = fc.array(fc.double({ min: 0.01, max: 1, noNaN: true }), { minLength: 3, maxLength: 3 });
   const rows = fc.array(row, { minLength: 1, maxLength: 30 });
   fc.assert(
@@ -121,7 +121,7 @@ test('whatever is predicted: gap, flips, accuracies and parts agree with each ot
   );
 });
 
-test('qualityOf() takes more classes than a function takes arguments', () => {
+test('qualityOf() accepts more classes than the limit of function arguments', () => {
   const count = 150_000;
   const labels = Array.from({ length: count }, (_, k) => String(k));
   const probabilities = new Float32Array(count).fill(0.5 / count);

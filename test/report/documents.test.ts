@@ -98,7 +98,7 @@ const SEQUENCE = {
 const read = (...documents: unknown[]) =>
   documents.map((each) => parseBench(JSON.stringify(each), 'bench.json'));
 
-test('readTask() makes frontier and sequence of what benches printed', () => {
+test('readTask() reads frontier and sequence from bench documents', () => {
   const { frontier, sequence } = readTask(read(ACCURACY, SEQUENCE), 'keywords');
   const point = {
     method: 'hash',
@@ -118,7 +118,7 @@ test('readTask() makes frontier and sequence of what benches printed', () => {
   expect(readTask(read(SEQUENCE), 'keywords').frontier).toBeUndefined();
 });
 
-test('bench documents of other kinds and tasks that they lack are refused', async () => {
+test('readTask() and parseBench() refuse other kinds of documents and missing tasks', async () => {
   const codes = [
     () => read({ ...ACCURACY, bench: 'train' }),
     () => read({ ...ACCURACY, schema: 2 }),
@@ -135,7 +135,7 @@ test('bench documents of other kinds and tasks that they lack are refused', asyn
 
 const report = writeReport(measurements, { title: 'keywords', gates: { maxGap: 0.01 } });
 
-test('parseReport() reads what writeReport() wrote', () => {
+test('parseReport() reads the output of writeReport()', () => {
   expect(parseReport(JSON.stringify(report), 'report.json')).toEqual(report);
 });
 
@@ -147,7 +147,7 @@ test('parseReport() refuses other documents and other versions', async () => {
     expect(await codeOf(() => parseReport(JSON.stringify(other), 'other.json'))).toBe('bad-document');
 });
 
-test('parseReport() meets any change of a report with a typed error, or reads it', () => {
+test('parseReport() reads or refuses any changed report, with a typed error', () => {
   const text = JSON.stringify(report);
   fc.assert(
     fc.property(fc.nat(text.length - 1), fc.string({ unit: 'grapheme-ascii', maxLength: 3 }), (at, piece) => {
@@ -161,7 +161,7 @@ test('parseReport() meets any change of a report with a typed error, or reads it
   );
 });
 
-test('a report compares payloads with those of one name in an earlier report', () => {
+test('writeReport() compares payloads with those of the same name in an earlier report', () => {
   const [large] = measurements.candidates;
   const now = {
     ...measurements,
@@ -182,7 +182,7 @@ test('a report compares payloads with those of one name in an earlier report', (
   expect(
     remarksOf({ model: { ...now.model, base: 'c'.repeat(32) }, data: { ...now.data, examples: 7 } }),
   ).toEqual([
-    'The earlier report was made on another base and by other examples: what changed since is not the payloads alone.',
+    'The earlier report was made on another base and with other examples: not all changes are due to the payloads.',
   ]);
   const alone = (name: string) => ({
     ...measurements,

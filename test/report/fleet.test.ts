@@ -12,7 +12,7 @@ const edge = (base: string, next: string, bytes: number): RouteEdge => ({
 });
 const EDGES = [edge('v1', 'v2', 300), edge('v2', 'v3', 320), edge('v3', 'v4', 310), edge('v2', 'v4', 350)];
 
-test('planFleet() takes every version to the newest by the cheapest way', () => {
+test('planFleet() updates every version to the newest by the cheapest route', () => {
   const versions = [
     { version: 'v4', devices: 50 },
     { version: 'v3', devices: 1000 },
@@ -49,13 +49,13 @@ test('planFleet() takes every version to the newest by the cheapest way', () => 
   ]);
 });
 
-test('nothing is worth making where no payload leads to the model', () => {
+test('planFleet() suggests no payload if none leads to the model', () => {
   const versions = [{ version: 'v1', devices: 7 }];
   const { precompute, bytes } = planFleet({ versions, edges: [], next: 'v9', fullBytes: 1000 });
   expect([precompute, bytes]).toEqual([[], 7000]);
 });
 
-test('a fleet never downloads more than by full models, and its bytes are those of its versions', () => {
+test('a fleet never downloads more than full models, and its bytes are the sum over versions', () => {
   const counts = fc.array(fc.nat(1000), { minLength: 1, maxLength: 5 });
   fc.assert(
     fc.property(counts, fc.integer({ min: 1, max: 1000 }), (devices, fullBytes) => {

@@ -12,7 +12,7 @@ const checksOf = (gates: Gates, measured: Measurements = measurements) => {
   return candidates.map(({ checks }) => checks);
 };
 
-test('parseGates() takes limits of the whole, of slices and of classes', () => {
+test('parseGates() reads limits for the model, slices and classes', () => {
   const gates = {
     ...{ maxBytes: 3000, maxShare: 0.005, maxGap: 0.005, maxNegativeFlips: 0.01, minAccuracy: 0.9 },
     ...{ maxCalibrationError: 0.05, maxApplySeconds: 0.5, maxExtraMemoryBytes: 16e6, judgeBy: 'interval' },
@@ -45,14 +45,14 @@ test.each([
 });
 
 test.each(['__proto__', 'constructor', 'prototype'])(
-  'parseGates() does not pass over a class "%s"',
+  'parseGates() refuses a class "%s", which would be dropped silently',
   async (name) => {
     const error = await errorOf(() => parseGates(`{"classes":{"${name}":{"maxGap":0}}}`, 'gates.json'));
     expect([error.code, error.message]).toEqual(['bad-document', expect.stringContaining(`"${name}"`)]);
   },
 );
 
-test('each gate is set against what was measured, and says both', () => {
+test('checksOf() compares each gate with the measured value, and states both', () => {
   const [large, small] = checksOf({
     ...{ maxBytes: 3000, maxShare: 0.005, maxGap: 0.005, maxNegativeFlips: 0.006 },
     ...{
@@ -85,7 +85,7 @@ test('each gate is set against what was measured, and says both', () => {
   expect(small?.[2]?.message).toBe('accuracy: 93.00 %, expected at least 94.00 %');
 });
 
-test('judgeBy interval asks that all of the interval keeps to the limit', () => {
+test('judgeBy interval requires that the whole interval meets the limit', () => {
   const limits = { maxGap: 0.01, minAccuracy: 0.94 };
   const met = (gates: Gates) => checksOf(gates)[0]?.map(({ isMet }) => isMet);
   expect([met(limits), met({ ...limits, judgeBy: 'interval' })]).toEqual([
@@ -94,7 +94,7 @@ test('judgeBy interval asks that all of the interval keeps to the limit', () => 
   ]);
 });
 
-test('slices and classes have gates of their own; * is for those that are not named', () => {
+test('slices and classes have separate gates; * applies to the others', () => {
   const [, small] = checksOf({
     slices: { 'speaker: ada': { minAccuracy: 0.95 }, '*': { minAccuracy: 0.9, maxNegativeFlips: 0 } },
     classes: { yes: { maxGap: 0.02 }, maybe: { minAccuracy: 0.5 } },
@@ -109,7 +109,7 @@ test('slices and classes have gates of their own; * is for those that are not na
   expect(small?.at(-1)?.message).toBe('accuracy of class maybe: not measured, expected at least 50.00 %');
 });
 
-test('a gate on what was not measured does not hold', () => {
+test('a gate on an unmeasured value is not met', () => {
   const {
     quality: _q,
     versusBase: _b,
@@ -127,12 +127,12 @@ test('a gate on what was not measured does not hold', () => {
   expect(checks?.map(({ isMet, value }) => [isMet, value])).toEqual(Array(5).fill([false, undefined]));
 });
 
-test('slices named like parts of every object are names like others', () => {
+test('slices may be named like properties of Object.prototype', () => {
   const [checks] = checksOf({ slices: { constructor: { minAccuracy: 0.1 }, toString: { maxGap: 0.1 } } });
   expect(checks?.map(({ isMet }) => isMet)).toEqual([false, false]);
 });
 
-test('a gate on all slices or classes does not hold where there are none', () => {
+test('a gate on all slices or classes is not met if there are none', () => {
   const limits = { '*': { maxGap: 0.5 } };
   const [, small] = measurements.candidates;
   const { quality: _quality, ...bare } = small as (typeof measurements.candidates)[number];
@@ -147,7 +147,7 @@ test('a gate on all slices or classes does not hold where there are none', () =>
   expect(checks?.[0]?.message).toBe('gap of slice *: not measured, expected at most 50.00 points');
 });
 
-test('a slice that is as far behind as its gate allows holds it', () => {
+test('a slice exactly at its limit meets the gate', () => {
   const withRight = (right: number) => {
     const slices = [{ name: 'speaker: ada', examples: 100, accuracy: shareOf(right, 100) }];
     return {
@@ -166,7 +166,7 @@ test('a slice that is as far behind as its gate allows holds it', () => {
   expect(checks?.map(({ value, isMet }) => [value, isMet])).toEqual([[0.01, true]]);
 });
 
-test('a value just beyond its limit is written with as many digits as show it', () => {
+test('a value just beyond its limit is written with enough digits to show it', () => {
   const [, small] = checksOf({ maxShare: 0.00249999 });
   expect(small?.[0]?.message).toBe('share of the model: 0.250000 %, expected at most 0.249999 %');
 });

@@ -24,7 +24,7 @@ function count(random: () => number, total: number, share: number): number {
   return sum;
 }
 
-test('shareOf() gives the intervals of the literature', () => {
+test('shareOf() agrees with published intervals', () => {
   // R. G. Newcombe, "Two-sided confidence intervals for the single proportion", 1998, table I, method 3.
   const cases = [
     [81, 263, 0.2553, 0.3662],
@@ -69,7 +69,7 @@ test.each([
   expect(found).toBeLessThan(0.98);
 });
 
-test('estimates lie within their intervals, and these within what is possible', () => {
+test('estimates are within their intervals, and intervals within the possible range', () => {
   const counts = fc.tuple(fc.nat(500), fc.nat(500), fc.nat(500)).filter(([a, b, c]) => a + b + c > 0);
   fc.assert(
     fc.property(counts, ([lost, gained, same]) => {
@@ -83,7 +83,7 @@ test('estimates lie within their intervals, and these within what is possible', 
   );
 });
 
-test('pairedGap() is the same both ways round', () => {
+test('pairedGap() is symmetric', () => {
   const [there, back] = [
     pairedGap({ lost: 9, gained: 2, total: 50 }),
     pairedGap({ lost: 2, gained: 9, total: 50 }),

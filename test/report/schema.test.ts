@@ -20,7 +20,7 @@ const REPORTS: readonly (readonly [string, Report])[] = [
   ['measured', writeReport(measurements, { title: 'keywords' })],
 ];
 
-test.each(REPORTS)('the published JSON Schema and parseReport() take a %s report', (_, report) => {
+test.each(REPORTS)('the published JSON Schema and parseReport() accept a %s report', (_, report) => {
   const text = JSON.stringify(report);
   expect([accepts(JSON.parse(text)), accepts.errors]).toEqual([true, null]);
   expect(parseReport(text, 'report.json')).toEqual(JSON.parse(text));

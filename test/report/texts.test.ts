@@ -7,17 +7,17 @@ import { measurements } from './measurements.js';
 
 const GATES = { maxGap: 0.01, maxBytes: 6500 };
 
-test('renderMarkdown() gives a pull request verdict, reasons and tables', () => {
+test('renderMarkdown() writes verdict, reasons and tables for a pull request', () => {
   const text = renderMarkdown(writeReport(measurements, { title: 'Keywords', gates: GATES }));
   expect(text).toContain('## Keywords\n\n**Passed.** Ship large: 6,000 bytes, 1.0 % of the model');
   expect(text).toContain(
-    '| large (ship this) | 6,000 | 1.0 % | 95.0 % (91.0 % to 97.3 %) | 0.0 | 1 | 12 ms | hold |'.replaceAll(
+    '| large (ship this) | 6,000 | 1.0 % | 95.0 % (91.0 % to 97.3 %) | 0.0 | 1 | 12 ms | met |'.replaceAll(
       /[()]/g,
       '\\$&',
     ),
   );
   expect(text).toContain('| base |  |  | 75.0 % |');
-  expect(text).toContain('### Gates that do not hold\n\n- small: gap to the full fine-tune: 2.00 points');
+  expect(text).toContain('### Gates not met\n\n- small: gap to the full fine-tune: 2.00 points');
   expect(text).toContain('| full model, compressed | 540,000 |');
   expect(text).not.toContain('undefined');
   const columns = text
@@ -41,7 +41,7 @@ test('renderMarkdown() leaves out what was not measured', () => {
 
 const HOSTILE = '<script>alert(1)</script> [a](http://b.c) `|*_~#@you\u202e\u0000\n| x |\n# h ![i](www.d.e)';
 
-test('names cannot write Markdown or HTML of their own', () => {
+test('names cannot inject Markdown or HTML', () => {
   const text = escapeMarkdown(HOSTILE);
   expect(text).not.toMatch(/[\p{Cc}\p{Cf}<>]|(?<!\\)[[\]()`|*_~!]|(?<![&\\])#|@(?!&)|http:\/\/|www\./u);
   const [first, ...others] = measurements.candidates;
@@ -55,7 +55,7 @@ test('names cannot write Markdown or HTML of their own', () => {
   expect(page).not.toMatch(/<script|http:\/\/|^# h|^\| x/m);
 });
 
-test('renderJunit() has a suite for each payload and a case for each gate; losers of a release are skipped', () => {
+test('renderJunit() has a suite for each payload and a case for each gate; failures that do not block a release are skipped', () => {
   const text = renderJunit(writeReport(measurements, { title: 'Keywords', gates: GATES }));
   expect(text).toBe(`<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="Keywords" tests="4" failures="0" skipped="1">
@@ -78,7 +78,7 @@ test('renderJunit() has a suite for each payload and a case for each gate; loser
   expect(passed).toContain('<testsuites name="Keywords" tests="4" failures="0" skipped="1">');
 });
 
-test('renderJunit() writes hostile names as attributes, and characters that XML has none of as question marks', () => {
+test('renderJunit() escapes hostile names, and replaces characters invalid in XML by question marks', () => {
   const [first] = measurements.candidates;
   const name = '"><!-- \u0000\u001b\ud800 &amp; ]]> \n\u{1f600}';
   const problem = 'gives outputs that are not numbers';

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { nthLargest } from '../../src/train/layout.js';
 
-test('nthLargest() finds what sorting would', () => {
+test('nthLargest() agrees with sorting', () => {
   const values = fc.array(fc.float({ min: 0, noNaN: true }), { minLength: 1, maxLength: 300 });
   fc.assert(
     fc.property(values, values, fc.nat(), (first, second, seed) => {

@@ -50,7 +50,7 @@ const CASES: readonly [string, Loss, () => tf.Tensor][] = [
 ];
 
 describe.each(CASES)('createTask() with %s', (_name, loss, ys) => {
-  test('has the loss of TensorFlow.js where that has a gradient', () => {
+  test('has the loss of TensorFlow.js wherever that has a gradient', () => {
     const model = classifier(loss, -1);
     const expected = model.evaluate(xs(), ys(), { batchSize: EXAMPLES }) as tf.Scalar[];
     expect(lossOf(createTask(model), ys()).dataSync()[0]).toBeCloseTo(

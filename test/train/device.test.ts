@@ -127,7 +127,7 @@ const cases = Object.keys(DEVICES).flatMap((device) => Object.keys(KINDS).map((k
 describe.each(cases)('%s for a device that stores %s', (kind, deviceName) => {
   const device = () => (DEVICES[deviceName] as () => DeviceModel)();
 
-  test('measures what the device computes with after the payload, and improves on its base', async () => {
+  test('measures the weights that the device uses after the update, and improves on its base', async () => {
     const stored = device();
     const trained = await (KINDS[kind] as Trainer)(options(stored));
     const before = await accuracyOf(stored, stored);
@@ -161,7 +161,7 @@ test.each(['int8, a scale a channel', 'uint8, zero points'])(
   },
 );
 
-test('trainDiff() for a device leaves no tensors behind', async () => {
+test('trainDiff() for a device leaks no tensors', async () => {
   await trainHashDiff(options(inInt8()));
   const before = tf.memory().numTensors;
   await trainHashDiff(options(inInt8()));
@@ -217,5 +217,5 @@ test.each(Object.entries(REFUSED))(
 
 test('trainHashDiff() refuses float buckets for integers', async () => {
   const run = trainHashDiff({ ...options(inInt8()), coding: 'float' });
-  await expect(run).rejects.toThrow('float buckets do not add to the integers of "hidden/kernel"');
+  await expect(run).rejects.toThrow('float buckets cannot be added to the integers of "hidden/kernel"');
 });

@@ -13,7 +13,7 @@ beforeAll(async () => {
   tiny = await createTinyTask();
 });
 
-test('fineTune() takes a tf.data.Dataset, whose size it may not know, with a live teacher', async () => {
+test('fineTune() accepts a tf.data.Dataset of unknown size, with a live teacher', async () => {
   const { xs, ys } = tiny.train as { xs: tf.Tensor; ys: tf.Tensor };
   const elements = Array.from({ length: 12 }, (_, i) => ({
     xs: xs.slice(32 * i, 32),
@@ -34,7 +34,7 @@ test('fineTune() takes a tf.data.Dataset, whose size it may not know, with a liv
   }
 });
 
-test('trainHashDiff() learns the same from a teacher that saw the set in advance and from one that looks at each batch', async () => {
+test('trainHashDiff() learns the same from a precomputed teacher and from a live one', async () => {
   const { xs, ys } = tiny.train as { xs: tf.Tensor; ys: tf.Tensor };
   const full = await fineTune({ task: tiny.task, train: tiny.train, epochs: 4 });
   const settings = {
@@ -94,7 +94,7 @@ test('trainHashDiff() in training mode measures the weights that devices will ha
   expect(metrics.diff).toEqual(measured);
 });
 
-test('fineTune() reports every step and epoch, and takes any tfjs optimiser', async () => {
+test('fineTune() reports every step and epoch, and accepts any tfjs optimiser', async () => {
   const steps: StepReport[] = [];
   const epochs: number[] = [];
   const rates: number[] = [];
@@ -164,7 +164,7 @@ test('createTask() in training mode restores the moving statistics that the forw
   expect(read()).toEqual(before);
 });
 
-test('a convolutional model trains on the wasm backend and ends the same on repeat', async () => {
+test('a convolutional model trains reproducibly on the wasm backend', async () => {
   await useBackend('wasm');
   const model = tf.sequential({
     layers: [

@@ -61,7 +61,7 @@ const PARTS: Readonly<Record<string, () => DiffPart>> = {
       sizes: new Map([['b/kernel', 0.5]]),
     }),
   'sparse annealed': annealed,
-  'dense, 3 bits a weight': () => createDensePart(BASE, { rate: 3, sizes: new Map([['a/kernel', 0.1]]) }),
+  'dense, 3 bits per weight': () => createDensePart(BASE, { rate: 3, sizes: new Map([['a/kernel', 0.1]]) }),
   'dense, 1 bit a weight': () => createDensePart(BASE, { rate: 1 }),
 };
 
@@ -100,7 +100,7 @@ describe.each(['cpu', 'wasm'] as const)('on the %s backend', (backend) => {
   beforeAll(() => useBackend(backend));
 
   describe.each(Object.entries(PARTS))('a part, %s', (_name, create) => {
-    test('materialises the very bits that its packed ops give', () => {
+    test('materialises the same bits as its packed ops', () => {
       const part = create();
       train(part);
       const patched = patchModel(MODEL, { ops: part.ops(0) });
@@ -111,7 +111,7 @@ describe.each(['cpu', 'wasm'] as const)('on the %s backend', (backend) => {
       part.dispose();
     });
 
-    test('gives a gradient for every parameter, as long as it is', () => {
+    test('returns a gradient for every parameter, of the same length', () => {
       const part = create();
       train(part);
       const sizes = tf.tidy(() => {
@@ -124,7 +124,7 @@ describe.each(['cpu', 'wasm'] as const)('on the %s backend', (backend) => {
       part.dispose();
     });
 
-    test('leaves nothing behind', () => {
+    test('leaks no tensors', () => {
       const before = tf.memory().numTensors;
       const part = create();
       train(part);
@@ -133,7 +133,7 @@ describe.each(['cpu', 'wasm'] as const)('on the %s backend', (backend) => {
     });
   });
 
-  test('createHashPart() pulls back the transpose of what it materialises', () => {
+  test('createHashPart() pulls back by the transpose of its materialisation', () => {
     const part = createHashPart({ ...HASH_LINEAR, tensors: TENSORS });
     const [theta] = part.parameters as [tf.Variable];
     const gradients = new Map(
@@ -209,7 +209,7 @@ test('quantiseNonZero() stays within its levels and keeps signs', () => {
   );
 });
 
-test('asScale() gives the nearest of eight scales an octave', () => {
+test('asScale() returns the nearest of eight scales per octave', () => {
   fc.assert(
     fc.property(fc.double({ min: 2 ** -40, max: 2 ** 40, noNaN: true }), (value) => {
       const scale = asScale(value);
@@ -221,7 +221,7 @@ test('asScale() gives the nearest of eight scales an octave', () => {
   expect(asScale(0)).toBe(2 ** -60);
 });
 
-test('entropyOf() counts bits a level', () => {
+test('entropyOf() returns bits per level', () => {
   expect(entropyOf([Int16Array.of(0, 0, 1, 1), Int16Array.of(-1, -1, 2, 2)])).toBe(2);
   expect(entropyOf([Int16Array.of(5, 5, 5)])).toBe(0);
   expect(entropyOf([])).toBe(0);
@@ -244,7 +244,7 @@ function changed({ tensors }: Model): number {
   }, 0);
 }
 
-test.each(Object.entries(PARTS))('thrift takes more and more from a part, %s', (_name, create) => {
+test.each(Object.entries(PARTS))('extraZeros drops more and more of a part, %s', (_name, create) => {
   const part = create();
   train(part);
   const changesAt = (thrift: number): number => changed(patchModel(MODEL, { ops: part.ops(thrift) }));

@@ -32,7 +32,7 @@ test('trainHashDiff() and trainSparseDiff() refuse a budget that not even the sm
   expect(steps).toEqual([]);
 });
 
-test('trainHashDiff() and trainSparseDiff() leave nothing behind when the budget turns out too small', async () => {
+test('trainHashDiff() and trainSparseDiff() leak no tensors when the budget turns out too small', async () => {
   const fullFineTune = await fineTune(options());
   const least = 90;
   const before = tf.memory().numTensors;
@@ -74,7 +74,7 @@ test('fineTune() refuses datasets without batches or without xs and ys', async (
   await expect(fineTune({ task, train: other, epochs: 1 })).rejects.toMatchObject({ code: 'bad-data' });
 });
 
-test('fineTune() stops when the loss is no longer a number, with the base back in the model', async () => {
+test('fineTune() stops if the loss is not finite, and restores the base', async () => {
   const base = copyWeights(namedWeights(tiny.model));
   const train = { xs: tf.ones([32, 16]), ys: tf.fill([32, 4], Number.NaN) };
   const run = fineTune({ task: tiny.task, train, epochs: 1 });
@@ -82,7 +82,7 @@ test('fineTune() stops when the loss is no longer a number, with the base back i
   expect(copyWeights(namedWeights(tiny.model))).toEqual(base);
 });
 
-test('trainSparseDiff() stops on an aborted signal with its reason, with the base back in the model', async () => {
+test('trainSparseDiff() stops on an aborted signal with its reason, and restores the base', async () => {
   const base = copyWeights(namedWeights(tiny.model));
   const stop = new AbortController();
   const reason = new Error('enough');
@@ -117,14 +117,14 @@ test('trainHashDiff() refuses blocks and trainSparseDiff() refuses bits, shares 
   expect(() => trainSparseDiff({ ...options(), temperatures })).toThrow(RangeError);
 });
 
-test('fineTune() refuses an endless dataset and examples of another shape', async () => {
+test('fineTune() refuses an infinite dataset and examples of another shape', async () => {
   const endless = tf.data.array([{ xs: tf.zeros([1, 16]), ys: tf.zeros([1, 4]) }]).repeat();
   await expect(fineTune({ task: tiny.task, train: endless })).rejects.toMatchObject({ code: 'bad-data' });
   const wide = { xs: tf.zeros([4, 17]), ys: tf.zeros([4, 4]) };
   await expect(fineTune({ task: tiny.task, train: wide })).rejects.toMatchObject({ code: 'bad-data' });
 });
 
-test('trainers stop when a parameter is no longer finite, even in the last step', async () => {
+test('trainers stop if a parameter is not finite, even in the last step', async () => {
   const last = { epochs: 1, batchSize: 384, learningRate: 1e39, fineTune: { epochs: 1 } };
   await expect(trainHashDiff(options(last))).rejects.toMatchObject({ code: 'training-diverged' });
   await expect(trainSparseDiff(options(last))).rejects.toMatchObject({ code: 'training-diverged' });
@@ -149,7 +149,7 @@ test.each([{ selection: 'annealed' }, { saliency: 'fischer' }, { scope: 'matrix'
   (wrong) => expect(async () => trainSparseDiff(options(wrong as object))).rejects.toThrow(RangeError),
 );
 
-test('createTask() refuses modes and kinds of output that it does not know', () => {
+test('createTask() refuses unknown modes and kinds of output', () => {
   expect(() => createTask(tiny.model, { mode: 'train' as 'training' })).toThrow(RangeError);
   expect(() => createTask(tiny.model, { outputKind: 'logit' as 'logits' })).toThrow(RangeError);
 });

@@ -53,13 +53,13 @@ describe.each(Object.entries(KINDS))('%s', (_name, trainer) => {
     expect(metrics.diff.accuracy).toBeGreaterThan((metrics.base.accuracy as number) + 0.1);
   });
 
-  test('gives the same payload bytes for the same seed, and others for another', async () => {
+  test('yields the same payload bytes for the same seed, and different ones for another', async () => {
     const first = digest((await run()).payload);
     expect(digest((await run()).payload)).toBe(first);
     expect(digest((await run({ seed: 8 })).payload)).not.toBe(first);
   });
 
-  test('reports the accuracy of the decoded payload applied to the base, and leaves the base in the model', async () => {
+  test('reports the accuracy of the decoded payload applied to the base, and restores the base', async () => {
     const base = baseOf();
     const { payload, next, metrics } = await run();
     expect(baseOf()).toEqual(base);
@@ -79,7 +79,7 @@ describe.each(Object.entries(KINDS))('%s', (_name, trainer) => {
   });
 });
 
-test('trainDiff() leaves no tensors behind', async () => {
+test('trainDiff() leaks no tensors', async () => {
   const options = {
     task: tiny.task,
     train: tiny.train,
@@ -94,7 +94,7 @@ test('trainDiff() leaves no tensors behind', async () => {
   expect(tf.memory().numTensors).toBe(before);
 });
 
-test('trainDiff() takes a full fine-tune that is already there', async () => {
+test('trainDiff() uses the full fine-tune it is given', async () => {
   const full = await fineTune({
     task: tiny.task,
     train: tiny.train,

@@ -8,38 +8,43 @@ import { type FitJob, type FittedOps, fitBudget, fitError } from './fit-ops.js';
 import type { Part } from './fit-tensor.js';
 import { type Residual, relativeError, residualOf } from './tensor-pair.js';
 
-/** What `fitModels` takes beside the models. */
+/** Options of `fitModels`: one of two goals, and what both take. */
 export type FitOptions = (
   | {
-      /** Most that is left of each tensor's change, as a share of it: above 0, below 1. */
+      /** Largest relative error of each tensor's change: above 0, below 1. */
       readonly error: number;
       readonly budget?: undefined;
     }
   | {
-      /** Most bytes of the payload file. */
+      /** Largest size of the payload file. */
       readonly budget: Budget;
       readonly error?: undefined;
     }
 ) & {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress<'fit'>) => void) | undefined;
-  /** None unless given. */
+  /** Metadata of the payload; empty by default. */
   readonly meta?: Meta | undefined;
 };
 
 /** A lossy diff of two models. */
 export interface LossyDiff {
   readonly payload: Uint8Array;
-  /** Fingerprints in hexadecimal digits: of the base, and of what the payload makes of it, which is not the next model. */
+  /**
+   * Fingerprints, as hexadecimal strings: of the base, and of the patched model (which is not the next
+   * model).
+   */
   readonly base: string;
   readonly next: string;
-  /** Over all tensors of floats: root mean square of what is left of the change, over that of the change. */
+  /**
+   * Relative error over all floating-point tensors: root mean square of the residual over that of the change.
+   */
   readonly error: number;
   /** The largest error of a tensor. */
   readonly worstError: number;
-  /** Whether the payload gives the next model bit for bit after all. */
+  /** Whether the patched model equals the next model bit for bit after all. */
   readonly isExact: boolean;
-  /** Bytes of the payload file, and of the one that would give the next model bit for bit. */
+  /** Size of the payload file, and of a lossless one, in bytes. */
   readonly payloadBytes: number;
   readonly exactBytes: number;
   /** Tensors that differ, in canonical order. */
@@ -56,17 +61,20 @@ export interface LossyDiff {
 export type TensorError = LossyDiff['perTensor'][number];
 
 /**
- * Packs the difference of two models with a loss: a payload that makes of the first a model near the second. Changes are
- * rounded to whole steps, a step for each tensor, and the errors are those of what the decoded payload makes of the base, by the
- * arithmetic of devices. Tensors of integers and elements that are no finite numbers become those of the next model bit for bit.
- * No data is asked for: what an error does to the model's outputs is for the caller to measure. Both models, and three times as
- * much again, are held in memory.
+ * Diffs two models lossily: the payload turns the first model into one close to the second.
+ *
+ * Changes are quantised to multiples of a step that is chosen per tensor. Errors are measured on the decoded
+ * payload applied to the base, in the arithmetic of the devices. Integer tensors and non-finite elements are
+ * reproduced bit for bit. No data is needed; how an error affects the model's outputs is for the caller to
+ * measure. Both models, and three times as much again, are held in memory.
  *
  * @param base the model on the devices
- * @param next the model that they should have: tensors of the same names, dtypes and shapes, in any order
- * @param options either `error`, a bound for each tensor, or `budget`, within which the error is the smallest found
- * @throws RangeError for options that are out of range; NeuralDiffError `wrong-layout` where the tensors disagree,
- *   `budget-impossible`, `limit-exceeded` for more than payloads may have; the signal's reason
+ * @param next the model they should have: tensors of the same names, dtypes and shapes, in any order
+ * @param options either `error`, a bound for each tensor, or `budget`, within which the smallest error found
+ *   is used
+ * @throws RangeError for options out of range; NeuralDiffError `wrong-layout` if the tensors differ,
+ *   `budget-impossible`, `limit-exceeded` if the payload would exceed a limit of the format; the signal's
+ *   reason
  *
  * @example
  * const { payload, error } = await fitModels(base, next, { error: 0.05 });
@@ -115,13 +123,13 @@ function kindsByTensor(ops: readonly Op[]): Map<string, Op['kind'][]> {
   return kinds;
 }
 
-/** Of integers nothing is left, and they do not count. */
+/** Integers are exact and do not count. */
 function residualIn({ name, pair }: Part, patched: ReadonlyMap<string, Tensor>): Residual {
   return pair ? residualOf(pair, patched.get(name) as Tensor) : { left: 0, change: 0 };
 }
 
-function sumOf(remains: readonly Residual[]): Residual {
+function sumOf(residuals: readonly Residual[]): Residual {
   const sum = (pick: (each: Residual) => number): number =>
-    remains.reduce((total, each) => total + pick(each), 0);
+    residuals.reduce((total, each) => total + pick(each), 0);
   return { left: sum(({ left }) => left), change: sum(({ change }) => change) };
 }

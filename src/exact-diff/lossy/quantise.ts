@@ -4,27 +4,27 @@ import { MAX_DENSE_LEVEL, MAX_SCALE, MAX_SPARSE_LEVEL } from '../../payload/limi
 import { patchModel } from '../../payload/patch.js';
 import { relativeError, residualOf, type TensorPair } from './tensor-pair.js';
 
-/** How far above one half a fraction must be to be rounded up, a unit of error: rough diffs save bytes by zeros. */
+/** Raises the rounding threshold above one half, per unit of error: rough diffs save bytes through zeros. */
 const DEAD_ZONE = 0.4;
 
 /**
- * Finds the largest step of a uniform quantiser with which the changes of a tensor, as devices will have them, are within
- * an error.
+ * Finds the largest step of a uniform quantiser for which a tensor's changes, as applied on devices, are
+ * within an error.
  *
  * @param error above 0, below 1
- * @returns the changes in steps; undefined where no step is found
+ * @returns the changes in steps; undefined if no step is found
  */
 export function fitStep(pair: TensorPair, error: number): SparseOp | undefined {
   const least = Math.max(1, numberOf(pair.largest / MAX_SPARSE_LEVEL));
   const most = numberOf(Math.min(MAX_SCALE, 2 * pair.largest));
-  return largestThatFits({ least, most }, (number) => {
+  return bisectLargest({ least, most }, (number) => {
     const op = quantise(pair, { scale: shortFloat(number), deadZone: DEAD_ZONE * error });
     if (op === undefined) return undefined;
     return relativeError(residualOf(pair, patchTensor(pair.before, [op]))) <= error ? op : undefined;
   });
 }
 
-/** @returns the changes in whole steps, a little towards zero; undefined when one takes more than a level holds */
+/** @returns the changes in whole steps, with a dead zone; undefined if one exceeds the largest level */
 function quantise(
   { before, from, to }: TensorPair,
   { scale, deadZone }: { scale: number; deadZone: number },
@@ -35,7 +35,7 @@ function quantise(
   for (let i = 0; i < from.length; i++) {
     const change = (to[i] as number) - (from[i] as number);
     const magnitude = Math.floor(Math.abs(change) / scale + 0.5 - deadZone);
-    // Neither does a level lead to or from what is no finite number.
+    // Levels cannot express changes to or from non-finite elements.
     if (!(magnitude > 0 && magnitude < Number.POSITIVE_INFINITY)) continue;
     if (magnitude > MAX_SPARSE_LEVEL) return undefined;
     positions[count] = i;
@@ -50,7 +50,7 @@ export function patchTensor(tensor: Tensor, ops: readonly Op[]): Tensor {
   return patchModel({ tensors: [tensor] }, { ops }).tensors[0] as Tensor;
 }
 
-/** @returns the same changes with a level for each element; undefined when one is too large for that */
+/** @returns the same changes as one level per element; undefined if one exceeds the largest dense level */
 export function asDense(info: Tensor, { tensor, scale, positions, levels }: SparseOp): DenseOp | undefined {
   const all = new Int8Array(elementCount(info));
   for (let i = 0; i < positions.length; i++) {
@@ -62,9 +62,10 @@ export function asDense(info: Tensor, { tensor, scale, positions, levels }: Spar
 }
 
 /**
- * Positive numbers that the upper half of a binary32 holds, as scales of payloads are, count from 1 in the order of their values:
- * those bits. To bisect by these numbers is to bisect by logarithms, in steps of less than 1 %, without a logarithm or a
- * power, which need not be the same on every machine.
+ * Converts the ordinal of a short float to its value. Short floats are positive numbers that fit the upper
+ * half of a binary32, as the scales of payloads; their ordinals are those upper bits and count from 1.
+ * Bisecting ordinals is like bisecting logarithms, in steps below 1 %, without logarithms or powers, which
+ * may differ between machines.
  *
  * @param number from 1 to 0x7f7f
  */
@@ -72,18 +73,19 @@ export function shortFloat(number: number): number {
   return new Float32Array(Uint32Array.of(number * 2 ** 16).buffer)[0] as number;
 }
 
-/** @returns the number of the largest short float that is not above a value; 0 when all are */
+/** @returns the ordinal of the largest short float not above a value; 0 if all are above */
 export function numberOf(value: number): number {
   return (new Uint32Array(Float32Array.of(value).buffer)[0] as number) >>> 16;
 }
 
 /**
- * Finds by bisection a whole number that fits: the largest one where fitting ends at some number; else one that fits.
+ * Finds the largest whole number that fits, by bisection. Where fitting is not monotonic, any number that
+ * fits may be found.
  *
- * @param attempt what is made of a number; undefined when it does not fit
- * @returns what was made of the number; undefined when none that was tried fits
+ * @param attempt returns the result for a number; undefined if it does not fit
+ * @returns the result for the number found; undefined if no tried number fits
  */
-export function largestThatFits<T>(
+export function bisectLargest<T>(
   { least, most }: { least: number; most: number },
   attempt: (number: number) => T | undefined,
 ): T | undefined {

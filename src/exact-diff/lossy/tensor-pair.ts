@@ -1,31 +1,34 @@
 import { floatsOf } from '../../model/float16.js';
 import { DTYPES, type Tensor } from '../../model/tensor.js';
 
-/** A tensor of floats in two models, and how far they lie apart. */
+/** A floating-point tensor in two models, with its changes. */
 export interface TensorPair {
   readonly before: Tensor;
   readonly after: Tensor;
-  /** Elements of both as float32, exactly. */
+  /** Elements of both, converted exactly to float32. */
   readonly from: Float32Array;
   readonly to: Float32Array;
-  /** Elements whose bits differ and of which one is no finite number: no level leads from one to the other. */
+  /**
+   * Indices of elements whose bits differ and of which one is not finite: levels cannot express these
+   * changes.
+   */
   readonly nonFinite: readonly number[];
   /** Sum of the squared changes of all other elements. */
   readonly change: number;
-  /** The largest of these changes. */
+  /** Largest magnitude among these changes. */
   readonly largest: number;
 }
 
-/** What a diff leaves of a tensor's changes: sums of squares, those of strays and of what stays NaN or infinite not among them. */
+/** Sums of squares of the residual and of the change of a tensor, over pairs of finite elements. */
 export interface Residual {
   readonly left: number;
   readonly change: number;
 }
 
-/** @returns a tensor of floats in two models, looked through once */
+/** Compares a floating-point tensor of two models in a single pass. */
 export function comparePair(before: Tensor, after: Tensor): TensorPair {
   const [from, to] = [floatsOf(before), floatsOf(after)];
-  const strays: number[] = [];
+  const nonFinite: number[] = [];
   let change = 0;
   let largest = 0;
   for (let i = 0; i < from.length; i++) {
@@ -33,12 +36,12 @@ export function comparePair(before: Tensor, after: Tensor): TensorPair {
     if (step < Number.POSITIVE_INFINITY) {
       change += step ** 2;
       if (step > largest) largest = step;
-    } else if (!hasSameBits(before, after, i)) strays.push(i);
+    } else if (!hasSameBits(before, after, i)) nonFinite.push(i);
   }
-  return { before, after, from, to, nonFinite: strays, change, largest };
+  return { before, after, from, to, nonFinite, change, largest };
 }
 
-/** NaNs differ in what their values do not show. */
+/** Compares bits, as NaNs may have different payloads. */
 function hasSameBits(before: Tensor, after: Tensor, index: number): boolean {
   const size = DTYPES[before.dtype].bytes;
   for (let at = index * size; at < (index + 1) * size; at++)
@@ -46,7 +49,7 @@ function hasSameBits(before: Tensor, after: Tensor, index: number): boolean {
   return true;
 }
 
-/** @param patched the tensor that a diff gives */
+/** @param patched the tensor after the diff is applied */
 export function residualOf({ from, to, change }: TensorPair, patched: Tensor): Residual {
   const values = floatsOf(patched);
   let left = 0;
@@ -58,7 +61,10 @@ export function residualOf({ from, to, change }: TensorPair, patched: Tensor): R
   return { left, change };
 }
 
-/** @returns the root mean square of what is left over that of the change; 0 where nothing is left, also of nothing */
+/**
+ * @returns the root mean square of the residual over that of the change; 0 if nothing is left, even of no
+ *   change
+ */
 export function relativeError({ left, change }: Residual): number {
   return left === 0 ? 0 : Math.sqrt(left / change);
 }

@@ -3,34 +3,34 @@ import { checkRange, type WeightStore } from '../../model/store.js';
 import { DTYPES, type DType, type TensorInfo } from '../../model/tensor.js';
 import type { WorkOptions } from '../compare-stores.js';
 
-/** A tensor of the base, and the one of the next model that it takes its weights from. */
-export interface TensorPair {
+/** A tensor of the base and the tensor of the next model that it is matched with. */
+export interface TensorMatch {
   readonly base: TensorInfo;
   readonly next: TensorInfo;
 }
 
-/** Elements that start at a multiple of their size in their buffer. */
+/** Elements aligned to their size within their buffer. */
 interface Typed {
   readonly dtype: DType;
   readonly bytes: Uint8Array;
 }
 
-/** Elements that are cast at a time. */
+/** Elements cast at a time. */
 const PIECE_ELEMENTS = 2 ** 16;
 
-/** @returns whether elements of one type become elements of another: floats of 32 bits those of 16, and back */
+/** @returns whether one dtype can be cast to another: float32 to float16 or bfloat16, and back */
 export function canCast(from: DType, to: DType): boolean {
   return from === to || (from === 'float32' && isHalf(to)) || (isHalf(from) && to === 'float32');
 }
 
 /**
- * Reads a range of the base's tensor from the next model's, cast to the base's dtype.
+ * Reads a range of the base's tensor from the matched tensor, cast to the base's dtype.
  *
  * @param range in bytes of the base's tensor; it may start and end within an element
  */
 export async function readAs(
   store: WeightStore,
-  { base, next }: TensorPair,
+  { base, next }: TensorMatch,
   range: { byteOffset: number; target: Uint8Array },
 ): Promise<void> {
   const { byteOffset, target } = range;
@@ -46,10 +46,10 @@ export async function readAs(
   }
 }
 
-/** @returns how many elements a cast does not keep: casting them back gives other bits */
+/** @returns how many elements a cast changes: casting them back results in other bits */
 export async function countRounded(
   store: WeightStore,
-  { base, next }: TensorPair,
+  { base, next }: TensorMatch,
   options: WorkOptions,
 ): Promise<number> {
   const [from, to] = [DTYPES[next.dtype].bytes, DTYPES[base.dtype].bytes];
@@ -72,7 +72,7 @@ function isSame(a: Uint8Array, b: Uint8Array, [start, end]: readonly [number, nu
   return true;
 }
 
-/** Reads a run of elements, some at a time; each piece is valid until the next. */
+/** Reads a run of elements in pieces; each piece is valid until the next. */
 async function* borrowPieces(
   store: WeightStore,
   { name, dtype }: TensorInfo,
@@ -87,7 +87,7 @@ async function* borrowPieces(
   }
 }
 
-/** Casts as many elements as the source has; narrowing rounds to nearest even. */
+/** Casts all elements of the source; narrowing rounds to nearest even. */
 function castElements(source: Typed, target: Typed): void {
   if (isHalf(target.dtype)) narrowElements(source.bytes, target.bytes, HALVES[target.dtype].narrow);
   else if (isHalf(source.dtype)) widenElements(source.bytes, target.bytes, HALVES[source.dtype].widen);
@@ -99,7 +99,9 @@ function narrowElements(source: Uint8Array, target: Uint8Array, narrow: (value: 
   for (let i = 0; i < values.length; i++) halves[i] = narrow(values[i] as number);
 }
 
-/** Engines may keep any payload of a NaN, so the one that is written is spelt out in bits, as `patchRange` does. */
+/**
+ * JavaScript engines may change the payload of a NaN, so its bits are written explicitly, as in `patchRange`.
+ */
 function widenElements(source: Uint8Array, target: Uint8Array, widen: (bits: number) => number): void {
   const halves = new Uint16Array(source.buffer, source.byteOffset, source.length / 2);
   const values = new Float32Array(target.buffer, target.byteOffset, halves.length);
@@ -116,12 +118,12 @@ function isHalf(dtype: DType): dtype is keyof typeof HALVES {
 }
 
 /**
- * Shows the next model in the base's terms: its weights under the base's names, in the base's dtypes. It can be read only.
+ * Opens a read-only view of the next model under the base's names and in the base's dtypes.
  *
- * @param next the next model; it stays the caller's to close
- * @param pairs every tensor of the base, in its order, with one of the next model
+ * @param next the next model; the caller closes it
+ * @param pairs every tensor of the base, in its order, with its match in the next model
  */
-export function openView(next: WeightStore, pairs: readonly TensorPair[]): WeightStore {
+export function openView(next: WeightStore, pairs: readonly TensorMatch[]): WeightStore {
   const infos = new Map(pairs.map(({ base }) => [base.name, base]));
   const byName = new Map(pairs.map((pair) => [pair.base.name, pair]));
   return {
@@ -129,10 +131,10 @@ export function openView(next: WeightStore, pairs: readonly TensorPair[]): Weigh
     readOnly: new Set(infos.keys()),
     async readInto(name, byteOffset, target) {
       checkRange(infos, { name, byteOffset, length: target.length });
-      await readAs(next, byName.get(name) as TensorPair, { byteOffset, target });
+      await readAs(next, byName.get(name) as TensorMatch, { byteOffset, target });
     },
     async write(name) {
-      throw new TypeError(`Cannot write tensor "${name}": it is a view of another model's`);
+      throw new TypeError(`Cannot write tensor "${name}": it is a read-only view of another model's tensor`);
     },
     async flush() {},
     async close() {},

@@ -7,80 +7,85 @@ import { orderedBits, ordinalOf } from '../../payload/ordered-bits.js';
 import type { WorkOptions } from '../compare-stores.js';
 import type { StorePair } from '../pairs.js';
 import { Yielder } from '../yielder.js';
-import { readAs, type TensorPair } from './cast.js';
+import { readAs, type TensorMatch } from './cast.js';
 import { groupBy, type TensorLists } from './match-names.js';
 import {
   areAlike,
   type Candidates,
-  type Choice,
   nearest,
   openCandidates,
   type Sampled,
+  type SearchOptions,
 } from './similarity.js';
 
 /** A tensor of one of the models, read as the base's dtype. */
 interface Digested {
   readonly store: WeightStore;
-  readonly as: TensorPair;
+  readonly as: TensorMatch;
   readonly digest: string;
 }
 
 type Content = Digested & Sampled;
 
-/** As many tensors of the base, of one dtype, as of the next model, each of which fits each. */
+/** As many tensors of the base (of one dtype) as of the next model, where any pair of them is compatible. */
 export interface Group extends TensorLists {
-  /** Whether casts would let other tensors take the place of these: then the last ones that are left must be alike too. */
+  /**
+   * Whether casts would also allow tensors of other groups in place of these; then the last remaining pair
+   * must be alike, too.
+   */
   readonly isContested: boolean;
 }
 
-/** @returns bytes that `matchContent` reads to tell tensors apart */
+/** @returns how many bytes `matchContent` reads to tell tensors apart */
 export function bytesToMatch(group: Group): number {
   if (isClear(group)) return 0;
   return [...group.base, ...group.next].reduce((sum, info) => sum + byteLength(info), 0);
 }
 
-/** @returns whether there is nothing to tell apart */
+/** @returns whether there is only one possible match */
 function isClear({ base, isContested }: Group): boolean {
   return base.length === 1 && !isContested;
 }
 
 /**
- * Matches tensors of one shape by what they hold: identical ones first, then each with the one that differs least, if no
- * other comes near. The last one that is left is taken for the last. Reads a chunk at a time and keeps samples.
+ * Matches tensors of one shape by content: first those with identical bytes, then each with the most similar
+ * one, provided it is clearly the most similar. The last remaining pair is matched without that condition.
+ * Reads the models chunk by chunk and keeps samples.
  *
- * @returns pairs; tensors that are in none of them cannot be told apart
+ * @returns pairs; the other tensors could not be told apart
  */
 export async function matchContent(
   stores: StorePair,
   group: Group,
   options: WorkOptions,
-): Promise<TensorPair[]> {
+): Promise<TensorMatch[]> {
   const [base, next] = [canonicalOrder(group.base), canonicalOrder(group.next)];
-  const like = base[0] as TensorInfo;
-  if (isClear(group)) return [{ base: like, next: next[0] as TensorInfo }];
-  const open: { base: Digested[]; next: Digested[] } = { base: [], next: [] };
-  for (const info of base) open.base.push(await digest(stores.base, { base: info, next: info }, options));
-  for (const info of next) open.next.push(await digest(stores.next, { base: like, next: info }, options));
-  const identical = pairIdentical(open);
-  const left = leave(open, identical);
-  const size = sampleElements(like, left.base.length);
-  const breaths = new Yielder(options.signal);
+  const [first] = base as [TensorInfo];
+  if (isClear(group)) return [{ base: first, next: next[0] as TensorInfo }];
+  const digested: { base: Digested[]; next: Digested[] } = { base: [], next: [] };
+  for (const info of base) digested.base.push(await digest(stores.base, { base: info, next: info }, options));
+  for (const info of next)
+    digested.next.push(await digest(stores.next, { base: first, next: info }, options));
+  const identical = pairIdentical(digested);
+  const left = withoutPairs(digested, identical);
+  const size = sampleElements(first, left.base.length);
+  const yielder = new Yielder(options.signal);
   const read = async (tensors: readonly Digested[]): Promise<Content[]> => {
     const contents: Content[] = [];
     for (const each of tensors) {
       options.signal?.throwIfAborted();
       contents.push({ ...each, ...(await readOrdinals(each.store, each.as, size)) });
-      await breaths.tick(size);
+      await yielder.tick(size);
     }
     return contents;
   };
   const contents = { base: await read(left.base), next: await read(left.next) };
   const { isContested } = group;
-  const similar = await pairSimilar(contents, { isContested, breaths });
+  const similar = await pairSimilar(contents, { isContested, yielder });
   return [...identical, ...similar].map(([from, to]) => ({ base: from.as.next, next: to.as.next }));
 }
 
-async function digest(store: WeightStore, as: TensorPair, options: WorkOptions): Promise<Digested> {
+async function digest(store: WeightStore, as: TensorMatch, options: WorkOptions): Promise<Digested> {
   const found = new TensorDigest({ ...as.base, name: '' }, sha256);
   const total = byteLength(as.base);
   const buffer = new Uint8Array(Math.min(CHUNK_BYTES, total));
@@ -94,8 +99,8 @@ async function digest(store: WeightStore, as: TensorPair, options: WorkOptions):
   return { store, as, digest: hex(await found.finish()) };
 }
 
-/** Which of several identical tensors of the next model is taken makes no difference; of the base's it does. */
-function pairIdentical<T extends Digested>({ base, next }: Open<T>): [T, T][] {
+/** Any of several identical tensors of the next model will do, but each tensor of the base needs one. */
+function pairIdentical<T extends Digested>({ base, next }: Unpaired<T>): [T, T][] {
   const byDigest = groupBy(next, (tensor) => [tensor.digest]);
   return [...groupBy(base, (tensor) => [tensor.digest])].flatMap(([key, same]) => {
     const found = byDigest.get(key) ?? [];
@@ -104,46 +109,47 @@ function pairIdentical<T extends Digested>({ base, next }: Open<T>): [T, T][] {
 }
 
 /** Tensors of both models that have no counterpart yet. */
-export interface Open<T> {
+interface Unpaired<T> {
   readonly base: readonly T[];
   readonly next: readonly T[];
 }
 
-/** Searches, each among what the one before left. */
+/** Most rounds of the search, each among the tensors that the previous one left unpaired. */
 const MOST_ROUNDS = 16;
 
 /**
- * Pairs what is clear, and then what has become clear by that. The last one that is left is taken for the last; where others than those of
- * the group come into question, if they are alike.
- *
- * @param breaths lets others run, and stops the search on request
+ * Pairs tensors that are clearly nearest to each other, then repeats, as each pair may make others clear. In
+ * a contested group, every pair must also be alike.
  */
-export async function pairSimilar<T extends Sampled>(
-  open: Open<T>,
-  { isContested, breaths }: { isContested: boolean; breaths: Yielder },
+async function pairSimilar<T extends Sampled>(
+  tensors: Unpaired<T>,
+  { isContested, yielder }: { isContested: boolean; yielder: Yielder },
 ): Promise<[T, T][]> {
   const pairs: [T, T][] = [];
-  let left = open;
+  let left = tensors;
   for (let round = 0; round < MOST_ROUNDS && left.base.length > 0; round++) {
     const areSame = left.next.every(({ digest }) => digest === left.next[0]?.digest);
     const found = areSame
       ? left.base.map((tensor, i): [T, T] => [tensor, left.next[i] as T])
-      : await pairClear(left, breaths);
+      : await pairClear(left, yielder);
     pairs.push(...found);
     if (areSame || found.length === 0) break;
-    left = leave(left, found);
+    left = withoutPairs(left, found);
   }
   return isContested ? pairs.filter(([from, to]) => areAlike(from, to)) : pairs;
 }
 
-/** @returns pairs each of which is the other's nearest */
-async function pairClear<T extends Sampled>({ base, next }: Open<T>, breaths: Yielder): Promise<[T, T][]> {
+/** @returns pairs of tensors that are each other's nearest */
+async function pairClear<T extends Sampled>(
+  { base, next }: Unpaired<T>,
+  yielder: Yielder,
+): Promise<[T, T][]> {
   const [backward, forward] = [openCandidates(base), openCandidates(next)];
   const pairs: [T, T][] = [];
   for (const tensor of base) {
-    const found = await search(tensor, { in: forward, isSame: (a, b) => a.digest === b.digest, breaths });
+    const found = await search(tensor, { in: forward, isSame: (a, b) => a.digest === b.digest, yielder });
     if (found === undefined) continue;
-    const back = await search(found, { in: backward, isSame: (a, b) => a === b, breaths });
+    const back = await search(found, { in: backward, isSame: (a, b) => a === b, yielder });
     if (back === tensor) pairs.push([tensor, found]);
   }
   return pairs;
@@ -151,45 +157,46 @@ async function pairClear<T extends Sampled>({ base, next }: Open<T>, breaths: Yi
 
 async function search<T extends Sampled>(
   tensor: T,
-  { in: candidates, isSame, breaths }: { in: Candidates<T>; isSame: Choice<T>['isSame']; breaths: Yielder },
+  options: { in: Candidates<T>; isSame: SearchOptions<T>['isSame']; yielder: Yielder },
 ): Promise<T | undefined> {
+  const { in: candidates, isSame, yielder } = options;
   const among = candidates.of(tensor);
   const found = nearest(tensor, { among, areAll: candidates.areAll, isSame });
-  await breaths.tick(candidates.lookups + among.length * tensor.orders.length);
+  await yielder.tick(candidates.lookups + among.length * tensor.ordinals.length);
   return found;
 }
 
-/** @returns the tensors that no pair has */
-export function leave<T>(open: Open<T>, pairs: readonly (readonly [T, T])[]): Open<T> {
-  const taken = new Set(pairs.flat());
+/** @returns the tensors that are in no pair */
+function withoutPairs<T>({ base, next }: Unpaired<T>, pairs: readonly (readonly [T, T])[]): Unpaired<T> {
+  const paired = new Set(pairs.flat());
   return {
-    base: open.base.filter((tensor) => !taken.has(tensor)),
-    next: open.next.filter((tensor) => !taken.has(tensor)),
+    base: base.filter((tensor) => !paired.has(tensor)),
+    next: next.filter((tensor) => !paired.has(tensor)),
   };
 }
 
-/** Elements of all tensors of a model that are kept, and what that leaves of one. */
+/** Sampled elements kept of all tensors of a model, and bounds of those kept of one. */
 const MODEL_ELEMENTS = 2 ** 21;
 const LEAST_ELEMENTS = 64;
 const MOST_ELEMENTS = 4_096;
 
-/** Runs of elements that a sample consists of, from the first to the last one. */
+/** Evenly spaced runs of elements that make up a sample. */
 const RUNS = 16;
 
-/** @returns how many elements of a tensor are looked at when those of so many are kept */
-export function sampleElements(info: TensorInfo, tensors: number): number {
+/** @returns how many elements to sample of a tensor when this many tensors are kept */
+function sampleElements(info: TensorInfo, tensors: number): number {
   const affordable = Math.floor(MODEL_ELEMENTS / tensors);
   const most = Math.min(MOST_ELEMENTS, Math.max(LEAST_ELEMENTS, affordable));
   const elements = elementCount(info);
   return elements <= most ? elements : RUNS * Math.floor(most / RUNS);
 }
 
-/** Reads some elements of a tensor, as the base's dtype, as numbers in the order of their values. */
-export async function readOrdinals(
+/** Reads a sample of a tensor as ordinals, in the base's dtype. */
+async function readOrdinals(
   store: WeightStore,
-  pair: TensorPair,
+  pair: TensorMatch,
   count: number,
-): Promise<{ orders: Int32Array; bits: number }> {
+): Promise<{ ordinals: Int32Array; bits: number }> {
   const size = DTYPES[pair.base.dtype].bytes;
   const elements = elementCount(pair.base);
   const runs = count === elements ? 1 : RUNS;
@@ -201,5 +208,5 @@ export async function readOrdinals(
     await readAs(store, pair, { byteOffset: first * size, target });
   }
   const ordered = orderedBits(pair.base, bytes);
-  return { orders: Int32Array.from({ length: count }, (_, i) => ordinalOf(ordered, i)), bits: 8 * size };
+  return { ordinals: Int32Array.from({ length: count }, (_, i) => ordinalOf(ordered, i)), bits: 8 * size };
 }

@@ -1,5 +1,5 @@
 import type { TensorInfo } from '../../model/tensor.js';
-import type { TensorPair } from './cast.js';
+import type { TensorMatch } from './cast.js';
 
 /** Tensors of two models. */
 export interface TensorLists {
@@ -7,22 +7,22 @@ export interface TensorLists {
   readonly next: readonly TensorInfo[];
 }
 
-/** Which tensors were matched, and those that are left. */
-export interface NameMatch {
-  readonly pairs: readonly TensorPair[];
+/** The matched tensors, and the remaining ones. */
+interface NameMatch {
+  readonly pairs: readonly TensorMatch[];
   readonly left: TensorLists;
 }
 
-/** @returns whether a tensor of the base may take its weights from one of the next model */
-export type Fits = (pair: TensorPair) => boolean;
+/** @returns whether a tensor of the base may take its weights from a tensor of the next model */
+type Fits = (pair: TensorMatch) => boolean;
 
-/** What may stand in front of all names: what ends in a letter or a digit would be a part of the first word. */
+/** A common prefix must end in a separator: otherwise it would be a part of the first word. */
 const PREFIX = /[^\p{L}\p{N}]$/u;
 
 /** Matches tensors of equal names. */
 export function matchEqualNames({ base, next }: TensorLists, fits: Fits): NameMatch {
   const byName = new Map(next.map((info) => [info.name, info]));
-  const pairs = base.flatMap((info): TensorPair[] => {
+  const pairs = base.flatMap((info): TensorMatch[] => {
     const found = byName.get(info.name);
     return found && fits({ base: info, next: found }) ? [{ base: info, next: found }] : [];
   });
@@ -30,9 +30,11 @@ export function matchEqualNames({ base, next }: TensorLists, fits: Fits): NameMa
 }
 
 /**
- * Matches tensors of two models where one has a prefix in front of all names, else of equal names, then those where one name is the end of the other, as containers of the same model have them:
- * `dense/kernel` and `model_weights/dense/dense/kernel:0`. Exporters number tensors, and may number them anew: where a
- * tensor is left whose name differs in its numbers alone, a name says nothing, and its content must.
+ * Matches tensors by name. If one model has a prefix on all of its names, that decides. Otherwise equal names
+ * match, then names of which one is the end of the other, as file formats produce them for the same model:
+ * `dense/kernel` and `model_weights/dense/dense/kernel:0`. Exporters number tensors, and may renumber them: a
+ * match by name is dropped if an unmatched tensor's name differs only in its numbers, so that content
+ * decides.
  */
 export function matchNames(lists: TensorLists, fits: Fits): NameMatch {
   const prefixed = matchPrefixed(lists, fits);
@@ -44,12 +46,13 @@ export function matchNames(lists: TensorLists, fits: Fits): NameMatch {
 }
 
 /**
- * Matches `enc.w` and `model.enc.w`. Before the prefix is taken off, equal names and ends of names may mean other tensors: of `layer.w` and
- * `layer.layer.w`, each with another `layer.` in front, one is there in both models.
+ * Matches names such as `enc.w` and `model.enc.w`. This comes first, as equal names and ends of names can
+ * mislead while a prefix is present: of `layer.w` and `layer.layer.w`, each prefixed by another `layer.`, one
+ * name is in both models.
  *
- * @returns undefined unless all names match so
+ * @returns undefined unless all names match this way
  */
-function matchPrefixed({ base, next }: TensorLists, fits: Fits): TensorPair[] | undefined {
+function matchPrefixed({ base, next }: TensorLists, fits: Fits): TensorMatch[] | undefined {
   const lengthOf = (infos: readonly TensorInfo[]): number =>
     infos.reduce((sum, info) => sum + pathOf(info).length, 0);
   const added = (lengthOf(next) - lengthOf(base)) / base.length;
@@ -58,7 +61,7 @@ function matchPrefixed({ base, next }: TensorLists, fits: Fits): TensorPair[] | 
   const prefix = pathOf(longer[0] as TensorInfo).slice(0, Math.abs(added));
   if (!PREFIX.test(prefix)) return undefined;
   const byPath = new Map(longer.map((info) => [pathOf(info), info]));
-  const pairs = new Map<TensorInfo, TensorPair>();
+  const pairs = new Map<TensorInfo, TensorMatch>();
   for (const info of shorter) {
     const found = byPath.get(prefix + pathOf(info));
     if (found === undefined) return undefined;
@@ -68,8 +71,8 @@ function matchPrefixed({ base, next }: TensorLists, fits: Fits): TensorPair[] | 
   return pairs.size === base.length ? [...pairs.values()] : undefined;
 }
 
-/** @returns the tensors that no pair has */
-export function without({ base, next }: TensorLists, pairs: readonly TensorPair[]): TensorLists {
+/** @returns the tensors that are in no pair */
+export function without({ base, next }: TensorLists, pairs: readonly TensorMatch[]): TensorLists {
   const taken = { base: new Set<TensorInfo>(), next: new Set<TensorInfo>() };
   for (const pair of pairs) {
     taken.base.add(pair.base);
@@ -81,8 +84,8 @@ export function without({ base, next }: TensorLists, pairs: readonly TensorPair[
   };
 }
 
-/** @returns pairs of which neither side fits another tensor as well */
-function matchEnds({ base, next }: TensorLists, fits: Fits): TensorPair[] {
+/** @returns pairs of which neither tensor fits another one as well */
+function matchEnds({ base, next }: TensorLists, fits: Fits): TensorMatch[] {
   const whole = groupBy(next, (info) => endsOf(info).slice(0, 1));
   const ends = groupBy(next, endsOf);
   const found = base.flatMap((info) => {
@@ -95,10 +98,10 @@ function matchEnds({ base, next }: TensorLists, fits: Fits): TensorPair[] {
   return found.filter((pair) => byBase.get(pair.base)?.length === 1 && byNext.get(pair.next)?.length === 1);
 }
 
-/** @returns pairs that no tensor which is left, or left by this, could be taken for by another numbering */
-function dropNumbered(pairs: readonly TensorPair[], left: TensorLists): readonly TensorPair[] {
+/** Drops pairs that an unmatched tensor, or one unmatched by this, could replace under another numbering. */
+function dropNumbered(pairs: readonly TensorMatch[], left: TensorLists): readonly TensorMatch[] {
   const stems = { base: new Set(left.base.map(stemOf)), next: new Set(left.next.map(stemOf)) };
-  const isDoubtful = ({ base, next }: TensorPair): boolean =>
+  const isDoubtful = ({ base, next }: TensorMatch): boolean =>
     stems.base.has(stemOf(base)) || stems.next.has(stemOf(next));
   const doubtful = pairs.filter(isDoubtful);
   if (doubtful.length === 0) return pairs;
@@ -109,28 +112,28 @@ function dropNumbered(pairs: readonly TensorPair[], left: TensorLists): readonly
   });
 }
 
-/** @returns a name without its numbers: `dense_1/kernel` and `dense/kernel` have one stem */
+/** Removes the numbers of a name: `dense_1/kernel` and `dense/kernel` have the same stem. */
 function stemOf(info: TensorInfo): string {
   return plainName(info).replaceAll(/[_.-]?\d+/g, '');
 }
 
-/** @returns a name as older TensorFlow has it without the number of an output */
+/** Removes the output number that older TensorFlow versions append. */
 function plainName({ name }: TensorInfo): string {
   return name.replace(/:0$/, '');
 }
 
-/** @returns a name with slashes; some write it with dots */
+/** Replaces the dots that some formats use in names by slashes. */
 function pathOf(info: TensorInfo): string {
   return plainName(info).replaceAll('.', '/');
 }
 
-/** @returns all ends of a path, itself the first */
+/** @returns all ends of a path, starting with the whole path */
 function endsOf(info: TensorInfo): string[] {
   const parts = pathOf(info).split('/');
   return parts.map((_, i) => parts.slice(i).join('/'));
 }
 
-/** @returns items by their keys; an item may have several */
+/** Groups items by key; an item may have several keys. */
 export function groupBy<K, T>(items: readonly T[], keysOf: (item: T) => readonly K[]): Map<K, T[]> {
   const groups = new Map<K, T[]>();
   for (const item of items)

@@ -4,40 +4,49 @@ import { byteLength, DTYPES, type TensorInfo } from '../../model/tensor.js';
 import { describe, differs } from '../compare-stores.js';
 import { type DiffOptions, follow } from '../diff-stores.js';
 import type { StorePair } from '../pairs.js';
-import { canCast, countRounded, openView, type TensorPair } from './cast.js';
+import { canCast, countRounded, openView, type TensorMatch } from './cast.js';
 import { bytesToMatch, type Group, matchContent } from './match-content.js';
 import { groupBy, matchEqualNames, matchNames, type TensorLists, without } from './match-names.js';
 
-/** What may be made of the next model's tensors. */
+/** Which tensors of the next model may be matched, and how to report and cancel the work. */
 export interface MatchOptions extends Pick<DiffOptions, 'signal' | 'onProgress'> {
-  /** Takes tensors of other names where their content or the names' ends show which they are; true unless given. */
+  /** Also matches tensors whose names differ, by the ends of their names or by content; true by default. */
   readonly rename?: boolean;
-  /** Casts float32 to the base's float16 or bfloat16, rounding to nearest even, and back; false unless given. */
+  /**
+   * Casts float32 to the base's float16 or bfloat16, rounding to nearest even, and back; false by default.
+   */
   readonly cast?: boolean;
 }
 
-/** The next model in the base's terms, and what it took. */
+/** A view of the next model with the base's names and dtypes, and how it was matched. */
 export interface StoreMatch {
-  /** The next model's weights under the base's names and in its dtypes. It reads from the next model's store, which is the caller's to close. */
+  /**
+   * The next model's weights under the base's names and in its dtypes. It reads from the next model's store,
+   * which the caller closes.
+   */
   readonly store: WeightStore;
-  /** Names of tensors that have another name in the next model: the base's, the next model's; in the base's order. */
+  /** Pairs of names that differ, in the base's order. */
   readonly renamed: readonly (readonly [base: string, next: string])[];
   readonly castTensors: number;
-  /** Elements of those tensors that are not kept bit for bit; 0 where all casts are exact. */
+  /** Elements of cast tensors that are not preserved bit for bit; 0 if all casts are exact. */
   readonly roundedElements: number;
 }
 
 /**
- * Finds for each tensor of the base the one of the next model that it should become, for `diffStores`.
+ * Finds the tensor of the next model that each tensor of the base should become, for `diffStores`.
  *
- * 1. Tensors of equal names, with a prefix taken off that all names of one model have more, then of names of which one ends as the
- * other reads; not where exporters may have numbered tensors anew. 2. Among those that are left of one shape and dtype: identical bytes, then the least mean difference, in bits, of a sample.
- * What is not clear is refused, and a tensor is taken once. Reads a chunk at a time; what has counterparts by name is not read, but
- * to count what a cast rounds.
+ * 1. By name: equal names after removing a prefix that all names of one model share, then names of which one
+ *    is the end of the other. Names that an exporter may have renumbered are skipped.
+ * 2. By content, among the remaining tensors of the same shape and dtype: identical bytes, then the smallest
+ *    mean difference, in bits, of a sample.
+ *
+ * Ambiguous matches are refused, and each tensor is used once. Models are read chunk by chunk; tensors
+ * matched by name are read only to count elements that a cast rounds.
  *
  * @param base the model on the devices
- * @param next the model that they should have, with other names or dtypes perhaps; as many tensors, of the same shapes
- * @throws NeuralDiffError `wrong-layout` where a tensor has no counterpart or several; whatever the stores throw; the signal's reason
+ * @param next the model they should have: as many tensors of the same shapes; names and dtypes may differ
+ * @throws NeuralDiffError `wrong-layout` if a tensor has no counterpart or several; errors of the stores; the
+ *   signal's reason
  *
  * @example
  * const { store, renamed } = await matchStores(await openModel('v1'), await openModel('v2.onnx'));
@@ -56,9 +65,9 @@ export async function matchStores(
       throw unmatched(named.left, {
         wouldCast: !cast && isEmpty(matchEqualNames(named.left, fitsWith(true)).left),
       });
-    for (const pair of await matchLeft({ base, next }, named.left, options)) found.set(pair.base, pair);
+    for (const pair of await matchRemaining({ base, next }, named.left, options)) found.set(pair.base, pair);
   }
-  const pairs = base.tensors.map((info) => found.get(info) as TensorPair);
+  const pairs = base.tensors.map((info) => found.get(info) as TensorMatch);
   return {
     store: openView(next, pairs),
     renamed: pairs
@@ -72,7 +81,7 @@ export async function matchStores(
   };
 }
 
-function fitsWith(cast: boolean): (pair: TensorPair) => boolean {
+function fitsWith(cast: boolean): (pair: TensorMatch) => boolean {
   return ({ base, next }) =>
     `${next.shape}` === `${base.shape}` &&
     (cast ? canCast(next.dtype, base.dtype) : next.dtype === base.dtype);
@@ -82,19 +91,23 @@ function isEmpty({ base, next }: TensorLists): boolean {
   return base.length + next.length === 0;
 }
 
-/** Matches by content what names leave, one group of tensors of a shape and dtype after the other. */
-async function matchLeft(stores: StorePair, left: TensorLists, options: MatchOptions): Promise<TensorPair[]> {
+/** Matches tensors by content, one group of the same shape and dtype at a time. */
+async function matchRemaining(
+  stores: StorePair,
+  left: TensorLists,
+  options: MatchOptions,
+): Promise<TensorMatch[]> {
   const { cast = false } = options;
   const groups = groupLeft(left, cast);
-  const odd = groups.filter((group) => !isMatchable(group));
-  if (odd.length > 0)
-    throw unmatched(join(odd), { wouldCast: !cast && groupLeft(left, true).every(isMatchable) });
+  const unmatchable = groups.filter((group) => !isMatchable(group));
+  if (unmatchable.length > 0)
+    throw unmatched(join(unmatchable), { wouldCast: !cast && groupLeft(left, true).every(isMatchable) });
   const work = follow(
     'match',
     groups.map(bytesToMatch).reduce((sum, bytes) => sum + bytes, 0),
     options,
   );
-  const pairs: TensorPair[] = [];
+  const pairs: TensorMatch[] = [];
   for (const group of groups) {
     const found = await matchContent(stores, group, work);
     if (found.length < group.base.length) throw ambiguous(without(group, found));
@@ -104,8 +117,8 @@ async function matchLeft(stores: StorePair, left: TensorLists, options: MatchOpt
 }
 
 /**
- * Tensors of the base's own dtype are preferred to those that need a cast. Where there are others of their shape that a cast would let in,
- * content must say that the preference is right.
+ * Groups tensors that may be matched with each other. Tensors of the base's own dtype are preferred to those
+ * that need a cast; where a cast would allow others of the same shape, content must confirm the preference.
  */
 function groupLeft({ base, next }: TensorLists, cast: boolean): Group[] {
   const groupsBy = (lists: TensorLists, keyOf: (info: TensorInfo) => string): TensorLists[] => {
@@ -124,7 +137,7 @@ function groupLeft({ base, next }: TensorLists, cast: boolean): Group[] {
   );
 }
 
-/** @returns shape and dtype, where casts between floats are allowed */
+/** @returns shape and dtype, with one name for the dtypes that casts allow */
 function kindOf({ dtype, shape }: TensorInfo): string {
   return `${DTYPES[dtype].kind === 'float' ? 'float' : dtype}[${shape}]`;
 }
@@ -133,7 +146,7 @@ function join(groups: readonly TensorLists[]): TensorLists {
   return { base: groups.flatMap(({ base }) => base), next: groups.flatMap(({ next }) => next) };
 }
 
-/** @returns whether each tensor of the base may become each of the next model, and there are as many */
+/** @returns whether there are as many tensors of both models, and any may become any */
 function isMatchable({ base, next }: TensorLists): boolean {
   const [first] = base;
   if (first === undefined || base.length !== next.length) return false;
@@ -144,7 +157,7 @@ function isMatchable({ base, next }: TensorLists): boolean {
 
 async function countCasts(
   next: WeightStore,
-  pairs: readonly TensorPair[],
+  pairs: readonly TensorMatch[],
   options: MatchOptions,
 ): Promise<Pick<StoreMatch, 'castTensors' | 'roundedElements'>> {
   const total = pairs.reduce((sum, pair) => sum + byteLength(pair.next), 0);
@@ -154,11 +167,11 @@ async function countCasts(
   return { castTensors: pairs.length, roundedElements };
 }
 
-/** Names that a message has room for. */
+/** Most names quoted in a message. */
 const MOST_NAMES = 5;
 
-/** @returns a refusal of tensors of which one model has more than the other, or of other types or shapes */
-export function unmatched(left: TensorLists, { wouldCast = false } = {}): NeuralDiffError {
+/** @returns an error for tensors without a counterpart of the same dtype and shape */
+function unmatched(left: TensorLists, { wouldCast = false } = {}): NeuralDiffError {
   const advice = wouldCast ? 'allow casts (--cast), or ship the full model' : undefined;
   return differs(describeUnmatched(left), advice);
 }
@@ -173,7 +186,7 @@ function describeUnmatched({ base, next }: TensorLists): string {
   const inNext = groupBy(next, (info) => [describe(info)]);
   for (const [type, own] of groupBy(base, (info) => [describe(info)])) {
     const others = inNext.get(type)?.length ?? 0;
-    // Names that count for nothing may be in both.
+    // Names that were not trusted may be in both models.
     if (others !== own.length && own.some(({ name }) => byName.has(name)))
       return `of ${type} the base has ${own.length} tensors without a counterpart (${namesOf(own)}), the next model ${others}`;
   }
@@ -182,9 +195,9 @@ function describeUnmatched({ base, next }: TensorLists): string {
   return [...(base.length > 0 ? [missing] : []), ...(next.length > 0 ? [added] : [])].join(', ');
 }
 
-/** @returns a refusal of tensors whose content does not say which is which */
-export function ambiguous({ base, next }: TensorLists): NeuralDiffError {
-  const what = `nothing tells which of the next model's ${listOf(next)} the base's ${listOf(base)} should become`;
+/** @returns an error for tensors that content cannot tell apart */
+function ambiguous({ base, next }: TensorLists): NeuralDiffError {
+  const what = `ambiguous match between the base's ${listOf(base)} and the next model's ${listOf(next)}`;
   return differs(what, "give the next model's tensors the base's names, or ship the full model");
 }
 
@@ -192,7 +205,7 @@ function is({ length }: readonly unknown[]): string {
   return length === 1 ? 'is' : 'are';
 }
 
-/** @returns names, and the type and shape of the first */
+/** @returns names, with their dtypes and shapes */
 function listOf(infos: readonly TensorInfo[]): string {
   const types = [...new Set(infos.map(describe))].slice(0, 2);
   return `${infos.length === 1 ? 'tensor' : 'tensors'} ${namesOf(infos)} (${types.join(' and ')})`;

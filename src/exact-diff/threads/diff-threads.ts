@@ -9,24 +9,26 @@ import type {
   RecordPlan,
   RecordsOf,
 } from '../lane.js';
-import { lendBytes } from './messages.js';
+import { createSharedSource } from './messages.js';
+import type { RemoteJob } from './remote-job.js';
 import { Thread } from './thread.js';
-import type { ThreadJob } from './work.js';
 
-/** Threads unless others are asked for: reading two models keeps up with as many; and the most, as compressed archives are read by as many. */
+/**
+ * Default limit, as reading two models keeps up with this many threads, and the most that can be asked for.
+ */
 const USUAL_THREADS = 8;
 const MOST_THREADS = 16;
 
-/** Threads that code large models for `diffStores`, one diff after the other: close them. */
+/** Threads that code large models for `diffStores`, one diff at a time; close them after use. */
 export interface DiffThreads extends Coder {
-  /** Ends all threads, whatever they are at; they may be used again. */
+  /** Terminates all threads, even while they work; they start again on the next use. */
   close(): Promise<void>;
 }
 
 /**
- * Makes threads that code the differences of large models side by side, each some 20 MB; they begin when there is work for them.
+ * Creates threads that code large models in parallel, with about 20 MB each; they start with their first job.
  *
- * @throws RangeError for a count that is no whole number from 1 to 16
+ * @throws RangeError for a count that is not a whole number from 1 to 16
  *
  * @example
  * const threads = createDiffThreads();
@@ -54,13 +56,13 @@ export function createDiffThreads(options: { readonly count?: number | undefined
   };
 }
 
-/** A lane in a thread of its own, which begins with the first piece of work. */
-export class ThreadLane implements Lane {
+/** A lane in a separate thread, which starts with the first job. */
+class ThreadLane implements Lane {
   #thread: Thread | undefined;
 
   choose(tensor: ChangedTensor): Consumer<CodedTensor> {
-    const work = this.#open().begin({ type: 'choose', tensor });
-    return through(work, async () => (await work.finish()).coded as CodedTensor);
+    const job = this.#open().begin({ type: 'choose', tensor });
+    return consumerOf(job, async () => (await job.finish()).coded as CodedTensor);
   }
 
   write(plan: RecordPlan, sink: (bytes: Uint8Array) => void): Consumer<void> {
@@ -68,12 +70,12 @@ export class ThreadLane implements Lane {
   }
 
   check({ records, infos }: RecordsOf): Consumer<void> {
-    const lent = records.map(({ kind, bytes }) => ({ kind, bytes: lendBytes(bytes.length) }));
-    const lender = (record: number) => ({
-      lent: (lent[record] as (typeof lent)[number]).bytes,
+    const shared = records.map(({ kind, bytes }) => ({ kind, bytes: createSharedSource(bytes.length) }));
+    const sourceOf = (record: number) => ({
+      shared: (shared[record] as (typeof shared)[number]).bytes,
       source: (records[record] as EncodedRecord).bytes,
     });
-    return withoutResult(this.#open().begin({ type: 'check', infos, records: lent }, { lender }));
+    return withoutResult(this.#open().begin({ type: 'check', infos, records: shared }, { sourceOf }));
   }
 
   #open(): Thread {
@@ -81,17 +83,17 @@ export class ThreadLane implements Lane {
     return this.#thread;
   }
 
-  /** Ends the thread, whatever it is at. */
+  /** Terminates the thread, even while it works. */
   async close(): Promise<void> {
     await this.#thread?.end();
     this.#thread = undefined;
   }
 }
 
-function withoutResult(work: ThreadJob): Consumer<void> {
-  return through(work, async () => void (await work.finish()));
+function withoutResult(job: RemoteJob): Consumer<void> {
+  return consumerOf(job, async () => void (await job.finish()));
 }
 
-function through<R>(work: ThreadJob, finish: () => Promise<R>): Consumer<R> {
-  return { push: (info, pair) => work.push(info, pair), finish, abandon: () => work.abandon() };
+function consumerOf<R>(job: RemoteJob, finish: () => Promise<R>): Consumer<R> {
+  return { push: (info, pair) => job.push(info, pair), finish, abandon: () => job.abandon() };
 }

@@ -3,88 +3,93 @@ import type { TensorInfo } from '../../model/tensor.js';
 import type { ByteSource } from '../../payload/byte-source.js';
 import type { ChangedTensor, CodedTensor, EncodedRecord, RecordPlan } from '../lane.js';
 
-/** What a thread is to begin; whatever it was at before is forgotten. */
+/** A job for a thread; it replaces the thread's previous job. */
 export type Job =
   | { readonly type: 'choose'; readonly tensor: ChangedTensor }
   | { readonly type: 'write'; readonly plan: RecordPlan }
   | {
       readonly type: 'check';
       readonly infos: readonly TensorInfo[];
-      readonly records: readonly { readonly kind: EncodedRecord['kind']; readonly bytes: LentBytes }[];
+      readonly records: readonly { readonly kind: EncodedRecord['kind']; readonly bytes: SharedSource }[];
     };
 
-/** Memory for a run of elements of both models: it goes to the thread and comes back. */
-export interface Pair {
+/** Memory for a run of elements of both models, transferred to the thread and back. */
+export interface BufferPair {
   readonly before: ArrayBuffer;
   readonly after: ArrayBuffer;
 }
 
-/** What a thread is asked; each request has one answer, in their order. */
+/** A request to a thread; each has one answer, in the order of requests. */
 export type Request =
-  | { readonly type: 'order'; readonly order: Job }
+  | { readonly type: 'begin'; readonly job: Job }
   | {
-      readonly type: 'take';
+      readonly type: 'push';
       readonly info: TensorInfo;
       readonly byteOffset: number;
-      /** Bytes of the run in each of both. */
+      /** Bytes of the run in each buffer. */
       readonly length: number;
-      readonly pair: Pair;
+      readonly pair: BufferPair;
     }
   | { readonly type: 'finish' };
 
-/** What a thread answers. */
+/** A thread's answer to a request. */
 export interface Answer {
   readonly type: 'answer';
-  /** Of a run. */
-  readonly pair?: Pair | undefined;
-  /** Pieces of a record, in order; some lie in the pair. */
+  /** The buffers of a pushed run. */
+  readonly pair?: BufferPair | undefined;
+  /** Pieces of the record being written, in order; some are stored in the pair's buffers. */
   readonly bytes: readonly Uint8Array[];
-  /** How a tensor is coded. */
+  /** The result of a `choose` job. */
   readonly coded?: CodedTensor;
   readonly failure?: Failure;
 }
 
-/** A thread stands still until it has bytes of one of an order's records. */
+/**
+ * A thread's request for bytes of one of its job's records; the thread blocks until they are in the window.
+ */
 export interface BytesRequest {
-  readonly type: 'need';
+  readonly type: 'read';
   readonly record: number;
   readonly at: number;
 }
 
-/** Bytes that are lent at once. */
+/** Bytes shared at a time. */
 export const WINDOW_BYTES = 2 ** 16;
 
-/** What the state of lent bytes says beside the length of the window. */
+/** Values of the state other than the length of the window's content. */
 const ASKED = 0;
 const FAILED = -1;
 
-/** A source of bytes that another thread reads: it asks, stands still, and finds them in a window that both see. */
-export interface LentBytes {
+/**
+ * A byte source that another thread reads through a shared window: it sends a request and blocks until it is
+ * answered.
+ */
+export interface SharedSource {
   readonly length: number;
-  /** One number: how many bytes the window holds. */
+  /** A single number: how many bytes the window holds. */
   readonly state: Int32Array<SharedArrayBuffer>;
   readonly window: Uint8Array<SharedArrayBuffer>;
 }
 
-/** @returns what to send to the thread that reads; answer it with `serve` */
-export function lendBytes(length: number): LentBytes {
+/** @returns the source to send to the reading thread; answer its requests with `fillWindow` */
+export function createSharedSource(length: number): SharedSource {
   const state = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   return { length, state, window: new Uint8Array(new SharedArrayBuffer(WINDOW_BYTES)) };
 }
 
 /**
- * Fills the window for a thread that stands still, which goes on in any case.
+ * Fills the window and wakes the waiting thread, even on failure.
  *
- * @param room memory for a window: sources read into what is not shared
- * @throws whatever the source throws
+ * @param buffer scratch memory of the window's size, as sources do not read into shared memory
+ * @throws errors of the source
  */
-export function serve(
-  { state, window }: LentBytes,
-  { source, at, room }: { source: ByteSource; at: number; room: Uint8Array },
+export function fillWindow(
+  { state, window }: SharedSource,
+  { source, at, buffer }: { source: ByteSource; at: number; buffer: Uint8Array },
 ): void {
   let length = FAILED;
   try {
-    const bytes = source.borrow(at, room).subarray(0, window.length);
+    const bytes = source.borrow(at, buffer).subarray(0, window.length);
     window.set(bytes);
     length = bytes.length;
   } finally {
@@ -94,21 +99,24 @@ export function serve(
 }
 
 /**
- * The other end, in a thread that may stand still.
+ * Opens a shared source in the reading thread.
  *
- * @param ask has the bytes from an offset on put into the window
- * @returns a source that throws where that failed
+ * @param ask requests that the window be filled with bytes from an offset on
+ * @returns a source that throws if the request failed
  */
-export function borrowLent({ length, state, window }: LentBytes, ask: (at: number) => void): ByteSource {
+export function openSharedSource(
+  { length, state, window }: SharedSource,
+  ask: (at: number) => void,
+): ByteSource {
   return {
     length,
-    borrow(at, room = new Uint8Array(Math.min(window.length, length - at))) {
+    borrow(at, buffer = new Uint8Array(Math.min(window.length, length - at))) {
       Atomics.store(state, 0, ASKED);
       ask(at);
       Atomics.wait(state, 0, ASKED);
       const found = Atomics.load(state, 0);
-      if (found === FAILED) throw new Error('The bytes of a record cannot be read');
-      const bytes = room.subarray(0, found);
+      if (found === FAILED) throw new Error('Cannot read the bytes of a record from the main thread');
+      const bytes = buffer.subarray(0, found);
       bytes.set(window.subarray(0, bytes.length));
       return bytes;
     },

@@ -1,39 +1,39 @@
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { type Answer, type BytesRequest, type Job, type Request, WINDOW_BYTES } from './messages.js';
-import { type JobHandlers, Pairs, ThreadJob } from './work.js';
+import { BufferPool, type JobHandlers, RemoteJob } from './remote-job.js';
 
 const PROGRAM = fileURLToPath(new URL('./worker.js', import.meta.url));
 
-/** What lives shortly in a thread is collected early, in megabytes: V8 would let it grow to 16 and more. */
+/** Limits the young generation, in megabytes: V8 would let it grow to 16 and more. */
 const LIMITS = { maxYoungGenerationSizeMb: 2 };
 
-/** A request that has no answer yet. */
+/** A request without an answer yet. */
 interface Waiting {
   resolve(answer: Answer): void;
   reject(error: unknown): void;
 }
 
-/** A thread that codes: it is given one piece of work at a time, and holds two runs of it at most. */
+/** A coding thread: it works on one job at a time and holds at most two runs of it. */
 export class Thread {
   readonly #worker = new Worker(PROGRAM, { resourceLimits: LIMITS });
-  readonly #pairs = new Pairs();
-  readonly #room = new Uint8Array(WINDOW_BYTES);
+  readonly #pool = new BufferPool();
+  readonly #buffer = new Uint8Array(WINDOW_BYTES);
   readonly #waiting: Waiting[] = [];
-  #work: ThreadJob | undefined;
+  #job: RemoteJob | undefined;
   #end: Error | undefined;
 
   constructor() {
-    this.#worker.on('message', (message: Answer | BytesRequest) => this.#hear(message));
-    this.#worker.on('error', (error) => this.#break(error));
-    this.#worker.on('exit', () => this.#break(new Error('A thread has ended')));
+    this.#worker.on('message', (message: Answer | BytesRequest) => this.#receive(message));
+    this.#worker.on('error', (error) => this.#fail(error));
+    this.#worker.on('exit', () => this.#fail(new Error('Cannot code tensors: a worker thread has ended')));
   }
 
-  /** Begins a piece of work; the one before is done, or given up. */
-  begin(order: Job, ends: JobHandlers = {}): ThreadJob {
-    const ask = (request: Request, moved?: ArrayBuffer[]): Promise<Answer> => this.#ask(request, moved);
-    this.#work = new ThreadJob(order, ends, { ask, pairs: this.#pairs, buffer: this.#room });
-    return this.#work;
+  /** Begins a job; the previous one must be finished or abandoned. */
+  begin(job: Job, handlers: JobHandlers = {}): RemoteJob {
+    const ask = (request: Request, transfer?: ArrayBuffer[]): Promise<Answer> => this.#ask(request, transfer);
+    this.#job = new RemoteJob(job, handlers, { ask, pool: this.#pool, buffer: this.#buffer });
+    return this.#job;
   }
 
   get hasEnded(): boolean {
@@ -44,23 +44,23 @@ export class Thread {
     await this.#worker.terminate();
   }
 
-  #ask(request: Request, moved: ArrayBuffer[] = []): Promise<Answer> {
+  #ask(request: Request, transfer: ArrayBuffer[] = []): Promise<Answer> {
     return new Promise((resolve, reject) => {
       if (this.#end) return reject(this.#end);
-      // What cannot be sent has no answer.
-      this.#worker.postMessage(request, moved);
+      // If this throws, there is no answer to wait for.
+      this.#worker.postMessage(request, transfer);
       this.#waiting.push({ resolve, reject });
     });
   }
 
-  #hear(message: Answer | BytesRequest): void {
-    if (message.type === 'need') this.#work?.lend(message);
+  #receive(message: Answer | BytesRequest): void {
+    if (message.type === 'read') this.#job?.provide(message);
     else this.#waiting.shift()?.resolve(message);
   }
 
-  #break(error: Error): void {
+  #fail(error: Error): void {
     this.#end ??= error;
     for (const { reject } of this.#waiting.splice(0)) reject(this.#end);
-    this.#pairs.close(this.#end);
+    this.#pool.close(this.#end);
   }
 }

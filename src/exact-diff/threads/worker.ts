@@ -1,18 +1,25 @@
 import { parentPort } from 'node:worker_threads';
 import { describeFailure } from '../../model/errors.js';
 import { type CodedTensor, createLane } from '../lane.js';
-import { type Answer, type BytesRequest, borrowLent, type Job, type Pair, type Request } from './messages.js';
+import {
+  type Answer,
+  type BufferPair,
+  type BytesRequest,
+  type Job,
+  openSharedSource,
+  type Request,
+} from './messages.js';
 
-// This file is a thread's program: see `Thread`.
+// The program of a worker thread, started by `Thread`.
 
 type Lane = ReturnType<typeof createLane>;
-type AnyTaker = ReturnType<Lane[keyof Lane]>;
+type AnyConsumer = ReturnType<Lane[keyof Lane]>;
 
 /**
- * Keeps what a thread writes until it answers. What fits goes into the memory of the run that it answers: arrays made for each
- * answer would fill memory before they are collected.
+ * Collects the output of a job until the next answer. Output is returned in the buffers of the answered run
+ * where it fits: separate arrays for each answer would fill the heap before they are collected.
  */
-export class Outbox {
+class OutputBuffer {
   #bytes = new Uint8Array(2 ** 16);
   #length = 0;
 
@@ -28,14 +35,15 @@ export class Outbox {
   }
 
   /**
-   * @param pair memory that nobody reads any more
-   * @returns all that was added, in order, in the pair's memory and what does not fit in an array of its own
+   * @param pair buffers that are free for output
+   * @returns all bytes added so far, in order: in the pair's buffers, and in a separate array if they do not
+   *   fit
    */
-  empty(pair?: Pair): Uint8Array<ArrayBuffer>[] {
+  empty(pair?: BufferPair): Uint8Array<ArrayBuffer>[] {
     const pieces: Uint8Array<ArrayBuffer>[] = [];
     let done = 0;
-    for (const room of pair ? [pair.before, pair.after] : []) {
-      const piece = new Uint8Array(room, 0, Math.min(room.byteLength, this.#length - done));
+    for (const buffer of pair ? [pair.before, pair.after] : []) {
+      const piece = new Uint8Array(buffer, 0, Math.min(buffer.byteLength, this.#length - done));
       piece.set(this.#bytes.subarray(done, done + piece.length));
       done += piece.length;
       pieces.push(piece);
@@ -47,45 +55,45 @@ export class Outbox {
 }
 
 const lane = createLane();
-const outbox = new Outbox();
-let taker: AnyTaker | undefined;
+const output = new OutputBuffer();
+let consumer: AnyConsumer | undefined;
 
 function answer(request: Request): Answer {
-  const pair = request.type === 'take' ? request.pair : undefined;
+  const pair = request.type === 'push' ? request.pair : undefined;
   try {
-    const coded = work(request);
-    return { type: 'answer', pair, bytes: outbox.empty(pair), ...(coded && { coded }) };
+    const coded = handle(request);
+    return { type: 'answer', pair, bytes: output.empty(pair), ...(coded && { coded }) };
   } catch (error) {
     return { type: 'answer', pair, bytes: [], failure: describeFailure(error) };
   }
 }
 
-function work(request: Request): CodedTensor | undefined {
-  if (request.type === 'finish') return taker?.finish() ?? undefined;
-  if (request.type === 'order') {
-    outbox.empty();
-    taker = begin(request.order);
+function handle(request: Request): CodedTensor | undefined {
+  if (request.type === 'finish') return consumer?.finish() ?? undefined;
+  if (request.type === 'begin') {
+    output.empty();
+    consumer = begin(request.job);
     return undefined;
   }
   const { info, byteOffset, length, pair } = request;
   const [before, after] = [new Uint8Array(pair.before, 0, length), new Uint8Array(pair.after, 0, length)];
-  taker?.push(info, { byteOffset, before, after });
+  consumer?.push(info, { byteOffset, before, after });
   return undefined;
 }
 
-function begin(order: Job): AnyTaker {
-  if (order.type === 'choose') return lane.choose(order.tensor);
-  if (order.type === 'write') return lane.write(order.plan, (bytes) => outbox.add(bytes));
-  const records = order.records.map(({ kind, bytes }, record) => {
-    return { kind, bytes: borrowLent(bytes, (at) => send({ type: 'need', record, at })) };
+function begin(job: Job): AnyConsumer {
+  if (job.type === 'choose') return lane.choose(job.tensor);
+  if (job.type === 'write') return lane.write(job.plan, (bytes) => output.add(bytes));
+  const records = job.records.map(({ kind, bytes }, record) => {
+    return { kind, bytes: openSharedSource(bytes, (at) => send({ type: 'read', record, at })) };
   });
-  return lane.check({ records, infos: order.infos });
+  return lane.check({ records, infos: job.infos });
 }
 
 function send(message: Answer | BytesRequest): void {
-  const moved: ArrayBuffer[] = [];
-  if (message.type === 'answer' && message.pair) moved.push(message.pair.before, message.pair.after);
-  parentPort?.postMessage(message, moved);
+  const transfer: ArrayBuffer[] = [];
+  if (message.type === 'answer' && message.pair) transfer.push(message.pair.before, message.pair.after);
+  parentPort?.postMessage(message, transfer);
 }
 
 parentPort?.on('message', (request: Request) => send(answer(request)));

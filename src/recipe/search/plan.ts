@@ -4,23 +4,23 @@ export interface PlannedTry<K extends string = string> {
   readonly budgetBytes: number;
 }
 
-/** A try that has ended, as far as a plan reads it. */
+/** A finished try, as far as planning needs it. */
 export interface EndedTry<K extends string = string> extends PlannedTry<K> {
-  /** How far the diff is behind the full fine-tune; infinite when there is none. */
+  /** How far the diff is behind the full fine-tune; infinite if there is no diff. */
   readonly gap: number;
-  /** Of the diff that there is. */
+  /** Size of the diff, if there is one. */
   readonly payloadBytes?: number | undefined;
-  /** For a budget that was impossible: what the smallest payload takes. */
+  /** For an impossible budget: size of the smallest payload. */
   readonly leastBytes?: number | undefined;
 }
 
-/** The best diff within a budget: every kind is tried once. */
+/** Finds the best diff within a budget: every kind is tried once. */
 export interface BestGoal {
   readonly type: 'best';
   readonly budgetBytes: number;
 }
 
-/** The smallest diff whose gap is small enough. */
+/** Finds the smallest diff whose gap is small enough. */
 export interface SmallestGoal {
   readonly type: 'smallest';
   readonly maxGap: number;
@@ -28,7 +28,7 @@ export interface SmallestGoal {
   readonly leastBytes: number;
   readonly startBytes: number;
   readonly mostBytes: number;
-  /** The search ends when a budget this many times smaller than the smallest that will do is known not to. */
+  /** The search ends when the smallest sufficient budget is known within this factor. */
   readonly precision: number;
   /** Most tries of all kinds together. */
   readonly tries: number;
@@ -36,30 +36,32 @@ export interface SmallestGoal {
 
 export type Goal = BestGoal | SmallestGoal;
 
-/** What a plan goes by. */
+/** The input of a plan. */
 export interface SearchState<K extends string = string> {
   readonly kinds: readonly K[];
   readonly goal: Goal;
-  /** In the order in which they were planned. */
+  /** In the order they were planned. */
   readonly ended: readonly EndedTry<K>[];
 }
 
-/** What measured values may differ by and still be equal: metrics are float32. */
+/** Tolerance within which measured values count as equal: metrics are float32. */
 const TOLERANCE = 1e-6;
 
-/** @returns whether a try does what is asked */
+/** @returns whether a try meets the gap asked for */
 export function meetsGap({ gap }: { readonly gap: number }, maxGap: number): boolean {
   return gap <= maxGap + TOLERANCE;
 }
 
 /**
- * Says what to try next. The same tries give the same answer, so a search can be broken off and gone on with.
+ * Plans the next tries. The plan depends only on the finished tries, so a search can be interrupted and
+ * resumed.
  *
- * For the smallest diff, budgets go down (or up) in strides that double until one will do and one will not; then the gap
- * between these two is halved, in log bytes. A kind that misses at a budget where another one does is not tried again:
- * it needs more bytes; nor is one that misses and fills no larger budget. When tries run short, the kind that was nearest goes on alone.
+ * For the smallest diff, budgets go down (or up) in strides that double until one is sufficient and one is
+ * not; then the interval between the two is bisected, in log bytes. A kind that misses at a budget where
+ * another one succeeds is dropped, as it needs more bytes; so is one that misses without using up a larger
+ * budget. When tries run short, only the kind nearest to the goal continues.
  *
- * @returns the next round, all of one budget; nothing when the search is over
+ * @returns the next round, all with one budget; empty when the search is over
  */
 export function nextTries<K extends string>(state: SearchState<K>): PlannedTry<K>[] {
   const { kinds, goal, ended } = state;
@@ -80,8 +82,8 @@ export function nextTries<K extends string>(state: SearchState<K>): PlannedTry<K
 /**
  * Picks the try to keep.
  *
- * @returns for the best diff the one with the smallest gap, then the fewest bytes; for the smallest the one with the
- * fewest bytes that will do, then the smallest gap; nothing when none will do
+ * @returns for the best diff the one with the smallest gap, then the fewest bytes; for the smallest diff the
+ *   sufficient one with the fewest bytes, then the smallest gap; undefined if none is sufficient
  */
 export function pickWinner<T extends EndedTry>(goal: Goal, ended: readonly T[]): T | undefined {
   const trained = ended.filter(({ gap }) => gap < Number.POSITIVE_INFINITY);
@@ -102,7 +104,7 @@ function sameGap(a: EndedTry, b: EndedTry): boolean {
   return Math.abs(a.gap - b.gap) <= TOLERANCE;
 }
 
-/** Infinite gaps are equal, and their difference is no number. */
+/** Compares infinite gaps as equal, as their difference is NaN. */
 function byGap(a: EndedTry, b: EndedTry): number {
   return a.gap === b.gap ? 0 : a.gap - b.gap;
 }
@@ -121,7 +123,7 @@ function listRounds<K extends string>(ended: readonly EndedTry<K>[]): EndedTry<K
   return rounds;
 }
 
-/** The kinds that may still win, those first that were nearest in the last round. */
+/** The kinds that can still win, nearest to the goal in the last round first. */
 function kindsLeft<K extends string>(
   kinds: readonly K[],
   rounds: readonly EndedTry<K>[][],
@@ -138,17 +140,17 @@ function kindsLeft<K extends string>(
   return left;
 }
 
-/** A diff that takes no more bytes than with a smaller budget changes all that its kind can. */
+/** A diff that is not larger than with a smaller budget already changes everything its kind can. */
 function isFull({ kind, payloadBytes = 0 }: EndedTry, before: readonly EndedTry[] = []): boolean {
   const bytes = before.find((one) => one.kind === kind)?.payloadBytes;
   return bytes !== undefined && payloadBytes > 0 && payloadBytes <= bytes;
 }
 
-/** What the rounds so far say of the budget that is needed. */
+/** What the rounds so far show about the budget needed. */
 interface Bracket {
-  /** The largest budget below `high` that will not do. */
+  /** The largest insufficient budget below `high`. */
   readonly low: number | undefined;
-  /** The smallest that will do. */
+  /** The smallest sufficient budget. */
   readonly high: number | undefined;
   readonly rounds: number;
 }
@@ -166,7 +168,7 @@ function bracketOf(rounds: readonly EndedTry[][], { maxGap }: SmallestGoal): Bra
   return { high, low: missed.length > 0 ? Math.max(...missed) : undefined, rounds: rounds.length };
 }
 
-/** What the try shows to be too little. */
+/** @returns the largest budget that the try shows to be insufficient */
 function missedBytes({ budgetBytes, leastBytes = 0 }: EndedTry): number {
   return Math.max(budgetBytes, leastBytes - 1);
 }
@@ -189,7 +191,7 @@ function strideUp(low: number, stride: number, { mostBytes, precision }: Smalles
   return low * stride * precision >= mostBytes ? mostBytes : low * stride;
 }
 
-/** @returns rounds to come, this one included, however they turn out */
+/** @returns the most rounds still needed, including this one, for any outcome */
 function mostRoundsLeft(bracket: Bracket, goal: SmallestGoal): number {
   const budget = nextBudget(bracket, goal);
   if (budget === undefined) return 0;

@@ -7,30 +7,32 @@ import type { Metrics } from '../../train/task.js';
 import type { TrainedDiff } from '../../train/train-diff.js';
 import type { TrainingJob } from '../job.js';
 import { DIFF_KINDS, type DiffKind } from '../options.js';
-
 import { type Goal, nextTries, type PlannedTry } from './plan.js';
 
-/** What is searched. */
+/** A search for a diff. */
 export interface Search {
-  /** What all tries share. */
+  /** The settings shared by all tries. */
   readonly job: Omit<TrainingJob, 'kind' | 'budget'>;
-  /** Kinds of diffs that are tried; all unless given. */
+  /** Kinds of diffs to try; all by default. */
   readonly kinds?: readonly ('hash' | 'sparse')[];
   /** The best diff within a budget, or the smallest within a gap. */
   readonly goal: { readonly budget: Budget } | SmallestOptions;
-  /** `accuracy` where the recipe reports it, else `loss`; `wer:lower` for names that do not say what is better. */
+  /**
+   * `accuracy` if the recipe reports it, else `loss`; write `wer:lower` for names that do not imply a
+   * direction.
+   */
   readonly metric?: string | undefined;
 }
 
-/** How the smallest diff is searched. */
+/** How to search for the smallest diff. */
 export interface SmallestOptions {
-  /** Most by which the metric may be behind that of the full fine-tune: 0.003 for 0.3 %. */
+  /** Largest acceptable gap to the metric of the full fine-tune: 0.003 for 0.3 %. */
   readonly maxGap: number;
   /** Smallest budget to try; default 0.05 %. */
   readonly least?: Budget | undefined;
   /** Largest budget to try; default 10 %. */
   readonly most?: Budget | undefined;
-  /** The budget is found to within this factor: 1.01 (many tries) to 4; default 1.15. */
+  /** The budget is determined within this factor: 1.01 (many tries) to 4; default 1.15. */
   readonly precision?: number | undefined;
   /** Most tries of all kinds together; default 12. */
   readonly tries?: number | undefined;
@@ -40,9 +42,9 @@ export interface SmallestOptions {
 export interface PreparedSearch {
   readonly kinds: readonly DiffKind[];
   readonly goal: Goal;
-  /** Nothing when it depends on what the recipe reports. */
+  /** Undefined if it depends on what the recipe reports. */
   readonly metric: Metric | undefined;
-  /** What is tried first. */
+  /** The first tries. */
   readonly first: readonly PlannedTry<DiffKind>[];
 }
 
@@ -52,10 +54,10 @@ const START = 0.005;
 const MOST = '10%';
 
 /**
- * Reads the base and works out the limits of a search, without training.
+ * Reads the base and computes the limits of a search, without training.
  *
- * @throws RangeError for limits that mean nothing; NeuralDiffError `budget-impossible`, `missing-package`, those of a model
- * on disk
+ * @throws RangeError for invalid limits; NeuralDiffError `budget-impossible`, `missing-package`, those of a
+ *   model on disk
  */
 export async function prepareSearch(search: Search): Promise<PreparedSearch> {
   const { kinds = DIFF_KINDS, job } = search;
@@ -81,7 +83,7 @@ async function goalOf(goal: Search['goal'], tensors: readonly TensorInfo[]): Pro
   const leastBytes = possibleBytes(() => budgetBytes(goal.least ?? shareBytes(LEAST), tensors));
   if (leastBytes > mostBytes) {
     throw new RangeError(
-      `Cannot search from ${leastBytes} to ${mostBytes} bytes: expected least to be below most`,
+      `Cannot search from ${leastBytes} to ${mostBytes} bytes: expected "least" to be at most "most"`,
     );
   }
   const startBytes = Math.min(Math.max(leastBytes, shareBytes(START)), mostBytes);
@@ -93,7 +95,7 @@ function expectRange(name: string, value: number, { least, most }: { least: numb
   throw new RangeError(`Cannot search with a ${name} of ${value}: expected ${least} to ${most}`);
 }
 
-/** Nothing is lost by a lower limit that is raised to what the smallest payload takes. */
+/** Raises an impossible lower limit to the size of the smallest payload. */
 function possibleBytes(read: () => number): number {
   try {
     return read();
@@ -103,7 +105,7 @@ function possibleBytes(read: () => number): number {
   }
 }
 
-/** What diffs are compared by. */
+/** The metric by which diffs are compared. */
 export interface Metric {
   /** As the recipe reports it: `accuracy`, `loss`, … */
   readonly name: string;
@@ -117,8 +119,8 @@ const LOWER = /(loss|error|mse|mae|mape|crossentropy|proximity)$/i;
 /**
  * Reads the name of a metric.
  *
- * @param text `accuracy`; `wer:lower` for one whose name does not say what is better
- * @throws RangeError when it is not known what is better
+ * @param text `accuracy`; `wer:lower` for a name that does not imply a direction
+ * @throws RangeError if the direction is unknown
  */
 export function readMetric(text: string): Metric {
   const [, name = '', better] = /^(.*?)(?::(higher|lower))?$/.exec(text) ?? [];
@@ -128,11 +130,11 @@ export function readMetric(text: string): Metric {
 }
 
 /**
- * Chooses what to compare by.
+ * Chooses the metric to compare by.
  *
- * @param asked nothing for `accuracy` where it is reported, else `loss`
- * @param reported what was measured
- * @throws NeuralDiffError `recipe-invalid` when it was not
+ * @param asked undefined for `accuracy` if it is reported, else `loss`
+ * @param reported the measured metrics
+ * @throws NeuralDiffError `recipe-invalid` if the metric was not measured
  */
 export function chooseMetric(asked: Metric | undefined, reported: Metrics): Metric {
   const metric = asked ?? readMetric('accuracy' in reported ? 'accuracy' : 'loss');
@@ -142,7 +144,9 @@ export function chooseMetric(asked: Metric | undefined, reported: Metrics): Metr
   throw new NeuralDiffError('recipe-invalid', message);
 }
 
-/** @returns how far a diff is behind the full fine-tune, below 0 when it is ahead; infinite when it has no value */
+/**
+ * @returns how far a diff is behind the full fine-tune; below 0 if it is ahead, infinite if it has no value
+ */
 export function gapOf({ name, better }: Metric, { full, diff }: TrainedDiff['metrics']): number {
   const lead = (full[name] ?? Number.NaN) - (diff[name] ?? Number.NaN);
   if (!Number.isFinite(lead)) return Number.POSITIVE_INFINITY;

@@ -15,56 +15,57 @@ import {
   type Search,
 } from './prepare.js';
 
-/** A try that has ended. */
+/** A finished try. */
 export interface Try {
   readonly kind: 'hash' | 'sparse';
   readonly budgetBytes: number;
-  /** How far the diff is behind the full fine-tune; infinite when there is none. */
+  /** Gap to the full fine-tune; infinite if there is no diff. */
   readonly gap: number;
   readonly payloadBytes?: number | undefined;
-  /** For a budget that was impossible: what the smallest payload takes. */
+  /** For an impossible budget: size of the smallest payload. */
   readonly leastBytes?: number | undefined;
-  /** Nothing for a try that failed. */
+  /** Undefined if the try failed. */
   readonly diff?: Pick<TrainedDiff, 'share' | 'base' | 'next' | 'metrics'> & {
     readonly payloadBytes: number;
   };
   readonly error?: Error;
-  /** Whether it was taken from the store. */
+  /** Whether it was found in the store. */
   readonly isKept: boolean;
 }
 
-/** What came of a search. */
+/** The result of a search. */
 export interface SearchResult {
   /** What was compared, as the recipe reports it: `accuracy`, `loss`. */
   readonly metric: { readonly name: string; readonly better: 'higher' | 'lower' };
-  /** In the order in which they were planned. */
+  /** In the order they were planned. */
   readonly tries: readonly Try[];
   /** One of the tries. */
   readonly winner: Try & Required<Pick<Try, 'diff'>>;
-  /** Of the winner: byte for byte what training its kind within its budget gives. */
+  /** Payload of the winner, byte for byte what training its kind with its budget results in. */
   readonly payload: Uint8Array;
 }
 
-/** How a search is run. */
+/** Options of `searchDiff`. */
 export interface SearchOptions extends Pick<TrainManyOptions, 'workers' | 'signal'> {
-  /** Told before tries are looked for or trained. */
+  /** Called before tries are looked up or trained. */
   readonly onRound?: (round: readonly Pick<Try, 'kind' | 'budgetBytes'>[]) => void;
-  /** Told after every step, with the tries that it serves. */
+  /** Called after every step, with the tries that it contributes to. */
   readonly onStep?: (report: StepReport, served: readonly Pick<Try, 'kind' | 'budgetBytes'>[]) => void;
-  /** Told when a try has ended. What it throws ends the search. */
+  /** Called when a try has finished. An error it throws ends the search. */
   readonly onTry?: (ended: Try, metric: SearchResult['metric']) => void;
 }
 
-/** Errors of a try after which others may still do. */
+/** Errors of a try after which other tries may still succeed. */
 const TRY_FAILURES: readonly string[] = ['budget-impossible', 'training-diverged'];
 
 /**
- * Trains diffs until the best within a budget, or the smallest within a gap, is found; they are compared on validation
- * data. The full fine-tune is trained once. The result does not depend on how many run at once, nor on what was kept.
+ * Trains diffs until the best within a budget, or the smallest within a gap, is found. Diffs are compared on
+ * validation data. The full fine-tune is trained once. The result does not depend on the number of workers or
+ * on stored tries.
  *
- * @param search plain data; relative paths start at the working directory
- * @throws RangeError for limits that mean nothing; NeuralDiffError `gap-unreachable` when no try will do, `recipe-invalid`
- * without the metric, `budget-impossible`, those of training; the signal's reason
+ * @param search plain data; relative paths are resolved against the working directory
+ * @throws RangeError for invalid limits; NeuralDiffError `gap-unreachable` if no try is sufficient,
+ *   `recipe-invalid` without the metric, `budget-impossible`, those of training; the signal's reason
  *
  * @example
  * const job = { base: 'models/v1', recipe: 'recipe.mjs', seed: 7 };
@@ -116,7 +117,7 @@ class Searcher {
     return { metric: this.#metric, tries: this.#tries, winner: { ...winner, diff: winner.diff }, payload };
   }
 
-  /** @returns the round's tries in its order, whichever ended first */
+  /** @returns the round's tries in its order, independent of which finished first */
   async #runRound(round: readonly PlannedTry<DiffKind>[]): Promise<Try[]> {
     const ended: Try[] = [];
     for (const [place, planned] of round.entries()) {
@@ -136,17 +137,22 @@ class Searcher {
     const jobs = places.map((_, i) => ({ ...this.#search.job, kind: at(i).kind, budget: at(i).budgetBytes }));
     const { workers, signal, onStep } = this.#options;
     await trainMany(jobs, {
-      ...{ workers, signal, fineTunes: this.#fineTunes() },
+      workers,
+      signal,
+      fineTunes: this.#fineTunes(),
       onStep: (report, served) => onStep?.(report, served.map(at)),
       onOutcome: async (outcome, i) => {
-        if (outcome.status === 'failed' && !this.#isOfTry(outcome.error)) throw outcome.error;
+        if (outcome.status === 'failed' && !this.#isTryFailure(outcome.error)) throw outcome.error;
         await this.#store.keep(at(i), outcome);
         ended[places[i] as number] = this.#end({ ...at(i), ...factsOf(outcome), isKept: false });
       },
     });
   }
 
-  /** A metric that is missing is known before the first diff is trained. */
+  /**
+   * Chooses the metric after the full fine-tune, so that a missing one is reported before the first diff is
+   * trained.
+   */
   #fineTunes(): FineTunes {
     return {
       get: (key) => this.#full.get(key),
@@ -157,8 +163,8 @@ class Searcher {
     };
   }
 
-  /** Without a full fine-tune, it was that which failed. */
-  #isOfTry(error: Error): boolean {
+  /** Tells failures of a single try; without a full fine-tune, that is what failed. */
+  #isTryFailure(error: Error): boolean {
     return this.#full.size > 0 && error instanceof NeuralDiffError && TRY_FAILURES.includes(error.code);
   }
 
@@ -177,7 +183,7 @@ class Searcher {
     const { goal } = this.#prepared;
     const nearest = nearestTry(this.#tries);
     if (nearest === undefined || goal.type === 'best') {
-      const message = 'Cannot compare diffs: expected metrics that are numbers';
+      const message = 'Cannot compare diffs: expected metrics to be numbers, got NaN';
       return (
         this.#tries.find(({ error }) => error)?.error ?? new NeuralDiffError('training-diverged', message)
       );
@@ -196,25 +202,25 @@ function factsOf(outcome: Outcome): Pick<Try, 'diff' | 'error'> {
   return outcome.status === 'failed' ? { error: outcome.error } : { diff: describeDiff(outcome.diff) };
 }
 
-/** What is known of a diff without its payload. */
+/** The facts of a diff, without its payload. */
 export type TriedDiff = NonNullable<Try['diff']>;
 
-/** Where tries are kept, so that a search can be broken off and gone on with. */
+/** Stores finished tries, so that a search can be interrupted and resumed. */
 export interface TryStore {
-  /** @returns what is known of a try that was kept, here or in an earlier search; nothing when it must be trained */
+  /** @returns the facts of a try stored in this or an earlier search; undefined if it must be trained */
   find(planned: PlannedTry<DiffKind>): Promise<TriedDiff | undefined>;
-  /** Takes a try that has ended. */
+  /** Stores a finished try. */
   keep(planned: PlannedTry<DiffKind>, outcome: Outcome): Promise<void>;
-  /** @returns the payload of a try that `find` finds */
+  /** @returns the payload of a try that `find` returns */
   payload(planned: PlannedTry<DiffKind>): Promise<Uint8Array>;
 }
 
-/** @returns what is known of a diff without its payload */
-export function describeDiff({ payload, share, base, next, metrics }: SweptDiff): TriedDiff {
+/** @returns the facts of a diff, without its payload */
+function describeDiff({ payload, share, base, next, metrics }: SweptDiff): TriedDiff {
   return { payloadBytes: payload.length, share, base, next, metrics };
 }
 
-/** Keeps tries in memory. */
+/** Creates a store of tries in memory. */
 export function createMemoryTries(): TryStore {
   const diffs = new Map<string, SweptDiff>();
   const nameOf = ({ kind, budgetBytes }: PlannedTry): string => `${kind} ${budgetBytes}`;
@@ -229,7 +235,9 @@ export function createMemoryTries(): TryStore {
     async payload(planned) {
       const diff = diffs.get(nameOf(planned));
       if (diff === undefined)
-        throw new RangeError(`No ${planned.kind} diff of ${planned.budgetBytes} bytes is kept`);
+        throw new RangeError(
+          `Cannot read payload: no ${planned.kind} diff of ${planned.budgetBytes} bytes is stored`,
+        );
       return diff.payload;
     },
   };

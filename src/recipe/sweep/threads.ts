@@ -8,7 +8,7 @@ import type { Answer, Products, Request, WorkerTask } from './worker.js';
 
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
 
-/** A queue of its own for each pool: the default one is shared by all pools of a process. */
+/** Creates a separate queue for each pool: the default one is shared by all pools of a process. */
 function createQueue(): TaskQueue {
   const tasks: Task[] = [];
   return {
@@ -24,12 +24,12 @@ function createQueue(): TaskQueue {
   };
 }
 
-/** Worker threads, a fresh one for every request: nothing that a recipe leaves behind reaches another job. */
+/** Worker threads, a new one for each request, so that side effects of a recipe cannot reach another job. */
 export class Threads {
   readonly #pool: Tinypool;
   #closed: Promise<void> | undefined;
 
-  /** @param count requests that may run at once; never more may be under way */
+  /** @param count requests that may run at once; the caller must not exceed it */
   constructor(count: number) {
     const options = { minThreads: 0, maxThreads: count, isolateWorkers: true, taskQueue: createQueue() };
     this.#pool = new Tinypool(options);
@@ -38,8 +38,8 @@ export class Threads {
   /**
    * Runs a request in a thread, which has ended when this returns.
    *
-   * @param onStep told after every step
-   * @throws what the request threw; Error when the thread was stopped or broke down
+   * @param onStep called after every step
+   * @throws errors of the request; Error if the thread was stopped or crashed
    */
   async run<K extends keyof Products>(
     request: Request<K>,
@@ -55,7 +55,7 @@ export class Threads {
         filename: WORKER,
         name: 'work',
       });
-      // The worker closes its end when all is said: reports that are on their way come first.
+      // The worker closes its port last, so pending reports arrive first.
       await closed;
       if ('failure' in answer) throw reviveFailure(answer.failure);
       return answer.product as Products[K];
@@ -64,7 +64,7 @@ export class Threads {
     }
   }
 
-  /** Stops all threads, whatever they are at, and returns when they have ended. */
+  /** Stops all threads, even while they work; resolves when they have ended. */
   close(): Promise<void> {
     this.#closed ??= this.#pool.destroy();
     return this.#closed;

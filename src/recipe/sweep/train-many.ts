@@ -13,23 +13,25 @@ export type Outcome =
   | { readonly status: 'trained'; readonly job: TrainingJob; readonly diff: Omit<TrainedDiff, 'model'> }
   | { readonly status: 'failed'; readonly job: TrainingJob; readonly error: Error };
 
-/** How jobs are run. */
+/** Options of `trainMany`. */
 export interface TrainManyOptions {
-  /** Jobs at once, each in a thread with a TensorFlow.js of its own; as many as the machine runs at once unless given. */
+  /** Concurrent jobs, each in a thread with its own TensorFlow.js; by default one per processor. */
   readonly workers?: number | undefined;
   /**
-   * Full fine-tunes by what they depend on, kept from call to call: those found are not trained again, those trained are
-   * added. What `set` throws ends the sweep.
+   * Cache of full fine-tunes by `fineTuneKey`, kept across calls: cached ones are not trained again, new ones
+   * are added. An error that `set` throws ends the sweep.
    */
   readonly fineTunes?: Pick<Map<string, FineTuned>, 'get' | 'set'>;
-  /** Ends all threads at once; what has finished by then has been reported. */
+  /** Stops all threads immediately; jobs finished by then have been reported. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Told after every step, with the places of the jobs that it serves: several for a full fine-tune that they share.
-   * What it throws ends the sweep.
+   * Called after every step, with the indices of the jobs that it contributes to: several for a shared full
+   * fine-tune. An error it throws ends the sweep.
    */
   readonly onStep?: (report: StepReport, places: readonly number[]) => void;
-  /** Told, and waited for, as soon as a job has ended; one call at a time. What it throws ends the sweep. */
+  /**
+   * Called, and awaited, as soon as a job has ended, one call at a time. An error it throws ends the sweep.
+   */
   readonly onOutcome?: (outcome: Outcome, place: number) => void | Promise<void>;
 }
 
@@ -37,13 +39,14 @@ export interface TrainManyOptions {
 export type FineTunes = NonNullable<TrainManyOptions['fineTunes']>;
 
 /**
- * Trains several diffs, a thread each. Every payload is, byte for byte, what the job would give alone, however many run
- * at once; a full fine-tune that several jobs begin with is trained once. A job that fails does not stop the others.
+ * Trains several diffs, each in its own thread. Every payload is byte for byte what the job would result in
+ * alone, for any number of workers; a full fine-tune shared by several jobs is trained once. A failed job
+ * does not stop the others.
  *
- * @param jobs plain data; relative paths start at the working directory
- * @returns how the jobs ended, in their order
- * @throws RangeError for a number of workers or an option that means nothing; the signal's reason; what `onStep` or `onOutcome`
- * throws
+ * @param jobs plain data; relative paths are resolved against the working directory
+ * @returns the outcomes, in the order of jobs
+ * @throws RangeError for an invalid number of workers or an unknown option; the signal's reason; errors that
+ *   `onStep` or `onOutcome` throw
  *
  * @example
  * const job = { kind: 'hash', base: 'models/v1', recipe: 'recipe.mjs', seed: 7 } as const;
@@ -72,7 +75,7 @@ export async function trainMany(
 function checkOptions({ options = {} }: TrainingJob): void {
   const unknown = unknownOptions(options);
   if (unknown.length === 0) return;
-  throw new RangeError(`Cannot use options of a job: expected none named "${unknown}"`);
+  throw new RangeError(`Cannot use options of a job: "${unknown}" is unknown`);
 }
 
 class Sweep {
@@ -80,7 +83,7 @@ class Sweep {
   readonly #threads: Threads;
   readonly #options: TrainManyOptions;
   readonly #outcomes: Outcome[] = [];
-  /** Fires when the caller aborts, and when it throws at an outcome. */
+  /** Aborts when the caller aborts, and when a callback throws. */
   readonly #stop = new AbortController();
   #reported: Promise<void> = Promise.resolve();
 
@@ -106,7 +109,7 @@ class Sweep {
     }
   }
 
-  /** @returns places of the jobs that begin with the same full fine-tune */
+  /** @returns indices of the jobs grouped by their full fine-tune */
   #groups(): number[][] {
     const groups = new Map<string, number[]>();
     for (const place of this.#jobs.keys()) {
@@ -116,7 +119,7 @@ class Sweep {
     return [...groups.values()];
   }
 
-  /** A job that shares its full fine-tune with no other, here or later, trains it in its own thread. */
+  /** Trains a shared or cached full fine-tune as a separate task; otherwise the diff's thread trains it. */
   #firstTasks(places: readonly number[]): Task[] {
     const { fineTunes } = this.#options;
     const [place] = places as [number];
@@ -149,22 +152,22 @@ class Sweep {
     return [];
   }
 
-  /** @returns what the thread made, or the error that ended it; throws when the whole sweep is to stop */
+  /** @returns the thread's product, or the error that ended it; throws if the whole sweep is to stop */
   async #attempt<K extends keyof Products>(
     request: Request<K>,
     places: readonly number[],
   ): Promise<Products[K] | Error> {
     this.#stop.signal.throwIfAborted();
     try {
-      return await this.#threads.run(request, (report) => this.#tell(report, places));
+      return await this.#threads.run(request, (report) => this.#reportStep(report, places));
     } catch (error) {
       this.#stop.signal.throwIfAborted();
       return error as Error;
     }
   }
 
-  /** Called from a port's event, where nobody would catch what is thrown. */
-  #tell(report: StepReport, places: readonly number[]): void {
+  /** Catches errors of the callback, as it is called from a port's event handler. */
+  #reportStep(report: StepReport, places: readonly number[]): void {
     try {
       this.#options.onStep?.(report, places);
     } catch (error) {
@@ -190,17 +193,17 @@ class Sweep {
   }
 }
 
-/** Some work, and the tasks that it makes possible. */
+/** A task, which returns follow-up tasks. */
 export type Task = () => Promise<readonly Task[]>;
 
 /**
- * Runs tasks in order, some at once. What a task makes possible comes before the tasks that have not begun: its results
- * are needed soon and can go.
+ * Runs tasks in order, with limited concurrency. Follow-up tasks run before tasks that have not started, so
+ * that the results they need can be freed soon.
  *
- * @param tasks to begin with
- * @param atOnce at least 1
- * @returns when all are done
- * @throws what the first task to fail threw; no other is begun then, and those that run are waited for
+ * @param tasks the initial tasks
+ * @param atOnce largest number of concurrent tasks, at least 1
+ * @returns when all tasks have finished
+ * @throws the first failure, once running tasks have finished; no other task is started after it
  */
 export function runTasks(tasks: readonly Task[], atOnce: number): Promise<void> {
   const queue = [...tasks];

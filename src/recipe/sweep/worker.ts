@@ -5,36 +5,36 @@ import type { TrainedDiff } from '../../train/train-diff.js';
 import type { JobContext, TrainingJob } from '../job.js';
 import { fineTuneByRecipe, trainByRecipe } from '../train-by-recipe.js';
 
-/** A trained diff without the model that it gives. */
+/** A trained diff without the patched model. */
 export type SweptDiff = Omit<TrainedDiff, 'model'>;
 
-/** What a thread makes, by type of request. */
+/** Results of a thread, by type of request. */
 export interface Products {
   readonly diff: SweptDiff;
   readonly 'fine-tune': FineTuned;
 }
 
-/** What a thread is asked for: a job's diff, or the full fine-tune that several jobs share. */
+/** A request to a thread: a job's diff, or the full fine-tune that several jobs share. */
 export interface Request<K extends keyof Products = keyof Products> {
   readonly type: K;
   readonly job: TrainingJob;
-  /** For a diff: trained first unless given. */
+  /** For a diff: its full fine-tune; trained first by default. */
   readonly fullFineTune?: FineTuned | undefined;
 }
 
-/** What a thread answers. */
+/** A thread's answer. */
 export type Answer = { readonly product: Products[keyof Products] } | { readonly failure: Failure };
 
-/** A request, and where its step reports go. */
+/** A request and the port for its step reports. */
 export interface WorkerTask {
   readonly request: Request;
   readonly port: MessagePort;
 }
 
-/** Does what is asked in a thread of its own; the thread ends afterwards. */
+/** Handles one request in a thread; the thread ends afterwards. */
 export async function work({ request, port }: WorkerTask): Promise<Answer> {
   fenceProcess();
-  // An abort ends the whole thread: nothing in it has to listen.
+  // An abort ends the whole thread, so nothing in it needs to listen.
   const { signal } = new AbortController();
   try {
     return { product: await make(request, { signal, onStep: (report) => port.postMessage(report) }) };
@@ -52,14 +52,17 @@ async function make(request: Request, context: JobContext): Promise<Products[key
   return diff;
 }
 
-/** The process's output is the caller's, and so is its end: a thread that vanished would leave its pool waiting. */
+/**
+ * Keeps a recipe from writing to stdout and from ending the thread, which would leave the pool waiting
+ * forever.
+ */
 function fenceProcess(): void {
   process.stdout.write = process.stderr.write.bind(process.stderr);
   const { exit } = process;
   process.exit = (status) => {
-    throw new Error(`process.exit(${status ?? ''}) was called while training`);
+    throw new Error(`Cannot call process.exit(${status ?? ''}) while training`);
   };
-  // A thread that breaks down tells its pool and then exits by itself.
+  // A crashing thread reports to its pool and then exits by itself.
   process.once('uncaughtExceptionMonitor', () => {
     process.exit = exit;
   });

@@ -18,16 +18,16 @@ import { type Predicted, predict } from './predict.js';
 import type { Steps } from './steps.js';
 import { bad, classOutputsOf, truthOf } from './truth.js';
 
-/** What accuracy is measured with. */
+/** The input of measuring accuracy. */
 export interface AccuracyJob extends ModelPaths {
   /** Path of the recipe module. */
   readonly recipe: string;
-  /** What the recipe's data may depend on. */
+  /** Seed for the recipe's data. */
   readonly seed: number;
   readonly backend: 'wasm' | 'cpu';
 }
 
-/** What measuring accuracy gives. */
+/** Measured accuracies. */
 export interface Accuracy {
   readonly data: DataFacts;
   readonly base: MeasuredModel;
@@ -38,22 +38,23 @@ export interface Accuracy {
 
 type MeasuredCandidate = Pick<Candidate, 'quality' | 'problem' | 'versusBase' | 'versusFull'>;
 
-/** Examples that have been checked, and how to measure models on them. */
+/** Checked examples, on which models can be measured. */
 export interface AccuracyBench {
   /**
-   * Measures base, full fine-tune and the decoded payloads as they come out of storage.
+   * Measures base, full fine-tune and the payloads after decoding.
    *
-   * @throws NeuralDiffError `bad-data` for a dataset that changes, `wrong-layout` for a full fine-tune with other classes,
-   *   those of a model on disk; the signal's reason
+   * @throws NeuralDiffError `bad-data` for a dataset that changes, `wrong-layout` for a full fine-tune with
+   *   other classes, those of a model on disk; the signal's reason
    */
   measure(payloads: readonly NamedPayload[], steps: Steps): Promise<Accuracy>;
 }
 
 /**
- * Loads a recipe's examples, checks them and the model's outputs, lets something use them, and frees them.
+ * Loads a recipe's examples, checks them and the model's outputs, calls a function with them, and disposes of
+ * them.
  *
- * @throws NeuralDiffError `missing-package`, `recipe-unreadable`, `recipe-invalid`, `recipe-failed`, `bad-data`, `bad-model`; the
- *   signal's reason
+ * @throws NeuralDiffError `missing-package`, `recipe-unreadable`, `recipe-invalid`, `recipe-failed`,
+ *   `bad-data`, `bad-model`; the signal's reason
  */
 export async function withAccuracyBench<T>(
   job: AccuracyJob,
@@ -72,7 +73,7 @@ export async function withAccuracyBench<T>(
     const truth = await withPredictor(model, async (predictor) => {
       const outputs = classOutputsOf(predictor);
       const labels: Numbers[] = [];
-      // What is run is not the model: its inputs and outputs alone are looked at.
+      // Only labels are read here, so pass inputs and outputs without the function that runs the model.
       const { outputs: _outputs, ...ports } = predictor;
       for await (const rows of readRows(data, ports)) {
         signal?.throwIfAborted();
@@ -93,13 +94,13 @@ function chooseSet({ test, validation }: RecipeData): { data: Data; source: Data
   throw bad('expected "test" or "validation" among the data of the recipe, got neither');
 }
 
-/** The recipe hands its arrays over; datasets free what they give by themselves. */
+/** Disposes of the recipe's arrays; datasets dispose of their tensors themselves. */
 function disposeData(found: RecipeData): void {
   for (const set of [found.train, found.validation, found.test])
     if (set && isArrayData(set)) tf.dispose([set.xs, set.ys]);
 }
 
-/** Models and examples that fit each other. */
+/** A model and examples that fit it. */
 interface Setting {
   readonly model: LiveModel;
   readonly data: Data;
@@ -149,7 +150,9 @@ function predictWith(
   return steps.run(doing, () =>
     withPredictor(model, (predictor) =>
       predict(predictor, {
-        ...{ data, truth, readRows },
+        data,
+        truth,
+        readRows,
         onExamples: (done) => steps.report(`${doing}: ${done} of ${truth.classes.length} examples`),
       }),
     ),
@@ -171,15 +174,15 @@ function predictionsOf(found: Predicted): Predictions | undefined {
   return 'predictions' in found ? found.predictions : undefined;
 }
 
-/** A model on disk with the payloads that are applied to it, and what its outputs mean. */
+/** A model on disk with payloads to apply to it, and the meaning of its outputs. */
 export interface LiveModel extends BaseModel, Pick<RecipeOptions, 'outputKind'> {}
 
 /**
- * Loads a model as devices have it, lets something run it, and frees it whatever happened.
+ * Loads a model as it is on devices, calls a function with it, and disposes of it.
  *
  * @throws NeuralDiffError those of `openBase`; `bad-model`
  */
-export async function withPredictor<T>(
+async function withPredictor<T>(
   { outputKind, ...base }: LiveModel,
   use: (predictor: Predictor) => Promise<T>,
 ): Promise<T> {

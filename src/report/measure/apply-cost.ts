@@ -11,27 +11,27 @@ import { runProgram } from './run-program.js';
 
 const PROBE = fileURLToPath(new URL('./apply-probe.js', import.meta.url));
 
-/** Most seconds that one run may take. */
+/** Time limit of one run, in seconds. */
 const MAX_SECONDS = 3_600;
 
-/** Times that a process is started which does nothing else. */
+/** Runs of an idle process, for its memory. */
 const STARTS = 3;
 
-/** A copy of the model that devices have, from which each run gets one of its own. */
+/** A copy of the model on the devices, which is copied again for each run. */
 export interface ApplyBench {
   /**
-   * Patches copies of the model in place, each in a process of its own.
+   * Patches copies of the model in place, each in a separate process.
    *
-   * @throws what applying threw in there; the signal's reason
+   * @throws errors of applying; the signal's reason
    */
   measure(payload: string, runs: number): Promise<ApplyCost>;
 }
 
 /**
- * Prepares to measure what applying takes.
+ * Prepares to measure the cost of applying.
  *
- * @param model path of the model, and of the payloads that devices have applied already
- * @param folder an empty folder, for copies
+ * @param model paths of the model, and of payloads that devices have applied already
+ * @param folder an empty folder for copies
  * @throws NeuralDiffError `no-space`, `file-unreadable`; the signal's reason
  */
 export async function prepareApplyBench(
@@ -89,6 +89,9 @@ async function runOnce(
   }
 }
 
+/** How a failed probe is reported. */
+const ENDS = { failed: 'failed', 'timed-out': 'timed out', 'not-installed': 'could not be started' } as const;
+
 interface ProbeResult {
   readonly seconds: number;
   readonly peakBytes: number;
@@ -105,14 +108,14 @@ async function probe(args: readonly string[], signal: AbortSignal | undefined): 
     seconds: MAX_SECONDS,
     onOutput,
   });
-  if (end !== 'done') throw new Error(`Cannot measure what applying takes: the process that applies ${end}`);
+  if (end !== 'done') throw new Error(`Cannot measure the cost of applying: the process ${ENDS[end]}`);
   const answer: ProbeResult & { error?: { code?: ErrorCode; message: string } } = JSON.parse(printed);
   if (answer.error === undefined) return answer;
   const { code, message } = answer.error;
   throw code === undefined ? new Error(message) : new NeuralDiffError(code, message);
 }
 
-/** @returns the middle one, or the mean of both */
+/** @returns the middle value, or the mean of the two middle ones */
 function medianOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const upper = sorted[Math.floor(sorted.length / 2)] as number;

@@ -6,7 +6,8 @@ import { openModelStorage } from '../../node/open-model.js';
 import { openPayloadFile } from '../../node/read-payload.js';
 import { openPayload } from '../../payload/decode.js';
 
-// Patches a model in place as `apply --in-place` does, in a process of its own: MODEL PAYLOAD; without them it only starts.
+// A program that patches a model in place like `apply --in-place`: MODEL PAYLOAD; without arguments it only
+// starts.
 
 const [model, payload] = process.argv.slice(2);
 try {
@@ -36,14 +37,14 @@ async function patchInPlace(path: string, payloadPath: string): Promise<void> {
   }
 }
 
-/** Linux counts the peak of the process that started this one in `maxRSS`; what it says of the memory itself does not. */
+/** Reads VmHWM on Linux, as `maxRSS` there includes the peak of the parent process. */
 function peakBytes(): number {
   try {
     const status = readFileSync('/proc/self/status', 'utf8');
     const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(status) ?? [];
     if (kilobytes !== undefined) return Number(kilobytes) * 1024;
   } catch {
-    // Other systems have no such file.
+    // Only Linux has this file.
   }
   return process.resourceUsage().maxRSS * 1024;
 }

@@ -2,20 +2,20 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runProgram } from './run-program.js';
 
-/** Two files that another program is to make an update of. */
+/** Two files to diff with another program. */
 export interface FilePair {
   readonly base: string;
   readonly next: string;
-  /** Folder for what programs write. */
+  /** Folder for the output of programs. */
   readonly folder: string;
 }
 
-/** Another program, and how it makes an update file. */
+/** Another diff program and its arguments. */
 interface Differ {
   readonly name: string;
   readonly command: string;
   args(pair: FilePair, out: string): string[];
-  /** Whether its standard output is the update. */
+  /** Whether it writes the update to standard output. */
   readonly isPrinted?: boolean;
 }
 
@@ -49,13 +49,13 @@ const DIFFERS: readonly Differ[] = [
   { name: 'xz -9e', command: 'xz', args: ({ next }) => ['-9e', '-k', '-c', next], isPrinted: true },
 ];
 
-/** Names of the programs, in the order in which they are run. */
+/** Names of the programs, in the order they are run. */
 export const BYTE_DIFFERS: readonly string[] = DIFFERS.map(({ name }) => name);
 
-/** Most seconds that a program may take: some need minutes for a hundred megabytes. */
+/** Time limit of a program, in seconds: some need minutes for a hundred megabytes. */
 const MAX_SECONDS = 600;
 
-/** What a program came to. */
+/** The result of a program. */
 export type ByteDiff =
   | { readonly name: string; readonly bytes: number; readonly seconds: number }
   | { readonly name: string; readonly problem: 'not installed' | 'failed' | 'too slow' };

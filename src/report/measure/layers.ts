@@ -15,15 +15,15 @@ import type { Op } from '../../payload/diff.js';
 import { patchRange } from '../../payload/patch.js';
 import type { Candidate, Layer } from '../document.js';
 
-/** What a payload does to each tensor, and what it takes for that. */
+/** What a payload changes in each tensor, and how many bytes that takes. */
 export type PayloadFacts = Pick<Candidate, 'kinds' | 'layers' | 'sharedBytes'>;
 
 /**
- * Walks through a base and a payload side by side, a chunk at a time.
+ * Reads a base and a payload together, chunk by chunk.
  *
  * @param base a store that the payload fits
- * @param payload the payload, and the bytes of its file
- * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`; whatever the store throws; the signal's reason
+ * @param payload the payload, and the size of its file
+ * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`; errors of the store; the signal's reason
  */
 export async function measureLayers(
   base: WeightStore,
@@ -31,13 +31,13 @@ export async function measureLayers(
   signal?: AbortSignal,
 ): Promise<PayloadFacts> {
   const records = payload.records.map((_, place) => new TracedRecord(payload, place, base.tensors));
-  const rooms = { before: new Uint8Array(CHUNK_BYTES), after: new Uint8Array(CHUNK_BYTES) };
+  const buffers = { before: new Uint8Array(CHUNK_BYTES), after: new Uint8Array(CHUNK_BYTES) };
   const layers = new Map<string, Layer>();
   for (const info of canonicalOrder(base.tensors)) {
     const tally = new ElementTally(info, base.quantization?.get(info.name));
     for (const { byteOffset, length } of chunksOf(info)) {
       signal?.throwIfAborted();
-      const [before, after] = [rooms.before.subarray(0, length), rooms.after.subarray(0, length)];
+      const [before, after] = [buffers.before.subarray(0, length), buffers.after.subarray(0, length)];
       await base.readInto(info.name, byteOffset, before);
       after.set(before);
       const size = DTYPES[info.dtype].bytes;
@@ -58,7 +58,7 @@ function describe(info: TensorInfo): Pick<Layer, 'tensor' | 'dtype' | 'shape' | 
   return { tensor: info.name, dtype: info.dtype, shape: [...info.shape], weights: elementCount(info) };
 }
 
-/** @returns where a tensor's chunks are; one empty chunk for a tensor without elements */
+/** @returns the byte ranges of a tensor's chunks; one empty chunk for a tensor without elements */
 function chunksOf(info: TensorInfo): { byteOffset: number; length: number }[] {
   const total = byteLength(info);
   return Array.from({ length: Math.max(1, Math.ceil(total / CHUNK_BYTES)) }, (_, i) => {
@@ -67,35 +67,37 @@ function chunksOf(info: TensorInfo): { byteOffset: number; length: number }[] {
   });
 }
 
-/** @returns the kinds of a payload's records, the one that takes most bytes first */
+/** @returns the kinds of a payload's records, the one with the most bytes first */
 function kindsOf({ records }: OpenPayload): string[] {
   const sizes = new Map<string, number>();
   for (const { kind, bytes } of records) sizes.set(kind, (sizes.get(kind) ?? 0) + bytes.length);
   return [...sizes].sort(([, a], [, b]) => b - a).map(([kind]) => kind);
 }
 
-/** A run of a tensor's elements before and after; aligned as its dtype wants it. */
+/** A run of a tensor's elements before and after, aligned to the element size. */
 export interface ElementRun {
   readonly before: Uint8Array;
   readonly after: Uint8Array;
-  /** Number of the first element. */
+  /** Index of the first element. */
   readonly start: number;
 }
 
 /** Counts what changes in a tensor, run by run. */
-export class ElementTally {
+class ElementTally {
   readonly #info: TensorInfo;
-  /** What an element's number is multiplied with, for each index of the last dimension or for all, and what is added. */
+  /**
+   * Scales for each index of the last dimension, or one for all; then the offsets before and after scaling.
+   */
   readonly #scales: ArrayLike<number>;
   readonly #zero: number;
   readonly #min: number;
   #changed = 0;
-  /** Weights that are numbers before and after, and their sums of squares. */
+  /** Number of weights that are finite before and after, and their sums of squares. */
   #numbers = 0;
   #change = 0;
   #magnitude = 0;
 
-  /** @param quantization what the tensor's integers stand for; themselves unless given */
+  /** @param quantization of integers that represent weights; by default they represent themselves */
   constructor(info: TensorInfo, { scale, zeroPoint = 0, min = 0 }: Quantization = { scale: 1 }) {
     this.#info = info;
     this.#scales = typeof scale === 'number' ? [scale] : scale;
@@ -118,14 +120,14 @@ export class ElementTally {
     }
   }
 
-  /** @returns what has been counted; root mean squares of weights that are finite before and after */
+  /** @returns the totals; root mean squares are over weights that are finite before and after */
   result(): Pick<Layer, 'changed' | 'change' | 'magnitude'> {
     const rootOf = (squares: number): number => Math.sqrt(squares / Math.max(1, this.#numbers));
     return { changed: this.#changed, change: rootOf(this.#change), magnitude: rootOf(this.#magnitude) };
   }
 }
 
-/** @returns the bits of elements, one number each */
+/** @returns the bits of elements as numbers */
 function wordsOf(dtype: DType, bytes: Uint8Array): ArrayLike<number> {
   const { buffer, byteOffset, length } = bytes;
   const size = DTYPES[dtype].bytes;
@@ -148,14 +150,14 @@ function countDifferences(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return count;
 }
 
-/** Bytes of a record that are held at once. */
-const ROOM_BYTES = 2 ** 16;
+/** Buffer size for reading a record. */
+const BUFFER_BYTES = 2 ** 16;
 
 /**
- * Reads a record of a payload tensor by tensor, and tells what each of them takes of it: as many bytes as are read between
- * the end of the tensor before and its own. Buckets that several tensors share are nobody's.
+ * Reads a record of a payload tensor by tensor, and attributes its bytes to them: those read since the end of
+ * the previous tensor. Buckets shared by several tensors are not attributed.
  */
-export class TracedRecord {
+class TracedRecord {
   readonly #reader: DiffReader;
   readonly #kind: Op['kind'];
   readonly #source: CountingSource;
@@ -173,12 +175,12 @@ export class TracedRecord {
     return this.#reader.touched.has(name);
   }
 
-  /** `DiffReader.read` for this record alone. */
+  /** Reads the ops of this record, like `DiffReader.read`. */
   read(info: TensorInfo, run: { start: number; end: number }): Op[] {
     return this.touches(info) ? this.#reader.read(info, run) : [];
   }
 
-  /** @returns bytes of a tensor that has been read to its end */
+  /** @returns the bytes of a tensor that has been read completely */
   takeBytes(info: TensorInfo): number {
     if (!this.touches(info)) return 0;
     const { touched } = this.#reader;
@@ -190,14 +192,14 @@ export class TracedRecord {
   }
 }
 
-/** Hands out each byte alone, so that it knows which of them have been read. */
+/** Provides one byte at a time, to know which bytes have been read. */
 class CountingSource implements ByteSource {
   readonly length: number;
   readonly #bytes: ByteSource;
-  readonly #room = new Uint8Array(ROOM_BYTES);
+  readonly #buffer = new Uint8Array(BUFFER_BYTES);
   #window = new Uint8Array(0);
   #start = 0;
-  /** Bytes that have been read, all from the front. */
+  /** Bytes read so far, from the front. */
   bytesRead = 0;
 
   constructor(bytes: ByteSource) {
@@ -205,13 +207,13 @@ class CountingSource implements ByteSource {
     this.length = bytes.length;
   }
 
-  borrow(at: number, room = new Uint8Array(1)): Uint8Array {
+  borrow(at: number, target = new Uint8Array(1)): Uint8Array {
     if (at < this.#start || at >= this.#start + this.#window.length) {
-      this.#window = this.#bytes.borrow(at, this.#room) as Uint8Array<ArrayBuffer>;
+      this.#window = this.#bytes.borrow(at, this.#buffer) as Uint8Array<ArrayBuffer>;
       this.#start = at;
     }
     this.bytesRead = Math.max(this.bytesRead, at + 1);
-    room[0] = this.#window[at - this.#start] as number;
-    return room.subarray(0, 1);
+    target[0] = this.#window[at - this.#start] as number;
+    return target.subarray(0, 1);
   }
 }

@@ -11,43 +11,45 @@ import { measureAlternatives, stepsOfAlternatives } from './other-ways.js';
 import { describeMachine, withTemporaryFolder } from './run-program.js';
 import { Steps } from './steps.js';
 
-/** What `measureReport` takes. */
+/** Options of `measureReport`. */
 export interface MeasureOptions {
-  /** The model, in any container; a LayersModel's folder where accuracy is measured. */
+  /** The model, in any container; a LayersModel folder if accuracy is measured. */
   readonly base: string;
   /** Payloads that devices have applied to it already, in order. */
   readonly chain?: readonly string[] | undefined;
   /** The full fine-tune. */
   readonly next?: string | undefined;
   readonly signal?: AbortSignal;
-  /** Steps that have ended, and all of them; the phase says what is being done: `predicting with "hash-0.5"`. */
+  /** Called with the number of finished steps; the phase names the step: `predicting with "hash-0.5"`. */
   readonly onProgress?: (progress: Progress) => void;
-  /** Payload files, with names or without: then those of the files, and of their folders where these are alike. */
+  /** Payload files, with or without names; by default the names of the files, with folders where needed. */
   readonly payloads: readonly ({ readonly name: string; readonly path: string } | string)[];
-  /** Path of a recipe module: accuracy is measured on its test data, else on its validation data. */
+  /** Path of a recipe module; accuracy is measured on its test data, or else on its validation data. */
   readonly recipe?: string | undefined;
-  /** What the recipe's data may depend on: 0 to 2^32 - 1; the base's own unless given (`seedFor`). */
+  /** Seed for the recipe's data: 0 to 2^32 - 1; defaults to a seed derived from the base (`seedFor`). */
   readonly seed?: number | undefined;
   /** TensorFlow.js backend; default `wasm`. */
   readonly backend?: 'wasm' | 'cpu';
-  /** Times that each payload is applied in a process of its own; default 5, 0 for never. */
+  /** How often each payload is applied in a separate process; default 5, 0 to skip. */
   readonly applyRuns?: number;
-  /** Whether other programs that make diffs of files are run; default true. */
+  /** Whether to run other programs that diff files; default true. */
   readonly byteDiffers?: boolean;
 }
 
 /**
- * Measures what payloads cost and what they give, beside other ways of shipping the same update. Nothing is written but
- * temporary files, and these are gone afterwards. TensorFlow.js is loaded for a recipe alone.
+ * Measures the costs and results of payloads, and alternative ways of shipping the same update. Only
+ * temporary files are written, and they are removed. TensorFlow.js is loaded only for a recipe.
  *
- * 1. Base, full fine-tune and payloads are opened, and everything is checked that could refuse later. 2. Payloads are decoded
- * and compared with the base tensor by tensor. 3. Other ways of shipping are tried. 4. Payloads are applied to copies of
- * the model's files. 5. Models are run on all examples: the payloads' as they come out of storage.
+ * 1. Opens base, full fine-tune and payloads, and checks everything that could fail later.
+ * 2. Decodes the payloads and compares them with the base tensor by tensor.
+ * 3. Tries alternative ways of shipping.
+ * 4. Applies the payloads to copies of the model's files.
+ * 5. Runs the models on all examples, those of payloads after decoding.
  *
- * @throws RangeError for no payloads, names that are given twice, a number of runs that is none
- * @throws NeuralDiffError `wrong-base`, `wrong-layout`, `broken-chain`, `result-mismatch` and a payload's own codes for one that
- *   does not fit; `bad-data` for examples or outputs that accuracy cannot be told from; those of a recipe and of models on disk; `missing-package`;
- *   `no-space`
+ * @throws RangeError for no payloads, duplicate names, an invalid number of runs
+ * @throws NeuralDiffError `wrong-base`, `wrong-layout`, `broken-chain`, `result-mismatch` and a payload's own
+ *   codes if one does not fit; `bad-data` for examples or outputs unfit to measure accuracy; those of a
+ *   recipe and of models on disk; `missing-package`; `no-space`
  * @throws the signal's reason
  *
  * @example
@@ -91,7 +93,7 @@ function countSteps(
   return checkAndCompare + stepsOfAlternatives(options) + apply + accuracy;
 }
 
-/** Everything that measuring works on, checked. */
+/** Everything needed to measure, already checked. */
 interface MeasureJob {
   readonly models: OpenModels;
   readonly payloads: readonly NamedPayload[];
@@ -128,12 +130,12 @@ async function measureAll(job: MeasureJob): Promise<Measurements> {
   };
 }
 
-/** A full fine-tune whose accuracy was not measured is there all the same. */
+/** A full fine-tune is reported even if its accuracy was not measured. */
 function fullOf({ models }: MeasureJob, accuracy: Accuracy | undefined): Pick<Measurements, 'full'> {
   return models.next === undefined ? {} : { full: accuracy?.full ?? {} };
 }
 
-/** What is known of a payload without running anything. */
+/** The facts of a payload that are known without running anything. */
 type PayloadCost = Omit<Candidate, 'checks' | 'apply' | 'quality' | 'problem' | 'versusBase' | 'versusFull'>;
 
 function measurePayload({ name, path }: NamedPayload, { models, steps }: MeasureJob): Promise<PayloadCost> {
@@ -162,36 +164,36 @@ function measureApplying({ payloads, paths, applyRuns, steps }: MeasureJob): Pro
   });
 }
 
-/** What remarks depend on. */
+/** Facts that remarks depend on. */
 export interface MeasuredFacts {
   readonly data?: DataFacts | undefined;
   readonly ways: readonly Alternative[];
-  /** Times that each payload was applied. */
+  /** How often each payload was applied. */
   readonly applyRuns: number;
 }
 
-/** @returns what a reader must know of how it was measured, in sentences */
-export function remarksOf({ data, ways, applyRuns }: MeasuredFacts): string[] {
+/** @returns notes on how it was measured, in sentences */
+function remarksOf({ data, ways, applyRuns }: MeasuredFacts): string[] {
   const missing = ways.filter(({ note }) => note === 'not installed').map(({ name }) => name);
   const remarks: [isDue: boolean, remark: string][] = [
     [
       data?.source === 'validation',
-      'Accuracy was measured on validation data, which may have chosen the payload: let the recipe return "test" for figures to rely on.',
+      'Accuracy was measured on validation data, which may have chosen the payload: let the recipe return "test" for reliable figures.',
     ],
     [
       data !== undefined,
-      'Confidence intervals take examples as independent of each other: they are too narrow where many come from one source.',
+      'Confidence intervals assume independent examples: they are too narrow if many examples come from one source.',
     ],
     [
       applyRuns > 0,
-      'What applying takes was measured on one machine, the one that made this report: devices take longer or shorter.',
+      'The cost of applying was measured on the machine that made this report: devices may be slower or faster.',
     ],
-    [missing.length > 0, `Not installed where this was measured, and left out: ${missing.join(', ')}.`],
+    [missing.length > 0, `Skipped, as not installed on this machine: ${missing.join(', ')}.`],
   ];
   return remarks.filter(([isDue]) => isDue).map(([, remark]) => remark);
 }
 
-/** @returns steps that measuring takes, apart from the preparations */
+/** @returns the number of steps to measure accuracy, without preparations */
 function stepsOfAccuracy({ next }: ModelPaths, payloads: readonly NamedPayload[]): number {
   return (next === undefined ? 1 : 2) + payloads.length;
 }

@@ -7,9 +7,9 @@ import { openModel } from '../../node/open-model.js';
 import { readPayload } from '../../node/read-payload.js';
 import type { ModelFacts } from '../document.js';
 
-/** Paths of the models that a report is about. */
+/** Paths of the models of a report. */
 export interface ModelPaths {
-  /** The model, in any container; a LayersModel's folder where accuracy is measured. */
+  /** The model, in any format; a LayersModel folder if accuracy is measured. */
   readonly base: string;
   /** Payloads that devices have applied to it already, in order. */
   readonly chain?: readonly string[] | undefined;
@@ -17,18 +17,19 @@ export interface ModelPaths {
   readonly next?: string | undefined;
 }
 
-/** The models that a report is about, open. */
+/** The opened models of a report. */
 export interface OpenModels {
-  /** What devices have: with its chain applied, in memory then. */
+  /** The model on the devices; in memory if it has a chain. */
   readonly base: WeightStore;
   readonly next: WeightStore | undefined;
   readonly facts: ModelFacts;
 }
 
 /**
- * Opens base and full fine-tune, lets something use them, and closes them whatever happened.
+ * Opens base and full fine-tune, calls a function with them, and closes them.
  *
- * @throws NeuralDiffError `wrong-layout` where the full fine-tune has other tensors; those of a model on disk and of a chain
+ * @throws NeuralDiffError `wrong-layout` if the full fine-tune has other tensors; those of a model on disk
+ *   and of a chain
  */
 export async function withModels<T>(
   paths: ModelPaths,
@@ -54,7 +55,7 @@ async function withModel<T>(path: string, use: (store: WeightStore) => Promise<T
   }
 }
 
-/** @returns the model that devices have; what its integers stand for stays the same */
+/** @returns the model on the devices, with the quantisation of the stored one */
 async function applyChain(store: WeightStore, chain: readonly string[]): Promise<WeightStore> {
   if (chain.length === 0) return store;
   const payloads: Uint8Array[] = [];
@@ -70,11 +71,11 @@ async function factsOf(
   next: WeightStore | undefined,
   signal: AbortSignal | undefined,
 ): Promise<ModelFacts> {
-  const nameOf = async (store: WeightStore): Promise<string> => await fingerprint(store, { signal });
+  const fingerprintOf = (store: WeightStore): Promise<string> => fingerprint(store, { signal });
   const weights = totalElements(base.tensors);
   return {
-    base: await nameOf(base),
-    ...(next && { next: await nameOf(next) }),
+    base: await fingerprintOf(base),
+    ...(next && { next: await fingerprintOf(next) }),
     tensors: base.tensors.length,
     weights,
     bytes: totalBytes(base.tensors),

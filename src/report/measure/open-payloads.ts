@@ -13,10 +13,10 @@ export interface NamedPayload {
 }
 
 /**
- * Gives payloads names: that of the file without its ending, with as many folders before it as tell it from the others.
+ * Names payloads by their files without extension, preceded by as many folders as needed to be unique.
  *
  * @param payloads paths, or paths with names
- * @throws RangeError for none, and for a path or a name that is given twice
+ * @throws RangeError for an empty list, and for a duplicate path or name
  */
 export function namePayloads(payloads: readonly (NamedPayload | string)[]): NamedPayload[] {
   if (payloads.length === 0) throw new RangeError('Cannot measure: expected at least one payload');
@@ -28,12 +28,12 @@ export function namePayloads(payloads: readonly (NamedPayload | string)[]): Name
   );
   named.forEach(({ name }, i) => {
     if (named.findIndex((other) => other.name === name) === i) return;
-    throw new RangeError(`Cannot measure payload "${name}": expected a name for each, got this one twice`);
+    throw new RangeError(`Cannot measure payload "${name}": expected unique names, got this one twice`);
   });
   return named;
 }
 
-/** @returns the end of a path that no other path has */
+/** @returns the shortest end of a path that is unique */
 function shortName(path: string, paths: readonly string[]): string {
   for (let folders = 0; ; folders++) {
     const name = endOf(path, folders);
@@ -42,7 +42,7 @@ function shortName(path: string, paths: readonly string[]): string {
   }
 }
 
-/** @returns the name of a payload's file, behind so many of the folders that it lies in; always with `/` */
+/** @returns the name of a payload's file, preceded by a number of its folders; always with `/` */
 function endOf(path: string, folders: number): string {
   const name = basename(path).replace(/\.ndiff$/, '');
   let folder = dirname(path);
@@ -54,13 +54,13 @@ function endOf(path: string, folders: number): string {
   return names.join('/');
 }
 
-/** A payload that is read where it lies. */
+/** An opened payload file. */
 export interface ReadablePayload {
   readonly bytes: Bytes;
   readonly opened: OpenPayload;
 }
 
-/** Opens a payload file, lets something use it, and closes it whatever happened. */
+/** Opens a payload file, calls a function with it, and closes it. */
 export async function withPayload<T>(
   path: string,
   use: (payload: ReadablePayload) => Promise<T>,
@@ -74,10 +74,10 @@ export async function withPayload<T>(
 }
 
 /**
- * Checks that a payload fits the base and gives what it promises.
+ * Checks that a payload fits the base and results in the expected model.
  *
- * @throws NeuralDiffError `wrong-base`, `wrong-layout`, `result-mismatch`, `unsupported-model`, the payload's own codes; its
- *   message names the payload
+ * @throws NeuralDiffError `wrong-base`, `wrong-layout`, `result-mismatch`, `unsupported-model`, the payload's
+ *   own codes; its message names the payload
  */
 export async function checkPayload(
   { name, path }: NamedPayload,
@@ -94,6 +94,6 @@ export async function checkPayload(
   }
   if (plan.status === 'ready' || plan.base === plan.found) return;
   const facts = { expected: plan.base, found: plan.found };
-  const message = `Cannot measure payload "${name}": the base is already the model that it gives; expected ${facts.expected}, got ${facts.found}`;
+  const message = `Cannot measure payload "${name}": the base already is its result; expected ${facts.expected}, got ${facts.found}`;
   throw new NeuralDiffError('wrong-base', message, { facts });
 }

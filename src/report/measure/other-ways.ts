@@ -15,32 +15,32 @@ import { withPayload } from './open-payloads.js';
 import { withTemporaryFolder } from './run-program.js';
 import type { Steps } from './steps.js';
 
-/** What is measured beside the payloads. */
+/** What to measure in addition to the payloads. */
 export interface AlternativesPlan {
   /** The full fine-tune. */
   readonly next?: unknown;
-  /** Whether other programs are run. */
+  /** Whether to run other programs. */
   readonly byteDiffers?: boolean | undefined;
 }
 
-/** @returns steps that `measureWays` takes */
+/** @returns the number of steps of `measureAlternatives` */
 export function stepsOfAlternatives({ next, byteDiffers = true }: AlternativesPlan): number {
   if (next === undefined) return 1;
   return byteDiffers ? 3 + BYTE_DIFFERS.length : 2;
 }
 
-/** How ways are measured. */
+/** How to measure alternatives. */
 export interface AlternativesJob extends Pick<AlternativesPlan, 'byteDiffers'> {
-  /** Path of a payload, whose result stands for the full fine-tune where there is none. */
+  /** Path of a payload, whose result is used in place of a missing full fine-tune. */
   readonly payload: string;
   readonly steps: Steps;
 }
 
 /**
- * Measures what other ways of shipping the full fine-tune take. Without one, the full model alone: as large as the base, and
- * compressed as what a payload makes of it.
+ * Measures alternative ways of shipping the full fine-tune. Without one, only the full model is measured: its
+ * size is that of the base, and its compressed size that of a payload's result.
  *
- * @throws NeuralDiffError `limit-exceeded`, `no-space`; whatever the stores throw; the signal's reason
+ * @throws NeuralDiffError `limit-exceeded`, `no-space`; errors of the stores; the signal's reason
  */
 export async function measureAlternatives(
   { base, next, facts }: OpenModels,
@@ -113,14 +113,14 @@ async function writeBoth(pair: Pair, folder: string, signal: AbortSignal | undef
   return files;
 }
 
-/** Writes the bytes of tensors to a file, one behind the other. */
+/** Writes the bytes of tensors to a file, one after the other. */
 async function writeTensors(
   store: WeightStore,
   names: readonly string[],
   { path, signal }: { path: string; signal: AbortSignal | undefined },
 ): Promise<void> {
   const infos = new Map(store.tensors.map((info) => [info.name, info]));
-  const room = new Uint8Array(CHUNK_BYTES);
+  const buffer = new Uint8Array(CHUNK_BYTES);
   await withFileErrors(`Cannot write "${path}"`, async () => {
     const file = await open(path, 'wx');
     try {
@@ -128,7 +128,7 @@ async function writeTensors(
         const total = byteLength(infos.get(name) as (typeof store.tensors)[number]);
         for (let start = 0; start < total; start += CHUNK_BYTES) {
           signal?.throwIfAborted();
-          const chunk = room.subarray(0, Math.min(CHUNK_BYTES, total - start));
+          const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, total - start));
           await store.readInto(name, start, chunk);
           await file.writeFile(chunk);
         }

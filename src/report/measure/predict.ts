@@ -4,23 +4,23 @@ import type { Numbers, Predictor, readRows } from '../../train/predictor.js';
 import type { Predictions, Truth } from '../assess.js';
 import { bad, type ClassOutputs, classesOf, classOutputsOf } from './truth.js';
 
-/** What a model says of the examples, or why that is worth nothing. */
+/** A model's predictions for the examples, or why they are unusable. */
 export type Predicted = { readonly predictions: Predictions } | { readonly problem: string };
 
-/** What `predict` needs beside the model. */
+/** The input of `predict` in addition to the model. */
 export interface PredictJob {
   readonly data: Data;
   readonly truth: Truth;
   readonly readRows: typeof readRows;
-  /** Told after some examples; what it throws ends the work. */
+  /** Called after each batch; an error it throws ends the work. */
   readonly onExamples: (done: number) => void;
 }
 
 /**
  * Runs a model on all examples.
  *
- * @throws NeuralDiffError `bad-data` for a dataset that does not give the same examples, in the same order, as before; `wrong-layout` for a
- *   model with other classes than the truth has
+ * @throws NeuralDiffError `bad-data` for a dataset that does not repeat the same examples in the same order;
+ *   `wrong-layout` for a model whose classes differ from those of the truth
  */
 export async function predict(model: Predictor, job: PredictJob): Promise<Predicted> {
   const { truth } = job;
@@ -29,7 +29,7 @@ export async function predict(model: Predictor, job: PredictJob): Promise<Predic
   if (classes !== truth.labels.length) throw otherClasses(classes, truth.labels.length);
   const examples = truth.classes.length;
   const probabilities = new Float32Array(examples * classes);
-  const odd: Record<OutputProblem, number> = { 'not numbers': 0, 'not probabilities': 0 };
+  const problems: Record<OutputProblem, number> = { 'not numbers': 0, 'not probabilities': 0 };
   let done = 0;
   for await (const rows of job.readRows(job.data, model)) {
     const right = classesOf(rows.labels, classes);
@@ -39,15 +39,15 @@ export async function predict(model: Predictor, job: PredictJob): Promise<Predic
     if (count !== right.length) throw bad(`expected labels for ${count} examples, got ${right.length}`);
     for (let i = 0; i < right.length; i++, done++) {
       const target = probabilities.subarray(done * classes, (done + 1) * classes);
-      const oddity = readProbabilities(values.subarray(i * width, (i + 1) * width), outputs, target);
-      if (oddity) odd[oddity]++;
+      const found = readProbabilities(values.subarray(i * width, (i + 1) * width), outputs, target);
+      if (found) problems[found]++;
     }
     job.onExamples(done);
   }
   if (done !== examples) throw changed();
-  const problem = (Object.keys(odd) as OutputProblem[]).find((kind) => odd[kind] > 0);
+  const problem = (Object.keys(problems) as OutputProblem[]).find((kind) => problems[kind] > 0);
   if (problem === undefined) return { predictions: { classes, probabilities } };
-  return { problem: `gives outputs that are ${problem} for ${odd[problem]} of ${examples} examples` };
+  return { problem: `gives outputs that are ${problem} for ${problems[problem]} of ${examples} examples` };
 }
 
 function otherClasses(got: number, expected: number): Error {
@@ -57,22 +57,22 @@ function otherClasses(got: number, expected: number): Error {
 
 function changed(): Error {
   return bad(
-    'expected the dataset to give the same examples in the same order each time; do not shuffle what is measured',
+    'expected the dataset to repeat the same examples in the same order; do not shuffle examples that are measured',
   );
 }
 
-/** Most that the probabilities of an example may sum to beside 1. */
+/** Largest deviation from 1 of the sum of an example's probabilities. */
 const SUM_TOLERANCE = 0.01;
 
 /** What is wrong with a model's outputs for an example. */
 export type OutputProblem = 'not numbers' | 'not probabilities';
 
 /**
- * Turns what a model gives for an example into probabilities.
+ * Converts a model's outputs for an example into probabilities.
  *
  * @param row the model's outputs
- * @param target gets a probability for each class, 1 where rounding has left more
- * @returns what is wrong with the outputs, if anything; the target is of no use then
+ * @param target receives a probability for each class, clipped to 1 against rounding errors
+ * @returns the problem with the outputs, if any; the target is invalid then
  */
 export function readProbabilities(
   row: ArrayLike<number>,

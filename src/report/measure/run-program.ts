@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { withFileErrors } from '../../node/file-errors.js';
 import type { Machine } from '../document.js';
 
-/** How another program is run. */
+/** How to run another program. */
 export interface ProgramOptions {
   readonly signal?: AbortSignal | undefined;
-  /** It is killed after so long. */
+  /** Time limit after which it is killed. */
   readonly seconds: number;
-  /** Gets what it prints; nobody does unless given. */
+  /** Receives its standard output; ignored by default. */
   readonly onOutput?: (bytes: Uint8Array) => void;
 }
 
@@ -18,10 +18,10 @@ export interface ProgramOptions {
 export type ProgramEnd = 'done' | 'failed' | 'timed-out' | 'not-installed';
 
 /**
- * Runs a program to its end. When this returns, or throws, it no longer runs.
+ * Runs a program and waits until it has ended.
  *
- * @param command a path, or a name that is looked for on the system's path
- * @throws the signal's reason, when the program has been killed
+ * @param command a path, or a name that is searched for on the system's path
+ * @throws the signal's reason, after the program has been killed
  */
 export async function runProgram(
   command: string,
@@ -53,7 +53,7 @@ export async function runProgram(
   }
 }
 
-/** @returns the machine that this runs on */
+/** @returns a description of this machine */
 export function describeMachine(): Machine {
   const all = cpus();
   return {
@@ -64,10 +64,10 @@ export function describeMachine(): Machine {
   };
 }
 
-/** Lets something use a new folder among the system's temporary files, and removes it whatever happened. */
+/** Creates a temporary folder, calls a function with it, and removes it. */
 export async function withTemporaryFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   const start = join(tmpdir(), 'neural-diff-measure-');
-  const folder = await withFileErrors(`Cannot make a folder in "${tmpdir()}"`, () => mkdtemp(start));
+  const folder = await withFileErrors(`Cannot create a folder in "${tmpdir()}"`, () => mkdtemp(start));
   try {
     return await use(folder);
   } finally {

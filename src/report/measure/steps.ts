@@ -1,12 +1,13 @@
 import type { Progress } from '../../model/progress.js';
-/** How measuring is followed and stopped. */
+
+/** How to follow and cancel measuring. */
 export interface StepOptions {
   readonly signal?: AbortSignal;
-  /** Steps that have ended, and all of them; the phase says what is being done: `predicting with "hash-0.5"`. */
+  /** Completed and total steps; the phase describes the current one: `predicting with "hash-0.5"`. */
   readonly onProgress?: (progress: Progress) => void;
 }
 
-/** Counts steps; one after the other is announced and done. */
+/** Runs steps one after the other and reports progress. */
 export class Steps {
   readonly #total: number;
   readonly #options: StepOptions;
@@ -22,10 +23,10 @@ export class Steps {
   }
 
   /**
-   * Does a step.
+   * Runs a step.
    *
-   * @param doing what it is, in words
-   * @throws the signal's reason, before the step and after it; what the step throws
+   * @param doing describes the step
+   * @throws the signal's reason, before and after the step; errors of the step
    */
   async run<T>(doing: string, step: () => Promise<T>): Promise<T> {
     this.report(doing);
@@ -36,7 +37,7 @@ export class Steps {
   }
 
   /**
-   * Says what is being done, before a step or within one.
+   * Reports progress before or within a step.
    *
    * @throws the signal's reason
    */

@@ -3,15 +3,15 @@ import type { RecipeData } from '../../recipe/recipe.js';
 import type { Numbers, Predictor } from '../../train/predictor.js';
 import type { Truth } from '../assess.js';
 
-/** What a recipe says of the examples that are measured. */
+/** A recipe's descriptions of the measured examples. */
 export type Descriptions = Pick<RecipeData, 'labels' | 'names' | 'slices'>;
 
 /**
- * Puts together what is known of the examples.
+ * Collects the ground truth of the examples.
  *
- * @param batches right answers of all examples, in order: one-hot, or numbers of classes
- * @throws NeuralDiffError `bad-data` for labels that are no classes of the model, for descriptions of more or fewer examples, for
- *   two slices of one name
+ * @param batches labels of all examples, in order: one-hot, or class numbers
+ * @throws NeuralDiffError `bad-data` for labels that are not classes of the model, a wrong number of
+ *   descriptions, two slices with the same name
  */
 export function truthOf(
   batches: readonly Numbers[],
@@ -34,7 +34,10 @@ export function truthOf(
   return { labels: given, classes: right, ...(names && { names }), ...(slices && { slices }) };
 }
 
-/** Gates know a slice by its name: `b: c` of `a` and `c` of `a: b` would be one. */
+/**
+ * Rejects ambiguous slice names, as gates refer to slices by name: `a: b: c` could be slice `a` or slice `a:
+ * b`.
+ */
 function checkSliceNames(slices: NonNullable<Descriptions['slices']>): void {
   const names = new Set<string>();
   for (const [by, values] of Object.entries(slices))
@@ -48,8 +51,7 @@ function checkSliceNames(slices: NonNullable<Descriptions['slices']>): void {
 /**
  * Reads labels.
  *
- * @param batches one-hot rows `[examples, classes]`, or numbers of classes `[examples]` or `[examples, 1]`
- * @param firstExample number of the first of them, for messages
+ * @param batches one-hot rows `[examples, classes]`, or class numbers `[examples]` or `[examples, 1]`
  * @returns the class of each example
  * @throws NeuralDiffError `bad-data`
  */
@@ -92,24 +94,24 @@ function numberedClass(value: number, example: number, classes: number): number 
   throw bad(`expected classes from 0 to ${classes - 1} as labels, got ${value} for example ${example}`);
 }
 
-/** @param met what was expected and what was met */
-export function bad(met: string): NeuralDiffError {
-  return new NeuralDiffError('bad-data', `Cannot measure accuracy: ${met}`);
+/** @param reason what was expected and what was found */
+export function bad(reason: string): NeuralDiffError {
+  return new NeuralDiffError('bad-data', `Cannot measure accuracy: ${reason}`);
 }
 
-/** How a model says which class an example is of. */
+/** How a model's outputs encode classes. */
 export interface ClassOutputs {
   /** At least 2. */
   readonly classes: number;
-  /** Of a model with one output a class, or with one for the second of two classes. */
+  /** Whether the model has a single output, for the second of two classes. */
   readonly isBinary: boolean;
   readonly areLogits: boolean;
 }
 
 /**
- * Finds out what a model's outputs say of classes.
+ * Determines how a model's outputs encode classes.
  *
- * @throws NeuralDiffError `bad-data` for outputs that are no probabilities or logits of classes
+ * @throws NeuralDiffError `bad-data` for outputs that are not probabilities or logits of classes
  */
 export function classOutputsOf(
   model: Pick<Predictor, 'outputShapes' | 'outputKinds' | 'activations'>,
@@ -118,16 +120,16 @@ export function classOutputsOf(
   if (outputShapes.length !== 1) throw unfit(`${outputShapes.length} outputs`);
   const [shape] = outputShapes as [Predictor['outputShapes'][number]];
   const classes = shape[1] ?? 0;
-  const words = `one of shape [${shape.map((size) => size ?? 'examples').join(', ')}]`;
-  if (shape.length !== 2 || classes === 0) throw unfit(words);
+  const description = `one of shape [${shape.map((size) => size ?? 'examples').join(', ')}]`;
+  if (shape.length !== 2 || classes === 0) throw unfit(description);
   const kind = outputKinds[0] === 'values' ? undefined : outputKinds[0];
   if (classes === 1) {
     const isSigmoid = activations[0] === 'sigmoid';
-    if (kind === undefined && !isSigmoid) throw unfit(`${words} without a sigmoid`);
+    if (kind === undefined && !isSigmoid) throw unfit(`${description} without a sigmoid`);
     return { classes: 2, isBinary: true, areLogits: kind === 'logits' };
   }
   if (kind === undefined)
-    throw unfit(`${words} without a softmax; logits are known by "outputKind" in the options of the recipe`);
+    throw unfit(`${description} without a softmax; for logits set "outputKind" in the options of the recipe`);
   return { classes, isBinary: false, areLogits: kind === 'logits' };
 }
 

@@ -2,7 +2,7 @@ import type { Estimate } from '../document.js';
 import type { Unit } from '../words.js';
 import * as words from '../words.js';
 
-/** What stands where nothing was measured. */
+/** Shown if nothing was measured. */
 export const DASH = '–';
 
 const MAX_DECIMALS = 8;
@@ -15,10 +15,10 @@ const tie = (text: string): string => text.replaceAll(' ', '\u00a0');
 /** @returns `2,988 bytes` */
 export const formatBytes = (bytes: number): string => tie(words.formatBytes(bytes));
 
-/** @returns an accuracy or the like: `96.4 %` */
+/** @returns a share such as an accuracy: `96.4 %` */
 export const formatPercent = (share: number): string => tie(words.formatPercent(share));
 
-/** @returns a small share with two digits that count: `0.50 %` */
+/** @returns a small share with two significant digits: `0.50 %` */
 export const formatShare = (share: number): string => tie(words.formatShare(share));
 
 /** @returns `0.8 points` */
@@ -27,19 +27,19 @@ export const formatPoints = (difference: number): string => tie(words.formatPoin
 /** @returns `31 ms`, `1.24 s` */
 export const formatSeconds = (seconds: number): string => tie(words.formatSeconds(seconds));
 
-/** @returns what a gate limits */
+/** @returns the limit of a gate */
 export const formatLimited = (value: number, unit: Unit): string => tie(words.formatLimited(value, unit));
 
-/** @returns memory in rounder numbers: `12.8 MB` */
+/** @returns a rounded memory size: `12.8 MB` */
 export function formatMemory(bytes: number): string {
   if (bytes >= 1e9) return tie(`${formatNumber(bytes / 1e9, 1)} GB`);
   return tie(bytes >= 1e6 ? `${formatNumber(bytes / 1e6, 1)} MB` : `${formatNumber(bytes / 1e3, 1)} kB`);
 }
 
-/** @returns how often a share fits into the whole: `201` */
+/** @returns the inverse of a share: `201` */
 export const formatTimes = (share: number): string => words.formatTimes(1 / share);
 
-/** @returns a number of no unit with three digits that count: `0.0213` */
+/** @returns a number with three significant digits: `0.0213` */
 export function formatSmall(value: number): string {
   if (!Number.isFinite(value)) return DASH;
   if (value === 0) return '0';
@@ -47,40 +47,43 @@ export function formatSmall(value: number): string {
   return formatNumber(value, decimals);
 }
 
-/** @returns the ends of an interval of accuracies: `95.5 to 97.2` */
+/** @returns the bounds of an interval of accuracies: `95.5 to 97.2` */
 export function formatInterval({ low, high }: Estimate): string {
   return `${formatPointsNumber(low)} to ${formatPointsNumber(high)}`;
 }
 
-/** @returns the accuracy of a model in words for hovering: `96.4 % (95.5 to 97.2)` */
+/** @returns an accuracy with its interval, for tooltips: `96.4 % (95.5 to 97.2)` */
 export function formatEstimate(estimate: Estimate): string {
   return `${formatPercent(estimate.value)} (${formatInterval(estimate)})`;
 }
 
-/** Longer strings are cut: nobody reads them, and a page of them is of no use. */
+/** Longer strings are truncated. */
 const MAX_LENGTH = 400;
 
-/** What cannot be seen, or turns the text around it: controls, bidirectional marks, halves of pairs, non-characters. */
+/**
+ * Invisible characters and those that affect others: controls, bidirectional marks, surrogates,
+ * non-characters.
+ */
 const UNSEEN =
   /[\p{Cc}\p{Cs}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\u{e0000}-\u{e0fff}]/gu;
 
 /**
- * Makes a string fit to show: characters that cannot be seen are written as escapes (`\u202e`), white space becomes a
- * space, and what is too long is cut.
+ * Makes a string safe to display: invisible characters are written as escapes (`\u202e`), line breaks and
+ * tabs become spaces, and long strings are truncated.
  */
 export function cleanText(text: string): string {
   const shown = text.replaceAll(/[\t\n\r]+/g, ' ').replaceAll(UNSEEN, escapeCharacter);
   return cutText(shown, MAX_LENGTH);
 }
 
-/** @returns the string, cut to a number of characters; a cut one ends with an ellipsis */
+/** Truncates a string to a number of characters, ending with an ellipsis. */
 export function cutText(text: string, most: number): string {
   if (text.length <= most) return text;
   const characters = Array.from(text);
   return characters.length <= most ? text : `${characters.slice(0, most - 1).join('')}…`;
 }
 
-/** @returns a copy of a document with all of its strings fit to show */
+/** @returns a copy of a document with all of its strings made safe to display */
 export function cleanStrings<T>(document: T): T {
   return cleanValue(document) as T;
 }

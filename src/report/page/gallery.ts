@@ -1,21 +1,21 @@
-/** A report that a gallery leads to. */
+/** A report listed in a gallery. */
 export interface GalleryEntry {
   readonly title: string;
-  /** Relative, or `https:` or `http:`: other addresses are shown, not linked. */
+  /** A relative, `https:` or `http:` address; others are shown without a link. */
   readonly href: string;
-  /** What to ship, in a sentence. */
+  /** The advice, as one sentence. */
   readonly headline: string;
   readonly isPassed: boolean;
   readonly facts: readonly GalleryFact[];
 }
 
-/** A few words beside a report: `{ name: 'Accuracy', value: '96.4 %' }`. */
-export interface GalleryFact {
+/** A fact listed with a report: `{ name: 'Accuracy', value: '96.4 %' }`. */
+interface GalleryFact {
   readonly name: string;
   readonly value: string;
 }
 
-/** @returns the address where it leads to a page, nothing where it would do something else */
+/** @returns the address if it can only lead to a page; undefined if it could do something else */
 export function safeAddress(href: string): string | undefined {
   if (/^https?:\/\//i.test(href)) return href;
   return /^[^:/\\]*(?:[/?#]|$)/.test(href) && !href.startsWith('//') ? href : undefined;

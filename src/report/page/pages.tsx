@@ -16,13 +16,21 @@ import { gatesSection, Verdict } from './sections/verdict.js';
 import { wrapPage } from './shell.js';
 import { type View, viewReport } from './view.js';
 
-/** The sections of a report's page, in their order. */
+/** The sections of a report's page, in order. */
 const SECTIONS: readonly ((view: View) => Section | undefined | Promise<Section | undefined>)[] = [
-  ...[costSection, sizesSection, gatesSection, accuracySection, flipsSection, layersSection],
-  ...[sequenceSection, fleetSection, trendSection, methodSection],
+  costSection,
+  sizesSection,
+  gatesSection,
+  accuracySection,
+  flipsSection,
+  layersSection,
+  sequenceSection,
+  fleetSection,
+  trendSection,
+  methodSection,
 ];
 
-/** @returns the page of a report */
+/** Makes the page of a report. */
 export async function makeReportPage(document: Report): Promise<string> {
   const report = cleanStrings(document);
   const view = viewReport(report);
@@ -44,7 +52,7 @@ export async function makeReportPage(document: Report): Promise<string> {
   return wrapPage(report.title, body);
 }
 
-/** @returns a page that leads to reports */
+/** Makes a page with links to reports. */
 export async function makeGalleryPage(list: readonly GalleryEntry[]): Promise<string> {
   const entries = cleanStrings(list);
   const title = 'Reports';

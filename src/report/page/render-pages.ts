@@ -4,7 +4,7 @@ import type { GalleryEntry } from './gallery.js';
 import type * as Pages from './pages.js';
 
 /**
- * Checks that pages can be made, before time is spent on what they show.
+ * Checks that the packages for pages are installed, before time is spent on measuring.
  *
  * @throws NeuralDiffError `missing-package`
  */
@@ -13,10 +13,11 @@ export async function checkReportPage(): Promise<void> {
 }
 
 /**
- * Makes a page of a report: one HTML file with everything in it. It loads nothing, its policy lets nothing run but its own
- * script, and it reads as well without it. The same report gives the same bytes.
+ * Renders a report as a single, self-contained HTML file. It loads nothing, its content security policy
+ * allows only its own script, and it is readable without that. The same report always results in the same
+ * bytes.
  *
- * @param report what to show; all of its strings are shown as text, whatever they hold
+ * @param report the report; all of its strings are shown as text, whatever they contain
  * @returns the page
  * @throws NeuralDiffError `missing-package`
  * @example
@@ -28,9 +29,9 @@ export async function renderReportPage(report: Report): Promise<string> {
 }
 
 /**
- * Makes a page that leads to several reports.
+ * Renders a page with links to several reports.
  *
- * @param entries the reports, in the order in which they are shown
+ * @param entries the reports, in the order they are shown
  * @returns the page
  * @throws NeuralDiffError `missing-package`
  */
@@ -39,26 +40,26 @@ export async function renderGalleryPage(entries: readonly GalleryEntry[]): Promi
   return makeGalleryPage(entries);
 }
 
-/** The packages that pages are made with. */
+/** The packages needed to render pages. */
 const PACKAGES = ['vega', 'vega-lite', 'preact', 'preact-render-to-string'];
 
 /**
- * Imports what makes pages: users who make none may not have its packages installed.
+ * Imports the page renderer on demand, as its packages may not be installed.
  *
  * @throws NeuralDiffError `missing-package`
  */
-export async function importPages(): Promise<typeof Pages> {
+async function importPages(): Promise<typeof Pages> {
   try {
     return await import('./pages.js');
   } catch (cause) {
     if (!isMissingPackage(cause)) throw cause;
     const message =
-      'Cannot make a page: run "npm install vega@6 vega-lite@6 preact@11 preact-render-to-string@6" first';
+      'Cannot render the page: run "npm install vega@6 vega-lite@6 preact@11 preact-render-to-string@6" first';
     throw new NeuralDiffError('missing-package', message, { cause });
   }
 }
 
-/** @returns whether an import failed for want of one of the packages, or of a part of theirs */
+/** @returns whether an import failed because one of the packages, or a part of it, is missing */
 export function isMissingPackage(cause: unknown): boolean {
   const { code, message } = cause as NodeJS.ErrnoException;
   return code === 'ERR_MODULE_NOT_FOUND' && PACKAGES.some((name) => message.includes(`'${name}'`));

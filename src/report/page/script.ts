@@ -1,6 +1,7 @@
 /**
- * What a page's one script does: tables that can be sorted, and the words of a chart's marks on hovering, tapping and
- * by the keyboard. It is text, not a function, so that no compiler changes the bytes that the page's policy names.
+ * The script of a page: sorts tables, and shows descriptions of chart marks on hover, tap and keyboard focus.
+ * It is text rather than a function, so that no compiler changes the bytes whose hash is in the page's
+ * policy.
  */
 export const SCRIPT = `'use strict';
 (() => {

@@ -1,10 +1,10 @@
 import { SCRIPT } from './script.js';
 
 /**
- * Puts a page around its body. Its policy lets no request out, and lets no script run but the page's own, which it names
- * by its hash.
+ * Wraps a body into a page whose content security policy forbids all requests and all scripts except the
+ * page's own, which is identified by its hash.
  *
- * @param title fit to show, not escaped
+ * @param title safe to display, not escaped
  * @param body markup
  */
 export async function wrapPage(title: string, body: string): Promise<string> {
@@ -29,7 +29,7 @@ ${body}
 `;
 }
 
-/** @returns SHA-256 in base64, as policies name scripts */
+/** @returns SHA-256 in base64, as content security policies identify scripts */
 async function hashOf(text: string): Promise<string> {
   const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
   return btoa(String.fromCharCode(...new Uint8Array(hash)));
@@ -39,7 +39,10 @@ function escapeText(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 }
 
-/** Colours of both schemes: text has a contrast of 4.5 at least, marks of 3; series differ for the colour-blind too. */
+/**
+ * Colours of both schemes: contrast of at least 4.5 for text and 3 for marks; series differ for colour-blind
+ * readers.
+ */
 const COLOURS = `
 :root {
   color-scheme: light dark;
@@ -171,8 +174,8 @@ const SCREENS = `
 }
 `;
 
-/** Tables: numbers stand right, wide ones scroll by themselves with their first column in sight. */
-export const TABLE_STYLE = `
+/** Tables: numbers are right-aligned; wide tables scroll with their first column fixed. */
+const TABLE_STYLE = `
 .scroll { position: relative; margin-top: 1.5rem; overflow-x: auto; }
 figure + .scroll, .pair > .scroll { margin-top: 2rem; }
 table { width: 100%; border-collapse: collapse; font-size: 0.875rem; line-height: 1.4; }
@@ -213,4 +216,4 @@ tbody th.text { max-width: 9rem; }
 `;
 
 /** The style sheet of all pages. */
-export const STYLE = COLOURS + PAGE + PARTS + TABLE_STYLE + SCREENS;
+const STYLE = COLOURS + PAGE + PARTS + TABLE_STYLE + SCREENS;

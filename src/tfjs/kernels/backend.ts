@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 
-export type Shape = readonly number[];
+type Shape = readonly number[];
 
-/** The part of the tfjs wasm backend that the kernels of this room rely on. */
+/** The part of the tfjs wasm backend that the kernels rely on. */
 export interface WasmBackend {
   readonly dataIdMap: { get(dataId: tf.DataId): { id: number }; delete(dataId: tf.DataId): boolean };
   readonly wasm: {
@@ -18,30 +18,30 @@ export interface WasmBackend {
   disposeData(dataId: tf.DataId): boolean;
 }
 
-/** What the engine hands to a kernel: named inputs, the backend that holds them, and attributes. */
+/** The arguments of a kernel: named inputs, the backend that holds them, and attributes. */
 export interface KernelCall<Input extends string, Attrs> {
   readonly inputs: Readonly<Record<Input, tf.TensorInfo>>;
   readonly backend: WasmBackend;
   readonly attrs: Attrs;
 }
 
-/** The values of a float32 tensor where they lie in the wasm memory. */
+/** The values of a float32 tensor, in the wasm memory. */
 export type Heap = Float32Array;
 
 /**
- * Borrows the values of a float32 tensor where they lie in the wasm memory.
+ * Borrows the values of a float32 tensor in the wasm memory.
  * The view is valid until the next allocation: growing the memory detaches it.
  */
 export function borrowFloats(backend: WasmBackend, tensor: tf.TensorInfo): Heap {
   return backend.typedArrayFromHeap(tensor) as Heap;
 }
 
-/** Allocates a float32 tensor whose values are whatever the heap held before. */
+/** Allocates a float32 tensor with uninitialised values. */
 export function allocateFloats(backend: WasmBackend, shape: Shape): tf.TensorInfo {
   return backend.makeOutput(shape, 'float32');
 }
 
-/** Names the same values by another shape; the result shares the reference of `tensor`. */
+/** Reshapes without a copy; the result shares the reference of `tensor`. */
 export function reshaped(tensor: tf.TensorInfo, shape: Shape): tf.TensorInfo {
   return { dataId: tensor.dataId, dtype: tensor.dtype, shape: [...shape] };
 }
@@ -65,7 +65,7 @@ export function runKernel(
   return kernelFunc({ inputs: { ...call.inputs }, backend, attrs }) as tf.TensorInfo;
 }
 
-/** The temporaries of a kernel call, or of one round of a loop in it, freed together when it ends. */
+/** Temporary tensors of a kernel call, or of one iteration in it, freed together at its end. */
 export class Scratch {
   readonly #backend: WasmBackend;
   readonly #owned: tf.TensorInfo[] = [];
@@ -89,9 +89,9 @@ export class Scratch {
   }
 
   /**
-   * Borrows consecutive values of `tensor` as a tensor of its own, without a copy.
-   * The stock product of matrices keeps a packed copy of its second operand for as long as that tensor lives and
-   * finds it by identity alone, whatever its shape: a second operand must be a window, with an identity of its own.
+   * Borrows consecutive values of `tensor` as a separate tensor, without a copy.
+   * The stock matrix product caches a packed copy of its second operand by tensor identity, regardless of
+   * shape, for as long as that tensor lives: a second operand must be such a window, with its own identity.
    */
   borrowWindow(tensor: tf.TensorInfo, start: number, shape: Shape): tf.TensorInfo {
     const offset = this.#backend.getMemoryOffset(tensor.dataId) + start * BYTES_PER_FLOAT;
@@ -102,7 +102,7 @@ export class Scratch {
 
   free(): void {
     for (const { dataId } of this.#windows) {
-      // disposeData of the backend would free memory in the middle of the allocation that lent it.
+      // `disposeData` of the backend would free the memory that this view is part of.
       this.#backend.wasm.tfjs.disposeData(this.#backend.dataIdMap.get(dataId).id);
       this.#backend.dataIdMap.delete(dataId);
     }
@@ -112,7 +112,7 @@ export class Scratch {
   }
 }
 
-/** Runs `work` with temporaries that are freed on every way out; its result must not be one of them. */
+/** Runs `work` with temporaries that are always freed; its result must not be one of them. */
 export function withScratch<Result>(backend: WasmBackend, work: (scratch: Scratch) => Result): Result {
   const scratch = new Scratch(backend);
   try {

@@ -19,9 +19,9 @@ interface ConvShapes {
 }
 
 /**
- * Works out output size, padding and strides of a convolution.
+ * Computes output size, padding and strides of a convolution.
  *
- * @throws Error for channels-first data, which the wasm backend does not hold.
+ * @throws Error for channels-first data, which the wasm backend does not support
  */
 export function convGeometry(shapes: ConvShapes, attrs: ConvAttrs): ConvGeometry {
   return geometry(shapes, attrs, false);
@@ -49,7 +49,7 @@ function geometry({ input, filter }: ConvShapes, attrs: ConvAttrs, depthwise: bo
   );
 }
 
-/** A convolution that looks at one pixel a time: a product of matrices. */
+/** Whether a convolution is pointwise: a plain matrix product. */
 export function isPointwise(conv: ConvGeometry): boolean {
   const { top, bottom, left, right } = conv.padInfo;
   const unpadded = top === 0 && bottom === 0 && left === 0 && right === 0;
@@ -61,8 +61,8 @@ export function hasUnitStrides(conv: ConvGeometry): boolean {
 }
 
 /**
- * The padding that makes a stride-1 convolution of the output gradient with the reversed filter have the
- * size of the input. An entry is negative where the forward padding is wider than the filter reaches.
+ * The padding for which a stride-1 convolution of the output gradient with the reversed filter has the size
+ * of the input. An entry is negative if the forward padding exceeds the reach of the filter.
  */
 export function transposedPadding(conv: ConvGeometry): Padding {
   const reachDown = conv.effectiveFilterHeight - 1;
@@ -85,7 +85,7 @@ export interface Span {
   readonly end: number;
 }
 
-/** The outputs along one axis whose tap at `shift` from the stride origin falls inside the input. */
+/** The outputs along one axis whose tap at `shift` from the stride origin is inside the input. */
 export function reachableOutputs(axis: {
   input: number;
   output: number;

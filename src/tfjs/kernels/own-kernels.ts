@@ -2,13 +2,13 @@ import * as tf from '@tensorflow/tfjs';
 import type { WasmBackend } from './backend.js';
 import { type Simd, simdOf } from './simd/module.js';
 
-/** @returns the SIMD kernels when the active backend is one that has them, and they are registered */
+/** @returns the SIMD kernels if they are registered and the active backend supports them */
 export function activeSimd(): Simd | undefined {
   if (tf.getBackend() !== 'wasm' || !tf.getKernel('NeuralDiffAddAt', 'wasm')) return undefined;
   return simdOf(tf.backend() as unknown as WasmBackend);
 }
 
-/** Runs a kernel of this room; it exists on the wasm backend alone. */
+/** Runs one of the package's own kernels; they exist only on the wasm backend. */
 export function runOwnKernel(
   name: OwnKernel,
   inputs: Readonly<Record<string, tf.Tensor>>,
@@ -20,7 +20,7 @@ export function runOwnKernel(
   return Array.isArray(outputs) ? outputs : [outputs];
 }
 
-/** Kernels that have no counterpart in TensorFlow.js. */
+/** Kernels without a counterpart in TensorFlow.js. */
 export type OwnKernel =
   | 'NeuralDiffGru'
   | 'NeuralDiffGruGradient'
@@ -38,7 +38,7 @@ export type OwnKernel =
   | 'NeuralDiffPullGated'
   | 'NeuralDiffTrackSquares';
 
-/** Registers a kernel of this room. */
+/** Registers one of the package's own kernels. */
 export function registerOwnKernel<Call>(
   kernelName: OwnKernel,
   kernel: (call: Call, simd: Simd) => tf.TensorInfo[],

@@ -24,24 +24,24 @@ import {
 import { simdBatchNorm, simdMatMul, simdMean, simdSum } from './simd/linear.js';
 import { type Simd, simdOf } from './simd/module.js';
 
-/** Marks a registered kernel as one of this room, whichever copy of the package put it there. */
+/** Marks a kernel as registered by this package, by any copy of it. */
 const MARK = Symbol.for('neural-diff.training-kernel');
 
-/** How training kernels are chosen. */
+/** Options of `registerTrainingKernels`. */
 export interface KernelOptions {
-  /** `false` keeps to kernels composed of the backend's own; by default SIMD is used where it runs. */
+  /** `false` uses only kernels composed of the backend's own; by default SIMD is used if available. */
   readonly simd?: boolean;
 }
 
 /**
- * Completes the wasm backend of tfjs for training: adds the kernels that it lacks and replaces those that crawl. The
- * first call of a process decides; others change nothing.
+ * Completes the wasm backend of tfjs for training: adds missing kernels and replaces slow ones. Only the
+ * first call in a process has an effect.
  *
- * With SIMD it also replaces, on their classes, how GRU, LSTM and batch norm layers run and how Adam steps, and the
- * gradient of batch norms. These do as before for whatever they do not cover and while another backend is active; the
- * kernels of other backends stay as they are.
+ * With SIMD it also replaces, on their classes, the forward passes of GRU, LSTM and batch norm layers, the
+ * steps of Adam, and the gradient of batch norms. Unsupported cases and other backends use the original code;
+ * kernels of other backends are not changed.
  *
- * @throws Error when the wasm backend is not registered.
+ * @throws Error if the wasm backend is not registered
  *
  * @example
  * ```ts
@@ -98,15 +98,15 @@ interface AnyCall {
 type Kernel<Call> = (call: Call) => tf.TensorInfo;
 
 /**
- * Two ways to compute the same: one composed of stock kernels, the stock kernel itself unless given; one of the
- * WebAssembly module, with the first to fall back on.
+ * Two implementations: one composed of stock kernels (by default the stock kernel itself), and one of the
+ * WebAssembly module, which may fall back on the first.
  */
 interface Kernels<Call> {
   readonly composed?: (call: Call, stock: Kernel<Call>) => tf.TensorInfo;
   readonly simd?: ((call: Call, simd: Simd, otherwise: Kernel<Call>) => tf.TensorInfo) | undefined;
 }
 
-/** The engine types every kernel alike; the names above tie each to its inputs and attributes. */
+/** The engine types all kernels alike; the names above tie each to its inputs and attributes. */
 function registerKernel<Call extends AnyCall>(kernelName: string, { composed, simd }: Kernels<Call>): void {
   if (!composed && !simd) return;
   const stock = tf.getKernel(kernelName, 'wasm') as tf.KernelConfig | undefined;

@@ -87,7 +87,7 @@ describe.each(FLOATS)('fitModels() of %s', (dtype) => {
     }
   });
 
-  test('takes fewer bytes for more error, and the same bytes every time', async () => {
+  test('takes fewer bytes for larger errors, and the same bytes every time', async () => {
     const { base, next } = trained(dtype, 3);
     const sizes: number[] = [];
     for (const error of [0.001, 0.02, 0.2, 0.7]) {
@@ -99,7 +99,7 @@ describe.each(FLOATS)('fitModels() of %s', (dtype) => {
     expect(sizes[3]).toBeLessThan(0.6 * (sizes[0] as number));
   });
 
-  test('stays within any budget, with less error for more bytes', async () => {
+  test('stays within any budget, with smaller errors for larger budgets', async () => {
     const { base, next } = trained(dtype, 4);
     const { exactBytes } = await fitModels(base, next, { error: 0.5 });
     const errors: number[] = [];
@@ -114,7 +114,7 @@ describe.each(FLOATS)('fitModels() of %s', (dtype) => {
     expect(errors.at(-1)).toBe(0);
   });
 
-  test('gives numbers that are none, and infinities, bit for bit', async () => {
+  test('reproduces NaNs and infinities bit for bit', async () => {
     const values = bell(5, 400, 0.4);
     const moves = bell(6, 400, 0.01);
     const [from, to] = [values.slice(), values.map((value, i) => value + (moves[i] as number))];
@@ -146,7 +146,7 @@ describe.each(FLOATS)('fitModels() of %s', (dtype) => {
   });
 });
 
-test('fitModels() takes values at both ends of the range, and takes bytes that lie anywhere', async () => {
+test('fitModels() accepts values at both ends of the range, and bytes at any offset in their buffer', async () => {
   const from = tensorOf('t', 'float32', [3.4e38, -3.4e38, 1e-45, 0, 1, 0]);
   const to = tensorOf('t', 'float32', [-3.4e38, 3.4e38, 0, 1e-45, 1, -0]);
   const moved = (tensor: Tensor, by: number): Model => {
@@ -161,7 +161,7 @@ test('fitModels() takes values at both ends of the range, and takes bytes that l
   expect((await fitModels({ tensors: [none] }, { tensors: [tiny] }, { error: 0.5 })).error).toBe(0);
 });
 
-test('fitModels() keeps within the error where one change takes more steps than a level holds', async () => {
+test('fitModels() stays within the error where a change takes more steps than the largest level', async () => {
   const [from, moves] = [bell(12, 20_000, 0.4), bell(13, 20_000, 0.001)];
   const to = from.map((value, i) => value + (i === 777 ? 1_000 : (moves[i] as number)));
   const [before, after] = [
@@ -176,14 +176,14 @@ test('fitModels() keeps within the error where one change takes more steps than 
   }
 });
 
-test('fitModels() leaves the sign of a zero as it is where nothing else changes', async () => {
+test('fitModels() keeps the sign of a zero if nothing else changes', async () => {
   const [from, to] = [tensorOf('t', 'float32', [0, 1]), tensorOf('t', 'float32', [-0, 1])];
   const found = await fitModels({ tensors: [from] }, { tensors: [to] }, { error: 0.5 });
   expect(found).toMatchObject({ error: 0, worstError: 0, isExact: false });
   expect(found.perTensor).toEqual([{ tensor: 't', kinds: [], error: 0 }]);
 });
 
-test('fitModels() makes integers those of the next model', async () => {
+test('fitModels() reproduces integers exactly', async () => {
   const base = sampleModel(1);
   const next = cloneModel(sampleModel(1));
   for (const name of ['bytes', 'table', 'ids'])
@@ -199,7 +199,7 @@ test('fitModels() makes integers those of the next model', async () => {
   }
 });
 
-test('fitModels() of a model and itself is a payload that changes nothing', async () => {
+test('fitModels() of a model and itself yields a payload that changes nothing', async () => {
   for (const options of [{ error: 0.1 }, { budget: '50%' }]) {
     const found = await fitModels(sampleModel(), sampleModel(), options);
     expect(found).toMatchObject({ error: 0, worstError: 0, isExact: true, perTensor: [], next: found.base });
@@ -207,7 +207,7 @@ test('fitModels() of a model and itself is a payload that changes nothing', asyn
   }
 });
 
-test('fitModels() promises what its payload gives, and keeps metadata', async () => {
+test('fitModels() reports the fingerprints of its payload, and keeps metadata', async () => {
   const { base, next } = trained('float32', 7);
   const found = await fitModels(base, next, { error: 0.1, meta: { step: 3 } });
   const { header, diff } = await decodePayload(found.payload, base.tensors);
@@ -216,7 +216,7 @@ test('fitModels() promises what its payload gives, and keeps metadata', async ()
   expect([header.meta, new Set(diff.ops.map(({ kind }) => kind)).has('hash')]).toEqual([{ step: 3 }, false]);
 });
 
-test('fitModels() gives the exact diff where the budget takes it', async () => {
+test('fitModels() returns the exact diff if it fits the budget', async () => {
   const { base, next } = trained('bfloat16', 8);
   const { payload } = await diffModels(base, next);
   const found = await fitModels(base, next, { budget: payload.length });
@@ -259,7 +259,7 @@ test.each(Object.entries(refusals))('fitModels() refuses %s', async (_name, [opt
   await expect(call).rejects.toThrow(message);
 });
 
-test('fitModels() refuses other tensors, and a budget that not even nothing meets', async () => {
+test('fitModels() refuses different tensors, and a budget that not even an empty diff meets', async () => {
   const { base, next } = trained('float32', 11);
   const fewer = { tensors: next.tensors.slice(1) };
   expect((await errorOf(() => fitModels(base, fewer, { error: 0.1 }))).code).toBe('wrong-layout');

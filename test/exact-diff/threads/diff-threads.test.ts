@@ -70,7 +70,7 @@ async function expectSound(): Promise<void> {
   expect(equalBytes(await payloadOf({ coder: threads }), expected)).toBe(true);
 }
 
-test('the payload is the same however many threads there are', async () => {
+test('the payload is the same for any number of threads', async () => {
   await expectSound();
   const many = createDiffThreads({ count: 7 });
   expect(equalBytes(await payloadOf({ coder: many }), expected)).toBe(true);
@@ -79,7 +79,7 @@ test('the payload is the same however many threads there are', async () => {
 });
 
 test.each(['choose', 'encode', 'check'] as const)(
-  'work that is stopped in phase %s leaves threads sound',
+  'threads remain usable after a diff is stopped in phase %s',
   async (phase) => {
     const stop = new AbortController();
     let written = 0;
@@ -106,33 +106,35 @@ test.each(['choose', 'encode', 'check'] as const)(
   },
 );
 
-describe('what fails here reaches the caller, and threads stay sound:', () => {
+describe('failures in this thread reach the caller, and threads remain usable:', () => {
   const broken = (): never => {
     throw new NeuralDiffError('no-space', 'Cannot write: the disk is full');
   };
 
-  test('a spool that is full', async () => {
+  test('a full spool', async () => {
     const spool = { ...createMemorySpool(), write: broken };
     await expect(payloadOf({ coder: threads, spool })).rejects.toMatchObject({ code: 'no-space' });
     await expectSound();
   });
 
-  test('a record that a thread waits for', async () => {
+  test('a record that a thread is waiting for', async () => {
     const memory = createMemorySpool();
     const spool = { ...memory, read: () => ({ ...memory.read(), borrow: broken }) };
     await expect(payloadOf({ coder: threads, spool })).rejects.toMatchObject({ code: 'no-space' });
     await expectSound();
   });
 
-  test('a record of which a thread finds something else', async () => {
+  test('a record that a thread fails to verify', async () => {
     const memory = createMemorySpool();
     const flip = (bytes: Uint8Array): Uint8Array => bytes.map((byte, i) => (i === 500 ? byte ^ 0x10 : byte));
     const spool = { ...memory, write: (bytes: Uint8Array) => memory.write(flip(bytes)) };
-    await expect(payloadOf({ coder: threads, spool })).rejects.toThrow(/gives another|Cannot read payload/);
+    await expect(payloadOf({ coder: threads, spool })).rejects.toThrow(
+      /Cannot verify the packed diff|Cannot read payload/,
+    );
     await expectSound();
   });
 
-  test('a model that cannot be read', async () => {
+  test('an unreadable model', async () => {
     const store = openMemoryStore(next);
     let reads = 0;
     const readInto: typeof store.readInto = (...request) =>
@@ -144,25 +146,25 @@ describe('what fails here reaches the caller, and threads stay sound:', () => {
   });
 });
 
-test.each(['encode', 'check'] as const)('threads that are ended in phase %s end the work', async (phase) => {
+test.each(['encode', 'check'] as const)('closing the threads in phase %s fails the diff', async (phase) => {
   const own = createDiffThreads({ count: 2 });
   let ended: Promise<void> | undefined;
   const onProgress = (report: Progress): void => {
     if (report.phase === phase) ended ??= own.close();
   };
-  await expect(payloadOf({ coder: own, onProgress })).rejects.toThrow('A thread has ended');
+  await expect(payloadOf({ coder: own, onProgress })).rejects.toThrow('a worker thread has ended');
   await ended;
   // They begin anew.
   expect(equalBytes(await payloadOf({ coder: own }), expected)).toBe(true);
   await own.close();
 });
 
-test('two diffs at once take turns', async () => {
+test('two concurrent diffs take turns', async () => {
   const payloads = await Promise.all([payloadOf({ coder: threads }), payloadOf({ coder: threads })]);
   for (const payload of payloads) expect(equalBytes(payload, expected)).toBe(true);
 });
 
-test('stores may say of their tensors what cannot be sent to a thread', async () => {
+test('tensors of stores may have properties that cannot be sent to a thread', async () => {
   const talkative = ({ tensors }: Model): WeightStore => {
     const infos = tensors.map((tensor) => ({ ...tensor, describe: () => tensor.name }));
     return { ...openMemoryStore({ tensors }), tensors: infos };
@@ -171,7 +173,7 @@ test('stores may say of their tensors what cannot be sent to a thread', async ()
   expect(payloadBytes).toBe(expected.length);
 });
 
-test('a coder without lanes is refused', async () => {
+test('diffStores() refuses a coder without lanes', async () => {
   const coder: Coder = { use: (work) => work([]) };
   await expect(payloadOf({ coder })).rejects.toThrow(RangeError);
 });

@@ -13,11 +13,11 @@ test.each([
   expect(readMetric(text)).toEqual({ name, better });
 });
 
-test('readMetric asks for what is better when the name does not say it', () => {
+test('readMetric() asks for a direction if the name does not imply one', () => {
   expect(() => readMetric('wer')).toThrow('expected "wer:higher" or "wer:lower"');
 });
 
-test('chooseMetric takes accuracy, else loss, and refuses what is not reported', () => {
+test('chooseMetric() prefers accuracy over loss, and refuses metrics that are not reported', () => {
   expect(chooseMetric(undefined, { loss: 1, accuracy: 0.5 }).name).toBe('accuracy');
   expect(chooseMetric(undefined, { loss: 1 })).toEqual({ name: 'loss', better: 'lower' });
   const refuse = (reported: Record<string, number>): NeuralDiffError => {
@@ -32,7 +32,7 @@ test('chooseMetric takes accuracy, else loss, and refuses what is not reported',
   expect(refuse({}).message).toContain('got none');
 });
 
-test('gapOf is positive where the diff is behind, and infinite where it has no value', () => {
+test('gapOf() is positive if the diff is behind, and infinite if it has no value', () => {
   const metrics = { base: {}, full: { accuracy: 0.9, loss: 0.2 }, diff: { accuracy: 0.8, loss: 0.5 } };
   expect(gapOf(readMetric('accuracy'), metrics)).toBeCloseTo(0.1);
   expect(gapOf(readMetric('loss'), metrics)).toBeCloseTo(0.3);

@@ -52,17 +52,17 @@ const goals = fc
     return { ...GOAL, leastBytes, startBytes, mostBytes };
   });
 
-test('nextTries strides down, then halves what is between', () => {
+test('nextTries() strides down, then bisects', () => {
   expect(budgets(play({ kinds: ['hash'], goal: GOAL }, from(3000)))).toEqual([
     ...[10_000, 5000, 1250, 2500, 3536, 2973, 3242],
   ]);
 });
 
-test('nextTries strides up to the most, and ends there', () => {
+test('nextTries() strides up to the largest budget, and ends there', () => {
   expect(budgets(play({ kinds: ['hash'], goal: GOAL }, () => 1))).toEqual([10_000, 20_000, 80_000, 200_000]);
 });
 
-test('nextTries goes on without a kind that fills no larger budget', () => {
+test('nextTries() drops a kind that does not use up larger budgets', () => {
   const full = { kind: 'hash', payloadBytes: 9000, gap: 0.5 };
   const ended = [
     { ...full, budgetBytes: 10_000 },
@@ -76,7 +76,7 @@ test('nextTries goes on without a kind that fills no larger budget', () => {
   expect(nextTries({ kinds: ['hash'], goal: GOAL, ended: alone })).toEqual([]);
 });
 
-test('nextTries goes on without a kind that misses where another does not', () => {
+test('nextTries() drops a kind that misses where another succeeds', () => {
   const ended = play({ kinds: ['hash', 'sparse'], goal: GOAL }, (planned) =>
     from(planned.kind === 'hash' ? 6000 : 15_000)(planned),
   );
@@ -85,7 +85,7 @@ test('nextTries goes on without a kind that misses where another does not', () =
   ]);
 });
 
-test('nextTries starts above what an impossible budget says that it takes', () => {
+test('nextTries() continues above the size reported by an impossible budget', () => {
   const ended: EndedTry[] = [
     { kind: 'hash', budgetBytes: 10_000, payloadBytes: 9990, gap: 0 },
     { kind: 'hash', budgetBytes: 5000, gap: Number.POSITIVE_INFINITY, leastBytes: 9901 },
@@ -93,7 +93,7 @@ test('nextTries starts above what an impossible budget says that it takes', () =
   expect(nextTries({ kinds: ['hash'], goal: GOAL, ended })).toEqual([]);
 });
 
-test('nextTries tries every kind once within a budget', () => {
+test('nextTries() tries every kind once within a budget', () => {
   const goal = { type: 'best', budgetBytes: 500 } as const;
   const round = nextTries({ kinds: ['hash', 'sparse'], goal, ended: [] });
   expect(round).toEqual([
@@ -104,7 +104,7 @@ test('nextTries tries every kind once within a budget', () => {
   expect(nextTries({ kinds: ['hash', 'sparse'], goal, ended })).toEqual([]);
 });
 
-test('a search finds a budget within the precision of the smallest that will do, within the tries', () => {
+test('a search finds the smallest sufficient budget within its precision and number of tries', () => {
   const cases = fc.record({ goal: goals, where: fc.double({ min: 0, max: 1, noNaN: true }) });
   fc.assert(
     fc.property(cases, ({ goal, where }) => {
@@ -152,7 +152,7 @@ test('a search of two kinds finds the better one, given tries', () => {
   );
 });
 
-test('a search of noisy gaps ends within the tries, inside the limits, with a try that will do if one did', () => {
+test('a search of noisy gaps ends within its tries and limits, with a sufficient try if there was one', () => {
   const cases = fc.record({
     goal: goals,
     gaps: fc.array(fc.oneof(fc.double({ min: 0, max: 0.02, noNaN: true }), fc.constant(Infinity)), {
@@ -181,7 +181,7 @@ test('a search of noisy gaps ends within the tries, inside the limits, with a tr
   );
 });
 
-test('pickWinner takes the smaller of two that are equally good, and none that failed', () => {
+test('pickWinner() picks the smaller of two equally good tries, and no failed one', () => {
   const goal = { type: 'best', budgetBytes: 500 } as const;
   const hash = { kind: 'hash', budgetBytes: 500, gap: 0.0100000001, payloadBytes: 400 };
   const sparse = { kind: 'sparse', budgetBytes: 500, gap: 0.01, payloadBytes: 450 };

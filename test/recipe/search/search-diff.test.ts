@@ -52,7 +52,7 @@ beforeAll(async () => {
 
 const [EPOCHS, FULL_EPOCHS, BATCHES] = [12, 10, 12];
 
-test('searchDiff finds the smallest diff within a gap, with one full fine-tune', () => {
+test('searchDiff() finds the smallest diff within a gap, with one full fine-tune', () => {
   const { result, steps, rounds } = first;
   expect(rounds[0]).toBe('hash 250, sparse 250');
   expect(rounds.length).toBeGreaterThan(2);
@@ -66,13 +66,13 @@ test('searchDiff finds the smallest diff within a gap, with one full fine-tune',
   );
 });
 
-test('the payload is what training its kind within its budget gives', async () => {
+test('searchDiff() returns the same payload as training its kind with its budget', async () => {
   const { kind, budgetBytes } = first.result.winner;
   const [outcome] = await trainMany([{ ...job, kind, budget: budgetBytes }]);
   expect(outcome?.status === 'trained' && outcome.diff.payload).toEqual(first.result.payload);
 });
 
-test('searchDiff makes the same tries with one worker, and takes kept ones as they are', async () => {
+test('searchDiff() makes the same tries with one worker, and reuses stored ones', async () => {
   const alone = await search(smallest, { workers: 1 });
   expect(alone.rounds).toEqual(first.rounds);
   expect(alone.result).toEqual(first.result);
@@ -82,7 +82,7 @@ test('searchDiff makes the same tries with one worker, and takes kept ones as th
   expect(again.result.tries.every(({ isKept }) => isKept)).toBe(true);
 });
 
-test('searchDiff finds the best kind within a budget', async () => {
+test('searchDiff() finds the best kind within a budget', async () => {
   const { result } = await search({ job, metric: 'loss', goal: { budget: 500 } }, { store: memory });
   const [hash, sparse] = result.tries;
   expect(result.tries.map(({ kind }) => kind)).toEqual(['hash', 'sparse']);
@@ -90,7 +90,7 @@ test('searchDiff finds the best kind within a budget', async () => {
   expect(result.winner.kind).toBe(isHash ? 'hash' : 'sparse');
 });
 
-test('searchDiff says how near it came when no diff will do, and counts impossible budgets as misses', async () => {
+test('searchDiff() reports the nearest try if none is sufficient, and counts impossible budgets as misses', async () => {
   const goal = { maxGap: 0, least: 70, most: 250, tries: 3 } as const;
   const ended: SearchDiff.Try[] = [];
   const run = searchInStore({ job, kinds: ['sparse'], metric: 'loss', goal }, memory, {
@@ -104,7 +104,7 @@ test('searchDiff says how near it came when no diff will do, and counts impossib
   expect(ended.at(-1)?.diff?.payloadBytes).toBeLessThanOrEqual(250);
 });
 
-test('searchDiff ends with what no other try could mend', async () => {
+test('searchDiff() stops at errors that no other try could avoid', async () => {
   const goal = { budget: 500 };
   const refuse = (more: object, what: object) =>
     expect(searchDiff({ job: { ...job, ...more }, goal, ...what })).rejects;
@@ -130,7 +130,7 @@ test.each([
   await expect(prepareSearch({ job, ...what })).rejects.toThrow(message);
 });
 
-test('prepareSearch raises the least budget to what a payload takes at least', async () => {
+test('prepareSearch() raises the smallest budget to the size of the smallest payload', async () => {
   const { goal } = await prepareSearch({ job, goal: { maxGap: 0 } });
   expect(goal).toMatchObject({ mostBytes: 948, precision: 1.15, tries: 12 });
   const { leastBytes, startBytes } = goal as SmallestGoal;

@@ -21,7 +21,7 @@ function recorder() {
   return { record, task };
 }
 
-test.each([1, 2, 3])('runTasks runs everything once, %i at once', async (atOnce) => {
+test.each([1, 2, 3])('runTasks() runs everything once, with a concurrency of %i', async (atOnce) => {
   const { record, task } = recorder();
   await runTasks(
     [task('a', [task('a1'), task('a2')]), task('b'), task('c', [task('c1')]), task('d')],
@@ -31,13 +31,13 @@ test.each([1, 2, 3])('runTasks runs everything once, %i at once', async (atOnce)
   expect(record.most).toBe(atOnce);
 });
 
-test('runTasks begins what a task makes possible before anything else', async () => {
+test('runTasks() starts follow-up tasks first', async () => {
   const { record, task } = recorder();
   await runTasks([task('a', [task('a1'), task('a2')]), task('b', [task('b1')]), task('c')], 1);
   expect(record.begun).toEqual(['a', 'a1', 'a2', 'b', 'b1', 'c']);
 });
 
-test('runTasks begins nothing after a failure, waits for what runs, and throws the first', async () => {
+test('runTasks() starts nothing after a failure, waits for running tasks, and throws the first failure', async () => {
   const { record, task } = recorder();
   let ended = false;
   const slow: Task = async () => {
@@ -49,6 +49,6 @@ test('runTasks begins nothing after a failure, waits for what runs, and throws t
   expect([record.begun, ended]).toEqual([['bad'], true]);
 });
 
-test('runTasks has nothing to do without tasks', async () => {
+test('runTasks() returns at once without tasks', async () => {
   await expect(runTasks([], 2)).resolves.toBeUndefined();
 });

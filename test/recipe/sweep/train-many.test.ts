@@ -53,7 +53,7 @@ beforeAll(async () => {
 });
 
 test.each([1, 2, 3])(
-  'trainMany gives what each job gives alone, in order, with %i workers',
+  'trainMany() returns the result of each job alone, in order, with %i workers',
   async (workers) => {
     const reported: number[] = [];
     const steps: { phase: StepReport['phase']; places: readonly number[] }[] = [];
@@ -71,7 +71,7 @@ test.each([1, 2, 3])(
   },
 );
 
-test('trainMany keeps full fine-tunes for later calls, and ends when one is refused', async () => {
+test('trainMany() keeps full fine-tunes for later calls, and ends when storing one fails', async () => {
   const fineTunes: TrainMany.FineTunes = new Map();
   const phases: StepReport['phase'][] = [];
   const onStep = ({ phase }: StepReport): void => void phases.push(phase);
@@ -87,7 +87,7 @@ test('trainMany keeps full fine-tunes for later calls, and ends when one is refu
   await expect(trainMany([job()], { fineTunes: { get: () => undefined, set } })).rejects.toThrow('not this');
 });
 
-test('trainMany hands metrics, share and fingerprints over', () => {
+test('trainMany() returns metrics, share and fingerprints', () => {
   const diff = diffOf(first);
   const { payload, share, metrics, base: from, next } = diff;
   expect(share).toBeLessThanOrEqual(0.12);
@@ -118,12 +118,12 @@ test('a job that fails keeps its error, with code, facts and cause, and does not
   expect(throws?.message).toMatch(/failed: the disk is on fire$/);
   expect(throws?.cause).toMatchObject({ message: 'the disk is on fire' });
   expect(impossible?.facts).toEqual({ bytes: 80, least: expect.any(Number) });
-  expect(exits?.message).toContain('process.exit(3) was called');
+  expect(exits?.message).toContain('Cannot call process.exit(3)');
   expect(crashes?.message).toBe('out of nowhere');
   expect(summary(outcomes[5] as TrainMany.Outcome)).toBe(alone[0]);
 });
 
-test('an abort ends every thread, keeps what was finished, and throws the reason', async () => {
+test('an abort ends every thread, keeps finished jobs, and throws the reason', async () => {
   const stop = new AbortController();
   const finished: string[] = [];
   const endless = job({ recipe: recipe('endless') });
@@ -141,7 +141,7 @@ test('an abort ends every thread, keeps what was finished, and throws the reason
   await expect(trainMany([job()], { signal: stop.signal })).rejects.toThrow('enough');
 });
 
-test('an outcome that cannot be kept ends the sweep', async () => {
+test('an error of onOutcome() ends the sweep', async () => {
   const jobsThen = [job(), job({ recipe: recipe('endless') })];
   const onOutcome = (): never => {
     throw new Error('no room');
@@ -153,10 +153,10 @@ test('an outcome that cannot be kept ends the sweep', async () => {
   await expect(trainMany(jobsThen, { workers: 2, onStep })).rejects.toThrow('no screen');
 });
 
-test('trainMany refuses workers and options that mean nothing, and takes no jobs at all', async () => {
+test('trainMany() refuses invalid workers and unknown options, and accepts an empty list of jobs', async () => {
   await expect(trainMany([job()], { workers: 0 })).rejects.toThrow(RangeError);
   await expect(trainMany([job()], { workers: 1.5 })).rejects.toThrow('expected a whole number');
   const misspelt = { epoch: 3 } as TrainingJob['options'];
-  await expect(trainMany([job({ options: misspelt })])).rejects.toThrow('named "epoch"');
+  await expect(trainMany([job({ options: misspelt })])).rejects.toThrow('"epoch" is unknown');
   expect(await trainMany([])).toEqual([]);
 });

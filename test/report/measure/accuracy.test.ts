@@ -44,7 +44,7 @@ beforeAll(async () => {
   payloads.push(await shop.pack('nudged.ndiff', base, { ops: [{ ...exact, positions, levels }] }));
 });
 
-test('measureReport() finds the accuracy that evaluating the patched models finds, for every kind', async () => {
+test('measureReport() agrees with evaluating the patched models, for every kind', async () => {
   const measured = await measure({ next });
   expect(measured.data).toEqual({ source: 'validation', examples: 96, labels: ['0', '1', '2'] });
   expect(measured.base.quality?.accuracy.value).toBeCloseTo(await evaluate(base), 6);
@@ -69,7 +69,7 @@ test('measureReport() finds the accuracy that evaluating the patched models find
   expect(measured.remarks.join(' ')).toMatch(/validation data.*independent/s);
 });
 
-test('measureReport() counts flips as a look at every example does', async () => {
+test('measureReport() counts the same flips as an example-by-example comparison', async () => {
   const { candidates, full } = await measure({});
   expect(full).toBeUndefined();
   const { right, found: before } = await classesBy(base);
@@ -90,7 +90,7 @@ test('measureReport() counts flips as a look at every example does', async () =>
   }
 });
 
-test('measureReport() goes on from what a chain makes of the base', async () => {
+test('measureReport() continues from the result of a chain', async () => {
   const [first, other] = payloads as [string, string];
   const second = await shop.train('sparse', base, [first]);
   const { candidates, model, base: before } = await measure({ chain: [first], payloads: [second] });
@@ -102,7 +102,7 @@ test('measureReport() goes on from what a chain makes of the base', async () => 
   await expect(measure({ chain: [first], payloads: [other] })).rejects.toMatchObject({ code: 'wrong-base' });
 });
 
-test('measureReport() says of a model whose outputs are not numbers that they are not', async () => {
+test('measureReport() reports a model whose outputs are not numbers', async () => {
   const model = await readModel(base);
   const bias = model.tensors.find(({ name }) => name === 'out/bias');
   new DataView(bias?.bytes.buffer as ArrayBuffer, bias?.bytes.byteOffset).setFloat32(0, Number.NaN, true);
@@ -122,7 +122,7 @@ test('measureReport() says of a model whose outputs are not numbers that they ar
 });
 
 test.each(['uint8', 'float16'] as const)(
-  'measureReport() measures a base quantised to %s, and what becomes of it, as it is stored',
+  'measureReport() measures a base quantised to %s, and its updates, as stored',
   async (dtype) => {
     const stored = shop.at(dtype);
     quantise(base, stored, dtype);
@@ -172,7 +172,7 @@ test.each([
   expect(found.candidates).toEqual(expected.candidates);
 });
 
-test('measureReport() takes one sigmoid for two classes', async () => {
+test('measureReport() treats a single sigmoid as two classes', async () => {
   const binary = await shop.saveSmall('binary', { units: 1, activation: 'sigmoid' });
   const payload = await shop.exact(
     'binary.ndiff',
@@ -198,7 +198,7 @@ test('measureReport() takes one sigmoid for two classes', async () => {
   }
 });
 
-test('measureReport() takes logits where the recipe says so', async () => {
+test('measureReport() accepts logits if the recipe declares them', async () => {
   const linear = await shop.saveSmall('linear', { activation: 'linear' });
   const softmax = await readModel(base);
   const payload = await shop.exact('linear.ndiff', linear, await readModel(next));
@@ -212,23 +212,20 @@ test('measureReport() takes logits where the recipe says so', async () => {
   expect(found.base.quality?.accuracy).toEqual(expected.base.quality?.accuracy);
 });
 
-test.each(['wasm', 'cpu'] as const)(
-  'measureReport() leaves no tensors on the %s backend',
-  async (backend) => {
-    const path = shop.recipe('tidy', 'return { train, validation: { xs: xs.clone(), ys: hot() } };');
-    await measure({ recipe: path, backend, next });
-    const before = tf.memory();
-    await measure({ recipe: path, backend, next });
-    const stop = new AbortController();
-    const onProgress = ({ phase: doing }: { phase: string }): void => {
-      if (doing.startsWith('predicting with "sparse": ')) stop.abort(new Error('enough'));
-    };
-    const aborted = measure({ recipe: path, backend, onProgress, signal: stop.signal });
-    await expect(aborted).rejects.toThrow('enough');
-    const { numTensors, numDataBuffers } = tf.memory();
-    expect({ numTensors, numDataBuffers }).toEqual({
-      numTensors: before.numTensors,
-      numDataBuffers: before.numDataBuffers,
-    });
-  },
-);
+test.each(['wasm', 'cpu'] as const)('measureReport() leaks no tensors on the %s backend', async (backend) => {
+  const path = shop.recipe('tidy', 'return { train, validation: { xs: xs.clone(), ys: hot() } };');
+  await measure({ recipe: path, backend, next });
+  const before = tf.memory();
+  await measure({ recipe: path, backend, next });
+  const stop = new AbortController();
+  const onProgress = ({ phase: doing }: { phase: string }): void => {
+    if (doing.startsWith('predicting with "sparse": ')) stop.abort(new Error('enough'));
+  };
+  const aborted = measure({ recipe: path, backend, onProgress, signal: stop.signal });
+  await expect(aborted).rejects.toThrow('enough');
+  const { numTensors, numDataBuffers } = tf.memory();
+  expect({ numTensors, numDataBuffers }).toEqual({
+    numTensors: before.numTensors,
+    numDataBuffers: before.numDataBuffers,
+  });
+});

@@ -90,7 +90,7 @@ async function layersOf(model: Model, payload: Uint8Array) {
   return measureLayers(openMemoryStore(model), { ...opened, payloadBytes: payload.length });
 }
 
-test.each(Object.keys(DIFFS))('measureLayers() agrees with a look at every byte: %s', async (name) => {
+test.each(Object.keys(DIFFS))('measureLayers() agrees with a byte-by-byte comparison: %s', async (name) => {
   const { payload, next } = await pack(base, DIFFS[name] as Diff);
   const { layers, sharedBytes } = await layersOf(base, payload);
   expect(layers.map(({ tensor }) => tensor)).toEqual(base.tensors.map((tensor) => tensor.name));
@@ -114,7 +114,7 @@ test('measureLayers() orders kinds by bytes', async () => {
   expect((await layersOf(base, (await pack(base, { ops: [] })).payload)).kinds).toEqual([]);
 });
 
-test('measureLayers() gives records of one tensor to it, and splits those of several by what is read for each', async () => {
+test('measureLayers() attributes records of several tensors by the bytes read for each', async () => {
   const { payload } = await pack(base, DIFFS.hash as Diff);
   const { records } = await openPayload(payload);
   const bytesOf = (layers: Awaited<ReturnType<typeof layersOf>>['layers']) =>
@@ -133,7 +133,7 @@ test('measureLayers() gives records of one tensor to it, and splits those of sev
   expect(total).toBe(shared?.bytes.length);
 });
 
-test('measureLayers() reads large tensors in chunks, and passes over weights that are no numbers', async () => {
+test('measureLayers() reads large tensors in chunks, and skips weights that are not finite', async () => {
   const large = seededTensor('large', 'float32', [600_000]);
   new DataView(large.bytes.buffer).setFloat32(0, Number.NaN, true);
   const positions = Uint32Array.of(1, 300_000, 599_999);
@@ -154,7 +154,7 @@ test('measureLayers() reads large tensors in chunks, and passes over weights tha
   expect(layer?.change).toBeCloseTo(rootMeanSquare(to.map((value, i) => value - (from[i] as number))), 9);
 });
 
-test('measureLayers() counts integers as what they stand for', async () => {
+test('measureLayers() counts integers as the weights they represent', async () => {
   const tensor: Tensor = { name: 'q', dtype: 'uint8', shape: [2, 2], bytes: Uint8Array.of(10, 20, 30, 40) };
   const op = { kind: 'exact', tensor: 'q', positions: Uint32Array.of(1), levels: Int32Array.of(4) } as const;
   const { payload } = await pack({ tensors: [tensor] }, { ops: [op] });
@@ -170,7 +170,7 @@ test('measureLayers() counts integers as what they stand for', async () => {
   expect(byColumn?.magnitude).toBeCloseTo(rootMeanSquare([0, 20, 20, 60]), 9);
 });
 
-test('measureLayers() stops when it is told to, and finds what is corrupt', async () => {
+test('measureLayers() stops on an aborted signal, and detects corrupt payloads', async () => {
   const { payload } = await pack(base, DIFFS.sparse as Diff);
   const opened = { ...(await openPayload(payload)), payloadBytes: payload.length };
   const reason = new Error('enough');

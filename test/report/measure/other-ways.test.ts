@@ -39,7 +39,7 @@ afterEach(() => {
   expect(readdirSync(temporary)).toEqual([]);
 });
 
-test('measureReport() measures other ways beside an exact diff', async () => {
+test('measureReport() measures alternatives, including an exact diff', async () => {
   const {
     ways,
     model,
@@ -68,7 +68,7 @@ test('measureReport() measures other ways beside an exact diff', async () => {
   expect(remarks.join(' ')).not.toMatch(/machine|Accuracy|examples/);
 });
 
-test('measureReport() gives the full model alone without a full fine-tune', async () => {
+test('measureReport() lists only the full model without a full fine-tune', async () => {
   const { ways, candidates, model } = await measureReport({ base, payloads, applyRuns: 0 });
   expect(ways.map(({ name }) => name)).toEqual(['full model, float32', 'full model, compressed']);
   expect([model.next, candidates[0]?.apply]).toEqual([undefined, undefined]);
@@ -83,14 +83,14 @@ test('measureReport() gives the full model alone without a full fine-tune', asyn
   }
 });
 
-test('measureReport() says which other programs are not installed', async () => {
+test('measureReport() lists programs that are not installed', async () => {
   process.env.PATH = temporary;
   const { ways, remarks } = await measureReport({ base, next, payloads, applyRuns: 0 });
   expect(ways.slice(3)).toEqual(BYTE_DIFFERS.map((name) => ({ name, note: 'not installed' })));
   expect(remarks.join(' ')).toContain(`left out: ${BYTE_DIFFERS.join(', ')}`);
 });
 
-test('measureReport() applies payloads to copies in processes of their own', async () => {
+test('measureReport() applies payloads to copies in separate processes', async () => {
   const before = await readModel(base);
   const { candidates, remarks } = await measureReport({ base, payloads, applyRuns: 2 });
   for (const { apply } of candidates) {
@@ -104,7 +104,7 @@ test('measureReport() applies payloads to copies in processes of their own', asy
   expect(remarks.join(' ')).toContain('one machine');
 });
 
-test('measureReport() takes the memory of applying for what it is, however much this process has', async () => {
+test('measureReport() measures the memory of applying independently of this process', async () => {
   const ballast = Buffer.alloc(2 ** 28, 1);
   const size = 2 ** 18;
   const bytes = new Uint8Array(4 * size);
@@ -119,7 +119,7 @@ test('measureReport() takes the memory of applying for what it is, however much 
   expect(candidates[0]?.apply?.extraMemoryBytes).toBeLessThan(2 ** 28);
 });
 
-test('measureReport() applies payloads to what a chain gives, and to files of other containers', async () => {
+test('measureReport() applies payloads to the result of a chain, and to files of other formats', async () => {
   const second = await shop.train('sparse', base, [payloads[0] as string]);
   const chained = { base, chain: payloads.slice(0, 1), payloads: [second], applyRuns: 1 };
   const { candidates, model } = await measureReport(chained);
@@ -153,7 +153,7 @@ test('measureReport() stops at every step, with the reason, and leaves nothing b
   await expect(measureReport(aborted)).rejects.toBe(reason);
 });
 
-test('measureReport() stops while a recipe loads its examples, whatever the recipe does about it', async () => {
+test('measureReport() stops while a recipe loads its examples, even if the recipe ignores the signal', async () => {
   const controller = new AbortController();
   const reason = new Error('enough');
   setTimeout(() => controller.abort(reason), 1000);
@@ -171,7 +171,7 @@ test('measureReport() stops while payloads are applied', async () => {
   await expect(measureReport(options)).rejects.toBe(reason);
 });
 
-test('runProgram() ends programs that are stopped or take too long', async () => {
+test('runProgram() kills programs that are cancelled or take too long', async () => {
   const wait = ['-e', 'setTimeout(() => {}, 600_000)'];
   const controller = new AbortController();
   setTimeout(() => controller.abort(new Error('enough')), 100);
@@ -182,7 +182,7 @@ test('runProgram() ends programs that are stopped or take too long', async () =>
   expect(await runProgram(join(temporary, 'nothing'), [], { seconds: 60 })).toBe('not-installed');
 });
 
-test('measureReport() needs TensorFlow.js for a recipe alone', () => {
+test('measureReport() needs TensorFlow.js only for a recipe', () => {
   const hooks = `export async function resolve(name, context, next) {
     if (!name.startsWith('@tensorflow/')) return next(name, context);
     throw Object.assign(new Error(name), { code: 'ERR_MODULE_NOT_FOUND' });

@@ -36,10 +36,10 @@ test('measureReport() refuses payloads and models that do not fit', async () => 
   const strange = await shop.saveSmall('strange', { units: 4 });
   const third = await shop.saveSmall('third', { seed: 30 });
   await expectRefusal({ base: third }, 'wrong-base', 'Cannot measure payload "update"');
-  await expectRefusal({ base: other }, 'wrong-base', 'already the model that it gives');
+  await expectRefusal({ base: other }, 'wrong-base', 'the base already is its result');
   await expectRefusal({ base: strange }, 'wrong-layout', 'Cannot measure payload "update"');
   await expectRefusal({ next: strange }, 'wrong-layout', 'out/kernel');
-  await expectRefusal({ chain: [payload] }, 'wrong-base', 'already the model');
+  await expectRefusal({ chain: [payload] }, 'wrong-base', 'already is its result');
   const back = await shop.exact('back.ndiff', other, base);
   await expectRefusal({ chain: [payload, payload] }, 'broken-chain', '');
   await expectRefusal({ chain: [back] }, 'wrong-base', 'is for');
@@ -66,7 +66,7 @@ test('measureReport() refuses models without classes to measure accuracy with', 
   for (const [path, words] of [
     [two, 'got 2 outputs'],
     [one, 'got one of shape [examples, 1] without a sigmoid'],
-    [linear, 'without a softmax; logits are known by "outputKind"'],
+    [linear, 'without a softmax; for logits set "outputKind"'],
   ] as const) {
     const nothing = await shop.exact('nothing.ndiff', path, path);
     const expected = 'expected one output with class probabilities or logits';
@@ -93,7 +93,7 @@ test.each([
   [
     'an endless dataset',
     'return { train, test: tf.data.array([{ xs, ys: hot() }]).repeat() };',
-    'the dataset is endless',
+    'the dataset is infinite',
   ],
   ['too few labels', `return { train, test: train, labels: ['a', 'b'] };`, 'expected 3 labels'],
   ['a label twice', `return { train, test: train, labels: ['a', 'b', 'a'] };`, 'differ from each other'],
@@ -167,7 +167,7 @@ test.each([
   await expectRefusal({ recipe: path }, 'recipe-invalid', `as "${field}"`);
 });
 
-test('measureReport() refuses a dataset that gives other examples the next time', async () => {
+test('measureReport() refuses a dataset that does not repeat its examples', async () => {
   const path = shop.recipe(
     'shuffled',
     `let turn = 0;
@@ -181,7 +181,7 @@ test('measureReport() refuses a dataset that gives other examples the next time'
   expect([code, message]).toEqual(['bad-data', expect.stringContaining('do not shuffle')]);
 });
 
-test('measureReport() refuses what makes no sense', async () => {
+test('measureReport() refuses invalid options', async () => {
   await expect(measureReport({ base, payloads: [] })).rejects.toThrow(RangeError);
   for (const applyRuns of [-1, 0.5, Number.NaN])
     await expect(measureReport({ base, payloads: [payload], applyRuns })).rejects.toThrow(RangeError);
@@ -190,7 +190,7 @@ test('measureReport() refuses what makes no sense', async () => {
   await expect(measureReport({ base, payloads: [payload, payload] })).rejects.toThrow('twice');
 });
 
-test('namePayloads() names files by their folders only where it must', () => {
+test('namePayloads() adds folders to names only if needed', () => {
   const namesOf = (...payloads: Parameters<typeof namePayloads>[0]): string[] =>
     namePayloads(payloads).map(({ name }) => name);
   expect(namesOf('out/hash.ndiff', 'other/sparse.bin')).toEqual(['hash', 'sparse.bin']);
@@ -213,7 +213,7 @@ test('classOutputsOf() knows probabilities, logits and a sigmoid', () => {
   expect(() => of(null, 'logits')).toThrow('got one of shape [examples, examples]');
 });
 
-test('readProbabilities() makes probabilities of all that a model may give, and says what is none', () => {
+test('readProbabilities() converts all kinds of outputs to probabilities, and reports invalid ones', () => {
   const read = (row: number[], isBinary: boolean, areLogits: boolean) => {
     const target = new Float32Array(isBinary ? 2 : row.length);
     const outputs = { classes: target.length, isBinary, areLogits };

@@ -34,14 +34,14 @@ test.each([
   expect(plain(text)).toBe(expected);
 });
 
-test('cleanText() writes what cannot be seen as escapes', () => {
+test('cleanText() escapes invisible characters', () => {
   expect(cleanText('a\u0000b\u202ec\ud800d\ufffd\ttab\r\nline')).toBe(
     'a\\x00b\\u202ec\\ud800d\\ufffd tab line',
   );
   expect(cleanText('שלום 👩‍👧')).toBe('שלום 👩‍👧');
 });
 
-test('cleanText() cuts what nobody reads, between characters', () => {
+test('cleanText() truncates long text between characters', () => {
   expect(Array.from(cleanText('👩'.repeat(1000)))).toHaveLength(400);
   expect(cutText('👩👩👩', 2)).toBe('👩…');
   expect(cutText('abc', 3)).toBe('abc');

@@ -15,7 +15,7 @@ await renderReportPage({}).catch(({ code, message }) => process.stdout.write(cod
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-test('renderReportPage() says what to install where packages are missing', async () => {
+test('renderReportPage() names missing packages to install', async () => {
   for (const room of ['model', 'report']) {
     cpSync(join(BUILD, room), join(folder, room), { recursive: true });
   }
@@ -23,11 +23,11 @@ test('renderReportPage() says what to install where packages are missing', async
   writeFileSync(join(folder, 'try.js'), TRY);
   const said = execFileSync(process.execPath, [join(folder, 'try.js')], { encoding: 'utf8' });
   expect(said).toBe(
-    'missing-package Cannot make a page: run "npm install vega@6 vega-lite@6 preact@11 preact-render-to-string@6" first',
+    'missing-package Cannot render the page: run "npm install vega@6 vega-lite@6 preact@11 preact-render-to-string@6" first',
   );
 });
 
-test('isMissingPackage() leaves other failures alone', () => {
+test('isMissingPackage() is false for other failures', () => {
   const error = (code: string, message: string) => Object.assign(new Error(message), { code });
   expect(isMissingPackage(error('ERR_MODULE_NOT_FOUND', "Cannot find package 'vega' imported from x"))).toBe(
     true,

@@ -33,7 +33,9 @@ test.each(Array.from({ length: 16 }, (_, seed) => seed))(
   },
 );
 
-/** @returns a report with some optional parts gone, some lists empty or of one, and some numbers at the edges */
+/**
+ * @returns a report with some optional parts gone, some lists empty or of one, and some numbers at the edges
+ */
 function spoil(report: Report, random: () => number): Report {
   const chance = (share: number) => random() / 2 ** 32 < share;
   const mayGo = (key: string, parent: object) =>

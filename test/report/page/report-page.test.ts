@@ -22,7 +22,7 @@ test('renderReportPage() shows every section of a full report, in order', async 
   expect(sectionsOf(await renderReportPage(sampleReport()))).toEqual(SECTIONS);
 });
 
-test('renderReportPage() leaves out what a report lacks', async () => {
+test('renderReportPage() omits sections without data', async () => {
   const html = await renderReportPage(minimalReport());
   expect(sectionsOf(html)).toEqual(['cost', 'method']);
   expect(html).not.toContain('<figure');
@@ -34,7 +34,7 @@ test('renderReportPage() leaves out what a report lacks', async () => {
   }
 });
 
-test('renderReportPage() gives the same bytes for the same report', async () => {
+test('renderReportPage() is deterministic', async () => {
   expect(await renderReportPage(sampleReport())).toBe(await renderReportPage(sampleReport()));
 });
 
@@ -94,7 +94,7 @@ function numbersOf(report: Report): string[] {
   ];
 }
 
-test('renderReportPage() labels every mark of a chart, with numbers that a table has too', async () => {
+test('renderReportPage() labels every mark of a chart with numbers that are also in a table', async () => {
   const { labels, tables } = takeApart(await renderReportPage(sampleReport()));
   expect(labels.length).toBeGreaterThan(200);
   const numbers = labels.flatMap((label) => label.match(/\d[\d,.]*\d|\d/g) ?? []);
@@ -117,7 +117,7 @@ test('renderReportPage() shows hostile strings as text', async () => {
   for (const string of HOSTILE.filter((one) => cleanText(one) === one)) expect(text).toContain(string.trim());
 });
 
-test('renderReportPage() names its one script in its policy', async () => {
+test('renderReportPage() allows only its own script in its policy', async () => {
   const html = await renderReportPage(sampleReport());
   const hash = createHash('sha256').update(takeApart(html).script).digest('base64');
   expect(html).toContain(
@@ -126,7 +126,7 @@ test('renderReportPage() names its one script in its policy', async () => {
   expect(html).not.toMatch(/(?:https?:)?\/\/(?!www\.w3\.org)[a-z]/);
 });
 
-test('renderReportPage() cuts charts of many classes and tensors, and keeps all of them in tables', async () => {
+test('renderReportPage() truncates charts of many classes and tensors, but not tables', async () => {
   const report = sampleReport();
   const classes = Array.from({ length: 300 }, (_, index) => ({
     ...report.base.quality!.classes[index % 10]!,
@@ -153,7 +153,7 @@ test('renderReportPage() cuts charts of many classes and tensors, and keeps all 
   expect(new Set(labels.filter((label) => label.startsWith('tensor-'))).size).toBe(24);
 });
 
-test('renderReportPage() says why a model was not measured', async () => {
+test('renderReportPage() explains why a model was not measured', async () => {
   const report = sampleReport();
   const { quality, ...candidate } = report.candidates[0]!;
   const problem = 'the recipe has no test data';

@@ -4,14 +4,14 @@ import { type Drawing, draw, drawBoth, WIDTHS } from './draw.js';
 import { barLayers, labelLayer, rowChannel } from './rows.js';
 import { accuracySpan, byteChannel, byteSpan, lookChannels, shareChannel, zeroSpan } from './scales.js';
 
-/** A way to ship, and what it takes. */
+/** An alternative for shipping, with its size. */
 export interface ByteBar {
   readonly name: string;
   readonly bytes: number;
   readonly colour: string;
 }
 
-/** @param bars all with at least a byte */
+/** @param bars at least one byte each */
 export async function drawBytes(bars: readonly ByteBar[]): Promise<Drawing[]> {
   const span = byteSpan(
     bars.map(({ bytes }) => bytes),
@@ -19,7 +19,11 @@ export async function drawBytes(bars: readonly ByteBar[]): Promise<Drawing[]> {
   );
   const names = bars.map(({ name }) => name);
   const values = bars.map(({ name, bytes, colour }, row) => ({
-    ...{ row, value: bytes, colour, start: span.domain[0], written: formatNumber(bytes) },
+    row,
+    value: bytes,
+    colour,
+    start: span.domain[0],
+    written: formatNumber(bytes),
     about: `${name}: ${formatBytes(bytes)}`,
   }));
   const x = byteChannel('value', span, 'Bytes');
@@ -39,29 +43,31 @@ export async function drawBytes(bars: readonly ByteBar[]): Promise<Drawing[]> {
   });
 }
 
-/** A tensor, and a share of it. */
-export interface LayerBar {
+/** A tensor and its share. */
+interface LayerBar {
   readonly name: string;
   readonly value: number;
   readonly written: string;
   readonly about: string;
 }
 
-/** What a chart by tensor shows. */
-export interface LayerChart {
+/** A chart of shares by tensor. */
+interface LayerChart {
   readonly label: string;
   readonly colour: string;
   readonly bars: readonly LayerBar[];
 }
 
-/** Bars from 0, a tensor each. */
+/** Draws bars from 0, one per tensor. */
 export async function drawLayers({ label, colour, bars }: LayerChart): Promise<Drawing> {
   const names = bars.map(({ name }) => name);
   const values = bars.map((bar, row) => ({ ...bar, row, colour, start: 0 }));
   const x = shareChannel('value', zeroSpan(bars.map(({ value }) => value)));
   const margins = { left: 124, right: 62, top: 4, bottom: 26 };
   return draw('half', {
-    ...{ label, margins, height: 22 * bars.length },
+    label,
+    margins,
+    height: 22 * bars.length,
     layers: [
       ...barLayers(values, x, { height: 15 }),
       labelLayer(names, { side: 'left', room: margins.left }),
@@ -71,23 +77,23 @@ export async function drawLayers({ label, colour, bars }: LayerChart): Promise<D
 
 /** A model's accuracy on a class or slice. */
 export interface PartDot {
-  /** Number of the class, from 0. */
+  /** Index of the class. */
   readonly row: number;
-  /** Number of the model's look. */
+  /** Index of the model's series. */
   readonly series: number;
   readonly accuracy: number;
   readonly about: string;
 }
 
-/** What accuracy by class shows. */
-export interface PartChart {
+/** A chart of accuracy by class. */
+interface PartChart {
   readonly label: string;
   readonly names: readonly string[];
   readonly looks: readonly Series[];
   readonly dots: readonly PartDot[];
 }
 
-/** Dots of several models on a line for each class. */
+/** Draws dots of several models on one line per class. */
 export async function drawParts({ label, names, looks, dots }: PartChart): Promise<Drawing[]> {
   const span = accuracySpan(dots.map(({ accuracy }) => accuracy));
   const x = shareChannel('accuracy', span, 'Accuracy');

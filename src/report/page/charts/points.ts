@@ -3,23 +3,23 @@ import type { Series } from '../view.js';
 import { type Drawing, draw, drawBoth } from './draw.js';
 import { accuracySpan, byteChannel, byteSpan, lookChannels, shareChannel } from './scales.js';
 
-/** A payload, or another method at one size. */
-export interface SizePoint {
+/** A payload or another method at one size. */
+interface SizePoint {
   readonly bytes: number;
   readonly accuracy: Estimate;
   readonly about: string;
 }
 
-/** What bytes against accuracy shows. */
+/** A chart of size against accuracy. */
 export interface SizeChart {
   readonly candidates: readonly (SizePoint & { readonly look: Series })[];
-  /** Points of other methods: those of one method are joined. */
+  /** Points of other methods; those of one method are joined by a line. */
   readonly others: readonly (SizePoint & { readonly method: string })[];
-  /** Lines across. */
+  /** Horizontal lines. */
   readonly rules: readonly { readonly name: string; readonly accuracy: number; readonly colour: string }[];
 }
 
-/** @param chart with a point at least */
+/** @param chart with at least one point */
 export async function drawSizes(chart: SizeChart): Promise<Drawing[]> {
   const points = [...chart.candidates, ...chart.others];
   const bytes = byteSpan(
@@ -60,8 +60,10 @@ function ruleLayers(rules: SizeChart['rules'], y: object): object[] {
 function otherLayers(others: SizeChart['others'], x: object, y: object): object[] {
   const methods = [...new Set(others.map(({ method }) => method))];
   const values = others.map((other) => ({
-    ...{ bytes: other.bytes, accuracy: other.accuracy.value },
-    ...{ method: methods.indexOf(other.method), about: other.about },
+    bytes: other.bytes,
+    accuracy: other.accuracy.value,
+    method: methods.indexOf(other.method),
+    about: other.about,
   }));
   const line = { type: 'line', stroke: 'var(--other)', strokeWidth: 1, interpolate: 'linear' };
   const point = { type: 'circle', size: 42, fill: 'var(--other)', opacity: 1 };
@@ -74,7 +76,12 @@ function otherLayers(others: SizeChart['others'], x: object, y: object): object[
 
 function candidateLayers({ candidates }: SizeChart, x: object, y: object): object[] {
   const values = candidates.map(({ bytes, accuracy, about }, series) => ({
-    ...{ bytes, accuracy: accuracy.value, low: accuracy.low, high: accuracy.high, about, series },
+    bytes,
+    accuracy: accuracy.value,
+    low: accuracy.low,
+    high: accuracy.high,
+    about,
+    series,
   }));
   const { fill, shape } = lookChannels(candidates.map(({ look }) => look));
   const bar = { type: 'rule', strokeWidth: 1.5 };
@@ -86,9 +93,9 @@ function candidateLayers({ candidates }: SizeChart, x: object, y: object): objec
   ];
 }
 
-/** What a method is worth after an update. */
-export interface UpdateDot {
-  /** Number of the method's look. */
+/** Accuracy of a method after an update. */
+interface UpdateDot {
+  /** Index of the method's series. */
   readonly series: number;
   /** From 1. */
   readonly update: number;
@@ -96,7 +103,7 @@ export interface UpdateDot {
   readonly about: string;
 }
 
-/** Accuracy update after update, a line for each method. */
+/** Draws accuracy after each update, one line per method. */
 export async function drawSequence(looks: readonly Series[], dots: readonly UpdateDot[]): Promise<Drawing[]> {
   const y = shareChannel('accuracy', accuracySpan(dots.map(({ accuracy }) => accuracy)));
   const updates = [...new Set(dots.map(({ update }) => update))].sort((a, b) => a - b);
@@ -120,8 +127,8 @@ export async function drawSequence(looks: readonly Series[], dots: readonly Upda
 }
 
 /** A bin of a model's confidence. */
-export interface ReliabilityPoint {
-  /** Number of the model's look. */
+interface ReliabilityPoint {
+  /** Index of the model's series. */
   readonly series: number;
   readonly confidence: number;
   readonly accuracy: number;
@@ -130,7 +137,7 @@ export interface ReliabilityPoint {
 
 const SPAN = { domain: [0, 1], ticks: [0, 0.25, 0.5, 0.75, 1] } as const;
 
-/** Accuracy against confidence: on the diagonal a model is as sure as it is right. */
+/** Draws accuracy against confidence; a calibrated model is on the diagonal. */
 export async function drawCalibration(
   looks: readonly Series[],
   points: readonly ReliabilityPoint[],

@@ -1,23 +1,23 @@
-/** A bar, its row from 0. */
-export interface Bar {
+/** A bar in a row, counted from 0. */
+interface Bar {
   readonly row: number;
   readonly start: number;
   readonly value: number;
   readonly colour: string;
-  /** Its number, written beside it. */
+  /** Its number, written next to it. */
   readonly written: string;
-  /** Its label. */
+  /** Its description. */
   readonly about: string;
 }
 
-/** @returns an encoding of rows by their number */
+/** @returns an encoding of rows by index */
 export function rowChannel(count: number): object {
   const sort = Array.from({ length: count }, (_, row) => row);
   const axis = { title: null, grid: false, labels: false };
   return { field: 'row', type: 'ordinal', sort, scale: { domain: sort, padding: 0.3 }, axis };
 }
 
-/** @returns layers of bars and what is written at their ends */
+/** @returns layers of bars and of the numbers at their ends */
 export function barLayers(values: readonly Bar[], x: object, options: { height: number }): object[] {
   const y = rowChannel(values.length);
   const bar = { type: 'bar', cornerRadiusEnd: 2, height: options.height };
@@ -30,8 +30,8 @@ export function barLayers(values: readonly Bar[], x: object, options: { height: 
   ];
 }
 
-/** Where labels of rows stand, and their room in units of the drawing. */
-export interface LabelPlace {
+/** Position of row labels, and the available width in units of the drawing. */
+interface LabelPlace {
   readonly side: 'left' | 'above';
   readonly room: number;
 }
@@ -43,17 +43,17 @@ const SIDES = {
   above: { align: 'left', baseline: 'bottom', x: 0, dy: -9 },
 };
 
-/** @returns a layer that writes a label to each row; names are data, never part of an expression */
+/** @returns a layer with a label for each row; names are data, never part of an expression */
 export function labelLayer(names: readonly string[], { side, room }: LabelPlace): object {
   const values = names.map((name, row) => ({ row, label: fitText(name, room - GAP) }));
   const mark = { type: 'text', fill: 'var(--text)', ...SIDES[side] };
   return { data: { values }, mark, encoding: { y: rowChannel(names.length), text: { field: 'label' } } };
 }
 
-/** Of labels in charts. */
+/** Font size of labels in charts. */
 const FONT_SIZE = 12;
 
-/** Widths of characters in a wide sans-serif font, in parts of its size; the first that fits counts. */
+/** Character widths in a wide sans-serif font, relative to its size; the first match applies. */
 const WIDTHS: readonly [kind: RegExp, width: number][] = [
   [/[\p{M}\u200c\u200d]/u, 0],
   [/[\u0020!'(),./:;I[\\\]fijlrt|]/, 0.42],
@@ -62,15 +62,16 @@ const WIDTHS: readonly [kind: RegExp, width: number][] = [
   [/[\u0021-\u024f]/, 0.65],
 ];
 
-/** Characters of other scripts may be as wide as high, or wider. */
+/** Characters of other scripts may be as wide as they are high, or wider. */
 const OTHER_WIDTH = 1.4;
 
 /**
- * Cuts a label to the room that it has. Nothing is measured: estimates are the same on every machine, and rather too wide.
+ * Truncates a label to the available width. Widths are estimated generously rather than measured, so that the
+ * result is the same on every machine.
  *
- * @param room in units of the drawing
+ * @param room available width in units of the drawing
  */
-export function fitText(text: string, room: number): string {
+function fitText(text: string, room: number): string {
   const characters = Array.from(text);
   const widths = characters.map(widthOf);
   if (sum(widths) <= room) return text;

@@ -1,17 +1,17 @@
-/** Written for an axis of bytes. */
+/** Vega expression for labels of bytes. */
 const BYTE_LABELS =
   "datum.value >= 1e9 ? datum.value / 1e9 + ' GB' : datum.value >= 1e6 ? datum.value / 1e6 + ' MB' : datum.value >= 1e3 ? datum.value / 1e3 + ' kB' : datum.value + ' B'";
 
-/** Written for an axis of shares. */
-export const PERCENT_LABELS = "format(100 * datum.value, '.4') + ' %'";
+/** Vega expression for labels of shares. */
+const PERCENT_LABELS = "format(100 * datum.value, '.4') + ' %'";
 
-/** How far a scale goes, and where its lines are. */
-export interface Span {
+/** The domain of a scale and the positions of its grid lines. */
+interface Span {
   readonly domain: readonly [low: number, high: number];
   readonly ticks: readonly number[];
 }
 
-/** @returns a logarithmic span for bytes, each line ten times the one before, or closer where that were too few */
+/** @returns a logarithmic span for bytes, with grid lines at powers of ten, or closer if those are too few */
 export function byteSpan(values: readonly number[], options: { isFromTick: boolean }): Span {
   const low = Math.min(...values);
   const high = Math.max(...values);
@@ -24,7 +24,7 @@ export function byteSpan(values: readonly number[], options: { isFromTick: boole
   return { domain, ticks: [...new Set(ticks)] };
 }
 
-/** @returns a span for accuracies that holds all of some, with lines at round values */
+/** @returns a span that contains all given accuracies, with grid lines at round values */
 export function accuracySpan(values: readonly number[]): Span {
   const low = Math.min(...values);
   const high = Math.max(...values);
@@ -37,7 +37,7 @@ export function accuracySpan(values: readonly number[]): Span {
   return { domain, ticks };
 }
 
-/** @returns a linear span from 0 for values that are not negative */
+/** @returns a linear span from 0 for non-negative values */
 export function zeroSpan(values: readonly number[]): Span {
   const high = Math.max(...values, 1e-6);
   const step = roundStep(high / 5);
@@ -47,7 +47,7 @@ export function zeroSpan(values: readonly number[]): Span {
   return { domain: [0, high * 1.02], ticks };
 }
 
-/** @returns 1, 2 or 5 times a power of ten that is not smaller than a step */
+/** @returns 1, 2 or 5 times a power of ten, not smaller than the given step */
 function roundStep(step: number): number {
   const power = 10 ** Math.floor(Math.log10(step));
   return power * ([1, 2, 5, 10].find((factor) => factor * power >= step * 0.999) as number);
@@ -59,19 +59,22 @@ export function byteChannel(field: string, { domain, ticks }: Span, title: strin
   return { field, type: 'quantitative', scale: { type: 'log', domain, nice: false }, axis };
 }
 
-/** @returns an encoding of shares of 1 on a linear axis; no title where the chart's own title says it */
+/** @returns an encoding of shares on a linear axis; without a title if the chart's title is enough */
 export function shareChannel(field: string, { domain, ticks }: Span, title?: string): object {
   const axis = { values: ticks, labelExpr: PERCENT_LABELS, title: title ?? null, grid: true };
   return { field, type: 'quantitative', scale: { domain, nice: false, zero: false }, axis };
 }
 
-/** @returns encodings of colour and shape by the number of a series */
+/** @returns encodings of colour and shape by the index of a series */
 export function lookChannels(
   series: readonly { colour: string; shape: string }[],
 ): Readonly<Record<'fill' | 'shape', object>> {
   const domain = series.map((_, index) => index);
   const channel = (range: readonly string[]) => ({
-    ...{ field: 'series', type: 'ordinal', legend: null, scale: { domain, range } },
+    field: 'series',
+    type: 'ordinal',
+    legend: null,
+    scale: { domain, range },
   });
   return {
     fill: channel(series.map(({ colour }) => colour)),

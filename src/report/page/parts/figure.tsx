@@ -2,17 +2,17 @@ import type { ComponentChildren, VNode } from 'preact';
 import type { Drawing } from '../charts/draw.js';
 import type { Series } from '../view.js';
 
-/** A chart with its title, what its marks mean, and perhaps its numbers. */
-export interface FigureProps {
+/** A chart with its title and legend, and optionally its numbers. */
+interface FigureProps {
   readonly title: string;
-  /** What the axes are, and what is not shown. */
+  /** Explains the axes, and what is omitted. */
   readonly note?: string;
   readonly drawings: readonly Drawing[];
   readonly legend?: readonly Series[];
   readonly children?: ComponentChildren;
 }
 
-/** A chart: each of its drawings is for screens of one width. */
+/** A chart with a drawing for each screen width. */
 export function Figure({ title, note, drawings, legend = [], children }: FigureProps): VNode {
   return (
     <figure>
@@ -29,7 +29,7 @@ export function Figure({ title, note, drawings, legend = [], children }: FigureP
   );
 }
 
-/** What need not be seen at once; the title of a chart's own table, usually. */
+/** Collapsed content, usually the table of a chart. */
 export function Details({ title, isOpen, children }: DetailsProps): VNode {
   return (
     <details open={isOpen === 'yes'}>
@@ -47,17 +47,17 @@ interface DetailsProps {
   readonly children: ComponentChildren;
 }
 
-/** Markup of this room's own making, as it is: drawings, the style sheet, the script. */
-export function Raw({ markup, className }: { markup: string; className?: string }): VNode {
+/** Inserts trusted markup, such as drawings, unescaped. */
+function Raw({ markup, className }: { markup: string; className?: string }): VNode {
   return <div class={className} dangerouslySetInnerHTML={{ __html: markup }} />;
 }
 
-/** A text that somebody else wrote: whatever its direction, it does not turn what stands around it. */
+/** Untrusted text, isolated so that its direction does not affect the text around it. */
 export function Name({ text }: { text: string }): VNode {
   return <bdi>{text}</bdi>;
 }
 
-/** The mark that a thing has in charts. */
+/** The mark of a series in charts. */
 export function Swatch({ series }: { series: Series }): VNode {
   return (
     <svg class="swatch" viewBox="-1.5 -1.5 3 3" width="12" height="12" aria-hidden="true">
@@ -66,8 +66,8 @@ export function Swatch({ series }: { series: Series }): VNode {
   );
 }
 
-/** What the marks of a chart stand for. */
-export function Legend({ series }: { series: readonly Series[] }): VNode {
+/** The legend of a chart. */
+function Legend({ series }: { series: readonly Series[] }): VNode {
   return (
     <ul class="legend">
       {series.map((one, index) => (

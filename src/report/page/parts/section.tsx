@@ -1,8 +1,8 @@
 import type { ComponentChildren, VNode } from 'preact';
 
-/** A section of a page: absent where there is nothing to show. */
+/** A section of a page. */
 export interface Section {
-  /** Unique in the page: part of its address. */
+  /** Unique within the page, part of its address. */
   readonly id: string;
   readonly title: string;
   readonly content: ComponentChildren;
@@ -18,7 +18,7 @@ export function PageSection({ id, title, content }: Section): VNode {
   );
 }
 
-/** The way to a page's sections. */
+/** Links to the sections of a page. */
 export function Contents({ sections }: { sections: readonly Section[] }): VNode {
   return (
     <nav aria-label="On this page">

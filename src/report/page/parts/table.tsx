@@ -4,16 +4,16 @@ import { DASH, formatInterval, formatPercent, formatPointsNumber } from '../form
 import type { Series } from '../view.js';
 import { Name, Swatch } from './figure.js';
 
-/** A table: the first cell of each row heads it. */
-export interface TableProps {
-  /** Unique in the page. */
+/** A table whose first column contains the row headers. */
+interface TableProps {
+  /** Unique within the page. */
   readonly id: string;
   readonly caption: string;
   readonly columns: readonly Column[];
   readonly rows: readonly (readonly Cell[])[];
 }
 
-/** A table that the page's script makes sortable; one that is wide scrolls by itself. */
+/** A table that the page's script makes sortable; wide tables scroll. */
 export function Table({ id, caption, columns, rows }: TableProps): VNode {
   return (
     <section class="scroll" tabindex={0} aria-labelledby={id}>
@@ -77,27 +77,27 @@ function CellContent({ cell }: { cell: Cell }): VNode {
   );
 }
 
-/** What a table's cell shows. */
+/** The content of a table cell. */
 export interface Cell {
   readonly text: string;
-  /** A second, quieter line. */
+  /** A second, less prominent line. */
   readonly note?: string;
-  /** What rows are sorted by; the text without it. */
+  /** Sort key; the text by default. */
   readonly order?: number;
-  /** The look that the thing has in charts. */
+  /** The series, shown with its mark. */
   readonly series?: Series;
-  /** Shown as a mark and a colour beside the text. */
+  /** Shown as a mark and a colour with the text. */
   readonly verdict?: 'good' | 'bad';
 }
 
 /** A column's heading. */
 export interface Column {
   readonly title: string;
-  /** Of what kind its values are; numbers stand right. */
+  /** Type of its values; numbers are right-aligned. */
   readonly kind: 'text' | 'number';
 }
 
-/** @returns columns of text and of numbers; a `#` before the title makes it one of numbers */
+/** @returns columns of text, or of numbers if the title starts with `#` */
 export function columnsOf(...titles: readonly string[]): Column[] {
   return titles.map((title) =>
     title.startsWith('#') ? { title: title.slice(1), kind: 'number' } : { title, kind: 'text' },
@@ -109,29 +109,29 @@ export function textCell(text: string | undefined): Cell {
   return { text: text ?? DASH };
 }
 
-/** @returns a cell of a number; a dash where it was not measured */
+/** @returns a cell with a number; a dash if it was not measured */
 export function numberCell(value: number | undefined, format: (value: number) => string): Cell {
   return value === undefined ? { text: DASH } : { text: format(value), order: value };
 }
 
-/** @returns a cell of a name, with the look that it has in charts */
+/** @returns a cell with the name and mark of a series */
 export function seriesCell(series: Series): Cell {
   return { text: series.name, series };
 }
 
-/** @returns an accuracy and, below it, its interval */
+/** @returns a cell with an accuracy and, below it, its interval */
 export function accuracyCell(estimate: Estimate | undefined): Cell {
   if (estimate === undefined) return { text: DASH };
   return { text: formatPercent(estimate.value), note: formatInterval(estimate), order: estimate.value };
 }
 
-/** @returns a difference in points and, below it, its interval */
+/** @returns a cell with a difference in points and, below it, its interval */
 export function pointsCell(estimate: Estimate | undefined): Cell {
   if (estimate === undefined) return { text: DASH };
   return { text: formatPointsNumber(estimate.value), note: formatInterval(estimate), order: estimate.value };
 }
 
-/** @returns whether something holds, as a word and a mark */
+/** @returns a cell with a verdict as a word and a mark */
 export function verdictCell(isGood: boolean, words: { good: string; bad: string }): Cell {
   return isGood ? { text: words.good, verdict: 'good' } : { text: words.bad, verdict: 'bad' };
 }

@@ -23,7 +23,7 @@ import {
   type View,
 } from '../view.js';
 
-/** A chart of more classes than these cannot be read: it shows those that changed most. */
+/** Most classes in a chart; of more, those that changed most are shown. */
 const MAX_CHART_ROWS = 30;
 
 const KINDS = {
@@ -33,7 +33,7 @@ const KINDS = {
 
 type Kind = keyof typeof KINDS;
 
-/** Accuracy by class and slice, and calibration; absent where nothing was measured. */
+/** Accuracy by class and slice, and calibration; absent if nothing was measured. */
 export async function accuracySection(view: View): Promise<Section | undefined> {
   const measured = view.models.filter(({ model }) => model.quality !== undefined);
   if (measured.length === 0) return undefined;
@@ -139,8 +139,8 @@ function dotsOf(rows: readonly PartRow[], looks: readonly Series[]): PartDot[] {
   );
 }
 
-/** How far confidence is from accuracy: a number for each model, and the bins of the main ones. */
-export async function calibrationPart(view: View, measured: readonly ShownModel[]): Promise<VNode> {
+/** The calibration error of each model, and the bins of the main ones. */
+async function calibrationPart(view: View, measured: readonly ShownModel[]): Promise<VNode> {
   const rows = measured.map(({ series, model }) => [
     seriesCell(series),
     numberCell(model.quality?.calibration.error, formatPointsNumber),
@@ -168,7 +168,9 @@ async function reliabilityFigure(view: View, measured: readonly ShownModel[]): P
   const looks = shown.map(({ series }) => series);
   const points = shown.flatMap(({ series, model }, index) =>
     (model.quality?.calibration.bins ?? []).map(({ confidence, accuracy, examples }) => ({
-      ...{ series: index, confidence, accuracy },
+      series: index,
+      confidence,
+      accuracy,
       about: `${series.name}: confidence ${formatPercent(confidence)}, accuracy ${formatPercent(accuracy)}, ${formatNumber(examples)} examples`,
     })),
   );
@@ -176,7 +178,7 @@ async function reliabilityFigure(view: View, measured: readonly ShownModel[]): P
   return (
     <Figure
       title="Accuracy (upwards) against confidence"
-      note="On the broken line, a model is as sure as it is right."
+      note="On the dashed line, confidence equals accuracy."
       legend={looks}
       drawings={[await drawCalibration(looks, points)]}
     />
@@ -197,7 +199,7 @@ function Bins({ measured }: { measured: readonly ShownModel[] }): VNode {
     <Details title="Confidence and accuracy by bin">
       <Table
         id="bins-table"
-        caption="Examples by the probability of the class that was predicted"
+        caption="Examples by the probability of the predicted class"
         columns={columnsOf('Model', '#Probability', '#Examples', '#Mean confidence', '#Accuracy')}
         rows={rows}
       />

@@ -22,7 +22,7 @@ const COLUMNS = columnsOf(
   ...['#Negative flips', '#Time to apply', '#Extra memory', '#Gates held'],
 );
 
-/** What each payload takes, beside the models without one and other ways to ship. */
+/** The cost of each payload, compared with the base, the full fine-tune and other ways to ship. */
 export async function costSection(view: View): Promise<Section | undefined> {
   const { report, candidates } = view;
   const { base, full, model, ways } = report;
@@ -46,7 +46,7 @@ export async function costSection(view: View): Promise<Section | undefined> {
   };
 }
 
-/** Leaves out the columns of what was measured of no model. */
+/** Drops the columns without any measured value. */
 function withoutEmpty(rows: readonly Cell[][]): { columns: Column[]; rows: Cell[][] } {
   const isShown = (_: unknown, index: number) => rows.some((cells) => cells[index]?.text !== DASH);
   return { columns: COLUMNS.filter(isShown), rows: rows.map((cells) => cells.filter(isShown)) };
@@ -81,7 +81,7 @@ function baseCells({ quality }: MeasuredModel): Cell[] {
 
 const blanks = (count: number): Cell[] => Array.from({ length: count }, () => ({ text: DASH }));
 
-/** Why models have no measurements. */
+/** The reasons why models were not measured. */
 function Problems({ view }: { view: View }): VNode | null {
   const failed = view.models.filter(({ model }) => model.problem !== undefined);
   if (failed.length === 0) return null;

@@ -6,15 +6,13 @@ import { type Cell, columnsOf, numberCell, Table, textCell } from '../parts/tabl
 import type { View } from '../view.js';
 
 const WAYS: Readonly<Record<FleetVersion['best'], string>> = {
-  ...{
-    none: 'nothing: it is current',
-    direct: 'direct payload',
-    chain: 'chain of payloads',
-    full: 'full model',
-  },
+  none: 'nothing: up to date',
+  direct: 'direct payload',
+  chain: 'chain of payloads',
+  full: 'full model',
 };
 
-/** What all devices download; absent where it was not asked. */
+/** The downloads of all devices; absent without fleet data. */
 export function fleetSection({ report }: View): Section | undefined {
   const { fleet } = report;
   if (fleet === undefined) return undefined;
@@ -50,7 +48,7 @@ export function fleetSection({ report }: View): Section | undefined {
 
 function sentence({ devices, bytes, fullBytes }: Fleet): string {
   const share = fullBytes > 0 ? `${formatShare(bytes / fullBytes)} of ` : '';
-  return `${formatNumber(devices)} devices download ${formatBytes(bytes)} together, each by its cheapest way: ${share}the ${formatBytes(fullBytes)} that the full model would take.`;
+  return `${formatNumber(devices)} devices download ${formatBytes(bytes)} in total, each by its cheapest way: ${share}the ${formatBytes(fullBytes)} of full models.`;
 }
 
 function rowsOf(fleet: Fleet): Cell[][] {
@@ -74,7 +72,7 @@ function Precompute({ fleet }: { fleet: Fleet }): VNode | null {
     numberCell(expectedBytes, formatNumber),
     numberCell(savedBytes, formatNumber),
   ]);
-  const columns = columnsOf('From version', '#Devices', '#Bytes expected', '#Bytes saved together');
-  const caption = 'Direct payloads worth making, the largest saving first';
+  const columns = columnsOf('From version', '#Devices', '#Bytes expected', '#Bytes saved in total');
+  const caption = 'Direct payloads worth making, largest savings first';
   return <Table id="precompute-table" caption={caption} columns={columns} rows={rows} />;
 }

@@ -6,7 +6,7 @@ import type { Section } from '../parts/section.js';
 import { type Cell, columnsOf, numberCell, pointsCell, seriesCell, Table, textCell } from '../parts/table.js';
 import { BASE_SERIES, FULL_SERIES, type Series, type View } from '../view.js';
 
-/** A payload beside a model that it is compared with. */
+/** A payload and the model it is compared with. */
 interface Pair {
   readonly series: Series;
   readonly against: Series;
@@ -26,7 +26,7 @@ const COLUMNS = columnsOf(
   ...['#Share of positive flips', '#Divergence, mean', '#99th percentile'],
 );
 
-/** Predictions that change; absent where nothing was compared. */
+/** Predictions that change; absent if nothing was compared. */
 export function flipsSection(view: View): Section | undefined {
   const pairs = view.candidates.flatMap(({ candidate, series }) => [
     ...pairOf(series, BASE_SERIES, candidate.versusBase),
@@ -43,8 +43,8 @@ export function flipsSection(view: View): Section | undefined {
     content: (
       <>
         <p class="note">
-          A negative flip is an example that the other model gets right and the payload’s wrong; a positive
-          flip, one that becomes right. Divergence is Kullback-Leibler’s, in nats.
+          A negative flip is an example that the other model gets right and the payload gets wrong; a positive
+          flip is the opposite. Divergence is the Kullback-Leibler divergence, in nats.
         </p>
         <Table id="flips-table" caption="Predictions that change" columns={COLUMNS} rows={rows} />
         {view.candidates.map(({ series }, index) => (

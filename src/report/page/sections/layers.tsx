@@ -7,15 +7,15 @@ import type { Section } from '../parts/section.js';
 import { columnsOf, numberCell, Table, textCell } from '../parts/table.js';
 import type { ShownCandidate, View } from '../view.js';
 
-/** A chart of more tensors than these cannot be read: it shows those with most weights. */
+/** Most tensors in a chart; of more, those with the most weights are shown. */
 const MAX_CHART_ROWS = 24;
 
 const COLUMNS = columnsOf(
   ...['Tensor', 'Dtype', 'Shape', '#Weights', '#Changed', '#Share changed', '#Change, rms', '#Weights, rms'],
-  ...['#Change relative to weights', '#Bytes of its own'],
+  ...['#Change relative to weights', '#Own bytes'],
 );
 
-/** What each payload does to each tensor; absent without payloads. */
+/** What each payload changes in each tensor; absent without payloads. */
 export async function layersSection(view: View): Promise<Section | undefined> {
   const { main } = view;
   const shown = view.candidates.filter(({ candidate }) => candidate.layers.length > 0);
@@ -99,8 +99,8 @@ function LayersTable({ candidate, index }: { candidate: Candidate; index: number
         rows={rows}
       />
       <p class="note">
-        {formatBytes(candidate.sharedBytes)} more are no tensor’s alone: header, checksum, values that tensors
-        share. Rms is the root of the mean square.
+        {formatBytes(candidate.sharedBytes)} more belong to no single tensor: header, checksum, values that
+        tensors share. Rms is the root mean square.
       </p>
     </>
   );

@@ -3,7 +3,7 @@ import { DASH, formatBytes, formatMemory, formatNumber } from '../format.js';
 import type { Section } from '../parts/section.js';
 import type { View } from '../view.js';
 
-/** Where, on what and how it was measured. */
+/** Machine, model, data and method of the measurement. */
 export function methodSection(view: View): Section {
   const { remarks } = view.report;
   return {
@@ -27,8 +27,7 @@ export function methodSection(view: View): Section {
           ))}
         </dl>
         <p class="note">
-          Shares are of the model as float32. A dash ({DASH}) stands for what was not measured or does not
-          apply.
+          Shares refer to the model as float32. A dash ({DASH}) means not measured or not applicable.
         </p>
       </>
     ),
@@ -57,7 +56,7 @@ function modelWords({ weights, tensors, bytes, float32Bytes }: NonNullable<View[
 }
 
 function dataWords({ source, examples, labels }: NonNullable<View['report']['data']>): string {
-  const kind = source === 'test' ? 'test data' : 'validation data: they may have chosen the payload';
+  const kind = source === 'test' ? 'test data' : 'validation data, which may have chosen the payload';
   return `${formatNumber(examples)} examples of ${formatNumber(labels.length)} classes, ${kind}`;
 }
 

@@ -14,14 +14,15 @@ import { columnsOf, numberCell, Table, textCell } from '../parts/table.js';
 import { BASE_SERIES, FULL_SERIES, type Series, type View } from '../view.js';
 
 const OTHERS: Series = {
-  ...{ name: 'Other methods, a line each', colour: 'var(--other)' },
+  name: 'Other methods, one line each',
+  colour: 'var(--other)',
   shape: 'M0,-.8A.8,.8,0,1,1,0,.8A.8,.8,0,1,1,0,-.8Z',
 };
 
-/** The chart is drawn once more, closer, where what is measured fills less of it than this. */
+/** A close-up is added if the measured values fill less than this share of the chart. */
 const CLOSE_SHARE = 0.5;
 
-/** Bytes against accuracy; absent where no payload was measured and there are no other methods. */
+/** Size against accuracy; absent without measured payloads and other methods. */
 export async function sizesSection(view: View): Promise<Section | undefined> {
   const { frontier } = view.report;
   const chart = chartOf(view);
@@ -42,8 +43,8 @@ export async function sizesSection(view: View): Promise<Section | undefined> {
         />
         {close !== undefined && (
           <Figure
-            title="The same, closer"
-            note="Without the base, and without other methods that are below all payloads."
+            title="Close-up"
+            note="Without the base, and without other methods below all payloads."
             drawings={await drawSizes(close)}
             legend={legend}
           />
@@ -55,7 +56,7 @@ export async function sizesSection(view: View): Promise<Section | undefined> {
 }
 
 function apart({ task, base, full }: Frontier): string {
-  return ` Other methods were measured apart, on the task “${task}”, means over seeds; there, the base has ${formatPercent(base)} and the full fine-tune ${formatPercent(full)}.`;
+  return ` Other methods were measured separately, on the task “${task}”, as means over seeds; there, the base has ${formatPercent(base)} and the full fine-tune ${formatPercent(full)}.`;
 }
 
 function chartOf(view: View): SizeChart {
@@ -66,13 +67,15 @@ function chartOf(view: View): SizeChart {
   });
   const points = (view.report.frontier?.points ?? []).filter(({ bytes }) => bytes >= 1);
   const others = points.map(({ method, bytes, accuracy, deviation }) => ({
-    ...{ method, bytes, accuracy: { value: accuracy, low: accuracy, high: accuracy } },
+    method,
+    bytes,
+    accuracy: { value: accuracy, low: accuracy, high: accuracy },
     about: `${method}: ${formatBytes(bytes)}, accuracy ${formatPercent(accuracy)} ± ${formatPointsNumber(deviation)}`,
   }));
   return { candidates, others, rules: rulesOf(view) };
 }
 
-/** @returns the upper part of a chart, from the lowest payload on; nothing where that is most of it */
+/** @returns the part of a chart from the lowest payload up; undefined if that is most of it */
 function closeChart({ candidates, others, rules }: SizeChart): SizeChart | undefined {
   const all = [...candidates, ...others].map(({ accuracy }) => accuracy.value);
   const values = [...all, ...rules.map(({ accuracy }) => accuracy)];

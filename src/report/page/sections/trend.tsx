@@ -18,7 +18,7 @@ type Format = (value: number) => string;
 
 const fineShare: Format = (change) => formatLimited(change, 'points');
 
-/** How a measure is written, and its changes; more is better of accuracy alone. */
+/** How a measure and its changes are formatted; only for accuracy, more is better. */
 const MEASURES: Readonly<Record<TrendRow['measure'], { name: string; format: Format; change: Format }>> = {
   bytes: { name: 'bytes', format: formatNumber, change: formatNumber },
   accuracy: { name: 'accuracy', format: formatPercent, change: formatPoints },
@@ -67,14 +67,16 @@ function verdictOf(measure: TrendRow['measure'], difference: number): Cell {
   return isBetter ? { text: 'better', verdict: 'good' } : { text: 'worse', verdict: 'bad' };
 }
 
-/** Updates in a row; absent where they were not measured. */
+/** Consecutive updates; absent if they were not measured. */
 export async function sequenceSection({ report }: View): Promise<Section | undefined> {
   const { sequence } = report;
   if (sequence === undefined || sequence.points.length === 0) return undefined;
   const methods = [...new Set(sequence.points.map(({ method }) => method))];
   const looks = looksOf(methods);
   const dots = sequence.points.map(({ method, update, accuracy }) => ({
-    ...{ series: methods.indexOf(method), update, accuracy },
+    series: methods.indexOf(method),
+    update,
+    accuracy,
     about: `${method}, update ${update}: accuracy ${formatPercent(accuracy)}`,
   }));
   const rows = sequence.points.map((point) => [
@@ -90,16 +92,16 @@ export async function sequenceSection({ report }: View): Promise<Section | undef
   );
   return {
     id: 'sequence',
-    title: 'Updates in a row',
+    title: 'Consecutive updates',
     content: (
       <>
         <Figure
-          title="Accuracy on everything so far"
+          title="Accuracy on the data of all updates so far"
           note={`Task “${sequence.task}”. Each update is trained from what devices have; means over seeds.`}
           drawings={await drawSequence(looks, dots)}
           legend={looks}
         />
-        <Details title="Updates in a row as a table">
+        <Details title="Consecutive updates as a table">
           <Table id="sequence-table" caption="Accuracy after each update" columns={columns} rows={rows} />
         </Details>
       </>
@@ -107,7 +109,7 @@ export async function sequenceSection({ report }: View): Promise<Section | undef
   };
 }
 
-/** Full fine-tunes look here as they do in the other charts. */
+/** Gives full fine-tunes the same look as in other charts. */
 function looksOf(methods: readonly string[]): Series[] {
   const isFull = (method: string) => /^full fine-tunes?$/i.test(method);
   const others = methods.filter((method) => !isFull(method));

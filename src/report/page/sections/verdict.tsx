@@ -15,14 +15,14 @@ import type { Section } from '../parts/section.js';
 import { columnsOf, numberCell, seriesCell, Table, textCell, verdictCell } from '../parts/table.js';
 import type { View } from '../view.js';
 
-/** A number that matters, with what it is. */
+/** A key figure. */
 interface Figure {
   readonly name: string;
   readonly value: string;
   readonly note?: string;
 }
 
-/** What to ship and why, and the numbers that matter. */
+/** The advice with its reasons, and the key figures. */
 export function Verdict({ view }: { view: View }): VNode {
   const { advice } = view.report;
   const figures = keyFigures(view);
@@ -61,7 +61,7 @@ export function Verdict({ view }: { view: View }): VNode {
 function Badge({ report }: { report: Report }): VNode {
   const isGated = report.candidates.some(({ checks }) => checks.length > 0);
   if (report.advice.isPassed) {
-    return <p class="badge good">{isGated ? 'All gates hold' : 'Passed: no gates were set'}</p>;
+    return <p class="badge good">{isGated ? 'All gates met' : 'Passed: no gates were set'}</p>;
   }
   return (
     <p class="badge bad">{report.candidates.length === 0 ? 'No payload' : 'No payload meets all gates'}</p>
@@ -78,24 +78,24 @@ function payloadFigures({ bytes, share, quality, versusBase, versusFull, apply }
   return [
     { name: 'Payload', value: formatBytes(bytes), note: `${formatShare(share)}${times}` },
     ...optional(quality, ({ accuracy }) => ({
-      ...{ name: 'Accuracy', value: formatPercent(accuracy.value), note: formatInterval(accuracy) },
+      name: 'Accuracy',
+      value: formatPercent(accuracy.value),
+      note: formatInterval(accuracy),
     })),
     ...optional(versusFull, ({ gap }) => ({
-      ...{ name: 'Behind full fine-tune', value: formatPoints(gap.value), note: formatInterval(gap) },
+      name: 'Behind full fine-tune',
+      value: formatPoints(gap.value),
+      note: formatInterval(gap),
     })),
     ...optional(versusBase, ({ negativeFlips: { count, share: part } }) => ({
-      ...{
-        name: 'Negative flips',
-        value: formatNumber(count),
-        note: `${formatShare(part.value)} of the examples`,
-      },
+      name: 'Negative flips',
+      value: formatNumber(count),
+      note: `${formatShare(part.value)} of the examples`,
     })),
     ...optional(apply, ({ seconds, runs }) => ({
-      ...{
-        name: 'Time to apply',
-        value: formatSeconds(seconds),
-        note: runs === 1 ? 'one run' : `median of ${formatNumber(runs)} runs`,
-      },
+      name: 'Time to apply',
+      value: formatSeconds(seconds),
+      note: runs === 1 ? 'one run' : `median of ${formatNumber(runs)} runs`,
     })),
   ];
 }
@@ -103,17 +103,23 @@ function payloadFigures({ bytes, share, quality, versusBase, versusFull, apply }
 function fullFigures({ model, full }: Report): Figure[] {
   return [
     ...optional(model, ({ float32Bytes }) => ({
-      ...{ name: 'Full model', value: formatBytes(float32Bytes), note: 'as float32' },
+      name: 'Full model',
+      value: formatBytes(float32Bytes),
+      note: 'as float32',
     })),
     ...optional(full?.quality, ({ accuracy }) => ({
-      ...{ name: 'Accuracy', value: formatPercent(accuracy.value), note: formatInterval(accuracy) },
+      name: 'Accuracy',
+      value: formatPercent(accuracy.value),
+      note: formatInterval(accuracy),
     })),
   ];
 }
 
 function baseFigures({ base }: Report): Figure[] {
   return optional(base.quality, ({ accuracy }) => ({
-    ...{ name: 'Base', value: formatPercent(accuracy.value), note: formatInterval(accuracy) },
+    name: 'Base',
+    value: formatPercent(accuracy.value),
+    note: formatInterval(accuracy),
   }));
 }
 
@@ -126,7 +132,7 @@ export function gatesSection({ candidates }: View): Section | undefined {
   const rows = candidates.flatMap(({ candidate, series }) =>
     candidate.checks.map(({ id, unit, limit, value, isMet, message }) => {
       const format = (each: number): string => formatLimited(each, unit);
-      const words = { good: 'held', bad: value === undefined ? 'not measured' : 'not held' };
+      const words = { good: 'met', bad: value === undefined ? 'not measured' : 'not met' };
       return [
         seriesCell(series),
         textCell(id),
@@ -138,10 +144,10 @@ export function gatesSection({ candidates }: View): Section | undefined {
     }),
   );
   if (rows.length === 0) return undefined;
-  const columns = columnsOf('Payload', 'Gate', '#Limit', '#Found', 'Result', 'What was found');
+  const columns = columnsOf('Payload', 'Gate', '#Limit', '#Found', 'Result', 'Details');
   return {
     id: 'gates',
     title: 'Gates',
-    content: <Table id="gates-table" caption="What payloads must meet" columns={columns} rows={rows} />,
+    content: <Table id="gates-table" caption="Limits for payloads" columns={columns} rows={rows} />,
   };
 }

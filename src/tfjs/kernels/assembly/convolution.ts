@@ -10,7 +10,8 @@ import { addFloats, clear, copyFloats, floatAt } from './vectors';
  * @param bias [outChannels], or 0
  * @param isRectified whether negative outputs become 0
  * @param y output
- * @param patches floats for the patches of `chunk` rows of output pixels, or 0 when the input is them: a pointwise filter
+ * @param patches floats for the patches of `chunk` rows of output pixels, or 0 for a pointwise filter, which
+ *   needs none
  * @param scratch `productScratch()` bytes
  */
 export function convForward(
@@ -48,11 +49,11 @@ function rectify(y: usize, count: i32): void {
 }
 
 /**
- * Gradient of a convolution by its filter: what the filter saw (im2col), times the gradient of what it made of it.
+ * Gradient of a convolution with respect to its filter: the input patches (im2col) times the output gradient.
  *
  * @param x input [batch, inHeight, inWidth, inChannels]
- * @param dy gradient by the output
- * @param dw gradient by the filter [filterHeight, filterWidth, inChannels, outChannels]
+ * @param dy gradient with respect to the output
+ * @param dw gradient with respect to the filter [filterHeight, filterWidth, inChannels, outChannels]
  * @param patches floats for the patches of `chunk` rows of output pixels
  * @param scratch `productScratch()` bytes
  */
@@ -79,10 +80,11 @@ export function convFilterGradient(
 }
 
 /**
- * Gradient of a convolution by its input: what every patch is told, added where the patch was cut (col2im).
+ * Gradient of a convolution with respect to its input: the gradients of patches, added at their positions
+ * (col2im).
  *
  * @param w filter [filterHeight, filterWidth, inChannels, outChannels]
- * @param dx gradient by the input
+ * @param dx gradient with respect to the input
  * @param patches floats for the patches of `chunk` rows of output pixels
  */
 export function convInputGradient(
@@ -108,7 +110,8 @@ export function convInputGradient(
 }
 
 /**
- * Cuts one line [filterHeight, filterWidth, inChannels] for each output pixel of some rows, zeros outside of the image.
+ * Copies one line [filterHeight, filterWidth, inChannels] for each output pixel of some rows, zeros outside
+ * the image.
  *
  * @param row, end rows of output pixels, counted through all images
  */

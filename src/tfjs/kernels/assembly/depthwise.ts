@@ -2,7 +2,7 @@ import { endOutput, firstOutput, Geometry } from './geometry';
 import { addProducts, clear, floatAt, multiplyAdd } from './vectors';
 
 /**
- * Gradient of a depthwise convolution, one output channel an input channel, by its filter.
+ * Gradient of a depthwise convolution with respect to its filter, one output channel per input channel.
  *
  * @param dw gradient [filterHeight, filterWidth, channels, 1]
  */
@@ -18,7 +18,7 @@ export function depthwiseFilterGradient(g: Geometry, x: usize, dy: usize, dw: us
   }
 }
 
-/** Adds what one tap of one image contributes: an image stays in the cache while all taps look at it. */
+/** Adds the contribution of one tap of one image; an image stays in the cache for all taps. */
 function addTap(g: Geometry, image: i32, i: i32, j: i32, x: usize, dy: usize, tap: usize): void {
   const channels = g.inChannels;
   const down = i * g.dilationHeight - g.padTop;
@@ -65,7 +65,7 @@ function addTapRow(columns: i32, channels: i32, x: usize, pixelBytes: usize, dy:
 }
 
 /**
- * Gradient of a depthwise convolution, one output channel an input channel, by its input.
+ * Gradient of a depthwise convolution with respect to its input, one output channel per input channel.
  *
  * @param w filter [filterHeight, filterWidth, channels, 1]
  */

@@ -1,15 +1,15 @@
-/** Adding it to a small number rounds that to a whole one, which then stands in the lowest bits. */
+/** Adding it to a small number rounds that to a whole number, which is then in the lowest bits. */
 const ROUNDER: f32 = 12582912;
 
 /**
- * e to the x in four lanes, within 2 units of the last place; beyond -87 and 87, that of the bound, so that
- * neither it nor its inverse is subnormal.
+ * e to the x in four lanes, within 2 units in the last place; x is clamped to -87 and 87, so that neither the
+ * result nor its inverse is subnormal.
  *
  * Source: S. L. Moshier, Cephes Math Library, `expf`.
  */
 @inline
 export function exp4(x: v128): v128 {
-  // Unlike min and max, these are one instruction each; NaN goes through them.
+  // Unlike min and max, these are single instructions; NaN passes through them.
   const bounded = f32x4.pmax(f32x4.pmin(x, f32x4.splat(87)), f32x4.splat(-87));
   const rounded = f32x4.add(f32x4.mul(bounded, f32x4.splat(1.44269504)), f32x4.splat(ROUNDER));
   const n = f32x4.sub(rounded, f32x4.splat(ROUNDER));
@@ -32,7 +32,7 @@ export function sigmoid4(x: v128): v128 {
   return f32x4.div(one, f32x4.add(one, exp4(f32x4.neg(x))));
 }
 
-/** The piecewise linear sigmoid of TensorFlow.js: `x / 5 + 1/2`, cut off at 0 and 1. */
+/** The piecewise linear sigmoid of TensorFlow.js: `x / 5 + 1/2`, clamped to 0 and 1. */
 @inline
 export function hardSigmoid4(x: v128): v128 {
   const line = f32x4.add(f32x4.mul(x, f32x4.splat(0.2)), f32x4.splat(0.5));
@@ -61,7 +61,8 @@ export function tanh4(x: v128): v128 {
 }
 
 /**
- * The natural logarithm of four positive normal numbers; for zero and subnormals that of the least normal one.
+ * The natural logarithm of four positive normal numbers; zero and subnormals are treated as the smallest
+ * normal one.
  *
  * Source: S. L. Moshier, Cephes Math Library, `logf`.
  */

@@ -1,14 +1,14 @@
 import { log4, sigmoid4 } from './functions';
 import { loadPart, storePart } from './parts';
 
-/** What is open less than this is shut: products with smaller gates are subnormal, and slow. */
+/** Gates below this are closed: products with smaller gates are subnormal, and slow. */
 const LEAST_GATE: f32 = 1e-18;
 
 /**
- * Soft gates by saliency: `sigmoid((log s - log threshold) / temperature)`, and 0 where that is next to nothing.
+ * Soft gates by saliency: `sigmoid((log s - log threshold) / temperature)`, and 0 for values close to 0.
  *
  * @param change changes of weights [count]
- * @param fisher what a squared change costs [count], or 0: then the saliency is the change's magnitude
+ * @param fisher cost of a squared change [count], or 0 to use the change's magnitude as the saliency
  * @param gates [count]
  */
 export function openGates(

@@ -18,7 +18,7 @@ export class Geometry {
   padLeft: i32;
 }
 
-/** What one output pixel sees, in floats. */
+/** The inputs of one output pixel, in floats. */
 @inline
 export function tapsOf(g: Geometry): i32 {
   return g.filterHeight * g.filterWidth * g.inChannels;
@@ -35,7 +35,7 @@ export function firstOutput(shift: i32, stride: i32): i32 {
   return shift >= 0 ? 0 : (stride - 1 - shift) / stride;
 }
 
-/** The output behind the last whose tap at `shift` from the stride's origin is within the input. */
+/** One past the last output whose tap at `shift` from the stride's origin is within the input. */
 @inline
 export function endOutput(shift: i32, stride: i32, input: i32, output: i32): i32 {
   return input > shift ? min(output, (input - 1 - shift) / stride + 1) : 0;

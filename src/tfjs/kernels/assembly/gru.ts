@@ -8,7 +8,7 @@ import { addFloats, clear, floatAt } from './vectors';
 const GATES: i32 = 3;
 
 /**
- * A gated recurrent unit that resets its state before the product, over all steps.
+ * A gated recurrent unit that resets its state before the product, for all steps.
  *
  * Source: K. Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014.
  */
@@ -36,7 +36,7 @@ function stateAt(r: Recurrence, states: usize, b: i32, step: i32): usize {
   return floatAt(states, (b * r.steps + step) * r.units);
 }
 
-/** Opens the update and reset gates; the state that the reset gate lets through goes to the temporaries. */
+/** Computes the update and reset gates; the state after the reset gate is stored in the temporaries. */
 function resetState(r: Recurrence, gates: usize, previous: usize, b: i32): void {
   const bytes = (<usize>r.units) << 2;
   const reset = floatAt(r.temporary, b * r.units);
@@ -65,11 +65,12 @@ function updateState(r: Recurrence, gates: usize, previous: usize, next: usize):
   }
 }
 
-/** Gradients by everything that went in, from those by every hidden state. */
+/** Gradients with respect to all inputs, given those with respect to every hidden state. */
 export function gruBackward(r: Recurrence): void {
   const stateFloats = r.batch * r.units;
   const resets = floatAt(r.temporary, r.steps * stateFloats);
-  // The temporaries hold the states that went in, those that were let through, and the gradient by the latter.
+  // The temporaries hold the previous states, those after the reset gate, and the gradient with respect to
+  // the latter.
   const dReset = floatAt(resets, r.steps * stateFloats);
   const previous = r.temporary;
   const dState = r.dFirst;
@@ -98,7 +99,9 @@ function dGatesAt(r: Recurrence, b: i32, step: i32): usize {
   return floatAt(r.dGates, (b * r.steps + step) * GATES * r.units);
 }
 
-/** From the gradient by a state to those by the update gate and the candidate; what passes by them stays. */
+/**
+ * Computes the gradients of the update gate and the candidate from that of a state; the rest is passed on.
+ */
 function pullUpdate(r: Recurrence, b: i32, step: i32, previous: usize, dState: usize): void {
   const bytes = (<usize>r.units) << 2;
   const gates = gatesAt(r, b, step);

@@ -1,7 +1,7 @@
-/** What a float32 with the exponent of a binary16 lacks: 2^(127 - 15). */
+/** Difference of the exponent biases of float32 and binary16, as a factor: 2^(127 - 15). */
 const REBIAS: f32 = 5.192296858534828e33;
 
-/** Bits that every float32 takes which is no number or infinite. */
+/** Exponent bits, which are all set in NaN and infinite float32. */
 const NO_FINITE: i32 = 0x7f800000;
 
 /** Binary16, four in the low ends of the lanes, as float32, exactly. */
@@ -17,9 +17,9 @@ export function widenFloat16(bits: v128): v128 {
 }
 
 /**
- * Float32 rounded to the nearest binary16, ties to even; what is not a number becomes 0x7e00.
+ * Float32 rounded to the nearest binary16, ties to even; NaN becomes 0x7e00.
  *
- * Below 2^-14 a binary16 counts in steps of 2^-24, as a float32 does from 0.5 to 1: adding 0.5 rounds to that step.
+ * Below 2^-14 a binary16 has steps of 2^-24, like a float32 from 0.5 to 1: adding 0.5 rounds to that step.
  */
 @inline
 export function narrowFloat16(values: v128): v128 {
@@ -42,7 +42,7 @@ export function widenBfloat16(bits: v128): v128 {
   return i32x4.shl(bits, 16);
 }
 
-/** Float32 rounded to the nearest bfloat16, ties to even; what is not a number becomes 0x7fc0. */
+/** Float32 rounded to the nearest bfloat16, ties to even; NaN becomes 0x7fc0. */
 @inline
 export function narrowBfloat16(values: v128): v128 {
   const odd = v128.and(i32x4.shr_u(values, 16), i32x4.splat(1));

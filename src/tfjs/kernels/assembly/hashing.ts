@@ -2,12 +2,12 @@ import { floatAt, multiplyAdd } from './vectors';
 import { firstBuckets, hashStart, signBits, xxh32x4 } from './xxh32';
 
 /**
- * Adds to every weight the value of the bucket that its block is placed on, with the block's sign.
+ * Adds the value of its block's bucket to every weight, with the block's sign.
  *
  * Source: W. Chen et al., "Compressing Neural Networks with the Hashing Trick", 2015.
  *
- * @param table the buckets, the first `block - 1` repeated behind the last
- * @param scale what a bucket is multiplied with
+ * @param table the buckets, followed by copies of the first `block - 1`
+ * @param scale factor of the buckets
  * @param out, weights [count]
  */
 export function addHashed(
@@ -72,10 +72,11 @@ function addRun(count: i32, weights: usize, run: usize, scale: f32, out: usize):
 }
 
 /**
- * Adds to every bucket the signed gradients of the weights placed on it, times a factor: the transpose of `addHashed`.
+ * Adds to every bucket the signed gradients of the weights placed on it, times a factor: the transpose of
+ * `addHashed`.
  *
  * @param gradient [count]
- * @param sums [buckets + block - 1]; what lies behind the buckets belongs to the first ones
+ * @param sums [buckets + block - 1]; sums beyond the last bucket belong to the first ones
  */
 export function sumHashed(
   count: i32,

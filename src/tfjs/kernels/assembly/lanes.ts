@@ -1,7 +1,7 @@
 /**
- * Four neighbouring elements of a tensor in the four lanes of a vector, whatever their size in memory. The type
- * parameter stands for the dtype: f32 float32, u16 float16, i16 bfloat16, i8 int8, u8 uint8, i32 int32. Halves take the
- * low end of a lane, bytes are widened.
+ * Loads and stores four neighbouring elements of a tensor in the four lanes of a vector, for any element
+ * size. The type parameter encodes the dtype: f32 float32, u16 float16, i16 bfloat16, i8 int8, u8 uint8, i32
+ * int32. Halves are in the low end of a lane, bytes are widened.
  */
 @inline
 export function loadFour<T>(at: usize): v128 {
@@ -12,7 +12,7 @@ export function loadFour<T>(at: usize): v128 {
   return i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(bytes));
 }
 
-/** Stores what `loadFour` loads. */
+/** Stores what `loadFour` returns. */
 @inline
 export function storeFour<T>(at: usize, lanes: v128): void {
   if (sizeof<T>() == 4) v128.store(at, lanes);
@@ -28,7 +28,7 @@ export function loadOne<T>(at: usize): v128 {
   return i32x4.splat(<i32>load<T>(at));
 }
 
-/** Stores what `loadOne` loads. */
+/** Stores what `loadOne` returns. */
 @inline
 export function storeOne<T>(at: usize, lanes: v128): void {
   if (sizeof<T>() == 4) v128.store_lane<u32>(at, lanes, 0);

@@ -3,7 +3,7 @@ import { previousRow, previousState, Recurrence } from './recurrence';
 import { sumRows } from './rows';
 import { copyFloats, floatAt } from './vectors';
 
-/** What goes into all gates from the inputs alone: `x * kernel + bias`, for all steps at once. */
+/** Contribution of the inputs to all gates, for all steps at once: `x * kernel + bias`. */
 export function feedInputs(r: Recurrence, gateCount: i32): void {
   const width = gateCount * r.units;
   const rows = r.batch * r.steps;
@@ -14,7 +14,7 @@ export function feedInputs(r: Recurrence, gateCount: i32): void {
   product(rows, width, r.inputs, r.x, r.inputs, 1, r.kernel, width, 1, r.gates, width, isAdded, r.scratch);
 }
 
-/** Adds `state * recurrent` of some gates to what goes into them at one step. */
+/** Adds `state * recurrent` of some gates to their inputs at one step. */
 export function feedState(
   r: Recurrence,
   gateCount: i32,
@@ -31,7 +31,7 @@ export function feedState(
   product(r.batch, columns, r.units, state, stateRow, 1, weights, width, 1, out, r.steps * width, 1, r.scratch);
 }
 
-/** Pulls the gradient by some gates' inputs at one step back to the state that went in. */
+/** Pulls the gradient of some gates' inputs at one step back to the previous state. */
 export function pullState(
   r: Recurrence,
   gateCount: i32,
@@ -49,7 +49,7 @@ export function pullState(
   product(r.batch, units, columns, gradients, r.steps * width, 1, weights, 1, width, dState, units, isAdded, r.scratch);
 }
 
-/** Gradient by the recurrent weights of some gates, from the states that went in at all steps at once. */
+/** Gradient of the recurrent weights of some gates, from the previous states of all steps at once. */
 export function pullRecurrent(r: Recurrence, gateCount: i32, firstGate: i32, endGate: i32, states: usize): void {
   const width = gateCount * r.units;
   const columns = (endGate - firstGate) * r.units;
@@ -69,7 +69,7 @@ export function pullInputs(r: Recurrence, gateCount: i32): void {
   if (r.dBias) sumRows(r.dGates, rows, width, 1, r.dBias);
 }
 
-/** Writes out the hidden state that went into every step. */
+/** Writes out the previous hidden state of every step. */
 export function shiftStates(r: Recurrence, states: usize): void {
   for (let step = 0; step < r.steps; step++) {
     const source = previousState(r, r.first, r.hidden, step);

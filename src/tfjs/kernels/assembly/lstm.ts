@@ -10,7 +10,8 @@ const GATES: i32 = 4;
 /**
  * A long short-term memory, over all steps.
  *
- * Source: S. Hochreiter, J. Schmidhuber, "Long Short-Term Memory", 1997; F. A. Gers et al., "Learning to Forget", 2000.
+ * Source: S. Hochreiter, J. Schmidhuber, "Long Short-Term Memory", 1997; F. A. Gers et al., "Learning to
+ * Forget", 2000.
  */
 export function lstmForward(r: Recurrence): void {
   feedInputs(r, GATES);
@@ -22,7 +23,7 @@ export function lstmForward(r: Recurrence): void {
   }
 }
 
-/** @param at the number of a state among all [batch, steps] */
+/** @param at index of a state among all [batch, steps] */
 function openGates(r: Recurrence, at: i32, previous: usize): void {
   const bytes = (<usize>r.units) << 2;
   let gates = floatAt(r.gates, at * GATES * r.units);
@@ -51,7 +52,7 @@ function openGates(r: Recurrence, at: i32, previous: usize): void {
   }
 }
 
-/** Gradients by everything that went in, from those by every hidden state. */
+/** Gradients with respect to all inputs, given those with respect to every hidden state. */
 export function lstmBackward(r: Recurrence): void {
   const stateFloats = r.batch * r.units;
   clear(r.dFirst, stateFloats);

@@ -1,5 +1,5 @@
 /**
- * One step of Adam, with the operations and roundings of TensorFlow.js in their order.
+ * One step of Adam, with the operations and roundings of TensorFlow.js in the same order.
  *
  * Source: D. P. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", 2015.
  *
@@ -7,7 +7,7 @@
  * @param value, gradient [count]
  * @param first, second moments [count]
  * @param correction1, correction2 1 minus the power of each decay
- * @param rate the learning rate, with a minus
+ * @param rate the negative learning rate
  * @param out, outFirst, outSecond new values and moments [count]
  */
 export function adam(

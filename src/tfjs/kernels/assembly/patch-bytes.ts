@@ -1,13 +1,13 @@
 import { patchEight, patchOne } from './patch-step';
 import { hashStart, xxh32x4 } from './xxh32';
 
-/** All bits of the hashes but the lowest, which says the sign. */
+/** All bits of the hashes except the lowest, which encodes the sign. */
 @inline
 function placeBits(hashes: v128): v128 {
   return v128.and(hashes, i32x4.splat(~1));
 }
 
-/** Where the first bucket of each hash stands: `floor((hash >> 1) * buckets / 2^31)` bytes into the table. */
+/** Offset of the first bucket of each hash: `floor((hash >> 1) * buckets / 2^31)` bytes into the table. */
 @inline
 function addresses(bits: v128, buckets: v128, table: v128): v128 {
   const low = i64x2.extmul_low_i32x4_u(bits, buckets);
@@ -16,22 +16,22 @@ function addresses(bits: v128, buckets: v128, table: v128): v128 {
 }
 
 /**
- * Adds to each float32 the value of its bucket with the sign of its block, from a table of bytes: four times as many
- * buckets stay in a cache as with floats.
+ * Adds the value of its bucket to each float32 with the sign of its block, from a table of bytes: four times
+ * as many buckets fit into a cache as with floats.
  *
- * Buckets are negated where the sign is positive, and multiplied with the negative scale: that makes every zero a -0,
- * and adding -0 leaves any number as it is.
+ * Buckets are negated if the sign is positive, and multiplied by the negative scale: that makes every zero a
+ * -0, and adding -0 does not change any number.
  *
  * @param data the first element
  * @param count elements
- * @param index number of the block in which the first element lies
+ * @param index number of the block that contains the first element
  * @param skipped elements of that block before the first one
  * @param block elements of a block: 1 or a multiple of 8
  * @param seed the tensor's seed
  * @param buckets number of buckets
- * @param table the buckets, i8 each; behind the last follow the first ones anew, as many as a block takes beyond its
- *   first
- * @param scale what buckets are multiplied with
+ * @param table the buckets, i8 each, followed by copies of the first ones, as many as a block has elements
+ *   beyond its first
+ * @param scale factor of the buckets
  */
 export function patchBytes(
   data: usize,
@@ -88,7 +88,7 @@ export function patchBytes(
   }
 }
 
-/** Elements of one block, whose hash is in the first lane, one at a time. */
+/** Elements of one block, one at a time; its hash is in the first lane. */
 function patchBlock(
   data: usize,
   end: usize,
@@ -119,7 +119,7 @@ function gather(hashes: v128, counts: v128, tables: v128, scales: v128): v128 {
   return f32x4.mul(f32x4.convert_i32x4_s(values), scales);
 }
 
-/** A run of float32 that takes a multiple of 32 bytes. */
+/** Adds to float32 in runs of a multiple of 32 bytes. */
 @inline
 function patchLong(data: usize, at: usize, bytes: usize, negated: v128, scales: v128): void {
   const end = data + bytes;

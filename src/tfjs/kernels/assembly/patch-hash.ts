@@ -2,11 +2,11 @@ import { patchEight, patchFour, patchOne } from './patch-step';
 import { hashStart, xxh32x4 } from './xxh32';
 
 /**
- * Where the first bucket of each hash stands: four times `floor((hash >> 1) * buckets / 2^31)` bytes into the table, or
- * into the one behind it when the lowest bit of the hash is set.
+ * Offset of the first bucket of each hash: four times `floor((hash >> 1) * buckets / 2^31)` bytes into the
+ * table, or into the following one if the lowest bit of the hash is set.
  *
- * The product is taken with four times the buckets and without the shift: its upper half then lacks nothing but the
- * clearing of two bits.
+ * The product is computed with four times the buckets and without the shift, so that its upper half only
+ * needs two bits cleared.
  */
 @inline
 function addresses(hashes: v128, fourBuckets: v128, table: v128, tableBytes: v128): v128 {
@@ -22,14 +22,14 @@ function addresses(hashes: v128, fourBuckets: v128, table: v128, tableBytes: v12
  *
  * @param data the first element
  * @param count elements
- * @param index number of the block in which the first element lies
+ * @param index number of the block that contains the first element
  * @param skipped elements of that block before the first one
  * @param block elements of a block
  * @param seed the tensor's seed
  * @param buckets number of buckets
- * @param table the buckets' values, four bytes each: f32, all zeros negative, or i32 for integers; behind the last
- *   follow the first ones anew, as many as a block takes beyond its first
- * @param tableBytes bytes of that table; behind it follows another one for the blocks with a negative sign
+ * @param table the buckets' values, four bytes each: f32, all zeros negative, or i32 for integers; followed
+ *   by copies of the first ones, as many as a block has elements beyond its first
+ * @param tableBytes bytes of that table; it is followed by another one for the blocks with a negative sign
  */
 export function patchHash<T>(
   data: usize,
@@ -111,7 +111,7 @@ function patchSingles(
   const stride = i32x4.splat(tableBytes);
   const end = data + ((<usize>count) << 2);
   let keys = i32x4.add(i32x4.splat(index), i32x4(0, 1, 2, 3));
-  // Hashing runs a round ahead of gathering, so that processors can do both at a time.
+  // Hashing is one round ahead of gathering, so that processors can do both in parallel.
   let low = addresses(xxh32x4(keys, start), fourBuckets, tables, stride);
   keys = i32x4.add(keys, i32x4.splat(4));
   let high = addresses(xxh32x4(keys, start), fourBuckets, tables, stride);
@@ -177,7 +177,7 @@ function patchEights(
   }
 }
 
-/** A run of float32 that takes a multiple of 32 bytes. */
+/** Adds to float32 in runs of a multiple of 32 bytes. */
 @inline
 function patchLong(data: usize, values: usize, bytes: usize): void {
   const end = data + bytes;

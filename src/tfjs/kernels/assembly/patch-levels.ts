@@ -3,11 +3,11 @@ import { patchFour, patchOne, valuesOf } from './patch-step';
 /**
  * Adds `level * scale` to the elements at some positions.
  *
- * @param data where the element of position `first` lies
- * @param first the least position there may be
- * @param positions u32 each, all of them of elements at hand
+ * @param data address of the element at position `first`
+ * @param first lower bound of the positions
+ * @param positions u32 each, all of elements in memory
  * @param levels i16 each
- * @param count how many there are
+ * @param count number of positions
  */
 export function patchSparse<T>(
   data: usize,

@@ -1,16 +1,18 @@
 import { narrowBfloat16, narrowFloat16, widenBfloat16, widenFloat16 } from './halves';
 import { loadFour, loadOne, storeFour, storeOne } from './lanes';
 
-/** The positive quiet NaN without payload. */
+/** The positive quiet NaN with an empty payload. */
 const QUIET: i32 = 0x7fc00000;
 
-/** Float32 products as the values that are added to elements: whole numbers for integers. */
+/** Converts float32 products to the values that are added: whole numbers for integers. */
 @inline
 export function valuesOf<T>(products: v128): v128 {
   return isFloat<T>() || sizeof<T>() == 2 ? products : i32x4.trunc_sat_f32x4_s(products);
 }
 
-/** Adds values to elements, rounding once or up to the ends of a range; where a value is zero, all bits of the element stay. */
+/**
+ * Adds values to elements, rounding once or saturating; if a value is zero, all bits of the element are kept.
+ */
 @inline
 export function added<T>(lanes: v128, values: v128): v128 {
   if (sizeof<T>() == 1) return addedToBytes<T>(lanes, values);
@@ -24,7 +26,7 @@ export function added<T>(lanes: v128, values: v128): v128 {
   return v128.bitselect(lanes, sum, f32x4.eq(values, f32x4.splat(0)));
 }
 
-/** Adds no more than there is room for. */
+/** Limits values so that the sum cannot overflow. */
 @inline
 function addedToBytes<T>(lanes: v128, values: v128): v128 {
   const least = i32x4.sub(i32x4.splat(isSigned<T>() ? <i32>i8.MIN_VALUE : 0), lanes);
@@ -32,7 +34,7 @@ function addedToBytes<T>(lanes: v128, values: v128): v128 {
   return i32x4.add(lanes, i32x4.min_s(i32x4.max_s(values, least), most));
 }
 
-/** A sum that overflowed has another sign than both of its terms. */
+/** An overflowing sum differs in sign from both of its terms. */
 @inline
 function addedToWords(lanes: v128, values: v128): v128 {
   const sum = i32x4.add(lanes, values);
@@ -53,7 +55,7 @@ export function patchOne<T>(at: usize, values: v128): void {
   storeOne<T>(at, added<T>(loadOne<T>(at), values));
 }
 
-/** Adds to eight neighbouring float32. Their sums are looked through for NaN together: it is rare. */
+/** Adds to eight neighbouring float32. Their sums are checked for NaN together, as it is rare. */
 @inline
 export function patchEight(at: usize, low: v128, high: v128): void {
   const first = f32x4.add(v128.load(at), low);

@@ -3,7 +3,7 @@ import { patchDense as dense, patchSparse as sparse } from './patch-levels';
 
 export { patchBytes } from './patch-bytes';
 
-/** Numbers that stand for dtypes in payloads. */
+/** Numbers of dtypes in payloads. */
 const FLOAT32: i32 = 1, FLOAT16: i32 = 2, BFLOAT16: i32 = 3, INT8: i32 = 4, INT32: i32 = 6;
 
 /** `patchHash` of a dtype. */

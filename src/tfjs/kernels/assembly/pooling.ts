@@ -1,7 +1,7 @@
 import { Geometry } from './geometry';
 import { addScaled, clear, floatAt } from './vectors';
 
-/** The part of a window that lies inside the image. */
+/** The part of a window inside the image. */
 let top: i32 = 0, bottom: i32 = 0, left: i32 = 0, right: i32 = 0;
 
 @inline
@@ -15,12 +15,12 @@ function clip(g: Geometry, oy: i32, ox: i32): void {
 }
 
 /**
- * Gradient of max pooling: every output's gradient goes to the first largest input of its window. A window of nothing
- * but NaN or -Infinity has no largest value, and passes nothing on.
+ * Gradient of max pooling: each output's gradient goes to the first maximum of its window. A window of only
+ * NaN or -Infinity has no maximum, and passes no gradient.
  *
  * @param x input [batch, inHeight, inWidth, channels]
- * @param dy gradient by the output
- * @param dx gradient by the input
+ * @param dy gradient with respect to the output
+ * @param dx gradient with respect to the input
  */
 export function maxPoolGradient(g: Geometry, x: usize, dy: usize, dx: usize): void {
   const channels = g.inChannels;
@@ -82,7 +82,10 @@ function route(dx: usize, position: i32, gradient: f32): void {
   store<f32>(at, load<f32>(at) + gradient);
 }
 
-/** Gradient of average pooling: every output's gradient is shared by its window, by the whole window's size. */
+/**
+ * Gradient of average pooling: each output's gradient is divided by the window's full size and added to its
+ * window.
+ */
 export function averagePoolGradient(g: Geometry, dy: usize, dx: usize): void {
   const channels = g.inChannels;
   const share: f32 = <f32>1 / <f32>(g.filterHeight * g.filterWidth);

@@ -1,15 +1,15 @@
 import { clear, multiplyAdd } from './vectors';
 
-/** Columns of a panel: what one row of sums takes in two registers. */
+/** Columns of a panel: one row of its sums fits two registers. */
 const PANEL: i32 = 8;
 
-/** Steps of a block: a packed panel of them is 8 KiB. */
+/** Steps of a block: a packed panel of this many is 8 KiB. */
 const BLOCK_STEPS: i32 = 256;
 
 /** Columns of a block: with the steps above, the packed block is 256 KiB. */
 const BLOCK_COLUMNS: i32 = 256;
 
-/** Rows of the first operand that stay in the cache while all panels of a block pass. */
+/** Rows of the first operand that stay in the cache while all panels of a block are processed. */
 const BLOCK_ROWS: i32 = 64;
 
 /** Bytes of scratch that `product` needs. */
@@ -20,8 +20,8 @@ export function productScratch(): i32 {
 /**
  * `c = a * b`, or `c += a * b`, of float32 matrices.
  *
- * Source: K. Goto, R. van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008, for packed panels and
- * blocks.
+ * Source: K. Goto, R. van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008, for packed
+ * panels and blocks.
  *
  * @param m rows of a and c
  * @param n columns of b and c
@@ -29,7 +29,7 @@ export function productScratch(): i32 {
  * @param a element (i, s) at `i * aRow + s * aStep` floats
  * @param b element (s, j) at `s * bStep + j * bColumn` floats; one of the strides is 1
  * @param c element (i, j) at `i * cRow + j` floats
- * @param isAdded whether to add to what c holds
+ * @param isAdded whether to add to the existing values of c
  * @param scratch `productScratch()` bytes
  */
 export function product(
@@ -67,7 +67,7 @@ export function product(
   }
 }
 
-/** Packs rows of b into panels [steps, 8]; columns behind the last are zeros. */
+/** Packs rows of b into panels [steps, 8], padded with columns of zeros. */
 function packRows(b: usize, bStep: i32, steps: i32, columns: i32, packed: usize): void {
   const stride = (<usize>bStep) << 2;
   for (let j = 0; j < columns; j += PANEL) {
@@ -129,7 +129,9 @@ function packSquare(source: usize, stride: usize, packed: usize): void {
   v128.store(packed, v128.shuffle<i64>(pqHigh, rsHigh, 1, 3), 96);
 }
 
-/** Rows of a block times packed panels: four rows and eight columns of sums at a time live in registers. */
+/**
+ * Rows of a block times packed panels: four rows and eight columns of sums at a time are kept in registers.
+ */
 function multiplyBlock(
   rows: i32,
   columns: i32,
@@ -227,7 +229,7 @@ function multiplyRow(
   put(out, low, high, width, isAdded);
 }
 
-/** Stores, or adds to what is there, the first `width` of eight sums. */
+/** Stores the first `width` of eight sums, or adds them to the existing values. */
 @inline
 function put(out: usize, low: v128, high: v128, width: i32, isAdded: i32): void {
   if (width != PANEL) putPart(out, low, high, width, isAdded);

@@ -1,14 +1,14 @@
 import { hardSigmoid4, sigmoid4 } from './functions';
 import { floatAt } from './vectors';
 
-/** What a recurrent layer works on: sequences [batch, steps, units], and in which memory. */
+/** The operands of a recurrent layer: sequences [batch, steps, units], and scratch memory. */
 @unmanaged
 export class Recurrence {
   batch: i32;
   steps: i32;
   inputs: i32;
   units: i32;
-  /** 1: the gates' sigmoid is the piecewise linear one. */
+  /** 1: the gates use the piecewise linear sigmoid. */
   isHard: i32;
   x: usize;
   /** [inputs, gates * units]. */
@@ -23,9 +23,9 @@ export class Recurrence {
   /** Cell state before the first step and after each; LSTM alone. */
   firstCell: usize;
   cells: usize;
-  /** What the gates let through [batch, steps, gates * units]. */
+  /** Gate activations [batch, steps, gates * units]. */
   gates: usize;
-  /** Gradients by all of these. */
+  /** Gradients with respect to all of these. */
   dHidden: usize;
   dx: usize;
   dKernel: usize;
@@ -33,7 +33,7 @@ export class Recurrence {
   dBias: usize;
   dFirst: usize;
   dFirstCell: usize;
-  /** Gradients by what goes into the gates [batch, steps, gates * units]. */
+  /** Gradients with respect to the gates' inputs [batch, steps, gates * units]. */
   dGates: usize;
   /** Floats for `2 * steps + 1` states [batch, units]. */
   temporary: usize;
@@ -57,7 +57,7 @@ export function gate(r: Recurrence, x: v128): v128 {
   return r.isHard ? hardSigmoid4(x) : sigmoid4(x);
 }
 
-/** The slope of a gate, from its value. */
+/** The derivative of a gate, from its value. */
 @inline
 export function gateSlope(r: Recurrence, y: v128): v128 {
   const one = f32x4.splat(1);
@@ -65,7 +65,7 @@ export function gateSlope(r: Recurrence, y: v128): v128 {
   return r.isHard ? v128.and(isOpen, f32x4.splat(0.2)) : f32x4.mul(y, f32x4.sub(one, y));
 }
 
-/** The slope of the hyperbolic tangent, from its value. */
+/** The derivative of the hyperbolic tangent, from its value. */
 @inline
 export function tanhSlope(y: v128): v128 {
   return f32x4.sub(f32x4.splat(1), f32x4.mul(y, y));

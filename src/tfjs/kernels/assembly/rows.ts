@@ -1,6 +1,9 @@
 import { clear, floatAt, multiplyAdd } from './vectors';
 
-/** Rows whose sum is taken before it is added to the total: short sums lose less, and their rows stay in the cache. */
+/**
+ * Rows summed before they are added to the total: short sums are more accurate, and their rows stay in the
+ * cache.
+ */
 const CHUNK_ROWS: i32 = 64;
 
 /**
@@ -22,7 +25,7 @@ export function sumRows(x: usize, rows: i32, columns: i32, factor: f32, sums: us
   for (let j = 0; j < columns; j++) store<f32>(floatAt(sums, j), load<f32>(floatAt(sums, j)) * factor);
 }
 
-/** Four sums at a time, of four rows at a time, so that no addition waits for the one before. */
+/** Four sums of four rows at a time, so that no addition waits for the previous one. */
 @inline
 function addColumns(at: usize, end: usize, stride: usize, sums: usize): void {
   let a = f32x4.splat(0), b = a, c = a, d = a;
@@ -44,7 +47,8 @@ function addColumn(at: usize, end: usize, stride: usize, sums: usize): void {
 }
 
 /**
- * Sums of `a * (x - mean)` down the rows: with `a = x - mean` a variance, with a gradient that of a scale.
+ * Sums of `a * (x - mean)` down the rows: a variance for `a = x - mean`, the gradient of a scale for an
+ * output gradient.
  *
  * @param a [rows, columns], or 0 for `x - mean` itself
  * @param x [rows, columns]
@@ -138,7 +142,8 @@ export function normalise(
 }
 
 /**
- * `dx = dy * factor + (x - mean) * slope + offset`, by column: the gradient of a batch norm by its input.
+ * `dx = dy * factor + (x - mean) * slope + offset`, by column: the gradient of a batch norm with respect to
+ * its input.
  *
  * @param dy, x [rows, columns]
  * @param mean, factor, slope, offset [columns]

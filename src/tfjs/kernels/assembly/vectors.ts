@@ -24,7 +24,7 @@ export function copyFloats(target: usize, source: usize, count: i32): void {
   for (; target < end; target += 4, source += 4) store<f32>(target, load<f32>(source));
 }
 
-/** Adds `count` floats to others. */
+/** Adds `count` floats to other floats. */
 @inline
 export function addFloats(target: usize, source: usize, count: i32): void {
   const end = target + ((<usize>count) << 2);

@@ -15,17 +15,17 @@ export function xxh32x4(keys: v128, start: v128): v128 {
   return v128.xor(hash, i32x4.shr_u(hash, 16));
 }
 
-/** What XXH32 of a four-byte input starts from, before its key. */
+/** The initial state of XXH32 for a four-byte input. */
 @inline
 export function hashStart(seed: u32): v128 {
   return i32x4.splat(seed + 0x165667b1 + 4);
 }
 
 /**
- * The first bucket that each hash chooses: `floor((hash >> 1) * buckets / 2^31)`, by exact 64-bit products.
+ * The first bucket of each hash: `floor((hash >> 1) * buckets / 2^31)`, by exact 64-bit products.
  *
  * @param hashes four u32
- * @param buckets the number of buckets in each lane: 1 to 2^26
+ * @param buckets the number of buckets, in each lane: 1 to 2^26
  */
 @inline
 export function firstBuckets(hashes: v128, buckets: v128): v128 {

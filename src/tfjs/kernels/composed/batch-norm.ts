@@ -13,7 +13,7 @@ export type BatchNormCall = KernelCall<'x' | 'mean' | 'variance', tf.FusedBatchN
   readonly inputs: { readonly scale?: tf.TensorInfo; readonly offset?: tf.TensorInfo };
 };
 
-/** Normalizes by channel with three broadcasts of whole tensors, each vectorized, in place of a scalar loop. */
+/** Normalizes by channel with three vectorized broadcasts over whole tensors instead of a scalar loop. */
 export function batchNorm(call: BatchNormCall, stock: (call: BatchNormCall) => tf.TensorInfo): tf.TensorInfo {
   const { inputs, backend } = call;
   if (!isByChannel(call)) return stock(call);
@@ -28,7 +28,7 @@ export function batchNorm(call: BatchNormCall, stock: (call: BatchNormCall) => t
   });
 }
 
-/** @returns whether each parameter has one value a channel of an `x` that is not empty */
+/** @returns whether each parameter has one value per channel, and `x` is not empty */
 export function isByChannel({ inputs }: BatchNormCall): boolean {
   const { x, mean, variance, scale, offset } = inputs;
   const channels = x.shape.at(-1) ?? 0;

@@ -25,8 +25,8 @@ import { MAX_COLUMN_FLOATS } from './mat-mul.js';
 type FilterGradientCall = KernelCall<'x' | 'dy', tf.Conv2DBackpropFilterAttrs>;
 
 /**
- * The gradient of a convolution with respect to its filter, as a product of matrices: the patches that the
- * filter saw (im2col), times the gradient of what it made of them.
+ * The gradient of a convolution with respect to its filter, as a matrix product: the input patches (im2col)
+ * times the output gradient.
  */
 export function conv2dFilterGradient({ inputs, backend, attrs }: FilterGradientCall): tf.TensorInfo {
   const { x, dy } = inputs;
@@ -64,7 +64,7 @@ function byPatches(
 ): tf.TensorInfo {
   const out = zeros(backend, conv.filterShape);
   return withScratch(backend, (scratch) => {
-    // The batch is brought innermost so that every patch row is copied in runs of at least a batch.
+    // The batch becomes the innermost axis, so that patch rows are copied in runs of at least a batch.
     const images = scratch.run('Transpose', { x }, { perm: [3, 1, 2, 0] });
     const gradients = scratch.run('Transpose', { x: dy }, { perm: [1, 2, 0, 3] });
     const rowFloats = sizeOf(conv.filterShape.slice(0, 3)) * conv.outWidth * conv.batchSize;
@@ -79,7 +79,7 @@ function byPatches(
   });
 }
 
-/** Adds the share of some output rows: patches [taps, pixels] times gradients [pixels, outChannels]. */
+/** Accumulates some output rows: patches [taps, pixels] times gradients [pixels, outChannels]. */
 function addProduct(
   plan: { backend: WasmBackend; conv: ConvGeometry; rows: Span },
   { columns, gradients, out }: Record<'columns' | 'gradients' | 'out', tf.TensorInfo>,
@@ -98,7 +98,10 @@ function addProduct(
   });
 }
 
-/** Writes one line a tap (filter row, filter column, channel): what it saw at (output row, output column, image). */
+/**
+ * Writes one line per tap (filter row, filter column, channel): its input at (output row, output column,
+ * image).
+ */
 function copyPatches({ conv, rows }: { conv: ConvGeometry; rows: Span }, images: Heap, columns: Heap): void {
   const lineFloats = (rows.end - rows.first) * conv.outWidth * conv.batchSize;
   let line = 0;
@@ -139,14 +142,14 @@ function copyLine(
   }
 }
 
-/** Copies what one tap saw of one image row; both rows hold the batch innermost. */
+/** Copies the input of one tap for one image row; in both, the batch is innermost. */
 function copyRuns(
   run: { batchSize: number; strideWidth: number; span: Span },
   from: { plane: Heap; start: number },
   to: { line: Heap; start: number },
 ): void {
   const { batchSize, strideWidth, span } = run;
-  // Neighbouring outputs of a stride of one saw neighbouring pixels: one run.
+  // With a stride of one, neighbouring outputs have neighbouring inputs: a single run.
   const step = strideWidth === 1 ? span.end - span.first : 1;
   for (let column = span.first; column < span.end; column += step) {
     const source = from.start + column * strideWidth * batchSize;
@@ -158,8 +161,9 @@ type InputGradientCall = KernelCall<'dy' | 'filter', tf.Conv2DBackpropInputAttrs
 type Inputs = InputGradientCall['inputs'];
 
 /**
- * The gradient of a convolution with respect to its input: a product of matrices for a pointwise filter,
- * a convolution with the reversed filter for a stride of one, and else a product scattered back (col2im).
+ * The gradient of a convolution with respect to its input: a matrix product for a pointwise filter, a
+ * convolution with the reversed filter for a stride of one, and otherwise a product that is scattered back
+ * (col2im).
  */
 export function conv2dInputGradient({ inputs, backend, attrs }: InputGradientCall): tf.TensorInfo {
   const conv = convGeometry({ input: attrs.inputShape, filter: inputs.filter.shape }, attrs);
@@ -215,7 +219,9 @@ function byScatter(backend: WasmBackend, conv: ConvGeometry, { dy, filter }: Inp
   });
 }
 
-/** What every patch of some images is told: gradients [pixels, outChannels] times filter [outChannels, taps]. */
+/**
+ * Computes the gradients of patches: output gradients [pixels, outChannels] times filter [outChannels, taps].
+ */
 function patchGradients(
   { scratch, conv, images }: { scratch: Scratch; conv: ConvGeometry; images: Span },
   dy: tf.TensorInfo,
@@ -228,7 +234,9 @@ function patchGradients(
   return scratch.run('BatchMatMul', { a, b: transposedFilter }, attrs);
 }
 
-/** Adds the patches [image, output row, output column, filter row, filter column, channel] where they were cut. */
+/**
+ * Adds the patches [image, output row, output column, filter row, filter column, channel] at their positions.
+ */
 function addPatches({ conv, images }: { conv: ConvGeometry; images: Span }, patches: Heap, out: Heap): void {
   const { filterHeight, filterWidth, inChannels, inHeight, strideHeight, padInfo } = conv;
   const lineFloats = filterWidth * inChannels;
@@ -249,7 +257,7 @@ function addPatches({ conv, images }: { conv: ConvGeometry; images: Span }, patc
   }
 }
 
-/** Adds one filter row of a row of patches: its taps and their channels lie together on both sides. */
+/** Adds one filter row of a row of patches: its taps and their channels are contiguous on both sides. */
 function addLines(
   conv: ConvGeometry,
   { from, at }: { from: Heap; at: number },

@@ -24,8 +24,8 @@ import { reversedTaps } from './conv2d.js';
 type FilterGradientCall = KernelCall<'x' | 'dy', tf.DepthwiseConv2dNativeBackpropFilterAttrs>;
 
 /**
- * The gradient of a depthwise convolution with respect to its filter:
- * for every tap, the sum of what it saw times the gradient of what it made of it.
+ * The gradient of a depthwise convolution with respect to its filter: for every tap, the sum over its inputs
+ * times the output gradient.
  */
 export function depthwiseFilterGradient({ inputs, backend, attrs }: FilterGradientCall): tf.TensorInfo {
   const { x, dy } = inputs;
@@ -42,7 +42,7 @@ interface Values {
   readonly dy: Heap;
 }
 
-/** Images are outermost so that one of them stays in the cache while all taps look at it. */
+/** Images are the outer loop, so that one image stays in the cache for all taps. */
 function addTaps(conv: ConvGeometry, values: Values, sums: Float64Array): void {
   const { filterHeight, filterWidth, outChannels } = conv;
   for (let image = 0; image < conv.batchSize; image++) {
@@ -57,7 +57,7 @@ function addTaps(conv: ConvGeometry, values: Values, sums: Float64Array): void {
   }
 }
 
-/** The walk of one tap over one image, in floats: where it starts and how far apart its rows and columns are. */
+/** The input range of one tap in one image, in floats: its start and the strides of rows and columns. */
 interface Tap {
   readonly rows: number;
   readonly rowFloats: number;
@@ -96,8 +96,8 @@ function lengthOf(span: Span): number {
 }
 
 /**
- * Four sums at a time live in registers. Past the last channel, lanes repeat it: they read the same sum,
- * do the same work and store the same result.
+ * Keeps four sums at a time in registers. Lanes beyond the last channel repeat it: they compute and store the
+ * same result redundantly.
  */
 function addFourChannels(tap: Tap, { x, dy, sums }: Values & { sums: Float64Array }, channel: number): void {
   const last = sums.length - 1;
@@ -140,7 +140,7 @@ const UNPADDED: Padding = [
 
 /**
  * The gradient of a depthwise convolution with respect to its input: a depthwise convolution of the output
- * gradient, spread over the strides, with the reversed filter; one channel each for every filter of a channel.
+ * gradient, spread over the strides, with the reversed filter; one channel for each filter of a channel.
  */
 export function depthwiseInputGradient({ inputs, backend, attrs }: InputGradientCall): tf.TensorInfo {
   const { dy, filter } = inputs;
@@ -162,7 +162,7 @@ export function depthwiseInputGradient({ inputs, backend, attrs }: InputGradient
   });
 }
 
-/** The output gradient as a stride of one would have it: zeros between its entries and around them. */
+/** Dilates the output gradient to a stride of one: zeros between its entries and around them. */
 function spreadGradient(
   backend: WasmBackend,
   scratch: Scratch,
@@ -179,7 +179,7 @@ function spreadGradient(
   return { x, pad: UNPADDED };
 }
 
-/** A padded image of the size of the input, into which the gradient of output (0, 0) goes at (top, left). */
+/** A padded image with the size of the input; the gradient of output (0, 0) is at (top, left). */
 interface Grid {
   readonly top: number;
   readonly left: number;

@@ -10,10 +10,12 @@ import {
   withScratch,
 } from '../backend.js';
 
-/** Below this many multiplications a product, the stock loop costs less than a call of XNNPACK for each entry. */
-export const MIN_MULTIPLICATIONS_PER_CALL = 8192;
+/**
+ * Below this many multiplications per product, the stock loop is faster than calling XNNPACK for each entry.
+ */
+const MIN_MULTIPLICATIONS_PER_CALL = 8192;
 
-/** Floats of unrolled patches held at once: 1 Mi (4 MiB) stays near the processor's caches and bounds the heap. */
+/** Floats of unrolled patches per chunk: 1 Mi (4 MiB) fits processor caches and bounds the heap. */
 export const MAX_COLUMN_FLOATS = 1 << 20;
 
 interface MatMulAttrs {
@@ -31,8 +33,8 @@ interface Operand {
 }
 
 /**
- * Products of float matrices, transposed or not, one batch entry at a time.
- * The stock kernel is fast for one product of operands that lie as they are multiplied: everything is brought to that.
+ * Products of float matrices, transposed or not, one batch entry at a time. The stock kernel is fast for a
+ * single product of operands that are not transposed, so all cases are reduced to that.
  */
 export function batchMatMul(call: MatMulCall, stock: MatMul): tf.TensorInfo {
   const { inputs, backend, attrs } = call;
@@ -50,7 +52,7 @@ export function batchMatMul(call: MatMulCall, stock: MatMul): tf.TensorInfo {
   });
 }
 
-/** How many products there are, or undefined where the stock kernel has to broadcast or to refuse. */
+/** Number of products, or undefined if the stock kernel has to broadcast or refuse. */
 export function commonBatch(a: tf.TensorInfo, b: tf.TensorInfo): number | undefined {
   if (a.dtype !== 'float32' || b.dtype !== 'float32') return undefined;
   const batchA = sizeOf(a.shape.slice(0, -2));
@@ -66,7 +68,7 @@ export function productSize({ inputs: { a, b }, attrs }: MatMulCall): [number, n
   const [rowsB, columnsB] = b.shape.slice(-2) as [number, number];
   const inner = attrs.transposeA ? rowsA : columnsA;
   const innerB = attrs.transposeB ? columnsB : rowsB;
-  // A mismatch is left to the words of the stock kernel: an empty product goes there.
+  // Leave mismatches, and so empty products, to the stock kernel and its error messages.
   if (inner !== innerB) return [0, 0, 0];
   return [attrs.transposeA ? columnsA : rowsA, inner, attrs.transposeB ? rowsB : columnsB];
 }

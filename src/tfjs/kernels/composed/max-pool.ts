@@ -4,7 +4,7 @@ import type { ConvGeometry, Span } from '../geometry.js';
 
 type MaxPoolGradCall = KernelCall<'dy' | 'input', tf.MaxPoolGradAttrs>;
 
-/** The gradient of max pooling: every output's gradient goes to the first largest input of its window. */
+/** The gradient of max pooling: each output's gradient goes to the first maximum of its window. */
 export function maxPoolGradient({ inputs, backend, attrs }: MaxPoolGradCall): tf.TensorInfo {
   const { dy, input } = inputs;
   const { filterSize, strides, pad, dimRoundingMode } = attrs;
@@ -21,7 +21,7 @@ export function maxPoolGradient({ inputs, backend, attrs }: MaxPoolGradCall): tf
   return out;
 }
 
-/** The part of one window that lies inside the image, in floats from the start of the tensor. */
+/** The part of a window inside the image, in floats from the start of the tensor. */
 interface Window {
   readonly start: number;
   readonly rows: number;
@@ -73,7 +73,7 @@ function routeToLargest(
         }
       }
     }
-    // A window of nothing but NaN or -Infinity has no largest value, and passes nothing on.
+    // A window of only NaN or -Infinity has no maximum, and passes no gradient.
     if (position >= 0) dx[position]! += dy[outStart + channel]!;
   }
 }

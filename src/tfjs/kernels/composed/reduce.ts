@@ -4,28 +4,31 @@ import { allocateFloats, borrowFloats, type Heap, type KernelCall, sizeOf } from
 export type ReduceCall = KernelCall<'x', { axis: number | number[]; keepDims: boolean }>;
 export type Reduce = (call: ReduceCall) => tf.TensorInfo;
 
-/** A tensor seen as [blocks, rows, columns], of which the rows are added up into a tensor of another shape. */
-export interface RowLayout {
+/** A tensor as [blocks, rows, columns] whose rows are summed, and the shape of the result. */
+interface RowLayout {
   readonly blocks: number;
   readonly rows: number;
   readonly columns: number;
   readonly outShape: number[];
 }
 
-/** Sums over outer axes, as the gradients of biases and of batch normalization need them. */
+/** Sums over outer axes, as needed by the gradients of biases and of batch normalization. */
 export function sum(call: ReduceCall, stock: Reduce): tf.TensorInfo {
   const layout = outerAxes(call);
   return layout ? reduceRows(call, layout, 1) : stock(call);
 }
 
-/** Means over outer axes, as batch normalization and global average pooling need them. */
+/** Means over outer axes, as needed by batch normalization and global average pooling. */
 export function mean(call: ReduceCall, stock: Reduce): tf.TensorInfo {
   const layout = outerAxes(call);
   // The mean of no rows is zero, as on the cpu backend.
   return layout ? reduceRows(call, layout, 1 / Math.max(1, layout.rows)) : stock(call);
 }
 
-/** The stock kernels are good at the innermost axes; for others they transpose the whole tensor first. */
+/**
+ * The stock kernels are efficient only for the innermost axes; for others they transpose the whole tensor
+ * first.
+ */
 export function outerAxes({ inputs: { x }, attrs }: ReduceCall): RowLayout | undefined {
   const axes = sortedAxes(attrs.axis, x.shape);
   const first = axes[0] ?? 0;
@@ -69,7 +72,7 @@ function addRows(
 ): void {
   const end = (block + 1) * rows * columns;
   let row = block * rows * columns;
-  // Four rows a pass: the sums are loaded and stored a quarter as often.
+  // Four rows per pass, so that sums are loaded and stored a quarter as often.
   for (; row + 4 * columns <= end; row += 4 * columns) {
     const [second, third, fourth] = [row + columns, row + 2 * columns, row + 3 * columns];
     for (let i = 0; i < columns; i++) {
@@ -84,8 +87,8 @@ function addRows(
 type SegmentSumCall = KernelCall<'x' | 'segmentIds', { numSegments: number }>;
 
 /**
- * Adds the slices of `x` that carry the same segment id, in their order; ids outside the range are dropped.
- * This is the gradient of a gather, so of every embedding.
+ * Sums the slices of `x` with the same segment id, in order; ids out of range are dropped.
+ * This is the gradient of a gather, and thus of every embedding.
  */
 export function unsortedSegmentSum({ inputs, backend, attrs }: SegmentSumCall): tf.TensorInfo {
   const { x, segmentIds } = inputs;
@@ -104,7 +107,7 @@ export function unsortedSegmentSum({ inputs, backend, attrs }: SegmentSumCall): 
 
 type TileCall = KernelCall<'x', { reps: number[] }>;
 
-/** Repeats a tensor along its axes, from the innermost out, by copies that double what is already there. */
+/** Repeats a tensor along its axes, innermost first, by copies that double in length. */
 export function tile(call: TileCall, stock: (call: TileCall) => tf.TensorInfo): tf.TensorInfo {
   const { inputs, backend, attrs } = call;
   const { x } = inputs;

@@ -3,8 +3,8 @@ import { allocateFloats, type KernelCall, sizeOf } from '../backend.js';
 import { activeSimd, registerOwnKernel, runOwnKernel } from '../own-kernels.js';
 import type { Simd } from '../simd/module.js';
 
-/** What opens a gate. */
-export interface GateOptions {
+/** Parameters of a gate. */
+interface GateOptions {
   /** Saliency at which a gate is half open: above 0. */
   readonly threshold: number;
   /** Softness: above 0. */
@@ -37,10 +37,10 @@ export function openGates(
   });
 }
 
-/** What is open less than this is shut. */
+/** Gates below this are closed. */
 const LEAST_GATE = 1e-18;
 
-/** The least normal float32. */
+/** The smallest normal float32. */
 const LEAST_NORMAL = 2 ** -126;
 
 /** @returns `base + gates * change`, a new tensor */
@@ -58,11 +58,11 @@ export function pullGated(gates: tf.Tensor, gradient: tf.Tensor, slope: number):
 }
 
 /**
- * Moves a running mean of squared gradients on.
+ * Updates a running mean of squared gradients.
  *
  * @param mean written in place
  * @param gradient the newest gradient
- * @param decay share of the old mean that survives
+ * @param decay weight of the old mean
  */
 export function trackSquares(mean: tf.Variable, gradient: tf.Tensor, decay: number): void {
   if (activeSimd()) {
@@ -74,7 +74,7 @@ export function trackSquares(mean: tf.Variable, gradient: tf.Tensor, decay: numb
   });
 }
 
-/** Registers the kernels behind all of these. */
+/** Registers the kernels behind these functions. */
 export function registerGateKernels(): void {
   registerOwnKernel('NeuralDiffOpenGates', runOpen);
   registerOwnKernel('NeuralDiffAddGated', runAdd);

@@ -4,23 +4,23 @@ import { allocateFloats, type KernelCall, sizeOf } from '../backend.js';
 import { activeSimd, registerOwnKernel, runOwnKernel } from '../own-kernels.js';
 import type { Simd } from '../simd/module.js';
 
-/** How the blocks of one tensor lie on buckets. */
-export interface HashPlacement {
+/** The placement of a tensor's blocks on buckets. */
+interface HashPlacement {
   /** The tensor's seed: 0 to 2^32 - 1. */
   readonly seed: number;
-  /** Neighbouring weights a block: 1 to 1,024. */
+  /** Neighbouring weights per block: 1 to 1,024. */
   readonly block: number;
 }
 
-/** What turns a bucket into a value: `fround(bucket * scale)`, with the sign of its block. */
-export interface HashedValues {
+/** Bucket values: `fround(bucket * scale)`, with the sign of the block. */
+interface HashedValues {
   readonly buckets: Float32Array;
   /** A float32. */
   readonly scale: number;
 }
 
 /**
- * Adds a hash diff to a tensor of weights, hashing as it goes.
+ * Adds a hash diff to a tensor of weights, computing hashes on the fly.
  *
  * @param weights float32 of any shape
  * @returns a new tensor of the same shape
@@ -55,10 +55,11 @@ interface SumAttrs {
 }
 
 /**
- * Sums gradients by weights into gradients by the buckets that the weights take: the transpose of `addHashed`.
+ * Sums gradients with respect to weights into gradients with respect to their buckets: the transpose of
+ * `addHashed`.
  *
- * @param gradients of each tensor, with its seed and the factor of its buckets' values
- * @param options neighbouring weights a block, and the number of buckets
+ * @param gradients of each tensor, with its seed and the factor of its bucket values
+ * @param options neighbouring weights per block, and the number of buckets
  * @returns [bucketCount]
  */
 export function sumHashed(
@@ -89,7 +90,7 @@ export function sumHashed(
 interface Block {
   readonly start: number;
   readonly end: number;
-  /** First bucket. */
+  /** Index of the first bucket. */
   readonly first: number;
   readonly sign: 1 | -1;
 }
@@ -106,7 +107,7 @@ function forEachBlock(
   }
 }
 
-/** Adds what lies behind the last bucket to the first ones, where it belongs. */
+/** Adds the sums beyond the last bucket to the first buckets. */
 function foldTail(sums: Float32Array, bucketCount: number): Float32Array {
   for (let i = bucketCount; i < sums.length; i++) {
     const place = i % bucketCount;

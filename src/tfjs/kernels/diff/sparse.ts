@@ -6,8 +6,8 @@ import { activeSimd, registerOwnKernel, runOwnKernel } from '../own-kernels.js';
  * Adds values to some elements of a tensor.
  *
  * @param weights float32 of any shape
- * @param positions row-major places, each at most once
- * @param values one a position
+ * @param positions row-major indices, each at most once
+ * @param values one per position
  * @returns a new tensor of the same shape
  */
 export function addAt(weights: tf.Tensor, positions: Uint32Array, values: Float32Array): tf.Tensor {
@@ -20,10 +20,10 @@ export function addAt(weights: tf.Tensor, positions: Uint32Array, values: Float3
 }
 
 /**
- * Takes some elements of a tensor.
+ * Gathers some elements of a tensor.
  *
- * @param positions row-major places
- * @returns one a position
+ * @param positions row-major indices
+ * @returns one value per position
  */
 export function takeAt(values: tf.Tensor, positions: Uint32Array): tf.Tensor1D {
   if (activeSimd()) return runOwnKernel('NeuralDiffTakeAt', { values }, { positions })[0] as tf.Tensor1D;
@@ -44,7 +44,7 @@ function scatter(target: Float32Array, positions: Uint32Array, values: Float32Ar
   }
 }
 
-/** Registers the kernels behind `addAt` and `takeAt`: they work where the tensors lie. */
+/** Registers the kernels behind `addAt` and `takeAt`, which work on the backend's memory. */
 export function registerSparseKernels(): void {
   registerOwnKernel('NeuralDiffAddAt', runAdd);
   registerOwnKernel('NeuralDiffTakeAt', runTake);

@@ -4,7 +4,7 @@ import { registerOwnKernel, runOwnKernel } from '../own-kernels.js';
 import type { Simd } from '../simd/module.js';
 import { overrideMethod } from './override.js';
 
-/** What is used of the Adam optimiser of TensorFlow.js; frozen with its version 4.22. */
+/** The parts of the TensorFlow.js Adam optimiser used here, as of version 4.22. */
 interface Adam {
   readonly learningRate: number;
   readonly beta1: number;
@@ -22,7 +22,7 @@ interface Moment {
   readonly variable: tf.Variable;
 }
 
-/** Steps every variable in one kernel instead of a dozen; the new values are the same to the last bit. */
+/** Steps every variable in one kernel instead of a dozen, with bit-identical results. */
 export function overrideAdam(): void {
   registerOwnKernel('NeuralDiffAdam', adam);
   overrideMethod(tf.AdamOptimizer.prototype, 'applyGradients', applyGradients);
@@ -86,7 +86,7 @@ function applyGradients(self: Adam, given: NamedTensor[] | tf.NamedTensorMap): t
   return true;
 }
 
-/** Whatever would be broadcast, cast or refused is left to the optimiser itself. */
+/** Cases that need broadcasts, casts or errors are left to the optimiser itself. */
 function fits(variable: tf.Variable | undefined, gradient: tf.Tensor | null): boolean {
   if (variable?.dtype !== 'float32') return false;
   return (

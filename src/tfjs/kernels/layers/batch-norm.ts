@@ -4,7 +4,7 @@ import { registerOwnKernel, runOwnKernel } from '../own-kernels.js';
 import type { Simd } from '../simd/module.js';
 import { onlyTensor, overrideGradient, overrideMethod, SAMPLE_NAME } from './override.js';
 
-/** What is read off a batch norm layer of TensorFlow.js; frozen with its version 4.22. */
+/** The parts of the TensorFlow.js batch norm layer used here, as of version 4.22. */
 interface BatchNormLayer {
   readonly axis: number;
   readonly epsilon: number;
@@ -20,7 +20,7 @@ interface Weight {
   write(value: tf.Tensor): unknown;
 }
 
-/** Takes a batch norm's gradient in two passes over the batch, and its statistics in two. */
+/** Computes a batch norm's gradient in two passes over the batch, and its statistics in two. */
 export function overrideBatchNorm(): void {
   registerOwnKernel('NeuralDiffMoments', moments);
   registerOwnKernel('NeuralDiffBatchNormGradient', batchNormGradient);
@@ -33,7 +33,7 @@ export function overrideBatchNorm(): void {
 
 type Channels = 'mean' | 'variance';
 
-/** A tensor seen as [rows, columns], its channels being the columns. */
+/** A tensor as [rows, columns] with channels as columns. */
 function matrixOf(shape: readonly number[]): { rows: number; columns: number } {
   const columns = shape.at(-1) ?? 1;
   return { rows: columns === 0 ? 0 : sizeOf(shape) / columns, columns };
@@ -54,10 +54,11 @@ type GradientCall = KernelCall<'dy' | 'x' | Channels, { epsilon: number; isTrain
 };
 
 /**
- * Source: S. Ioffe, C. Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate
- * Shift", 2015, section 3.
+ * Source: S. Ioffe, C. Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal
+ * Covariate Shift", 2015, section 3.
  *
- * @returns gradients by x, offset, scale, mean and variance; in training the last two are part of the first
+ * @returns gradients with respect to x, offset, scale, mean and variance; in training the last two are part
+ *   of the first
  */
 function batchNormGradient({ inputs, backend, attrs }: GradientCall, simd: Simd): tf.TensorInfo[] {
   const { rows, columns } = matrixOf(inputs.x.shape);
@@ -95,7 +96,7 @@ function batchNormGradient({ inputs, backend, attrs }: GradientCall, simd: Simd)
 
 type Seven<T> = [T, T, T, T, T, T, T];
 
-/** The gradient of a batch norm whose statistics are given. */
+/** The gradient of a batch norm with given statistics. */
 function inferenceGradient(
   dy: tf.Tensor | tf.Tensor[],
   saved: tf.Tensor[],
@@ -106,7 +107,8 @@ function inferenceGradient(
   if (!isByChannel || x.size === 0) return undefined;
   const inputs = { dy: dy as tf.Tensor, x, mean, variance, ...(scale && { scale }) };
   const epsilon = attrs.varianceEpsilon as number;
-  // The engine disposes whatever an entry makes beside its own gradient, so that all are made before.
+  // The engine disposes of everything that an entry creates except its own gradient, so create all of them
+  // before.
   const gradients = runOwnKernel('NeuralDiffBatchNormGradient', inputs, { epsilon, isTraining: false });
   const take = (index: number) => () => gradients[index] as tf.Tensor;
   return { x: take(0), offset: take(1), scale: take(2), mean: take(3), variance: take(4) };
@@ -130,7 +132,7 @@ function normaliseBatch(
   });
 }
 
-/** As the layer itself does it. */
+/** Updates the moving statistics like the layer itself. */
 function moveAverage(average: Weight, value: tf.Tensor, momentum: number): void {
   const before = average.read();
   average.write(tf.sub(before, tf.mul(tf.sub(before, value), 1 - momentum)));

@@ -1,19 +1,19 @@
 import * as tf from '@tensorflow/tfjs';
 import { activeSimd } from '../own-kernels.js';
 
-/** Marks a method or gradient that was replaced, whichever copy of the package did it. */
+/** Marks a method or gradient as replaced, by any copy of the package. */
 const MARK = Symbol.for('neural-diff.override');
 
-/** Name of layers that are made for their class alone: without one they would shift the names of the layers to come. */
+/** Name of layers created only for their class: default names would shift the names of later layers. */
 export const SAMPLE_NAME = 'neural-diff-sample';
 
 /**
- * Replaces a method of a class of TensorFlow.js, for all of its objects, by one that may decline; whatever it declines,
- * and every other backend, goes the old way.
+ * Replaces a method of a TensorFlow.js class for all of its objects. The replacement may decline; declined
+ * calls, and those on other backends, use the original method.
  *
  * @param owner the class's prototype
  * @param name the method
- * @param attempt `undefined` declines; runs on the wasm backend alone
+ * @param attempt declines by returning `undefined`; called on the wasm backend only
  */
 export function overrideMethod<Self, Args extends unknown[], Result>(
   owner: object,
@@ -31,14 +31,14 @@ export function overrideMethod<Self, Args extends unknown[], Result>(
 }
 
 /**
- * Tapes that record: 1 while a model runs forward for its gradients, 0 while they are taken. More are gradients of
- * gradients; these need operations that can be differentiated again, so all overrides decline.
+ * Active gradient tapes: 1 while a model runs forward for its gradients, 0 while they are computed. More mean
+ * gradients of gradients, which need differentiable operations, so all overrides decline.
  */
 function gradientDepth(): number {
   return (tf.engine() as unknown as { state: { gradientDepth: number } }).state.gradientDepth;
 }
 
-/** Replaces the gradient of a kernel by one that may decline, likewise. */
+/** Replaces the gradient of a kernel in the same way. */
 export function overrideGradient(
   kernelName: string,
   attempt: (...args: Parameters<tf.GradFunc>) => ReturnType<tf.GradFunc> | undefined,
@@ -53,7 +53,7 @@ export function overrideGradient(
   tf.registerGradient(Object.assign({ ...stock, gradFunc }, { [MARK]: true as const }));
 }
 
-/** @returns the input of a layer that takes one, or undefined where the layer itself has to complain */
+/** @returns the single input of a layer, or undefined if the layer itself has to report an error */
 export function onlyTensor(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor | undefined {
   if (!Array.isArray(inputs)) return inputs;
   return inputs.length === 1 ? inputs[0] : undefined;

@@ -4,7 +4,7 @@ import { type OwnKernel, registerOwnKernel, runOwnKernel } from '../own-kernels.
 import type { Simd } from '../simd/module.js';
 import { onlyTensor, overrideMethod, SAMPLE_NAME } from './override.js';
 
-/** What is read off a GRU or LSTM layer of TensorFlow.js; frozen with its version 4.22. */
+/** The parts of the TensorFlow.js GRU and LSTM layers used here, as of version 4.22. */
 interface RecurrentLayer {
   readonly returnSequences: boolean;
   readonly returnState: boolean;
@@ -28,8 +28,8 @@ interface CallOptions {
 }
 
 /**
- * Runs all steps of GRU and LSTM layers, and of their gradients, in one kernel each instead of dozens a step. Layers
- * with masks, states that are handed in or out, dropout in use or other activations go the old way.
+ * Runs all steps of GRU and LSTM layers, and of their gradients, in one kernel each instead of dozens per
+ * step. Layers with masks, external states, active dropout or other activations use the original methods.
  */
 export function overrideRecurrentLayers(): void {
   const sample = { units: 1, name: SAMPLE_NAME };
@@ -112,23 +112,23 @@ function runSteps(sequence: tf.Tensor, layer: RecurrentLayer, kernels: Kernels):
   })(...weights);
 }
 
-/** What the module is told beside the tensors. */
-export interface RecurrentAttrs {
-  /** Whether the gates' sigmoid is the piecewise linear one. */
+/** Attributes of the kernel in addition to its tensors. */
+interface RecurrentAttrs {
+  /** Whether the gates use the piecewise linear sigmoid. */
   readonly isHard: boolean;
 }
 
 /** Which recurrent layer. */
-export type Kind = 'gru' | 'lstm';
+type Kind = 'gru' | 'lstm';
 
 const GATES = { gru: 3, lstm: 4 } as const;
 
-/** Inputs [batch, steps, inputs], weights as TensorFlow.js lays them out, and a bias or none. */
+/** Inputs [batch, steps, inputs], weights in the layout of TensorFlow.js, and an optional bias. */
 type Weights = 'x' | 'kernel' | 'recurrent';
-export type Forward = KernelCall<Weights, RecurrentAttrs> & {
+type Forward = KernelCall<Weights, RecurrentAttrs> & {
   readonly inputs: { readonly bias?: tf.TensorInfo };
 };
-export type Backward = KernelCall<Weights | 'hidden' | 'gates' | 'dHidden', RecurrentAttrs> & {
+type Backward = KernelCall<Weights | 'hidden' | 'gates' | 'dHidden', RecurrentAttrs> & {
   readonly inputs: { readonly bias?: tf.TensorInfo; readonly cells?: tf.TensorInfo };
 };
 
@@ -144,13 +144,16 @@ function sizesOf({ x, recurrent }: Record<'x' | 'recurrent', tf.TensorInfo>): Si
   return { batch, steps, inputs, units: recurrent.shape[0] as number };
 }
 
-/** Fields of the struct in `assembly/recurrence.ts`, in its order; addresses unless said otherwise there. */
+/**
+ * Fields of the struct in `assembly/recurrence.ts`, in its order; addresses unless documented otherwise
+ * there.
+ */
 const FIELDS = `batch steps inputs units isHard x kernel recurrent bias first hidden firstCell cells gates
   dHidden dx dKernel dRecurrent dBias dFirst dFirstCell dGates temporary scratch`.split(/\s+/);
 
 const STRUCT_BYTES = 128;
 
-/** Lays out scratch: the struct, room for products, then named arrays of floats. */
+/** Lays out scratch memory: the struct, space for products, then named arrays of floats. */
 function layOutScratch(simd: Simd, floats: Record<string, number>) {
   let bytes = STRUCT_BYTES + simd.productBytes;
   const offsets = Object.entries(floats).map(([name, count]) => {
@@ -176,12 +179,8 @@ function zeroState(backend: WasmBackend, { batch, units }: Sizes): tf.TensorInfo
   return state;
 }
 
-/** @returns hidden states after every step, what the gates let through, and for an LSTM the cell states */
-export function recurrentForward(
-  kind: Kind,
-  { inputs, backend, attrs }: Forward,
-  simd: Simd,
-): tf.TensorInfo[] {
+/** @returns hidden states after every step, gate activations, and for an LSTM the cell states */
+function recurrentForward(kind: Kind, { inputs, backend, attrs }: Forward, simd: Simd): tf.TensorInfo[] {
   const sizes = sizesOf(inputs);
   const { batch, steps, units } = sizes;
   const hidden = allocateFloats(backend, [batch, steps, units]);
@@ -200,12 +199,8 @@ export function recurrentForward(
   return [hidden, gates, ...cells];
 }
 
-/** @returns gradients by inputs, input weights, recurrent weights and, where there is one, the bias */
-export function recurrentBackward(
-  kind: Kind,
-  { inputs, backend, attrs }: Backward,
-  simd: Simd,
-): tf.TensorInfo[] {
+/** @returns gradients with respect to inputs, input weights, recurrent weights and the bias, if any */
+function recurrentBackward(kind: Kind, { inputs, backend, attrs }: Backward, simd: Simd): tf.TensorInfo[] {
   const sizes = sizesOf(inputs);
   const { batch, steps, units } = sizes;
   const dx = allocateFloats(backend, inputs.x.shape);

@@ -5,14 +5,14 @@ import type { Simd } from './module.js';
 
 type Otherwise<Call> = (call: Call) => tf.TensorInfo;
 
-/** Floats of unrolled patches held at once: with the operands beside them they stay in a second-level cache. */
+/** Floats of unrolled patches per chunk: with their operands they fit a second-level cache. */
 const MAX_PATCH_FLOATS = 1 << 17;
 
 /** Bytes of the geometry struct, rounded up. */
-export const GEOMETRY_BYTES = 64;
+const GEOMETRY_BYTES = 64;
 
 /** @returns the fields of the struct in `assembly/geometry.ts` */
-export function geometryFields(g: ConvGeometry): number[] {
+function geometryFields(g: ConvGeometry): number[] {
   return [
     ...[g.batchSize, g.inHeight, g.inWidth, g.inChannels, g.filterHeight, g.filterWidth],
     ...[g.outHeight, g.outWidth, g.outChannels, g.strideHeight, g.strideWidth],
@@ -24,11 +24,11 @@ interface PatchPlan {
   readonly geometry: number;
   readonly patches: number;
   readonly scratch: number;
-  /** Rows of output pixels whose patches fit at once. */
+  /** Rows of output pixels whose patches fit into a chunk. */
   readonly chunk: number;
 }
 
-/** Memory does not grow with the images: a row of output pixels is the least that is unrolled. */
+/** Memory does not grow with the images: at least one row of output pixels is unrolled at a time. */
 function planPatches(simd: Simd, conv: ConvGeometry): PatchPlan {
   const rows = conv.batchSize * conv.outHeight;
   const rowFloats = isPointwise(conv) ? 0 : conv.outWidth * sizeOf(conv.filterShape.slice(0, 3));
@@ -39,19 +39,22 @@ function planPatches(simd: Simd, conv: ConvGeometry): PatchPlan {
   return { geometry, scratch, patches: rowFloats === 0 ? 0 : scratch + simd.productBytes, chunk };
 }
 
-/** A pointwise convolution is one product over all pixels. */
+/** A pointwise convolution is a single product over all pixels. */
 function pixelsOf(conv: ConvGeometry): number {
   return conv.batchSize * conv.outHeight * conv.outWidth;
 }
 
-/** Output pixels of a batch from which a convolution is faster here than in the stock kernel, which keeps filters packed. */
+/**
+ * From this many output pixels per batch, a convolution is faster here than in the stock kernel, which packs
+ * filters.
+ */
 const MIN_PIXELS = 256;
 
 type ConvCall = KernelCall<'x' | 'filter', tf.Conv2DAttrs & Partial<tf.FusedConv2DAttrs>> & {
   readonly inputs: { readonly bias?: tf.TensorInfo; readonly preluActivationWeights?: tf.TensorInfo };
 };
 
-/** A convolution of many pixels, with or without bias and rectifier; others are left to the other kernel. */
+/** A convolution of many pixels, with optional bias and rectifier; other cases use the other kernel. */
 export function simdConv(call: ConvCall, simd: Simd, otherwise: Otherwise<ConvCall>): tf.TensorInfo {
   const { inputs, backend, attrs } = call;
   if (attrs.dataFormat === 'NCHW') return otherwise(call);
@@ -77,7 +80,7 @@ function isSupported({ inputs, attrs }: ConvCall, conv: ConvGeometry): boolean {
   );
 }
 
-/** The stock kernel miscalculates padding that is given as one number, and `same` where strides pass filters. */
+/** The stock kernel miscalculates numeric padding, and `same` if strides exceed filters. */
 function isRightInStock(conv: ConvGeometry, { pad }: tf.Conv2DAttrs): boolean {
   const passes = conv.strideHeight > conv.filterHeight || conv.strideWidth > conv.filterWidth;
   return typeof pad !== 'number' && !(conv.padInfo.type === 'SAME' && passes);
@@ -85,7 +88,7 @@ function isRightInStock(conv: ConvGeometry, { pad }: tf.Conv2DAttrs): boolean {
 
 type FilterGradientCall = KernelCall<'x' | 'dy', tf.Conv2DBackpropFilterAttrs>;
 
-/** The gradient of a convolution by its filter. */
+/** The gradient of a convolution with respect to its filter. */
 export function simdConvFilterGradient(
   { inputs, backend, attrs }: FilterGradientCall,
   simd: Simd,
@@ -105,7 +108,7 @@ export function simdConvFilterGradient(
 
 type InputGradientCall = KernelCall<'dy' | 'filter', tf.Conv2DBackpropInputAttrs>;
 
-/** The gradient of a convolution by its input. */
+/** The gradient of a convolution with respect to its input. */
 export function simdConvInputGradient(
   { inputs, backend, attrs }: InputGradientCall,
   simd: Simd,
@@ -125,7 +128,10 @@ export function simdConvInputGradient(
 
 type DepthwiseFilterCall = KernelCall<'x' | 'dy', tf.DepthwiseConv2dNativeBackpropFilterAttrs>;
 
-/** The gradient of a depthwise convolution by its filter; more outputs than one a channel are left to the other. */
+/**
+ * The gradient of a depthwise convolution with respect to its filter; channel multipliers use the other
+ * kernel.
+ */
 export function simdDepthwiseFilterGradient(
   call: DepthwiseFilterCall,
   simd: Simd,
@@ -147,7 +153,10 @@ export function simdDepthwiseFilterGradient(
 
 type DepthwiseInputCall = KernelCall<'dy' | 'filter', tf.DepthwiseConv2dNativeBackpropInputAttrs>;
 
-/** The gradient of a depthwise convolution by its input; more outputs than one a channel are left to the other. */
+/**
+ * The gradient of a depthwise convolution with respect to its input; channel multipliers use the other
+ * kernel.
+ */
 export function simdDepthwiseInputGradient(
   call: DepthwiseInputCall,
   simd: Simd,
@@ -165,7 +174,7 @@ export function simdDepthwiseInputGradient(
 
 type PoolGradCall = KernelCall<'dy' | 'input', tf.MaxPoolGradAttrs | tf.AvgPoolGradAttrs>;
 
-/** The gradient of max pooling: to the first largest input of each window. */
+/** The gradient of max pooling: goes to the first maximum of each window. */
 export function simdMaxPoolGradient(call: PoolGradCall, simd: Simd): tf.TensorInfo {
   const out = allocateFloats(call.backend, call.inputs.input.shape);
   const geometry = simd.borrowStruct(GEOMETRY_BYTES, geometryFields(poolGeometry(call)));
@@ -174,7 +183,7 @@ export function simdMaxPoolGradient(call: PoolGradCall, simd: Simd): tf.TensorIn
   return out;
 }
 
-/** The gradient of average pooling: shared by each window. */
+/** The gradient of average pooling: distributed over each window. */
 export function simdAveragePoolGradient(call: PoolGradCall, simd: Simd): tf.TensorInfo {
   const out = allocateFloats(call.backend, call.inputs.input.shape);
   const geometry = simd.borrowStruct(GEOMETRY_BYTES, geometryFields(poolGeometry(call)));

@@ -5,7 +5,7 @@ import { commonBatch, type MatMul, type MatMulCall, outputShape, productSize } f
 import { outerAxes, type Reduce, type ReduceCall } from '../composed/reduce.js';
 import type { Simd } from './module.js';
 
-/** Rows from which a product is faster here than in the stock kernel, which keeps second operands packed. */
+/** From this many rows, a product is faster here than in the stock kernel, which packs second operands. */
 const MIN_ROWS = 8;
 
 /** Products of float matrices, transposed or not. */
@@ -29,12 +29,12 @@ export function simdMatMul(call: MatMulCall, simd: Simd, otherwise: MatMul): tf.
   return out;
 }
 
-/** Sums over outer axes; others are left to the other kernel. */
+/** Sums over outer axes; others use the other kernel. */
 export function simdSum(call: ReduceCall, simd: Simd, otherwise: Reduce): tf.TensorInfo {
   return reduceRows(call, { simd, otherwise, factor: () => 1 });
 }
 
-/** Means over outer axes; others are left to the other kernel. */
+/** Means over outer axes; others use the other kernel. */
 export function simdMean(call: ReduceCall, simd: Simd, otherwise: Reduce): tf.TensorInfo {
   return reduceRows(call, { simd, otherwise, factor: (rows) => 1 / Math.max(1, rows) });
 }
@@ -55,7 +55,7 @@ function reduceRows(
   return out;
 }
 
-/** Normalises by channel in one pass; parameters of other shapes are left to the other kernel. */
+/** Normalises by channel in one pass; parameters of other shapes use the other kernel. */
 export function simdBatchNorm(
   call: BatchNormCall,
   simd: Simd,

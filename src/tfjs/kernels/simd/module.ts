@@ -5,7 +5,7 @@ import { TRAINING_WASM } from '../training-wasm.js';
 
 type Numbers = (...numbers: number[]) => void;
 
-/** What the WebAssembly module offers; `assembly/` says what each number is. */
+/** The exports of the WebAssembly module; parameters are documented in `assembly/`. */
 interface TrainingExports {
   readonly productScratch: () => number;
   readonly product: Numbers;
@@ -34,10 +34,10 @@ interface TrainingExports {
   readonly pullGated: Numbers;
 }
 
-/** The training kernels, working on the memory of one wasm backend. */
+/** The training kernels, bound to the memory of a wasm backend. */
 export class Simd {
   readonly run: TrainingExports;
-  /** Bytes that a product of matrices needs beside its operands. */
+  /** Bytes that a matrix product needs in addition to its operands. */
   readonly productBytes: number;
   readonly #backend: WasmBackend;
   readonly #memory: WebAssembly.Memory;
@@ -58,11 +58,11 @@ export class Simd {
   }
 
   /**
-   * Borrows memory for the length of a kernel call; the next call gets the same.
+   * Borrows scratch memory for one kernel call; the next call returns the same memory.
    *
    * @param bytes how much
    * @returns its address, a multiple of 16
-   * @throws Error when the heap is full
+   * @throws Error if the heap is full
    */
   borrowScratch(bytes: number): number {
     if (bytes > this.#scratchBytes) {
@@ -78,13 +78,13 @@ export class Simd {
     return this.#scratch;
   }
 
-  /** Borrows scratch for floats; the view is valid until the next allocation. */
+  /** Borrows scratch memory for floats; the view is valid until the next allocation. */
   borrowFloats(count: number): { address: number; view: Float32Array } {
     const address = this.borrowScratch(4 * count);
     return { address, view: new Float32Array(this.#memory.buffer, address, count) };
   }
 
-  /** Borrows scratch and writes 32-bit integers to its start: the fields of a struct of the module. */
+  /** Borrows scratch memory and writes 32-bit integers to its start: the fields of a struct of the module. */
   borrowStruct(bytes: number, fields: readonly number[]): number {
     const at = this.borrowScratch(bytes);
     new Int32Array(this.#memory.buffer, at, fields.length).set(fields);
@@ -92,7 +92,10 @@ export class Simd {
   }
 }
 
-/** In Node and in pages without threads the memory is an export of the module, else a shared one that does not fit. */
+/**
+ * In Node and in pages without threads the module exports its memory; otherwise it is shared, which is
+ * unsupported.
+ */
 function memoryOf(backend: WasmBackend): WebAssembly.Memory {
   const memory = backend.wasm.asm?.memory ?? backend.wasm.wasmMemory;
   if (memory instanceof WebAssembly.Memory) return memory;
@@ -106,7 +109,7 @@ let compiled: WebAssembly.Module | undefined;
  * Finds the SIMD kernels for a backend, loading them on first use.
  *
  * @param backend a wasm backend that has started
- * @returns undefined where they do not run: no SIMD, a shared memory, code generation forbidden
+ * @returns undefined if they cannot run: no SIMD, shared memory, code generation forbidden
  */
 export function simdOf(backend: WasmBackend): Simd | undefined {
   if (!found.has(backend)) found.set(backend, load(backend));
@@ -123,7 +126,10 @@ function load(backend: WasmBackend): Simd | undefined {
   }
 }
 
-/** Whether the module sees the backend's tensors: it must find 2 * 3 where the backend put 2 and 3. */
+/**
+ * Tests whether the module can access the backend's tensors: it must compute 2 * 3 from 2 and 3 on the
+ * backend.
+ */
 function multiplies(backend: WasmBackend, simd: Simd): boolean {
   const operands = backend.makeOutput([3], 'float32');
   try {
