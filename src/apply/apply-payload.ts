@@ -29,6 +29,11 @@ export interface ApplyResult {
  * @throws NeuralDiffError with the model unchanged: `wrong-layout`, `wrong-base`, `result-mismatch`,
  *   `unsupported-model` for tensors that cannot be written, and the codes of `openPayload`;
  *   `storage-mismatch` if the store returns other bytes than were written
+ *
+ * @example
+ * const store = await openModel('models/v1', { writable: true });
+ * const { status } = await applyPayload(store, await readPayload('v2.ndiff')); // `applied`; `current` the next time
+ * await store.close();
  */
 export async function applyPayload(
   store: WeightStore,

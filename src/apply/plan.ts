@@ -62,6 +62,12 @@ export type TensorPlan = ApplyPlan['tensors'][number];
  * @returns the plan; for a model that does not match, a plan with status `refused` instead of an exception
  * @throws NeuralDiffError `not-a-payload`, `unsupported-version`, `corrupt-payload`, `limit-exceeded` for the
  *   payload; any error of the store
+ *
+ * @example
+ * const store = await openModel('models/v1');
+ * const { status, problem, bytesWritten } = await planApply(store, await readPayload('v2.ndiff'));
+ * if (status === 'refused') throw problem;
+ * console.log(`${bytesWritten} bytes to write`);
  */
 export async function planApply(
   store: WeightStore,

@@ -37,7 +37,10 @@ export interface ComposedPayload {
  *   too many ops; the payloads' own codes
  *
  * @example
- * const { payload } = await composePayloads([first, second], { tensors: store.tensors });
+ * const { tensors } = await openModel('models/v1');
+ * const payloads = [await readPayload('v2.ndiff'), await readPayload('v3.ndiff')];
+ * const { payload, base, next } = await composePayloads(payloads, { tensors });
+ * console.log(payload.length, base, next);
  */
 export async function composePayloads(
   payloads: readonly Uint8Array[],

@@ -54,7 +54,12 @@ export interface RoutePlan {
  * @throws RangeError for sizes that are not whole numbers of at least 0
  *
  * @example
- * const { best } = planRoute(edges, { from: edges[0].base, to: edges[1].next, fullBytes: 600_332 });
+ * const edges = [
+ *   { name: 'v2.ndiff', base: 'a1', next: 'b2', bytes: 2988 },
+ *   { name: 'v3.ndiff', base: 'b2', next: 'c3', bytes: 3010 },
+ * ];
+ * const { best } = planRoute(edges, { from: 'a1', to: 'c3', fullBytes: 600_332 });
+ * console.log(best?.kind, best?.bytes); // chain 5998
  */
 export function planRoute(
   edges: readonly RouteEdge[],

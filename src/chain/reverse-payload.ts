@@ -39,7 +39,9 @@ export interface ReversePayload {
  * @throws NeuralDiffError `wrong-layout`, `wrong-base`, `result-mismatch`, the payload's own codes
  *
  * @example
- * const { payload: back } = await reversePayload(update, await copyModel(store));
+ * const base = await copyModel(await openModel('models/v1'));
+ * const { payload } = await reversePayload(await readPayload('v2.ndiff'), base);
+ * writeFileSync('v2-v1.ndiff', payload);
  */
 export async function reversePayload(
   payload: Uint8Array,

@@ -66,7 +66,9 @@ export interface StoreDiff {
  *   a limit of the format; errors of the stores; the signal's reason
  *
  * @example
- * const { pieces, payloadBytes } = await diffStores(await openModel('v1'), await openModel('v2'));
+ * const [base, next] = [await openModel('models/v1'), await openModel('models/v2')];
+ * const { pieces, payloadBytes } = await diffStores(base, next);
+ * for await (const piece of pieces) writeFileSync('v2.ndiff', piece, { flag: 'a' });
  */
 export async function diffStores(
   base: WeightStore,

@@ -31,8 +31,14 @@ export interface TrainHashDiffOptions extends TrainDiffOptions {
  * @throws NeuralDiffError `budget-impossible`, `training-diverged`, `bad-data`; the signal's reason
  *
  * @example
- * const { payload } = await trainHashDiff({ task: createTask(model), train, validation, budget: '0.5%', seed:
- * 1 });
+ * await useBackend('wasm');
+ * const model = tf.sequential({ layers: [tf.layers.dense({ inputShape: [4], units: 256, activation: 'softmax' })] });
+ * model.compile({ optimizer: 'adam', loss: 'categoricalCrossentropy', metrics: ['accuracy'] });
+ * const xs = tf.randomNormal([512, 4]);
+ * const ys = tf.oneHot(tf.argMax(xs, 1), 256).toFloat();
+ * const options = { task: createTask(model), train: { xs, ys }, validation: { xs, ys }, seed: 1 };
+ * const { payload, metrics } = await trainHashDiff({ ...options, budget: '5%' });
+ * console.log(payload.length, metrics.diff.accuracy);
  */
 export function trainHashDiff(options: TrainHashDiffOptions): Promise<TrainedDiff> {
   const { coding = 'ternary', block = 8, scales = 'layer' } = options;

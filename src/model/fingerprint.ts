@@ -92,6 +92,9 @@ export interface FingerprintOptions {
  * @param store the model
  * @returns 16 bytes as 32 lower-case hexadecimal digits
  * @throws NeuralDiffError any error of the store
+ *
+ * @example
+ * console.log(await fingerprint(await openModel('models/v1'))); // 32 hexadecimal digits
  */
 export async function fingerprint(store: WeightStore, options: FingerprintOptions = {}): Promise<string> {
   const hash = options.sha256 ?? sha256;

@@ -21,6 +21,11 @@ const MAIN_FILES = ['model.json', 'model.safetensors.index.json', 'model.safeten
  * @returns the store; it must be closed
  * @throws NeuralDiffError `file-not-found`, `file-unreadable`, `bad-model`, `unsupported-model`,
  *   `unsafe-path`
+ *
+ * @example
+ * const store = await openModel('models/v1');
+ * for (const { name, dtype, shape } of store.tensors) console.log(name, dtype, shape);
+ * await store.close();
  */
 export async function openModel(
   path: string,
@@ -111,6 +116,14 @@ const JOURNAL_ENDING = '.undo';
  *
  * @param path the folder, or a file in it
  * @throws NeuralDiffError `file-not-found`, `file-unreadable`
+ *
+ * @example
+ * const storage = await openModelStorage('models/v1');
+ * await storage.recover(); // at every start
+ * const payload = await readPayload('v2.ndiff');
+ * const { header } = await openPayload(payload);
+ * await storage.update(async (store) => void (await applyPayload(store, payload)), header);
+ * await storage.confirm(); // or `rollback()`
  */
 export async function openModelStorage(path: string): Promise<FileStorage> {
   const { folder, file } = await locateModel(path);

@@ -28,6 +28,10 @@ export interface OpenPayload {
  *
  * @param payload the payload file, in memory or not; it must not change while it is in use
  * @throws NeuralDiffError `not-a-payload`, `unsupported-version`, `corrupt-payload`, `limit-exceeded`
+ *
+ * @example
+ * const { header } = await openPayload(await readPayload('v2.ndiff'));
+ * console.log(header.base, header.next);
  */
 export async function openPayload(payload: Bytes): Promise<OpenPayload> {
   const source = sourceOf(payload);

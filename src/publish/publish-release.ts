@@ -25,6 +25,18 @@ import { makeTargetFile } from './tuf-models.js';
  * @param draft the release
  * @throws NeuralDiffError as `proveRelease`; `release-refused` for a counter below the newest;
  *   `output-exists` for the name of another file; `signature-invalid` for too few signers
+ *
+ * @example
+ * const signer = await openSigner(readFileSync('keys/targets.key.json'), 'targets.key.json');
+ * const files = openRepositoryFolder('releases');
+ * const expires = new Date(Date.now() + 30 * 86_400_000);
+ * const draft = { name: 'v3.ndiff', bytes: readFileSync('v3.ndiff'), counter: 2, expires };
+ * const publication = await publishRelease(
+ *   await openRepository(files),
+ *   { ...draft, base: await openModel('models/v2') },
+ *   { signers: [signer], now: () => new Date() },
+ * );
+ * await writePublication(files, publication);
  */
 export async function publishRelease(
   repository: Repository,

@@ -30,6 +30,14 @@ export interface VerifyReleaseOptions {
  * @throws NeuralDiffError `signature-invalid`, `metadata-expired`, `metadata-corrupt`, `limit-exceeded`,
  *   `unsupported-version`
  * @throws RangeError for a threshold that the keys cannot meet
+ *
+ * @example
+ * const { publicKey } = JSON.parse(readFileSync('keys/targets.json', 'utf8'));
+ * const statement = await verifyRelease(readFileSync('v2.ndiff.release.json'), {
+ *   keys: [publicKey],
+ *   now: () => new Date(),
+ * });
+ * console.log(statement.base, statement.next);
  */
 export async function verifyRelease(
   bytes: Uint8Array,

@@ -46,7 +46,14 @@ type Settings = Required<
  * @throws NeuralDiffError `budget-impossible`, `training-diverged`, `bad-data`; the signal's reason
  *
  * @example
- * const { payload } = await trainSparseDiff({ task: createTask(model), train, validation, budget: '20kB' });
+ * await useBackend('wasm');
+ * const model = tf.sequential({ layers: [tf.layers.dense({ inputShape: [4], units: 256, activation: 'softmax' })] });
+ * model.compile({ optimizer: 'adam', loss: 'categoricalCrossentropy', metrics: ['accuracy'] });
+ * const xs = tf.randomNormal([512, 4]);
+ * const ys = tf.oneHot(tf.argMax(xs, 1), 256).toFloat();
+ * const options = { task: createTask(model), train: { xs, ys }, validation: { xs, ys }, seed: 1 };
+ * const { payload, metrics } = await trainSparseDiff({ ...options, budget: '500' });
+ * console.log(payload.length, metrics.diff.accuracy);
  */
 export function trainSparseDiff(options: TrainSparseDiffOptions): Promise<TrainedDiff> {
   const settings: Settings = {

@@ -28,6 +28,11 @@ interface LiveBytes {
  *   the backend does not return the bits it was given and `weights` are missing, and `wrong-layout` for
  *   `weights` of another model
  * @throws NeuralDiffError `unsupported-model` for weights without a place in the format
+ *
+ * @example
+ * await useBackend('wasm');
+ * const model = await loadModel(await openFolder('models/v1'));
+ * await applyPayload(openLiveModel(model), await readPayload('v2.ndiff')); // the next prediction uses the new weights
  */
 export function openLiveModel(
   model: tf.LayersModel,

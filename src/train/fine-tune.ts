@@ -30,6 +30,15 @@ export interface FineTuned {
  * Trains every trainable weight with the same loop as diffs. The task's variables are restored to the base.
  *
  * @throws NeuralDiffError `training-diverged`, `bad-data`; the signal's reason
+ *
+ * @example
+ * await useBackend('wasm');
+ * const model = tf.sequential({ layers: [tf.layers.dense({ inputShape: [4], units: 256, activation: 'softmax' })] });
+ * model.compile({ optimizer: 'adam', loss: 'categoricalCrossentropy', metrics: ['accuracy'] });
+ * const xs = tf.randomNormal([512, 4]);
+ * const ys = tf.oneHot(tf.argMax(xs, 1), 256).toFloat();
+ * const { metrics } = await fineTune({ task: createTask(model), train: { xs, ys }, validation: { xs, ys } });
+ * console.log(metrics.accuracy);
  */
 export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
   const { task, train, validation } = options;

@@ -28,8 +28,11 @@ const MAX_TRIAL_STARTS = 3;
  * or next.
  *
  * @example
- * const updater = createUpdater({ storage, disk, folder: 'updates', source: openHttpSource({ url }), root });
- * await updater.start();
+ * const storage = await openModelStorage('models/v1');
+ * const source = openHttpSource({ url: 'https://example.com/releases' });
+ * const root = readFileSync('root.json'); // part of the program
+ * const updater = createUpdater({ storage, disk: storage.disk, folder: 'updates', source, root });
+ * await updater.start(); // at every start: rolls back an interrupted update
  * if ((await updater.update()).status === 'updated') await updater.confirm();
  */
 export function createUpdater(options: UpdaterOptions): Updater {

@@ -11,6 +11,10 @@ import { canPatch, patchArena } from './patch-arena.js';
  *
  * @returns the patcher of `createFastPatcher`, or the plain patcher if WebAssembly or its SIMD instructions
  *   are missing or forbidden by a content security policy
+ *
+ * @example
+ * const store = await openModel('models/v1', { writable: true });
+ * await applyPayload(store, await readPayload('v2.ndiff'), { patcher: createPatcher() });
  */
 export function createPatcher(): Patcher {
   try {

@@ -77,7 +77,10 @@ export type TensorError = LossyDiff['perTensor'][number];
  *   reason
  *
  * @example
+ * const base = await copyModel(await openModel('models/v1'));
+ * const next = await copyModel(await openModel('models/v2'));
  * const { payload, error } = await fitModels(base, next, { error: 0.05 });
+ * console.log(payload.length, error);
  */
 export async function fitModels(base: Model, next: Model, options: FitOptions): Promise<LossyDiff> {
   checkSameTensors(checkModel(base).tensors, checkModel(next).tensors);

@@ -49,7 +49,9 @@ export interface StoreMatch {
  *   signal's reason
  *
  * @example
- * const { store, renamed } = await matchStores(await openModel('v1'), await openModel('v2.onnx'));
+ * const [base, next] = [await openModel('models/v1'), await openModel('models/v2')];
+ * const { store, renamed } = await matchStores(base, next); // a view of `next` under the names of `base`
+ * console.log(renamed, (await diffStores(base, store)).payloadBytes);
  */
 export async function matchStores(
   base: WeightStore,

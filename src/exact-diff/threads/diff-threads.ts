@@ -31,9 +31,10 @@ export interface DiffThreads extends Coder {
  * @throws RangeError for a count that is not a whole number from 1 to 16
  *
  * @example
- * const threads = createDiffThreads();
+ * const threads = createDiffThreads({ count: 2 });
  * try {
- *   const { pieces } = await diffStores(base, next, { coder: threads });
+ *   const [base, next] = [await openModel('models/v1'), await openModel('models/v2')];
+ *   console.log((await diffStores(base, next, { coder: threads })).payloadBytes);
  * } finally {
  *   await threads.close();
  * }

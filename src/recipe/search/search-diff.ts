@@ -69,7 +69,8 @@ const TRY_FAILURES: readonly string[] = ['budget-impossible', 'training-diverged
  *
  * @example
  * const job = { base: 'models/v1', recipe: 'recipe.mjs', seed: 7 };
- * const { winner, payload } = await searchDiff({ job, goal: { maxGap: 0.003 } });
+ * const { winner, payload } = await searchDiff({ job, goal: { budget: '20%' } });
+ * console.log(winner.kind, payload.length);
  */
 export function searchDiff(search: Search, options: SearchOptions = {}): Promise<SearchResult> {
   return searchInStore(search, createMemoryTries(), options);

@@ -50,7 +50,8 @@ export type FineTunes = NonNullable<TrainManyOptions['fineTunes']>;
  *
  * @example
  * const job = { kind: 'hash', base: 'models/v1', recipe: 'recipe.mjs', seed: 7 } as const;
- * const outcomes = await trainMany([{ ...job, budget: '0.5%' }, { ...job, budget: '1%' }], { workers: 2 });
+ * const outcomes = await trainMany([{ ...job, budget: '10%' }, { ...job, budget: '20%' }], { workers: 2 });
+ * for (const outcome of outcomes) console.log(outcome.job.budget, outcome.status);
  */
 export async function trainMany(
   jobs: readonly TrainingJob[],

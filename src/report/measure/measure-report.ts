@@ -53,7 +53,8 @@ export interface MeasureOptions {
  * @throws the signal's reason
  *
  * @example
- * const measured = await measureReport({ base: 'models/v1', payloads: ['v2.ndiff'], recipe: 'recipe.mjs' });
+ * const measured = await measureReport({ base: 'models/v1', payloads: ['v2.ndiff'], applyRuns: 1 });
+ * console.log(measured.candidates[0]?.bytes);
  */
 export async function measureReport(options: MeasureOptions): Promise<Measurements> {
   const { signal, recipe, seed, backend = 'wasm', applyRuns = 5 } = options;

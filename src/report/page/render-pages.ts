@@ -20,8 +20,11 @@ export async function checkReportPage(): Promise<void> {
  * @param report the report; all of its strings are shown as text, whatever they contain
  * @returns the page
  * @throws NeuralDiffError `missing-package`
+ *
  * @example
- * await writeFile('report.html', await renderReportPage(report));
+ * const measured = await measureReport({ base: 'models/v1', payloads: ['v2.ndiff'], applyRuns: 0 });
+ * const report = writeReport(measured, { title: 'Version 2' });
+ * writeFileSync('report.html', await renderReportPage(report));
  */
 export async function renderReportPage(report: Report): Promise<string> {
   const { makeReportPage } = await importPages();
