@@ -32,7 +32,8 @@ export interface ApplyResult {
  *
  * @example
  * const store = await openModel('models/v1', { writable: true });
- * const { status } = await applyPayload(store, await readPayload('v2.ndiff')); // `applied`; `current` the next time
+ * const { status } = await applyPayload(store, await readPayload('v2.ndiff'));
+ * console.log(status); // `applied`; `current` the next time
  * await store.close();
  */
 export async function applyPayload(

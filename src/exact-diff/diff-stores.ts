@@ -27,8 +27,8 @@ export interface DiffOptions {
   readonly coder?: Coder | undefined;
   readonly signal?: AbortSignal | undefined;
   /**
-   * How many bytes are done: `match` reads tensors whose names differ, `cast` those of other dtypes, `compare` both models,
-   * `choose` parts of the tensors that differ, `encode` and `check` all of them.
+   * Progress in bytes: `match` reads tensors whose names differ, `cast` those whose dtypes differ, `compare`
+   * both models, `choose` samples of the changed tensors, `encode` and `check` all of the changed tensors.
    */
   readonly onProgress?: (
     progress: Progress<'match' | 'cast' | 'compare' | 'choose' | 'encode' | 'check'>,

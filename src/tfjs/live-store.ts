@@ -32,7 +32,8 @@ interface LiveBytes {
  * @example
  * await useBackend('wasm');
  * const model = await loadModel(await openFolder('models/v1'));
- * await applyPayload(openLiveModel(model), await readPayload('v2.ndiff')); // the next prediction uses the new weights
+ * // The next prediction uses the new weights.
+ * await applyPayload(openLiveModel(model), await readPayload('v2.ndiff'));
  */
 export function openLiveModel(
   model: tf.LayersModel,

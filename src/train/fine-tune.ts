@@ -33,7 +33,8 @@ export interface FineTuned {
  *
  * @example
  * await useBackend('wasm');
- * const model = tf.sequential({ layers: [tf.layers.dense({ inputShape: [4], units: 256, activation: 'softmax' })] });
+ * const layer = tf.layers.dense({ inputShape: [4], units: 256, activation: 'softmax' });
+ * const model = tf.sequential({ layers: [layer] });
  * model.compile({ optimizer: 'adam', loss: 'categoricalCrossentropy', metrics: ['accuracy'] });
  * const xs = tf.randomNormal([512, 4]);
  * const ys = tf.oneHot(tf.argMax(xs, 1), 256).toFloat();

@@ -181,9 +181,9 @@ export interface UpdateSource {
     path: string,
     options: { offset: number; signal?: AbortSignal | undefined },
   ): Promise<{
-    /** Where in the file the part begins: the offset that was asked for, or 0 from a source that cannot begin elsewhere. */
+    /** Offset of the first byte: the requested one, or 0 if the source does not support offsets. */
     readonly offset: number;
-    /** The bytes from there to the file's end; to stop reading ends the transfer. */
+    /** The bytes to the file's end; ending the iteration ends the transfer. */
     readonly pieces: AsyncIterable<Uint8Array>;
   }>;
 }

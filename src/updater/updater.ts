@@ -69,7 +69,7 @@ export type UpdaterEvent =
       readonly reason: 'asked' | 'too-many-starts' | 'unknown-trial';
     };
 
-/** Reason of a rollback: requested, too many starts on trial, or a trial that is not in the updater's state. */
+/** Reason of a rollback: requested, too many starts on trial, or a trial unknown to the updater's state. */
 export type RollbackReason = Extract<UpdaterEvent, { type: 'rolled-back' }>['reason'];
 
 /** Status of a model and its updater. */
