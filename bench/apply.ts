@@ -6,10 +6,17 @@ import { createFastPatcher } from '../src/apply/fast/create-patcher.js';
 import { decodePayload } from '../src/payload/decode.js';
 import type { Op } from '../src/payload/diff.js';
 import { type Patcher, plainPatcher } from '../src/payload/patch.js';
-import { createDenseAdd } from './dense-add.js';
-import { median } from './median.js';
-import { encodeOp, HASH_CASES, hashOp, SPARSE_DENSITIES, sparseOp, weightsInfo } from './patch-cases.js';
-import { type Goal, printBench } from './report.js';
+import { createDenseAdd } from './common/dense-add.js';
+import { median } from './common/median.js';
+import {
+  encodeOp,
+  HASH_CASES,
+  hashOp,
+  SPARSE_DENSITIES,
+  sparseOp,
+  weightsInfo,
+} from './common/patch-cases.js';
+import { type Goal, printBench } from './common/report.js';
 
 /** Weights that h32Raw hashes one at a time, and that the plain arithmetic patches. */
 const HASHED_WEIGHTS = 1_000_000;

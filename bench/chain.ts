@@ -6,7 +6,7 @@ import type { Diff, Op } from '../src/payload/diff.js';
 import { packDiff } from '../src/payload/encode.js';
 import { roundScale } from '../src/payload/record-head.js';
 import { createRandom } from '../src/train/random.js';
-import { printBench } from './report.js';
+import { printBench } from './common/report.js';
 
 const LAYERS: readonly (readonly [inputs: number, outputs: number])[] = [
   [490, 144],

@@ -1,6 +1,7 @@
-// Diffs for devices that store bfloat16 or int8: npm run -s bench:grids.
+// Diffs for devices that store bfloat16 or int8: npm run -s bench -- grids.
+
+import { runTaskBench } from './common/run-tasks.js';
 import { goalsOf, rowsOf } from './grids/result.js';
-import { runTaskBench } from './run-tasks.js';
 
 await runTaskBench({
   bench: 'grids',

@@ -1,4 +1,4 @@
-// Bytes, errors and accuracy of lossy diffs: npm run -s bench:lossy.
+// Bytes, errors and accuracy of lossy diffs: npm run -s bench -- lossy.
 import { diffModels } from '../src/exact-diff/diff-stores.js';
 import { fitModels } from '../src/exact-diff/lossy/fit-models.js';
 import { type Model, totalBytes } from '../src/model/tensor.js';
@@ -6,9 +6,9 @@ import { decodePayload } from '../src/payload/decode.js';
 import { patchModel } from '../src/payload/patch.js';
 import { fineTune } from '../src/train/fine-tune.js';
 import { takeBase, weightsOfModel } from '../src/train/session.js';
+import { accuracyOf, arraysOf, prepare } from './common/prepare.js';
+import { printBench } from './common/report.js';
 import { inHalves, withValues } from './exact/pairs.js';
-import { accuracyOf, arraysOf, prepare } from './prepare.js';
-import { printBench } from './report.js';
 import { findTask } from './tasks/index.js';
 import type { Stage } from './tasks/task.js';
 

@@ -1,11 +1,11 @@
-// Seconds and memory that a large model takes: npm run -s bench:scale -- [--quick].
+// Seconds and memory that a large model takes: npm run -s bench -- scale [--quick].
 
 import { mkdtempSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { type Goal, printBench } from './common/report.js';
 import { trainLight } from './exact/pairs.js';
-import { type Goal, printBench } from './report.js';
 import { FILES_TIMES, removeFiles, runSteps, type ScaleRow } from './scale/steps.js';
 import { TENSOR_BYTES, weightsOf, writeModels } from './scale/write-models.js';
 

@@ -1,5 +1,5 @@
-// Updates in a row, each trained from what the device has: npm run -s bench:sequence.
-import { runTaskBench } from './run-tasks.js';
+// Updates in a row, each trained from what the device has: npm run -s bench -- sequence.
+import { runTaskBench } from './common/run-tasks.js';
 import { goalsOf, rowsOf } from './sequence/result.js';
 
 await runTaskBench({

@@ -2,11 +2,11 @@
 
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
-import { type Goal, printBench } from './report.js';
-import { MODELS } from './train-models.js';
-import type { Mode } from './train-worker.js';
+import { type Goal, printBench } from './common/report.js';
+import { MODELS } from './common/train-models.js';
+import type { Mode } from './common/train-worker.js';
 
-const WORKER = join(import.meta.dirname, 'train-worker.js');
+const WORKER = join(import.meta.dirname, 'common/train-worker.js');
 const isQuick = process.argv.includes('--quick');
 
 /** Milliseconds that each measurement may take; a step that takes longer is timed once. */

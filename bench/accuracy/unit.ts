@@ -15,10 +15,10 @@ import {
   type Tuned,
   tuneFull,
   type Unit,
-} from '../prepare.js';
+} from '../common/prepare.js';
+import type { UnitMessage } from '../common/units.js';
 import { findTask } from '../tasks/index.js';
 import type { Stage } from '../tasks/task.js';
-import type { UnitMessage } from '../units.js';
 import type { Point, UnitResult } from './result.js';
 
 /** Shares of the float32 model, in percent. */

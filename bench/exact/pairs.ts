@@ -4,7 +4,7 @@ import type { Model, Tensor } from '../../src/model/tensor.js';
 import { fineTune } from '../../src/train/fine-tune.js';
 import type { Values } from '../../src/train/part.js';
 import { takeBase } from '../../src/train/session.js';
-import { arraysOf, prepare } from '../prepare.js';
+import { arraysOf, prepare } from '../common/prepare.js';
 import { findTask } from '../tasks/index.js';
 import type { Stage } from '../tasks/task.js';
 

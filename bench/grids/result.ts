@@ -1,6 +1,6 @@
 import { deviationOf, meanOf } from '../accuracy/result.js';
-import type { Unit } from '../prepare.js';
-import type { Goal } from '../report.js';
+import type { Unit } from '../common/prepare.js';
+import type { Goal } from '../common/report.js';
 
 /** What one way to update a model has, as a device stores it. */
 export interface GridPoint {

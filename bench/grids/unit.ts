@@ -14,10 +14,10 @@ import {
   type Tuned,
   tuneFull,
   type Unit,
-} from '../prepare.js';
+} from '../common/prepare.js';
+import type { UnitMessage } from '../common/units.js';
 import { findTask } from '../tasks/index.js';
 import type { Stage } from '../tasks/task.js';
-import type { UnitMessage } from '../units.js';
 import { STORED_AS, type StoredAs } from './devices.js';
 import { FULL, type GridPoint, type GridResult } from './result.js';
 

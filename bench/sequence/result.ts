@@ -1,6 +1,6 @@
 import { deviationOf, meanOf } from '../accuracy/result.js';
-import type { Unit } from '../prepare.js';
-import type { Goal } from '../report.js';
+import type { Unit } from '../common/prepare.js';
+import type { Goal } from '../common/report.js';
 
 /** What one update in a row led to. */
 export interface Step {

@@ -16,10 +16,10 @@ import {
   TRAINERS,
   tuneFull,
   type Unit,
-} from '../prepare.js';
+} from '../common/prepare.js';
+import type { UnitMessage } from '../common/units.js';
 import { findTask } from '../tasks/index.js';
 import type { Stage } from '../tasks/task.js';
-import type { UnitMessage } from '../units.js';
 import type { Chain, SequenceResult, Step } from './result.js';
 
 /** Share of the float32 model that each update may take. */

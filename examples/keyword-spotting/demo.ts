@@ -45,11 +45,11 @@ const { values: flags } = parseArgs({
 
 const HELP = `Trains a keyword spotter, learns an update as both kinds of diff, and patches two devices with them.
 
-  npm run demo                              on synthetic speech, made on the spot
-  npm run demo -- --data DIR                on a folder of {label}_{speaker}_{take}.wav
-  npm run demo -- --data DIR --updates      five updates in a row, one speaker each
-  npm run -s demo -- --json                 one JSON document on stdout
-  npm run demo -- --keep DIR --seed 2       keep models and payloads; another seed
+  npm run demo                           on synthetic speech, made on the spot
+  npm run demo -- --data DIR             on a folder of {label}_{speaker}_{take}.wav
+  npm run demo -- --data DIR --updates   five updates in a row, one speaker each
+  npm run -s demo -- --json              one JSON document on stdout
+  npm run demo -- --keep DIR --seed 2    keep models and payloads; another seed
 `;
 
 const epochsFor = (steps: number, examples: number): number =>

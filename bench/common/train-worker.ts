@@ -1,7 +1,7 @@
 // Times training steps of one network in a process of its own, since kernels are registered for a whole process.
 
 import * as tf from '@tensorflow/tfjs';
-import { registerTrainingKernels } from '../src/tfjs/kernels/register.js';
+import { registerTrainingKernels } from '../../src/tfjs/kernels/register.js';
 import { median } from './median.js';
 import { buildModel, MODELS, noisyExamples } from './train-models.js';
 import '@tensorflow/tfjs-backend-wasm';

@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
-import type { TensorInfo } from '../src/model/tensor.js';
-import type { SparseOp } from '../src/payload/diff.js';
-import { quantiseNonZero } from '../src/sparse-diff/mask.js';
-import { positionsAbove, saliencyOf, thresholds } from '../src/sparse-diff/saliency.js';
-import { infoOf } from '../src/tfjs/weights.js';
-import { valuesOf } from '../src/train/part.js';
+import type { TensorInfo } from '../../src/model/tensor.js';
+import type { SparseOp } from '../../src/payload/diff.js';
+import { quantiseNonZero } from '../../src/sparse-diff/mask.js';
+import { positionsAbove, saliencyOf, thresholds } from '../../src/sparse-diff/saliency.js';
+import { infoOf } from '../../src/tfjs/weights.js';
+import { valuesOf } from '../../src/train/part.js';
 import { buildModel, MODELS } from './train-models.js';
 import '@tensorflow/tfjs-backend-wasm';
 import { useBackend } from 'neural-diff/tfjs';

@@ -1,7 +1,7 @@
-import type { TensorInfo } from '../src/model/tensor.js';
-import type { Buckets, HashOp, Op, SparseOp } from '../src/payload/diff.js';
-import { encodePayload } from '../src/payload/encode.js';
-import { createRandom } from '../src/train/random.js';
+import type { TensorInfo } from '../../src/model/tensor.js';
+import type { Buckets, HashOp, Op, SparseOp } from '../../src/payload/diff.js';
+import { encodePayload } from '../../src/payload/encode.js';
+import { createRandom } from '../../src/train/random.js';
 
 /** A hash op to time. */
 export interface HashCase {
