@@ -1,10 +1,9 @@
 import type { WeightStore } from '../src/model/store.js';
-import type { FolderOptions } from '../src/node/folder.js';
 import { openModel } from '../src/node/open-model.js';
 
 /** Opens a model, lets something use it, and closes it whatever happened. */
 export async function withModel<T>(
-  model: FolderOptions & { path: string },
+  model: { readonly writable?: boolean } & { path: string },
   use: (store: WeightStore) => Promise<T>,
 ): Promise<T> {
   const store = await openModel(model.path, model);

@@ -4,10 +4,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, posix, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
-
-const ROOT = [join(import.meta.dirname, '..'), join(import.meta.dirname, '..', '..')].find((folder) =>
-  existsSync(join(folder, 'package.json')),
-) as string;
+import { ROOT } from './root.js';
 
 /** Entry points that devices load. */
 export const DEVICE_ENTRIES = ['apply', 'fast-apply', 'storage', 'updater'] as const;

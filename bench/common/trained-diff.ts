@@ -8,7 +8,8 @@ import { valuesOf } from '../../src/train/part.js';
 import { buildModel, MODELS } from './train-models.js';
 import '@tensorflow/tfjs-backend-wasm';
 import { useBackend } from 'neural-diff/tfjs';
-import { createRandom, createTask, fineTune } from 'neural-diff/train';
+import { createTask, fineTune } from 'neural-diff/train';
+import { createRandom } from '../src/train/random.js';
 
 const SIDE = 28;
 const CLASSES = 10;

@@ -1,4 +1,4 @@
-import { type FitGoal, fitModels, type LossyDiff } from '../../src/exact-diff/lossy/fit-models.js';
+import { type FitOptions, fitModels, type LossyDiff } from '../../src/exact-diff/lossy/fit-models.js';
 import { copyModel } from '../../src/model/store.js';
 import { compressedSize } from '../../src/node/compressed.js';
 import { type DiffFlags, finishDiff, withDiffJob } from '../diff-job.js';
@@ -38,7 +38,7 @@ export async function runLossyDiff(flags: LossyFlags, io: Io): Promise<void> {
   });
 }
 
-function goalOf({ lossy, budget }: LossyFlags): FitGoal {
+function goalOf({ lossy, budget }: LossyFlags): FitOptions {
   if (lossy === undefined) return { budget: budget as string };
   if (budget === undefined) return { error: readShare('--lossy', lossy) };
   throw new RangeError('Cannot diff: expected either --lossy or --budget, not both');

@@ -4,7 +4,7 @@ import {
   stageFiles,
   writeFiles,
 } from '../../src/publish/files.js';
-import { initRepository, type RolePlan } from '../../src/publish/init-repository.js';
+import { initRepository } from '../../src/publish/init-repository.js';
 import { openSigner, type Signer } from '../../src/publish/keys.js';
 import { publishRelease, withdrawReleases } from '../../src/publish/publish-release.js';
 import { ONLINE_ROLES, refreshExpiry, rotateKeys } from '../../src/publish/renew.js';
@@ -143,7 +143,7 @@ function parseRoles(text: string): Role[] {
 }
 
 /** Whoever has no key of its own has those of `--key`. */
-async function rolePlans(flags: PublishFlags): Promise<Record<Role, RolePlan>> {
+async function rolePlans(flags: PublishFlags): Promise<Parameters<typeof initRepository>[1]> {
   const keysOf = (own: readonly string[] = []) => readPublicKeys(own.length > 0 ? own : flags.key);
   const { threshold = 1 } = flags;
   const online = { keys: await keysOf(flags.onlineKey) };

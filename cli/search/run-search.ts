@@ -4,7 +4,7 @@ import { importTraining } from '../../src/recipe/import-training.js';
 import { DIFF_KINDS } from '../../src/recipe/options.js';
 import { loadRecipe } from '../../src/recipe/recipe.js';
 import { type PreparedSearch, prepareSearch, type Search } from '../../src/recipe/search/prepare.js';
-import { searchDiff } from '../../src/recipe/search/search-diff.js';
+import { searchInStore } from '../../src/recipe/search/search-diff.js';
 import { checkSeed } from '../../src/train/random.js';
 import { EXIT, STATUS_OF } from '../exit-codes.js';
 import { Interrupted, type Io, printResult, remark } from '../io.js';
@@ -82,8 +82,8 @@ async function findAndWrite(
   progress: SearchProgress,
   { flags, io }: { flags: SearchFlags; io: Io },
 ): Promise<void> {
-  const { metric, tries, winner, payload } = await searchDiff(search, {
-    ...{ workers: flags.workers, signal: io.signal, store: keepTriesIn(folder, search.job) },
+  const { metric, tries, winner, payload } = await searchInStore(search, keepTriesIn(folder, search.job), {
+    ...{ workers: flags.workers, signal: io.signal },
     onRound: (round) => progress.plan(round),
     onStep: (report, served) => progress.step(report, served),
     onTry: (ended, by) => progress.end(ended, by),

@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs';
-import { infoOf, useBackend } from 'neural-diff/tfjs';
-import { fineTune, float32Bytes, type StepReport, trainHashDiff, trainSparseDiff } from 'neural-diff/train';
+import { useBackend } from 'neural-diff/tfjs';
+import { fineTune, type StepReport, trainHashDiff, trainSparseDiff } from 'neural-diff/train';
 import { Console } from './console.js';
 import { patchCopy } from './patch-copy.js';
 import { type DiffComparison, type DiffRow, formatComparison } from './result.js';
 import { SourceError } from './source-error.js';
 import type { Split } from './staged-examples.js';
-import { openTask, toArrays } from './task.js';
+import { float32Bytes, openTask, toArrays } from './task.js';
 import { saveModel, type TrainingPlan, trainBase } from './train-base.js';
 
 /** Bytes that each kind of diff may take, as a share of the float32 model. */
@@ -133,7 +133,7 @@ async function compare(demo: ClassifierDemo, run: Run): Promise<ClassifierResult
     diffs.push(await patchCopy({ kind, folder, trained, full, measure }));
   }
   screen.end();
-  const bytes = float32Bytes(task.weights.map(infoOf));
+  const bytes = float32Bytes(task);
   tf.dispose([train, test]);
   return {
     adds: adds[1] as string,

@@ -11,15 +11,13 @@ function hashText(text: string): number {
 }
 
 /**
- * Start a random stream that is fixed by a seed and a name, so that what happens to one clip never depends on which
- * other clips there are.
+ * Start a random stream that is fixed by a seed.
  *
- * @param seed a whole number
- * @param name what the stream is for
+ * @param seed 0 to 2^32 - 1
  * @returns the stream (mulberry32)
  */
-export function createRandom(seed: number, name: string): Random {
-  let state = hashText(`${seed}/${name}`);
+export function createStream(seed: number): Random {
+  let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);
@@ -27,6 +25,15 @@ export function createRandom(seed: number, name: string): Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
   };
 }
+
+/**
+ * Start a random stream that is fixed by a seed and a name, so that what happens to one clip never depends on which
+ * other clips there are.
+ *
+ * @param seed a whole number
+ * @param name what the stream is for
+ */
+export const createRandom = (seed: number, name: string): Random => createStream(hashText(`${seed}/${name}`));
 
 /**
  * Draw a number evenly from a range.

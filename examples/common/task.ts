@@ -28,3 +28,8 @@ export async function openTask(folder: string): Promise<{ model: tf.LayersModel;
     await files.close();
   }
 }
+
+/** @returns the bytes of a task's weights as float32: what shipping the whole model takes */
+export function float32Bytes({ weights }: Task): number {
+  return weights.reduce((sum, { variable }) => sum + 4 * variable.size, 0);
+}

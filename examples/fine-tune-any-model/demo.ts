@@ -4,10 +4,11 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { infoOf, useBackend } from 'neural-diff/tfjs';
-import { fineTune, float32Bytes, trainHashDiff, trainSparseDiff } from 'neural-diff/train';
+import { useBackend } from 'neural-diff/tfjs';
+import { fineTune, trainHashDiff, trainSparseDiff } from 'neural-diff/train';
 import { patchCopy } from '../common/patch-copy.js';
 import { type DiffRow, formatComparison } from '../common/result.js';
+import { float32Bytes } from '../common/task.js';
 import { unpackBase } from './base.js';
 import type { PictureSet } from './pictures.js';
 import type { DemoResult } from './result.js';
@@ -81,7 +82,7 @@ async function run(folder: string, seed: number): Promise<DemoResult> {
       ),
     );
   }
-  const bytes = float32Bytes(task.weights.map(infoOf));
+  const bytes = float32Bytes(task);
   return {
     pictures: PICTURES,
     base: { parameters: model.countParams(), bytes, accuracy: baseAccuracy },

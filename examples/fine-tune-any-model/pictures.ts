@@ -1,4 +1,4 @@
-import { createRandom } from 'neural-diff/train';
+import { createStream } from '../common/random.js';
 import { drawScene } from './scene.js';
 import { drawSketch } from './sketch.js';
 
@@ -43,7 +43,7 @@ const SEED_STRIDE = 100_003;
  */
 export function drawPicture(seed: number, number: number): Picture {
   const kind = KINDS[number % KINDS.length] as (typeof KINDS)[number];
-  const canvas = kind.draw(createRandom((seed * SEED_STRIDE + number) >>> 0));
+  const canvas = kind.draw(createStream((seed * SEED_STRIDE + number) >>> 0));
   return { pixels: canvas.values, label: kind.label };
 }
 

@@ -1,4 +1,4 @@
-import type { Random } from 'neural-diff/train';
+import type { Random } from '../common/random.js';
 import type { Point } from './canvas.js';
 
 /** @returns a line that wanders off */

@@ -1,4 +1,4 @@
-import type { Random } from 'neural-diff/train';
+import type { Random } from '../common/random.js';
 import { photograph } from './camera.js';
 import { Canvas, type Colour, type Point } from './canvas.js';
 import { drawScribble } from './scribble.js';

@@ -1,8 +1,7 @@
 import { cp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { infoOf } from 'neural-diff/tfjs';
-import { fineTune, float32Bytes, type StepReport } from 'neural-diff/train';
-import { openTask, toArrays } from '../common/task.js';
+import { fineTune, type StepReport } from 'neural-diff/train';
+import { float32Bytes, openTask, toArrays } from '../common/task.js';
 import type { KeywordData } from './data.js';
 import { runDevice, runDiffJob } from './stages.js';
 
@@ -65,7 +64,7 @@ async function runUpdate(
     ...{ task, train: toArrays(stage.train, classes), validation: test, batchSize, seed, onStep },
     epochs: epochsFor('full', examples),
   });
-  const bytes = float32Bytes(task.weights.map(infoOf));
+  const bytes = float32Bytes(task);
   model.dispose();
   const job = {
     kind: 'hash',

@@ -9,27 +9,16 @@ import type { Meta, Op } from '../payload/diff.js';
 import type { Patcher } from '../payload/patch.js';
 import { borrowChunks, type Chunk, type ChunkOptions, changedRuns } from './chunks.js';
 
-/** How many bytes are done: `check` reads the base, `write` patches it, `verify` reads the result back. */
-export type ApplyProgress = Progress<'check' | 'write' | 'verify'>;
-
 /** What `planApply` and `applyPayload` take beside store and payload. */
 export interface ApplyOptions {
   /** SHA-256; the runtime's own unless given (browsers offer it in secure contexts only). */
-  readonly sha256?: Sha256;
+  readonly sha256?: (bytes: Uint8Array) => Promise<Uint8Array>;
   /** Honoured until the first write; then the payload is applied to its end, unless storage that can undo it has the signal too. */
   readonly signal?: AbortSignal;
   /** What computes the patched weights; the plain arithmetic unless given. `neural-diff/fast-apply` has a faster one. */
   readonly patcher?: Patcher | undefined;
-  readonly onProgress?: (progress: ApplyProgress) => void;
-}
-
-/** What applying would do to one tensor. */
-export interface TensorPlan {
-  readonly name: string;
-  /** The ops that touch it, in order. */
-  readonly ops: readonly Op['kind'][];
-  readonly bytesRead: number;
-  readonly bytesWritten: number;
+  /** How many bytes are done: `check` reads the base, `write` patches it, `verify` reads the result back. */
+  readonly onProgress?: (progress: Progress<'check' | 'write' | 'verify'>) => void;
 }
 
 /** What applying a payload to a model would do. */
@@ -47,9 +36,18 @@ export interface ApplyPlan {
   readonly modelBytes: number;
   readonly bytesWritten: number;
   /** Touched tensors only, in canonical order. */
-  readonly tensors: readonly TensorPlan[];
+  readonly tensors: readonly {
+    readonly name: string;
+    /** The ops that touch it, in order. */
+    readonly ops: readonly Op['kind'][];
+    readonly bytesRead: number;
+    readonly bytesWritten: number;
+  }[];
   readonly meta: Meta;
 }
+
+/** What applying would do to one tensor. */
+export type TensorPlan = ApplyPlan['tensors'][number];
 
 /**
  * Works out what applying a payload would do. Reads the model once, a chunk at a time; writes nothing.
@@ -101,7 +99,13 @@ interface Walk {
   /** Fingerprint of what the diff would make of it. */
   readonly result: string;
   /** What would happen to the touched tensors. */
-  readonly tensors: readonly TensorPlan[];
+  readonly tensors: readonly {
+    readonly name: string;
+    /** The ops that touch it, in order. */
+    readonly ops: readonly Op['kind'][];
+    readonly bytesRead: number;
+    readonly bytesWritten: number;
+  }[];
 }
 
 async function walkBase(store: WeightStore, payload: OpenPayload, options: ApplyOptions): Promise<Walk> {

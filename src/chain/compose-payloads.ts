@@ -16,14 +16,6 @@ import { wrapDifference } from '../payload/ordered-bits.js';
 import { patchRange } from '../payload/patch.js';
 import { checkChain } from './patch-chain.js';
 
-/** What composing takes beside the payloads. */
-export interface ComposeOptions {
-  /** The tensors of the model that the payloads are for, in any order. */
-  readonly tensors: readonly TensorInfo[];
-  /** Metadata of the composed payload; those of the last payload unless given. */
-  readonly meta?: Meta;
-}
-
 /** Payloads in a row as one. */
 export interface ComposedPayload {
   readonly payload: Uint8Array;
@@ -49,7 +41,7 @@ export interface ComposedPayload {
  */
 export async function composePayloads(
   payloads: readonly Uint8Array[],
-  options: ComposeOptions,
+  options: { readonly tensors: readonly TensorInfo[]; readonly meta?: Meta },
 ): Promise<ComposedPayload> {
   if (payloads.length === 0) throw new RangeError('Cannot compose payloads: expected at least one');
   const parts: OpenPayload[] = [];

@@ -28,13 +28,8 @@ export interface Route {
   readonly steps: number;
 }
 
-/** From where to where, by fingerprints in hexadecimal digits. */
-export interface RouteEnds {
-  readonly from: string;
-  readonly to: string;
-  /** Bytes of the whole model, as another way. */
-  readonly fullBytes?: number | undefined;
-}
+/** From where to where. */
+type RouteEnds = Parameters<typeof planRoute>[1];
 
 /** The routes that were considered. */
 export interface RoutePlan {
@@ -50,13 +45,18 @@ export interface RoutePlan {
  * Source: E. W. Dijkstra, "A note on two problems in connexion with graphs", 1959.
  *
  * @param edges payloads in any order; those of reverse updates may close circles
+ * @param ends fingerprints of the model that devices have and of the one they should have; bytes of the whole model, as
+ *   another way
  * @returns the routes; the same for the same edges in whatever order, as long as their names differ
  * @throws RangeError for bytes that are no count
  *
  * @example
  * const { best } = planRoute(edges, { from: edges[0].base, to: edges[1].next, fullBytes: 600_332 });
  */
-export function planRoute(edges: readonly RouteEdge[], ends: RouteEnds): RoutePlan {
+export function planRoute(
+  edges: readonly RouteEdge[],
+  ends: { readonly from: string; readonly to: string; readonly fullBytes?: number | undefined },
+): RoutePlan {
   const { from, to, fullBytes } = ends;
   for (const { bytes, opBytes = 0 } of edges) [bytes, opBytes].forEach(checkBytes);
   checkBytes(fullBytes ?? 0);

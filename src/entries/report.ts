@@ -1,10 +1,9 @@
 // Measure payloads, set them against gates, and write reports.
 
 export type { Measurements, Report } from '../report/document.js';
-export { type Gates, parseGates } from '../report/gates.js';
+export { type Gates, type PartGates, parseGates } from '../report/gates.js';
 export { renderJunit } from '../report/junit.js';
 export { renderMarkdown } from '../report/markdown.js';
 export { type MeasureOptions, measureReport } from '../report/measure/measure-report.js';
 export { renderReportPage } from '../report/page/render-pages.js';
-export { parseReport, REPORT_SCHEMA } from '../report/schema.js';
 export { type ReportOptions, writeReport } from '../report/write-report.js';

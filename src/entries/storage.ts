@@ -1,14 +1,9 @@
 // Models that survive power loss, on any disk; disks in browsers.
 
 export type { BrowserDisk } from '../storage/browser/browser-disk.js';
-export { type IndexedDbOptions, openIndexedDbDisk } from '../storage/browser/indexeddb-disk.js';
-export { type OpfsOptions, openOpfsDisk } from '../storage/browser/opfs-disk.js';
-export { type Disk, filesOnDisk, type OpenSource } from '../storage/disk.js';
+export { openIndexedDbDisk } from '../storage/browser/indexeddb-disk.js';
+export { openOpfsDisk } from '../storage/browser/opfs-disk.js';
+export { type Disk, filesOnDisk } from '../storage/disk.js';
 export { type InPlaceOptions, openInPlace } from '../storage/in-place.js';
 export { installSlots, openSlots, type SlotOptions, type SlotStorage } from '../storage/slots.js';
-export {
-  type Fingerprints,
-  fingerprintOf,
-  type ModelStorage,
-  type StorageStatus,
-} from '../storage/storage.js';
+export type { Fingerprints, ModelStorage, UpdateTerms } from '../storage/storage.js';

@@ -2,5 +2,5 @@
 
 export { useBackend } from '../tfjs/backend.js';
 export { loadModel, modelFiles } from '../tfjs/layers-files.js';
-export { type LiveModelOptions, openLiveModel } from '../tfjs/live-store.js';
-export { infoOf, type NamedWeight, namedWeights } from '../tfjs/weights.js';
+export { openLiveModel } from '../tfjs/live-store.js';
+export { type NamedWeight, namedWeights } from '../tfjs/weights.js';

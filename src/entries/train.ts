@@ -1,12 +1,12 @@
 // Train diffs of TensorFlow.js models under a budget of bytes.
 
 export { type TrainHashDiffOptions, trainHashDiff } from '../hash-diff/train-hash-diff.js';
-export { type Budget, float32Bytes } from '../payload/encode.js';
+export type { Budget } from '../payload/encode.js';
 export { type TrainSparseDiffOptions, trainSparseDiff } from '../sparse-diff/train-sparse-diff.js';
-export type { ArrayData, Batch, Data, Ports } from '../train/data.js';
+export type { ArrayData, Batch, Data, Tensors } from '../train/data.js';
 export type { DeviceModel } from '../train/device.js';
+export type { DistillationOptions } from '../train/distillation.js';
 export { type FineTuned, type FineTuneOptions, fineTune } from '../train/fine-tune.js';
-export type { EpochReport, StepReport } from '../train/loop.js';
-export { createRandom, type Random } from '../train/random.js';
+export type { StepReport, TrainingOptions } from '../train/loop.js';
 export { createTask, type Metrics, type Task, type TaskOptions } from '../train/task.js';
 export type { TrainDiffOptions, TrainedDiff } from '../train/train-diff.js';

@@ -17,12 +17,6 @@ import { type ChangedTensor, type Coder, createLane, type EncodedRecord, type La
 import { differences, type StorePair } from './pairs.js';
 import { createMemorySpool, type Spool } from './spooled-records.js';
 
-/**
- * How many bytes are done: `match` reads tensors whose names differ, `cast` those of other dtypes, `compare` both models,
- * `choose` parts of the tensors that differ, `encode` and `check` all of them.
- */
-export type DiffProgress = Progress<'match' | 'cast' | 'compare' | 'choose' | 'encode' | 'check'>;
-
 /** What `diffStores` takes beside the models. */
 export interface DiffOptions {
   /** Metadata of the payload; none unless given. */
@@ -32,8 +26,16 @@ export interface DiffOptions {
   /** What codes large models side by side; this thread alone unless given. The payload is the same. */
   readonly coder?: Coder | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: (progress: DiffProgress) => void;
+  /**
+   * How many bytes are done: `match` reads tensors whose names differ, `cast` those of other dtypes, `compare` both models,
+   * `choose` parts of the tensors that differ, `encode` and `check` all of them.
+   */
+  readonly onProgress?: (
+    progress: Progress<'match' | 'cast' | 'compare' | 'choose' | 'encode' | 'check'>,
+  ) => void;
 }
+
+type DiffPhase = Parameters<NonNullable<DiffOptions['onProgress']>>[0]['phase'];
 
 /** A lossless diff of two models, and its payload in pieces. */
 export interface StoreDiff {
@@ -108,7 +110,7 @@ async function recordChanges(
 }
 
 /** @returns how some phase of work is followed */
-export function follow(phase: DiffProgress['phase'], bytesTotal: number, options: DiffOptions): WorkOptions {
+export function follow(phase: DiffPhase, bytesTotal: number, options: DiffOptions): WorkOptions {
   let bytesDone = 0;
   return {
     signal: options.signal,

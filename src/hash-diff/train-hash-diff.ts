@@ -11,7 +11,7 @@ import { type BucketCoding, bitsPerBucket, createHashPart } from './hash-part.js
 /** What `trainHashDiff` takes beside what both trainers take. */
 export interface TrainHashDiffOptions extends TrainDiffOptions {
   /** Default `ternary`: many buckets of few bits beat few of many. */
-  readonly coding?: BucketCoding;
+  readonly coding?: 'ternary' | 'sign' | 'float';
   /** Share of ternary buckets that are 0: above 0, below 1; default 0.5. The more, the more buckets a budget pays for. */
   readonly zeros?: number;
   /** Neighbouring weights placed by one hash: 1 to 1,024; default 8. */

@@ -45,20 +45,24 @@ export type ErrorCode =
   | 'key-invalid';
 
 /** Facts that a program may want to read, beside the message that people read. */
-export type ErrorFacts = Readonly<Record<string, string | number | boolean | undefined>>;
+export type ErrorFacts = NeuralDiffError['facts'];
 
 /** The one error type of the package: a message for people, a code and facts for programs. */
 export class NeuralDiffError extends Error {
   override readonly name = 'NeuralDiffError';
   readonly code: ErrorCode;
-  readonly facts: ErrorFacts;
+  readonly facts: Readonly<Record<string, string | number | boolean | undefined>>;
 
   /**
    * @param code one of the closed union
    * @param message what was being done, the quoted thing, what was expected, what was met
    * @param options `cause`, the error underneath; `facts`, the values of the message as fields
    */
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; facts?: ErrorFacts } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; facts?: NeuralDiffError['facts'] } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.facts = options.facts ?? {};

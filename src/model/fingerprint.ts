@@ -73,7 +73,7 @@ export async function joinDigests(digests: readonly Uint8Array[], hash: Sha256):
 /** What `fingerprint` takes beside the store. */
 export interface FingerprintOptions {
   /** SHA-256; the runtime's own unless given. */
-  readonly sha256?: Sha256;
+  readonly sha256?: (bytes: Uint8Array) => Promise<Uint8Array>;
   /** Stops the work between two chunks with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Called after each chunk with the bytes read so far. */

@@ -2,7 +2,7 @@ import { NeuralDiffError } from './errors.js';
 import { MAX_MANIFEST_BYTES } from './limits.js';
 import { checkInside, type ModelFiles } from './model-files.js';
 import { type Extent, openPlacedStore, type PlacedTensor } from './placed-store.js';
-import type { Quantizations, WeightStore } from './store.js';
+import type { Quantization, WeightStore } from './store.js';
 import {
   asBytes,
   byteLength,
@@ -51,7 +51,7 @@ function mapTensor(name: string, { scale, min }: AffineMap): PlacedTensor {
 }
 
 /** Integers of 16 bits are kept as bytes, which stand for nothing by themselves. */
-function quantizationOf({ tensors }: LayersManifest): Quantizations {
+function quantizationOf({ tensors }: LayersManifest): ReadonlyMap<string, Quantization> {
   const mapped = tensors.flatMap(({ name, quantization }): [string, AffineMap][] =>
     quantization?.dtype === 'uint8' ? [[name, quantization]] : [],
   );

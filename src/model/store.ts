@@ -10,7 +10,7 @@ export interface WeightStore {
   /** Names of tensors whose form in the container lets nobody write them; none unless given. */
   readonly readOnly?: ReadonlySet<string>;
   /** What integers stand for, where the container says so. */
-  readonly quantization?: Quantizations;
+  readonly quantization?: ReadonlyMap<string, Quantization>;
   /** Fills all of `target` with a tensor's bytes from `byteOffset` on. */
   readInto(name: string, byteOffset: number, target: Uint8Array): Promise<void>;
   /** Overwrites a tensor's bytes from `byteOffset` on; `bytes` may be reused once the promise settles. */
@@ -95,6 +95,3 @@ export interface Quantization {
   /** What the zero point stands for; 0 unless given. TensorFlow.js has it in place of zero points. */
   readonly min?: number;
 }
-
-/** Quantisation by tensor; none of tensors that hold floats. */
-export type Quantizations = ReadonlyMap<string, Quantization>;

@@ -4,12 +4,6 @@ import { NeuralDiffError } from '../model/errors.js';
 import type { ModelFiles } from '../model/model-files.js';
 import { withFileErrors } from './file-errors.js';
 
-/** How a folder is opened. */
-export interface FolderOptions {
-  /** Opens files for writing in place too. */
-  readonly writable?: boolean;
-}
-
 /**
  * Opens a folder on disk. Files are opened when first used and held until `close`.
  *
@@ -17,7 +11,10 @@ export interface FolderOptions {
  * @returns the folder; a file whose real path lies outside it (a symbolic link) is refused with `unsafe-path`
  * @throws NeuralDiffError `file-not-found`, `file-unreadable`
  */
-export async function openFolder(folder: string, options: FolderOptions = {}): Promise<ModelFiles> {
+export async function openFolder(
+  folder: string,
+  options: { readonly writable?: boolean } = {},
+): Promise<ModelFiles> {
   const root = await withFileErrors(`Cannot open folder "${folder}"`, () => realpath(folder));
   const handles = new Map<string, Promise<FileHandle>>();
   const handle = (path: string): Promise<FileHandle> => {

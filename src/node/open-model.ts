@@ -7,7 +7,7 @@ import { openInPlace } from '../storage/in-place.js';
 import type { ModelStorage } from '../storage/storage.js';
 import { type NodeDisk, openNodeDisk } from './disk.js';
 import { withFileErrors } from './file-errors.js';
-import { type FolderOptions, openFolder } from './folder.js';
+import { openFolder } from './folder.js';
 
 /** Files by which a folder is known for a model. */
 const MAIN_FILES = ['model.json', 'model.safetensors.index.json', 'model.safetensors', 'model.onnx'] as const;
@@ -21,7 +21,10 @@ const MAIN_FILES = ['model.json', 'model.safetensors.index.json', 'model.safeten
  * @returns the store; close it
  * @throws NeuralDiffError `file-not-found`, `file-unreadable`, `bad-model`, `unsupported-model`, `unsafe-path`
  */
-export async function openModel(path: string, options: FolderOptions = {}): Promise<WeightStore> {
+export async function openModel(
+  path: string,
+  options: { readonly writable?: boolean } = {},
+): Promise<WeightStore> {
   const { folder, file } = await locateModel(path);
   const files = await openFolder(folder, options);
   try {

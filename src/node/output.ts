@@ -4,18 +4,12 @@ import { basename, dirname, join, sep } from 'node:path';
 import { NeuralDiffError } from '../model/errors.js';
 import { withFileErrors } from './file-errors.js';
 
-/** How an existing output is treated. */
-export interface OutputOptions {
-  /** Replaces an existing file or folder. */
-  readonly force?: boolean;
-}
-
 /**
  * Checks that an output may be made, before any work is spent on it.
  *
  * @throws NeuralDiffError `output-exists`; `file-not-found` when its folder does not exist
  */
-export async function checkOutput(path: string, options: OutputOptions = {}): Promise<void> {
+export async function checkOutput(path: string, options: { readonly force?: boolean } = {}): Promise<void> {
   await withFileErrors(`Cannot write "${path}"`, () => lstat(dirname(path)));
   if (options.force || !(await exists(path))) return;
   throw new NeuralDiffError('output-exists', `Cannot write "${path}": it exists already`);
@@ -36,7 +30,7 @@ async function exists(path: string): Promise<boolean> {
 export async function writeOutput(
   path: string,
   content: Uint8Array | AsyncIterable<Uint8Array>,
-  options: OutputOptions = {},
+  options: { readonly force?: boolean } = {},
 ): Promise<void> {
   await checkOutput(path, options);
   const staged = siblingOf(path);
@@ -59,7 +53,9 @@ export async function writeOutput(
 }
 
 /** What is copied, and where to. */
-export interface CopyPaths extends OutputOptions {
+export interface CopyPaths {
+  /** Replaces an existing file or folder. */
+  readonly force?: boolean;
   /** A folder or a file; left alone. */
   readonly from: string;
   /** Files of the folder to copy, with the folders that they lie in; all of it unless given. */

@@ -5,7 +5,7 @@ import { type ByteSource, type Bytes, joinBytes, sliceOf, sourceOf, WINDOW_BYTES
 import { xxh64 } from './checksum.js';
 import { DenseReader, HashReader } from './dense-record.js';
 import type { Diff, Op, Payload, PayloadHeader } from './diff.js';
-import { layoutOf, MAGIC, parseHeader, type RecordKind } from './header.js';
+import { layoutOf, MAGIC, parseHeader } from './header.js';
 import { beyondLimit, corrupt, MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES } from './limits.js';
 import { borrowValue, MAX_BIN_HEAD_BYTES, readBinHead } from './msgpack.js';
 import { RangeDecoder } from './range-decoder.js';
@@ -20,7 +20,7 @@ const CHECKSUM_BYTES = 10;
 export interface OpenPayload {
   readonly header: PayloadHeader;
   /** Kind and bytes of each record, in order; they live as long as the payload. */
-  readonly records: readonly { readonly kind: RecordKind; readonly bytes: ByteSource }[];
+  readonly records: readonly { readonly kind: Op['kind']; readonly bytes: ByteSource }[];
 }
 
 /**

@@ -16,13 +16,6 @@ import {
   type Tuf,
 } from './tuf-models.js';
 
-/** Who is to sign for a role. */
-export interface RolePlan {
-  readonly keys: readonly ReleaseKey[];
-  /** Different keys that must sign; 1 unless given. */
-  readonly threshold?: number;
-}
-
 /**
  * Works out a repository without targets: version 1 of every role's metadata.
  *
@@ -33,7 +26,7 @@ export interface RolePlan {
  */
 export async function initRepository(
   files: RepositoryFiles,
-  roles: Readonly<Record<Role, RolePlan>>,
+  roles: Readonly<Record<Role, { readonly keys: readonly ReleaseKey[]; readonly threshold?: number }>>,
   options: PublishOptions,
 ): Promise<Publication> {
   if ((await files.list('metadata')).length > 0)
@@ -50,7 +43,9 @@ export async function initRepository(
 }
 
 /** @returns the keys by their names, each role's threshold checked */
-export async function nameRoles(roles: Readonly<Record<Role, RolePlan>>): Promise<Record<Role, RoleKeys>> {
+export async function nameRoles(
+  roles: Parameters<typeof initRepository>[1],
+): Promise<Record<Role, RoleKeys>> {
   const entries = ROLES.map(async (role) => {
     const { keys, threshold = 1 } = roles[role];
     const named = await Promise.all(keys.map(async (key) => ({ keyid: await keyIdOf(key), key })));

@@ -21,20 +21,22 @@ export interface KeyPair {
   readonly keyid: string;
   readonly publicKey: ReleaseKey;
   /** The same with the private half beside it: PKCS #8 (RFC 8410) in base64. */
-  readonly privateKey: PrivateKey;
+  readonly privateKey: ReleaseKey & { readonly keyval: { readonly private: string } };
 }
 
 /** What a private key's file holds. */
-export interface PrivateKey extends ReleaseKey {
-  readonly keyval: { readonly public: string; readonly private: string };
-}
+export type PrivateKey = KeyPair['privateKey'];
 
 /** Endings of the files that `writeKeyPair` writes. */
 export const KEY_FILES = { private: '.key.json', public: '.pub.json' } as const;
 
 const encoder = new TextEncoder();
 
-/** @returns a fresh Ed25519 key by WebCrypto */
+/**
+ * Creates an Ed25519 key with WebCrypto.
+ *
+ * @returns both halves
+ */
 export async function createKeyPair(): Promise<KeyPair> {
   const pair = (await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify'])) as CryptoKeyPair;
   const publicKey = releaseKey(new Uint8Array(await crypto.subtle.exportKey('raw', pair.publicKey)));

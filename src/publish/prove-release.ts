@@ -10,14 +10,11 @@ import { FORMAT_VERSION } from '../payload/header.js';
 import { encodeStatement, type ReleaseStatement, type SignedFile } from '../release/statement.js';
 import { type Signer, signedBy } from './keys.js';
 
-/** A file and the name that it is published under. */
-export interface NamedFile {
+/** What is to be released: a file, and what the maker says of it. */
+export interface ReleaseDraft {
+  /** Name that the file is published under. */
   readonly name: string;
   readonly bytes: Uint8Array;
-}
-
-/** What is to be released: a file, and what the maker says of it. */
-export interface ReleaseDraft extends NamedFile {
   /** The model that a payload is for; without one, the file is a whole model. */
   readonly base?: WeightStore | undefined;
   /** Fingerprint that must come of it, 32 hexadecimal digits; not compared unless given. */
@@ -28,10 +25,13 @@ export interface ReleaseDraft extends NamedFile {
   readonly deviceClasses?: readonly string[];
   readonly metrics?: Readonly<Record<string, number>>;
   /** Inputs with expected outputs. */
-  readonly golden?: NamedFile;
+  readonly golden?: { readonly name: string; readonly bytes: Uint8Array };
   /** Devices whose counter is at most this may go back to the release. */
   readonly allowsRollbackFrom?: number;
 }
+
+/** A file and the name that it is published under. */
+export type NamedFile = Pick<ReleaseDraft, 'name' | 'bytes'>;
 
 /**
  * Makes a release's statement from what the file does: a payload is applied to the real base, a chunk at a time and without

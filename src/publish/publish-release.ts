@@ -15,11 +15,6 @@ import {
 import { type Publication, type PublishOptions, previousOf, type Repository } from './repository.js';
 import { makeTargetFile } from './tuf-models.js';
 
-/** A release that was worked out. */
-export interface ReleasePublication extends Publication {
-  readonly statement: ReleaseStatement;
-}
-
 /**
  * Works out the publication of a release: proves it (`proveRelease`), adds its file, its golden inputs and a detached release
  * to the targets, and signs targets, snapshot and timestamp anew. The bytes in `files` are those that were applied.
@@ -33,7 +28,7 @@ export async function publishRelease(
   repository: Repository,
   draft: ReleaseDraft,
   options: PublishOptions,
-): Promise<ReleasePublication> {
+): Promise<Publication & { readonly statement: ReleaseStatement }> {
   const statement = await proveRelease(draft);
   checkCounter(repository, statement);
   const custom = { [CUSTOM_FIELD]: encodeStatement(statement) };

@@ -32,7 +32,7 @@ export interface Repository {
 /** A change that was worked out: nothing is written before `writePublication`. */
 export interface Publication {
   /** In the order in which they are to be written: a half-finished change is never visible. */
-  readonly files: readonly OutputFile[];
+  readonly files: readonly { readonly path: string; readonly bytes: Uint8Array }[];
   /** Version of each role's metadata afterwards. */
   readonly versions: Readonly<Record<Role, number>>;
 }

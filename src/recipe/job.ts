@@ -1,12 +1,15 @@
 import type { Budget } from '../payload/encode.js';
 import type { FineTuned } from '../train/fine-tune.js';
 import type { StepReport } from '../train/loop.js';
-import type { BaseModel } from './open-base.js';
-import type { DiffKind, RecipeOptions } from './options.js';
+import type { RecipeOptions } from './options.js';
 
 /** A diff to train, as plain data that can be sent to a thread. */
-export interface TrainingJob extends BaseModel {
-  readonly kind: DiffKind;
+export interface TrainingJob {
+  /** LayersModel folder, or the `model.json` in one. */
+  readonly base: string;
+  /** Paths of payloads that devices have applied to it, in order: the diff is trained for what they give. */
+  readonly chain?: readonly string[] | undefined;
+  readonly kind: 'hash' | 'sparse';
   /** Path of the recipe module. */
   readonly recipe: string;
   /** Bytes of the whole payload file that it will not exceed. */

@@ -4,14 +4,10 @@ import { type ModelFiles, openOverlay } from '../model/model-files.js';
 import { openFolder } from '../node/folder.js';
 import { modelFolder } from '../node/open-model.js';
 import { readPayload } from '../node/read-payload.js';
+import type { TrainingJob } from './job.js';
 
 /** The model that devices have. */
-export interface BaseModel {
-  /** LayersModel folder, or the `model.json` in one. */
-  readonly base: string;
-  /** Paths of payloads that devices have applied to it, in order: the diff is trained for what they give. */
-  readonly chain?: readonly string[] | undefined;
-}
+export type BaseModel = Pick<TrainingJob, 'base' | 'chain'>;
 
 /**
  * Opens a base model as devices have it: with its chain applied, in memory alone.

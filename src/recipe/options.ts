@@ -1,6 +1,7 @@
 import type { TrainHashDiffOptions } from '../hash-diff/train-hash-diff.js';
 import type { TrainSparseDiffOptions } from '../sparse-diff/train-sparse-diff.js';
-import type { TrainingOptions } from '../train/fine-tune.js';
+import type { TrainingOptions } from '../train/loop.js';
+
 import type { TaskOptions } from '../train/task.js';
 import type { TrainDiffOptions } from '../train/train-diff.js';
 

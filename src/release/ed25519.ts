@@ -1,14 +1,14 @@
-/** A message, who is said to have signed it, and the signature. */
-export interface SignedMessage {
+/** Says whether an Ed25519 signature is the key's own. Keys and signatures of other lengths are not. */
+export type VerifyEd25519 = (signed: {
   /** 32 bytes. */
   readonly publicKey: Uint8Array;
   /** 64 bytes. */
   readonly signature: Uint8Array;
   readonly message: Uint8Array;
-}
+}) => Promise<boolean>;
 
-/** Says whether an Ed25519 signature is the key's own. Keys and signatures of other lengths are not. */
-export type VerifyEd25519 = (signed: SignedMessage) => Promise<boolean>;
+/** A message, its claimed signer, and the signature. */
+export type SignedMessage = Parameters<VerifyEd25519>[0];
 
 /** Bytes of an Ed25519 public key and of a signature (RFC 8032). */
 export const [PUBLIC_KEY_BYTES, SIGNATURE_BYTES] = [32, 64];

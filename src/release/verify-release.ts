@@ -1,5 +1,4 @@
 import { equalBytes } from '../model/bytes.js';
-import type { Sha256 } from '../model/fingerprint.js';
 import type { VerifyEd25519 } from './ed25519.js';
 import { checkSignatures, parseEnvelope } from './envelope.js';
 import { canonicalJson } from './json.js';
@@ -17,7 +16,7 @@ export interface VerifyReleaseOptions {
   /** Verifies signatures; WebCrypto with `@noble/ed25519` behind it unless given. */
   readonly ed25519?: VerifyEd25519;
   /** SHA-256; the runtime's own unless given. */
-  readonly sha256?: Sha256;
+  readonly sha256?: (bytes: Uint8Array) => Promise<Uint8Array>;
 }
 
 /**

@@ -12,7 +12,11 @@ import {
 /** Rows of slices and classes that are shown: those of lowest accuracy. */
 const MAX_PARTS = 8;
 
-/** @returns a report for a pull request: GitHub-flavoured Markdown, all of whose names are escaped */
+/**
+ * Renders a report for a pull request.
+ *
+ * @returns GitHub-flavoured Markdown with all names escaped
+ */
 export function renderMarkdown(report: Report): string {
   const { title, advice } = report;
   const verdict = advice.isPassed ? 'Passed' : 'Failed';

@@ -9,7 +9,7 @@ import { type PartContext, type TrainDiffOptions, type TrainedDiff, trainDiff } 
 import { createAnnealedPart } from './annealed-part.js';
 import { densityOf, gather, type Positions } from './mask.js';
 import { createRewoundPart } from './rewound-part.js';
-import { affordablePositions, fineTuneSaliency, type Saliency, type Scope } from './saliency.js';
+import { affordablePositions, fineTuneSaliency } from './saliency.js';
 
 /** What `trainSparseDiff` takes beside what both trainers take. */
 export interface TrainSparseDiffOptions extends TrainDiffOptions {
@@ -19,9 +19,9 @@ export interface TrainSparseDiffOptions extends TrainDiffOptions {
    */
   readonly selection?: 'rewind' | 'anneal';
   /** Default `fisher`. */
-  readonly saliency?: Saliency;
+  readonly saliency?: 'magnitude' | 'fisher';
   /** Default `global`. */
-  readonly scope?: Scope;
+  readonly scope?: 'global' | 'tensor';
   /** Bits a changed weight: 1 to 8; default 3. */
   readonly bits?: number;
   /** For `anneal`: temperature of the gates at the start (default 1) and when the mask is fixed (default 0.05). */

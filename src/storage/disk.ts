@@ -4,11 +4,6 @@ import { checkInside, type ModelFiles } from '../model/model-files.js';
 import type { ByteSource } from '../payload/byte-source.js';
 import { xxh64 } from '../payload/checksum.js';
 
-/** A file as a source of bytes: close it. */
-export interface OpenSource extends ByteSource {
-  close(): void;
-}
-
 /**
  * Files that outlive a power cut once they are synced: what safe storage asks of a platform, and no more than every
  * platform has. Paths are relative, with `/` between segments; folders come and go with the files in them.
@@ -31,7 +26,7 @@ export interface Disk {
   /** @returns the paths of all files below a folder; none where there is no such folder */
   list(folder: string): Promise<string[]>;
   /** Opens a file whose bytes are to be had at once, without waiting, where the platform can; it must not be written. */
-  openSource?(path: string): Promise<OpenSource>;
+  openSource?(path: string): Promise<ByteSource & { close(): void }>;
   /** @returns the bytes that may still be written, where the platform says */
   freeBytes?(): Promise<number>;
   /** Makes the names in a folder durable; `''` is the outermost one. */
@@ -49,6 +44,9 @@ export function folderOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf('/')));
 }
 
+/** A file as a source of bytes: close it. */
+export type OpenSource = Awaited<ReturnType<NonNullable<Disk['openSource']>>>;
+
 /** Where on a disk a model's files are: names as a container has them, below a folder; `''` is the outermost. */
 export interface ModelPlace {
   readonly disk: Disk;
@@ -60,8 +58,12 @@ export function pathIn({ folder }: ModelPlace, name: string): string {
   return folder === '' ? checkInside(name) : `${folder}/${checkInside(name)}`;
 }
 
-/** @returns a model's files on a disk, to be read and, until they are closed, written as they are */
-export function filesOnDisk(place: ModelPlace): ModelFiles {
+/**
+ * Opens a model's files on a disk, for reading and, until they are closed, for writing.
+ *
+ * @param place the disk, and the folder of the files on it; `''` is the outermost one
+ */
+export function filesOnDisk(place: { readonly disk: Disk; readonly folder: string }): ModelFiles {
   const { disk } = place;
   const written = new Set<string>();
   let isClosed = false;

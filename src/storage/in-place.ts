@@ -1,7 +1,8 @@
 import { NeuralDiffError } from '../model/errors.js';
 import type { ModelFiles } from '../model/model-files.js';
 import type { WeightStore } from '../model/store.js';
-import { filesOnDisk, folderOf, type ModelPlace, stoppable } from './disk.js';
+import type { Disk } from './disk.js';
+import { filesOnDisk, folderOf, stoppable } from './disk.js';
 import { type JournalWriter, type OpenJournal, openJournal } from './journal.js';
 import { JournaledFiles } from './journaled-files.js';
 import {
@@ -14,7 +15,10 @@ import {
 } from './storage.js';
 
 /** Where a model is, and where its journal may be. */
-export interface InPlaceOptions extends ModelPlace {
+export interface InPlaceOptions {
+  readonly disk: Disk;
+  /** Folder of the model's files on the disk; `''` is the outermost one. */
+  readonly folder: string;
   /** A path on the disk for the journal, which takes as many bytes as an update touches. */
   readonly journal: string;
   /** Opens the model from its files: a container's reader with the name of its main file. */

@@ -3,7 +3,7 @@ import { fingerprint } from '../model/fingerprint.js';
 import type { WeightStore } from '../model/store.js';
 
 /** Whether the model is as it was confirmed, or updated and on trial: one that may still be rolled back. */
-export type StorageStatus = 'settled' | 'trial';
+export type StorageStatus = Exclude<Awaited<ReturnType<ModelStorage['recover']>>, 'undone'>;
 
 /** The fingerprints, in hexadecimal digits, of a model before and after an update. */
 export interface Fingerprints {
@@ -33,7 +33,7 @@ export interface ModelStorage {
    * @returns how the model is; `undone` for one that is settled since an update was undone that had not come to its end
    * @throws NeuralDiffError `locked`; `storage-mismatch` where the disk lost what it was to keep
    */
-  recover(): Promise<StorageStatus | 'undone'>;
+  recover(): Promise<'settled' | 'trial' | 'undone'>;
   /** Opens the model as it is, to be read. Close the store before the model is updated. */
   open(): Promise<WeightStore>;
   /**

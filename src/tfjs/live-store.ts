@@ -4,15 +4,6 @@ import type { TensorInfo } from '../model/tensor.js';
 import { bytesOf, type LiveMemory, liveMemory, mirrorWeights } from './live-memory.js';
 import { assignValues, infoOf, type NamedWeight, namedWeights } from './weights.js';
 
-/** How a live model is opened. */
-export interface LiveModelOptions {
-  /**
-   * The model's weights, bit for bit, such as the storage that it was loaded from; needed where a backend, like webgl with
-   * textures of 16 bits, gives back others than it was given. Read at the first use alone.
-   */
-  readonly weights?: WeightStore;
-}
-
 /** Where the bytes of a live model's weights are read and written. */
 interface LiveBytes {
   /** To be waited for before anything else. */
@@ -36,7 +27,10 @@ interface LiveBytes {
  *   back other bits than it was given and `weights` are not at hand, and `wrong-layout` for `weights` of another model
  * @throws NeuralDiffError `unsupported-model` for weights without a place in the format
  */
-export function openLiveModel(model: tf.LayersModel, options: LiveModelOptions = {}): WeightStore {
+export function openLiveModel(
+  model: tf.LayersModel,
+  options: { readonly weights?: WeightStore } = {},
+): WeightStore {
   const named = namedWeights(model);
   const weights = new Map(named.map((weight) => [weight.name, { ...infoOf(weight), weight }]));
   const memory = liveMemory();
@@ -78,7 +72,7 @@ function inMemory(memory: LiveMemory): LiveBytes {
   };
 }
 
-function inMirrors(named: readonly NamedWeight[], { weights }: LiveModelOptions): LiveBytes {
+function inMirrors(named: readonly NamedWeight[], { weights }: { weights?: WeightStore }): LiveBytes {
   type Mirrors = Awaited<ReturnType<typeof mirrorWeights>>;
   let mirrors: Mirrors = new Map();
   let opening: Promise<void> | undefined;

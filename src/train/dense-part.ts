@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Quantizations } from '../model/store.js';
+import type { Quantization } from '../model/store.js';
 import type { TensorInfo } from '../model/tensor.js';
 import type { Op } from '../payload/diff.js';
 import type { FineTuned } from './fine-tune.js';
@@ -132,7 +132,7 @@ const LEAST = 1e-4;
 export function changeSizes(
   full: FineTuned,
   infos: readonly TensorInfo[],
-  quantization: Quantizations,
+  quantization: ReadonlyMap<string, Quantization>,
 ): Map<string, number> {
   const sizeOf = ({ name }: TensorInfo): number => {
     const size = Math.max(LEAST, rootMeanSquare(valuesOf(full.deltas, name)));

@@ -1,4 +1,4 @@
-import type { Quantization, Quantizations } from '../model/store.js';
+import type { Quantization } from '../model/store.js';
 import { DTYPES, type Model, type Tensor, type TensorInfo } from '../model/tensor.js';
 import type { Values } from './part.js';
 import { type BaseWeights, INTEGER_RANGES, scalesOf, storedValues, weightsOfModel } from './session.js';
@@ -6,7 +6,7 @@ import { type BaseWeights, INTEGER_RANGES, scalesOf, storedValues, weightsOfMode
 /** A model as devices store it, in other types than it is trained in. */
 export interface DeviceModel extends Model {
   /** What the integers of int8 and uint8 tensors stand for. */
-  readonly quantization?: Quantizations;
+  readonly quantization?: ReadonlyMap<string, Quantization>;
 }
 
 /**
@@ -26,7 +26,11 @@ export function onDevice(base: BaseWeights, device: DeviceModel): BaseWeights {
   return { model: device, tensors: device.tensors, trainable, quantization };
 }
 
-function checkStored(info: TensorInfo, stored: Tensor | undefined, quantization: Quantizations): void {
+function checkStored(
+  info: TensorInfo,
+  stored: Tensor | undefined,
+  quantization: ReadonlyMap<string, Quantization>,
+): void {
   const isSame = stored !== undefined && stored.shape.join() === info.shape.join();
   if (!isSame) throw mismatch(`tensor "${info.name}" of shape [${info.shape}]`);
   if (quantization.has(info.name)) return;

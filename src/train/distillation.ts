@@ -5,7 +5,7 @@ import type { Values } from './part.js';
 import type { OutputKind } from './predictor.js';
 import { logOf, type Task } from './task.js';
 
-/** How strongly, and how softly, a student follows its teacher. */
+/** How a diff learns from the outputs of its teacher. */
 export interface DistillationOptions {
   /** Share of the loss that compares with the teacher: 0 to 1; default 0.7. */
   readonly weight?: number;

@@ -1,14 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
 import { trackSquares } from '../tfjs/kernels/diff/gates.js';
 import type { Data } from './data.js';
-import { type LoopOptions, materialiseValues, trainParts } from './loop.js';
+import { type LoopOptions, materialiseValues, type TrainingOptions, trainParts } from './loop.js';
 import { type DiffPart, type LiveValues, readFloats, type Values, valuesOf, zeroVariables } from './part.js';
 import { checkSeed } from './random.js';
 import { checkData, measure, takeBase, withBaseRestored } from './session.js';
 import type { Metrics, Task } from './task.js';
-
-/** The loop's options, each with a default. */
-export type TrainingOptions = { readonly [Key in keyof LoopOptions]?: LoopOptions[Key] | undefined };
 
 /** What `fineTune` takes. Defaults: 12 epochs, batches of 32, learning rate 0.002, seed 0. */
 export interface FineTuneOptions extends TrainingOptions {
@@ -20,11 +17,11 @@ export interface FineTuneOptions extends TrainingOptions {
 /** The full fine-tune: the reference for accuracy, the teacher of diffs, the guide to which weights matter. */
 export interface FineTuned {
   /** The trained tensors. */
-  readonly weights: Values;
+  readonly weights: ReadonlyMap<string, Float32Array>;
   /** What training added to the base. */
-  readonly deltas: Values;
+  readonly deltas: ReadonlyMap<string, Float32Array>;
   /** Diagonal of the empirical Fisher information, by tensor. */
-  readonly fisher: Values;
+  readonly fisher: ReadonlyMap<string, Float32Array>;
   /** On the validation set; empty without one. */
   readonly metrics: Metrics;
 }

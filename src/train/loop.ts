@@ -18,30 +18,38 @@ export interface StepReport extends Progress<'fine-tune' | 'diff'> {
   readonly state: Readonly<Record<string, number>>;
 }
 
-/** What is reported after an epoch. */
-export interface EpochReport {
-  readonly phase: 'fine-tune' | 'diff';
-  readonly epoch: number;
-  readonly epochs: number;
-  /** Mean over the epoch's steps. */
-  readonly loss: number;
-}
-
-/** What every training run takes. */
-export interface LoopOptions {
-  readonly epochs: number;
-  readonly batchSize: number;
+/** How a run is trained; each option has a default. */
+export interface TrainingOptions {
+  readonly epochs?: number | undefined;
+  /** Examples a step. */
+  readonly batchSize?: number | undefined;
   /** Peak learning rate, or what it is for a run of so many steps; it falls to zero along half a cosine. */
-  readonly learningRate: number | ((steps: number) => number);
+  readonly learningRate?: number | ((steps: number) => number) | undefined;
   /** Share of all steps in which a factor of the learning rate rises from 0 to 1: 0 to below 1; none unless given. */
-  readonly warmUp?: number;
+  readonly warmUp?: number | undefined;
   /** Makes the optimiser of θ; Adam unless given. */
   readonly optimizer?: ((learningRate: number) => tf.Optimizer) | undefined;
-  readonly seed: number;
+  readonly seed?: number | undefined;
   /** Stops between two steps with the signal's reason; the task's variables get their values back. */
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: ((report: StepReport) => void) | undefined;
-  readonly onEpoch?: ((report: EpochReport) => void | Promise<void>) | undefined;
+  /** Called after an epoch, counted from 0, with the mean loss of its steps. */
+  readonly onEpoch?:
+    | ((report: {
+        readonly phase: 'fine-tune' | 'diff';
+        readonly epoch: number;
+        readonly epochs: number;
+        readonly loss: number;
+      }) => void | Promise<void>)
+    | undefined;
+}
+
+/** The same with defaults filled in. */
+export interface LoopOptions extends TrainingOptions {
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly learningRate: number | ((steps: number) => number);
+  readonly seed: number;
 }
 
 /** One training run. */

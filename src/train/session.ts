@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import { floatsOf } from '../model/float16.js';
-import type { Quantization, Quantizations } from '../model/store.js';
+import type { Quantization } from '../model/store.js';
 import { DTYPES, type Model, type Tensor, type TensorInfo } from '../model/tensor.js';
 import { assignValues, copyWeights, infoOf } from '../tfjs/weights.js';
 import { type Data, exampleCount, isArrayData } from './data.js';
@@ -15,7 +15,7 @@ export interface BaseWeights {
   /** Weights of the trainable tensors. */
   readonly trainable: Values;
   /** What the integers of tensors stand for that hold integers in place of weights. */
-  readonly quantization: Quantizations;
+  readonly quantization: ReadonlyMap<string, Quantization>;
 }
 
 /**
@@ -109,7 +109,7 @@ export function weightsOf(tensor: Tensor, quantization: Quantization | undefined
 export function weightsOfModel(
   model: Model,
   names: ReadonlySet<string>,
-  quantization: Quantizations = new Map(),
+  quantization: ReadonlyMap<string, Quantization> = new Map(),
 ): Map<string, Float32Array> {
   const chosen = model.tensors.filter((tensor) => names.has(tensor.name));
   return new Map(chosen.map((tensor) => [tensor.name, weightsOf(tensor, quantization.get(tensor.name))]));

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { type NamedWeight, namedWeights } from '../tfjs/weights.js';
 import { checkChoice } from './check.js';
-import { type Batch, type Data, isArrayData, listTensors, type Ports } from './data.js';
-import { createPredictor, type OutputKind } from './predictor.js';
+import { type Batch, type Data, isArrayData, listTensors } from './data.js';
+import { createPredictor } from './predictor.js';
 
 /** Values measured on a set: `loss`, and the model's metrics under their names (`accuracy`, …). */
 export type Metrics = Readonly<Record<string, number>>;
@@ -11,10 +11,14 @@ export type Metrics = Readonly<Record<string, number>>;
  * What is being learned: some variables, and how they turn a batch into a loss. `createTask` makes one of a compiled
  * LayersModel; for any other model write the five members by hand.
  */
-export interface Task extends Ports {
+export interface Task {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  /** Shapes of the inputs, the batch first; null where any size will do. Unchecked unless given. */
+  readonly inputShapes?: readonly (readonly (number | null)[])[] | undefined;
   readonly weights: readonly NamedWeight[];
   /** One an output. */
-  readonly outputKinds: readonly OutputKind[];
+  readonly outputKinds: readonly ('probabilities' | 'logits' | 'values')[];
   /** Runs the model on a batch's inputs, with the variables as they are. */
   outputs(xs: tf.Tensor[]): tf.Tensor[];
   /** The scalar to minimise. */
@@ -32,7 +36,7 @@ export interface TaskOptions {
    */
   readonly mode?: 'inference' | 'training';
   /** What the outputs mean; read from the last layers' activations unless given. */
-  readonly outputKind?: OutputKind | undefined;
+  readonly outputKind?: 'probabilities' | 'logits' | 'values' | undefined;
   /** Examples a batch when array sets are measured. */
   readonly evaluationBatchSize?: number;
 }

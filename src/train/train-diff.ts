@@ -1,20 +1,15 @@
+import type { Model } from '../model/tensor.js';
 import type { Meta, Op } from '../payload/diff.js';
-import {
-  type Budget,
-  budgetBytes,
-  float32Bytes,
-  impossibleBudget,
-  type PackedDiff,
-  packDiff,
-} from '../payload/encode.js';
+import { type Budget, budgetBytes, float32Bytes, impossibleBudget, packDiff } from '../payload/encode.js';
 import { checkNumber } from './check.js';
 import type { Data } from './data.js';
 import { type DeviceModel, onDevice, storedBase } from './device.js';
 import { createTeacher, type DistillationOptions, type Teacher } from './distillation.js';
-import { type FineTuned, fineTune, loopOptions, type TrainingOptions } from './fine-tune.js';
+import { type FineTuned, fineTune, loopOptions } from './fine-tune.js';
 import { type FileBudget, fitToBudget } from './fit-to-budget.js';
 import { gridOf } from './grid.js';
 import { partitionTensors } from './layout.js';
+import type { TrainingOptions } from './loop.js';
 import { type LoopJob, type LoopOptions, trainParts } from './loop.js';
 import type { DiffPart } from './part.js';
 import {
@@ -56,7 +51,13 @@ export interface TrainDiffOptions extends TrainingOptions {
 }
 
 /** A trained and packed diff. */
-export interface TrainedDiff extends PackedDiff {
+export interface TrainedDiff {
+  readonly payload: Uint8Array;
+  /** Fingerprints in hexadecimal digits. */
+  readonly base: string;
+  readonly next: string;
+  /** The model that the decoded payload makes of the base. */
+  readonly model: Model;
   /** Payload bytes as a share of the float32 model. */
   readonly share: number;
   /** On the validation set (empty without one); `diff` is that of the decoded payload applied to the base. */

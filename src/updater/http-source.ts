@@ -158,14 +158,6 @@ function failed(path: string, problem: string, cause?: unknown): NeuralDiffError
   return new NeuralDiffError('network', `Cannot fetch "${path}": ${problem}`, { cause });
 }
 
-/** A part of a file that a source serves. */
-export interface SourcePart {
-  /** Where in the file the part begins: the offset that was asked for, or 0 from a source that cannot begin elsewhere. */
-  readonly offset: number;
-  /** The bytes from there to the file's end; whoever stops reading ends the transfer. */
-  readonly pieces: AsyncIterable<Uint8Array>;
-}
-
 /** Where releases come from: a repository as `neural-diff publish` lays it out. */
 export interface UpdateSource {
   /**
@@ -185,5 +177,16 @@ export interface UpdateSource {
    *
    * @throws NeuralDiffError `network`, also where there is no such file
    */
-  open(path: string, options: { offset: number; signal?: AbortSignal | undefined }): Promise<SourcePart>;
+  open(
+    path: string,
+    options: { offset: number; signal?: AbortSignal | undefined },
+  ): Promise<{
+    /** Where in the file the part begins: the offset that was asked for, or 0 from a source that cannot begin elsewhere. */
+    readonly offset: number;
+    /** The bytes from there to the file's end; to stop reading ends the transfer. */
+    readonly pieces: AsyncIterable<Uint8Array>;
+  }>;
 }
+
+/** A file from an offset on. */
+export type SourcePart = Awaited<ReturnType<UpdateSource['open']>>;

@@ -1,18 +1,10 @@
 import { NeuralDiffError } from '../model/errors.js';
 import { type Disk, readRecord, writeRecord } from '../storage/disk.js';
 import type { RejectedRelease } from './rejected-releases.js';
+import type { UpdaterStatus } from './updater.js';
 
 /** An update that was begun, and perhaps made: on trial. */
-export interface Trial {
-  readonly base: string;
-  readonly next: string;
-  /** Counter of its release. */
-  readonly counter: number;
-  /** Names of its files. */
-  readonly names: readonly string[];
-  /** Starts since it was made. */
-  readonly starts: number;
-}
+export type Trial = NonNullable<UpdaterStatus['trial']>;
 
 /** What an updater remembers. */
 export interface UpdaterState {

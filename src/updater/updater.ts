@@ -8,7 +8,6 @@ import type { ModelStorage } from '../storage/storage.js';
 import type { UpdateSource } from './http-source.js';
 import type { UpdatePlan, UpdatePolicy } from './plan-update.js';
 import type { RejectedRelease } from './rejected-releases.js';
-import type { Trial } from './state.js';
 
 /** What an updater needs. */
 export interface UpdaterOptions {
@@ -32,7 +31,14 @@ export interface UpdaterOptions {
    * Tries the new model before the update is made; throws where it is not good. `golden` is the content of the release's signed
    * inputs and expected outputs, where it has some.
    */
-  readonly selfTest?: (store: WeightStore, context: SelfTestContext) => void | Promise<void>;
+  readonly selfTest?: (
+    store: WeightStore,
+    context: {
+      readonly plan: UpdatePlan;
+      readonly golden?: Uint8Array | undefined;
+      readonly signal?: AbortSignal | undefined;
+    },
+  ) => void | Promise<void>;
   /** Opens a whole model that was downloaded; without it whole models are never planned. */
   readonly openModelFile?: (files: ModelFiles, path: string) => Promise<WeightStore>;
   readonly onEvent?: ((event: UpdaterEvent) => void) | undefined;
@@ -46,12 +52,8 @@ export interface UpdaterOptions {
   readonly waitMs?: (failures: number) => number;
 }
 
-/** What a self-test knows beside the model. */
-export interface SelfTestContext {
-  readonly plan: UpdatePlan;
-  readonly golden?: Uint8Array | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
+/** What a self-test knows in addition to the model. */
+export type SelfTestContext = Parameters<NonNullable<UpdaterOptions['selfTest']>>[1];
 
 /** What an updater tells of. */
 export type UpdaterEvent =
@@ -59,10 +61,14 @@ export type UpdaterEvent =
   /** Bytes of a file by its name: `download` fetches it, `apply` checks, writes and verifies a model. */
   | ({ readonly type: 'progress'; readonly name: string } & Progress<'download' | 'apply'>)
   | { readonly type: 'self-test' | 'updated' | 'confirmed'; readonly next: string }
-  | { readonly type: 'rolled-back'; readonly next: string; readonly reason: RollbackReason };
+  | {
+      readonly type: 'rolled-back';
+      readonly next: string;
+      readonly reason: 'asked' | 'too-many-starts' | 'unknown-trial';
+    };
 
 /** Why a model was rolled back: by whoever calls, after too many starts on trial, after a trial that nobody remembers. */
-export type RollbackReason = 'asked' | 'too-many-starts' | 'unknown-trial';
+export type RollbackReason = Extract<UpdaterEvent, { type: 'rolled-back' }>['reason'];
 
 /** How a model and its updater stand. */
 export interface UpdaterStatus {
@@ -71,7 +77,15 @@ export interface UpdaterStatus {
   readonly fingerprint: string;
   /** Counter of the release that was confirmed last. */
   readonly counter: number;
-  readonly trial?: Trial;
+  /** An update that was begun, and perhaps made; `starts` counts the starts since it was made. */
+  readonly trial?: {
+    readonly base: string;
+    readonly next: string;
+    readonly counter: number;
+    /** Names of its files. */
+    readonly names: readonly string[];
+    readonly starts: number;
+  };
   readonly rejectedModels: readonly string[];
   /** Releases that were refused for what is in them, where there are some: not downloaded again. */
   readonly rejectedReleases?: readonly RejectedRelease[];
@@ -110,7 +124,7 @@ export interface Updater {
    * @returns undefined where the model is current
    * @throws NeuralDiffError `network`, and the codes of `refreshTrust`
    */
-  check(options?: CallOptions): Promise<UpdatePlan | undefined>;
+  check(options?: { signal?: AbortSignal | undefined }): Promise<UpdatePlan | undefined>;
   /**
    * Downloads, checks, applies and tests an update; the model is on trial then. Whatever throws leaves the model as it was, and so
    * does the signal at any moment.
@@ -119,7 +133,7 @@ export interface Updater {
    * @throws NeuralDiffError `on-trial`, `locked`, `network`, `payload-mismatch`, `health-check-failed`, `no-space`; the codes of
    *   `applyPayload`; the signal's reason
    */
-  update(plan?: UpdatePlan, options?: CallOptions): Promise<UpdateOutcome>;
+  update(plan?: UpdatePlan, options?: { signal?: AbortSignal | undefined }): Promise<UpdateOutcome>;
   /** The model has proved itself: it stays. Nothing where there is no trial. */
   confirm(): Promise<void>;
   /** Puts the model before the trial back; the other one is not tried again. @returns false where there is no trial */

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { applyPayload } from '../../src/apply/apply-payload.js';
-import { type ApplyProgress, planApply } from '../../src/apply/plan.js';
+import { planApply } from '../../src/apply/plan.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { openLayersStore } from '../../src/model/layers-store.js';
 import { openMemoryFiles } from '../../src/model/model-files.js';
+import type { Progress } from '../../src/model/progress.js';
 import { copyModel, openMemoryStore, type WeightStore } from '../../src/model/store.js';
 import type { Model } from '../../src/model/tensor.js';
 import type { Diff, SparseOp } from '../../src/payload/diff.js';
@@ -124,11 +125,11 @@ test('applyPayload() writes the pages that change, and no others', async () => {
 test('applyPayload() reports its progress from check over write to verify', async () => {
   const { base, diff } = largeSample();
   const { payload } = await pack(base, diff);
-  const seen: ApplyProgress[] = [];
-  const onProgress = (progress: ApplyProgress) => seen.push({ ...progress });
+  const seen: Progress<'check' | 'write' | 'verify'>[] = [];
+  const onProgress = (progress: Progress<'check' | 'write' | 'verify'>) => seen.push({ ...progress });
   await applyPayload(openMemoryStore(cloneModel(base)), payload, { onProgress });
   const [all, wide] = [5 + 4 * 655_360, 4 * 655_360];
-  const steps = (phase: ApplyProgress['phase'], total: number, done: number[]) =>
+  const steps = (phase: Progress<'check' | 'write' | 'verify'>['phase'], total: number, done: number[]) =>
     done.map((each) => ({ phase, done: each, total }));
   expect(seen).toEqual([
     ...steps('check', all, [5, 5 + MEBIBYTE, 5 + 2 * MEBIBYTE, all]),
@@ -190,11 +191,12 @@ describe('applyPayload() with an aborted signal', () => {
     const { base, diff } = largeSample();
     const { payload, next } = await pack(base, diff);
     const controller = new AbortController();
-    const onProgress = ({ phase }: ApplyProgress) => phase === 'write' && controller.abort(reason);
+    const onProgress = ({ phase }: Progress<'check' | 'write' | 'verify'>) =>
+      phase === 'write' && controller.abort(reason);
     const model = cloneModel(base);
     const options = {
       signal: controller.signal,
-      onProgress: (progress: ApplyProgress) => void onProgress(progress),
+      onProgress: (progress: Progress<'check' | 'write' | 'verify'>) => void onProgress(progress),
     };
     expect((await applyPayload(openMemoryStore(model), payload, options)).status).toBe('applied');
     expectSameModel(model, next);
@@ -248,7 +250,7 @@ test.each(['write', 'verify'])(
   async (phase) => {
     const { payload, next } = await pack(smallBase(), several);
     const model = smallBase();
-    const onProgress = (progress: ApplyProgress): void => {
+    const onProgress = (progress: Progress<'check' | 'write' | 'verify'>): void => {
       if (progress.phase === phase) throw new Error('no more news');
     };
     await expect(applyPayload(openMemoryStore(model), payload, { onProgress })).rejects.toThrow(

@@ -4,7 +4,6 @@ import { openLayersStore, openMemoryFiles } from 'neural-diff';
 import { applyPayload } from 'neural-diff/apply';
 import {
   type BrowserDisk,
-  fingerprintOf,
   installSlots,
   openIndexedDbDisk,
   openOpfsDisk,
@@ -12,6 +11,7 @@ import {
   type SlotOptions,
   type SlotStorage,
 } from 'neural-diff/storage';
+import { fingerprintOf } from '../../src/storage/storage.js';
 import { codeOf, codesOfUnsafe, DISK_CASES } from '../storage/disk-cases.js';
 import { download, downloadFolder } from './patch-copies.js';
 

@@ -28,8 +28,8 @@ beforeAll(async () => {
 });
 
 test('the bundle holds nothing of payloads, and nothing of Node', () => {
-  const own = bundle.inputs.filter((path) => path.startsWith('dist/src/'));
-  expect(own.filter((path) => !/^dist\/src\/(release|model)\//.test(path))).toEqual([]);
+  const own = bundle.inputs.filter((path) => path.startsWith('src/'));
+  expect(own.filter((path) => !/^src\/(release|model)\//.test(path))).toEqual([]);
 });
 
 describe.each(['page', 'worker'])('refreshTrust() in a %s of Chromium', (name) => {

@@ -1,8 +1,9 @@
 // Runs in a page and in Node: trains both kinds of diff of a small model on the wasm backend.
 import * as tf from '@tensorflow/tfjs';
 import { useBackend } from 'neural-diff/tfjs';
-import { createRandom, createTask, trainHashDiff, trainSparseDiff } from 'neural-diff/train';
+import { createTask, trainHashDiff, trainSparseDiff } from 'neural-diff/train';
 import { hex } from '../../src/model/bytes.js';
+import { createRandom } from '../../src/train/random.js';
 
 /** What was trained, and how. */
 export interface TrainedInPage {

@@ -1,6 +1,9 @@
 // Runs in a page and in a worker: the device side of signed releases.
-import { checkPayload, findReleases, openMemoryMetadata, refreshTrust } from 'neural-diff/updater';
+import { checkPayload } from '../../src/release/check-payload.js';
 import { verifyByNoble, verifyByWebCrypto } from '../../src/release/ed25519.js';
+import { findReleases } from '../../src/release/find-releases.js';
+import { openMemoryMetadata } from '../../src/release/metadata.js';
+import { refreshTrust } from '../../src/release/refresh-trust.js';
 
 /** What a device came to. */
 export interface TrustOutcome {

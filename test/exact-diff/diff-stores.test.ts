@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { applyPayload } from '../../src/apply/apply-payload.js';
-import { type DiffOptions, type DiffProgress, diffStores } from '../../src/exact-diff/diff-stores.js';
+import { type DiffOptions, diffStores } from '../../src/exact-diff/diff-stores.js';
 import { concatBytes, equalBytes } from '../../src/model/bytes.js';
+import type { Progress } from '../../src/model/progress.js';
 import { copyModel, openMemoryStore } from '../../src/model/store.js';
 import { DTYPES, type DType, type Model, type Tensor } from '../../src/model/tensor.js';
 import { createFileSpool } from '../../src/node/file-spool.js';
@@ -69,7 +70,7 @@ test('diffStores() gives the same bytes by way of a file, of which nothing is le
 
 test('diffStores() reports all bytes of each phase', async () => {
   const { base, next } = some();
-  const reports: DiffProgress[] = [];
+  const reports: Progress[] = [];
   await diffOf(base, next, { onProgress: (report) => reports.push(report) });
   for (const phase of ['compare', 'encode', 'check'] as const) {
     const own = reports.filter((report) => report.phase === phase);
@@ -83,7 +84,7 @@ test('diffStores() reports all bytes of each phase', async () => {
 test.each(['compare', 'encode', 'check'] as const)('diffStores() stops in phase %s', async (phase) => {
   const { base, next } = some();
   const stop = new AbortController();
-  const onProgress = (report: DiffProgress): void => {
+  const onProgress = (report: Progress): void => {
     if (report.phase === phase) stop.abort(new Error('enough'));
   };
   await expect(diffOf(base, next, { signal: stop.signal, onProgress })).rejects.toThrow('enough');

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { applyPayload } from '../../src/apply/apply-payload.js';
-import type { ApplyProgress } from '../../src/apply/plan.js';
 import { NeuralDiffError } from '../../src/model/errors.js';
+import type { Progress } from '../../src/model/progress.js';
 import type { WeightStore } from '../../src/model/store.js';
 import { fingerprintOf } from '../../src/storage/storage.js';
 import type { FaultyDisk } from '../rig/faulty-disk.js';
@@ -74,7 +74,7 @@ describe.each(STORAGES)('a model that is kept in storage: $name', ({ create, ope
       const storage = open(one);
       const stop = new AbortController();
       let seen = 0;
-      const onProgress = (progress: ApplyProgress): void => {
+      const onProgress = (progress: Progress<'check' | 'write' | 'verify'>): void => {
         if (seen++ === stopAt) stop.abort(new Error(`stopped in ${progress.phase}`));
       };
       const names = { base: update.base, next: update.next, signal: stop.signal };

@@ -1,14 +1,15 @@
 import { equalBytes } from '../../model/bytes.js';
+import type { Progress } from '../../model/progress.js';
 import { checkModel, type Model, type Tensor } from '../../model/tensor.js';
 import { type Meta, type Op, tensorsOf } from '../../payload/diff.js';
 import { type Budget, packDiff, readBudget } from '../../payload/encode.js';
 import { checkSameTensors } from '../compare-stores.js';
-import { type FitJob, type FittedOps, fitBudget, fitError, type WorkOptions } from './fit-ops.js';
+import { type FitJob, type FittedOps, fitBudget, fitError } from './fit-ops.js';
 import type { Part } from './fit-tensor.js';
 import { type Residual, relativeError, residualOf } from './tensor-pair.js';
 
-/** What a lossy diff is to meet: one of the two. */
-export type FitGoal =
+/** What `fitModels` takes beside the models. */
+export type FitOptions = (
   | {
       /** Most that is left of each tensor's change, as a share of it: above 0, below 1. */
       readonly error: number;
@@ -18,20 +19,13 @@ export type FitGoal =
       /** Most bytes of the payload file. */
       readonly budget: Budget;
       readonly error?: undefined;
-    };
-
-/** What `fitModels` takes beside the models. */
-export type FitOptions = FitGoal &
-  WorkOptions & { /** None unless given. */ readonly meta?: Meta | undefined };
-
-/** What a payload makes of one tensor that differs. */
-export interface TensorError {
-  readonly tensor: string;
-  /** Kinds of its ops, in order; none for a tensor that stays as it is. */
-  readonly kinds: readonly Op['kind'][];
-  /** Root mean square of what is left of the change, over that of the change. */
-  readonly error: number;
-}
+    }
+) & {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: Progress<'fit'>) => void) | undefined;
+  /** None unless given. */
+  readonly meta?: Meta | undefined;
+};
 
 /** A lossy diff of two models. */
 export interface LossyDiff {
@@ -49,8 +43,17 @@ export interface LossyDiff {
   readonly payloadBytes: number;
   readonly exactBytes: number;
   /** Tensors that differ, in canonical order. */
-  readonly perTensor: readonly TensorError[];
+  readonly perTensor: readonly {
+    readonly tensor: string;
+    /** Kinds of its ops, in order; none for a tensor that stays as it is. */
+    readonly kinds: readonly Op['kind'][];
+    /** Root mean square of what is left of the change, over that of the change. */
+    readonly error: number;
+  }[];
 }
+
+/** What a payload makes of one tensor that differs. */
+export type TensorError = LossyDiff['perTensor'][number];
 
 /**
  * Packs the difference of two models with a loss: a payload that makes of the first a model near the second. Changes are
@@ -91,7 +94,7 @@ export async function fitModels(base: Model, next: Model, options: FitOptions): 
   };
 }
 
-function fitGoal(job: FitJob, { error, budget }: FitGoal): Promise<FittedOps> {
+function fitGoal(job: FitJob, { error, budget }: FitOptions): Promise<FittedOps> {
   if ((error === undefined) === (budget === undefined))
     throw new RangeError('Cannot fit models: expected either an error or a budget');
   if (error === undefined) return fitBudget(job, readBudget(budget as Budget, job.base.tensors));

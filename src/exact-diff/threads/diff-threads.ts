@@ -17,12 +17,6 @@ import type { ThreadJob } from './work.js';
 const USUAL_THREADS = 8;
 const MOST_THREADS = 16;
 
-/** What `createDiffThreads` takes. */
-export interface DiffThreadsOptions {
-  /** Threads, 1 to 16; unless given one a processor, 8 at most. */
-  readonly count?: number | undefined;
-}
-
 /** Threads that code large models for `diffStores`, one diff after the other: close them. */
 export interface DiffThreads extends Coder {
   /** Ends all threads, whatever they are at; they may be used again. */
@@ -42,7 +36,7 @@ export interface DiffThreads extends Coder {
  *   await threads.close();
  * }
  */
-export function createDiffThreads(options: DiffThreadsOptions = {}): DiffThreads {
+export function createDiffThreads(options: { readonly count?: number | undefined } = {}): DiffThreads {
   const { count = Math.min(USUAL_THREADS, availableParallelism()) } = options;
   if (!Number.isInteger(count) || count < 1 || count > MOST_THREADS)
     throw new RangeError(`Cannot use ${count} threads: expected a whole number from 1 to ${MOST_THREADS}`);

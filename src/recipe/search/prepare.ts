@@ -15,7 +15,7 @@ export interface Search {
   /** What all tries share. */
   readonly job: Omit<TrainingJob, 'kind' | 'budget'>;
   /** Kinds of diffs that are tried; all unless given. */
-  readonly kinds?: readonly DiffKind[];
+  readonly kinds?: readonly ('hash' | 'sparse')[];
   /** The best diff within a budget, or the smallest within a gap. */
   readonly goal: { readonly budget: Budget } | SmallestOptions;
   /** `accuracy` where the recipe reports it, else `loss`; `wer:lower` for names that do not say what is better. */

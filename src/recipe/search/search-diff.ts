@@ -1,10 +1,11 @@
 import { NeuralDiffError } from '../../model/errors.js';
 import type { FineTuned } from '../../train/fine-tune.js';
 import type { StepReport } from '../../train/loop.js';
+import type { TrainedDiff } from '../../train/train-diff.js';
 import type { DiffKind } from '../options.js';
 import { type FineTunes, type Outcome, type TrainManyOptions, trainMany } from '../sweep/train-many.js';
 import type { SweptDiff } from '../sweep/worker.js';
-import { type EndedTry, nearestTry, nextTries, type PlannedTry, pickWinner } from './plan.js';
+import { nearestTry, nextTries, type PlannedTry, pickWinner } from './plan.js';
 import {
   chooseMetric,
   gapOf,
@@ -15,9 +16,18 @@ import {
 } from './prepare.js';
 
 /** A try that has ended. */
-export interface Try extends EndedTry<DiffKind> {
+export interface Try {
+  readonly kind: 'hash' | 'sparse';
+  readonly budgetBytes: number;
+  /** How far the diff is behind the full fine-tune; infinite when there is none. */
+  readonly gap: number;
+  readonly payloadBytes?: number | undefined;
+  /** For a budget that was impossible: what the smallest payload takes. */
+  readonly leastBytes?: number | undefined;
   /** Nothing for a try that failed. */
-  readonly diff?: TriedDiff;
+  readonly diff?: Pick<TrainedDiff, 'share' | 'base' | 'next' | 'metrics'> & {
+    readonly payloadBytes: number;
+  };
   readonly error?: Error;
   /** Whether it was taken from the store. */
   readonly isKept: boolean;
@@ -25,25 +35,24 @@ export interface Try extends EndedTry<DiffKind> {
 
 /** What came of a search. */
 export interface SearchResult {
-  readonly metric: Metric;
+  /** What was compared, as the recipe reports it: `accuracy`, `loss`. */
+  readonly metric: { readonly name: string; readonly better: 'higher' | 'lower' };
   /** In the order in which they were planned. */
   readonly tries: readonly Try[];
   /** One of the tries. */
-  readonly winner: Try & { readonly diff: TriedDiff };
+  readonly winner: Try & Required<Pick<Try, 'diff'>>;
   /** Of the winner: byte for byte what training its kind within its budget gives. */
   readonly payload: Uint8Array;
 }
 
 /** How a search is run. */
 export interface SearchOptions extends Pick<TrainManyOptions, 'workers' | 'signal'> {
-  /** Where tries are kept and looked for; in memory unless given. */
-  readonly store?: TryStore;
   /** Told before tries are looked for or trained. */
-  readonly onRound?: (round: readonly PlannedTry<DiffKind>[]) => void;
+  readonly onRound?: (round: readonly Pick<Try, 'kind' | 'budgetBytes'>[]) => void;
   /** Told after every step, with the tries that it serves. */
-  readonly onStep?: (report: StepReport, served: readonly PlannedTry<DiffKind>[]) => void;
+  readonly onStep?: (report: StepReport, served: readonly Pick<Try, 'kind' | 'budgetBytes'>[]) => void;
   /** Told when a try has ended. What it throws ends the search. */
-  readonly onTry?: (ended: Try, metric: Metric) => void;
+  readonly onTry?: (ended: Try, metric: SearchResult['metric']) => void;
 }
 
 /** Errors of a try after which others may still do. */
@@ -61,8 +70,17 @@ const TRY_FAILURES: readonly string[] = ['budget-impossible', 'training-diverged
  * const job = { base: 'models/v1', recipe: 'recipe.mjs', seed: 7 };
  * const { winner, payload } = await searchDiff({ job, goal: { maxGap: 0.003 } });
  */
-export async function searchDiff(search: Search, options: SearchOptions = {}): Promise<SearchResult> {
-  return new Searcher(search, await prepareSearch(search), options).run();
+export function searchDiff(search: Search, options: SearchOptions = {}): Promise<SearchResult> {
+  return searchInStore(search, createMemoryTries(), options);
+}
+
+/** As `searchDiff`; tries are kept in a store and looked for there. */
+export async function searchInStore(
+  search: Search,
+  store: TryStore,
+  options: SearchOptions = {},
+): Promise<SearchResult> {
+  return new Searcher({ search, store, prepared: await prepareSearch(search) }, options).run();
 }
 
 class Searcher {
@@ -74,11 +92,14 @@ class Searcher {
   readonly #tries: Try[] = [];
   #metric: Metric | undefined;
 
-  constructor(search: Search, prepared: PreparedSearch, options: SearchOptions) {
+  constructor(
+    { search, prepared, store }: { search: Search; prepared: PreparedSearch; store: TryStore },
+    options: SearchOptions,
+  ) {
     this.#search = search;
     this.#prepared = prepared;
     this.#options = options;
-    this.#store = options.store ?? createMemoryTries();
+    this.#store = store;
   }
 
   async run(): Promise<SearchResult> {
@@ -176,9 +197,7 @@ function factsOf(outcome: Outcome): Pick<Try, 'diff' | 'error'> {
 }
 
 /** What is known of a diff without its payload. */
-export interface TriedDiff extends Pick<SweptDiff, 'share' | 'base' | 'next' | 'metrics'> {
-  readonly payloadBytes: number;
-}
+export type TriedDiff = NonNullable<Try['diff']>;
 
 /** Where tries are kept, so that a search can be broken off and gone on with. */
 export interface TryStore {

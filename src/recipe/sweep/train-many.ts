@@ -1,19 +1,17 @@
 import { availableParallelism } from 'node:os';
 import type { FineTuned } from '../../train/fine-tune.js';
 import type { StepReport } from '../../train/loop.js';
+import type { TrainedDiff } from '../../train/train-diff.js';
 import type { TrainingJob } from '../job.js';
 import { fineTuneKey } from '../job.js';
 import { unknownOptions } from '../options.js';
 import { Threads } from './threads.js';
-import type { Products, Request, SweptDiff } from './worker.js';
+import type { Products, Request } from './worker.js';
 
 /** How a job ended. */
 export type Outcome =
-  | { readonly status: 'trained'; readonly job: TrainingJob; readonly diff: SweptDiff }
+  | { readonly status: 'trained'; readonly job: TrainingJob; readonly diff: Omit<TrainedDiff, 'model'> }
   | { readonly status: 'failed'; readonly job: TrainingJob; readonly error: Error };
-
-/** Where full fine-tunes are kept; a Map will do. */
-export type FineTunes = Pick<Map<string, FineTuned>, 'get' | 'set'>;
 
 /** How jobs are run. */
 export interface TrainManyOptions {
@@ -23,7 +21,7 @@ export interface TrainManyOptions {
    * Full fine-tunes by what they depend on, kept from call to call: those found are not trained again, those trained are
    * added. What `set` throws ends the sweep.
    */
-  readonly fineTunes?: FineTunes;
+  readonly fineTunes?: Pick<Map<string, FineTuned>, 'get' | 'set'>;
   /** Ends all threads at once; what has finished by then has been reported. */
   readonly signal?: AbortSignal | undefined;
   /**
@@ -34,6 +32,9 @@ export interface TrainManyOptions {
   /** Told, and waited for, as soon as a job has ended; one call at a time. What it throws ends the sweep. */
   readonly onOutcome?: (outcome: Outcome, place: number) => void | Promise<void>;
 }
+
+/** Where full fine-tunes are kept; a Map will do. */
+export type FineTunes = NonNullable<TrainManyOptions['fineTunes']>;
 
 /**
  * Trains several diffs, a thread each. Every payload is, byte for byte, what the job would give alone, however many run

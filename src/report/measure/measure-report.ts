@@ -1,3 +1,4 @@
+import type { Progress } from '../../model/progress.js';
 import { importWithTensorFlow } from '../../recipe/import-training.js';
 import { seedFor } from '../../recipe/open-base.js';
 import type { Alternative, ApplyCost, Candidate, DataFacts, Measurements } from '../document.js';
@@ -8,12 +9,21 @@ import { type ModelPaths, type OpenModels, withModels } from './open-models.js';
 import { checkPayload, type NamedPayload, namePayloads, withPayload } from './open-payloads.js';
 import { measureAlternatives, stepsOfAlternatives } from './other-ways.js';
 import { describeMachine, withTemporaryFolder } from './run-program.js';
-import { type StepOptions, Steps } from './steps.js';
+import { Steps } from './steps.js';
 
 /** What `measureReport` takes. */
-export interface MeasureOptions extends ModelPaths, StepOptions {
+export interface MeasureOptions {
+  /** The model, in any container; a LayersModel's folder where accuracy is measured. */
+  readonly base: string;
+  /** Payloads that devices have applied to it already, in order. */
+  readonly chain?: readonly string[] | undefined;
+  /** The full fine-tune. */
+  readonly next?: string | undefined;
+  readonly signal?: AbortSignal;
+  /** Steps that have ended, and all of them; the phase says what is being done: `predicting with "hash-0.5"`. */
+  readonly onProgress?: (progress: Progress) => void;
   /** Payload files, with names or without: then those of the files, and of their folders where these are alike. */
-  readonly payloads: readonly (NamedPayload | string)[];
+  readonly payloads: readonly ({ readonly name: string; readonly path: string } | string)[];
   /** Path of a recipe module: accuracy is measured on its test data, else on its validation data. */
   readonly recipe?: string | undefined;
   /** What the recipe's data may depend on: 0 to 2^32 - 1; the base's own unless given (`seedFor`). */

@@ -6,7 +6,7 @@ import { openPayloadFile } from '../../node/read-payload.js';
 import type { Bytes } from '../../payload/byte-source.js';
 import { type OpenPayload, openPayload } from '../../payload/decode.js';
 
-/** A payload file and what it is called in the report. */
+/** A payload file and its name in the report. */
 export interface NamedPayload {
   readonly name: string;
   readonly path: string;

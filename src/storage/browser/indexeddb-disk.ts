@@ -2,12 +2,6 @@ import { NeuralDiffError } from '../../model/errors.js';
 import { type BrowserDisk, checkWhole, makeBrowserDisk, noSuchFile } from './browser-disk.js';
 import { openDatabase, resultOf, type Stores, transact } from './indexeddb-transactions.js';
 
-/** Which database is the disk. */
-export interface IndexedDbOptions {
-  /** Its name, among those of the origin; nothing else may be in it. It is made where it is not there. */
-  readonly database: string;
-}
-
 /**
  * Opens an IndexedDB database as a disk, in pages and workers alike: files in chunks of 64 KiB. Writes wait in memory, 4 MiB of
  * them at most, and are written together, at the latest by `sync`; names change in one transaction.
@@ -18,7 +12,7 @@ export interface IndexedDbOptions {
  *
  * @throws NeuralDiffError `file-unreadable` where there is no IndexedDB, or a database of a newer version
  */
-export async function openIndexedDbDisk({ database: name }: IndexedDbOptions): Promise<BrowserDisk> {
+export async function openIndexedDbDisk({ database: name }: { database: string }): Promise<BrowserDisk> {
   if (typeof indexedDB === 'undefined') {
     throw new NeuralDiffError(
       'file-unreadable',

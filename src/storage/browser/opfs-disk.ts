@@ -10,12 +10,6 @@ import {
 import { hasSyncAccess, type OpenFile, openForWriting, readSnapshot } from './opfs-open-file.js';
 import { findFile, listFiles, makeFile, makeFolder, moveFile, removeFile } from './opfs-tree.js';
 
-/** Which part of the Origin Private File System is the disk. */
-export interface OpfsOptions {
-  /** A folder of it, made where it is not there; default the outermost one. */
-  readonly folder?: string;
-}
-
 /**
  * Opens the Origin Private File System, or a folder of it, as a disk: in dedicated workers, where it is fast, and in pages,
  * where each `sync` of a file, and each read of one behind a write, copies the file once.
@@ -29,7 +23,7 @@ export interface OpfsOptions {
  * @throws NeuralDiffError `file-unreadable` where there is no such file system, as in pages without a secure connection;
  * `unsafe-path`
  */
-export async function openOpfsDisk({ folder = '' }: OpfsOptions = {}): Promise<BrowserDisk> {
+export async function openOpfsDisk({ folder = '' }: { folder?: string } = {}): Promise<BrowserDisk> {
   const files = new OpfsFiles(await openRoot(folder === '' ? '' : checkInside(folder)));
   return makeBrowserDisk(files, {
     prefix: `neural-diff/files/${folder}/`,

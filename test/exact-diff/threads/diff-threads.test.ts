@@ -7,6 +7,7 @@ import type * as SpooledRecords from '../../../src/exact-diff/spooled-records.js
 import type * as Threads from '../../../src/exact-diff/threads/diff-threads.js';
 import type * as Bytes from '../../../src/model/bytes.js';
 import type * as Errors from '../../../src/model/errors.js';
+import type { Progress } from '../../../src/model/progress.js';
 import type * as Store from '../../../src/model/store.js';
 import type { WeightStore } from '../../../src/model/store.js';
 import type { Model, Tensor } from '../../../src/model/tensor.js';
@@ -92,7 +93,7 @@ test.each(['choose', 'encode', 'check'] as const)(
         memory.write(bytes);
       },
     };
-    const onProgress = (report: DiffStores.DiffProgress): void => {
+    const onProgress = (report: Progress): void => {
       if (report.phase === phase && report.done > 2 ** 20) stop.abort(new Error('enough'));
     };
     const work = payloadOf({ coder: threads, signal: stop.signal, onProgress, spool });
@@ -146,7 +147,7 @@ describe('what fails here reaches the caller, and threads stay sound:', () => {
 test.each(['encode', 'check'] as const)('threads that are ended in phase %s end the work', async (phase) => {
   const own = createDiffThreads({ count: 2 });
   let ended: Promise<void> | undefined;
-  const onProgress = (report: DiffStores.DiffProgress): void => {
+  const onProgress = (report: Progress): void => {
     if (report.phase === phase) ended ??= own.close();
   };
   await expect(payloadOf({ coder: own, onProgress })).rejects.toThrow('A thread has ended');

@@ -10,7 +10,9 @@ import { recipe, scratch, writeModel } from '../../cli/command.js';
 // Threads run what is built.
 const BUILT = join(import.meta.dirname, '..', '..', '..', 'dist', 'src', 'recipe');
 const built = (path: string) => import(pathToFileURL(join(BUILT, path)).href);
-const { searchDiff, createMemoryTries } = (await built('search/search-diff.js')) as typeof SearchDiff;
+const { searchDiff, searchInStore, createMemoryTries } = (await built(
+  'search/search-diff.js',
+)) as typeof SearchDiff;
 const { prepareSearch } = (await built('search/prepare.js')) as typeof Prepare;
 const { trainMany } = (await built('sweep/train-many.js')) as typeof TrainMany;
 
@@ -23,10 +25,16 @@ const smallest: Prepare.Search = {
 const memory = createMemoryTries();
 
 /** Searches, and counts the steps of full fine-tunes and of diffs. */
-async function search(what: Prepare.Search, options: SearchDiff.SearchOptions = {}) {
+async function search(
+  what: Prepare.Search,
+  {
+    store = createMemoryTries(),
+    ...options
+  }: SearchDiff.SearchOptions & { store?: SearchDiff.TryStore } = {},
+) {
   const steps = { 'fine-tune': 0, diff: 0 };
   const rounds: string[] = [];
-  const result = await searchDiff(what, {
+  const result = await searchInStore(what, store, {
     ...options,
     onStep: ({ phase }) => void steps[phase]++,
     onRound: (round) =>
@@ -85,10 +93,9 @@ test('searchDiff finds the best kind within a budget', async () => {
 test('searchDiff says how near it came when no diff will do, and counts impossible budgets as misses', async () => {
   const goal = { maxGap: 0, least: 70, most: 250, tries: 3 } as const;
   const ended: SearchDiff.Try[] = [];
-  const run = searchDiff(
-    { job, kinds: ['sparse'], metric: 'loss', goal },
-    { store: memory, onTry: (one) => void ended.push(one) },
-  );
+  const run = searchInStore({ job, kinds: ['sparse'], metric: 'loss', goal }, memory, {
+    onTry: (one) => void ended.push(one),
+  });
   await expect(run).rejects.toMatchObject({
     code: 'gap-unreachable',
     facts: { metric: 'loss', maxGap: 0, kind: 'sparse', bytes: expect.any(Number), gap: expect.any(Number) },
