@@ -24,13 +24,17 @@ export function createRandom(seed: number): () => number {
 /** @returns bytes from a seed */
 export function seededBytes(seed: number, length: number): Uint8Array {
   const random = createRandom(seed);
-  return Uint8Array.from({ length }, () => random() & 0xff);
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) bytes[i] = random();
+  return bytes;
 }
 
 /** @returns numbers between -1 and 1 from a seed */
 export function seededFloats(seed: number, length: number): Float32Array {
   const random = createRandom(seed);
-  return Float32Array.from({ length }, () => random() / 2 ** 31 - 1);
+  const values = new Float32Array(length);
+  for (let i = 0; i < length; i++) values[i] = random() / 2 ** 31 - 1;
+  return values;
 }
 
 /** @returns the same bytes in the middle of a larger buffer: a view with an offset */

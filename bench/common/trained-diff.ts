@@ -9,7 +9,7 @@ import { buildModel, MODELS } from './train-models.js';
 import '@tensorflow/tfjs-backend-wasm';
 import { useBackend } from 'neural-diff/tfjs';
 import { createTask, fineTune } from 'neural-diff/train';
-import { createRandom } from '../src/train/random.js';
+import { createRandom } from '../../src/train/random.js';
 
 const SIDE = 28;
 const CLASSES = 10;
