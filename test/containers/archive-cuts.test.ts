@@ -73,7 +73,7 @@ test.each(Object.keys(ARCHIVES))(
     await applyPayload(await open(next), payload);
     await expectWhole(next);
     const { header } = await openPayload(payload);
-    const [from, to] = [header.base, header.next].map((name) => Buffer.from(name).toString('hex'));
+    const { base: from, next: to } = header;
     const found = new Set<string>();
     const { operations, states } = await cutEverywhere({
       disk: createFaultyDisk(new Map([[FILE, base]])),

@@ -261,7 +261,7 @@ test('lockFile() lets one of two threads in at a time', async () => {
       const found = { held: 0, locked: 0, wrong: 0 };
       while (found.held < 30) {
         try {
-          await disk.exclusively('model', async () => {
+          await disk.withLock('model', async () => {
             found.held++;
             const inside = Atomics.add(workerData.inside, 0, 1);
             if (inside !== 0) found.wrong++;

@@ -172,7 +172,7 @@ export const DISK_CASES: readonly DiskCase[] = [
     ],
   },
   {
-    name: 'exclusively() keeps others away until what runs has ended, well or not',
+    name: 'withLock() keeps others away until what runs has ended, well or not',
     async run(disk) {
       const second = async (name: string): Promise<string> => codeOf(disk.withLock(name, async () => {}));
       const during = await disk.withLock('not/there/yet', async () => [

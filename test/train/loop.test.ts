@@ -30,7 +30,7 @@ test('fineTune() takes a tf.data.Dataset, whose size it may not know, with a liv
       onStep: (report) => reports.push(report),
     });
     expect(metrics.diff.accuracy).toBeGreaterThan((metrics.base.accuracy as number) + 0.1);
-    expect(reports.at(-1)).toMatchObject({ phase: 'diff', epoch: 5, epochs: 6, step: 72, steps: 72 });
+    expect(reports.at(-1)).toMatchObject({ phase: 'diff', epoch: 5, epochs: 6, done: 72, total: 72 });
   }
 });
 
