@@ -45,7 +45,7 @@ export default defineConfig({
       project('tidy', ['test/tidy/**/*.test.ts']),
       project('faults', ['test/faults/**/*.test.ts'], { ...ALONE, testTimeout: 1_200_000 }),
       project('hostile', ['test/hostile/**/*.test.ts'], { ...ALONE, testTimeout: 1_200_000 }),
-      project('browser', ['test/browser/**/*.test.ts'], ALONE),
+      project('browser', ['test/browser/**/*.test.ts'], SHARED),
     ],
   },
 });

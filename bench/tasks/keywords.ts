@@ -1,8 +1,8 @@
 import type { TrainingPlan } from '../../examples/common/train-base.js';
 import { type KeywordDataOptions, loadKeywordData } from '../../examples/keyword-spotting/data.js';
 import { createKeywordModel } from '../../examples/keyword-spotting/model.js';
+import { synthesizeCached } from '../../examples/keyword-spotting/speech-cache.js';
 import { SIX_STAGES, TEST_VOICES, TRAINING_VOICES } from '../../examples/keyword-spotting/vocabulary.js';
-import { synthesizeCached } from './speech-cache.js';
 import type { BenchTask, LoadOptions } from './task.js';
 
 /** Of the voices that the demo trains on, the last ones are kept for choices. */
