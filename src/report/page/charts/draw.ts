@@ -59,16 +59,20 @@ export async function drawBoth(chart: (fit: Fit) => Chart): Promise<Drawing[]> {
   return Promise.all([draw('wide', chart('wide')), draw('narrow', chart('narrow'))]);
 }
 
-/** @returns a chart as SVG; no document, no canvas */
-export async function draw(fit: Fit, { label, height, margins, layers }: Chart): Promise<Drawing> {
-  const width = WIDTHS[fit] - margins.left - margins.right;
+export async function draw(fit: Fit, chart: Chart): Promise<Drawing> {
+  return { fit, svg: await drawSvg(WIDTHS[fit], chart) };
+}
+
+/** @returns a chart as SVG of a width, margins included; no document, no canvas */
+export async function drawSvg(width: number, { label, height, margins, layers }: Chart): Promise<string> {
+  const size = { width: width - margins.left - margins.right, height };
   const autosize = { type: 'none' };
-  const spec = { width, height, padding: margins, autosize, config: CONFIG, layer: layers };
+  const spec = { ...size, padding: margins, autosize, config: CONFIG, layer: layers };
   // The layers are plain objects: their types in Vega-Lite are unions that literals made by functions do not meet.
   const { spec: compiled } = vegaLite.compile(spec as unknown as vegaLite.TopLevelSpec, { logger: QUIET });
   const view = new vega.View(vega.parse(compiled), { renderer: 'none', logger: QUIET });
   try {
-    return { fit, svg: tidySvg(await view.toSVG(), label) };
+    return tidySvg(await view.toSVG(), label);
   } finally {
     view.finalize();
   }
