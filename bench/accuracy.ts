@@ -1,4 +1,5 @@
-// Bytes against accuracy for every kind of diff and for other ways to make updates small: npm run -s bench -- accuracy.
+// Bytes against accuracy for every kind of diff and for other ways to make updates small: npm run -s bench --
+// accuracy.
 import { goalsOf, rowsOf } from './accuracy/result.js';
 import { runTaskBench } from './common/run-tasks.js';
 

@@ -1,4 +1,4 @@
-// How fast weights are patched, beside the plain in-place addition of as many: the limit that memory sets.
+// How fast weights are patched, next to the plain in-place addition of as many: the limit that memory sets.
 
 import { parseArgs } from 'node:util';
 import xxhash from 'xxhash-wasm';
@@ -87,7 +87,7 @@ async function createHashing(): Promise<() => void> {
       view.setUint32(0, i, true);
       mixed ^= h32Raw(key, 7);
     }
-    if (mixed === 0) throw new Error('Hashes of numbers in a row cancelled out');
+    if (mixed === 0) throw new Error('Hashes of successive numbers cancelled out');
   };
 }
 

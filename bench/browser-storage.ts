@@ -1,4 +1,5 @@
-// How fast the disks of browsers are, in Chromium: npm run -s bench -- browser-storage [--json]. CHROMIUM names another program.
+// How fast the disks of browsers are, in Chromium: npm run -s bench -- browser-storage [--json]. CHROMIUM
+// names another program.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';

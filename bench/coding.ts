@@ -1,4 +1,4 @@
-// How many bits a changed weight takes in a payload, beside what a code needs that knows the density alone.
+// How many bits a changed weight takes in a payload, next to what a code needs that knows the density alone.
 
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';

@@ -1,4 +1,4 @@
-// Bytes of lossless updates beside those of other programs: npm run -s bench -- exact [BASE NEXT].
+// Bytes of lossless updates next to those of other programs: npm run -s bench -- exact [BASE NEXT].
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,9 @@ import { type Goal, printBench } from './common/report.js';
 import { type ModelPair, trainPairs } from './exact/pairs.js';
 import { fetchReleases, type Release } from './exact/releases.js';
 
-/** What fine-tunes are to save beside the best of the others, and what an update may cost that saves nothing. */
+/**
+ * What fine-tunes are to save next to the best of the others, and what an update may cost that saves nothing.
+ */
 const FINE_TUNED_GOAL = 0.75;
 const OTHER_GOAL = 1.001;
 
@@ -32,7 +34,7 @@ interface Row extends ToolResult {
 
 interface Measured {
   readonly rows: readonly Row[];
-  /** Bytes beside those of the best of the others. */
+  /** Bytes next to those of the best of the others. */
   readonly ratio: number;
   readonly goals: readonly Goal[];
 }

@@ -5,7 +5,7 @@ import { goalsOf, rowsOf } from './grids/result.js';
 
 await runTaskBench({
   bench: 'grids',
-  does: 'Measures diffs trained on the grid that a device stores, beside diffs that are rounded to it afterwards',
+  does: 'Measures diffs trained on the grid that a device stores, and diffs that are rounded to it afterwards',
   time: 'about half an hour; --quick 2 minutes',
   unit: new URL('./grids/unit.js', import.meta.url),
   rowsOf,

@@ -15,7 +15,7 @@ import type { Stage } from './tasks/task.js';
 /** Errors that diffs are made with. */
 const ERRORS = [0.01, 0.05, 0.2, 0.5, 0.8];
 
-/** A payload's result, and what it is beside the next model. */
+/** A payload's result, and what it is next to the next model. */
 interface Measured {
   readonly pair: string;
   readonly way: string;
@@ -24,7 +24,7 @@ interface Measured {
   readonly error: number;
 }
 
-/** What a lossy diff of 5 % is to take beside the exact one. */
+/** What a lossy diff of 5 % is to take next to the exact one. */
 const GOAL = 0.3;
 
 const start = performance.now();

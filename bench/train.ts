@@ -1,4 +1,5 @@
-// What a training step costs: on the kernels of TensorFlow.js and on ours, and for diffs beside plain training.
+// What a training step costs: on the kernels of TensorFlow.js and on ours, and for diffs next to plain
+// training.
 
 import { fork } from 'node:child_process';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// Compiles the AssemblyScript kernels into base64 modules, or with --check compares these with what would be written.
+// Compiles the AssemblyScript kernels into base64 modules, or with --check compares these with what would be
+// written.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

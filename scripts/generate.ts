@@ -1,4 +1,5 @@
-// Writes files that are made from the sources: npm run generate -- NAME. With --check it compares them instead.
+// Writes files that are made from the sources: npm run generate -- NAME. With --check it compares them
+// instead.
 
 import { runNamed } from './run-named.js';
 

@@ -9,14 +9,17 @@ export const DIST = join(import.meta.dirname, '..');
 export interface NamedPrograms {
   /** The npm script: `bench`. */
   readonly script: string;
-  /** Name of each program to its file in the build, relative to `dist`; files that are missing are left out. */
+  /**
+   * Name of each program to its file in the build, relative to `dist`; files that are missing are left out.
+   */
   readonly programs: Readonly<Record<string, string>>;
   /** Program that runs when the first argument is missing or a flag. */
   readonly defaultName?: string;
 }
 
 /**
- * Runs the program that the first argument names, in this process: its flags, exit status and signals are its own.
+ * Runs the program that the first argument names, in this process: its flags, exit status and signals are its
+ * own.
  * A name that is missing or unknown is answered with the list of names and exit status 2.
  */
 export async function runNamed({ script, programs, defaultName }: NamedPrograms): Promise<void> {

@@ -1,4 +1,5 @@
-// Writes the JSON Schema of report documents, docs/report.schema.json, or with --check compares it with what would be written.
+// Writes the JSON Schema of report documents, docs/report.schema.json, or with --check compares it with what
+// would be written.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

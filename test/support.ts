@@ -129,7 +129,9 @@ export async function seal(body: Uint8Array): Promise<Uint8Array> {
   return concat(body, [0xc4, 8], await xxh64(body));
 }
 
-/** @returns the error that the call ends with; fails when there is none, or one that is not the package's own */
+/**
+ * @returns the error that the call ends with; fails when there is none, or one that is not the package's own
+ */
 export async function errorOf(call: () => unknown): Promise<NeuralDiffError> {
   try {
     await call();

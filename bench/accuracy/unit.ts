@@ -1,4 +1,5 @@
-// Measures one task with one seed: base, tuned full fine-tune, diffs of every kind and budget, baselines at equal bytes.
+// Measures one task with one seed: base, tuned full fine-tune, diffs of every kind and budget, baselines at
+// equal bytes.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { takeBase } from '../../src/train/session.js';

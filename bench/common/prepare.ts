@@ -78,7 +78,8 @@ const RATES = [1, 2];
 const LENGTHS = [1, 2];
 
 /**
- * Tunes the full fine-tune: all combinations of learning rates and epochs are trained, the one that does best on the
+ * Tunes the full fine-tune: all combinations of learning rates and epochs are trained, the one that does best
+ * on the
  * validation set is taken. The test set is not looked at.
  */
 export async function tuneFull(

@@ -1,4 +1,5 @@
-// Times training steps of one network in a process of its own, since kernels are registered for a whole process.
+// Times training steps of one network in a process of its own, since kernels are registered for a whole
+// process.
 
 import * as tf from '@tensorflow/tfjs';
 import { registerTrainingKernels } from '../../src/tfjs/kernels/register.js';
@@ -14,7 +15,7 @@ import {
   trainSparseDiff,
 } from 'neural-diff/train';
 
-/** What is timed: plain steps on some kernels, or diff steps beside plain ones. */
+/** What is timed: plain steps on some kernels, or diff steps next to plain ones. */
 export type Mode = 'cpu' | 'stock' | 'composed' | 'simd' | 'diffs';
 
 /** Examples a step. */

@@ -22,7 +22,10 @@ export interface TrainedChange {
   cut(density: number): SparseOp[];
 }
 
-/** Pictures with a class each: three blobs at places of the class, moved by a pixel or two, on an empty ground. */
+/**
+ * Pictures with a class each: three blobs at places of the class, moved by a pixel or two, on an empty
+ * ground.
+ */
 function pictures(count: number, style: { seed: number; spread: number; strength: number }) {
   const places = createRandom(5);
   const random = createRandom(style.seed);

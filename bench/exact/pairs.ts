@@ -35,7 +35,10 @@ export async function trainLight(): Promise<{ base: Model; next: Model }> {
   return { base, next: await light() };
 }
 
-/** Trains the keyword spotter and what may follow it: fine-tunes, a cast one, the same again, another training. */
+/**
+ * Trains the keyword spotter and what may follow it: fine-tunes, a cast one, the same again, another
+ * training.
+ */
 export async function trainPairs(): Promise<ModelPair[]> {
   const keywords = await prepareKeywords();
   const { data, base, tuned } = keywords;

@@ -50,7 +50,10 @@ export function rowsOf(results: readonly GridResult[]): GridRow[] {
   });
 }
 
-/** @returns by how much diffs trained on a device's grid lead those that are rounded to it, by task, device and kind */
+/**
+ * @returns by how much diffs trained on a device's grid lead those that are rounded to it, by task, device
+ * and kind
+ */
 export function goalsOf(rows: readonly GridRow[]): Goal[] {
   return rows.flatMap(({ task, device, method, mean }): Goal[] => {
     if (!method.endsWith(', trained on the grid')) return [];

@@ -1,4 +1,5 @@
-// Diffs for devices that store a model in fewer bits: trained on the device's grid, and rounded to it afterwards.
+// Diffs for devices that store a model in fewer bits: trained on the device's grid, and rounded to it
+// afterwards.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Values } from '../../src/train/part.js';

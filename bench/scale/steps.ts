@@ -37,7 +37,9 @@ export interface ScaleRow {
   readonly [column: string]: string | number | null;
 }
 
-/** Times the size of a model that all files take at once: base, next, a patched copy, its journal, updates. */
+/**
+ * Times the size of a model that all files take at once: base, next, a patched copy, its journal, updates.
+ */
 export const FILES_TIMES = 5;
 
 /** Bytes of a file from which zstd patches. */

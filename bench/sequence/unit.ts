@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs';
-// Updates in a row for one task with one seed: a chain of full fine-tunes, and chains of diffs of each kind.
+// Consecutive updates for one task with one seed: a chain of full fine-tunes, and chains of diffs of each
+// kind.
 import { toArrays } from '../../examples/common/task.js';
 import type { TrainingPlan } from '../../examples/common/train-base.js';
 import { fineTune } from '../../src/train/fine-tune.js';

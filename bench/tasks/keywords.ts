@@ -26,7 +26,9 @@ const RECORDED_BASE_TRAINING: TrainingPlan = { ...BASE_TRAINING, epochs: 64 };
 
 const RECORDED_FINE_TUNING: TrainingPlan = { ...FINE_TUNING, epochs: 36, learningRate: 1e-3 };
 
-/** The keyword spotter: words and an accent an update or, with a folder of recordings, a speaker an update. */
+/**
+ * The keyword spotter: words and an accent an update or, with a folder of recordings, a speaker an update.
+ */
 export const keywords: BenchTask = {
   name: 'keywords',
   title: 'keywords in speech, DS-CNN',

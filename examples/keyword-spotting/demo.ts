@@ -156,7 +156,10 @@ async function trainDiffs(setup: {
   );
 }
 
-/** Gives the payload to a device process with its own copy of the base, then measures what the device has on disk. */
+/**
+ * Gives the payload to a device process with its own copy of the base, then measures what the device has on
+ * disk.
+ */
 async function patchDevice(
   diff: Trained & {
     base: string;

@@ -11,7 +11,8 @@ const FOLDER = join('.cache', 'speech');
 const VERSION = 1;
 
 /**
- * Synthesizes speech as `synthesizeFeatures` does, or reads it from the cache, where its file is named by a digest of
+ * Synthesizes speech as `synthesizeFeatures` does, or reads it from the cache, where its file is named by a
+ * digest of
  * the utterances and the seed. A file is written under a temporary name and renamed once it is complete.
  */
 export async function synthesizeCached(options: SynthesisOptions): Promise<Float32Array> {

@@ -91,7 +91,10 @@ test.each(cases)(
   },
 );
 
-/** @returns texts of charts outside of their drawing, and texts outside of what they stand in; runs in the page */
+/**
+ * @returns texts of charts outside of their drawing, and texts outside of what they stand in; runs in the
+ * page
+ */
 function findCut(): string[] {
   const isWithin = (inner: DOMRect, outer: DOMRect) =>
     inner.left >= outer.left - 1 && inner.right <= outer.right + 1;

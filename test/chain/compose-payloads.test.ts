@@ -12,7 +12,7 @@ const seed = fc.nat({ max: 2 ** 31 });
 const base = sampleModel();
 const { tensors } = base;
 
-/** Packs random diffs in a row. */
+/** Packs consecutive random diffs. */
 async function chainOf(seeds: readonly number[]) {
   let model = base;
   const payloads: Uint8Array[] = [];

@@ -1,4 +1,5 @@
-// Runs command lines one after another in one process: each is sent by the parent and answered with its outcome.
+// Runs command lines one after another in one process: each is sent by the parent and answered with its
+// outcome.
 
 const [main] = process.argv.slice(2);
 const node = process.argv[0];

@@ -50,7 +50,7 @@ test('apply patches a copy, verify and fingerprint agree, the base is left alone
   expect([copied.status, copied.stdout]).toEqual([0, `already current, copied: ${fingerprint}\n`]);
 });
 
-test('apply --force replaces a folder whole and leaves nothing beside it', async () => {
+test('apply --force replaces a folder whole and leaves nothing next to it', async () => {
   const out = join(folder, 'replaced');
   await writeModel(out, 5);
   expect((await command('apply', base, payload, '-o', out, '-f')).status).toBe(0);

@@ -99,7 +99,7 @@ test('update says by its status why it cannot: no server, another root, no model
   expect((await command('status', '--model', at('none.onnx'))).status).toBe(2);
 });
 
-test('doctor looks at everything, and puts right what a cut left', async () => {
+test('doctor looks at everything, and puts right what an interruption left', async () => {
   const model = freshModel('sick.safetensors');
   const healthy = await command('doctor', ...model);
   expect([healthy.status, healthy.stdout.match(/^ok /gm)?.length]).toEqual([0, 4]);

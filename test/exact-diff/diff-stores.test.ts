@@ -89,7 +89,7 @@ test.each(['compare', 'encode', 'check'] as const)('diffStores() stops in phase 
   await expect(diffOf(base, next, { signal: stop.signal, onProgress })).rejects.toThrow('enough');
 });
 
-test('diffStores() sets tensors of which nothing is left, beside differences of others', async () => {
+test('diffStores() sets tensors of which nothing is left, next to differences of others', async () => {
   const base = { tensors: [large('float32', 2), large('bfloat16', 3), { ...large('int8', 4), name: 'z' }] };
   const [first, second, third] = base.tensors as [Tensor, Tensor, Tensor];
   const scattered = (tensor: Tensor, seed: number): Tensor => {

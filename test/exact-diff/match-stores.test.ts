@@ -101,8 +101,8 @@ describe('matchStores()', () => {
       [long, short],
     ] as const) {
       const base = from.map((name, i) => weights(name, i + 1));
-      const anew = openMemoryStore({ tensors: shuffled(to, 3).map((name, i) => weights(name, 90 + i)) });
-      const store = recordStore(anew);
+      const others = openMemoryStore({ tensors: shuffled(to, 3).map((name, i) => weights(name, 90 + i)) });
+      const store = recordStore(others);
       const { renamed } = await matchStores(openMemoryStore({ tensors: base }), store);
       expect(renamed).toEqual(from.map((name, i) => [name, to[i]]));
       expect(store.counts.reads).toBe(0);
@@ -115,7 +115,7 @@ describe('matchStores()', () => {
     expect((await match(base, numbered)).renamed.map(([, name]) => name)).toEqual(['12', '11']);
   });
 
-  test('goes by content where tensors were numbered anew, though some names are equal', async () => {
+  test('goes by content where tensors were numbered again, though some names are equal', async () => {
     const base = [weights('MatMul_10', 1), weights('MatMul_12', 2), weights('MatMul_14', 3)];
     const next = base.map((tensor, i) => tuned(tensor, `MatMul_${12 + 2 * i}`));
     expect((await match(base, next)).renamed).toEqual([
@@ -129,8 +129,8 @@ describe('matchStores()', () => {
       'm/dense_1/kernel',
       'm/dense_2/kernel',
     ]);
-    const anew = [weights('MatMul_12', 8), weights('MatMul_14', 9), weights('MatMul_16', 10)];
-    expect(await messageOf(base, anew)).toContain('nothing tells which of');
+    const others = [weights('MatMul_12', 8), weights('MatMul_14', 9), weights('MatMul_16', 10)];
+    expect(await messageOf(base, others)).toContain('nothing tells which of');
   });
 
   test('is refused where tensors have their magnitude in common, and nothing else', async () => {
@@ -139,8 +139,8 @@ describe('matchStores()', () => {
       return { name, dtype: 'float32', shape: [4_096], bytes: new Uint8Array(values.buffer) };
     };
     const base = [scaled('l1/var', 1, 5), scaled('l2/var', 2, 0.5)];
-    const anew = [scaled('x/first', 3, 0.5), scaled('x/second', 4, 5)];
-    expect(await messageOf(base, anew)).toContain('nothing tells which of');
+    const others = [scaled('x/first', 3, 0.5), scaled('x/second', 4, 5)];
+    expect(await messageOf(base, others)).toContain('nothing tells which of');
     const again = [tuned(base[1] as Tensor, 'x/first'), tuned(base[0] as Tensor, 'x/second')];
     expect((await match(base, again)).renamed).toEqual([
       ['l1/var', 'x/second'],
@@ -172,8 +172,8 @@ describe('matchStores()', () => {
   });
 
   test('refuses what cannot be told apart, and names it', async () => {
-    const anew = [weights('x', 70), weights('y', 71)];
-    expect(await messageOf([weights('a', 1), weights('b', 2)], anew)).toBe(
+    const others = [weights('x', 70), weights('y', 71)];
+    expect(await messageOf([weights('a', 1), weights('b', 2)], others)).toBe(
       `Cannot diff models: nothing tells which of the next model's tensors "x", "y" (float32[40, 50]) the base's tensors "a", "b" (float32[40, 50]) should become; give the next model's tensors the base's names, or ship the full model`,
     );
     const same = [weights('a', 1), weights('b', 1)];

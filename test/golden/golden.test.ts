@@ -41,7 +41,7 @@ describe.each(goldenCases('accept'))('golden payload "%s"', (name) => {
   const payload = goldenPayload(`accept/${name}`);
   const facts = goldenFacts<AcceptFacts>(`accept/${name}`);
 
-  test('decodes to the facts beside it', async () => {
+  test('decodes to the facts next to it', async () => {
     const { header, diff } = await decodePayload(payload, goldenModel(facts.base).tensors);
     expect(header.base).toBe(facts.base.fingerprint);
     expect(header.next).toBe(facts.next.fingerprint);

@@ -106,7 +106,7 @@ test('lockFile() takes a lock of another run of the machine, and of an earlier p
   }
 });
 
-test('lockFile() takes the lock of a process that has ended, though whoever started it never asked', async () => {
+test('lockFile() takes the lock of a process that has ended, though those who started it never asked', async () => {
   child = spawn('sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 100']);
   const [said] = await once(child.stdout as NonNullable<ChildProcess['stdout']>, 'data');
   const pid = Number(said);
@@ -155,7 +155,7 @@ describe('lockFile() where the system does not say when processes were started',
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(statSync(path).mtimeMs).toBeGreaterThan(first);
     expect(await tryIt()).toBe('locked');
-    // After the machine slept all files are old: whoever lives beats again.
+    // After the machine slept all files are old: those who lives beats again.
     age();
     expect(await tryIt()).toBe('locked');
     await kill();
@@ -228,7 +228,7 @@ test('lockFile() lets a lock be written, and takes one that was never finished',
   expect(await tryToLock()).toBe('held');
 });
 
-test('lockFile() clears a stale lock though whoever was about to do so was killed', async () => {
+test('lockFile() clears a stale lock though those who was about to do so was killed', async () => {
   const own = JSON.stringify(await ownLock());
   const pid = await startProcess();
   const theirs = JSON.stringify({ ...JSON.parse(own), pid, ticks: '' });

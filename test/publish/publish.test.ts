@@ -48,7 +48,7 @@ test('publishRelease() offers devices what was proved on the real base', async (
   await checkPayload(inputs as Uint8Array, statement.golden!);
 });
 
-test('publishRelease() puts a detached release beside the payload, signed by the same keys', async () => {
+test('publishRelease() puts a detached release next to the payload, signed by the same keys', async () => {
   const maker = await Publisher.start();
   const { statement } = await maker.publish(draft);
   const detached = (await maker.files.read('targets/v2.ndiff.release.json')) as Uint8Array;

@@ -45,7 +45,7 @@ const WAYS: [string, VerifyEd25519][] = [
   ['verifyEd25519()', verifyEd25519],
 ];
 
-test.each(WAYS)('%s accepts the vectors of RFC 8032 and no bit beside them', async (_, verify) => {
+test.each(WAYS)('%s accepts the vectors of RFC 8032 and no bit next to them', async (_, verify) => {
   for (const vector of VECTORS) {
     const [publicKey, message, signature] = [vector.key, vector.message, vector.signature].map((digits) =>
       offsetView(fromHex(digits)),

@@ -7,7 +7,7 @@ import { createTask } from '../../src/train/task.js';
 import '@tensorflow/tfjs-backend-wasm';
 import { expect, test } from 'vitest';
 
-test('diffs train on a wasm backend whose kernels nobody registered', async () => {
+test('diffs train on a wasm backend whose kernels no one registered', async () => {
   await tf.setBackend('wasm');
   const model = tf.sequential({
     layers: [tf.layers.dense({ inputShape: [30], units: 40 }), tf.layers.dense({ units: 3 })],

@@ -71,7 +71,7 @@ test('trainSparseDiff() anneals within a single epoch of a dataset of unknown si
   await trainSparseDiff({ task: tiny.task, train, budget: '3%', epochs: 1, selection: 'anneal', onStep });
   expect(densities[0]).toBe(1);
   expect(densities.at(-1)).toBeLessThan(0.3);
-  // At 60 % of the steps the mask is fitted to the budget anew: what is paid for is known better then.
+  // At 60 % of the steps the mask is fitted to the budget again: what is paid for is known better then.
   const falling = densities.slice(0, Math.ceil(0.6 * densities.length));
   expect(falling).toEqual([...falling].sort((a, b) => b - a));
   expect(new Set(densities.slice(falling.length)).size).toBe(1);

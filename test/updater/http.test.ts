@@ -53,7 +53,7 @@ test('a transfer that is cut again and again goes on where it stopped', async ()
   expect(server.bytesSent).toBeLessThan(1.5 * BYTES);
 });
 
-test('a program that is started anew goes on where the last one stopped', async () => {
+test('a program that is started again goes on where the last one stopped', async () => {
   server.tricks = { cutAfter: 100_000 };
   const stop = new AbortController();
   const first = download({

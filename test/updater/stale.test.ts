@@ -32,7 +32,7 @@ test('a plan that is no longer true is refused: base, counter, date, a model tha
   expect(await codeOf(() => ahead.update(old))).toBe('release-refused');
 });
 
-test('confirm() after a cut in the middle of an update leaves the counter where it was', async () => {
+test('confirm() after an interruption in the middle of an update leaves the counter where it was', async () => {
   const fleet = await Fleet.start(2);
   await fleet.release(1);
   const device = await fleet.device();

@@ -152,7 +152,7 @@ test.each(['encode', 'check'] as const)('threads that are ended in phase %s end 
   };
   await expect(payloadOf({ coder: own, onProgress })).rejects.toThrow('A thread has ended');
   await ended;
-  // They begin anew.
+  // They begin again.
   expect(equalBytes(await payloadOf({ coder: own }), expected)).toBe(true);
   await own.close();
 });

@@ -30,7 +30,10 @@ export class Workshop {
     return this.at(name);
   }
 
-  /** Writes a recipe whose `data` has a body of its own, behind which `xs` and `hot` are 12 points and their classes. */
+  /**
+   * Writes a recipe whose `data` has a body of its own, behind which `xs` and `hot` are 12 points and their
+   * classes.
+   */
   recipe(name: string, body: string, exports = ''): string {
     return this.write(
       `${name}.mjs`,

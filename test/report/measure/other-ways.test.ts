@@ -39,7 +39,7 @@ afterEach(() => {
   expect(readdirSync(temporary)).toEqual([]);
 });
 
-test('measureReport() measures other ways beside an exact diff', async () => {
+test('measureReport() measures other ways next to an exact diff', async () => {
   const {
     ways,
     model,

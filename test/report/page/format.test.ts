@@ -41,7 +41,7 @@ test('cleanText() writes what cannot be seen as escapes', () => {
   expect(cleanText('שלום 👩‍👧')).toBe('שלום 👩‍👧');
 });
 
-test('cleanText() cuts what nobody reads, between characters', () => {
+test('cleanText() cuts what no one reads, between characters', () => {
   expect(Array.from(cleanText('👩'.repeat(1000)))).toHaveLength(400);
   expect(cutText('👩👩👩', 2)).toBe('👩…');
   expect(cutText('abc', 3)).toBe('abc');

@@ -5,7 +5,7 @@ import { createRandom } from '../../support.js';
 import { sampleReport } from '../sample-report.js';
 import { takeApart } from './page-text.js';
 
-/** Parts that a document may lack, where they stand beside another one. */
+/** Parts that a document may lack, where they stand next to another one. */
 const OPTIONAL: Readonly<Record<string, string>> = {
   ...{ quality: '', full: '', data: '', apply: '', versusBase: '', versusFull: '', frontier: '' },
   ...{ sequence: '', fleet: '', trend: '', ship: '', note: '', direct: '', chain: '' },
@@ -33,7 +33,9 @@ test.each(Array.from({ length: 16 }, (_, seed) => seed))(
   },
 );
 
-/** @returns a report with some optional parts gone, some lists empty or of one, and some numbers at the edges */
+/**
+ * @returns a report with some optional parts gone, some lists empty or of one, and some numbers at the edges
+ */
 function spoil(report: Report, random: () => number): Report {
   const chance = (share: number) => random() / 2 ** 32 < share;
   const mayGo = (key: string, parent: object) =>
