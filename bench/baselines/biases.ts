@@ -7,8 +7,7 @@ import { createVectorPart, VECTOR_RATE } from './vectors.js';
  * improve on.
  *
  * Source: E. Ben Zaken, S. Ravfogel, Y. Goldberg, "BitFit: Simple Parameter-efficient Fine-tuning for
- * Transformer-based
- * Masked Language-models", 2022.
+ * Transformer-based Masked Language-models", 2022.
  */
 export const biases: Baseline = {
   name: 'biases',

@@ -36,8 +36,7 @@ export function channelsOf(info: TensorInfo): number {
  * Finds the grid with the least squared error, channel by channel.
  *
  * Source: R. Krishnamoorthi, "Quantizing deep convolutional networks for efficient inference", 2018, for a
- * scale a
- * channel; R. Banner et al., "Post training 4-bit quantization of convolutional networks", 2019, for
+ * scale a channel; R. Banner et al., "Post training 4-bit quantization of convolutional networks", 2019, for
  * clipping.
  *
  * @param values weights, or changes of weights

@@ -20,10 +20,8 @@ const MOST_BUCKETS = 4;
 
 /**
  * The hash diff that lies nearest to a finished full fine-tune, by least squares; nothing is trained. Buckets
- * are
- * ternary: many of few bits fit better than few of many. Each tensor's changes are then made as large as the
- * full
- * fine-tune's: averages are too small, and networks mind that more than errors of direction.
+ * are ternary: many of few bits fit better than few of many. Each tensor's changes are then made as large as
+ * the full fine-tune's: averages are too small, and networks mind that more than errors of direction.
  *
  * Source: W. Chen et al., "Compressing Neural Networks with the Hashing Trick", 2015.
  */

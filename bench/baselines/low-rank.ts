@@ -37,12 +37,10 @@ const RESERVE = 0.03;
 
 /**
  * An update of low rank, trained under the frozen base. Training starts from the best approximation of what
- * the full
- * fine-tune changed rather than from zero, and the budget goes to the components that matter most.
+ * the full fine-tune changed rather than from zero, and the budget goes to the components that matter most.
  *
  * Source: E. Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021; Q. Zhang et al.,
- * "AdaLoRA: Adaptive
- * Budget Allocation for Parameter-Efficient Fine-Tuning", 2023, for ranks that differ.
+ * "AdaLoRA: Adaptive Budget Allocation for Parameter-Efficient Fine-Tuning", 2023, for ranks that differ.
  */
 export const lowRank: Baseline = {
   name: 'low-rank',
@@ -56,8 +54,7 @@ export const lowRank: Baseline = {
  *
  * Source: J. Xue, J. Li, Y. Gong, "Restructuring of Deep Neural Network Acoustic Models with Singular Value
  * Decomposition", 2013; E. Denton et al., "Exploiting Linear Structure Within Convolutional Networks for
- * Efficient
- * Evaluation", 2014.
+ * Efficient Evaluation", 2014.
  */
 export const factorised: Baseline = {
   name: 'factorised',

@@ -33,8 +33,7 @@ export const oneBit: Baseline = {
  * The same for the most salient changes alone, as many as the budget pays for.
  *
  * Source: P. Yadav et al., "ComPEFT: Compression for Communicating Parameter Efficient Updates via
- * Sparsification and
- * Quantization", 2023.
+ * Sparsification and Quantization", 2023.
  */
 export const oneBitMasked: Baseline = {
   name: 'one-bit-masked',

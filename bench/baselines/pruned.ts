@@ -27,12 +27,9 @@ const RESERVE = 0.04;
  * The whole fine-tuned model with its small weights set to zero, the density falling as it trains on.
  *
  * Source: S. Han, J. Pool, J. Tran, W. Dally, "Learning both Weights and Connections for Efficient Neural
- * Networks",
- * 2015; M. Zhu, S. Gupta, "To prune, or not to prune", 2017, for the schedule; J. Lee et al., "Layer-adaptive
- * sparsity
- * for the magnitude-based pruning", 2021, for magnitudes that compare across layers; Y. Guo, A. Yao, Y. Chen,
- * "Dynamic
- * Network Surgery for Efficient DNNs", 2016, for weights that come back.
+ * Networks", 2015; M. Zhu, S. Gupta, "To prune, or not to prune", 2017, for the schedule; J. Lee et al.,
+ * "Layer-adaptive sparsity for the magnitude-based pruning", 2021, for magnitudes that compare across layers;
+ * Y. Guo, A. Yao, Y. Chen, "Dynamic Network Surgery for Efficient DNNs", 2016, for weights that come back.
  */
 export const pruned: Baseline = {
   name: 'pruned',

@@ -16,8 +16,7 @@ export interface RoundedPart extends DiffPart {
 
 /**
  * Trains whole weights through any rounding: gradients pass straight through it, also to weights that it sets
- * to zero,
- * so that those may come back.
+ * to zero, so that those may come back.
  *
  * Source: Y. Bengio, N. Léonard, A. Courville, "Estimating or Propagating Gradients Through Stochastic
  * Neurons", 2013.

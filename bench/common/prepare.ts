@@ -79,8 +79,7 @@ const LENGTHS = [1, 2];
 
 /**
  * Tunes the full fine-tune: all combinations of learning rates and epochs are trained, the one that does best
- * on the
- * validation set is taken. The test set is not looked at.
+ * on the validation set is taken. The test set is not looked at.
  */
 export async function tuneFull(
   task: Task,

@@ -10,8 +10,7 @@ export { trainBase } from '../../examples/common/train-base.js';
 
 /**
  * What one stage trains on, chooses by and is measured on: everything known so far, as plain arrays that may
- * be views on
- * those of later stages. `toArrays` puts them onto the backend of the thread that calls it.
+ * be views on those of later stages. `toArrays` puts them onto the backend of the thread that calls it.
  */
 export interface Stage extends Split {
   /** What this stage adds, in words. */

@@ -7,8 +7,7 @@ const SOURCES = join(import.meta.dirname, '..', '..', '..', 'examples', 'browser
 
 /**
  * Writes the page into a folder: its document, its style, and all of its program in one script. It runs from
- * the
- * build.
+ * the build.
  *
  * @param root metadata that the page trusts
  */

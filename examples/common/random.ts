@@ -28,8 +28,7 @@ export function createStream(seed: number): Random {
 
 /**
  * Start a random stream that is fixed by a seed and a name, so that what happens to one clip never depends on
- * which
- * other clips there are.
+ * which other clips there are.
  *
  * @param seed a whole number
  * @param name what the stream is for

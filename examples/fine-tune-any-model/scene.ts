@@ -10,8 +10,7 @@ const EXPOSURES = { day: { brightness: 1, noise: 0.06 }, night: { brightness: 0.
 
 /**
  * Paints a landscape as a camera sees it: sky, sun or moon, hills one behind the other, branches in front.
- * Mist takes
- * some of it away, down to branches on plain grey, which is close to a sketch.
+ * Mist takes some of it away, down to branches on plain grey, which is close to a sketch.
  *
  * @param size pixels a side
  * @returns the scene

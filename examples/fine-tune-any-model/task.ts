@@ -32,8 +32,8 @@ export interface SplitModel {
 
 /**
  * Cuts a model where training begins, so that pictures pass the frozen layers once and not in every epoch.
- * Both
- * parts share their layers with the model; a payload for the whole model comes out of training the second.
+ * Both parts share their layers with the model; a payload for the whole model comes out of training the
+ * second.
  */
 export function splitModel(model: tf.LayersModel): SplitModel {
   const end = model.layers.findIndex(({ name }) => name === LAST_FROZEN);

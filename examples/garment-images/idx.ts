@@ -21,8 +21,7 @@ const PICTURES_MAGIC = 0x0803;
 
 /**
  * Why pictures were refused: `missing`, the folder lacks a file, and the message says what to install;
- * `bad-file`, a
- * file is not what its name says and has to be installed again.
+ * `bad-file`, a file is not what its name says and has to be installed again.
  */
 export type PicturesErrorCode = 'missing' | 'bad-file';
 
@@ -41,8 +40,7 @@ export interface Pictures {
 
 /**
  * Reads one part of Fashion-MNIST (Xiao et al., "Fashion-MNIST: a Novel Image Dataset for Benchmarking
- * Machine Learning
- * Algorithms", 2017).
+ * Machine Learning Algorithms", 2017).
  *
  * @param folder with `train-images-idx3-ubyte.gz` and its like
  * @param part `train` has 60,000 pictures, `t10k` 10,000 others

@@ -77,8 +77,7 @@ export function placeInClip(samples: Float32Array, placement: Placement): Float3
 
 /**
  * Prepare the change to {@link SAMPLE_RATE} from another rate by windowed-sinc interpolation: one small
- * filter for
- * each of the positions an output sample can have between two input samples.
+ * filter for each of the positions an output sample can have between two input samples.
  *
  * @param rate samples a second of the input, a whole number within {@link SOURCE_RATES}
  * @returns the conversion, which keeps the duration

@@ -36,8 +36,7 @@ interface Band {
 
 /**
  * Prepare the log-mel front end: 25 ms Hann windows every 20 ms, power spectrum, 40 triangular bands on the
- * HTK mel
- * scale, natural logarithm.
+ * HTK mel scale, natural logarithm.
  *
  * @returns a function from {@link CLIP_SAMPLES} samples to {@link CLIP_FEATURES} numbers
  */

@@ -25,10 +25,8 @@ const BLOCKS: readonly Block[] = [
 
 /**
  * Create an untrained keyword model after the depthwise-separable networks of Zhang et al., "Hello Edge:
- * Keyword
- * Spotting on Microcontrollers" (2017), with convolutions over time alone as in Choi et al., "Temporal
- * Convolution for
- * Real-time Keyword Spotting on Mobile Devices" (2019).
+ * Keyword Spotting on Microcontrollers" (2017), with convolutions over time alone as in Choi et al.,
+ * "Temporal Convolution for Real-time Keyword Spotting on Mobile Devices" (2019).
  *
  * @param classes outputs: a label each, of all updates to come
  * @param seed whole number that fixes the initial weights

@@ -14,8 +14,7 @@ const RECORDING_BYTES_LIMIT = 10_584_044;
 
 /**
  * Why recordings were refused: `bad-name` and `bad-sound` name a file to mend or remove, `missing-takes` a
- * speaker of
- * whom the folder lacks training or test takes.
+ * speaker of whom the folder lacks training or test takes.
  */
 export type RecordingErrorCode = 'bad-name' | 'bad-sound' | 'missing-takes';
 

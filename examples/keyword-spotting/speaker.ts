@@ -27,8 +27,7 @@ export type Speaker = (utterance: Utterance) => Sound;
 
 /**
  * Start a fresh speech synthesiser in wasm. Its noise generator runs on from word to word, so equal sound
- * takes a fresh
- * speaker and the same words in the same order.
+ * takes a fresh speaker and the same words in the same order.
  *
  * @returns a speaker; it throws an Error for an accent that espeak-ng does not have and for a word without
  * sound

@@ -12,8 +12,8 @@ const VERSION = 1;
 
 /**
  * Synthesizes speech as `synthesizeFeatures` does, or reads it from the cache, where its file is named by a
- * digest of
- * the utterances and the seed. A file is written under a temporary name and renamed once it is complete.
+ * digest of the utterances and the seed. A file is written under a temporary name and renamed once it is
+ * complete.
  */
 export async function synthesizeCached(options: SynthesisOptions): Promise<Float32Array> {
   const { utterances, seed, onProgress } = options;

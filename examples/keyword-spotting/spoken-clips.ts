@@ -38,8 +38,7 @@ export interface SpeechPlan {
 
 /**
  * Lay down what is to be spoken: every test voice says every word in every accent, every training voice a
- * seeded share
- * of them. A clip belongs to the first stage that knows both its word and its accent.
+ * seeded share of them. A clip belongs to the first stage that knows both its word and its accent.
  *
  * @param options seed, stages and voices
  * @returns the plan; nothing is spoken

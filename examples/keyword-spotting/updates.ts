@@ -36,8 +36,7 @@ export interface UpdatesOptions {
 
 /**
  * Updates one device again and again: each update is trained from the weights that the device really has,
- * with a hash
- * placement of its own.
+ * with a hash placement of its own.
  */
 export async function runUpdates(data: KeywordData, options: UpdatesOptions): Promise<UpdateRow[]> {
   const device = join(options.folder, 'device');

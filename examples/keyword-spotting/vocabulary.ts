@@ -32,10 +32,8 @@ export const SIX_STAGES: readonly SpeechStage[] = [
 
 /*
  * Variants of espeak-ng, a stand-in for people. Left out are whispers, robots and echoes; breathy voices,
- * whose noise
- * espeak-ng seeds from the clock; and of variants that sound all but alike (mean distance of their log-mel
- * features
- * below 0.42) all but one, so that no test voice has a twin in training.
+ * whose noise espeak-ng seeds from the clock; and of variants that sound all but alike (mean distance of
+ * their log-mel features below 0.42) all but one, so that no test voice has a twin in training.
  */
 
 /** Voices heard in training. */

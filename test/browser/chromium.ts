@@ -6,8 +6,7 @@ const DEBIAN_PATH = '/usr/bin/chromium';
 
 /**
  * The sandbox needs rights that containers rarely have. WebGL and WebGPU run on the processor, whatever
- * graphics card there is. The
- * rest keeps the browser from calling home.
+ * graphics card there is. The rest keeps the browser from calling home.
  */
 const FLAGS = [
   '--no-sandbox',

@@ -136,8 +136,7 @@ export function call<T>(page: Page, name: string, ...values: readonly unknown[])
 
 /**
  * Updates models in pages that are reloaded at some moment. Afterwards each must be base or next, with the
- * predictions of that
- * one, and a further update must reach next.
+ * predictions of that one, and a further update must reach next.
  *
  * @returns how often a model was which after the reload
  */

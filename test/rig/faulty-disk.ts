@@ -27,8 +27,7 @@ export interface Faults {
 
 /**
  * What a power loss leaves of what was not synced: everything, nothing, or, by a seed, any part of it: some
- * writes and not
- * others, the first bytes of a write, some names and not others.
+ * writes and not others, the first bytes of a write, some names and not others.
  */
 export type Survival = 'all' | 'none' | { readonly seed: number };
 
