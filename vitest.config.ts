@@ -8,13 +8,24 @@ const alias = [
   { find: /^neural-diff$/, replacement: source('index.ts') },
 ];
 
+const TIMEOUTS = { testTimeout: 120_000, hookTimeout: 120_000 };
+
 const project = (name: string, include: string[], options: object = {}) => ({
   resolve: { alias },
-  test: { name, include, testTimeout: 120_000, hookTimeout: 120_000, ...options },
+  test: { name, include, setupFiles: './test/setup.ts', ...TIMEOUTS, ...options },
 });
 
-/** Tests that start browsers and kill processes keep others from going on in time. */
+/** Tests that start browsers and kill processes would slow down others until they time out. */
 const ALONE = { fileParallelism: false };
+
+/** Tests of modules that nothing has used yet: they do not share those of other files. */
+const FRESH = [
+  'test/tfjs/kernels/{fallback,register,unregistered}.test.ts',
+  'test/train/bare-backend.test.ts',
+];
+
+/** Test files that run one after another in the same process load TensorFlow.js and the sources once. */
+const SHARED = { isolate: false };
 
 /** Kernel tests whose results must be the same without SIMD. */
 const KERNELS = 'test/tfjs/kernels/{conv2d,depthwise,diff,layers,mat-mul,tensors,training}.test.ts';
@@ -26,13 +37,15 @@ export default defineConfig({
     maxWorkers: availableParallelism(),
     projects: [
       project('unit', ['test/**/*.test.ts'], {
-        exclude: ['test/tidy/**', 'test/browser/**', 'test/faults/**', 'test/hostile/**'],
+        ...SHARED,
+        exclude: [...FRESH, 'test/tidy/**', 'test/browser/**', 'test/faults/**', 'test/hostile/**'],
       }),
-      project('composed', [KERNELS], { env: { TRAINING_KERNELS: 'composed' } }),
+      project('fresh', FRESH),
+      project('composed', [KERNELS], { ...SHARED, env: { TRAINING_KERNELS: 'composed' } }),
       project('tidy', ['test/tidy/**/*.test.ts']),
       project('faults', ['test/faults/**/*.test.ts'], { ...ALONE, testTimeout: 1_200_000 }),
       project('hostile', ['test/hostile/**/*.test.ts'], { ...ALONE, testTimeout: 1_200_000 }),
-      project('browser', ['test/browser/**/*.test.ts'], ALONE),
+      project('browser', ['test/browser/**/*.test.ts'], SHARED),
     ],
   },
 });

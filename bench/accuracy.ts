@@ -1,6 +1,7 @@
-// Bytes against accuracy for every kind of diff and for other ways to make updates small: npm run -s bench:accuracy.
+// Bytes against accuracy for every kind of diff and for other ways to make updates small: npm run -s bench --
+// accuracy.
 import { goalsOf, rowsOf } from './accuracy/result.js';
-import { runTaskBench } from './run-tasks.js';
+import { runTaskBench } from './common/run-tasks.js';
 
 await runTaskBench({
   bench: 'accuracy',

@@ -1,4 +1,4 @@
-// How fast weights are patched, beside the plain in-place addition of as many: the limit that memory sets.
+// How fast weights are patched, next to the plain in-place addition of as many: the limit that memory sets.
 
 import { parseArgs } from 'node:util';
 import xxhash from 'xxhash-wasm';
@@ -6,10 +6,17 @@ import { createFastPatcher } from '../src/apply/fast/create-patcher.js';
 import { decodePayload } from '../src/payload/decode.js';
 import type { Op } from '../src/payload/diff.js';
 import { type Patcher, plainPatcher } from '../src/payload/patch.js';
-import { createDenseAdd } from './dense-add.js';
-import { median } from './median.js';
-import { encodeOp, HASH_CASES, hashOp, SPARSE_DENSITIES, sparseOp, weightsInfo } from './patch-cases.js';
-import { type Goal, printBench } from './report.js';
+import { createDenseAdd } from './common/dense-add.js';
+import { median } from './common/median.js';
+import {
+  encodeOp,
+  HASH_CASES,
+  hashOp,
+  SPARSE_DENSITIES,
+  sparseOp,
+  weightsInfo,
+} from './common/patch-cases.js';
+import { type Goal, printBench } from './common/report.js';
 
 /** Weights that h32Raw hashes one at a time, and that the plain arithmetic patches. */
 const HASHED_WEIGHTS = 1_000_000;
@@ -80,7 +87,7 @@ async function createHashing(): Promise<() => void> {
       view.setUint32(0, i, true);
       mixed ^= h32Raw(key, 7);
     }
-    if (mixed === 0) throw new Error('Hashes of numbers in a row cancelled out');
+    if (mixed === 0) throw new Error('Hashes of successive numbers cancelled out');
   };
 }
 

@@ -1,4 +1,5 @@
-// How fast the disks of browsers are, in Chromium: npm run -s bench:browser-storage -- [--json]. CHROMIUM names another program.
+// How fast the disks of browsers are, in Chromium: npm run -s bench -- browser-storage [--json]. CHROMIUM
+// names another program.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -10,8 +11,8 @@ import { chromium, type Page } from 'playwright-core';
 import type { Model } from '../src/model/tensor.js';
 import { packDiff } from '../src/payload/encode.js';
 import type { Times } from './browser-storage/page.js';
-import { median } from './median.js';
-import { printBench } from './report.js';
+import { median } from './common/median.js';
+import { printBench } from './common/report.js';
 
 /** Five shards of 4 MB, of whose weights one in a hundred changes, so that hardly a page stays as it is. */
 const SHARDS = 5;

@@ -1,4 +1,5 @@
-// Bytes of payloads that lead back and of composed ones, for a float32 model with the weights of a small keyword spotter.
+// Bytes of payloads that lead back and of composed ones, for a float32 model with the weights of a small
+// keyword spotter.
 import { composePayloads } from '../src/chain/compose-payloads.js';
 import { reversePayload } from '../src/chain/reverse-payload.js';
 import { elementCount, type Model, type Tensor, totalBytes } from '../src/model/tensor.js';
@@ -6,7 +7,7 @@ import type { Diff, Op } from '../src/payload/diff.js';
 import { packDiff } from '../src/payload/encode.js';
 import { roundScale } from '../src/payload/record-head.js';
 import { createRandom } from '../src/train/random.js';
-import { printBench } from './report.js';
+import { printBench } from './common/report.js';
 
 const LAYERS: readonly (readonly [inputs: number, outputs: number])[] = [
   [490, 144],
@@ -15,7 +16,7 @@ const LAYERS: readonly (readonly [inputs: number, outputs: number])[] = [
   [144, 35],
 ];
 
-/** Updates in a row. */
+/** Consecutive updates. */
 const UPDATES = 5;
 
 const random = createRandom(1);

@@ -1,4 +1,4 @@
-// How many bits a changed weight takes in a payload, beside what a code needs that knows the density alone.
+// How many bits a changed weight takes in a payload, next to what a code needs that knows the density alone.
 
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
@@ -6,9 +6,9 @@ import { elementCount, type TensorInfo, totalElements } from '../src/model/tenso
 import type { SparseOp } from '../src/payload/diff.js';
 import { encodeRecords } from '../src/payload/encode-records.js';
 import { SparseReader } from '../src/payload/sparse-record.js';
-import { sparseOp, weightsInfo } from './patch-cases.js';
-import { type Goal, printBench } from './report.js';
-import { trainChange } from './trained-diff.js';
+import { sparseOp, weightsInfo } from './common/patch-cases.js';
+import { type Goal, printBench } from './common/report.js';
+import { trainChange } from './common/trained-diff.js';
 
 const RANDOM_ELEMENTS = 2 ** 22;
 const RANDOM_DENSITIES = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2];

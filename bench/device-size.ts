@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { bundleDeviceFile, DEVICE_FILE } from '../scripts/device-file.js';
-import { printBench } from './report.js';
+import { printBench } from './common/report.js';
 
 /** Minified and gzipped bytes that the device kit may take. */
 const KIT_BUDGET = 15_000;

@@ -1,4 +1,4 @@
-// Bytes of lossless updates beside those of other programs: npm run -s bench:exact -- [BASE NEXT].
+// Bytes of lossless updates next to those of other programs: npm run -s bench -- exact [BASE NEXT].
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,12 +8,15 @@ import { diffModels } from '../src/exact-diff/diff-stores.js';
 import { concatBytes } from '../src/model/bytes.js';
 import { copyModel } from '../src/model/store.js';
 import type { Model } from '../src/model/tensor.js';
+import { openModel } from '../src/node/open-model.js';
 import { BYTE_DIFFERS, type FilePair, runByteDiffer } from '../src/report/measure/byte-differs.js';
+import { type Goal, printBench } from './common/report.js';
 import { type ModelPair, trainPairs } from './exact/pairs.js';
 import { fetchReleases, type Release } from './exact/releases.js';
-import { type Goal, printBench } from './report.js';
 
-/** What fine-tunes are to save beside the best of the others, and what an update may cost that saves nothing. */
+/**
+ * What fine-tunes are to save next to the best of the others, and what an update may cost that saves nothing.
+ */
 const FINE_TUNED_GOAL = 0.75;
 const OTHER_GOAL = 1.001;
 
@@ -32,7 +35,7 @@ interface Row extends ToolResult {
 
 interface Measured {
   readonly rows: readonly Row[];
-  /** Bytes beside those of the best of the others. */
+  /** Bytes next to those of the best of the others. */
   readonly ratio: number;
   readonly goals: readonly Goal[];
 }
@@ -71,11 +74,17 @@ function worstOf(pairs: readonly Measured[]): Goal {
 
 /** Two files of any container; whether one was trained from the other is not known. */
 async function measureFiles({ name, base, next }: Release): Promise<Measured> {
-  const models = {
-    base: await withModel({ path: base }, copyModel),
-    next: await withModel({ path: next }, copyModel),
-  };
+  const models = { base: await readModel(base), next: await readModel(next) };
   return measure({ name, isFineTuned: false, ...models }, { base, next, folder });
+}
+
+async function readModel(path: string): Promise<Model> {
+  const store = await openModel(path);
+  try {
+    return await copyModel(store);
+  } finally {
+    await store.close();
+  }
 }
 
 /** Other programs get the bytes of all tensors, one behind the other. */

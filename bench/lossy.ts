@@ -1,4 +1,4 @@
-// Bytes, errors and accuracy of lossy diffs: npm run -s bench:lossy.
+// Bytes, errors and accuracy of lossy diffs: npm run -s bench -- lossy.
 import { diffModels } from '../src/exact-diff/diff-stores.js';
 import { fitModels } from '../src/exact-diff/lossy/fit-models.js';
 import { type Model, totalBytes } from '../src/model/tensor.js';
@@ -6,16 +6,16 @@ import { decodePayload } from '../src/payload/decode.js';
 import { patchModel } from '../src/payload/patch.js';
 import { fineTune } from '../src/train/fine-tune.js';
 import { takeBase, weightsOfModel } from '../src/train/session.js';
+import { accuracyOf, arraysOf, prepare } from './common/prepare.js';
+import { printBench } from './common/report.js';
 import { inHalves, withValues } from './exact/pairs.js';
-import { accuracyOf, arraysOf, prepare } from './prepare.js';
-import { printBench } from './report.js';
 import { findTask } from './tasks/index.js';
 import type { Stage } from './tasks/task.js';
 
 /** Errors that diffs are made with. */
 const ERRORS = [0.01, 0.05, 0.2, 0.5, 0.8];
 
-/** A payload's result, and what it is beside the next model. */
+/** A payload's result, and what it is next to the next model. */
 interface Measured {
   readonly pair: string;
   readonly way: string;
@@ -24,7 +24,7 @@ interface Measured {
   readonly error: number;
 }
 
-/** What a lossy diff of 5 % is to take beside the exact one. */
+/** What a lossy diff of 5 % is to take next to the exact one. */
 const GOAL = 0.3;
 
 const start = performance.now();

@@ -1,11 +1,11 @@
-// Seconds and memory that a large model takes: npm run -s bench:scale -- [--quick].
+// Seconds and memory that a large model takes: npm run -s bench -- scale [--quick].
 
 import { mkdtempSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { type Goal, printBench } from './common/report.js';
 import { trainLight } from './exact/pairs.js';
-import { type Goal, printBench } from './report.js';
 import { FILES_TIMES, removeFiles, runSteps, type ScaleRow } from './scale/steps.js';
 import { TENSOR_BYTES, weightsOf, writeModels } from './scale/write-models.js';
 
@@ -13,10 +13,16 @@ import { TENSOR_BYTES, weightsOf, writeModels } from './scale/write-models.js';
 const TENSORS = 60;
 const QUICK_TENSORS = 4;
 
-/** Tensors that training changes, at most: those of all 60 would take a payload of 2 GB, and payloads end at 1 GiB. */
+/**
+ * Tensors that training changes, at most: those of all 60 would take a payload of 2 GB, and payloads end at 1
+ * GiB.
+ */
 const MOST_CHANGED = 24;
 
-/** Memory beside that of a command which does nothing, and speed; a diff's in one thread, as each other takes its own. */
+/**
+ * Memory next to that of a command which does nothing, and speed; a diff's in one thread, as each other takes
+ * its own.
+ */
 const APPLY_MEMORY_GOAL = 16e6;
 const DIFF_MEMORY_GOAL = 64e6;
 const APPLY_SPEED_GOAL = 50e6;

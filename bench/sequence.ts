@@ -1,10 +1,10 @@
-// Updates in a row, each trained from what the device has: npm run -s bench:sequence.
-import { runTaskBench } from './run-tasks.js';
+// Consecutive updates, each trained from what the device has: npm run -s bench -- sequence.
+import { runTaskBench } from './common/run-tasks.js';
 import { goalsOf, rowsOf } from './sequence/result.js';
 
 await runTaskBench({
   bench: 'sequence',
-  does: 'Measures updates in a row: accuracy on everything so far and on the data of the base',
+  does: 'Measures consecutive updates: accuracy on everything so far and on the data of the base',
   time: 'an hour a seed; --quick 5 minutes',
   unit: new URL('./sequence/unit.js', import.meta.url),
   rowsOf,

@@ -1,12 +1,13 @@
-// What a training step costs: on the kernels of TensorFlow.js and on ours, and for diffs beside plain training.
+// What a training step costs: on the kernels of TensorFlow.js and on ours, and for diffs next to plain
+// training.
 
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
-import { type Goal, printBench } from './report.js';
-import { MODELS } from './train-models.js';
-import type { Mode } from './train-worker.js';
+import { type Goal, printBench } from './common/report.js';
+import { MODELS } from './common/train-models.js';
+import type { Mode } from './common/train-worker.js';
 
-const WORKER = join(import.meta.dirname, 'train-worker.js');
+const WORKER = join(import.meta.dirname, 'common/train-worker.js');
 const isQuick = process.argv.includes('--quick');
 
 /** Milliseconds that each measurement may take; a step that takes longer is timed once. */

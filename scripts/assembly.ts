@@ -1,4 +1,5 @@
-// Compiles the AssemblyScript kernels into base64 modules, or with --check compares these with what would be written.
+// Compiles the AssemblyScript kernels into base64 modules, or with --check compares these with what would be
+// written.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,7 +25,7 @@ const MODULES = [
 
 function embed({ entry, name, what }: (typeof MODULES)[number], binary: Uint8Array): string {
   return [
-    `// Written by \`npm run assembly\` from ${entry}; not to be edited.`,
+    `// Written by \`npm run generate -- assembly\` from ${entry}; not to be edited.`,
     '',
     `/** ${what}: a WebAssembly module of ${binary.length} bytes, in base64. */`,
     `export const ${name} =\n  '${Buffer.from(binary).toString('base64')}';`,
@@ -39,7 +40,9 @@ for (const module of MODULES) {
   const output = join(ROOT, module.output);
   if (!isCheck) writeFileSync(output, text);
   else if (readFileSync(output, 'utf8') !== text) {
-    process.stderr.write(`${module.output} is not what its source compiles to: run "npm run assembly"\n`);
+    process.stderr.write(
+      `${module.output} is not what its source compiles to: run "npm run generate -- assembly"\n`,
+    );
     process.exitCode = 1;
   }
   process.stderr.write(`${module.output}: ${binary.length} bytes\n`);

@@ -1,4 +1,5 @@
-// Draws the README's chart of size against accuracy from bench/results/accuracy.json, or with --check compares it.
+// Draws the README's chart of size against accuracy from bench/results/accuracy.json, or with --check
+// compares it.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -10,7 +10,7 @@ const steps = [
   ['docs fences and examples', 'node', ['dist/scripts/fences.js']],
   ['their types', 'npx', ['tsc', '-p', '.cache/fences/tsconfig.json']],
   ['assembly', 'node', ['dist/scripts/assembly.js', '--check']],
-  ['report schema', 'node', ['dist/scripts/report-schema.js', '--check']],
+  ['report schema', 'node', ['dist/scripts/schema.js', '--check']],
   ['golden files', 'node', ['dist/scripts/golden.js', '--check']],
   ['bundle budget', 'node', ['dist/bench/device-size.js']],
 ];

@@ -4,7 +4,8 @@ import asc from 'assemblyscript/asc';
 const ROOT = join(import.meta.dirname, '..', '..');
 
 /**
- * The modules work on memory that is not theirs: they import it and bring no data, so that loading one writes nothing.
+ * The modules work on memory that is not theirs: they import it and bring no data, so that loading one writes
+ * nothing.
  * Relaxed SIMD stays off: its results differ between processors.
  */
 const FLAGS = ['-O3', '--converge', '--noAssert', '--runtime', 'stub', '--enable', 'simd'].concat([

@@ -1,4 +1,5 @@
-// Writes the TypeScript fences of documents and the examples of docstrings as files, to be compiled against the package's types.
+// Writes the TypeScript fences of documents and the examples of docstrings as files, to be compiled against
+// the package's types.
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

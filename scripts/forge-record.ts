@@ -56,7 +56,7 @@ export class RecordForge {
   /** What stands before a sparse tensor's values. */
   head(name: string, head: { scale?: number; view?: number; rice?: number } = {}): this {
     const whole = { scale: 1, view: 0, rice: 0, ...head };
-    // A scale that is refused keeps the rest from being written: nobody would read it.
+    // A scale that is refused keeps the rest from being written: no one would read it.
     write(() => this.#sparse.codeHead(this.#info(name), whole));
     return this;
   }

@@ -8,7 +8,10 @@ export interface Accepted {
   readonly base: Model;
   readonly diff: Diff;
   readonly meta?: Meta;
-  /** Codes all ops, which are sparse, as one record and positions in this way, whatever the encoder would choose. */
+  /**
+   * Codes all ops, which are sparse, as one record and positions in this way, whatever the encoder would
+   * choose.
+   */
   readonly choose?: ChooseHead;
 }
 

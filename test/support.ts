@@ -24,13 +24,17 @@ export function createRandom(seed: number): () => number {
 /** @returns bytes from a seed */
 export function seededBytes(seed: number, length: number): Uint8Array {
   const random = createRandom(seed);
-  return Uint8Array.from({ length }, () => random() & 0xff);
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) bytes[i] = random();
+  return bytes;
 }
 
 /** @returns numbers between -1 and 1 from a seed */
 export function seededFloats(seed: number, length: number): Float32Array {
   const random = createRandom(seed);
-  return Float32Array.from({ length }, () => random() / 2 ** 31 - 1);
+  const values = new Float32Array(length);
+  for (let i = 0; i < length; i++) values[i] = random() / 2 ** 31 - 1;
+  return values;
 }
 
 /** @returns the same bytes in the middle of a larger buffer: a view with an offset */
@@ -125,7 +129,9 @@ export async function seal(body: Uint8Array): Promise<Uint8Array> {
   return concat(body, [0xc4, 8], await xxh64(body));
 }
 
-/** @returns the error that the call ends with; fails when there is none, or one that is not the package's own */
+/**
+ * @returns the error that the call ends with; fails when there is none, or one that is not the package's own
+ */
 export async function errorOf(call: () => unknown): Promise<NeuralDiffError> {
   try {
     await call();

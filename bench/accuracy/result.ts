@@ -1,5 +1,5 @@
-import type { Unit } from '../prepare.js';
-import type { Goal } from '../report.js';
+import type { Unit } from '../common/prepare.js';
+import type { Goal } from '../common/report.js';
 
 /** One method at one budget, measured with one seed. */
 export interface Point {

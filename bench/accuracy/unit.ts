@@ -1,4 +1,5 @@
-// Measures one task with one seed: base, tuned full fine-tune, diffs of every kind and budget, baselines at equal bytes.
+// Measures one task with one seed: base, tuned full fine-tune, diffs of every kind and budget, baselines at
+// equal bytes.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { takeBase } from '../../src/train/session.js';
@@ -15,10 +16,10 @@ import {
   type Tuned,
   tuneFull,
   type Unit,
-} from '../prepare.js';
+} from '../common/prepare.js';
+import type { UnitMessage } from '../common/units.js';
 import { findTask } from '../tasks/index.js';
 import type { Stage } from '../tasks/task.js';
-import type { UnitMessage } from '../units.js';
 import type { Point, UnitResult } from './result.js';
 
 /** Shares of the float32 model, in percent. */

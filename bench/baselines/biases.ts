@@ -3,10 +3,11 @@ import { trainBaseline } from './train.js';
 import { createVectorPart, VECTOR_RATE } from './vectors.js';
 
 /**
- * Biases and norms alone: what every update here has in common, and so the least that anything else must improve on.
+ * Biases and norms alone: what every update here has in common, and so the least that anything else must
+ * improve on.
  *
- * Source: E. Ben Zaken, S. Ravfogel, Y. Goldberg, "BitFit: Simple Parameter-efficient Fine-tuning for Transformer-based
- * Masked Language-models", 2022.
+ * Source: E. Ben Zaken, S. Ravfogel, Y. Goldberg, "BitFit: Simple Parameter-efficient Fine-tuning for
+ * Transformer-based Masked Language-models", 2022.
  */
 export const biases: Baseline = {
   name: 'biases',

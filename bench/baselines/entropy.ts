@@ -39,8 +39,8 @@ function surprise(count: number, length: number): number {
 }
 
 /**
- * The most that a level can cost before it is known: the entropy of whole numbers of some standard deviation is largest
- * for rounded Gaussians.
+ * The most that a level can cost before it is known: the entropy of whole numbers of some standard deviation
+ * is largest for rounded Gaussians.
  *
  * Source: T. Cover, J. Thomas, "Elements of Information Theory", 1991, theorem 9.7.1.
  *

@@ -23,7 +23,10 @@ export interface Factors {
   readonly right: Float32Array;
 }
 
-/** @returns rows and columns of the matrix that a tensor's factors are smallest for: no weight changes its place */
+/**
+ * @returns rows and columns of the matrix that a tensor's factors are smallest for: no weight changes its
+ * place
+ */
 export function matrixShape(info: TensorInfo): { rows: number; columns: number } {
   const size = elementCount(info);
   const shapes = info.shape.slice(0, -1).map((_, axis) => {
@@ -58,7 +61,7 @@ export interface RankOptions {
   readonly budgetBits: number;
   /** Bits a number of a factor. */
   readonly bits: number;
-  /** Bits that the first component of a tensor costs beside its numbers. */
+  /** Bits that the first component of a tensor costs next to its numbers. */
   readonly tensorBits: number;
   /** Ranks that every tensor gets, whatever it gains. */
   readonly leastRank: 0 | 1;

@@ -22,7 +22,10 @@ const TRIED_STEPS = 48;
 /** Channels of fewer weights share one scale: it would cost more than it helps. */
 const LEAST_CHANNEL = 32;
 
-/** @returns how many channels with a scale of their own a tensor has: its outputs, those of depthwise kernels its inputs */
+/**
+ * @returns how many channels with a scale of their own a tensor has: its outputs, those of depthwise kernels
+ * its inputs
+ */
 export function channelsOf(info: TensorInfo): number {
   const [inputs = 1, outputs = 1] = info.shape.slice(-2);
   const channels = outputs > 1 ? outputs : inputs;
@@ -32,8 +35,9 @@ export function channelsOf(info: TensorInfo): number {
 /**
  * Finds the grid with the least squared error, channel by channel.
  *
- * Source: R. Krishnamoorthi, "Quantizing deep convolutional networks for efficient inference", 2018, for a scale a
- * channel; R. Banner et al., "Post training 4-bit quantization of convolutional networks", 2019, for clipping.
+ * Source: R. Krishnamoorthi, "Quantizing deep convolutional networks for efficient inference", 2018, for a
+ * scale a channel; R. Banner et al., "Post training 4-bit quantization of convolutional networks", 2019, for
+ * clipping.
  *
  * @param values weights, or changes of weights
  * @param settings bits a level, 2 or more; channels with a scale each

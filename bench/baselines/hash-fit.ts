@@ -19,9 +19,9 @@ const ZEROS = 0.5;
 const MOST_BUCKETS = 4;
 
 /**
- * The hash diff that lies nearest to a finished full fine-tune, by least squares; nothing is trained. Buckets are
- * ternary: many of few bits fit better than few of many. Each tensor's changes are then made as large as the full
- * fine-tune's: averages are too small, and networks mind that more than errors of direction.
+ * The hash diff that lies nearest to a finished full fine-tune, by least squares; nothing is trained. Buckets
+ * are ternary: many of few bits fit better than few of many. Each tensor's changes are then made as large as
+ * the full fine-tune's: averages are too small, and networks mind that more than errors of direction.
  *
  * Source: W. Chen et al., "Compressing Neural Networks with the Hashing Trick", 2015.
  */
@@ -74,7 +74,7 @@ function fitBuckets(context: BaselineContext, bucketCount: number): { deltas: Va
   return { deltas, costs: [{ bits: valueBits(buckets), scales: tensors.length }] };
 }
 
-/** The bucket values, beside each tensor's size, with the least sum of squared errors over all tensors. */
+/** The bucket values, next to each tensor's size, with the least sum of squared errors over all tensors. */
 function leastSquares(deltas: Values, tensors: readonly HashedTensor[], bucketCount: number): Float32Array {
   const sums = new Float64Array(bucketCount);
   const weights = new Float64Array(bucketCount);

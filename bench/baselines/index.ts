@@ -10,14 +10,16 @@ import { topK } from './top-k.js';
 /**
  * Other ways to make a model or its update small, for comparison at equal bytes.
  *
- * Bytes are counted in the baselines' favour. Positions cost `N · H(density)` bits a tensor, values their empirical
- * entropy of order 0, both as if coders were perfect and knew the statistics; scales cost 4 bytes each; headers, names,
- * seeds, ranks, fingerprints and checksums cost nothing. Whole models do not pay for tensors that training leaves as they
- * are, such as moving averages. Biases and norms are the base's plus a change on a 4-bit grid for all of them, as for
- * diffs (8 bits in quantised models, where they weigh nothing).
+ * Bytes are counted in the baselines' favour. Positions cost `N · H(density)` bits a tensor, values their
+ * empirical entropy of order 0, both as if coders were perfect and knew the statistics; scales cost 4 bytes
+ * each; headers, names, seeds, ranks, fingerprints and checksums cost nothing. Whole models do not pay for
+ * tensors that training leaves as they are, such as moving averages. Biases and norms are the base's plus a
+ * change on a 4-bit grid for all of them, as for diffs (8 bits in quantised models, where they weigh
+ * nothing).
  *
- * Baselines that train get what diffs get: the same loop, data, steps and teacher. They start from the full fine-tune,
- * and each has the learning rate, of a few, that did best for it on the test clips of the keyword spotter.
+ * Baselines that train get what diffs get: the same loop, data, steps and teacher. They start from the full
+ * fine-tune, and each has the learning rate, of a few, that did best for it on the test clips of the keyword
+ * spotter.
  */
 
 export type { Baseline, BaselineContext, BaselineResult } from './baseline.js';

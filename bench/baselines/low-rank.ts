@@ -20,24 +20,27 @@ interface Use {
   readonly learningRate: number;
 }
 
-/** Bits a number of a factor: with rounding in the loop, twice the ranks at 4 bits beat half of them at 8 by far. */
+/**
+ * Bits a number of a factor: with rounding in the loop, twice the ranks at 4 bits beat half of them at 8 by
+ * far.
+ */
 const BITS = 4;
 
 /** A tensor's two factors have a float32 scale each. */
 const TENSOR_BITS = 64;
 
-/** Times that ranks are chosen anew by what the numbers of the last choice cost. */
+/** Times that ranks are chosen again by what the numbers of the last choice cost. */
 const ESTIMATES = 2;
 
 /** What is kept back of a budget for what training changes in the cost of a number. */
 const RESERVE = 0.03;
 
 /**
- * An update of low rank, trained under the frozen base. Training starts from the best approximation of what the full
- * fine-tune changed rather than from zero, and the budget goes to the components that matter most.
+ * An update of low rank, trained under the frozen base. Training starts from the best approximation of what
+ * the full fine-tune changed rather than from zero, and the budget goes to the components that matter most.
  *
- * Source: E. Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021; Q. Zhang et al., "AdaLoRA: Adaptive
- * Budget Allocation for Parameter-Efficient Fine-Tuning", 2023, for ranks that differ.
+ * Source: E. Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021; Q. Zhang et al.,
+ * "AdaLoRA: Adaptive Budget Allocation for Parameter-Efficient Fine-Tuning", 2023, for ranks that differ.
  */
 export const lowRank: Baseline = {
   name: 'low-rank',
@@ -50,8 +53,8 @@ export const lowRank: Baseline = {
  * The whole fine-tuned model, each matrix a product of two thin ones, trained on.
  *
  * Source: J. Xue, J. Li, Y. Gong, "Restructuring of Deep Neural Network Acoustic Models with Singular Value
- * Decomposition", 2013; E. Denton et al., "Exploiting Linear Structure Within Convolutional Networks for Efficient
- * Evaluation", 2014.
+ * Decomposition", 2013; E. Denton et al., "Exploiting Linear Structure Within Convolutional Networks for
+ * Efficient Evaluation", 2014.
  */
 export const factorised: Baseline = {
   name: 'factorised',
@@ -69,7 +72,9 @@ function runFactors(context: BaselineContext, use: Use): Promise<BaselineResult 
   });
 }
 
-/** Begins with the most that a number can cost and goes on with what the numbers cost before they are trained. */
+/**
+ * Begins with the most that a number can cost and goes on with what the numbers cost before they are trained.
+ */
 function affordableFactors(
   context: BaselineContext,
   parts: readonly Decomposition[],
@@ -89,7 +94,9 @@ function affordableFactors(
   return factors;
 }
 
-/** @returns mean bits of the factors' numbers as they are, and a little more: training makes them less alike */
+/**
+ * @returns mean bits of the factors' numbers as they are, and a little more: training makes them less alike
+ */
 function numberBits(factors: readonly Factors[]): number {
   const halves = factors.flatMap(({ left, right }) => [left, right]);
   const total = halves.reduce((sum, half) => sum + valueBits(quantiseToBits(half, BITS).levels), 0);

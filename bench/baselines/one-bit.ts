@@ -32,8 +32,8 @@ export const oneBit: Baseline = {
 /**
  * The same for the most salient changes alone, as many as the budget pays for.
  *
- * Source: P. Yadav et al., "ComPEFT: Compression for Communicating Parameter Efficient Updates via Sparsification and
- * Quantization", 2023.
+ * Source: P. Yadav et al., "ComPEFT: Compression for Communicating Parameter Efficient Updates via
+ * Sparsification and Quantization", 2023.
  */
 export const oneBitMasked: Baseline = {
   name: 'one-bit-masked',

@@ -26,10 +26,10 @@ const RESERVE = 0.04;
 /**
  * The whole fine-tuned model with its small weights set to zero, the density falling as it trains on.
  *
- * Source: S. Han, J. Pool, J. Tran, W. Dally, "Learning both Weights and Connections for Efficient Neural Networks",
- * 2015; M. Zhu, S. Gupta, "To prune, or not to prune", 2017, for the schedule; J. Lee et al., "Layer-adaptive sparsity
- * for the magnitude-based pruning", 2021, for magnitudes that compare across layers; Y. Guo, A. Yao, Y. Chen, "Dynamic
- * Network Surgery for Efficient DNNs", 2016, for weights that come back.
+ * Source: S. Han, J. Pool, J. Tran, W. Dally, "Learning both Weights and Connections for Efficient Neural
+ * Networks", 2015; M. Zhu, S. Gupta, "To prune, or not to prune", 2017, for the schedule; J. Lee et al.,
+ * "Layer-adaptive sparsity for the magnitude-based pruning", 2021, for magnitudes that compare across layers;
+ * Y. Guo, A. Yao, Y. Chen, "Dynamic Network Surgery for Efficient DNNs", 2016, for weights that come back.
  */
 export const pruned: Baseline = {
   name: 'pruned',
@@ -94,7 +94,10 @@ function maskCosts(mask: Positions, latent: Values): Cost[] {
   return [{ bits: maskBits(mask, latent), scales: 0 }, ...values];
 }
 
-/** Squared weights beside the sum of those in their tensor that are no smaller; no layer dies before the others. */
+/**
+ * Squared weights next to the sum of those in their tensor that are no smaller; no layer dies before the
+ * others.
+ */
 function layerAdaptive(weights: Values): Values {
   const score = (values: Float32Array): Float32Array => {
     const squares = values.map((value) => value * value);

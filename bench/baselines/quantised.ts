@@ -15,12 +15,13 @@ const VECTOR_BITS = 8;
 const HOPE = 1.25;
 
 /**
- * The whole fine-tuned model on a grid a channel, entropy coded. From 8 bits on nothing is lost by rounding alone; with
- * fewer, rounding is trained.
+ * The whole fine-tuned model on a grid a channel, entropy coded. From 8 bits on nothing is lost by rounding
+ * alone; with fewer, rounding is trained.
  *
- * Source: R. Krishnamoorthi, "Quantizing deep convolutional networks for efficient inference", 2018; B. Jacob et al.,
- * "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018; F. Li, B. Liu,
- * "Ternary Weight Networks", 2016, for 2 bits, of which three levels are used.
+ * Source: R. Krishnamoorthi, "Quantizing deep convolutional networks for efficient inference", 2018; B. Jacob
+ * et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference",
+ * 2018; F.
+ * Li, B. Liu, "Ternary Weight Networks", 2016, for 2 bits, of which three levels are used.
  *
  * @param bits bits a weight before entropy coding
  */

@@ -15,10 +15,11 @@ export interface RoundedPart extends DiffPart {
 }
 
 /**
- * Trains whole weights through any rounding: gradients pass straight through it, also to weights that it sets to zero,
- * so that those may come back.
+ * Trains whole weights through any rounding: gradients pass straight through it, also to weights that it sets
+ * to zero, so that those may come back.
  *
- * Source: Y. Bengio, N. Léonard, A. Courville, "Estimating or Propagating Gradients Through Stochastic Neurons", 2013.
+ * Source: Y. Bengio, N. Léonard, A. Courville, "Estimating or Propagating Gradients Through Stochastic
+ * Neurons", 2013.
  *
  * @param start weights to start from, by tensor
  * @param rules how a tensor is rounded; what happens before a step

@@ -2,7 +2,10 @@ import { canonicalOrder, type TensorInfo } from '../../src/model/tensor.js';
 import { type Values, valuesOf } from '../../src/train/part.js';
 import type { BaseWeights } from '../../src/train/session.js';
 
-/** The trainable tensors: those that are compressed, and those of at most one dimension, which always are dense. */
+/**
+ * The trainable tensors: those that are compressed, and those of at most one dimension, which always are
+ * dense.
+ */
 export interface Split {
   readonly matrices: readonly TensorInfo[];
   readonly vectors: readonly TensorInfo[];

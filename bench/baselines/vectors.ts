@@ -38,7 +38,10 @@ export interface VectorPart {
   costs(): Cost[];
 }
 
-/** Trains biases and norms as diffs do, their rounding in the loop, from what the full fine-tune changed in them. */
+/**
+ * Trains biases and norms as diffs do, their rounding in the loop, from what the full fine-tune changed in
+ * them.
+ */
 export function createVectorPart(context: BaselineContext, rate: number): VectorPart {
   const { vectors } = splitTensors(context.base);
   const part = createDensePart(pickValues(context.base.trainable, vectors), {

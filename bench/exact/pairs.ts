@@ -4,7 +4,7 @@ import type { Model, Tensor } from '../../src/model/tensor.js';
 import { fineTune } from '../../src/train/fine-tune.js';
 import type { Values } from '../../src/train/part.js';
 import { takeBase } from '../../src/train/session.js';
-import { arraysOf, prepare } from '../prepare.js';
+import { arraysOf, prepare } from '../common/prepare.js';
 import { findTask } from '../tasks/index.js';
 import type { Stage } from '../tasks/task.js';
 
@@ -35,7 +35,10 @@ export async function trainLight(): Promise<{ base: Model; next: Model }> {
   return { base, next: await light() };
 }
 
-/** Trains the keyword spotter and what may follow it: fine-tunes, a cast one, the same again, another training. */
+/**
+ * Trains the keyword spotter and what may follow it: fine-tunes, a cast one, the same again, another
+ * training.
+ */
 export async function trainPairs(): Promise<ModelPair[]> {
   const keywords = await prepareKeywords();
   const { data, base, tuned } = keywords;

@@ -1,6 +1,6 @@
 import { deviationOf, meanOf } from '../accuracy/result.js';
-import type { Unit } from '../prepare.js';
-import type { Goal } from '../report.js';
+import type { Unit } from '../common/prepare.js';
+import type { Goal } from '../common/report.js';
 
 /** What one way to update a model has, as a device stores it. */
 export interface GridPoint {
@@ -50,7 +50,10 @@ export function rowsOf(results: readonly GridResult[]): GridRow[] {
   });
 }
 
-/** @returns by how much diffs trained on a device's grid lead those that are rounded to it, by task, device and kind */
+/**
+ * @returns by how much diffs trained on a device's grid lead those that are rounded to it, by task, device
+ * and kind
+ */
 export function goalsOf(rows: readonly GridRow[]): Goal[] {
   return rows.flatMap(({ task, device, method, mean }): Goal[] => {
     if (!method.endsWith(', trained on the grid')) return [];

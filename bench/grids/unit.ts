@@ -1,4 +1,5 @@
-// Diffs for devices that store a model in fewer bits: trained on the device's grid, and rounded to it afterwards.
+// Diffs for devices that store a model in fewer bits: trained on the device's grid, and rounded to it
+// afterwards.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Values } from '../../src/train/part.js';
@@ -14,10 +15,10 @@ import {
   type Tuned,
   tuneFull,
   type Unit,
-} from '../prepare.js';
+} from '../common/prepare.js';
+import type { UnitMessage } from '../common/units.js';
 import { findTask } from '../tasks/index.js';
 import type { Stage } from '../tasks/task.js';
-import type { UnitMessage } from '../units.js';
 import { STORED_AS, type StoredAs } from './devices.js';
 import { FULL, type GridPoint, type GridResult } from './result.js';
 

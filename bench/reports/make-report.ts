@@ -13,7 +13,7 @@ import { useBackend } from '../../src/tfjs/backend.js';
 import { findTask } from '../tasks/index.js';
 import type { Stage } from '../tasks/task.js';
 
-/** What benches measured, shown beside what reports measure. */
+/** What benches measured, shown next to what reports measure. */
 export const BENCHES = ['accuracy', 'sequence'].map((name) => join('bench', 'results', `${name}.json`));
 
 /** Payloads that a report sets side by side. */
@@ -37,7 +37,7 @@ export interface ReportJob {
   /** Name of a bench's task. */
   readonly task: string;
   readonly seed: number;
-  /** Folder for models, payloads and the report; made anew. */
+  /** Folder for models, payloads and the report; made again. */
   readonly folder: string;
   /** Documents that benches printed. */
   readonly bench: readonly string[];

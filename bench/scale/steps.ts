@@ -1,7 +1,7 @@
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
-import { runProgram } from './run-program.js';
+import { timeProgram } from './time-program.js';
 
 /** The built command line. */
 const MAIN = join(import.meta.dirname, '..', '..', 'cli', 'main.js');
@@ -37,7 +37,9 @@ export interface ScaleRow {
   readonly [column: string]: string | number | null;
 }
 
-/** Times the size of a model that all files take at once: base, next, a patched copy, its journal, updates. */
+/**
+ * Times the size of a model that all files take at once: base, next, a patched copy, its journal, updates.
+ */
 export const FILES_TIMES = 5;
 
 /** Bytes of a file from which zstd patches. */
@@ -45,12 +47,12 @@ const ZSTD_MOST_BYTES = 2 ** 31;
 
 /** Runs all steps one after the other, each in a process of its own. */
 export async function runSteps(files: ScaleFiles, signal: AbortSignal): Promise<ScaleRow[]> {
-  const idle = await runProgram(process.execPath, [MAIN, '--version'], signal);
+  const idle = await timeProgram(process.execPath, [MAIN, '--version'], signal);
   const rows: ScaleRow[] = [];
   for (const step of stepsOf(files)) {
     process.stderr.write(`${step.step}\n`);
     const isRun = (step.needsBytes ?? 0) < totalmem();
-    const run = isRun ? await runProgram(step.command, step.args, signal) : null;
+    const run = isRun ? await timeProgram(step.command, step.args, signal) : null;
     const { output, isOurs = false } = step;
     const isMeasured = isOurs && run?.peakBytes != null && idle?.peakBytes != null;
     rows.push({

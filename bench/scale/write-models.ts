@@ -61,7 +61,10 @@ async function writeModel(
   }
 }
 
-/** Weights from some place on and around, at another scale, as layers have their own: no two tiles have the same bytes. */
+/**
+ * Weights from some place on and around, at another scale, as layers have their own: no two tiles have the
+ * same bytes.
+ */
 function tileOf(weights: Float32Array, random: () => number): Float32Array {
   const offset = Math.floor(random() * weights.length);
   const scale = 0.5 + random();

@@ -1,8 +1,8 @@
 import { deviationOf, meanOf } from '../accuracy/result.js';
-import type { Unit } from '../prepare.js';
-import type { Goal } from '../report.js';
+import type { Unit } from '../common/prepare.js';
+import type { Goal } from '../common/report.js';
 
-/** What one update in a row led to. */
+/** What one of consecutive updates led to. */
 export interface Step {
   /** From 1. */
   readonly update: number;
@@ -14,7 +14,7 @@ export interface Step {
   readonly oldLoss: number;
 }
 
-/** Updates in a row by one method. */
+/** Consecutive updates by one method. */
 export interface Chain {
   readonly method: string;
   readonly steps: readonly Step[];

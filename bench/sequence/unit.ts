@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs';
-// Updates in a row for one task with one seed: a chain of full fine-tunes, and chains of diffs of each kind.
+// Consecutive updates for one task with one seed: a chain of full fine-tunes, and chains of diffs of each
+// kind.
 import { toArrays } from '../../examples/common/task.js';
 import type { TrainingPlan } from '../../examples/common/train-base.js';
 import { fineTune } from '../../src/train/fine-tune.js';
@@ -16,10 +17,10 @@ import {
   TRAINERS,
   tuneFull,
   type Unit,
-} from '../prepare.js';
+} from '../common/prepare.js';
+import type { UnitMessage } from '../common/units.js';
 import { findTask } from '../tasks/index.js';
 import type { Stage } from '../tasks/task.js';
-import type { UnitMessage } from '../units.js';
 import type { Chain, SequenceResult, Step } from './result.js';
 
 /** Share of the float32 model that each update may take. */

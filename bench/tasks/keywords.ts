@@ -1,8 +1,8 @@
 import type { TrainingPlan } from '../../examples/common/train-base.js';
 import { type KeywordDataOptions, loadKeywordData } from '../../examples/keyword-spotting/data.js';
 import { createKeywordModel } from '../../examples/keyword-spotting/model.js';
+import { synthesizeCached } from '../../examples/keyword-spotting/speech-cache.js';
 import { SIX_STAGES, TEST_VOICES, TRAINING_VOICES } from '../../examples/keyword-spotting/vocabulary.js';
-import { synthesizeCached } from './speech-cache.js';
 import type { BenchTask, LoadOptions } from './task.js';
 
 /** Of the voices that the demo trains on, the last ones are kept for choices. */
@@ -26,7 +26,9 @@ const RECORDED_BASE_TRAINING: TrainingPlan = { ...BASE_TRAINING, epochs: 64 };
 
 const RECORDED_FINE_TUNING: TrainingPlan = { ...FINE_TUNING, epochs: 36, learningRate: 1e-3 };
 
-/** The keyword spotter: words and an accent an update or, with a folder of recordings, a speaker an update. */
+/**
+ * The keyword spotter: words and an accent an update or, with a folder of recordings, a speaker an update.
+ */
 export const keywords: BenchTask = {
   name: 'keywords',
   title: 'keywords in speech, DS-CNN',

@@ -9,8 +9,8 @@ export type { BaseTraining, TrainingPlan } from '../../examples/common/train-bas
 export { trainBase } from '../../examples/common/train-base.js';
 
 /**
- * What one stage trains on, chooses by and is measured on: everything known so far, as plain arrays that may be views on
- * those of later stages. `toArrays` puts them onto the backend of the thread that calls it.
+ * What one stage trains on, chooses by and is measured on: everything known so far, as plain arrays that may
+ * be views on those of later stages. `toArrays` puts them onto the backend of the thread that calls it.
  */
 export interface Stage extends Split {
   /** What this stage adds, in words. */
@@ -38,7 +38,9 @@ export interface TaskData {
   readonly classes: number;
   /** Stage 0 is the base, then come the updates. */
   readonly stages: readonly Stage[];
-  /** @returns an untrained model with class probabilities as outputs, not compiled: `trainBase` compiles it */
+  /**
+   * @returns an untrained model with class probabilities as outputs, not compiled: `trainBase` compiles it
+   */
   readonly createModel: (seed: number) => tf.LayersModel;
   /** How the base model is trained on stage 0, by `trainBase`. */
   readonly baseTraining: TrainingPlan;

@@ -6,8 +6,8 @@ import { build } from 'esbuild';
 const SOURCES = join(import.meta.dirname, '..', '..', '..', 'examples', 'browser-update');
 
 /**
- * Writes the page into a folder: its document, its style, and all of its program in one script. It runs from the
- * build.
+ * Writes the page into a folder: its document, its style, and all of its program in one script. It runs from
+ * the build.
  *
  * @param root metadata that the page trusts
  */

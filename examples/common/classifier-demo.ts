@@ -62,9 +62,9 @@ interface Run {
 }
 
 /**
- * A whole program: trains a base model, a full fine-tune of the first update and both kinds of diff, applies the payloads
- * to copies of the base, and prints what came of it. Reads the flags of the command line; Ctrl-C ends it and leaves
- * nothing behind.
+ * A whole program: trains a base model, a full fine-tune of the first update and both kinds of diff, applies
+ * the payloads to copies of the base, and prints what came of it. Reads the flags of the command line; Ctrl-C
+ * ends it and leaves nothing behind.
  */
 export async function runClassifierDemo(demo: ClassifierDemo): Promise<void> {
   const { values: flags } = parseArgs({

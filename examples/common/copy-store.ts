@@ -1,8 +1,8 @@
 import { copyModel, type WeightStore } from 'neural-diff';
 
 /**
- * Writes all weights of one store over those of another one. They are read first: nothing but the writing itself lies
- * between the first and the last write, so that no prediction of a live model falls in between.
+ * Writes all weights of one store over those of another one. They are read first: nothing but the writing
+ * itself lies between the first and the last write, so that no prediction of a live model falls in between.
  *
  * @param to a store with tensors of the same names, dtypes and shapes
  */

@@ -9,7 +9,7 @@ interface Golden {
   readonly outputs: readonly (readonly number[])[];
 }
 
-/** @returns the model's outputs for one input: its numbers in a row */
+/** @returns the model's outputs for one input, one after another */
 export function predict(model: tf.LayersModel, input: ArrayLike<number>): number[] {
   return tf.tidy(() => {
     const shape = (model.inputs[0] as tf.SymbolicTensor).shape.slice(1) as number[];
@@ -18,7 +18,7 @@ export function predict(model: tf.LayersModel, input: ArrayLike<number>): number
   });
 }
 
-/** @returns inputs with the outputs of a model, as a file that is published beside its release */
+/** @returns inputs with the outputs of a model, as a file that is published next to its release */
 export function makeGolden(model: tf.LayersModel, inputs: readonly ArrayLike<number>[]): Uint8Array {
   const outputs = inputs.map((input) => predict(model, input));
   const golden: Golden = { inputs: inputs.map((input) => Array.from(input)), outputs };

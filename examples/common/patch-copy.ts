@@ -8,7 +8,7 @@ import type { DiffRow } from './result.js';
 /** A diff that is to be applied to a copy of the base model. */
 export interface CopyToPatch {
   readonly kind: DiffRow['kind'];
-  /** Holds the base model's folder `base`; the copy goes beside it. */
+  /** Holds the base model's folder `base`; the copy goes next to it. */
   readonly folder: string;
   readonly trained: TrainedDiff;
   readonly full: FineTuned;

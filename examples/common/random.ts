@@ -27,8 +27,8 @@ export function createStream(seed: number): Random {
 }
 
 /**
- * Start a random stream that is fixed by a seed and a name, so that what happens to one clip never depends on which
- * other clips there are.
+ * Start a random stream that is fixed by a seed and a name, so that what happens to one clip never depends on
+ * which other clips there are.
  *
  * @param seed a whole number
  * @param name what the stream is for

@@ -1,4 +1,7 @@
-/** Data that cannot be had as asked for. The message says what to mend, install or call instead; no stack is of use. */
+/**
+ * Data that cannot be had as asked for. The message says what to mend, install or call instead; no stack is
+ * of use.
+ */
 export class SourceError<Code extends string> extends Error {
   override readonly name: string = 'SourceError';
   readonly code: Code;

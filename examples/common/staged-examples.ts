@@ -12,7 +12,10 @@ export interface Examples {
   readonly count: number;
 }
 
-/** What a model is trained on, what choices are made by, and what it is tested on; no example is in two of them. */
+/**
+ * What a model is trained on, what choices are made by, and what it is tested on; no example is in two of
+ * them.
+ */
 export interface Split {
   readonly train: Examples;
   /** Empty where a source has none. */

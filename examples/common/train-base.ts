@@ -20,8 +20,8 @@ export interface BaseTraining extends TrainingPlan {
 }
 
 /**
- * Compiles an untrained classifier and trains it with Adam, whose learning rate falls along half a cosine. Equal options
- * give equal weights.
+ * Compiles an untrained classifier and trains it with Adam, whose learning rate falls along half a cosine.
+ * Equal options give equal weights.
  *
  * @param model from examples to class probabilities
  * @throws the signal's reason

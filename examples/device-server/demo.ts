@@ -1,4 +1,4 @@
-// From a model to a device that follows it: `npm run demo:updates`.
+// From a model to a device that follows it: `npm run demo -- updates`.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-// Makes an update, releases it, and serves it together with a page that takes it: `npm run demo:browser`.
+// Makes an update, releases it, and serves it together with a page that takes it: `npm run demo -- browser`.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -11,7 +11,10 @@ export const BASE_WORDS = 4;
 export const CLIP_SHAPE = [16, 12, 1] as const;
 const [MOMENTS, BANDS] = CLIP_SHAPE;
 
-/** @returns clips of the first so many words, made up from a seed: `each` of every word, one word after the other */
+/**
+ * @returns clips of the first so many words, made up from a seed: `each` of every word, one word after the
+ * other
+ */
 export function makeClips(words: number, each: number, name: string): Examples {
   const size = MOMENTS * BANDS;
   const count = words * each;

@@ -1,4 +1,5 @@
-// Keeps the model of a device up to date: `node dist/examples/edge-node/main.js --model DIR --repo URL --root FILE`.
+// Keeps the model of a device up to date: `node dist/examples/edge-node/main.js --model DIR --repo URL --root
+// FILE`.
 
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -29,7 +30,8 @@ const updater = createUpdater({
   selfTest: (store, { golden }) => tryModel(store, golden),
 });
 try {
-  // What is on trial now was left by a run that was cut off: `start` counts these, and rolls back after three.
+  // What is on trial now was left by a run that was cut off: `start` counts these, and rolls back after
+  // three.
   if ((await updater.start()).status === 'trial') await endTrial();
   const { status } = await updater.update();
   if (status === 'updated') await endTrial();
@@ -43,7 +45,10 @@ try {
   await storage.close();
 }
 
-/** Keeps the model that is on trial if it runs from where it is stored, and goes back to the one before otherwise. */
+/**
+ * Keeps the model that is on trial if it runs from where it is stored, and goes back to the one before
+ * otherwise.
+ */
 async function endTrial(): Promise<void> {
   const store = await storage.open();
   const problem = await tryModel(store).catch((error: Error) => error);
@@ -52,7 +57,10 @@ async function endTrial(): Promise<void> {
   await (problem ? updater.rollback() : updater.confirm());
 }
 
-/** Runs a model of this one's layers with other weights. @throws Error where its outputs are not the signed ones */
+/**
+ * Runs a model of this one's layers with other weights. @throws Error where its outputs are not the signed
+ * ones
+ */
 async function tryModel(store: WeightStore, golden?: Uint8Array): Promise<void> {
   await useBackend('wasm');
   const files = await openFolder(folder as string);

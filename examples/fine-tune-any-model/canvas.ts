@@ -7,7 +7,10 @@ export interface Point {
   readonly y: number;
 }
 
-/** A square picture that is painted pixel by pixel, without a graphics library: the same bits on every machine. */
+/**
+ * A square picture that is painted pixel by pixel, without a graphics library: the same bits on every
+ * machine.
+ */
 export class Canvas {
   readonly size: number;
   /** Row-major, three values from 0 to 1 a pixel. */

@@ -1,4 +1,4 @@
-// From a model in an npm package to patched copies of it: `npm run demo:any-model`, or with `-- --json`.
+// From a model in an npm package to patched copies of it: `npm run demo -- any-model`, or with `--json`.
 
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -39,9 +39,9 @@ const { values: flags } = parseArgs({
 const HELP = `Takes the image classifier of the npm package nsfwjs, learns an update of it as both kinds of diff, and patches
 two copies of the model.
 
-  npm run demo:any-model                              a table on stdout
-  npm run -s demo:any-model -- --json                 one JSON document on stdout
-  npm run demo:any-model -- --keep DIR --seed 2       keep models and payloads; other pictures
+  npm run demo -- any-model                       a table on stdout
+  npm run -s demo -- any-model --json             one JSON document on stdout
+  npm run demo -- any-model --keep DIR --seed 2   keep models and payloads; other pictures
 `;
 
 /** Runs a stage and says on stderr how long it took. */

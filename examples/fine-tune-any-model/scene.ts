@@ -9,8 +9,8 @@ export type Light = 'day' | 'night';
 const EXPOSURES = { day: { brightness: 1, noise: 0.06 }, night: { brightness: 0.25, noise: 0.15 } } as const;
 
 /**
- * Paints a landscape as a camera sees it: sky, sun or moon, hills one behind the other, branches in front. Mist takes
- * some of it away, down to branches on plain grey, which is close to a sketch.
+ * Paints a landscape as a camera sees it: sky, sun or moon, hills one behind the other, branches in front.
+ * Mist takes some of it away, down to branches on plain grey, which is close to a sketch.
  *
  * @param size pixels a side
  * @returns the scene

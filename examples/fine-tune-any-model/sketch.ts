@@ -53,7 +53,10 @@ function drawShape(random: Random): Point[] {
   return [...points, points[0] as Point];
 }
 
-/** A point of the unit circle at a share of its turn, by a rational curve: sine and cosine differ between machines. */
+/**
+ * A point of the unit circle at a share of its turn, by a rational curve: sine and cosine differ between
+ * machines.
+ */
 function onCircle(turn: number): Point {
   const side = turn < 0.5 ? 1 : -1;
   const t = 4 * (turn % 0.5) - 1;

@@ -4,7 +4,9 @@ import { loadModel, namedWeights } from 'neural-diff/tfjs';
 import { type ArrayData, createTask, type Task } from 'neural-diff/train';
 import { CLASSES, drawPicture, labelsOf, PICTURE_SIZE, type PictureSet } from './pictures.js';
 
-/** The last layer that the update leaves alone. All layers before it are frozen; those after it form a chain. */
+/**
+ * The last layer that the update leaves alone. All layers before it are frozen; those after it form a chain.
+ */
 const LAST_FROZEN = 'block_16_project_BN';
 
 /** Pictures that go through the model at once. */
@@ -29,8 +31,9 @@ export interface SplitModel {
 }
 
 /**
- * Cuts a model where training begins, so that pictures pass the frozen layers once and not in every epoch. Both
- * parts share their layers with the model; a payload for the whole model comes out of training the second.
+ * Cuts a model where training begins, so that pictures pass the frozen layers once and not in every epoch.
+ * Both parts share their layers with the model; a payload for the whole model comes out of training the
+ * second.
  */
 export function splitModel(model: tf.LayersModel): SplitModel {
   const end = model.layers.findIndex(({ name }) => name === LAST_FROZEN);

@@ -69,9 +69,9 @@ interface Shot extends ExampleFacts {
 const PROGRESS_STEP = 500;
 
 /**
- * Load the pictures of a base model and five updates. Each update adds a class and a camera, which shows all classes
- * known by then. Training and validation are pictures of the set's training part, tests of its test part; none is used
- * twice.
+ * Load the pictures of a base model and five updates. Each update adds a class and a camera, which shows all
+ * classes known by then. Training and validation are pictures of the set's training part, tests of its test
+ * part; none is used twice.
  *
  * @param options source and seed; equal options give equal data
  * @throws PicturesError `missing`, `bad-file`; the signal's reason

@@ -20,8 +20,8 @@ const LABELS_MAGIC = 0x0801;
 const PICTURES_MAGIC = 0x0803;
 
 /**
- * Why pictures were refused: `missing`, the folder lacks a file, and the message says what to install; `bad-file`, a
- * file is not what its name says and has to be installed again.
+ * Why pictures were refused: `missing`, the folder lacks a file, and the message says what to install;
+ * `bad-file`, a file is not what its name says and has to be installed again.
  */
 export type PicturesErrorCode = 'missing' | 'bad-file';
 
@@ -39,8 +39,8 @@ export interface Pictures {
 }
 
 /**
- * Reads one part of Fashion-MNIST (Xiao et al., "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning
- * Algorithms", 2017).
+ * Reads one part of Fashion-MNIST (Xiao et al., "Fashion-MNIST: a Novel Image Dataset for Benchmarking
+ * Machine Learning Algorithms", 2017).
  *
  * @param folder with `train-images-idx3-ubyte.gz` and its like
  * @param part `train` has 60,000 pictures, `t10k` 10,000 others

@@ -11,7 +11,8 @@ const CONVOLUTIONS = [
 const HIDDEN_UNITS = 80;
 
 /**
- * Create an untrained classifier of pictures: two convolutions and two dense layers, as small networks for this set are.
+ * Create an untrained classifier of pictures: two convolutions and two dense layers, as small networks for
+ * this set are.
  *
  * @param classes outputs: a label each, of all updates to come
  * @param seed whole number that fixes the initial weights

@@ -47,8 +47,9 @@ export interface Phrase extends ExampleFacts {
 }
 
 /**
- * Load the requests of a base model and five updates. Each update adds services and a manner, in which half of the
- * sentences known by then are written once more. A sentence and what is made of it are in one split alone.
+ * Load the requests of a base model and five updates. Each update adds services and a manner, in which half
+ * of the sentences known by then are written once more. A sentence and what is made of it are in one split
+ * alone.
  *
  * @param options equal options give equal data
  * @throws the signal's reason

@@ -1,4 +1,4 @@
-// From requests in words to two patched models: `npm run demo:intents`, or with `-- --json`.
+// From requests in words to two patched models: `npm run demo -- intents`, or with `--json`.
 import { runClassifierDemo } from '../common/classifier-demo.js';
 import { SourceError } from '../common/source-error.js';
 import { loadIntentData } from './data.js';
@@ -7,9 +7,9 @@ import { BASE_TRAINING, DIFF_EPOCHS, FINE_TUNING } from './training.js';
 
 const HELP = `Trains a classifier of requests, learns an update as both kinds of diff, and patches two copies with them.
 
-  npm run demo:intents                          a table on stdout
-  npm run -s demo:intents -- --json             one JSON document on stdout
-  npm run demo:intents -- --keep DIR --seed 2   keep models and payloads; another seed
+  npm run demo -- intents                       a table on stdout
+  npm run -s demo -- intents --json             one JSON document on stdout
+  npm run demo -- intents --keep DIR --seed 2   keep models and payloads; another seed
 `;
 
 await runClassifierDemo({

@@ -7,8 +7,9 @@ const EMBEDDING_SIZE = 32;
 const RECURRENT_UNITS = 80;
 
 /**
- * Create an untrained classifier of sentences: an embedding, a GRU over its tokens (Cho et al., "Learning Phrase
- * Representations using RNN Encoder-Decoder for Statistical Machine Translation", 2014), a dense layer.
+ * Create an untrained classifier of sentences: an embedding, a GRU over its tokens (Cho et al., "Learning
+ * Phrase Representations using RNN Encoder-Decoder for Statistical Machine Translation", 2014), a dense
+ * layer.
  *
  * @param classes outputs: a label each, of all updates to come
  * @param seed whole number that fixes the initial weights

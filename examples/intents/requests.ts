@@ -19,7 +19,8 @@ const LEAST_WORDS = 5;
 
 /**
  * Reads what the AWS command line can be asked for, from the command descriptions of the package
- * `@withfig/autocomplete`: the first sentence of each. Sentences that several of the services have are left out.
+ * `@withfig/autocomplete`: the first sentence of each. Sentences that several of the services have are left
+ * out.
  *
  * @param services names of its commands, such as `ec2`
  * @returns every sentence once, in lower case, service by service

@@ -13,9 +13,9 @@ export function wordsOf(text: string): string[] {
 }
 
 /**
- * Turns a sentence into tokens. No vocabulary is shipped: a hash of a word's first letters is its token (Weinberger et
- * al., "Feature Hashing for Large Scale Multitask Learning", 2009), so that words of later updates have one from the
- * start.
+ * Turns a sentence into tokens. No vocabulary is shipped: a hash of a word's first letters is its token
+ * (Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", 2009), so that words of later
+ * updates have one from the start.
  *
  * @returns `SENTENCE_TOKENS` tokens, those of short sentences at the end, where a recurrent layer reads last
  */

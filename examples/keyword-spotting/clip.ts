@@ -24,7 +24,8 @@ export interface Placement {
 }
 
 /**
- * Draw where a word sits and how loud it is, as with a microphone that nobody stands at the same distance from.
+ * Draw where a word sits and how loud it is, as with a microphone that no one stands at the same distance
+ * from.
  *
  * @param seed the data set's seed
  * @param name what tells the clip from every other
@@ -75,8 +76,8 @@ export function placeInClip(samples: Float32Array, placement: Placement): Float3
 }
 
 /**
- * Prepare the change to {@link SAMPLE_RATE} from another rate by windowed-sinc interpolation: one small filter for
- * each of the positions an output sample can have between two input samples.
+ * Prepare the change to {@link SAMPLE_RATE} from another rate by windowed-sinc interpolation: one small
+ * filter for each of the positions an output sample can have between two input samples.
  *
  * @param rate samples a second of the input, a whole number within {@link SOURCE_RATES}
  * @returns the conversion, which keeps the duration

@@ -10,6 +10,7 @@ import { Console } from '../common/console.js';
 import { float32Bytes, openTask, toArrays } from '../common/task.js';
 import { type KeywordData, loadKeywordData } from './data.js';
 import { type DemoResult, type DeviceRow, formatResult, formatUpdates } from './result.js';
+import { synthesizeCached } from './speech-cache.js';
 import { runDevice, runDiffJob, trainKeywordBase } from './stages.js';
 import { runUpdates, type UpdateRow } from './updates.js';
 
@@ -27,8 +28,8 @@ const FULL_RATE = 4e-3;
 /** Speakers of the recordings: the base model knows the first, the update adds the others. */
 const SPEAKERS = [['jackson'], ['theo', 'yweweler']];
 
-/** With `--updates`, five updates in a row add one speaker each. */
-const SPEAKERS_IN_A_ROW = [['jackson'], ['theo'], ['yweweler'], ['lucas'], ['nicolas'], ['george']];
+/** With `--updates`, five consecutive updates add one speaker each. */
+const CONSECUTIVE_SPEAKERS = [['jackson'], ['theo'], ['yweweler'], ['lucas'], ['nicolas'], ['george']];
 
 const { values: flags } = parseArgs({
   options: {
@@ -44,17 +45,17 @@ const { values: flags } = parseArgs({
 
 const HELP = `Trains a keyword spotter, learns an update as both kinds of diff, and patches two devices with them.
 
-  npm run demo                              on synthetic speech, made on the spot
-  npm run demo -- --data DIR                on a folder of {label}_{speaker}_{take}.wav
-  npm run demo -- --data DIR --updates      five updates in a row, one speaker each
-  npm run -s demo -- --json                 one JSON document on stdout
-  npm run demo -- --keep DIR --seed 2       keep models and payloads; another seed
+  npm run demo                           on synthetic speech, kept in .cache/speech after the first run
+  npm run demo -- --data DIR             on a folder of {label}_{speaker}_{take}.wav
+  npm run demo -- --data DIR --updates   five consecutive updates, one speaker each
+  npm run -s demo -- --json              one JSON document on stdout
+  npm run demo -- --keep DIR --seed 2    keep models and payloads; another seed
 `;
 
 const epochsFor = (steps: number, examples: number): number =>
   Math.ceil(steps / Math.ceil(examples / BATCH_SIZE));
 
-/** What the demo and the updates in a row begin with. */
+/** What the demo and the consecutive updates begin with. */
 interface Setup {
   readonly data: KeywordData;
   readonly folder: string;
@@ -73,8 +74,9 @@ async function setUp(folder: string, stop: AbortSignal): Promise<Setup> {
     seed,
     signal: stop,
     onProgress: (done, total) => screen.show(`${done} of ${total} clips`),
+    synthesize: synthesizeCached,
     ...(flags.data && {
-      recordings: { folder: flags.data, speakers: flags.updates ? SPEAKERS_IN_A_ROW : SPEAKERS },
+      recordings: { folder: flags.data, speakers: flags.updates ? CONSECUTIVE_SPEAKERS : SPEAKERS },
     }),
   });
   const base = join(folder, 'base');
@@ -154,7 +156,10 @@ async function trainDiffs(setup: {
   );
 }
 
-/** Gives the payload to a device process with its own copy of the base, then measures what the device has on disk. */
+/**
+ * Gives the payload to a device process with its own copy of the base, then measures what the device has on
+ * disk.
+ */
 async function patchDevice(
   diff: Trained & {
     base: string;
@@ -183,9 +188,9 @@ async function patchDevice(
   };
 }
 
-async function updateInARow({ data, folder, screen, seed }: Setup): Promise<UpdateRow[]> {
+async function updateConsecutively({ data, folder, screen, seed }: Setup): Promise<UpdateRow[]> {
   const rows = await runUpdates(data, {
-    ...{ folder, seed, speakers: SPEAKERS_IN_A_ROW, budget: BUDGETS.hash, batchSize: BATCH_SIZE },
+    ...{ folder, seed, speakers: CONSECUTIVE_SPEAKERS, budget: BUDGETS.hash, batchSize: BATCH_SIZE },
     epochsFor: (phase, examples) => epochsFor(STEPS[phase], examples),
     onUpdate: (update) => screen.start(`update ${update}`),
     onStep: (report) => screen.show(describeStep(report)),
@@ -206,7 +211,7 @@ if (flags.help) {
   await mkdir(folder, { recursive: true });
   try {
     const setup = await setUp(folder, stop.signal);
-    const result = flags.updates ? await updateInARow(setup) : await run(setup);
+    const result = flags.updates ? await updateConsecutively(setup) : await run(setup);
     const text = Array.isArray(result) ? formatUpdates(result) : formatResult(result);
     process.stdout.write(flags.json ? `${JSON.stringify(result, null, 2)}\n` : text);
   } finally {

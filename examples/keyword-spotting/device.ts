@@ -4,7 +4,7 @@ import { Session } from 'node:inspector';
 import { applyPayload } from 'neural-diff/apply';
 import { openModel, readPayload } from 'neural-diff/node';
 
-/** What the device reports to whoever started it. */
+/** What the device reports to those who started it. */
 export interface DeviceReport {
   readonly status: 'applied' | 'current';
   /** Fingerprint of the weights as they are stored now. */

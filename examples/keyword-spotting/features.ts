@@ -35,8 +35,8 @@ interface Band {
 }
 
 /**
- * Prepare the log-mel front end: 25 ms Hann windows every 20 ms, power spectrum, 40 triangular bands on the HTK mel
- * scale, natural logarithm.
+ * Prepare the log-mel front end: 25 ms Hann windows every 20 ms, power spectrum, 40 triangular bands on the
+ * HTK mel scale, natural logarithm.
  *
  * @returns a function from {@link CLIP_SAMPLES} samples to {@link CLIP_FEATURES} numbers
  */
@@ -106,7 +106,9 @@ function melBands(): Band[] {
   });
 }
 
-/** The lowest bands are narrower than a bin and may fall between two: such a band takes its nearest bin whole. */
+/**
+ * The lowest bands are narrower than a bin and may fall between two: such a band takes its nearest bin whole.
+ */
 function widened(weights: Float64Array): Float64Array {
   if (weights.some((weight) => weight > 0)) return weights;
   return weights.fill(1, Math.floor(weights.length / 2), Math.floor(weights.length / 2) + 1);

@@ -24,9 +24,9 @@ const BLOCKS: readonly Block[] = [
 ];
 
 /**
- * Create an untrained keyword model after the depthwise-separable networks of Zhang et al., "Hello Edge: Keyword
- * Spotting on Microcontrollers" (2017), with convolutions over time alone as in Choi et al., "Temporal Convolution for
- * Real-time Keyword Spotting on Mobile Devices" (2019).
+ * Create an untrained keyword model after the depthwise-separable networks of Zhang et al., "Hello Edge:
+ * Keyword Spotting on Microcontrollers" (2017), with convolutions over time alone as in Choi et al.,
+ * "Temporal Convolution for Real-time Keyword Spotting on Mobile Devices" (2019).
  *
  * @param classes outputs: a label each, of all updates to come
  * @param seed whole number that fixes the initial weights
@@ -69,7 +69,9 @@ function addBlock(
   return tf.layers.reLU().apply(normal) as tf.SymbolicTensor;
 }
 
-/** tfjs counts a depthwise kernel's inputs over all channels, so its fan-in initialisers start far too small. */
+/**
+ * tfjs counts a depthwise kernel's inputs over all channels, so its fan-in initialisers start far too small.
+ */
 function addDepthwise(
   input: tf.SymbolicTensor,
   block: Block & { name: string },

@@ -13,8 +13,8 @@ export const TEST_TAKES = 5;
 const RECORDING_BYTES_LIMIT = 10_584_044;
 
 /**
- * Why recordings were refused: `bad-name` and `bad-sound` name a file to mend or remove, `missing-takes` a speaker of
- * whom the folder lacks training or test takes.
+ * Why recordings were refused: `bad-name` and `bad-sound` name a file to mend or remove, `missing-takes` a
+ * speaker of whom the folder lacks training or test takes.
  */
 export type RecordingErrorCode = 'bad-name' | 'bad-sound' | 'missing-takes';
 
@@ -63,7 +63,8 @@ export function parseRecordingName(file: string): RecordingName {
 }
 
 /**
- * Read the recordings of all stages. Takes 0 to 4 of each label and speaker are for testing, the others for training.
+ * Read the recordings of all stages. Takes 0 to 4 of each label and speaker are for testing, the others for
+ * training.
  *
  * @param options folder and speakers
  * @returns clips with plain log-mel features

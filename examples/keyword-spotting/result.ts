@@ -32,7 +32,7 @@ export function formatResult(result: DemoResult): string {
   return formatComparison(result, facts, more);
 }
 
-/** @returns updates in a row as a table for people */
+/** @returns consecutive updates as a table for people */
 export function formatUpdates(updates: readonly UpdateRow[]): string {
   const rows = [
     ['update', 'adds', 'before', 'full fine-tune', 'after', 'bytes', 'share', 'bit exact'],

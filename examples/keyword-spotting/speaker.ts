@@ -2,7 +2,8 @@ import createModule, { type ESpeakNGWorker } from '@echogarden/espeak-ng-emscrip
 import type { Sound } from './wav.js';
 
 /*
- * espeak-ng is under the GNU General Public License, version 3. It is a development dependency of this example alone:
+ * espeak-ng is under the GNU General Public License, version 3. It is a development dependency of this
+ * example alone:
  * the example runs it to make training data, and nothing of it is part of the package or of a trained model.
  */
 
@@ -25,10 +26,11 @@ export interface Utterance {
 export type Speaker = (utterance: Utterance) => Sound;
 
 /**
- * Start a fresh speech synthesiser in wasm. Its noise generator runs on from word to word, so equal sound takes a fresh
- * speaker and the same words in the same order.
+ * Start a fresh speech synthesiser in wasm. Its noise generator runs on from word to word, so equal sound
+ * takes a fresh speaker and the same words in the same order.
  *
- * @returns a speaker; it throws an Error for an accent that espeak-ng does not have and for a word without sound
+ * @returns a speaker; it throws an Error for an accent that espeak-ng does not have and for a word without
+ * sound
  */
 export async function createSpeaker(): Promise<Speaker> {
   const { eSpeakNGWorker } = await createModule();

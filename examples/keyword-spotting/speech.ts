@@ -14,14 +14,17 @@ export interface SynthesisOptions {
   readonly seed: number;
   /** Threads that speak at once, default 2; 1 speaks on this thread. The result does not depend on it. */
   readonly workers?: number;
-  /** The worker's script, default the one beside this file. */
+  /** The worker's script, default the one next to this file. */
   readonly workerUrl?: URL;
   /** Called after each voice with the clips made so far and in all. */
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
 
-/** All utterances of one voice: the unit of work, because a fresh speaker has to say the same words in the same order. */
+/**
+ * All utterances of one voice: the unit of work, because a fresh speaker has to say the same words in the
+ * same order.
+ */
 export interface VoiceTask {
   readonly utterances: readonly Utterance[];
   readonly seed: number;

@@ -37,8 +37,8 @@ export interface SpeechPlan {
 }
 
 /**
- * Lay down what is to be spoken: every test voice says every word in every accent, every training voice a seeded share
- * of them. A clip belongs to the first stage that knows both its word and its accent.
+ * Lay down what is to be spoken: every test voice says every word in every accent, every training voice a
+ * seeded share of them. A clip belongs to the first stage that knows both its word and its accent.
  *
  * @param options seed, stages and voices
  * @returns the plan; nothing is spoken
@@ -68,7 +68,9 @@ export function planSpeech(options: SpeechPlanOptions): SpeechPlan {
   return { labels: words.map(({ word }) => word), stages: stages.length, facts, utterances };
 }
 
-/** Speed perturbation (Ko et al., "Audio Augmentation for Speech Recognition", 2015) makes more of few voices. */
+/**
+ * Speed perturbation (Ko et al., "Audio Augmentation for Speech Recognition", 2015) makes more of few voices.
+ */
 function drawPlayback(random: Random): number {
   return PLAYBACK_SPEEDS[Math.floor(random() * PLAYBACK_SPEEDS.length)]!;
 }

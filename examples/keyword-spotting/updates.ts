@@ -23,7 +23,7 @@ export interface UpdateRow {
 
 /** How the device is kept up to date. */
 export interface UpdatesOptions {
-  /** Folder that holds the base model; models and payloads go beside it. */
+  /** Folder that holds the base model; models and payloads go next to it. */
   readonly folder: string;
   readonly speakers: readonly (readonly string[])[];
   readonly budget: string;
@@ -35,8 +35,8 @@ export interface UpdatesOptions {
 }
 
 /**
- * Updates one device again and again: each update is trained from the weights that the device really has, with a hash
- * placement of its own.
+ * Updates one device again and again: each update is trained from the weights that the device really has,
+ * with a hash placement of its own.
  */
 export async function runUpdates(data: KeywordData, options: UpdatesOptions): Promise<UpdateRow[]> {
   const device = join(options.folder, 'device');

@@ -31,9 +31,9 @@ export const SIX_STAGES: readonly SpeechStage[] = [
 ];
 
 /*
- * Variants of espeak-ng, a stand-in for people. Left out are whispers, robots and echoes; breathy voices, whose noise
- * espeak-ng seeds from the clock; and of variants that sound all but alike (mean distance of their log-mel features
- * below 0.42) all but one, so that no test voice has a twin in training.
+ * Variants of espeak-ng, a stand-in for people. Left out are whispers, robots and echoes; breathy voices,
+ * whose noise espeak-ng seeds from the clock; and of variants that sound all but alike (mean distance of
+ * their log-mel features below 0.42) all but one, so that no test voice has a twin in training.
  */
 
 /** Voices heard in training. */
@@ -50,7 +50,9 @@ export const TEST_VOICES: readonly string[] = [
   ...['quincy', 'shelby', 'steph'],
 ];
 
-/** Share of the combinations of word, accent and training voice that are spoken; of the test voices all are. */
+/**
+ * Share of the combinations of word, accent and training voice that are spoken; of the test voices all are.
+ */
 export const TRAINING_SHARE = 0.65;
 
 /** Speeds at which the training clips are played, times the natural one. */

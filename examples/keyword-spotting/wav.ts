@@ -1,9 +1,9 @@
 import { SOURCE_RATES } from './clip.js';
 
 /**
- * Why a WAV file was refused: `not-wav` is no RIFF/WAVE file, `truncated` ends before its headers say it does,
- * `unsupported` is sound in a form this reader does not know, `no-audio` holds no samples. In each case the file is
- * at fault and has to be recorded or converted again.
+ * Why a WAV file was refused: `not-wav` is no RIFF/WAVE file, `truncated` ends before its headers say it
+ * does, `unsupported` is sound in a form this reader does not know, `no-audio` holds no samples. In each case
+ * the file is at fault and has to be recorded or converted again.
  */
 export type WavErrorCode = 'not-wav' | 'truncated' | 'unsupported' | 'no-audio';
 

@@ -48,7 +48,7 @@ export async function bundleForBrowser(module: string): Promise<Bundle> {
   return { code: file?.text as string, inputs: Object.keys(result.metafile.inputs) };
 }
 
-/** @returns the program of the wasm backend and its path: the backend looks for it beside the script */
+/** @returns the program of the wasm backend and its path: the backend looks for it next to the script */
 export function wasmProgram(): [string, Uint8Array] {
   const name = 'tfjs-backend-wasm-simd.wasm';
   const main = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm');

@@ -5,8 +5,8 @@ import { type Browser, chromium, type Page, type Worker } from 'playwright-core'
 const DEBIAN_PATH = '/usr/bin/chromium';
 
 /**
- * The sandbox needs rights that containers rarely have. WebGL and WebGPU run on the processor, whatever graphics card there is. The
- * rest keeps the browser from calling home.
+ * The sandbox needs rights that containers rarely have. WebGL and WebGPU run on the processor, whatever
+ * graphics card there is. The rest keeps the browser from calling home.
  */
 const FLAGS = [
   '--no-sandbox',

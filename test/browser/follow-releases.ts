@@ -68,7 +68,10 @@ export async function act(name: 'update' | 'confirm' | 'rollback'): Promise<stri
   }
 }
 
-/** Begins to update and confirm the model. @returns once it is begun; `ended` gives the milliseconds that it takes */
+/**
+ * Begins to update and confirm the model. @returns once it is begun; `ended` gives the milliseconds that it
+ * takes
+ */
 export function begin(): void {
   const start = performance.now();
   ended = (async () => {

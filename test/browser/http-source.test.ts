@@ -13,7 +13,10 @@ let server: Server;
 let url: string;
 let answers = 0;
 
-/** A server of another origin, as plain as many are: it says when files were changed, and nothing about caches. */
+/**
+ * A server of another origin, as plain as many are: it says when files were changed, and nothing about
+ * caches.
+ */
 beforeAll(async () => {
   server = createServer(({ headers }, response) => {
     const shared = { 'access-control-allow-origin': '*', 'last-modified': 'Wed, 01 Jan 2020 00:00:00 GMT' };

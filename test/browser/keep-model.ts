@@ -55,7 +55,10 @@ export function tryToLock(of: DiskName): Promise<string> {
   return withDisk(of, (disk) => codeOf(disk.withLock('model', async () => {})));
 }
 
-/** @returns what becomes of the one write, a megabyte each, that does not fit; then of another file, once that one is gone */
+/**
+ * @returns what becomes of the one write, a megabyte each, that does not fit; then of another file, once that
+ * one is gone
+ */
 export function fill(of: DiskName): Promise<string[]> {
   return withDisk(of, async (disk) => {
     const bytes = crypto.getRandomValues(new Uint8Array(2 ** 16));
@@ -76,7 +79,9 @@ export function forgetMove(): void {
     Reflect.deleteProperty(prototype, 'move');
 }
 
-/** @returns the names in a folder of the private files, as the browser has them, and whether moving is there */
+/**
+ * @returns the names in a folder of the private files, as the browser has them, and whether moving is there
+ */
 export async function namesIn(folder: string): Promise<{ names: string[]; canMove: boolean }> {
   const names: string[] = [];
   const root = await navigator.storage.getDirectory();
@@ -90,7 +95,10 @@ export async function putFile(folder: string, name: string): Promise<void> {
   await (await root.getDirectoryHandle(folder)).getFileHandle(name, { create: true });
 }
 
-/** @returns what becomes of a disk whose database another tab takes to a newer version, and of one opened afterwards */
+/**
+ * @returns what becomes of a disk whose database another tab takes to a newer version, and of one opened
+ * afterwards
+ */
 export async function supersede(of: DiskName): Promise<string[]> {
   const disk = await openDisk(of);
   await disk.write('file', 0, new Uint8Array(1));
@@ -148,7 +156,7 @@ export async function recover(of: DiskName): Promise<State> {
   });
 }
 
-/** @returns the fingerprint of the model, read beside whatever else goes on */
+/** @returns the fingerprint of the model, read next to whatever else goes on */
 export async function look(of: DiskName): Promise<string> {
   return withStorage(of, fingerprintOf);
 }

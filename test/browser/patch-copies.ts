@@ -24,8 +24,8 @@ export interface Outcome {
 export type Outcomes = Readonly<Record<'folder' | 'memory', Outcome>>;
 
 /**
- * Downloads a model and a payload, and patches two copies of the model: as a LayersModel folder and as tensors in
- * memory.
+ * Downloads a model and a payload, and patches two copies of the model: as a LayersModel folder and as
+ * tensors in memory.
  *
  * @param origin of the server that has both
  * @param payloadPath the payload's path there

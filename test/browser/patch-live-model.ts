@@ -1,4 +1,4 @@
-// Runs in a page: a LayersModel that predicts, is patched while it is in use, and predicts anew.
+// Runs in a page: a LayersModel that predicts, is patched while it is in use, and predicts again.
 
 import * as tf from '@tensorflow/tfjs';
 import { download, downloadFolder } from './patch-copies.js';
@@ -15,7 +15,9 @@ export interface LivePatch {
   readonly backend: string;
   /** Of the live weights after the patch. */
   readonly fingerprint: string;
-  /** Of the weights as the backend gives them back after the prediction, or the code with which it is refused. */
+  /**
+   * Of the weights as the backend gives them back after the prediction, or the code with which it is refused.
+   */
   readonly again: string;
   /** Predictions for one input that is the same everywhere. */
   readonly before: readonly number[];

@@ -11,7 +11,8 @@ export interface Session {
 }
 
 /**
- * Serves a script and the files that it asks for before a suite's tests, opens them in Chromium, and ends both after.
+ * Serves a script and the files that it asks for before a suite's tests, opens them in Chromium, and ends
+ * both after.
  *
  * @param prepare makes the script, which is served as `device.js`, and the files by path
  * @returns the session, there once the tests run

@@ -16,8 +16,8 @@ export interface Reloads {
 }
 
 /**
- * Updates a model and rolls it back, for ever, in a page that is reloaded or closed at some moment, again and again. After
- * each time the model must be base or next, as its storage says.
+ * Updates a model and rolls it back, for ever, in a page that is reloaded or closed at some moment, again and
+ * again. After each time the model must be base or next, as its storage says.
  *
  * @returns how often it was which
  */

@@ -54,7 +54,9 @@ function createModel(): tf.LayersModel {
   });
 }
 
-/** Writes a site with a model, an update of it, and the page's script. @returns what is known of both models */
+/**
+ * Writes a site with a model, an update of it, and the page's script. @returns what is known of both models
+ */
 async function makeSite(folder: string): Promise<{ base: Known; next: Known; root: string }> {
   await tf.setBackend('cpu');
   const site = join(folder, 'site');
@@ -133,8 +135,8 @@ export function call<T>(page: Page, name: string, ...values: readonly unknown[])
 }
 
 /**
- * Updates models in pages that are reloaded at some moment. Afterwards each must be base or next, with the predictions of that
- * one, and a further update must reach next.
+ * Updates models in pages that are reloaded at some moment. Afterwards each must be base or next, with the
+ * predictions of that one, and a further update must reach next.
  *
  * @returns how often a model was which after the reload
  */

@@ -9,7 +9,8 @@ type Draw = (below: number) => number;
 const KINDS = ['sparse', 'sparse', 'dense', 'hash', 'exact', 'set'] as const;
 
 /**
- * Makes a diff from a seed. Few scales are in use, and ops meet on the same tensors, so that there is something to merge.
+ * Makes a diff from a seed. Few scales are in use, and ops meet on the same tensors, so that there is
+ * something to merge.
  *
  * @param tensors of any dtype
  * @param seed the same gives the same diff

@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
 import { useBackend } from '../../src/tfjs/backend.js';
@@ -15,11 +16,12 @@ export interface Outcome {
 }
 
 const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'cli', 'main.js');
+const HOST = join(import.meta.dirname, 'command-host.mjs');
 
 /** Path of a recipe of these tests. */
 export const recipe = (name: string): string => join(import.meta.dirname, 'recipes', `${name}.mjs`);
 
-/** Starts the real program. */
+/** Starts the program as a process, to be sent signals. */
 export function start(args: readonly string[]): { child: ChildProcess; outcome: Promise<Outcome> } {
   const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   const text = { stdout: '', stderr: '' };
@@ -35,8 +37,43 @@ export function start(args: readonly string[]): { child: ChildProcess; outcome: 
   return { child, outcome };
 }
 
-/** Runs the real program to its end. */
-export const command = (...args: string[]): Promise<Outcome> => start(args).outcome;
+/** Runs the program to its end in a process of its own, as users do. */
+export const program = (...args: string[]): Promise<Outcome> => start(args).outcome;
+
+let host: ChildProcess | undefined;
+let last: Promise<unknown> = Promise.resolve();
+
+/** Runs the program to its end in a process that the commands of a test file share: it loads modules once. */
+export function command(...args: string[]): Promise<Outcome> {
+  const outcome = last.then(() => runInHost(args));
+  last = outcome.catch(() => undefined);
+  return outcome;
+}
+
+function runInHost(args: readonly string[]): Promise<Outcome> {
+  host ??= startHost();
+  const child = host;
+  return new Promise((resolve, reject) => {
+    const fail = (status: number | null) => {
+      host = undefined;
+      reject(new Error(`The commands' process ended with status ${status} at: ${args.join(' ')}`));
+    };
+    child.once('exit', fail);
+    child.once('message', (outcome) => {
+      child.off('exit', fail);
+      resolve(outcome as Outcome);
+    });
+    child.send(args);
+  });
+}
+
+function startHost(): ChildProcess {
+  const child = fork(HOST, [pathToFileURL(MAIN).href], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  // It ends with the process of the test file.
+  child.unref();
+  child.channel?.unref();
+  return child;
+}
 
 /** Expects a command to be refused with exit status 2, a code and words of the message. */
 export async function expectRefusal(outcome: Promise<Outcome>, code: string, message: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { command, recipe, scratch, start, writeModel } from './command.js';
+import { command, program, recipe, scratch, start, writeModel } from './command.js';
 
 const folder = scratch();
 const base = join(folder, 'base');
@@ -27,7 +27,7 @@ test.each(['sparse', 'hash'])(
     expect(report.metrics.diff.accuracy).toBeGreaterThan(report.metrics.base.accuracy + 0.2);
     expect(stderr).toMatch(/fine-tune epoch 4\/4 {2}step 24\/24 {2}loss \d/);
     expect(stderr).toMatch(kind === 'hash' ? /buckets \d+ .*left/ : /density 0\.\d+ .*left/);
-    expect((await command('train', kind, ...trainArgs, '-o', second, '-q')).stderr).toBe('');
+    expect((await program('train', kind, ...trainArgs, '-o', second, '-q')).stderr).toBe('');
     expect(readFileSync(second)).toEqual(readFileSync(first));
   },
 );
@@ -50,7 +50,7 @@ test('apply patches a copy, verify and fingerprint agree, the base is left alone
   expect([copied.status, copied.stdout]).toEqual([0, `already current, copied: ${fingerprint}\n`]);
 });
 
-test('apply --force replaces a folder whole and leaves nothing beside it', async () => {
+test('apply --force replaces a folder whole and leaves nothing next to it', async () => {
   const out = join(folder, 'replaced');
   await writeModel(out, 5);
   expect((await command('apply', base, payload, '-o', out, '-f')).status).toBe(0);

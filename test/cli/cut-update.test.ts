@@ -15,7 +15,7 @@ const at = (...names: string[]): string => join(folder, ...names);
 const update = await createUpdate();
 writeFileSync(at('update.ndiff'), update.payload);
 
-/** Makes a folder with the model as a cut leaves it: half of an update written, the rest not. */
+/** Makes a folder with the model as an interruption leaves it: half of an update written, the rest not. */
 async function cutUpdate(name: string): Promise<string> {
   const [whole, cut] = [at(`${name}-whole`), at(name)];
   for (const each of [whole, cut]) mkdirSync(each);

@@ -66,7 +66,7 @@ test('diff takes tensors that another container names by a longer path, and says
   expect(await patched('base.safetensors', 'h5.ndiff')).toEqual(writeSafetensors(next));
 });
 
-test('diff finds tensors that an exporter numbered anew by their content', async () => {
+test('diff finds tensors that an exporter numbered again by their content', async () => {
   const layer = (i: number, { tensors }: Model): Tensor => tensors[2 * (i % 2)] as Tensor;
   const stack = (model: Model): Model => {
     const noise = (i: number, tensor: Tensor): Tensor => {
@@ -76,10 +76,10 @@ test('diff finds tensors that an exporter numbered anew by their content', async
     return { tensors: Array.from({ length: 6 }, (_, i) => noise(i, layer(i, model))) };
   };
   const [from, to] = [stack(base), stack(next)];
-  const anew = renamed(to, (_, i) => `onnx::MatMul_${12 + i}`);
+  const renumbered = renamed(to, (_, i) => `onnx::MatMul_${12 + i}`);
   writeFileSync(at('numbered.onnx'), writeOnnx(from));
-  writeFileSync(at('numbered-anew.onnx'), writeOnnx({ tensors: [...anew.tensors].reverse() }));
-  const { stdout } = await diff('numbered.onnx', 'numbered-anew.onnx', 'onnx.ndiff', '--json');
+  writeFileSync(at('numbered-again.onnx'), writeOnnx({ tensors: [...renumbered.tensors].reverse() }));
+  const { stdout } = await diff('numbered.onnx', 'numbered-again.onnx', 'onnx.ndiff', '--json');
   expect(JSON.parse(stdout).renamed).toEqual(
     from.tensors.map(({ name }, i) => [name, `onnx::MatMul_${12 + i}`]),
   );

@@ -9,7 +9,7 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const home = mkdtempSync(join(tmpdir(), 'neural-diff-packaged-'));
 const installed = join(home, 'node_modules', 'neural-diff');
 
-/** Installs what `npm pack` publishes beside this project's packages, all but TensorFlow.js. */
+/** Installs what `npm pack` publishes next to this project's packages, all but TensorFlow.js. */
 beforeAll(async () => {
   mkdirSync(installed, { recursive: true });
   const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', home];

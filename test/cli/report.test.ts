@@ -200,7 +200,7 @@ test('Ctrl-C ends a report and leaves nothing', async () => {
   expect(existsSync(out)).toBe(false);
 });
 
-test('compare prints payloads beside base and full fine-tune', async () => {
+test('compare prints payloads next to base and full fine-tune', async () => {
   const { status, stdout } = await command(
     'compare',
     base,

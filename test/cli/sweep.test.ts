@@ -54,7 +54,7 @@ test.each(['hash', 'sparse'])(
   },
 );
 
-test('sweep --force trains everything anew, with one worker to the same bytes, and prints a table', async () => {
+test('sweep --force trains everything again, with one worker to the same bytes, and prints a table', async () => {
   cpSync(at('first'), at('forced'), { recursive: true });
   writeFileSync(at('forced', HASH), 'old');
   const { status, stdout, stderr } = await sweep('forced', '--force', '--workers', '1', '--quiet');

@@ -6,7 +6,7 @@ import { writeSafetensors } from '../containers/write-safetensors.js';
 import { Clock } from '../release/maker.js';
 import { startHostileServer } from '../rig/hostile-server.js';
 import { Fleet } from '../updater/fleet.js';
-import { command, scratch, start } from './command.js';
+import { command, program, scratch, start } from './command.js';
 
 const folder = scratch();
 const at = (...names: string[]): string => join(folder, ...names);
@@ -75,7 +75,9 @@ test('rollback puts the old model back, byte for byte, and it is not tried again
 
 test('update --test keeps the old model when the command fails, and --confirm needs no trial', async () => {
   const model = freshModel('tested.safetensors');
-  const failing = await update(model, '--test', 'echo tried $NEURAL_DIFF_MODEL; exit 3');
+  const test = ['--test', 'echo tried $NEURAL_DIFF_MODEL; exit 3'];
+  // The test's output goes to the program's own stderr.
+  const failing = await program('update', ...model, '--repo', url, '--root', at('root.json'), ...test);
   expect([failing.status, failing.stderr]).toEqual([
     9,
     expect.stringContaining(`tried ${at('tested.safetensors')}`),
@@ -97,7 +99,7 @@ test('update says by its status why it cannot: no server, another root, no model
   expect((await command('status', '--model', at('none.onnx'))).status).toBe(2);
 });
 
-test('doctor looks at everything, and puts right what a cut left', async () => {
+test('doctor looks at everything, and puts right what an interruption left', async () => {
   const model = freshModel('sick.safetensors');
   const healthy = await command('doctor', ...model);
   expect([healthy.status, healthy.stdout.match(/^ok /gm)?.length]).toEqual([0, 4]);

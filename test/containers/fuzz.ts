@@ -6,8 +6,8 @@ import { createRandom } from '../support.js';
 const RUNS = 3_000;
 
 /**
- * Opens a file with one to three random bytes changed, now and then cut off too, many times: tensors within the file or a typed
- * error.
+ * Opens a file with one to three random bytes changed, now and then cut off too, many times: tensors within
+ * the file or a typed error.
  *
  * @param whole the file as it should be
  * @param within where bytes change: before this offset

@@ -4,7 +4,10 @@ import { copyModel, openMemoryStore, type WeightStore } from '../../src/model/st
 import type { Model } from '../../src/model/tensor.js';
 import { changeFirstBytes } from '../support.js';
 
-/** Expects a store to give a model and its fingerprint, and to make of its file what the changed model's file holds. */
+/**
+ * Expects a store to give a model and its fingerprint, and to make of its file what the changed model's file
+ * holds.
+ */
 export async function expectRoundTrip(
   open: (bytes: Uint8Array) => Promise<WeightStore>,
   write: (model: Model) => Uint8Array,

@@ -13,7 +13,10 @@ const ARRAYS: Readonly<Partial<Record<DType, typeof Float32Array | typeof Int8Ar
   int32: Int32Array as unknown as typeof Int8Array,
 };
 
-/** The oldest version of the library that must be able to read a file: `earliest` for groups in trees of symbols. */
+/**
+ * The oldest version of the library that must be able to read a file: `earliest` for groups in trees of
+ * symbols.
+ */
 export type Oldest = LIBVER_BOUND;
 
 /** @returns the file that a function fills, by the HDF5 library; the same bytes on any day */

@@ -12,7 +12,10 @@ const tensorOf = (name: string, values: Float32Array): Tensor => {
   return { name, dtype: 'float32', shape: [values.length], bytes: new Uint8Array(values.buffer) };
 };
 
-/** Thousands of tensors of one shape, and what training made of them under other names, in another order: little, or a lot. */
+/**
+ * Thousands of tensors of one shape, and what training made of them under other names, in another order:
+ * little, or a lot.
+ */
 function manyTensors(): { base: Tensor[]; next: Tensor[]; expected: Map<string, string> } {
   const random = createRandom(5);
   const numbers = Array.from({ length: TENSORS }, (_, i) => i);

@@ -15,7 +15,8 @@ import { recipe, writeModel } from '../cli/command.js';
 const IN_TEN_DAYS = new Date(Date.now() + 864_000_000);
 
 /**
- * Makes the files that examples name: models v1 to v3, payloads v2 and v3, a recipe, keys, a repository of releases.
+ * Makes the files that examples name: models v1 to v3, payloads v2 and v3, a recipe, keys, a repository of
+ * releases.
  *
  * @param folder an empty folder
  */

@@ -98,7 +98,9 @@ async function tryToStart(profile: string, where: RealmName) {
   }
 }
 
-/** @returns where a browser that starts says that it listens; what it says later is read too, or it would wait */
+/**
+ * @returns where a browser that starts says that it listens; what it says later is read too, or it would wait
+ */
 function endpointOf(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = '';

@@ -1,4 +1,5 @@
-// Updates a model in place and rolls it back, again and again, until it is killed: node endless-updates.mjs MODEL PAYLOAD BASE NEXT
+// Updates a model in place and rolls it back, again and again, until it is killed: node endless-updates.mjs
+// MODEL PAYLOAD BASE NEXT
 import { readFileSync } from 'node:fs';
 import { applyPayload } from '../../dist/src/entries/apply.js';
 import { openModelStorage } from '../../dist/src/entries/node.js';

@@ -5,7 +5,7 @@ import type { DType, Model } from '../../src/model/tensor.js';
 /** Hexadecimal digits, or those of the runs that are not zero, by offset. */
 type DescribedBytes = string | { length: number; runs: Record<string, string> };
 
-/** A model as the facts beside a golden payload describe it. */
+/** A model as the facts next to a golden payload describe it. */
 export interface DescribedModel {
   readonly fingerprint: string;
   readonly tensors: readonly { name: string; dtype: DType; shape: number[]; bytes: DescribedBytes }[];

@@ -12,7 +12,7 @@ import { createRandom, pack, seal } from '../support.js';
 const PAYLOAD_RUNS = 130_000;
 const RELEASE_RUNS = 300_000;
 
-/** Bytes that the process may take beside what it had before. */
+/** Bytes that the process may take next to what it had before. */
 const MEMORY_CEILING = 128e6;
 
 /** @returns the bytes with one to four changes: bytes set, bits flipped, runs cut out, doubled or put in */
@@ -55,7 +55,9 @@ function splice(bytes: Uint8Array, [from, to]: [number, number], insert: Uint8Ar
   return result;
 }
 
-/** Runs a reader on mutation after mutation. @returns how many were refused; anything but a typed error fails */
+/**
+ * Runs a reader on mutation after mutation. @returns how many were refused; anything but a typed error fails
+ */
 async function countRefusals(
   runs: number,
   read: (random: () => number) => Promise<unknown>,

@@ -40,7 +40,9 @@ const float = (bits: number): number => new Float32Array(Uint32Array.of(bits).bu
 const bitsOf = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0] as number;
 
 for (const { name, narrow, widen, nan, infinity, layout } of FORMATS) {
-  /** Rounds by search: the two neighbours of a magnitude among all patterns, then the nearer, or the even one. */
+  /**
+   * Rounds by search: the two neighbours of a magnitude among all patterns, then the nearer, or the even one.
+   */
   const roundByDefinition = (value: number): number => {
     if (Number.isNaN(value)) return nan;
     const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;

@@ -76,7 +76,7 @@ describe('checkTensorInfos()', () => {
     ['a name with a byte order mark', [info({ name: '\ufeffa' })]],
     ['nine dimensions', [info({ shape: [1, 1, 1, 1, 1, 1, 1, 1, 1] })]],
     ['2^32 elements', [info({ shape: [65_536, 65_536] })]],
-    ['a dimension of 2^32 beside one of 0', [info({ shape: [0, 2 ** 32] })]],
+    ['a dimension of 2^32 and one of 0', [info({ shape: [0, 2 ** 32] })]],
     ['a negative dimension', [info({ shape: [-1] })]],
     ['half a dimension', [info({ shape: [0.5] })]],
     ['a dimension that is not a number', [info({ shape: [Number.NaN] })]],

@@ -155,7 +155,7 @@ describe('lockFile() where the system does not say when processes were started',
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(statSync(path).mtimeMs).toBeGreaterThan(first);
     expect(await tryIt()).toBe('locked');
-    // After the machine slept all files are old: whoever lives beats again.
+    // After the machine slept all files are old: those who lives beats again.
     age();
     expect(await tryIt()).toBe('locked');
     await kill();

@@ -18,7 +18,7 @@ function opened(kind: 'sparse' | 'hash' | 'dense', bytes: Uint8Array): OpenPaylo
   };
 }
 
-/** @returns bytes that the call takes beside those there were */
+/** @returns bytes that the call takes next to those there were */
 async function memoryOf(call: () => unknown): Promise<number> {
   const used = () => process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers;
   const before = used();

@@ -56,7 +56,10 @@ test.each([4, FAST, SLOW])(
   },
 );
 
-/** Numbers that stand for some steps, in whole numbers of any size: from `low` on, as many as `range`, of `bits` bits. */
+/**
+ * Numbers that stand for some steps, in whole numbers of any size: from `low` on, as many as `range`, of
+ * `bits` bits.
+ */
 class Interval {
   readonly #contexts = new Contexts(4, SLOW);
   low = 0n;

@@ -22,7 +22,10 @@ export function forgeBytes(header: Uint8Array, ...rest: Uint8Array[]): Promise<U
   return seal(concat(packValue('ndiff1'), header, ...rest));
 }
 
-/** @returns header values for the small base without records, some of them changed or, as `undefined`, left out */
+/**
+ * @returns header values for the small base without records, some of them changed or, as `undefined`, left
+ * out
+ */
 export async function headerOf(fields: Record<string, unknown> = {}): Promise<unknown[]> {
   const base = fromHex(await fingerprint(openMemoryStore(smallBase())));
   const layout = await layoutOf(smallBase().tensors);

@@ -15,7 +15,10 @@ import { createRandom, seededBytes, seededTensor } from '../support.js';
 
 const isInteger = ({ dtype }: Tensor): boolean => DTYPES[dtype].kind === 'integer';
 
-/** Scales that a tensor may have: whole numbers for integers, any upper half of a binary32 up to 2^96 for floats. */
+/**
+ * Scales that a tensor may have: whole numbers for integers, any upper half of a binary32 up to 2^96 for
+ * floats.
+ */
 export function scaleOf(tensor: Tensor): fc.Arbitrary<number> {
   if (isInteger(tensor))
     return fc

@@ -24,7 +24,7 @@ export class MemoryRepository implements RepositoryFiles {
     return inside.map((path) => path.slice(folder.length + 1));
   }
   async write(path: string, bytes: Uint8Array): Promise<void> {
-    if (this.writesLeft-- <= 0) throw new Error('power cut');
+    if (this.writesLeft-- <= 0) throw new Error('power loss');
     this.files.set(path, bytes.slice());
     this.written.push(path);
   }

@@ -81,7 +81,7 @@ test('store: a refresh that is interrupted at any write resumes from there', asy
   for (let last = 0; last < 4; last++) {
     let count = 0;
     const write = async (name: string, bytes: Uint8Array) => {
-      if (count++ >= last) throw new Error('power cut');
+      if (count++ >= last) throw new Error('power loss');
       await device.store.write(name, bytes);
     };
     await device.refresh(repository, { store: { ...device.store, write } }).catch(() => undefined);

@@ -182,7 +182,7 @@ test('fast-forward: what the stolen key signed goes before the new root is store
 });
 
 test.each(['root', 'timestamp', 'snapshot', 'targets'] as const)(
-  'indefinite freeze: an expired %s is refused by a code of its own, and signing anew ends it',
+  'indefinite freeze: an expired %s is refused by a code of its own, and signing again ends it',
   async (role) => {
     repository.days = { root: 100, timestamp: 100, snapshot: 100, targets: 100, [role]: 5 };
     repository.addRoot();

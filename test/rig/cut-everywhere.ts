@@ -6,11 +6,11 @@ export interface CutScenario {
   /** Before the act, all of it durable; copied for every cut. */
   readonly disk: FaultyDisk;
   readonly act: (disk: Disk) => Promise<void>;
-  /** Puts things right on what a cut left. It is cut too, once at every operation of it. */
+  /** Puts things right on what an interruption left. It is cut too, once at every operation of it. */
   readonly recover: (disk: Disk) => Promise<void>;
   /** Throws where things are not right after a recovery. */
   readonly check: (disk: Disk) => Promise<void>;
-  /** What of unsynced writes a cut leaves; each is tried at each operation. */
+  /** What of unsynced writes an interruption leaves; each is tried at each operation. */
   readonly survivals: readonly Survival[];
 }
 
@@ -18,11 +18,14 @@ export interface CutScenario {
 export interface CutTally {
   /** Operations of the act. */
   readonly operations: number;
-  /** Disks that were found after a cut, of the act or of a recovery, and put right. */
+  /** Disks that were found after an interruption, of the act or of a recovery, and put right. */
   readonly states: number;
 }
 
-/** Cuts the power at every operation of an act, and then at every operation of the recovery, which is begun again. */
+/**
+ * Cuts the power at every operation of an act, and then at every operation of the recovery, which is begun
+ * again.
+ */
 export async function cutEverywhere(scenario: CutScenario): Promise<CutTally> {
   const whole = scenario.disk.clone();
   await scenario.act(whole);

@@ -14,7 +14,10 @@ export class PowerCut extends Error {
 
 /** What goes wrong; operations are counted from 0, reads among them. */
 export interface Faults {
-  /** Operation at which the power goes: it and all behind it throw `PowerCut`. A write is on its way to the disk then. */
+  /**
+   * Operation at which the power goes: it and all behind it throw `PowerCut`. A write is on its way to the
+   * disk then.
+   */
   readonly cutAt?: number | undefined;
   /** Operation that fails, once, as a bad sector or a lost mount makes it fail. */
   readonly failAt?: number | undefined;
@@ -23,8 +26,8 @@ export interface Faults {
 }
 
 /**
- * What a power cut leaves of what was not synced: everything, nothing, or, by a seed, any part of it: some writes and not
- * others, the first bytes of a write, some names and not others.
+ * What a power loss leaves of what was not synced: everything, nothing, or, by a seed, any part of it: some
+ * writes and not others, the first bytes of a write, some names and not others.
  */
 export type Survival = 'all' | 'none' | { readonly seed: number };
 
@@ -34,7 +37,7 @@ export interface FaultyDisk extends Disk {
   readonly log: readonly string[];
   /** @returns a disk with the same content, durable or not, and faults of its own */
   clone(faults?: Faults): FaultyDisk;
-  /** @returns the disk as it is found after a power cut, all of it durable */
+  /** @returns the disk as it is found after a power loss, all of it durable */
   afterCut(survival: Survival, faults?: Faults): FaultyDisk;
   /** @returns the bytes of a file now */
   content(path: string): Uint8Array;
@@ -55,7 +58,7 @@ export function createFaultyDisk(
   return openDisk(names, faults);
 }
 
-/** Counts an operation, and fails where it is to; a cut one may have been on its way. */
+/** Counts an operation, and fails where it is to; an interruption one may have been on its way. */
 type Step = (text: string, torn?: () => void) => void;
 
 function createStep(log: string[], faults: Faults): Step {
@@ -72,7 +75,7 @@ function createStep(log: string[], faults: Faults): Step {
   };
 }
 
-/** Locks of this run of the machine: none outlives a cut. */
+/** Locks of this run of the machine: none outlives an interruption. */
 function createLocks(): Disk['withLock'] {
   const held = new Set<string>();
   return async (name, run) => {

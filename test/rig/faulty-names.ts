@@ -11,7 +11,9 @@ interface Change {
   readonly rename?: number;
 }
 
-/** Which file has which name, and what of that is durable. Changes within a folder become durable in order. */
+/**
+ * Which file has which name, and what of that is durable. Changes within a folder become durable in order.
+ */
 export class FaultyNames {
   readonly #durable: Map<string, FaultyFile>;
   readonly #now: Map<string, FaultyFile>;
@@ -87,7 +89,10 @@ export class FaultyNames {
     return copy;
   }
 
-  /** @returns what is left: of each folder the first of its changes, and any part of what files were not synced of */
+  /**
+   * @returns what is left: of each folder the first of its changes, and any part of what files were not
+   * synced of
+   */
   afterCut(random: Random): FaultyNames {
     const left = new Map(this.#durable);
     const ended = new Set<string>();

@@ -34,7 +34,10 @@ const float32 = (values: Float32Array): Uint8Array => new Uint8Array(values.slic
 const float16 = (values: Float32Array): Uint8Array =>
   new Uint8Array(Uint16Array.from(values, float16Bits).buffer);
 
-/** Weights of a small classifier: floats of two widths, integers with their scale, a branch's own, a shape, a flag. */
+/**
+ * Weights of a small classifier: floats of two widths, integers with their scale, a branch's own, a shape, a
+ * flag.
+ */
 function weightsOf(seed: number): Weight[] {
   return [
     { name: 'first/kernel', type: 'float32', shape: [8, 16], bytes: float32(seededFloats(seed, 128)) },

@@ -57,7 +57,10 @@ function bytesOf({ name, shape, quantization }: (typeof WEIGHTS)[number], seed: 
   return new Uint8Array(quantization ? halves.buffer : values.buffer);
 }
 
-/** @returns a GraphModel as the converter writes it: constants are nodes whose values lie in the manifest's shards */
+/**
+ * @returns a GraphModel as the converter writes it: constants are nodes whose values lie in the manifest's
+ * shards
+ */
 export function graphFiles(seed: number): Files {
   const node = (op: string, name: string, input: string[]) => ({ name, op, input, attr: { T: FLOAT } });
   const dim = [-1, ...INPUT_SHAPE.slice(1)].map((size) => ({ size: String(size) }));

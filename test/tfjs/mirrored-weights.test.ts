@@ -29,7 +29,9 @@ const payloadFor = () => {
   return packDiff(base, { ops: [{ ...bias, tensor: base.tensors[1]?.name as string }] });
 };
 
-/** The active backend gives out copies, changed ones perhaps, as those do whose memory is a graphics card's. */
+/**
+ * The active backend gives out copies, changed ones perhaps, as those do whose memory is a graphics card's.
+ */
 function giveCopies(change = (values: Float32Array): Float32Array => values): void {
   const backend = tf.backend() as unknown as DataSource;
   const { readSync, read } = backend;

@@ -63,7 +63,8 @@ describe.each(CASES)('createTask() with %s', (_name, loss, ys) => {
     const task = createTask(classifier(loss, -50));
     const [, bias] = task.weights.map(({ variable }) => variable) as [tf.Variable, tf.Variable];
     const { grads } = tf.variableGrads(() => lossOf(task, ys()), [bias]);
-    // Probability less label, over the batch: a quarter of the labels are of the class whose probability is none.
+    // Probability less label, over the batch: a quarter of the labels are of the class whose probability is
+    // none.
     expect(grads[bias.name]?.dataSync()[CLASSES - 1]).toBeCloseTo(-1 / CLASSES, 5);
   });
 });

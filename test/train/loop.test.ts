@@ -30,7 +30,7 @@ test('fineTune() accepts a tf.data.Dataset of unknown size, with a live teacher'
       onStep: (report) => reports.push(report),
     });
     expect(metrics.diff.accuracy).toBeGreaterThan((metrics.base.accuracy as number) + 0.1);
-    expect(reports.at(-1)).toMatchObject({ phase: 'diff', epoch: 5, epochs: 6, step: 72, steps: 72 });
+    expect(reports.at(-1)).toMatchObject({ phase: 'diff', epoch: 5, epochs: 6, done: 72, total: 72 });
   }
 });
 
@@ -71,7 +71,7 @@ test('trainSparseDiff() anneals within a single epoch of a dataset of unknown si
   await trainSparseDiff({ task: tiny.task, train, budget: '3%', epochs: 1, selection: 'anneal', onStep });
   expect(densities[0]).toBe(1);
   expect(densities.at(-1)).toBeLessThan(0.3);
-  // At 60 % of the steps the mask is fitted to the budget anew: what is paid for is known better then.
+  // At 60 % of the steps the mask is fitted to the budget again: what is paid for is known better then.
   const falling = densities.slice(0, Math.ceil(0.6 * densities.length));
   expect(falling).toEqual([...falling].sort((a, b) => b - a));
   expect(new Set(densities.slice(falling.length)).size).toBe(1);

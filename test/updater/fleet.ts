@@ -24,7 +24,7 @@ export interface Version {
   readonly payload: Uint8Array;
 }
 
-/** Models in a row, a repository that releases them, and devices that follow it. */
+/** Consecutive models, a repository that releases them, and devices that follow it. */
 export class Fleet {
   readonly publisher: Publisher;
   readonly versions: readonly Version[];

@@ -42,7 +42,8 @@ test.each(STORAGES)(
     expect(models()).toBe(0);
     const { fingerprint, counter } = await updater.update();
     expect([fingerprint, counter]).toEqual([fleet.version(1).name, 0]);
-    // To plan, to check the base and the result, to read back; between the last two, the tensors that the payload touches.
+    // To plan, to check the base and the result, to read back; between the last two, the tensors that the
+    // payload touches.
     expect(models()).toBeGreaterThan(3);
     expect(models()).toBeLessThan(4);
     const before = models();

@@ -1,4 +1,4 @@
-// Written by `npm run assembly` from src/tfjs/kernels/assembly/patching.ts; not to be edited.
+// Written by `npm run generate -- assembly` from src/tfjs/kernels/assembly/patching.ts; not to be edited.
 
 /** The patching kernels: a WebAssembly module of 15679 bytes, in base64. */
 export const PATCHING_WASM =

@@ -1,4 +1,4 @@
-// Written by `npm run assembly` from src/tfjs/kernels/assembly/training.ts; not to be edited.
+// Written by `npm run generate -- assembly` from src/tfjs/kernels/assembly/training.ts; not to be edited.
 
 /** The training kernels: a WebAssembly module of 22559 bytes, in base64. */
 export const TRAINING_WASM =

@@ -99,7 +99,8 @@ test('patch() places each block by the XXH32 that xxhash-wasm gives on its numbe
   const startElement = 2 ** 32 - 1 - count;
   const bytes = patcher.allocate(4 * count);
   const hashed = 2 ** 20;
-  // Buckets that are their own number, from 1 on: the sum tells which bucket an element got, and with which sign.
+  // Buckets that are their own number, from 1 on: the sum tells which bucket an element got, and with which
+  // sign.
   const values = Float32Array.from({ length: hashed }, (_, i) => i + 1);
   patcher.patch([hashOp(1, { coding: 'float', values }, 1)], info('float32'), { startElement, bytes });
   const sums = new Float32Array(bytes.buffer, bytes.byteOffset, count);

@@ -8,7 +8,10 @@ import { inPlace, plainly } from './samples.js';
 const patcher = createFastPatcher();
 const random = createRandom(11);
 
-/** From below half of the least subnormal to beyond the largest number; 16 is half a step of the largest binary16. */
+/**
+ * From below half of the least subnormal to beyond the largest number; 16 is half a step of the largest
+ * binary16.
+ */
 const SCALES = [2 ** -149, 2 ** -134, 2 ** -126, 2 ** -25, 2 ** -24, 2 ** -12, 0.75, 1, 16, 2 ** 15, 2 ** 96];
 
 test.each(['float16', 'bfloat16'] as const)('rounding is that of patchRange() for every %s', (dtype) => {

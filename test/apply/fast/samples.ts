@@ -5,7 +5,10 @@ import { type Patcher, patchRange } from '../../../src/payload/patch.js';
 import { buckets, denseOp, scaleOf, sparseOp } from '../../payload/samples.js';
 import { seededTensor } from '../../support.js';
 
-/** Elements whose sums are the hard ones: NaNs of all kinds, infinities, zeros, subnormals, the largest numbers. */
+/**
+ * Elements whose sums are the hard ones: NaNs of all kinds, infinities, zeros, subnormals, the largest
+ * numbers.
+ */
 const HARD: Partial<Record<DType, readonly number[]>> = {
   float32: [
     0, 0x80000000, 1, 0x807fffff, 0x7f800000, 0xff800000, 0x7f800001, 0xffc12345, 0x7f7fffff, 0x3f800000,

@@ -23,18 +23,18 @@ const { concatBytes, equalBytes } = (await built('model/bytes.js')) as typeof By
 const { NeuralDiffError } = (await built('model/errors.js')) as typeof Errors;
 const { openMemoryStore } = (await built('model/store.js')) as typeof Store;
 
-/** Five groups: of a tensor, of a tensor and a short one that is set anew, of many changes in few places, and so on. */
+/** Three groups: a tensor of many changes, another one, a short tensor that is set and one of few changes. */
 function models(): { base: Model; next: Model } {
   const large = [2_100, 4_000];
   const weights = new Uint8Array(
     new Float32Array(2_100 * 4_000).map((_, i) => Math.fround((i % 977) / 1e4)).buffer,
   );
-  const base: Tensor[] = [0, 1, 2, 3, 4].map((i) => {
+  const base: Tensor[] = [0, 1, 2].map((i) => {
     return { name: `layer${i}`, dtype: 'float32', shape: large, bytes: weights };
   });
   base.push({ name: 'layer1/bias', dtype: 'float16', shape: [40_000], bytes: scattered(1) });
-  const next = base.map((tensor, i) => ({ ...tensor, bytes: touch(tensor.bytes, 4 * (97 + 1_000 * i)) }));
-  (next[5] as { bytes: Uint8Array }).bytes = scattered(2);
+  const next = base.map((tensor, i) => ({ ...tensor, bytes: touch(tensor.bytes, 4 * (97 + 2_000 * i)) }));
+  (next[3] as { bytes: Uint8Array }).bytes = scattered(2);
   return { base: { tensors: base }, next: { tensors: next } };
 }
 
@@ -154,7 +154,7 @@ test.each(['encode', 'check'] as const)('closing the threads in phase %s fails t
   };
   await expect(payloadOf({ coder: own, onProgress })).rejects.toThrow('a worker thread has ended');
   await ended;
-  // They begin anew.
+  // They begin again.
   expect(equalBytes(await payloadOf({ coder: own }), expected)).toBe(true);
   await own.close();
 });

@@ -26,7 +26,9 @@ const inside = (...names: string[]): string => join(folder, ...names);
 const names = { base: '', next: '' };
 let server: FolderServer;
 
-/** Makes a model and two repositories with an update of it: one with its outputs, one with those of the base. */
+/**
+ * Makes a model and two repositories with an update of it: one with its outputs, one with those of the base.
+ */
 beforeAll(async () => {
   await useBackend('wasm');
   const model = tf.sequential({ layers: [tf.layers.dense({ units: 3, inputShape: [4], name: 'only' })] });

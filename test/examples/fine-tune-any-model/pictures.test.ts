@@ -57,7 +57,7 @@ test('labelsOf() tells the labels of the pictures that are drawn', () => {
   expect([...labels]).toEqual([6, 7, 8, 9, 10].map((number) => drawPicture(1, number).label));
 });
 
-test('Canvas draws a line where it should be, and nothing beside it', () => {
+test('Canvas draws a line where it should be, and nothing next to it', () => {
   const canvas = new Canvas(8);
   canvas.stroke(
     [

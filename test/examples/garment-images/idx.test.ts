@@ -20,7 +20,7 @@ test('readIdx() gives the bytes after the header', () => {
   expect([...readIdx(listOf(4, 5, 6), 0x0801)]).toEqual([4, 5, 6]);
 });
 
-test('readIdx() refuses another magic number, a cut file and one that is too long', () => {
+test('readIdx() refuses another magic number, an interruption file and one that is too long', () => {
   expect(() => readIdx(listOf(1), 0x0803)).toThrow(PicturesError);
   expect(() => readIdx(listOf(1, 2).subarray(0, 9), 0x0801)).toThrow('expected 10 bytes, got 9');
   expect(() => readIdx(listOf().subarray(0, 3), 0x0801)).toThrow('got 3 bytes');

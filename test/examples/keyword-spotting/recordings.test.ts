@@ -97,7 +97,7 @@ describe('readRecordings()', () => {
     await record('no', 'ada');
     await writeFile(join(folder, 'no_bob_1.wav'), sound(300));
     expect(await refusal([['ada'], ['bob']])).toBe('missing-takes');
-    expect(await refusal([['ada'], ['nobody']])).toBe('missing-takes');
+    expect(await refusal([['ada'], ['unknown']])).toBe('missing-takes');
   });
 
   it('refuses a badly named file', async () => {

@@ -9,7 +9,7 @@ import { synthesizeFeatures } from '../../../examples/keyword-spotting/speech.js
 
 const source = new URL('../../../examples/keyword-spotting/speech-worker.js', import.meta.url);
 
-/** The engine looks for its data beside itself, so it has to stay where it is. */
+/** The engine looks for its data next to itself, so it has to stay where it is. */
 const engineInPlace: Plugin = {
   name: 'engine-in-place',
   setup({ onResolve }) {

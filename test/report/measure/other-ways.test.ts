@@ -135,16 +135,16 @@ test('measureReport() stops at every step, with the reason, and leaves nothing b
   const options = { base, next, payloads, recipe: recipe('points'), seed: 3, applyRuns: 1 };
   const progress: Progress[] = [];
   await measureReport({ ...options, onProgress: (each) => void progress.push(each) });
-  const doings = [...new Set(progress.map(({ phase: doing }) => doing))];
-  expect(doings.length).toBeGreaterThan(20);
+  const phases = [...new Set(progress.map(({ phase }) => phase))];
+  expect(phases.length).toBeGreaterThan(20);
   expect(progress.every(({ done }, i) => done >= (progress[i - 1]?.done ?? 0))).toBe(true);
   expect(new Set(progress.map(({ total }) => total)).size).toBe(1);
-  expect(progress.at(-1)).toMatchObject({ doing: 'done', done: progress[0]?.total });
+  expect(progress.at(-1)).toMatchObject({ phase: 'done', done: progress[0]?.total });
   const reason = new Error('enough');
-  for (const stop of doings) {
+  for (const stop of phases) {
     const controller = new AbortController();
-    const onProgress = ({ phase: doing }: Progress): void => {
-      if (doing === stop) controller.abort(reason);
+    const onProgress = ({ phase }: Progress): void => {
+      if (phase === stop) controller.abort(reason);
     };
     await expect(measureReport({ ...options, onProgress, signal: controller.signal })).rejects.toBe(reason);
     expect(readdirSync(temporary)).toEqual([]);

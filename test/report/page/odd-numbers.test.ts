@@ -5,7 +5,7 @@ import { createRandom } from '../../support.js';
 import { sampleReport } from '../sample-report.js';
 import { takeApart } from './page-text.js';
 
-/** Parts that a document may lack, where they stand beside another one. */
+/** Parts that a document may lack, where they stand next to another one. */
 const OPTIONAL: Readonly<Record<string, string>> = {
   ...{ quality: '', full: '', data: '', apply: '', versusBase: '', versusFull: '', frontier: '' },
   ...{ sequence: '', fleet: '', trend: '', ship: '', note: '', direct: '', chain: '' },

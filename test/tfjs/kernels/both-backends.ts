@@ -63,7 +63,10 @@ export async function expectAgreement(work: () => tf.Tensor): Promise<void> {
   expectClose(await resultOnWasm(work), await resultOnCpu(work));
 }
 
-/** Errors are measured against the largest magnitude: sums of other order may lose small values among large ones. */
+/**
+ * Errors are measured against the largest magnitude: sums of other order may lose small values among large
+ * ones.
+ */
 export function expectClose(actual: Result, expected: Result, tolerance = 1e-5): void {
   expect(actual.shape).toEqual(expected.shape);
   let largest = 0;

@@ -141,7 +141,7 @@ test('the heap does not grow with what an image would take unrolled', async () =
   const c: Case = { input: [1, 256, 256, 64], filter: [3, 3, 64, 4], strides: [1, 1], pad: 'same' };
   await resultOnWasm(() => tf.sum(bare({ ...c, input: [9, 256, 256, 64] })));
   const heapBytes = () => (tf.backend() as unknown as { wasm: { HEAPU8: Uint8Array } }).wasm.HEAPU8.length;
-  // 150 MB of patches, beside 17 MB an input.
+  // 150 MB of patches, next to 17 MB an input.
   expect(heapBytes()).toBeLessThan(400e6);
 });
 

@@ -13,7 +13,9 @@ import {
 
 type CallOptions = { training?: boolean };
 
-/** A layer's output and the gradients of a weighted sum of it by its input and its weights, then its weights. */
+/**
+ * A layer's output and the gradients of a weighted sum of it by its input and its weights, then its weights.
+ */
 function differentiate(
   make: () => tf.layers.Layer,
   shape: number[],

@@ -1,15 +1,15 @@
 import * as tf from '@tensorflow/tfjs';
-import type { TensorInfo } from '../src/model/tensor.js';
-import type { SparseOp } from '../src/payload/diff.js';
-import { quantiseNonZero } from '../src/sparse-diff/mask.js';
-import { positionsAbove, saliencyOf, thresholds } from '../src/sparse-diff/saliency.js';
-import { infoOf } from '../src/tfjs/weights.js';
-import { valuesOf } from '../src/train/part.js';
+import type { TensorInfo } from '../../src/model/tensor.js';
+import type { SparseOp } from '../../src/payload/diff.js';
+import { quantiseNonZero } from '../../src/sparse-diff/mask.js';
+import { positionsAbove, saliencyOf, thresholds } from '../../src/sparse-diff/saliency.js';
+import { infoOf } from '../../src/tfjs/weights.js';
+import { valuesOf } from '../../src/train/part.js';
 import { buildModel, MODELS } from './train-models.js';
 import '@tensorflow/tfjs-backend-wasm';
 import { useBackend } from 'neural-diff/tfjs';
 import { createTask, fineTune } from 'neural-diff/train';
-import { createRandom } from '../src/train/random.js';
+import { createRandom } from '../../src/train/random.js';
 
 const SIDE = 28;
 const CLASSES = 10;
@@ -22,7 +22,10 @@ export interface TrainedChange {
   cut(density: number): SparseOp[];
 }
 
-/** Pictures with a class each: three blobs at places of the class, moved by a pixel or two, on an empty ground. */
+/**
+ * Pictures with a class each: three blobs at places of the class, moved by a pixel or two, on an empty
+ * ground.
+ */
 function pictures(count: number, style: { seed: number; spread: number; strength: number }) {
   const places = createRandom(5);
   const random = createRandom(style.seed);

@@ -5,7 +5,7 @@ import { runUnits } from './units.js';
 
 /** A bench that trains: what one task with one seed runs, and what its results come to. */
 export interface TaskBench<Result, Row> {
-  /** As in `npm run -s bench:accuracy`: `accuracy`. */
+  /** As in `npm run -s bench -- accuracy`: `accuracy`. */
   readonly bench: string;
   /** For the help: what it measures, and how long that takes. */
   readonly does: string;
@@ -20,7 +20,7 @@ export interface TaskBench<Result, Row> {
 /** Reads flags, runs every task with every seed and prints what came out. */
 export async function runTaskBench<Result extends Unit, Row>(spec: TaskBench<Result, Row>): Promise<void> {
   const { bench, does, time } = spec;
-  const { tasks, seeds, quick, data } = readFlags({ name: `bench:${bench}`, does, time });
+  const { tasks, seeds, quick, data } = readFlags({ name: bench, does, time });
   const units = tasks.flatMap((task) => seeds.map((seed): Unit => ({ task, seed, quick, data })));
   const start = performance.now();
   const results = await runUnits<Unit, Result>(spec.unit, units);

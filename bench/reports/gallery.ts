@@ -1,13 +1,13 @@
-// Makes the reports of all tasks of the benches, and the page that leads to them: npm run report:gallery.
+// Makes the reports of all tasks of the benches, and the page that leads to them: npm run demo -- gallery.
 
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Report } from '../src/report/document.js';
-import type { GalleryEntry } from '../src/report/page/gallery.js';
-import { renderGalleryPage } from '../src/report/page/render-pages.js';
-import { formatPercent } from '../src/report/words.js';
-import { BENCHES, makeReport } from './reports/make-report.js';
-import { TASKS } from './tasks/index.js';
+import type { Report } from '../../src/report/document.js';
+import type { GalleryEntry } from '../../src/report/page/gallery.js';
+import { renderGalleryPage } from '../../src/report/page/render-pages.js';
+import { formatPercent } from '../../src/report/words.js';
+import { TASKS } from '../tasks/index.js';
+import { BENCHES, makeReport } from './make-report.js';
 
 const GALLERY = join('docs', 'gallery');
 

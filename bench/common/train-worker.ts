@@ -1,7 +1,8 @@
-// Times training steps of one network in a process of its own, since kernels are registered for a whole process.
+// Times training steps of one network in a process of its own, since kernels are registered for a whole
+// process.
 
 import * as tf from '@tensorflow/tfjs';
-import { registerTrainingKernels } from '../src/tfjs/kernels/register.js';
+import { registerTrainingKernels } from '../../src/tfjs/kernels/register.js';
 import { median } from './median.js';
 import { buildModel, MODELS, noisyExamples } from './train-models.js';
 import '@tensorflow/tfjs-backend-wasm';
@@ -14,7 +15,7 @@ import {
   trainSparseDiff,
 } from 'neural-diff/train';
 
-/** What is timed: plain steps on some kernels, or diff steps beside plain ones. */
+/** What is timed: plain steps on some kernels, or diff steps next to plain ones. */
 export type Mode = 'cpu' | 'stock' | 'composed' | 'simd' | 'diffs';
 
 /** Examples a step. */

@@ -1,7 +1,7 @@
-import type { TensorInfo } from '../src/model/tensor.js';
-import type { Buckets, HashOp, Op, SparseOp } from '../src/payload/diff.js';
-import { encodePayload } from '../src/payload/encode.js';
-import { createRandom } from '../src/train/random.js';
+import type { TensorInfo } from '../../src/model/tensor.js';
+import type { Buckets, HashOp, Op, SparseOp } from '../../src/payload/diff.js';
+import { encodePayload } from '../../src/payload/encode.js';
+import { createRandom } from '../../src/train/random.js';
 
 /** A hash op to time. */
 export interface HashCase {
@@ -17,7 +17,10 @@ export interface HashCase {
 
 const GOALS: Readonly<Record<number, number>> = { 1: 0.3, 8: 0.7, 32: 0.7 };
 
-/** Every block with buckets that fit into each level of a cache and beyond; goals at the size of common payloads. */
+/**
+ * Every block with buckets that fit into each level of a cache and beyond; goals at the size of common
+ * payloads.
+ */
 export const HASH_CASES: readonly HashCase[] = [1, 8, 32].flatMap((block) => [
   ...[2 ** 12, 2 ** 14, 2 ** 16, 2 ** 18, 2 ** 20].map((bucketCount) => ({
     name: `hash, block ${block}, ${bucketCount} ternary buckets`,

@@ -1,18 +1,19 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CLIP_FEATURES } from '../../examples/keyword-spotting/features.js';
-import { type SynthesisOptions, synthesizeFeatures } from '../../examples/keyword-spotting/speech.js';
+import { CLIP_FEATURES } from './features.js';
+import { type SynthesisOptions, synthesizeFeatures } from './speech.js';
 
-/** Where speech is kept, below the folder that the command runs in; git leaves it alone. */
+/** Folder of the cache, relative to the working directory; git ignores it. */
 const FOLDER = join('.cache', 'speech');
 
 /** Changes when the same utterances give other features. */
 const VERSION = 1;
 
 /**
- * Speaks words as `synthesizeFeatures` does, or takes what was spoken before from the disk: equal utterances and seed
- * give an equal file. Files that were written in part have another name until they are whole.
+ * Synthesizes speech as `synthesizeFeatures` does, or reads it from the cache, where its file is named by a
+ * digest of the utterances and the seed. A file is written under a temporary name and renamed once it is
+ * complete.
  */
 export async function synthesizeCached(options: SynthesisOptions): Promise<Float32Array> {
   const { utterances, seed, onProgress } = options;

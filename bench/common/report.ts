@@ -1,4 +1,4 @@
-import { describeMachine } from '../src/report/measure/run-program.js';
+import { describeMachine } from '../../src/report/measure/run-program.js';
 
 /** A measured value and what it should reach. */
 export interface Goal {

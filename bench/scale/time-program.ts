@@ -16,7 +16,7 @@ export interface Run {
  *
  * @returns what it took; null where it is not installed or fails
  */
-export async function runProgram(
+export async function timeProgram(
   command: string,
   args: readonly string[],
   signal: AbortSignal,

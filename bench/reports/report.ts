@@ -1,16 +1,16 @@
-// The report of a task, from real measurements: npm run -s report:demo.
+// The report of a task, from real measurements: npm run -s demo -- report.
 
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { BENCHES, makeReport } from './reports/make-report.js';
-import { findTask, TASKS } from './tasks/index.js';
+import { findTask, TASKS } from '../tasks/index.js';
+import { BENCHES, makeReport } from './make-report.js';
 
 const HELP = `Trains a base model, its full fine-tune and four diffs, and makes a report of them (4 to 5 minutes).
 
-  npm run -s report:demo                     keywords; prints the path of the page and what the gates say
-  npm run -s report:demo -- --task NAME      another task: ${TASKS.map(({ name }) => name).join(', ')}
-  npm run -s report:demo -- --json           one JSON document on stdout
-  npm run -s report:demo -- --seed 2 --out DIR
+  npm run -s demo -- report               keywords; prints the path of the page and what the gates say
+  npm run -s demo -- report --task NAME   another task: ${TASKS.map(({ name }) => name).join(', ')}
+  npm run -s demo -- report --json        one JSON document on stdout
+  npm run -s demo -- report --seed 2 --out DIR
 `;
 
 const { values: flags } = parseArgs({

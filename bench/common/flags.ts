@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { findTask, TASKS } from './tasks/index.js';
+import { findTask, TASKS } from '../tasks/index.js';
 
 /** What the benches of accuracy take. */
 export interface TaskFlags {
@@ -37,10 +37,10 @@ function helpOf({ name, does, time }: { name: string; does: string; time: string
   const names = TASKS.map((task) => task.name).join(', ');
   return `${does} (${time}).
 
-  npm run -s ${name} -- --json           a table on stderr, one JSON document on stdout
-  npm run -s ${name} -- --quick          a short run: one seed, fewer examples
-  npm run -s ${name} -- --task NAME      one task (may be given again): ${names}
-  npm run -s ${name} -- --data DIR       keywords of recordings {label}_{speaker}_{take}.wav
-  npm run -s ${name} -- --seeds 1,2,3
+  npm run -s bench -- ${name} --json        a table on stderr, one JSON document on stdout
+  npm run -s bench -- ${name} --quick       a short run: one seed, fewer examples
+  npm run -s bench -- ${name} --task NAME   one task (may be given again): ${names}
+  npm run -s bench -- ${name} --data DIR    keywords of recordings {label}_{speaker}_{take}.wav
+  npm run -s bench -- ${name} --seeds 1,2,3
 `;
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { createRandom } from '../src/train/random.js';
+import { createRandom } from '../../src/train/random.js';
 
 /** A network whose training is timed. */
 export interface BenchModel {

@@ -1,13 +1,13 @@
-import { toArrays } from '../examples/common/task.js';
-import { type TrainingPlan, trainBase } from '../examples/common/train-base.js';
-import { trainHashDiff } from '../src/hash-diff/train-hash-diff.js';
-import { trainSparseDiff } from '../src/sparse-diff/train-sparse-diff.js';
-import { useBackend } from '../src/tfjs/backend.js';
-import { type FineTuned, fineTune } from '../src/train/fine-tune.js';
-import type { Values } from '../src/train/part.js';
-import { measure, takeBase, withBaseRestored } from '../src/train/session.js';
-import { createTask, type Task } from '../src/train/task.js';
-import type { BenchTask, Stage, TaskData } from './tasks/task.js';
+import { toArrays } from '../../examples/common/task.js';
+import { type TrainingPlan, trainBase } from '../../examples/common/train-base.js';
+import { trainHashDiff } from '../../src/hash-diff/train-hash-diff.js';
+import { trainSparseDiff } from '../../src/sparse-diff/train-sparse-diff.js';
+import { useBackend } from '../../src/tfjs/backend.js';
+import { type FineTuned, fineTune } from '../../src/train/fine-tune.js';
+import type { Values } from '../../src/train/part.js';
+import { measure, takeBase, withBaseRestored } from '../../src/train/session.js';
+import { createTask, type Task } from '../../src/train/task.js';
+import type { BenchTask, Stage, TaskData } from '../tasks/task.js';
 
 /** The trainers of diffs by kind. */
 export const TRAINERS = { hash: trainHashDiff, sparse: trainSparseDiff } as const;
@@ -78,8 +78,8 @@ const RATES = [1, 2];
 const LENGTHS = [1, 2];
 
 /**
- * Tunes the full fine-tune: all combinations of learning rates and epochs are trained, the one that does best on the
- * validation set is taken. The test set is not looked at.
+ * Tunes the full fine-tune: all combinations of learning rates and epochs are trained, the one that does best
+ * on the validation set is taken. The test set is not looked at.
  */
 export async function tuneFull(
   task: Task,

@@ -1,4 +1,5 @@
-// Writes the JSON Schema of report documents, docs/report.schema.json, or with --check compares it with what would be written.
+// Writes the JSON Schema of report documents, docs/report.schema.json, or with --check compares it with what
+// would be written.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,6 +21,6 @@ const text = `${JSON.stringify(schema, null, 2)}\n`;
 if (!process.argv.includes('--check')) writeFileSync(PATH, text);
 else if (readFileSync(PATH, 'utf8') === text) process.stdout.write(`${PATH} is as written\n`);
 else {
-  process.stderr.write(`${PATH} is not what the sources give: run "npm run schema"\n`);
+  process.stderr.write(`${PATH} is not what the sources give: run "npm run generate -- schema"\n`);
   process.exitCode = 1;
 }

@@ -1,4 +1,4 @@
-import { compileAssembly } from '../scripts/compile-assembly.js';
+import { compileAssembly } from '../../scripts/compile-assembly.js';
 
 const PAGE_BYTES = 65_536;
 
