@@ -3,7 +3,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { withModel } from '../cli/open.js';
 import { diffModels } from '../src/exact-diff/diff-stores.js';
 import { concatBytes } from '../src/model/bytes.js';
 import { copyModel } from '../src/model/store.js';

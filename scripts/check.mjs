@@ -12,6 +12,8 @@ const steps = [
   ['assembly', 'node', ['dist/scripts/assembly.js', '--check']],
   ['report schema', 'node', ['dist/scripts/schema.js', '--check']],
   ['golden files', 'node', ['dist/scripts/golden.js', '--check']],
+  ['command line document', 'node', ['dist/scripts/cli-docs.js', '--check']],
+  ['chart', 'node', ['dist/scripts/chart.js', '--check']],
   ['bundle budget', 'node', ['dist/bench/device-size.js']],
 ];
 

@@ -66,7 +66,16 @@ test('the published files are the build and the documents, nothing of tests, ben
         .join('/'),
     ),
   );
-  const allowed = ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/cli', 'dist/src', 'docs', 'package.json'];
+  const allowed = [
+    'CHANGELOG.md',
+    'LICENSE',
+    'README.md',
+    'dist/cli',
+    'dist/device',
+    'dist/src',
+    'docs',
+    'package.json',
+  ];
   expect([...tops].filter((top) => !allowed.includes(top))).toEqual([]);
 });
 
