@@ -140,11 +140,10 @@ export interface ExactDiff extends Omit<StoreDiff, 'pieces' | 'payloadBytes'> {
  *
  * @param base the model on the devices
  * @param next the model they should have: tensors of the same names, dtypes and shapes, in any order
- * @param meta metadata of the payload; empty by default
  * @throws NeuralDiffError as `diffStores`
  */
-export async function diffModels(base: Model, next: Model, meta: Meta = {}): Promise<ExactDiff> {
-  const diff = await diffStores(openMemoryStore(base), openMemoryStore(next), { meta });
+export async function diffModels(base: Model, next: Model): Promise<ExactDiff> {
+  const diff = await diffStores(openMemoryStore(base), openMemoryStore(next));
   const { pieces, payloadBytes, ...found } = diff;
   return { payload: await joinPieces({ pieces, payloadBytes }), ...found };
 }

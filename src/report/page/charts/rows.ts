@@ -1,4 +1,4 @@
-/** A bar in a row, counted from 0. */
+/** A bar and its row, counted from 0. */
 interface Bar {
   readonly row: number;
   readonly start: number;
