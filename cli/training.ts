@@ -7,7 +7,7 @@ import type { TrainedDiff } from '../src/train/train-diff.js';
 import type { FlagsOf } from './command.js';
 import type { RECIPE_FLAGS, TRAINING_FLAGS } from './flags.js';
 import { formatBytes, formatShare, type Io } from './io.js';
-import { readList } from './parse.js';
+import { readList } from './values.js';
 
 /** What a training command is told of its job; `fine-tune` has no options of a diff. */
 export type TrainingFlags = FlagsOf<typeof RECIPE_FLAGS> & Partial<FlagsOf<typeof TRAINING_FLAGS>>;
