@@ -58,7 +58,7 @@ export interface ModelUpdater {
   readonly storage: FileStorage;
   /** The updater's folder, next to the model. */
   readonly folder: string;
-  /** Path of the model, as it was given. */
+  /** Path of the model, as on the command line. */
   readonly model: string;
   readonly updater: Updater;
 }

@@ -82,7 +82,7 @@ export const SEARCH_FLAGS = {
   },
 } as const satisfies Flags;
 
-/** What `train` is told of a search. */
+/** Values of the flags of `train` that a search uses. */
 export type SearchFlags = TrainingFlags &
   FlagsOf<typeof SEARCH_FLAGS> &
   OutputFlags &
