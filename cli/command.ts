@@ -5,20 +5,20 @@ import { parseCommandLine } from './parse.js';
 
 /** A flag or an argument, as a command declares it. */
 export interface Flag {
-  readonly type: 'text' | 'number' | 'boolean';
-  /** What it is or does, in help: a sentence without its period, and the default unless `default` has it. */
-  readonly about: string;
-  /** Name of the value in help, as `file`. */
-  readonly value?: string;
-  /** A letter that means the same. */
+  readonly type: 'string' | 'number' | 'boolean';
+  /** What it is or does, for help: a sentence without its period, and the default unless `default` has it. */
+  readonly description: string;
+  /** Name of the value in help: `file` for `--out <file>`. */
+  readonly placeholder?: string;
+  /** One letter as a short form: `o` for `-o`. */
   readonly short?: string;
   readonly choices?: readonly string[];
   readonly default?: string | number | boolean;
   readonly isRequired?: true;
-  /** Whether it may be given several times; any other flag given again replaces the value before. */
+  /** Whether it may be repeated; of any other flag the last value is taken. */
   readonly isRepeated?: true;
-  /** Value of the flag where it is given without one. */
-  readonly bare?: string;
+  /** Value of the flag where the command line has none after it. */
+  readonly valueIfBare?: string;
 }
 
 /** Flags by their name in code: `maxBytes` is `--max-bytes` on a command line. */
@@ -26,21 +26,21 @@ export type Flags = Readonly<Record<string, Flag>>;
 
 type ValueOf<F extends Flag> = F extends { choices: readonly (infer Choice)[] }
   ? Choice
-  : { text: string; number: number; boolean: boolean }[F['type']];
+  : { string: string; number: number; boolean: boolean }[F['type']];
 
 type Parsed<F extends Flag> = F extends { isRepeated: true } ? readonly ValueOf<F>[] : ValueOf<F>;
 
 /** Flags that always have a value. */
-type Certain =
+type AlwaysSet =
   | { readonly isRequired: true }
   | { readonly isRepeated: true }
   | { readonly default: unknown }
   | { readonly type: 'boolean' };
 
-/** Values of flags: a boolean that is not given is false, a repeated flag that is not given an empty list. */
+/** Values of flags: without the flag, a boolean is false and a repeated flag an empty list. */
 export type FlagsOf<F extends Flags> = {
-  readonly [Name in keyof F as F[Name] extends Certain ? Name : never]: Parsed<F[Name]>;
-} & { readonly [Name in keyof F as F[Name] extends Certain ? never : Name]?: Parsed<F[Name]> };
+  readonly [Name in keyof F as F[Name] extends AlwaysSet ? Name : never]: Parsed<F[Name]>;
+} & { readonly [Name in keyof F as F[Name] extends AlwaysSet ? never : Name]?: Parsed<F[Name]> };
 
 /** Flags that every command has. */
 export type CommonFlags = FlagsOf<typeof COMMON_FLAGS>;
@@ -57,13 +57,13 @@ export const GROUPS = [
 
 /** A command line that shows what a command is for. */
 export interface Example {
-  /** What it does, a sentence without its period. */
-  readonly about: string;
-  /** The command line behind `neural-diff`. */
+  /** What it does: a sentence without its period. */
+  readonly description: string;
+  /** The command line after `neural-diff`. */
   readonly run: string;
 }
 
-/** What help says of a command, and what it takes. */
+/** The arguments and flags of a command, and the texts of its help. */
 export interface CommandFacts {
   readonly group: (typeof GROUPS)[number];
   /** What it does, verb first, without a period. */
@@ -74,7 +74,7 @@ export interface CommandFacts {
   readonly args: Flags;
   readonly flags: Flags;
   readonly examples: readonly [Example, ...Example[]];
-  /** Exit statuses that mean something particular here, in words. */
+  /** Meaning of exit statuses that is particular to this command. */
   readonly exits?: Partial<Readonly<Record<keyof typeof EXIT, string>>>;
 }
 
@@ -85,12 +85,12 @@ export interface Command extends CommandFacts {
    *
    * @param args its part of the command line
    * @returns the exit status
-   * @throws UsageError for a command line that it cannot understand
+   * @throws UsageError for a command line that cannot be used
    */
   run(args: readonly string[], io: Io): Promise<number>;
 }
 
-/** A command whose handler takes what its arguments and flags declare. */
+/** A command whose handler takes the values of its arguments and flags. */
 interface Definition<Args extends Flags, Own extends Flags> extends CommandFacts {
   readonly args: Args;
   readonly flags: Own;
@@ -107,8 +107,8 @@ export function defineCommand<const Args extends Flags, const Own extends Flags>
   return {
     ...facts,
     run: async (line, io) => {
-      const given = parseCommandLine(line, { args, flags: { ...flags, ...COMMON_FLAGS } });
-      return (await handle(given as FlagsOf<Args> & FlagsOf<Own> & CommonFlags, io)) ?? EXIT.done;
+      const values = parseCommandLine(line, { args, flags: { ...flags, ...COMMON_FLAGS } });
+      return (await handle(values as FlagsOf<Args> & FlagsOf<Own> & CommonFlags, io)) ?? EXIT.done;
     },
   };
 }

@@ -19,7 +19,7 @@ export const EXIT = {
 export type ExitName = keyof typeof EXIT;
 
 /** What each exit status means; help and documents are made from it. */
-export const ABOUT_EXIT: Readonly<Record<ExitName, string>> = {
+export const EXIT_DESCRIPTIONS: Readonly<Record<ExitName, string>> = {
   done: 'Done, or already up to date',
   internal: 'Internal error, diverged training, or stored files that do not match',
   usage: 'The command line, a file or a recipe cannot be used; nothing was written',

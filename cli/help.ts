@@ -1,18 +1,18 @@
 import { type CommandFacts, type Example, type Flag, type Flags, GROUPS } from './command.js';
-import { ABOUT_EXIT, EXIT, type ExitName } from './exit-codes.js';
+import { EXIT, EXIT_DESCRIPTIONS, type ExitName } from './exit-codes.js';
 import { COMMON_FLAGS } from './flags.js';
-import { kebabCase } from './parse.js';
+import { kebabCase } from './names.js';
 
 /** Columns of help. */
 const WIDTH = 96;
 
-/** Columns before what a flag is or does. */
+/** Columns before the description of a flag. */
 const FLAG_WIDTH = 32;
 
 /** Flags that print help. */
-export const HELP_FLAGS: Flags = { help: { type: 'boolean', short: 'h', about: 'Print this help' } };
+export const HELP_FLAGS: Flags = { help: { type: 'boolean', short: 'h', description: 'Print this help' } };
 
-const VERSION: Flags = { version: { type: 'boolean', about: 'Print the version' } };
+const VERSION: Flags = { version: { type: 'boolean', description: 'Print the version' } };
 
 /** A command and its name. */
 export interface NamedCommand extends CommandFacts {
@@ -65,7 +65,7 @@ export function commandHelp(command: NamedCommand): string {
   ]);
 }
 
-/** @returns how a command is called, with the flags that it cannot do without */
+/** @returns how a command is called, with its required flags */
 export function usageLines({ name, args, flags }: NamedCommand): string[] {
   const required = Object.entries(flags).filter(([, flag]) => flag.isRequired);
   const parts = [
@@ -77,11 +77,11 @@ export function usageLines({ name, args, flags }: NamedCommand): string[] {
   return join(parts, WIDTH).map((line, i) => (i === 0 ? line : `    ${line}`));
 }
 
-/** @returns an example as lines of a shell, those that are long broken before a flag */
-export function exampleLines({ about, run }: Example): string[] {
+/** @returns an example as lines of a shell; a long one is broken before a flag */
+export function exampleLines({ description, run }: Example): string[] {
   const lines = join(`neural-diff ${run}`.split(/ (?=--?[a-z])/), WIDTH - 6);
   return [
-    `# ${about}`,
+    `# ${description}`,
     ...lines.map((line, i) => `${i === 0 ? '' : '    '}${line}${i < lines.length - 1 ? ' \\' : ''}`),
   ];
 }
@@ -99,59 +99,59 @@ export function flagName(name: string, flag: Flag): string {
   return `${flag.short ? `-${flag.short}, ` : ''}${long}${value}`;
 }
 
-/** @returns what a flag is or does, whether it is required, and what holds without it */
-export function aboutFlag(flag: Flag): string {
-  const { about, isRequired, type } = flag;
+/** @returns the description of a flag, with its default and whether it is required */
+export function flagDescription(flag: Flag): string {
+  const { description, isRequired, type } = flag;
   const preset = type === 'boolean' || flag.default === undefined ? '' : `; default: ${flag.default}`;
-  return `${about}${preset}${isRequired ? ' (required)' : ''}`;
+  return `${description}${preset}${isRequired ? ' (required)' : ''}`;
 }
 
-/** @returns flags in the order of help: those first that are required */
+/** @returns flags in the order of help: required ones first */
 export function sortFlags(flags: Flags): [name: string, flag: Flag][] {
   const all = Object.entries(flags);
   return [...all.filter(([, flag]) => flag.isRequired), ...all.filter(([, flag]) => !flag.isRequired)];
 }
 
-/** @returns what an argument is */
-export function aboutArgument({ about, choices }: Flag): string {
-  return choices ? `${about}: ${choices.join(', ')}` : about;
+/** @returns the description of an argument, with its choices */
+export function argumentDescription({ description, choices }: Flag): string {
+  return choices ? `${description}: ${choices.join(', ')}` : description;
 }
 
 /** @returns every exit status and what it means */
-export function exitRows(): [status: string, about: string][] {
-  return Object.entries(EXIT).map(([name, status]) => [String(status), ABOUT_EXIT[name as ExitName]]);
+export function exitRows(): [status: string, description: string][] {
+  return Object.entries(EXIT).map(([name, status]) => [String(status), EXIT_DESCRIPTIONS[name as ExitName]]);
 }
 
-/** @returns the exit statuses that mean something particular for a command */
-export function exitsOf({ exits = {} }: NamedCommand): [status: string, about: string][] {
-  return Object.entries(exits).map(([name, about]) => [String(EXIT[name as ExitName]), about]);
+/** @returns the exit statuses with a particular meaning for a command */
+export function exitsOf({ exits = {} }: NamedCommand): [status: string, description: string][] {
+  return Object.entries(exits).map(([name, description]) => [String(EXIT[name as ExitName]), description]);
 }
 
-function describeExit([status, about]: readonly [string, string]): string {
-  return `   ${status.padEnd(5)}${about}`;
+function describeExit([status, description]: readonly [string, string]): string {
+  return `   ${status.padEnd(5)}${description}`;
 }
 
-function valueName({ choices, value = 'text', bare }: Flag): string {
-  const name = `<${choices ? choices.join('|') : value}>`;
-  return bare === undefined ? name : `[${name}]`;
+function valueName({ choices, placeholder = 'text', valueIfBare }: Flag): string {
+  const name = `<${choices ? choices.join('|') : placeholder}>`;
+  return valueIfBare === undefined ? name : `[${name}]`;
 }
 
 function describeArguments(args: Flags): string[] {
   return Object.entries(args).flatMap(([name, flag]) =>
-    describe(`   ${argumentName(name, flag)}`, aboutArgument(flag)),
+    describe(`   ${argumentName(name, flag)}`, argumentDescription(flag)),
   );
 }
 
 function describeFlags(flags: Flags): string[] {
   return sortFlags(flags).flatMap(([name, flag]) => {
     const written = flagName(name, flag);
-    return describe(flag.short ? `   ${written}` : `       ${written}`, aboutFlag(flag));
+    return describe(flag.short ? `   ${written}` : `       ${written}`, flagDescription(flag));
   });
 }
 
-/** A name, and in a column behind it or below what it is. */
-function describe(name: string, about: string): string[] {
-  const [first = '', ...more] = wrap(about, WIDTH - FLAG_WIDTH);
+/** A name, and its description in a column after it or below. */
+function describe(name: string, description: string): string[] {
+  const [first = '', ...more] = wrap(description, WIDTH - FLAG_WIDTH);
   const indent = ' '.repeat(FLAG_WIDTH);
   const rest = more.map((text) => indent + text);
   if (name.length < FLAG_WIDTH - 1) return [name.padEnd(FLAG_WIDTH) + first, ...rest];
@@ -167,7 +167,7 @@ export function wrap(text: string, width: number): string[] {
   return join(text.split(' '), width);
 }
 
-/** Joins parts with spaces to lines of at most so many columns; a part that is longer has its own. */
+/** Joins parts with spaces to lines of at most so many columns; a longer part has its own line. */
 function join(parts: readonly string[], width: number): string[] {
   const found: string[] = [];
   for (const part of parts) {

@@ -22,28 +22,29 @@ export type UpdaterFlags = FlagsOf<typeof UPDATER_FLAGS> & CommonFlags;
 /** Flags that say how a model is updated from a repository. */
 export const REPOSITORY_FLAGS = {
   repo: {
-    type: 'text',
-    value: 'address',
+    type: 'string',
+    placeholder: 'address',
     isRequired: true,
-    about: 'Repository of releases: address of a web server, or a folder',
+    description: 'Repository of releases: address of a web server, or a folder',
   },
   root: {
-    type: 'text',
-    value: 'file',
+    type: 'string',
+    placeholder: 'file',
     isRequired: true,
-    about: 'Root metadata that this device trusts: 1.root.json of the repository, copied here safely',
+    description: 'Root metadata that this device trusts: 1.root.json of the repository, copied here safely',
   },
-  deviceClass: { type: 'text', value: 'class', about: 'Class of this device' },
+  deviceClass: { type: 'string', placeholder: 'class', description: 'Class of this device' },
   full: {
     type: 'boolean',
     default: true,
-    about: 'Never download the whole model; default: do so where it is smaller, or no payload fits',
+    description: 'Never download the whole model; default: do so where it is smaller, or no payload fits',
   },
-  maxBytes: { type: 'number', value: 'bytes', about: 'Do not download more than this' },
+  maxBytes: { type: 'number', placeholder: 'bytes', description: 'Do not download more than this' },
   test: {
-    type: 'text',
-    value: 'command',
-    about: 'Shell command that tests the model at NEURAL_DIFF_MODEL; if it fails, the old model is restored',
+    type: 'string',
+    placeholder: 'command',
+    description:
+      'Shell command that tests the model at NEURAL_DIFF_MODEL; if it fails, the old model is restored',
   },
 } as const satisfies Flags;
 
@@ -57,7 +58,7 @@ export interface ModelUpdater {
   readonly storage: FileStorage;
   /** The updater's folder, next to the model. */
   readonly folder: string;
-  /** Path of the model, as it was given. */
+  /** Path of the model, as on the command line. */
   readonly model: string;
   readonly updater: Updater;
 }

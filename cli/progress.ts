@@ -16,9 +16,9 @@ const CLEAR = '\r\u001b[2K';
 export interface ProgressView<P extends Progress> {
   /** @returns the line; `elapsed` is the time since the phase began, in milliseconds */
   describe(progress: P, elapsed: number): string;
-  /** Whether a report is drawn at once, however little time has passed; none is unless given. */
+  /** Whether a report is drawn at once, however little time has passed; by default none is. */
   isDue?(progress: P, before: P | undefined): boolean;
-  /** Whether a terminal keeps the last line of each phase; it is cleared unless given. */
+  /** Whether a terminal keeps the last line of each phase; by default it is cleared. */
   readonly keepsLines?: boolean;
 }
 

@@ -28,19 +28,20 @@ export function measureOptions(
 /** Flags that name the documents of a report. */
 export const INPUT_FLAGS = {
   gate: {
-    type: 'text',
-    value: 'file',
-    about: 'JSON file of limits for payloads; without one that meets them, exit with 10',
+    type: 'string',
+    placeholder: 'file',
+    description: 'JSON file of limits for payloads; without one that meets them, exit with 10',
   },
-  against: { type: 'text', value: 'file', about: 'Earlier report.json to compare with' },
+  against: { type: 'string', placeholder: 'file', description: 'Earlier report.json to compare with' },
   bench: {
-    type: 'text',
-    value: 'file',
+    type: 'string',
+    placeholder: 'file',
     isRepeated: true,
-    about: 'Document of bench:accuracy or bench:sequence, alone or in addition to payloads; may be repeated',
+    description:
+      'Document of bench:accuracy or bench:sequence, alone or in addition to payloads; may be repeated',
   },
-  task: { type: 'text', value: 'name', about: 'With --bench: task of the documents' },
-  fleet: { type: 'text', value: 'file', about: 'CSV file with columns version and devices' },
+  task: { type: 'string', placeholder: 'name', description: 'With --bench: task of the documents' },
+  fleet: { type: 'string', placeholder: 'file', description: 'CSV file with columns version and devices' },
 } as const satisfies Flags;
 
 /** The documents, read and checked. */
@@ -96,14 +97,14 @@ async function readBenches(
 /** Flags that say what a fleet can download. */
 export const FLEET_FLAGS = {
   updates: {
-    type: 'text',
-    value: 'folder',
-    about: 'With --fleet: folder with other payloads that devices could take',
+    type: 'string',
+    placeholder: 'folder',
+    description: 'With --fleet: folder with other payloads that devices could take',
   },
   fullBytes: {
     type: 'number',
-    value: 'bytes',
-    about: 'With --fleet: bytes of the full model as devices download it; default: its compressed size',
+    placeholder: 'bytes',
+    description: 'With --fleet: bytes of the full model as devices download it; default: its compressed size',
   },
 } as const satisfies Flags;
 

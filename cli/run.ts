@@ -3,7 +3,7 @@ import type { Command } from './command.js';
 import { EXIT, summarise, UsageError } from './exit-codes.js';
 import { commandHelp, type NamedCommand, programHelp } from './help.js';
 import { Interrupted, type Io } from './io.js';
-import { suggest } from './parse.js';
+import { suggest } from './names.js';
 
 /** Folder of the commands: each is a module of its name, and loaded when it is called. */
 const COMMANDS = new URL('./commands/', import.meta.url);

@@ -16,52 +16,73 @@ import { EXIT, STATUS_OF } from './exit-codes.js';
 import type { OutputFlags } from './flags.js';
 import { Interrupted, type Io, printResult, remark } from './io.js';
 import { SearchProgress } from './job-progress.js';
-import { checkWorkers, kebabCase, readShare } from './parse.js';
+import { kebabCase } from './names.js';
 import { SweepFolder } from './sweep-folder.js';
 import { settingsOf } from './sweep-grid.js';
 import { baseOf, describeTrained, optionsOf, readBase, type TrainingFlags } from './training.js';
 import { formatTries, type Judged, keepTriesIn, listTries } from './tries.js';
+import { checkWorkers, readShare } from './values.js';
 
 /** Flags of `train` that set what is searched, and how. */
 export const SEARCH_FLAGS = {
-  budget: { type: 'text', value: 'size', about: 'Most bytes of the payload: 0.7%, 20kB, 20000' },
-  maxGap: {
-    type: 'text',
-    value: 'gap',
-    about: 'Instead of --budget: find the smallest payload this near to the full fine-tune: 0.3%, 0.003',
+  budget: {
+    type: 'string',
+    placeholder: 'size',
+    description: 'Most bytes of the payload: 0.7%, 20kB, 20000',
   },
-  least: { type: 'text', value: 'size', about: 'With --max-gap: smallest budget to try; default: 0.05%' },
-  most: { type: 'text', value: 'size', about: 'With --max-gap: largest budget to try; default: 10%' },
+  maxGap: {
+    type: 'string',
+    placeholder: 'gap',
+    description:
+      'Instead of --budget: find the smallest payload this near to the full fine-tune: 0.3%, 0.003',
+  },
+  least: {
+    type: 'string',
+    placeholder: 'size',
+    description: 'With --max-gap: smallest budget to try; default: 0.05%',
+  },
+  most: {
+    type: 'string',
+    placeholder: 'size',
+    description: 'With --max-gap: largest budget to try; default: 10%',
+  },
   precision: {
     type: 'number',
-    value: 'factor',
-    about: 'With --max-gap: factor to within which the smallest budget is found; default: 1.15',
+    placeholder: 'factor',
+    description: 'With --max-gap: factor to within which the smallest budget is found; default: 1.15',
   },
-  tries: { type: 'number', value: 'n', about: 'With --max-gap: most diffs to train; default: 12' },
+  tries: {
+    type: 'number',
+    placeholder: 'n',
+    description: 'With --max-gap: most diffs to train; default: 12',
+  },
   metric: {
-    type: 'text',
-    value: 'name',
-    about:
+    type: 'string',
+    placeholder: 'name',
+    description:
       'With auto or --max-gap: validation metric to compare by, as wer:lower; default: accuracy, or the loss',
   },
   workers: {
     type: 'number',
-    value: 'n',
-    about: 'With auto or --max-gap: diffs to train at once; default: one per processor',
+    placeholder: 'n',
+    description: 'With auto or --max-gap: diffs to train at once; default: one per processor',
   },
   work: {
-    type: 'text',
-    value: 'folder',
-    about: 'With auto or --max-gap: folder for the tries until the search ends; default: OUT.search',
+    type: 'string',
+    placeholder: 'folder',
+    description: 'With auto or --max-gap: folder for the tries until the search ends; default: OUT.search',
   },
-  keepWork: { type: 'boolean', about: 'With auto or --max-gap: keep that folder when the search succeeds' },
+  keepWork: {
+    type: 'boolean',
+    description: 'With auto or --max-gap: keep that folder when the search succeeds',
+  },
   resume: {
     type: 'boolean',
-    about: 'With auto or --max-gap: keep the tries in that folder and train the missing ones',
+    description: 'With auto or --max-gap: keep the tries in that folder and train the missing ones',
   },
 } as const satisfies Flags;
 
-/** What `train` is told of a search. */
+/** Values of the flags of `train` that a search uses. */
 export type SearchFlags = TrainingFlags &
   FlagsOf<typeof SEARCH_FLAGS> &
   OutputFlags &
@@ -83,9 +104,9 @@ export function isSearch(flags: SearchFlags): boolean {
 }
 
 function refuse(flags: SearchFlags, names: readonly (keyof SearchFlags)[], without: string): void {
-  const given = names.find((name) => flags[name] !== undefined && flags[name] !== false);
-  if (given === undefined) return;
-  throw new RangeError(`Cannot use --${kebabCase(given)}: expected it with ${without} alone`);
+  const refused = names.find((name) => flags[name] !== undefined && flags[name] !== false);
+  if (refused === undefined) return;
+  throw new RangeError(`Cannot use --${kebabCase(refused)}: expected it with ${without} alone`);
 }
 
 function goalOf(flags: SearchFlags): Search['goal'] {

@@ -5,23 +5,28 @@ import type { Outcome } from '../src/recipe/sweep/train-many.js';
 import type { Flags, FlagsOf } from './command.js';
 import { summarise } from './exit-codes.js';
 import { alignColumns, formatShare } from './io.js';
-import { readList } from './parse.js';
 import type { JobFacts, Row, Settings, TrainedRow } from './sweep-folder.js';
 import { baseOf, optionsOf, type TrainingFlags } from './training.js';
+import { readList } from './values.js';
 
 /** Flags of the grid, each a list with commas. */
 export const GRID_FLAGS = {
-  kinds: { type: 'text', value: 'kinds', isRequired: true, about: 'Kinds, separated by commas: hash,sparse' },
-  budgets: {
-    type: 'text',
-    value: 'sizes',
+  kinds: {
+    type: 'string',
+    placeholder: 'kinds',
     isRequired: true,
-    about: 'Budgets, separated by commas: 0.25%,20kB,20000',
+    description: 'Kinds, separated by commas: hash,sparse',
+  },
+  budgets: {
+    type: 'string',
+    placeholder: 'sizes',
+    isRequired: true,
+    description: 'Budgets, separated by commas: 0.25%,20kB,20000',
   },
   seeds: {
-    type: 'text',
-    value: 'list',
-    about: 'Seeds, separated by commas; default: one, derived from the base',
+    type: 'string',
+    placeholder: 'list',
+    description: 'Seeds, separated by commas; default: one, derived from the base',
   },
 } as const satisfies Flags;
 

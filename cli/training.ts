@@ -7,9 +7,9 @@ import type { TrainedDiff } from '../src/train/train-diff.js';
 import type { FlagsOf } from './command.js';
 import type { RECIPE_FLAGS, TRAINING_FLAGS } from './flags.js';
 import { formatBytes, formatShare, type Io } from './io.js';
-import { readList } from './parse.js';
+import { readList } from './values.js';
 
-/** What a training command is told of its job; `fine-tune` has no options of a diff. */
+/** Values of the flags of a training command; `fine-tune` has none of the diff's options. */
 export type TrainingFlags = FlagsOf<typeof RECIPE_FLAGS> & Partial<FlagsOf<typeof TRAINING_FLAGS>>;
 
 /** @returns the options that come before a recipe's own */

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { type Flags, GROUPS } from '../cli/command.js';
 import { COMMON_FLAGS } from '../cli/flags.js';
 import {
-  aboutArgument,
-  aboutFlag,
+  argumentDescription,
   argumentName,
   exampleLines,
   exitRows,
   exitsOf,
+  flagDescription,
   flagName,
   HELP_FLAGS,
   type NamedCommand,
@@ -30,7 +30,7 @@ const INTRODUCTION =
   '`neural-diff COMMAND --help`. Results go to stdout, remarks and progress to stderr.';
 
 /** A row of a table: a name in code, and what it is. */
-type Row = readonly [name: string, about: string];
+type Row = readonly [name: string, description: string];
 
 function describeCommands(commands: readonly NamedCommand[]): string {
   const lines = [
@@ -66,7 +66,9 @@ function describeCommands(commands: readonly NamedCommand[]): string {
 function describe(command: NamedCommand): string[] {
   const { name, summary, details = [], args, flags, examples } = command;
   const exits = exitsOf(command);
-  const rows = Object.entries(args).map(([arg, flag]): Row => [argumentName(arg, flag), aboutArgument(flag)]);
+  const rows = Object.entries(args).map(
+    ([arg, flag]): Row => [argumentName(arg, flag), argumentDescription(flag)],
+  );
   return [
     '',
     `### ${name}`,
@@ -88,7 +90,7 @@ function describe(command: NamedCommand): string[] {
 }
 
 function optionRows(flags: Flags): Row[] {
-  return sortFlags(flags).map(([name, flag]) => [flagName(name, flag), aboutFlag(flag)]);
+  return sortFlags(flags).map(([name, flag]) => [flagName(name, flag), flagDescription(flag)]);
 }
 
 function tableOf(head: string, rows: readonly Row[]): string[] {
@@ -97,7 +99,7 @@ function tableOf(head: string, rows: readonly Row[]): string[] {
   return [
     `| ${head} | |`,
     '| --- | --- |',
-    ...rows.map(([name, about]) => `| \`${bars(name)}\` | ${plain(about)} |`),
+    ...rows.map(([name, description]) => `| \`${bars(name)}\` | ${plain(description)} |`),
   ];
 }
 

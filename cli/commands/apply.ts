@@ -17,7 +17,7 @@ const ARGS = { base: MODEL, payload: PAYLOAD } as const satisfies Flags;
 
 const FLAGS = {
   ...optionalOutputFlags('path', 'Folder or file to write'),
-  inPlace: { type: 'boolean', about: 'Patch the model itself' },
+  inPlace: { type: 'boolean', description: 'Patch the model itself' },
 } as const satisfies Flags;
 
 type ApplyFlags = FlagsOf<typeof ARGS> & FlagsOf<typeof FLAGS> & CommonFlags;
@@ -35,8 +35,11 @@ export const command = defineCommand({
   args: ARGS,
   flags: FLAGS,
   examples: [
-    { about: 'Patch a model in place', run: 'apply models/v1.safetensors v2.ndiff --in-place' },
-    { about: 'Write the patched model to another folder', run: 'apply models/v1 v2.ndiff -o models/v2' },
+    { description: 'Patch a model in place', run: 'apply models/v1.safetensors v2.ndiff --in-place' },
+    {
+      description: 'Write the patched model to another folder',
+      run: 'apply models/v1 v2.ndiff -o models/v2',
+    },
   ],
   exits: {
     wrongBase: 'The payload is for another model',

@@ -16,12 +16,17 @@ export const command = defineCommand({
   ],
   args: {
     base: MODEL,
-    payloads: { type: 'text', isRequired: true, isRepeated: true, about: 'Payload files for the base' },
+    payloads: {
+      type: 'string',
+      isRequired: true,
+      isRepeated: true,
+      description: 'Payload files for the base',
+    },
   },
   flags: MEASURE_FLAGS,
   examples: [
     {
-      about: 'Compare two kinds of diff with the full fine-tune',
+      description: 'Compare two kinds of diff with the full fine-tune',
       run: 'compare models/v1 v2-hash.ndiff v2-sparse.ndiff --recipe recipe.mjs --next models/v2-full',
     },
   ],

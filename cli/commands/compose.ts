@@ -18,19 +18,24 @@ export const command = defineCommand({
   ],
   args: {
     payloads: {
-      type: 'text',
+      type: 'string',
       isRequired: true,
       isRepeated: true,
-      about: 'Payload files, each for the result of the one before',
+      description: 'Payload files, each for the result of the one before',
     },
   },
   flags: {
-    base: { type: 'text', value: 'model', isRequired: true, about: 'Model that the first payload is for' },
+    base: {
+      type: 'string',
+      placeholder: 'model',
+      isRequired: true,
+      description: 'Model that the first payload is for',
+    },
     ...outputFlags('file', 'Payload file to write'),
   },
   examples: [
     {
-      about: 'Bring devices from v1 to v3 at once',
+      description: 'Bring devices from v1 to v3 at once',
       run: 'compose v2.ndiff v3.ndiff --base models/v1 -o v1-v3.ndiff',
     },
   ],

@@ -8,7 +8,7 @@ export const command = defineCommand({
   summary: 'End the trial of an updated model and keep it',
   args: {},
   flags: UPDATER_FLAGS,
-  examples: [{ about: 'Keep the updated model', run: 'confirm --model models/v1.safetensors' }],
+  examples: [{ description: 'Keep the updated model', run: 'confirm --model models/v1.safetensors' }],
   exits: { refused: 'Another updater has the model on trial' },
   async handle(flags, io) {
     await withUpdater(flags, io, async ({ updater, ...own }) => {

@@ -12,15 +12,15 @@ import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../co
 import { MODEL, outputFlags } from '../flags.js';
 import { formatShare, type Io, printResult, remarkWritten } from '../io.js';
 import { withModel } from '../open.js';
-import { checkWorkers, readShare } from '../parse.js';
 import { byteProgress, type ProgressLine } from '../progress.js';
+import { checkWorkers, readShare } from '../values.js';
 
 const ARGS = {
   base: MODEL,
   next: {
-    type: 'text',
+    type: 'string',
     isRequired: true,
-    about: 'Model with tensors of the same shapes; their names may differ',
+    description: 'Model with tensors of the same shapes; their names may differ',
   },
 } as const satisfies Flags;
 
@@ -29,31 +29,32 @@ const FLAGS = {
   rename: {
     type: 'boolean',
     default: true,
-    about: 'Refuse tensors of other names; default: match them by content',
+    description: 'Refuse tensors of other names; default: match them by content',
   },
   cast: {
     type: 'boolean',
-    about: 'Cast float32 to float16 or bfloat16, and back, where the base has another type',
+    description: 'Cast float32 to float16 or bfloat16, and back, where the base has another type',
   },
   minSaving: {
-    type: 'text',
-    value: 'share',
-    about: 'Write nothing and exit with 10 unless the diff saves this share of the compressed model: 10%',
+    type: 'string',
+    placeholder: 'share',
+    description:
+      'Write nothing and exit with 10 unless the diff saves this share of the compressed model: 10%',
   },
   lossy: {
-    type: 'text',
-    value: 'share',
-    about: 'Leave at most this share of the change of each tensor out, to save bytes: 5%',
+    type: 'string',
+    placeholder: 'share',
+    description: 'Leave at most this share of the change of each tensor out, to save bytes: 5%',
   },
   budget: {
-    type: 'text',
-    value: 'size',
-    about: 'Instead of --lossy: the least error in at most so many bytes: 5%, 20kB, 20000',
+    type: 'string',
+    placeholder: 'size',
+    description: 'Instead of --lossy: the least error in at most so many bytes: 5%, 20kB, 20000',
   },
   workers: {
     type: 'number',
-    value: 'n',
-    about: 'Threads for large models, 1 to 16; default: one per processor, at most 8',
+    placeholder: 'n',
+    description: 'Threads for large models, 1 to 16; default: one per processor, at most 8',
   },
 } as const satisfies Flags;
 
@@ -70,14 +71,17 @@ export const command = defineCommand({
   args: ARGS,
   flags: FLAGS,
   examples: [
-    { about: 'Diff two checkpoints', run: 'diff models/v1.safetensors models/v2.safetensors -o v2.ndiff' },
-    { about: 'Diff models in different containers', run: 'diff models/v1 models/v2.h5 -o v2.ndiff' },
     {
-      about: 'Diff a float16 model on devices and its float32 successor',
+      description: 'Diff two checkpoints',
+      run: 'diff models/v1.safetensors models/v2.safetensors -o v2.ndiff',
+    },
+    { description: 'Diff models in different containers', run: 'diff models/v1 models/v2.h5 -o v2.ndiff' },
+    {
+      description: 'Diff a float16 model on devices and its float32 successor',
       run: 'diff models/v1-float16.safetensors models/v2.safetensors --cast -o v2.ndiff',
     },
     {
-      about: 'Leave out at most 5 % of the change of each tensor',
+      description: 'Leave out at most 5 % of the change of each tensor',
       run: 'diff models/v1.safetensors models/v2.safetensors --lossy 5% -o v2.ndiff',
     },
   ],

@@ -14,7 +14,7 @@ export const command = defineCommand({
   details: ['Checks the undo journal, the model, the state of the updater, and the free space of the disk.'],
   args: {},
   flags: UPDATER_FLAGS,
-  examples: [{ about: 'Check a model on a device', run: 'doctor --model models/v1.safetensors' }],
+  examples: [{ description: 'Check a model on a device', run: 'doctor --model models/v1.safetensors' }],
   exits: { internal: 'A check failed' },
   async handle(flags, io) {
     await withUpdater(flags, io, async (opened) => {

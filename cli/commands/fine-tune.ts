@@ -20,7 +20,7 @@ export const command = defineCommand({
   flags: { ...RECIPE_FLAGS, seed: SEED, ...outputFlags('folder', 'LayersModel folder to write') },
   examples: [
     {
-      about: 'Fine-tune a model',
+      description: 'Fine-tune a model',
       run: 'fine-tune --base models/v1 --recipe recipe.mjs --seed 7 -o models/v2-full',
     },
   ],

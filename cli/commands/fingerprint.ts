@@ -14,7 +14,7 @@ export const command = defineCommand({
   ],
   args: { model: MODEL },
   flags: {},
-  examples: [{ about: 'Print the fingerprint of a model folder', run: 'fingerprint models/v1' }],
+  examples: [{ description: 'Print the fingerprint of a model folder', run: 'fingerprint models/v1' }],
   async handle(flags, io) {
     const progress = byteProgress(io, flags);
     const json = await withModel({ path: flags.model }, async (store) => {

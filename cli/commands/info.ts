@@ -15,18 +15,18 @@ export const command = defineCommand({
     'Of a payload: its size, the fingerprints of both models, its records and metadata and, with ' +
       '--base, the tensors that each record changes. Of a model: its fingerprint and tensors.',
   ],
-  args: { file: { type: 'text', isRequired: true, about: 'Payload file, or a model' } },
+  args: { file: { type: 'string', isRequired: true, description: 'Payload file, or a model' } },
   flags: {
     base: {
-      type: 'text',
-      value: 'model',
-      about: 'Model that the payload is for: show which tensors it changes',
+      type: 'string',
+      placeholder: 'model',
+      description: 'Model that the payload is for: show which tensors it changes',
     },
   },
   examples: [
-    { about: 'Show a payload as JSON', run: 'info v2.ndiff --json' },
-    { about: 'Show which tensors it changes', run: 'info v2.ndiff --base models/v1' },
-    { about: 'List the tensors of a model', run: 'info models/v1.safetensors' },
+    { description: 'Show a payload as JSON', run: 'info v2.ndiff --json' },
+    { description: 'Show which tensors it changes', run: 'info v2.ndiff --base models/v1' },
+    { description: 'List the tensors of a model', run: 'info models/v1.safetensors' },
   ],
   exits: { corruptPayload: 'The payload is damaged' },
   async handle(flags, io) {

@@ -9,12 +9,21 @@ export const command = defineCommand({
     'Writes PATH.key.json, the private half, readable by its owner only, and PATH.pub.json, the ' +
       'public half for devices and repositories. Existing files are never replaced.',
   ],
-  args: { action: { type: 'text', isRequired: true, choices: ['generate'], about: 'What to do' } },
+  args: { action: { type: 'string', isRequired: true, choices: ['generate'], description: 'What to do' } },
   flags: {
-    out: { type: 'text', value: 'path', short: 'o', isRequired: true, about: 'Path without an ending' },
+    out: {
+      type: 'string',
+      placeholder: 'path',
+      short: 'o',
+      isRequired: true,
+      description: 'Path without an ending',
+    },
   },
   examples: [
-    { about: 'Make keys/targets.key.json and keys/targets.pub.json', run: 'keys generate -o keys/targets' },
+    {
+      description: 'Make keys/targets.key.json and keys/targets.pub.json',
+      run: 'keys generate -o keys/targets',
+    },
   ],
   async handle(flags, io) {
     const pair = await createKeyPair();

@@ -16,26 +16,35 @@ export const command = defineCommand({
     'Compares the payloads of a folder, in sequence or combined into one, and the full model if its ' +
       'size is known from --model or --full-bytes.',
   ],
-  args: { folder: { type: 'text', isRequired: true, about: 'Folder with *.ndiff' } },
+  args: { folder: { type: 'string', isRequired: true, description: 'Folder with *.ndiff' } },
   flags: {
     from: {
-      type: 'text',
-      value: 'model',
+      type: 'string',
+      placeholder: 'model',
       isRequired: true,
-      about: `Model that the device has: ${HOW_NAMED}`,
+      description: `Model that the device has: ${HOW_NAMED}`,
     },
-    to: { type: 'text', value: 'model', isRequired: true, about: `Model to get to: ${HOW_NAMED}` },
-    model: { type: 'text', value: 'model', about: 'Consider the full model, of the size of this one' },
-    fullBytes: { type: 'number', value: 'bytes', about: 'Consider the full model, of this size' },
+    to: {
+      type: 'string',
+      placeholder: 'model',
+      isRequired: true,
+      description: `Model to get to: ${HOW_NAMED}`,
+    },
+    model: {
+      type: 'string',
+      placeholder: 'model',
+      description: 'Consider the full model, of the size of this one',
+    },
+    fullBytes: { type: 'number', placeholder: 'bytes', description: 'Consider the full model, of this size' },
     compose: {
       type: 'boolean',
       default: true,
-      about: 'Do not consider payloads that would have to be combined first',
+      description: 'Do not consider payloads that would have to be combined first',
     },
   },
   examples: [
     {
-      about: 'Plan an update from a model on disk to a fingerprint that begins with 3f2a',
+      description: 'Plan an update from a model on disk to a fingerprint that begins with 3f2a',
       run: 'plan updates --from models/v1 --to 3f2a --full-bytes 600332',
     },
   ],

@@ -31,63 +31,73 @@ import {
 } from '../release-draft.js';
 
 const KEY_FLAGS = {
-  key: { type: 'text', value: 'file', isRepeated: true, about: 'Private key that signs; may be repeated' },
-  init: { type: 'boolean', about: 'Create the repository' },
-  rootKey: {
-    type: 'text',
-    value: 'file',
+  key: {
+    type: 'string',
+    placeholder: 'file',
     isRepeated: true,
-    about: 'With --init: key of the root role; may be repeated; default: --key',
+    description: 'Private key that signs; may be repeated',
+  },
+  init: { type: 'boolean', description: 'Create the repository' },
+  rootKey: {
+    type: 'string',
+    placeholder: 'file',
+    isRepeated: true,
+    description: 'With --init: key of the root role; may be repeated; default: --key',
   },
   targetsKey: {
-    type: 'text',
-    value: 'file',
+    type: 'string',
+    placeholder: 'file',
     isRepeated: true,
-    about: 'With --init: key of the targets role; may be repeated; default: --key',
+    description: 'With --init: key of the targets role; may be repeated; default: --key',
   },
   onlineKey: {
-    type: 'text',
-    value: 'file',
+    type: 'string',
+    placeholder: 'file',
     isRepeated: true,
-    about: 'With --init: key of the snapshot and timestamp roles; may be repeated; default: --key',
+    description: 'With --init: key of the snapshot and timestamp roles; may be repeated; default: --key',
   },
   threshold: {
     type: 'number',
-    value: 'n',
-    about: 'Keys of root and targets that must sign; with --rotate, keys of the roles named; default: 1',
+    placeholder: 'n',
+    description:
+      'Keys of root and targets that must sign; with --rotate, keys of the roles named; default: 1',
   },
   rotate: {
-    type: 'text',
-    value: 'roles',
-    about: 'Change the keys of roles: root,targets,snapshot,timestamp',
+    type: 'string',
+    placeholder: 'roles',
+    description: 'Change the keys of roles: root,targets,snapshot,timestamp',
   },
   addKey: {
-    type: 'text',
-    value: 'file',
+    type: 'string',
+    placeholder: 'file',
     isRepeated: true,
-    about: 'With --rotate: key to add; may be repeated',
+    description: 'With --rotate: key to add; may be repeated',
   },
   removeKey: {
-    type: 'text',
-    value: 'file',
+    type: 'string',
+    placeholder: 'file',
     isRepeated: true,
-    about: 'With --rotate: key to remove; may be repeated',
+    description: 'With --rotate: key to remove; may be repeated',
   },
 } as const satisfies Flags;
 
 const RELEASE_FLAGS = {
-  payload: { type: 'text', value: 'file', about: 'Payload file, or a whole model in one file, to release' },
+  payload: {
+    type: 'string',
+    placeholder: 'file',
+    description: 'Payload file, or a whole model in one file, to release',
+  },
   withdraw: {
-    type: 'text',
-    value: 'name',
+    type: 'string',
+    placeholder: 'name',
     isRepeated: true,
-    about: 'Release that devices must not install any longer; may be repeated',
+    description: 'Release that devices must not install any longer; may be repeated',
   },
   refresh: {
-    type: 'text',
-    value: 'roles',
-    bare: '',
-    about: 'Sign roles again for later dates; without a value, snapshot and timestamp',
+    type: 'string',
+    placeholder: 'roles',
+    valueIfBare: '',
+    description: 'Sign roles again for later dates; without a value, snapshot and timestamp',
   },
   dryRun: DRY_RUN,
 } as const satisfies Flags;
@@ -100,23 +110,23 @@ export const command = defineCommand({
       'follow it with neural-diff update. At least one of --init, --rotate, --withdraw, --refresh and ' +
       '--payload is required; several are done in this order, and written together.',
   ],
-  args: { folder: { type: 'text', isRequired: true, about: 'Repository: metadata and targets' } },
+  args: { folder: { type: 'string', isRequired: true, description: 'Repository: metadata and targets' } },
   flags: { ...RELEASE_FLAGS, ...DRAFT_FLAGS, ...KEY_FLAGS },
   examples: [
     {
-      about: 'Create a repository',
+      description: 'Create a repository',
       run: 'publish releases --init --root-key keys/root.key.json --key keys/targets.key.json',
     },
     {
-      about: 'Release a payload',
+      description: 'Release a payload',
       run: 'publish releases --payload v2.ndiff --base models/v1 --key keys/targets.key.json --counter 2',
     },
     {
-      about: 'Renew the dates, as a nightly job',
+      description: 'Renew the dates, as a nightly job',
       run: 'publish releases --refresh --key keys/online.key.json',
     },
     {
-      about: 'Replace a key',
+      description: 'Replace a key',
       run:
         'publish releases --rotate targets --remove-key keys/old.pub.json --add-key keys/new.key.json ' +
         '--key keys/root.key.json --key keys/online.key.json',

@@ -20,18 +20,23 @@ import {
 import { checkReportFolder, REPORT_FILES, tableOf, writeReportFiles } from '../report-output.js';
 
 const FLAGS = {
-  base: { type: 'text', value: 'model', about: 'Model that devices have' },
-  payload: { type: 'text', value: 'file', isRepeated: true, about: 'Payload file; may be repeated' },
+  base: { type: 'string', placeholder: 'model', description: 'Model that devices have' },
+  payload: {
+    type: 'string',
+    placeholder: 'file',
+    isRepeated: true,
+    description: 'Payload file; may be repeated',
+  },
   ...MEASURE_FLAGS,
   applyRuns: {
     type: 'number',
-    value: 'n',
+    placeholder: 'n',
     default: 5,
-    about: 'Times that each payload is applied in a separate process; 0 measures no times',
+    description: 'Times that each payload is applied in a separate process; 0 measures no times',
   },
   ...INPUT_FLAGS,
   ...FLEET_FLAGS,
-  title: { type: 'text', value: 'text', about: 'Heading; default: what the report is of' },
+  title: { type: 'string', placeholder: 'text', description: 'Heading; default: what the report is of' },
   ...outputFlags('folder', 'Folder to write the report into'),
 } as const satisfies Flags;
 
@@ -48,17 +53,17 @@ export const command = defineCommand({
   flags: FLAGS,
   examples: [
     {
-      about: 'Compare a payload with the full fine-tune',
+      description: 'Compare a payload with the full fine-tune',
       run: 'report --base models/v1 --next models/v2-full --payload v2.ndiff --recipe recipe.mjs -o report',
     },
     {
-      about: 'Compare two payloads, and fail a build unless one of them meets the gates',
+      description: 'Compare two payloads, and fail a build unless one of them meets the gates',
       run:
         'report --base models/v1 --payload a.ndiff --payload b.ndiff --recipe recipe.mjs ' +
         '--gate gates.json -o report',
     },
     {
-      about: 'Show what a bench has measured',
+      description: 'Show what a bench has measured',
       run: 'report --bench accuracy.json --task keywords -o report',
     },
   ],

@@ -14,10 +14,15 @@ export const command = defineCommand({
   details: ['Applied to the result of the payload, it restores the base bit for bit.'],
   args: { payload: PAYLOAD },
   flags: {
-    base: { type: 'text', value: 'model', isRequired: true, about: 'Model that the payload is for' },
+    base: {
+      type: 'string',
+      placeholder: 'model',
+      isRequired: true,
+      description: 'Model that the payload is for',
+    },
     ...outputFlags('file', 'Payload file to write'),
   },
-  examples: [{ about: 'Make a way back', run: 'reverse v2.ndiff --base models/v1 -o v2-v1.ndiff' }],
+  examples: [{ description: 'Make a way back', run: 'reverse v2.ndiff --base models/v1 -o v2-v1.ndiff' }],
   exits: { wrongBase: 'The payload is for another model than --base' },
   async handle(flags, io) {
     const { out, force, dryRun } = flags;

@@ -8,7 +8,9 @@ export const command = defineCommand({
   summary: 'End the trial of an updated model and restore the model before',
   args: {},
   flags: UPDATER_FLAGS,
-  examples: [{ about: 'Restore the model before the update', run: 'rollback --model models/v1.safetensors' }],
+  examples: [
+    { description: 'Restore the model before the update', run: 'rollback --model models/v1.safetensors' },
+  ],
   exits: { refused: 'Another updater has the model on trial' },
   async handle(flags, io) {
     await withUpdater(flags, io, async ({ updater, ...own }) => {

@@ -12,24 +12,26 @@ export const command = defineCommand({
     'Applies the payload to its base in memory first, and signs what the result is. --counter is ' +
       'required: devices refuse releases with a lower counter than theirs.',
   ],
-  args: { payload: { type: 'text', isRequired: true, about: 'Payload file, or a whole model in one file' } },
+  args: {
+    payload: { type: 'string', isRequired: true, description: 'Payload file, or a whole model in one file' },
+  },
   flags: {
     ...DRAFT_FLAGS,
     ...optionalOutputFlags('file', 'Release to write; default: PAYLOAD.release.json'),
     key: {
-      type: 'text',
-      value: 'file',
+      type: 'string',
+      placeholder: 'file',
       isRequired: true,
       isRepeated: true,
-      about: 'Private key; may be repeated',
+      description: 'Private key; may be repeated',
     },
   },
   examples: [
     {
-      about: 'Sign a payload',
+      description: 'Sign a payload',
       run: 'sign v2.ndiff --base models/v1 --key keys/targets.key.json --counter 2',
     },
-    { about: 'Sign a whole model', run: 'sign v2.safetensors --key keys/targets.key.json --counter 2' },
+    { description: 'Sign a whole model', run: 'sign v2.safetensors --key keys/targets.key.json --counter 2' },
   ],
   exits: { wrongBase: 'The payload is for another model than --base' },
   async handle(flags, io) {

@@ -9,7 +9,9 @@ export const command = defineCommand({
   summary: 'Show the model of a device and the state of its last update',
   args: {},
   flags: UPDATER_FLAGS,
-  examples: [{ about: 'Show whether a model is on trial', run: 'status --model models/v1.safetensors' }],
+  examples: [
+    { description: 'Show whether a model is on trial', run: 'status --model models/v1.safetensors' },
+  ],
   async handle(flags, io) {
     await withUpdater(flags, io, async ({ updater, ...own }) => {
       const status = await updater.status();

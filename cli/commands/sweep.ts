@@ -8,7 +8,6 @@ import { EXIT, summarise } from '../exit-codes.js';
 import { outputFlags, TRAINING_FLAGS } from '../flags.js';
 import { formatBytes, formatShare, Interrupted, type Io, printResult, remark } from '../io.js';
 import { SweepProgress } from '../job-progress.js';
-import { checkWorkers } from '../parse.js';
 import { SweepFolder } from '../sweep-folder.js';
 import {
   factsOf,
@@ -20,12 +19,17 @@ import {
   settingsOf,
 } from '../sweep-grid.js';
 import { baseOf, readBase } from '../training.js';
+import { checkWorkers } from '../values.js';
 
 const FLAGS = {
   ...TRAINING_FLAGS,
   ...GRID_FLAGS,
-  workers: { type: 'number', value: 'n', about: 'Diffs to train at once; default: one per processor' },
-  resume: { type: 'boolean', about: 'Keep what results.json lists, train the rest' },
+  workers: {
+    type: 'number',
+    placeholder: 'n',
+    description: 'Diffs to train at once; default: one per processor',
+  },
+  resume: { type: 'boolean', description: 'Keep what results.json lists, train the rest' },
   ...outputFlags('folder', 'Folder for payloads and results.json'),
 } as const satisfies Flags;
 
@@ -42,7 +46,7 @@ export const command = defineCommand({
   flags: FLAGS,
   examples: [
     {
-      about: 'Train twelve diffs',
+      description: 'Train twelve diffs',
       run:
         'sweep --base models/v1 --recipe recipe.mjs --kinds hash,sparse --budgets 0.25%,0.5%,1% ' +
         '--seeds 1,2 -o v2',

@@ -24,10 +24,10 @@ export const command = defineCommand({
   ],
   args: {
     kind: {
-      type: 'text',
+      type: 'string',
       isRequired: true,
       choices: ['auto', ...DIFF_KINDS],
-      about: 'Kind of diff; auto takes the best',
+      description: 'Kind of diff; auto takes the best',
     },
   },
   flags: {
@@ -38,19 +38,19 @@ export const command = defineCommand({
   },
   examples: [
     {
-      about: 'Train a diff of at most 0.5 % of the model',
+      description: 'Train a diff of at most 0.5 % of the model',
       run: 'train hash --base models/v1 --recipe recipe.mjs --budget 0.5% --seed 7 -o v2.ndiff',
     },
     {
-      about: 'Train one for devices that have applied v2.ndiff',
+      description: 'Train one for devices that have applied v2.ndiff',
       run: 'train hash --base models/v1 --chain v2.ndiff --recipe recipe.mjs --budget 0.5% -o v3.ndiff',
     },
     {
-      about: 'Take the better kind',
+      description: 'Take the better kind',
       run: 'train auto --base models/v1 --recipe recipe.mjs --budget 0.5% -o v2.ndiff',
     },
     {
-      about: 'Find the smallest payload within 0.3 points of the full fine-tune',
+      description: 'Find the smallest payload within 0.3 points of the full fine-tune',
       run: 'train auto --base models/v1 --recipe recipe.mjs --max-gap 0.3% --most 2% -o v2.ndiff',
     },
   ],

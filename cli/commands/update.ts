@@ -17,16 +17,16 @@ export const command = defineCommand({
   flags: {
     ...UPDATER_FLAGS,
     ...REPOSITORY_FLAGS,
-    confirm: { type: 'boolean', about: 'Keep the model without a trial' },
-    dryRun: { type: 'boolean', about: 'Plan, download no payload' },
+    confirm: { type: 'boolean', description: 'Keep the model without a trial' },
+    dryRun: { type: 'boolean', description: 'Plan, download no payload' },
   },
   examples: [
     {
-      about: 'Update a model from a web server',
+      description: 'Update a model from a web server',
       run: 'update --model models/v1.safetensors --repo https://example.com/releases --root root.json',
     },
     {
-      about: 'Update a model from a folder, and keep it if a program accepts it',
+      description: 'Update a model from a folder, and keep it if a program accepts it',
       run: 'update --model m.onnx --repo releases --root root.json --test "node try.mjs" --confirm',
     },
   ],

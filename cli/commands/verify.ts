@@ -15,26 +15,26 @@ import { byteProgress } from '../progress.js';
 import { describeRelease, readPublicKeys } from '../release-draft.js';
 
 const RELEASE_FLAGS = {
-  release: { type: 'text', value: 'file', about: 'Signed release that the payload must be' },
+  release: { type: 'string', placeholder: 'file', description: 'Signed release that the payload must be' },
   key: {
-    type: 'text',
-    value: 'file',
+    type: 'string',
+    placeholder: 'file',
     isRepeated: true,
-    about: 'With --release: public key; may be repeated',
+    description: 'With --release: public key; may be repeated',
   },
   threshold: {
     type: 'number',
-    value: 'n',
+    placeholder: 'n',
     default: 1,
-    about: 'With --release: keys that must have signed',
+    description: 'With --release: keys that must have signed',
   },
   counter: {
     type: 'number',
-    value: 'n',
+    placeholder: 'n',
     default: 0,
-    about: 'With --release: counter of the release that the device has',
+    description: 'With --release: counter of the release that the device has',
   },
-  deviceClass: { type: 'text', value: 'class', about: 'With --release: class of the device' },
+  deviceClass: { type: 'string', placeholder: 'class', description: 'With --release: class of the device' },
 } as const satisfies Flags;
 
 export const command = defineCommand({
@@ -44,9 +44,9 @@ export const command = defineCommand({
   args: { model: MODEL, payload: PAYLOAD },
   flags: RELEASE_FLAGS,
   examples: [
-    { about: 'Check a payload before it is applied', run: 'verify models/v1 v2.ndiff' },
+    { description: 'Check a payload before it is applied', run: 'verify models/v1 v2.ndiff' },
     {
-      about: 'Check its signature, too',
+      description: 'Check its signature, too',
       run: 'verify models/v1 v2.ndiff --release v2.ndiff.release.json --key keys/targets.pub.json',
     },
   ],

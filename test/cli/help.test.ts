@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { ABOUT_EXIT, EXIT } from '../../cli/exit-codes.js';
+import { EXIT, EXIT_DESCRIPTIONS } from '../../cli/exit-codes.js';
 import { command } from './command.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -33,12 +33,12 @@ test('--help lists every command once, with what it does, and every exit status'
   expect(status).toBe(0);
   const listed = [...stdout.matchAll(/^ {3}([a-z][a-z-]*) {2,}[A-Z].{10,}[^.]$/gm)].map(([, name]) => name);
   expect(listed.sort()).toEqual(NAMES);
-  const statuses = [...stdout.matchAll(/^ {3}(\d+) +(.+)$/gm)].map(([, code, about]) => [
+  const statuses = [...stdout.matchAll(/^ {3}(\d+) +(.+)$/gm)].map(([, code, description]) => [
     Number(code),
-    about,
+    description,
   ]);
   expect(statuses).toEqual(
-    Object.entries(EXIT).map(([name, code]) => [code, ABOUT_EXIT[name as keyof typeof EXIT]]),
+    Object.entries(EXIT).map(([name, code]) => [code, EXIT_DESCRIPTIONS[name as keyof typeof EXIT]]),
   );
 });
 

@@ -4,19 +4,19 @@ import { UsageError } from '../../cli/exit-codes.js';
 import { parseCommandLine } from '../../cli/parse.js';
 
 const FLAGS: Flags = {
-  out: { type: 'text', short: 'o', isRequired: true, about: '' },
-  maxBytes: { type: 'number', about: '' },
-  key: { type: 'text', isRepeated: true, about: '' },
-  force: { type: 'boolean', short: 'f', about: '' },
-  quiet: { type: 'boolean', short: 'q', about: '' },
-  rename: { type: 'boolean', default: true, about: '' },
-  backend: { type: 'text', choices: ['wasm', 'cpu'], default: 'wasm', about: '' },
-  refresh: { type: 'text', bare: '', about: '' },
+  out: { type: 'string', short: 'o', isRequired: true, description: '' },
+  maxBytes: { type: 'number', description: '' },
+  key: { type: 'string', isRepeated: true, description: '' },
+  force: { type: 'boolean', short: 'f', description: '' },
+  quiet: { type: 'boolean', short: 'q', description: '' },
+  rename: { type: 'boolean', default: true, description: '' },
+  backend: { type: 'string', choices: ['wasm', 'cpu'], default: 'wasm', description: '' },
+  refresh: { type: 'string', valueIfBare: '', description: '' },
 };
 
 const ARGS: Flags = {
-  base: { type: 'text', isRequired: true, about: '' },
-  payloads: { type: 'text', isRequired: true, isRepeated: true, about: '' },
+  base: { type: 'string', isRequired: true, description: '' },
+  payloads: { type: 'string', isRequired: true, isRepeated: true, description: '' },
 };
 
 const PRESET = { key: [], force: false, quiet: false, rename: true, backend: 'wasm', out: 'x' };
@@ -31,6 +31,7 @@ test.each([
   ['-o x', {}],
   ['--out=x', {}],
   ['-ox', {}],
+  ['-o=x', {}],
   ['-fqo x', { force: true, quiet: true }],
   ['-o y --force -o x', { force: true }],
   ['-o x --no-rename', { rename: false }],
@@ -38,9 +39,11 @@ test.each([
   ['-o x --force=false', {}],
   ['-o x --max-bytes -1', { maxBytes: -1 }],
   ['-o x --max-bytes 1e3', { maxBytes: 1000 }],
+  ['-o x --key=--force', { key: ['--force'] }],
   ['-o x --key a --key b', { key: ['a', 'b'] }],
   ['-o x --backend cpu', { backend: 'cpu' }],
   ['-o x --refresh', { refresh: '' }],
+  ['--refresh -o x', { refresh: '' }],
   ['-o x --refresh --force', { refresh: '', force: true }],
   ['-o x --refresh root,targets', { refresh: 'root,targets' }],
 ])('parseCommandLine() reads %s', (line, expected) => {
@@ -50,15 +53,23 @@ test.each([
 test('parseCommandLine() places arguments in their order, and the rest in the last', () => {
   expect(parse('a -o x b c', ARGS)).toMatchObject({ base: 'a', payloads: ['b', 'c'] });
   expect(parse('-o x -- a -b', ARGS)).toMatchObject({ base: 'a', payloads: ['-b'] });
+  expect(parse('-o x -- --refresh refresh', ARGS)).toMatchObject({
+    base: '--refresh',
+    payloads: ['refresh'],
+  });
+  expect(parse('refresh - -o x', ARGS)).toMatchObject({ base: 'refresh', payloads: ['-'] });
 });
 
 test.each([
   ['', 'Expected --out'],
-  ['-o', 'Expected a value behind -o'],
-  ['-o x --key --force', 'Expected a value behind --key'],
+  ['-o', 'Expected a value after -o'],
+  ['-o x --key --force', 'Expected a value after --key'],
   ['-o x --max-bytes many', 'Cannot use --max-bytes "many": expected a number'],
   ['-o x --backend gpu', 'Cannot use --backend "gpu": expected one of wasm, cpu'],
   ['-o x --force=yes', 'Cannot use --force "yes": expected no value'],
+  ['-o x --no-force=true', 'Cannot use --no-force "true": expected no value'],
+  ['-o x --__proto__=1', 'Unknown flag --__proto__'],
+  ['-o -- x', 'Expected a value after -o'],
   ['-o x --no-out', 'Unknown flag --no-out'],
   ['-o x --maxBytes 1', 'Unknown flag --maxBytes (did you mean --max-bytes?)'],
   ['-o x -z', 'Unknown flag -z'],
