@@ -100,14 +100,12 @@ async function createFiles(): Promise<{ files: Map<string, Uint8Array | string>;
   const json = JSON.stringify({ format: 'layers-model', weightsManifest });
   const bundle = await build({
     entryPoints: [join(import.meta.dirname, 'browser-storage', 'page.js')],
-    ...{
-      bundle: true,
-      write: false,
-      format: 'iife',
-      globalName: 'bench',
-      platform: 'browser',
-      target: 'es2022',
-    },
+    bundle: true,
+    write: false,
+    format: 'iife',
+    globalName: 'bench',
+    platform: 'browser',
+    target: 'es2022',
   });
   const files = new Map<string, Uint8Array | string>([
     ['', '<!doctype html><script src="bench.js"></script>'],

@@ -75,14 +75,17 @@ function measure(mask: string, ops: readonly SparseOp[], tensors: readonly Tenso
   const encodeSeconds = (performance.now() - start) / 1000;
   const positions = codedBits(plainLevels, tensors);
   return {
-    ...{ mask, density: changed / elements, changed },
+    mask,
+    density: changed / elements,
+    changed,
     entropy: entropyBits(elements, changed) / changed,
     positions: positions / changed,
     levels: (all - positions) / changed,
     all: all / changed,
     format0: ops.reduce((sum, op) => sum + riceBits(op), 0) / changed,
     gzip: gzipBits(ops) / changed,
-    ...{ encodeSeconds, decodeSeconds: timeReading(ops, tensors) },
+    encodeSeconds,
+    decodeSeconds: timeReading(ops, tensors),
   };
 }
 

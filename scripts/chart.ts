@@ -74,7 +74,10 @@ const yChannel = (isFirst: boolean): object => ({
   type: 'quantitative',
   scale: { type: 'symlog', constant: 1, domain: [-48, 1.5], nice: false },
   axis: {
-    ...{ values: [0, -1, -2, -5, -10, -20, -40], title: null, grid: true, labels: isFirst },
+    values: [0, -1, -2, -5, -10, -20, -40],
+    title: null,
+    grid: true,
+    labels: isFirst,
     labelExpr: POINTS,
   },
 });
@@ -86,7 +89,9 @@ function ruleLayers(rows: readonly Row[], y: object): object[] {
   const values = [
     { name: 'full fine-tune', points: 0, colour: 'var(--full)', place: { ...left, dy: -19 } },
     {
-      ...{ name: 'base model, no update', colour: 'var(--base)', place: { ...right, dy: 12 } },
+      name: 'base model, no update',
+      colour: 'var(--base)',
+      place: { ...right, dy: 12 },
       points: -100 * (base?.gap ?? 0),
     },
   ];

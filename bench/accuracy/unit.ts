@@ -68,8 +68,14 @@ async function measureDiffs({ task, arrays, tuned, epochs, data }: Setting): Pro
   for (const percent of unit.quick ? QUICK_BUDGETS : BUDGETS) {
     for (const [kind, train] of Object.entries(TRAINERS)) {
       const { payload, metrics } = await train({
-        ...{ task, train: arrays.train, validation: arrays.test, fullFineTune: tuned.full },
-        ...{ budget: `${percent}%`, epochs, batchSize: data.fineTuning.batchSize, seed: unit.seed },
+        task,
+        train: arrays.train,
+        validation: arrays.test,
+        fullFineTune: tuned.full,
+        budget: `${percent}%`,
+        epochs,
+        batchSize: data.fineTuning.batchSize,
+        seed: unit.seed,
       });
       points.push(
         tell({
@@ -100,7 +106,10 @@ async function measureBaseline(
 ): Promise<Point> {
   const { task, arrays, tuned, epochs, data, weights } = setting;
   const result = await baseline.run({
-    ...{ task, train: arrays.train, base: takeBase(task), full: tuned.full },
+    task,
+    train: arrays.train,
+    base: takeBase(task),
+    full: tuned.full,
     budgetBytes: percent === null ? Number.POSITIVE_INFINITY : (4 * weights * percent) / 100,
     training: { epochs, batchSize: data.fineTuning.batchSize, seed: unit.seed },
   });

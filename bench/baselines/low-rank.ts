@@ -83,7 +83,9 @@ function affordableFactors(
   const left = bytes - expectedVectorBytes(splitTensors(context.base).vectors, VECTOR_RATE);
   const choose = (numberBits: number): Factors[] | undefined => {
     const ranks = chooseRanks(parts, {
-      ...{ budgetBits: 8 * left, bits: numberBits, tensorBits: TENSOR_BITS },
+      budgetBits: 8 * left,
+      bits: numberBits,
+      tensorBits: TENSOR_BITS,
       importanceOf: isUpdate ? ({ name }) => meanOf(context.full.fisher, name) : relativeImportance,
       leastRank: isUpdate ? 0 : 1,
     });

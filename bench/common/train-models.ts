@@ -31,7 +31,10 @@ const recurrent = { units: 128, recurrentInitializer: 'glorotUniform' } as const
 /** The networks, from one of products alone to ones of many small layers. */
 export const MODELS: readonly BenchModel[] = [
   {
-    ...{ name: 'mlp', title: 'MLP 784-256-128-10', inputShape: [784], classes: 10 },
+    name: 'mlp',
+    title: 'MLP 784-256-128-10',
+    inputShape: [784],
+    classes: 10,
     layers: () => [
       tf.layers.dense({ units: 256, activation: 'relu' }),
       tf.layers.dense({ units: 128, activation: 'relu' }),
@@ -39,11 +42,17 @@ export const MODELS: readonly BenchModel[] = [
     ],
   },
   {
-    ...{ name: 'cnn', title: 'CNN, 3x3x16 and 3x3x32', inputShape: [28, 28, 1], classes: 10 },
+    name: 'cnn',
+    title: 'CNN, 3x3x16 and 3x3x32',
+    inputShape: [28, 28, 1],
+    classes: 10,
     layers: () => [...convolution(16), ...convolution(32), tf.layers.flatten(), softmax(10)],
   },
   {
-    ...{ name: 'dscnn', title: 'DS-CNN, 4 separable blocks', inputShape: [49, 10, 1], classes: 12 },
+    name: 'dscnn',
+    title: 'DS-CNN, 4 separable blocks',
+    inputShape: [49, 10, 1],
+    classes: 12,
     layers: () => [
       ...stage(
         tf.layers.conv2d({ filters: 64, kernelSize: [10, 4], strides: 2, padding: 'same', useBias: false }),
@@ -54,11 +63,17 @@ export const MODELS: readonly BenchModel[] = [
     ],
   },
   {
-    ...{ name: 'gru', title: 'GRU(128) over 50 steps', inputShape: [50, 40], classes: 10 },
+    name: 'gru',
+    title: 'GRU(128) over 50 steps',
+    inputShape: [50, 40],
+    classes: 10,
     layers: () => [tf.layers.gru(recurrent), softmax(10)],
   },
   {
-    ...{ name: 'lstm', title: 'LSTM(128) over 50 steps', inputShape: [50, 40], classes: 10 },
+    name: 'lstm',
+    title: 'LSTM(128) over 50 steps',
+    inputShape: [50, 40],
+    classes: 10,
     layers: () => [tf.layers.lstm(recurrent), softmax(10)],
   },
 ];

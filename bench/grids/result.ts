@@ -42,9 +42,13 @@ export function rowsOf(results: readonly GridResult[]): GridRow[] {
     const full = results.map((result) => pointOf(result, device, FULL).accuracy);
     const accuracies = own.map(({ accuracy }) => accuracy);
     return {
-      ...{ task: first.task, device, method, seeds: results.length },
+      task: first.task,
+      device,
+      method,
+      seeds: results.length,
       bytes: own[0]?.bytes == null ? null : meanOf(own.map(({ bytes }) => bytes as number)),
-      ...{ mean: meanOf(accuracies), deviation: deviationOf(accuracies) },
+      mean: meanOf(accuracies),
+      deviation: deviationOf(accuracies),
       gap: meanOf(full.map((accuracy, i) => accuracy - (accuracies[i] as number))),
     };
   });

@@ -58,8 +58,14 @@ function train(
   device?: Parameters<StoredAs['round']>[1],
 ) {
   return TRAINERS[kind]({
-    ...{ task, train: arrays.train, validation: arrays.test, fullFineTune: tuned.full, device },
-    ...{ budget: BUDGET, epochs: LONGER * tuned.plan.epochs, batchSize: data.fineTuning.batchSize },
+    task,
+    train: arrays.train,
+    validation: arrays.test,
+    fullFineTune: tuned.full,
+    device,
+    budget: BUDGET,
+    epochs: LONGER * tuned.plan.epochs,
+    batchSize: data.fineTuning.batchSize,
     seed: unit.seed,
   });
 }

@@ -18,7 +18,10 @@ async function run(): Promise<void> {
   const entries: GalleryEntry[] = [];
   for (const { name } of TASKS) {
     const { report, out } = await makeReport({
-      ...{ task: name, seed: 1, folder: join('.cache', 'reports', name), bench: BENCHES },
+      task: name,
+      seed: 1,
+      folder: join('.cache', 'reports', name),
+      bench: BENCHES,
       signal: stop.signal,
       say: (text) => process.stderr.write(`${text}\n`),
     });

@@ -27,7 +27,10 @@ async function loadData(name: string, seed: number, signal: AbortSignal): Promis
   const arrays = (examples: Examples) => toArrays(examples, classes);
   const { train, validation, test } = update;
   return {
-    ...{ train: arrays(train), validation: arrays(validation), test: arrays(test), labels },
+    train: arrays(train),
+    validation: arrays(validation),
+    test: arrays(test),
+    labels,
     slices: { 'known since': slicesOf(base.test, test) },
   };
 }

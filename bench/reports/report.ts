@@ -30,7 +30,9 @@ async function run(): Promise<void> {
   process.once('SIGINT', () => stop.abort(new DOMException('Interrupted', 'AbortError')));
   const start = performance.now();
   const { report, out, status } = await makeReport({
-    ...{ task, seed: Number(seed), folder: flags.out ?? join('.cache', 'reports', task) },
+    task,
+    seed: Number(seed),
+    folder: flags.out ?? join('.cache', 'reports', task),
     bench: BENCHES,
     signal: stop.signal,
     say: (text) => process.stderr.write(`${seconds(start).padStart(5)} s  ${text}\n`),

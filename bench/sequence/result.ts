@@ -52,9 +52,14 @@ export function rowsOf(results: readonly SequenceResult[]): SequenceRow[] {
       const accuracies = own.map(({ accuracy }) => accuracy);
       const bytes = own[0]?.bytes === null ? null : Math.max(...own.map((step) => step.bytes as number));
       return {
-        ...{ task: first.task, method, update, seeds: results.length },
-        ...{ bytes, share: bytes === null ? null : bytes / (4 * first.weights) },
-        ...{ mean: meanOf(accuracies), deviation: deviationOf(accuracies) },
+        task: first.task,
+        method,
+        update,
+        seeds: results.length,
+        bytes,
+        share: bytes === null ? null : bytes / (4 * first.weights),
+        mean: meanOf(accuracies),
+        deviation: deviationOf(accuracies),
         gap: meanOf(full.map(({ accuracy }, i) => accuracy - (accuracies[i] as number))),
         'loss on base data': meanOf(own.map(({ oldLoss }) => oldLoss)),
       };

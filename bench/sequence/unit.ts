@@ -71,8 +71,13 @@ function updateByDiff(
   return async ({ task, arrays, seed }) => {
     const { epochs, batchSize, learningRate } = plan;
     const { payload, model } = await train({
-      ...{ task, train: arrays.train, budget: BUDGET, seed, batchSize },
-      ...{ epochs: LONGER * epochs, fineTune: { epochs, learningRate } },
+      task,
+      train: arrays.train,
+      budget: BUDGET,
+      seed,
+      batchSize,
+      epochs: LONGER * epochs,
+      fineTune: { epochs, learningRate },
     });
     return {
       weights: weightsOfModel(model, new Set(takeBase(task).trainable.keys())),

@@ -15,13 +15,17 @@ export const garments: BenchTask = {
   title: 'garments in pictures, CNN',
   async load({ seed, data, quick, signal, onProgress }) {
     const { labels, stages, adds } = await loadGarmentData({
-      ...{ seed, counts: quick ? QUICK_COUNTS : COUNTS },
+      seed,
+      counts: quick ? QUICK_COUNTS : COUNTS,
       ...(data !== undefined && { folder: data }),
       ...(signal && { signal }),
       ...(onProgress && { onProgress }),
     });
     return {
-      ...{ labels, classes: labels.length, baseTraining: BASE_TRAINING, fineTuning: FINE_TUNING },
+      labels,
+      classes: labels.length,
+      baseTraining: BASE_TRAINING,
+      fineTuning: FINE_TUNING,
       stages: stages.map((stage, i) => ({ ...stage, adds: adds[i] as string })),
       createModel: (modelSeed) => createGarmentModel(labels.length, modelSeed),
     };

@@ -14,14 +14,18 @@ export const intents: BenchTask = {
     if (data !== undefined)
       throw new RangeError('Cannot load intents: they come from a package, not a folder');
     const { labels, stages, adds } = await loadIntentData({
-      ...{ seed, share: quick ? QUICK_SHARE : 1 },
+      seed,
+      share: quick ? QUICK_SHARE : 1,
       ...(signal && { signal }),
     });
     const last = stages.at(-1);
     const count = last === undefined ? 0 : last.train.count + last.validation.count + last.test.count;
     onProgress?.(count, count);
     return {
-      ...{ labels, classes: labels.length, baseTraining: BASE_TRAINING, fineTuning: FINE_TUNING },
+      labels,
+      classes: labels.length,
+      baseTraining: BASE_TRAINING,
+      fineTuning: FINE_TUNING,
       stages: stages.map((stage, i) => ({ ...stage, adds: adds[i] as string })),
       createModel: (modelSeed) => createIntentModel(labels.length, modelSeed),
     };

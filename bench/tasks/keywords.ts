@@ -36,14 +36,17 @@ export const keywords: BenchTask = {
     const { seed, data, signal, onProgress } = options;
     const { labels, stages } = await loadKeywordData({
       ...(data === undefined ? spoken(options) : recorded(data)),
-      ...{ seed, ...(signal && { signal }), ...(onProgress && { onProgress }) },
+      seed,
+      ...(signal && { signal }),
+      ...(onProgress && { onProgress }),
     });
     const adds =
       data === undefined
         ? SIX_STAGES.map(({ words, accents }) => `${words.length} words, ${accents.join(' ')}`)
         : SPEAKERS.map((names) => names.join(' '));
     return {
-      ...{ labels, classes: labels.length },
+      labels,
+      classes: labels.length,
       baseTraining: data === undefined ? BASE_TRAINING : RECORDED_BASE_TRAINING,
       fineTuning: data === undefined ? FINE_TUNING : RECORDED_FINE_TUNING,
       stages: stages.map((stage, i) => ({ ...stage, adds: adds[i] as string })),

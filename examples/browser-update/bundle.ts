@@ -18,8 +18,14 @@ export async function bundlePage(folder: string, root: Uint8Array): Promise<void
     entryPoints: [join(import.meta.dirname, 'page.js')],
     outfile: join(folder, 'page.js'),
     define: { ROOT_METADATA: JSON.stringify(new TextDecoder().decode(root)) },
-    ...{ bundle: true, minify: true, format: 'iife', platform: 'browser', target: 'es2022' },
+    bundle: true,
+    minify: true,
+    format: 'iife',
+    platform: 'browser',
+    target: 'es2022',
     // The project's own settings lead package names to the sources; users get what the package exports.
-    ...{ tsconfigRaw: {}, legalComments: 'none', logLevel: 'error' },
+    tsconfigRaw: {},
+    legalComments: 'none',
+    logLevel: 'error',
   });
 }

@@ -56,7 +56,8 @@ export async function openKeptModel(options: KeptModelOptions): Promise<KeptMode
   await whenFree(() => updater.start());
   const model = await load();
   return {
-    ...{ model, updater },
+    model,
+    updater,
     async refresh() {
       const store = await storage.open();
       await copyStore(store, openLiveModel(model)).finally(() => store.close());

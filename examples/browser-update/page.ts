@@ -98,7 +98,11 @@ async function forget(kept: KeptModel): Promise<void> {
 async function start(): Promise<void> {
   const root = new TextEncoder().encode(ROOT_METADATA);
   const kept = await openKeptModel({
-    ...{ database: DATABASE, base: 'base', releases: new URL('releases', location.href).href, root, onEvent },
+    database: DATABASE,
+    base: 'base',
+    releases: new URL('releases', location.href).href,
+    root,
+    onEvent,
   });
   await endTrial(kept);
   const clips = (await (await fetch('clips.json')).json()) as Clips;

@@ -154,7 +154,9 @@ async function trainAndSaveBase(
   screen.start('training the base model');
   const model = createModel(data.classes, seed);
   await trainBase(model, data.train.train, {
-    ...{ ...baseTraining, seed, signal },
+    ...baseTraining,
+    seed,
+    signal,
     onEpoch: (epoch) => screen.show(`epoch ${epoch + 1} of ${baseTraining.epochs}`),
   });
   await saveModel(model, join(folder, 'base'));

@@ -32,7 +32,13 @@ export async function makeUpdate(folder: string): Promise<WordUpdate> {
   const train = toArrays(makeClips(WORDS.length, 80, 'train'), WORDS.length);
   const test = toArrays(makeClips(WORDS.length, 40, 'test'), WORDS.length);
   const { payload, next, metrics, share } = await trainSparseDiff({
-    ...{ task, train, validation: test, budget: '2%', epochs: 16, batchSize: 32, seed: 1 },
+    task,
+    train,
+    validation: test,
+    budget: '2%',
+    epochs: 16,
+    batchSize: 32,
+    seed: 1,
     fineTune: { epochs: 8, learningRate: 2e-3 },
   });
   await applyPayload(openLiveModel(model), payload);

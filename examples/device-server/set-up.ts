@@ -25,7 +25,11 @@ export async function setUpServer(folder: string): Promise<ServerFolder> {
   const update = await makeUpdate(base);
   await writeSamples(site);
   await release(openRepositoryFolder(releases), keys, {
-    ...{ model: base, name: 'words-1.ndiff', bytes: update.payload, next: update.next, counter: 1 },
+    model: base,
+    name: 'words-1.ndiff',
+    bytes: update.payload,
+    next: update.next,
+    counter: 1,
     metrics: { accuracy: Number(update.accuracy.next.toFixed(3)) },
     golden: { name: 'words-1.golden.json', bytes: update.golden },
   });

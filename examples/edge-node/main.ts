@@ -25,8 +25,13 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 const storage = await openModelStorage(folder);
 const updater = createUpdater({
-  ...{ storage, disk: storage.disk, folder: `${storage.file}.updates` },
-  ...{ source: openHttpSource({ url: repo }), root: await readFile(root), deviceClass, onEvent },
+  storage,
+  disk: storage.disk,
+  folder: `${storage.file}.updates`,
+  source: openHttpSource({ url: repo }),
+  root: await readFile(root),
+  deviceClass,
+  onEvent,
   selfTest: (store, { golden }) => tryModel(store, golden),
 });
 try {

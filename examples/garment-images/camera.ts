@@ -20,8 +20,13 @@ export interface Camera {
 }
 
 const STRAIGHT: Omit<Camera, 'name'> = {
-  ...{ angle: [0, 0], scale: [1, 1], shift: 0 },
-  ...{ white: 1, black: 0, blur: 0, noise: 0 },
+  angle: [0, 0],
+  scale: [1, 1],
+  shift: 0,
+  white: 1,
+  black: 0,
+  blur: 0,
+  noise: 0,
 };
 
 /** The base model's camera, which leaves pictures as they are, then that of each update. */

@@ -13,8 +13,12 @@ const HELP = `Trains a classifier of garments, learns an update as both kinds of
 `;
 
 await runClassifierDemo({
-  ...{ help: HELP, unit: 'pictures', createModel: createGarmentModel },
-  ...{ baseTraining: BASE_TRAINING, fineTuning: FINE_TUNING, diffEpochs: DIFF_EPOCHS },
+  help: HELP,
+  unit: 'pictures',
+  createModel: createGarmentModel,
+  baseTraining: BASE_TRAINING,
+  fineTuning: FINE_TUNING,
+  diffEpochs: DIFF_EPOCHS,
   load: ({ seed, folder, signal }) =>
     loadGarmentData({ seed, signal, ...(folder !== undefined && { folder }) }),
 });

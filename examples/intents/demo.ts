@@ -13,8 +13,12 @@ const HELP = `Trains a classifier of requests, learns an update as both kinds of
 `;
 
 await runClassifierDemo({
-  ...{ help: HELP, unit: 'sentences', createModel: createIntentModel },
-  ...{ baseTraining: BASE_TRAINING, fineTuning: FINE_TUNING, diffEpochs: DIFF_EPOCHS },
+  help: HELP,
+  unit: 'sentences',
+  createModel: createIntentModel,
+  baseTraining: BASE_TRAINING,
+  fineTuning: FINE_TUNING,
+  diffEpochs: DIFF_EPOCHS,
   load: async ({ seed, folder, signal }) => {
     if (folder === undefined) return loadIntentData({ seed, signal });
     throw new SourceError(

@@ -21,12 +21,16 @@ export function createIntentModel(classes: number, seed: number): tf.LayersModel
   const glorot = () => tf.initializers.glorotUniform({ seed: nextSeed() });
   const layers = [
     tf.layers.embedding({
-      ...{ name: 'embedding', inputDim: VOCABULARY, outputDim: EMBEDDING_SIZE },
+      name: 'embedding',
+      inputDim: VOCABULARY,
+      outputDim: EMBEDDING_SIZE,
       embeddingsInitializer: tf.initializers.randomUniform({ minval: -0.05, maxval: 0.05, seed: nextSeed() }),
     }),
     tf.layers.gru({
-      ...{ name: 'gru', units: RECURRENT_UNITS },
-      ...{ kernelInitializer: glorot(), recurrentInitializer: glorot() },
+      name: 'gru',
+      units: RECURRENT_UNITS,
+      kernelInitializer: glorot(),
+      recurrentInitializer: glorot(),
     }),
     tf.layers.dense({ name: 'output', units: classes, activation: 'softmax', kernelInitializer: glorot() }),
   ];

@@ -83,7 +83,12 @@ async function setUp(folder: string, stop: AbortSignal): Promise<Setup> {
   const epochs = epochsFor(STEPS.base, data.base.train.count);
   screen.start('training the base model');
   await trainKeywordBase(data.base, base, {
-    ...{ classes: data.labels.length, epochs, learningRate: 3e-3, batchSize: BATCH_SIZE, seed, signal: stop },
+    classes: data.labels.length,
+    epochs,
+    learningRate: 3e-3,
+    batchSize: BATCH_SIZE,
+    seed,
+    signal: stop,
     onEpoch: (epoch) => screen.show(`epoch ${epoch + 1} of ${epochs}`),
   });
   return { data, folder, base, screen, seed, stop };
@@ -95,9 +100,14 @@ async function run({ data, folder, base, screen, seed, stop }: Setup): Promise<D
   const baseAccuracy = (await task.evaluate(test)).accuracy as number;
   screen.start('full fine-tune, the reference');
   const full = await fineTune({
-    ...{ task, train: toArrays(data.update.train, data.labels.length), validation: test },
-    ...{ epochs: epochsFor(STEPS.full, data.update.train.count), learningRate: FULL_RATE },
-    ...{ batchSize: BATCH_SIZE, seed, signal: stop },
+    task,
+    train: toArrays(data.update.train, data.labels.length),
+    validation: test,
+    epochs: epochsFor(STEPS.full, data.update.train.count),
+    learningRate: FULL_RATE,
+    batchSize: BATCH_SIZE,
+    seed,
+    signal: stop,
     onStep: (report) => screen.show(describeStep(report)),
   });
   screen.start('training both diffs, each in a thread');
@@ -190,7 +200,11 @@ async function patchDevice(
 
 async function updateConsecutively({ data, folder, screen, seed }: Setup): Promise<UpdateRow[]> {
   const rows = await runUpdates(data, {
-    ...{ folder, seed, speakers: CONSECUTIVE_SPEAKERS, budget: BUDGETS.hash, batchSize: BATCH_SIZE },
+    folder,
+    seed,
+    speakers: CONSECUTIVE_SPEAKERS,
+    budget: BUDGETS.hash,
+    batchSize: BATCH_SIZE,
     epochsFor: (phase, examples) => epochsFor(STEPS[phase], examples),
     onUpdate: (update) => screen.start(`update ${update}`),
     onStep: (report) => screen.show(describeStep(report)),

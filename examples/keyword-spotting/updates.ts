@@ -61,7 +61,12 @@ async function runUpdate(
   const before = (await task.evaluate(test)).accuracy as number;
   const examples = stage.train.count;
   const full = await fineTune({
-    ...{ task, train: toArrays(stage.train, classes), validation: test, batchSize, seed, onStep },
+    task,
+    train: toArrays(stage.train, classes),
+    validation: test,
+    batchSize,
+    seed,
+    onStep,
     epochs: epochsFor('full', examples),
   });
   const bytes = float32Bytes(task);
@@ -84,8 +89,13 @@ async function runUpdate(
   const after = (await patched.task.evaluate(test)).accuracy as number;
   patched.model.dispose();
   return {
-    ...{ update, speakers: (options.speakers[update] ?? []).join(' '), before, after },
-    ...{ full: full.metrics.accuracy as number, payloadBytes: payload.length },
-    ...{ share: payload.length / bytes, bitExact: fingerprint === next },
+    update,
+    speakers: (options.speakers[update] ?? []).join(' '),
+    before,
+    after,
+    full: full.metrics.accuracy as number,
+    payloadBytes: payload.length,
+    share: payload.length / bytes,
+    bitExact: fingerprint === next,
   };
 }

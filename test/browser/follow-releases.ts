@@ -45,8 +45,11 @@ export async function open({ database, origin, root, isHeld, ...rest }: Followed
   };
   input = rest.input;
   kept = await openKeptModel({
-    ...{ database, base: `${origin}/base`, releases: `${origin}/releases` },
-    ...{ root: new TextEncoder().encode(root), ...(isHeld && { selfTest: hold }) },
+    database,
+    base: `${origin}/base`,
+    releases: `${origin}/releases`,
+    root: new TextEncoder().encode(root),
+    ...(isHeld && { selfTest: hold }),
   });
   return look();
 }

@@ -42,11 +42,16 @@ function createModel(): tf.LayersModel {
   const model = tf.sequential({
     layers: [
       tf.layers.conv1d({
-        ...{ inputShape: [6, 5], filters: 8, kernelSize: 3, activation: 'relu', name: 'conv' },
+        inputShape: [6, 5],
+        filters: 8,
+        kernelSize: 3,
+        activation: 'relu',
+        name: 'conv',
         kernelInitializer: seeded(1),
       }),
       tf.layers.gru({
-        ...{ units: 7, name: 'gru' },
+        units: 7,
+        name: 'gru',
         kernelInitializer: seeded(2),
         recurrentInitializer: seeded(3),
       }),

@@ -78,7 +78,10 @@ async function makeSite(folder: string): Promise<{ base: Known; next: Known; roo
   const keys = await makeKeys(join(folder, 'keys'));
   const root = await beginRepository(join(site, 'releases'), keys);
   await release(openRepositoryFolder(join(site, 'releases')), keys, {
-    ...{ model: join(site, 'base'), name: 'v1.ndiff', bytes: payload, counter: 1 },
+    model: join(site, 'base'),
+    name: 'v1.ndiff',
+    bytes: payload,
+    counter: 1,
     golden: { name: 'v1.golden.json', bytes: makeGolden(model, [input]) },
   });
   model.dispose();

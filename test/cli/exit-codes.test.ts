@@ -16,16 +16,16 @@ test('docs/ERRORS.md has a row for every error code, with its exit status and wh
 
 test('exit statuses are frozen', () => {
   expect(EXIT).toEqual({
-    ...{
-      done: 0,
-      internal: 1,
-      usage: 2,
-      wrongBase: 3,
-      refused: 5,
-      corruptPayload: 6,
-      noSpace: 7,
-      network: 8,
-    },
-    ...{ healthCheck: 9, gate: 10, interrupted: 130 },
+    done: 0,
+    internal: 1,
+    usage: 2,
+    wrongBase: 3,
+    refused: 5,
+    corruptPayload: 6,
+    noSpace: 7,
+    network: 8,
+    healthCheck: 9,
+    gate: 10,
+    interrupted: 130,
   });
 });

@@ -19,8 +19,11 @@ beforeAll(async () => {
   clock.time = Date.now();
   fleet = await Fleet.start(2, clock);
   await fleet.publish({
-    ...{ base: openMemoryStore(fleet.version(0).model), name: 'v1.ndiff', counter: 1 },
-    ...{ bytes: fleet.version(1).payload, metrics: { accuracy: 0.96 } },
+    base: openMemoryStore(fleet.version(0).model),
+    name: 'v1.ndiff',
+    counter: 1,
+    bytes: fleet.version(1).payload,
+    metrics: { accuracy: 0.96 },
   });
   const server = await startHostileServer(fleet.publisher.files.files);
   url = server.url;
@@ -149,7 +152,9 @@ test('status names the updater that has the model on trial, and the others refus
     expect([status, stderr]).toEqual([5, expect.stringContaining(`give ${flag} (on-trial)`)]);
   }
   expect(JSON.parse((await command('status', ...model, ...flag.split(' '), '--json')).stdout)).toMatchObject({
-    ...{ status: 'trial', fingerprint: next, trial: { starts: 0 } },
+    status: 'trial',
+    fingerprint: next,
+    trial: { starts: 0 },
   });
   expect((await command('rollback', ...model, ...flag.split(' '))).stdout).toBe(`rolled back to: ${base}\n`);
   expect((await update(model, ...flag.split(' '))).stdout).toContain('already current');

@@ -79,7 +79,8 @@ test.each(Object.keys(ARCHIVES))(
       disk: createFaultyDisk(new Map([[FILE, base]])),
       act: (disk) =>
         storageOn(disk).update(async (store) => void (await applyPayload(store, payload)), {
-          ...{ base: from as string, next: to as string },
+          base: from as string,
+          next: to as string,
           isTrial: false,
         }),
       recover: async (disk) => void (await storageOn(disk).recover()),

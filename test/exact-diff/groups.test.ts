@@ -53,7 +53,8 @@ test('chooseCodings() does not mistake changes in the last rows for changes ever
 test('chooseCodings() refuses diffs too large for a payload before coding them', async () => {
   // 2 GiB of noise, of which nothing lies anywhere.
   const tensors = Array.from({ length: 2 }, (_, i) => ({
-    ...{ name: `w${i}`, dtype: 'float32' as const },
+    name: `w${i}`,
+    dtype: 'float32' as const,
     shape: [2 ** 14, 2 ** 14],
   }));
   const noise = (seed: number): WeightStore => ({

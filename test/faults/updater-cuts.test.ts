@@ -33,7 +33,9 @@ describe.each(STORAGES)('the power is cut while an updater works: $name', (kind)
     };
     const tally = await cutEverywhere({
       disk: device.disk.afterCut('all'),
-      ...{ act, check, survivals: SURVIVALS },
+      act,
+      check,
+      survivals: SURVIVALS,
       recover: async (disk) => void (await begin(disk)),
     });
     const text = `updater, ${kind.name}, ${which}: ${tally.operations} operations, ${tally.states} states, all base or next`;

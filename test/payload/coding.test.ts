@@ -158,7 +158,10 @@ test('buckets keep the bits of floats, -0 among them', () => {
   const values = Float32Array.of(-0, 2 ** -149, 3.4028234663852886e38);
   const { tensors } = smallBase();
   const op: Op = {
-    ...{ kind: 'hash', tensors: [{ tensor: 'a', scale: 1 }], seed: 2 ** 32 - 1, block: 1_024 },
+    kind: 'hash',
+    tensors: [{ tensor: 'a', scale: 1 }],
+    seed: 2 ** 32 - 1,
+    block: 1_024,
     buckets: { coding: 'float', values },
   };
   const [record] = encodeRecords([op], tensors) as [EncodedRecord];
@@ -169,12 +172,18 @@ test('buckets keep the bits of floats, -0 among them', () => {
 test('neighbouring ops of a kind with ascending tensors share a record, hash ops do not', () => {
   const tensors = ['a', 'b', 'c'].map((name) => seededTensor(name, 'float32', [4]));
   const sparse = (tensor: string): Op => ({
-    ...{ kind: 'sparse', tensor, scale: 1 },
-    ...{ positions: Uint32Array.of(1), levels: Int16Array.of(1) },
+    kind: 'sparse',
+    tensor,
+    scale: 1,
+    positions: Uint32Array.of(1),
+    levels: Int16Array.of(1),
   });
   const dense = (tensor: string): Op => ({ kind: 'dense', tensor, scale: 1, levels: new Int8Array(4) });
   const hash = (tensor: string): Op => ({
-    ...{ kind: 'hash', tensors: [{ tensor, scale: 1 }], seed: 1, block: 1 },
+    kind: 'hash',
+    tensors: [{ tensor, scale: 1 }],
+    seed: 1,
+    block: 1,
     buckets: { coding: 'levels', values: Int8Array.of(1) },
   });
   const kinds = (...ops: Op[]) => encodeRecords(ops, tensors).map(({ kind }) => kind);

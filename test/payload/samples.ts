@@ -50,7 +50,10 @@ export function sparseOp(tensor: Tensor): fc.Arbitrary<SparseOp> {
     .constantFrom(1, 2, 4, 20, 300, MAX_SPARSE_LEVEL)
     .chain((most) => fc.record({ scale: scaleOf(tensor), values: sparseValues(elementCount(tensor), most) }))
     .map(({ scale, values: { positions, levels } }) => ({
-      ...{ kind: 'sparse' as const, tensor: tensor.name, scale, positions },
+      kind: 'sparse' as const,
+      tensor: tensor.name,
+      scale,
+      positions,
       levels: Int16Array.from(levels),
     }));
 }

@@ -14,8 +14,11 @@ test('mergeOptions() lets the job override the recipe, in maps by name', () => {
   } as const;
   const job = { epochs: 5, batchSize: undefined, fineTune: { epochs: 1 }, sparse: { bits: 2 } };
   expect(mergeOptions(recipe, job)).toEqual({
-    ...{ epochs: 5, batchSize: 8, fineTune: { epochs: 1, learningRate: 0.1 } },
-    ...{ hash: { block: 4 }, sparse: { bits: 2 } },
+    epochs: 5,
+    batchSize: 8,
+    fineTune: { epochs: 1, learningRate: 0.1 },
+    hash: { block: 4 },
+    sparse: { bits: 2 },
   });
   expect(mergeOptions({ distillation: { weight: 0.5 } }, { distillation: false })).toEqual({
     distillation: false,

@@ -7,7 +7,11 @@ import { codeOf, errorOf } from '../support.js';
 import { candidateOf, measurements } from './measurements.js';
 
 const ACCURACY = {
-  ...{ schema: 1, bench: 'accuracy', machine: {}, seconds: 1, goals: [] },
+  schema: 1,
+  bench: 'accuracy',
+  machine: {},
+  seconds: 1,
+  goals: [],
   rows: [
     {
       task: 'keywords',
@@ -68,7 +72,11 @@ const ACCURACY = {
 };
 
 const SEQUENCE = {
-  ...{ schema: 1, bench: 'sequence', machine: {}, seconds: 1, goals: [] },
+  schema: 1,
+  bench: 'sequence',
+  machine: {},
+  seconds: 1,
+  goals: [],
   rows: [
     {
       task: 'keywords',

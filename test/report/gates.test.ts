@@ -14,8 +14,15 @@ const checksOf = (gates: Gates, measured: Measurements = measurements) => {
 
 test('parseGates() reads limits for the model, slices and classes', () => {
   const gates = {
-    ...{ maxBytes: 3000, maxShare: 0.005, maxGap: 0.005, maxNegativeFlips: 0.01, minAccuracy: 0.9 },
-    ...{ maxCalibrationError: 0.05, maxApplySeconds: 0.5, maxExtraMemoryBytes: 16e6, judgeBy: 'interval' },
+    maxBytes: 3000,
+    maxShare: 0.005,
+    maxGap: 0.005,
+    maxNegativeFlips: 0.01,
+    minAccuracy: 0.9,
+    maxCalibrationError: 0.05,
+    maxApplySeconds: 0.5,
+    maxExtraMemoryBytes: 16e6,
+    judgeBy: 'interval',
     slices: { 'speaker: theo': { maxGap: 0.02 }, '*': { minAccuracy: 0.8 } },
     classes: { yes: { maxNegativeFlips: 0.1 } },
   };
@@ -54,13 +61,14 @@ test.each(['__proto__', 'constructor', 'prototype'])(
 
 test('checksOf() compares each gate with the measured value, and states both', () => {
   const [large, small] = checksOf({
-    ...{ maxBytes: 3000, maxShare: 0.005, maxGap: 0.005, maxNegativeFlips: 0.006 },
-    ...{
-      minAccuracy: 0.94,
-      maxCalibrationError: 0.2,
-      maxApplySeconds: 0.01,
-      maxExtraMemoryBytes: 16_000_000,
-    },
+    maxBytes: 3000,
+    maxShare: 0.005,
+    maxGap: 0.005,
+    maxNegativeFlips: 0.006,
+    minAccuracy: 0.94,
+    maxCalibrationError: 0.2,
+    maxApplySeconds: 0.01,
+    maxExtraMemoryBytes: 16_000_000,
   });
   const row = (checks = large) => checks?.map(({ id, value, isMet }) => [id, value, isMet]);
   expect(row()).toEqual([

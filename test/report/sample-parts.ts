@@ -69,8 +69,13 @@ function flipsOf(count: number, isNegative: boolean): Flips {
   const examples = CHANGED.slice(0, Math.min(count, 3)).map(([label, other, before, after], index) => {
     const [first, second] = isNegative ? [label, WORDS[other]!] : [WORDS[other]!, label];
     return {
-      ...{ index: 137 * (index + 1), name: `${label}_jackson_${index + 11}.wav`, label },
-      ...{ before: first, after: second, confidenceBefore: before, confidenceAfter: after },
+      index: 137 * (index + 1),
+      name: `${label}_jackson_${index + 11}.wav`,
+      label,
+      before: first,
+      after: second,
+      confidenceBefore: before,
+      confidenceAfter: after,
     } satisfies FlipExample;
   });
   return { count, share: shareOf(count, 1820), examples };

@@ -21,11 +21,17 @@ const fullRights = [178, 176, 176, 178, 179, 177, 176, 177, 174, 178];
 /** @returns a report with everything in it: a keyword spotter that learnt five words and an accent */
 export function sampleReport(): Report {
   return {
-    ...{ format: REPORT_FORMAT, version: REPORT_VERSION, title: 'Keyword spotter, five new words' },
+    format: REPORT_FORMAT,
+    version: REPORT_VERSION,
+    title: 'Keyword spotter, five new words',
     machine: { cpu: 'AMD EPYC 7B13', cores: 2, node: '22.11.0', memoryBytes: 8_322_379_776 },
     model: {
-      ...{ base: BASE, next: NEXT, tensors: 14, weights: 150_083 },
-      ...{ bytes: FLOAT32_BYTES, float32Bytes: FLOAT32_BYTES },
+      base: BASE,
+      next: NEXT,
+      tensors: 14,
+      weights: 150_083,
+      bytes: FLOAT32_BYTES,
+      float32Bytes: FLOAT32_BYTES,
     },
     data: { source: 'test', examples: 1820, labels: WORDS },
     base: { quality: qualityOf(baseRights, { error: 0.062 }) },
@@ -41,7 +47,8 @@ export function sampleReport(): Report {
       { name: 'xdelta3', note: 'not installed' },
     ],
     advice: {
-      ...{ ship: 'hash 0.5 %', isPassed: true },
+      ship: 'hash 0.5 %',
+      isPassed: true,
       headline: 'Ship hash 0.5 %: 2,988 bytes, 0.8 points behind the full fine-tune.',
       reasons: [
         'Of the payloads that meet all gates, it is the most accurate on test data.',
@@ -64,7 +71,9 @@ export function sampleReport(): Report {
 /** @returns a report with as little in it as a document may have */
 export function minimalReport(): Report {
   return {
-    ...{ format: REPORT_FORMAT, version: REPORT_VERSION, title: 'A model without data' },
+    format: REPORT_FORMAT,
+    version: REPORT_VERSION,
+    title: 'A model without data',
     machine: { cpu: 'unknown', cores: 1, node: '20.19.0', memoryBytes: 1_073_741_824 },
     model: { base: BASE, tensors: 2, weights: 864, bytes: 3456, float32Bytes: 3456 },
     base: {},
@@ -96,10 +105,15 @@ function candidateOf(made: Made): Candidate {
   const { name, kind, next, bytes, sharedBytes, flipsToBase, flipsToFull, apply } = made;
   const gap = (flipsToFull[0] - flipsToFull[1]) / 1820;
   return {
-    ...{ name, kinds: [kind, 'dense'], next, bytes, share: bytes / FLOAT32_BYTES },
+    name,
+    kinds: [kind, 'dense'],
+    next,
+    bytes,
+    share: bytes / FLOAT32_BYTES,
     quality: qualityOf(made.rights, { flips: made.flips, error: made.calibrationError }),
     ...(apply === undefined ? {} : { apply }),
-    ...{ layers: layersOf(kind, 0.011), sharedBytes },
+    layers: layersOf(kind, 0.011),
+    sharedBytes,
     versusBase: comparisonOf(...flipsToBase, made.divergences[0]),
     versusFull: comparisonOf(...flipsToFull, made.divergences[1]),
     checks: checksOf(bytes, gap, flipsToBase[0] / 1820),
@@ -108,24 +122,45 @@ function candidateOf(made: Made): Candidate {
 
 const MADE: readonly Made[] = [
   {
-    ...{ name: 'hash 0.5 %', kind: 'hash', next: '1d3fa0e477b2906cc58e1f0b2a9d6473', bytes: 2988 },
-    ...{ sharedBytes: 2811, rights: [177, 175, 174, 177, 178, 175, 174, 176, 172, 177] },
-    ...{ flips: [2, 1, 1, 1, 0, 2, 1, 2, 3, 1], calibrationError: 0.018, divergences: [0.4127, 0.0213] },
-    ...{ flipsToBase: [14, 308], flipsToFull: [31, 17] },
+    name: 'hash 0.5 %',
+    kind: 'hash',
+    next: '1d3fa0e477b2906cc58e1f0b2a9d6473',
+    bytes: 2988,
+    sharedBytes: 2811,
+    rights: [177, 175, 174, 177, 178, 175, 174, 176, 172, 177],
+    flips: [2, 1, 1, 1, 0, 2, 1, 2, 3, 1],
+    calibrationError: 0.018,
+    divergences: [0.4127, 0.0213],
+    flipsToBase: [14, 308],
+    flipsToFull: [31, 17],
     apply: { seconds: 0.0314, runs: 7, extraMemoryBytes: 12_845_056 },
   },
   {
-    ...{ name: 'sparse 0.5 %', kind: 'sparse', next: '8e20b7c6019f4ad3b5ec72fd11a04e95', bytes: 2952 },
-    ...{ sharedBytes: 58, rights: [177, 175, 174, 177, 178, 174, 173, 176, 172, 176] },
-    ...{ flips: [2, 2, 1, 1, 1, 2, 1, 2, 3, 2], calibrationError: 0.024, divergences: [0.4051, 0.0297] },
-    ...{ flipsToBase: [17, 308], flipsToFull: [34, 16] },
+    name: 'sparse 0.5 %',
+    kind: 'sparse',
+    next: '8e20b7c6019f4ad3b5ec72fd11a04e95',
+    bytes: 2952,
+    sharedBytes: 58,
+    rights: [177, 175, 174, 177, 178, 174, 173, 176, 172, 176],
+    flips: [2, 2, 1, 1, 1, 2, 1, 2, 3, 2],
+    calibrationError: 0.024,
+    divergences: [0.4051, 0.0297],
+    flipsToBase: [17, 308],
+    flipsToFull: [34, 16],
     apply: { seconds: 0.0287, runs: 7, extraMemoryBytes: 11_534_336 },
   },
   {
-    ...{ name: 'hash 0.2 %', kind: 'hash', next: '47a9d10c66be83f2095d7ce1f4b8a312', bytes: 1198 },
-    ...{ sharedBytes: 1021, rights: [176, 173, 172, 175, 177, 170, 170, 172, 171, 174] },
-    ...{ flips: [4, 3, 2, 3, 2, 4, 2, 3, 4, 3], calibrationError: 0.031, divergences: [0.3874, 0.0648] },
-    ...{ flipsToBase: [30, 299], flipsToFull: [58, 19] },
+    name: 'hash 0.2 %',
+    kind: 'hash',
+    next: '47a9d10c66be83f2095d7ce1f4b8a312',
+    bytes: 1198,
+    sharedBytes: 1021,
+    rights: [176, 173, 172, 175, 177, 170, 170, 172, 171, 174],
+    flips: [4, 3, 2, 3, 2, 4, 2, 3, 4, 3],
+    calibrationError: 0.031,
+    divergences: [0.3874, 0.0648],
+    flipsToBase: [30, 299],
+    flipsToFull: [58, 19],
   },
 ];
 
@@ -133,30 +168,43 @@ function checksOf(bytes: number, gap: number, flips: number): Check[] {
   const points = (100 * gap).toFixed(1);
   return [
     {
-      ...{ id: 'max-bytes', unit: 'bytes', limit: 3002, value: bytes, isMet: bytes <= 3002 },
+      id: 'max-bytes',
+      unit: 'bytes',
+      limit: 3002,
+      value: bytes,
+      isMet: bytes <= 3002,
       message: `${bytes.toLocaleString('en-GB')} bytes; at most 3,002`,
     },
     {
-      ...{ id: 'max-gap', unit: 'points', limit: 0.01, value: gap, isMet: gap <= 0.01 },
+      id: 'max-gap',
+      unit: 'points',
+      limit: 0.01,
+      value: gap,
+      isMet: gap <= 0.01,
       message: `${points} points behind the full fine-tune; at most 1.0`,
     },
     {
-      ...{ id: 'max-negative-flips', unit: 'share', limit: 0.02, value: flips, isMet: flips <= 0.02 },
+      id: 'max-negative-flips',
+      unit: 'share',
+      limit: 0.02,
+      value: flips,
+      isMet: flips <= 0.02,
       message: `${(100 * flips).toFixed(2)} % of the examples became wrong; at most 2 %`,
     },
     gap > 0.02
       ? {
-          ...{ id: 'min-accuracy of slice speaker: nicolas', unit: 'share', limit: 0.9, isMet: false },
+          id: 'min-accuracy of slice speaker: nicolas',
+          unit: 'share',
+          limit: 0.9,
+          isMet: false,
           message: 'could not be measured: no examples of this slice',
         }
       : {
-          ...{
-            id: 'min-accuracy of slice speaker: jackson',
-            unit: 'share',
-            limit: 0.9,
-            value: 0.9417,
-            isMet: true,
-          },
+          id: 'min-accuracy of slice speaker: jackson',
+          unit: 'share',
+          limit: 0.9,
+          value: 0.9417,
+          isMet: true,
           message: '94.2 % of this slice; at least 90 %',
         },
   ];
@@ -165,11 +213,18 @@ function checksOf(bytes: number, gap: number, flips: number): Check[] {
 function sampleFrontier(): Frontier {
   const method = (name: string, gaps: readonly [share: number, gap: number, deviation: number][]) =>
     gaps.map(([share, gap, deviation]) => ({
-      ...{ method: name, seeds: 3, bytes: Math.round(share * FLOAT32_BYTES), share },
-      ...{ accuracy: 0.9652 - gap, deviation, gap },
+      method: name,
+      seeds: 3,
+      bytes: Math.round(share * FLOAT32_BYTES),
+      share,
+      accuracy: 0.9652 - gap,
+      deviation,
+      gap,
     }));
   return {
-    ...{ task: 'keywords', base: 0.7951, full: 0.9652 },
+    task: 'keywords',
+    base: 0.7951,
+    full: 0.9652,
     points: [
       ...method('hash diff', [
         [0.002, 0.0112, 0.0051],
@@ -207,7 +262,11 @@ function sampleSequence(): Sequence {
   const sparse = [0.951, 0.955, 0.958, 0.961, 0.9542];
   const chain = (method: string, accuracies: readonly number[], bytes?: number) =>
     accuracies.map((accuracy, index) => ({
-      ...{ method, update: index + 1, seeds: 1, accuracy, gap: full[index]! - accuracy },
+      method,
+      update: index + 1,
+      seeds: 1,
+      accuracy,
+      gap: full[index]! - accuracy,
       ...(bytes === undefined ? {} : { bytes: bytes - 7 * index }),
     }));
   return {
@@ -233,13 +292,20 @@ function sampleFleet(): Fleet {
         bytes: 37_051_200,
       },
       {
-        ...{ version: '1.3', devices: 5180, chain: 5931, chainSteps: 2, full: FLOAT32_BYTES },
-        ...{ best: 'chain', bytes: 30_722_580 },
+        version: '1.3',
+        devices: 5180,
+        chain: 5931,
+        chainSteps: 2,
+        full: FLOAT32_BYTES,
+        best: 'chain',
+        bytes: 30_722_580,
       },
       { version: '1.1', devices: 340, full: FLOAT32_BYTES, best: 'full', bytes: 204_112_880 },
       { version: '1.5', devices: 77, full: FLOAT32_BYTES, best: 'none', bytes: 0 },
     ],
-    ...{ devices: 17_997, bytes: 271_886_660, fullBytes: 10_757_949_440 },
+    devices: 17_997,
+    bytes: 271_886_660,
+    fullBytes: 10_757_949_440,
     precompute: [
       { version: '1.1', devices: 340, expectedBytes: 2988, savedBytes: 203_096_960 },
       { version: '1.3', devices: 5180, expectedBytes: 2988, savedBytes: 15_244_740 },
@@ -252,7 +318,10 @@ function sampleTrend(): Trend {
     measure: 'bytes' | 'accuracy' | 'gap' | 'negative-flips' | 'apply-seconds',
     values: number[],
   ) => ({
-    ...{ candidate: 'hash 0.5 %', measure, before: values[0]!, now: values[1]! },
+    candidate: 'hash 0.5 %',
+    measure,
+    before: values[0]!,
+    now: values[1]!,
   });
   return {
     title: 'Keyword spotter, four new words',

@@ -16,7 +16,11 @@ type Loss = Parameters<tf.LayersModel['compile']>[0]['loss'];
 function classifier(loss: Loss, bias: number): tf.LayersModel {
   const kernelInitializer = tf.initializers.randomNormal({ seed: 1, mean: 0, stddev: 1 });
   const output = tf.layers.dense({
-    ...{ units: CLASSES, activation: 'softmax', name: 'output', inputShape: [3], kernelInitializer },
+    units: CLASSES,
+    activation: 'softmax',
+    name: 'output',
+    inputShape: [3],
+    kernelInitializer,
   });
   const model = tf.sequential({ layers: [output] });
   model.compile({ optimizer: 'sgd', loss, metrics: ['accuracy'] });

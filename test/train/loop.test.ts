@@ -26,7 +26,11 @@ test('fineTune() accepts a tf.data.Dataset of unknown size, with a live teacher'
   for (const train of [known, unknown]) {
     const reports: StepReport[] = [];
     const { metrics } = await trainHashDiff({
-      ...{ task: tiny.task, train, validation: tiny.validation, budget: '15%', ...QUICK },
+      task: tiny.task,
+      train,
+      validation: tiny.validation,
+      budget: '15%',
+      ...QUICK,
       onStep: (report) => reports.push(report),
     });
     expect(metrics.diff.accuracy).toBeGreaterThan((metrics.base.accuracy as number) + 0.1);
@@ -80,7 +84,11 @@ test('trainSparseDiff() anneals within a single epoch of a dataset of unknown si
 test('trainHashDiff() in training mode measures the weights that devices will have, moving statistics included', async () => {
   const task = createTask(tiny.model, { mode: 'training' });
   const { metrics, model } = await trainHashDiff({
-    ...{ task, train: tiny.train, validation: tiny.validation, budget: '8%', ...QUICK },
+    task,
+    train: tiny.train,
+    validation: tiny.validation,
+    budget: '8%',
+    ...QUICK,
   });
   const before = tiny.model.getWeights().map((weight) => weight.clone());
   const bytes = new Map(model.tensors.map((tensor) => [tensor.name, tensor.bytes]));
@@ -99,14 +107,12 @@ test('fineTune() reports every step and epoch, and accepts any tfjs optimiser', 
   const epochs: number[] = [];
   const rates: number[] = [];
   const { metrics } = await fineTune({
-    ...{
-      task: tiny.task,
-      train: tiny.train,
-      validation: tiny.validation,
-      epochs: 3,
-      batchSize: 100,
-      learningRate: 0.1,
-    },
+    task: tiny.task,
+    train: tiny.train,
+    validation: tiny.validation,
+    epochs: 3,
+    batchSize: 100,
+    learningRate: 0.1,
     optimizer: (rate) => {
       rates.push(rate);
       return tf.train.momentum(rate, 0.9);
@@ -135,8 +141,12 @@ test('fineTune() trains any model with a loss function, not only a LayersModel',
       { name: 'slope', variable: slope, trainable: true },
       { name: 'offset', variable: offset, trainable: true },
     ],
-    ...{ inputNames: ['x'], outputNames: ['y'], outputKinds: ['values'] },
-    ...{ outputs, loss, evaluate: async () => ({}) },
+    inputNames: ['x'],
+    outputNames: ['y'],
+    outputKinds: ['values'],
+    outputs,
+    loss,
+    evaluate: async () => ({}),
   };
   const xs = tf.tensor2d([0, 0, 1, 0, 0, 1, 1, 1], [4, 2]);
   const ys = tf.tensor2d([1, 3, 0, 2], [4, 1]);

@@ -45,7 +45,11 @@ const hash = (coding: 'float' | 'ternary' | 'sign', block: number): DiffPart =>
   });
 const annealed = (): DiffPart =>
   createAnnealedPart(BASE, {
-    ...{ saliency: 'fisher', scope: 'global', fixedFrom: 0.5, density: 0.1, bits: 3 },
+    saliency: 'fisher',
+    scope: 'global',
+    fixedFrom: 0.5,
+    density: 0.1,
+    bits: 3,
     temperatures: { first: 1, last: 0.05 },
     sizes: new Map([['a/kernel', 2]]),
     scaleOf: scalesFor([]),
@@ -57,7 +61,9 @@ const PARTS: Readonly<Record<string, () => DiffPart>> = {
   'hash sign, blocks of 32': () => hash('sign', 32),
   'sparse rewound': () =>
     createRewoundPart(POSITIONS, {
-      ...{ bits: 3, weightCount: 512, scaleOf: scalesFor([]) },
+      bits: 3,
+      weightCount: 512,
+      scaleOf: scalesFor([]),
       sizes: new Map([['b/kernel', 0.5]]),
     }),
   'sparse annealed': annealed,

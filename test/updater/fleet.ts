@@ -122,7 +122,10 @@ export class Device {
     const { disk = this.disk } = options;
     const { publisher } = this.fleet;
     return createUpdater({
-      ...{ storage: this.storage(disk), disk, folder: 'updates', source: this.fleet.source() },
+      storage: this.storage(disk),
+      disk,
+      folder: 'updates',
+      source: this.fleet.source(),
       root: publisher.files.files.get('metadata/1.root.json') as Uint8Array,
       now: publisher.clock.now,
       openModelFile: openSafetensorsStore,

@@ -29,8 +29,12 @@ afterAll(() => Promise.all(servers.map((each) => each.close())));
 
 const fetchFile = (signal?: AbortSignal): Promise<string> =>
   download({
-    ...{ source: openHttpSource({ url: server.url, stallMs: 200 }), location, path: 'targets/v2', file },
-    ...{ waitMs: () => 1, signal },
+    source: openHttpSource({ url: server.url, stallMs: 200 }),
+    location,
+    path: 'targets/v2',
+    file,
+    waitMs: () => 1,
+    signal,
   });
 
 const expectWhole = async (): Promise<void> => {
@@ -57,7 +61,10 @@ test('a restarted program resumes where the last one stopped', async () => {
   server.tricks = { cutAfter: 100_000 };
   const stop = new AbortController();
   const first = download({
-    ...{ source: openHttpSource({ url: server.url }), location, path: 'targets/v2', file },
+    source: openHttpSource({ url: server.url }),
+    location,
+    path: 'targets/v2',
+    file,
     signal: stop.signal,
     onProgress: (done) => {
       if (done > 50_000) stop.abort(new Error('enough'));

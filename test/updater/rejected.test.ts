@@ -24,7 +24,10 @@ class Careless {
   /** Lists a file with a statement that is true but for what is changed. */
   sign(name: string, bytes: Uint8Array, changes: Partial<ReleaseStatement> = {}): void {
     const { base, formatVersion, ...statement } = sampleStatement({
-      ...{ name, bytes: bytes.length, sha256: sha256Hex(bytes), counter: 1 },
+      name,
+      bytes: bytes.length,
+      sha256: sha256Hex(bytes),
+      counter: 1,
       next: this.fleet.version(1).name,
     });
     const isFull = name.endsWith('.safetensors');
@@ -93,7 +96,9 @@ test.each(Object.keys(WRONG))(
     expect((await again.update()).status).toBe('current');
     expect(careless.fetched).toEqual(['v1.ndiff']);
     expect(await again.status()).toMatchObject({
-      ...{ status: 'settled', fingerprint: fleet.version(0).name, rejectedModels: [] },
+      status: 'settled',
+      fingerprint: fleet.version(0).name,
+      rejectedModels: [],
       rejectedReleases: [{ name: 'v1.ndiff', code }],
     });
     // Another program may know better, and another statement is another release.

@@ -44,7 +44,10 @@ test('confirm() after an interrupted update leaves the counter unchanged', async
   const updater = device.updater({ disk: cut.afterCut('all') });
   await updater.confirm();
   expect(await updater.status()).toEqual({
-    ...{ status: 'settled', fingerprint: fleet.version(0).name, counter: 0, rejectedModels: [] },
+    status: 'settled',
+    fingerprint: fleet.version(0).name,
+    counter: 0,
+    rejectedModels: [],
   });
 });
 

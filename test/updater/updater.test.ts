@@ -98,7 +98,9 @@ describe.each(STORAGES)('createUpdater() on a model that is kept $name', (kind) 
       expect.stringContaining('outputs are not numbers'),
     ]);
     expect(await updater.status()).toMatchObject({
-      ...{ status: 'settled', fingerprint: fleet.version(0).name, rejectedModels: [fleet.version(1).name] },
+      status: 'settled',
+      fingerprint: fleet.version(0).name,
+      rejectedModels: [fleet.version(1).name],
     });
     expect((await updater.update()).status).toBe('current');
   });
@@ -120,7 +122,10 @@ describe.each(STORAGES)('createUpdater() on a model that is kept $name', (kind) 
       found[end]++;
       if (end === 'next') break;
       expect(await updater.status()).toEqual({
-        ...{ status: 'settled', fingerprint: fleet.version(0).name, counter: 0, rejectedModels: [] },
+        status: 'settled',
+        fingerprint: fleet.version(0).name,
+        counter: 0,
+        rejectedModels: [],
       });
       expect((await device.updater().update()).status).toBe('updated');
     }
@@ -158,7 +163,8 @@ test('an updater asks its policy', async () => {
   expect((await device.updater({ policy }).update()).status).toBe('declined');
   expect(asks).toEqual(['full']);
   expect(await device.updater({ policy: { full: 'never' } }).update()).toMatchObject({
-    ...{ status: 'updated', plan: { counter: 1 } },
+    status: 'updated',
+    plan: { counter: 1 },
   });
 });
 

@@ -92,7 +92,9 @@ test('a device ends the trial of a run that was cut off', async () => {
   const { model, run } = newDevice('good');
   const storage = await openModelStorage(model);
   const cut = createUpdater({
-    ...{ storage, disk: storage.disk, folder: `${storage.file}.updates` },
+    storage,
+    disk: storage.disk,
+    folder: `${storage.file}.updates`,
     source: openHttpSource({ url: `${server.url}/good` }),
     root: (await openRepositoryFolder(inside('site', 'good')).read('metadata/1.root.json')) as Uint8Array,
   });

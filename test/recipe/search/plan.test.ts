@@ -10,8 +10,13 @@ import {
 } from '../../../src/recipe/search/plan.js';
 
 const GOAL: SmallestGoal = {
-  ...{ type: 'smallest', maxGap: 0.01, leastBytes: 1000, startBytes: 10_000, mostBytes: 200_000 },
-  ...{ precision: 1.15, tries: 12 },
+  type: 'smallest',
+  maxGap: 0.01,
+  leastBytes: 1000,
+  startBytes: 10_000,
+  mostBytes: 200_000,
+  precision: 1.15,
+  tries: 12,
 };
 
 /** Plays a search to its end. */

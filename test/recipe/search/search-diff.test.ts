@@ -19,7 +19,8 @@ const { trainMany } = (await built('sweep/train-many.js')) as typeof TrainMany;
 const base = join(scratch(), 'base');
 const job = { base, recipe: recipe('spirals'), seed: 0 };
 const smallest: Prepare.Search = {
-  ...{ job, metric: 'loss' },
+  job,
+  metric: 'loss',
   goal: { maxGap: 0.2, least: 250, most: 1200, precision: 1.2 },
 };
 const memory = createMemoryTries();

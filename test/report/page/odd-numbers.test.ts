@@ -7,9 +7,25 @@ import { takeApart } from './page-text.js';
 
 /** Parts that a document may lack, where they stand next to another one. */
 const OPTIONAL: Readonly<Record<string, string>> = {
-  ...{ quality: '', full: '', data: '', apply: '', versusBase: '', versusFull: '', frontier: '' },
-  ...{ sequence: '', fleet: '', trend: '', ship: '', note: '', direct: '', chain: '' },
-  ...{ next: 'tensors', name: 'index', value: 'isMet', negativeFlips: 'examples', accuracy: 'examples' },
+  quality: '',
+  full: '',
+  data: '',
+  apply: '',
+  versusBase: '',
+  versusFull: '',
+  frontier: '',
+  sequence: '',
+  fleet: '',
+  trend: '',
+  ship: '',
+  note: '',
+  direct: '',
+  chain: '',
+  next: 'tensors',
+  name: 'index',
+  value: 'isMet',
+  negativeFlips: 'examples',
+  accuracy: 'examples',
 };
 const NUMBERS = [0, 1, 1e-9, 0.5, 1e15, -0.25];
 const LISTS_TO_EMPTY = [

@@ -138,11 +138,9 @@ test('renderReportPage() truncates charts of many classes and tensors, but not t
   }));
   const candidates = Array.from({ length: 40 }, (_, index) => ({
     ...report.candidates[index % 3]!,
-    ...{
-      name: `payload ${index}`,
-      quality: { ...report.base.quality!, classes },
-      layers: index === 0 ? layers : [],
-    },
+    name: `payload ${index}`,
+    quality: { ...report.base.quality!, classes },
+    layers: index === 0 ? layers : [],
   }));
   const base = { quality: { ...report.base.quality!, classes } };
   const html = await renderReportPage({ ...report, candidates, base, full: base });
