@@ -18,16 +18,17 @@ export function parseCommandLine(
   words: readonly string[],
   { args, flags }: { args: Flags; flags: Flags },
 ): Values {
-  const spellings = spellingsOf(flags);
+  const names = new Map(Object.keys(flags).map((name) => [kebabCase(name), name]));
   const options = Object.entries(flags).map(([name, { type, short }]) => [
     kebabCase(name),
     { type: type === 'boolean' ? 'boolean' : 'string', ...(short && { short }) },
   ]);
   // Not strict: the errors of parseArgs do not carry the name of a flag, its tokens do.
   const { tokens } = parseArgs({
-    args: addBareValues(words, spellings),
+    args: addBareValues(words, flags),
     options: Object.fromEntries(options),
     strict: false,
+    allowNegative: true,
     tokens: true,
   });
   const positionals: string[] = [];
@@ -35,50 +36,41 @@ export function parseCommandLine(
   for (const token of tokens) {
     if (token.kind === 'positional') positionals.push(token.value);
     if (token.kind !== 'option') continue;
-    const spelling = spellings.get(token.name);
-    if (!spelling)
-      throw new UsageError(
-        `Unknown flag ${token.rawName}${suggest(token.name, [...spellings.keys()], '--')}`,
-      );
-    found.set(spelling.name, [...(found.get(spelling.name) ?? []), readFlag(token, spelling)]);
+    const name = names.get(token.name) ?? '';
+    const flag = flags[name];
+    if (!flag || (isNegated(token) && flag.type !== 'boolean')) {
+      const hint = suggest(token.rawName.replace(/^-+/, ''), [...names.keys()], '--');
+      throw new UsageError(`Unknown flag ${token.rawName}${hint}`);
+    }
+    found.set(name, [...(found.get(name) ?? []), readFlag(token, flag)]);
   }
   return { ...placeArguments(positionals, args), ...valuesOf(flags, found) };
-}
-
-/** What `--flag` or `--no-flag` means. */
-interface Spelling {
-  readonly name: string;
-  readonly flag: Flag;
-  readonly isNegated: boolean;
-}
-
-function spellingsOf(flags: Flags): Map<string, Spelling> {
-  const spellings = new Map<string, Spelling>();
-  for (const [name, flag] of Object.entries(flags)) {
-    spellings.set(kebabCase(name), { name, flag, isNegated: false });
-    if (flag.type === 'boolean') spellings.set(`no-${kebabCase(name)}`, { name, flag, isNegated: true });
-  }
-  return spellings;
 }
 
 /** Numbers below zero are values, any other word with a dash is a flag. */
 const isFlag = (word: string): boolean => /^-(?![\d.])./.test(word);
 
 /** Adds the value to flags that lack it and may: `parseArgs` would take any next word for it, even a flag. */
-function addBareValues(words: readonly string[], spellings: ReadonlyMap<string, Spelling>): string[] {
+function addBareValues(words: readonly string[], flags: Flags): string[] {
+  const values = new Map(
+    Object.entries(flags).map(([name, flag]) => [`--${kebabCase(name)}`, flag.valueIfBare]),
+  );
   const end = [...words, '--'].indexOf('--');
   return words.map((word, i) => {
-    const value = spellings.get(/^--(.+)/.exec(word)?.[1] ?? '')?.flag.valueIfBare;
+    const value = values.get(word);
     return value !== undefined && i < end && isFlag(words[i + 1] ?? '--') ? `${word}=${value}` : word;
   });
 }
 
 type FlagToken = Extract<NonNullable<ReturnType<typeof parseArgs>['tokens']>[number], { kind: 'option' }>;
 
-function readFlag({ rawName, value, inlineValue }: FlagToken, { flag, isNegated }: Spelling): Value {
+const isNegated = ({ name, rawName }: FlagToken): boolean => rawName === `--no-${name}`;
+
+function readFlag(token: FlagToken, flag: Flag): Value {
+  const { rawName, value, inlineValue } = token;
   if (flag.type === 'boolean') {
-    if (value === undefined) return !isNegated;
-    if (!isNegated && (value === 'true' || value === 'false')) return value === 'true';
+    if (value === undefined) return !isNegated(token);
+    if (value === 'true' || value === 'false') return value === 'true';
     throw new UsageError(`Cannot use ${rawName} "${value}": expected no value`);
   }
   if (value === undefined || (!inlineValue && isFlag(value)))
