@@ -30,6 +30,15 @@ const SHARED = { isolate: false };
 /** Kernel tests whose results must be the same without SIMD. */
 const KERNELS = 'test/tfjs/kernels/{conv2d,depthwise,diff,layers,mat-mul,tensors,training}.test.ts';
 
+/** Files with tests that `npm test` runs in part; `test/exhaustive.ts` tells them apart. */
+const EXHAUSTIVE = [
+  'test/apply/fast/{apply,fast-patcher}.test.ts',
+  'test/cli/search.test.ts',
+  'test/exact-diff/threads/diff-threads.test.ts',
+  'test/recipe/{search/search-diff,sweep/train-many}.test.ts',
+  'test/report/measure/other-ways.test.ts',
+];
+
 export default defineConfig({
   test: {
     passWithNoTests: false,
@@ -45,6 +54,7 @@ export default defineConfig({
       project('tidy', ['test/tidy/**/*.test.ts']),
       project('faults', ['test/faults/**/*.test.ts'], { ...ALONE, testTimeout: 1_200_000 }),
       project('hostile', ['test/hostile/**/*.test.ts'], { ...ALONE, testTimeout: 1_200_000 }),
+      project('exhaustive', EXHAUSTIVE, { ...SHARED, env: { EXHAUSTIVE: '1' } }),
       project('browser', ['test/browser/**/*.test.ts'], SHARED),
     ],
   },

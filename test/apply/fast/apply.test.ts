@@ -5,6 +5,7 @@ import { createFastPatcher } from '../../../src/apply/fast/create-patcher.js';
 import { planApply } from '../../../src/apply/plan.js';
 import { openMemoryStore } from '../../../src/model/store.js';
 import type { Patcher } from '../../../src/payload/patch.js';
+import { EXHAUSTIVE } from '../../exhaustive.js';
 import {
   type DescribedModel,
   goldenCases,
@@ -48,7 +49,7 @@ test('planApply() and applyPayload() give the same with the fast patcher as with
       expectSameModel(fast, plain);
       expectSameModel(fast, next);
     }),
-    { numRuns: 60 },
+    { numRuns: EXHAUSTIVE ? 60 : 15 },
   );
 });
 

@@ -4,6 +4,7 @@ import { createFastPatcher } from '../../../src/apply/fast/create-patcher.js';
 import { CHUNK_BYTES } from '../../../src/model/limits.js';
 import { DTYPES, type DType, type TensorInfo } from '../../../src/model/tensor.js';
 import type { HashOp, Op } from '../../../src/payload/diff.js';
+import { EXHAUSTIVE } from '../../exhaustive.js';
 import { createRandom, offsetView, seededBytes } from '../../support.js';
 import { elementBytes, inPlace, opsOn, plainly } from './samples.js';
 
@@ -29,7 +30,7 @@ describe.each(dtypes)('createFastPatcher() on %s', (dtype) => {
         patcher.patch(ops, info, { ...range, bytes: elsewhere });
         expect(elsewhere).toEqual(expected);
       }),
-      { numRuns: 300 },
+      { numRuns: EXHAUSTIVE ? 300 : 60 },
     );
   });
 

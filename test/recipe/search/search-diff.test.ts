@@ -6,6 +6,7 @@ import type * as Prepare from '../../../src/recipe/search/prepare.js';
 import type * as SearchDiff from '../../../src/recipe/search/search-diff.js';
 import type * as TrainMany from '../../../src/recipe/sweep/train-many.js';
 import { recipe, scratch, writeModel } from '../../cli/command.js';
+import { EXHAUSTIVE } from '../../exhaustive.js';
 
 // Threads run what is built.
 const BUILT = join(import.meta.dirname, '..', '..', '..', 'dist', 'src', 'recipe');
@@ -73,10 +74,13 @@ test('searchDiff() returns the same payload as training its kind with its budget
   expect(outcome?.status === 'trained' && outcome.diff.payload).toEqual(first.result.payload);
 });
 
-test('searchDiff() makes the same tries with one worker, and reuses stored ones', async () => {
+test.runIf(EXHAUSTIVE)('searchDiff() makes the same tries with one worker', async () => {
   const alone = await search(smallest, { workers: 1 });
   expect(alone.rounds).toEqual(first.rounds);
   expect(alone.result).toEqual(first.result);
+});
+
+test('searchDiff() reuses stored tries', async () => {
   const again = await search(smallest, { store: memory });
   expect(again.steps).toEqual({ 'fine-tune': 0, diff: 0 });
   expect(again.result.payload).toEqual(first.result.payload);

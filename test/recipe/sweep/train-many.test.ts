@@ -7,6 +7,7 @@ import type * as TrainMany from '../../../src/recipe/sweep/train-many.js';
 import type { SweptDiff } from '../../../src/recipe/sweep/worker.js';
 import type { StepReport } from '../../../src/train/loop.js';
 import { recipe, scratch, writeModel } from '../../cli/command.js';
+import { EXHAUSTIVE } from '../../exhaustive.js';
 
 // Threads run what is built.
 const BUILT = join(import.meta.dirname, '..', '..', '..', 'dist', 'src');
@@ -52,7 +53,7 @@ beforeAll(async () => {
   alone = outcomes.map(summary);
 });
 
-test.each([1, 2, 3])(
+test.each(EXHAUSTIVE ? [1, 2, 3] : [2])(
   'trainMany() returns the result of each job alone, in order, with %i workers',
   async (workers) => {
     const reported: number[] = [];

@@ -10,6 +10,7 @@ import type * as MeasureReport from '../../../src/report/measure/measure-report.
 import { runProgram } from '../../../src/report/measure/run-program.js';
 import { recipe } from '../../cli/command.js';
 import { writeSafetensors } from '../../containers/write-safetensors.js';
+import { EXHAUSTIVE } from '../../exhaustive.js';
 import { concat } from '../../support.js';
 import { readModel, Workshop } from './fixtures.js';
 
@@ -141,7 +142,7 @@ test('measureReport() stops at every step, with the reason, and leaves nothing b
   expect(new Set(progress.map(({ total }) => total)).size).toBe(1);
   expect(progress.at(-1)).toMatchObject({ phase: 'done', done: progress[0]?.total });
   const reason = new Error('enough');
-  for (const stop of phases) {
+  for (const stop of phases.filter((_, i) => EXHAUSTIVE || i % 4 === 0)) {
     const controller = new AbortController();
     const onProgress = ({ phase }: Progress): void => {
       if (phase === stop) controller.abort(reason);
