@@ -1,5 +1,5 @@
 import xxhash from 'xxhash-wasm';
-import { type Bytes, sourceOf } from './byte-source.js';
+import { type Bytes, sourceOf, WINDOW_BYTES } from './byte-source.js';
 
 /**
  * Bytes hashed at a time: the WebAssembly memory of the hash grows to the largest piece and never shrinks.
@@ -17,7 +17,7 @@ const HASH_STEP_BYTES = 2 ** 20;
 export async function xxh64(bytes: Bytes): Promise<Uint8Array> {
   const source = sourceOf(bytes);
   const checksum = await createChecksum();
-  const buffer = new Uint8Array(HASH_STEP_BYTES);
+  const buffer = new Uint8Array(WINDOW_BYTES);
   for (let at = 0; at < source.length; ) {
     const piece = source.borrow(at, buffer);
     checksum.update(piece);
