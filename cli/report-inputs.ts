@@ -4,7 +4,7 @@ import { parseBench, readTask, tasksOf } from '../src/report/bench.js';
 import type { Fleet, Frontier, Report, Sequence } from '../src/report/document.js';
 import { type InstalledVersion, parseFleet, planFleet } from '../src/report/fleet.js';
 import { type Gates, parseGates } from '../src/report/gates.js';
-import type { MeasureOptions } from '../src/report/measure/measure-report.js';
+import type { MeasureOptions } from '../src/report/measure/options.js';
 import { parseReport } from '../src/report/schema.js';
 import type { CommonFlags, Flags, FlagsOf } from './command.js';
 import { UsageError } from './exit-codes.js';

@@ -11,7 +11,7 @@ import { type BucketCoding, bitsPerBucket, createHashPart } from './hash-part.js
 /** Options of `trainHashDiff`, in addition to those of both trainers. */
 export interface TrainHashDiffOptions extends TrainDiffOptions {
   /** Default `ternary`: many buckets with few bits beat few buckets with many. */
-  readonly coding?: 'ternary' | 'sign' | 'float';
+  readonly coding?: BucketCoding;
   /** Share of ternary buckets that are zero: above 0, below 1; default 0.5. More zeros buy more buckets. */
   readonly zeros?: number;
   /** Neighbouring weights that share a hash: 1 to 1,024; default 8. */

@@ -1,7 +1,7 @@
 import type { Budget } from '../payload/encode.js';
 import type { FineTuned } from '../train/fine-tune.js';
 import type { StepReport } from '../train/loop.js';
-import type { RecipeOptions } from './options.js';
+import type { DiffKind, RecipeOptions } from './options.js';
 
 /** A diff to train, as plain data that can be sent to a worker thread. */
 export interface TrainingJob {
@@ -9,7 +9,7 @@ export interface TrainingJob {
   readonly base: string;
   /** Paths of payloads that devices have applied to it, in order; the diff is trained for the result. */
   readonly chain?: readonly string[] | undefined;
-  readonly kind: 'hash' | 'sparse';
+  readonly kind: DiffKind;
   /** Path of the recipe module. */
   readonly recipe: string;
   /** Largest size of the payload file. */

@@ -9,7 +9,7 @@ import { type PartContext, type TrainDiffOptions, type TrainedDiff, trainDiff } 
 import { createAnnealedPart } from './annealed-part.js';
 import { densityOf, gather, type Positions } from './mask.js';
 import { createRewoundPart } from './rewound-part.js';
-import { affordablePositions, fineTuneSaliency } from './saliency.js';
+import { affordablePositions, fineTuneSaliency, type Saliency, type Scope } from './saliency.js';
 
 /** Options of `trainSparseDiff`, in addition to those of both trainers. */
 export interface TrainSparseDiffOptions extends TrainDiffOptions {
@@ -19,9 +19,9 @@ export interface TrainSparseDiffOptions extends TrainDiffOptions {
    */
   readonly selection?: 'rewind' | 'anneal';
   /** Default `fisher`. */
-  readonly saliency?: 'magnitude' | 'fisher';
+  readonly saliency?: Saliency;
   /** Default `global`. */
-  readonly scope?: 'global' | 'tensor';
+  readonly scope?: Scope;
   /** Bits per changed weight: 1 to 8; default 3. */
   readonly bits?: number;
   /**

@@ -3,7 +3,7 @@ import { fingerprint } from '../model/fingerprint.js';
 import type { WeightStore } from '../model/store.js';
 
 /** Whether the model is confirmed (`settled`), or updated and can be rolled back (`trial`). */
-export type StorageStatus = Exclude<Awaited<ReturnType<ModelStorage['recover']>>, 'undone'>;
+export type StorageStatus = 'settled' | 'trial';
 
 /** Fingerprints, in hexadecimal digits, of a model before and after an update. */
 export interface Fingerprints {
@@ -33,7 +33,7 @@ export interface ModelStorage {
    * @returns the model's status; `undone` if it rolled back an interrupted update
    * @throws NeuralDiffError `locked`; `storage-mismatch` if journaled data was lost
    */
-  recover(): Promise<'settled' | 'trial' | 'undone'>;
+  recover(): Promise<StorageStatus | 'undone'>;
   /** Opens the model for reading. Close the store before the model is updated. */
   open(): Promise<WeightStore>;
   /**

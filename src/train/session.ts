@@ -4,8 +4,7 @@ import type { Quantization } from '../model/store.js';
 import { DTYPES, type Model, type Tensor, type TensorInfo } from '../model/tensor.js';
 import { assignValues, copyWeights, infoOf } from '../tfjs/weights.js';
 import { type Data, exampleCount, isArrayData } from './data.js';
-import type { Values } from './part.js';
-import { valuesOf } from './part.js';
+import { type Values, valuesOf } from './part.js';
 import type { Metrics, Task } from './task.js';
 
 /** The initial weights of a task's variables, in stored form, so that they can be restored. */

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { type NamedWeight, namedWeights } from '../tfjs/weights.js';
 import { checkChoice } from './check.js';
 import { type Batch, type Data, isArrayData, listTensors } from './data.js';
-import { createPredictor } from './predictor.js';
+import { createPredictor, type OutputKind } from './predictor.js';
 
 /** Values measured on a set: `loss`, and the model's metrics under their names (`accuracy`, …). */
 export type Metrics = Readonly<Record<string, number>>;
@@ -18,7 +18,7 @@ export interface Task {
   readonly inputShapes?: readonly (readonly (number | null)[])[] | undefined;
   readonly weights: readonly NamedWeight[];
   /** One per output. */
-  readonly outputKinds: readonly ('probabilities' | 'logits' | 'values')[];
+  readonly outputKinds: readonly OutputKind[];
   /** Runs the model on a batch's inputs, with the current values of the variables. */
   outputs(xs: tf.Tensor[]): tf.Tensor[];
   /** The scalar to minimise. */
@@ -36,7 +36,7 @@ export interface TaskOptions {
    */
   readonly mode?: 'inference' | 'training';
   /** Meaning of the outputs; by default derived from the activations of the last layers. */
-  readonly outputKind?: 'probabilities' | 'logits' | 'values' | undefined;
+  readonly outputKind?: OutputKind | undefined;
   /** Batch size for measuring array sets. */
   readonly evaluationBatchSize?: number;
 }

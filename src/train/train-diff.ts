@@ -9,8 +9,7 @@ import { type FineTuned, fineTune, loopOptions } from './fine-tune.js';
 import { type FileBudget, fitToBudget } from './fit-to-budget.js';
 import { gridOf } from './grid.js';
 import { partitionTensors } from './layout.js';
-import type { TrainingOptions } from './loop.js';
-import { type LoopJob, type LoopOptions, trainParts } from './loop.js';
+import { type LoopJob, type LoopOptions, type TrainingOptions, trainParts } from './loop.js';
 import type { DiffPart } from './part.js';
 import {
   type BaseWeights,

@@ -4,7 +4,7 @@ import type { WeightStore } from '../model/store.js';
 import type { Patcher } from '../payload/patch.js';
 import type { VerifyEd25519 } from '../release/ed25519.js';
 import type { Disk } from '../storage/disk.js';
-import type { ModelStorage } from '../storage/storage.js';
+import type { ModelStorage, StorageStatus } from '../storage/storage.js';
 import type { UpdateSource } from './http-source.js';
 import type { UpdatePlan, UpdatePolicy } from './plan-update.js';
 import type { RejectedRelease } from './rejected-releases.js';
@@ -55,6 +55,9 @@ export interface UpdaterOptions {
 /** Context of a self-test. */
 export type SelfTestContext = Parameters<NonNullable<UpdaterOptions['selfTest']>>[1];
 
+/** Reason of a rollback: requested, too many starts on trial, or a trial unknown to the updater's state. */
+export type RollbackReason = 'asked' | 'too-many-starts' | 'unknown-trial';
+
 /** Events of an updater. */
 export type UpdaterEvent =
   | { readonly type: 'planned'; readonly plan: UpdatePlan }
@@ -63,18 +66,11 @@ export type UpdaterEvent =
    */
   | ({ readonly type: 'progress'; readonly name: string } & Progress<'download' | 'apply'>)
   | { readonly type: 'self-test' | 'updated' | 'confirmed'; readonly next: string }
-  | {
-      readonly type: 'rolled-back';
-      readonly next: string;
-      readonly reason: 'asked' | 'too-many-starts' | 'unknown-trial';
-    };
-
-/** Reason of a rollback: requested, too many starts on trial, or a trial unknown to the updater's state. */
-export type RollbackReason = Extract<UpdaterEvent, { type: 'rolled-back' }>['reason'];
+  | { readonly type: 'rolled-back'; readonly next: string; readonly reason: RollbackReason };
 
 /** Status of a model and its updater. */
 export interface UpdaterStatus {
-  readonly status: 'settled' | 'trial';
+  readonly status: StorageStatus;
   /** Fingerprint of the stored model, computed for this result. */
   readonly fingerprint: string;
   /** Counter of the last confirmed release. */

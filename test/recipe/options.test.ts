@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import type { TrainingJob } from '../../src/recipe/job.js';
-import { fineTuneKey } from '../../src/recipe/job.js';
+import { fineTuneKey, type TrainingJob } from '../../src/recipe/job.js';
 import { mergeOptions, unknownOptions } from '../../src/recipe/options.js';
 
 const JOB: TrainingJob = { kind: 'hash', base: 'v1', recipe: 'recipe.mjs', budget: '1%' };

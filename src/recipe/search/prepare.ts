@@ -1,8 +1,7 @@
 import { NeuralDiffError } from '../../model/errors.js';
 import type { TensorInfo } from '../../model/tensor.js';
 import { openModel } from '../../node/open-model.js';
-import type { Budget } from '../../payload/encode.js';
-import { budgetBytes, float32Bytes } from '../../payload/encode.js';
+import { type Budget, budgetBytes, float32Bytes } from '../../payload/encode.js';
 import type { Metrics } from '../../train/task.js';
 import type { TrainedDiff } from '../../train/train-diff.js';
 import type { TrainingJob } from '../job.js';
@@ -14,7 +13,7 @@ export interface Search {
   /** The settings shared by all tries. */
   readonly job: Omit<TrainingJob, 'kind' | 'budget'>;
   /** Kinds of diffs to try; all by default. */
-  readonly kinds?: readonly ('hash' | 'sparse')[];
+  readonly kinds?: readonly DiffKind[];
   /** The best diff within a budget, or the smallest within a gap. */
   readonly goal: { readonly budget: Budget } | SmallestOptions;
   /**

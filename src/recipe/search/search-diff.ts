@@ -17,7 +17,7 @@ import {
 
 /** A finished try. */
 export interface Try {
-  readonly kind: 'hash' | 'sparse';
+  readonly kind: DiffKind;
   readonly budgetBytes: number;
   /** Gap to the full fine-tune; infinite if there is no diff. */
   readonly gap: number;

@@ -1,40 +1,15 @@
-import type { Progress } from '../../model/progress.js';
 import { importWithTensorFlow } from '../../recipe/import-training.js';
 import { seedFor } from '../../recipe/open-base.js';
 import type { Alternative, ApplyCost, Candidate, DataFacts, Measurements } from '../document.js';
 import type { Accuracy, AccuracyBench } from './accuracy.js';
 import { prepareApplyBench } from './apply-cost.js';
 import { measureLayers } from './layers.js';
-import { type ModelPaths, type OpenModels, withModels } from './open-models.js';
-import { checkPayload, type NamedPayload, namePayloads, withPayload } from './open-payloads.js';
+import { type OpenModels, withModels } from './open-models.js';
+import { checkPayload, namePayloads, withPayload } from './open-payloads.js';
+import type { MeasureOptions, ModelPaths, NamedPayload } from './options.js';
 import { measureAlternatives, stepsOfAlternatives } from './other-ways.js';
 import { describeMachine, withTemporaryFolder } from './run-program.js';
 import { Steps } from './steps.js';
-
-/** Options of `measureReport`. */
-export interface MeasureOptions {
-  /** The model, in any container; a LayersModel folder if accuracy is measured. */
-  readonly base: string;
-  /** Payloads that devices have applied to it already, in order. */
-  readonly chain?: readonly string[] | undefined;
-  /** The full fine-tune. */
-  readonly next?: string | undefined;
-  readonly signal?: AbortSignal;
-  /** Called with the number of finished steps; the phase names the step: `predicting with "hash-0.5"`. */
-  readonly onProgress?: (progress: Progress) => void;
-  /** Payload files, with or without names; by default the names of the files, with folders where needed. */
-  readonly payloads: readonly ({ readonly name: string; readonly path: string } | string)[];
-  /** Path of a recipe module; accuracy is measured on its test data, or else on its validation data. */
-  readonly recipe?: string | undefined;
-  /** Seed for the recipe's data: 0 to 2^32 - 1; defaults to a seed derived from the base (`seedFor`). */
-  readonly seed?: number | undefined;
-  /** TensorFlow.js backend; default `wasm`. */
-  readonly backend?: 'wasm' | 'cpu';
-  /** How often each payload is applied in a separate process; default 5, 0 to skip. */
-  readonly applyRuns?: number;
-  /** Whether to run other programs that diff files; default true. */
-  readonly byteDiffers?: boolean;
-}
 
 /**
  * Measures the costs and results of payloads, and alternative ways of shipping the same update. Only

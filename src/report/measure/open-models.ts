@@ -6,16 +6,7 @@ import { totalBytes, totalElements } from '../../model/tensor.js';
 import { openModel } from '../../node/open-model.js';
 import { readPayload } from '../../node/read-payload.js';
 import type { ModelFacts } from '../document.js';
-
-/** Paths of the models of a report. */
-export interface ModelPaths {
-  /** The model, in any format; a LayersModel folder if accuracy is measured. */
-  readonly base: string;
-  /** Payloads that devices have applied to it already, in order. */
-  readonly chain?: readonly string[] | undefined;
-  /** The full fine-tune. */
-  readonly next?: string | undefined;
-}
+import type { ModelPaths } from './options.js';
 
 /** The opened models of a report. */
 export interface OpenModels {

@@ -5,12 +5,7 @@ import type { WeightStore } from '../../model/store.js';
 import { openPayloadFile } from '../../node/read-payload.js';
 import type { Bytes } from '../../payload/byte-source.js';
 import { type OpenPayload, openPayload } from '../../payload/decode.js';
-
-/** A payload file and its name in the report. */
-export interface NamedPayload {
-  readonly name: string;
-  readonly path: string;
-}
+import type { NamedPayload } from './options.js';
 
 /**
  * Names payloads by their files without extension, preceded by as many folders as needed to be unique.

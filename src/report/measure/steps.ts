@@ -1,11 +1,4 @@
-import type { Progress } from '../../model/progress.js';
-
-/** How to follow and cancel measuring. */
-export interface StepOptions {
-  readonly signal?: AbortSignal;
-  /** Completed and total steps; the phase describes the current one: `predicting with "hash-0.5"`. */
-  readonly onProgress?: (progress: Progress) => void;
-}
+import type { StepOptions } from './options.js';
 
 /** Runs steps one after the other and reports progress. */
 export class Steps {

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, expect, test } from 'vitest';
 import { diffModels } from '../../../src/exact-diff/diff-stores.js';
-import { type MeasureOptions, measureReport } from '../../../src/report/measure/measure-report.js';
+import { measureReport } from '../../../src/report/measure/measure-report.js';
+import type { MeasureOptions } from '../../../src/report/measure/options.js';
 import { createTask } from '../../../src/train/task.js';
 import { recipe } from '../../cli/command.js';
 import { quantise } from '../../cli/quantise.js';

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, expect, test } from 'vitest';
-import { type MeasureOptions, measureReport } from '../../../src/report/measure/measure-report.js';
+import { measureReport } from '../../../src/report/measure/measure-report.js';
 import { namePayloads } from '../../../src/report/measure/open-payloads.js';
+import type { MeasureOptions } from '../../../src/report/measure/options.js';
 import { readProbabilities } from '../../../src/report/measure/predict.js';
 import { classOutputsOf } from '../../../src/report/measure/truth.js';
 import { useBackend } from '../../../src/tfjs/backend.js';
