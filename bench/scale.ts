@@ -63,7 +63,7 @@ function checkDisk(path: string): void {
   if (missing <= 0) return;
   const inGigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
   process.stderr.write(
-    `bench:scale needs ${inGigabytes(needed)} in ${path}: ${inGigabytes(missing)} are missing (TMPDIR names another folder, --quick takes less)\n`,
+    `The bench scale needs ${inGigabytes(needed)} in ${path}: ${inGigabytes(missing)} are missing (TMPDIR names another folder, --quick takes less)\n`,
   );
   process.exit(1);
 }

@@ -38,7 +38,7 @@ export const INPUT_FLAGS = {
     placeholder: 'file',
     isRepeated: true,
     description:
-      'Document of bench:accuracy or bench:sequence, alone or in addition to payloads; may be repeated',
+      'Document of the accuracy or sequence bench, alone or in addition to payloads; may be repeated',
   },
   task: { type: 'string', placeholder: 'name', description: 'With --bench: task of the documents' },
   fleet: { type: 'string', placeholder: 'file', description: 'CSV file with columns version and devices' },

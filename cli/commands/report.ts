@@ -127,7 +127,7 @@ async function measured(inputs: ReportInputs, flags: ReportFlags, io: Io): Promi
 
 function ofBenches({ bench }: ReportInputs, flags: ReportFlags): Report {
   const { frontier, sequence } = bench;
-  if (frontier === undefined) throw new UsageError('Expected --bench with a document of bench:accuracy');
+  if (frontier === undefined) throw new UsageError('Expected --bench with a document of the accuracy bench');
   return writeBenchReport({
     title: flags.title ?? `Diffs of ${frontier.task}`,
     machine: describeMachine(),

@@ -34,7 +34,7 @@ const BENCH = v.variant('bench', [
   v.object({ schema: v.literal(1), bench: v.literal('sequence'), rows: v.array(SEQUENCE_ROW) }),
 ]);
 
-/** A document of `bench:accuracy` or `bench:sequence`. */
+/** A document of `npm run bench -- accuracy` or `npm run bench -- sequence`. */
 export type BenchDocument = v.InferOutput<typeof BENCH>;
 
 /** Rows of the frontier that are not methods. */

@@ -259,7 +259,7 @@ export interface Divergence {
   readonly percentile99: number;
 }
 
-/** Size against accuracy, measured by `bench:accuracy`. */
+/** Size against accuracy, measured by `npm run bench -- accuracy`. */
 export interface Frontier {
   readonly task: string;
   readonly base: number;
@@ -279,7 +279,7 @@ export interface FrontierPoint {
   readonly gap: number;
 }
 
-/** Consecutive updates, measured by `bench:sequence`. */
+/** Consecutive updates, measured by `npm run bench -- sequence`. */
 export interface Sequence {
   readonly task: string;
   readonly points: readonly SequencePoint[];

@@ -1,24 +1,9 @@
 import { expect, test } from 'vitest';
-import type { Io } from '../../cli/io.js';
 import { SweepProgress } from '../../cli/job-progress.js';
 import type { StepReport } from '../../src/train/loop.js';
+import { clockedIo } from './clocked-io.js';
 
 const PLAN = { jobs: ['hash-1pct-seed1', 'sparse-1pct-seed1'], fineTunes: 1 };
-
-/** An `Io` whose clock moves only when the test moves it. */
-function world(isTerminal: boolean) {
-  const clock = { now: 0, text: '' };
-  const io: Io = {
-    out: () => {},
-    err: (text) => {
-      clock.text += text;
-    },
-    isTerminal,
-    signal: new AbortController().signal,
-    now: () => clock.now,
-  };
-  return { clock, io };
-}
 
 const report = (phase: StepReport['phase'], step: number, steps: number): StepReport => {
   return { phase, done: step, total: steps, epoch: 0, epochs: 1, loss: 1, state: {} };
@@ -42,7 +27,7 @@ function play(progress: SweepProgress, clock: { now: number }): void {
 }
 
 test('SweepProgress says what runs, what ended and what is left, a line each in a log', () => {
-  const { clock, io } = world(false);
+  const { clock, io } = clockedIo(false);
   play(new SweepProgress(io, { json: false, quiet: false }, PLAN), clock);
   expect(clock.text.split('\n')).toEqual([
     '0/2 ended  hash-1pct-seed1 and 1 more fine-tune 1/2',
@@ -58,7 +43,7 @@ test('SweepProgress says what runs, what ended and what is left, a line each in 
 });
 
 test('SweepProgress redraws one line on a terminal and leaves it empty', () => {
-  const { clock, io } = world(true);
+  const { clock, io } = clockedIo(true);
   play(new SweepProgress(io, { json: false, quiet: false }, PLAN), clock);
   expect(clock.text.split('\n').length).toBe(3);
   expect(clock.text).toContain('\r\u001b[2K1/2 ended  hash-1pct-seed1: failed: no\n');
@@ -66,14 +51,14 @@ test('SweepProgress redraws one line on a terminal and leaves it empty', () => {
 });
 
 test('SweepProgress draws no faster than people read, and nothing when quiet', () => {
-  const { clock, io } = world(false);
+  const { clock, io } = clockedIo(false);
   const progress = new SweepProgress(io, { json: false, quiet: false }, PLAN);
   for (let step = 1; step <= 1000; step++) {
     clock.now += 15;
     progress.step(report('diff', step, 1000), [0]);
   }
   expect(clock.text.trimEnd().split('\n').length).toBe(2);
-  const silent = world(true);
+  const silent = clockedIo(true);
   play(new SweepProgress(silent.io, { json: false, quiet: true }, PLAN), silent.clock);
   expect(silent.clock.text).toBe('');
 });

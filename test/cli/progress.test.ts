@@ -1,29 +1,14 @@
 import { expect, test } from 'vitest';
-import type { Io } from '../../cli/io.js';
 import { byteProgress, measuringProgress, trainingProgress } from '../../cli/progress.js';
 import type { StepReport } from '../../src/train/loop.js';
+import { clockedIo } from './clocked-io.js';
 
 const FLAGS = { json: false, quiet: false };
-
-/** An `Io` whose clock moves only when the test moves it. */
-function world(isTerminal: boolean) {
-  const clock = { now: 0, text: '' };
-  const io: Io = {
-    out: () => {},
-    err: (text) => {
-      clock.text += text;
-    },
-    isTerminal,
-    signal: new AbortController().signal,
-    now: () => clock.now,
-  };
-  return { clock, io };
-}
 
 const bytes = (done: number) => ({ phase: 'reading', done, total: 4_000_000 });
 
 test('byteProgress() shows nothing of short work, then bytes, rate and time left in a line that it clears', () => {
-  const { clock, io } = world(true);
+  const { clock, io } = clockedIo(true);
   const progress = byteProgress(io, FLAGS);
   progress.report(bytes(1_000_000));
   progress.finish();
@@ -42,7 +27,7 @@ test('byteProgress() shows nothing of short work, then bytes, rate and time left
 });
 
 test('measuringProgress() writes a line for every step into a log', () => {
-  const { clock, io } = world(false);
+  const { clock, io } = clockedIo(false);
   const progress = measuringProgress(io, FLAGS);
   for (const [phase, done] of [
     ['reading "a\u001b"', 0],
@@ -56,7 +41,7 @@ test('measuringProgress() writes a line for every step into a log', () => {
 });
 
 test('trainingProgress() keeps the last line of each phase on a terminal', () => {
-  const { clock, io } = world(true);
+  const { clock, io } = clockedIo(true);
   const progress = trainingProgress(io, FLAGS);
   const report = (phase: StepReport['phase'], done: number, state: StepReport['state']): StepReport => {
     return { phase, done, total: 2, epoch: done - 1, epochs: 2, loss: 0.5, state };
@@ -74,7 +59,7 @@ test('trainingProgress() keeps the last line of each phase on a terminal', () =>
 });
 
 test('progress is silent with --quiet', () => {
-  const { clock, io } = world(true);
+  const { clock, io } = clockedIo(true);
   const progress = byteProgress(io, { ...FLAGS, quiet: true });
   clock.now = 5000;
   progress.report(bytes(1));

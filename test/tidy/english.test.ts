@@ -9,7 +9,7 @@ const MAX_COLUMNS = 110;
 const BANNED = /\b(whoever|whosoever|nobody|anew|beside|in a row|power cuts?|a cut)\b/i;
 
 const sources = readSources('src', 'cli', 'bench', 'examples', 'scripts', 'test').filter(
-  ({ path }) => !path.startsWith('test/tidy/'),
+  ({ path }) => path !== 'test/tidy/english.test.ts',
 );
 
 const documents = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'test/golden/README.md']

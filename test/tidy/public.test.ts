@@ -5,8 +5,8 @@ import { subpathsOf } from '../../scripts/house.js';
 import { ROOT } from './sources.js';
 
 /**
- * Types that are not exported: parts of a report are reached by index (`Report['advice']`), the others are passed on
- * without being looked into.
+ * Types that are not exported: parts of a report are reached by index (`Report['advice']`), the others are
+ * passed on without being looked into.
  */
 const PARTS: readonly RegExp[] = [/^src\/report\/document\.ts /, / Lane$/, / Tuf$/];
 
