@@ -3,7 +3,7 @@ import { type ErrorFacts, NeuralDiffError } from '../src/model/errors.js';
 import { openFolder } from '../src/node/folder.js';
 import { listFolder, removeFrom, writeInto } from '../src/node/output.js';
 import { readPayload } from '../src/node/read-payload.js';
-import { openPayload } from '../src/payload/decode.js';
+import { openPayload } from '../src/payload/open-payload.js';
 import type { DiffKind } from '../src/recipe/options.js';
 import type { TrainedDiff } from '../src/train/train-diff.js';
 import type { Cell } from './sweep-grid.js';

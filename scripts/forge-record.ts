@@ -1,7 +1,8 @@
 import { NeuralDiffError } from '../src/model/errors.js';
 import type { TensorInfo } from '../src/model/tensor.js';
-import { NumberCoding, SLOW } from '../src/payload/coding.js';
-import { codePlacement, DenseLevels, type Placement } from '../src/payload/dense-record.js';
+import { Contexts, NumberCoding, SLOW } from '../src/payload/coding.js';
+import { DenseLevels } from '../src/payload/dense-record.js';
+import { codePlacement, type Placement } from '../src/payload/hash-record.js';
 import { RangeEncoder } from '../src/payload/range-encoder.js';
 import { codeTensors, ScaleCoding } from '../src/payload/record-head.js';
 import { SparseCoding } from '../src/payload/sparse-record.js';
@@ -45,6 +46,14 @@ export class RecordForge {
   scale(name: string, scale: number): this {
     write(() => this.#scales.code(this.#info(name), scale));
     return this;
+  }
+
+  /** A scale of 1 whose lower bits are said not to be 0, but are. */
+  scaleOfZeros(): this {
+    new NumberCoding(this.#encoder, SLOW).code(0);
+    this.raw(3, 0);
+    this.#encoder.bit(new Contexts(1, SLOW), 0, 1);
+    return this.raw(4, 0);
   }
 
   /** Levels of a dense record. */

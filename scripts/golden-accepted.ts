@@ -1,4 +1,4 @@
-import { DTYPES, type DType, type Model, type Tensor } from '../src/model/tensor.js';
+import { DTYPES, type DType, type Model, type Tensor, wordsOf } from '../src/model/tensor.js';
 import { xxh32 } from '../src/payload/placement.js';
 import {
   type Accepted,
@@ -28,12 +28,14 @@ const dtypes = (Object.keys(DTYPES) as DType[]).sort();
 const everyDtype: Model = {
   tensors: dtypes.map((dtype, i) => seeded(dtype, dtype, { shape: [2, 6], seed: 10 + i })),
 };
-const INTEGERS = dtypes.filter((dtype) => DTYPES[dtype].kind === 'integer');
+/** @returns the dtype that ops see */
+const seen = (dtype: DType): DType => wordsOf({ name: dtype, dtype, shape: [] }).dtype;
+const INTEGERS = dtypes.filter((dtype) => seen(dtype) === dtype && DTYPES[dtype].kind === 'integer');
 
 /** The largest and the least integer of a dtype, and those of all ones and of a one. */
 function endsOf(dtype: DType): Tensor {
   const size = DTYPES[dtype].bytes;
-  const top = dtype === 'uint8' ? 0xff : 0x7f;
+  const top = dtype.startsWith('u') ? 0xff : 0x7f;
   const bytes = Uint8Array.from({ length: 6 * size }, (_, i) => {
     const isTop = i % size === size - 1;
     return [isTop ? top : 0xff, isTop ? 0xff - top : 0, 0, 0, 0xff, Number(i % size === 0)][
@@ -43,7 +45,7 @@ function endsOf(dtype: DType): Tensor {
   return { name: dtype, dtype, shape: [6], bytes };
 }
 
-const isFloat = (dtype: DType): boolean => DTYPES[dtype].kind === 'float';
+const isFloat = (dtype: DType): boolean => DTYPES[seen(dtype)].kind === 'float';
 
 /** The payloads that every reader must apply, but for those of `golden-coding.ts`; the names are folders. */
 export const ACCEPTED: Readonly<Record<string, Accepted>> = {
@@ -100,7 +102,7 @@ export const ACCEPTED: Readonly<Record<string, Accepted>> = {
           sparse(
             dtype,
             [
-              [i, 7],
+              [i % 11, 7],
               [11, -8],
             ],
             isFloat(dtype) ? 1.5 : 9,
@@ -113,7 +115,7 @@ export const ACCEPTED: Readonly<Record<string, Accepted>> = {
     base: everyDtype,
     diff: {
       ops: dtypes.map((dtype) => {
-        const half = 2 ** (8 * DTYPES[dtype].bytes - 1);
+        const half = 2 ** (8 * DTYPES[seen(dtype)].bytes - 1);
         const list = [1, -1, half - 1, -half, 14, 15, -16, -3];
         return exact(
           dtype,
@@ -169,6 +171,26 @@ export const ACCEPTED: Readonly<Record<string, Accepted>> = {
         set('a', float32('', [0x7fc00001, 0xffc12345, 0x80000000, 0xffffffff, 1, 0x7f800000]).bytes),
         set('b', new Uint8Array()),
       ],
+    },
+  },
+  'record-of-no-bytes': {
+    base: { tensors: [seeded('a', 'int8', { shape: [8], seed: 1 })] },
+    diff: { ops: [set('a', new Uint8Array(8).fill(0xff))] },
+  },
+  'record-that-may-be-skipped': {
+    base: two,
+    diff: { ops: [sparseKernel] },
+    later: [
+      { code: 64, bytes: Uint8Array.of(0, 1, 0) },
+      { code: 127, bytes: new Uint8Array() },
+    ],
+  },
+  'records-on-one-tensor-at-most': {
+    base: two,
+    diff: {
+      ops: Array.from({ length: 16 }, (_, i) =>
+        i % 2 ? dense('dense/bias', [i, 0, -i, 1]) : sparse('dense/bias', [[i % 4, 1 + i]]),
+      ),
     },
   },
   'set-among-others': {

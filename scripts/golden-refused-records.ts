@@ -13,10 +13,21 @@ const model: Model = {
     seeded('bias', 'float32', { shape: [4], seed: 1 }),
     seeded('cube', 'float32', { shape: [2, 2, 2], seed: 2 }),
     seeded('table', 'uint8', { shape: [2, 3], seed: 3 }),
-    { name: 'wide', dtype: 'int8', shape: [2, 262_145], bytes: new Uint8Array(524_290) } satisfies Tensor,
+    { name: 'wide', dtype: 'int8', shape: [2, 65_537], bytes: new Uint8Array(131_074) } satisfies Tensor,
     seeded('z/empty', 'float32', { shape: [0, 2], seed: 4 }),
   ],
 };
+
+/** A payload with the same sound record again and again. */
+const repeated = (kind: number, record: Uint8Array, times: number): Refused => ({
+  code: 'limit-exceeded',
+  make: async () => {
+    const kinds = Array<number>(times).fill(kind);
+    const values = Object.values({ ...(await header(model)), kinds });
+    const records = kinds.map(() => pack(record));
+    return { payload: await seal(pack('ndiff1'), pack(values), ...records), model };
+  },
+});
 
 /** A payload with one record. */
 const withRecord = (
@@ -72,6 +83,7 @@ const soundSet = encodeSet([set('bias', new Uint8Array(16))], model.tensors);
 export const REFUSED_RECORDS: Readonly<Record<string, Refused>> = {
   'record-of-no-bytes': withRecord(DENSE, new Uint8Array()),
   'record-beginning-above-the-range': withRecord(DENSE, raw('40')),
+  'records-on-one-tensor-too-many': repeated(SPARSE, sound, 17),
   'record-byte-left-over': withRecord(SPARSE, Uint8Array.of(...sound, 0x55, 0x55, 0x55, 0x55, 0x55)),
   'record-ending-in-zero': withRecord(SPARSE, Uint8Array.of(...sound, 0)),
   'set-on-no-tensor': withRecord(SET, forge().finish()),
@@ -93,6 +105,7 @@ export const REFUSED_RECORDS: Readonly<Record<string, Refused>> = {
   'exact-difference-below-2-31': exact('bias', -(2 ** 31) - 1),
   'exact-difference-beyond-the-dtype': exact('table', 128),
   'dense-level-out-of-range': dense(forge('bias').scale('bias', 1).levels(128)),
+  'scale-lower-bits-of-zeros': dense(forge('bias').scaleOfZeros().levels(1, 1, 1, 1)),
   'scale-zero': scaled('bias', 0),
   'scale-negative': scaled('bias', -1),
   'scale-not-a-number': scaled('bias', Number.NaN),
@@ -105,6 +118,20 @@ export const REFUSED_RECORDS: Readonly<Record<string, Refused>> = {
   'blocks-of-2-32': hash(forge('bias').placement({ block: 2 ** 32 }), 'limit-exceeded'),
   'blocks-beyond-2-32': hash(forge('bias').placementBeyond()),
   'buckets-2-32': hash(forge('bias').placement({ count: 2 ** 32 }), 'limit-exceeded'),
+  'buckets-of-all-records-above-2-21': {
+    code: 'limit-exceeded',
+    make: async () => {
+      const count = 2 ** 20 + 1;
+      const large: Model = {
+        tensors: [{ name: 'a', dtype: 'int8', shape: [count], bytes: new Uint8Array(count) }],
+      };
+      const forged = new RecordForge(large.tensors).tensors('a').placement({ count }).scale('a', 1).raw(1, 0);
+      for (let i = 1; i < count; i++) forged.levels(0);
+      const record = forged.levels(1).finish();
+      const values = Object.values({ ...(await header(large)), kinds: [HASH, HASH] });
+      return { payload: await seal(pack('ndiff1'), pack(values), pack(record), pack(record)), model: large };
+    },
+  },
   'buckets-more-than-weights': hash(forge('bias').placement({ count: 5 })),
   'bucket-out-of-range': hash(buckets(2).levels(1, 128)),
   'bucket-infinite': hash(float('bias', 0x7f800000)),

@@ -13,6 +13,8 @@ export interface Accepted {
    * choose.
    */
   readonly choose?: ChooseHead;
+  /** Records of a later version, behind the others. */
+  readonly later?: readonly { readonly code: number; readonly bytes: Uint8Array }[];
 }
 
 /** @returns a tensor with bytes from a seed; floats of ordinary size */

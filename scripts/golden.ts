@@ -6,11 +6,12 @@ import { fromHex, hex } from '../src/model/bytes.js';
 import { fingerprint } from '../src/model/fingerprint.js';
 import { openMemoryStore } from '../src/model/store.js';
 import type { Model } from '../src/model/tensor.js';
-import { openPayload } from '../src/payload/decode.js';
+import { joinBytes } from '../src/payload/byte-source.js';
 import type { Diff, Op, SparseOp } from '../src/payload/diff.js';
 import { encodePayload, type PayloadFacts } from '../src/payload/encode.js';
 import { encodeSparse } from '../src/payload/encode-records.js';
-import { layoutOf } from '../src/payload/header.js';
+import { layoutOf, RECORD_CODES } from '../src/payload/header.js';
+import { openPayload } from '../src/payload/open-payload.js';
 import { patchRange } from '../src/payload/patch.js';
 import { ACCEPTED } from './golden-accepted.js';
 import { CODED } from './golden-coding.js';
@@ -63,6 +64,16 @@ async function encodeChosen({ base, diff, choose }: Accepted, facts: PayloadFact
   return seal(pack('ndiff1'), pack(values), pack(record));
 }
 
+/** @returns a payload with records of a later version behind its own */
+async function withLater(payload: Uint8Array, later: NonNullable<Accepted['later']>): Promise<Uint8Array> {
+  const { header, records } = await openPayload(payload);
+  const { base, next, layout, meta } = header;
+  const codes = [...records.map(({ kind }) => RECORD_CODES[kind]), ...later.map(({ code }) => code)];
+  const values = [fromHex(base), fromHex(next), layout, codes, meta];
+  const bytes = [...records.map((record) => joinBytes(record.bytes)), ...later.map((record) => record.bytes)];
+  return seal(pack('ndiff1'), pack(values), ...bytes.map(pack));
+}
+
 async function makeAccepted(files: Map<string, Uint8Array>): Promise<void> {
   const samples: Readonly<Record<string, Accepted>> = { ...ACCEPTED, ...CODED, rounding: ROUNDED };
   for (const [name, sample] of Object.entries(samples)) {
@@ -70,14 +81,15 @@ async function makeAccepted(files: Map<string, Uint8Array>): Promise<void> {
     const next = patch(base, diff);
     const [from, to] = [await fingerprint(openMemoryStore(base)), await fingerprint(openMemoryStore(next))];
     const facts = { base: from, next: to, tensors: base.tensors, meta };
-    const payload = await (sample.choose ? encodeChosen(sample, facts) : encodePayload(facts, diff));
+    const own = await (sample.choose ? encodeChosen(sample, facts) : encodePayload(facts, diff));
+    const payload = sample.later ? await withLater(own, sample.later) : own;
     const { header, records } = await openPayload(payload);
     const described = {
       payload: {
         bytes: payload.length,
         layout: header.layout,
         records: records.map(({ kind }) => kind),
-        isChosenByEncoder: sample.choose === undefined,
+        isChosenByEncoder: sample.choose === undefined && sample.later === undefined,
         meta,
         ops: diff.ops.map(describeOp),
       },

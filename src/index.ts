@@ -9,7 +9,7 @@ export type { Progress } from './model/progress.js';
 export { copyModel, openMemoryStore, type Quantization, type WeightStore } from './model/store.js';
 export type { DType, Model, Tensor, TensorInfo } from './model/tensor.js';
 export type { ByteSource, Bytes } from './payload/byte-source.js';
-export { decodePayload, type OpenPayload, openPayload, readDiff } from './payload/decode.js';
+export { decodePayload, readDiff } from './payload/decode.js';
 export type {
   Buckets,
   DenseOp,
@@ -24,3 +24,4 @@ export type {
   SetOp,
   SparseOp,
 } from './payload/diff.js';
+export { type OpenPayload, openPayload } from './payload/open-payload.js';

@@ -21,6 +21,9 @@ export function createRandom(seed: number): () => number {
   };
 }
 
+/** Element types that ops can add to; those of others they see as words. */
+export const ADDABLE = (Object.keys(DTYPES) as DType[]).filter((dtype) => DTYPES[dtype].words === undefined);
+
 /** @returns bytes from a seed */
 export function seededBytes(seed: number, length: number): Uint8Array {
   const random = createRandom(seed);

@@ -5,7 +5,7 @@ import { type ApplyOptions, planApply } from '../../src/apply/plan.js';
 import { openModelStorage, type WholeModel, wholeModel } from '../../src/node/open-model.js';
 import { type CopyPaths, checkOutput, writeCopy } from '../../src/node/output.js';
 import type { ByteSource } from '../../src/payload/byte-source.js';
-import { openPayload } from '../../src/payload/decode.js';
+import { openPayload } from '../../src/payload/open-payload.js';
 import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { UsageError } from '../exit-codes.js';
 import { MODEL, optionalOutputFlags, PAYLOAD } from '../flags.js';

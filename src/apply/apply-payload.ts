@@ -2,7 +2,7 @@ import { NeuralDiffError } from '../model/errors.js';
 import { fingerprint } from '../model/fingerprint.js';
 import type { WeightStore } from '../model/store.js';
 import type { Bytes } from '../payload/byte-source.js';
-import { type OpenPayload, openPayload } from '../payload/decode.js';
+import { type OpenPayload, openPayload } from '../payload/open-payload.js';
 import { borrowChunks, type ChunkBuffers, changedRuns, createChunkBuffers } from './chunks.js';
 import { type ApplyOptions, type ApplyPlan, planOpenPayload } from './plan.js';
 

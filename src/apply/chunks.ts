@@ -1,8 +1,10 @@
 import { CHUNK_BYTES } from '../model/limits.js';
 import type { WeightStore } from '../model/store.js';
-import { byteLength, canonicalOrder, DTYPES, type TensorInfo } from '../model/tensor.js';
-import { DiffReader, type OpenPayload } from '../payload/decode.js';
+import { byteLength, canonicalOrder, DTYPES, type TensorInfo, wordsOf } from '../model/tensor.js';
+import { Yielder } from '../model/yielder.js';
+import { DiffReader } from '../payload/decode.js';
 import type { Op } from '../payload/diff.js';
+import type { OpenPayload } from '../payload/open-payload.js';
 import { type Patcher, plainPatcher } from '../payload/patch.js';
 
 /** A range of a tensor's bytes before and after a diff; the arrays are valid until the next chunk. */
@@ -30,6 +32,9 @@ export function createChunkBuffers(patcher: Patcher = plainPatcher): ChunkBuffer
   return { before: new Uint8Array(CHUNK_BYTES), after: patcher.allocate(CHUNK_BYTES) };
 }
 
+/** Elements patched between two chances to yield. */
+const RUN_ELEMENTS = 2 ** 13;
+
 /** Options of `borrowChunks`. */
 export interface ChunkOptions {
   /** Skips tensors that no op touches; defaults to false. */
@@ -44,10 +49,12 @@ export interface ChunkOptions {
  * Iterates over a model in canonical order, one chunk at a time, and applies a payload to each chunk in
  * memory.
  *
- * The payload is decoded incrementally. A tensor without elements yields one empty chunk. Holds two chunks
- * and their ops in memory, however large the model is.
+ * The payload is decoded incrementally, with yields to the event loop on the way. A tensor without elements
+ * yields one empty chunk. Holds two chunks, the ops of a run and the buckets in memory, however large the
+ * model is.
  *
- * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`; any error of the store
+ * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`; any error of the store; the signal's reason,
+ *   also within a chunk
  */
 export async function* borrowChunks(
   store: WeightStore,
@@ -57,9 +64,12 @@ export async function* borrowChunks(
   const reader = new DiffReader(payload, store.tensors);
   const { patcher = plainPatcher } = options;
   const { before, after } = options.buffers ?? createChunkBuffers(patcher);
+  const yielder = new Yielder(options.signal);
+  const tick = () => yielder.tick();
   for (const info of canonicalOrder(store.tensors)) {
     const isTouched = reader.touched.has(info.name);
     if (options.touchedOnly === true && !isTouched) continue;
+    if (isTouched) await reader.prepare(info, tick);
     const total = byteLength(info);
     let byteOffset = 0;
     do {
@@ -71,17 +81,42 @@ export async function* borrowChunks(
       const patched = isTouched ? after.subarray(0, length) : original;
       if (isTouched) {
         patched.set(original);
-        const size = DTYPES[info.dtype].bytes;
-        const start = byteOffset / size;
-        const ops = reader.read(info, { start, end: start + length / size });
-        kinds = ops.map((op) => op.kind);
-        patcher.patch(ops, info, { startElement: start, bytes: patched });
+        kinds = await patchRuns({ reader, patcher, tick }, info, { byteOffset, bytes: patched });
       }
       const isLast = byteOffset + length === total;
       yield { info, byteOffset, kinds, before: original, after: patched, isLast };
       byteOffset += length;
     } while (byteOffset < total);
   }
+}
+
+/** What turns a run of elements into that of the next model. */
+interface RunPatcher {
+  readonly reader: DiffReader;
+  readonly patcher: Patcher;
+  readonly tick: () => Promise<void>;
+}
+
+/** Patches a part of a tensor in place, run by run. @returns the kinds of the ops, in order */
+async function patchRuns(
+  { reader, patcher, tick }: RunPatcher,
+  info: TensorInfo,
+  { byteOffset, bytes }: { byteOffset: number; bytes: Uint8Array },
+): Promise<readonly Op['kind'][]> {
+  const size = DTYPES[wordsOf(info).dtype].bytes;
+  const [first, count] = [byteOffset / size, bytes.length / size];
+  let kinds: readonly Op['kind'][] = [];
+  let done = 0;
+  do {
+    const end = Math.min(done + RUN_ELEMENTS, count);
+    const run = bytes.subarray(done * size, end * size);
+    const ops = reader.read(info, { start: first + done, end: first + end });
+    patcher.patch(ops, info, { startElement: first + done, bytes: run });
+    kinds = ops.map((op) => op.kind);
+    done = end;
+    await tick();
+  } while (done < count);
+  return kinds;
 }
 
 /** Bytes compared and written as a unit: a page of common file systems. */

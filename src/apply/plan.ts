@@ -4,8 +4,9 @@ import type { Progress } from '../model/progress.js';
 import type { WeightStore } from '../model/store.js';
 import { byteLength, type TensorInfo, totalBytes } from '../model/tensor.js';
 import type { Bytes } from '../payload/byte-source.js';
-import { checkLayout, type OpenPayload, openPayload } from '../payload/decode.js';
+import { checkLayout } from '../payload/decode.js';
 import type { Meta, Op } from '../payload/diff.js';
+import { type OpenPayload, openPayload } from '../payload/open-payload.js';
 import type { Patcher } from '../payload/patch.js';
 import { borrowChunks, type Chunk, type ChunkOptions, changedRuns } from './chunks.js';
 

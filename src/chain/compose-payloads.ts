@@ -1,5 +1,5 @@
 import { canonicalOrder, DTYPES, type TensorInfo } from '../model/tensor.js';
-import { type OpenPayload, openPayload, readDiff } from '../payload/decode.js';
+import { readDiff } from '../payload/decode.js';
 import {
   type DenseOp,
   type ExactOp,
@@ -12,6 +12,7 @@ import {
 } from '../payload/diff.js';
 import { encodePayload } from '../payload/encode.js';
 import { MAX_DENSE_LEVEL, MAX_SPARSE_LEVEL } from '../payload/limits.js';
+import { type OpenPayload, openPayload } from '../payload/open-payload.js';
 import { wrapDifference } from '../payload/ordered-bits.js';
 import { patchRange } from '../payload/patch.js';
 import { checkChain } from './patch-chain.js';

@@ -2,8 +2,9 @@ import { NeuralDiffError } from '../model/errors.js';
 import { fingerprint } from '../model/fingerprint.js';
 import { copyModel, openMemoryStore, type WeightStore } from '../model/store.js';
 import { byteLength } from '../model/tensor.js';
-import { type OpenPayload, openPayload, readDiff } from '../payload/decode.js';
+import { readDiff } from '../payload/decode.js';
 import type { PayloadHeader } from '../payload/diff.js';
+import { type OpenPayload, openPayload } from '../payload/open-payload.js';
 import { patchModel } from '../payload/patch.js';
 
 /**

@@ -1,4 +1,4 @@
-import { openPayload } from '../payload/decode.js';
+import { openPayload } from '../payload/open-payload.js';
 
 /** A payload as an edge from one model to another. */
 export interface RouteEdge {

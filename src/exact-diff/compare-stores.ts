@@ -1,6 +1,6 @@
 import { NeuralDiffError } from '../model/errors.js';
 import { joinDigests, sha256, TensorDigest } from '../model/fingerprint.js';
-import type { TensorInfo } from '../model/tensor.js';
+import { type TensorInfo, wordsOf } from '../model/tensor.js';
 import { orderedBits } from '../payload/ordered-bits.js';
 import type { ChangedTensor } from './lane.js';
 import { countChanged, PairReader, type StorePair } from './pairs.js';
@@ -10,7 +10,7 @@ interface Comparison {
   /** Fingerprints of both models, as hexadecimal strings. */
   readonly base: string;
   readonly next: string;
-  /** Tensors that differ, in canonical order, with the number of changed elements. */
+  /** Tensors that differ, as ops see them, in canonical order, with the number of changed elements. */
   readonly changed: readonly ChangedTensor[];
 }
 
@@ -43,7 +43,7 @@ export async function compareStores(
       options.onBytes(before.length);
     }
     digests.push({ base: await base.finish(), next: await next.finish() });
-    if (count > 0) changed.push({ info, count });
+    if (count > 0) changed.push({ info: wordsOf(info), count });
   }
   return {
     base: await joinDigests(

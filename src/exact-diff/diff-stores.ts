@@ -1,6 +1,6 @@
 import type { Progress } from '../model/progress.js';
 import { openMemoryStore, type WeightStore } from '../model/store.js';
-import { byteLength, canonicalOrder, type Model, type Tensor, totalBytes } from '../model/tensor.js';
+import { byteLength, canonicalOrder, type Model, type Tensor, totalBytes, wordsOf } from '../model/tensor.js';
 import type { ExactOp, Meta } from '../payload/diff.js';
 import { framePayload, joinPieces } from '../payload/encode.js';
 import { layoutOf } from '../payload/header.js';
@@ -87,7 +87,8 @@ export async function diffStores(
     layout: await layoutOf(infos),
     meta: options.meta ?? {},
   };
-  const records = changed.length === 0 ? [] : await recordChanges(stores, { changed, infos }, options);
+  const records =
+    changed.length === 0 ? [] : await recordChanges(stores, { changed, infos: infos.map(wordsOf) }, options);
   return {
     ...framePayload(header, records),
     base: found.base,

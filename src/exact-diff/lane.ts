@@ -1,6 +1,7 @@
 import { DTYPES, elementCount, type TensorInfo } from '../model/tensor.js';
-import { DiffReader, type OpenPayload } from '../payload/decode.js';
+import { DiffReader } from '../payload/decode.js';
 import { SetTrial, SetWriter } from '../payload/encode-records.js';
+import type { OpenPayload } from '../payload/open-payload.js';
 import { orderedBits } from '../payload/ordered-bits.js';
 import { patchRange } from '../payload/patch.js';
 import { type ChosenHead, HeadTrials, SparseWriter } from '../payload/sparse-writer.js';

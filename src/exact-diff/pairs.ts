@@ -1,6 +1,6 @@
 import { CHUNK_BYTES } from '../model/limits.js';
 import type { WeightStore } from '../model/store.js';
-import { byteLength, DTYPES, type TensorInfo } from '../model/tensor.js';
+import { byteLength, type TensorInfo } from '../model/tensor.js';
 import type { ExactOp } from '../payload/diff.js';
 import { orderedBits, ordinalOf, wrapDifference } from '../payload/ordered-bits.js';
 
@@ -66,16 +66,16 @@ interface Elements {
 /**
  * Finds the changed elements of a run.
  *
- * @param buffer receives the result; must be large enough for all elements
+ * @param buffer receives the result; must be large enough for all elements; a new one by default
  * @returns positions and levels of an exact op, as views of `buffer`
  */
 export function differences(
   info: TensorInfo,
   { before, after, first }: Elements,
-  buffer: Differences = allocateDifferences(before.length / DTYPES[info.dtype].bytes),
+  buffer?: Differences,
 ): Differences {
   const [start, end] = [orderedBits(info, before), orderedBits(info, after)];
-  const { positions, levels } = buffer;
+  const { positions, levels } = buffer ?? allocateDifferences(start.words.length);
   let count = 0;
   for (let i = 0; i < start.words.length; i++) {
     if (start.words[i] === end.words[i]) continue;

@@ -2,7 +2,21 @@ import { NeuralDiffError } from './errors.js';
 import { MAX_ELEMENTS, MAX_NAME_BYTES, MAX_RANK, MAX_TENSORS } from './limits.js';
 
 /** Element types of tensors, all stored little-endian. */
-export type DType = 'float32' | 'float16' | 'bfloat16' | 'int8' | 'uint8' | 'int32';
+export type DType =
+  | 'float32'
+  | 'float16'
+  | 'bfloat16'
+  | 'int8'
+  | 'uint8'
+  | 'int32'
+  | 'int16'
+  | 'uint16'
+  | 'uint32'
+  | 'int64'
+  | 'uint64'
+  | 'float64'
+  | 'float8_e4m3fn'
+  | 'float8_e5m2';
 
 /** Properties of an element type. */
 interface DTypeInfo {
@@ -11,6 +25,8 @@ interface DTypeInfo {
   /** Bytes per element. */
   readonly bytes: number;
   readonly kind: 'float' | 'integer';
+  /** Type of the words that ops see instead of the elements; absent for types that ops can add to. */
+  readonly words?: 'uint8' | 'uint32';
 }
 
 /** Every element type. */
@@ -21,6 +37,14 @@ export const DTYPES: Readonly<Record<DType, DTypeInfo>> = {
   int8: { code: 4, bytes: 1, kind: 'integer' },
   uint8: { code: 5, bytes: 1, kind: 'integer' },
   int32: { code: 6, bytes: 4, kind: 'integer' },
+  int16: { code: 7, bytes: 2, kind: 'integer' },
+  uint16: { code: 8, bytes: 2, kind: 'integer' },
+  uint32: { code: 9, bytes: 4, kind: 'integer' },
+  int64: { code: 10, bytes: 8, kind: 'integer', words: 'uint32' },
+  uint64: { code: 11, bytes: 8, kind: 'integer', words: 'uint32' },
+  float64: { code: 12, bytes: 8, kind: 'float', words: 'uint32' },
+  float8_e4m3fn: { code: 13, bytes: 1, kind: 'float', words: 'uint8' },
+  float8_e5m2: { code: 14, bytes: 1, kind: 'float', words: 'uint8' },
 };
 
 /** @returns the type with a wire code, or undefined for an unknown code */
@@ -45,6 +69,17 @@ export interface TensorInfo {
 /** A tensor with its elements, row-major and little-endian. */
 export interface Tensor extends TensorInfo {
   readonly bytes: Uint8Array;
+}
+
+/**
+ * @returns the tensor as ops see it: float8 is uint8, an element of 64 bits is a row of two uint32, the lower
+ *   one first; all others are as they are
+ */
+export function wordsOf<T extends TensorInfo>(info: T): T {
+  const { words, bytes } = DTYPES[info.dtype];
+  if (words === undefined) return info;
+  const perElement = bytes / DTYPES[words].bytes;
+  return { ...info, dtype: words, shape: perElement === 1 ? info.shape : [...info.shape, perElement] };
 }
 
 /** Ordered, named tensors. */
@@ -76,14 +111,17 @@ const encoder = new TextEncoder();
 
 /** Compares two names by their UTF-8 bytes, the order of tensors in fingerprints and payloads. */
 export function compareNames(a: string, b: string): number {
-  const left = encoder.encode(a);
-  const right = encoder.encode(b);
-  const shared = Math.min(left.length, right.length);
+  const shared = Math.min(a.length, b.length);
   for (let i = 0; i < shared; i++) {
-    const difference = (left[i] as number) - (right[i] as number);
+    const difference = codePointRank(a.charCodeAt(i)) - codePointRank(b.charCodeAt(i));
     if (difference !== 0) return difference;
   }
-  return left.length - right.length;
+  return a.length - b.length;
+}
+
+/** @returns the code unit, ranked so that surrogates, which stand for code points above U+FFFF, come last */
+function codePointRank(unit: number): number {
+  return unit >= 0xd800 && unit < 0xe000 ? unit + 0x10000 : unit;
 }
 
 /** @returns a sorted copy of the tensors in canonical order: by the UTF-8 bytes of their names */
@@ -151,9 +189,9 @@ function checkName(name: string): void {
 
 function checkShape(info: TensorInfo): void {
   const counts = info.shape.every((size) => Number.isSafeInteger(size) && size >= 0 && size <= MAX_ELEMENTS);
-  if (!counts || info.shape.length > MAX_RANK || !(elementCount(info) <= MAX_ELEMENTS)) {
+  if (!counts || info.shape.length > MAX_RANK || !(elementCount(wordsOf(info)) <= MAX_ELEMENTS)) {
     throw badModel(
-      `Cannot read tensor "${info.name}": expected at most ${MAX_RANK} dimensions and ${MAX_ELEMENTS} elements, got shape [${info.shape}]`,
+      `Cannot read tensor "${info.name}": expected at most ${MAX_RANK} dimensions and ${MAX_ELEMENTS} elements, half of it for 64-bit types, got ${info.dtype}[${info.shape}]`,
     );
   }
 }

@@ -1,8 +1,8 @@
-import { DTYPES, elementCount, type TensorInfo } from '../model/tensor.js';
+import type { TensorInfo } from '../model/tensor.js';
 import type { Bytes } from './byte-source.js';
-import { type BitCoder, Contexts, codeWide, MagnitudeCoding, NumberCoding, SLOW } from './coding.js';
-import type { Buckets, DenseOp, HashOp } from './diff.js';
-import { beyondLimit, corrupt, MAX_BLOCK, MAX_BUCKETS, MAX_DENSE_LEVEL } from './limits.js';
+import { type BitCoder, Contexts, MagnitudeCoding, SLOW } from './coding.js';
+import type { DenseOp } from './diff.js';
+import { corrupt, MAX_DENSE_LEVEL } from './limits.js';
 import { RangeDecoder } from './range-decoder.js';
 import { codeTensors, ScaleCoding } from './record-head.js';
 
@@ -60,74 +60,4 @@ export class DenseReader {
     const op = { kind: 'dense' as const, tensor: info.name, scale: this.#scale, levels };
     return start === 0 ? op : { ...op, first: start };
   }
-}
-
-/** The parameters that map weights to buckets in a hash op. */
-export type Placement = Pick<HashOp, 'seed' | 'block'> & { readonly count: number };
-
-/** Codes the seed, the number of weights per block and the number of buckets. */
-export function codePlacement(
-  coder: BitCoder,
-  { seed, block, count }: Placement = { seed: 0, block: 1, count: 1 },
-): Placement {
-  const numbers = new NumberCoding(coder, SLOW);
-  return {
-    seed: codeWide(coder, 32, seed),
-    block: numbers.code(block - 1) + 1,
-    count: numbers.code(count - 1) + 1,
-  };
-}
-
-/** Codes buckets: levels, or float32 values without prediction. */
-export function codeBuckets(coder: BitCoder, buckets: Buckets): Buckets {
-  const isFloat = coder.raw(1, buckets.coding === 'float' ? 1 : 0) === 1;
-  return isFloat ? codeFloats(coder, buckets) : codeLevels(coder, buckets);
-}
-
-function codeFloats(coder: BitCoder, { values: input }: Buckets): Buckets {
-  const bits = new Uint32Array(new Float32Array(input).buffer);
-  for (let i = 0; i < bits.length; i++) bits[i] = codeWide(coder, 32, bits[i] as number);
-  return { coding: 'float', values: new Float32Array(bits.buffer) };
-}
-
-function codeLevels(coder: BitCoder, { values: input }: Buckets): Buckets {
-  const levels = new DenseLevels(coder);
-  const values = new Int8Array(input.length);
-  for (let i = 0; i < values.length; i++) values[i] = levels.code(input[i]);
-  return { coding: 'levels', values };
-}
-
-/** Reads a whole hash record at once, since any run of elements may need any bucket. */
-export class HashReader {
-  /** Its tensors, in canonical order. */
-  readonly tensors: readonly TensorInfo[];
-  readonly decoder: RangeDecoder;
-  readonly #op: HashOp;
-
-  constructor(record: Bytes, infos: readonly TensorInfo[]) {
-    const decoder = new RangeDecoder(record);
-    this.decoder = decoder;
-    this.tensors = codeTensors(decoder, infos);
-    const { seed, block, count } = codePlacement(decoder);
-    if (block > MAX_BLOCK) throw beyondLimit('weights per block', MAX_BLOCK, block);
-    if (count > MAX_BUCKETS) throw beyondLimit('buckets', MAX_BUCKETS, count);
-    const weights = this.tensors.reduce((sum, info) => sum + elementCount(info), 0);
-    if (count > Math.max(1, weights))
-      throw corrupt(`expected at most as many buckets as weights (${weights}), got ${count}`);
-    const scales = new ScaleCoding(decoder);
-    const tensors = this.tensors.map((info) => ({ tensor: info.name, scale: scales.code(info) }));
-    const buckets = codeBuckets(decoder, { coding: 'levels', values: new Int8Array(count) });
-    if (buckets.coding === 'float') checkFloats(buckets.values, this.tensors);
-    this.#op = { kind: 'hash', tensors, seed, block, buckets };
-  }
-
-  read(): HashOp {
-    return this.#op;
-  }
-}
-
-function checkFloats(values: Float32Array, infos: readonly TensorInfo[]): void {
-  const integers = infos.find((info) => DTYPES[info.dtype].kind === 'integer');
-  if (integers) throw corrupt(`tensor "${integers.name}" of ${integers.dtype} has float buckets`);
-  if (!values.every(Number.isFinite)) throw corrupt('a bucket is not a finite number');
 }

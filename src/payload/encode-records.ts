@@ -1,5 +1,5 @@
-import { elementCount, type TensorInfo } from '../model/tensor.js';
-import { codeBuckets, codePlacement, DenseLevels } from './dense-record.js';
+import { elementCount, type TensorInfo, wordsOf } from '../model/tensor.js';
+import { DenseLevels } from './dense-record.js';
 import {
   type DenseOp,
   type ExactOp,
@@ -9,6 +9,7 @@ import {
   type SparseOp,
   tensorsOf,
 } from './diff.js';
+import { BucketCoding, codePlacement } from './hash-record.js';
 import { RangeEncoder } from './range-encoder.js';
 import { codeTensors, ScaleCoding } from './record-head.js';
 import { ElementCoding } from './set-record.js';
@@ -28,9 +29,10 @@ type ChangeOp = SparseOp | ExactOp;
  * Packs ops. Consecutive ops of one kind with ascending tensors share a record, except hash ops.
  *
  * @param ops the ops, checked
- * @param infos the directory, in canonical order
+ * @param tensors the model's tensors, in canonical order
  */
-export function encodeRecords(ops: readonly Op[], infos: readonly TensorInfo[]): EncodedRecord[] {
+export function encodeRecords(ops: readonly Op[], tensors: readonly TensorInfo[]): EncodedRecord[] {
+  const infos = tensors.map(wordsOf);
   const indexes = new Map(infos.map((info, index) => [info.name, index]));
   return groupOps(ops, indexes).map((group) => ({
     kind: (group[0] as Op).kind,
@@ -79,7 +81,7 @@ function encodeHash(op: HashOp, infos: readonly TensorInfo[]): Uint8Array {
   op.tensors.forEach(({ scale }, i) => {
     scales.code(chosen[i] as TensorInfo, scale);
   });
-  codeBuckets(encoder, op.buckets);
+  new BucketCoding(encoder, op.buckets.coding).code(op.buckets.values.slice());
   return encoder.finish();
 }
 

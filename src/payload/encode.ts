@@ -3,7 +3,7 @@ import { concatBytes } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { FINGERPRINT_BYTES, fingerprint } from '../model/fingerprint.js';
 import { openMemoryStore } from '../model/store.js';
-import { canonicalOrder, type Model, type TensorInfo, totalElements } from '../model/tensor.js';
+import { canonicalOrder, type Model, type TensorInfo, totalElements, wordsOf } from '../model/tensor.js';
 import { type ByteSource, type Bytes, sourceOf } from './byte-source.js';
 import { checkOp } from './check-op.js';
 import { createChecksum } from './checksum.js';
@@ -11,7 +11,7 @@ import { decodePayload } from './decode.js';
 import { type Diff, type Meta, type Op, type PayloadHeader, tensorsOf } from './diff.js';
 import { encodeRecords } from './encode-records.js';
 import { checkMeta, headerValue, layoutOf, MAGIC, type RecordKind } from './header.js';
-import { beyondLimit, MAX_PAYLOAD_BYTES } from './limits.js';
+import { beyondLimit, MAX_BUCKETS, MAX_PASSES, MAX_PAYLOAD_BYTES, MAX_RECORDS } from './limits.js';
 import { patchModel } from './patch.js';
 
 /** Header fields and tensors for `encodePayload`. */
@@ -28,6 +28,7 @@ export interface PayloadFacts extends Pick<PayloadHeader, 'base' | 'next' | 'met
  * @returns the payload file
  * @throws RangeError for an invalid fingerprint; for an op with unknown tensors, tensors out of order or
  *   values out of range; for metadata that a reader would refuse
+ * @throws NeuralDiffError `limit-exceeded` for too many ops or buckets
  */
 export async function encodePayload(facts: PayloadFacts, diff: Diff): Promise<Uint8Array> {
   const infos = canonicalOrder(facts.tensors);
@@ -35,6 +36,7 @@ export async function encodePayload(facts: PayloadFacts, diff: Diff): Promise<Ui
   checkFingerprint(facts.next);
   checkInput(facts.meta, diff, infos);
   const records = encodeRecords(diff.ops, infos);
+  checkLimits(diff.ops, records.length);
   const header = { base: facts.base, next: facts.next, meta: facts.meta, layout: await layoutOf(infos) };
   return joinPieces(framePayload(header, records));
 }
@@ -102,9 +104,20 @@ function checkInput(meta: Meta, diff: Diff, tensors: readonly TensorInfo[]): voi
     const chosen = tensorsOf(op).map((name) => indexes.get(name) ?? unknownTensor(name));
     if (chosen.length === 0 || chosen.some((index, i) => i > 0 && index <= (chosen[i - 1] as number)))
       throw new RangeError('Cannot pack diff: expected the tensors of a hash op in canonical order');
-    const infos = chosen.map((index) => tensors[index] as TensorInfo);
+    const infos = chosen.map((index) => wordsOf(tensors[index] as TensorInfo));
     checkOp(op, infos);
   }
+}
+
+/** @throws NeuralDiffError `limit-exceeded` for ops that take a reader more work or memory than it allows */
+function checkLimits(ops: readonly Op[], records: number): void {
+  if (records > MAX_RECORDS) throw beyondLimit('records', MAX_RECORDS, records);
+  const buckets = ops.reduce((sum, op) => sum + (op.kind === 'hash' ? op.buckets.values.length : 0), 0);
+  if (buckets > MAX_BUCKETS) throw beyondLimit('buckets', MAX_BUCKETS, buckets);
+  const passes = new Map<string, number>();
+  for (const name of ops.flatMap(tensorsOf)) passes.set(name, (passes.get(name) ?? 0) + 1);
+  const most = Math.max(0, ...passes.values());
+  if (most > MAX_PASSES) throw beyondLimit('records for one tensor', MAX_PASSES, most);
 }
 
 function unknownTensor(name: string): never {

@@ -1,4 +1,5 @@
 import { concatBytes, fromHex, hex } from '../model/bytes.js';
+import { NeuralDiffError } from '../model/errors.js';
 import { describeTensor, FINGERPRINT_BYTES } from '../model/fingerprint.js';
 import { canonicalOrder, isCleanText, type TensorInfo } from '../model/tensor.js';
 import { xxh64 } from './checksum.js';
@@ -13,13 +14,17 @@ export const MAGIC = 'ndiff1';
 export const FORMAT_VERSION = Number(MAGIC.slice('ndiff'.length));
 
 /** Code of each kind of record in a header. */
-const RECORD_CODES = { sparse: 1, hash: 2, dense: 3, exact: 4, set: 5 } as const satisfies Record<
+export const RECORD_CODES = { sparse: 1, hash: 2, dense: 3, exact: 4, set: 5 } as const satisfies Record<
   Op['kind'],
   number
 >;
 
 /** Kind of a record's ops. */
 export type RecordKind = Op['kind'];
+
+/** Unknown records are skipped from this code to `LAST_CODE`, and refused below. */
+const FIRST_SKIPPABLE = 64;
+const LAST_CODE = 127;
 
 const META_KEY = /^[a-z][a-zA-Z0-9-]{0,31}$/;
 
@@ -46,15 +51,17 @@ export function headerValue(header: PayloadHeader, kinds: readonly RecordKind[])
  * Checks a decoded header.
  *
  * @param value the value decoded from msgpack
- * @returns the header and the kind of each record
- * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`
+ * @returns the header and the kind of each record, undefined for one of a later version that may be skipped
+ * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`; `unsupported-version` for a record of a later
+ *   version that must not be skipped
  */
-export function parseHeader(value: Value): { header: PayloadHeader; kinds: RecordKind[] } {
+export function parseHeader(value: Value): { header: PayloadHeader; kinds: (RecordKind | undefined)[] } {
   const fields = asList(value);
   if (fields.length !== 5) throw corrupt(`expected a header of 5 values, got ${fields.length}`);
   const [base, next, layout, codes, meta] = fields;
-  const kinds = asList(codes).map(asKind);
-  if (kinds.length > MAX_RECORDS) throw beyondLimit('records', MAX_RECORDS, kinds.length);
+  const list = asList(codes);
+  if (list.length > MAX_RECORDS) throw beyondLimit('records', MAX_RECORDS, list.length);
+  const kinds = list.map(asKind);
   const header = {
     base: asFingerprint(base),
     next: asFingerprint(next),
@@ -64,10 +71,13 @@ export function parseHeader(value: Value): { header: PayloadHeader; kinds: Recor
   return { header, kinds };
 }
 
-function asKind(code: unknown): RecordKind {
+function asKind(value: unknown): RecordKind | undefined {
+  const code = asUint(value);
   const kind = (Object.keys(RECORD_CODES) as RecordKind[]).find((name) => RECORD_CODES[name] === code);
-  if (kind === undefined) throw corrupt(`unknown record kind ${String(code)}`);
-  return kind;
+  if (kind !== undefined || (code >= FIRST_SKIPPABLE && code <= LAST_CODE)) return kind;
+  if (code === 0 || code > LAST_CODE) throw corrupt(`invalid record kind ${code}`);
+  const message = `Cannot read payload: expected records of kind 1 to ${RECORD_CODES.set}, got ${code}, of a later version; update neural-diff`;
+  throw new NeuralDiffError('unsupported-version', message);
 }
 
 function parseMeta(value: unknown): Meta {

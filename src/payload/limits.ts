@@ -3,14 +3,14 @@ import { NeuralDiffError } from '../model/errors.js';
 /** Bytes of a payload file. */
 export const MAX_PAYLOAD_BYTES = 2 ** 30;
 
-/** Bytes of a payload's header: fingerprints, layout, kinds of records, metadata. */
-export const MAX_HEADER_BYTES = 2 ** 19;
-
 /** Records in a payload: each holds ops of one kind for any number of tensors. */
 export const MAX_RECORDS = 2 ** 8;
 
-/** Buckets of a hash op. */
-export const MAX_BUCKETS = 2 ** 26;
+/** Records that may name the same tensor: bounds the work and the memory of applying. */
+export const MAX_PASSES = 16;
+
+/** Buckets of all hash ops of a payload. */
+export const MAX_BUCKETS = 2 ** 21;
 
 /** Consecutive weights that one hash may place. */
 export const MAX_BLOCK = 1_024;
@@ -37,6 +37,6 @@ export function corrupt(message: string, cause?: unknown): NeuralDiffError {
 
 /** @returns the error for a well-formed number above a limit */
 export function beyondLimit(what: string, limit: number, got: number): NeuralDiffError {
-  const message = `Cannot read payload: expected at most ${limit} ${what}, got ${got}`;
+  const message = `Cannot use payload: expected at most ${limit} ${what}, got ${got}`;
   return new NeuralDiffError('limit-exceeded', message, { facts: { limit, got } });
 }

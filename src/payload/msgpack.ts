@@ -10,7 +10,7 @@ interface Read<T> {
   readonly end: number;
 }
 
-/** Maximum nesting depth; a payload needs list, map, value. */
+/** Values nested deeper are in no header; ends the recursion. */
 const MAX_DEPTH = 4;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -45,8 +45,8 @@ export function borrowValue(bytes: Uint8Array, start: number, depth = 0): Read<V
     const { value, end } = readUint(bytes, { at: body, width: first - 0xd8, from: 0xd9 });
     return readText(bytes, end, value);
   }
-  if (first >= 0xdc && first <= 0xde) {
-    const { value, end } = readUint(bytes, { at: body, width: first === 0xdd ? 4 : 2, from: 0xdc });
+  if (first === 0xdc || first === 0xde) {
+    const { value, end } = readUint(bytes, { at: body, width: 2, from: 0xdc });
     return (first === 0xde ? readMap : readList)(bytes, { count: value, at: end, depth });
   }
   throw corrupt(`unexpected type byte 0x${first.toString(16)} at byte ${start}`);
@@ -78,7 +78,7 @@ const MIN_VALUES: Readonly<Record<number, readonly [number, number, number]>> = 
   196: [0, 2 ** 8, 2 ** 16],
   204: [2 ** 7, 2 ** 8, 2 ** 16],
   217: [32, 2 ** 8, 2 ** 16],
-  220: [16, 16, 2 ** 16],
+  220: [16, 16, 16],
 };
 
 function readUint(bytes: Uint8Array, field: { at: number; width: number; from: number }): Read<number> {

@@ -1,4 +1,4 @@
-import { DTYPES, type TensorInfo } from '../model/tensor.js';
+import { DTYPES, type TensorInfo, wordsOf } from '../model/tensor.js';
 
 /**
  * Elements as ordinal numbers: whole numbers in the order of the values, so that near values have near
@@ -11,9 +11,9 @@ export interface OrderedBits {
   readonly sign: number;
 }
 
-/** @returns a view of the elements' bits; `bytes` must be aligned to the element size in its buffer */
-export function orderedBits({ dtype }: TensorInfo, bytes: Uint8Array): OrderedBits {
-  const { bytes: size, kind } = DTYPES[dtype];
+/** @returns a view of the bits of the elements or their words; `bytes` must be aligned to their size */
+export function orderedBits(info: TensorInfo, bytes: Uint8Array): OrderedBits {
+  const { bytes: size, kind } = DTYPES[wordsOf(info).dtype];
   const Words = ([Uint8Array, Uint16Array, Uint32Array] as const)[size >> 1] as typeof Uint32Array;
   const words = new Words(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length / size);
   return { words, sign: kind === 'float' ? 2 ** (8 * size - 1) : 0 };
@@ -35,8 +35,8 @@ export function addOrdered(element: OrderedBits, index: number, difference: numb
 /**
  * @returns the range of differences between elements of a tensor: the signed integers of the element's size
  */
-export function differenceRange({ dtype }: TensorInfo): { min: number; max: number } {
-  const half = 2 ** (8 * DTYPES[dtype].bytes - 1);
+export function differenceRange(info: TensorInfo): { min: number; max: number } {
+  const half = 2 ** (8 * DTYPES[wordsOf(info).dtype].bytes - 1);
   return { min: -half, max: half - 1 };
 }
 

@@ -1,5 +1,5 @@
 import { HALVES } from '../model/float16.js';
-import { DTYPES, type DType, type Model, type TensorInfo } from '../model/tensor.js';
+import { DTYPES, type DType, type Model, type TensorInfo, wordsOf } from '../model/tensor.js';
 import {
   type DenseOp,
   type Diff,
@@ -32,9 +32,9 @@ interface Target {
  * ops replace elements.
  *
  * @param ops the diff's ops, in order; those for other tensors are skipped
- * @param info the tensor
- * @param range `startElement`: the first element; `bytes`: the elements from there on, changed in place,
- *   aligned to the element size in their buffer
+ * @param info the tensor; of types without arithmetic, ops change the words (see `wordsOf`)
+ * @param range `startElement`: the first element or word; `bytes`: those from there on, changed in place,
+ *   aligned to their size in their buffer
  */
 export function patchRange(
   ops: readonly Op[],
@@ -42,8 +42,9 @@ export function patchRange(
   range: { startElement: number; bytes: Uint8Array },
 ): void {
   const { startElement: start, bytes } = range;
-  const end = start + bytes.length / DTYPES[info.dtype].bytes;
-  const target = { start, end, add: createAdder(info.dtype, bytes) };
+  const { dtype } = wordsOf(info);
+  const end = start + bytes.length / DTYPES[dtype].bytes;
+  const target = { start, end, add: createAdder(dtype, bytes) };
   for (const op of ops) {
     if (op.kind === 'hash') patchHash(op, info.name, target);
     else if (op.tensor !== info.name) continue;
@@ -70,8 +71,16 @@ function createAdder(dtype: DType, bytes: Uint8Array): Add {
       return integerAdder(new Int8Array(buffer, byteOffset, count), -(2 ** 7));
     case 'uint8':
       return integerAdder(bytes, 0);
+    case 'int16':
+      return integerAdder(new Int16Array(buffer, byteOffset, count), -(2 ** 15));
+    case 'uint16':
+      return integerAdder(new Uint16Array(buffer, byteOffset, count), 0);
     case 'int32':
       return integerAdder(new Int32Array(buffer, byteOffset, count), -(2 ** 31));
+    case 'uint32':
+      return integerAdder(new Uint32Array(buffer, byteOffset, count), 0);
+    default:
+      throw new TypeError(`Cannot add to elements of ${dtype}`);
   }
 }
 
@@ -98,8 +107,11 @@ function createExactAdder(info: TensorInfo, bytes: Uint8Array): Add {
   return (index, difference) => addOrdered(elements, index, difference);
 }
 
+/** Elements of integers. */
+type Integers = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array;
+
 /** Saturating sums, exact in a double: the terms have at most 40 bits. */
-function integerAdder(values: Int8Array | Uint8Array | Int32Array, min: number): Add {
+function integerAdder(values: Integers, min: number): Add {
   const max = min + 2 ** (8 * values.BYTES_PER_ELEMENT) - 1;
   return (index, value) => {
     values[index] = Math.min(max, Math.max(min, (values[index] as number) + value));

@@ -4,7 +4,7 @@ import { corrupt } from './limits.js';
 import type { LevelCoding } from './sparse-levels.js';
 
 /** Elements mapped at a time, which a reader holds in memory. */
-export const SLAB_ELEMENTS = 2 ** 18;
+export const SLAB_ELEMENTS = 2 ** 16;
 
 /** Upper bits of a remainder that are predicted; the lower bits are close to uniform. */
 const PREDICTED = 2;

@@ -25,10 +25,13 @@ export class RangeDecoder implements BitCoder {
   #range = FULL_RANGE;
   #code = 0;
 
-  /** @param buffer for windows of the record; reserved while the decoder is in use */
-  constructor(record: Bytes, buffer = new Uint8Array(WINDOW_BYTES)) {
-    this.#buffer = buffer;
+  /**
+   * @param buffer for windows of the record, reserved while the decoder is in use; by default as long as the
+   *   record, if that is less than `WINDOW_BYTES`
+   */
+  constructor(record: Bytes, buffer?: Uint8Array) {
     this.#source = sourceOf(record);
+    this.#buffer = buffer ?? new Uint8Array(Math.min(WINDOW_BYTES, this.#source.length));
     // The first two bits are always 0.
     for (let i = 0; i < 4; i++) this.#code = (this.#code << 8) | this.#next();
     if (this.#code >>> 0 >= FULL_RANGE) throw corrupt('invalid start of an op');

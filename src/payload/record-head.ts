@@ -65,8 +65,9 @@ export class ScaleCoding {
     const coarse = this.#coder.raw(COARSE_BITS, (upper >>> FINE_BITS) & (2 ** COARSE_BITS - 1));
     const fine = upper & (2 ** FINE_BITS - 1);
     const isFine = this.#coder.bit(this.#fine, 0, fine === 0 ? 0 : 1) === 1;
-    const fraction = (coarse << FINE_BITS) | (isFine ? this.#coder.raw(FINE_BITS, fine) : 0);
-    return checkScale(scaleOf(this.#exponent, fraction), info);
+    const lower = isFine ? this.#coder.raw(FINE_BITS, fine) : 0;
+    if (isFine && lower === 0) throw corrupt('the lower bits of a scale are 0 in spite of their flag');
+    return checkScale(scaleOf(this.#exponent, (coarse << FINE_BITS) | lower), info);
   }
 }
 

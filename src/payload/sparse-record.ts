@@ -57,12 +57,26 @@ export type Values = Pick<ExactOp, 'positions' | 'levels'>;
 /** Positions and levels of a sparse or exact op. */
 export type ChangedElements = Pick<SparseOp | ExactOp, 'positions' | 'levels'>;
 
+/** Arrays for the levels of slabs: a tensor that is being read borrows one, for as long as it is read. */
+export class SlabPool {
+  readonly #spare: Int32Array[] = [];
+
+  /** @returns an array with at least so many levels, not cleared */
+  lend(size: number): Int32Array {
+    const slab = this.#spare.pop();
+    return slab !== undefined && slab.length >= size ? slab : new Int32Array(size);
+  }
+
+  takeBack(slab: Int32Array): void {
+    this.#spare.push(slab);
+  }
+}
+
 /** Collects changed weights in growing arrays, which can be reused for several runs and records. */
 export class Changes {
   #positions = new Uint32Array(256);
   #levels = new Int32Array(256);
   #count = 0;
-  #slab = new Int32Array(0);
 
   add(position: number, level: number): void {
     if (this.#count === this.#positions.length) this.#grow();
@@ -75,12 +89,6 @@ export class Changes {
     const end = this.#count;
     this.#count = 0;
     return { positions: this.#positions.subarray(0, end), levels: this.#levels.subarray(0, end) };
-  }
-
-  /** @returns a reusable array for the levels of a slab, not cleared */
-  slab(size: number): Int32Array {
-    if (this.#slab.length < size) this.#slab = new Int32Array(size);
-    return this.#slab;
   }
 
   #grow(): void {
@@ -104,16 +112,22 @@ export class SparseReader {
   readonly #kind: ChangeKind;
   #scale = 0;
   readonly changes: Changes;
+  readonly #slabs: SlabPool;
   #readValues!: ReadValues;
   #hasChanges = false;
 
   constructor(
     record: Bytes,
     infos: readonly TensorInfo[],
-    { kind, changes = new Changes() }: { kind: ChangeKind; changes?: Changes | undefined },
+    {
+      kind,
+      changes = new Changes(),
+      slabs = new SlabPool(),
+    }: { kind: ChangeKind; changes?: Changes | undefined; slabs?: SlabPool },
   ) {
     this.#kind = kind;
     this.changes = changes;
+    this.#slabs = slabs;
     this.decoder = new RangeDecoder(record);
     this.tensors = codeTensors(this.decoder, infos);
     for (const info of this.tensors)
@@ -164,7 +178,7 @@ export class SparseReader {
   /** Decodes one slab at a time. */
   #mappedReader(info: TensorInfo, view: number): ReadValues {
     const slabs = new Slabs(info, viewOf(view));
-    const slabLevels = this.changes.slab(slabs.size);
+    const slabLevels = this.#slabs.lend(slabs.size);
     let [slabStart, slabEnd, from] = [0, 0, 0];
     return (end) => {
       while (from < end) {
@@ -177,6 +191,7 @@ export class SparseReader {
           if (level !== 0) this.changes.add(from, level);
         }
       }
+      if (end === elementCount(info)) this.#slabs.takeBack(slabLevels);
       return this.changes.borrow();
     };
   }

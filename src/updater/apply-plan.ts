@@ -5,7 +5,7 @@ import { CHUNK_BYTES } from '../model/limits.js';
 import type { WeightStore } from '../model/store.js';
 import { byteLength, canonicalOrder, type TensorInfo } from '../model/tensor.js';
 import type { Bytes } from '../payload/byte-source.js';
-import { openPayload } from '../payload/decode.js';
+import { openPayload } from '../payload/open-payload.js';
 import type { ReleaseStatement } from '../release/statement.js';
 import { type Disk, filesOnDisk } from '../storage/disk.js';
 import type { UpdatePlan } from './plan-update.js';

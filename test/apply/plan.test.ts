@@ -3,8 +3,8 @@ import { borrowChunks, changedRuns } from '../../src/apply/chunks.js';
 import { planApply } from '../../src/apply/plan.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { openMemoryStore } from '../../src/model/store.js';
-import { openPayload } from '../../src/payload/decode.js';
 import type { Diff } from '../../src/payload/diff.js';
+import { openPayload } from '../../src/payload/open-payload.js';
 import { SMALL_DIFFS, smallBase } from '../payload/samples.js';
 import { pack, recordStore, sampleModel, seededTensor } from '../support.js';
 

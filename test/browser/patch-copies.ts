@@ -56,8 +56,8 @@ async function attempt(store: WeightStore, payload: Uint8Array): Promise<string>
 
 /** Reads the tensors into one buffer, so that each is a view with an offset of its own. */
 async function toMemory(store: WeightStore): Promise<WeightStore> {
-  const sizes = { float32: 4, float16: 2, bfloat16: 2, int8: 1, uint8: 1, int32: 4 };
-  const lengths = store.tensors.map(({ dtype, shape }) => shape.reduce((a, b) => a * b, sizes[dtype]));
+  const sizes: Partial<Record<string, number>> = { float32: 4, float16: 2, bfloat16: 2, int32: 4 };
+  const lengths = store.tensors.map(({ dtype, shape }) => shape.reduce((a, b) => a * b, sizes[dtype] ?? 1));
   const buffer = new Uint8Array(lengths.reduce((a, b) => a + b, 1));
   let start = 1;
   const tensors = [];

@@ -3,8 +3,9 @@ import { expect, test } from 'vitest';
 import { applyPayload } from '../../src/apply/apply-payload.js';
 import { composePayloads, mergeOps } from '../../src/chain/compose-payloads.js';
 import { openMemoryStore } from '../../src/model/store.js';
-import { decodePayload, openPayload } from '../../src/payload/decode.js';
+import { decodePayload } from '../../src/payload/decode.js';
 import type { Op } from '../../src/payload/diff.js';
+import { openPayload } from '../../src/payload/open-payload.js';
 import { cloneModel, codeOf, errorOf, expectSameModel, pack, patchModel, sampleModel } from '../support.js';
 import { randomDiff } from './random-diff.js';
 

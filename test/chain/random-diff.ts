@@ -1,4 +1,11 @@
-import { byteLength, canonicalOrder, DTYPES, elementCount, type TensorInfo } from '../../src/model/tensor.js';
+import {
+  byteLength,
+  canonicalOrder,
+  DTYPES,
+  elementCount,
+  type TensorInfo,
+  wordsOf,
+} from '../../src/model/tensor.js';
 import type { Diff, Op } from '../../src/payload/diff.js';
 import { wrapDifference } from '../../src/payload/ordered-bits.js';
 import { createRandom } from '../support.js';
@@ -23,7 +30,9 @@ export function randomDiff(
 ): Diff {
   const random = createRandom(seed);
   const draw: Draw = (below) => random() % below;
-  const filled = canonicalOrder(tensors).filter((info) => elementCount(info) > 0);
+  const filled = canonicalOrder(tensors)
+    .map(wordsOf)
+    .filter((info) => elementCount(info) > 0);
   const ops = Array.from({ length: 1 + draw(4) }, () => {
     const kind = kinds[draw(kinds.length)];
     if (kind === 'hash') return hashOp(filled, draw);

@@ -6,8 +6,8 @@ import { composePayloads } from '../../src/chain/compose-payloads.js';
 import { reversePayload } from '../../src/chain/reverse-payload.js';
 import { openMemoryStore } from '../../src/model/store.js';
 import { byteLength, type Model } from '../../src/model/tensor.js';
-import { openPayload } from '../../src/payload/decode.js';
 import type { Op } from '../../src/payload/diff.js';
+import { openPayload } from '../../src/payload/open-payload.js';
 import {
   cloneModel,
   codeOf,

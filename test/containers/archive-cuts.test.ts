@@ -4,7 +4,7 @@ import { openContainer } from '../../src/containers/open-container.js';
 import { crc32, readZip } from '../../src/containers/zip.js';
 import { openMemoryFiles } from '../../src/model/model-files.js';
 import { copyModel, type WeightStore } from '../../src/model/store.js';
-import { openPayload } from '../../src/payload/decode.js';
+import { openPayload } from '../../src/payload/open-payload.js';
 import type { Disk } from '../../src/storage/disk.js';
 import { openInPlace } from '../../src/storage/in-place.js';
 import type { ModelStorage } from '../../src/storage/storage.js';

@@ -3,6 +3,7 @@ import { openGgufStore } from '../../src/containers/gguf.js';
 import { openContainer } from '../../src/containers/open-container.js';
 import { openMemoryFiles } from '../../src/model/model-files.js';
 import { copyModel } from '../../src/model/store.js';
+import type { DType } from '../../src/model/tensor.js';
 import { codeOf, concat, sampleModel, seededBytes } from '../support.js';
 import { fuzz } from './fuzz.js';
 import { expectRoundTrip } from './round-trip.js';
@@ -53,7 +54,16 @@ function gguf(
   return concat(head, padding, data, new Uint8Array(tail));
 }
 
-const NUMBERS = { float32: 0, float16: 1, bfloat16: 30, int8: 24, int32: 26, uint8: 0 } as const;
+const NUMBERS: Partial<Record<DType, number>> = {
+  float32: 0,
+  float16: 1,
+  bfloat16: 30,
+  int8: 24,
+  int16: 25,
+  int32: 26,
+  int64: 27,
+  float64: 28,
+};
 /** GGUF has no plain bytes. */
 const model = () => ({ tensors: sampleModel().tensors.filter(({ dtype }) => dtype !== 'uint8') });
 const write = ({ tensors }: ReturnType<typeof sampleModel>): Uint8Array =>
@@ -61,7 +71,7 @@ const write = ({ tensors }: ReturnType<typeof sampleModel>): Uint8Array =>
     tensors.map(({ name, dtype, shape, bytes }) => ({
       name,
       sizes: [...shape].reverse(),
-      type: NUMBERS[dtype],
+      type: NUMBERS[dtype] as number,
       bytes,
     })),
   );

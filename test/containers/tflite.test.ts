@@ -3,7 +3,7 @@ import { openContainer } from '../../src/containers/open-container.js';
 import { openTfliteStore } from '../../src/containers/tflite.js';
 import { openMemoryFiles } from '../../src/model/model-files.js';
 import { copyModel } from '../../src/model/store.js';
-import type { Model, Tensor } from '../../src/model/tensor.js';
+import type { DType, Model, Tensor } from '../../src/model/tensor.js';
 import { codeOf, concat, sampleModel, seededBytes, seededTensor } from '../support.js';
 import { type FlatField, type FlatNode, writeFlat } from './flat-writer.js';
 import { fuzz } from './fuzz.js';
@@ -14,7 +14,20 @@ const filesOf = (bytes: Uint8Array) => openMemoryFiles(new Map([[FILE, bytes]]))
 const open = (bytes: Uint8Array) => openTfliteStore(filesOf(bytes), FILE);
 const encoder = new TextEncoder();
 
-const TYPES = { float32: 0, float16: 1, int32: 2, uint8: 3, int8: 9, bfloat16: 18 } as const;
+const TYPES: Partial<Record<DType, number>> = {
+  float32: 0,
+  float16: 1,
+  int32: 2,
+  uint8: 3,
+  int64: 4,
+  int16: 7,
+  int8: 9,
+  float64: 10,
+  uint64: 12,
+  uint32: 15,
+  uint16: 16,
+  bfloat16: 18,
+};
 const u32 = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer);
 const u64 = (value: number): Uint8Array => new Uint8Array(BigUint64Array.of(BigInt(value)).buffer);
 const text = (value: string): FlatNode => ({
@@ -27,7 +40,7 @@ const vector = (bytes: Uint8Array, count: number): FlatNode => ({ bytes, count }
 function tensorTable(
   { name, shape, dtype }: Omit<Tensor, 'bytes'>,
   buffer: number,
-  { type = TYPES[dtype], quantization = null }: { type?: number; quantization?: FlatField } = {},
+  { type = TYPES[dtype] as number, quantization = null }: { type?: number; quantization?: FlatField } = {},
 ): FlatNode {
   const sizes = vector(new Uint8Array(Int32Array.from(shape).buffer), shape.length);
   return { table: [sizes, Uint8Array.of(type, 0, 0, 0), u32(buffer), text(name), quantization] };

@@ -8,6 +8,14 @@ const TYPES: Readonly<Record<DType, number>> = {
   int32: 6,
   float16: 10,
   bfloat16: 16,
+  uint16: 4,
+  int16: 5,
+  int64: 7,
+  float64: 11,
+  uint32: 12,
+  uint64: 13,
+  float8_e4m3fn: 17,
+  float8_e5m2: 19,
 };
 
 const encoder = new TextEncoder();

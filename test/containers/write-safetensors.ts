@@ -8,6 +8,14 @@ const NAMES = {
   int8: 'I8',
   uint8: 'U8',
   int32: 'I32',
+  int16: 'I16',
+  uint16: 'U16',
+  uint32: 'U32',
+  int64: 'I64',
+  uint64: 'U64',
+  float64: 'F64',
+  float8_e4m3fn: 'F8_E4M3',
+  float8_e5m2: 'F8_E5M2',
 } as const;
 
 /** @returns a model as a safetensors file, its header padded to eight bytes as the reference writer does */

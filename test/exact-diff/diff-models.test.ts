@@ -15,6 +15,7 @@ function anyBits(dtype: DType, seed: number, elements = 64): Tensor {
     4: [0x7fc00001, 0xffc00000, 0x7f800001, 0x7f800000, 0xff800000, 0x80000000, 0, 1, 0x807fffff],
     2: [0x7e01, 0xfe00, 0x7c01, 0x7f80, 0xff80, 0x7c00, 0xfc00, 0x8000, 0, 1, 0x83ff],
     1: [0, 0x7f, 0x80, 0xff],
+    8: [0, 1, 0xffffffff],
   };
   const random = createRandom(seed);
   const view = new DataView(bytes.buffer);

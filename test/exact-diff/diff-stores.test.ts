@@ -9,7 +9,7 @@ import type { Progress } from '../../src/model/progress.js';
 import { copyModel, openMemoryStore } from '../../src/model/store.js';
 import { DTYPES, type DType, type Model, type Tensor } from '../../src/model/tensor.js';
 import { createFileSpool } from '../../src/node/file-spool.js';
-import { openPayload } from '../../src/payload/decode.js';
+import { openPayload } from '../../src/payload/open-payload.js';
 import { cloneModel, createRandom, expectSameModel, seededBytes } from '../support.js';
 
 const DTYPE_NAMES = Object.keys(DTYPES) as DType[];

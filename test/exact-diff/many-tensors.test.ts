@@ -73,10 +73,9 @@ describe('openCandidates()', () => {
   const random = createRandom(3);
   const all = Array.from({ length: TENSORS }, () => sampled(Array.from({ length: 64 }, () => random() | 0)));
 
-  test('selects 64 of thousands, including the changed original, with a bounded number of look-ups', () => {
+  test('selects 64 of thousands, including the changed original', () => {
     const candidates = openCandidates(all);
     expect(candidates.areAll).toBe(false);
-    expect(candidates.lookups).toBeLessThanOrEqual(2 ** 30 / TENSORS);
     for (const tensor of all.slice(0, 50)) {
       const moved = sampled(tensor.ordinals.map((value) => value + 2 ** 28 * (random() / 2 ** 31 - 1)));
       const found = candidates.of(moved);
@@ -101,7 +100,7 @@ describe('openCandidates()', () => {
 
   test('selects all of a small group', () => {
     const few = all.slice(0, 512);
-    expect(openCandidates(few)).toMatchObject({ areAll: true, lookups: 0 });
+    expect(openCandidates(few)).toMatchObject({ areAll: true });
     expect(openCandidates(few).of(sampled([]))).toBe(few);
   });
 });

@@ -3,9 +3,10 @@ import { applyPayload } from '../../src/apply/apply-payload.js';
 import { planApply } from '../../src/apply/plan.js';
 import { hex } from '../../src/model/bytes.js';
 import { openMemoryStore } from '../../src/model/store.js';
-import { decodePayload, openPayload } from '../../src/payload/decode.js';
+import { decodePayload } from '../../src/payload/decode.js';
 import type { Meta } from '../../src/payload/diff.js';
 import { encodePayload } from '../../src/payload/encode.js';
+import { openPayload } from '../../src/payload/open-payload.js';
 import { cloneModel, codeOf, expectSameModel, recordStore } from '../support.js';
 import { type DescribedModel, goldenCases, goldenFacts, goldenModel, goldenPayload } from './facts.js';
 

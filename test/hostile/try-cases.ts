@@ -27,7 +27,7 @@ const MEMORY_PERIOD = 1_000;
  * Tries case after case. Prints the counts.
  *
  * A case that blocks the thread for longer than its limit, which no timer of this thread would see, ends the
- * process: a thread beside it watches the clock.
+ * process: another thread measures the time.
  *
  * @param title what is tried, for the output
  * @param limitMs time limit of every single case

@@ -22,7 +22,7 @@ const info = (fields: Partial<TensorInfo> = {}): TensorInfo => ({
   ...fields,
 });
 
-test('DTYPES has the six types with the codes and sizes of the format', () => {
+test('DTYPES has all types with the codes and sizes of the format', () => {
   expect(Object.entries(DTYPES).map(([name, { code, bytes, kind }]) => [name, code, bytes, kind])).toEqual([
     ['float32', 1, 4, 'float'],
     ['float16', 2, 2, 'float'],
@@ -30,12 +30,20 @@ test('DTYPES has the six types with the codes and sizes of the format', () => {
     ['int8', 4, 1, 'integer'],
     ['uint8', 5, 1, 'integer'],
     ['int32', 6, 4, 'integer'],
+    ['int16', 7, 2, 'integer'],
+    ['uint16', 8, 2, 'integer'],
+    ['uint32', 9, 4, 'integer'],
+    ['int64', 10, 8, 'integer'],
+    ['uint64', 11, 8, 'integer'],
+    ['float64', 12, 8, 'float'],
+    ['float8_e4m3fn', 13, 1, 'float'],
+    ['float8_e5m2', 14, 1, 'float'],
   ]);
 });
 
 test('dtypeOfCode() knows the codes of the table and no other', () => {
   for (const dtype of Object.keys(DTYPES) as DType[]) expect(dtypeOfCode(DTYPES[dtype].code)).toBe(dtype);
-  for (const code of [0, 7, 255, -1, 1.5, 2 ** 32]) expect(dtypeOfCode(code)).toBeUndefined();
+  for (const code of [0, 15, 255, -1, 1.5, 2 ** 32]) expect(dtypeOfCode(code)).toBeUndefined();
 });
 
 test('elementCount() counts a scalar as one and an empty tensor as none', () => {

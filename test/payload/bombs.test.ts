@@ -2,8 +2,9 @@ import { expect, test } from 'vitest';
 import { RecordForge } from '../../scripts/forge-record.js';
 import type { TensorInfo } from '../../src/model/tensor.js';
 import { sourceOf } from '../../src/payload/byte-source.js';
-import { DiffReader, type OpenPayload } from '../../src/payload/decode.js';
+import { DiffReader } from '../../src/payload/decode.js';
 import { MAX_BUCKETS } from '../../src/payload/limits.js';
+import type { OpenPayload } from '../../src/payload/open-payload.js';
 import { SLAB_ELEMENTS } from '../../src/payload/positions.js';
 import { codeOf } from '../support.js';
 

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { elementCount, type TensorInfo } from '../../src/model/tensor.js';
-import { DenseReader, HashReader } from '../../src/payload/dense-record.js';
+import { DenseReader } from '../../src/payload/dense-record.js';
 import type { Op, SparseOp } from '../../src/payload/diff.js';
 import { type EncodedRecord, encodeRecords, encodeSparse } from '../../src/payload/encode-records.js';
+import { HashReader } from '../../src/payload/hash-record.js';
 import { rowLength, SLAB_ELEMENTS, viewOf } from '../../src/payload/positions.js';
 import { RangeDecoder } from '../../src/payload/range-decoder.js';
 import { RangeEncoder } from '../../src/payload/range-encoder.js';

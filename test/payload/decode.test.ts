@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { Tensor, TensorInfo } from '../../src/model/tensor.js';
-import { decodePayload, openPayload } from '../../src/payload/decode.js';
+import { decodePayload } from '../../src/payload/decode.js';
 import { layoutOf } from '../../src/payload/header.js';
-import { MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES, MAX_RECORDS } from '../../src/payload/limits.js';
+import { MAX_PAYLOAD_BYTES, MAX_RECORDS } from '../../src/payload/limits.js';
+import { openPayload } from '../../src/payload/open-payload.js';
 import { codeOf, concat, errorOf, offsetView, pack, seal } from '../support.js';
 import { forge, forgeBytes, headerOf, packValue } from './forge.js';
 import { SMALL_DIFFS, smallBase } from './samples.js';
@@ -85,11 +86,6 @@ describe('decodePayload() refuses as corrupt-payload', () => {
     expect(error.code).toBe('corrupt-payload');
     expect(error.message).toContain('binary data');
   });
-  test('a header of more bytes than the limit', async () => {
-    const kinds = Array.from({ length: MAX_HEADER_BYTES + 1 }, () => 3);
-    const error = await errorOf(async () => openPayload(await forge(await headerOf({ kinds }))));
-    expect(error).toMatchObject({ code: 'corrupt-payload', message: expect.stringContaining('truncated') });
-  });
   test('a checksum of another type', async () => {
     const payload = await forge(await headerOf());
     payload[payload.length - 10] = 0xa0;
@@ -155,6 +151,7 @@ describe('decodePayload() refuses as limit-exceeded', () => {
       { meta: Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`k${i}`, 1])) },
     ],
     ['a metadata text of 4,097 bytes', { meta: { key: 'é'.repeat(2_048).concat('a') } }],
+    ['65,535 records', { kinds: Array.from({ length: 65_535 }, () => 3) }],
     ['257 records', { kinds: Array.from({ length: MAX_RECORDS + 1 }, () => 3) }],
   ];
   test.each(beyond)('%s', async (_, changed) => {

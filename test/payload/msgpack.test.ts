@@ -45,7 +45,7 @@ test('borrowValue() reads texts, binaries and lists around the sizes at which th
   }
   for (const size of [0, 255, 256, 65_535, 65_536])
     expect(borrowValue(pack(new Uint8Array(size)), 0).value).toEqual(new Uint8Array(size));
-  for (const size of [0, 15, 16, 65_535, 65_536])
+  for (const size of [0, 15, 16, 65_535])
     expect(borrowValue(pack(Array(size).fill(1)), 0).value).toHaveLength(size);
   for (const size of [127, 128, 255, 256, 65_535, 65_536, 0xffffffff])
     expect(borrowValue(pack(size), 0).value).toBe(size);
@@ -78,7 +78,7 @@ const hexBytes = (digits: string) =>
 describe('borrowValue() refuses', () => {
   const refused: readonly [string, string][] = [
     ['nothing at all', ''],
-    ['a list of 2^32 - 1 values in five bytes', 'ddffffffff'],
+    ['a list with a size of 32 bits', `dd00010000${'01'.repeat(65_536)}`],
     ['a list of 65,535 values in three bytes', 'dcffff'],
     ['a map of 65,535 pairs in three bytes', 'deffff'],
     ['binary data of 2^32 - 1 bytes in five bytes', 'c6ffffffff'],
@@ -116,7 +116,6 @@ describe('borrowValue() refuses', () => {
     ['binary data of 255 bytes with a size of 16 bits', `c500ff${'00'.repeat(255)}`],
     ['binary data of 65,535 bytes with a size of 32 bits', `c60000ffff${'00'.repeat(65_535)}`],
     ['a list of 15 values with a size of 16 bits', `dc000f${'01'.repeat(15)}`],
-    ['a list of 65,535 values with a size of 32 bits', `dd0000ffff${'01'.repeat(65_535)}`],
     ['a map of one pair with a size of 16 bits', 'de0001a16101'],
     ['a lone byte of continuation', 'a180'],
     ['an overlong slash', 'a2c0af'],
@@ -137,7 +136,7 @@ describe('borrowValue() refuses', () => {
   });
 });
 
-test('borrowValue() refuses a list that claims 2^32 - 1 values at the first one that is missing', async () => {
-  const error = await errorOf(() => borrowValue(hexBytes('ddffffffff0102'), 0));
-  expect(error.message).toContain('byte 7');
+test('borrowValue() refuses a list that claims 65,535 values at the first one that is missing', async () => {
+  const error = await errorOf(() => borrowValue(hexBytes('dcffff0102'), 0));
+  expect(error.message).toContain('byte 5');
 });

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import xxhash from 'xxhash-wasm';
 import { bfloat16Bits, bfloat16Value, float16Bits, float16Value } from '../../src/model/float16.js';
-import { DTYPES, type DType, elementCount, type Tensor } from '../../src/model/tensor.js';
+import { DTYPES, type DType, elementCount, type Tensor, wordsOf } from '../../src/model/tensor.js';
 import type { ExactOp, HashOp, Op, SetOp, SparseOp } from '../../src/payload/diff.js';
 import { patchRange } from '../../src/payload/patch.js';
-import { offsetView, seededTensor } from '../support.js';
+import { ADDABLE, offsetView, seededTensor } from '../support.js';
 import { denseOp, exactOp, hashOp, setOp, sparseOp } from './samples.js';
 
 const { h32Raw } = await xxhash();
@@ -49,6 +49,15 @@ function addTo(view: DataView, dtype: DType, at: { element: number; value: numbe
   } else if (dtype === 'int32') {
     const sum = BigInt(view.getInt32(offset, true)) + BigInt(value);
     view.setInt32(offset, within(sum, -(2n ** 31n), 2n ** 31n - 1n), true);
+  } else if (dtype === 'uint32') {
+    const sum = BigInt(view.getUint32(offset, true)) + BigInt(value);
+    view.setUint32(offset, within(sum, 0n, 2n ** 32n - 1n), true);
+  } else if (dtype === 'int16') {
+    const sum = BigInt(view.getInt16(offset, true)) + BigInt(value);
+    view.setInt16(offset, within(sum, -32_768n, 32_767n), true);
+  } else if (dtype === 'uint16') {
+    const sum = BigInt(view.getUint16(offset, true)) + BigInt(value);
+    view.setUint16(offset, within(sum, 0n, 65_535n), true);
   } else if (dtype === 'int8') {
     view.setInt8(offset, within(BigInt(view.getInt8(offset)) + BigInt(value), -128n, 127n));
   } else {
@@ -116,7 +125,7 @@ const opsOn = (tensor: Tensor) =>
     },
   );
 
-describe.each(Object.keys(DTYPES) as DType[])('patchRange() on %s', (dtype) => {
+describe.each(ADDABLE)('patchRange() on %s', (dtype) => {
   const tensor = seededTensor('weights', dtype, [3, 100], 5);
   const elementBytes = DTYPES[dtype].bytes;
 
@@ -152,6 +161,22 @@ describe.each(Object.keys(DTYPES) as DType[])('patchRange() on %s', (dtype) => {
     );
   });
 });
+
+test.each(['int64', 'uint64', 'float64', 'float8_e4m3fn', 'float8_e5m2'] as const)(
+  'patchRange() changes the words of %s as those of unsigned integers',
+  (dtype) => {
+    const tensor = seededTensor('weights', dtype, [3, 100], 5);
+    const words = wordsOf(tensor);
+    fc.assert(
+      fc.property(opsOn(words), (ops) => {
+        const bytes = tensor.bytes.slice();
+        patchRange(ops, tensor, { startElement: 0, bytes });
+        expect(bytes).toEqual(patchByDefinition(ops, words));
+      }),
+      { numRuns: 40 },
+    );
+  },
+);
 
 const bytesOf = (values: ArrayBufferView) => new Uint8Array(values.buffer);
 

@@ -105,6 +105,7 @@ test('xxh64() gives the digests of the xxHash specification, whatever the window
   expect(await digest(new Uint8Array())).toBe('ef46db3751d8e999');
   expect(await digest(new TextEncoder().encode('a'))).toBe('d24ec4f1a98c6e5b');
   expect(await digest(new TextEncoder().encode('abc'))).toBe('44bc2cf5ad770999');
+  expect(await digest(Uint8Array.from({ length: 40 }, (_, i) => i))).toBe('f5da40f1b11741e9');
   const long = seededBytes(1, 2 ** 20 + 5);
   const { h64Raw } = await xxhash();
   expect(await digest(offsetView(long))).toBe(h64Raw(long).toString(16).padStart(16, '0'));

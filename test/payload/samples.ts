@@ -6,6 +6,7 @@ import {
   type Model,
   type Tensor,
   totalElements,
+  wordsOf,
 } from '../../src/model/tensor.js';
 import type { Buckets, DenseOp, Diff, ExactOp, HashOp, Op, SetOp, SparseOp } from '../../src/payload/diff.js';
 import { MAX_DENSE_LEVEL, MAX_SPARSE_LEVEL } from '../../src/payload/limits.js';
@@ -135,10 +136,11 @@ export const modelAndDiff: fc.Arbitrary<{ base: Model; diff: Diff }> = fc
   )
   .map((list) => list.map(({ dtype, shape, seed }, i) => seededTensor(`weights/${i}`, dtype, shape, seed)))
   .chain((tensors) => {
-    const filled = tensors.filter((tensor) => elementCount(tensor) > 0);
+    const words = tensors.map(wordsOf);
+    const filled = words.filter((tensor) => elementCount(tensor) > 0);
     const named = [...filled.map(sparseOp), ...filled.map(exactOp)] as fc.Arbitrary<Op>[];
-    const whole = [...tensors.map(denseOp), ...tensors.map(setOp)] as fc.Arbitrary<Op>[];
-    const op = fc.oneof(...named, ...whole, hashOp(tensors));
+    const whole = [...words.map(denseOp), ...words.map(setOp)] as fc.Arbitrary<Op>[];
+    const op = fc.oneof(...named, ...whole, hashOp(words));
     return fc.array(op, { maxLength: 4 }).map((ops) => ({ base: { tensors }, diff: { ops } }));
   });
 

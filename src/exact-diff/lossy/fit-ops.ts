@@ -1,8 +1,8 @@
 import type { Progress } from '../../model/progress.js';
 import { canonicalOrder, type Model, type Tensor, type TensorInfo, totalBytes } from '../../model/tensor.js';
+import { Yielder } from '../../model/yielder.js';
 import type { Meta, Op } from '../../payload/diff.js';
 import { impossibleBudget, payloadBytes } from '../../payload/encode.js';
-import { Yielder } from '../yielder.js';
 import { createPart, type Fit, type Part } from './fit-tensor.js';
 import { numberOf, shortFloat } from './quantise.js';
 
@@ -116,7 +116,7 @@ function createTick({ signal, onProgress }: FitWorkOptions, total: number): Prep
   return async (bytes) => {
     done += bytes;
     onProgress?.({ phase: 'fit', done, total });
-    await yielder.tick(bytes);
+    await yielder.tick();
   };
 }
 

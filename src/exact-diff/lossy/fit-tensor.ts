@@ -1,4 +1,4 @@
-import { DTYPES, type Tensor } from '../../model/tensor.js';
+import { DTYPES, type Tensor, wordsOf } from '../../model/tensor.js';
 import type { ExactOp, Op } from '../../payload/diff.js';
 import { encodeRecords, SetTrial } from '../../payload/encode-records.js';
 import { chooseHead } from '../../payload/sparse-writer.js';
@@ -18,7 +18,7 @@ export interface Fit {
 export interface Part {
   readonly name: string;
   readonly bytes: number;
-  /** Floating-point tensors only: integers are coded exactly. */
+  /** Only for floats of 16 and 32 bits: all else is coded exactly. */
   readonly pair: TensorPair | undefined;
   /** Ops that reproduce the next tensor bit for bit. */
   readonly exact: readonly Op[];
@@ -38,7 +38,7 @@ export function createPart(before: Tensor, after: Tensor): Part | undefined {
   if (op === undefined) return undefined;
   const exact = [shortestExact(op, after)];
   const facts = { name: before.name, bytes: before.bytes.length, exact };
-  if (DTYPES[before.dtype].kind === 'integer')
+  if (DTYPES[wordsOf(before).dtype].kind === 'integer')
     return { ...facts, pair: undefined, fit: () => ({ shortest: exact, usual: exact }) };
   const pair = comparePair(before, after);
   // float16 and bfloat16 drop small changes for each error; for float32 the exact op is always the same.
@@ -48,11 +48,12 @@ export function createPart(before: Tensor, after: Tensor): Part | undefined {
 
 /** @returns the op, or one that sets all elements if that is shorter */
 function shortestExact(op: ExactOp, after: Tensor): Op {
-  const { bits } = chooseHead(after, { kind: 'exact', scale: 1, count: op.positions.length }, op);
+  const info = wordsOf(after);
+  const { bits } = chooseHead(info, { kind: 'exact', scale: 1, count: op.positions.length }, op);
   // `slice` aligns elements that start anywhere in their buffer.
   const bytes = after.bytes.slice();
   const whole = new SetTrial();
-  whole.add(after, bytes);
+  whole.add(info, bytes);
   return bits <= whole.bits ? op : { kind: 'set', tensor: after.name, bytes };
 }
 

@@ -2,11 +2,18 @@ import { hex } from '../../model/bytes.js';
 import { sha256, TensorDigest } from '../../model/fingerprint.js';
 import { CHUNK_BYTES } from '../../model/limits.js';
 import type { WeightStore } from '../../model/store.js';
-import { byteLength, canonicalOrder, DTYPES, elementCount, type TensorInfo } from '../../model/tensor.js';
+import {
+  byteLength,
+  canonicalOrder,
+  DTYPES,
+  elementCount,
+  type TensorInfo,
+  wordsOf,
+} from '../../model/tensor.js';
+import { Yielder } from '../../model/yielder.js';
 import { orderedBits, ordinalOf } from '../../payload/ordered-bits.js';
 import type { WorkOptions } from '../compare-stores.js';
 import type { StorePair } from '../pairs.js';
-import { Yielder } from '../yielder.js';
 import { readAs, type TensorMatch } from './cast.js';
 import { groupBy, type TensorLists } from './match-names.js';
 import {
@@ -75,7 +82,7 @@ export async function matchContent(
     for (const each of tensors) {
       options.signal?.throwIfAborted();
       contents.push({ ...each, ...(await readOrdinals(each.store, each.as, size)) });
-      await yielder.tick(size);
+      await yielder.tick();
     }
     return contents;
   };
@@ -162,7 +169,7 @@ async function search<T extends Sampled>(
   const { in: candidates, isSame, yielder } = options;
   const among = candidates.of(tensor);
   const found = nearest(tensor, { among, areAll: candidates.areAll, isSame });
-  await yielder.tick(candidates.lookups + among.length * tensor.ordinals.length);
+  await yielder.tick();
   return found;
 }
 
@@ -187,7 +194,7 @@ const RUNS = 16;
 function sampleElements(info: TensorInfo, tensors: number): number {
   const affordable = Math.floor(MODEL_ELEMENTS / tensors);
   const most = Math.min(MOST_ELEMENTS, Math.max(LEAST_ELEMENTS, affordable));
-  const elements = elementCount(info);
+  const elements = elementCount(wordsOf(info));
   return elements <= most ? elements : RUNS * Math.floor(most / RUNS);
 }
 
@@ -197,8 +204,9 @@ async function readOrdinals(
   pair: TensorMatch,
   count: number,
 ): Promise<{ ordinals: Int32Array; bits: number }> {
-  const size = DTYPES[pair.base.dtype].bytes;
-  const elements = elementCount(pair.base);
+  const info = wordsOf(pair.base);
+  const size = DTYPES[info.dtype].bytes;
+  const elements = elementCount(info);
   const runs = count === elements ? 1 : RUNS;
   const length = count / runs;
   const bytes = new Uint8Array(count * size);
@@ -207,6 +215,6 @@ async function readOrdinals(
     const target = bytes.subarray(run * length * size, (run + 1) * length * size);
     await readAs(store, pair, { byteOffset: first * size, target });
   }
-  const ordered = orderedBits(pair.base, bytes);
+  const ordered = orderedBits(info, bytes);
   return { ordinals: Int32Array.from({ length: count }, (_, i) => ordinalOf(ordered, i)), bits: 8 * size };
 }

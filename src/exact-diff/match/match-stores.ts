@@ -1,6 +1,6 @@
 import type { NeuralDiffError } from '../../model/errors.js';
 import type { WeightStore } from '../../model/store.js';
-import { byteLength, DTYPES, type TensorInfo } from '../../model/tensor.js';
+import { byteLength, type TensorInfo } from '../../model/tensor.js';
 import { describe, differs } from '../compare-stores.js';
 import { type DiffOptions, follow } from '../diff-stores.js';
 import type { StorePair } from '../pairs.js';
@@ -141,7 +141,7 @@ function groupLeft({ base, next }: TensorLists, cast: boolean): Group[] {
 
 /** @returns shape and dtype, with one name for the dtypes that casts allow */
 function kindOf({ dtype, shape }: TensorInfo): string {
-  return `${DTYPES[dtype].kind === 'float' ? 'float' : dtype}[${shape}]`;
+  return `${canCast(dtype, 'float32') ? 'float' : dtype}[${shape}]`;
 }
 
 function join(groups: readonly TensorLists[]): TensorLists {

@@ -114,8 +114,6 @@ export interface Candidates<T> {
   readonly of: (tensor: Sampled) => readonly T[];
   /** Whether the candidates are always the whole group. */
   readonly areAll: boolean;
-  /** Look-ups needed to find the candidates of one tensor. */
-  readonly lookups: number;
 }
 
 /**
@@ -126,8 +124,7 @@ export interface Candidates<T> {
  */
 export function openCandidates<T extends Sampled>(among: readonly T[]): Candidates<T> {
   const [first] = among;
-  if (first === undefined || among.length <= MOST_COMPARED)
-    return { of: () => among, areAll: true, lookups: 0 };
+  if (first === undefined || among.length <= MOST_COMPARED) return { of: () => among, areAll: true };
   const places = spread(first.ordinals.length);
   const known: Place[] = [];
   const near = Math.floor(Math.min(among.length * NEAR_SHARE, MOST_LOOKUPS / among.length / PROBES));
@@ -142,7 +139,7 @@ export function openCandidates<T extends Sampled>(among: readonly T[]): Candidat
     }
     return mostVoted(votes).map((index) => among[index] as T);
   };
-  return { of, areAll: false, lookups: Math.min(PROBES, places.length) * near };
+  return { of, areAll: false };
 }
 
 /** @returns all positions of a sample, ordered so that the first ones are far apart */

@@ -4,7 +4,7 @@ import { createPatcher } from '../../apply/fast/create-patcher.js';
 import { NeuralDiffError } from '../../model/errors.js';
 import { openModelStorage } from '../../node/open-model.js';
 import { openPayloadFile } from '../../node/read-payload.js';
-import { openPayload } from '../../payload/decode.js';
+import { openPayload } from '../../payload/open-payload.js';
 
 // A program that patches a model in place like `apply --in-place`: MODEL PAYLOAD; without arguments it only
 // starts.

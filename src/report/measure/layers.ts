@@ -1,17 +1,19 @@
-import { floatsOf } from '../../model/float16.js';
 import { CHUNK_BYTES } from '../../model/limits.js';
+import { numbersOf } from '../../model/numbers.js';
 import type { Quantization, WeightStore } from '../../model/store.js';
 import {
   byteLength,
   canonicalOrder,
   DTYPES,
-  type DType,
   elementCount,
   type TensorInfo,
+  wordsOf,
 } from '../../model/tensor.js';
 import type { ByteSource } from '../../payload/byte-source.js';
-import { DiffReader, type OpenPayload } from '../../payload/decode.js';
+import { DiffReader } from '../../payload/decode.js';
 import type { Op } from '../../payload/diff.js';
+import type { OpenPayload } from '../../payload/open-payload.js';
+import { orderedBits } from '../../payload/ordered-bits.js';
 import { patchRange } from '../../payload/patch.js';
 import type { Candidate, Layer } from '../document.js';
 
@@ -40,11 +42,11 @@ export async function measureLayers(
       const [before, after] = [buffers.before.subarray(0, length), buffers.after.subarray(0, length)];
       await base.readInto(info.name, byteOffset, before);
       after.set(before);
-      const size = DTYPES[info.dtype].bytes;
+      const size = DTYPES[wordsOf(info).dtype].bytes;
       const start = byteOffset / size;
       const ops = records.flatMap((record) => record.read(info, { start, end: start + length / size }));
       patchRange(ops, info, { startElement: start, bytes: after });
-      tally.add({ before, after, start });
+      tally.add({ before, after, start: byteOffset / DTYPES[info.dtype].bytes });
     }
     const bytes = records.reduce((sum, record) => sum + record.takeBytes(info), 0);
     layers.set(info.name, { ...describe(info), ...tally.result(), bytes });
@@ -107,8 +109,8 @@ class ElementTally {
 
   add({ before, after, start }: ElementRun): void {
     const { dtype } = this.#info;
-    this.#changed += countDifferences(wordsOf(dtype, before), wordsOf(dtype, after));
-    const [from, to] = [valuesOf(dtype, before), valuesOf(dtype, after)];
+    this.#changed += countDifferences(this.#info, before, after);
+    const [from, to] = [numbersOf({ dtype, bytes: before }), numbersOf({ dtype, bytes: after })];
     for (let i = 0; i < from.length; i++) {
       const scale = this.#scales[(start + i) % this.#scales.length] as number;
       const old = scale * ((from[i] as number) - this.#zero) + this.#min;
@@ -127,26 +129,13 @@ class ElementTally {
   }
 }
 
-/** @returns the bits of elements as numbers */
-function wordsOf(dtype: DType, bytes: Uint8Array): ArrayLike<number> {
-  const { buffer, byteOffset, length } = bytes;
-  const size = DTYPES[dtype].bytes;
-  if (size === 1) return bytes;
-  const View = size === 4 ? Uint32Array : Uint16Array;
-  return new View(buffer as ArrayBuffer, byteOffset, length / size);
-}
-
-function valuesOf(dtype: DType, bytes: Uint8Array): ArrayLike<number> {
-  if (DTYPES[dtype].kind === 'float') return floatsOf({ dtype, bytes });
-  const { buffer, byteOffset, length } = bytes;
-  if (dtype === 'uint8') return bytes;
-  const View = dtype === 'int32' ? Int32Array : Int8Array;
-  return new View(buffer as ArrayBuffer, byteOffset, length / DTYPES[dtype].bytes);
-}
-
-function countDifferences(a: ArrayLike<number>, b: ArrayLike<number>): number {
+/** @returns how many elements differ in their bits */
+function countDifferences(info: TensorInfo, before: Uint8Array, after: Uint8Array): number {
+  const [from, to] = [orderedBits(info, before).words, orderedBits(info, after).words];
+  const step = DTYPES[info.dtype].bytes / from.BYTES_PER_ELEMENT;
   let count = 0;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) count++;
+  for (let i = 0; i < from.length; i += step)
+    if (from[i] !== to[i] || (step > 1 && from[i + 1] !== to[i + 1])) count++;
   return count;
 }
 

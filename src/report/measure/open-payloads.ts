@@ -4,7 +4,7 @@ import { NeuralDiffError } from '../../model/errors.js';
 import type { WeightStore } from '../../model/store.js';
 import { openPayloadFile } from '../../node/read-payload.js';
 import type { Bytes } from '../../payload/byte-source.js';
-import { type OpenPayload, openPayload } from '../../payload/decode.js';
+import { type OpenPayload, openPayload } from '../../payload/open-payload.js';
 import type { NamedPayload } from './options.js';
 
 /**

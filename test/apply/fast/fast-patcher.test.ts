@@ -2,14 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createFastPatcher } from '../../../src/apply/fast/create-patcher.js';
 import { CHUNK_BYTES } from '../../../src/model/limits.js';
-import { DTYPES, type DType, type TensorInfo } from '../../../src/model/tensor.js';
+import { DTYPES, type TensorInfo } from '../../../src/model/tensor.js';
 import type { HashOp, Op } from '../../../src/payload/diff.js';
 import { EXHAUSTIVE } from '../../exhaustive.js';
-import { createRandom, offsetView, seededBytes } from '../../support.js';
+import { ADDABLE, createRandom, offsetView, seededBytes } from '../../support.js';
 import { elementBytes, inPlace, opsOn, plainly } from './samples.js';
 
 const patcher = createFastPatcher();
-const dtypes = Object.keys(DTYPES) as DType[];
+const dtypes = ADDABLE;
 
 describe.each(dtypes)('createFastPatcher() on %s', (dtype) => {
   const info: TensorInfo = { name: 'weights', dtype, shape: [300] };

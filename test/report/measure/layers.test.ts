@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { floatsOf } from '../../../src/model/float16.js';
 import { openMemoryStore } from '../../../src/model/store.js';
 import { DTYPES, elementCount, type Model, type Tensor } from '../../../src/model/tensor.js';
-import { openPayload } from '../../../src/payload/decode.js';
 import type { Diff } from '../../../src/payload/diff.js';
+import { openPayload } from '../../../src/payload/open-payload.js';
 import { measureLayers } from '../../../src/report/measure/layers.js';
 import { concat, pack, sampleModel, seededBytes, seededTensor } from '../../support.js';
 

@@ -1,0 +1,82 @@
+import { equalBytes } from '../model/bytes.js';
+import { NeuralDiffError } from '../model/errors.js';
+import { type ByteSource, type Bytes, joinBytes, sliceOf, sourceOf } from './byte-source.js';
+import { xxh64 } from './checksum.js';
+import type { PayloadHeader } from './diff.js';
+import { MAGIC, parseHeader, type RecordKind } from './header.js';
+import { beyondLimit, corrupt, MAX_PAYLOAD_BYTES } from './limits.js';
+import { borrowValue, MAX_BIN_HEAD_BYTES, readBinHead } from './msgpack.js';
+
+/** Bytes of the checksum, the last value: a `bin` of 8 bytes with its 2-byte head. */
+const CHECKSUM_BYTES = 10;
+
+/** Bytes in which a header must end: the limits of its values allow less. */
+const HEADER_WINDOW = 2 ** 19;
+
+/** A payload whose header has been read; its records have not. */
+export interface OpenPayload {
+  readonly header: PayloadHeader;
+  /**
+   * Kind and bytes of each record, in order, without those of a later version that may be skipped; valid as
+   * long as the payload.
+   */
+  readonly records: readonly { readonly kind: RecordKind; readonly bytes: ByteSource }[];
+}
+
+/**
+ * Opens an untrusted payload: checks its length, magic, checksum and header, then the bounds of each record.
+ *
+ * @param payload the payload file, in memory or not; it must not change while it is in use
+ * @throws NeuralDiffError `not-a-payload`, `unsupported-version`, `corrupt-payload`, `limit-exceeded`
+ *
+ * @example
+ * const { header } = await openPayload(await readPayload('v2.ndiff'));
+ * console.log(header.base, header.next);
+ */
+export async function openPayload(payload: Bytes): Promise<OpenPayload> {
+  const source = sourceOf(payload);
+  if (source.length > MAX_PAYLOAD_BYTES)
+    throw beyondLimit('bytes of a payload', MAX_PAYLOAD_BYTES, source.length);
+  checkMagic(source);
+  await checkChecksum(source);
+  const headerStart = 1 + MAGIC.length;
+  const { value, end } = borrowValue(joinBytes(source, headerStart + HEADER_WINDOW), headerStart);
+  const { header, kinds } = parseHeader(value);
+  let at = end;
+  const records = kinds.flatMap((kind) => {
+    const { content, end } = binAt(source, at);
+    at = end;
+    return kind === undefined ? [] : [{ kind, bytes: content }];
+  });
+  if (at !== source.length - CHECKSUM_BYTES) throw corrupt(`expected the checksum at byte ${at}`);
+  return { header, records };
+}
+
+function binAt(source: ByteSource, at: number): { content: ByteSource; end: number } {
+  const head = joinBytes(sliceOf(source, at, Math.min(at + MAX_BIN_HEAD_BYTES, source.length)));
+  const { value: length, end: headBytes } = readBinHead(head, 0);
+  const end = at + headBytes + length;
+  if (end > source.length) throw corrupt(`the binary data at byte ${at} are truncated`);
+  return { content: sliceOf(source, at + headBytes, end), end };
+}
+
+function checkMagic(source: ByteSource): void {
+  const start = String.fromCharCode(...joinBytes(source, 1 + MAGIC.length));
+  const family = String.fromCharCode(0xa0 + MAGIC.length) + MAGIC.slice(0, -1);
+  if (!start.startsWith(family) || start.length === family.length) {
+    throw new NeuralDiffError('not-a-payload', `Cannot read payload: expected it to start with "${MAGIC}"`);
+  }
+  if (start.slice(1) !== MAGIC) {
+    const message = `Cannot read payload: expected format "${MAGIC}", got "${start.slice(1)}"; update neural-diff`;
+    throw new NeuralDiffError('unsupported-version', message);
+  }
+}
+
+async function checkChecksum(source: ByteSource): Promise<void> {
+  const body = source.length - CHECKSUM_BYTES;
+  if (body < 1 + MAGIC.length) throw corrupt(`${source.length} bytes are too short`);
+  const { content, end } = binAt(source, body);
+  if (content.length !== 8 || end !== source.length) throw corrupt('it does not end with a checksum');
+  if (!equalBytes(joinBytes(content), await xxh64(sliceOf(source, 0, body))))
+    throw corrupt('the checksum does not match');
+}
