@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
-import { createReadStream } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join, resolve as resolvePath } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { resolve as resolvePath } from 'node:path';
 import { createPatcher } from '../src/apply/fast/create-patcher.js';
 import { openContainer } from '../src/containers/open-container.js';
 import { NeuralDiffError } from '../src/model/errors.js';
@@ -13,7 +12,9 @@ import { readTrial } from '../src/updater/state.js';
 import type { Updater, UpdaterEvent, UpdaterOptions } from '../src/updater/updater.js';
 import type { CommonFlags, Flags, FlagsOf } from './command.js';
 import type { UPDATER_FLAGS } from './flags.js';
+import { openFolderSource } from './folder-source.js';
 import { type Io, remark } from './io.js';
+import { readSmall } from './open.js';
 import { byteProgress, type ProgressLine } from './progress.js';
 
 /** Flags of the commands that only look at a model or end its trial. */
@@ -97,7 +98,7 @@ async function repositoryOf(flags: UpdaterFlags & RepositoryFlags): Promise<Repo
   const { repo = '', root, deviceClass, full = true, maxBytes, test, model } = flags;
   return {
     source: openSource(repo),
-    root: root === undefined ? new Uint8Array(0) : new Uint8Array(await readFile(root)),
+    root: root === undefined ? new Uint8Array(0) : await readSmall(root),
     deviceClass,
     policy: { full: full ? 'auto' : 'never', maxBytes },
     ...(test !== undefined && { selfTest: (_, { signal }) => runTest(test, { model, signal }) }),
@@ -143,29 +144,6 @@ function show(
 
 function openSource(repository: string): UpdateSource {
   return /^https?:\/\//.test(repository) ? openHttpSource({ url: repository }) : openFolderSource(repository);
-}
-
-function openFolderSource(folder: string): UpdateSource {
-  return {
-    async fetch(path, { maxBytes }) {
-      const file = join(folder, path);
-      const found = await stat(file).catch(() => undefined);
-      if (found === undefined) return undefined;
-      if (found.size > maxBytes) {
-        const message = `Cannot read "${file}": expected at most ${maxBytes} bytes, got ${found.size}`;
-        throw new NeuralDiffError('limit-exceeded', message);
-      }
-      return new Uint8Array(await readFile(file));
-    },
-    async open(path, { offset, signal }) {
-      const file = join(folder, path);
-      const found = await stat(file).catch(() => undefined);
-      if (found === undefined) throw new NeuralDiffError('network', `Cannot read "${file}": no such file`);
-      // Node refuses a stream that begins at the end of its file.
-      if (offset >= found.size) return { offset: 0, pieces: createReadStream(file, { signal }) };
-      return { offset, pieces: createReadStream(file, { start: offset, signal }) };
-    },
-  };
 }
 
 /**
