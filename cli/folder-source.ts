@@ -5,7 +5,10 @@ import { ifMissing } from '../src/node/file-errors.js';
 import { openRegular, readWhole } from '../src/node/read-whole.js';
 import type { UpdateSource } from '../src/updater/http-source.js';
 
-/** Opens a repository in a folder. Only regular files are read, up to the limit or the size they were opened with. */
+/**
+ * Opens a repository in a folder. Only regular files are read, up to the limit or the size they were opened
+ * with.
+ */
 export function openFolderSource(folder: string): UpdateSource {
   return {
     fetch: (path, { maxBytes }) => readWhole(join(folder, path), maxBytes).catch(ifMissing),

@@ -57,8 +57,8 @@ export class NeuralDiffError extends Error {
 
   /**
    * @param code one of the closed union
-   * @param message the operation, the quoted subject, what was expected and what was found; unseen characters in
-   *   it, which names of strangers may have, are escaped
+   * @param message the operation, the quoted subject, what was expected and what was found; unseen
+   *   characters in it, which names of strangers may have, are escaped
    * @param options `cause`, the error underneath; `facts`, the values of the message as fields
    */
   constructor(

@@ -1,6 +1,7 @@
 /**
- * Controls, lone surrogates, non-characters, and characters that are invisible or change the direction of others
- * (Unicode Standard Annex 9): in names, they can move a terminal's cursor or make one text look like another.
+ * Controls, lone surrogates, non-characters, and characters that are invisible or change the direction of
+ * others (Unicode Standard Annex 9): in names, they can move a terminal's cursor or make one text look like
+ * another.
  */
 const UNSEEN =
   /[\p{Cc}\p{Cs}\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\u{e0000}-\u{e0fff}]/gu;

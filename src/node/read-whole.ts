@@ -4,7 +4,7 @@ import { concatBytes } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { withFileErrors } from './file-errors.js';
 
-/** Flags of `open` with which a named pipe that nobody writes to does not block; Windows has no such flag. */
+/** Flags of `open` with which a named pipe without a writer does not block; Windows has no such flag. */
 export const READ_WITHOUT_WAITING = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /** Where a shell passes a pipe: standard input, and process substitution as in `--key <(decrypt key)`. */

@@ -45,8 +45,8 @@ const DATA_EXPORT = 'a function that returns { train, validation }';
  * Loads a recipe.
  *
  * @param path an ES module
- * @throws NeuralDiffError `recipe-unreadable` if it cannot be imported, `file-unreadable` if it is not a regular
- *   file, `recipe-invalid` if an export is missing
+ * @throws NeuralDiffError `recipe-unreadable` if it cannot be imported, `file-unreadable` if it is not a
+ *   regular file, `recipe-invalid` if an export is missing
  */
 export async function loadRecipe(path: string): Promise<Recipe> {
   // The import of a named pipe would wait for ever.

@@ -33,8 +33,8 @@ export function isUsableKey(publicKey: Uint8Array): boolean {
 }
 
 /**
- * @returns whether a point has a canonical y and is not one of the 8 points of small order: y = 0, y² = 1, or, as
- *   the double of the point has y = 0, d·y⁴ + 2·y² = 1
+ * @returns whether a point has a canonical y and is not one of the 8 points of small order: y = 0, y² = 1,
+ *   or, as the double of the point has y = 0, d·y⁴ + 2·y² = 1
  */
 function isUsablePoint(point: Uint8Array): boolean {
   const y = yOf(point);
@@ -87,8 +87,8 @@ export const verifyByNoble: VerifyEd25519 = async (signed) => {
   if (!isWellFormed(signed)) return false;
   const { publicKey, signature, message } = signed;
   const { Point, verifyAsync } = await import('@noble/ed25519');
-  // The package throws for malformed points, which means an invalid signature. It ignores parts of small order,
-  // which WebCrypto does not.
+  // The package throws for malformed points, which means an invalid signature. It ignores parts of small
+  // order, which WebCrypto does not.
   const isPure = (point: Uint8Array) => Point.fromBytes(point).isTorsionFree();
   return verifyAsync(signature, message, publicKey, { zip215: false })
     .then((isValid) => isValid && isPure(publicKey) && isPure(signature.subarray(0, 32)))
@@ -109,8 +109,8 @@ export function withFallback(first: VerifyEd25519, second: VerifyEd25519): Verif
 /**
  * Verifies an Ed25519 signature (RFC 8032) with WebCrypto, or with `@noble/ed25519` if WebCrypto lacks it.
  *
- * @returns whether the signature is valid; false unless the key has 32 and the signature 64 bytes in the one form
- *   that all runtimes accept
+ * @returns whether the signature is valid; false unless the key has 32 and the signature 64 bytes in the one
+ *   form that all runtimes accept
  */
 export const verifyEd25519: VerifyEd25519 = withFallback(verifyByWebCrypto, verifyByNoble);
 

@@ -21,8 +21,8 @@ export const HEX_32 = /^[0-9a-f]{64}$/;
  * Converts a public key to the form of TUF metadata.
  *
  * @param publicKey 32 bytes, or 64 lower-case hexadecimal digits
- * @throws NeuralDiffError `key-invalid` for bytes that are no point of the curve, not in canonical form, or of
- *   small order
+ * @throws NeuralDiffError `key-invalid` for bytes that are no point of the curve, not in canonical form, or
+ *   of small order
  * @throws RangeError for another length
  */
 export function releaseKey(publicKey: Uint8Array | string): ReleaseKey {

@@ -15,8 +15,8 @@ interface FileRequest {
 }
 
 /**
- * Requests a file and follows redirects. The program's headers are not sent to another origin, and https is not
- * left.
+ * Requests a file and follows redirects. The program's headers are not sent to another origin, and https is
+ * not left.
  *
  * Browsers hide where a redirect leads to. There, redirects are followed by the browser if the program has no
  * headers, and refused otherwise.

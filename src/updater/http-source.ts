@@ -12,8 +12,8 @@ export interface HttpSourceOptions {
   /** Milliseconds without a byte after which a transfer fails; defaults to 30,000. */
   readonly stallMs?: number;
   /**
-   * Headers of every request to the origin of `url`. They are not sent to other origins that it redirects to; in
-   * browsers, which hide that, redirects are then refused.
+   * Headers of every request to the origin of `url`. They are not sent to other origins that it redirects
+   * to; in browsers, which hide that, redirects are then refused.
    */
   readonly headers?: Readonly<Record<string, string>>;
 }

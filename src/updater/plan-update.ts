@@ -42,7 +42,8 @@ type RoutePolicy = Pick<UpdatePolicy, 'full' | 'maxBytes'>;
  * Plans an update to the newest reachable release with the fewest bytes to download.
  *
  * @param releases usable releases, from `findReleases`
- * @returns undefined if no newer release is reachable with at most `MAX_CHAIN_STEPS` payloads or the whole model
+ * @returns undefined if no newer release is reachable with at most `MAX_CHAIN_STEPS` payloads or the whole
+ *   model
  */
 export function planUpdate(
   releases: readonly Release[],
@@ -102,8 +103,8 @@ function waysOf(releases: readonly Release[], state: DeviceState, { full }: Rout
 }
 
 /**
- * Checks the steps of a plan: each is for the result of the one before, from the plan's base to its next, and no
- * model is met twice.
+ * Checks the steps of a plan: each is for the result of the one before, from the plan's base to its next,
+ * and no model is met twice.
  *
  * @throws NeuralDiffError `broken-chain`, also for more than `MAX_CHAIN_STEPS` payloads
  */

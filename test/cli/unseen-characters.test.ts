@@ -12,7 +12,9 @@ import { command, scratch } from './command.js';
 
 const folder = scratch();
 
-/** Clears a terminal, sets its title, writes over what is there, turns text around, hides, is no character. */
+/**
+ * Clears a terminal, sets its title, writes over what is there, turns text around, hides, is no character.
+ */
 const EVIL = 'a\u001b[2J\u001b]0;t\u0007\u009b31m\r\b\u202egnp\u2066x\u200b\u0000z';
 
 /** What no output may have, but line breaks. */

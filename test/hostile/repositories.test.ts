@@ -61,7 +61,7 @@ async function attempt(source: UpdateSource, options: Partial<UpdaterOptions> = 
   try {
     const { fingerprint } = await updater.update();
     if (![fleet.version(0).name, fleet.version(1).name].includes(fingerprint))
-      throw new Error(`the device has a model that nobody published: ${fingerprint}`);
+      throw new Error(`the device has a model that was not published: ${fingerprint}`);
     return fingerprint;
   } catch (error) {
     if (contentOf(device) !== baseBytes) throw new Error('the refused update changed the model');

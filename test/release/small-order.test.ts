@@ -71,8 +71,8 @@ describe.each(FORBIDDEN)('the key %s', (digits, bytes) => {
   });
 
   test('signs nothing, by whatever verifies', async () => {
-    // With R = 5·B and S = 5, the equation S·B = R + k·A holds for every k for the neutral element, and for one
-    // k in eight at least for the others.
+    // With R = 5·B and S = 5, the equation S·B = R + k·A holds for every k for the neutral element, and for
+    // one k in eight at least for the others.
     const signature = Uint8Array.of(...Point.BASE.multiply(5n).toBytes(), ...bytesOf(5n));
     for (let i = 0; i < 16; i++)
       for (const verify of Object.values(WAYS))
@@ -142,7 +142,10 @@ async function expectNone(signed: Parameters<typeof verifyEd25519>[0]): Promise<
   for (const verify of Object.values(WAYS)) expect(await verify(signed)).toBe(false);
 }
 
-/** @returns a signature of three zero bytes by `testKey(seed)`, with an R of the caller's, r·B but for small parts */
+/**
+ * @returns a signature of three zero bytes by `testKey(seed)`, with an R of the caller's, r·B but for small
+ *   parts
+ */
 function signatureWith(seed: number, point: Uint8Array, r: bigint): Uint8Array {
   const sha512 = (...parts: Uint8Array[]) => createHash('sha512').update(Buffer.concat(parts)).digest();
   const secret = sha512(Buffer.alloc(32, seed)).subarray(0, 32);

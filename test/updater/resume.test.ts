@@ -18,7 +18,11 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-/** Downloads in a program that finds so much on its disk. @returns offsets of requests, bytes that were sent */
+/**
+ * Downloads in a program that finds so much on its disk.
+ *
+ * @returns offsets of requests, bytes that were sent
+ */
 async function downloadAfter(found: Uint8Array) {
   const location = { disk: createFaultyDisk(), folder: 'updates' };
   if (found.length > 0) await location.disk.write(partial, 0, found);
