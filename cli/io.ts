@@ -1,4 +1,5 @@
 import type { ApplyPlan } from '../src/apply/plan.js';
+import { printable, printableJson } from '../src/model/printable.js';
 import type { CommonFlags } from './command.js';
 
 /** What a command uses of its process: where it writes, how it is stopped, what time it is. */
@@ -16,7 +17,7 @@ export interface Io {
 }
 
 /**
- * Prints a command's result: one JSON document, or lines for people.
+ * Prints a command's result: one JSON document, or lines for people. Unseen characters are escaped in both.
  *
  * @param result what `--json` prints
  * @param lines what is printed otherwise
@@ -26,12 +27,12 @@ export function printResult(
   flags: CommonFlags,
   result: { json: unknown; lines: readonly string[] },
 ): void {
-  io.out(flags.json ? `${JSON.stringify(result.json, null, 2)}\n` : `${result.lines.join('\n')}\n`);
+  io.out(`${flags.json ? printableJson(result.json) : result.lines.map(printable).join('\n')}\n`);
 }
 
 /** Prints a remark for people, unless they asked for quiet. */
 export function remark(io: Io, flags: CommonFlags, text: string): void {
-  if (!flags.quiet) io.err(`${text}\n`);
+  if (!flags.quiet) io.err(`${printable(text)}\n`);
 }
 
 /** @returns bytes for people: `812 B`, `5.4 kB`, `1.2 MB` (decimal units) */

@@ -1,7 +1,4 @@
-import { spawn } from 'node:child_process';
-import { createReadStream } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join, resolve as resolvePath } from 'node:path';
+import { readdir } from 'node:fs/promises';
 import { createPatcher } from '../src/apply/fast/create-patcher.js';
 import { openContainer } from '../src/containers/open-container.js';
 import { NeuralDiffError } from '../src/model/errors.js';
@@ -13,7 +10,10 @@ import { readTrial } from '../src/updater/state.js';
 import type { Updater, UpdaterEvent, UpdaterOptions } from '../src/updater/updater.js';
 import type { CommonFlags, Flags, FlagsOf } from './command.js';
 import type { UPDATER_FLAGS } from './flags.js';
+import { openFolderSource } from './folder-source.js';
 import { type Io, remark } from './io.js';
+import { runModelTest } from './model-test.js';
+import { readSmall } from './open.js';
 import { byteProgress, type ProgressLine } from './progress.js';
 
 /** Flags of the commands that only look at a model or end its trial. */
@@ -44,7 +44,8 @@ export const REPOSITORY_FLAGS = {
     type: 'string',
     placeholder: 'command',
     description:
-      'Shell command that tests the model at NEURAL_DIFF_MODEL; if it fails, the old model is restored',
+      'Shell command that tests the model at NEURAL_DIFF_MODEL, with the golden inputs of the release, if any, ' +
+      'at NEURAL_DIFF_GOLDEN; if it fails, the old model is restored',
   },
 } as const satisfies Flags;
 
@@ -97,40 +98,23 @@ async function repositoryOf(flags: UpdaterFlags & RepositoryFlags): Promise<Repo
   const { repo = '', root, deviceClass, full = true, maxBytes, test, model } = flags;
   return {
     source: openSource(repo),
-    root: root === undefined ? new Uint8Array(0) : new Uint8Array(await readFile(root)),
+    root: root === undefined ? new Uint8Array(0) : await readSmall(root),
     deviceClass,
     policy: { full: full ? 'auto' : 'never', maxBytes },
-    ...(test !== undefined && { selfTest: (_, { signal }) => runTest(test, { model, signal }) }),
+    ...(test !== undefined && {
+      selfTest: (_, { plan, golden, signal }) =>
+        runModelTest(test, {
+          model,
+          golden: golden && { name: plan.golden?.file.name ?? '', bytes: golden },
+          signal,
+        }),
+    }),
   };
-}
-
-/** Runs a shell command on the model, which is patched but not yet kept. */
-function runTest(
-  command: string,
-  { model, signal }: { model: string; signal: AbortSignal | undefined },
-): Promise<void> {
-  const env = { ...process.env, NEURAL_DIFF_MODEL: resolvePath(model) };
-  // A separate process group: the programs that the shell starts end with it.
-  const child = spawn(command, { shell: true, stdio: ['ignore', 2, 2], env, detached: true });
-  const stop = (): void => {
-    try {
-      process.kill(-(child.pid as number), 'SIGTERM');
-    } catch {
-      child.kill();
-    }
-  };
-  signal?.addEventListener('abort', stop, { once: true });
-  return new Promise<void>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (status, killed) =>
-      status === 0 ? resolve() : reject(new Error(`"${command}" ended with ${status ?? killed}`)),
-    );
-  }).finally(() => signal?.removeEventListener('abort', stop));
 }
 
 function show(
   event: UpdaterEvent,
-  { progress, io, flags }: { progress: ProgressLine; io: Io; flags: CommonFlags },
+  { progress, io, flags }: { progress: ProgressLine; io: Io; flags: CommonFlags & RepositoryFlags },
 ): void {
   if (event.type === 'progress') {
     progress.report(event);
@@ -138,34 +122,13 @@ function show(
   }
   progress.finish();
   if (event.type === 'planned') remark(io, flags, event.plan.reason);
+  if (event.type === 'planned' && event.plan.golden && flags.test === undefined)
+    remark(io, flags, 'the release has golden inputs, which are not run without --test');
   if (event.type === 'rolled-back') remark(io, flags, `rolled ${event.next} back: ${event.reason}`);
 }
 
 function openSource(repository: string): UpdateSource {
   return /^https?:\/\//.test(repository) ? openHttpSource({ url: repository }) : openFolderSource(repository);
-}
-
-function openFolderSource(folder: string): UpdateSource {
-  return {
-    async fetch(path, { maxBytes }) {
-      const file = join(folder, path);
-      const found = await stat(file).catch(() => undefined);
-      if (found === undefined) return undefined;
-      if (found.size > maxBytes) {
-        const message = `Cannot read "${file}": expected at most ${maxBytes} bytes, got ${found.size}`;
-        throw new NeuralDiffError('limit-exceeded', message);
-      }
-      return new Uint8Array(await readFile(file));
-    },
-    async open(path, { offset, signal }) {
-      const file = join(folder, path);
-      const found = await stat(file).catch(() => undefined);
-      if (found === undefined) throw new NeuralDiffError('network', `Cannot read "${file}": no such file`);
-      // Node refuses a stream that begins at the end of its file.
-      if (offset >= found.size) return { offset: 0, pieces: createReadStream(file, { signal }) };
-      return { offset, pieces: createReadStream(file, { start: offset, signal }) };
-    },
-  };
 }
 
 /**

@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { setFlagsFromString } from 'node:v8';
 import type { WeightStore } from '../src/model/store.js';
-import { withFileErrors } from '../src/node/file-errors.js';
 import { openModel } from '../src/node/open-model.js';
 import { openPayloadFile } from '../src/node/read-payload.js';
+import { readWhole } from '../src/node/read-whole.js';
 import type { ByteSource } from '../src/payload/byte-source.js';
 
 /** Opens a model, lets a function use it, and closes it whatever happens. */
@@ -29,14 +28,20 @@ export async function withPayload<T>(path: string, use: (payload: ByteSource) =>
   }
 }
 
-/** Reads a small file whole: a key, a release. */
+/** Bytes of a key, a release or root metadata; none is longer than 512 kB. */
+const MAX_SMALL_BYTES = 2 ** 20;
+
+/** Bytes of a report or another document: reports of large models have some hundred kilobytes. */
+const MAX_DOCUMENT_BYTES = 2 ** 26;
+
+/** Reads a small file whole: a key, a release, root metadata. */
 export function readSmall(path: string): Promise<Uint8Array> {
-  return withFileErrors(`Cannot read "${path}"`, async () => new Uint8Array(await readFile(path)));
+  return readWhole(path, MAX_SMALL_BYTES);
 }
 
 /** Reads a document. */
-export function readText(path: string): Promise<string> {
-  return withFileErrors(`Cannot read "${path}"`, () => readFile(path, 'utf8'));
+export async function readText(path: string): Promise<string> {
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(await readWhole(path, MAX_DOCUMENT_BYTES));
 }
 
 /**

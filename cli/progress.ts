@@ -1,3 +1,4 @@
+import { printable } from '../src/model/printable.js';
 import type { Progress } from '../src/model/progress.js';
 import type { StepReport } from '../src/train/loop.js';
 import type { CommonFlags } from './command.js';
@@ -60,7 +61,7 @@ export class ProgressLine<P extends Progress = Progress> {
   say(text: string): void {
     if (this.#isQuiet) return;
     this.#endLine(CLEAR);
-    this.#io.err(`${text}\n`);
+    this.#io.err(`${printable(text)}\n`);
   }
 
   /** Leaves the terminal's line to others. */
@@ -69,7 +70,8 @@ export class ProgressLine<P extends Progress = Progress> {
     this.#last = undefined;
   }
 
-  #draw(line: string): void {
+  #draw(text: string): void {
+    const line = printable(text);
     this.#io.err(this.#io.isTerminal ? `${CLEAR}${line}` : `${line}\n`);
     this.#isDrawn = true;
   }
@@ -97,7 +99,7 @@ function describeBytes({ phase, done, total }: Progress, elapsed: number): strin
 /** Shows which step of measuring runs: a log has a line for every step. */
 export function measuringProgress(io: Io, flags: CommonFlags): ProgressLine {
   return new ProgressLine(io, flags, {
-    describe: ({ phase, done, total }) => `${Math.min(done + 1, total)}/${total}  ${printable(phase)}`,
+    describe: ({ phase, done, total }) => `${Math.min(done + 1, total)}/${total}  ${phase}`,
     isDue: ({ done }, before) => done !== before?.done,
   });
 }
@@ -126,9 +128,4 @@ function describeStep(report: StepReport, elapsed: number): string {
 
 function formatState(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toPrecision(3);
-}
-
-/** @returns text that cannot move the cursor of a terminal */
-export function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?');
 }

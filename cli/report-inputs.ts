@@ -11,7 +11,6 @@ import { UsageError } from './exit-codes.js';
 import type { MeasureFlags } from './flags.js';
 import { type Io, remark } from './io.js';
 import { readText } from './open.js';
-import { printable } from './progress.js';
 import { readEdges, resolveModel } from './routes.js';
 import { chainOf } from './training.js';
 
@@ -129,8 +128,7 @@ export async function readFleet(
   const own = await Promise.all(flags.payload.map(async (path) => routeEdge(path, await readPayload(path))));
   const { edges: others, skipped } =
     flags.updates === undefined ? { edges: [], skipped: [] } : await readEdges(flags.updates);
-  for (const { file, message } of skipped)
-    remark(io, flags, `passed over ${printable(file)}: ${printable(message)}`);
+  for (const { file, message } of skipped) remark(io, flags, `passed over ${file}: ${message}`);
   const edges = [...own, ...others];
   const known = new Set(edges.flatMap(({ base, next }) => [base, next]));
   const versions: InstalledVersion[] = [];

@@ -1,4 +1,5 @@
 import { NeuralDiffError } from '../src/model/errors.js';
+import { printable } from '../src/model/printable.js';
 import { listFolder, writeInto } from '../src/node/output.js';
 import type { Report } from '../src/report/document.js';
 import { renderJunit } from '../src/report/junit.js';
@@ -12,7 +13,6 @@ import {
   formatShare,
 } from '../src/report/words.js';
 import { alignColumns } from './io.js';
-import { printable } from './progress.js';
 
 /** @returns base, full fine-tune and payloads as a table for a terminal, without empty columns */
 export function tableOf({

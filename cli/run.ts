@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { printable, printableJson } from '../src/model/printable.js';
 import type { Command } from './command.js';
 import { EXIT, summarise, UsageError } from './exit-codes.js';
 import { commandHelp, type NamedCommand, programHelp } from './help.js';
@@ -64,9 +65,10 @@ function readVersion(): string {
 /** Says what went wrong, in words on stderr and, on request, as JSON on stdout. */
 function report(error: unknown, { io, args }: { io: Io; args: readonly string[] }): number {
   const { code, status, message, facts } = classify(error, io.signal, helpFor(args));
-  if (args.includes('--json')) io.out(`${JSON.stringify({ error: { code, message, ...facts } }, null, 2)}\n`);
-  io.err(`neural-diff: ${message}\n`);
-  if (status === EXIT.internal && error instanceof Error && error.stack) io.err(`${error.stack}\n`);
+  if (args.includes('--json')) io.out(`${printableJson({ error: { code, message, ...facts } })}\n`);
+  io.err(`neural-diff: ${printable(message)}\n`);
+  if (status === EXIT.internal && error instanceof Error && error.stack)
+    io.err(`${error.stack.split('\n').map(printable).join('\n')}\n`);
   return status;
 }
 

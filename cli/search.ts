@@ -1,4 +1,5 @@
 import { NeuralDiffError } from '../src/model/errors.js';
+import { printable } from '../src/model/printable.js';
 import { checkOutput, writeOutput } from '../src/node/output.js';
 import { importTraining } from '../src/recipe/import-training.js';
 import { DIFF_KINDS, type DiffKind } from '../src/recipe/options.js';
@@ -222,7 +223,7 @@ function printMissed(
   const { code, message, facts } = error;
   const json = { error: { code, message: `${message} (${code})`, ...facts }, tries: listTries(judged) };
   printResult(io, flags, { json, lines: formatTries(judged) });
-  io.err(`neural-diff: ${message} (${code})\n`);
+  io.err(`neural-diff: ${printable(message)} (${code})\n`);
 }
 
 function printPlan({ prepared, base, work }: Ready, flags: SearchFlags, io: Io): void {

@@ -3,7 +3,7 @@ import { writeReport } from '../../src/report/write-report.js';
 import { defineCommand } from '../command.js';
 import { MEASURE_FLAGS, MODEL } from '../flags.js';
 import { printResult } from '../io.js';
-import { measuringProgress, printable } from '../progress.js';
+import { measuringProgress } from '../progress.js';
 import { measureOptions } from '../report-inputs.js';
 import { tableOf } from '../report-output.js';
 
@@ -42,7 +42,7 @@ export const command = defineCommand({
     }).finally(() => progress.finish());
     const report = writeReport(measurements, { title: `Payloads of ${base}` });
     const { headline, reasons } = report.advice;
-    const advice = [headline, ...reasons.map((reason) => `  ${reason}`)].map(printable);
+    const advice = [headline, ...reasons.map((reason) => `  ${reason}`)];
     const lines = [...tableOf(report), '', ...advice];
     printResult(io, flags, { json: report, lines });
   },

@@ -7,7 +7,7 @@ import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../co
 import { EXIT, UsageError } from '../exit-codes.js';
 import { MEASURE_FLAGS, outputFlags } from '../flags.js';
 import { type Io, printResult, remark } from '../io.js';
-import { measuringProgress, printable } from '../progress.js';
+import { measuringProgress } from '../progress.js';
 import {
   FLEET_FLAGS,
   INPUT_FLAGS,
@@ -152,7 +152,7 @@ function linesOf(report: Report): string[] {
   const { advice, candidates } = report;
   return [
     ...(candidates.length > 0 ? [...tableOf(report), ''] : []),
-    `${advice.isPassed ? 'passed' : 'FAILED'}  ${printable(advice.headline)}`,
-    ...advice.reasons.map((reason) => `  ${printable(reason)}`),
+    `${advice.isPassed ? 'passed' : 'FAILED'}  ${advice.headline}`,
+    ...advice.reasons.map((reason) => `  ${reason}`),
   ];
 }

@@ -28,6 +28,12 @@ export interface Route {
   readonly steps: number;
 }
 
+/**
+ * Payloads in the longest route, applied one after the other or composed into one. Each is a download, and
+ * reads the whole model; a device that is further behind takes the whole model, or an older release first.
+ */
+export const MAX_CHAIN_STEPS = 64;
+
 /** The ends of a route. */
 type RouteEnds = Parameters<typeof planRoute>[1];
 
@@ -45,7 +51,7 @@ export interface RoutePlan {
 /**
  * Finds the route from one model to another with the fewest bytes to download.
  *
- * Source: E. W. Dijkstra, "A note on two problems in connexion with graphs", 1959.
+ * Source: R. Bellman, "On a routing problem", 1958, with at most `MAX_CHAIN_STEPS` edges.
  *
  * @param edges payloads in any order; reverse updates may form cycles
  * @param ends fingerprints of the model on the device and of the target; size of the whole model, as an
@@ -140,76 +146,74 @@ export async function routeEdge(name: string, bytes: Uint8Array): Promise<RouteE
   return { name, base: header.base, next: header.next, bytes: bytes.length, opBytes };
 }
 
-/** A directed edge between two nodes. */
-export interface Edge {
-  readonly base: string;
-  readonly next: string;
-}
-
-/** A path of edges. */
-export interface Path<E extends Edge> {
-  readonly edges: readonly E[];
-  readonly cost: number;
-}
-
-/** The best path to a node found so far; following `last` leads back to the start. */
-interface Reached<E extends Edge> {
+/** The cheapest path to a model found so far. */
+interface Reached {
   readonly cost: number;
   readonly steps: number;
-  readonly last: E | undefined;
+  readonly last: RouteEdge;
+  /** The path without its last edge; undefined at the start. */
+  readonly before: Reached | undefined;
 }
 
 /**
- * Finds the cheapest path; among equals the one with the fewest edges, then the one whose edges come first.
+ * Computes how many bytes each model takes to download as consecutive payloads.
+ *
+ * @param edges payloads in any order
+ * @param from fingerprint of the model on the device
+ * @returns bytes by fingerprint, for models within `MAX_CHAIN_STEPS` payloads
+ */
+export function reachableModels(edges: readonly RouteEdge[], from: string): ReadonlyMap<string, number> {
+  const paths = findPaths(edges, from, ({ bytes }) => bytes);
+  return new Map(Array.from(paths, ([model, { cost }]) => [model, cost]));
+}
+
+function findPath(
+  edges: readonly RouteEdge[],
+  { from, to }: RouteEnds,
+  costOf: (edge: RouteEdge) => number,
+): { edges: RouteEdge[]; cost: number } | undefined {
+  const found = findPaths(edges, from, costOf).get(to);
+  if (found === undefined) return undefined;
+  const path: RouteEdge[] = [];
+  for (let at: Reached | undefined = found; at; at = at.before) path.unshift(at.last);
+  return { edges: path, cost: found.cost };
+}
+
+/**
+ * Finds the cheapest path of at most `MAX_CHAIN_STEPS` edges to every model; among equals the one with the
+ * fewest edges, then the one whose edges come first.
+ *
+ * Round k extends the paths of k - 1 edges that the round before found or improved, so the time is bounded by
+ * `MAX_CHAIN_STEPS` times the number of edges, also for dense graphs.
  *
  * @param edges may form cycles
- * @param ends two different nodes
  * @param costOf at least 0
- * @returns undefined if there is no path
+ * @returns paths by their last model, without `from`
  */
-function findPath<E extends Edge>(
-  edges: readonly E[],
-  { from, to }: { from: string; to: string },
-  costOf: (edge: E) => number,
-): Path<E> | undefined {
-  const leaving = new Map<string, E[]>();
-  for (const edge of edges) leaving.set(edge.base, [...(leaving.get(edge.base) ?? []), edge]);
-  const reached = new Map<string, Reached<E>>([[from, { cost: 0, steps: 0, last: undefined }]]);
-  const open = new Set([from]);
-  for (let node = nearest(open, reached); node !== undefined; node = nearest(open, reached)) {
-    if (node === to) return trace(reached, to);
-    open.delete(node);
-    const { cost, steps } = reached.get(node) as Reached<E>;
-    for (const edge of leaving.get(node) ?? []) {
-      const found = { cost: cost + costOf(edge), steps: steps + 1, last: edge };
-      const known = reached.get(edge.next);
-      if (known && !isNearer(found, known)) continue;
-      reached.set(edge.next, found);
-      open.add(edge.next);
-    }
+function findPaths(
+  edges: readonly RouteEdge[],
+  from: string,
+  costOf: (edge: RouteEdge) => number,
+): Map<string, Reached> {
+  const leaving = new Map<string, RouteEdge[]>();
+  for (const edge of edges) {
+    const others = leaving.get(edge.base);
+    if (others) others.push(edge);
+    else leaving.set(edge.base, [edge]);
   }
-  return undefined;
-}
-
-function isNearer<E extends Edge>(a: Reached<E>, b: Reached<E>): boolean {
-  return a.cost < b.cost || (a.cost === b.cost && a.steps < b.steps);
-}
-
-function nearest<E extends Edge>(
-  open: ReadonlySet<string>,
-  reached: ReadonlyMap<string, Reached<E>>,
-): string | undefined {
-  let best: string | undefined;
-  for (const node of open) {
-    const isBest =
-      best === undefined || isNearer(reached.get(node) as Reached<E>, reached.get(best) as Reached<E>);
-    if (isBest) best = node;
+  const reached = new Map<string, Reached>();
+  let latest = new Map<string, Reached | undefined>([[from, undefined]]);
+  for (let steps = 1; steps <= MAX_CHAIN_STEPS && latest.size > 0; steps++) {
+    const found = new Map<string, Reached>();
+    for (const [model, before] of latest)
+      for (const last of leaving.get(model) ?? []) {
+        if (last.next === from) continue;
+        const cost = (before?.cost ?? 0) + costOf(last);
+        const known = found.get(last.next) ?? reached.get(last.next);
+        if (known === undefined || cost < known.cost) found.set(last.next, { cost, steps, last, before });
+      }
+    for (const [model, path] of found) reached.set(model, path);
+    latest = found;
   }
-  return best;
-}
-
-function trace<E extends Edge>(reached: ReadonlyMap<string, Reached<E>>, to: string): Path<E> {
-  const edges: E[] = [];
-  for (let edge = reached.get(to)?.last; edge; edge = reached.get(edge.base)?.last) edges.unshift(edge);
-  return { edges, cost: (reached.get(to) as Reached<E>).cost };
+  return reached;
 }

@@ -1,3 +1,5 @@
+import { printable } from './printable.js';
+
 /**
  * Codes of runtime failures. Mistakes in the calling program throw a `TypeError` or `RangeError` instead.
  * `docs/ERRORS.md` lists the cause and the remedy for each code.
@@ -55,7 +57,8 @@ export class NeuralDiffError extends Error {
 
   /**
    * @param code one of the closed union
-   * @param message the operation, the quoted subject, what was expected and what was found
+   * @param message the operation, the quoted subject, what was expected and what was found; unseen
+   *   characters in it, which names of strangers may have, are escaped
    * @param options `cause`, the error underneath; `facts`, the values of the message as fields
    */
   constructor(
@@ -63,7 +66,7 @@ export class NeuralDiffError extends Error {
     message: string,
     options: { cause?: unknown; facts?: NeuralDiffError['facts'] } = {},
   ) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(printable(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.facts = options.facts ?? {};
   }

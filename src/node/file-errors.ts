@@ -40,3 +40,8 @@ function asFileError(prefix: string, cause: unknown): unknown {
   const message = `${prefix}: ${(cause as Error).message}`;
   return new NeuralDiffError(CODES[system] ?? 'file-unreadable', message, { cause });
 }
+
+/** For `catch`: makes a missing file undefined. @throws any other error */
+export function ifMissing(error: unknown): undefined {
+  if (!(error instanceof NeuralDiffError && error.code === 'file-not-found')) throw error;
+}

@@ -1,20 +1,17 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
 import { NeuralDiffError } from '../model/errors.js';
 import type { ByteSource } from '../payload/byte-source.js';
 import { MAX_PAYLOAD_BYTES } from '../payload/limits.js';
-import { withFileErrors, withFileErrorsSync } from './file-errors.js';
+import { withFileErrorsSync } from './file-errors.js';
+import { checkRegular, READ_WITHOUT_WAITING, readWhole } from './read-whole.js';
 
 /**
- * Reads a payload file into memory, after checking its size against `MAX_PAYLOAD_BYTES`.
+ * Reads a payload file, or a pipe from the shell, into memory; at most `MAX_PAYLOAD_BYTES`.
  *
  * @throws NeuralDiffError `file-not-found`, `file-unreadable`, `limit-exceeded`
  */
 export async function readPayload(path: string): Promise<Uint8Array> {
-  return withFileErrors(`Cannot read payload "${path}"`, async () => {
-    await checkSize(path);
-    return new Uint8Array(await readFile(path));
-  });
+  return readWhole(path, MAX_PAYLOAD_BYTES, `Cannot read payload "${path}"`);
 }
 
 /**
@@ -24,17 +21,11 @@ export async function readPayload(path: string): Promise<Uint8Array> {
  * @throws NeuralDiffError `file-not-found`, `file-unreadable`, `limit-exceeded`
  */
 export async function openPayloadFile(path: string): Promise<FileSource> {
-  await withFileErrors(`Cannot read payload "${path}"`, () => checkSize(path));
-  return openFileSource(path);
-}
-
-async function checkSize(path: string): Promise<void> {
-  const { size } = await stat(path);
-  if (size <= MAX_PAYLOAD_BYTES) return;
-  throw new NeuralDiffError(
-    'limit-exceeded',
-    `Cannot read payload "${path}": expected at most ${MAX_PAYLOAD_BYTES} bytes, got ${size}`,
-  );
+  const source = openSource(path, `Cannot read payload "${path}"`);
+  if (source.length <= MAX_PAYLOAD_BYTES) return source;
+  source.close();
+  const expected = `expected at most ${MAX_PAYLOAD_BYTES} bytes, got ${source.length}`;
+  throw new NeuralDiffError('limit-exceeded', `Cannot read payload "${path}": ${expected}`);
 }
 
 /** Bytes read at once by default. */
@@ -51,10 +42,21 @@ export interface FileSource extends ByteSource {
  * @throws NeuralDiffError `file-not-found`, `file-unreadable`, here and by `borrow`
  */
 export function openFileSource(path: string): FileSource {
-  const prefix = `Cannot read "${path}"`;
-  const file = withFileErrorsSync(prefix, () => openSync(path, 'r'));
-  const { length, borrow } = sourceOfFile(file, prefix);
-  return { length, borrow, close: () => closeSync(file) };
+  return openSource(path, `Cannot read "${path}"`);
+}
+
+function openSource(path: string, prefix: string): FileSource {
+  return withFileErrorsSync(prefix, () => {
+    const file = openSync(path, READ_WITHOUT_WAITING);
+    try {
+      checkRegular(fstatSync(file), prefix);
+      const { length, borrow } = sourceOfFile(file, prefix);
+      return { length, borrow, close: () => closeSync(file) };
+    } catch (error) {
+      closeSync(file);
+      throw error;
+    }
+  });
 }
 
 /** @returns the present content of an open file as a source; `prefix` starts its error messages */

@@ -1,9 +1,11 @@
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { equalBytes } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
-import { withFileErrors } from '../node/file-errors.js';
+import { ifMissing, withFileErrors } from '../node/file-errors.js';
 import { writeOutput } from '../node/output.js';
+import { readWhole } from '../node/read-whole.js';
+import { MAX_PAYLOAD_BYTES } from '../payload/limits.js';
 
 /** The files of a repository. Paths are relative, with `/` between segments. */
 export interface RepositoryFiles {
@@ -29,26 +31,17 @@ export interface OutputFile {
  */
 export function openRepositoryFolder(folder: string): RepositoryFiles {
   return {
-    read: (path) =>
-      withFileErrors(`Cannot read "${join(folder, path)}"`, async () => {
-        const bytes = await readFile(join(folder, path)).catch(ifMissing);
-        return bytes && new Uint8Array(bytes);
-      }),
+    read: (path) => readWhole(join(folder, path), MAX_PAYLOAD_BYTES).catch(ifMissing),
     list: (name) =>
-      withFileErrors(
-        `Cannot list "${join(folder, name)}"`,
-        async () => (await readdir(join(folder, name)).catch(ifMissing)) ?? [],
-      ),
+      withFileErrors(`Cannot list "${join(folder, name)}"`, () => readdir(join(folder, name)))
+        .catch(ifMissing)
+        .then((names) => names ?? []),
     write: async (path, bytes) => {
       const file = join(folder, path);
       await withFileErrors(`Cannot make "${dirname(file)}"`, () => mkdir(dirname(file), { recursive: true }));
       await writeOutput(file, bytes, { force: true });
     },
   };
-}
-
-function ifMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
 }
 
 /**

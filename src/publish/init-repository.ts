@@ -1,6 +1,6 @@
 import type { TargetFile } from '@tufjs/models';
 import { NeuralDiffError } from '../model/errors.js';
-import { keyIdOf, type ReleaseKey } from '../release/keys.js';
+import { keyIdOf, type ReleaseKey, releaseKey } from '../release/keys.js';
 import { ROLES, type Role } from '../release/metadata.js';
 import type { OutputFile, RepositoryFiles } from './files.js';
 import { expiryOf, type Publication, type PublishOptions, rolePath, signRole } from './repository.js';
@@ -21,7 +21,7 @@ import {
  *
  * @param files an empty repository
  * @param roles public keys and thresholds; the signers must include enough keys of each role
- * @throws NeuralDiffError `output-exists`, `signature-invalid`
+ * @throws NeuralDiffError `output-exists`, `signature-invalid`, `key-invalid`
  * @throws RangeError for a threshold that a role's keys cannot meet
  */
 export async function initRepository(
@@ -52,8 +52,14 @@ async function nameRoles(roles: Parameters<typeof initRepository>[1]): Promise<R
   return Object.fromEntries(await Promise.all(entries)) as Record<Role, RoleKeys>;
 }
 
-/** Removes duplicate keys. @throws RangeError for a threshold that a role's keys cannot meet */
+/**
+ * Removes duplicate keys.
+ *
+ * @throws NeuralDiffError `key-invalid`
+ * @throws RangeError for a threshold that a role's keys cannot meet
+ */
 export function checkRole(role: Role, { keys, threshold }: RoleKeys): RoleKeys {
+  for (const { key } of keys) releaseKey(key.keyval.public);
   const distinct = [...new Map(keys.map((each) => [each.keyid, each])).values()];
   if (Number.isInteger(threshold) && threshold >= 1 && threshold <= distinct.length)
     return { keys: distinct, threshold };

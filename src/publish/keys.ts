@@ -71,6 +71,8 @@ export function openPublicKey(bytes: Uint8Array, name: string): ReleaseKey {
   try {
     return releaseKey(keyval.public);
   } catch (cause) {
+    if (cause instanceof NeuralDiffError)
+      throw invalid(name, 'expected a public key that is a point of Ed25519, not of small order', cause);
     throw invalid(name, 'expected a public key of 64 hexadecimal digits', cause);
   }
 }

@@ -1,7 +1,9 @@
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type * as Tf from '@tensorflow/tfjs';
 import { NeuralDiffError } from '../model/errors.js';
+import { checkRegular } from '../node/read-whole.js';
 import type { Data } from '../train/data.js';
 import { type RecipeOptions, unknownOptions } from './options.js';
 
@@ -43,10 +45,13 @@ const DATA_EXPORT = 'a function that returns { train, validation }';
  * Loads a recipe.
  *
  * @param path an ES module
- * @throws NeuralDiffError `recipe-unreadable` if it cannot be imported, `recipe-invalid` if an export is
- *   missing
+ * @throws NeuralDiffError `recipe-unreadable` if it cannot be imported, `file-unreadable` if it is not a
+ *   regular file, `recipe-invalid` if an export is missing
  */
 export async function loadRecipe(path: string): Promise<Recipe> {
+  // The import of a named pipe would wait for ever.
+  const found = await stat(path).catch(() => undefined);
+  if (found) checkRegular(found, `Cannot read recipe "${path}"`);
   let module: Partial<Recipe>;
   try {
     module = await import(pathToFileURL(resolve(path)).href);

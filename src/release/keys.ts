@@ -1,7 +1,8 @@
 import { fromHex, hex } from '../model/bytes.js';
 import { type Sha256, sha256 } from '../model/fingerprint.js';
-import { PUBLIC_KEY_BYTES } from './ed25519.js';
+import { isUsableKey, PUBLIC_KEY_BYTES } from './ed25519.js';
 import { canonicalJson, Fields, type Json } from './json.js';
+import { refuse } from './limits.js';
 
 /** A public key in the form of TUF metadata. */
 export interface ReleaseKey {
@@ -20,12 +21,18 @@ export const HEX_32 = /^[0-9a-f]{64}$/;
  * Converts a public key to the form of TUF metadata.
  *
  * @param publicKey 32 bytes, or 64 lower-case hexadecimal digits
+ * @throws NeuralDiffError `key-invalid` for bytes that are no point of the curve, not in canonical form, or
+ *   of small order
  * @throws RangeError for another length
  */
 export function releaseKey(publicKey: Uint8Array | string): ReleaseKey {
   const digits = typeof publicKey === 'string' ? publicKey : hex(publicKey);
   if (!HEX_32.test(digits))
     throw new RangeError(`Expected a public key of ${PUBLIC_KEY_BYTES} bytes, got "${digits}"`);
+  if (!isUsableKey(fromHex(digits))) {
+    const expected = 'expected a point of Ed25519 in canonical form that is not of small order';
+    throw refuse('key-invalid', `Cannot use public key ${digits}: ${expected}`);
+  }
   return { keytype: 'ed25519', scheme: 'ed25519', keyval: { public: digits } };
 }
 
@@ -40,7 +47,7 @@ export async function keyIdOf(key: ReleaseKey, hash: Sha256 = sha256): Promise<s
  * @param value a JSON value
  * @param what description of the key for errors
  * @returns the key; undefined for a well-formed key of an unsupported type
- * @throws NeuralDiffError `metadata-corrupt`
+ * @throws NeuralDiffError `metadata-corrupt`, `key-invalid`
  */
 export function parseKey(value: unknown, what: string): ReleaseKey | undefined {
   const fields = new Fields(value, what);

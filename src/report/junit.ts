@@ -1,3 +1,4 @@
+import { printable } from '../model/printable.js';
 import type { Candidate, Check, Report } from './document.js';
 
 /**
@@ -47,9 +48,7 @@ function caseOf(
   return `${open}>\n      <${what} message="${escapeXml(message)}"/>\n    </testcase>\n`;
 }
 
-/** Escapes text for an attribute; characters that XML 1.0 does not allow become question marks. */
+/** Escapes text for an attribute, on one line; XML 1.0 does not allow controls. */
 function escapeXml(text: string): string {
-  return text
-    .replaceAll(/[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu, '?')
-    .replaceAll(/[&<>"'\t\n\r]/g, (character) => `&#${character.charCodeAt(0)};`);
+  return printable(text).replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

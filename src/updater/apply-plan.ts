@@ -32,13 +32,18 @@ export async function applyPlan(
   { plan, paths, signal, onFailure }: PlanFiles,
   options: UpdaterOptions,
 ): Promise<void> {
-  for (const [i, { statement }] of plan.steps.entries()) {
-    const path = paths[i] as string;
-    const apply = statement.kind === 'full' ? copyWeights : applyStep;
-    await apply(store, { path, statement, signal, plan }, options).catch((error) => {
+  const steps = plan.steps.map(({ statement }, i) => ({ path: paths[i] as string, statement, signal, plan }));
+  const watch = <T>(statement: ReleaseStatement, work: Promise<T>): Promise<T> =>
+    work.catch((error) => {
       onFailure?.(statement);
       throw error;
     });
+  // All payloads are checked before the first one changes the model.
+  for (const step of steps)
+    if (step.statement.kind === 'update') await watch(step.statement, checkHeader(step, options));
+  for (const step of steps) {
+    const apply = step.statement.kind === 'full' ? copyWeights : applyStep;
+    await watch(step.statement, apply(store, step, options));
     signal?.throwIfAborted();
   }
 }
@@ -49,18 +54,21 @@ interface Step {
   readonly signal: AbortSignal | undefined;
 }
 
+/** Checks that a payload is for the signed models. @throws NeuralDiffError `payload-mismatch` */
+async function checkHeader({ path, statement }: Step, { disk }: UpdaterOptions): Promise<void> {
+  const { header } = await withBytes(disk, path, openPayload);
+  const [base, next] = [header.base, header.next];
+  if (base === statement.base && next === statement.next) return;
+  const message = `Cannot apply "${statement.name}": expected an update from ${statement.base} to ${statement.next} as signed, got ${base} to ${next}`;
+  throw new NeuralDiffError('payload-mismatch', message);
+}
+
 async function applyStep(
   store: WeightStore,
   { path, statement, signal }: Step,
   { disk, patcher, onEvent }: UpdaterOptions,
 ): Promise<void> {
   await withBytes(disk, path, async (payload) => {
-    const { header } = await openPayload(payload);
-    const [base, next] = [header.base, header.next];
-    if (base !== statement.base || next !== statement.next) {
-      const message = `Cannot apply "${statement.name}": expected an update from ${statement.base} to ${statement.next} as signed, got ${base} to ${next}`;
-      throw new NeuralDiffError('payload-mismatch', message);
-    }
     await applyPayload(store, payload, {
       ...(signal && { signal }),
       ...(patcher && { patcher }),

@@ -5,7 +5,7 @@ import { fingerprintOf, onTrial } from '../storage/storage.js';
 import { applyPlan, checkBase } from './apply-plan.js';
 import { checkReleases } from './check-releases.js';
 import { downloadPlan, removeDownloads } from './download.js';
-import type { UpdatePlan } from './plan-update.js';
+import { checkSteps, type UpdatePlan } from './plan-update.js';
 import { namesOfRejected, rejectionOf, withRejected } from './rejected-releases.js';
 import { confirmed, readState, type UpdaterState, withRejectedModel, writeState } from './state.js';
 import type {
@@ -132,6 +132,7 @@ async function update(
 /** Checks that a plan, which may be old, is still valid. */
 async function checkPlan(options: UpdaterOptions, plan: UpdatePlan, state: UpdaterState): Promise<void> {
   const { deviceClass, now = () => new Date() } = options;
+  checkSteps(plan);
   const device = { counter: state.counter, ...(deviceClass !== undefined && { deviceClass }) };
   for (const { statement } of plan.steps) checkRelease(statement, device, now());
   if (state.rejectedModels.includes(plan.next)) {

@@ -3,23 +3,27 @@ import { NeuralDiffError } from '../model/errors.js';
 /** Longest delay that timers support; a longer one would become 1 ms. */
 export const LONGEST_MS = 2 ** 31 - 1;
 
-/** Options of `setDeadline`. */
-interface DeadlineOptions {
-  readonly milliseconds: number;
-  /** The limited action for the error message, for example `check for updates`. */
-  readonly action: string;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** A shared time limit of several operations. */
-interface Deadline {
-  /**
-   * Runs an operation, which gets a signal that is aborted at the deadline; rejects at the deadline at the
-   * latest.
-   */
+/** A time limit on operations. */
+export interface Deadline {
+  /** Aborted when the limit is exceeded, or with the caller's signal. */
+  readonly signal: AbortSignal;
+  /** Runs an operation with `signal`; rejects when that is aborted, even if the operation ignores it. */
   within<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T>;
   /** Releases the timer; to be called when all operations are done. */
   end(): void;
+}
+
+/** A time limit on a transfer that gets ahead too slowly. */
+interface MinimumRate extends Deadline {
+  /** Counts bytes that were received. */
+  add(bytes: number): void;
+}
+
+/** What is limited, and what cancels it. */
+interface Limited {
+  /** The limited action for the error message, for example `fetch metadata`. */
+  readonly action: string;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -28,24 +32,65 @@ interface Deadline {
  *
  * @returns the deadline; `within` throws `network` after it has passed, or the signal's reason
  */
-export function setDeadline({ milliseconds, action, signal }: DeadlineOptions): Deadline {
+export function setDeadline({
+  milliseconds,
+  action,
+  signal,
+}: Limited & { readonly milliseconds: number }): Deadline {
+  const limit = openLimit({ action, signal });
+  const exceed = (): void => limit.exceed(`it took longer than ${milliseconds} ms`);
+  const timer = setTimeout(exceed, Math.min(milliseconds, LONGEST_MS));
+  return {
+    ...limit.deadline,
+    end() {
+      clearTimeout(timer);
+      limit.deadline.end();
+    },
+  };
+}
+
+/**
+ * Requires a number of bytes in each window of time, whatever errors and new attempts there are in between.
+ *
+ * @returns the limit; `within` throws `network` after a window with fewer bytes, or the signal's reason
+ */
+export function setMinimumRate({
+  bytesPerSecond,
+  windowMs,
+  ...limited
+}: Limited & { readonly bytesPerSecond: number; readonly windowMs: number }): MinimumRate {
+  const limit = openLimit(limited);
+  const windowLength = Math.min(windowMs, LONGEST_MS);
+  const expected = Math.ceil((bytesPerSecond * windowLength) / 1000);
+  let got = 0;
+  const timer = setInterval(() => {
+    if (got < expected) limit.exceed(`expected at least ${expected} bytes in ${windowLength} ms, got ${got}`);
+    got = 0;
+  }, windowLength);
+  return {
+    ...limit.deadline,
+    add(bytes) {
+      got += bytes;
+    },
+    end() {
+      clearInterval(timer);
+      limit.deadline.end();
+    },
+  };
+}
+
+function openLimit({ action, signal }: Limited): { deadline: Deadline; exceed: (problem: string) => void } {
   const controller = new AbortController();
   const stop = (): void => controller.abort(signal?.reason);
-  const timer = setTimeout(
-    () => {
-      const message = `Cannot ${action}: it took longer than ${milliseconds} ms`;
-      controller.abort(new NeuralDiffError('network', message));
-    },
-    Math.min(milliseconds, LONGEST_MS),
-  );
   if (signal?.aborted) stop();
   signal?.addEventListener('abort', stop);
   return {
-    within: (run) => whileOpen(run, controller.signal),
-    end() {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', stop);
+    deadline: {
+      signal: controller.signal,
+      within: (run) => whileOpen(run, controller.signal),
+      end: () => signal?.removeEventListener('abort', stop),
     },
+    exceed: (problem) => controller.abort(new NeuralDiffError('network', `Cannot ${action}: ${problem}`)),
   };
 }
 

@@ -2,10 +2,27 @@ import { NeuralDiffError } from '../model/errors.js';
 import { CHUNK_BYTES } from '../model/limits.js';
 import { checkPayload } from '../release/check-payload.js';
 import type { SignedFile } from '../release/statement.js';
+import { setDeadline, setMinimumRate } from './deadline.js';
 import type { UpdateSource } from './http-source.js';
 import type { UpdatePlan } from './plan-update.js';
 import type { StateLocation } from './state.js';
 import type { CallOptions, UpdaterOptions } from './updater.js';
+
+/** Default timeout of all downloads of an update in milliseconds: six hours, 4 GB at 200 kB/s. */
+const DOWNLOAD_MS = 21_600_000;
+
+/** Default minimum rate of downloads, half of what the slowest mobile networks reach. */
+const MIN_BYTES_PER_SECOND = 500;
+
+/** Default window in which the minimum rate must be met, longer than common interruptions. */
+const RATE_WINDOW_MS = 60_000;
+
+/** The downloaded files of a plan. */
+interface DownloadedPlan {
+  /** Paths on the disk, in the order of the plan's steps. */
+  readonly paths: string[];
+  readonly golden?: Uint8Array;
+}
 
 /**
  * Downloads the files of a plan, and removes downloads of other plans.
@@ -18,8 +35,22 @@ export async function downloadPlan(
   options: UpdaterOptions,
   plan: UpdatePlan,
   { signal }: CallOptions,
-): Promise<{ paths: string[]; golden?: Uint8Array }> {
-  const { source, onEvent, waitMs, disk } = options;
+): Promise<DownloadedPlan> {
+  const { downloadMs: milliseconds = DOWNLOAD_MS } = options;
+  const deadline = setDeadline({ milliseconds, action: 'download an update', signal });
+  try {
+    return await downloadFiles(options, plan, deadline.signal);
+  } finally {
+    deadline.end();
+  }
+}
+
+async function downloadFiles(
+  options: UpdaterOptions,
+  plan: UpdatePlan,
+  signal: AbortSignal,
+): Promise<DownloadedPlan> {
+  const { source, onEvent, waitMs, disk, minBytesPerSecond, rateWindowMs } = options;
   const fetchOne = (file: SignedFile, path: string): Promise<string> =>
     download({
       source,
@@ -28,6 +59,8 @@ export async function downloadPlan(
       file,
       signal,
       waitMs,
+      minBytesPerSecond,
+      rateWindowMs,
       onProgress: (done) =>
         onEvent?.({ type: 'progress', phase: 'download', name: file.name, done, total: file.bytes }),
     });
@@ -77,6 +110,8 @@ interface DownloadJob {
   readonly attempts?: number;
   /** Delay before another attempt in milliseconds; by default it doubles from 500 to 8,000. */
   readonly waitMs?: ((failures: number) => number) | undefined;
+  readonly minBytesPerSecond?: number | undefined;
+  readonly rateWindowMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (bytesDone: number) => void;
 }
@@ -117,7 +152,23 @@ export async function download(job: DownloadJob): Promise<string> {
   }
 }
 
+/** Fetches what is missing of a file, in several attempts; too low a rate over all of them is final. */
 async function fetchRest(job: DownloadJob, path: string): Promise<void> {
+  const { minBytesPerSecond = MIN_BYTES_PER_SECOND, rateWindowMs = RATE_WINDOW_MS, signal } = job;
+  const rate = setMinimumRate({
+    bytesPerSecond: minBytesPerSecond,
+    windowMs: rateWindowMs,
+    action: `fetch "${job.file.name}"`,
+    signal,
+  });
+  try {
+    await fetchInAttempts({ ...job, signal: rate.signal }, path, rate);
+  } finally {
+    rate.end();
+  }
+}
+
+async function fetchInAttempts(job: DownloadJob, path: string, rate: Rate): Promise<void> {
   const { attempts = DEFAULT_ATTEMPTS, waitMs = defaultWait, signal } = job;
   let farthest = 0;
   for (let failures = 0; ; ) {
@@ -126,7 +177,7 @@ async function fetchRest(job: DownloadJob, path: string): Promise<void> {
     const isUsable = before < job.file.bytes;
     if (!isUsable) await job.location.disk.remove(path);
     try {
-      await fetchFrom(job, path, isUsable ? before : 0);
+      await fetchFrom(job, { path, from: isUsable ? before : 0 }, rate);
       const got = (await job.location.disk.size(path)) ?? 0;
       if (got === job.file.bytes) return;
       throw endedEarly(job, got);
@@ -143,23 +194,46 @@ async function fetchRest(job: DownloadJob, path: string): Promise<void> {
   }
 }
 
+type Rate = ReturnType<typeof setMinimumRate>;
+
 /** Appends the source's bytes to the file; replaces the file if the source cannot start at the offset. */
-async function fetchFrom(job: DownloadJob, path: string, from: number): Promise<void> {
+async function fetchFrom(
+  job: DownloadJob,
+  { path, from }: { path: string; from: number },
+  rate: Rate,
+): Promise<void> {
   const { disk } = job.location;
-  const { file, signal } = job;
-  const { offset, pieces } = await job.source.open(job.path, { offset: from, signal });
+  const { file } = job;
+  const { offset, pieces } = await rate.within((signal) =>
+    job.source.open(job.path, { offset: from, signal }),
+  );
   let at = offset;
   if (offset !== from) await disk.remove(path);
   if (offset === 0) await disk.write(path, 0, new Uint8Array(0));
-  for await (const piece of pieces) {
-    signal?.throwIfAborted();
+  for await (const piece of readWithin(pieces, rate)) {
     if (at + piece.length > file.bytes) {
       const message = `Cannot use "${file.name}": expected ${file.bytes} bytes as signed, got more`;
       throw new NeuralDiffError('payload-mismatch', message);
     }
     await disk.write(path, at, piece);
+    rate.add(piece.length);
     at += piece.length;
     job.onProgress?.(at);
+  }
+}
+
+/** Reads the pieces of a source that may ignore the signal of a limit. */
+async function* readWithin(pieces: AsyncIterable<Uint8Array>, rate: Rate): AsyncGenerator<Uint8Array> {
+  const iterator = pieces[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await rate.within(() => iterator.next());
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    // Not waited for: a source that ignores the signal would never end.
+    void iterator.return?.().catch(() => undefined);
   }
 }
 

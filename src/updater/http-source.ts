@@ -1,6 +1,7 @@
 import { concatBytes } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { LONGEST_MS } from './deadline.js';
+import { followRedirects } from './follow-redirects.js';
 
 /** Options of `openHttpSource`. */
 export interface HttpSourceOptions {
@@ -10,7 +11,10 @@ export interface HttpSourceOptions {
   readonly fetch?: typeof fetch;
   /** Milliseconds without a byte after which a transfer fails; defaults to 30,000. */
   readonly stallMs?: number;
-  /** Headers of every request. */
+  /**
+   * Headers of every request to the origin of `url`. They are not sent to other origins that it redirects
+   * to; in browsers, which hide that, redirects are then refused.
+   */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -63,19 +67,17 @@ function startOf({ status, headers }: Response, offset: number): number | undefi
 }
 
 async function request(
-  { url, headers, fetch: send = fetch }: HttpSourceOptions,
+  { url, headers = {}, fetch: send = fetch }: HttpSourceOptions,
   path: string,
   init: { signal: AbortSignal; headers?: Record<string, string> },
 ): Promise<Response> {
   try {
-    const all = { ...headers, ...init.headers };
-    // Compression is disabled, since ranges of a compressed body are not ranges of the file.
-    return await send(`${url.replace(/\/$/, '')}/${path}`, {
+    return await followRedirects(send, {
+      url: `${url.replace(/\/$/, '')}/${path}`,
+      headers,
+      // Compression is disabled, since ranges of a compressed body are not ranges of the file.
+      publicHeaders: { 'accept-encoding': 'identity', ...init.headers },
       signal: init.signal,
-      headers: { 'accept-encoding': 'identity', ...all },
-      redirect: 'follow',
-      // Avoid heuristic freshness of metadata and duplicate copies of files.
-      cache: 'no-store',
     });
   } catch (cause) {
     throw asNetwork(path, cause, init.signal);

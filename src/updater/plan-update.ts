@@ -1,4 +1,5 @@
-import { planRoute } from '../chain/plan-route.js';
+import { MAX_CHAIN_STEPS, planRoute, type RouteEdge, reachableModels } from '../chain/plan-route.js';
+import { NeuralDiffError } from '../model/errors.js';
 import { FORMAT_VERSION } from '../payload/header.js';
 import type { Release } from '../release/find-releases.js';
 import type { SignedFile } from '../release/statement.js';
@@ -35,56 +36,103 @@ interface DeviceState {
   readonly rejectedReleases?: ReadonlySet<string>;
 }
 
+type RoutePolicy = Pick<UpdatePolicy, 'full' | 'maxBytes'>;
+
 /**
  * Plans an update to the newest reachable release with the fewest bytes to download.
  *
  * @param releases usable releases, from `findReleases`
- * @returns undefined if no newer release is reachable
+ * @returns undefined if no newer release is reachable with at most `MAX_CHAIN_STEPS` payloads or the whole
+ *   model
  */
 export function planUpdate(
   releases: readonly Release[],
   state: DeviceState,
-  policy: Pick<UpdatePolicy, 'full' | 'maxBytes'> = {},
+  policy: RoutePolicy = {},
 ): UpdatePlan | undefined {
-  const counters = [...new Set(releases.map(({ statement }) => statement.counter))].sort((a, b) => b - a);
-  for (const counter of counters) {
-    const goals = new Set(
-      releases
-        .filter(({ statement }) => statement.counter === counter)
-        .map(({ statement }) => statement.next),
-    );
-    for (const next of goals) {
-      if (next === state.fingerprint || state.rejectedModels.includes(next)) continue;
-      const plan = planTo({ next, counter }, releases, { state, policy });
-      if (plan !== undefined) return plan;
+  const { fingerprint, rejectedModels } = state;
+  const { maxBytes = Number.POSITIVE_INFINITY } = policy;
+  const ways = waysOf(releases, state, policy);
+  const bytes = reachableModels(ways.edges, fingerprint);
+  let tooFar: number | undefined;
+  for (const [counter, models] of goalsOf(releases)) {
+    for (const next of models) {
+      if (next === fingerprint || rejectedModels.includes(next)) continue;
+      const sizes = [bytes.get(next), ways.wholes.get(next)?.statement.bytes];
+      const isInReach = sizes.some((size) => size !== undefined && size <= maxBytes);
+      if (isInReach) return planTo({ next, counter, tooFar }, ways, { fingerprint, maxBytes });
+      tooFar ??= counter;
     }
     // The device has this release; the remaining ones are older.
-    if (goals.has(state.fingerprint)) return undefined;
+    if (models.has(fingerprint)) return undefined;
   }
   return undefined;
 }
 
-function planTo(
-  { next, counter }: { next: string; counter: number },
-  releases: readonly Release[],
-  { state, policy }: { state: DeviceState; policy: Pick<UpdatePolicy, 'full' | 'maxBytes'> },
-): UpdatePlan | undefined {
-  const { full: mode = 'auto', maxBytes = Number.POSITIVE_INFINITY } = policy;
-  const byName = new Map(releases.map((release) => [release.statement.name, release]));
+/** @returns the models of each release, newest first */
+function goalsOf(releases: readonly Release[]): [number, Set<string>][] {
+  const goals = new Map<number, Set<string>>();
+  for (const { statement } of releases) {
+    const models = goals.get(statement.counter) ?? new Set();
+    goals.set(statement.counter, models.add(statement.next));
+  }
+  return [...goals].sort(([a], [b]) => b - a);
+}
+
+/** The files that a device may use. */
+interface Ways {
+  readonly byName: ReadonlyMap<string, Release>;
+  readonly edges: readonly RouteEdge[];
+  /** The smallest whole model of each fingerprint. */
+  readonly wholes: ReadonlyMap<string, Release>;
+}
+
+function waysOf(releases: readonly Release[], state: DeviceState, { full }: RoutePolicy): Ways {
   const accepted = releases.filter(({ statement }) => !state.rejectedReleases?.has(statement.name));
   const edges = accepted
     .filter(({ statement }) => statement.kind === 'update' && !state.rejectedModels.includes(statement.next))
     .filter(({ statement }) => statement.formatVersion === FORMAT_VERSION)
     .map(({ statement: { name, base, next, bytes } }) => ({ name, base: base as string, next, bytes }));
-  const whole = accepted
-    .filter(({ statement }) => statement.kind === 'full' && statement.next === next)
-    .sort((a, b) => a.statement.bytes - b.statement.bytes)[0];
-  const mayBeFull = whole !== undefined && mode !== 'never';
-  const ends = {
-    from: state.fingerprint,
-    to: next,
-    fullBytes: mayBeFull ? whole.statement.bytes : undefined,
-  };
+  const wholes = new Map<string, Release>();
+  for (const release of full === 'never' ? [] : accepted) {
+    const { kind, next, bytes } = release.statement;
+    const known = wholes.get(next);
+    if (kind === 'full' && !(known && known.statement.bytes <= bytes)) wholes.set(next, release);
+  }
+  return { byName: new Map(releases.map((release) => [release.statement.name, release])), edges, wholes };
+}
+
+/**
+ * Checks the steps of a plan: each is for the result of the one before, from the plan's base to its next,
+ * and no model is met twice.
+ *
+ * @throws NeuralDiffError `broken-chain`, also for more than `MAX_CHAIN_STEPS` payloads
+ */
+export function checkSteps({ steps, base, next }: UpdatePlan): void {
+  const refuse = (problem: string): NeuralDiffError =>
+    new NeuralDiffError('broken-chain', `Cannot use plan from ${base} to ${next}: ${problem}`);
+  if (steps.length > MAX_CHAIN_STEPS)
+    throw refuse(`expected at most ${MAX_CHAIN_STEPS} payloads, got ${steps.length}`);
+  const models = new Set([base]);
+  let at = base;
+  for (const { statement } of steps) {
+    const from = statement.kind === 'full' ? at : statement.base;
+    if (from !== at) throw refuse(`expected "${statement.name}" to be for ${at}, got ${from}`);
+    at = statement.next;
+    if (models.has(at)) throw refuse(`"${statement.name}" leads back to ${at}`);
+    models.add(at);
+  }
+  if (at !== next) throw refuse(`its last payload leads to ${at}`);
+}
+
+/** Plans an update to a model that is known to be reachable. */
+function planTo(
+  { next, counter, tooFar }: { next: string; counter: number; tooFar: number | undefined },
+  { byName, edges, wholes }: Ways,
+  { fingerprint, maxBytes }: { fingerprint: string; maxBytes: number },
+): UpdatePlan | undefined {
+  const whole = wholes.get(next);
+  const ends = { from: fingerprint, to: next, fullBytes: whole?.statement.bytes };
   const { routes } = planRoute(edges, ends);
   const within = routes.filter((route) => route.bytes <= maxBytes);
   const best = within.reduce<(typeof routes)[number] | undefined>(
@@ -95,19 +143,25 @@ function planTo(
   const steps =
     best.kind === 'full' ? [whole as Release] : best.edges.map(({ name }) => byName.get(name) as Release);
   const ways = Object.fromEntries(routes.map(({ kind, bytes }) => [kind, bytes]));
-  const facts = { kind: best.kind, steps, bytes: best.bytes, base: state.fingerprint, next, counter, ways };
-  return { ...facts, reason: reasonOf(facts) };
+  const facts = { kind: best.kind, steps, bytes: best.bytes, base: fingerprint, next, counter, ways };
+  return { ...facts, reason: reasonOf(facts, tooFar) };
 }
 
 const WORDS = { direct: 'one payload', chain: 'consecutive payloads', full: 'the whole model' } as const;
 
-function reasonOf({ kind, bytes, ways }: Pick<UpdatePlan, 'kind' | 'bytes' | 'ways'>): string {
+function reasonOf(
+  { kind, bytes, ways }: Pick<UpdatePlan, 'kind' | 'bytes' | 'ways'>,
+  tooFar: number | undefined,
+): string {
   const others = Object.entries(ways).filter(([other]) => other !== kind);
   const describe = ([other, size]: [string, number]): string =>
     `${WORDS[other as UpdatePlan['kind']]} ${size}`;
   const comparison =
-    others.length === 0 ? 'there is no alternative' : `instead of ${others.map(describe).join(', ')}`;
-  return `${WORDS[kind]}, ${bytes} bytes: ${comparison}`;
+    others.length === 0
+      ? `there is no alternative of at most ${MAX_CHAIN_STEPS} payloads`
+      : `instead of ${others.map(describe).join(', ')}`;
+  const older = tooFar === undefined ? '' : `; release ${tooFar} is out of reach`;
+  return `${WORDS[kind]}, ${bytes} bytes: ${comparison}${older}`;
 }
 
 /** Limits on what an updater does automatically. */

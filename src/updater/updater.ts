@@ -48,6 +48,15 @@ export interface UpdaterOptions {
   readonly ed25519?: VerifyEd25519;
   /** Timeout for all metadata of a check in milliseconds; defaults to 300,000. */
   readonly metadataMs?: number;
+  /**
+   * Timeout for all downloads of an update in milliseconds; defaults to 21,600,000, six hours. The next
+   * update continues with what was downloaded.
+   */
+  readonly downloadMs?: number;
+  /** Minimum rate of downloads over each window of `rateWindowMs`; defaults to 500. */
+  readonly minBytesPerSecond?: number;
+  /** Window of the minimum rate in milliseconds; defaults to 60,000. */
+  readonly rateWindowMs?: number;
   /** Delay before the next download attempt in milliseconds, by the number of failures. */
   readonly waitMs?: (failures: number) => number;
 }

@@ -108,6 +108,16 @@ export async function fetchTwice(url: string, path: string): Promise<string[]> {
   return texts;
 }
 
+/** @returns a file, or the code and message of the error */
+export async function fetchWith(url: string, headers: Record<string, string>): Promise<string> {
+  try {
+    const bytes = await openHttpSource({ url, headers }).fetch('redirect', { maxBytes: 1_000 });
+    return new TextDecoder().decode(bytes);
+  } catch (error) {
+    return `${(error as { code?: string }).code}: ${(error as Error).message}`;
+  }
+}
+
 /** @returns what a source gives for a file from an offset on, and where it says that this begins */
 export async function fetchRest(url: string, path: string, offset: number): Promise<[number, string]> {
   const part = await openHttpSource({ url }).open(path, { offset });

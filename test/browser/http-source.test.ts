@@ -18,8 +18,14 @@ let answers = 0;
  * caches.
  */
 beforeAll(async () => {
-  server = createServer(({ headers }, response) => {
-    const shared = { 'access-control-allow-origin': '*', 'last-modified': 'Wed, 01 Jan 2020 00:00:00 GMT' };
+  server = createServer(({ headers, method, url: path }, response) => {
+    const shared = {
+      'access-control-allow-origin': '*',
+      'access-control-allow-headers': '*',
+      'last-modified': 'Wed, 01 Jan 2020 00:00:00 GMT',
+    };
+    if (method === 'OPTIONS') return void response.writeHead(204, shared).end();
+    if (path === '/redirect') return void response.writeHead(302, { ...shared, location: '/there' }).end();
     const text = `answer ${++answers}`;
     if (headers.range === undefined) return void response.writeHead(200, shared).end(text);
     const from = Number(/(\d+)/.exec(headers.range)?.[1]);
@@ -41,4 +47,11 @@ test("a timestamp is never the browser's old copy", async () => {
 
 test('a download goes on from another origin, which hides where its parts begin', async () => {
   expect(await call(session.page, 'fetchRest', url, 'targets/a', 7)).toEqual([7, '3']);
+});
+
+test('a redirect is followed by the browser without headers, and refused with them', async () => {
+  expect(await call(session.page, 'fetchWith', url, {})).toMatch(/^answer/);
+  expect(await call(session.page, 'fetchWith', url, { 'x-api-key': 'secret' })).toMatch(
+    /^network: .*a browser would send `headers`/,
+  );
 });

@@ -37,7 +37,7 @@ test('measuringProgress() writes a line for every step into a log', () => {
   ] as const)
     progress.report({ phase, done, total: 2 });
   progress.finish();
-  expect(clock.text).toBe('1/2  reading "a?"\n2/2  timing\n2/2  timing\n');
+  expect(clock.text).toBe('1/2  reading "a\\u{1b}"\n2/2  timing\n2/2  timing\n');
 });
 
 test('trainingProgress() keeps the last line of each phase on a terminal', () => {

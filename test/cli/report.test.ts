@@ -188,7 +188,7 @@ test('compare prints no controls of file names, and says why a payload is not to
   );
   const { stdout, stderr } = await command('compare', base, hostile, '--recipe', recipeOf);
   expect(stdout + stderr).not.toContain('\u001b');
-  expect(stderr).toContain('predicting with "red?[31m"');
+  expect(stderr).toContain('predicting with "red\\u{1b}[31m"');
   expect(stdout).toContain('it gives outputs that are not numbers');
 });
 

@@ -29,7 +29,12 @@ describe.each(STORAGES)('the power is cut while an updater works: $name', (kind)
       // Whatever the cut left, the way goes on from there.
       if (status === 'settled') await updater.update();
       await updater.confirm();
-      expect(await updater.status()).toEqual({ status: 'settled', fingerprint: next, counter: 1, bad: [] });
+      expect(await updater.status()).toEqual({
+        status: 'settled',
+        fingerprint: next,
+        counter: 1,
+        rejectedModels: [],
+      });
     };
     const tally = await cutEverywhere({
       disk: device.disk.afterCut('all'),

@@ -1,9 +1,17 @@
 import { expect, test } from 'vitest';
 import { checkRelease, findReleases, findTarget } from '../../src/release/find-releases.js';
 import type { JsonObject } from '../../src/release/json.js';
-import { releaseKey } from '../../src/release/keys.js';
+import { keyBytes, releaseKey } from '../../src/release/keys.js';
 import type { ReleaseStatement } from '../../src/release/statement.js';
-import { expectCode, sampleStatement, sha256Hex, TestDevice, TestRepository, targetOf } from './maker.js';
+import {
+  expectCode,
+  sampleStatement,
+  sha256Hex,
+  TestDevice,
+  TestRepository,
+  targetOf,
+  testKey,
+} from './maker.js';
 
 async function offer(targets: JsonObject) {
   const repository = new TestRepository();
@@ -107,7 +115,8 @@ test('findTarget() knows the listed files alone, as they are signed', async () =
 });
 
 test('releaseKey() takes 32 bytes or 64 digits', () => {
-  expect(releaseKey(new Uint8Array(32)).keyval.public).toBe('0'.repeat(64));
+  const { key } = testKey(1);
+  expect([releaseKey(key.keyval.public), releaseKey(keyBytes(key))]).toEqual([key, key]);
   for (const wrong of [new Uint8Array(31), '0'.repeat(63), 'A'.repeat(64)])
     expect(() => releaseKey(wrong)).toThrow(RangeError);
 });

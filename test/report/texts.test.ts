@@ -78,7 +78,7 @@ test('renderJunit() has a suite for each payload and a case for each gate; failu
   expect(passed).toContain('<testsuites name="Keywords" tests="4" failures="0" skipped="1">');
 });
 
-test('renderJunit() escapes hostile names, and replaces characters invalid in XML by question marks', () => {
+test('renderJunit() escapes hostile names, and unseen characters, which XML does not allow', () => {
   const [first] = measurements.candidates;
   const name = '"><!-- \u0000\u001b\ud800 &amp; ]]> \n\u{1f600}';
   const problem = 'gives outputs that are not numbers';
@@ -87,7 +87,7 @@ test('renderJunit() escapes hostile names, and replaces characters invalid in XM
     candidates: [{ ...(first as NonNullable<typeof first>), name, problem }],
   };
   const text = renderJunit(writeReport(hostile, { title: name, gates: {} }));
-  const written = '&#34;&#62;&#60;!-- ??? &#38;amp; ]]&#62; &#10;\u{1f600}';
+  const written = '&#34;&#62;&#60;!-- \\u{0}\\u{1b}\\u{d800} &#38;amp; ]]&#62; \\u{a}\u{1f600}';
   expect(text).toContain(`<testsuite name="${written}" tests="1" failures="1"`);
   expect(text).toContain('<failure message="the model gives outputs that are not numbers"/>');
   expect(text.match(/[<>]/g)).toHaveLength(2 * 8);

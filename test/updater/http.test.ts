@@ -3,7 +3,7 @@ import { afterAll, beforeEach, expect, test } from 'vitest';
 import type { SignedFile } from '../../src/release/statement.js';
 import { setDeadline } from '../../src/updater/deadline.js';
 import { download } from '../../src/updater/download.js';
-import { openHttpSource } from '../../src/updater/http-source.js';
+import { openHttpSource, type UpdateSource } from '../../src/updater/http-source.js';
 import { createFaultyDisk } from '../rig/faulty-disk.js';
 import { type HostileServer, startHostileServer } from '../rig/hostile-server.js';
 import { codeOf, errorOf, seededBytes } from '../support.js';
@@ -168,6 +168,57 @@ test('metadata that come a byte at a time end with `network` at the deadline, an
   // It is one deadline for all files, and gone once they are there.
   web.tricks = {};
   const updater = device.updater({ source: openHttpSource({ url: web.url }), metadataMs: 2_000 });
+  expect((await updater.update()).status).toBe('updated');
+});
+
+test.each([
+  ['comes a byte at a time', { dripMs: 5 }],
+  ['is cut after each byte', { cutAfter: 1 }],
+])(
+  'a download that %s ends with `network` after a window below the minimum rate, and is resumed',
+  async (_, tricks) => {
+    server.tricks = tricks;
+    const job = { source: openHttpSource({ url: server.url }), location, path: 'targets/v2', file };
+    const slow = { ...job, waitMs: () => 1, minBytesPerSecond: 10_000, rateWindowMs: 300 };
+    const error = await errorOf(() => download(slow));
+    expect([error.code, error.message]).toEqual([
+      'network',
+      expect.stringMatching(/^Cannot fetch "v2.ndiff": expected at least 3000 bytes in 300 ms, got \d+$/),
+    ]);
+    const kept = (await location.disk.size(`updates/downloads/${file.sha256}`)) as number;
+    expect(kept).toBeGreaterThan(0);
+    server.tricks = {};
+    await expectWhole();
+    expect(server.requests.at(-1)?.offset).toBe(kept);
+  },
+);
+
+test('the downloads of an update have a deadline together, also those of a source that does not listen', async () => {
+  const fleet = await Fleet.start(2);
+  await fleet.release(1);
+  const web = await startHostileServer(fleet.publisher.files.files);
+  servers.push(web);
+  const device = await fleet.device();
+  const deaf = {
+    ...fleet.source(),
+    async open(...asked: Parameters<UpdateSource['open']>) {
+      const { offset } = await fleet.source().open(...asked);
+      async function* pieces() {
+        yield new Uint8Array(1);
+        await new Promise(() => {});
+      }
+      return { offset, pieces: pieces() };
+    },
+  };
+  for (const source of [openHttpSource({ url: web.url }), deaf]) {
+    web.tricks = {};
+    const plan = await device.updater({ source }).check();
+    web.tricks = { dripMs: 20 };
+    const error = await errorOf(() => device.updater({ source, downloadMs: 150 }).update(plan));
+    expect([error.code, error.message]).toEqual(['network', expect.stringContaining('longer than 150 ms')]);
+  }
+  web.tricks = {};
+  const updater = device.updater({ source: openHttpSource({ url: web.url }) });
   expect((await updater.update()).status).toBe('updated');
 });
 

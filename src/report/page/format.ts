@@ -1,3 +1,4 @@
+import { printable } from '../../model/printable.js';
 import type { Estimate } from '../document.js';
 import type { Unit } from '../words.js';
 import * as words from '../words.js';
@@ -61,19 +62,11 @@ export function formatEstimate(estimate: Estimate): string {
 const MAX_LENGTH = 400;
 
 /**
- * Invisible characters and those that affect others: controls, bidirectional marks, surrogates,
- * non-characters.
- */
-const UNSEEN =
-  /[\p{Cc}\p{Cs}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\u{e0000}-\u{e0fff}]/gu;
-
-/**
- * Makes a string safe to display: invisible characters are written as escapes (`\u202e`), line breaks and
+ * Makes a string safe to display: unseen characters are written as escapes (`\u{202e}`), line breaks and
  * tabs become spaces, and long strings are truncated.
  */
 export function cleanText(text: string): string {
-  const shown = text.replaceAll(/[\t\n\r]+/g, ' ').replaceAll(UNSEEN, escapeCharacter);
-  return cutText(shown, MAX_LENGTH);
+  return cutText(printable(text.replaceAll(/[\t\n\r]+/g, ' ')), MAX_LENGTH);
 }
 
 /** Truncates a string to a number of characters, ending with an ellipsis. */
@@ -93,9 +86,4 @@ function cleanValue(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(cleanValue);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, cleanValue(inner)]));
-}
-
-function escapeCharacter(character: string): string {
-  const code = character.codePointAt(0) as number;
-  return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`;
 }

@@ -36,7 +36,7 @@ test.each([
 
 test('cleanText() escapes invisible characters', () => {
   expect(cleanText('a\u0000b\u202ec\ud800d\ufffd\ttab\r\nline')).toBe(
-    'a\\x00b\\u202ec\\ud800d\\ufffd tab line',
+    'a\\u{0}b\\u{202e}c\\u{d800}d\\u{fffd} tab line',
   );
   expect(cleanText('שלום 👩‍👧')).toBe('שלום 👩‍👧');
 });
@@ -49,5 +49,5 @@ test('cleanText() truncates long text between characters', () => {
 
 test('cleanStrings() copies a document and leaves numbers alone', () => {
   const document = { names: ['a\u0007', null, 1.5, { deep: '\u200b' }], is: true };
-  expect(cleanStrings(document)).toEqual({ names: ['a\\x07', null, 1.5, { deep: '\\u200b' }], is: true });
+  expect(cleanStrings(document)).toEqual({ names: ['a\\u{7}', null, 1.5, { deep: '\\u{200b}' }], is: true });
 });
