@@ -1,16 +1,17 @@
-import { createReadStream } from 'node:fs';
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { NeuralDiffError } from 'neural-diff';
-import {
-  checkPayload,
-  type ListedTarget,
-  listTargets,
-  openHttpSource,
-  type UpdateSource,
-} from 'neural-diff/updater';
-import { openMetadataFolder, readRoot, replaceFile, writeRoot } from './metadata-folder.js';
+import { listTargets, openHttpSource, type UpdateSource } from 'neural-diff/updater';
+import { openMetadataFolder, readIfPresent, readRoot, replaceFile, writeRoot } from './metadata-folder.js';
+
+/** What metadata list of a target. */
+interface Target {
+  readonly path: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
 
 /** What a run takes from its surroundings. */
 export interface ClientContext {
@@ -76,27 +77,22 @@ function openMetadataUrl(url: string): UpdateSource {
 
 /** Downloads a target unless the file is there already. */
 async function download(
-  target: ListedTarget | undefined,
+  target: Target | undefined,
   { url, file }: { readonly url: string; readonly file: string },
 ): Promise<void> {
   if (target === undefined)
     throw new NeuralDiffError('metadata-missing', 'Cannot download: the repository does not list the target');
-  if (await isDownloaded(target, file)) return;
+  const kept = await readIfPresent(file);
+  if (kept && isListed(kept, target)) return;
   const path = target.path.split('/').map(encodeURIComponent).join('/');
   const bytes = await openHttpSource({ url }).fetch(path, { maxBytes: target.bytes });
   if (bytes === undefined)
     throw new NeuralDiffError('network', `Cannot download "${target.path}": the repository does not have it`);
-  await checkPayload(bytes, target);
+  if (!isListed(bytes, target))
+    throw new NeuralDiffError('payload-mismatch', `Cannot use "${target.path}": it is not the listed file`);
   await replaceFile(file, bytes);
 }
 
-async function isDownloaded(target: ListedTarget, file: string): Promise<boolean> {
-  try {
-    await checkPayload(createReadStream(file), target);
-    return true;
-  } catch (error) {
-    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    if (isMissing || error instanceof NeuralDiffError) return false;
-    throw error;
-  }
+function isListed(content: Uint8Array, { bytes, sha256 }: Target): boolean {
+  return content.length === bytes && createHash('sha256').update(content).digest('hex') === sha256;
 }

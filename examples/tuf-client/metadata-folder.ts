@@ -34,7 +34,8 @@ export async function replaceFile(path: string, bytes: Uint8Array): Promise<void
   await rename(temporary, path);
 }
 
-async function readIfPresent(path: string): Promise<Uint8Array | undefined> {
+/** @returns a file; undefined for a missing one */
+export async function readIfPresent(path: string): Promise<Uint8Array | undefined> {
   try {
     return await readFile(path);
   } catch (error) {

@@ -1,6 +1,5 @@
 // Devices that follow a repository of signed releases.
 
-export { checkPayload, type FileContent } from '../release/check-payload.js';
 export type { VerifyEd25519 } from '../release/ed25519.js';
 export type { Release } from '../release/find-releases.js';
 export type { ReleaseKey } from '../release/keys.js';
@@ -9,7 +8,7 @@ export type { ReleaseStatement, SignedFile } from '../release/statement.js';
 export { type VerifyReleaseOptions, verifyRelease } from '../release/verify-release.js';
 export { createUpdater } from '../updater/create-updater.js';
 export { type HttpSourceOptions, openHttpSource, type UpdateSource } from '../updater/http-source.js';
-export { type ListedTarget, type ListTargetsOptions, listTargets } from '../updater/list-targets.js';
+export { listTargets } from '../updater/list-targets.js';
 export type { UpdatePlan, UpdatePolicy } from '../updater/plan-update.js';
 export type { RejectedRelease } from '../updater/rejected-releases.js';
 export type {

@@ -34,8 +34,8 @@ const HEX = /^([0-9a-f]{2}){0,512}$/;
 /**
  * Parses the envelope of a signed file, without interpreting the signed content.
  *
- * @throws NeuralDiffError `metadata-corrupt`, `limit-exceeded`; `signature-invalid` for two signatures with one
- *   key ID
+ * @throws NeuralDiffError `metadata-corrupt`, `limit-exceeded`; `signature-invalid` for two signatures with
+ *   one key ID
  */
 export function parseEnvelope(bytes: Uint8Array, untrusted: Untrusted): Envelope {
   const { what } = untrusted;

@@ -7,35 +7,25 @@ import type { UpdaterOptions } from './updater.js';
 /** Default timeout in milliseconds for all metadata of a check, enough for a slow connection. */
 const METADATA_MS = 300_000;
 
-/** Options of `listTargets`; those that updaters have mean the same. */
-export interface ListTargetsOptions
-  extends Pick<UpdaterOptions, 'source' | 'root' | 'now' | 'ed25519' | 'metadataMs'> {
-  /** Keeps verified metadata between calls. */
-  readonly store: MetadataStore;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** A file that a repository's targets metadata list. */
-export interface ListedTarget {
-  /** Path below the repository's `targets` folder; with consistent snapshots its name starts with its hash. */
-  readonly path: string;
-  readonly bytes: number;
-  /** SHA-256 in 64 hexadecimal digits. */
-  readonly sha256: string;
-}
-
 /**
  * Fetches and verifies the newest metadata of a TUF repository, and lists its files: releases and any others.
  *
- * The client workflow of TUF 1.0, sections 5.1 to 5.6, without delegations. Compare what you download with
- * `checkPayload`.
+ * The client workflow of TUF 1.0, sections 5.1 to 5.6, without delegations. Callers compare downloads with
+ * the listed length and hash.
  *
- * @returns files by name; empty for a repository without files
+ * @param options as those of an updater; `store` keeps verified metadata between calls
+ * @returns files by name: path below the repository's `targets` folder, length, and SHA-256 in 64 hexadecimal
+ *   digits
  * @throws NeuralDiffError `signature-invalid`, `metadata-expired`, `metadata-rollback`, `metadata-mismatch`,
  *   `metadata-missing`, `metadata-corrupt`, `limit-exceeded`, `unsupported-version`, `network`; any error of
- *   the store
+ *   the store; the signal's reason
  */
-export async function listTargets(options: ListTargetsOptions): Promise<ReadonlyMap<string, ListedTarget>> {
+export async function listTargets(
+  options: Pick<UpdaterOptions, 'source' | 'root' | 'now' | 'ed25519' | 'metadataMs'> & {
+    readonly store: MetadataStore;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<ReadonlyMap<string, { readonly path: string; readonly bytes: number; readonly sha256: string }>> {
   const trust = await refreshFromSource(options);
   const entries = [...trust.targets.targets].map(([name, target]) => {
     const { bytes, sha256 } = target;
@@ -45,7 +35,7 @@ export async function listTargets(options: ListTargetsOptions): Promise<Readonly
 }
 
 /** Calls `refreshTrust` with a source's metadata, within a time limit. */
-export async function refreshFromSource(options: ListTargetsOptions): Promise<Trust> {
+export async function refreshFromSource(options: Parameters<typeof listTargets>[0]): Promise<Trust> {
   const { source, root, store, signal, now = () => new Date() } = options;
   const { ed25519, metadataMs = METADATA_MS } = options;
   const deadline = setDeadline({ milliseconds: metadataMs, action: 'fetch metadata', signal });

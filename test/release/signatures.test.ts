@@ -17,7 +17,7 @@ import {
 
 const v2 = targetOf(sampleStatement());
 
-/** @returns an ECDSA key; its text has one more line break where `lineBytes` is given */
+/** @returns an ECDSA key; `alias` is the same one, whose text has one more line break */
 function ecdsaKey(): TestKey & { alias: TestKey } {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const pem = String(publicKey.export({ type: 'spki', format: 'pem' }));
@@ -31,7 +31,7 @@ function ecdsaKey(): TestKey & { alias: TestKey } {
   return { ...make(pem), alias: make(pem.replace(/\n.{10}/, '$&\n')) };
 }
 
-test('refreshTrust() trusts roles that sign with ECDSA, alone and beside Ed25519', async () => {
+test('refreshTrust() trusts roles that sign with ECDSA, alone and together with Ed25519', async () => {
   const repository = new TestRepository();
   const device = new TestDevice(repository);
   const [old, key] = [repository.roles.root.keys, ecdsaKey()];

@@ -154,7 +154,8 @@ export class Simulator {
 
   /** @returns a served file, undefined for 404 */
   fetch(path: string): Uint8Array | undefined {
-    if (path.startsWith('targets/')) return this.#fetchTarget(decodeURIComponent(path.slice('targets/'.length)));
+    if (path.startsWith('targets/'))
+      return this.#fetchTarget(decodeURIComponent(path.slice('targets/'.length)));
     const [, version, role = ''] = /^metadata\/(?:(\d+)\.)?([^/]*)\.json$/.exec(path) ?? [];
     this.requests.push(version === undefined ? role : `${role} ${version}`);
     const files = this.published.get(decodeURIComponent(role)) ?? [];

@@ -67,7 +67,7 @@ export const keys: Scenarios = {
 
   ...Object.fromEntries(KEY_TYPES.map((type) => [`test_keytype_and_scheme[${type}]`, keyType(type)])),
 
-  /** The signature of another file, then an empty one, beside one that is valid. */
+  /** The signature of another file, then an empty one; the other key's signature is valid. */
   async test_invalid_sig_in_valid_metadata(client, repository) {
     await client.init();
     const first = repository.signers.get('timestamp')![0]!;
