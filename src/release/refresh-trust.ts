@@ -37,7 +37,7 @@ export interface TrustOptions {
   readonly now: () => Date;
   /** Limits of downloads; missing ones default to `TRUST_LIMITS`. */
   readonly limits?: Partial<TrustLimits>;
-  /** Verifies signatures; defaults to WebCrypto with `@noble/ed25519` as fallback. */
+  /** Verifies Ed25519 signatures; defaults to WebCrypto with `@noble/ed25519` as fallback. */
   readonly ed25519?: VerifyEd25519;
   /** SHA-256 implementation; defaults to the runtime's. */
   readonly sha256?: Sha256;

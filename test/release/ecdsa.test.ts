@@ -1,8 +1,8 @@
 import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { concatBytes, fromHex } from '../../src/model/bytes.js';
+import { concatBytes, equalBytes, fromHex } from '../../src/model/bytes.js';
 import { pointOfPem, verifyEcdsa } from '../../src/release/ecdsa.js';
-import { offsetView } from '../support.js';
+import { createRandom, offsetView } from '../support.js';
 
 /** RFC 6979, A.2.5: P-256, SHA-256, the message "sample". */
 const [X, Y, R, S] = [
@@ -127,4 +127,16 @@ test.each([
   ['in hexadecimal digits', `04${X}${Y}`],
 ])('pointOfPem() refuses a key %s', (_, text) => {
   expect(pointOfPem(text)).toBeUndefined();
+});
+
+test('verifyEcdsa() and pointOfPem() throw for no bytes', async () => {
+  const random = createRandom(7);
+  for (let i = 0; i < 1000; i++) {
+    const changed = signature.slice(0, 1 + (random() % signature.length));
+    for (let n = 0; n < 3; n++) changed[random() % changed.length] = random();
+    expect(await verify({ signature: changed })).toBe(equalBytes(changed, signature));
+    const text = [...pem];
+    for (let n = 0; n < 3; n++) text[random() % text.length] = String.fromCharCode(random() & 255);
+    expect([undefined, 65]).toContain(pointOfPem(text.join(''))?.length);
+  }
 });
