@@ -1,4 +1,5 @@
-import { fromHex } from '../model/bytes.js';
+import { fromHex, hex } from '../model/bytes.js';
+import { verifyEcdsa } from './ecdsa.js';
 import { type VerifyEd25519, verifyEd25519 } from './ed25519.js';
 import { canonicalJson, Fields, type JsonObject, parseJson, type Untrusted } from './json.js';
 import { keyBytes, type ReleaseKey } from './keys.js';
@@ -33,7 +34,8 @@ const HEX = /^([0-9a-f]{2}){0,512}$/;
 /**
  * Parses the envelope of a signed file, without interpreting the signed content.
  *
- * @throws NeuralDiffError `metadata-corrupt`, `limit-exceeded`
+ * @throws NeuralDiffError `metadata-corrupt`, `limit-exceeded`; `signature-invalid` for two signatures with
+ *   one key ID
  */
 export function parseEnvelope(bytes: Uint8Array, untrusted: Untrusted): Envelope {
   const { what } = untrusted;
@@ -42,11 +44,23 @@ export function parseEnvelope(bytes: Uint8Array, untrusted: Untrusted): Envelope
     const fields = new Fields(value, `${what}, signature`);
     return { keyid: fields.text('keyid'), bytes: fromHex(fields.text('sig', HEX)) };
   });
+  checkDistinct(signatures, what);
   return { what, file: file.object, signed: file.fields('signed').object, signatures };
 }
 
+/** TUF 4.2: key IDs of signatures are distinct, so that no reader counts a key twice. */
+function checkDistinct(signatures: readonly Signature[], what: string): void {
+  const keyids = signatures.map(({ keyid }) => keyid);
+  const twice = keyids.find((keyid, i) => keyids.indexOf(keyid) < i);
+  if (twice === undefined) return;
+  throw refuse(
+    'signature-invalid',
+    `Cannot trust ${what}: expected one signature by key "${twice}", got more`,
+  );
+}
+
 /**
- * Checks that enough keys signed. Each public key counts once, even with several key IDs or signatures.
+ * Checks that enough keys signed. Each public key counts once, even with several key IDs or encodings.
  *
  * @throws NeuralDiffError `signature-invalid` for fewer keys than the threshold
  */
@@ -59,8 +73,12 @@ export async function checkSignatures(
   const signers = new Set<string>();
   for (const { keyid, bytes } of signatures) {
     const key = keys.get(keyid);
-    if (key === undefined || signers.has(key.keyval.public)) continue;
-    if (await verify({ publicKey: keyBytes(key), signature: bytes, message })) signers.add(key.keyval.public);
+    if (key === undefined) continue;
+    const publicKey = keyBytes(key);
+    const signer = hex(publicKey);
+    if (signers.has(signer)) continue;
+    const verifyOne = key.keytype === 'ed25519' ? verify : verifyEcdsa;
+    if (await verifyOne({ publicKey, signature: bytes, message })) signers.add(signer);
   }
   if (signers.size >= threshold) return;
   const facts = { expected: threshold, found: signers.size };

@@ -47,7 +47,7 @@ export function findReleases(trust: Trust, device: Device): FoundReleases {
     try {
       const statement = openTarget(target);
       checkRelease(statement, device, trust.updateStart);
-      usable.push({ statement, path: pathOf(trust, target) });
+      usable.push({ statement, path: pathOfTarget(trust, target) });
     } catch (problem) {
       if (!(problem instanceof NeuralDiffError)) throw problem;
       refused.push({ name: target.path, problem });
@@ -100,7 +100,7 @@ export function findTarget(trust: Trust, file: SignedFile): string {
   if (target === undefined)
     throw refuse('metadata-missing', `Cannot find "${file.name}": the repository does not list it`);
   checkSameFile(target, file, `"${file.name}"`);
-  return pathOf(trust, target);
+  return pathOfTarget(trust, target);
 }
 
 function checkSameFile(target: TargetFile, { name, bytes, sha256 }: SignedFile, what: string): void {
@@ -109,8 +109,12 @@ function checkSameFile(target: TargetFile, { name, bytes, sha256 }: SignedFile, 
   throw refuse('metadata-mismatch', message, { expected: target.sha256, found: sha256 });
 }
 
-/** 5.7.3 With consistent snapshots, file names start with the file's hash. */
-function pathOf({ root }: Trust, { path, sha256 }: TargetFile): string {
+/**
+ * 5.7.3 With consistent snapshots, file names start with the file's hash.
+ *
+ * @returns a target's path below the repository's folder of targets
+ */
+export function pathOfTarget({ root }: Trust, { path, sha256 }: TargetFile): string {
   const nameAt = path.lastIndexOf('/') + 1;
   return root.consistentSnapshot ? `${path.slice(0, nameAt)}${sha256}.${path.slice(nameAt)}` : path;
 }

@@ -1,15 +1,16 @@
 import { fromHex, hex } from '../model/bytes.js';
 import { type Sha256, sha256 } from '../model/fingerprint.js';
+import { ECDSA_SCHEME, pointOfPem } from './ecdsa.js';
 import { isUsableKey, PUBLIC_KEY_BYTES } from './ed25519.js';
 import { canonicalJson, Fields, type Json } from './json.js';
 import { refuse } from './limits.js';
 
-/** A public key in the form of TUF metadata. */
+/** A public key in the form of TUF metadata. Devices verify both types, makers sign with Ed25519. */
 export interface ReleaseKey {
-  readonly keytype: 'ed25519';
-  readonly scheme: 'ed25519';
+  readonly keytype: 'ed25519' | 'ecdsa';
+  readonly scheme: 'ed25519' | typeof ECDSA_SCHEME;
   readonly keyval: {
-    /** 64 hexadecimal digits. */
+    /** Ed25519: 64 hexadecimal digits. ECDSA: SubjectPublicKeyInfo of P-256 in PEM, with line feeds. */
     readonly public: string;
   };
 }
@@ -53,11 +54,22 @@ export function parseKey(value: unknown, what: string): ReleaseKey | undefined {
   const fields = new Fields(value, what);
   const [type, scheme] = [fields.text('keytype'), fields.text('scheme')];
   const values = fields.fields('keyval');
+  if (type === 'ecdsa' && scheme === ECDSA_SCHEME) {
+    const pem = values.text('public');
+    if (pointOfPem(pem) === undefined) throw values.wrong('public', 'a P-256 key in PEM');
+    return { keytype: type, scheme, keyval: { public: pem } };
+  }
   if (type !== 'ed25519' || scheme !== 'ed25519') return undefined;
   return releaseKey(values.text('public', HEX_32));
 }
 
-/** @returns the 32 bytes of a key */
-export function keyBytes(key: ReleaseKey): Uint8Array {
-  return fromHex(key.keyval.public);
+/**
+ * @returns the bytes that identify a key: 32 of Ed25519, or the 65 of a point of P-256
+ * @throws RangeError for an ECDSA key that is not one of P-256 in PEM
+ */
+export function keyBytes({ keytype, keyval }: ReleaseKey): Uint8Array {
+  if (keytype === 'ed25519') return fromHex(keyval.public);
+  const point = pointOfPem(keyval.public);
+  if (point === undefined) throw new RangeError(`Expected a P-256 key in PEM, got "${keyval.public}"`);
+  return point;
 }

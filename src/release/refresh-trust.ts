@@ -37,7 +37,7 @@ export interface TrustOptions {
   readonly now: () => Date;
   /** Limits of downloads; missing ones default to `TRUST_LIMITS`. */
   readonly limits?: Partial<TrustLimits>;
-  /** Verifies signatures; defaults to WebCrypto with `@noble/ed25519` as fallback. */
+  /** Verifies Ed25519 signatures; defaults to WebCrypto with `@noble/ed25519` as fallback. */
   readonly ed25519?: VerifyEd25519;
   /** SHA-256 implementation; defaults to the runtime's. */
   readonly sha256?: Sha256;
@@ -186,9 +186,7 @@ async function updateRoot(session: Session, builtIn: Uint8Array): Promise<Root> 
     const bytes = await fetchFile(session, name, session.limits.maxRootBytes);
     if (bytes === undefined) break;
     const next = await openNext(session, root, bytes);
-    // 5.3.11 Recover from fast-forward attacks. Done before persisting the root, so that it is not skipped by
-    // a crash.
-    if (isRotated(root, next, 'timestamp') || isRotated(root, next, 'snapshot')) await removeStored(session);
+    await forgetVersions(session, root, next);
     // 5.3.8 Persist.
     await session.store.write(name, bytes);
     root = next;
@@ -240,9 +238,17 @@ function openEnvelope({ limits }: Session, bytes: Uint8Array, what: string): Env
   return parseEnvelope(bytes, { what, maxBytes: limits.maxRootBytes });
 }
 
-async function removeStored({ store }: Session): Promise<void> {
+/**
+ * 5.3.11 Recover from fast-forward attacks: forget the versions that rotated keys have signed. Done before
+ * persisting the root, so that it is not skipped by a crash.
+ */
+async function forgetVersions({ store }: Session, root: Root, next: Root): Promise<void> {
+  const isListRotated = isRotated(root, next, 'snapshot');
+  if (!isListRotated && !isRotated(root, next, 'timestamp')) return;
   await store.remove('timestamp.json');
   await store.remove('snapshot.json');
+  // Snapshots list the version of targets: with them goes the one that stored targets would be compared with.
+  if (isListRotated) await store.remove('targets.json');
 }
 
 function nextRootName(root: Root): string {

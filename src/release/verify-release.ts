@@ -13,7 +13,7 @@ export interface VerifyReleaseOptions {
   /** Number of distinct keys that must have signed; defaults to 1. */
   readonly threshold?: number;
   readonly now: () => Date;
-  /** Verifies signatures; defaults to WebCrypto with `@noble/ed25519` as fallback. */
+  /** Verifies Ed25519 signatures; defaults to WebCrypto with `@noble/ed25519` as fallback. */
   readonly ed25519?: VerifyEd25519;
   /** SHA-256 implementation; defaults to the runtime's. */
   readonly sha256?: (bytes: Uint8Array) => Promise<Uint8Array>;

@@ -1,17 +1,14 @@
 import { NeuralDiffError } from '../model/errors.js';
 import { findReleases, findTarget } from '../release/find-releases.js';
 import type { MetadataStore } from '../release/metadata.js';
-import { refreshTrust, type Trust } from '../release/refresh-trust.js';
+import type { Trust } from '../release/refresh-trust.js';
 import { readRecord, removeRecord, writeRecord } from '../storage/disk.js';
 import { fingerprintOf } from '../storage/storage.js';
-import { setDeadline } from './deadline.js';
+import { refreshFromSource } from './list-targets.js';
 import { planUpdate, type UpdatePlan } from './plan-update.js';
 import { namesOfRejected } from './rejected-releases.js';
 import type { StateLocation, UpdaterState } from './state.js';
 import type { CallOptions, UpdaterOptions } from './updater.js';
-
-/** Default timeout in milliseconds for all metadata of a check, enough for a slow connection. */
-const METADATA_MS = 300_000;
 
 /** Result of a check. */
 interface CheckedReleases {
@@ -30,10 +27,10 @@ interface CheckedReleases {
 export async function checkReleases(
   options: UpdaterOptions,
   { counter, rejectedModels, rejectedReleases }: UpdaterState,
-  call: CallOptions,
+  { signal }: CallOptions,
 ): Promise<CheckedReleases> {
   const { deviceClass, policy, openModelFile } = options;
-  const trust = await refresh(options, call);
+  const trust = await refreshFromSource({ ...options, store: metadataOnDisk(options), signal });
   const { usable } = findReleases(trust, { counter, ...(deviceClass !== undefined && { deviceClass }) });
   const fingerprint = await fingerprintOf(options.storage);
   const planned = planUpdate(
@@ -52,23 +49,6 @@ export async function checkReleases(
   const plan = planned && withGolden(planned, trust);
   if (plan) options.onEvent?.({ type: 'planned', plan });
   return { fingerprint, plan };
-}
-
-async function refresh(options: UpdaterOptions, { signal }: CallOptions): Promise<Trust> {
-  const { source, root, now = () => new Date(), ed25519, metadataMs = METADATA_MS } = options;
-  const deadline = setDeadline({ milliseconds: metadataMs, action: 'fetch metadata', signal });
-  try {
-    return await refreshTrust({
-      root,
-      now,
-      store: metadataOnDisk(options),
-      fetchMetadata: (name, maxBytes) =>
-        deadline.within((stop) => source.fetch(`metadata/${name}`, { maxBytes, signal: stop })),
-      ...(ed25519 && { ed25519 }),
-    });
-  } finally {
-    deadline.end();
-  }
 }
 
 /** Adds the golden inputs of the plan's last release. */

@@ -29,14 +29,15 @@ export function testKey(seed: number): TestKey {
   return { key, keyid, sign: (message) => new Uint8Array(sign(null, message, privateKey)) };
 }
 
-/** @returns a signed file in TUF's form */
+/** @returns a signed file in TUF's form: canonical JSON, with the escapes of line feeds that it lacks */
 export function envelope(signed: JsonObject, keys: readonly TestKey[]): Uint8Array {
   const message = canonicalJson(signed);
   const signatures = keys.map((key) => ({
     keyid: key.keyid,
     sig: Buffer.from(key.sign(message)).toString('hex'),
   }));
-  return canonicalJson({ signatures, signed });
+  const text = new TextDecoder().decode(canonicalJson({ signatures, signed }));
+  return new TextEncoder().encode(text.replaceAll('\n', '\\n'));
 }
 
 /** Days from now that metadata hold. */

