@@ -65,10 +65,11 @@ export function parseKey(value: unknown, what: string): ReleaseKey | undefined {
 
 /**
  * @returns the bytes that identify a key: 32 of Ed25519, or the 65 of a point of P-256
- * @throws RangeError for an ECDSA key that is not one of P-256 in PEM
+ * @throws NeuralDiffError `key-invalid`
+ * @throws RangeError for a key of another length or form
  */
 export function keyBytes({ keytype, keyval }: ReleaseKey): Uint8Array {
-  if (keytype === 'ed25519') return fromHex(keyval.public);
+  if (keytype === 'ed25519') return fromHex(releaseKey(keyval.public).keyval.public);
   const point = pointOfPem(keyval.public);
   if (point === undefined) throw new RangeError(`Expected a P-256 key in PEM, got "${keyval.public}"`);
   return point;

@@ -2,7 +2,7 @@ import { equalBytes } from '../model/bytes.js';
 import type { VerifyEd25519 } from './ed25519.js';
 import { checkSignatures, parseEnvelope } from './envelope.js';
 import { canonicalJson } from './json.js';
-import { keyIdOf, type ReleaseKey, releaseKey } from './keys.js';
+import { keyBytes, keyIdOf, type ReleaseKey } from './keys.js';
 import { corrupt, MAX_KEYS, MAX_RELEASE_BYTES, refuse } from './limits.js';
 import { parseStatement, type ReleaseStatement } from './statement.js';
 
@@ -45,7 +45,7 @@ export async function verifyRelease(
 ): Promise<ReleaseStatement> {
   if (!(Number.isInteger(threshold) && threshold >= 1 && threshold <= keys.length && keys.length <= MAX_KEYS))
     throw new RangeError(`Expected a threshold from 1 to ${keys.length} keys, got ${threshold}`);
-  for (const { keyval } of keys) releaseKey(keyval.public);
+  for (const key of keys) keyBytes(key);
   const envelope = parseEnvelope(bytes, { what: 'release', maxBytes: MAX_RELEASE_BYTES });
   if (!equalBytes(canonicalJson(envelope.file), bytes)) throw corrupt('release', 'expected canonical JSON');
   const named = await Promise.all(keys.map(async (key) => [await keyIdOf(key, sha256), key] as const));
