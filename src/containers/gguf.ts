@@ -1,8 +1,7 @@
 import { NeuralDiffError } from '../model/errors.js';
 import { MAX_NAME_BYTES, MAX_RANK, MAX_TENSORS } from '../model/limits.js';
 import type { ModelFiles } from '../model/model-files.js';
-import { openPlacedStore, type PlacedTensor } from '../model/placed-store.js';
-import type { WeightStore } from '../model/store.js';
+import { openPlacedStore, type PlacedStore, type PlacedTensor } from '../model/placed-store.js';
 import { asBytes, byteLength, checkTensorInfos, type StoredType, tensorOf } from '../model/tensor.js';
 import { checkApart, decodeUtf8, FileWindow } from './file-window.js';
 
@@ -26,7 +25,7 @@ const MAX_ENTRIES = 2 ** 16;
  * @param path the file's path in the folder
  * @throws NeuralDiffError `bad-model`; `unsupported-model` for other versions and block types
  */
-export async function openGgufStore(files: ModelFiles, path: string): Promise<WeightStore> {
+export async function openGgufStore(files: ModelFiles, path: string): Promise<PlacedStore> {
   const size = await files.size(path);
   const reader = new GgufReader(files, path, size);
   const version = await reader.begin();

@@ -1,8 +1,7 @@
 import { NeuralDiffError } from '../model/errors.js';
 import { MAX_NAME_BYTES, MAX_RANK, MAX_TENSORS } from '../model/limits.js';
 import type { ModelFiles } from '../model/model-files.js';
-import { openPlacedStore, type PlacedTensor } from '../model/placed-store.js';
-import type { WeightStore } from '../model/store.js';
+import { openPlacedStore, type PlacedStore, type PlacedTensor } from '../model/placed-store.js';
 import {
   asBytes,
   byteLength,
@@ -56,7 +55,7 @@ const TYPES: Readonly<Record<number, StoredType>> = {
  * @param path the file's path in the folder
  * @throws NeuralDiffError `bad-model`
  */
-export async function openTfliteStore(files: ModelFiles, path: string): Promise<WeightStore> {
+export async function openTfliteStore(files: ModelFiles, path: string): Promise<PlacedStore> {
   const size = await files.size(path);
   const reader = new FlatReader(files, path, size);
   const { buffer, byteOffset } = await reader.view(0, 8);

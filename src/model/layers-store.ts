@@ -1,8 +1,9 @@
 import { NeuralDiffError } from './errors.js';
 import { MAX_MANIFEST_BYTES } from './limits.js';
-import { checkInside, type ModelFiles } from './model-files.js';
-import { type Extent, openPlacedStore, type PlacedTensor } from './placed-store.js';
-import type { Quantization, WeightStore } from './store.js';
+import { checkNamedFiles, type ModelFiles } from './model-files.js';
+import { type Extent, openPlacedStore, type PlacedStore, type PlacedTensor } from './placed-store.js';
+import type { Quantization } from './store.js';
+import { parseStrictJson } from './strict-json.js';
 import {
   asBytes,
   byteLength,
@@ -57,8 +58,10 @@ interface Shard {
  * @returns the store
  * @throws NeuralDiffError `bad-model`, `unsupported-model`, `unsafe-path` for an invalid manifest
  */
-export async function openLayersStore(files: ModelFiles): Promise<WeightStore> {
-  const manifest = parseLayersManifest(await readJson(files));
+export async function openLayersStore(files: ModelFiles): Promise<PlacedStore> {
+  const manifest = parseLayersManifest(await readLayersJson(files));
+  const paths = manifest.groups.flatMap((group) => group.paths);
+  await checkNamedFiles(files, 'model.json', paths);
   const shards = await placeShards(files, manifest);
   const tensors = manifest.tensors.flatMap((tensor): PlacedTensor[] => {
     const { name, dtype, shape, group, start, quantization } = tensor;
@@ -87,18 +90,15 @@ function quantizationOf({ tensors }: LayersManifest): ReadonlyMap<string, Quanti
   return new Map(mapped);
 }
 
-async function readJson(files: ModelFiles): Promise<unknown> {
+/** Reads the folder's `model.json`. @throws NeuralDiffError `bad-model` */
+export async function readLayersJson(files: ModelFiles): Promise<unknown> {
   const size = await files.size('model.json');
   if (size > MAX_MANIFEST_BYTES) {
     throw badModel(`Cannot read model.json: expected at most ${MAX_MANIFEST_BYTES} bytes, got ${size}`);
   }
   const bytes = new Uint8Array(size);
   await files.readInto('model.json', 0, bytes);
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new NeuralDiffError('bad-model', 'Cannot read model.json: it is not JSON', { cause });
-  }
+  return parseStrictJson(bytes, 'model.json');
 }
 
 /** Computes the byte range of each shard in its group and checks that the tensors cover the group exactly. */
@@ -225,7 +225,5 @@ function readQuantised(name: string, weight: unknown): { type: StoredType; map?:
 function checkShardPath(path: unknown): string {
   if (typeof path !== 'string' || path === '')
     throw badModel('Cannot read model.json: expected shard paths to be strings');
-  if (path.toLowerCase() === 'model.json')
-    throw badModel('Cannot read model.json: it is listed as its own shard');
-  return checkInside(path);
+  return path;
 }

@@ -141,6 +141,18 @@ export function checkTensorInfos<T extends TensorInfo>(tensors: readonly T[]): r
   return tensors;
 }
 
+/**
+ * Checks that a model has tensors: without any, all models would be equal.
+ *
+ * @throws NeuralDiffError `empty-model`
+ */
+export function checkNotEmpty(tensors: readonly TensorInfo[]): void {
+  if (tensors.length > 0) return;
+  const message =
+    'Cannot read model: expected tensors, got none; its weights are elsewhere, or in a form that is not read';
+  throw new NeuralDiffError('empty-model', message);
+}
+
 function checkName(name: string): void {
   if (name.length === 0 || !isCleanText(name) || encoder.encode(name).length > MAX_NAME_BYTES) {
     throw badModel(

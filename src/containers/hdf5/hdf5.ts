@@ -1,7 +1,11 @@
 import { MAX_NAME_BYTES, MAX_RANK, MAX_TENSORS } from '../../model/limits.js';
 import type { ModelFiles } from '../../model/model-files.js';
-import { type Extent, openPlacedStore, type PlacedTensor } from '../../model/placed-store.js';
-import type { WeightStore } from '../../model/store.js';
+import {
+  type Extent,
+  openPlacedStore,
+  type PlacedStore,
+  type PlacedTensor,
+} from '../../model/placed-store.js';
 import {
   asBytes,
   byteLength,
@@ -37,7 +41,7 @@ const NULL_SPACE = 2;
  * @param path the file's name in it
  * @throws NeuralDiffError `bad-model`; `unsupported-model` for datasets in chunks or other files, and strings
  */
-export async function openHdf5Store(files: ModelFiles, path: string): Promise<WeightStore> {
+export async function openHdf5Store(files: ModelFiles, path: string): Promise<PlacedStore> {
   return openPlacedStore(files, await placeHdf5(files, { path, start: 0, end: await files.size(path) }));
 }
 
