@@ -30,6 +30,12 @@ export class FileWindow {
     this.#windowBytes = windowBytes;
   }
 
+  /** @returns a range of the file if the window has it, without waiting; valid until the next call */
+  held(start: number, end: number): Uint8Array | undefined {
+    if (start < this.#from || end > this.#from + this.#window.length) return undefined;
+    return this.#window.subarray(start - this.#from, end - this.#from);
+  }
+
   /**
    * Reads a range of the file.
    *

@@ -32,11 +32,7 @@ export async function openGgufStore(files: ModelFiles, path: string): Promise<Pl
   if (version !== 2 && version !== 3) throw reader.unsupported(`expected version 2 or 3, got ${version}`);
   const tensorCount = await reader.count(MAX_TENSORS, 'tensors');
   const entryCount = await reader.count(MAX_ENTRIES, 'keys');
-  let alignment = ALIGNMENT;
-  for (let i = 0; i < entryCount; i++) {
-    const { key, value } = await reader.entry();
-    if (key === ALIGNMENT_KEY) alignment = value ?? 0;
-  }
+  const alignment = await readAlignment(reader, entryCount);
   if (!(Number.isInteger(alignment) && alignment >= 8 && alignment <= 2 ** 20 && alignment % 8 === 0))
     throw reader.invalid(`expected an alignment of 8 to 2^20 bytes, a multiple of 8, got ${alignment}`);
   const drafts: Draft[] = [];
@@ -51,6 +47,19 @@ export async function openGgufStore(files: ModelFiles, path: string): Promise<Pl
   checkTensorInfos(tensors);
   checkApart(tensors);
   return openPlacedStore(files, tensors);
+}
+
+/** Reads the keys before the tensors. @returns the alignment of tensors; 0 for an invalid one */
+async function readAlignment(reader: GgufReader, entries: number): Promise<number> {
+  const keys = new Set<string>();
+  let alignment = ALIGNMENT;
+  for (let i = 0; i < entries; i++) {
+    const { key, value } = await reader.entry();
+    if (keys.has(key)) throw reader.invalid(`duplicate key "${key}"`);
+    keys.add(key);
+    if (key === ALIGNMENT_KEY) alignment = value ?? 0;
+  }
+  return alignment;
 }
 
 type Draft = ReturnType<typeof tensorOf> & { offset: number };

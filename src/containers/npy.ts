@@ -5,8 +5,8 @@ import { asBytes, byteLength, checkTensorInfos, type StoredType, tensorOf } from
 import { type Deflated, openInflatedFiles } from './inflate.js';
 import { openZipStore, readZip, type ZipEntry } from './zip.js';
 
-/** Bytes of a header; NumPy reads at most 10,000 by default. */
-const MAX_HEADER_BYTES = 2 ** 16;
+/** Bytes of a header: as many as NumPy reads by default. */
+const MAX_HEADER_BYTES = 10_000;
 
 /** The byte 0x93 and `NUMPY`. */
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];

@@ -54,6 +54,12 @@ const VARINT_FIELDS = [5, 7, 11];
 /** Byte ranges that one tensor may be split into. */
 const MAX_EXTENTS = 2 ** 16;
 
+/** Sizes of a tensor that are read, more than it may have. */
+const MAX_SIZES = 64;
+
+/** Entries of a tensor's location in another file: three, and a checksum. */
+const MAX_ENTRIES = 64;
+
 /** Elements of a tensor stored as varints: shapes, axes, small tables. */
 const MAX_FIXED_ELEMENTS = 2 ** 20;
 
@@ -156,8 +162,10 @@ async function takeField(draft: Draft, field: WireField, message: TensorMessage)
   const { reader, path } = message;
   const { field: number, start, end, wire } = field;
   if (number === SEGMENT) throw unsupported(draft.name, 'segmented data');
-  if (number === DIMS) draft.shape.push(...(await varintsOf(field, reader, 64)).map(Number));
-  else if (number === DATA_TYPE) draft.type = Number(field.value);
+  if (number === DIMS) {
+    draft.shape.push(...(await varintsOf(field, reader, MAX_SIZES)).map(Number));
+    if (draft.shape.length > MAX_SIZES) throw tooManyNumbers(MAX_SIZES);
+  } else if (number === DATA_TYPE) draft.type = Number(field.value);
   else if (number === NAME) draft.name = await textOf(field, reader);
   else if (number === EXTERNAL_DATA) await takeEntry(draft.external, field, reader);
   else if (VARINT_FIELDS.includes(number)) {
@@ -182,13 +190,8 @@ function addExtent(extents: Extent[], extent: Extent): void {
 async function varintsOf(field: WireField, reader: WireReader, max: number): Promise<bigint[]> {
   if (field.wire === 0) return [field.value];
   if (field.wire !== 2) throw invalidOnnx('expected packed numbers');
-  const values: bigint[] = [];
-  for (let at = field.start; at < field.end; ) {
-    const { value, end } = await reader.varint(at, field.end);
-    if (values.length >= max) throw tooManyNumbers(max);
-    values.push(value);
-    at = end;
-  }
+  const values = await reader.varints(field.start, field.end, max);
+  if (values === undefined) throw tooManyNumbers(max);
   return values;
 }
 
@@ -212,6 +215,8 @@ async function takeEntry(entries: Map<string, string>, field: WireField, reader:
   for await (const part of reader.fields(field.start, field.end)) {
     if (part.field === 1 || part.field === 2) texts[part.field] = await textOf(part, reader);
   }
+  if (entries.size >= MAX_ENTRIES || entries.has(texts[1] as string))
+    throw invalidOnnx(`external data has the key "${texts[1]}" twice, or too many keys`);
   entries.set(texts[1] as string, texts[2] as string);
 }
 

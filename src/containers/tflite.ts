@@ -169,8 +169,15 @@ interface FlatVector {
   readonly count: number;
 }
 
-/** Elements of a vector of tables. */
-const MAX_TABLES = 2 ** 20;
+/** Tables that are visited; a table may be in several vectors, and is then visited more than once. */
+const MAX_VISITS = 2 ** 19;
+
+/** Bytes read at once: a small file whole, since the parts of a table may be far apart. */
+const WHOLE_BYTES = 2 ** 20;
+const WINDOW_BYTES = 2 ** 12;
+
+/** Bytes of a file for one visit: a table takes that many in its vector, so more visits need shared vectors. */
+const VISIT_BYTES = 4;
 
 /**
  * Reads tables, vectors and strings of a FlatBuffer in a file, with every offset checked against the file's
@@ -182,11 +189,14 @@ class FlatReader {
   readonly #file: FileWindow;
   readonly #path: string;
   readonly #size: number;
+  #visitsLeft: number;
 
   constructor(files: ModelFiles, path: string, size: number) {
-    this.#file = new FileWindow(files, { path, size });
+    const windowBytes = size <= WHOLE_BYTES ? size : WINDOW_BYTES;
+    this.#file = new FileWindow(files, { path, size, windowBytes });
     this.#path = path;
     this.#size = size;
+    this.#visitsLeft = Math.min(MAX_VISITS, size / VISIT_BYTES);
   }
 
   invalid(what: string): NeuralDiffError {
@@ -245,10 +255,15 @@ class FlatReader {
     return { start: at + 4, count };
   }
 
-  /** @returns positions of the tables in a field's vector */
+  /**
+   * @returns positions of the tables in a field's vector
+   * @throws NeuralDiffError `bad-model` for vectors that, shared by many tables, have more than the file holds
+   */
   async tables(table: number, field: number): Promise<number[]> {
     const { start, count } = await this.vector(table, field, 4);
-    if (count > MAX_TABLES) throw this.invalid(`expected at most ${MAX_TABLES} tables, got ${count}`);
+    this.#visitsLeft -= count;
+    if (this.#visitsLeft < 0)
+      throw this.invalid('its vectors of tables are too large, or shared by too many');
     const tables: number[] = [];
     for (let i = 0; i < count; i++) tables.push(await this.follow(start + 4 * i));
     return tables;

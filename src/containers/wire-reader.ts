@@ -17,6 +17,11 @@ export interface WireField {
 /** Bytes of the longest varint. */
 const MAX_VARINT = 10;
 
+/** Bytes of a varint that fits a number without BigInt arithmetic. */
+const SHORT_VARINT = 4;
+
+const ZERO = 0n;
+
 /** Reads Protocol Buffers messages in a file, without loading skipped fields. */
 export class WireReader {
   readonly #file: FileWindow;
@@ -36,33 +41,60 @@ export class WireReader {
    */
   async *fields(start: number, end: number): AsyncGenerator<WireField> {
     for (let at = start; at < end; ) {
-      const tag = await this.varint(at, end);
-      const field = Number(tag.value >> 3n);
-      const wire = Number(tag.value & 7n);
-      if (field < 1 || field >= 2 ** 29) throw this.#invalid(`invalid field number ${field}`);
-      const next = await this.#fieldAt(tag.end, end, { field, wire });
+      const until = Math.min(end, at + 2 * MAX_VARINT);
+      // Without waiting where the bytes are there: messages may have very many small fields.
+      const head = this.#file.held(at, until) ?? (await this.#file.bytes(at, until));
+      const next = this.#parse(head, at, end);
       at = next.end;
       yield next;
     }
   }
 
-  async #fieldAt(at: number, end: number, kind: { field: number; wire: number }): Promise<WireField> {
-    const { wire } = kind;
-    if (wire === 0) return { ...kind, start: at, ...(await this.varint(at, end)) };
-    const head = wire === 2 ? await this.varint(at, end) : { value: wire === 1 ? 8n : 4n, end: at };
-    if (![1, 2, 5].includes(wire)) throw this.#invalid(`unknown wire type ${wire}`);
-    if (head.value > BigInt(end - head.end)) throw this.#invalid(`field ${kind.field} exceeds its message`);
-    return { ...kind, value: 0n, start: head.end, end: head.end + Number(head.value) };
+  /** @param head the first bytes of a field at the offset `at` of a message */
+  #parse(head: Uint8Array, at: number, end: number): WireField {
+    const tag = this.#varint(head, 0);
+    const field = Math.floor(tag.value / 8);
+    const wire = tag.value % 8;
+    if (field < 1 || field >= 2 ** 29) throw this.#invalid(`invalid field number ${field}`);
+    if (wire === 0) {
+      const { value, wide, end: length } = this.#varint(head, tag.end);
+      return { field, wire, value: wide ?? BigInt(value), start: at + tag.end, end: at + length };
+    }
+    if (wire !== 1 && wire !== 2 && wire !== 5) throw this.#invalid(`unknown wire type ${wire}`);
+    const size = wire === 2 ? this.#varint(head, tag.end) : { value: wire === 1 ? 8 : 4, end: tag.end };
+    const start = at + size.end;
+    if (size.value > end - start) throw this.#invalid(`field ${field} exceeds its message`);
+    return { field, wire, value: ZERO, start, end: start + size.value };
   }
 
-  /** @returns the unsigned 64-bit varint at an offset, and the offset after it */
-  async varint(at: number, end: number): Promise<{ value: bigint; end: number }> {
-    const bytes = await this.bytes(at, Math.min(end, at + MAX_VARINT));
-    let value = 0n;
-    for (let i = 0; i < bytes.length; i++) {
+  /** @returns the unsigned varints of a byte range */
+  async varints(start: number, end: number, max: number): Promise<bigint[] | undefined> {
+    const values: bigint[] = [];
+    for (let at = start; at < end; ) {
+      const until = Math.min(end, at + MAX_VARINT);
+      const bytes = this.#file.held(at, until) ?? (await this.#file.bytes(at, until));
+      const { value, wide, end: length } = this.#varint(bytes, 0);
+      if (values.length >= max) return undefined;
+      values.push(wide ?? BigInt(value));
+      at += length;
+    }
+    return values;
+  }
+
+  /**
+   * @returns the varint at an offset of some bytes, `wide` if it is long, and the offset after it; `value` of
+   *   a long one is rounded
+   */
+  #varint(bytes: Uint8Array, from: number): { value: number; wide?: bigint; end: number } {
+    let value = 0;
+    const end = Math.min(bytes.length, from + MAX_VARINT);
+    for (let i = from; i < end; i++) {
       const byte = bytes[i] as number;
-      value |= BigInt(byte & 0x7f) << BigInt(7 * i);
-      if (byte < 0x80) return { value: BigInt.asUintN(64, value), end: at + i + 1 };
+      value += (byte & 0x7f) * 2 ** (7 * (i - from));
+      if (byte >= 0x80) continue;
+      if (i - from < SHORT_VARINT) return { value, end: i + 1 };
+      const wide = wideVarint(bytes.subarray(from, i + 1));
+      return { value: Number(wide), wide, end: i + 1 };
     }
     throw this.#invalid('unterminated number');
   }
@@ -75,4 +107,10 @@ export class WireReader {
   #invalid(what: string): NeuralDiffError {
     return new NeuralDiffError('bad-model', `Cannot read "${this.#path}": ${what}`);
   }
+}
+
+function wideVarint(bytes: Uint8Array): bigint {
+  let value = ZERO;
+  for (const [i, byte] of bytes.entries()) value |= BigInt(byte & 0x7f) << BigInt(7 * i);
+  return BigInt.asUintN(64, value);
 }

@@ -122,12 +122,23 @@ async function placeShards(files: ModelFiles, manifest: LayersManifest): Promise
   return groups;
 }
 
+/** @param shards in order; searched by halves, since a group may have many */
 function extentsOf(shards: readonly Shard[], start: number, end: number): Extent[] {
-  return shards.flatMap((shard): Extent[] => {
+  let [first, after] = [0, shards.length];
+  while (first < after) {
+    const middle = (first + after) >>> 1;
+    if ((shards[middle] as Shard).end <= start) first = middle + 1;
+    else after = middle;
+  }
+  const extents: Extent[] = [];
+  for (let i = first; i < shards.length; i++) {
+    const shard = shards[i] as Shard;
+    if (shard.start >= end) break;
     const from = Math.max(start, shard.start);
     const to = Math.min(end, shard.end);
-    return from < to ? [{ path: shard.path, offset: from - shard.start, length: to - from }] : [];
-  });
+    if (from < to) extents.push({ path: shard.path, offset: from - shard.start, length: to - from });
+  }
+  return extents;
 }
 
 function badModel(message: string): NeuralDiffError {

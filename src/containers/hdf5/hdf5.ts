@@ -69,6 +69,9 @@ export async function placeHdf5(files: ModelFiles, range: FileRange): Promise<Pl
     const links = await readLinks(file, header);
     // Reversed, since `pending` is a stack.
     links.sort((a, b) => compareNames(b.name, a.name));
+    for (const [i, { name }] of links.entries()) {
+      if (links[i + 1]?.name === name) throw file.invalid(`duplicate link "${name}" in group "/${path}"`);
+    }
     for (const link of links)
       pending.push({ path: path === '' ? link.name : `${path}/${link.name}`, target: link.target });
   }
