@@ -8,7 +8,6 @@ export { type ModelFiles, openMemoryFiles } from './model/model-files.js';
 export type { Progress } from './model/progress.js';
 export {
   copyModel,
-  type Outside,
   openMemoryStore,
   type Quantization,
   type WeightStore,

@@ -38,12 +38,12 @@ function weightsOf(entries: readonly ZipEntry[]): ZipEntry | undefined {
   return entries.find(({ name }) => name === WEIGHTS);
 }
 
-/** Entries that say when and by which version an archive was written. */
+/** The entry that says when and by which version an archive was written. */
 const PROVENANCE = 'metadata.json';
 
 /**
- * Reads what an archive holds besides tensors: of Keras the structure of the weights and the other entries but
- * `metadata.json`, of NumPy entries that are no arrays.
+ * Reads what an archive holds besides tensors: of Keras the structure of the weights and the other entries
+ * but `metadata.json`, of NumPy entries that are no arrays.
  */
 export async function readArchiveOutside(
   files: ModelFiles,

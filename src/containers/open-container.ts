@@ -1,5 +1,5 @@
 import { NeuralDiffError } from '../model/errors.js';
-import { openLayersStore, readLayersJson } from '../model/layers-store.js';
+import { openPlacedLayers, readLayersJson } from '../model/layers-store.js';
 import type { ModelFiles } from '../model/model-files.js';
 import type { PlacedStore } from '../model/placed-store.js';
 import type { Outside, WeightStore } from '../model/store.js';
@@ -58,7 +58,7 @@ const FORMATS: readonly Format[] = [
   {
     name: 'tfjs',
     matches: (head, path) => isJson(head) && path === 'model.json',
-    open: openLayersStore,
+    open: openPlacedLayers,
     outside: readLayersOutside,
   },
   { name: 'gguf', matches: (head) => startsWith(head, 'GGUF'), open: openGgufStore },

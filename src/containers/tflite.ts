@@ -176,7 +176,7 @@ const MAX_VISITS = 2 ** 19;
 const WHOLE_BYTES = 2 ** 20;
 const WINDOW_BYTES = 2 ** 12;
 
-/** Bytes of a file for one visit: a table takes that many in its vector, so more visits need shared vectors. */
+/** Bytes of a file for one visit: what a table takes in its vector, so more visits need shared vectors. */
 const VISIT_BYTES = 4;
 
 /**
@@ -257,7 +257,7 @@ class FlatReader {
 
   /**
    * @returns positions of the tables in a field's vector
-   * @throws NeuralDiffError `bad-model` for vectors that, shared by many tables, have more than the file holds
+   * @throws NeuralDiffError `bad-model` for more tables than the file can hold, in vectors that are shared
    */
   async tables(table: number, field: number): Promise<number[]> {
     const { start, count } = await this.vector(table, field, 4);

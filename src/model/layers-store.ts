@@ -2,7 +2,7 @@ import { NeuralDiffError } from './errors.js';
 import { MAX_MANIFEST_BYTES } from './limits.js';
 import { checkNamedFiles, type ModelFiles } from './model-files.js';
 import { type Extent, openPlacedStore, type PlacedStore, type PlacedTensor } from './placed-store.js';
-import type { Quantization } from './store.js';
+import type { Quantization, WeightStore } from './store.js';
 import { parseStrictJson } from './strict-json.js';
 import {
   asBytes,
@@ -58,7 +58,12 @@ interface Shard {
  * @returns the store
  * @throws NeuralDiffError `bad-model`, `unsupported-model`, `unsafe-path` for an invalid manifest
  */
-export async function openLayersStore(files: ModelFiles): Promise<PlacedStore> {
+export async function openLayersStore(files: ModelFiles): Promise<WeightStore> {
+  return openPlacedLayers(files);
+}
+
+/** Same as `openLayersStore`, with the places of the tensors. */
+export async function openPlacedLayers(files: ModelFiles): Promise<PlacedStore> {
   const manifest = parseLayersManifest(await readLayersJson(files));
   const paths = manifest.groups.flatMap((group) => group.paths);
   await checkNamedFiles(files, 'model.json', paths);
