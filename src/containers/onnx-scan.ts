@@ -16,6 +16,9 @@ const ATTRIBUTE = { name: 1, tensor: 5, graph: 6, tensors: 10, graphs: 11, spars
 /** Nesting depth of graphs, in branches and loops. */
 const MAX_DEPTH = 16;
 
+/** Bytes of all tensors that are stored as varints, which are held in memory. */
+const MAX_FIXED_BYTES = 2 ** 26;
+
 /** A node, or a function's list of attributes: the names of the tensors in its attributes derive from it. */
 interface Owner {
   /** Prefix of graphs within it, such as `7` or `2.0/7`. */
@@ -30,6 +33,7 @@ export class OnnxScan {
   readonly tensors: OnnxTensor[] = [];
   readonly #reader: WireReader;
   readonly #path: string;
+  #fixedBytes = 0;
 
   /** @param path the model file's path in its folder */
   constructor(reader: WireReader, path: string) {
@@ -127,7 +131,11 @@ export class OnnxScan {
     if (wire !== 2) throw invalidOnnx('invalid tensor');
     if (this.tensors.length >= MAX_TENSORS) throw invalidOnnx(`expected at most ${MAX_TENSORS} tensors`);
     const message = { reader: this.#reader, path: this.#path, start, end };
-    this.tensors.push(await placeTensor(message, nameOf));
+    const tensor = await placeTensor(message, nameOf);
+    this.#fixedBytes += tensor.fixed?.length ?? 0;
+    if (this.#fixedBytes > MAX_FIXED_BYTES)
+      throw unsupported(`more than ${MAX_FIXED_BYTES} bytes of tensors stored as varints`);
+    this.tensors.push(tensor);
   }
 
   /** @returns the first value of each of some text fields of a message; empty for an absent one */

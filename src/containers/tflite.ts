@@ -8,6 +8,7 @@ import {
   checkTensorInfos,
   elementCount,
   type StoredType,
+  type TensorInfo,
   tensorOf,
 } from '../model/tensor.js';
 import { checkApart, decodeUtf8, FileWindow } from './file-window.js';
@@ -18,7 +19,7 @@ const IDENTIFIER = 'TFL3';
 /** Field numbers of the schema. */
 const MODEL = { subgraphs: 2, buffers: 4 } as const;
 const SUBGRAPH = { tensors: 0 } as const;
-const TENSOR = { shape: 0, type: 1, buffer: 2, name: 3, quantization: 4 } as const;
+const TENSOR = { shape: 0, type: 1, buffer: 2, name: 3, quantization: 4, sparsity: 6 } as const;
 const QUANTIZATION = { scale: 2, zeroPoint: 3 } as const;
 const BUFFER = { data: 0, offset: 1, size: 2 } as const;
 
@@ -47,7 +48,7 @@ const TYPES: Readonly<Record<number, StoredType>> = {
  *
  * Scales and zero points of quantised tensors are tensors too (`conv/scale`, `conv/zero_point`). Tensors of
  * later subgraphs are prefixed with the subgraph's index (`1/kernel`). Of tensors that share a buffer, the
- * first is used.
+ * first is used. Sparse tensors have one dimension: the values that are stored.
  *
  * Source: TensorFlow Lite's schema, version 3.
  *
@@ -101,16 +102,25 @@ class Scan {
     const stored = `${prefix}${await this.#reader.text(table, TENSOR.name)}`;
     const name = stored === prefix || this.#names.has(stored) ? `${stored}#${number}` : stored;
     this.#names.add(name);
-    const shape = await this.#shapeOf(table);
-    const typeAt = await this.#reader.field(table, TENSOR.type);
-    const code = typeAt === undefined ? 0 : (await this.#reader.view(typeAt, 1)).getUint8(0);
-    const type = TYPES[code];
-    const info = type ? tensorOf(name, type, shape) : tensorOf(name, { dtype: 'uint8' }, [data.count]);
+    const info = await this.#infoOf(table, name, data.count);
     checkTensorInfos([info]);
     if (byteLength(info) !== data.count)
       throw this.#reader.invalid(`expected ${byteLength(info)} bytes in tensor "${name}", got ${data.count}`);
     this.#place(info, data.start);
     await this.#addQuantization(table, name);
+  }
+
+  /** @param count bytes of the tensor's data */
+  async #infoOf(table: number, name: string, count: number): Promise<TensorInfo> {
+    const typeAt = await this.#reader.field(table, TENSOR.type);
+    const code = typeAt === undefined ? 0 : (await this.#reader.view(typeAt, 1)).getUint8(0);
+    const type = TYPES[code];
+    if (type === undefined) return tensorOf(name, { dtype: 'uint8' }, [count]);
+    const isSparse = (await this.#reader.target(table, TENSOR.sparsity)) !== undefined;
+    if (!isSparse) return tensorOf(name, type, await this.#shapeOf(table));
+    // Only the values that are not zero; which these are is part of the graph.
+    const elements = count / byteLength(tensorOf(name, type, []));
+    return tensorOf(name, type, [elements]);
   }
 
   /** @returns the byte range of a constant tensor; undefined for a computed one */

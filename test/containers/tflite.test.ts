@@ -70,6 +70,14 @@ test('openTfliteStore() keeps other types as bytes and reads buffers behind the 
   expect(found.tensors).toEqual([kernel]);
 });
 
+test('openTfliteStore() has the stored values of a sparse tensor, and refuses a part of one', async () => {
+  const sparse = { type: 1, sparsity: { table: [] } };
+  expect((await open(one(sparse, seededBytes(1, 6)))).tensors).toEqual([
+    { name: 'kernel', dtype: 'float16', shape: [3] },
+  ]);
+  expect(await codeOf(() => open(one(sparse, seededBytes(1, 7))))).toBe('bad-model');
+});
+
 const at = (change: (view: DataView) => void) => (): Uint8Array => {
   const bytes = one();
   change(new DataView(bytes.buffer));

@@ -16,10 +16,15 @@ export const vector = (bytes: Uint8Array, count: number): FlatNode => ({ bytes, 
 export function tensorTable(
   { name, shape, dtype }: Omit<Tensor, 'bytes'>,
   buffer: number,
-  { type = TYPES[dtype], quantization = null }: { type?: number; quantization?: FlatField } = {},
+  {
+    type = TYPES[dtype],
+    quantization = null,
+    sparsity = null,
+  }: { type?: number; quantization?: FlatField; sparsity?: FlatField } = {},
 ): FlatNode {
   const sizes = vector(new Uint8Array(Int32Array.from(shape).buffer), shape.length);
-  return { table: [sizes, Uint8Array.of(type, 0, 0, 0), u32(buffer), text(name), quantization] };
+  const form = [sizes, Uint8Array.of(type, 0, 0, 0), u32(buffer), text(name), quantization];
+  return { table: sparsity === null ? form : [...form, null, sparsity] };
 }
 
 export const bufferOf = (bytes: Uint8Array): FlatNode => ({ table: [vector(bytes, bytes.length)] });

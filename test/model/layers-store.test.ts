@@ -140,6 +140,21 @@ test.each(['model.json', 'MODEL.JSON'])('openLayersStore() refuses %s as a shard
   expect(await codeOf(() => openLayersStore(files))).toBe('bad-model');
 });
 
+test('openLayersStore() refuses shards whose names differ by case only, and a link to model.json', async () => {
+  const weights = [{ name: 'a', dtype: 'uint8', shape: [2] }];
+  const two = { 'w.bin': Uint8Array.of(1), 'W.bin': Uint8Array.of(2) };
+  const json = (paths: string[]) => encoder.encode(JSON.stringify({ weightsManifest: [{ paths, weights }] }));
+  const open = (files: Record<string, Uint8Array>) =>
+    openLayersStore(openMemoryFiles(new Map(Object.entries(files))));
+  expect(await codeOf(() => open({ 'model.json': json(['w.bin', 'W.bin']), ...two }))).toBe('bad-model');
+  const same = json(['linked']);
+  expect(await codeOf(() => open({ 'model.json': same, linked: same }))).toBe('bad-model');
+});
+
+test('openLayersStore() refuses a manifest without weights', async () => {
+  expect(await codeOf(() => openLayersStore(folderOf({ weightsManifest: [] })))).toBe('empty-model');
+});
+
 describe('openLayersStore() refuses a manifest', () => {
   const withWeight = (fields: object) => manifest({ weights: [{ ...weight, ...fields }] });
   const { name: _name, ...nameless } = weight;
