@@ -17,7 +17,7 @@ const ATTRIBUTE = { name: 1, tensor: 5, graph: 6, tensors: 10, graphs: 11, spars
 const MAX_DEPTH = 16;
 
 /** Bytes of all tensors that are stored as varints, which are held in memory. */
-const MAX_FIXED_BYTES = 2 ** 26;
+const MAX_FIXED_BYTES = 2 ** 24;
 
 /** A node, or a function's list of attributes: the names of the tensors in its attributes derive from it. */
 interface Owner {

@@ -238,9 +238,13 @@ function bytesOf(info: TensorInfo, values: readonly bigint[]): Uint8Array {
   if (![1, 2, 4, 8].includes(size))
     throw invalidOnnx(`tensor "${info.name}" has ${values.length} values for ${total} bytes`);
   const bytes = new Uint8Array(total);
+  const view = new DataView(bytes.buffer);
+  // Each setter keeps the low bits.
   for (const [i, value] of values.entries()) {
-    for (let byte = 0; byte < size; byte++)
-      bytes[i * size + byte] = Number((value >> BigInt(8 * byte)) & 0xffn);
+    if (size === 8) view.setBigUint64(8 * i, value, true);
+    else if (size === 4) view.setUint32(4 * i, Number(BigInt.asUintN(32, value)), true);
+    else if (size === 2) view.setUint16(2 * i, Number(BigInt.asUintN(16, value)), true);
+    else view.setUint8(i, Number(BigInt.asUintN(8, value)));
   }
   return bytes;
 }
