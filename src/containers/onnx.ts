@@ -1,7 +1,7 @@
 import { checkNamedFiles, type ModelFiles } from '../model/model-files.js';
 import { openPlacedStore, type PlacedStore } from '../model/placed-store.js';
 import { checkTensorInfos } from '../model/tensor.js';
-import { checkApart } from './file-window.js';
+import { checkApart, checkNotLinked } from './file-window.js';
 import { OnnxScan } from './onnx-scan.js';
 import { invalidOnnx, readExternal } from './onnx-tensor.js';
 import { WireReader } from './wire-reader.js';
@@ -26,11 +26,9 @@ export async function openOnnxStore(files: ModelFiles, path: string): Promise<Pl
   await scan.model(size);
   checkTensorInfos(scan.tensors);
   const external = scan.tensors.filter(({ isExternal }) => isExternal);
-  await checkNamedFiles(
-    files,
-    path,
-    external.flatMap(({ extents }) => extents.map((extent) => extent.path)),
-  );
+  const paths = external.flatMap(({ extents }) => extents.map((extent) => extent.path));
+  checkNamedFiles(path, paths);
+  await checkNotLinked(files, path, paths);
   for (const { name, extents } of external) {
     for (const { path: data, offset, length } of extents)
       if (offset + length > (await files.size(data))) throw invalidOnnx(`tensor "${name}" exceeds "${data}"`);
@@ -88,6 +86,7 @@ export async function listOnnxFiles(files: ModelFiles, path: string): Promise<st
     }
   };
   await visit('model', { start: 0, end: size, depth: 0 });
-  await checkNamedFiles(files, path, found);
+  checkNamedFiles(path, found);
+  await checkNotLinked(files, path, found);
   return [...found];
 }

@@ -3,6 +3,7 @@ import { openPlacedLayers, readLayersJson } from '../model/layers-store.js';
 import type { ModelFiles } from '../model/model-files.js';
 import type { PlacedStore } from '../model/placed-store.js';
 import type { Outside, WeightStore } from '../model/store.js';
+import { checkNotLinked } from './file-window.js';
 import { openGgufStore } from './gguf.js';
 import { isHdf5 } from './hdf5/file.js';
 import { openHdf5Store } from './hdf5/hdf5.js';
@@ -16,6 +17,7 @@ import {
   readIndexOutside,
   readSafetensorsOutside,
 } from './safetensors.js';
+import { parseStrictJson } from './strict-json.js';
 import { isTflite, openTfliteStore } from './tflite.js';
 
 /** Bytes at a file's start that identify its format. */
@@ -58,7 +60,7 @@ const FORMATS: readonly Format[] = [
   {
     name: 'tfjs',
     matches: (head, path) => isJson(head) && path === 'model.json',
-    open: openPlacedLayers,
+    open: openLayers,
     outside: readLayersOutside,
   },
   { name: 'gguf', matches: (head) => startsWith(head, 'GGUF'), open: openGgufStore },
@@ -105,9 +107,21 @@ async function readGaps(
   return digestGaps(files, { path, start: 0, end: await files.size(path) }, placed);
 }
 
+/** Opens a LayersModel folder, and refuses more than `openLayersStore`: keys that occur twice, and links. */
+async function openLayers(files: ModelFiles): Promise<PlacedStore> {
+  const store = await openPlacedLayers(files);
+  parseStrictJson(await readLayersJson(files), 'model.json');
+  const shards = store.placed.flatMap(({ extents }) => extents.map(({ path }) => path));
+  await checkNotLinked(files, 'model.json', shards);
+  return store;
+}
+
 /** Everything of a `model.json` but the weights manifest. */
 async function readLayersOutside(files: ModelFiles): Promise<Omit<Outside, 'format'>> {
-  const { weightsManifest: _, ...rest } = (await readLayersJson(files)) as Record<string, unknown>;
+  const { weightsManifest: _, ...rest } = parseStrictJson(
+    await readLayersJson(files),
+    'model.json',
+  ) as Record<string, unknown>;
   return { bytes: await files.size('model.json'), digest: await digestJson(rest, 'model.json') };
 }
 

@@ -2,9 +2,10 @@ import { NeuralDiffError } from '../model/errors.js';
 import { checkNamedFiles, type ModelFiles } from '../model/model-files.js';
 import { openPlacedStore, type PlacedStore, type PlacedTensor } from '../model/placed-store.js';
 import type { Outside } from '../model/store.js';
-import { parseStrictJson } from '../model/strict-json.js';
 import { asBytes, byteLength, checkTensorInfos, type StoredType, tensorOf } from '../model/tensor.js';
+import { checkNotLinked } from './file-window.js';
 import { digestJson } from './outside.js';
+import { parseStrictJson } from './strict-json.js';
 
 /** Bytes of a header accepted by the format's reference reader. */
 const MAX_HEADER_BYTES = 100_000_000;
@@ -59,7 +60,8 @@ export async function openSafetensorsStore(files: ModelFiles, path: string): Pro
 export async function openSafetensorsIndex(files: ModelFiles, path: string): Promise<PlacedStore> {
   const { weight_map: map } = await readIndex(files, path);
   const shardOf = new Map(entriesOf(map, path).map(([name, shard]) => [name, checkShard(shard, path)]));
-  await checkNamedFiles(files, path, shardOf.values());
+  checkNamedFiles(path, shardOf.values());
+  await checkNotLinked(files, path, shardOf.values());
   const tensors = [];
   for (const shard of new Set(shardOf.values())) {
     for (const tensor of await placeSafetensors(files, shard)) {

@@ -3,7 +3,6 @@ import { MAX_MANIFEST_BYTES } from './limits.js';
 import { checkNamedFiles, type ModelFiles } from './model-files.js';
 import { type Extent, openPlacedStore, type PlacedStore, type PlacedTensor } from './placed-store.js';
 import type { Quantization, WeightStore } from './store.js';
-import { parseStrictJson } from './strict-json.js';
 import {
   asBytes,
   byteLength,
@@ -64,9 +63,9 @@ export async function openLayersStore(files: ModelFiles): Promise<WeightStore> {
 
 /** Same as `openLayersStore`, with the places of the tensors. */
 export async function openPlacedLayers(files: ModelFiles): Promise<PlacedStore> {
-  const manifest = parseLayersManifest(await readLayersJson(files));
+  const manifest = parseLayersManifest(parseJson(await readLayersJson(files)));
   const paths = manifest.groups.flatMap((group) => group.paths);
-  await checkNamedFiles(files, 'model.json', paths);
+  checkNamedFiles('model.json', paths);
   const shards = await placeShards(files, manifest);
   const tensors = manifest.tensors.flatMap((tensor): PlacedTensor[] => {
     const { name, dtype, shape, group, start, quantization } = tensor;
@@ -95,15 +94,23 @@ function quantizationOf({ tensors }: LayersManifest): ReadonlyMap<string, Quanti
   return new Map(mapped);
 }
 
-/** Reads the folder's `model.json`. @throws NeuralDiffError `bad-model` */
-export async function readLayersJson(files: ModelFiles): Promise<unknown> {
+/** Reads the folder's `model.json`. @throws NeuralDiffError `bad-model` for one that is too large */
+export async function readLayersJson(files: ModelFiles): Promise<Uint8Array> {
   const size = await files.size('model.json');
   if (size > MAX_MANIFEST_BYTES) {
     throw badModel(`Cannot read model.json: expected at most ${MAX_MANIFEST_BYTES} bytes, got ${size}`);
   }
   const bytes = new Uint8Array(size);
   await files.readInto('model.json', 0, bytes);
-  return parseStrictJson(bytes, 'model.json');
+  return bytes;
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new NeuralDiffError('bad-model', 'Cannot read model.json: it is not JSON', { cause });
+  }
 }
 
 /** Computes the byte range of each shard in its group and checks that the tensors cover the group exactly. */

@@ -1,4 +1,3 @@
-import { equalBytes } from './bytes.js';
 import { NeuralDiffError } from './errors.js';
 
 /**
@@ -35,15 +34,11 @@ export function checkInside(path: string): string {
 }
 
 /** Names of files and folders that updates make next to a model: journals, locks, drafts of both, copies. */
-const OWN_NAMES = [
-  /\.(undo|lock|clearing|updates|crswap)$/,
-  /\.(lock|clearing)\.\d+\.[0-9a-f]{8}$/,
-  /^\..*\.tmp$/,
-];
+const OWN_NAME = /\.(undo|lock|clearing|updates|crswap)(\.\d+\.[0-9a-f]{8})?$|^\..*\.tmp$/;
 
 /** @returns whether a path leads to a file that updates make, on any file system; its folders count too */
 export function isOwnPath(path: string): boolean {
-  return path.split('/').some((segment) => OWN_NAMES.some((pattern) => pattern.test(folded(segment))));
+  return path.split('/').some((segment) => OWN_NAME.test(folded(segment)));
 }
 
 /** @returns a name as file systems compare it that ignore case, forms of Unicode, and dots at the end */
@@ -54,49 +49,26 @@ function folded(name: string): string {
     .replace(/[. ]+$/, '');
 }
 
-/** Bytes at the start by which a file is recognised under another name. */
-const SAMPLE_BYTES = 2 ** 12;
-
 /**
  * Checks the other files that a model's main file names. Each must be inside the folder, and be neither the
- * main file, also not through a link, nor a file that updates make: writing weights would destroy them.
+ * main file nor a file that updates make: writing weights would destroy them.
  *
  * @param main the main file's path in the folder
- * @param paths the other files' paths in the folder; they must exist
+ * @param paths the other files' paths in the folder
  * @throws NeuralDiffError `unsafe-path`; `bad-model` for the main file, and for two names that lead to one
- *   file where case does not count; `file-not-found`
+ *   file where case does not count
  */
-export async function checkNamedFiles(
-  files: ModelFiles,
-  main: string,
-  paths: Iterable<string>,
-): Promise<void> {
+export function checkNamedFiles(main: string, paths: Iterable<string>): void {
   const seen = new Map([[folded(main), main]]);
   for (const path of new Set(paths)) {
     checkInside(path);
     if (isOwnPath(path))
-      throw new NeuralDiffError(
-        'unsafe-path',
-        `Cannot open "${path}": expected a file of weights, got a name that updates use`,
-      );
+      throw new NeuralDiffError('unsafe-path', `Cannot open "${path}": updates use that name`);
     const known = seen.get(folded(path));
-    if (known !== undefined || (await isSameFile(files, main, path)))
-      throw new NeuralDiffError(
-        'bad-model',
-        `Cannot open "${main}": "${path}" and "${known ?? main}" are the same file`,
-      );
+    if (known !== undefined)
+      throw new NeuralDiffError('bad-model', `Cannot open "${path}": it is the same file as "${known}"`);
     seen.set(folded(path), path);
   }
-}
-
-/** @returns whether two files have the same size and start, as a main file and a file of weights never do */
-async function isSameFile(files: ModelFiles, main: string, path: string): Promise<boolean> {
-  const size = await files.size(main);
-  if ((await files.size(path)) !== size) return false;
-  const [left, right] = [main, path].map(() => new Uint8Array(Math.min(size, SAMPLE_BYTES)));
-  await files.readInto(main, 0, left as Uint8Array);
-  await files.readInto(path, 0, right as Uint8Array);
-  return equalBytes(left as Uint8Array, right as Uint8Array);
 }
 
 /**

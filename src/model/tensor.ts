@@ -148,9 +148,7 @@ export function checkTensorInfos<T extends TensorInfo>(tensors: readonly T[]): r
  */
 export function checkNotEmpty(tensors: readonly TensorInfo[]): void {
   if (tensors.length > 0) return;
-  const message =
-    'Cannot read model: expected tensors, got none; its weights are elsewhere, or in a form that is not read';
-  throw new NeuralDiffError('empty-model', message);
+  throw new NeuralDiffError('empty-model', 'Cannot read model: expected tensors, got none');
 }
 
 function checkName(name: string): void {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { openContainer } from '../../src/containers/open-container.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { openLayersStore } from '../../src/model/layers-store.js';
 import { openMemoryFiles } from '../../src/model/model-files.js';
@@ -147,8 +148,17 @@ test('openLayersStore() refuses shards whose names differ by case only, and a li
   const open = (files: Record<string, Uint8Array>) =>
     openLayersStore(openMemoryFiles(new Map(Object.entries(files))));
   expect(await codeOf(() => open({ 'model.json': json(['w.bin', 'W.bin']), ...two }))).toBe('bad-model');
-  const same = json(['linked']);
-  expect(await codeOf(() => open({ 'model.json': same, linked: same }))).toBe('bad-model');
+  const entry = { ...weight, dtype: 'uint8' };
+  const text = (size: number) =>
+    JSON.stringify(manifest({ paths: ['linked'], weights: [{ ...entry, shape: [size] }] }));
+  const same = encoder.encode(text(text(100).length));
+  const linked = openMemoryFiles(
+    new Map([
+      ['model.json', same],
+      ['linked', same],
+    ]),
+  );
+  expect(await codeOf(() => openContainer(linked, 'model.json'))).toBe('bad-model');
 });
 
 test('openLayersStore() refuses a manifest without weights', async () => {

@@ -1,4 +1,4 @@
-import { NeuralDiffError } from './errors.js';
+import { NeuralDiffError } from '../model/errors.js';
 
 /**
  * Parses untrusted JSON. Other readers disagree on which of two equal keys counts, so an object with a key
