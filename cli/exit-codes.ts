@@ -48,6 +48,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   locked: EXIT.refused,
   'on-trial': EXIT.refused,
   'bad-model': EXIT.usage,
+  'empty-model': EXIT.usage,
   'unsupported-model': EXIT.usage,
   'unsafe-path': EXIT.usage,
   'file-not-found': EXIT.usage,

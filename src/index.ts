@@ -6,7 +6,12 @@ export { type FingerprintOptions, fingerprint } from './model/fingerprint.js';
 export { openLayersStore } from './model/layers-store.js';
 export { type ModelFiles, openMemoryFiles } from './model/model-files.js';
 export type { Progress } from './model/progress.js';
-export { copyModel, openMemoryStore, type Quantization, type WeightStore } from './model/store.js';
+export {
+  copyModel,
+  openMemoryStore,
+  type Quantization,
+  type WeightStore,
+} from './model/store.js';
 export type { DType, Model, Tensor, TensorInfo } from './model/tensor.js';
 export type { ByteSource, Bytes } from './payload/byte-source.js';
 export { decodePayload, readDiff } from './payload/decode.js';

@@ -1,3 +1,4 @@
+import { compareOutside, type OutsideComparison } from '../../src/containers/outside.js';
 import { diffStores } from '../../src/exact-diff/diff-stores.js';
 import { type FitOptions, fitModels, type LossyDiff } from '../../src/exact-diff/lossy/fit-models.js';
 import { matchStores, type StoreMatch } from '../../src/exact-diff/match/match-stores.js';
@@ -10,7 +11,7 @@ import { createFileSpool } from '../../src/node/file-spool.js';
 import { checkOutput, writeOutput } from '../../src/node/output.js';
 import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { MODEL, outputFlags } from '../flags.js';
-import { formatShare, type Io, printResult, remarkWritten } from '../io.js';
+import { formatShare, type Io, printResult, remark, remarkWritten } from '../io.js';
 import { withModel } from '../open.js';
 import { byteProgress, type ProgressLine } from '../progress.js';
 import { checkWorkers, readShare } from '../values.js';
@@ -113,7 +114,8 @@ async function diffExactly(flags: DiffFlags, io: Io): Promise<void> {
           ? `ship the diff: it saves ${formatShare(saving)}`
           : 'ship the full model: the diff is no smaller',
       ];
-      const result = { content: pieces, payloadBytes, full, json: found, lines: { sizes: [], end } };
+      const isSame = changedTensors === 0;
+      const result = { content: pieces, payloadBytes, isSame, full, json: found, lines: { sizes: [], end } };
       await finishDiff(job, result, { flags, io });
     } finally {
       // Threads still write into the spool until they are closed.
@@ -136,7 +138,9 @@ async function diffLossily(flags: DiffFlags, io: Io): Promise<void> {
       sizes: [`exact diff ${found.exactBytes} bytes`],
       end: () => describe(found, base.tensors.length),
     };
-    const result = { content: payload, payloadBytes: found.payloadBytes, full, json: found, lines };
+    const isSame = found.perTensor.length === 0;
+    const { payloadBytes } = found;
+    const result = { content: payload, payloadBytes, isSame, full, json: found, lines };
     await finishDiff(job, result, { flags, io });
   });
 }
@@ -169,6 +173,8 @@ interface DiffJob {
   readonly progress: ProgressLine;
   readonly work: { readonly signal: AbortSignal; readonly onProgress: ProgressLine['report'] };
   readonly least: number | undefined;
+  /** How the files compare outside of their tensors. */
+  readonly outside: OutsideComparison;
 }
 
 /** Checks the output, opens both models and finds which tensor becomes which. */
@@ -182,7 +188,8 @@ async function withDiffJob(flags: DiffFlags, io: Io, run: (job: DiffJob) => Prom
     await withModel({ path: flags.base }, (base) =>
       withModel({ path: flags.next }, async (next) => {
         const match = await matchStores(base, next, { ...work, rename, cast });
-        await run({ base, match, progress, work, least });
+        const outside = await compareOutside(base, next);
+        await run({ base, match, progress, work, least, outside });
       }),
     );
   } finally {
@@ -194,6 +201,8 @@ async function withDiffJob(flags: DiffFlags, io: Io, run: (job: DiffJob) => Prom
 interface DiffResult {
   readonly content: Uint8Array | AsyncIterable<Uint8Array>;
   readonly payloadBytes: number;
+  /** Whether all tensors are equal. */
+  readonly isSame: boolean;
   /** The compressed next model. */
   readonly full: CompressedSize;
   readonly json: object;
@@ -207,8 +216,8 @@ interface DiffResult {
  * @throws NeuralDiffError `saving-too-small`
  */
 async function finishDiff(
-  { base, match, progress, least }: DiffJob,
-  { content, payloadBytes, full, ...result }: DiffResult,
+  { base, match, progress, least, outside }: DiffJob,
+  { content, payloadBytes, full, isSame, ...result }: DiffResult,
   { flags, io }: { flags: DiffFlags; io: Io },
 ): Promise<void> {
   const { out, force, dryRun } = flags;
@@ -219,16 +228,33 @@ async function finishDiff(
   if (!dryRun) await writeOutput(out, content, { force });
   progress.finish();
   const modelBytes = totalBytes(base.tensors);
-  const json = { out, ...facts, fullBytesEstimated: full.isEstimate, modelBytes, ...result.json, ...taken };
+  const sizes = { out, ...facts, fullBytesEstimated: full.isEstimate, modelBytes };
+  const json = { ...sizes, ...result.json, ...taken, outside };
+  const end = result.lines.end(saving);
   const lines = [
     ...describeTaken(taken),
-    `diff       ${payloadBytes} bytes, ${formatShare(payloadBytes / modelBytes)} of the model`,
+    `diff       ${payloadBytes} bytes, ${formatShare(payloadBytes / Math.max(1, modelBytes))} of the model`,
     ...result.lines.sizes,
     `full model ${modelBytes} bytes, ${full.isEstimate ? 'about ' : ''}${full.bytes} compressed`,
-    ...result.lines.end(saving),
+    ...(isSame ? [...end.slice(0, -1), describeSame(outside)] : end),
   ];
   printResult(io, flags, { json: { ...json, ...(dryRun && { dryRun }) }, lines });
+  if (outside === 'different') remark(io, flags, OUTSIDE_DIFFERS);
   remarkWritten(io, flags, { out, bytes: payloadBytes });
+}
+
+const OUTSIDE_DIFFERS =
+  'warning: the files differ outside of their tensors (graph or metadata); the payload does not carry that, ' +
+  "so devices get the next model's weights in the base's file; ship the full model if the graph changed";
+
+/** @returns what is the same of two models with equal tensors */
+function describeSame(outside: OutsideComparison): string {
+  const texts = {
+    equal: 'no change: tensors, graph and metadata are equal',
+    different: 'no change of tensors: they are equal; the files differ outside of them (graph or metadata)',
+    unknown: 'no change of tensors: they are equal; the rest of files in different formats is not compared',
+  };
+  return texts[outside];
 }
 
 /** @returns which tensors were matched by content, and what casting did to their elements */

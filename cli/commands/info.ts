@@ -14,7 +14,8 @@ export const command = defineCommand({
   summary: 'Show what a payload or a model holds',
   details: [
     'Of a payload: its size, the fingerprints of both models, its records and metadata and, with ' +
-      '--base, the tensors that each record changes. Of a model: its fingerprint and tensors.',
+      '--base, the tensors that each record changes. Of a model: its fingerprint and tensors, and how ' +
+      'much of its file is outside of them.',
   ],
   args: { file: { type: 'string', isRequired: true, description: 'Payload file, or a model' } },
   flags: {
@@ -117,9 +118,10 @@ function formatOp({ kind, tensors, ...facts }: OpFacts): string {
 
 /** Prints a model's fingerprint and tensors, and which of them cannot be written. */
 async function showModel(path: string, flags: CommonFlags, io: Io): Promise<void> {
-  const found = await withModel({ path }, async (store) => {
+  const { outside, ...found } = await withModel({ path }, async (store) => {
     const { tensors, readOnly = new Set() } = store;
-    return { tensors, readOnly, fingerprint: await fingerprint(store, { signal: io.signal }) };
+    const outside = await store.outside?.();
+    return { tensors, readOnly, outside, fingerprint: await fingerprint(store, { signal: io.signal }) };
   });
   const tensors = found.tensors.map((info) => {
     const facts = { name: info.name, dtype: info.dtype, shape: info.shape, bytes: byteLength(info) };
@@ -129,11 +131,15 @@ async function showModel(path: string, flags: CommonFlags, io: Io): Promise<void
   const lines = [
     `model        ${formatBytes(modelBytes)}: ${tensors.length} tensors, ${weights} weights`,
     `fingerprint  ${found.fingerprint}`,
+    ...(outside
+      ? [`outside      ${formatBytes(outside.bytes)} of graph and metadata, which no payload changes`]
+      : []),
     ...tensors.map(({ name, dtype, shape, ...facts }) => {
       const type = `${dtype}[${shape.join(', ')}]`;
       const note = 'readOnly' in facts ? '  read only' : '';
       return `tensor       ${type.padEnd(24)} ${JSON.stringify(name)}${note}`;
     }),
   ];
-  printResult(io, flags, { json: { fingerprint: found.fingerprint, modelBytes, weights, tensors }, lines });
+  const json = { fingerprint: found.fingerprint, modelBytes, weights, outside, tensors };
+  printResult(io, flags, { json, lines });
 }

@@ -2,7 +2,7 @@ import { NeuralDiffError } from '../model/errors.js';
 import { joinDigests, type Sha256, sha256, TensorDigest } from '../model/fingerprint.js';
 import type { Progress } from '../model/progress.js';
 import type { WeightStore } from '../model/store.js';
-import { byteLength, type TensorInfo, totalBytes } from '../model/tensor.js';
+import { byteLength, checkNotEmpty, type TensorInfo, totalBytes } from '../model/tensor.js';
 import type { Bytes } from '../payload/byte-source.js';
 import { checkLayout } from '../payload/decode.js';
 import type { Meta, Op } from '../payload/diff.js';
@@ -93,7 +93,7 @@ export async function planOpenPayload(
     modelBytes: totalBytes(store.tensors),
   };
   const noChange = { found: '', bytesWritten: 0, tensors: [] };
-  const mismatch = await checkLayout(payload, store.tensors).catch((error: NeuralDiffError) => error);
+  const mismatch = await checkTensors(payload, store.tensors).catch((error: NeuralDiffError) => error);
   if (mismatch) return { ...facts, ...noChange, status: 'refused', problem: mismatch };
   const dryRun = await runDry(store, payload, options);
   const { found, tensors } = dryRun;
@@ -102,6 +102,11 @@ export async function planOpenPayload(
   if (problem) return { ...facts, ...noChange, found, status: 'refused', problem };
   const bytesWritten = tensors.reduce((sum, tensor) => sum + tensor.bytesWritten, 0);
   return { ...facts, found, status: 'ready', bytesWritten, tensors };
+}
+
+async function checkTensors(payload: OpenPayload, tensors: readonly TensorInfo[]): Promise<void> {
+  await checkLayout(payload, tensors);
+  checkNotEmpty(tensors);
 }
 
 /** Result of applying a payload in memory. */

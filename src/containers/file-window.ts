@@ -1,3 +1,4 @@
+import { equalBytes } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import type { ModelFiles } from '../model/model-files.js';
 import type { Extent, PlacedTensor } from '../model/placed-store.js';
@@ -28,6 +29,12 @@ export class FileWindow {
     this.#path = path;
     this.#size = size;
     this.#windowBytes = windowBytes;
+  }
+
+  /** @returns a range of the file if the window has it, without waiting; valid until the next call */
+  held(start: number, end: number): Uint8Array | undefined {
+    if (start < this.#from || end > this.#from + this.#window.length) return undefined;
+    return this.#window.subarray(start - this.#from, end - this.#from);
   }
 
   /**
@@ -107,4 +114,35 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Bytes at the start by which a file is recognised under another name. */
+const SAMPLE_BYTES = 2 ** 12;
+
+/**
+ * Checks that files of weights are not the model's main file under another name, such as a link.
+ *
+ * @param main the main file's path in the folder
+ * @param paths the other files' paths in the folder; they must exist
+ * @throws NeuralDiffError `bad-model`, `file-not-found`
+ */
+export async function checkNotLinked(
+  files: ModelFiles,
+  main: string,
+  paths: Iterable<string>,
+): Promise<void> {
+  for (const path of new Set(paths)) {
+    if (await isSameFile(files, main, path))
+      throw new NeuralDiffError('bad-model', `Cannot open "${path}": it is the same file as "${main}"`);
+  }
+}
+
+/** @returns whether two files have the same size and start, as a main file and a file of weights never do */
+async function isSameFile(files: ModelFiles, main: string, path: string): Promise<boolean> {
+  const size = await files.size(main);
+  if ((await files.size(path)) !== size) return false;
+  const [left, right] = [main, path].map(() => new Uint8Array(Math.min(size, SAMPLE_BYTES)));
+  await files.readInto(main, 0, left as Uint8Array);
+  await files.readInto(path, 0, right as Uint8Array);
+  return equalBytes(left as Uint8Array, right as Uint8Array);
 }

@@ -1,9 +1,8 @@
 import { NeuralDiffError } from '../model/errors.js';
 import { MAX_NAME_BYTES, MAX_RANK, MAX_TENSORS } from '../model/limits.js';
 import type { ModelFiles } from '../model/model-files.js';
-import { openPlacedStore, type PlacedTensor } from '../model/placed-store.js';
-import type { WeightStore } from '../model/store.js';
-import { asBytes, byteLength, checkTensorInfos, type StoredType, tensorOf } from '../model/tensor.js';
+import { openPlacedStore, type PlacedStore, type PlacedTensor } from '../model/placed-store.js';
+import { byteLength, checkTensorInfos, type StoredType, tensorOf } from '../model/tensor.js';
 import { checkApart, decodeUtf8, FileWindow } from './file-window.js';
 
 /** Key of the alignment of tensors in bytes, and its default. */
@@ -26,18 +25,14 @@ const MAX_ENTRIES = 2 ** 16;
  * @param path the file's path in the folder
  * @throws NeuralDiffError `bad-model`; `unsupported-model` for other versions and block types
  */
-export async function openGgufStore(files: ModelFiles, path: string): Promise<WeightStore> {
+export async function openGgufStore(files: ModelFiles, path: string): Promise<PlacedStore> {
   const size = await files.size(path);
   const reader = new GgufReader(files, path, size);
   const version = await reader.begin();
   if (version !== 2 && version !== 3) throw reader.unsupported(`expected version 2 or 3, got ${version}`);
   const tensorCount = await reader.count(MAX_TENSORS, 'tensors');
   const entryCount = await reader.count(MAX_ENTRIES, 'keys');
-  let alignment = ALIGNMENT;
-  for (let i = 0; i < entryCount; i++) {
-    const { key, value } = await reader.entry();
-    if (key === ALIGNMENT_KEY) alignment = value ?? 0;
-  }
+  const alignment = await readAlignment(reader, entryCount);
   if (!(Number.isInteger(alignment) && alignment >= 8 && alignment <= 2 ** 20 && alignment % 8 === 0))
     throw reader.invalid(`expected an alignment of 8 to 2^20 bytes, a multiple of 8, got ${alignment}`);
   const drafts: Draft[] = [];
@@ -52,6 +47,19 @@ export async function openGgufStore(files: ModelFiles, path: string): Promise<We
   checkTensorInfos(tensors);
   checkApart(tensors);
   return openPlacedStore(files, tensors);
+}
+
+/** Reads the keys before the tensors. @returns the alignment of tensors; 0 for an invalid one */
+async function readAlignment(reader: GgufReader, entries: number): Promise<number> {
+  const keys = new Set<string>();
+  let alignment = ALIGNMENT;
+  for (let i = 0; i < entries; i++) {
+    const { key, value } = await reader.entry();
+    if (keys.has(key)) throw reader.invalid(`duplicate key "${key}"`);
+    keys.add(key);
+    if (key === ALIGNMENT_KEY) alignment = value ?? 0;
+  }
+  return alignment;
 }
 
 type Draft = ReturnType<typeof tensorOf> & { offset: number };
@@ -111,10 +119,10 @@ const TYPES: Readonly<Record<number, GgufType>> = {
   22: blocks(256, 82),
   23: blocks(256, 136),
   24: plain({ dtype: 'int8' }, 1),
-  25: plain(asBytes(2), 2),
+  25: plain({ dtype: 'int16' }, 2),
   26: plain({ dtype: 'int32' }, 4),
-  27: plain(asBytes(8), 8),
-  28: plain(asBytes(8), 8),
+  27: plain({ dtype: 'int64' }, 8),
+  28: plain({ dtype: 'float64' }, 8),
   29: blocks(256, 56),
   30: plain({ dtype: 'bfloat16' }, 2),
   34: blocks(256, 54),

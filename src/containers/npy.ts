@@ -1,13 +1,12 @@
 import { NeuralDiffError } from '../model/errors.js';
 import type { ModelFiles } from '../model/model-files.js';
-import { openPlacedStore, type PlacedTensor } from '../model/placed-store.js';
-import type { WeightStore } from '../model/store.js';
+import { openPlacedStore, type PlacedStore, type PlacedTensor } from '../model/placed-store.js';
 import { asBytes, byteLength, checkTensorInfos, type StoredType, tensorOf } from '../model/tensor.js';
 import { type Deflated, openInflatedFiles } from './inflate.js';
 import { openZipStore, readZip, type ZipEntry } from './zip.js';
 
-/** Bytes of a header; NumPy reads at most 10,000 by default. */
-const MAX_HEADER_BYTES = 2 ** 16;
+/** Bytes of a header: as many as NumPy reads by default. */
+const MAX_HEADER_BYTES = 10_000;
 
 /** The byte 0x93 and `NUMPY`. */
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
@@ -24,12 +23,12 @@ const TYPES: Readonly<Record<string, StoredType>> = {
   b1: { dtype: 'uint8' },
   i4: { dtype: 'int32' },
   V2: asBytes(2),
-  i2: asBytes(2),
-  u2: asBytes(2),
-  u4: asBytes(4),
-  f8: asBytes(8),
-  i8: asBytes(8),
-  u8: asBytes(8),
+  i2: { dtype: 'int16' },
+  u2: { dtype: 'uint16' },
+  u4: { dtype: 'uint32' },
+  f8: { dtype: 'float64' },
+  i8: { dtype: 'int64' },
+  u8: { dtype: 'uint64' },
   c8: asBytes(8),
   c16: asBytes(16),
 };
@@ -50,7 +49,7 @@ const HEADER =
  * @param path the file's path in the folder
  * @throws NeuralDiffError `bad-model`; `unsupported-model` for objects, big-endian numbers and Fortran order
  */
-export async function openNpyStore(files: ModelFiles, path: string): Promise<WeightStore> {
+export async function openNpyStore(files: ModelFiles, path: string): Promise<PlacedStore> {
   const placed = await placeNpy(files, { path, start: 0, end: await files.size(path) }, UNNAMED);
   return openPlacedStore(files, [placed]);
 }
@@ -66,7 +65,7 @@ export async function openNpyStore(files: ModelFiles, path: string): Promise<Wei
  * @throws NeuralDiffError `bad-model`; `unsupported-model` for compression other than deflate and for
  *   anything that `openNpyStore` does not support
  */
-export async function openNpzStore(files: ModelFiles, path: string): Promise<WeightStore> {
+export async function openNpzStore(files: ModelFiles, path: string): Promise<PlacedStore> {
   return openNpzEntries(files, path, await readZip(files, path));
 }
 
@@ -75,7 +74,7 @@ export async function openNpzEntries(
   files: ModelFiles,
   path: string,
   entries: readonly ZipEntry[],
-): Promise<WeightStore> {
+): Promise<PlacedStore> {
   const arrays = entries.filter(({ name }) => name.endsWith('.npy'));
   const entryOf = new Map(arrays.map((entry) => [tensorName(entry), entry]));
   const inflated = openInflatedFiles(files, deflatedOf(path, arrays));
@@ -156,14 +155,14 @@ const inflatedPath = (path: string, { name }: ZipEntry): string => `${path}\0${n
 
 function deflatedOf(path: string, entries: readonly ZipEntry[]): Map<string, Deflated> {
   const deflated = entries.flatMap((entry): [string, Deflated][] =>
-    entry.deflated ? [[inflatedPath(path, entry), { ...entry, ...entry.deflated, path }]] : [],
+    entry.isDeflated ? [[inflatedPath(path, entry), { ...entry, path }]] : [],
   );
   return new Map(deflated);
 }
 
 async function placeEntry(files: ModelFiles, path: string, entry: ZipEntry): Promise<PlacedTensor> {
-  const { start, end, deflated } = entry;
-  if (!deflated) return placeNpy(files, { path, start, end }, tensorName(entry));
-  const range = { path: inflatedPath(path, entry), start: 0, end: deflated.length };
+  const { start, end, isDeflated } = entry;
+  if (!isDeflated) return placeNpy(files, { path, start, end }, tensorName(entry));
+  const range = { path: inflatedPath(path, entry), start: 0, end: entry.length };
   return { ...(await placeNpy(files, range, tensorName(entry))), isReadOnly: true };
 }

@@ -1,5 +1,4 @@
 import { NeuralDiffError } from '../model/errors.js';
-import { checkInside, type ModelFiles } from '../model/model-files.js';
 import type { Extent, PlacedTensor } from '../model/placed-store.js';
 import {
   asBytes,
@@ -9,30 +8,34 @@ import {
   type TensorInfo,
   tensorOf,
 } from '../model/tensor.js';
-import { decodeUtf8, FileWindow } from './file-window.js';
+import { decodeUtf8 } from './file-window.js';
+import type { WireField, WireReader } from './wire-reader.js';
 
 /** Element types by their number in `TensorProto.DataType`. */
 const TYPES: Readonly<Record<number, StoredType>> = {
   1: { dtype: 'float32' },
   2: { dtype: 'uint8' },
   3: { dtype: 'int8' },
-  4: asBytes(2),
-  5: asBytes(2),
+  4: { dtype: 'uint16' },
+  5: { dtype: 'int16' },
   6: { dtype: 'int32' },
-  7: asBytes(8),
+  7: { dtype: 'int64' },
   9: { dtype: 'uint8' },
   10: { dtype: 'float16' },
-  11: asBytes(8),
-  12: asBytes(4),
-  13: asBytes(8),
+  11: { dtype: 'float64' },
+  12: { dtype: 'uint32' },
+  13: { dtype: 'uint64' },
   14: asBytes(8),
   15: asBytes(16),
   16: { dtype: 'bfloat16' },
-  17: { dtype: 'uint8' },
+  17: { dtype: 'float8_e4m3fn' },
   18: { dtype: 'uint8' },
-  19: { dtype: 'uint8' },
+  19: { dtype: 'float8_e5m2' },
   20: { dtype: 'uint8' },
 };
+
+/** Number of strings in `TensorProto.DataType`. */
+export const TEXT_TYPE = 8;
 
 /** Numbers of `TensorProto`'s fields. */
 const DIMS = 1;
@@ -51,6 +54,12 @@ const VARINT_FIELDS = [5, 7, 11];
 /** Byte ranges that one tensor may be split into. */
 const MAX_EXTENTS = 2 ** 16;
 
+/** Sizes of a tensor that are read, more than it may have. */
+const MAX_SIZES = 64;
+
+/** Entries of a tensor's location in another file: three, and a checksum. */
+const MAX_ENTRIES = 64;
+
 /** Elements of a tensor stored as varints: shapes, axes, small tables. */
 const MAX_FIXED_ELEMENTS = 2 ** 20;
 
@@ -64,7 +73,14 @@ interface Draft {
   type: number;
   extents: Extent[];
   varints: bigint[];
+  varintExtents: Extent[];
   external: Map<string, string>;
+}
+
+/** A tensor of an ONNX model. */
+export interface OnnxTensor extends PlacedTensor {
+  /** Whether the model names the file that has its elements. */
+  readonly isExternal?: boolean;
 }
 
 /** A message in a file. */
@@ -79,24 +95,37 @@ interface TensorMessage {
  * Locates the tensor of a `TensorProto`, without reading its elements.
  *
  * @param message the `TensorProto`
- * @param prefix prefix of the tensor's name
+ * @param nameOf names the tensor, given the name in the message
  * @throws NeuralDiffError `bad-model`, `unsupported-model`, `unsafe-path`
  */
-export async function placeTensor(message: TensorMessage, prefix: string): Promise<PlacedTensor> {
-  const draft: Draft = { name: '', shape: [], type: 0, extents: [], varints: [], external: new Map() };
+export async function placeTensor(
+  message: TensorMessage,
+  nameOf: (stored: string) => Promise<string>,
+): Promise<OnnxTensor> {
+  const draft: Draft = {
+    name: '',
+    shape: [],
+    type: 0,
+    extents: [],
+    varints: [],
+    varintExtents: [],
+    external: new Map(),
+  };
   for await (const field of message.reader.fields(message.start, message.end))
     await takeField(draft, field, message);
-  const name = `${prefix}${draft.name}`;
+  const name = await nameOf(draft.name);
   const type = TYPES[draft.type];
   if (type === undefined) throw unsupported(name, `data type ${draft.type}`);
   const info = tensorOf(name, type, draft.shape);
   checkTensorInfos([info]);
-  const forms = [draft.external.size, draft.varints.length, draft.extents.length].filter(
+  const forms = [draft.external.size, draft.varintExtents.length, draft.extents.length].filter(
     (count) => count > 0,
   );
   if (forms.length > 1) throw invalidOnnx(`duplicate data of tensor "${name}"`);
-  if (draft.external.size > 0) return { ...info, extents: [externalExtent(info, draft.external)] };
-  if (draft.varints.length > 0) return { ...info, extents: [], fixed: bytesOf(info, draft.varints) };
+  if (draft.external.size > 0)
+    return { ...info, extents: [externalExtent(info, draft.external)], isExternal: true };
+  if (draft.varints.length > 0)
+    return { ...info, extents: draft.varintExtents, fixed: bytesOf(info, draft.varints) };
   const found = draft.extents.reduce((sum, { length }) => sum + length, 0);
   if (found !== byteLength(info))
     throw invalidOnnx(`expected ${byteLength(info)} bytes in tensor "${name}", got ${found}`);
@@ -118,42 +147,60 @@ export async function readExternal(
   return external;
 }
 
+/** @returns the number of a `TensorProto`'s element type; 0 for none */
+export async function typeOfTensor(
+  reader: WireReader,
+  { start, end }: Pick<WireField, 'start' | 'end'>,
+): Promise<number> {
+  let type = 0;
+  for await (const field of reader.fields(start, end))
+    if (field.field === DATA_TYPE) type = Number(field.value);
+  return type;
+}
+
 async function takeField(draft: Draft, field: WireField, message: TensorMessage): Promise<void> {
   const { reader, path } = message;
   const { field: number, start, end, wire } = field;
   if (number === SEGMENT) throw unsupported(draft.name, 'segmented data');
-  if (number === DIMS) draft.shape.push(...(await varintsOf(field, reader, 64)).map(Number));
-  else if (number === DATA_TYPE) draft.type = Number(field.value);
+  if (number === DIMS) {
+    draft.shape.push(...(await varintsOf(field, reader, MAX_SIZES)).map(Number));
+    if (draft.shape.length > MAX_SIZES) throw tooManyNumbers(MAX_SIZES);
+  } else if (number === DATA_TYPE) draft.type = Number(field.value);
   else if (number === NAME) draft.name = await textOf(field, reader);
   else if (number === EXTERNAL_DATA) await takeEntry(draft.external, field, reader);
   else if (VARINT_FIELDS.includes(number)) {
     const max = MAX_FIXED_ELEMENTS - draft.varints.length;
     for (const value of await varintsOf(field, reader, max)) draft.varints.push(value);
+    if (draft.varints.length > MAX_FIXED_ELEMENTS) throw tooManyNumbers(MAX_FIXED_ELEMENTS);
+    addExtent(draft.varintExtents, { path, offset: start, length: end - start });
   } else if (number === RAW_DATA || PLAIN_FIELDS.includes(number)) {
     if (wire === 0) throw invalidOnnx(`expected bytes as data of tensor "${draft.name}", got a number`);
     if (number === RAW_DATA && draft.extents.length > 0)
       throw invalidOnnx(`duplicate data of tensor "${draft.name}"`);
-    if (draft.extents.length >= MAX_EXTENTS)
-      throw unsupported(draft.name, `expected data in at most ${MAX_EXTENTS} pieces`);
-    draft.extents.push({ path, offset: start, length: end - start });
+    addExtent(draft.extents, { path, offset: start, length: end - start });
   }
+}
+
+function addExtent(extents: Extent[], extent: Extent): void {
+  if (extents.length >= MAX_EXTENTS) throw unsupported('', `expected data in at most ${MAX_EXTENTS} pieces`);
+  extents.push(extent);
 }
 
 /** @returns the values of a repeated varint field, packed or not */
 async function varintsOf(field: WireField, reader: WireReader, max: number): Promise<bigint[]> {
   if (field.wire === 0) return [field.value];
   if (field.wire !== 2) throw invalidOnnx('expected packed numbers');
-  const values: bigint[] = [];
-  for (let at = field.start; at < field.end; ) {
-    const { value, end } = await reader.varint(at, field.end);
-    if (values.length >= max) throw unsupported('', `expected at most ${max} numbers in a list`);
-    values.push(value);
-    at = end;
-  }
+  const values = await reader.varints(field.start, field.end, max);
+  if (values === undefined) throw tooManyNumbers(max);
   return values;
 }
 
-async function textOf({ wire, start, end }: WireField, reader: WireReader): Promise<string> {
+function tooManyNumbers(max: number): NeuralDiffError {
+  return unsupported('', `expected at most ${max} numbers in a list`);
+}
+
+/** @returns a string of the file, decoded */
+export async function textOf({ wire, start, end }: WireField, reader: WireReader): Promise<string> {
   if (wire !== 2 || end - start > MAX_TEXT_BYTES)
     throw invalidOnnx(`expected a string of at most ${MAX_TEXT_BYTES} bytes`);
   const text = decodeUtf8(await reader.bytes(start, end));
@@ -168,11 +215,13 @@ async function takeEntry(entries: Map<string, string>, field: WireField, reader:
   for await (const part of reader.fields(field.start, field.end)) {
     if (part.field === 1 || part.field === 2) texts[part.field] = await textOf(part, reader);
   }
+  if (entries.size >= MAX_ENTRIES || entries.has(texts[1] as string))
+    throw invalidOnnx(`external data has the key "${texts[1]}" twice, or too many keys`);
   entries.set(texts[1] as string, texts[2] as string);
 }
 
 function externalExtent(info: TensorInfo, external: ReadonlyMap<string, string>): Extent {
-  const path = checkInside(external.get('location') ?? '');
+  const path = external.get('location') ?? '';
   const offset = Number(external.get('offset') ?? 0);
   const length = Number(external.get('length') ?? byteLength(info));
   if (!Number.isSafeInteger(offset) || offset < 0 || length !== byteLength(info))
@@ -189,9 +238,13 @@ function bytesOf(info: TensorInfo, values: readonly bigint[]): Uint8Array {
   if (![1, 2, 4, 8].includes(size))
     throw invalidOnnx(`tensor "${info.name}" has ${values.length} values for ${total} bytes`);
   const bytes = new Uint8Array(total);
+  const view = new DataView(bytes.buffer);
+  // Each setter keeps the low bits.
   for (const [i, value] of values.entries()) {
-    for (let byte = 0; byte < size; byte++)
-      bytes[i * size + byte] = Number((value >> BigInt(8 * byte)) & 0xffn);
+    if (size === 8) view.setBigUint64(8 * i, value, true);
+    else if (size === 4) view.setUint32(4 * i, Number(BigInt.asUintN(32, value)), true);
+    else if (size === 2) view.setUint16(2 * i, Number(BigInt.asUintN(16, value)), true);
+    else view.setUint8(i, Number(BigInt.asUintN(8, value)));
   }
   return bytes;
 }
@@ -203,79 +256,4 @@ function unsupported(name: string, what: string): NeuralDiffError {
 /** @returns the error for an invalid ONNX model */
 export function invalidOnnx(what: string): NeuralDiffError {
   return new NeuralDiffError('bad-model', `Cannot read ONNX model: ${what}`);
-}
-
-/** A field of a Protocol Buffers message: a number, or a byte range of the file. */
-export interface WireField {
-  readonly field: number;
-  /** Value of a varint; 0 for other wire types. */
-  readonly value: bigint;
-  /** Byte range of other wire types; `end` is exclusive. */
-  readonly start: number;
-  readonly end: number;
-  /** Wire type: 0 varint, 1 eight bytes, 2 length-delimited, 5 four bytes. */
-  readonly wire: number;
-}
-
-/** Bytes of the longest varint. */
-const MAX_VARINT = 10;
-
-/** Reads Protocol Buffers messages in a file, without loading skipped fields. */
-export class WireReader {
-  readonly #file: FileWindow;
-  readonly #path: string;
-
-  constructor(files: ModelFiles, path: string, size: number) {
-    this.#file = new FileWindow(files, { path, size });
-    this.#path = path;
-  }
-
-  /**
-   * Iterates over the fields of a message.
-   *
-   * @param start offset of the message's first byte
-   * @param end offset after its last byte
-   * @throws NeuralDiffError `bad-model` for fields that exceed the message
-   */
-  async *fields(start: number, end: number): AsyncGenerator<WireField> {
-    for (let at = start; at < end; ) {
-      const tag = await this.varint(at, end);
-      const field = Number(tag.value >> 3n);
-      const wire = Number(tag.value & 7n);
-      if (field < 1 || field >= 2 ** 29) throw this.#invalid(`invalid field number ${field}`);
-      const next = await this.#fieldAt(tag.end, end, { field, wire });
-      at = next.end;
-      yield next;
-    }
-  }
-
-  async #fieldAt(at: number, end: number, kind: { field: number; wire: number }): Promise<WireField> {
-    const { wire } = kind;
-    if (wire === 0) return { ...kind, start: at, ...(await this.varint(at, end)) };
-    const head = wire === 2 ? await this.varint(at, end) : { value: wire === 1 ? 8n : 4n, end: at };
-    if (![1, 2, 5].includes(wire)) throw this.#invalid(`unknown wire type ${wire}`);
-    if (head.value > BigInt(end - head.end)) throw this.#invalid(`field ${kind.field} exceeds its message`);
-    return { ...kind, value: 0n, start: head.end, end: head.end + Number(head.value) };
-  }
-
-  /** @returns the unsigned 64-bit varint at an offset, and the offset after it */
-  async varint(at: number, end: number): Promise<{ value: bigint; end: number }> {
-    const bytes = await this.bytes(at, Math.min(end, at + MAX_VARINT));
-    let value = 0n;
-    for (let i = 0; i < bytes.length; i++) {
-      const byte = bytes[i] as number;
-      value |= BigInt(byte & 0x7f) << BigInt(7 * i);
-      if (byte < 0x80) return { value: BigInt.asUintN(64, value), end: at + i + 1 };
-    }
-    throw this.#invalid('unterminated number');
-  }
-
-  /** @returns bytes of the file, valid until the next call */
-  bytes(start: number, end: number): Promise<Uint8Array> {
-    return this.#file.bytes(start, end);
-  }
-
-  #invalid(what: string): NeuralDiffError {
-    return new NeuralDiffError('bad-model', `Cannot read "${this.#path}": ${what}`);
-  }
 }

@@ -1,26 +1,17 @@
-import { NeuralDiffError } from '../model/errors.js';
-import { checkInside, type ModelFiles } from '../model/model-files.js';
-import { openPlacedStore, type PlacedTensor } from '../model/placed-store.js';
-import type { WeightStore } from '../model/store.js';
+import { checkNamedFiles, type ModelFiles } from '../model/model-files.js';
+import { openPlacedStore, type PlacedStore } from '../model/placed-store.js';
 import { checkTensorInfos } from '../model/tensor.js';
-import { checkApart } from './file-window.js';
-import { invalidOnnx, placeTensor, readExternal, type WireField, WireReader } from './onnx-tensor.js';
-
-/** Field numbers of `ModelProto`, `GraphProto`, `NodeProto` and `AttributeProto`. */
-const MODEL = { graph: 7 } as const;
-const GRAPH = { node: 1, initializer: 5, sparseInitializer: 15 } as const;
-const NODE = { attribute: 5 } as const;
-const ATTRIBUTE = { graph: 6, graphs: 11 } as const;
-
-/** Nesting depth of graphs, in branches and loops. */
-const MAX_DEPTH = 16;
+import { checkApart, checkNotLinked } from './file-window.js';
+import { OnnxScan } from './onnx-scan.js';
+import { invalidOnnx, readExternal } from './onnx-tensor.js';
+import { WireReader } from './wire-reader.js';
 
 /**
- * Opens the initialisers of an ONNX model as a store, including those of branches and loops.
+ * Opens the weights of an ONNX model as a store: initialisers, and tensors in attributes of nodes (constants
+ * among them), also in branches, loops and local functions.
  *
  * Raw data, `float_data` and external data are written in place; tensors stored as varints (`int32_data` and
- * similar) are read-only. Initialisers of a nested graph are prefixed with its path, for example `7.1/kernel`
- * for node 7 (from 0), its second graph.
+ * similar) are read-only. `docs/CONTAINERS.md` defines the names.
  *
  * Source: the ONNX intermediate representation, version 13 (`onnx.proto`).
  *
@@ -29,69 +20,21 @@ const MAX_DEPTH = 16;
  * @throws NeuralDiffError `bad-model`, `unsupported-model`, `unsafe-path` for external data outside the
  *   folder
  */
-export async function openOnnxStore(files: ModelFiles, path: string): Promise<WeightStore> {
+export async function openOnnxStore(files: ModelFiles, path: string): Promise<PlacedStore> {
   const size = await files.size(path);
-  const scan = new Scan(new WireReader(files, path, size), path);
+  const scan = new OnnxScan(new WireReader(files, path, size), path);
   await scan.model(size);
   checkTensorInfos(scan.tensors);
-  for (const { name, extents } of scan.tensors) {
-    for (const extent of extents) {
-      if (extent.path === path || extent.offset + extent.length <= (await files.size(extent.path))) continue;
-      throw invalidOnnx(`tensor "${name}" exceeds "${extent.path}"`);
-    }
+  const external = scan.tensors.filter(({ isExternal }) => isExternal);
+  const paths = external.flatMap(({ extents }) => extents.map((extent) => extent.path));
+  checkNamedFiles(path, paths);
+  await checkNotLinked(files, path, paths);
+  for (const { name, extents } of external) {
+    for (const { path: data, offset, length } of extents)
+      if (offset + length > (await files.size(data))) throw invalidOnnx(`tensor "${name}" exceeds "${data}"`);
   }
   checkApart(scan.tensors);
   return openPlacedStore(files, scan.tensors);
-}
-
-/** Collects the initialisers of a model. */
-class Scan {
-  readonly tensors: PlacedTensor[] = [];
-  readonly #reader: WireReader;
-  readonly #path: string;
-
-  constructor(reader: WireReader, path: string) {
-    this.#reader = reader;
-    this.#path = path;
-  }
-
-  async model(size: number): Promise<void> {
-    let graphs = 0;
-    for await (const field of this.#reader.fields(0, size)) {
-      if (field.field !== MODEL.graph) continue;
-      if (++graphs > 1) throw invalidOnnx('expected one graph, got two');
-      await this.#graph(field, '', 0);
-    }
-    if (graphs === 0) throw invalidOnnx('expected a graph');
-  }
-
-  async #graph({ wire, start, end }: WireField, prefix: string, depth: number): Promise<void> {
-    if (wire !== 2) throw invalidOnnx('invalid graph');
-    if (depth > MAX_DEPTH) throw invalidOnnx(`expected graphs nested at most ${MAX_DEPTH} deep`);
-    let node = 0;
-    for await (const field of this.#reader.fields(start, end)) {
-      if (field.field === GRAPH.initializer) {
-        if (field.wire !== 2) throw invalidOnnx('invalid initialiser');
-        const message = { reader: this.#reader, path: this.#path, start: field.start, end: field.end };
-        this.tensors.push(await placeTensor(message, prefix));
-      } else if (field.field === GRAPH.node) await this.#node(field, `${prefix}${node++}`, depth);
-      else if (field.field === GRAPH.sparseInitializer) {
-        throw new NeuralDiffError('unsupported-model', 'Cannot read ONNX model: sparse initialisers');
-      }
-    }
-  }
-
-  async #node({ wire, start, end }: WireField, nodePath: string, depth: number): Promise<void> {
-    if (wire !== 2) throw invalidOnnx('invalid node');
-    let graph = 0;
-    for await (const field of this.#reader.fields(start, end)) {
-      if (field.field !== NODE.attribute || field.wire !== 2) continue;
-      for await (const part of this.#reader.fields(field.start, field.end)) {
-        if (part.field !== ATTRIBUTE.graph && part.field !== ATTRIBUTE.graphs) continue;
-        await this.#graph(part, `${nodePath}.${graph++}/`, depth + 1);
-      }
-    }
-  }
 }
 
 /** Types of the fields of each message that may contain tensors. */
@@ -138,10 +81,12 @@ export async function listOnnxFiles(files: ModelFiles, path: string): Promise<st
       const kind = field.wire === 2 ? inner[field.field] : undefined;
       if (kind === 'tensor') {
         const external = await readExternal(reader, field);
-        if (external.size > 0) found.add(checkInside(external.get('location') ?? ''));
+        if (external.size > 0) found.add(external.get('location') ?? '');
       } else if (kind) await visit(kind, { ...field, depth: depth + 1 });
     }
   };
   await visit('model', { start: 0, end: size, depth: 0 });
+  checkNamedFiles(path, found);
+  await checkNotLinked(files, path, found);
   return [...found];
 }

@@ -1,14 +1,23 @@
 import { NeuralDiffError } from '../model/errors.js';
-import { openLayersStore } from '../model/layers-store.js';
+import { openPlacedLayers, readLayersJson } from '../model/layers-store.js';
 import type { ModelFiles } from '../model/model-files.js';
-import type { WeightStore } from '../model/store.js';
+import type { PlacedStore } from '../model/placed-store.js';
+import type { Outside, WeightStore } from '../model/store.js';
+import { checkNotLinked } from './file-window.js';
 import { openGgufStore } from './gguf.js';
 import { isHdf5 } from './hdf5/file.js';
 import { openHdf5Store } from './hdf5/hdf5.js';
-import { openArchive } from './keras.js';
+import { openArchive, readArchiveOutside } from './keras.js';
 import { isNpy, openNpyStore } from './npy.js';
 import { listOnnxFiles, openOnnxStore } from './onnx.js';
-import { openSafetensorsIndex, openSafetensorsStore } from './safetensors.js';
+import { digestGaps, digestJson } from './outside.js';
+import {
+  openSafetensorsIndex,
+  openSafetensorsStore,
+  readIndexOutside,
+  readSafetensorsOutside,
+} from './safetensors.js';
+import { parseStrictJson } from './strict-json.js';
 import { isTflite, openTfliteStore } from './tflite.js';
 
 /** Bytes at a file's start that identify its format. */
@@ -24,23 +33,48 @@ const ONNX_FIELDS = [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42];
 
 /** A file format of models. */
 interface Format {
+  /** Name of the format in `Outside`. */
+  readonly name: string;
   matches(head: Uint8Array, path: string): boolean;
-  open(files: ModelFiles, path: string): Promise<WeightStore>;
+  open(files: ModelFiles, path: string): Promise<PlacedStore>;
+  /** Reads what the files hold besides tensors; defaults to the bytes of the file between them. */
+  outside?(files: ModelFiles, path: string, store: PlacedStore): Promise<Omit<Outside, 'format'>>;
   /** Lists the files that a model file refers to; defaults to none. */
   listExternal?(files: ModelFiles, path: string): Promise<string[]>;
 }
 
 const FORMATS: readonly Format[] = [
-  // A 64-bit header length below 2^48, then a JSON object.
-  { matches: (head) => head[6] === 0 && head[7] === 0 && head[8] === OPEN_BRACE, open: openSafetensorsStore },
-  { matches: (head, path) => isJson(head) && path.endsWith('.index.json'), open: openSafetensorsIndex },
-  { matches: (head, path) => isJson(head) && path === 'model.json', open: openLayersStore },
-  { matches: (head) => startsWith(head, 'GGUF'), open: openGgufStore },
-  { matches: isTflite, open: openTfliteStore },
-  { matches: isHdf5, open: openHdf5Store },
-  { matches: isNpy, open: openNpyStore },
-  { matches: (head) => startsWith(head, 'PK'), open: openArchive },
   {
+    name: 'safetensors',
+    // A 64-bit header length below 2^48, then a JSON object.
+    matches: (head) => head[6] === 0 && head[7] === 0 && head[8] === OPEN_BRACE,
+    open: openSafetensorsStore,
+    outside: readSafetensorsOutside,
+  },
+  {
+    name: 'safetensors-index',
+    matches: (head, path) => isJson(head) && path.endsWith('.index.json'),
+    open: openSafetensorsIndex,
+    outside: readIndexOutside,
+  },
+  {
+    name: 'tfjs',
+    matches: (head, path) => isJson(head) && path === 'model.json',
+    open: openLayers,
+    outside: readLayersOutside,
+  },
+  { name: 'gguf', matches: (head) => startsWith(head, 'GGUF'), open: openGgufStore },
+  { name: 'tflite', matches: isTflite, open: openTfliteStore },
+  { name: 'hdf5', matches: isHdf5, open: openHdf5Store },
+  { name: 'npy', matches: isNpy, open: openNpyStore },
+  {
+    name: 'zip',
+    matches: (head) => startsWith(head, 'PK'),
+    open: openArchive,
+    outside: readArchiveOutside,
+  },
+  {
+    name: 'onnx',
     matches: (head, path) => isOnnx(head) || path.endsWith('.onnx'),
     open: openOnnxStore,
     listExternal: listOnnxFiles,
@@ -55,10 +89,40 @@ const FORMATS: readonly Format[] = [
  *
  * @param files the folder that contains the file; closed with the store
  * @param path the file's path in the folder
- * @throws NeuralDiffError `bad-model` for other formats; errors of the format's reader
+ * @returns the store; `outside` tells what the file holds besides tensors
+ * @throws NeuralDiffError `bad-model` for other formats; `empty-model` for a file without tensors; errors of
+ *   the format's reader
  */
 export async function openContainer(files: ModelFiles, path: string): Promise<WeightStore> {
-  return (await findFormat(files, path)).open(files, path);
+  const { name, open, outside = readGaps } = await findFormat(files, path);
+  const store = await open(files, path);
+  return { ...store, outside: async () => ({ format: name, ...(await outside(files, path, store)) }) };
+}
+
+async function readGaps(
+  files: ModelFiles,
+  path: string,
+  { placed }: PlacedStore,
+): Promise<Omit<Outside, 'format'>> {
+  return digestGaps(files, { path, start: 0, end: await files.size(path) }, placed);
+}
+
+/** Opens a LayersModel folder, and refuses more than `openLayersStore`: keys that occur twice, and links. */
+async function openLayers(files: ModelFiles): Promise<PlacedStore> {
+  const store = await openPlacedLayers(files);
+  parseStrictJson(await readLayersJson(files), 'model.json');
+  const shards = store.placed.flatMap(({ extents }) => extents.map(({ path }) => path));
+  await checkNotLinked(files, 'model.json', shards);
+  return store;
+}
+
+/** Everything of a `model.json` but the weights manifest. */
+async function readLayersOutside(files: ModelFiles): Promise<Omit<Outside, 'format'>> {
+  const { weightsManifest: _, ...rest } = parseStrictJson(
+    await readLayersJson(files),
+    'model.json',
+  ) as Record<string, unknown>;
+  return { bytes: await files.size('model.json'), digest: await digestJson(rest, 'model.json') };
 }
 
 /**
@@ -74,7 +138,7 @@ export async function openContainer(files: ModelFiles, path: string): Promise<We
 export async function listExternalFiles(files: ModelFiles, path: string): Promise<string[]> {
   const found = (await (await findFormat(files, path)).listExternal?.(files, path)) ?? [];
   for (const each of found) await files.size(each);
-  return found.filter((each) => each !== path);
+  return found;
 }
 
 async function findFormat(files: ModelFiles, path: string): Promise<Format> {

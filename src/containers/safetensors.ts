@@ -1,8 +1,11 @@
 import { NeuralDiffError } from '../model/errors.js';
-import { checkInside, type ModelFiles } from '../model/model-files.js';
-import { openPlacedStore, type PlacedTensor } from '../model/placed-store.js';
-import type { WeightStore } from '../model/store.js';
+import { checkNamedFiles, type ModelFiles } from '../model/model-files.js';
+import { openPlacedStore, type PlacedStore, type PlacedTensor } from '../model/placed-store.js';
+import type { Outside } from '../model/store.js';
 import { asBytes, byteLength, checkTensorInfos, type StoredType, tensorOf } from '../model/tensor.js';
+import { checkNotLinked } from './file-window.js';
+import { digestJson } from './outside.js';
+import { parseStrictJson } from './strict-json.js';
 
 /** Bytes of a header accepted by the format's reference reader. */
 const MAX_HEADER_BYTES = 100_000_000;
@@ -19,15 +22,15 @@ const TYPES: Readonly<Record<string, StoredType>> = {
   U8: { dtype: 'uint8' },
   BOOL: { dtype: 'uint8' },
   I32: { dtype: 'int32' },
-  F8_E4M3: { dtype: 'uint8' },
-  F8_E5M2: { dtype: 'uint8' },
+  F8_E4M3: { dtype: 'float8_e4m3fn' },
+  F8_E5M2: { dtype: 'float8_e5m2' },
   F8_E8M0: { dtype: 'uint8' },
-  I16: asBytes(2),
-  U16: asBytes(2),
-  U32: asBytes(4),
-  F64: asBytes(8),
-  I64: asBytes(8),
-  U64: asBytes(8),
+  I16: { dtype: 'int16' },
+  U16: { dtype: 'uint16' },
+  U32: { dtype: 'uint32' },
+  F64: { dtype: 'float64' },
+  I64: { dtype: 'int64' },
+  U64: { dtype: 'uint64' },
   C64: asBytes(8),
 };
 
@@ -41,7 +44,7 @@ const TYPES: Readonly<Record<string, StoredType>> = {
  * @param path the file's path in the folder
  * @throws NeuralDiffError `bad-model`, `unsupported-model` for an invalid or unsupported header
  */
-export async function openSafetensorsStore(files: ModelFiles, path: string): Promise<WeightStore> {
+export async function openSafetensorsStore(files: ModelFiles, path: string): Promise<PlacedStore> {
   return openPlacedStore(files, await placeSafetensors(files, path));
 }
 
@@ -54,14 +57,11 @@ export async function openSafetensorsStore(files: ModelFiles, path: string): Pro
  * @throws NeuralDiffError `bad-model`, also for a mismatch of index and shards; `unsafe-path` for shards
  *   outside the folder
  */
-export async function openSafetensorsIndex(files: ModelFiles, path: string): Promise<WeightStore> {
-  const size = await files.size(path);
-  if (size > MAX_INDEX_BYTES)
-    throw invalidIndex(path, `expected at most ${MAX_INDEX_BYTES} bytes, got ${size}`);
-  const bytes = new Uint8Array(size);
-  await files.readInto(path, 0, bytes);
-  const [, map] = entriesOf(parseJson(bytes, path), path).find(([key]) => key === 'weight_map') ?? [];
+export async function openSafetensorsIndex(files: ModelFiles, path: string): Promise<PlacedStore> {
+  const { weight_map: map } = await readIndex(files, path);
   const shardOf = new Map(entriesOf(map, path).map(([name, shard]) => [name, checkShard(shard, path)]));
+  checkNamedFiles(path, shardOf.values());
+  await checkNotLinked(files, path, shardOf.values());
   const tensors = [];
   for (const shard of new Set(shardOf.values())) {
     for (const tensor of await placeSafetensors(files, shard)) {
@@ -85,19 +85,77 @@ export async function openSafetensorsIndex(files: ModelFiles, path: string): Pro
  */
 async function placeSafetensors(files: ModelFiles, path: string): Promise<PlacedTensor[]> {
   const size = await files.size(path);
+  const { header, start } = await readHeader(files, path);
+  const placed = Object.entries(header)
+    .filter(([name]) => name !== '__metadata__')
+    .map(([name, entry]) => place(name, entry, { path, start }));
+  checkTensorInfos(placed);
+  return checkCover(placed, { path, start, end: size });
+}
+
+/** @returns the parsed header of a safetensors file, and the offset of the bytes after it */
+async function readHeader(
+  files: ModelFiles,
+  path: string,
+): Promise<{ header: Record<string, unknown>; start: number }> {
+  const size = await files.size(path);
   if (size < 8) throw invalid(path, `expected at least 8 bytes, got ${size}`);
   const head = new Uint8Array(8);
   await files.readInto(path, 0, head);
   const length = Number(new DataView(head.buffer).getBigUint64(0, true));
   if (length > MAX_HEADER_BYTES || length > size - 8)
     throw invalid(path, `header length ${length} exceeds the file of ${size} bytes or the limit`);
-  const header = new Uint8Array(length);
-  await files.readInto(path, 8, header);
-  const placed = entriesOf(parseJson(header, path), path)
-    .filter(([name]) => name !== '__metadata__')
-    .map(([name, entry]) => place(name, entry, { path, start: 8 + length }));
-  checkTensorInfos(placed);
-  return checkCover(placed, { path, start: 8 + length, end: size });
+  const bytes = new Uint8Array(length);
+  await files.readInto(path, 8, bytes);
+  return { header: objectOf(parseStrictJson(bytes, path), path), start: 8 + length };
+}
+
+async function readIndex(files: ModelFiles, path: string): Promise<Record<string, unknown>> {
+  const size = await files.size(path);
+  if (size > MAX_INDEX_BYTES)
+    throw invalidIndex(path, `expected at most ${MAX_INDEX_BYTES} bytes, got ${size}`);
+  const bytes = new Uint8Array(size);
+  await files.readInto(path, 0, bytes);
+  return objectOf(parseStrictJson(bytes, path), path);
+}
+
+/** Reads metadata and stored dtypes: the header without the tensors' places. */
+export async function readSafetensorsOutside(
+  files: ModelFiles,
+  path: string,
+): Promise<Omit<Outside, 'format'>> {
+  const { header, start } = await readHeader(files, path);
+  return { bytes: start, digest: await digestJson(describeHeader(header), path) };
+}
+
+/** Reads metadata and stored dtypes of an index's shards, and the index without the shards' names. */
+export async function readIndexOutside(
+  files: ModelFiles,
+  path: string,
+  { placed }: PlacedStore,
+): Promise<Omit<Outside, 'format'>> {
+  const { weight_map: _, ...rest } = await readIndex(files, path);
+  let bytes = await files.size(path);
+  const dtypes: [string, unknown][] = [];
+  const metadata = new Set<string>();
+  const shards = new Set(placed.flatMap(({ extents }) => extents.map((extent) => extent.path)));
+  for (const shard of shards) {
+    const { header, start } = await readHeader(files, shard);
+    const { __metadata__: stated, ...tensors } = describeHeader(header);
+    for (const entry of Object.entries(tensors)) dtypes.push(entry);
+    metadata.add(await digestJson(stated, shard));
+    bytes += start;
+  }
+  return { bytes, digest: await digestJson([rest, Object.fromEntries(dtypes), [...metadata].sort()], path) };
+}
+
+/** @returns the header with a dtype in place of each tensor's entry */
+function describeHeader(header: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const described = Object.entries(header).map(([name, entry]) => [
+    name,
+    name === '__metadata__' ? entry : (entry as { dtype: unknown }).dtype,
+  ]);
+  return Object.fromEntries(described);
 }
 
 function place(name: string, entry: unknown, file: { path: string; start: number }): PlacedTensor {
@@ -142,7 +200,7 @@ function invalid(path: string, what: string): NeuralDiffError {
 }
 
 function checkShard(shard: unknown, path: string): string {
-  if (typeof shard === 'string' && shard.endsWith('.safetensors')) return checkInside(shard);
+  if (typeof shard === 'string' && shard.endsWith('.safetensors')) return shard;
   throw invalidIndex(path, 'expected shards to be safetensors files');
 }
 
@@ -150,24 +208,14 @@ function invalidIndex(path: string, what: string): NeuralDiffError {
   return new NeuralDiffError('bad-model', `Cannot read "${path}" as an index of safetensors: ${what}`);
 }
 
-/**
- * Parses untrusted JSON.
- *
- * @param bytes UTF-8 text
- * @param path the file's name for errors
- * @throws NeuralDiffError `bad-model` for invalid JSON
- */
-export function parseJson(bytes: Uint8Array, path: string): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
-  } catch (cause) {
-    throw new NeuralDiffError('bad-model', `Cannot read "${path}": expected JSON`, { cause });
-  }
-}
-
 /** @returns the entries of a JSON object, in order */
 function entriesOf(value: unknown, path: string): [string, unknown][] {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return Object.entries(value);
+  return Object.entries(objectOf(value, path));
+}
+
+function objectOf(value: unknown, path: string): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>;
   throw new NeuralDiffError('bad-model', `Cannot read "${path}": expected a JSON object`);
 }
 

@@ -1,14 +1,14 @@
 import { NeuralDiffError } from '../model/errors.js';
 import { MAX_NAME_BYTES, MAX_RANK, MAX_TENSORS } from '../model/limits.js';
 import type { ModelFiles } from '../model/model-files.js';
-import { openPlacedStore, type PlacedTensor } from '../model/placed-store.js';
-import type { WeightStore } from '../model/store.js';
+import { openPlacedStore, type PlacedStore, type PlacedTensor } from '../model/placed-store.js';
 import {
   asBytes,
   byteLength,
   checkTensorInfos,
   elementCount,
   type StoredType,
+  type TensorInfo,
   tensorOf,
 } from '../model/tensor.js';
 import { checkApart, decodeUtf8, FileWindow } from './file-window.js';
@@ -19,7 +19,7 @@ const IDENTIFIER = 'TFL3';
 /** Field numbers of the schema. */
 const MODEL = { subgraphs: 2, buffers: 4 } as const;
 const SUBGRAPH = { tensors: 0 } as const;
-const TENSOR = { shape: 0, type: 1, buffer: 2, name: 3, quantization: 4 } as const;
+const TENSOR = { shape: 0, type: 1, buffer: 2, name: 3, quantization: 4, sparsity: 6 } as const;
 const QUANTIZATION = { scale: 2, zeroPoint: 3 } as const;
 const BUFFER = { data: 0, offset: 1, size: 2 } as const;
 
@@ -29,16 +29,16 @@ const TYPES: Readonly<Record<number, StoredType>> = {
   1: { dtype: 'float16' },
   2: { dtype: 'int32' },
   3: { dtype: 'uint8' },
-  4: asBytes(8),
+  4: { dtype: 'int64' },
   6: { dtype: 'uint8' },
-  7: asBytes(2),
+  7: { dtype: 'int16' },
   8: asBytes(8),
   9: { dtype: 'int8' },
-  10: asBytes(8),
+  10: { dtype: 'float64' },
   11: asBytes(16),
-  12: asBytes(8),
-  15: asBytes(4),
-  16: asBytes(2),
+  12: { dtype: 'uint64' },
+  15: { dtype: 'uint32' },
+  16: { dtype: 'uint16' },
   18: { dtype: 'bfloat16' },
 };
 
@@ -48,7 +48,7 @@ const TYPES: Readonly<Record<number, StoredType>> = {
  *
  * Scales and zero points of quantised tensors are tensors too (`conv/scale`, `conv/zero_point`). Tensors of
  * later subgraphs are prefixed with the subgraph's index (`1/kernel`). Of tensors that share a buffer, the
- * first is used.
+ * first is used. Sparse tensors have one dimension: the values that are stored.
  *
  * Source: TensorFlow Lite's schema, version 3.
  *
@@ -56,7 +56,7 @@ const TYPES: Readonly<Record<number, StoredType>> = {
  * @param path the file's path in the folder
  * @throws NeuralDiffError `bad-model`
  */
-export async function openTfliteStore(files: ModelFiles, path: string): Promise<WeightStore> {
+export async function openTfliteStore(files: ModelFiles, path: string): Promise<PlacedStore> {
   const size = await files.size(path);
   const reader = new FlatReader(files, path, size);
   const { buffer, byteOffset } = await reader.view(0, 8);
@@ -102,16 +102,25 @@ class Scan {
     const stored = `${prefix}${await this.#reader.text(table, TENSOR.name)}`;
     const name = stored === prefix || this.#names.has(stored) ? `${stored}#${number}` : stored;
     this.#names.add(name);
-    const shape = await this.#shapeOf(table);
-    const typeAt = await this.#reader.field(table, TENSOR.type);
-    const code = typeAt === undefined ? 0 : (await this.#reader.view(typeAt, 1)).getUint8(0);
-    const type = TYPES[code];
-    const info = type ? tensorOf(name, type, shape) : tensorOf(name, { dtype: 'uint8' }, [data.count]);
+    const info = await this.#infoOf(table, name, data.count);
     checkTensorInfos([info]);
     if (byteLength(info) !== data.count)
       throw this.#reader.invalid(`expected ${byteLength(info)} bytes in tensor "${name}", got ${data.count}`);
     this.#place(info, data.start);
     await this.#addQuantization(table, name);
+  }
+
+  /** @param count bytes of the tensor's data */
+  async #infoOf(table: number, name: string, count: number): Promise<TensorInfo> {
+    const typeAt = await this.#reader.field(table, TENSOR.type);
+    const code = typeAt === undefined ? 0 : (await this.#reader.view(typeAt, 1)).getUint8(0);
+    const type = TYPES[code];
+    if (type === undefined) return tensorOf(name, { dtype: 'uint8' }, [count]);
+    const isSparse = (await this.#reader.target(table, TENSOR.sparsity)) !== undefined;
+    if (!isSparse) return tensorOf(name, type, await this.#shapeOf(table));
+    // Only the values that are not zero; which these are is part of the graph.
+    const elements = count / byteLength(tensorOf(name, type, []));
+    return tensorOf(name, type, [elements]);
   }
 
   /** @returns the byte range of a constant tensor; undefined for a computed one */
@@ -150,7 +159,8 @@ class Scan {
     const zero = await this.#reader.vector(quantization, QUANTIZATION.zeroPoint, 8);
     if (scale.count > 0)
       this.#place(tensorOf(`${name}/scale`, { dtype: 'float32' }, [scale.count]), scale.start);
-    if (zero.count > 0) this.#place(tensorOf(`${name}/zero_point`, asBytes(8), [zero.count]), zero.start);
+    if (zero.count > 0)
+      this.#place(tensorOf(`${name}/zero_point`, { dtype: 'int64' }, [zero.count]), zero.start);
   }
 
   /** Adds a tensor unless its bytes are already in use, since parts of a FlatBuffer may be shared. */
@@ -170,8 +180,15 @@ interface FlatVector {
   readonly count: number;
 }
 
-/** Elements of a vector of tables. */
-const MAX_TABLES = 2 ** 20;
+/** Tables that are visited; a table may be in several vectors, and is then visited more than once. */
+const MAX_VISITS = 2 ** 19;
+
+/** Bytes read at once: a small file whole, since the parts of a table may be far apart. */
+const WHOLE_BYTES = 2 ** 20;
+const WINDOW_BYTES = 2 ** 12;
+
+/** Bytes of a file for one visit: what a table takes in its vector, so more visits need shared vectors. */
+const VISIT_BYTES = 4;
 
 /**
  * Reads tables, vectors and strings of a FlatBuffer in a file, with every offset checked against the file's
@@ -183,11 +200,14 @@ class FlatReader {
   readonly #file: FileWindow;
   readonly #path: string;
   readonly #size: number;
+  #visitsLeft: number;
 
   constructor(files: ModelFiles, path: string, size: number) {
-    this.#file = new FileWindow(files, { path, size });
+    const windowBytes = size <= WHOLE_BYTES ? size : WINDOW_BYTES;
+    this.#file = new FileWindow(files, { path, size, windowBytes });
     this.#path = path;
     this.#size = size;
+    this.#visitsLeft = Math.min(MAX_VISITS, size / VISIT_BYTES);
   }
 
   invalid(what: string): NeuralDiffError {
@@ -246,10 +266,15 @@ class FlatReader {
     return { start: at + 4, count };
   }
 
-  /** @returns positions of the tables in a field's vector */
+  /**
+   * @returns positions of the tables in a field's vector
+   * @throws NeuralDiffError `bad-model` for more tables than the file can hold, in vectors that are shared
+   */
   async tables(table: number, field: number): Promise<number[]> {
     const { start, count } = await this.vector(table, field, 4);
-    if (count > MAX_TABLES) throw this.invalid(`expected at most ${MAX_TABLES} tables, got ${count}`);
+    this.#visitsLeft -= count;
+    if (this.#visitsLeft < 0)
+      throw this.invalid('its vectors of tables are too large, or shared by too many');
     const tables: number[] = [];
     for (let i = 0; i < count; i++) tables.push(await this.follow(start + 4 * i));
     return tables;

@@ -1,8 +1,7 @@
 import { NeuralDiffError } from '../model/errors.js';
 import { CHUNK_BYTES } from '../model/limits.js';
 import type { ModelFiles } from '../model/model-files.js';
-import { openPlacedStore, type PlacedTensor } from '../model/placed-store.js';
-import type { WeightStore } from '../model/store.js';
+import { openPlacedStore, type PlacedStore, type PlacedTensor } from '../model/placed-store.js';
 import { decodeUtf8 } from './file-window.js';
 
 /** An entry of an archive, uncompressed or compressed with deflate. */
@@ -15,8 +14,10 @@ export interface ZipEntry {
   readonly end: number;
   /** Offsets of the two copies of its CRC-32. */
   readonly checksums: readonly number[];
-  /** Length and CRC-32 of the decompressed bytes, for a compressed entry. */
-  readonly deflated?: { readonly length: number; readonly crc: number };
+  /** Length and CRC-32 of its bytes, decompressed, as the directory states them. */
+  readonly length: number;
+  readonly crc: number;
+  readonly isDeflated: boolean;
 }
 
 const END_BYTES = 22;
@@ -146,9 +147,9 @@ class Archive {
     const start = header + LOCAL_BYTES + local.getUint16(26, true) + local.getUint16(28, true);
     const end = start + stored;
     if (end > this.#size) throw this.invalid(`"${name}" exceeds the file`);
-    const entry = { name, head: header, start, end, checksums: [header + 14, base + at + 16] };
-    if (method === STORED) return { entry, next };
-    return { entry: { ...entry, deflated: { length, crc: view.getUint32(at + 16, true) } }, next };
+    const range = { name, head: header, start, end, checksums: [header + 14, base + at + 16] };
+    const content = { length, crc: view.getUint32(at + 16, true), isDeflated: method === DEFLATED };
+    return { entry: { ...range, ...content }, next };
   }
 
   #checkSupport(name: string, flags: number, method: number): void {
@@ -221,7 +222,7 @@ interface ZipFile {
  * @param archive the archive; its files are closed with the store
  * @param tensors the tensors' locations in the archive
  */
-export function openZipStore(archive: ZipFile, tensors: readonly PlacedTensor[]): WeightStore {
+export function openZipStore(archive: ZipFile, tensors: readonly PlacedTensor[]): PlacedStore {
   const { files, path } = archive;
   const store = openPlacedStore(files, tensors);
   const changed = new Set<ZipEntry>();
@@ -229,7 +230,7 @@ export function openZipStore(archive: ZipFile, tensors: readonly PlacedTensor[])
     ...store,
     async write(name, byteOffset, bytes) {
       const entry = archive.entryOf(name);
-      if (entry && !entry.deflated) changed.add(entry);
+      if (entry && !entry.isDeflated) changed.add(entry);
       await store.write(name, byteOffset, bytes);
     },
     async flush() {

@@ -1,6 +1,6 @@
 import { NeuralDiffError } from '../model/errors.js';
 import { joinDigests, sha256, TensorDigest } from '../model/fingerprint.js';
-import { type TensorInfo, wordsOf } from '../model/tensor.js';
+import { checkNotEmpty, type TensorInfo, wordsOf } from '../model/tensor.js';
 import { orderedBits } from '../payload/ordered-bits.js';
 import type { ChangedTensor } from './lane.js';
 import { countChanged, PairReader, type StorePair } from './pairs.js';
@@ -61,7 +61,7 @@ export async function compareStores(
 /**
  * Checks that two models have tensors of the same names, dtypes and shapes.
  *
- * @throws NeuralDiffError `wrong-layout` if they differ
+ * @throws NeuralDiffError `wrong-layout` if they differ; `empty-model` if neither has any
  */
 export function checkSameTensors(base: readonly TensorInfo[], next: readonly TensorInfo[]): void {
   const byName = new Map(next.map((info) => [info.name, info]));
@@ -76,6 +76,7 @@ export function checkSameTensors(base: readonly TensorInfo[], next: readonly Ten
   }
   const [added] = byName.keys();
   if (added !== undefined) throw differs(`the next model's tensor "${added}" is not in the base`);
+  checkNotEmpty(base);
 }
 
 /** Formats dtype and shape, such as `float32[3, 4]`. */

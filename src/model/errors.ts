@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'locked'
   | 'on-trial'
   | 'bad-model'
+  | 'empty-model'
   | 'unsupported-model'
   | 'unsafe-path'
   | 'file-not-found'

@@ -1,4 +1,4 @@
-import type { Tensor } from './tensor.js';
+import type { DType, Tensor } from './tensor.js';
 
 const f32 = new Float32Array(1);
 const u32 = new Uint32Array(f32.buffer);
@@ -75,6 +75,11 @@ export const HALVES = {
   float16: { widen: float16Value, narrow: float16Bits },
   bfloat16: { widen: bfloat16Value, narrow: bfloat16Bits },
 } as const;
+
+/** @returns whether the elements are floats of 16 or 32 bits, which `floatsOf` reads */
+export function isFloat(dtype: DType): boolean {
+  return dtype === 'float32' || dtype in HALVES;
+}
 
 /**
  * Copies the elements of a float tensor as float32, exactly.

@@ -1,7 +1,7 @@
 import { NeuralDiffError } from './errors.js';
 import { MAX_MANIFEST_BYTES } from './limits.js';
-import { checkInside, type ModelFiles } from './model-files.js';
-import { type Extent, openPlacedStore, type PlacedTensor } from './placed-store.js';
+import { checkNamedFiles, type ModelFiles } from './model-files.js';
+import { type Extent, openPlacedStore, type PlacedStore, type PlacedTensor } from './placed-store.js';
 import type { Quantization, WeightStore } from './store.js';
 import {
   asBytes,
@@ -58,7 +58,14 @@ interface Shard {
  * @throws NeuralDiffError `bad-model`, `unsupported-model`, `unsafe-path` for an invalid manifest
  */
 export async function openLayersStore(files: ModelFiles): Promise<WeightStore> {
-  const manifest = parseLayersManifest(await readJson(files));
+  return openPlacedLayers(files);
+}
+
+/** Same as `openLayersStore`, with the places of the tensors. */
+export async function openPlacedLayers(files: ModelFiles): Promise<PlacedStore> {
+  const manifest = parseLayersManifest(parseJson(await readLayersJson(files)));
+  const paths = manifest.groups.flatMap((group) => group.paths);
+  checkNamedFiles('model.json', paths);
   const shards = await placeShards(files, manifest);
   const tensors = manifest.tensors.flatMap((tensor): PlacedTensor[] => {
     const { name, dtype, shape, group, start, quantization } = tensor;
@@ -76,7 +83,7 @@ function mapTensor(name: string, { scale, min }: AffineMap): PlacedTensor {
   const view = new DataView(fixed.buffer);
   view.setFloat64(0, scale, true);
   view.setFloat64(8, min, true);
-  return { ...tensorOf(`${name}/quantization`, asBytes(8), [2]), extents: [], fixed };
+  return { ...tensorOf(`${name}/quantization`, { dtype: 'float64' }, [2]), extents: [], fixed };
 }
 
 /** Collects the quantisation of uint8 tensors; 16-bit integers are kept as bytes, which have none. */
@@ -87,13 +94,18 @@ function quantizationOf({ tensors }: LayersManifest): ReadonlyMap<string, Quanti
   return new Map(mapped);
 }
 
-async function readJson(files: ModelFiles): Promise<unknown> {
+/** Reads the folder's `model.json`. @throws NeuralDiffError `bad-model` for one that is too large */
+export async function readLayersJson(files: ModelFiles): Promise<Uint8Array> {
   const size = await files.size('model.json');
   if (size > MAX_MANIFEST_BYTES) {
     throw badModel(`Cannot read model.json: expected at most ${MAX_MANIFEST_BYTES} bytes, got ${size}`);
   }
   const bytes = new Uint8Array(size);
   await files.readInto('model.json', 0, bytes);
+  return bytes;
+}
+
+function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
@@ -122,12 +134,23 @@ async function placeShards(files: ModelFiles, manifest: LayersManifest): Promise
   return groups;
 }
 
+/** @param shards in order; searched by halves, since a group may have many */
 function extentsOf(shards: readonly Shard[], start: number, end: number): Extent[] {
-  return shards.flatMap((shard): Extent[] => {
+  let [first, after] = [0, shards.length];
+  while (first < after) {
+    const middle = (first + after) >>> 1;
+    if ((shards[middle] as Shard).end <= start) first = middle + 1;
+    else after = middle;
+  }
+  const extents: Extent[] = [];
+  for (let i = first; i < shards.length; i++) {
+    const shard = shards[i] as Shard;
+    if (shard.start >= end) break;
     const from = Math.max(start, shard.start);
     const to = Math.min(end, shard.end);
-    return from < to ? [{ path: shard.path, offset: from - shard.start, length: to - from }] : [];
-  });
+    if (from < to) extents.push({ path: shard.path, offset: from - shard.start, length: to - from });
+  }
+  return extents;
 }
 
 function badModel(message: string): NeuralDiffError {
@@ -219,13 +242,11 @@ function readQuantised(name: string, weight: unknown): { type: StoredType; map?:
   if (!(Number.isFinite(scale) && (scale as number) > 0 && Number.isFinite(min)))
     throw badModel(`Cannot read tensor "${name}": expected a quantisation with a scale above 0 and a min`);
   const map = { dtype, scale: scale as number, min: min as number } as const;
-  return { type: dtype === 'uint8' ? { dtype } : asBytes(2), map };
+  return { type: { dtype }, map };
 }
 
 function checkShardPath(path: unknown): string {
   if (typeof path !== 'string' || path === '')
     throw badModel('Cannot read model.json: expected shard paths to be strings');
-  if (path.toLowerCase() === 'model.json')
-    throw badModel('Cannot read model.json: it is listed as its own shard');
-  return checkInside(path);
+  return path;
 }

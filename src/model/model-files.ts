@@ -33,6 +33,44 @@ export function checkInside(path: string): string {
   );
 }
 
+/** Names of files and folders that updates make next to a model: journals, locks, drafts of both, copies. */
+const OWN_NAME = /\.(undo|lock|clearing|updates|crswap)(\.\d+\.[0-9a-f]{8})?$|^\..*\.tmp$/;
+
+/** @returns whether a path leads to a file that updates make, on any file system; its folders count too */
+export function isOwnPath(path: string): boolean {
+  return path.split('/').some((segment) => OWN_NAME.test(folded(segment)));
+}
+
+/** @returns a name as file systems compare it that ignore case, forms of Unicode, and dots at the end */
+function folded(name: string): string {
+  return name
+    .normalize('NFKC')
+    .toLowerCase()
+    .replace(/[. ]+$/, '');
+}
+
+/**
+ * Checks the other files that a model's main file names. Each must be inside the folder, and be neither the
+ * main file nor a file that updates make: writing weights would destroy them.
+ *
+ * @param main the main file's path in the folder
+ * @param paths the other files' paths in the folder
+ * @throws NeuralDiffError `unsafe-path`; `bad-model` for the main file, and for two names that lead to one
+ *   file where case does not count
+ */
+export function checkNamedFiles(main: string, paths: Iterable<string>): void {
+  const seen = new Map([[folded(main), main]]);
+  for (const path of new Set(paths)) {
+    checkInside(path);
+    if (isOwnPath(path))
+      throw new NeuralDiffError('unsafe-path', `Cannot open "${path}": updates use that name`);
+    const known = seen.get(folded(path));
+    if (known !== undefined)
+      throw new NeuralDiffError('bad-model', `Cannot open "${path}": it is the same file as "${known}"`);
+    seen.set(folded(path), path);
+  }
+}
+
 /**
  * Opens files in memory as a folder.
  *

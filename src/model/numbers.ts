@@ -1,4 +1,4 @@
-import { float16Value, floatsOf, HALVES } from './float16.js';
+import { float16Value, floatsOf, isFloat } from './float16.js';
 import type { DType, Tensor } from './tensor.js';
 
 /** Number of elements of a lookup table for elements of one byte. */
@@ -10,7 +10,7 @@ const BYTES = 2 ** 8;
  * @param tensor the tensor; its bytes need not be aligned in their buffer
  */
 export function numbersOf({ dtype, bytes }: Pick<Tensor, 'dtype' | 'bytes'>): ArrayLike<number> {
-  if (dtype === 'float32' || dtype in HALVES) return floatsOf({ dtype, bytes });
+  if (isFloat(dtype)) return floatsOf({ dtype, bytes });
   if (dtype === 'uint8') return bytes;
   if (dtype === 'float8_e4m3fn' || dtype === 'float8_e5m2') {
     const values = Float32Array.from({ length: BYTES }, (_, bits) => FLOAT8[dtype](bits));

@@ -1,7 +1,7 @@
 import { NeuralDiffError } from './errors.js';
 import type { ModelFiles } from './model-files.js';
 import { checkRange, type WeightStore } from './store.js';
-import type { TensorInfo } from './tensor.js';
+import { checkNotEmpty, type TensorInfo } from './tensor.js';
 
 /** A byte range of a file. */
 export interface Extent {
@@ -10,16 +10,22 @@ export interface Extent {
   readonly length: number;
 }
 
-/** A tensor and the byte ranges that hold it, in order; their total length matches its shape and dtype. */
+/** A tensor and the byte ranges that hold it, in order. */
 export interface PlacedTensor extends TensorInfo {
+  /** Without `fixed`, their total length matches the shape and dtype. */
   readonly extents: readonly Extent[];
-  /** The tensor's bytes, where the container stores them in another form; the tensor is then read-only. */
+  /** The tensor's bytes, where the extents hold them in another form; the tensor is then read-only. */
   readonly fixed?: Uint8Array;
   /**
    * Whether the extents are derived from other bytes (decompressed, for example), so that they cannot be
    * written.
    */
   readonly isReadOnly?: boolean;
+}
+
+/** A store that knows the byte ranges of its tensors. */
+export interface PlacedStore extends WeightStore {
+  readonly placed: readonly PlacedTensor[];
 }
 
 /** The part of a requested range that one extent holds. */
@@ -36,11 +42,14 @@ interface Piece {
  *
  * @param files the folder; closed with the store
  * @param tensors the tensors' locations; the container's reader has checked them against the files' sizes
+ * @throws NeuralDiffError `empty-model` without tensors
  */
-export function openPlacedStore(files: ModelFiles, tensors: readonly PlacedTensor[]): WeightStore {
+export function openPlacedStore(files: ModelFiles, tensors: readonly PlacedTensor[]): PlacedStore {
+  checkNotEmpty(tensors);
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   return {
     tensors: tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
+    placed: tensors,
     readOnly: new Set(tensors.filter(isReadOnly).map(({ name }) => name)),
     async readInto(name, byteOffset, target) {
       const { length } = target;

@@ -28,6 +28,12 @@ export interface WeightStore {
   readonly readOnly?: ReadonlySet<string>;
   /** Quantisation of integer tensors, where the container records it. */
   readonly quantization?: ReadonlyMap<string, Quantization>;
+  /**
+   * Reads what the model's own files hold besides tensors (graph, texts, metadata), which payloads do not
+   * change: the format, as two formats cannot be compared; the number of bytes; SHA-256 in hexadecimal,
+   * equal for equal content. `openContainer` sets it.
+   */
+  outside?(): Promise<{ readonly format: string; readonly bytes: number; readonly digest: string }>;
   /** Fills all of `target` with a tensor's bytes from `byteOffset` on. */
   readInto(name: string, byteOffset: number, target: Uint8Array): Promise<void>;
   /** Overwrites a tensor's bytes from `byteOffset` on; `bytes` may be reused once the promise settles. */
@@ -36,6 +42,9 @@ export interface WeightStore {
   flush(): Promise<void>;
   close(): Promise<void>;
 }
+
+/** What a model's files hold besides tensors. */
+export type Outside = Awaited<ReturnType<NonNullable<WeightStore['outside']>>>;
 
 /**
  * Reads a whole model into memory.

@@ -179,6 +179,16 @@ export function checkTensorInfos<T extends TensorInfo>(tensors: readonly T[]): r
   return tensors;
 }
 
+/**
+ * Checks that a model has tensors: without any, all models would be equal.
+ *
+ * @throws NeuralDiffError `empty-model`
+ */
+export function checkNotEmpty(tensors: readonly TensorInfo[]): void {
+  if (tensors.length > 0) return;
+  throw new NeuralDiffError('empty-model', 'Cannot read model: expected tensors, got none');
+}
+
 function checkName(name: string): void {
   if (name.length === 0 || !isCleanText(name) || encoder.encode(name).length > MAX_NAME_BYTES) {
     throw badModel(

@@ -1,5 +1,6 @@
+import { isFloat } from '../model/float16.js';
 import type { Quantization } from '../model/store.js';
-import { DTYPES, type Model, type Tensor, type TensorInfo } from '../model/tensor.js';
+import type { Model, Tensor, TensorInfo } from '../model/tensor.js';
 import type { Values } from './part.js';
 import { type BaseWeights, INTEGER_RANGES, scalesOf, storedValues, weightsOfModel } from './session.js';
 
@@ -35,8 +36,7 @@ function checkStored(
   const isSame = stored !== undefined && stored.shape.join() === info.shape.join();
   if (!isSame) throw mismatch(`tensor "${info.name}" of shape [${info.shape}]`);
   if (quantization.has(info.name)) return;
-  const isFloat = DTYPES[stored.dtype].kind === 'float';
-  if (!isFloat && stored.dtype !== info.dtype)
+  if (!isFloat(stored.dtype) && stored.dtype !== info.dtype)
     throw mismatch(`tensor "${info.name}" to hold floats or to have a quantisation, got ${stored.dtype}`);
 }
 

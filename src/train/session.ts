@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
-import { floatsOf } from '../model/float16.js';
+import { floatsOf, isFloat } from '../model/float16.js';
 import type { Quantization } from '../model/store.js';
-import { DTYPES, type Model, type Tensor, type TensorInfo } from '../model/tensor.js';
+import type { Model, Tensor, TensorInfo } from '../model/tensor.js';
 import { assignValues, copyWeights, infoOf } from '../tfjs/weights.js';
 import { type Data, exampleCount, isArrayData } from './data.js';
 import { type Values, valuesOf } from './part.js';
@@ -59,9 +59,7 @@ export async function measure(
 
 /** Sets the task's variables to the floating-point weights of the base. */
 export function putBase(task: Task, { model, quantization }: BaseWeights): void {
-  const weights = model.tensors.filter(
-    ({ name, dtype }) => DTYPES[dtype].kind === 'float' || quantization.has(name),
-  );
+  const weights = model.tensors.filter(({ name, dtype }) => isFloat(dtype) || quantization.has(name));
   const values = weightsOfModel(model, new Set(weights.map(({ name }) => name)), quantization);
   putWeights(variablesOf(task, values), values);
 }

@@ -34,6 +34,7 @@ const RELEASE_FAULTS: ReadonlySet<string> = new Set([
   'result-mismatch',
   'payload-mismatch',
   'bad-model',
+  'empty-model',
   'unsupported-model',
   'unsafe-path',
 ]);

@@ -59,6 +59,12 @@ describe('applyPayload() refuses, before it reads a weight,', () => {
     expect(plan).toMatchObject({ found: '', bytesWritten: 0, tensors: [] });
   });
 
+  test('a model without tensors, also with a payload for such a model', async () => {
+    const { payload } = await pack({ tensors: [] }, { ops: [] });
+    expect(await refuse({ tensors: [] }, payload)).toEqual({ code: 'empty-model', reads: 0 });
+    expect((await planApply(openMemoryStore({ tensors: [] }), payload)).problem?.code).toBe('empty-model');
+  });
+
   test('a payload that is none', async () => {
     expect(await refuse(smallBase(), new TextEncoder().encode('{}'))).toEqual({
       code: 'not-a-payload',

@@ -40,7 +40,7 @@ test('openNpzStore() reads the arrays of an archive of NumPy', async () => {
     { name: 'kernel', dtype: 'float32', shape: [3, 4] },
     { name: 'half', dtype: 'float16', shape: [5] },
     { name: 'quantised', dtype: 'int8', shape: [2, 3] },
-    { name: 'steps', dtype: 'uint8', shape: [2, 8] },
+    { name: 'steps', dtype: 'int64', shape: [2] },
     { name: 'scale', dtype: 'float32', shape: [] },
     { name: 'empty', dtype: 'float32', shape: [0, 3] },
     { name: 'flags', dtype: 'uint8', shape: [2] },
@@ -107,7 +107,7 @@ const REFUSED: Readonly<Record<string, [() => Uint8Array, string]>> = {
   'code in its header': [() => npy(`${header()}import os`), 'unsupported-model'],
   'a shape with a gap': [() => npy(header({ shape: '(1, , 2)' })), 'bad-model'],
   'a shape of digits without end': [
-    () => npy(header({ shape: `(${'1'.repeat(60_000)} 1` })),
+    () => npy(header({ shape: `(${'1'.repeat(9_000)} 1` })),
     'unsupported-model',
   ],
   'more dimensions than 8': [() => npy(header({ shape: '(1, 1, 1, 1, 1, 1, 1, 1, 2)' })), 'bad-model'],

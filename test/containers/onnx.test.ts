@@ -78,12 +78,12 @@ describe('openOnnxStore() reads varints', () => {
     expect(await codeOf(() => store.write('a', 0, Uint8Array.of(1)))).toBe('unsupported-model');
   });
 
-  test('of int64, as bytes', async () => {
+  test('of int64', async () => {
     const tensor = { name: 'shape', dtype: 'int32' as const, shape: [2], bytes: new Uint8Array(0) };
     const data = (): Uint8Array => concat(field(7, -1n), field(7, 258n));
     const { tensors } = await copyModel(await open(onnxModel(initializer(tensor, data, 7))));
     const bytes = Uint8Array.of(255, 255, 255, 255, 255, 255, 255, 255, 2, 1, 0, 0, 0, 0, 0, 0);
-    expect(tensors).toEqual([{ name: 'shape', dtype: 'uint8', shape: [2, 8], bytes }]);
+    expect(tensors).toEqual([{ name: 'shape', dtype: 'int64', shape: [2], bytes }]);
   });
 });
 
@@ -188,12 +188,26 @@ const REFUSED: Readonly<Record<string, [() => Uint8Array, string]>> = {
   'external data of another length': [() => external('data', 0, 40), 'bad-model'],
   'external data from half a byte': [() => external('data', 0.5), 'bad-model'],
   'external data in a missing file': [() => external('other', 0), 'file-not-found'],
+  'external data in the model itself': [() => external(FILE, 0), 'bad-model'],
+  'external data in the model itself, in capitals': [() => external('MODEL.onnx', 0), 'bad-model'],
+  'external data in the journal': [() => external('model.onnx.undo', 0), 'unsafe-path'],
   'external data above the folder': [() => external('../data', 0), 'unsafe-path'],
   'external data anywhere': [() => external('/etc/passwd', 0), 'unsafe-path'],
 };
 
 test.each(Object.entries(REFUSED))('openOnnxStore() refuses %s', async (_name, [make, code]) => {
   expect(await codeOf(() => open(make(), { data: kernel.bytes.slice() }))).toBe(code);
+});
+
+test('openOnnxStore() refuses external data in the model itself under another name, and names that differ by case', async () => {
+  const bytes = external('alias', 0);
+  expect(await codeOf(() => open(bytes, { alias: bytes }))).toBe('bad-model');
+  const data = seededBytes(1, 96);
+  const two = onnxModel(
+    initializer(kernel, externalData('data', 0)),
+    initializer({ ...kernel, name: 'other' }, externalData('Data', 48)),
+  );
+  expect(await codeOf(() => open(two, { data, Data: data }))).toBe('bad-model');
 });
 
 test('openOnnxStore() meets any change of a file with a typed error or tensors within it', async () => {
@@ -247,12 +261,15 @@ describe('listExternalFiles()', () => {
 
   test('finds none of models in one file', async () => {
     expect(await list(writeOnnx(sampleModel()))).toEqual([]);
-    expect(await list(onnxModel(field(5, named(FILE))))).toEqual([]);
   });
 
   test('refuses files elsewhere or missing, and messages that lie too deep', async () => {
     const deep = (depth: number): Uint8Array => (depth === 0 ? named('a') : attribute(6, deep(depth - 1)));
-    expect(await codeOf(() => list(onnxModel(field(5, named('../up')))))).toBe('unsafe-path');
+    expect(await codeOf(() => list(onnxModel(field(5, named('../up'))), 'up'))).toBe('unsafe-path');
+    expect(await codeOf(() => list(onnxModel(field(5, named(FILE)))))).toBe('bad-model');
+    expect(await codeOf(() => list(onnxModel(field(5, named(`${FILE}.undo`))), `${FILE}.undo`))).toBe(
+      'unsafe-path',
+    );
     expect(await codeOf(() => list(onnxModel(field(5, named('a')))))).toBe('file-not-found');
     expect(await codeOf(() => list(onnxModel(deep(100))))).toBe('bad-model');
   });

@@ -105,6 +105,11 @@ const DIFFERENT: Readonly<Record<string, [readonly Tensor[], string]>> = {
   ],
 };
 
+test('diffModels() refuses models without tensors, which would all be equal', async () => {
+  const { code } = await errorOf(() => diffModels({ tensors: [] }, { tensors: [] }));
+  expect(code).toBe('empty-model');
+});
+
 test.each(Object.entries(DIFFERENT))('diffModels() refuses %s', async (_name, [tensors, message]) => {
   const error = await errorOf(() => diffModels({ tensors: [a] }, { tensors }));
   expect([error.code, error.message]).toEqual([

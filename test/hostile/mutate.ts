@@ -29,6 +29,17 @@ export function mutate(bytes: Uint8Array, random: () => number): Uint8Array {
   return result;
 }
 
+/** @returns the bytes with one to four of them changed, and the same length: past the checks of lengths */
+export function mutateInPlace(bytes: Uint8Array, random: () => number): Uint8Array {
+  const result = bytes.slice();
+  for (let i = random() % 4; i >= 0; i--) {
+    const at = random() % result.length;
+    const isFlip = random() % 2 === 0;
+    result[at] = isFlip ? (result[at] as number) ^ (1 << (random() % 8)) : random() & 0xff;
+  }
+  return result;
+}
+
 function splice(bytes: Uint8Array, [from, to]: [number, number], insert: Uint8Array): Uint8Array {
   const [head, tail] = [bytes.subarray(0, from), bytes.subarray(Math.min(to, bytes.length))];
   const result = new Uint8Array(head.length + insert.length + tail.length);

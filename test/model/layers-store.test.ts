@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { openContainer } from '../../src/containers/open-container.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { openLayersStore } from '../../src/model/layers-store.js';
 import { openMemoryFiles } from '../../src/model/model-files.js';
@@ -83,11 +84,11 @@ test('openLayersStore() keeps quantised weights as they are stored, and what the
     { name: 'waves', dtype: 'complex64', shape: [1] },
   ];
   const store = await openLayersStore(folderOf(manifest({ weights }), { 'a.bin': seededBytes(1, 21) }));
-  const map = { dtype: 'uint8', shape: [2, 8] };
+  const map = { dtype: 'float64', shape: [2] };
   expect(store.tensors).toEqual([
     { name: 'bytes', dtype: 'uint8', shape: [2] },
     { name: 'bytes/quantization', ...map },
-    { name: 'words', dtype: 'uint8', shape: [2, 2] },
+    { name: 'words', dtype: 'uint16', shape: [2] },
     { name: 'words/quantization', ...map },
     { name: 'halves', dtype: 'float16', shape: [2] },
     { name: 'flags', dtype: 'uint8', shape: [3] },
@@ -138,6 +139,30 @@ describe('openLayersStore() refuses a shard path', () => {
 test.each(['model.json', 'MODEL.JSON'])('openLayersStore() refuses %s as a shard of itself', async (path) => {
   const files = folderOf(manifest({ paths: [path] }), shard);
   expect(await codeOf(() => openLayersStore(files))).toBe('bad-model');
+});
+
+test('openLayersStore() refuses shards whose names differ by case only, and a link to model.json', async () => {
+  const weights = [{ name: 'a', dtype: 'uint8', shape: [2] }];
+  const two = { 'w.bin': Uint8Array.of(1), 'W.bin': Uint8Array.of(2) };
+  const json = (paths: string[]) => encoder.encode(JSON.stringify({ weightsManifest: [{ paths, weights }] }));
+  const open = (files: Record<string, Uint8Array>) =>
+    openLayersStore(openMemoryFiles(new Map(Object.entries(files))));
+  expect(await codeOf(() => open({ 'model.json': json(['w.bin', 'W.bin']), ...two }))).toBe('bad-model');
+  const entry = { ...weight, dtype: 'uint8' };
+  const text = (size: number) =>
+    JSON.stringify(manifest({ paths: ['linked'], weights: [{ ...entry, shape: [size] }] }));
+  const same = encoder.encode(text(text(100).length));
+  const linked = openMemoryFiles(
+    new Map([
+      ['model.json', same],
+      ['linked', same],
+    ]),
+  );
+  expect(await codeOf(() => openContainer(linked, 'model.json'))).toBe('bad-model');
+});
+
+test('openLayersStore() refuses a manifest without weights', async () => {
+  expect(await codeOf(() => openLayersStore(folderOf({ weightsManifest: [] })))).toBe('empty-model');
 });
 
 describe('openLayersStore() refuses a manifest', () => {

@@ -1,6 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { openContainer } from '../../src/containers/open-container.js';
+import { fromHex } from '../../src/model/bytes.js';
+import { fingerprint } from '../../src/model/fingerprint.js';
 import * as modelLimits from '../../src/model/limits.js';
+import { openMemoryFiles } from '../../src/model/model-files.js';
+import { layoutOf } from '../../src/payload/header.js';
 import * as payloadLimits from '../../src/payload/limits.js';
 import { xxh32 } from '../../src/payload/placement.js';
 
@@ -23,6 +28,20 @@ test('FORMAT.md lists the limits of model and payload, each with its value', () 
   expect(Object.fromEntries(listed)).toEqual({ ...ofModels, ...Object.fromEntries(ofPayloads) });
   expect(text).toContain('chunks of 2^20 bytes');
   expect(CHUNK_BYTES).toBe(2 ** 20);
+});
+
+test('CONTAINERS.md shows a file with the tensors, the layout and the fingerprint that it names', async () => {
+  const page = readFileSync(`${root}docs/CONTAINERS.md`, 'utf8');
+  const [, digits = ''] = /```hex\n([\s\S]*?)```/.exec(page) ?? [];
+  const file = fromHex(digits.replace(/\s/g, ''));
+  expect(page).toContain(`A safetensors file of ${file.length} bytes`);
+  const store = await openContainer(openMemoryFiles(new Map([['a.safetensors', file]])), 'a.safetensors');
+  expect(store.tensors).toEqual([
+    { name: 'ids', dtype: 'int64', shape: [2] },
+    { name: 'flags', dtype: 'uint8', shape: [3] },
+  ]);
+  expect(page).toContain((await layoutOf(store.tensors)).toString(16));
+  expect(page).toContain(await fingerprint(store));
 });
 
 test('FORMAT.md lists digests that xxh32() gives', () => {

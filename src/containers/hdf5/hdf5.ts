@@ -1,7 +1,11 @@
 import { MAX_NAME_BYTES, MAX_RANK, MAX_TENSORS } from '../../model/limits.js';
 import type { ModelFiles } from '../../model/model-files.js';
-import { type Extent, openPlacedStore, type PlacedTensor } from '../../model/placed-store.js';
-import type { WeightStore } from '../../model/store.js';
+import {
+  type Extent,
+  openPlacedStore,
+  type PlacedStore,
+  type PlacedTensor,
+} from '../../model/placed-store.js';
 import {
   asBytes,
   byteLength,
@@ -37,7 +41,7 @@ const NULL_SPACE = 2;
  * @param path the file's name in it
  * @throws NeuralDiffError `bad-model`; `unsupported-model` for datasets in chunks or other files, and strings
  */
-export async function openHdf5Store(files: ModelFiles, path: string): Promise<WeightStore> {
+export async function openHdf5Store(files: ModelFiles, path: string): Promise<PlacedStore> {
   return openPlacedStore(files, await placeHdf5(files, { path, start: 0, end: await files.size(path) }));
 }
 
@@ -65,6 +69,9 @@ export async function placeHdf5(files: ModelFiles, range: FileRange): Promise<Pl
     const links = await readLinks(file, header);
     // Reversed, since `pending` is a stack.
     links.sort((a, b) => compareNames(b.name, a.name));
+    for (const [i, { name }] of links.entries()) {
+      if (links[i + 1]?.name === name) throw file.invalid(`duplicate link "${name}" in group "/${path}"`);
+    }
     for (const link of links)
       pending.push({ path: path === '' ? link.name : `${path}/${link.name}`, target: link.target });
   }
@@ -176,12 +183,12 @@ const OTHERS: Readonly<Record<number, string>> = {
 const INTEGERS: Readonly<Record<string, StoredType>> = {
   '1': { dtype: 'uint8' },
   '-1': { dtype: 'int8' },
-  '2': asBytes(2),
-  '-2': asBytes(2),
-  '4': asBytes(4),
+  '2': { dtype: 'uint16' },
+  '-2': { dtype: 'int16' },
+  '4': { dtype: 'uint32' },
   '-4': { dtype: 'int32' },
-  '8': asBytes(8),
-  '-8': asBytes(8),
+  '8': { dtype: 'uint64' },
+  '-8': { dtype: 'int64' },
 };
 
 /** Float types by bytes, exponent offset, exponent bits, mantissa offset, mantissa bits and bias. */
@@ -189,7 +196,7 @@ const FLOATS: Readonly<Record<string, StoredType>> = {
   '4: 23 8 0 23 127': { dtype: 'float32' },
   '2: 10 5 0 10 15': { dtype: 'float16' },
   '2: 7 8 0 7 127': { dtype: 'bfloat16' },
-  '8: 52 11 0 52 1023': asBytes(8),
+  '8: 52 11 0 52 1023': { dtype: 'float64' },
 };
 
 /** @returns the number of bytes of a datatype message that identify the type, by its first byte */
