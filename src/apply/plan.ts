@@ -1,5 +1,6 @@
 import { NeuralDiffError } from '../model/errors.js';
 import { joinDigests, type Sha256, sha256, TensorDigest } from '../model/fingerprint.js';
+import { mostJournalBytes } from '../model/planned-writes.js';
 import type { Progress } from '../model/progress.js';
 import type { WeightStore } from '../model/store.js';
 import { byteLength, type TensorInfo, totalBytes } from '../model/tensor.js';
@@ -40,6 +41,13 @@ export interface ApplyPlan {
   readonly payloadBytes: number;
   readonly modelBytes: number;
   readonly bytesWritten: number;
+  /** Runs of neighbouring bytes to write. */
+  readonly runs: number;
+  /**
+   * The most bytes that the journal of an update in place takes on the disk, for tensors in one file each that
+   * is no archive.
+   */
+  readonly journalBytes: number;
   /** Touched tensors only, in canonical order. */
   readonly tensors: readonly {
     readonly name: string;
@@ -91,7 +99,7 @@ export async function planOpenPayload(
     payloadBytes: options.payloadBytes,
     modelBytes: totalBytes(store.tensors),
   };
-  const noChange = { found: '', bytesWritten: 0, tensors: [] };
+  const noChange = { found: '', bytesWritten: 0, runs: 0, journalBytes: 0, tensors: [] };
   const mismatch = await checkLayout(payload, store.tensors).catch((error: NeuralDiffError) => error);
   if (mismatch) return { ...facts, ...noChange, status: 'refused', problem: mismatch };
   const dryRun = await runDry(store, payload, options);
@@ -100,7 +108,9 @@ export async function planOpenPayload(
   const problem = checkDryRun(payload, dryRun) ?? checkWritable(dryRun, store);
   if (problem) return { ...facts, ...noChange, found, status: 'refused', problem };
   const bytesWritten = tensors.reduce((sum, tensor) => sum + tensor.bytesWritten, 0);
-  return { ...facts, found, status: 'ready', bytesWritten, tensors };
+  const { runs } = dryRun;
+  const journalBytes = mostJournalBytes({ bytes: bytesWritten, runs });
+  return { ...facts, found, status: 'ready', bytesWritten, runs, journalBytes, tensors };
 }
 
 /** Result of applying a payload in memory. */
@@ -109,6 +119,8 @@ interface DryRun {
   readonly found: string;
   /** Fingerprint of the patched model. */
   readonly result: string;
+  /** Number of runs of neighbouring bytes that change. */
+  readonly runs: number;
   /** Effects on the touched tensors. */
   readonly tensors: readonly {
     readonly name: string;
@@ -138,7 +150,8 @@ async function runDry(store: WeightStore, payload: OpenPayload, options: ApplyOp
   const before = digests.map((digest) => digest.before);
   const after = digests.map((digest) => digest.after);
   const tensors = tallies.filter((each) => each.isTouched).map((each) => each.plan());
-  return { found: await joinDigests(before, hash), result: await joinDigests(after, hash), tensors };
+  const runs = tallies.reduce((sum, each) => sum + each.runs, 0);
+  return { found: await joinDigests(before, hash), result: await joinDigests(after, hash), runs, tensors };
 }
 
 /** Accumulates a tensor's digests before and after the diff, and the number of bytes to write. */
@@ -147,6 +160,7 @@ class TensorTally {
   readonly #before: TensorDigest;
   readonly #after: TensorDigest;
   #bytesWritten = 0;
+  #runs = 0;
   #kinds: readonly Op['kind'][] = [];
 
   constructor(info: TensorInfo, hash: Sha256) {
@@ -157,7 +171,9 @@ class TensorTally {
 
   async add(chunk: Chunk): Promise<void> {
     this.#kinds = chunk.kinds;
-    this.#bytesWritten += changedRuns(chunk).reduce((sum, run) => sum + run.end - run.start, 0);
+    const runs = changedRuns(chunk);
+    this.#runs += runs.length;
+    this.#bytesWritten += runs.reduce((sum, run) => sum + run.end - run.start, 0);
     if (chunk.before.length === 0) return;
     await this.#before.add(chunk.before);
     if (this.isTouched) await this.#after.add(chunk.after);
@@ -166,6 +182,10 @@ class TensorTally {
   async finish(): Promise<{ before: Uint8Array; after: Uint8Array }> {
     const before = await this.#before.finish();
     return { before, after: this.isTouched ? await this.#after.finish() : before };
+  }
+
+  get runs(): number {
+    return this.#runs;
   }
 
   get isTouched(): boolean {

@@ -1,3 +1,4 @@
+import type { PlannedWrites } from './planned-writes.js';
 import { byteLength, checkModel, type Model, type Tensor, type TensorInfo } from './tensor.js';
 
 /**
@@ -30,6 +31,12 @@ export interface WeightStore {
   readonly quantization?: ReadonlyMap<string, Quantization>;
   /** Fills all of `target` with a tensor's bytes from `byteOffset` on. */
   readInto(name: string, byteOffset: number, target: Uint8Array): Promise<void>;
+  /**
+   * Called before the first write, where known, with what will be written.
+   *
+   * @throws NeuralDiffError `no-space`
+   */
+  reserve?(writes: PlannedWrites): Promise<void>;
   /** Overwrites a tensor's bytes from `byteOffset` on; `bytes` may be reused once the promise settles. */
   write(name: string, byteOffset: number, bytes: Uint8Array): Promise<void>;
   /** Makes every write so far visible to the model's users and, where the container supports it, durable. */

@@ -28,8 +28,8 @@ export interface Disk {
   list(folder: string): Promise<string[]>;
   /** Opens a file for synchronous reads, where supported; the file must not be written meanwhile. */
   openSource?(path: string): Promise<ByteSource & { close(): void }>;
-  /** @returns the free space in bytes, where known */
-  freeBytes?(): Promise<number>;
+  /** @returns the free space in bytes; undefined where unknown */
+  freeBytes?(): Promise<number | undefined>;
   /** Makes the names in a folder durable; `''` is the root. */
   syncDirectory(folder: string): Promise<void>;
   /**
@@ -102,6 +102,7 @@ export function withSignal(files: ModelFiles, signal: AbortSignal | undefined): 
       signal.throwIfAborted();
       await files.readInto(name, offset, target);
     },
+    reserve: async (writes) => files.reserve?.(writes),
     async write(name, offset, bytes) {
       signal.throwIfAborted();
       await files.write(name, offset, bytes);
@@ -119,6 +120,18 @@ export async function sizeOf(disk: Disk, path: string): Promise<number> {
   const size = await disk.size(path);
   if (size !== undefined) return size;
   throw new NeuralDiffError('file-not-found', `Cannot open "${path}": no such file`);
+}
+
+/**
+ * Checks the free space before a write, where the disk knows it.
+ *
+ * @throws NeuralDiffError `no-space` with the facts `needed` and `free`, in bytes
+ */
+export async function checkFree(disk: Disk, needed: number, action: string): Promise<void> {
+  const free = await disk.freeBytes?.();
+  if (free === undefined || free >= needed) return;
+  const message = `Cannot ${action}: expected ${needed} free bytes on the disk, got ${free}; free some and try again`;
+  throw new NeuralDiffError('no-space', message, { facts: { needed, free } });
 }
 
 /** Bytes of the checksum at a record's end. */
