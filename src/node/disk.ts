@@ -4,7 +4,7 @@ import { NeuralDiffError } from '../model/errors.js';
 import { checkInside } from '../model/model-files.js';
 import { type Disk, folderOf } from '../storage/disk.js';
 import { withFileErrors } from './file-errors.js';
-import { openInside, readFully, writeFully } from './folder.js';
+import { openInside, readFully, refuseLinks, writeFully } from './folder.js';
 import { lockFile } from './lock-file.js';
 import { openFileSource } from './read-payload.js';
 
@@ -17,7 +17,7 @@ export interface NodeDisk extends Disk {
  * Opens a folder as a disk.
  *
  * Files stay open after their first use. A file whose real path is outside the folder (a symbolic link) is
- * refused with `unsafe-path`.
+ * refused with `unsafe-path`, and so are writes through any link.
  *
  * @param root the folder; it must exist
  */
@@ -30,6 +30,8 @@ export function openNodeDisk(root: string): NodeDisk {
       for (const check of checks) await check();
       return act(systemPathOf(path));
     });
+  /** Paths that were found to be no links. */
+  const written = new Set<string>();
   const { handleOf, closeFile, paths } = createHandles(root, systemPathOf);
   return {
     size: (path) =>
@@ -40,7 +42,11 @@ export function openNodeDisk(root: string): NodeDisk {
     readInto: (path, offset, target) =>
       run('read', path, async () => readFully(await handleOf(path), { path, offset, target })),
     write: (path, offset, bytes) =>
-      run('write', path, async () => writeFully(await handleOf(path, true), offset, bytes)),
+      run('write', path, async () => {
+        if (!written.has(path)) await refuseLinks(root, path);
+        written.add(path);
+        await writeFully(await handleOf(path, true), offset, bytes);
+      }),
     sync: (path) => run('write', path, async () => (await handleOf(path)).sync()),
     rename: (from, to) =>
       run('rename', from, async (systemPath) => {

@@ -35,6 +35,7 @@ export function openInPlace(options: InPlaceOptions): ModelStorage {
   const { disk, journal: path } = options;
   const locked = <T>(run: () => Promise<T>): Promise<T> => disk.withLock(path, run);
   return {
+    path,
     recover: () => locked(() => recover(options)),
     open: () => options.openModel(filesOnDisk(options)),
     update: (change, terms) => locked(() => update(options, change, terms)),

@@ -59,6 +59,7 @@ export function openSlots(options: SlotOptions): SlotStorage {
   const setPointer = (current: Current): Promise<void> => writePointer(options, current);
   const folderOfSlot = ({ slot }: Current): string => join(folder, slot);
   return {
+    path: pointerOf(folder),
     folder: async () => folderOfSlot(await readPointer(options)),
     recover: () => locked(async () => (await readPointer(options)).status),
     async open() {
