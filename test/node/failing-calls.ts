@@ -89,14 +89,19 @@ export class Bench {
   async failEach(act: Act, { codes, lasts, step = 1 }: CallPlan): Promise<Tally> {
     const tally: Tally = {};
     for (const kind of CALL_KINDS)
-      for (let from = 0, calls = 1; from < calls; from += step)
+      for (let from = 0, end = await this.#countCalls(act, kind); from < end; from += step)
         for (const code of codes(from)) {
           const to = lasts === 'on' ? Number.POSITIVE_INFINITY : from + 1;
           const found = await this.#failOne(act, { kind, from, to, code });
-          calls = Math.max(calls, found.calls);
           tally[found.end] = (tally[found.end] ?? 0) + 1;
         }
     return tally;
+  }
+
+  /** @returns the number of calls of a kind where none fails */
+  async #countCalls(act: Act, kind: CallKind): Promise<number> {
+    const never = Number.POSITIVE_INFINITY;
+    return (await this.#failOne(act, { kind, from: never, to: never, code: '' })).calls;
   }
 
   async #failOne(
@@ -195,11 +200,14 @@ export async function failCopies(codes: (at: number) => readonly string[]): Prom
     });
   };
   const tally: Tally = {};
-  for (const kind of CALL_KINDS)
-    for (let from = 0, calls = 1; from < calls; from++)
+  for (const kind of CALL_KINDS) {
+    const never = Number.POSITIVE_INFINITY;
+    const calls = await withFaultyCalls({ kind, from: never, to: never, code: '', folder }, copy);
+    await rm(to);
+    for (let from = 0; from < calls; from++)
       for (const code of codes(from)) {
         let end = 'done';
-        calls = await withFaultyCalls({ kind, from, code, folder }, () =>
+        await withFaultyCalls({ kind, from, code, folder }, () =>
           copy().catch((error) => {
             end = codeOf(error, { kind, from, code });
           }),
@@ -211,6 +219,7 @@ export async function failCopies(codes: (at: number) => readonly string[]): Prom
         expect(await fingerprintOf({ open: () => openModel(to) })).toBe(fleet.version(1).name);
         await rm(to);
       }
+  }
   await rm(folder, { recursive: true });
   return tally;
 }
