@@ -141,14 +141,28 @@ const CHECKSUM_BYTES = 8;
 const MAX_RECORD_BYTES = 2 ** 24;
 
 /**
- * Reads a small file written by `writeRecord`.
+ * Reads a small file written by `writeRecord`, which another program may replace meanwhile.
  *
  * @returns the content; undefined for a missing file
  * @throws NeuralDiffError `storage-mismatch` for a damaged file
  */
 export async function readRecord(disk: Disk, path: string): Promise<Uint8Array | undefined> {
-  const size = await disk.size(path);
-  if (size === undefined) return undefined;
+  for (let tries = 1; ; tries++) {
+    const size = await disk.size(path);
+    if (size === undefined) return undefined;
+    try {
+      return await readSealed(disk, path, size);
+    } catch (error) {
+      // Between its size and its content the file may have been replaced.
+      if (tries === MAX_READS || (await disk.size(path)) === size) throw error;
+    }
+  }
+}
+
+/** Attempts to read a record that is replaced each time. */
+const MAX_READS = 10;
+
+async function readSealed(disk: Disk, path: string, size: number): Promise<Uint8Array> {
   if (size < CHECKSUM_BYTES || size > MAX_RECORD_BYTES) throw damaged(path);
   const bytes = new Uint8Array(size);
   await disk.readInto(path, 0, bytes);

@@ -85,7 +85,11 @@ export function openSlots(options: SlotOptions): SlotStorage {
         } finally {
           await store.close();
         }
-        await setPointer(next);
+        await setPointer(next).catch(async (error) => {
+          // It may name the new copy already. If this fails too, the pointer decides.
+          await setPointer(current).catch(() => undefined);
+          throw error;
+        });
       }),
     confirm: () =>
       locked(async () => {

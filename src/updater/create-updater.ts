@@ -253,7 +253,8 @@ async function rollBack(options: UpdaterOptions, reason: RollbackReason): Promis
   }
   const isRolledBack = await options.storage.rollback();
   if (!isRolledBack && state.trial === undefined) return false;
-  await writeState(options, withRejectedModel(state, next));
+  // A trial whose state was lost says nothing about its model.
+  if (reason !== 'unknown-trial') await writeState(options, withRejectedModel(state, next));
   options.onEvent?.({ type: 'rolled-back', next, reason });
   return true;
 }

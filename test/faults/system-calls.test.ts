@@ -2,9 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { ACTS, Bench, failCopies, type KEEPERS, SYSTEM_CODES, type Tally } from '../node/failing-calls.js';
 import { printCounts } from './counts.js';
 
+/** Two codes for each call, in turn; when all later calls fail too, one. */
 const MODES = {
-  once: { lasts: 'once', codes: () => SYSTEM_CODES },
-  on: { lasts: 'on', codes: () => ['EROFS', 'ENOSPC'] },
+  once: { lasts: 'once', codes: (at: number) => (at % 2 === 0 ? ['EIO', 'ENOSPC'] : ['EACCES', 'EROFS']) },
+  on: { lasts: 'on', codes: (at: number) => [at % 2 === 0 ? 'EROFS' : 'ENOSPC'], step: 3 },
 } as const;
 
 const NAMES = ['in place', 'slots'] as const satisfies readonly (keyof typeof KEEPERS)[];

@@ -59,8 +59,9 @@ describe.each(STORAGES)('an updater whose state is damaged, with a model $name',
     const device = await fleet.device(0, kind);
     await device.updater().update();
     await record('null')(device.disk);
-    const { events, status } = await start(device);
+    const { updater, events, status } = await start(device);
     expect(status).toMatchObject({ status: 'settled', fingerprint: fleet.version(0).name });
     expect(events.map(({ type }) => type)).toEqual(['state-reset', 'rolled-back']);
+    expect((await updater.update()).status).toBe('updated');
   });
 });
