@@ -9,7 +9,7 @@ import { openPayload } from '../../src/payload/decode.js';
 import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { UsageError } from '../exit-codes.js';
 import { MODEL, optionalOutputFlags, PAYLOAD } from '../flags.js';
-import { describePlan, type Io, printResult, remark } from '../io.js';
+import { describePlan, formatBytes, type Io, printResult, remark } from '../io.js';
 import { keepHeapSmall, withModel, withPayload } from '../open.js';
 import { byteProgress, type ProgressLine } from '../progress.js';
 
@@ -71,7 +71,10 @@ async function patch(
     const fit = await withModel({ path: flags.base }, (store) => planApply(store, payload, options));
     if (fit.problem) throw fit.problem;
     if (flags.dryRun) {
-      printResult(io, flags, { json: { ...fit, dryRun: true }, lines: describePlan(fit) });
+      const lines = describePlan(fit);
+      if (!copy && fit.journalBytes > 0)
+        lines.push(`keeps a journal of at most ${formatBytes(fit.journalBytes)} until it is done`);
+      printResult(io, flags, { json: { ...fit, dryRun: true }, lines });
       return;
     }
   }

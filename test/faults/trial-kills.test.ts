@@ -19,7 +19,7 @@ import { printCounts } from './counts.js';
 const KILLS = 100;
 
 /** Longer than the end of a trial takes. */
-const LONGEST_MS = { confirm: 6, rollback: 60 };
+const LONGEST_MS = { confirm: 80, rollback: 160 };
 
 const folder = mkdtempSync(join(tmpdir(), 'neural-diff-trials-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -79,7 +79,7 @@ test.each(['confirm', 'rollback'] as const)(
       await storage.close();
     }
     printCounts(`processes killed during ${act}`, found);
-    expect(found.settled + found.undone).toBeGreaterThan(0);
-    if (act === 'rollback') expect(found.undone).toBeGreaterThan(KILLS / 10);
+    expect(found.settled + found.undone).toBeGreaterThan(KILLS / 10);
+    expect(found.trial).toBeGreaterThan(0);
   },
 );
