@@ -44,8 +44,8 @@ export interface ApplyPlan {
   /** Runs of neighbouring bytes to write. */
   readonly runs: number;
   /**
-   * The most bytes that the journal of an update in place takes on the disk, for tensors in one file each that
-   * is no archive.
+   * The most bytes that the journal of an update in place takes on the disk, for tensors in one file each
+   * that is no archive.
    */
   readonly journalBytes: number;
   /** Touched tensors only, in canonical order. */

@@ -1,5 +1,4 @@
 import { NeuralDiffError } from './errors.js';
-import type { PlannedWrites } from './planned-writes.js';
 
 /**
  * A folder that holds a model's files: on disk, in a browser's private file system or in memory.
@@ -12,11 +11,12 @@ export interface ModelFiles {
   /** Fills all of `target` from `offset` on. */
   readInto(path: string, offset: number, target: Uint8Array): Promise<void>;
   /**
-   * Called before the first write, where known, with what will be written.
+   * Called before the first write, where known, with what will be written: bytes, and the number of runs of
+   * neighbouring ones.
    *
    * @throws NeuralDiffError `no-space`
    */
-  reserve?(writes: PlannedWrites): Promise<void>;
+  reserve?(writes: { readonly bytes: number; readonly runs: number }): Promise<void>;
   /** Overwrites bytes inside an existing file. */
   write(path: string, offset: number, bytes: Uint8Array): Promise<void>;
   /** Makes the writes so far durable. */

@@ -1,4 +1,3 @@
-import type { PlannedWrites } from './planned-writes.js';
 import { byteLength, checkModel, type Model, type Tensor, type TensorInfo } from './tensor.js';
 
 /**
@@ -32,11 +31,12 @@ export interface WeightStore {
   /** Fills all of `target` with a tensor's bytes from `byteOffset` on. */
   readInto(name: string, byteOffset: number, target: Uint8Array): Promise<void>;
   /**
-   * Called before the first write, where known, with what will be written.
+   * Called before the first write, where known, with what will be written: bytes, and the number of runs of
+   * neighbouring ones.
    *
    * @throws NeuralDiffError `no-space`
    */
-  reserve?(writes: PlannedWrites): Promise<void>;
+  reserve?(writes: { readonly bytes: number; readonly runs: number }): Promise<void>;
   /** Overwrites a tensor's bytes from `byteOffset` on; `bytes` may be reused once the promise settles. */
   write(name: string, byteOffset: number, bytes: Uint8Array): Promise<void>;
   /** Makes every write so far visible to the model's users and, where the container supports it, durable. */

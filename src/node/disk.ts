@@ -30,9 +30,7 @@ export function openNodeDisk(root: string): NodeDisk {
       for (const check of checks) await check();
       return act(systemPathOf(path));
     });
-  /** Paths that were found to be no links. */
-  const written = new Set<string>();
-  const { handleOf, closeFile, paths } = createHandles(root, systemPathOf);
+  const { handleOf, handleForWriting, closeFile, paths } = createHandles(root, systemPathOf);
   return {
     size: (path) =>
       run('read', path, async (systemPath) => {
@@ -42,11 +40,7 @@ export function openNodeDisk(root: string): NodeDisk {
     readInto: (path, offset, target) =>
       run('read', path, async () => readFully(await handleOf(path), { path, offset, target })),
     write: (path, offset, bytes) =>
-      run('write', path, async () => {
-        if (!written.has(path)) await refuseLinks(root, path);
-        written.add(path);
-        await writeFully(await handleOf(path, true), offset, bytes);
-      }),
+      run('write', path, async () => writeFully(await handleForWriting(path), offset, bytes)),
     sync: (path) => run('write', path, async () => (await handleOf(path)).sync()),
     rename: (from, to) =>
       run('rename', from, async (systemPath) => {
@@ -112,7 +106,14 @@ function createHandles(root: string, systemPathOf: (path: string) => string) {
     opened.catch(() => handles.delete(path));
     return opened;
   };
-  return { handleOf, closeFile, paths: () => [...handles.keys()] };
+  /** Paths that were found to be no links. */
+  const plain = new Set<string>();
+  const handleForWriting = async (path: string): Promise<FileHandle> => {
+    if (!plain.has(path)) await refuseLinks(root, path);
+    plain.add(path);
+    return handleOf(path, true);
+  };
+  return { handleOf, handleForWriting, closeFile, paths: () => [...handles.keys()] };
 }
 
 /** Opens a file; `make` creates a missing file and its parent folders. */

@@ -217,7 +217,7 @@ export async function createWhole(path: string, text: string): Promise<FileHandl
   }
 }
 
-/** Removes a draft; one that stays is in nobody's way. */
+/** Removes a draft; one that stays does no harm. */
 const tryToRemove = (path: string): Promise<void> => rm(path, { force: true }).catch(() => undefined);
 
 async function write(path: string, text: string): Promise<FileHandle | undefined> {

@@ -134,8 +134,8 @@ async function checkSpace(originals: readonly { bytes: number }[], to: string): 
 }
 
 /**
- * Checks that an existing target, which is replaced completely, does not contain the source. A single file may
- * replace itself.
+ * Checks that an existing target, which is replaced completely, does not contain the source. A single file
+ * may replace itself.
  */
 async function checkNotInside({ from, to, files }: CopyPaths): Promise<void> {
   if (!(await exists(to))) return;

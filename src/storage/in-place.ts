@@ -1,10 +1,10 @@
 import { NeuralDiffError } from '../model/errors.js';
 import type { ModelFiles } from '../model/model-files.js';
 import type { WeightStore } from '../model/store.js';
-import { type Disk, filesOnDisk, removeRecord, withSignal } from './disk.js';
+import { filesOnDisk, removeRecord, withSignal } from './disk.js';
 import type { JournalWriter } from './journal.js';
 import { JournaledFiles } from './journaled-files.js';
-import { findJournal, type OwnJournal, refuse } from './own-journal.js';
+import { findJournal, type InPlaceOptions, type OwnJournal, refuse } from './own-journal.js';
 import {
   checkFingerprints,
   fingerprintOf,
@@ -13,17 +13,6 @@ import {
   type StorageStatus,
   type UpdateTerms,
 } from './storage.js';
-
-/** Options of `openInPlace`. */
-export interface InPlaceOptions {
-  readonly disk: Disk;
-  /** Folder of the model's files on the disk; `''` is the root. */
-  readonly folder: string;
-  /** Path on the disk for the journal, which grows to the number of bytes that an update touches. */
-  readonly journal: string;
-  /** Opens the model from its files, for example with `openContainer`. */
-  readonly openModel: (files: ModelFiles) => Promise<WeightStore>;
-}
 
 /**
  * Opens a model that is updated in place: updates change its files page by page, protected by an undo

@@ -1,9 +1,20 @@
 import { NeuralDiffError } from '../model/errors.js';
 import { type ModelFiles, recordPaths } from '../model/model-files.js';
 import { PAGE_BYTES } from '../model/planned-writes.js';
-import { filesOnDisk, folderOf, pathIn, removeRecord } from './disk.js';
-import type { InPlaceOptions } from './in-place.js';
+import type { WeightStore } from '../model/store.js';
+import { type Disk, filesOnDisk, folderOf, pathIn, removeRecord } from './disk.js';
 import { type OpenJournal, openJournal, type ReadEntry } from './journal.js';
+
+/** Options of `openInPlace`. */
+export interface InPlaceOptions {
+  readonly disk: Disk;
+  /** Folder of the model's files on the disk; `''` is the root. */
+  readonly folder: string;
+  /** Path on the disk for the journal, which grows to the number of bytes that an update touches. */
+  readonly journal: string;
+  /** Opens the model from its files, for example with `openContainer`. */
+  readonly openModel: (files: ModelFiles) => Promise<WeightStore>;
+}
 
 /** A journal whose entries fit the model's own files as they are. */
 export interface OwnJournal extends OpenJournal {

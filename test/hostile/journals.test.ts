@@ -35,22 +35,26 @@ async function diskWithJournal(update: Update, stage: 'half' | 'trial' | 'undoin
     await applyTo(IN_PLACE.open(disk), update);
     return disk.clone();
   }
-  const writes = (line: string): boolean => line.startsWith(`write ${MAIN}`);
   if (stage === 'half') {
     const whole = disk.clone();
     await applyTo(IN_PLACE.open(whole), update);
-    const cut = disk.clone({ cutAt: whole.log.findLastIndex(writes) });
+    const cut = disk.clone({ cutAt: lastWrite(whole) });
     await applyTo(IN_PLACE.open(cut), update).catch(() => undefined);
     return cut.afterCut('all');
   }
   await applyTo(IN_PLACE.open(disk), update);
   const whole = disk.clone();
   await IN_PLACE.open(whole).rollback();
-  const cut = disk.clone({ cutAt: whole.log.findLastIndex(writes) });
+  const cut = disk.clone({ cutAt: lastWrite(whole) });
   await IN_PLACE.open(cut)
     .rollback()
     .catch(() => undefined);
   return cut.afterCut('all');
+}
+
+/** @returns the last operation that writes the model */
+function lastWrite({ log }: FaultyDisk): number {
+  return log.reduce((last, line, i) => (line.startsWith(`write ${MAIN}`) ? i : last), 0);
 }
 
 /** Recovers and rolls back a disk whose journal was changed, and checks what is left. */

@@ -55,7 +55,7 @@ test('applying twice is a no-op: exit 0, and nothing but the lock is written', a
       expect(await apply()).toMatchObject({ status: 0, stdout: expect.stringContaining('already current') });
     });
   }
-  // Two locks, of the recovery and of the update: a draft is written, linked to its name, and both are removed.
+  // Two locks, of recovery and update: a draft is written, linked to its name, and both are removed.
   expect(calls).toMatchObject({ write: 2, sync: 0, rename: 0, link: 2, remove: 4 });
   expect(statSync(at(MAIN), { bigint: true })).toMatchObject({ mtimeNs, ctimeNs, ino });
   expect(readdirSync(folder).sort()).toEqual([MAIN, 'update.ndiff']);
