@@ -1,6 +1,5 @@
 import { NeuralDiffError } from '../model/errors.js';
 import { joinDigests, type Sha256, sha256, TensorDigest } from '../model/fingerprint.js';
-import { mostJournalBytes } from '../model/planned-writes.js';
 import type { Progress } from '../model/progress.js';
 import type { WeightStore } from '../model/store.js';
 import { byteLength, type TensorInfo, totalBytes } from '../model/tensor.js';
@@ -43,11 +42,6 @@ export interface ApplyPlan {
   readonly bytesWritten: number;
   /** Runs of neighbouring bytes to write. */
   readonly runs: number;
-  /**
-   * The most bytes that the journal of an update in place takes on the disk, for tensors in one file each
-   * that is no archive.
-   */
-  readonly journalBytes: number;
   /** Touched tensors only, in canonical order. */
   readonly tensors: readonly {
     readonly name: string;
@@ -99,7 +93,7 @@ export async function planOpenPayload(
     payloadBytes: options.payloadBytes,
     modelBytes: totalBytes(store.tensors),
   };
-  const noChange = { found: '', bytesWritten: 0, runs: 0, journalBytes: 0, tensors: [] };
+  const noChange = { found: '', bytesWritten: 0, runs: 0, tensors: [] };
   const mismatch = await checkLayout(payload, store.tensors).catch((error: NeuralDiffError) => error);
   if (mismatch) return { ...facts, ...noChange, status: 'refused', problem: mismatch };
   const dryRun = await runDry(store, payload, options);
@@ -109,8 +103,7 @@ export async function planOpenPayload(
   if (problem) return { ...facts, ...noChange, found, status: 'refused', problem };
   const bytesWritten = tensors.reduce((sum, tensor) => sum + tensor.bytesWritten, 0);
   const { runs } = dryRun;
-  const journalBytes = mostJournalBytes({ bytes: bytesWritten, runs });
-  return { ...facts, found, status: 'ready', bytesWritten, runs, journalBytes, tensors };
+  return { ...facts, found, status: 'ready', bytesWritten, runs, tensors };
 }
 
 /** Result of applying a payload in memory. */

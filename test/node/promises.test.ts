@@ -19,7 +19,6 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { applyPayload } from '../../src/apply/apply-payload.js';
-import { planApply } from '../../src/apply/plan.js';
 import { openContainer } from '../../src/containers/open-container.js';
 import { openMemoryFiles } from '../../src/model/model-files.js';
 import type { Model } from '../../src/model/tensor.js';
@@ -203,10 +202,18 @@ describe('extra disk is at most the journal of touched bytes, declared beforehan
     };
     const { payload, next } = await pack(model, change(count));
     writeFileSync(at(MAIN), writeSafetensors(model));
+    writeFileSync(at('update.ndiff'), payload);
+    const declared = await runHere(
+      'apply',
+      at(MAIN),
+      at('update.ndiff'),
+      '--in-place',
+      '--dry-run',
+      '--json',
+    );
+    const { base, next: name, journalBytes, bytesWritten } = JSON.parse(declared.stdout);
+    rmSync(at('update.ndiff'));
     const storage = await openModelStorage(at(MAIN));
-    const store = await storage.open();
-    const { base, next: name, journalBytes, bytesWritten } = await planApply(store, payload);
-    await store.close();
     let most = 0;
     const measure = (): void => {
       const sizes = readdirSync(folder).map((each) => (each === MAIN ? 0 : statSync(at(each)).size));
