@@ -154,11 +154,15 @@ function openFilesBefore(options: InPlaceOptions, pages: SavedAt): ModelFiles {
       const path = pathIn(options, name);
       const end = offset + target.length;
       for (let page = Math.floor(offset / PAGE_BYTES); page * PAGE_BYTES < end; page++) {
-        const at = pages.find(path, page);
+        const first = page;
+        const at = pages.find(path, first);
         if (at === undefined) continue;
-        const [from, to] = [Math.max(offset, page * PAGE_BYTES), Math.min(end, (page + 1) * PAGE_BYTES)];
+        // Pages of one entry are read at once.
+        while (pages.find(path, page + 1) === at + (page + 1 - first) * PAGE_BYTES) page++;
+        const from = Math.max(offset, first * PAGE_BYTES);
+        const to = Math.min(end, (page + 1) * PAGE_BYTES);
         const part = target.subarray(from - offset, to - offset);
-        await disk.readInto(journal, at + from - page * PAGE_BYTES, part);
+        await disk.readInto(journal, at + from - first * PAGE_BYTES, part);
       }
     },
     write: () => Promise.reject(new RangeError('Cannot write to the model from before an update')),
