@@ -6,7 +6,7 @@ import { type FileStorage, openModelStorage } from '../src/node/open-model.js';
 import { fingerprintOf } from '../src/storage/storage.js';
 import { createUpdater } from '../src/updater/create-updater.js';
 import { openHttpSource, type UpdateSource } from '../src/updater/http-source.js';
-import { readTrial } from '../src/updater/state.js';
+import { readTrial, type Trial } from '../src/updater/state.js';
 import type { Updater, UpdaterEvent, UpdaterOptions } from '../src/updater/updater.js';
 import type { CommonFlags, Flags, FlagsOf } from './command.js';
 import type { UPDATER_FLAGS } from './flags.js';
@@ -124,6 +124,8 @@ function show(
   if (event.type === 'planned') remark(io, flags, event.plan.reason);
   if (event.type === 'planned' && event.plan.golden && flags.test === undefined)
     remark(io, flags, 'the release has golden inputs, which are not run without --test');
+  if (event.type === 'state-reset')
+    remark(io, flags, `the updater's state was damaged: it is kept as ${event.aside}, and a new one begins`);
   if (event.type === 'rolled-back') remark(io, flags, `rolled ${event.next} back: ${event.reason}`);
 }
 
@@ -133,6 +135,7 @@ function openSource(repository: string): UpdateSource {
 
 /**
  * Looks next to a model for the updater of another program that has it on trial, in a folder of another name.
+ * Updaters that have another model of the folder on trial, perhaps a copy of this one, do not count.
  *
  * @param readFingerprint reads the model's fingerprint; called only where there is such a folder
  * @returns the folder; undefined where there is none, or the updater that was asked has a trial itself
@@ -141,18 +144,26 @@ export async function findOtherTrial(
   { storage, folder }: Pick<ModelUpdater, 'storage' | 'folder'>,
   readFingerprint: () => Promise<string> = () => fingerprintOf(storage),
 ): Promise<string | undefined> {
-  const { disk } = storage;
+  const { disk, path = '' } = storage;
+  if ((await disk.size(path)) === undefined) return undefined;
   if ((await readTrial({ disk, folder })) !== undefined) return undefined;
   let found: string | undefined;
   for (const other of await foldersNextTo(storage)) {
     if (other === folder) continue;
     // Files of other programs may have the same name.
     const trial = await readTrial({ disk, folder: other }).catch(() => undefined);
-    if (trial === undefined) continue;
+    if (trial === undefined || (await isOfOtherModel(trial, storage))) continue;
+    if (trial.storage === path) return other;
     found ??= await readFingerprint();
     if (trial.next === found) return other;
   }
   return undefined;
+}
+
+/** @returns whether a trial names another model of the folder, which has a journal of its own */
+async function isOfOtherModel({ storage: named }: Trial, { disk, path }: FileStorage): Promise<boolean> {
+  if (named === undefined || named === path) return false;
+  return (await disk.size(named).catch(() => undefined)) !== undefined;
 }
 
 /** @throws NeuralDiffError `on-trial` where another updater has the model on trial; only that can end it */

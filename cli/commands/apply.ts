@@ -2,6 +2,7 @@ import { extname, join } from 'node:path';
 import { type ApplyResult, applyPayload } from '../../src/apply/apply-payload.js';
 import { createPatcher } from '../../src/apply/fast/create-patcher.js';
 import { type ApplyOptions, planApply } from '../../src/apply/plan.js';
+import { mostJournalBytes } from '../../src/model/planned-writes.js';
 import { openModelStorage, type WholeModel, wholeModel } from '../../src/node/open-model.js';
 import { type CopyPaths, checkOutput, writeCopy } from '../../src/node/output.js';
 import type { ByteSource } from '../../src/payload/byte-source.js';
@@ -9,7 +10,7 @@ import { openPayload } from '../../src/payload/open-payload.js';
 import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { UsageError } from '../exit-codes.js';
 import { MODEL, optionalOutputFlags, PAYLOAD } from '../flags.js';
-import { describePlan, type Io, printResult, remark } from '../io.js';
+import { describePlan, formatBytes, type Io, printResult, remark } from '../io.js';
 import { keepHeapSmall, withModel, withPayload } from '../open.js';
 import { byteProgress, type ProgressLine } from '../progress.js';
 
@@ -71,7 +72,11 @@ async function patch(
     const fit = await withModel({ path: flags.base }, (store) => planApply(store, payload, options));
     if (fit.problem) throw fit.problem;
     if (flags.dryRun) {
-      printResult(io, flags, { json: { ...fit, dryRun: true }, lines: describePlan(fit) });
+      const journalBytes = copy ? 0 : mostJournalBytes({ bytes: fit.bytesWritten, runs: fit.runs });
+      const lines = describePlan(fit);
+      if (journalBytes > 0)
+        lines.push(`keeps a journal of at most ${formatBytes(journalBytes)} until it is done`);
+      printResult(io, flags, { json: { ...fit, journalBytes, dryRun: true }, lines });
       return;
     }
   }

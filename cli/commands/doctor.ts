@@ -1,8 +1,7 @@
-import { statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { NeuralDiffError } from '../../src/model/errors.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { totalBytes } from '../../src/model/tensor.js';
+import { resetDamagedState } from '../../src/updater/state.js';
 import { defineCommand } from '../command.js';
 import { UPDATER_FLAGS } from '../flags.js';
 import { formatBytes, printResult } from '../io.js';
@@ -22,11 +21,11 @@ export const command = defineCommand({
         await look('storage', () => lookAtStorage(opened)),
         await look('model', () => lookAtModel(opened)),
         await look('updater', () => lookAtUpdater(opened)),
-        await look('disk', () => lookAtDisk(flags.model, opened)),
+        await look('disk', () => lookAtDisk(opened)),
       ];
       const isGood = findings.every((finding) => finding.isGood);
       const lines = findings.map(
-        ({ check, isGood: good, text }) => `${good ? 'ok  ' : 'BAD '} ${check.padEnd(8)} ${text}`,
+        ({ check, text, ...found }) => `${wordOf(found)} ${check.padEnd(8)} ${text}`,
       );
       printResult(io, flags, { json: { isGood, findings }, lines });
       if (!isGood)
@@ -38,16 +37,34 @@ export const command = defineCommand({
   },
 });
 
+function wordOf({ isGood, isWarning = false }: Pick<Finding, 'isGood' | 'isWarning'>): string {
+  if (!isGood) return 'BAD ';
+  return isWarning ? 'warn' : 'ok  ';
+}
+
 /** Result of one check. */
 interface Finding {
   readonly check: string;
   readonly isGood: boolean;
   readonly text: string;
+  /** Whether updates may fail although the model is good. */
+  readonly isWarning?: boolean;
 }
 
-async function look(check: string, at: () => Promise<string>): Promise<Finding> {
+/** A good result with a warning. */
+class Warning {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+async function look(check: string, at: () => Promise<string | Warning>): Promise<Finding> {
   try {
-    return { check, isGood: true, text: await at() };
+    const found = await at();
+    if (typeof found === 'string') return { check, isGood: true, text: found };
+    return { check, isGood: true, isWarning: true, text: found.text };
   } catch (error) {
     return { check, isGood: false, text: (error as Error).message };
   }
@@ -68,22 +85,26 @@ async function lookAtModel({ storage }: ModelUpdater): Promise<string> {
   }
 }
 
-async function lookAtUpdater({ updater, ...own }: ModelUpdater): Promise<string> {
+async function lookAtUpdater({ updater, ...own }: ModelUpdater): Promise<string | Warning> {
+  const { disk } = own.storage;
+  const location = { disk, folder: own.folder };
+  const aside = await disk.withLock(`${own.folder}/updater`, () => resetDamagedState(location));
   const { counter, trial, rejectedModels, fingerprint: found } = await updater.status();
   const other = await findOtherTrial(own, async () => found);
   const none = other ? `on trial by the updater in ${other}: give --updates ${other}` : 'no trial';
   const trials = trial ? `on trial since ${trial.starts} starts` : none;
-  return `counter ${counter}, ${trials}, ${rejectedModels.length} rejected models`;
+  const text = `counter ${counter}, ${trials}, ${rejectedModels.length} rejected models`;
+  if (aside === undefined) return text;
+  return new Warning(`${text}; the state was damaged, it is kept as ${aside}, and a new one begins`);
 }
 
 /** An update in place takes the pages that it changes, at most the size of the model, and its payloads. */
-async function lookAtDisk(path: string, { storage }: ModelUpdater): Promise<string> {
-  const { bavail, bsize } = await statfs(dirname(path));
+async function lookAtDisk({ storage }: ModelUpdater): Promise<string | Warning> {
+  const free = await storage.disk.freeBytes?.();
+  if (free === undefined) return 'the free space is unknown';
   const store = await storage.open();
   const needed = totalBytes(store.tensors);
   await store.close();
-  const free = bavail * bsize;
   const text = `${formatBytes(free)} free, an update of everything takes ${formatBytes(needed)}`;
-  if (free < needed) throw new Error(`only ${text}`);
-  return text;
+  return free < needed ? new Warning(`only ${text}; smaller updates may fit`) : text;
 }

@@ -27,8 +27,8 @@ export interface ApplyResult {
  * @param store the model; a few chunks of 1 MiB are held in memory
  * @param payload the payload file
  * @throws NeuralDiffError with the model unchanged: `wrong-layout`, `wrong-base`, `result-mismatch`,
- *   `unsupported-model` for tensors that cannot be written, and the codes of `openPayload`;
- *   `storage-mismatch` if the store returns other bytes than were written
+ *   `unsupported-model` for tensors that cannot be written, `no-space` in storage, and the codes of
+ *   `openPayload`; `storage-mismatch` if the store returns other bytes than were written
  *
  * @example
  * const store = await openModel('models/v1', { writable: true });
@@ -47,6 +47,7 @@ export async function applyPayload(
   if (plan.problem) throw plan.problem;
   if (plan.status === 'current') return { status: 'current', fingerprint: plan.next, plan };
   options.signal?.throwIfAborted();
+  await store.reserve?.({ bytes: plan.bytesWritten, runs: plan.runs });
   const progress = deferErrors(options.onProgress);
   const bytesTotal = plan.tensors.reduce((sum, tensor) => sum + tensor.bytesRead, 0);
   const { patcher } = options;

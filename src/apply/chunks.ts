@@ -1,4 +1,5 @@
 import { CHUNK_BYTES } from '../model/limits.js';
+import { PAGE_BYTES } from '../model/planned-writes.js';
 import type { WeightStore } from '../model/store.js';
 import { byteLength, canonicalOrder, DTYPES, type TensorInfo, wordsOf } from '../model/tensor.js';
 import { Yielder } from '../model/yielder.js';
@@ -118,9 +119,6 @@ async function patchRuns(
   } while (done < count);
   return kinds;
 }
-
-/** Bytes compared and written as a unit: a page of common file systems. */
-const PAGE_BYTES = 4_096;
 
 /** @returns the runs of pages that the diff changes, as offsets within the chunk */
 export function changedRuns(chunk: Chunk): { start: number; end: number }[] {

@@ -41,6 +41,8 @@ export interface ApplyPlan {
   readonly payloadBytes: number;
   readonly modelBytes: number;
   readonly bytesWritten: number;
+  /** Runs of neighbouring bytes to write. */
+  readonly runs: number;
   /** Touched tensors only, in canonical order. */
   readonly tensors: readonly {
     readonly name: string;
@@ -92,7 +94,7 @@ export async function planOpenPayload(
     payloadBytes: options.payloadBytes,
     modelBytes: totalBytes(store.tensors),
   };
-  const noChange = { found: '', bytesWritten: 0, tensors: [] };
+  const noChange = { found: '', bytesWritten: 0, runs: 0, tensors: [] };
   const mismatch = await checkTensors(payload, store.tensors).catch((error: NeuralDiffError) => error);
   if (mismatch) return { ...facts, ...noChange, status: 'refused', problem: mismatch };
   const dryRun = await runDry(store, payload, options);
@@ -101,7 +103,8 @@ export async function planOpenPayload(
   const problem = checkDryRun(payload, dryRun) ?? checkWritable(dryRun, store);
   if (problem) return { ...facts, ...noChange, found, status: 'refused', problem };
   const bytesWritten = tensors.reduce((sum, tensor) => sum + tensor.bytesWritten, 0);
-  return { ...facts, found, status: 'ready', bytesWritten, tensors };
+  const { runs } = dryRun;
+  return { ...facts, found, status: 'ready', bytesWritten, runs, tensors };
 }
 
 async function checkTensors(payload: OpenPayload, tensors: readonly TensorInfo[]): Promise<void> {
@@ -115,6 +118,8 @@ interface DryRun {
   readonly found: string;
   /** Fingerprint of the patched model. */
   readonly result: string;
+  /** Number of runs of neighbouring bytes that change. */
+  readonly runs: number;
   /** Effects on the touched tensors. */
   readonly tensors: readonly {
     readonly name: string;
@@ -144,7 +149,8 @@ async function runDry(store: WeightStore, payload: OpenPayload, options: ApplyOp
   const before = digests.map((digest) => digest.before);
   const after = digests.map((digest) => digest.after);
   const tensors = tallies.filter((each) => each.isTouched).map((each) => each.plan());
-  return { found: await joinDigests(before, hash), result: await joinDigests(after, hash), tensors };
+  const runs = tallies.reduce((sum, each) => sum + each.runs, 0);
+  return { found: await joinDigests(before, hash), result: await joinDigests(after, hash), runs, tensors };
 }
 
 /** Accumulates a tensor's digests before and after the diff, and the number of bytes to write. */
@@ -153,6 +159,7 @@ class TensorTally {
   readonly #before: TensorDigest;
   readonly #after: TensorDigest;
   #bytesWritten = 0;
+  #runs = 0;
   #kinds: readonly Op['kind'][] = [];
 
   constructor(info: TensorInfo, hash: Sha256) {
@@ -163,7 +170,9 @@ class TensorTally {
 
   async add(chunk: Chunk): Promise<void> {
     this.#kinds = chunk.kinds;
-    this.#bytesWritten += changedRuns(chunk).reduce((sum, run) => sum + run.end - run.start, 0);
+    const runs = changedRuns(chunk);
+    this.#runs += runs.length;
+    this.#bytesWritten += runs.reduce((sum, run) => sum + run.end - run.start, 0);
     if (chunk.before.length === 0) return;
     await this.#before.add(chunk.before);
     if (this.isTouched) await this.#after.add(chunk.after);
@@ -172,6 +181,10 @@ class TensorTally {
   async finish(): Promise<{ before: Uint8Array; after: Uint8Array }> {
     const before = await this.#before.finish();
     return { before, after: this.isTouched ? await this.#after.finish() : before };
+  }
+
+  get runs(): number {
+    return this.#runs;
   }
 
   get isTouched(): boolean {

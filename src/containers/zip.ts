@@ -228,6 +228,8 @@ export function openZipStore(archive: ZipFile, tensors: readonly PlacedTensor[])
   const changed = new Set<ZipEntry>();
   return {
     ...store,
+    // Each entry that changes has two checksums.
+    reserve: async ({ bytes, runs }) => store.reserve?.({ bytes, runs: runs + 2 * tensors.length }),
     async write(name, byteOffset, bytes) {
       const entry = archive.entryOf(name);
       if (entry && !entry.isDeflated) changed.add(entry);

@@ -10,6 +10,13 @@ export interface ModelFiles {
   size(path: string): Promise<number>;
   /** Fills all of `target` from `offset` on. */
   readInto(path: string, offset: number, target: Uint8Array): Promise<void>;
+  /**
+   * Called before the first write, where known, with what will be written: bytes, and the number of runs of
+   * neighbouring ones.
+   *
+   * @throws NeuralDiffError `no-space`
+   */
+  reserve?(writes: { readonly bytes: number; readonly runs: number }): Promise<void>;
   /** Overwrites bytes inside an existing file. */
   write(path: string, offset: number, bytes: Uint8Array): Promise<void>;
   /** Makes the writes so far durable. */
@@ -101,6 +108,28 @@ export function openMemoryFiles(files: ReadonlyMap<string, Uint8Array>): ModelFi
     async flush() {},
     async close() {},
   };
+}
+
+/**
+ * Records the files that are looked at: while a container is opened, those that it consists of.
+ *
+ * @param files the folder; closed with the result
+ * @returns the same folder, and the paths so far
+ */
+export function recordPaths(files: ModelFiles): { files: ModelFiles; paths: ReadonlySet<string> } {
+  const paths = new Set<string>();
+  const recorded: ModelFiles = {
+    ...files,
+    size(path) {
+      paths.add(path);
+      return files.size(path);
+    },
+    readInto(path, offset, target) {
+      paths.add(path);
+      return files.readInto(path, offset, target);
+    },
+  };
+  return { files: recorded, paths };
 }
 
 /**

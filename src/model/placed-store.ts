@@ -60,6 +60,11 @@ export function openPlacedStore(files: ModelFiles, tensors: readonly PlacedTenso
           await files.readInto(piece.path, piece.offset, target.subarray(piece.from, piece.to));
         }
     },
+    async reserve({ bytes, runs }) {
+      // Where a tensor continues in another file, a run is two.
+      const joints = tensors.reduce((sum, { extents }) => sum + Math.max(0, extents.length - 1), 0);
+      await files.reserve?.({ bytes, runs: runs + joints });
+    },
     async write(name, byteOffset, bytes) {
       const tensor = checkRange(byName, { name, byteOffset, length: bytes.length });
       if (isReadOnly(tensor) && bytes.length > 0) throw readOnlyTensor(name);

@@ -36,6 +36,13 @@ export interface WeightStore {
   outside?(): Promise<{ readonly format: string; readonly bytes: number; readonly digest: string }>;
   /** Fills all of `target` with a tensor's bytes from `byteOffset` on. */
   readInto(name: string, byteOffset: number, target: Uint8Array): Promise<void>;
+  /**
+   * Called before the first write, where known, with what will be written: bytes, and the number of runs of
+   * neighbouring ones.
+   *
+   * @throws NeuralDiffError `no-space`
+   */
+  reserve?(writes: { readonly bytes: number; readonly runs: number }): Promise<void>;
   /** Overwrites a tensor's bytes from `byteOffset` on; `bytes` may be reused once the promise settles. */
   write(name: string, byteOffset: number, bytes: Uint8Array): Promise<void>;
   /** Makes every write so far visible to the model's users and, where the container supports it, durable. */

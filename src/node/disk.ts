@@ -4,7 +4,7 @@ import { NeuralDiffError } from '../model/errors.js';
 import { checkInside } from '../model/model-files.js';
 import { type Disk, folderOf } from '../storage/disk.js';
 import { withFileErrors } from './file-errors.js';
-import { openInside, readFully, writeFully } from './folder.js';
+import { openInside, readFully, refuseLinks, writeFully } from './folder.js';
 import { lockFile } from './lock-file.js';
 import { openFileSource } from './read-payload.js';
 
@@ -17,7 +17,7 @@ export interface NodeDisk extends Disk {
  * Opens a folder as a disk.
  *
  * Files stay open after their first use. A file whose real path is outside the folder (a symbolic link) is
- * refused with `unsafe-path`.
+ * refused with `unsafe-path`, and so are writes through any link.
  *
  * @param root the folder; it must exist
  */
@@ -30,7 +30,7 @@ export function openNodeDisk(root: string): NodeDisk {
       for (const check of checks) await check();
       return act(systemPathOf(path));
     });
-  const { handleOf, closeFile, paths } = createHandles(root, systemPathOf);
+  const { handleOf, handleForWriting, closeFile, paths } = createHandles(root, systemPathOf);
   return {
     size: (path) =>
       run('read', path, async (systemPath) => {
@@ -40,7 +40,7 @@ export function openNodeDisk(root: string): NodeDisk {
     readInto: (path, offset, target) =>
       run('read', path, async () => readFully(await handleOf(path), { path, offset, target })),
     write: (path, offset, bytes) =>
-      run('write', path, async () => writeFully(await handleOf(path, true), offset, bytes)),
+      run('write', path, async () => writeFully(await handleForWriting(path), offset, bytes)),
     sync: (path) => run('write', path, async () => (await handleOf(path)).sync()),
     rename: (from, to) =>
       run('rename', from, async (systemPath) => {
@@ -106,7 +106,14 @@ function createHandles(root: string, systemPathOf: (path: string) => string) {
     opened.catch(() => handles.delete(path));
     return opened;
   };
-  return { handleOf, closeFile, paths: () => [...handles.keys()] };
+  /** Paths that were found to be no links. */
+  const plain = new Set<string>();
+  const handleForWriting = async (path: string): Promise<FileHandle> => {
+    if (!plain.has(path)) await refuseLinks(root, path);
+    plain.add(path);
+    return handleOf(path, true);
+  };
+  return { handleOf, handleForWriting, closeFile, paths: () => [...handles.keys()] };
 }
 
 /** Opens a file; `make` creates a missing file and its parent folders. */

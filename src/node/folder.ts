@@ -1,4 +1,4 @@
-import { type FileHandle, open, readdir, realpath, stat } from 'node:fs/promises';
+import { type FileHandle, lstat, open, readdir, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { NeuralDiffError } from '../model/errors.js';
 import type { ModelFiles } from '../model/model-files.js';
@@ -8,7 +8,8 @@ import { withFileErrors } from './file-errors.js';
  * Opens a folder on disk. Files are opened on first use and closed by `close`.
  *
  * @param folder path of the folder
- * @returns the folder; a file whose real path is outside it (a symbolic link) is refused with `unsafe-path`
+ * @returns the folder; a file whose real path is outside it (a symbolic link) is refused with `unsafe-path`,
+ *   and so are writes through any link
  * @throws NeuralDiffError `file-not-found`, `file-unreadable`
  */
 export async function openFolder(
@@ -17,6 +18,7 @@ export async function openFolder(
 ): Promise<ModelFiles> {
   const root = await withFileErrors(`Cannot open folder "${folder}"`, () => realpath(folder));
   const handles = new Map<string, Promise<FileHandle>>();
+  const written = new Set<string>();
   const handle = (path: string): Promise<FileHandle> => {
     const known = handles.get(path);
     if (known) return known;
@@ -34,9 +36,11 @@ export async function openFolder(
       );
     },
     async write(path, offset, bytes) {
-      await withFileErrors(`Cannot write "${path}"`, async () =>
-        writeFully(await handle(path), offset, bytes),
-      );
+      await withFileErrors(`Cannot write "${path}"`, async () => {
+        if (!written.has(path)) await refuseLinks(root, path);
+        written.add(path);
+        await writeFully(await handle(path), offset, bytes);
+      });
     },
     async flush() {
       if (!options.writable) return;
@@ -59,6 +63,18 @@ export async function openFolder(
  *   `file-unreadable`
  */
 export async function openInside(root: string, path: string, flags: string): Promise<FileHandle> {
+  return withFileErrors(`Cannot open "${path}"`, async () => open(await realPathInside(root, path), flags));
+}
+
+/**
+ * Finds a file of a folder.
+ *
+ * @param root the folder's real path
+ * @returns the file's real path
+ * @throws NeuralDiffError `unsafe-path` if the file's real path is outside, `file-not-found`,
+ *   `file-unreadable`
+ */
+export async function realPathInside(root: string, path: string): Promise<string> {
   return withFileErrors(`Cannot open "${path}"`, async () => {
     const real = await realpath(join(root, path));
     if (!real.startsWith(root.endsWith(sep) ? root : root + sep)) {
@@ -67,11 +83,29 @@ export async function openInside(root: string, path: string, flags: string): Pro
         `Cannot open "${path}": expected a path inside the model's folder, got a link to outside`,
       );
     }
-    if (!(await stat(real)).isFile()) {
-      throw new NeuralDiffError('file-unreadable', `Cannot open "${path}": it is not a file`);
-    }
-    return open(real, flags);
+    if ((await stat(real)).isFile()) return real;
+    throw new NeuralDiffError('file-unreadable', `Cannot open "${path}": it is not a file`);
   });
+}
+
+/**
+ * Checks that no part of a path in a folder is a link, before a file is written in place: under two names a
+ * file would have two locks and two journals.
+ *
+ * @throws NeuralDiffError `unsafe-path`
+ */
+export async function refuseLinks(root: string, path: string): Promise<void> {
+  const names = path.split('/');
+  for (let i = 1; i <= names.length; i++) {
+    const part = names.slice(0, i).join('/');
+    const found = await lstat(join(root, part)).catch((error) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (!found?.isSymbolicLink()) continue;
+    const message = `Cannot write "${path}": "${part}" is a link; name the file that it leads to`;
+    throw new NeuralDiffError('unsafe-path', message);
+  }
 }
 
 /**

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, link, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { type FileHandle, link, open, readdir, readFile, rm, stat, truncate, utimes } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { NeuralDiffError } from '../model/errors.js';
 import { withFileErrors } from './file-errors.js';
-import { type Holder, isGone, isRunning, isSameProcess, thisProcess } from './lock-holder.js';
+import { type Holder, isGone, isRunning, isSameProcess, parseHolder, thisProcess } from './lock-holder.js';
 
 /** Options of `lockFile`. */
 interface LockOptions {
@@ -28,8 +28,9 @@ const LOCK_GRACE_MS = 10_000;
  *
  * A lock file is stale if its process has ended or if the machine was restarted since. If the system does not
  * report start times, a process ID may have been reused, and processes of other PID namespaces (containers)
- * are not visible; in these cases a file without heartbeats is stale too. Processes of other machines are not
- * distinguished.
+ * are not visible; in these cases, and for a lock that this process could not remove, a file without
+ * heartbeats is stale too. Processes of other machines are not distinguished. A file with other content is
+ * never removed.
  *
  * @param path path of the lock file; its folder must exist
  * @param run the operation; it gets a check to be called before each write, which throws `locked` if this
@@ -69,11 +70,23 @@ async function isOwn(path: string, file: FileHandle): Promise<boolean> {
   return found?.ino === own.ino && found.dev === own.dev;
 }
 
-/** Removes the lock, unless another process took it while this one was suspended. */
+/**
+ * Removes the lock, unless another process took it while this one was suspended.
+ *
+ * A lock that cannot be removed is emptied, and its time set back: it is stale then, as one without
+ * heartbeats is later. So nothing is thrown: the operation's own result counts.
+ */
 async function release(path: string, file: FileHandle): Promise<void> {
-  const isMine = await isOwn(path, file);
-  await file.close();
-  if (isMine) await rm(path, { force: true });
+  const isMine = await isOwn(path, file).catch(() => false);
+  await file.close().catch(() => undefined);
+  if (!isMine) return;
+  try {
+    await rm(path, { force: true });
+  } catch {
+    await truncate(path)
+      .then(() => utimes(path, 0, 0))
+      .catch(() => undefined);
+  }
 }
 
 async function take(path: string, options: LockOptions): Promise<FileHandle> {
@@ -82,6 +95,7 @@ async function take(path: string, options: LockOptions): Promise<FileHandle> {
   if (first !== undefined) return first;
   const seen = await look(path);
   if (seen !== undefined) {
+    if (seen.holder === 'foreign') throw foreignLock(path);
     if (await isHeld(path, seen, { ...options, self })) throw lockedBy(path, seen.holder);
     await clear(path, seen, self);
   }
@@ -98,24 +112,18 @@ interface Seen {
   readonly ino: number;
   readonly mtimeMs: number;
   readonly text: string;
-  /** Undefined for a file without content: just created, or on a full disk. */
-  readonly holder: Holder | undefined;
+  readonly holder: ReturnType<typeof parseHolder>;
 }
+
+/** Maximum bytes of a lock file. */
+const MAX_LOCK_BYTES = 4_096;
 
 /** @returns undefined for a missing file */
 async function look(path: string): Promise<Seen | undefined> {
   try {
-    const { ino, mtimeMs } = await stat(path);
-    const text = await readFile(path, 'utf8');
-    return { ino, mtimeMs, text, holder: parseHolder(text) };
-  } catch {
-    return undefined;
-  }
-}
-
-function parseHolder(text: string): Holder | undefined {
-  try {
-    return JSON.parse(text) as Holder;
+    const { ino, mtimeMs, size } = await stat(path);
+    const text = size > MAX_LOCK_BYTES ? '' : await readFile(path, 'utf8');
+    return { ino, mtimeMs, text, holder: size > MAX_LOCK_BYTES ? 'foreign' : parseHolder(text) };
   } catch {
     return undefined;
   }
@@ -127,10 +135,11 @@ async function isHeld(
   { self, beatMs = DEFAULT_BEAT_MS, staleMs = DEFAULT_STALE_MS }: LockOptions & { self: Holder },
 ): Promise<boolean> {
   const { holder, mtimeMs } = seen;
-  if (holder === undefined) return !isOlder(mtimeMs, LOCK_GRACE_MS);
+  if (typeof holder === 'string') return !isOlder(mtimeMs, LOCK_GRACE_MS);
   if (isGone(holder, self)) return false;
   const isSame = await isSameProcess(holder, self);
-  if (isSame !== undefined) return isSame;
+  if (isSame === false) return false;
+  if (isSame && holder.pid !== self.pid) return true;
   if (!isOlder(mtimeMs, staleMs)) return true;
   // The file's time is unreliable after clock changes and sleep, so watch for a heartbeat.
   await new Promise((resolve) => setTimeout(resolve, 2 * beatMs));
@@ -164,16 +173,24 @@ async function clear(path: string, seen: Seen, self: Holder): Promise<void> {
 async function takeOver(clearing: string, self: Holder): Promise<FileHandle | undefined> {
   const found = await look(clearing);
   const { holder, mtimeMs = Date.now() } = found ?? {};
-  const isOver = holder && (isGone(holder, self) || (await isSameProcess(holder, self)) === false);
+  if (holder === 'foreign') throw foreignLock(clearing);
+  const isOver =
+    holder instanceof Object && (isGone(holder, self) || (await isSameProcess(holder, self)) === false);
   if (!isOver && !isOlder(mtimeMs, LOCK_GRACE_MS)) return undefined;
   await rm(clearing, { force: true });
   return tryToTake(clearing, self);
 }
 
-function lockedBy(path: string, holder: Holder | undefined): NeuralDiffError {
-  const owner = holder ? `process ${holder.pid}` : 'another process';
+function lockedBy(path: string, holder: Seen['holder'] | undefined): NeuralDiffError {
+  const pid = holder instanceof Object ? holder.pid : undefined;
+  const owner = pid === undefined ? 'another process' : `process ${pid}`;
   const message = `Cannot lock "${path}": ${owner} holds it; remove the file if that process has ended`;
-  return new NeuralDiffError('locked', message, { facts: { pid: holder?.pid } });
+  return new NeuralDiffError('locked', message, { facts: { pid } });
+}
+
+function foreignLock(path: string): NeuralDiffError {
+  const why = 'the file of that name is no lock of this package; remove it if nothing else needs it';
+  return new NeuralDiffError('locked', `Cannot lock "${path}": ${why}`);
 }
 
 /**
@@ -196,9 +213,12 @@ export async function createWhole(path: string, text: string): Promise<FileHandl
     if (isTaken(error)) return undefined;
     return await createPlain(path, text);
   } finally {
-    await rm(draft, { force: true });
+    await tryToRemove(draft);
   }
 }
+
+/** Removes a draft; one that stays does no harm. */
+const tryToRemove = (path: string): Promise<void> => rm(path, { force: true }).catch(() => undefined);
 
 async function write(path: string, text: string): Promise<FileHandle | undefined> {
   const file = await open(path, 'wx').catch(() => undefined);
@@ -206,8 +226,8 @@ async function write(path: string, text: string): Promise<FileHandle | undefined
     await file?.writeFile(text);
     return file;
   } catch {
-    await file?.close();
-    await rm(path, { force: true });
+    await file?.close().catch(() => undefined);
+    await tryToRemove(path);
     return undefined;
   }
 }
@@ -226,14 +246,17 @@ async function createPlain(path: string, text: string): Promise<FileHandle | und
 
 const isTaken = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'EEXIST';
 
-/** Removes the drafts of killed processes. */
+/** Removes the drafts of killed processes, known by their names and content. */
 async function removeDrafts(path: string, isRunning: (pid: number) => boolean): Promise<void> {
   const folder = dirname(path);
   const start = `${basename(path)}.`;
-  for (const name of await readdir(folder)) {
+  for (const name of await readdir(folder).catch(() => [])) {
     const [, pid] = name.startsWith(start)
       ? (/^(\d+)\.[0-9a-f]{8}$/.exec(name.slice(start.length)) ?? [])
       : [];
-    if (pid !== undefined && !isRunning(Number(pid))) await rm(join(folder, name), { force: true });
+    if (pid === undefined || isRunning(Number(pid))) continue;
+    const holder = (await look(join(folder, name)))?.holder;
+    const isDraft = holder instanceof Object ? holder.pid === Number(pid) : holder === 'unfinished';
+    if (isDraft) await tryToRemove(join(folder, name));
   }
 }

@@ -11,6 +11,32 @@ export interface Holder {
   readonly space: string;
 }
 
+/** Largest process ID: a positive 32-bit integer. */
+const MAX_PID = 2 ** 31 - 1;
+
+/** Start of each holder as JSON. */
+const START = '{"pid":';
+
+/**
+ * Reads the content of a lock file.
+ *
+ * @returns `unfinished` for the content of one that was not completely written: nothing, zeros, a part of a
+ *   holder; `foreign` for any other
+ */
+export function parseHolder(text: string): Holder | 'unfinished' | 'foreign' {
+  if (/^\0*$/.test(text)) return 'unfinished';
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return text.startsWith(START) || START.startsWith(text) ? 'unfinished' : 'foreign';
+  }
+  const { pid, boot = '', ticks = '', space = '' } = (value ?? {}) as Record<string, unknown>;
+  const isPid = Number.isSafeInteger(pid) && (pid as number) > 0 && (pid as number) <= MAX_PID;
+  const isText = typeof boot === 'string' && typeof ticks === 'string' && typeof space === 'string';
+  return isPid && isText ? { pid: pid as number, boot, ticks, space } : 'foreign';
+}
+
 /** @param knowsStarts false to behave as on a system without boot IDs and start times of processes */
 export async function thisProcess(knowsStarts = true): Promise<Holder> {
   const boot = knowsStarts ? await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '') : '';

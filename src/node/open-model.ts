@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { listExternalFiles, openContainer } from '../containers/open-container.js';
 import { NeuralDiffError } from '../model/errors.js';
+import { type ModelFiles, recordPaths } from '../model/model-files.js';
 import type { WeightStore } from '../model/store.js';
 import { openInPlace } from '../storage/in-place.js';
 import type { ModelStorage } from '../storage/storage.js';
@@ -56,29 +57,53 @@ export async function modelFolder(path: string): Promise<string> {
 export interface WholeModel {
   /** A folder, or a file that contains the whole model. */
   readonly from: string;
-  /** The model's files in the folder; defaults to the whole folder. */
+  /** The model's files in the folder; undefined if `from` is a file. */
   readonly files?: readonly string[];
   /** The model's main file in the folder; empty if `from` is a file. */
   readonly main: string;
 }
 
 /**
- * Finds all files of a model: the folder of a `model.json` or of an index of safetensors, an ONNX file with
- * its external data, otherwise a single file.
+ * Finds all files of a model: those that a `model.json` or an index of safetensors names, with the companions
+ * in its folder; an ONNX file with its external data; otherwise a single file.
  *
  * @throws NeuralDiffError as `openModel`; `file-not-found` also for missing external data
  */
 export async function wholeModel(path: string): Promise<WholeModel> {
   const { folder, file } = await locateModel(path);
-  if (file.endsWith('.json')) return { from: folder, main: file };
   const files = await openFolder(folder);
   try {
+    if (file.endsWith('.json')) {
+      const named = await listNamed(files, file);
+      const others = (await listCompanions(folder)).filter((name) => !named.includes(name));
+      return { from: folder, files: [...named, ...others], main: file };
+    }
     const external = await listExternalFiles(files, file);
     if (external.length === 0) return { from: join(folder, file), main: '' };
     return { from: folder, files: [file, ...external], main: file };
   } finally {
     await files.close();
   }
+}
+
+/** @returns the files that a model consists of: those that are looked at to open it */
+async function listNamed(files: ModelFiles, file: string): Promise<string[]> {
+  const recorded = recordPaths(files);
+  const store = await openContainer(recorded.files, file);
+  await store.close();
+  return [...recorded.paths];
+}
+
+/** Endings and names of small files that programs need next to the weights: configurations, vocabularies. */
+const COMPANIONS = /(\.(json|txt|md|model|jinja|ya?ml|tiktoken|bpe|py)|^(LICENSE|NOTICE|README)(\.\w+)?)$/i;
+
+/** Lists the companions directly in a model's folder; hidden files are none. */
+async function listCompanions(folder: string): Promise<string[]> {
+  const entries = await withFileErrors(`Cannot list "${folder}"`, () =>
+    readdir(folder, { withFileTypes: true }),
+  );
+  const names = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink()).map(({ name }) => name);
+  return names.filter((name) => COMPANIONS.test(name) && !name.startsWith('.')).sort();
 }
 
 /** Finds the folder of a model, and its main file. */

@@ -1,8 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { cp, lstat, mkdir, open, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises';
+import {
+  constants,
+  copyFile,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  statfs,
+} from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { NeuralDiffError } from '../model/errors.js';
 import { withFileErrors } from './file-errors.js';
+import { realPathInside } from './folder.js';
 
 /**
  * Checks that an output can be written, before the work on it begins.
@@ -58,35 +72,41 @@ export interface CopyPaths {
   readonly force?: boolean;
   /** A folder or a file; not changed. */
   readonly from: string;
-  /** Paths of the files to copy from the folder; defaults to all. */
-  readonly files?: readonly string[];
+  /** Paths in the folder of the files to copy; undefined if `from` is a file. */
+  readonly files?: readonly string[] | undefined;
   /** The target; must not exist without `force`. */
   readonly to: string;
 }
 
 /**
- * Copies a folder, some of its files, or a file, following links; calls `change` with the copy; moves it to
- * the target.
+ * Copies some files of a folder, or a file; calls `change` with the copy; moves it to the target.
  *
- * An existing target is first renamed. A power loss at that moment leaves it under a hidden name in the same
- * folder.
+ * A link to another file of the folder is copied as a file, so that changes do not reach the original. A link
+ * that leads out of the folder is refused. An existing target is first renamed. A power loss at that moment
+ * leaves it under a hidden name in the same folder.
  *
  * @param paths source and target
  * @param change changes the copy, given its path; if it throws, the copy is removed
  * @returns the result of `change`
- * @throws NeuralDiffError `output-exists`, also for a target folder that contains the source, `no-space`,
- *   `file-not-found`, `file-unreadable`; any error of `change`
+ * @throws NeuralDiffError `output-exists`, also for a target that contains the source; `unsafe-path`;
+ *   `no-space` before anything is written, where the free space is known, or later; `file-not-found`,
+ *   `file-unreadable`; any error of `change`
  */
 export async function writeCopy<T>(paths: CopyPaths, change: (copy: string) => Promise<T>): Promise<T> {
   const { from, to, files } = paths;
   await checkOutput(to, paths);
+  await checkNotInside(paths);
   const staged = siblingOf(to);
   return withFileErrors(`Cannot write "${to}"`, async () => {
+    const root = files === undefined ? dirname(from) : from;
+    const names = files ?? [basename(from)];
+    const originals = await Promise.all(names.map((name) => findInside(root, name)));
+    await checkSpace(originals, to);
     try {
-      if (files === undefined) await copy(from, staged);
-      else {
-        await checkNotInside(from, to);
-        for (const file of files) await copy(join(from, file), join(staged, file));
+      for (const [i, { path }] of originals.entries()) {
+        const copy = files === undefined ? staged : join(staged, names[i] as string);
+        if (files !== undefined) await mkdir(dirname(copy), { recursive: true });
+        await copyFile(path, copy, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
       }
       const result = await change(staged);
       await replace(staged, to);
@@ -97,18 +117,38 @@ export async function writeCopy<T>(paths: CopyPaths, change: (copy: string) => P
   });
 }
 
-/** Copies a file or folder, following links so that changes do not reach the original. */
-async function copy(from: string, to: string): Promise<void> {
-  const original = await realpath(from);
-  await cp(original, to, { recursive: true, dereference: true, errorOnExist: true, force: false });
+/** @returns the real path and the size of a file of a folder */
+async function findInside(root: string, name: string): Promise<{ path: string; bytes: number }> {
+  const path = await realPathInside(await realpath(root), name);
+  return { path, bytes: (await stat(path)).size };
 }
 
-/** Checks that an existing target, which is replaced completely, does not contain the source. */
-async function checkNotInside(from: string, to: string): Promise<void> {
+/** Checks the free space for a copy, where the system tells. */
+async function checkSpace(originals: readonly { bytes: number }[], to: string): Promise<void> {
+  const needed = originals.reduce((sum, { bytes }) => sum + bytes, 0);
+  const found = await statfs(dirname(to)).catch(() => undefined);
+  const free = found && found.bavail * found.bsize;
+  if (free === undefined || free >= needed) return;
+  const message = `Cannot write "${to}": expected ${needed} free bytes on the disk, got ${free}`;
+  throw new NeuralDiffError('no-space', message, { facts: { needed, free } });
+}
+
+/**
+ * Checks that an existing target, which is replaced completely, does not contain the source. A single file
+ * may replace itself.
+ */
+async function checkNotInside({ from, to, files }: CopyPaths): Promise<void> {
   if (!(await exists(to))) return;
-  const [inner, outer] = [await realpath(from), await realpath(to)];
-  if (inner !== outer && !inner.startsWith(outer.endsWith(sep) ? outer : outer + sep)) return;
-  throw new NeuralDiffError('output-exists', `Cannot write "${to}": it contains the model to copy`);
+  const inner = await withFileErrors(`Cannot copy "${from}"`, () => realpath(from));
+  // A link is replaced, not what it leads to.
+  const outer = join(await realpath(dirname(to)), basename(to));
+  const isSame = inner === outer && files !== undefined;
+  if (!isSame && !inner.startsWith(outer.endsWith(sep) ? outer : outer + sep)) return;
+  const remedy = 'its other files would be lost; name another folder, or patch it in place';
+  throw new NeuralDiffError(
+    'output-exists',
+    `Cannot write "${to}": it contains the model to copy; ${remedy}`,
+  );
 }
 
 /** Moves a copy to the target. A non-empty target folder must be renamed first and is removed last. */

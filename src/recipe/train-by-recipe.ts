@@ -6,7 +6,7 @@ import { fingerprint } from '../model/fingerprint.js';
 import { openLayersStore } from '../model/layers-store.js';
 import { copyModel, type WeightStore } from '../model/store.js';
 import { openFolder } from '../node/folder.js';
-import { modelFolder } from '../node/open-model.js';
+import { modelFolder, wholeModel } from '../node/open-model.js';
 import { writeCopy } from '../node/output.js';
 import { readPayload } from '../node/read-payload.js';
 import { trainSparseDiff } from '../sparse-diff/train-sparse-diff.js';
@@ -131,8 +131,8 @@ export async function writeFineTune<T>(
   { weights }: Pick<FineTuned, 'weights'>,
   { out, force = false, use }: ModelOutput & { use: (store: WeightStore) => Promise<T> },
 ): Promise<T> {
-  const from = await modelFolder(base);
-  return writeCopy({ from, to: out, force }, async (copy) => {
+  const { files } = await wholeModel(base);
+  return writeCopy({ from: await modelFolder(base), files, to: out, force }, async (copy) => {
     const store = await openLayersStore(await openFolder(copy, { writable: true }));
     try {
       if (chain.length > 0)

@@ -28,8 +28,8 @@ export interface Disk {
   list(folder: string): Promise<string[]>;
   /** Opens a file for synchronous reads, where supported; the file must not be written meanwhile. */
   openSource?(path: string): Promise<ByteSource & { close(): void }>;
-  /** @returns the free space in bytes, where known */
-  freeBytes?(): Promise<number>;
+  /** @returns the free space in bytes; undefined where unknown */
+  freeBytes?(): Promise<number | undefined>;
   /** Makes the names in a folder durable; `''` is the root. */
   syncDirectory(folder: string): Promise<void>;
   /**
@@ -102,6 +102,7 @@ export function withSignal(files: ModelFiles, signal: AbortSignal | undefined): 
       signal.throwIfAborted();
       await files.readInto(name, offset, target);
     },
+    reserve: async (writes) => files.reserve?.(writes),
     async write(name, offset, bytes) {
       signal.throwIfAborted();
       await files.write(name, offset, bytes);
@@ -121,6 +122,18 @@ export async function sizeOf(disk: Disk, path: string): Promise<number> {
   throw new NeuralDiffError('file-not-found', `Cannot open "${path}": no such file`);
 }
 
+/**
+ * Checks the free space before a write, where the disk knows it.
+ *
+ * @throws NeuralDiffError `no-space` with the facts `needed` and `free`, in bytes
+ */
+export async function checkFree(disk: Disk, needed: number, action: string): Promise<void> {
+  const free = await disk.freeBytes?.();
+  if (free === undefined || free >= needed) return;
+  const message = `Cannot ${action}: expected ${needed} free bytes on the disk, got ${free}; free some and try again`;
+  throw new NeuralDiffError('no-space', message, { facts: { needed, free } });
+}
+
 /** Bytes of the checksum at a record's end. */
 const CHECKSUM_BYTES = 8;
 
@@ -128,14 +141,28 @@ const CHECKSUM_BYTES = 8;
 const MAX_RECORD_BYTES = 2 ** 24;
 
 /**
- * Reads a small file written by `writeRecord`.
+ * Reads a small file written by `writeRecord`, which another program may replace meanwhile.
  *
  * @returns the content; undefined for a missing file
  * @throws NeuralDiffError `storage-mismatch` for a damaged file
  */
 export async function readRecord(disk: Disk, path: string): Promise<Uint8Array | undefined> {
-  const size = await disk.size(path);
-  if (size === undefined) return undefined;
+  for (let tries = 1; ; tries++) {
+    const size = await disk.size(path);
+    if (size === undefined) return undefined;
+    try {
+      return await readSealed(disk, path, size);
+    } catch (error) {
+      // Between its size and its content the file may have been replaced.
+      if (tries === MAX_READS || (await disk.size(path)) === size) throw error;
+    }
+  }
+}
+
+/** Attempts to read a record that is replaced each time. */
+const MAX_READS = 10;
+
+async function readSealed(disk: Disk, path: string, size: number): Promise<Uint8Array> {
   if (size < CHECKSUM_BYTES || size > MAX_RECORD_BYTES) throw damaged(path);
   const bytes = new Uint8Array(size);
   await disk.readInto(path, 0, bytes);

@@ -1,9 +1,10 @@
 import { NeuralDiffError } from '../model/errors.js';
 import type { ModelFiles } from '../model/model-files.js';
 import type { WeightStore } from '../model/store.js';
-import { type Disk, filesOnDisk, folderOf, withSignal } from './disk.js';
-import { type JournalWriter, type OpenJournal, openJournal } from './journal.js';
+import { filesOnDisk, removeRecord, withSignal } from './disk.js';
+import type { JournalWriter } from './journal.js';
 import { JournaledFiles } from './journaled-files.js';
+import { findJournal, type InPlaceOptions, type OwnJournal, refuse } from './own-journal.js';
 import {
   checkFingerprints,
   fingerprintOf,
@@ -12,17 +13,6 @@ import {
   type StorageStatus,
   type UpdateTerms,
 } from './storage.js';
-
-/** Options of `openInPlace`. */
-export interface InPlaceOptions {
-  readonly disk: Disk;
-  /** Folder of the model's files on the disk; `''` is the root. */
-  readonly folder: string;
-  /** Path on the disk for the journal, which grows to the number of bytes that an update touches. */
-  readonly journal: string;
-  /** Opens the model from its files, for example with `openContainer`. */
-  readonly openModel: (files: ModelFiles) => Promise<WeightStore>;
-}
 
 /**
  * Opens a model that is updated in place: updates change its files page by page, protected by an undo
@@ -34,6 +24,7 @@ export function openInPlace(options: InPlaceOptions): ModelStorage {
   const { disk, journal: path } = options;
   const locked = <T>(run: () => Promise<T>): Promise<T> => disk.withLock(path, run);
   return {
+    path,
     recover: () => locked(() => recover(options)),
     open: () => options.openModel(filesOnDisk(options)),
     update: (change, terms) => locked(() => update(options, change, terms)),
@@ -43,22 +34,19 @@ export function openInPlace(options: InPlaceOptions): ModelStorage {
       }),
     rollback: () =>
       locked(async () => {
-        const found = await openJournal(disk, path);
-        if (found !== undefined) await undo(options, found);
+        const found = await findJournal(options);
+        if (found !== undefined) await checkAndUndo(options, found);
         return found !== undefined;
       }),
   };
 }
 
 async function recover(options: InPlaceOptions): Promise<StorageStatus | 'undone'> {
-  const found = await openJournal(options.disk, options.journal);
-  if (found?.facts.isCommitted && !found.facts.isUndoing) return 'trial';
-  if (found !== undefined) {
-    await undo(options, found);
-    return 'undone';
-  }
-  if ((await options.disk.size(options.journal)) !== undefined) await dropJournal(options);
-  return 'settled';
+  const found = await findJournal(options);
+  if (found === undefined) return 'settled';
+  if (found.facts.isCommitted && !found.facts.isUndoing) return 'trial';
+  await checkAndUndo(options, found);
+  return 'undone';
 }
 
 async function update(
@@ -92,13 +80,35 @@ async function commit(journal: JournalWriter): Promise<void> {
   await journal.sync();
 }
 
+/** Undoes an update of this process, whose journal needs no check. */
 async function undoIfNeeded(options: InPlaceOptions): Promise<void> {
-  const found = await openJournal(options.disk, options.journal);
+  const found = await findJournal(options);
   if (found !== undefined) await undo(options, found);
 }
 
+/** Checks that a journal restores its base, before anything is written, and undoes the update. */
+async function checkAndUndo(options: InPlaceOptions, journal: OwnJournal): Promise<void> {
+  const { base, next } = journal.facts;
+  const restored = await fingerprintIn(options, journal.filesBefore());
+  if (restored === base) return undo(options, journal);
+  const found = await fingerprintIn(options, filesOnDisk(options));
+  if (found === base) return dropJournal(options);
+  if (found === next) throw await refuse(options, 'it is damaged; the model is the updated one, whole');
+  throw cannotRollBack(options, base, restored);
+}
+
+/** @returns the fingerprint of the model in some files; undefined if they are not a whole model */
+async function fingerprintIn(options: InPlaceOptions, files: ModelFiles): Promise<string | undefined> {
+  try {
+    return await fingerprintOf({ open: () => options.openModel(files) });
+  } catch (error) {
+    if (error instanceof NeuralDiffError && error.code === 'bad-model') return undefined;
+    throw error;
+  }
+}
+
 /** Restores the bytes in the journal, checks the base's fingerprint, and removes the journal. */
-async function undo(options: InPlaceOptions, { facts, entries, writer }: OpenJournal): Promise<void> {
+async function undo(options: InPlaceOptions, { facts, entries, writer }: OwnJournal): Promise<void> {
   const { disk } = options;
   if (facts.isCommitted && !facts.isUndoing) {
     // After an interruption from here on, the update must not count as complete.
@@ -112,18 +122,20 @@ async function undo(options: InPlaceOptions, { facts, entries, writer }: OpenJou
     await disk.write(path, offset, bytes);
   }
   for (const path of touched) await disk.sync(path);
-  await checkFingerprint(options, facts.base);
+  const found = await fingerprintOf({ open: () => options.openModel(filesOnDisk(options)) });
+  if (found !== facts.base) throw cannotRollBack(options, facts.base, found);
   await dropJournal(options);
 }
 
-async function checkFingerprint(options: InPlaceOptions, expected: string): Promise<void> {
-  const found = await fingerprintOf({ open: () => options.openModel(filesOnDisk(options)) });
-  if (found === expected) return;
-  const message = `Cannot roll back the model: expected ${expected}, got ${found}; journaled data was lost`;
-  throw new NeuralDiffError('storage-mismatch', message, { facts: { expected, found } });
+function cannotRollBack(
+  { journal }: InPlaceOptions,
+  expected: string,
+  found: string | undefined,
+): NeuralDiffError {
+  const got = found ?? 'no whole model';
+  const remedy = `install the model again and remove "${journal}"`;
+  const message = `Cannot roll back the model: expected ${expected}, got ${got}; journaled data was lost; ${remedy}`;
+  return new NeuralDiffError('storage-mismatch', message, { facts: { expected, found } });
 }
 
-async function dropJournal({ disk, journal }: InPlaceOptions): Promise<void> {
-  await disk.remove(journal);
-  await disk.syncDirectory(folderOf(journal));
-}
+const dropJournal = ({ disk, journal }: InPlaceOptions): Promise<void> => removeRecord(disk, journal);

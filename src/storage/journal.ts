@@ -1,6 +1,7 @@
 import { concatBytes, equalBytes, fromHex, hex } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { FINGERPRINT_BYTES } from '../model/fingerprint.js';
+import { MAX_PATH_BYTES } from '../model/planned-writes.js';
 import { createChecksum, xxh64 } from '../payload/checksum.js';
 import { type Disk, folderOf } from './disk.js';
 import type { Fingerprints } from './storage.js';
@@ -19,9 +20,8 @@ const HEADER_BYTES = MAGIC.length + 2 * FINGERPRINT_BYTES + CHECKSUM_BYTES;
 const HEAD_BYTES = 15;
 const MARK_BYTES = HEAD_BYTES + CHECKSUM_BYTES;
 
-/** Maximum bytes of an entry's content and of its path. */
+/** Maximum bytes of an entry's content. */
 const MAX_ENTRY_BYTES = 2 ** 20;
-const MAX_PATH_BYTES = 1_024;
 
 /** Kinds of entries: original bytes of a file, the update is complete, the update is being undone. */
 const KINDS = ['saved', 'committed', 'undoing'] as const;
@@ -32,6 +32,11 @@ interface JournalEntry {
   readonly path: string;
   readonly offset: number;
   readonly bytes: Uint8Array;
+}
+
+/** An entry that was read, and where its content begins in the journal. */
+export interface ReadEntry extends JournalEntry {
+  readonly at: number;
 }
 
 /** The state recorded in a journal. */
@@ -50,13 +55,17 @@ export interface JournalWriter {
 
 const encoder = new TextEncoder();
 
-/** Creates or replaces a journal; its name and header are durable when the promise settles. */
+/**
+ * Creates a journal; its name and header are durable when the promise settles.
+ *
+ * @throws NeuralDiffError `storage-mismatch` if a file of its name exists
+ */
 export async function createJournal(
   disk: Disk,
   path: string,
   { base, next }: Fingerprints,
 ): Promise<JournalWriter> {
-  await disk.remove(path);
+  if ((await disk.size(path)) !== undefined) throw notAJournal(path);
   const header = new Uint8Array(HEADER_BYTES - CHECKSUM_BYTES);
   header.set(MAGIC);
   header.set(fromHex(base), MAGIC.length);
@@ -103,7 +112,7 @@ function createWriter(disk: Disk, cursor: Cursor): JournalWriter {
 export interface OpenJournal {
   readonly facts: JournalFacts;
   /** Reads the complete entries, in order. */
-  entries(): AsyncIterable<JournalEntry>;
+  entries(): AsyncIterable<ReadEntry>;
   /** Appends after the last complete entry. */
   readonly writer: JournalWriter;
 }
@@ -111,15 +120,19 @@ export interface OpenJournal {
 /**
  * Opens the journal that an interrupted or unconfirmed update left.
  *
- * @returns undefined if there is none, or if its header is incomplete, in which case nothing was changed
- * @throws NeuralDiffError `storage-mismatch` for a damaged header that is followed by entries
+ * @returns undefined if there is none; `torn` if its header is incomplete, in which case nothing was changed
+ * @throws NeuralDiffError `storage-mismatch` for any other content, also for a damaged header that is
+ *   followed by entries
  */
-export async function openJournal(disk: Disk, path: string): Promise<OpenJournal | undefined> {
-  const header = await readHeader(disk, path);
+export async function openJournal(disk: Disk, path: string): Promise<OpenJournal | 'torn' | undefined> {
+  const size = await disk.size(path);
+  if (size === undefined) return undefined;
+  const start = new Uint8Array(Math.min(size, HEADER_BYTES));
+  await disk.readInto(path, 0, start);
+  const header = await parseHeader(start);
   if (header === undefined) {
-    if (((await disk.size(path)) ?? 0) <= HEADER_BYTES) return undefined;
-    const message = `Cannot read journal "${path}": the checksum of its header does not match`;
-    throw new NeuralDiffError('storage-mismatch', message);
+    if (size <= HEADER_BYTES && isTorn(start)) return 'torn';
+    throw notAJournal(path);
   }
   const { fingerprints, checksum } = header;
   const cursor = cursorAfterHeader(path, checksum);
@@ -130,14 +143,20 @@ export async function openJournal(disk: Disk, path: string): Promise<OpenJournal
   return { facts, entries, writer: createWriter(disk, cursor) };
 }
 
-async function readHeader(
-  disk: Disk,
-  path: string,
+function notAJournal(path: string): NeuralDiffError {
+  const why = 'the checksum of its header does not match; move it away if the model is good';
+  return new NeuralDiffError('storage-mismatch', `Cannot read journal "${path}": ${why}`);
+}
+
+/** @returns whether a power loss may have left this of a header: its first bytes, or zeros in their place */
+function isTorn(start: Uint8Array): boolean {
+  return start.subarray(0, MAGIC.length).every((byte, i) => byte === 0 || byte === MAGIC[i]);
+}
+
+async function parseHeader(
+  bytes: Uint8Array,
 ): Promise<{ fingerprints: Fingerprints; checksum: Uint8Array } | undefined> {
-  const size = await disk.size(path);
-  if (size === undefined || size < HEADER_BYTES) return undefined;
-  const bytes = new Uint8Array(HEADER_BYTES);
-  await disk.readInto(path, 0, bytes);
+  if (bytes.length < HEADER_BYTES) return undefined;
   const header = bytes.subarray(0, HEADER_BYTES - CHECKSUM_BYTES);
   const checksum = bytes.subarray(header.length);
   if (!equalBytes(await xxh64(header), checksum)) return undefined;
@@ -149,15 +168,16 @@ async function readHeader(
 }
 
 /** Reads a journal's complete entries, in order, and advances the cursor after each of them. */
-async function* readEntries(disk: Disk, cursor: Cursor): AsyncGenerator<JournalEntry> {
+async function* readEntries(disk: Disk, cursor: Cursor): AsyncGenerator<ReadEntry> {
   const { path } = cursor;
   const size = (await disk.size(path)) as number;
   for (;;) {
     const bytes = await readEntryBytes(disk, { path, at: cursor.at, size });
     const entry = bytes && (await decodeEntry(bytes, cursor));
     if (bytes === undefined || entry === undefined) return;
+    const at = cursor.at + bytes.length - CHECKSUM_BYTES - entry.bytes.length;
     cursor.at += bytes.length;
-    yield entry;
+    yield { ...entry, at };
   }
 }
 

@@ -1,19 +1,14 @@
 import type { ModelFiles } from '../model/model-files.js';
-import { closedStore, type Disk, type ModelLocation, pathIn, sizeOf } from './disk.js';
+import { MAX_RUN_BYTES, mostJournalBytes, PAGE_BYTES, type PlannedWrites } from '../model/planned-writes.js';
+import { checkFree, closedStore, type Disk, type ModelLocation, pathIn, sizeOf } from './disk.js';
 import { createJournal, type JournalWriter } from './journal.js';
 import type { Fingerprints } from './storage.js';
-
-/** Bytes saved as a unit: a page of common file systems. */
-const PAGE_BYTES = 4_096;
 
 /**
  * Maximum number and bytes of writes that are buffered, so that their journal entries are synced together.
  */
 const MAX_PENDING = 256;
 const MAX_PENDING_BYTES = 2 ** 20;
-
-/** Maximum bytes of a run of pages that is saved as one entry. */
-const MAX_RUN_BYTES = 2 ** 18;
 
 /** A buffered write. */
 interface PendingWrite {
@@ -35,6 +30,8 @@ export class JournaledFiles implements ModelFiles {
   readonly #fingerprints: Fingerprints;
   readonly #saved = new Map<string, SavedPages>();
   readonly #written = new Set<string>();
+  /** Sizes of the files that the model consists of: those that were asked for to open it. */
+  readonly #sizes = new Map<string, number>();
   #journal: JournalWriter | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #pending: PendingWrite[] = [];
@@ -54,12 +51,26 @@ export class JournaledFiles implements ModelFiles {
     return this.#journal;
   }
 
-  size(name: string): Promise<number> {
-    return sizeOf(this.#disk, pathIn(this.#location, name));
+  async size(name: string): Promise<number> {
+    const path = pathIn(this.#location, name);
+    const size = await sizeOf(this.#disk, path);
+    this.#sizes.set(path, size);
+    return size;
   }
 
   readInto(name: string, offset: number, target: Uint8Array): Promise<void> {
     return this.#enqueue(() => this.#read(name, offset, target));
+  }
+
+  /** Checks that the disk has space for the journal, before anything is written. */
+  reserve(writes: PlannedWrites): Promise<void> {
+    let [pathBytes, totalBytes] = [0, 0];
+    for (const [path, size] of this.#sizes) {
+      pathBytes = Math.max(pathBytes, new TextEncoder().encode(path).length);
+      totalBytes += size;
+    }
+    const needed = mostJournalBytes(writes, { pathBytes, totalBytes });
+    return checkFree(this.#disk, needed, 'keep a journal of the update');
   }
 
   write(name: string, offset: number, bytes: Uint8Array): Promise<void> {

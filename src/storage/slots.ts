@@ -3,12 +3,14 @@ import { CHUNK_BYTES } from '../model/limits.js';
 import type { ModelFiles } from '../model/model-files.js';
 import type { WeightStore } from '../model/store.js';
 import {
+  checkFree,
   type Disk,
   filesOnDisk,
   folderOf,
   type ModelLocation,
   pathIn,
   readRecord,
+  sizeOf,
   withSignal,
   writeRecord,
 } from './disk.js';
@@ -38,6 +40,13 @@ interface Current {
   readonly status: StorageStatus;
 }
 
+/** All that a pointer may say. */
+const STATES: readonly Current[] = SLOTS.flatMap((slot) =>
+  (['settled', 'trial'] as const).map((status) => ({ slot, status })),
+);
+
+const textOf = ({ slot, status }: Current): string => `${slot} ${status}`;
+
 /**
  * Opens a model that is stored twice (A/B): an update changes the inactive copy, then a pointer is switched
  * atomically.
@@ -50,6 +59,7 @@ export function openSlots(options: SlotOptions): SlotStorage {
   const setPointer = (current: Current): Promise<void> => writePointer(options, current);
   const folderOfSlot = ({ slot }: Current): string => join(folder, slot);
   return {
+    path: pointerOf(folder),
     folder: async () => folderOfSlot(await readPointer(options)),
     recover: () => locked(async () => (await readPointer(options)).status),
     async open() {
@@ -65,6 +75,7 @@ export function openSlots(options: SlotOptions): SlotStorage {
         const from = { disk, folder: folderOfSlot(current) };
         const to = { disk, folder: folderOfSlot(next) };
         const files = (await disk.list(from.folder)).map((path) => path.slice(from.folder.length + 1));
+        await checkSpace(from, to);
         await replaceFiles(to, withSignal(filesOnDisk(from), signal), files);
         const store = await options.openModel(withSignal(filesOnDisk(to), signal));
         try {
@@ -74,7 +85,11 @@ export function openSlots(options: SlotOptions): SlotStorage {
         } finally {
           await store.close();
         }
-        await setPointer(next);
+        await setPointer(next).catch(async (error) => {
+          // It may name the new copy already. If this fails too, the pointer decides.
+          await setPointer(current).catch(() => undefined);
+          throw error;
+        });
       }),
     confirm: () =>
       locked(async () => {
@@ -113,12 +128,26 @@ async function readPointer({ disk, folder }: SlotOptions): Promise<Current> {
   const bytes = await readRecord(disk, pointerOf(folder));
   if (bytes === undefined)
     throw new NeuralDiffError('file-not-found', `Cannot open model: no model is installed in "${folder}"`);
-  const [slot, status] = new TextDecoder().decode(bytes).split(' ');
-  return { slot: slot as Slot, status: status as StorageStatus };
+  const text = new TextDecoder().decode(bytes);
+  const current = STATES.find((each) => textOf(each) === text);
+  if (current !== undefined) return current;
+  const why = `expected "a settled" or the like, got "${text.slice(0, 40)}"; install the model again`;
+  throw new NeuralDiffError('storage-mismatch', `Cannot read "${pointerOf(folder)}": ${why}`);
 }
 
-async function writePointer({ disk, folder }: SlotOptions, { slot, status }: Current): Promise<void> {
-  await writeRecord(disk, pointerOf(folder), new TextEncoder().encode(`${slot} ${status}`));
+async function writePointer({ disk, folder }: SlotOptions, current: Current): Promise<void> {
+  await writeRecord(disk, pointerOf(folder), new TextEncoder().encode(textOf(current)));
+}
+
+/** Checks the free space for a copy, which takes the place of what is in its folder. */
+async function checkSpace(from: ModelLocation, to: ModelLocation): Promise<void> {
+  const bytesIn = async ({ disk, folder }: ModelLocation): Promise<number> => {
+    let sum = 0;
+    for (const path of await disk.list(folder)) sum += await sizeOf(disk, path);
+    return sum;
+  };
+  const needed = (await bytesIn(from)) - (await bytesIn(to));
+  await checkFree(from.disk, needed, 'copy the model');
 }
 
 /** Replaces the files of a folder by copies of a model's files, durably. */

@@ -27,6 +27,8 @@ export interface UpdateTerms extends Fingerprints {
  * or after the update. All methods except `open` take a lock.
  */
 export interface ModelStorage {
+  /** Path on its disk of what tells an update's state: the journal, or the pointer to the active copy. */
+  readonly path?: string;
   /**
    * Recovers from an interrupted update. Call it before the model is used.
    *

@@ -109,6 +109,8 @@ async function copyWeights(
     const buffer = new Uint8Array(CHUNK_BYTES);
     const total = store.tensors.reduce((sum, info) => sum + byteLength(info), 0);
     let done = 0;
+    const runs = store.tensors.length + Math.ceil(total / CHUNK_BYTES);
+    await store.reserve?.({ bytes: total, runs });
     for (const info of canonicalOrder(store.tensors)) {
       for (let at = 0; at < byteLength(info); at += buffer.length) {
         signal?.throwIfAborted();

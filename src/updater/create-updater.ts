@@ -7,7 +7,14 @@ import { checkReleases } from './check-releases.js';
 import { downloadPlan, removeDownloads } from './download.js';
 import { checkSteps, type UpdatePlan } from './plan-update.js';
 import { namesOfRejected, rejectionOf, withRejected } from './rejected-releases.js';
-import { confirmed, readState, type UpdaterState, withRejectedModel, writeState } from './state.js';
+import {
+  confirmed,
+  readStateOr,
+  resetDamagedState,
+  type UpdaterState,
+  withRejectedModel,
+  writeState,
+} from './state.js';
 import type {
   CallOptions,
   RollbackReason,
@@ -37,7 +44,12 @@ const MAX_TRIAL_STARTS = 3;
  */
 export function createUpdater(options: UpdaterOptions): Updater {
   const { disk, folder } = options;
-  const locked = <T>(run: () => Promise<T>): Promise<T> => disk.withLock(`${folder}/updater`, run);
+  const locked = <T>(run: () => Promise<T>): Promise<T> =>
+    disk.withLock(`${folder}/updater`, async () => {
+      const aside = await resetDamagedState(options);
+      if (aside !== undefined) options.onEvent?.({ type: 'state-reset', aside });
+      return run();
+    });
   return {
     recover: () => locked(() => recover(options)),
     start: () =>
@@ -55,7 +67,7 @@ export function createUpdater(options: UpdaterOptions): Updater {
 }
 
 const stateOf = (options: UpdaterOptions): Promise<UpdaterState> =>
-  readState(options, { counter: options.counter ?? 0, rejectedModels: [] });
+  readStateOr(options, { counter: options.counter ?? 0, rejectedModels: [] });
 
 async function recover(options: UpdaterOptions): Promise<void> {
   const found = await options.storage.recover();
@@ -161,7 +173,9 @@ async function applyUpdate(
   const { base, next, counter } = plan;
   const names = plan.steps.map(({ statement }) => statement.name);
   // Written first, so that `start` can identify the trial after an interruption.
-  await writeState(options, { ...state, trial: { base, next, counter, names, starts: 0 } });
+  const { path: storage } = options.storage;
+  const trial = { base, next, counter, names, starts: 0, ...(storage !== undefined && { storage }) };
+  await writeState(options, { ...state, trial });
   let failing: ReleaseStatement | undefined;
   const onFailure = (statement: ReleaseStatement): void => {
     failing = statement;
@@ -240,7 +254,8 @@ async function rollBack(options: UpdaterOptions, reason: RollbackReason): Promis
   }
   const isRolledBack = await options.storage.rollback();
   if (!isRolledBack && state.trial === undefined) return false;
-  await writeState(options, withRejectedModel(state, next));
+  // A trial whose state was lost says nothing about its model.
+  if (reason !== 'unknown-trial') await writeState(options, withRejectedModel(state, next));
   options.onEvent?.({ type: 'rolled-back', next, reason });
   return true;
 }

@@ -2,6 +2,7 @@ import { NeuralDiffError } from '../model/errors.js';
 import { CHUNK_BYTES } from '../model/limits.js';
 import { checkPayload } from '../release/check-payload.js';
 import type { SignedFile } from '../release/statement.js';
+import { checkFree } from '../storage/disk.js';
 import { setDeadline, setMinimumRate } from './deadline.js';
 import type { UpdateSource } from './http-source.js';
 import type { UpdatePlan } from './plan-update.js';
@@ -75,16 +76,12 @@ async function downloadFiles(
   return { paths, golden };
 }
 
-/** Checks the free space for the downloads; an update that later runs out of space is rolled back. */
+/** Checks the free space for the downloads; that for the update itself is checked when it begins. */
 async function checkSpace({ disk, folder }: UpdaterOptions, { bytes }: UpdatePlan): Promise<void> {
-  const free = await disk.freeBytes?.();
-  if (free === undefined) return;
   const kept = await disk.list(`${folder}/downloads`);
   const sizes = await Promise.all(kept.map((path) => disk.size(path)));
   const needed = bytes - sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
-  if (free >= needed) return;
-  const message = `Cannot download an update: expected ${needed} free bytes on the disk, got ${free}`;
-  throw new NeuralDiffError('no-space', message, { facts: { needed, free } });
+  await checkFree(disk, needed, 'download an update');
 }
 
 const goldenOf = ({ golden }: UpdatePlan): SignedFile[] => (golden ? [golden.file] : []);

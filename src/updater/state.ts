@@ -27,34 +27,98 @@ export interface StateLocation {
   readonly folder: string;
 }
 
+const FIRST: UpdaterState = { counter: 0, rejectedModels: [] };
+
+const pathOfState = ({ folder }: StateLocation): string => `${folder}/state`;
+
 /**
  * Reads an updater's state.
  *
- * @returns the last written state; `first` if there is none
+ * @returns the last written state; undefined if there is none
  * @throws NeuralDiffError `storage-mismatch` for a damaged state
  */
-export async function readState(location: StateLocation, first: UpdaterState): Promise<UpdaterState> {
-  const path = `${location.folder}/state`;
+export async function readState(location: StateLocation): Promise<UpdaterState | undefined> {
+  const path = pathOfState(location);
   const bytes = await readRecord(location.disk, path);
-  if (bytes === undefined) return first;
+  if (bytes === undefined) return undefined;
+  let value: unknown;
   try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as UpdaterState;
+    value = JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
     throw new NeuralDiffError('storage-mismatch', `Cannot read "${path}": expected JSON`, { cause });
   }
+  if (isState(value)) return value;
+  throw new NeuralDiffError('storage-mismatch', `Cannot read "${path}": expected the state of an updater`);
 }
 
-/** @returns the trial in an updater's state; undefined if there is none */
+/**
+ * Moves a damaged state aside, so that the updater starts afresh; the caller holds the updater's lock.
+ *
+ * @returns the path that the damaged state has now; undefined if the state is good or missing
+ */
+export async function resetDamagedState(location: StateLocation): Promise<string | undefined> {
+  try {
+    await readState(location);
+    return undefined;
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+  }
+  const path = pathOfState(location);
+  const aside = `${path}.damaged`;
+  await location.disk.rename(path, aside);
+  await location.disk.syncDirectory(location.folder);
+  return aside;
+}
+
+/** @returns the state; `first` if there is none or if it is damaged */
+export async function readStateOr(location: StateLocation, first: UpdaterState): Promise<UpdaterState> {
+  try {
+    return (await readState(location)) ?? first;
+  } catch (error) {
+    if (isDamage(error)) return first;
+    throw error;
+  }
+}
+
+/** @returns the trial in an updater's state; undefined if there is none or the state is damaged */
 export async function readTrial(location: StateLocation): Promise<Trial | undefined> {
-  return (await readState(location, { counter: 0, rejectedModels: [] })).trial;
+  return (await readStateOr(location, FIRST)).trial;
+}
+
+function isDamage(error: unknown): boolean {
+  return error instanceof NeuralDiffError && error.code === 'storage-mismatch';
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const isFingerprint = (value: unknown): boolean => typeof value === 'string' && /^[0-9a-f]{32}$/.test(value);
+const isListOf = (value: unknown, is: (each: unknown) => boolean): boolean =>
+  Array.isArray(value) && value.every(is);
+const isString = (value: unknown): boolean => typeof value === 'string';
+
+function isState(value: unknown): value is UpdaterState {
+  if (!isObject(value)) return false;
+  const { counter, trial, rejectedModels, rejectedReleases } = value;
+  const areReleases = rejectedReleases === undefined || isListOf(rejectedReleases, isRejectedRelease);
+  const isTrialOrNone = trial === undefined || isTrial(trial);
+  return isCount(counter) && isTrialOrNone && isListOf(rejectedModels, isFingerprint) && areReleases;
+}
+
+function isTrial(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { base, next, counter, names, starts, storage = '' } = value;
+  const areIds = isFingerprint(base) && isFingerprint(next) && isString(storage);
+  return areIds && isCount(counter) && isCount(starts) && isListOf(names, isString);
+}
+
+function isRejectedRelease(value: unknown): boolean {
+  return isObject(value) && [value.name, value.statement, value.code, value.by].every(isString);
 }
 
 export async function writeState(location: StateLocation, state: UpdaterState): Promise<void> {
-  await writeRecord(
-    location.disk,
-    `${location.folder}/state`,
-    new TextEncoder().encode(JSON.stringify(state)),
-  );
+  await writeRecord(location.disk, pathOfState(location), new TextEncoder().encode(JSON.stringify(state)));
 }
 
 /** @returns the state after a trial was confirmed */

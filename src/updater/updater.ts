@@ -75,6 +75,8 @@ export type UpdaterEvent =
    */
   | ({ readonly type: 'progress'; readonly name: string } & Progress<'download' | 'apply'>)
   | { readonly type: 'self-test' | 'updated' | 'confirmed'; readonly next: string }
+  /** The updater's state was damaged: it was moved aside, and the updater starts afresh. */
+  | { readonly type: 'state-reset'; readonly aside: string }
   | { readonly type: 'rolled-back'; readonly next: string; readonly reason: RollbackReason };
 
 /** Status of a model and its updater. */
@@ -92,6 +94,8 @@ export interface UpdaterStatus {
     /** Names of its files. */
     readonly names: readonly string[];
     readonly starts: number;
+    /** The model's `path` in `ModelStorage`, which tells it from other models on the disk. */
+    readonly storage?: string;
   };
   readonly rejectedModels: readonly string[];
   /** Releases whose content was rejected, if any; they are not downloaded again. */
@@ -117,7 +121,8 @@ export interface CallOptions {
 export interface Updater {
   /**
    * Recovers from an interrupted update, and rolls back a trial after too many starts. Call it at every
-   * start, before the model is used.
+   * start, before the model is used. A damaged state of the updater is moved aside: a trial is rolled back
+   * then, and rejected models and the counter are forgotten.
    *
    * @throws NeuralDiffError `storage-mismatch`, `locked`
    */

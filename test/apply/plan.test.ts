@@ -22,6 +22,7 @@ test('planApply() says what would be done to which tensor, and does none of it',
     payloadBytes: payload.length,
     modelBytes: 24 + 20 + 7,
     bytesWritten: 24 + 20,
+    runs: 2,
     tensors: [
       { name: 'a', ops: ['hash', 'dense'], bytesRead: 24, bytesWritten: 24 },
       { name: 'b/kernel', ops: ['hash', 'sparse', 'sparse'], bytesRead: 20, bytesWritten: 20 },

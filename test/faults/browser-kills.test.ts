@@ -11,6 +11,7 @@ import type { State } from '../browser/keep-model.js';
 import { reloadInBetween } from '../browser/storage-reloads.js';
 import { call, KINDS, newDisk, REALMS, type RealmName, useStorage } from '../browser/storage-session.js';
 import { createRandom } from '../support.js';
+import { printCounts } from './counts.js';
 
 const RELOADS = 50;
 const KILLS = 10;
@@ -30,7 +31,7 @@ describe.each(KINDS.flatMap((kind) => REALMS.map((where) => ({ kind, where }))))
   ({ kind, where }) => {
     test(`is base or next when the page is reloaded or closed ${RELOADS} times`, async () => {
       const found = await reloadInBetween(session, { kind, where, times: RELOADS, seed: 11 });
-      process.stderr.write(`${kind}, ${where}, reloaded: ${JSON.stringify(found)}\n`);
+      printCounts(`pages reloaded, ${kind}, ${where}`, found);
       expect(found.base).toBeGreaterThan(0);
       expect(found.next).toBeGreaterThan(0);
     });
@@ -52,7 +53,7 @@ describe.each(KINDS.flatMap((kind) => REALMS.map((where) => ({ kind, where }))))
         await setTimeout((random() / 2 ** 32) * LONGEST_MS);
         await kill();
       }
-      process.stderr.write(`${kind}, ${where}, killed: ${JSON.stringify(found)}\n`);
+      printCounts(`browsers killed, ${kind}, ${where}`, found);
       expect(found.base + found.next).toBe(KILLS);
     });
   },

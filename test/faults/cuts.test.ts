@@ -4,6 +4,7 @@ import { fingerprintOf } from '../../src/storage/storage.js';
 import { cutEverywhere } from '../rig/cut-everywhere.js';
 import type { FaultyDisk, Survival } from '../rig/faulty-disk.js';
 import { applyTo, createUpdate, STORAGES, type Update } from '../storage/storages.js';
+import { printCounts } from './counts.js';
 
 /** Everything kept, nothing kept, and parts of it: torn, reordered and lost writes. */
 const SURVIVALS: readonly Survival[] = [
@@ -52,9 +53,9 @@ describe.each(STORAGES)('the power is cut: $name', ({ name, create, open }) => {
       check: checkThat(update, names),
       survivals: SURVIVALS,
     });
-    process.stderr.write(
-      `${name}, ${which}: ${tally.operations} operations, ${tally.states} states, all base or next\n`,
-    );
+    printCounts(`power loss at ${tally.operations} operations, ${name}, ${which}`, {
+      'base or next': tally.states,
+    });
     expect(tally.states).toBeGreaterThan(2 * tally.operations * SURVIVALS.length);
   });
 });

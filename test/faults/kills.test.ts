@@ -11,6 +11,7 @@ import { openModelStorage } from '../../src/node/open-model.js';
 import { fingerprintOf } from '../../src/storage/storage.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';
 import { createRandom, pack, seededTensor } from '../support.js';
+import { printCounts } from './counts.js';
 
 const KILLS = 200;
 
@@ -67,7 +68,8 @@ test(`a model is base or next after ${KILLS} processes were killed at it`, async
     expect(name).toBe(status === 'trial' ? names.next : names.base);
     found[status === 'trial' ? 'next' : 'base']++;
   }
-  process.stderr.write(`${KILLS} processes killed: ${JSON.stringify(found)}\n`);
+  const { base, next } = found;
+  printCounts('processes killed during updates', { base, next, 'next process': KILLS - base - next });
   expect(found.base).toBeGreaterThan(0);
   expect(found.halfWay).toBeGreaterThan(KILLS / 4);
 });

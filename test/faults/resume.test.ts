@@ -8,6 +8,7 @@ import { download } from '../../src/updater/download.js';
 import { openHttpSource } from '../../src/updater/http-source.js';
 import { startHostileServer, type Tricks } from '../rig/hostile-server.js';
 import { codeOf, seededBytes } from '../support.js';
+import { printCounts } from './counts.js';
 
 const BYTES = 20 * 2 ** 20;
 const STEP = 65_536;
@@ -50,7 +51,7 @@ test('a download of 20 MB that ends every 64 kB, each time in a new program, fet
   server.tricks = {};
   const path = await attempt();
   expect(readFileSync(join(folder, path)).equals(content)).toBe(true);
-  process.stderr.write(`${programs} programs, ${bytesTaken} bytes taken for ${BYTES}\n`);
+  printCounts(`downloads broken off, ${bytesTaken} bytes taken for ${BYTES}`, { continued: programs });
   expect(programs).toBeGreaterThan(BYTES / STEP);
   expect(bytesTaken).toBeLessThan(1.1 * BYTES);
   await server.close();

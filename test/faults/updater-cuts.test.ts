@@ -4,6 +4,7 @@ import { cutEverywhere } from '../rig/cut-everywhere.js';
 import type { Survival } from '../rig/faulty-disk.js';
 import { STORAGES } from '../storage/storages.js';
 import { Fleet } from '../updater/fleet.js';
+import { printCounts } from './counts.js';
 
 const SURVIVALS: readonly Survival[] = ['all', 'none', { seed: 1 }, { seed: 2 }];
 
@@ -43,8 +44,9 @@ describe.each(STORAGES)('the power is cut while an updater works: $name', (kind)
       survivals: SURVIVALS,
       recover: async (disk) => void (await begin(disk)),
     });
-    const text = `updater, ${kind.name}, ${which}: ${tally.operations} operations, ${tally.states} states, all base or next`;
-    process.stderr.write(`${text}\n`);
+    printCounts(`power loss at ${tally.operations} operations, updater, ${kind.name}, ${which}`, {
+      'base or next': tally.states,
+    });
     expect(tally.states).toBeGreaterThan(2 * tally.operations * SURVIVALS.length);
   });
 });

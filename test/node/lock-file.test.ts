@@ -17,7 +17,8 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { lockFile } from '../../src/node/lock-file.js';
-import { codeOf } from '../support.js';
+import { withFaultyCalls } from '../rig/faulty-fs.js';
+import { codeOf, errorOf } from '../support.js';
 
 let folder: string;
 let path: string;
@@ -234,11 +235,13 @@ test('lockFile() clears a stale lock though the process that was clearing it was
   const theirs = JSON.stringify({ ...JSON.parse(own), pid, ticks: '' });
   writeFileSync(path, own.replace(/"boot":"[^"]*"/, '"boot":"an earlier run"'));
   writeFileSync(`${path}.clearing`, theirs);
-  writeFileSync(`${path}.${pid}.0123abcd`, 'a draft');
+  writeFileSync(`${path}.${pid}.0123abcd`, theirs);
+  writeFileSync(`${path}.${pid}.456789ab`, 'weights of a model');
   expect(await tryToLock()).toBe('locked');
   await kill();
   expect(await tryToLock()).toBe('held');
-  expect(readdirSync(folder)).toEqual([]);
+  expect(readdirSync(folder)).toEqual([`model.lock.${pid}.456789ab`]);
+  rmSync(join(folder, `model.lock.${pid}.456789ab`));
 
   // On a full disk the name is all there is of it.
   writeFileSync(path, own.replace(/"boot":"[^"]*"/, '"boot":"an earlier run"'));
@@ -282,4 +285,72 @@ test('lockFile() lets one of two threads in at a time', async () => {
   const tallies = await Promise.all(threads.map(async (thread) => (await once(thread, 'message'))[0]));
   for (const { held, wrong } of tallies) expect({ held, wrong }).toEqual({ held: 30, wrong: 0 });
   expect(tallies[0].locked + tallies[1].locked).toBeGreaterThan(0);
+});
+
+describe('lockFile(), when calls of the system fail', () => {
+  const always = { from: 0, to: Number.POSITIVE_INFINITY };
+
+  test.each(['EACCES', 'EIO', 'EROFS'])('frees a lock that cannot be removed: %s', async (code) => {
+    await withFaultyCalls({ kind: 'remove', ...always, code, folder }, async () => {
+      expect(await lockFile(path, async () => 'result')).toBe('result');
+    });
+    expect(await tryToLock()).toBe('held');
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test('lets the lock go stale where it can be neither removed nor emptied', async () => {
+    const options = { beatMs: 10, staleMs: 20 };
+    await withFaultyCalls({ kind: 'remove', ...always, code: 'EROFS', folder }, () =>
+      withFaultyCalls({ kind: 'write', from: 1, to: always.to, code: 'EROFS', folder }, () =>
+        lockFile(path, async () => undefined, options),
+      ),
+    );
+    expect(await codeOf(() => lockFile(path, async () => 'held'))).toBe('locked');
+    age();
+    expect(await lockFile(path, async () => 'held', options)).toBe('held');
+  });
+
+  test('throws what the operation threw, not why the lock stays', async () => {
+    const fail = () => lockFile(path, () => Promise.reject(new RangeError('of the operation')));
+    await withFaultyCalls({ kind: 'remove', ...always, code: 'EIO', folder }, () =>
+      expect(fail()).rejects.toThrow('of the operation'),
+    );
+    expect(await tryToLock()).toBe('held');
+  });
+});
+
+describe('lockFile(), on a file that is no lock', () => {
+  test.each([
+    'null',
+    '7',
+    '[]',
+    '{}',
+    '{"pid":-1}',
+    '{"pid":"1"}',
+    '{"pid":1,"boot":{}}',
+    '#!/bin/sh',
+    `7${' '.repeat(5_000)}`,
+  ])('says so, and leaves it alone: %.20s', async (content) => {
+    for (const name of [path, `${path}.clearing`]) {
+      if (name !== path) writeFileSync(path, JSON.stringify({ pid: 1, boot: 'an earlier run' }));
+      writeFileSync(name, content);
+      age(name);
+      const { code, message } = await errorOf(() => lockFile(path, async () => 'held'));
+      expect([code, message]).toEqual([
+        'locked',
+        expect.stringContaining(`"${name}": the file of that name is no lock`),
+      ]);
+      expect(readFileSync(name, 'utf8')).toBe(content);
+    }
+  });
+
+  test.each(['', '\0\0\0', '{"p', '{"pid":12,"bo'])(
+    'takes what a power loss left of one: %j',
+    async (content) => {
+      writeFileSync(path, content);
+      expect(await tryToLock()).toBe('locked');
+      age();
+      expect(await tryToLock()).toBe('held');
+    },
+  );
 });

@@ -3,9 +3,10 @@ import { applyPayload } from '../../src/apply/apply-payload.js';
 import { NeuralDiffError } from '../../src/model/errors.js';
 import type { Progress } from '../../src/model/progress.js';
 import type { WeightStore } from '../../src/model/store.js';
+import type { Disk } from '../../src/storage/disk.js';
 import { fingerprintOf } from '../../src/storage/storage.js';
 import type { FaultyDisk } from '../rig/faulty-disk.js';
-import { codeOf } from '../support.js';
+import { codeOf, errorOf } from '../support.js';
 import { applyTo, createUpdate, STORAGES } from './storages.js';
 
 describe.each(STORAGES)('a model that is kept in storage: $name', ({ create, open, state: path }) => {
@@ -178,6 +179,29 @@ describe.each(STORAGES)('a model that is kept in storage: $name', ({ create, ope
     expect(refusals).toBeLessThan(40);
   });
 
+  test('has no space: checked before the start, and injected at every write; the base still loads', async () => {
+    const update = await createUpdate();
+    const disk = await create(update.file);
+    const full = disk.clone({ capacity: (await bytesOn(disk)) + 1_000 });
+    // A copy takes the place of the one before, so that the first needs no less space than the model.
+    const error = await errorOf(() => applyTo(open(full), update));
+    expect([error.code, error.facts.free]).toEqual(['no-space', 1_000]);
+    expect(error.facts.needed).toBeGreaterThan(1_000);
+    expect(full.log.filter((line) => /^(write|rename|remove)/.test(line))).toEqual([]);
+    let refusals = 0;
+    for (let failAt = 0, code = 'no-space'; code === 'no-space'; failAt++) {
+      const one = disk.clone();
+      code = await codeOf(() => applyTo(open(withoutSpace(one, failAt)), update)).catch(() => 'none');
+      if (code === 'none') break;
+      refusals++;
+      expect(code).toBe('no-space');
+      expect(await open(one).recover()).toBe('settled');
+      expect(await fingerprintOf(open(one))).toBe(update.base);
+      await applyTo(open(one), update);
+    }
+    expect(refusals).toBeGreaterThan(3);
+  });
+
   test('survives an operation that fails, whichever it is', async () => {
     const update = await createUpdate();
     const disk = await create(update.file);
@@ -187,9 +211,8 @@ describe.each(STORAGES)('a model that is kept in storage: $name', ({ create, ope
       const failing = disk.clone({ failAt });
       const storage = open(failing);
       expect(await codeOf(() => applyTo(storage, update))).toBe('file-unreadable');
-      const status = await storage.recover();
-      const expected = status === 'trial' ? update.next : update.base;
-      expect(await fingerprintOf(storage)).toBe(expected);
+      expect(await storage.recover()).toBe('settled');
+      expect(await fingerprintOf(storage)).toBe(update.base);
     }
   });
 
@@ -211,6 +234,18 @@ describe.each(STORAGES)('a model that is kept in storage: $name', ({ create, ope
     expect([...found].filter((code) => !['none', 'storage-mismatch'].includes(code))).toEqual([]);
   });
 });
+
+/** @returns a disk whose write of a number from 0 finds no space */
+function withoutSpace(disk: Disk, failAt: number): Disk {
+  let writes = 0;
+  return {
+    ...disk,
+    async write(path, offset, bytes) {
+      if (writes++ === failAt) throw new NeuralDiffError('no-space', `Cannot write "${path}": injected`);
+      await disk.write(path, offset, bytes);
+    },
+  };
+}
 
 /** @returns the bytes of all files */
 async function bytesOn(disk: FaultyDisk): Promise<number> {

@@ -247,4 +247,6 @@ test('start() rolls a trial back that the updater knows nothing of', async () =>
   const status = await device.updater({ onEvent: (event) => events.push(event) }).start();
   expect(status).toMatchObject({ status: 'settled', fingerprint: fleet.version(0).name });
   expect(events).toMatchObject([{ type: 'rolled-back', reason: 'unknown-trial' }]);
+  // The model may be good: it is tried again.
+  expect((await device.updater().update()).status).toBe('updated');
 });

@@ -8,7 +8,7 @@ export interface BrowserDisk extends Disk {
 }
 
 /** Files of a browser; calls are made one at a time. */
-interface BrowserFiles extends Omit<Disk, 'syncDirectory' | 'withLock'> {
+interface BrowserFiles extends Omit<Disk, 'syncDirectory' | 'withLock' | 'freeBytes'> {
   close(): Promise<void>;
 }
 
@@ -39,6 +39,7 @@ export function createBrowserDisk(files: BrowserFiles, lockOptions: LockOptions)
     rename: (from, to) => run('rename', from, () => files.rename(from, checkInside(to))),
     remove: (path) => run('remove', path, () => files.remove(path)),
     list: (path) => run('list', path, () => files.list(path)),
+    freeBytes,
     // Names in a database are durable with their transaction; private files have no such call.
     syncDirectory: async () => {},
     withLock: async (name, operation) =>
@@ -52,6 +53,14 @@ export function createBrowserDisk(files: BrowserFiles, lockOptions: LockOptions)
       }),
     close: () => run('close', '', () => files.close()),
   };
+}
+
+/** @returns the browser's estimate of what the origin may still store; undefined where it has none */
+async function freeBytes(): Promise<number | undefined> {
+  // Missing in insecure contexts, despite the type.
+  const storage = navigator.storage as Partial<StorageManager> | undefined;
+  const { quota, usage = 0 } = (await storage?.estimate?.()) ?? {};
+  return quota === undefined ? undefined : quota - usage;
 }
 
 const CODES: Readonly<Record<string, ErrorCode>> = {
