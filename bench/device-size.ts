@@ -5,7 +5,7 @@ import { bundleDeviceFile, DEVICE_FILE } from '../scripts/device-file.js';
 import { printBench } from './common/report.js';
 
 /** Minified and gzipped bytes that the device kit may take. */
-const KIT_BUDGET = 15_000;
+const KIT_BUDGET = 16_500;
 
 /** A bundle to measure. */
 interface Entry {
