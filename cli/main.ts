@@ -10,6 +10,13 @@ function interrupt(): void {
   stop.abort(new DOMException('Interrupted', 'AbortError'));
 }
 
+/** Output that nobody reads any more, as of `info | head`, is no error. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+}
+
+process.stdout.on('error', ignoreClosedPipe);
+process.stderr.on('error', ignoreClosedPipe);
 process.on('SIGINT', interrupt);
 process.on('SIGTERM', interrupt);
 

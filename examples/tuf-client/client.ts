@@ -36,6 +36,8 @@ export async function runClient(args: readonly string[], { now, log }: ClientCon
       'target-name': { type: 'string' },
       'target-dir': { type: 'string' },
       'target-base-url': { type: 'string' },
+      // What earlier versions of the tests call it.
+      'target-url': { type: 'string' },
     },
   });
   const flag = (name: keyof typeof values): string => {
@@ -56,7 +58,7 @@ export async function runClient(args: readonly string[], { now, log }: ClientCon
     else if (command === 'refresh') await refresh();
     else if (command === 'download')
       await download((await refresh()).get(flag('target-name')), {
-        url: flag('target-base-url'),
+        url: values['target-url'] ?? flag('target-base-url'),
         // Names may hold separators: one file each, in one folder.
         file: join(flag('target-dir'), encodeURIComponent(flag('target-name'))),
       });

@@ -52,13 +52,8 @@ export class Client {
     return this.#run([...this.#metadata(), 'refresh'], now);
   }
 
-  download(name: string, now = new Date()): Promise<number> {
-    const place = [
-      '--target-dir',
-      join(this.folder, 'targets'),
-      '--target-base-url',
-      `${this.#url}/targets/`,
-    ];
+  download(name: string, now = new Date(), urlFlag = '--target-base-url'): Promise<number> {
+    const place = ['--target-dir', join(this.folder, 'targets'), urlFlag, `${this.#url}/targets/`];
     return this.#run([...this.#metadata(), '--target-name', name, ...place, 'download'], now);
   }
 

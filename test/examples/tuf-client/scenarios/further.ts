@@ -6,6 +6,15 @@ import { inDays } from '../simulator.js';
 
 /** Scenarios that the suite does not have, or no longer has. */
 export const further: Scenarios = {
+  async 'the URL of targets has two names'(client, repository) {
+    const content = 'content';
+    await client.init();
+    repository.addArtifact('targets', 'file.txt', content);
+    repository.publish('targets', 'snapshot', 'timestamp');
+    expect(await client.download('file.txt', new Date(), '--target-url')).toBe(0);
+    expect(client.downloaded()).toEqual([content]);
+  },
+
   async 'without consistent snapshots, names have neither version nor hash'(client, repository) {
     await client.init();
     repository.root.consistent_snapshot = false;
