@@ -10,7 +10,7 @@ function interrupt(): void {
   stop.abort(new DOMException('Interrupted', 'AbortError'));
 }
 
-/** Output that nobody reads any more, as of `info | head`, is no error. */
+/** Ignores that the reader of the output has ended, as in `info | head`. */
 function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error;
 }

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 
 const PROGRAM = join(import.meta.dirname, '..', '..', 'dist', 'cli', 'main.js');
 
-test('output that nobody reads is no error', async () => {
+test('a reader that has ended is no error', async () => {
   const child = spawn(process.execPath, [PROGRAM, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
   child.stdout.destroy();
   let errors = '';
