@@ -1,5 +1,5 @@
 import { NeuralDiffError } from '../src/model/errors.js';
-import { printable } from '../src/model/printable.js';
+import { printable, printableJson } from '../src/model/printable.js';
 import { listFolder, writeInto } from '../src/node/output.js';
 import type { Report } from '../src/report/document.js';
 import { renderJunit } from '../src/report/junit.js';
@@ -68,7 +68,7 @@ export async function writeReportFiles(folder: string, report: Report): Promise<
   const texts: Record<(typeof REPORT_FILES)[number], string> = {
     'report.html': await renderReportPage(report),
     'report.md': renderMarkdown(report),
-    'report.json': `${JSON.stringify(report, null, 2)}\n`,
+    'report.json': `${printableJson(report)}\n`,
     'junit.xml': renderJunit(report),
   };
   for (const name of REPORT_FILES) await writeInto(folder, name, new TextEncoder().encode(texts[name]));

@@ -38,11 +38,15 @@ export const command = defineCommand({
     } catch (error) {
       if (flags.base !== undefined || !NOT_A_PAYLOAD.includes((error as NeuralDiffError).code)) throw error;
       await showModel(flags.file, flags, io).catch((modelError: NeuralDiffError) => {
-        throw modelError.code === 'bad-model' ? error : modelError;
+        throw modelError.code === 'bad-model' && !isModelName(flags.file) ? error : modelError;
       });
     }
   },
 });
+
+/** @returns whether a file is named as models are: then what is wrong with the model is of interest */
+const isModelName = (path: string): boolean =>
+  /\.(onnx|tflite|gguf|safetensors|json|h5|hdf5|keras|npz|npy)$/i.test(path);
 
 /** Codes of a file that is not a payload, and may be a model. */
 const NOT_A_PAYLOAD: readonly unknown[] = ['not-a-payload', 'file-unreadable', 'limit-exceeded'];

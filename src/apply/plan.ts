@@ -145,7 +145,8 @@ async function runDry(store: WeightStore, payload: OpenPayload, options: ApplyOp
     tallies.push(tally);
     tally = undefined;
   }
-  const digests = await Promise.all(tallies.map((each) => each.finish()));
+  const digests: Awaited<ReturnType<TensorTally['finish']>>[] = [];
+  for (const each of tallies) digests.push(await each.finish());
   const before = digests.map((digest) => digest.before);
   const after = digests.map((digest) => digest.after);
   const tensors = tallies.filter((each) => each.isTouched).map((each) => each.plan());

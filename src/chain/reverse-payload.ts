@@ -60,12 +60,18 @@ export async function reversePayload(
   const packed = [];
   for (const { way, ops, fixes } of candidates) {
     const exactWeights = fixes.reduce((sum, op) => sum + op.positions.length, 0);
-    packed.push({ ...(await packDiff(next, { ops: [...ops, ...fixes] }, meta)), way, exactWeights });
+    const reverse = await packDiff(next, { ops: [...ops, ...fixes] }, meta).catch(unlessBeyondLimit);
+    if (reverse) packed.push({ ...reverse, way, exactWeights });
   }
-  const [first, second] = packed as [(typeof packed)[0], (typeof packed)[0]];
-  const { model, ...best } = second.payload.length < first.payload.length ? second : first;
+  const smallest = packed.reduce((a, b) => (b.payload.length < a.payload.length ? b : a));
+  const { model, ...best } = smallest;
   await expectModel(model, header.base, 'result-mismatch');
   return best;
+}
+
+/** Negated ops and their corrections may be more than a payload can have; exact ops alone never are. */
+function unlessBeyondLimit(error: unknown): undefined {
+  if ((error as Partial<NeuralDiffError>).code !== 'limit-exceeded') throw error;
 }
 
 async function expectModel(

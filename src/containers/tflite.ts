@@ -100,14 +100,14 @@ class Scan {
     if (this.tensors.length >= MAX_TENSORS)
       throw this.#reader.invalid(`expected at most ${MAX_TENSORS} tensors`);
     const stored = `${prefix}${await this.#reader.text(table, TENSOR.name)}`;
-    const name = stored === prefix || this.#names.has(stored) ? `${stored}#${number}` : stored;
+    const name = stored === prefix ? `${stored}#${number}` : this.#unused(stored, number);
     this.#names.add(name);
     const info = await this.#infoOf(table, name, data.count);
     checkTensorInfos([info]);
     if (byteLength(info) !== data.count)
       throw this.#reader.invalid(`expected ${byteLength(info)} bytes in tensor "${name}", got ${data.count}`);
     this.#place(info, data.start);
-    await this.#addQuantization(table, name);
+    await this.#addQuantization(table, name, number);
   }
 
   /** @param count bytes of the tensor's data */
@@ -152,21 +152,33 @@ class Scan {
     return Array.from({ length: count }, (_, i) => view.getInt32(4 * i, true));
   }
 
-  async #addQuantization(table: number, name: string): Promise<void> {
+  /** @returns the name, with the tensor's index appended if another tensor has it */
+  #unused(name: string, number: number): string {
+    return this.#names.has(name) ? `${name}#${number}` : name;
+  }
+
+  async #addQuantization(table: number, name: string, number: number): Promise<void> {
     const quantization = await this.#reader.target(table, TENSOR.quantization);
     if (quantization === undefined) return;
     const scale = await this.#reader.vector(quantization, QUANTIZATION.scale, 4);
     const zero = await this.#reader.vector(quantization, QUANTIZATION.zeroPoint, 8);
     if (scale.count > 0)
-      this.#place(tensorOf(`${name}/scale`, { dtype: 'float32' }, [scale.count]), scale.start);
+      this.#place(
+        tensorOf(this.#unused(`${name}/scale`, number), { dtype: 'float32' }, [scale.count]),
+        scale.start,
+      );
     if (zero.count > 0)
-      this.#place(tensorOf(`${name}/zero_point`, { dtype: 'int64' }, [zero.count]), zero.start);
+      this.#place(
+        tensorOf(this.#unused(`${name}/zero_point`, number), { dtype: 'int64' }, [zero.count]),
+        zero.start,
+      );
   }
 
   /** Adds a tensor unless its bytes are already in use, since parts of a FlatBuffer may be shared. */
   #place(info: ReturnType<typeof tensorOf>, start: number): void {
     if (this.#starts.has(start)) return;
     this.#starts.add(start);
+    this.#names.add(info.name);
     const extents =
       elementCount(info) === 0 ? [] : [{ path: this.#path, offset: start, length: byteLength(info) }];
     this.tensors.push({ ...info, extents });

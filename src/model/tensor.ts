@@ -126,8 +126,15 @@ function codePointRank(unit: number): number {
 
 /** @returns a sorted copy of the tensors in canonical order: by the UTF-8 bytes of their names */
 export function canonicalOrder<T extends TensorInfo>(tensors: readonly T[]): T[] {
-  return [...tensors].sort((a, b) => compareNames(a.name, b.name));
+  // The order of UTF-16 units, which engines compare fast, is another one only from surrogates on.
+  const isPlain = tensors.every(({ name }) => !BEYOND_PLAIN.test(name));
+  const compare = isPlain
+    ? (a: T, b: T) => (a.name < b.name ? -1 : Number(a.name > b.name))
+    : (a: T, b: T) => compareNames(a.name, b.name);
+  return [...tensors].sort(compare);
 }
+
+const BEYOND_PLAIN = /[\ud800-\uffff]/;
 
 /**
  * Checks that a text survives UTF-8 encoding in every language.
@@ -185,8 +192,8 @@ export function checkTensorInfos<T extends TensorInfo>(tensors: readonly T[]): r
  * @throws NeuralDiffError `empty-model`
  */
 export function checkNotEmpty(tensors: readonly TensorInfo[]): void {
-  if (tensors.length > 0) return;
-  throw new NeuralDiffError('empty-model', 'Cannot read model: expected tensors, got none');
+  if (tensors.some((info) => elementCount(info) > 0)) return;
+  throw new NeuralDiffError('empty-model', 'Cannot read model: expected tensors with elements, got none');
 }
 
 function checkName(name: string): void {

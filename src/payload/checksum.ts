@@ -1,4 +1,5 @@
 import xxhash from 'xxhash-wasm';
+import { Yielder } from '../model/yielder.js';
 import { type Bytes, sourceOf, WINDOW_BYTES } from './byte-source.js';
 
 /**
@@ -18,10 +19,12 @@ export async function xxh64(bytes: Bytes): Promise<Uint8Array> {
   const source = sourceOf(bytes);
   const checksum = await createChecksum();
   const buffer = new Uint8Array(WINDOW_BYTES);
+  const yielder = new Yielder();
   for (let at = 0; at < source.length; ) {
-    const piece = source.borrow(at, buffer);
+    const piece = source.borrow(at, buffer).subarray(0, HASH_STEP_BYTES);
     checksum.update(piece);
     at += piece.length;
+    await yielder.tick();
   }
   return checksum.digest();
 }

@@ -102,6 +102,23 @@ export interface Payload {
   readonly diff: Diff;
 }
 
+const ordinals = new WeakMap<HashOp, ReadonlyMap<string, number>>();
+
+/** @returns the index of a tensor in a hash op, part of its hash; undefined for a tensor that it lacks */
+export function ordinalIn(op: HashOp, tensor: string): number | undefined {
+  let known = ordinals.get(op);
+  if (known === undefined) {
+    known = new Map(op.tensors.map((hashed, ordinal) => [hashed.tensor, ordinal]));
+    ordinals.set(op, known);
+  }
+  return known.get(tensor);
+}
+
+/** @returns whether an op changes a tensor */
+export function touches(op: Op, tensor: string): boolean {
+  return op.kind === 'hash' ? ordinalIn(op, tensor) !== undefined : op.tensor === tensor;
+}
+
 /** @returns the names of the tensors that an op changes */
 export function tensorsOf(op: Op): string[] {
   return op.kind === 'hash' ? op.tensors.map((hashed) => hashed.tensor) : [op.tensor];

@@ -6,6 +6,7 @@ import {
   type ExactOp,
   type HashOp,
   type Op,
+  ordinalIn,
   type SetOp,
   type SparseOp,
   tensorsOf,
@@ -157,8 +158,8 @@ function patchDense(op: DenseOp, { start, end, add }: Target): void {
 }
 
 function patchHash(op: HashOp, tensor: string, range: Target): void {
-  const ordinal = op.tensors.findIndex((hashed) => hashed.tensor === tensor);
-  if (ordinal < 0) return;
+  const ordinal = ordinalIn(op, tensor);
+  if (ordinal === undefined) return;
   const scale = (op.tensors[ordinal] as { scale: number }).scale;
   const { values } = op.buckets;
   const seed = tensorSeed(op.seed, ordinal);

@@ -88,6 +88,14 @@ test('reversePayload() negates ops if that is smaller, and otherwise uses exact 
   expect(large.exactWeights).toBeGreaterThan(3_000);
 });
 
+test('reversePayload() uses exact ops alone where negated ones and corrections are too many for a tensor', async () => {
+  const base: Model = { tensors: [seededTensor('w', 'float32', [300], 1)] };
+  const levels = Int8Array.from({ length: 300 }, (_, i) => (i % 5) - 2);
+  const op: Op = { kind: 'dense', tensor: 'w', scale: 0.0078125, levels };
+  const ops = Array.from({ length: 16 }, (_, i): Op => ({ ...op, scale: op.scale * 2 ** (i % 3) }));
+  expect((await reversePayload((await pack(base, { ops })).payload, base)).way).toBe('exact');
+});
+
 test('reversePayload() stores the given metadata, and none by default', async () => {
   const base = sampleModel();
   const { payload } = await pack(base, { ops: [sparse] }, { step: 3 });

@@ -41,6 +41,21 @@ test('openTfliteStore() has scales and zero points as tensors, those that are sh
   expect(found.tensors[1]?.bytes).toEqual(new Uint8Array(Float32Array.of(0.5, 0.25).buffer));
 });
 
+test('openTfliteStore() tells a scale and a tensor of its name apart', async () => {
+  const scale = (value: number) => ({
+    table: [null, null, vector(new Uint8Array(Float32Array.of(value).buffer), 1)],
+  });
+  const tables = [
+    tensorTable({ ...kernel, name: 'b/scale' }, 1),
+    tensorTable({ ...kernel, name: 'a' }, 2, { quantization: scale(1) }),
+    tensorTable({ ...kernel, name: 'a/scale' }, 3),
+    tensorTable({ ...kernel, name: 'b' }, 4, { quantization: scale(2) }),
+  ];
+  const buffers = Array.from({ length: 4 }, () => bufferOf(kernel.bytes.slice()));
+  const { tensors } = await open(tflite([subgraph(...tables)], buffers));
+  expect(tensors.map(({ name }) => name)).toEqual(['b/scale', 'a', 'a/scale', 'a/scale#2', 'b', 'b/scale#3']);
+});
+
 test('openTfliteStore() passes over what is computed and over tensors that share a buffer', async () => {
   const tables = [
     tensorTable({ ...kernel, name: 'input' }, 0),

@@ -2,9 +2,11 @@ import { expect, test } from 'vitest';
 import { RecordForge } from '../../scripts/forge-record.js';
 import { header, pack, seal } from '../../scripts/golden-seal.js';
 import { applyPayload } from '../../src/apply/apply-payload.js';
+import { createPatcher } from '../../src/apply/fast/create-patcher.js';
 import { openMemoryStore } from '../../src/model/store.js';
 import type { DType, Model, Tensor } from '../../src/model/tensor.js';
 import { encodeRecords } from '../../src/payload/encode-records.js';
+import { plainPatcher } from '../../src/payload/patch.js';
 import { cloneModel, expectSameModel, seededBytes } from '../support.js';
 import { type HostileCase, tryCases } from './try-cases.js';
 
@@ -36,6 +38,11 @@ const large: Model = { tensors: [tensor('a', [1_024, 1_024]), tensor('b', [4])] 
 const many: Model = {
   tensors: Array.from({ length: 65_536 }, (_, i) => tensor(`t${String(i).padStart(5, '0')}`, [1])),
 };
+const parts = (count: number, shape: number[]): Model => ({
+  tensors: Array.from({ length: count }, (_, i) => tensor(`p${String(i).padStart(5, '0')}`, shape)),
+});
+const thousand = parts(1_024, [2_048]);
+const thousands = parts(8_192, [1]);
 const KINDS = { sparse: 1, hash: 2, dense: 3, exact: 4, set: 5 } as const;
 
 /** A payload of some records, which promises a model that it does not make. */
@@ -110,11 +117,30 @@ async function* bombs(): AsyncGenerator<HostileCase & { readonly model: Model }>
       times(16, onLast()).concat(times(240, onLast())),
     ],
   ];
+  records.push(
+    ['a scale of its own for each of 1,024 tensors', thousand, 'hash', [hashOfAll(thousand, 2 ** 21)]],
+    ['16 hash records on 8,192 tensors', thousands, 'hash', times(16, hashOfAll(thousands, 1))],
+  );
   for (const [name, model, kind, list] of records) {
     const payload = await payloadOf(model, kind, list);
-    yield { name, model, run: () => applyPayload(openMemoryStore(model), payload) };
+    for (const patcher of [plainPatcher, createPatcher()]) {
+      const run = () => applyPayload(openMemoryStore(model), payload, { patcher });
+      yield { name: `${name}, ${patcher === plainPatcher ? 'plain' : 'fast'}`, model, run };
+    }
   }
 }
+
+/** A hash record on each of many tensors, whose scales change from one to the next. */
+const hashOfAll = (model: Model, count: number): Uint8Array => {
+  const names = model.tensors.map(({ name }) => name);
+  const forged = forge(model, 'sparse', ...names).placement({ block: 3, count });
+  names.forEach((name, i) => {
+    forged.scale(name, 1 + (i % 2));
+  });
+  forged.raw(1, 0);
+  for (let i = 1; i < count; i++) forged.levels(0);
+  return forged.levels(1).finish();
+};
 
 const onLast = (): Uint8Array =>
   new RecordForge(many.tensors).tensors('t65535').scale('t65535', 1).levels(1).finish();

@@ -4,6 +4,7 @@ import {
   byteLength,
   canonicalOrder,
   checkModel,
+  checkNotEmpty,
   checkTensorInfos,
   compareNames,
   DTYPES,
@@ -65,6 +66,12 @@ test('compareNames() puts a prefix first and finds equal names equal', () => {
   expect(Math.sign(compareNames('a', 'ab'))).toBe(-1);
   expect(Math.sign(compareNames('ab', 'a'))).toBe(1);
   expect(compareNames('größe', 'größe')).toBe(0);
+});
+
+test('checkNotEmpty() refuses models without elements', async () => {
+  expect(() => checkNotEmpty([info({ shape: [0] }), info()])).not.toThrow();
+  for (const tensors of [[], [info({ shape: [0] })]])
+    expect(await codeOf(() => checkNotEmpty(tensors))).toBe('empty-model');
 });
 
 test('isCleanText() refuses lone surrogates and U+FEFF, nothing else', () => {

@@ -135,6 +135,7 @@ export const modelAndDiff: fc.Arbitrary<{ base: Model; diff: Diff }> = fc
     { minLength: 1, maxLength: 4 },
   )
   .map((list) => list.map(({ dtype, shape, seed }, i) => seededTensor(`weights/${i}`, dtype, shape, seed)))
+  .filter((tensors) => totalElements(tensors) > 0)
   .chain((tensors) => {
     const words = tensors.map(wordsOf);
     const filled = words.filter((tensor) => elementCount(tensor) > 0);

@@ -87,7 +87,8 @@ type BucketValues = HashOp['buckets']['values'];
 
 /**
  * A cache of scaled bucket values in WebAssembly memory. Each table is followed by one with opposite signs.
- * All tables are dropped when the capacity is exceeded.
+ * All tables are dropped when the capacity is exceeded. Filling tables takes no more work in all than a
+ * constant and what patching takes: each element patched by a hash op pays for one value.
  */
 export class Tables {
   readonly #start: number;
@@ -97,6 +98,8 @@ export class Tables {
   /** Addresses by buckets, then by scale: negative for integers, 0 for byte tables. */
   #known = new WeakMap<BucketValues, Map<number, number>>();
   #used = 0;
+  /** Values that may still be filled in. */
+  #credit = 2 * MAX_TABLE_VALUES;
 
   /**
    * @param buffer the memory
@@ -115,13 +118,15 @@ export class Tables {
    * @param values at most `MAX_TABLE_BUCKETS` buckets
    * @param scale factor of the values
    * @param kind `integer` for i32, `float` for f32
-   * @returns the address of the table
+   * @returns the address of the table; undefined where filling it would take too much work
    */
-  locate(values: BucketValues, scale: number, kind: 'float' | 'integer'): number {
+  locate(values: BucketValues, scale: number, kind: 'float' | 'integer'): number | undefined {
     const key = kind === 'float' ? scale : -scale;
     const known = this.#known.get(values)?.get(key);
     if (known !== undefined) return known;
     const count = values.length + EXTRA;
+    if (2 * count > this.#credit) return undefined;
+    this.#credit -= 2 * count;
     const first = this.#reserve(values, key, 2 * count);
     const table = kind === 'float' ? this.#floats : this.#integers;
     fill(table.subarray(first, first + count), values, scale);
@@ -144,6 +149,11 @@ export class Tables {
     table.set(values);
     for (let i = values.length; i < count; i++) table[i] = table[i - values.length] as number;
     return this.#start + first;
+  }
+
+  /** Counts elements that are patched, which pay for tables. */
+  pay(elements: number): void {
+    this.#credit = Math.min(this.#credit + elements, 2 * MAX_TABLE_VALUES);
   }
 
   /** Reserves `count` four-byte values for a table. @returns the index of the first */

@@ -1,6 +1,6 @@
 import { CHUNK_BYTES } from '../../model/limits.js';
 import { DTYPES, type TensorInfo, wordsOf } from '../../model/tensor.js';
-import { type Op, tensorsOf } from '../../payload/diff.js';
+import { type Op, touches } from '../../payload/diff.js';
 import { type Patcher, patchRange, plainPatcher } from '../../payload/patch.js';
 import { Arena } from './arena.js';
 import { compileKernels } from './kernels.js';
@@ -49,7 +49,7 @@ export function createFastPatcher(): Patcher {
       return arena.data;
     },
     patch(ops, info, range) {
-      const touching = ops.filter((op) => tensorsOf(op).includes(info.name));
+      const touching = ops.filter((op) => touches(op, info.name));
       const arena = arenas.get(range.bytes.buffer);
       if (arena !== undefined) {
         patchArena(arena, touching, { info, ...range });

@@ -1,5 +1,5 @@
 import { DTYPES, type TensorInfo } from '../../model/tensor.js';
-import type { DenseOp, HashOp, Op, SparseOp } from '../../payload/diff.js';
+import { type DenseOp, type HashOp, type Op, ordinalIn, type SparseOp } from '../../payload/diff.js';
 import { MAX_BLOCK, MAX_SPARSE_LEVEL } from '../../payload/limits.js';
 import { lowerBound, patchRange } from '../../payload/patch.js';
 import { tensorSeed } from '../../payload/placement.js';
@@ -48,7 +48,8 @@ export function canPatch(op: Op, info: TensorInfo): boolean {
   const max = usesByteTable(op, info) ? MAX_BYTE_BUCKETS : MAX_TABLE_BUCKETS;
   if (block > MAX_BLOCK || buckets.values.length > max) return false;
   if (isInteger && buckets.coding === 'float') return false;
-  return tensors.every(({ tensor, scale }) => tensor !== info.name || isScale(scale, isInteger));
+  const hashed = tensors[ordinalIn(op, info.name) ?? 0];
+  return hashed !== undefined && isScale(hashed.scale, isInteger);
 }
 
 function isScale(scale: number, isInteger: boolean): boolean {
@@ -56,9 +57,10 @@ function isScale(scale: number, isInteger: boolean): boolean {
   return Math.fround(scale) === scale && scale > 0;
 }
 
-function patchHash({ kernels, tables }: Arena, op: HashOp, { info, startElement, bytes }: Target): void {
+function patchHash({ kernels, tables }: Arena, op: HashOp, target: Target): void {
+  const { info, startElement, bytes } = target;
   const { code, bytes: size, kind } = DTYPES[info.dtype];
-  const ordinal = op.tensors.findIndex(({ tensor }) => tensor === info.name);
+  const ordinal = ordinalIn(op, info.name) as number;
   const { scale } = op.tensors[ordinal] as { scale: number };
   const { values } = op.buckets;
   const count = bytes.length / size;
@@ -66,8 +68,14 @@ function patchHash({ kernels, tables }: Arena, op: HashOp, { info, startElement,
   const skipped = startElement % op.block;
   const seed = tensorSeed(op.seed, ordinal);
   const placement = [bytes.byteOffset, count, index, skipped, op.block, seed, values.length] as const;
-  if (usesByteTable(op, info)) kernels.patchBytes(...placement, tables.locateBytes(values), scale);
-  else kernels.patchHash(code, ...placement, tables.locate(values, scale, kind), tableBytes(values.length));
+  tables.pay(count);
+  if (usesByteTable(op, info)) {
+    kernels.patchBytes(...placement, tables.locateBytes(values), scale);
+    return;
+  }
+  const table = tables.locate(values, scale, kind);
+  if (table === undefined) patchRange([op], info, target);
+  else kernels.patchHash(code, ...placement, table, tableBytes(values.length));
 }
 
 /** @returns whether the kernels read an op's buckets from a byte table */
