@@ -7,6 +7,7 @@ import { withFileErrors } from './file-errors.js';
 import { openInside, readFully, refuseLinks, writeFully } from './folder.js';
 import { lockFile } from './lock-file.js';
 import { openFileSource } from './read-payload.js';
+import { syncPath } from './sync.js';
 
 /** A disk with open files; it must be closed. */
 export interface NodeDisk extends Disk {
@@ -190,18 +191,9 @@ function withParents(folder: string): string[] {
 
 /** Makes the names in a folder durable; does nothing for a missing folder. */
 async function syncFolder(systemPath: string): Promise<void> {
-  const folder = await open(systemPath, 'r').catch((error) => {
-    if (isMissing(error)) return undefined;
-    throw error;
+  await syncPath(systemPath).catch((error) => {
+    if (!isMissing(error)) throw error;
   });
-  try {
-    await folder?.sync();
-  } catch (error) {
-    // Windows does not support syncing folders, and does not need it.
-    if (process.platform !== 'win32') throw error;
-  } finally {
-    await folder?.close();
-  }
 }
 
 function isMissing(error: unknown): boolean {
