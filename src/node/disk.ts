@@ -2,12 +2,11 @@ import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, stat, stat
 import { dirname, join, sep } from 'node:path';
 import { NeuralDiffError } from '../model/errors.js';
 import { checkInside } from '../model/model-files.js';
-import { type Disk, folderOf } from '../storage/disk.js';
+import { type Disk, folderOf, noFile } from '../storage/disk.js';
 import { withFileErrors } from './file-errors.js';
-import { openInside, readFully, refuseLinks, writeFully } from './folder.js';
+import { openInside, readFully, refuseLinks, syncPath, writeFully } from './folder.js';
 import { lockFile } from './lock-file.js';
 import { openFileSource } from './read-payload.js';
-import { syncPath } from './sync.js';
 
 /** A disk with open files; it must be closed. */
 export interface NodeDisk extends Disk {
@@ -166,7 +165,7 @@ async function sizeOf(systemPath: string): Promise<number | undefined> {
     if (!isMissing(error)) throw error;
     return undefined;
   }
-  throw new NeuralDiffError('file-unreadable', `Cannot read "${systemPath}": it is not a file`);
+  throw noFile(systemPath);
 }
 
 async function listBelow(systemPath: string, folder: string): Promise<string[]> {

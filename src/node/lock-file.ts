@@ -119,7 +119,7 @@ interface Seen {
 /** Maximum bytes of a lock file. */
 const MAX_LOCK_BYTES = 4_096;
 
-/** @returns undefined for a file that is missing or cannot be read; pipes, devices and folders are `foreign` */
+/** @returns undefined for a file that is missing or unreadable; pipes, devices and folders are `foreign` */
 async function look(path: string): Promise<Seen | undefined> {
   const file = await open(path, READ_WITHOUT_WAITING).catch(() => undefined);
   try {

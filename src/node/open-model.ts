@@ -98,7 +98,7 @@ async function listNamed(files: ModelFiles, file: string): Promise<string[]> {
 const COMPANIONS =
   /(\.(json|txt|md|model|spm|vocab|jinja|ya?ml|tiktoken|bpe|py)|^vocab|^(LICENSE|NOTICE|README)(\.\w+)?)$/i;
 
-/** Lists the companions directly in a model's folder; hidden files, and links that lead to no file, are none. */
+/** Lists the companions directly in a model's folder; hidden files and links to no file are none. */
 async function listCompanions(folder: string): Promise<string[]> {
   return withFileErrors(`Cannot list "${folder}"`, async () => {
     const names: string[] = [];

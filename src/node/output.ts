@@ -16,8 +16,7 @@ import {
 import { basename, dirname, join, sep } from 'node:path';
 import { NeuralDiffError } from '../model/errors.js';
 import { withFileErrors } from './file-errors.js';
-import { realPathInside } from './folder.js';
-import { syncPath, syncTree } from './sync.js';
+import { realPathInside, syncPath, syncTree } from './folder.js';
 
 /**
  * Checks that an output can be written, before the work on it begins.

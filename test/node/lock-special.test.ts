@@ -32,7 +32,7 @@ const SPECIAL: Readonly<Record<string, (path: string) => void>> = {
   'a link to a device without an end': (name) => symlinkSync('/dev/zero', name),
 };
 
-/** Locks in a process of its own, killed after six seconds. @returns the outcome and the peak of its memory */
+/** Locks in a process that is killed after six seconds. @returns the outcome and the peak of its memory */
 async function lockElsewhere(): Promise<{ found: string; message: string; megabytes: number }> {
   const module = new URL('../../dist/src/node/lock-file.js', import.meta.url).href;
   const code = `import { lockFile } from ${JSON.stringify(module)};
