@@ -67,7 +67,7 @@ function report(error: unknown, { io, args }: { io: Io; args: readonly string[] 
   const { code, status, message, facts } = classify(error, io.signal, helpFor(args));
   if (args.includes('--json')) io.out(`${printableJson({ error: { code, message, ...facts } })}\n`);
   io.err(`neural-diff: ${printable(message)}\n`);
-  if (status === EXIT.internal && error instanceof Error && error.stack)
+  if (code === 'internal' && error instanceof Error && error.stack)
     io.err(`${error.stack.split('\n').map(printable).join('\n')}\n`);
   return status;
 }

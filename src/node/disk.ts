@@ -2,9 +2,9 @@ import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, stat, stat
 import { dirname, join, sep } from 'node:path';
 import { NeuralDiffError } from '../model/errors.js';
 import { checkInside } from '../model/model-files.js';
-import { type Disk, folderOf } from '../storage/disk.js';
+import { type Disk, folderOf, noFile } from '../storage/disk.js';
 import { withFileErrors } from './file-errors.js';
-import { openInside, readFully, refuseLinks, writeFully } from './folder.js';
+import { openInside, readFully, refuseLinks, syncPath, writeFully } from './folder.js';
 import { lockFile } from './lock-file.js';
 import { openFileSource } from './read-payload.js';
 
@@ -165,7 +165,7 @@ async function sizeOf(systemPath: string): Promise<number | undefined> {
     if (!isMissing(error)) throw error;
     return undefined;
   }
-  throw new NeuralDiffError('file-unreadable', `Cannot read "${systemPath}": it is not a file`);
+  throw noFile(systemPath);
 }
 
 async function listBelow(systemPath: string, folder: string): Promise<string[]> {
@@ -190,18 +190,9 @@ function withParents(folder: string): string[] {
 
 /** Makes the names in a folder durable; does nothing for a missing folder. */
 async function syncFolder(systemPath: string): Promise<void> {
-  const folder = await open(systemPath, 'r').catch((error) => {
-    if (isMissing(error)) return undefined;
-    throw error;
+  await syncPath(systemPath).catch((error) => {
+    if (!isMissing(error)) throw error;
   });
-  try {
-    await folder?.sync();
-  } catch (error) {
-    // Windows does not support syncing folders, and does not need it.
-    if (process.platform !== 'win32') throw error;
-  } finally {
-    await folder?.close();
-  }
 }
 
 function isMissing(error: unknown): boolean {

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, link, open, readdir, readFile, rm, stat, truncate, utimes } from 'node:fs/promises';
+import { type FileHandle, link, lstat, open, readdir, rm, stat, truncate, utimes } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { NeuralDiffError } from '../model/errors.js';
 import { withFileErrors } from './file-errors.js';
 import { type Holder, isGone, isRunning, isSameProcess, parseHolder, thisProcess } from './lock-holder.js';
+import { READ_WITHOUT_WAITING } from './read-whole.js';
 
 /** Options of `lockFile`. */
 interface LockOptions {
@@ -29,8 +30,8 @@ const LOCK_GRACE_MS = 10_000;
  * A lock file is stale if its process has ended or if the machine was restarted since. If the system does not
  * report start times, a process ID may have been reused, and processes of other PID namespaces (containers)
  * are not visible; in these cases, and for a lock that this process could not remove, a file without
- * heartbeats is stale too. Processes of other machines are not distinguished. A file with other content is
- * never removed.
+ * heartbeats is stale too. Processes of other machines are not distinguished. A file with other content, a
+ * pipe, a device or a folder of that name is never removed.
  *
  * @param path path of the lock file; its folder must exist
  * @param run the operation; it gets a check to be called before each write, which throws `locked` if this
@@ -118,15 +119,35 @@ interface Seen {
 /** Maximum bytes of a lock file. */
 const MAX_LOCK_BYTES = 4_096;
 
-/** @returns undefined for a missing file */
+/** @returns undefined for a file that is missing or unreadable; pipes, devices and folders are `foreign` */
 async function look(path: string): Promise<Seen | undefined> {
+  const file = await open(path, READ_WITHOUT_WAITING).catch(() => undefined);
   try {
-    const { ino, mtimeMs, size } = await stat(path);
-    const text = size > MAX_LOCK_BYTES ? '' : await readFile(path, 'utf8');
-    return { ino, mtimeMs, text, holder: size > MAX_LOCK_BYTES ? 'foreign' : parseHolder(text) };
+    // Sockets and links without a target cannot be opened.
+    const found = file ? await file.stat() : await lstat(path);
+    const text = file && found.isFile() ? await readStart(file) : undefined;
+    if (text === undefined && found.isFile()) return undefined;
+    const { ino, mtimeMs } = found;
+    if (text === undefined || text.length > MAX_LOCK_BYTES)
+      return { ino, mtimeMs, text: '', holder: 'foreign' };
+    return { ino, mtimeMs, text, holder: parseHolder(text) };
   } catch {
     return undefined;
+  } finally {
+    await file?.close();
   }
+}
+
+/** @returns the first bytes of a file as characters: at most one more than a lock has */
+async function readStart(file: FileHandle): Promise<string> {
+  const bytes = Buffer.alloc(MAX_LOCK_BYTES + 1);
+  let length = 0;
+  while (length < bytes.length) {
+    const { bytesRead } = await file.read(bytes, length, bytes.length - length, length);
+    if (bytesRead === 0) break;
+    length += bytesRead;
+  }
+  return bytes.toString('latin1', 0, length);
 }
 
 async function isHeld(

@@ -95,15 +95,31 @@ async function listNamed(files: ModelFiles, file: string): Promise<string[]> {
 }
 
 /** Endings and names of small files that programs need next to the weights: configurations, vocabularies. */
-const COMPANIONS = /(\.(json|txt|md|model|jinja|ya?ml|tiktoken|bpe|py)|^(LICENSE|NOTICE|README)(\.\w+)?)$/i;
+const COMPANIONS =
+  /(\.(json|txt|md|model|spm|vocab|jinja|ya?ml|tiktoken|bpe|py)|^vocab|^(LICENSE|NOTICE|README)(\.\w+)?)$/i;
 
-/** Lists the companions directly in a model's folder; hidden files are none. */
+/** Lists the companions directly in a model's folder; hidden files and links to no file are none. */
 async function listCompanions(folder: string): Promise<string[]> {
-  const entries = await withFileErrors(`Cannot list "${folder}"`, () =>
-    readdir(folder, { withFileTypes: true }),
-  );
-  const names = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink()).map(({ name }) => name);
-  return names.filter((name) => COMPANIONS.test(name) && !name.startsWith('.')).sort();
+  return withFileErrors(`Cannot list "${folder}"`, async () => {
+    const names: string[] = [];
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      if (!COMPANIONS.test(entry.name) || entry.name.startsWith('.')) continue;
+      const isLinked = entry.isSymbolicLink() && (await leadsToFile(join(folder, entry.name)));
+      if (entry.isFile() || isLinked) names.push(entry.name);
+    }
+    return names.sort();
+  });
+}
+
+/** @returns whether a link leads to a regular file */
+async function leadsToFile(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile();
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(code)) return false;
+    throw error;
+  }
 }
 
 /** Finds the folder of a model, and its main file. */

@@ -16,7 +16,7 @@ import {
 import { basename, dirname, join, sep } from 'node:path';
 import { NeuralDiffError } from '../model/errors.js';
 import { withFileErrors } from './file-errors.js';
-import { realPathInside } from './folder.js';
+import { realPathInside, syncPath, syncTree } from './folder.js';
 
 /**
  * Checks that an output can be written, before the work on it begins.
@@ -59,7 +59,7 @@ export async function writeOutput(
         await file.close();
       }
       await rename(staged, path);
-      await syncFolder(dirname(path));
+      await syncPath(dirname(path));
     } finally {
       await rm(staged, { force: true });
     }
@@ -79,7 +79,8 @@ export interface CopyPaths {
 }
 
 /**
- * Copies some files of a folder, or a file; calls `change` with the copy; moves it to the target.
+ * Copies some files of a folder, or a file; calls `change` with the copy; makes it durable; moves it to the
+ * target.
  *
  * A link to another file of the folder is copied as a file, so that changes do not reach the original. A link
  * that leads out of the folder is refused. An existing target is first renamed. A power loss at that moment
@@ -109,6 +110,7 @@ export async function writeCopy<T>(paths: CopyPaths, change: (copy: string) => P
         await copyFile(path, copy, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
       }
       const result = await change(staged);
+      await syncTree(staged);
       await replace(staged, to);
       return result;
     } finally {
@@ -162,21 +164,12 @@ async function replace(staged: string, to: string): Promise<void> {
     if (isReplacing) await rename(previous, to);
     throw error;
   }
-  await syncFolder(dirname(to));
+  await syncPath(dirname(to));
   await rm(previous, { recursive: true, force: true });
 }
 
 function siblingOf(path: string): string {
   return join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }
 
 /**

@@ -12,7 +12,10 @@ import { xxh64 } from '../payload/checksum.js';
  * become durable in any order, partly or not at all; the same applies to names until `syncDirectory` returns.
  */
 export interface Disk {
-  /** @returns the file's size in bytes; undefined if missing */
+  /**
+   * @returns the file's size in bytes; undefined if missing
+   * @throws NeuralDiffError `file-unreadable` with the fact `isFile: false` for a folder, a pipe or a device
+   */
   size(path: string): Promise<number | undefined>;
   /** Fills all of `target` from `offset` on. */
   readInto(path: string, offset: number, target: Uint8Array): Promise<void>;
@@ -171,14 +174,62 @@ async function readSealed(disk: Disk, path: string, size: number): Promise<Uint8
   return content;
 }
 
-/** Writes or replaces a small file atomically; it is durable when the promise settles. */
+/**
+ * Writes or replaces a small file atomically; it is durable when the promise settles. A folder in the place
+ * of its draft, `PATH.new`, is moved aside.
+ */
 export async function writeRecord(disk: Disk, path: string, content: Uint8Array): Promise<void> {
   const staged = `${path}.new`;
-  await disk.remove(staged);
+  await clear(disk, staged);
   await disk.write(staged, 0, concatBytes([content, await xxh64(content)]));
   await disk.sync(staged);
   await disk.rename(staged, path);
   await disk.syncDirectory(folderOf(path));
+}
+
+async function clear(disk: Disk, path: string): Promise<void> {
+  try {
+    await disk.remove(path);
+  } catch (error) {
+    const found = await disk.size(path).catch((why) => why);
+    if (!isNoFile(found)) throw error;
+    await moveAside(disk, path, '.damaged');
+  }
+}
+
+/**
+ * Moves something aside, under a name that is free.
+ *
+ * @param path a file, or what is in its place
+ * @param ending what follows the path in the new name; a number follows it where the name is taken
+ * @returns the new path; it is durable when the promise settles
+ */
+export async function moveAside(disk: Disk, path: string, ending: string): Promise<string> {
+  let aside = path + ending;
+  for (let i = 2; await isTaken(disk, aside); i++) aside = `${path}${ending}-${i}`;
+  await disk.rename(path, aside);
+  await disk.syncDirectory(folderOf(aside));
+  return aside;
+}
+
+async function isTaken(disk: Disk, path: string): Promise<boolean> {
+  try {
+    return (await disk.size(path)) !== undefined;
+  } catch (error) {
+    if (isNoFile(error)) return true;
+    throw error;
+  }
+}
+
+/** @returns the error for a folder, a pipe or a device in the place of a file */
+export function noFile(path: string): NeuralDiffError {
+  const message = `Cannot read "${path}": it is not a file`;
+  return new NeuralDiffError('file-unreadable', message, { facts: { isFile: false } });
+}
+
+/** @returns whether an error says that a path is a folder, a pipe or a device */
+export function isNoFile(error: unknown): boolean {
+  return error instanceof NeuralDiffError && error.facts.isFile === false;
 }
 
 /** Removes a record; the removal is durable when the promise settles. */

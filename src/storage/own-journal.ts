@@ -2,7 +2,7 @@ import { NeuralDiffError } from '../model/errors.js';
 import { type ModelFiles, recordPaths } from '../model/model-files.js';
 import { PAGE_BYTES } from '../model/planned-writes.js';
 import type { WeightStore } from '../model/store.js';
-import { type Disk, filesOnDisk, folderOf, pathIn, removeRecord } from './disk.js';
+import { type Disk, filesOnDisk, moveAside, pathIn, removeRecord } from './disk.js';
 import { type OpenJournal, openJournal, type ReadEntry } from './journal.js';
 
 /** Options of `openInPlace`. */
@@ -64,10 +64,7 @@ export async function findJournal(options: InPlaceOptions): Promise<OwnJournal |
  * @returns the error to throw
  */
 export async function refuse({ disk, journal }: InPlaceOptions, why: string): Promise<NeuralDiffError> {
-  let aside = `${journal}.refused`;
-  for (let i = 2; (await disk.size(aside)) !== undefined; i++) aside = `${journal}.refused-${i}`;
-  await disk.rename(journal, aside);
-  await disk.syncDirectory(folderOf(aside));
+  const aside = await moveAside(disk, journal, '.refused');
   const remedy = `the model is unchanged; the journal was moved to "${aside}": delete it, and try again`;
   const message = `Cannot use journal "${journal}": ${why}; ${remedy}`;
   return new NeuralDiffError('storage-mismatch', message, { facts: { aside } });

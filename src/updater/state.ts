@@ -1,5 +1,5 @@
 import { NeuralDiffError } from '../model/errors.js';
-import { type Disk, readRecord, writeRecord } from '../storage/disk.js';
+import { type Disk, isNoFile, moveAside, readRecord, writeRecord } from '../storage/disk.js';
 import type { RejectedRelease } from './rejected-releases.js';
 import type { UpdaterStatus } from './updater.js';
 
@@ -35,7 +35,7 @@ const pathOfState = ({ folder }: StateLocation): string => `${folder}/state`;
  * Reads an updater's state.
  *
  * @returns the last written state; undefined if there is none
- * @throws NeuralDiffError `storage-mismatch` for a damaged state
+ * @throws NeuralDiffError `storage-mismatch` for a damaged state; `file-unreadable` for a folder in its place
  */
 export async function readState(location: StateLocation): Promise<UpdaterState | undefined> {
   const path = pathOfState(location);
@@ -63,11 +63,7 @@ export async function resetDamagedState(location: StateLocation): Promise<string
   } catch (error) {
     if (!isDamage(error)) throw error;
   }
-  const path = pathOfState(location);
-  const aside = `${path}.damaged`;
-  await location.disk.rename(path, aside);
-  await location.disk.syncDirectory(location.folder);
-  return aside;
+  return moveAside(location.disk, pathOfState(location), '.damaged');
 }
 
 /** @returns the state; `first` if there is none or if it is damaged */
@@ -86,6 +82,7 @@ export async function readTrial(location: StateLocation): Promise<Trial | undefi
 }
 
 function isDamage(error: unknown): boolean {
+  if (isNoFile(error)) return true;
   return error instanceof NeuralDiffError && error.code === 'storage-mismatch';
 }
 

@@ -56,7 +56,16 @@ const KINDS: Readonly<Record<string, { main: string; shards: readonly string[]; 
   },
 };
 
-const COMPANIONS = ['LICENSE', 'README.md', 'config.json', 'merges.txt', 'tokenizer.model'];
+const COMPANIONS = [
+  'LICENSE',
+  'README.md',
+  'bpe.vocab',
+  'config.json',
+  'merges.txt',
+  'source.spm',
+  'tokenizer.model',
+  'vocab',
+];
 const OTHERS = ['.env', '.git/config', 'old.bin', 'optimizer.pt', 'old.undo', 'deep/config.json'];
 
 beforeEach(async () => {
@@ -101,6 +110,17 @@ describe.each(Object.entries(KINDS))('apply -o of a model: %s', (_, kind) => {
       expect(readdirSync(folder).sort()).toEqual(['model', 'secret', 'update.ndiff']);
     },
   );
+
+  test('leaves out names of companions that lead to no file', async () => {
+    symlinkSync('nothing', at('model', 'gone.json'));
+    symlinkSync('loop.json', at('model', 'loop.json'));
+    symlinkSync('more', at('model', 'folder.json'));
+    symlinkSync('/dev/null', at('model', 'device.txt'));
+    mkdirSync(at('model', 'data.json'));
+    symlinkSync('config.json', at('model', 'linked.json'));
+    expect(await apply('-o', at('next'))).toMatchObject({ status: 0 });
+    expect(filesIn('next')).toEqual([kind.main, ...kind.shards, ...COMPANIONS, 'linked.json'].sort());
+  });
 
   test('copies a shard that is a link within the folder as a file; in place it is refused', async () => {
     const [shard] = kind.shards as [string];

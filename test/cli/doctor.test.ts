@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
@@ -50,6 +50,36 @@ test('doctor and update go on from the model when the updater has lost its state
     if (isDoctor) expect(stdout).toMatch(/^warn updater/m);
     else expect((await command('status', '--model', at(name))).stdout).toContain(next);
   }
+});
+
+test.each(['doctor', 'update'])(
+  '%s moves folders aside that have the names of its files, each under a name that is free',
+  async (name) => {
+    const model = `folders-${name}.safetensors`;
+    const folder = at(`${model}.updates`);
+    install(model);
+    await update(model);
+    await command('confirm', '--model', at(model));
+    const run = () => (name === 'doctor' ? command(name, '--model', at(model)) : update(model));
+    mkdirSync(join(folder, 'state.damaged'));
+    for (const aside of ['state.damaged-2', 'state.damaged-3']) {
+      rmSync(join(folder, 'state'), { force: true });
+      mkdirSync(join(folder, 'state', 'in it'), { recursive: true });
+      const { status, stdout, stderr } = await run();
+      expect([status, stdout + stderr]).toEqual([0, expect.stringContaining(aside)]);
+      expect(stderr).not.toContain('    at ');
+      expect(readdirSync(join(folder, aside))).toEqual(['in it']);
+    }
+    expect(await update(model)).toMatchObject({ status: 0 });
+  },
+);
+
+test('doctor prints lines only where a check fails', async () => {
+  install('bad.safetensors');
+  writeFileSync(at('bad.safetensors.undo'), 'no journal');
+  const { status, stdout, stderr } = await command('doctor', '--model', at('bad.safetensors'));
+  expect([status, stdout]).toEqual([1, expect.stringMatching(/^BAD {2}storage/m)]);
+  expect(stderr).toMatch(/^neural-diff: [^\n]*see the checks above \(storage-mismatch\)\n$/);
 });
 
 test('doctor warns of a disk that is nearly full, and apply refuses what does not fit before it writes', async () => {

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type NodeDisk, openNodeDisk } from '../../src/node/disk.js';
+import { readRecord, writeRecord } from '../../src/storage/disk.js';
 import { codesOfUnsafe, DISK_CASES } from '../storage/disk-cases.js';
 import { codeOf } from '../support.js';
 
@@ -102,4 +103,14 @@ describe('openNodeDisk()', () => {
     ];
     for (const act of acts) await expect(act()).rejects.toMatchObject({ code: 'file-unreadable' });
   });
+});
+
+test('writeRecord() moves a folder aside that has the name of its draft, under a name that is free', async () => {
+  mkdirSync(join(root, 'state.new.damaged'));
+  for (const aside of ['state.new.damaged-2', 'state.new.damaged-3']) {
+    mkdirSync(join(root, 'state.new', 'in it'), { recursive: true });
+    await writeRecord(disk, 'state', Uint8Array.of(7));
+    expect(await readRecord(disk, 'state')).toEqual(Uint8Array.of(7));
+    expect(readdirSync(join(root, aside))).toEqual(['in it']);
+  }
 });
