@@ -1,7 +1,7 @@
 import { CHUNK_BYTES } from '../model/limits.js';
 import { PAGE_BYTES } from '../model/planned-writes.js';
 import type { WeightStore } from '../model/store.js';
-import { byteLength, canonicalOrder, DTYPES, type TensorInfo, wordsOf } from '../model/tensor.js';
+import { byteLength, canonicalOrder, type TensorInfo, wordBytes } from '../model/tensor.js';
 import { Yielder } from '../model/yielder.js';
 import { DiffReader } from '../payload/decode.js';
 import type { Op } from '../payload/diff.js';
@@ -104,7 +104,7 @@ async function patchRuns(
   info: TensorInfo,
   { byteOffset, bytes }: { byteOffset: number; bytes: Uint8Array },
 ): Promise<readonly Op['kind'][]> {
-  const size = DTYPES[wordsOf(info).dtype].bytes;
+  const size = wordBytes(info);
   const [first, count] = [byteOffset / size, bytes.length / size];
   let kinds: readonly Op['kind'][] = [];
   let done = 0;

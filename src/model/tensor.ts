@@ -82,6 +82,11 @@ export function wordsOf<T extends TensorInfo>(info: T): T {
   return { ...info, dtype: words, shape: perElement === 1 ? info.shape : [...info.shape, perElement] };
 }
 
+/** @returns bytes of what ops see as an element: see `wordsOf` */
+export function wordBytes(info: TensorInfo): number {
+  return DTYPES[wordsOf(info).dtype].bytes;
+}
+
 /** Ordered, named tensors. */
 export interface Model {
   readonly tensors: readonly Tensor[];
@@ -128,10 +133,8 @@ function codePointRank(unit: number): number {
 export function canonicalOrder<T extends TensorInfo>(tensors: readonly T[]): T[] {
   // The order of UTF-16 units, which engines compare fast, is another one only from surrogates on.
   const isPlain = tensors.every(({ name }) => !BEYOND_PLAIN.test(name));
-  const compare = isPlain
-    ? (a: T, b: T) => (a.name < b.name ? -1 : Number(a.name > b.name))
-    : (a: T, b: T) => compareNames(a.name, b.name);
-  return [...tensors].sort(compare);
+  const compare = isPlain ? (a: string, b: string) => (a < b ? -1 : Number(a > b)) : compareNames;
+  return [...tensors].sort((a, b) => compare(a.name, b.name));
 }
 
 const BEYOND_PLAIN = /[\ud800-\uffff]/;

@@ -1,10 +1,10 @@
-import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, stat, statfs } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { NeuralDiffError } from '../model/errors.js';
 import { checkInside } from '../model/model-files.js';
 import { type Disk, folderOf, noFile } from '../storage/disk.js';
 import { withFileErrors } from './file-errors.js';
-import { openInside, readFully, refuseLinks, syncPath, writeFully } from './folder.js';
+import { freeBytesIn, openInside, readFully, refuseLinks, syncPath, writeFully } from './folder.js';
 import { lockFile } from './lock-file.js';
 import { openFileSource } from './read-payload.js';
 
@@ -77,11 +77,7 @@ export function openNodeDisk(root: string): NodeDisk {
         return act().finally(() => checks.delete(check));
       });
     },
-    freeBytes: () =>
-      run('read', '', async (systemPath) => {
-        const { bavail, bsize } = await statfs(systemPath);
-        return bavail * bsize;
-      }),
+    freeBytes: () => run('read', '', freeBytesIn),
     async close() {
       for (const path of paths()) await closeFile(path);
     },

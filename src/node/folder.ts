@@ -1,4 +1,4 @@
-import { type FileHandle, lstat, open, readdir, realpath, stat } from 'node:fs/promises';
+import { type FileHandle, lstat, open, readdir, realpath, stat, statfs } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { NeuralDiffError } from '../model/errors.js';
 import type { ModelFiles } from '../model/model-files.js';
@@ -182,4 +182,10 @@ export async function syncTree(path: string): Promise<void> {
   });
   for (const entry of entries) await syncTree(join(path, entry.name));
   await syncPath(path);
+}
+
+/** @returns the free space for files of a folder, in bytes */
+export async function freeBytesIn(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
 }

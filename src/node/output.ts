@@ -11,12 +11,12 @@ import {
   rm,
   rmdir,
   stat,
-  statfs,
 } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { NeuralDiffError } from '../model/errors.js';
+import { checkFree } from '../storage/disk.js';
 import { withFileErrors } from './file-errors.js';
-import { realPathInside, syncPath, syncTree } from './folder.js';
+import { freeBytesIn, realPathInside, syncPath, syncTree } from './folder.js';
 
 /**
  * Checks that an output can be written, before the work on it begins.
@@ -128,11 +128,8 @@ async function findInside(root: string, name: string): Promise<{ path: string; b
 /** Checks the free space for a copy, where the system tells. */
 async function checkSpace(originals: readonly { bytes: number }[], to: string): Promise<void> {
   const needed = originals.reduce((sum, { bytes }) => sum + bytes, 0);
-  const found = await statfs(dirname(to)).catch(() => undefined);
-  const free = found && found.bavail * found.bsize;
-  if (free === undefined || free >= needed) return;
-  const message = `Cannot write "${to}": expected ${needed} free bytes on the disk, got ${free}`;
-  throw new NeuralDiffError('no-space', message, { facts: { needed, free } });
+  const freeBytes = () => freeBytesIn(dirname(to)).catch(() => undefined);
+  await checkFree({ freeBytes }, needed, `write "${to}"`);
 }
 
 /**

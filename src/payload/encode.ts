@@ -12,6 +12,7 @@ import { type Diff, type Meta, type Op, type PayloadHeader, tensorsOf } from './
 import { encodeRecords } from './encode-records.js';
 import { checkMeta, headerValue, layoutOf, MAGIC, type RecordKind } from './header.js';
 import { beyondLimit, MAX_BUCKETS, MAX_PASSES, MAX_PAYLOAD_BYTES, MAX_RECORDS } from './limits.js';
+import { CHECKSUM_BYTES } from './open-payload.js';
 import { patchModel } from './patch.js';
 
 /** Header fields and tensors for `encodePayload`. */
@@ -129,9 +130,6 @@ interface WrittenRecord {
   readonly kind: RecordKind;
   readonly bytes: Bytes;
 }
-
-/** Bytes of the checksum: a `bin` of 8 bytes with its 2-byte head. */
-const CHECKSUM_BYTES = 10;
 
 /** A payload file in pieces. */
 interface FramedPayload {

@@ -8,7 +8,7 @@ import { beyondLimit, corrupt, MAX_PAYLOAD_BYTES } from './limits.js';
 import { borrowValue, MAX_BIN_HEAD_BYTES, readBinHead } from './msgpack.js';
 
 /** Bytes of the checksum, the last value: a `bin` of 8 bytes with its 2-byte head. */
-const CHECKSUM_BYTES = 10;
+export const CHECKSUM_BYTES = 10;
 
 /** Bytes in which a header must end: the limits of its values allow less. */
 const HEADER_WINDOW = 2 ** 19;

@@ -1,4 +1,4 @@
-import { DTYPES, type TensorInfo, wordsOf } from '../model/tensor.js';
+import { DTYPES, type TensorInfo, wordBytes, wordsOf } from '../model/tensor.js';
 
 /**
  * Elements as ordinal numbers: whole numbers in the order of the values, so that near values have near
@@ -36,7 +36,7 @@ export function addOrdered(element: OrderedBits, index: number, difference: numb
  * @returns the range of differences between elements of a tensor: the signed integers of the element's size
  */
 export function differenceRange(info: TensorInfo): { min: number; max: number } {
-  const half = 2 ** (8 * DTYPES[wordsOf(info).dtype].bytes - 1);
+  const half = 2 ** (8 * wordBytes(info) - 1);
   return { min: -half, max: half - 1 };
 }
 

@@ -130,7 +130,11 @@ export async function sizeOf(disk: Disk, path: string): Promise<number> {
  *
  * @throws NeuralDiffError `no-space` with the facts `needed` and `free`, in bytes
  */
-export async function checkFree(disk: Disk, needed: number, action: string): Promise<void> {
+export async function checkFree(
+  disk: Pick<Disk, 'freeBytes'>,
+  needed: number,
+  action: string,
+): Promise<void> {
   const free = await disk.freeBytes?.();
   if (free === undefined || free >= needed) return;
   const message = `Cannot ${action}: expected ${needed} free bytes on the disk, got ${free}; free some and try again`;

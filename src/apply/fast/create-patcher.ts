@@ -1,5 +1,5 @@
 import { CHUNK_BYTES } from '../../model/limits.js';
-import { DTYPES, type TensorInfo, wordsOf } from '../../model/tensor.js';
+import { type TensorInfo, wordBytes } from '../../model/tensor.js';
 import { type Op, touches } from '../../payload/diff.js';
 import { type Patcher, patchRange, plainPatcher } from '../../payload/patch.js';
 import { Arena } from './arena.js';
@@ -71,7 +71,7 @@ function patchThrough(arena: Arena, ops: readonly Op[], target: Range & { info: 
     const piece = bytes.subarray(start, start + CHUNK_BYTES);
     const copy = arena.data.subarray(0, piece.length);
     copy.set(piece);
-    const first = startElement + start / DTYPES[wordsOf(info).dtype].bytes;
+    const first = startElement + start / wordBytes(info);
     patchArena(arena, ops, { info, startElement: first, bytes: copy });
     piece.set(copy);
   }

@@ -7,7 +7,7 @@ import {
   DTYPES,
   elementCount,
   type TensorInfo,
-  wordsOf,
+  wordBytes,
 } from '../../model/tensor.js';
 import type { ByteSource } from '../../payload/byte-source.js';
 import { DiffReader } from '../../payload/decode.js';
@@ -42,7 +42,7 @@ export async function measureLayers(
       const [before, after] = [buffers.before.subarray(0, length), buffers.after.subarray(0, length)];
       await base.readInto(info.name, byteOffset, before);
       after.set(before);
-      const size = DTYPES[wordsOf(info).dtype].bytes;
+      const size = wordBytes(info);
       const start = byteOffset / size;
       const ops = records.flatMap((record) => record.read(info, { start, end: start + length / size }));
       patchRange(ops, info, { startElement: start, bytes: after });
