@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import { assignValues } from '../tfjs/weights.js';
 import { type ArrayData, type Batch, type Data, exampleCount, isArrayData, listTensors } from './data.js';
+import { logOf } from './losses.js';
 import type { Values } from './part.js';
 import type { OutputKind } from './predictor.js';
-import { logOf, type Task } from './task.js';
+import type { Task } from './task.js';
 
 /** How a student learns from its teacher. */
 export interface DistillationOptions {

@@ -4,7 +4,7 @@ import type { Data } from './data.js';
 import { type LoopOptions, materialiseValues, type TrainingOptions, trainParts } from './loop.js';
 import { type DiffPart, type LiveValues, readFloats, type Values, valuesOf, zeroVariables } from './part.js';
 import { checkSeed } from './random.js';
-import { checkData, measure, takeBase, withBaseRestored } from './session.js';
+import { checkData, checkGradients, measure, takeBase, withBaseRestored } from './session.js';
 import type { Metrics, Task } from './task.js';
 
 /** Options of `fineTune`. Defaults: 12 epochs, batches of 32, learning rate 0.002, seed 0. */
@@ -45,7 +45,8 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
   const { task, train, validation } = options;
   const loop = loopOptions(options, { epochs: 12, learningRate: 2e-3 });
   checkData(task, train);
-  const base = takeBase(task);
+  const base = takeBase(task, options);
+  await checkGradients(task, train);
   const part = createFreePart(base.trainable);
   return withBaseRestored(task, base, async () => {
     try {

@@ -15,9 +15,10 @@ export interface Grid {
   pullBack(name: string, gradient: tf.Tensor): tf.Tensor;
 }
 
-/** @returns the grid of the base's tensors; undefined if all are float32 */
-export function gridOf({ tensors, quantization }: BaseWeights): Grid | undefined {
-  const rounders = new Map(tensors.flatMap((info) => rounderOf(info)));
+/** @returns the grid of the base's trained tensors; undefined if all are float32 */
+export function gridOf({ tensors, trainable, quantization }: BaseWeights): Grid | undefined {
+  const trained = tensors.filter(({ name }) => trainable.has(name));
+  const rounders = new Map(trained.flatMap((info) => rounderOf(info)));
   if (rounders.size === 0) return undefined;
   return {
     round(name, stored) {

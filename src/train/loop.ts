@@ -5,6 +5,7 @@ import { type Batch, borrowBatches, countBatches, type Data } from './data.js';
 import { type DistillationOptions, distillationLoss, type Teacher } from './distillation.js';
 import type { Grid } from './grid.js';
 import { type DiffPart, type LiveValues, readFloats, type Values, valuesOf } from './part.js';
+import type { Selection } from './selection.js';
 import { variablesOf } from './session.js';
 import type { Task } from './task.js';
 
@@ -19,7 +20,7 @@ export interface StepReport extends Progress<'fine-tune' | 'diff'> {
 }
 
 /** Options of a training run, each with a default. */
-export interface TrainingOptions {
+export interface TrainingOptions extends Selection {
   readonly epochs?: number | undefined;
   /** Examples per step. */
   readonly batchSize?: number | undefined;

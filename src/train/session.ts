@@ -3,8 +3,9 @@ import { floatsOf, isFloat } from '../model/float16.js';
 import type { Quantization } from '../model/store.js';
 import type { Model, Tensor, TensorInfo } from '../model/tensor.js';
 import { assignValues, copyWeights, infoOf } from '../tfjs/weights.js';
-import { type Data, exampleCount, isArrayData } from './data.js';
+import { borrowBatches, type Data, exampleCount, isArrayData } from './data.js';
 import { type Values, valuesOf } from './part.js';
+import { type Selection, selectNames } from './selection.js';
 import type { Metrics, Task } from './task.js';
 
 /** The initial weights of a task's variables, in stored form, so that they can be restored. */
@@ -20,14 +21,17 @@ export interface BaseWeights {
 /**
  * Copies the base from the task's variables.
  *
- * @throws TypeError if no weight is trainable
+ * @param selection the weights to train; all that are trainable by default
+ * @throws TypeError if no weight is trainable; RangeError for a selection without weights
  */
-export function takeBase(task: Task): BaseWeights {
-  const model = copyWeights(task.weights);
-  const names = new Set(
-    task.weights.filter((w) => w.trainable && w.variable.dtype === 'float32').map((w) => w.name),
+export function takeBase(task: Task, selection: Selection = {}): BaseWeights {
+  const trained = task.weights.filter(({ trainable, variable }) => trainable && variable.dtype === 'float32');
+  if (trained.length === 0) throw new TypeError('Cannot train: the model has no trainable float32 weights');
+  const names = selectNames(
+    trained.map(({ name }) => name),
+    selection,
   );
-  if (names.size === 0) throw new TypeError('Cannot train: the model has no trainable float32 weights');
+  const model = copyWeights(task.weights);
   const trainable = weightsOfModel(model, names);
   return { model, tensors: task.weights.map(infoOf), trainable, quantization: new Map() };
 }
@@ -62,6 +66,19 @@ export function putBase(task: Task, { model, quantization }: BaseWeights): void 
   const weights = model.tensors.filter(({ name, dtype }) => isFloat(dtype) || quantization.has(name));
   const values = weightsOfModel(model, new Set(weights.map(({ name }) => name)), quantization);
   putWeights(variablesOf(task, values), values);
+}
+
+/**
+ * Tests the task's gradients on the first examples of a set.
+ *
+ * @throws NeuralDiffError `unsupported-model`
+ */
+export async function checkGradients(task: Task, data: Data): Promise<void> {
+  if (!task.checkGradients) return;
+  for await (const { xs } of borrowBatches(data, task, { batchSize: 2, seed: 0, epoch: 0 })) {
+    await task.checkGradients(xs);
+    return;
+  }
 }
 
 /** Checks data before any time is spent on training. */

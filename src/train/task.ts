@@ -2,6 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import { type NamedWeight, namedWeights } from '../tfjs/weights.js';
 import { checkChoice } from './check.js';
 import { type Batch, type Data, isArrayData, listTensors } from './data.js';
+import type { DeviceModel } from './device.js';
+import { LOSSES } from './losses.js';
 import { createPredictor, type OutputKind } from './predictor.js';
 
 /** Values measured on a set: `loss`, and the model's metrics under their names (`accuracy`, …). */
@@ -25,6 +27,16 @@ export interface Task {
   loss(outputs: tf.Tensor[], batch: Batch): tf.Scalar;
   /** Measures the model in inference mode, with the current values of the variables. */
   evaluate(data: Data): Promise<Metrics>;
+  /** The model as devices store it, if that has other tensors or dtypes than the variables. */
+  readonly device?: DeviceModel | undefined;
+  /**
+   * Tests before training, on the inputs of a batch, that gradients are right.
+   *
+   * @throws NeuralDiffError `unsupported-model`
+   */
+  checkGradients?(xs: tf.Tensor[]): Promise<void>;
+  /** Frees the variables; absent if they belong to a model of the caller. */
+  dispose?(): void;
 }
 
 /** How to turn a LayersModel into a task. */
@@ -116,32 +128,11 @@ function nameMetrics(model: tf.LayersModel, scalars: tf.Scalar[]): Metrics {
   return Object.fromEntries(entries);
 }
 
-/**
- * Smallest probability whose logarithm is taken: far below what networks output, as clipped outputs have no
- * gradient.
- */
-const LEAST_PROBABILITY = 1e-30;
-
-/** @returns logarithms of probabilities, clipped at 1e-30 */
-export function logOf(probabilities: tf.Tensor): tf.Tensor {
-  return tf.log(tf.clipByValue(probabilities, LEAST_PROBABILITY, 1));
-}
-
 /** A loss function of labels and outputs, as stored by `compile`. */
-export type LossFunction = tf.LayersModel['lossFunctions'][number];
+type LossFunction = tf.LayersModel['lossFunctions'][number];
 
-/**
- * Cross-entropies without the clipping of TensorFlow.js at 1e-7: there, a class that a network has ruled out,
- * such as one reserved for later, has no gradient and can never be learnt.
- */
+/** Cross-entropies of probabilities that replace those of TensorFlow.js. */
 const CROSS_ENTROPIES: Readonly<Record<string, LossFunction>> = {
-  categoricalCrossentropy: (labels, probabilities) =>
-    tf.neg(tf.sum(tf.mul(tf.cast(labels, 'float32'), logOf(probabilities)), -1)),
-  sparseCategoricalCrossentropy: (labels, probabilities) => {
-    const classes = probabilities.shape.at(-1) as number;
-    const hot = tf.oneHot(tf.cast(tf.reshape(labels, [-1]), 'int32'), classes);
-    return tf.neg(
-      tf.sum(tf.mul(tf.reshape(tf.cast(hot, 'float32'), probabilities.shape), logOf(probabilities)), -1),
-    );
-  },
+  categoricalCrossentropy: LOSSES.categoricalCrossentropy,
+  sparseCategoricalCrossentropy: LOSSES.sparseCategoricalCrossentropy,
 };

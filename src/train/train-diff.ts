@@ -14,6 +14,7 @@ import type { DiffPart } from './part.js';
 import {
   type BaseWeights,
   checkData,
+  checkGradients,
   measure,
   putBase,
   takeBase,
@@ -40,8 +41,8 @@ export interface TrainDiffOptions extends TrainingOptions {
   readonly distillation?: DistillationOptions | false;
   /**
    * The model as devices store it, if in float16, bfloat16 or quantised to int8 or uint8, with the names and
-   * shapes of the task's weights. The diff is made for it and trained on its grid; the task's variables are
-   * restored.
+   * shapes of the task's weights; by default `task.device`. The diff is made for it and trained on its grid;
+   * the task's variables are restored.
    */
   readonly device?: DeviceModel | undefined;
   /** Bits per weight of biases and norms after entropy coding: 0.1 to 7; default 1.2. */
@@ -101,11 +102,13 @@ export async function trainDiff(
   const loop = loopOptions(options, { epochs: EPOCHS, learningRate: rateOf });
   checkData(task, train);
   if (validation) checkData(task, validation);
-  const held = takeBase(task);
-  const base = options.device ? onDevice(held, options.device) : held;
+  const held = takeBase(task, options);
+  const { device = task.device } = options;
+  const base = device ? onDevice(held, device) : held;
   const bytes = budgetBytes(options.budget, base.tensors);
   const least = partitionTensors(base, { denseRate, meta }).fileBytes([]);
   if (least > bytes) throw impossibleBudget(bytes, least);
+  if (options.fullFineTune) await checkGradients(task, train);
   return withBaseRestored(task, held, async () => {
     putBase(task, base);
     const baseMetrics = validation ? await measure(task, { base, trained: base.trainable }, validation) : {};
@@ -170,6 +173,7 @@ function checkOptions({ denseRate, distillation }: TrainDiffOptions): void {
  * @throws as `fineTune`
  */
 export function fineTuneFor(options: TrainDiffOptions): Promise<FineTuned> {
-  const { task, train, validation, batchSize, seed, signal, onStep, onEpoch } = options;
-  return fineTune({ task, train, validation, batchSize, seed, signal, onStep, onEpoch, ...options.fineTune });
+  const { task, train, validation, only, freeze, batchSize, seed, signal, onStep, onEpoch } = options;
+  const shared = { task, train, validation, only, freeze, batchSize, seed, signal, onStep, onEpoch };
+  return fineTune({ ...shared, ...options.fineTune });
 }

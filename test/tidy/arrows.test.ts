@@ -17,10 +17,13 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   publish: ['model', 'payload', 'containers', 'apply', 'node', 'release'],
   tfjs: ['model', 'payload'],
   train: ['model', 'payload', 'tfjs'],
+  onnx: ['model', 'containers', 'tfjs', 'train'],
   'sparse-diff': ['model', 'payload', 'tfjs', 'train'],
   'hash-diff': ['model', 'payload', 'tfjs', 'train'],
-  recipe: ['model', 'payload', 'chain', 'tfjs', 'train', 'sparse-diff', 'hash-diff', 'node'],
-  report: [...['model', 'payload', 'exact-diff', 'chain', 'apply', 'node', 'tfjs', 'train', 'recipe']],
+  recipe: ['model', 'payload', 'chain', 'tfjs', 'train', 'onnx', 'sparse-diff', 'hash-diff', 'node'],
+  report: [
+    ...['model', 'payload', 'exact-diff', 'chain', 'apply', 'node', 'tfjs', 'train', 'onnx', 'recipe'],
+  ],
   cli: [
     ...['model', 'payload', 'containers', 'apply', 'storage', 'release', 'updater', 'exact-diff'],
     ...['chain', 'node', 'publish', 'train', 'recipe', 'report'],
@@ -29,7 +32,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 
 /** The rooms through which each outside package comes in. */
 const DOORS: Readonly<Record<string, readonly string[]>> = {
-  '@tensorflow/tfjs': ['tfjs', 'train', 'sparse-diff', 'hash-diff', 'recipe', 'report'],
+  '@tensorflow/tfjs': ['tfjs', 'train', 'onnx', 'sparse-diff', 'hash-diff', 'recipe', 'report'],
   '@tensorflow/tfjs-backend-wasm': ['tfjs'],
   msgpackr: ['payload'],
   'xxhash-wasm': ['payload'],
@@ -50,7 +53,7 @@ const TEST_DOORS: Readonly<Record<string, string>> = { 'onnxruntime-node': 'test
 
 /** Files that only makers of diffs may load. */
 const MAKERS =
-  /\/(exact-diff|train|sparse-diff|hash-diff|publish|recipe|report|node|tfjs)\/|\/payload\/(encode|check-op|range-encoder|sparse-writer)|\/chain\/(compose|patch|reverse)/;
+  /\/(exact-diff|train|onnx|sparse-diff|hash-diff|publish|recipe|report|node|tfjs)\/|\/payload\/(encode|check-op|range-encoder|sparse-writer)|\/chain\/(compose|patch|reverse)/;
 
 const sources = readSources('src', 'cli').filter(
   ({ path }) => !isEntry(path) && !path.includes('/assembly/'),
