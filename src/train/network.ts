@@ -130,7 +130,7 @@ function listLosses(loss: NetworkTaskOptions['loss'], outputNames: readonly stri
   const losses = typeof loss === 'object' ? loss : outputNames.map(() => loss);
   if (losses.length === outputNames.length) return losses;
   throw new TypeError(
-    `Cannot create a task: expected ${outputNames.length} losses, one for each of [${outputNames}], got ${losses.length}`,
+    `Cannot create a task: expected one loss for each of [${outputNames}], got ${losses.length}`,
   );
 }
 
