@@ -54,7 +54,7 @@ export function trainHashDiff(options: TrainHashDiffOptions): Promise<TrainedDif
   if (!(zeros >= 0 && zeros < 1))
     throw new RangeError(`Cannot train hash diff: expected a share of zeros from 0 to 1, got ${zeros}`);
   const createParts = (context: PartContext) => createHashParts(context, { coding, zeros, block, scales });
-  return trainDiff(options, createParts);
+  return trainDiff(options, { createParts, fisher: false });
 }
 
 function createHashParts(

@@ -67,7 +67,7 @@ export function trainSparseDiff(options: TrainSparseDiffOptions): Promise<Traine
   };
   checkSettings(settings);
   const createParts = (context: PartContext) => createSparseParts(context, settings);
-  return trainDiff(options, createParts);
+  return trainDiff(options, { createParts, fisher: true });
 }
 
 function checkSettings(settings: Settings): void {
