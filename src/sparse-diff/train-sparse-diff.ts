@@ -92,7 +92,8 @@ function createSparseParts(context: PartContext, settings: Settings): DiffPart[]
   const weightCount = totalElements(layout.matrices);
   const choose = (saliency: Values) =>
     affordablePositions(saliency, { layout, budgetBytes: context.budgetBytes, ...settings });
-  const guess = choose(fineTuneSaliency(context.full, layout, settings.saliency));
+  const { full, ownsFull: reuses } = context;
+  const guess = choose(fineTuneSaliency(full, layout, { kind: settings.saliency, reuses }));
   const density = densityOf(guess, weightCount);
   const scaleOf = scalesFor(layout.matrices);
   const sparse =

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { NeuralDiffError } from '../model/errors.js';
 import type { WeightStore } from '../model/store.js';
 import { refresh, type WasmBackend } from './kernels/backend.js';
-import { assignValues, bytesOf, infoOf, type NamedWeight } from './weights.js';
+import { assignValues, bytesOf, copyValuesSync, infoOf, type NamedWeight } from './weights.js';
 
 /** Access to the memory of a backend whose kernels compute directly with the bytes that are written. */
 export interface LiveMemory {
@@ -30,7 +30,11 @@ function cpuMemory(): LiveMemory {
 function wasmMemory(): LiveMemory {
   const backend = tf.backend() as unknown as WasmBackend;
   return {
-    borrowBytes: (variable) => bytesOf(backend.typedArrayFromHeap(variable)),
+    borrowBytes(variable) {
+      // Clones share the memory of a tensor.
+      if (backend.refCount(variable.dataId) > 1) assignValues(variable, copyValuesSync(variable) as Values);
+      return bytesOf(backend.typedArrayFromHeap(variable));
+    },
     refresh: (variable) => refresh(backend, variable),
   };
 }

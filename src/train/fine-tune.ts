@@ -52,26 +52,32 @@ export interface FineTuned {
  * const { metrics } = await fineTune({ task: createTask(model), train: { xs, ys }, validation: { xs, ys } });
  * console.log(metrics.accuracy);
  */
-export function fineTune(options: FineTuneOptions): Promise<FineTuned> {
-  return fineTuneWith(options, { fisher: true });
-}
-
-/**
- * Trains as `fineTune` does.
- *
- * @param wanted `fisher`: whether to return the Fisher information, which takes as much memory as the weights
- */
-export async function fineTuneWith(
-  options: FineTuneOptions,
-  wanted: { readonly fisher: boolean },
-): Promise<FineTuned> {
-  const { task, train, validation } = options;
-  const loop = loopOptions(options, { epochs: 12, learningRate: 2e-3 });
+export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
+  const { task, train } = options;
+  const loop = fineTuneLoop(options);
   checkData(task, train);
   const base = await takeBase(task, options);
   await checkGradients(task, train);
+  return fineTuneFrom(base, options, { loop, fisher: true });
+}
+
+/** @returns the options of a full fine-tune's loop, checked */
+export function fineTuneLoop(options: TrainingOptions): LoopOptions {
+  return loopOptions(options, { epochs: 12, learningRate: 2e-3 });
+}
+
+/**
+ * Trains from a base that the task's variables hold.
+ *
+ * @param setting `fisher`: whether to return the Fisher information, which takes as much memory as the weights
+ */
+export async function fineTuneFrom(
+  base: BaseWeights,
+  { task, train, validation }: Pick<FineTuneOptions, 'task' | 'train' | 'validation'>,
+  { loop, fisher: isWanted }: { loop: LoopOptions; fisher: boolean },
+): Promise<FineTuned> {
   return withBaseRestored(task, base, async () => {
-    const { deltas, fisher } = await trainFreely({ task, train, base, ...wanted }, loop);
+    const { deltas, fisher } = await trainFreely({ task, train, base, fisher: isWanted }, loop);
     const trained = sumValues(base.trainable, deltas);
     const metrics = validation ? await measure(task, { base, trained }, validation) : {};
     return {

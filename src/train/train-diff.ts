@@ -9,7 +9,8 @@ import {
   type FineTuned,
   type FineTuneOptions,
   fineTune,
-  fineTuneWith,
+  fineTuneFrom,
+  fineTuneLoop,
   loopOptions,
   sumValues,
 } from './fine-tune.js';
@@ -75,6 +76,8 @@ export interface TrainedDiff {
 export interface PartContext {
   readonly base: BaseWeights;
   readonly full: FineTuned;
+  /** Whether nobody else reads the full fine-tune, so that it may be overwritten. */
+  readonly ownsFull: boolean;
   readonly budgetBytes: number;
   readonly denseRate: number;
   readonly seed: number;
@@ -113,7 +116,7 @@ export async function trainDiff(options: TrainDiffOptions, kind: DiffKind): Prom
   const bytes = budgetBytes(options.budget, base.tensors);
   const least = partitionTensors(base, { denseRate, meta }).fileBytes([]);
   if (least > bytes) throw impossibleBudget(bytes, least);
-  if (options.fullFineTune) await checkGradients(task, options.train);
+  await checkGradients(task, options.train);
   return withBaseRestored(task, held, async () => {
     putBase(task, base);
     const baseMetrics = validation ? await measure(task, { base, trained: base.trainable }, validation) : {};
@@ -136,7 +139,7 @@ async function takeBases(options: TrainDiffOptions): Promise<{ held: BaseWeights
   return { held: shared, base: onDevice(shared, device) };
 }
 
-type PartSetting = Omit<PartContext, 'full'>;
+type PartSetting = Omit<PartContext, 'full' | 'ownsFull'>;
 
 /** What a diff is trained with. The full fine-tune is in memory only until this is known. */
 interface Guided {
@@ -149,8 +152,10 @@ interface Guided {
 /** Trains the full fine-tune unless it is given, and creates parts and teacher from it. */
 async function guide(options: TrainDiffOptions, kind: DiffKind, setting: PartSetting): Promise<Guided> {
   const { task, train, fullFineTune, distillation } = options;
-  const full = fullFineTune ?? (await fineTuneWith(fineTuneOptions(options), kind));
-  const parts = kind.createParts({ ...setting, full });
+  const loop = fineTuneLoop(fineTuneOptions(options));
+  const { fisher } = kind;
+  const full = fullFineTune ?? (await fineTuneFrom(setting.base, options, { loop, fisher }));
+  const parts = kind.createParts({ ...setting, full, ownsFull: !fullFineTune });
   if (distillation === false) return { parts, teacher: undefined, full: full.metrics };
   try {
     const weights = fullFineTune?.weights ?? sumValues(setting.base.trainable, full.deltas);
