@@ -28,7 +28,8 @@ export interface TrainHashDiffOptions extends TrainDiffOptions {
  * get a dense op. Use another seed for every update of a device: with fixed placements, errors add up over
  * updates.
  *
- * @throws NeuralDiffError `budget-impossible`, `training-diverged`, `bad-data`; the signal's reason
+ * @throws NeuralDiffError `budget-impossible`, `training-diverged`, `bad-data`, `no-memory`; the signal's
+ *   reason
  *
  * @example
  * await useBackend('wasm');

@@ -4,6 +4,7 @@ import { secondMoments } from '../tfjs/kernels/layers/adam.js';
 import { copyValues } from '../tfjs/weights.js';
 import type { Data } from './data.js';
 import { type LoopOptions, type TrainingOptions, trainParts } from './loop.js';
+import { checkMemory } from './memory.js';
 import { type DiffPart, type Values, valuesOf } from './part.js';
 import { checkSeed } from './random.js';
 import {
@@ -11,6 +12,7 @@ import {
   checkData,
   checkGradients,
   measure,
+  selectWeights,
   takeBase,
   type ValueSource,
   variablesOf,
@@ -40,7 +42,7 @@ export interface FineTuned {
 /**
  * Trains every trainable weight with the same loop as diffs. The task's variables are restored to the base.
  *
- * @throws NeuralDiffError `training-diverged`, `bad-data`; the signal's reason
+ * @throws NeuralDiffError `training-diverged`, `bad-data`, `no-memory`; the signal's reason
  *
  * @example
  * await useBackend('wasm');
@@ -56,6 +58,8 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
   const { task, train } = options;
   const loop = fineTuneLoop(options);
   checkData(task, train);
+  const trained = selectWeights(task, options);
+  checkMemory({ weights: task.weights, trained, perWeight: numbersPerWeight(loop) });
   const base = await takeBase(task, options);
   await checkGradients(task, train);
   return fineTuneFrom(base, options, { loop, fisher: true });
@@ -64,6 +68,11 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
 /** @returns the options of a full fine-tune's loop, checked */
 export function fineTuneLoop(options: TrainingOptions): LoopOptions {
   return loopOptions(options, { epochs: 12, learningRate: 2e-3 });
+}
+
+/** @returns what a full fine-tune keeps per weight: gradients, moments of Adam; at least that of other optimisers */
+export function numbersPerWeight({ optimizer, batchSize, microBatchSize = batchSize }: LoopOptions): number {
+  return (microBatchSize < batchSize ? 2 : 1) + (optimizer ? 0 : 2);
 }
 
 /**

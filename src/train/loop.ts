@@ -6,6 +6,7 @@ import { type Batch, borrowBatches, countBatches, type Data } from './data.js';
 import type { DistillationOptions, Teacher } from './distillation.js';
 import { lossGradients } from './gradients.js';
 import type { Grid } from './grid.js';
+import { explainingMemory } from './memory.js';
 import { type DiffPart, type LiveValues, readFloats, type Values, valuesOf } from './part.js';
 import type { Selection } from './selection.js';
 import { variablesOf } from './session.js';
@@ -81,14 +82,17 @@ export interface LoopJob {
  * step. Before, the task's variables hold the base; afterwards the last step's weights, not the final ones,
  * except those of tensors that train freely. The caller must restore or set them.
  *
- * @throws NeuralDiffError `training-diverged` if the loss is not a finite number, `bad-data`; the signal's
- *   reason
+ * @throws NeuralDiffError `training-diverged` if the loss is not a finite number, `bad-data`, `no-memory`; the
+ *   signal's reason
  */
 export async function trainParts(job: LoopJob, options: LoopOptions): Promise<void> {
   const stepsPerEpoch = await countBatches(job.data, job.task, options.batchSize);
   const session = new TrainingSession(job, options, stepsPerEpoch);
   try {
-    for (let epoch = 0; epoch < options.epochs; epoch++) await session.runEpoch(epoch);
+    const examples = Math.min(options.batchSize, options.microBatchSize ?? options.batchSize);
+    await explainingMemory(examples, async () => {
+      for (let epoch = 0; epoch < options.epochs; epoch++) await session.runEpoch(epoch);
+    });
   } finally {
     session.dispose();
   }

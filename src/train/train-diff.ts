@@ -12,12 +12,14 @@ import {
   fineTuneFrom,
   fineTuneLoop,
   loopOptions,
+  numbersPerWeight,
   sumValues,
 } from './fine-tune.js';
 import { fitToBudget } from './fit-to-budget.js';
 import { gridOf } from './grid.js';
 import { partitionTensors } from './layout.js';
 import { type LoopOptions, type TrainingOptions, trainParts } from './loop.js';
+import { checkMemory } from './memory.js';
 import type { DiffPart } from './part.js';
 import {
   type BaseWeights,
@@ -25,6 +27,7 @@ import {
   checkGradients,
   measure,
   putBase,
+  selectWeights,
   takeBase,
   weightsOfModel,
   withBaseRestored,
@@ -88,6 +91,8 @@ export interface PartContext {
 export interface DiffKind {
   /** Whether its parts need the Fisher information of the full fine-tune. */
   readonly fisher: boolean;
+  /** Numbers that its parts and their optimiser keep per weight; few by default. */
+  readonly numbersPerWeight?: number;
   createParts(context: PartContext): DiffPart[];
 }
 
@@ -111,7 +116,7 @@ const WARM_UP = 0.2;
  */
 export async function trainDiff(options: TrainDiffOptions, kind: DiffKind): Promise<TrainedDiff> {
   const { task, validation, meta = {}, denseRate = 1.2 } = options;
-  const loop = checkedLoop(options);
+  const loop = checkedLoop(options, kind);
   const { held, base } = await takeBases(options);
   const bytes = budgetBytes(options.budget, base.tensors);
   const least = partitionTensors(base, { denseRate, meta }).fileBytes([]);
@@ -194,7 +199,7 @@ async function trainOps(
 }
 
 /** @returns the loop's options of a diff, after a check of everything that can be checked at once */
-function checkedLoop(options: TrainDiffOptions): LoopOptions {
+function checkedLoop(options: TrainDiffOptions, kind: DiffKind): LoopOptions {
   const { task, train, validation, denseRate, distillation } = options;
   checkNumber('denseRate', denseRate, { least: 0.1, most: 7 });
   if (distillation) {
@@ -204,7 +209,18 @@ function checkedLoop(options: TrainDiffOptions): LoopOptions {
   const loop = loopOptions(options, { epochs: EPOCHS, learningRate: rateOf });
   checkData(task, train);
   if (validation) checkData(task, validation);
+  checkDiffMemory(options, kind, loop);
   return { ...loop, warmUp: WARM_UP };
+}
+
+/** The diff needs the base and gradients of the weights, the full fine-tune what it needs alone. */
+function checkDiffMemory(options: TrainDiffOptions, kind: DiffKind, loop: LoopOptions): void {
+  const { task, fullFineTune } = options;
+  const gradients = numbersPerWeight({ ...loop, optimizer: undefined }) - 2;
+  const diff = 1 + gradients + (kind.numbersPerWeight ?? 0);
+  const before = fullFineTune ? 0 : numbersPerWeight(fineTuneLoop(fineTuneOptions(options)));
+  const trained = selectWeights(task, options);
+  checkMemory({ weights: task.weights, trained, perWeight: Math.max(diff, before) });
 }
 
 /**

@@ -15,7 +15,8 @@ export interface WasmBackend {
     };
     readonly asm?: { readonly memory?: unknown };
     readonly wasmMemory?: unknown;
-    _malloc(bytes: number): number;
+    /** Address of new memory, 0 if there is none. */
+    _malloc: (bytes: number) => number;
     _free(address: number): void;
   };
   makeOutput(shape: Shape, dtype: tf.DataType, memoryOffset?: number): tf.TensorInfo;
