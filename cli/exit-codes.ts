@@ -55,6 +55,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'file-unreadable': EXIT.usage,
   'output-exists': EXIT.usage,
   'no-space': EXIT.noSpace,
+  'no-memory': EXIT.usage,
   'budget-impossible': EXIT.usage,
   'gap-unreachable': EXIT.usage,
   'saving-too-small': EXIT.gate,

@@ -108,7 +108,7 @@ async function measureBaseline(
   const result = await baseline.run({
     task,
     train: arrays.train,
-    base: takeBase(task),
+    base: await takeBase(task),
     full: tuned.full,
     budgetBytes: percent === null ? Number.POSITIVE_INFINITY : (4 * weights * percent) / 100,
     training: { epochs, batchSize: data.fineTuning.batchSize, seed: unit.seed },

@@ -7,7 +7,7 @@ import { splitTensors } from './tensors.js';
 export function deltaSaliency({ base, full }: BaselineContext, kind: Saliency): Values {
   return new Map(
     splitTensors(base).matrices.map(({ name }) => {
-      return [name, saliencyOf(valuesOf(full.deltas, name), valuesOf(full.fisher, name), kind)];
+      return [name, saliencyOf(valuesOf(full.deltas, name), valuesOf(full.fisher, name), { kind })];
     }),
   );
 }

@@ -58,7 +58,7 @@ export async function accuracyOf(
   { task, arrays }: { task: Task; arrays: StageArrays },
   trained: Values,
 ): Promise<number> {
-  const base = takeBase(task);
+  const base = await takeBase(task);
   const { accuracy } = await withBaseRestored(task, base, () =>
     measure(task, { base, trained }, arrays.test),
   );

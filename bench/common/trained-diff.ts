@@ -69,7 +69,10 @@ export async function trainChange(examples: number): Promise<TrainedChange> {
   tf.dispose([before, after, drawn]);
   const tensors = task.weights.map(infoOf).filter(({ shape }) => shape.length > 1);
   const saliency = new Map(
-    tensors.map(({ name }) => [name, saliencyOf(valuesOf(deltas, name), valuesOf(fisher, name), 'fisher')]),
+    tensors.map(({ name }) => [
+      name,
+      saliencyOf(valuesOf(deltas, name), valuesOf(fisher, name), { kind: 'fisher' }),
+    ]),
   );
   return {
     tensors,

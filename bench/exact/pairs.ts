@@ -21,7 +21,7 @@ export interface ModelPair {
 async function prepareKeywords() {
   const { task, data } = await prepare(findTask('keywords'), { task: 'keywords', seed: 1, quick: true });
   const arrays = arraysOf(data.stages[1] as Stage, data.classes);
-  const base = takeBase(task).model;
+  const base = (await takeBase(task)).model;
   const tuned = async (epochs: number, learningRate: number): Promise<Model> => {
     const plan = { ...data.fineTuning, epochs, learningRate };
     return withValues(base, (await fineTune({ task, train: arrays.train, ...plan, seed: 1 })).weights);

@@ -45,7 +45,7 @@ async function run(): Promise<GridResult> {
   const arrays = arraysOf(data.stages[1] as Stage, data.classes);
   const tuned = await tuneFull(task, arrays, { plan: data.fineTuning, ...unit });
   const plain = new Map<Kind, TrainedDiff>();
-  const setting = { ...prepared, arrays, tuned, base: takeBase(task), plain };
+  const setting = { ...prepared, arrays, tuned, base: await takeBase(task), plain };
   for (const kind of Object.keys(TRAINERS) as Kind[]) plain.set(kind, await train(setting, kind));
   const points: GridPoint[] = [];
   for (const storedAs of STORED_AS) points.push(...(await measureDevice(setting, storedAs)));

@@ -26,7 +26,7 @@ import type { Chain, SequenceResult, Step } from './result.js';
 /** Share of the float32 model that each update may take. */
 const BUDGET = '0.5%';
 
-type Weights = ReturnType<typeof takeBase>['trainable'];
+type Weights = Awaited<ReturnType<typeof takeBase>>['trainable'];
 
 /** How an update is made: from what the device has to what it will have. */
 type Update = (context: {
@@ -44,7 +44,7 @@ async function run(): Promise<SequenceResult> {
   const first = arraysOf(data.stages[1] as Stage, data.classes);
   const { plan } = await tuneFull(task, first, { plan: data.fineTuning, ...unit });
   tf.dispose(Object.values(first).flatMap(Object.values));
-  const base = takeBase(task).trainable;
+  const base = (await takeBase(task)).trainable;
   const updates: [string, Update][] = [
     ['full fine-tune', updateInFull(plan)],
     ...Object.entries(TRAINERS).map(([kind, train]): [string, Update] => [kind, updateByDiff(train, plan)]),
@@ -80,7 +80,7 @@ function updateByDiff(
       fineTune: { epochs, learningRate },
     });
     return {
-      weights: weightsOfModel(model, new Set(takeBase(task).trainable.keys())),
+      weights: weightsOfModel(model, new Set((await takeBase(task)).trainable.keys())),
       bytes: payload.length,
     };
   };

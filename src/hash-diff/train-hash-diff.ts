@@ -28,7 +28,8 @@ export interface TrainHashDiffOptions extends TrainDiffOptions {
  * get a dense op. Use another seed for every update of a device: with fixed placements, errors add up over
  * updates.
  *
- * @throws NeuralDiffError `budget-impossible`, `training-diverged`, `bad-data`; the signal's reason
+ * @throws NeuralDiffError `budget-impossible`, `training-diverged`, `bad-data`, `no-memory`; the signal's
+ *   reason
  *
  * @example
  * await useBackend('wasm');
@@ -54,7 +55,7 @@ export function trainHashDiff(options: TrainHashDiffOptions): Promise<TrainedDif
   if (!(zeros >= 0 && zeros < 1))
     throw new RangeError(`Cannot train hash diff: expected a share of zeros from 0 to 1, got ${zeros}`);
   const createParts = (context: PartContext) => createHashParts(context, { coding, zeros, block, scales });
-  return trainDiff(options, createParts);
+  return trainDiff(options, { createParts, fisher: false });
 }
 
 function createHashParts(

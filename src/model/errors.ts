@@ -25,6 +25,7 @@ export type ErrorCode =
   | 'file-unreadable'
   | 'output-exists'
   | 'no-space'
+  | 'no-memory'
   | 'budget-impossible'
   | 'gap-unreachable'
   | 'saving-too-small'

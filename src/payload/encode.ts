@@ -3,7 +3,14 @@ import { concatBytes } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { FINGERPRINT_BYTES, fingerprint } from '../model/fingerprint.js';
 import { openMemoryStore } from '../model/store.js';
-import { canonicalOrder, type Model, type TensorInfo, totalElements, wordsOf } from '../model/tensor.js';
+import {
+  canonicalOrder,
+  DTYPES,
+  type Model,
+  type TensorInfo,
+  totalElements,
+  wordsOf,
+} from '../model/tensor.js';
 import { type ByteSource, type Bytes, sourceOf } from './byte-source.js';
 import { checkOp } from './check-op.js';
 import { createChecksum } from './checksum.js';
@@ -13,7 +20,7 @@ import { encodeRecords } from './encode-records.js';
 import { checkMeta, headerValue, layoutOf, MAGIC, type RecordKind } from './header.js';
 import { beyondLimit, MAX_BUCKETS, MAX_PASSES, MAX_PAYLOAD_BYTES, MAX_RECORDS } from './limits.js';
 import { CHECKSUM_BYTES } from './open-payload.js';
-import { patchModel } from './patch.js';
+import { patchModel, patchRange } from './patch.js';
 
 /** Header fields and tensors for `encodePayload`. */
 export interface PayloadFacts extends Pick<PayloadHeader, 'base' | 'next' | 'meta'> {
@@ -63,7 +70,7 @@ export interface PackedDiff {
  */
 export async function packDiff(base: Model, diff: Diff, meta: Meta = {}): Promise<PackedDiff> {
   const baseFingerprint = await fingerprint(openMemoryStore(base));
-  const expected = await fingerprint(openMemoryStore(patchModel(base, diff)));
+  const expected = await patchedFingerprint(base, diff);
   const header = { base: baseFingerprint, next: expected, tensors: base.tensors, meta };
   const payload = await encodePayload(header, diff);
   const model = patchModel(base, (await decodePayload(payload, base.tensors)).diff);
@@ -129,6 +136,20 @@ function unknownTensor(name: string): never {
 interface WrittenRecord {
   readonly kind: RecordKind;
   readonly bytes: Bytes;
+}
+
+/** @returns the fingerprint of a base with a diff applied, without a copy of it in memory */
+function patchedFingerprint(base: Model, { ops }: Diff): Promise<string> {
+  const store = openMemoryStore(base);
+  const infos = new Map(base.tensors.map((tensor) => [tensor.name, tensor]));
+  return fingerprint({
+    ...store,
+    async readInto(name, byteOffset, target) {
+      await store.readInto(name, byteOffset, target);
+      const info = infos.get(name) as TensorInfo;
+      patchRange(ops, info, { startElement: byteOffset / DTYPES[wordsOf(info).dtype].bytes, bytes: target });
+    },
+  });
 }
 
 /** A payload file in pieces. */

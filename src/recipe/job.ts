@@ -40,7 +40,7 @@ export interface JobContext {
  */
 export function fineTuneKey(job: FineTuneJob): string {
   const { base, chain = [], recipe, seed, backend = 'wasm', options = {} } = job;
-  const { batchSize, mode, fineTune } = options;
+  const { batchSize, microBatchSize, mode, fineTune } = options;
   return JSON.stringify([
     base,
     chain,
@@ -48,6 +48,7 @@ export function fineTuneKey(job: FineTuneJob): string {
     seed,
     backend,
     batchSize,
+    microBatchSize,
     mode,
     fineTune?.epochs,
     fineTune?.learningRate,

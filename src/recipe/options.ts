@@ -6,7 +6,10 @@ import type { TaskOptions } from '../train/task.js';
 import type { TrainDiffOptions } from '../train/train-diff.js';
 
 /** Training options that a recipe may set; those of a job override them. */
-export type RecipeOptions = Pick<TrainDiffOptions, 'epochs' | 'batchSize' | 'learningRate'> &
+export type RecipeOptions = Pick<
+  TrainDiffOptions,
+  'epochs' | 'batchSize' | 'microBatchSize' | 'learningRate'
+> &
   Pick<TrainDiffOptions, 'distillation' | 'denseRate'> &
   Pick<TaskOptions, 'mode' | 'outputKind'> & {
     readonly fineTune?: Pick<TrainingOptions, 'epochs' | 'learningRate'>;
@@ -24,6 +27,7 @@ const OPTION_NAMES: Readonly<Record<string, readonly string[]>> = {
   '': [
     'epochs',
     'batchSize',
+    'microBatchSize',
     'learningRate',
     'denseRate',
     'mode',

@@ -139,7 +139,7 @@ class AnnealedPart implements DiffPart {
   #saliency(): Values {
     const entries = this.tensors.map((name) => {
       const fisher = readFloats(valuesOf(this.#fisher, name));
-      return [name, saliencyOf(this.#read(name), fisher, this.#options.saliency)] as const;
+      return [name, saliencyOf(this.#read(name), fisher, { kind: this.#options.saliency })] as const;
     });
     return new Map(entries);
   }

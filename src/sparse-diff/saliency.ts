@@ -15,9 +15,15 @@ export type Saliency = 'magnitude' | 'fisher';
 /** Where saliencies are compared: across the whole model, or within each tensor at equal density. */
 export type Scope = 'global' | 'tensor';
 
-/** @returns the saliency of every change */
-export function saliencyOf(changes: Float32Array, fisher: Float32Array, kind: Saliency): Float32Array {
-  const saliency = new Float32Array(changes.length);
+/**
+ * @param saliency where to write it, for example over the Fisher information; a new array by default
+ * @returns the saliency of every change
+ */
+export function saliencyOf(
+  changes: Float32Array,
+  fisher: Float32Array,
+  { kind, saliency = new Float32Array(changes.length) }: { kind: Saliency; saliency?: Float32Array },
+): Float32Array {
   for (let i = 0; i < saliency.length; i++) {
     const change = changes[i] as number;
     saliency[i] = kind === 'magnitude' ? Math.abs(change) : (fisher[i] as number) * change * change;
@@ -25,10 +31,19 @@ export function saliencyOf(changes: Float32Array, fisher: Float32Array, kind: Sa
   return saliency;
 }
 
-/** @returns the saliency of the full fine-tune's changes, for the matrices of a partition */
-export function fineTuneSaliency(full: FineTuned, layout: TensorPartition, kind: Saliency): Values {
+/**
+ * @param options `reuses`: whether to overwrite the Fisher information, to save memory
+ * @returns the saliency of the full fine-tune's changes, for the matrices of a partition
+ */
+export function fineTuneSaliency(
+  full: Pick<FineTuned, 'deltas' | 'fisher'>,
+  layout: TensorPartition,
+  { kind, reuses }: { kind: Saliency; reuses: boolean },
+): Values {
   const entries = layout.matrices.map(({ name }) => {
-    return [name, saliencyOf(valuesOf(full.deltas, name), valuesOf(full.fisher, name), kind)] as const;
+    const fisher = valuesOf(full.fisher, name);
+    const options = reuses ? { kind, saliency: fisher } : { kind };
+    return [name, saliencyOf(valuesOf(full.deltas, name), fisher, options)] as const;
   });
   return new Map(entries);
 }

@@ -43,7 +43,8 @@ type Settings = Required<
  * Trains a sparse diff: as many of the most salient weights of the matrices change as fit the budget; biases
  * and norms get a dense op.
  *
- * @throws NeuralDiffError `budget-impossible`, `training-diverged`, `bad-data`; the signal's reason
+ * @throws NeuralDiffError `budget-impossible`, `training-diverged`, `bad-data`, `no-memory`; the signal's
+ *   reason
  *
  * @example
  * await useBackend('wasm');
@@ -67,8 +68,12 @@ export function trainSparseDiff(options: TrainSparseDiffOptions): Promise<Traine
   };
   checkSettings(settings);
   const createParts = (context: PartContext) => createSparseParts(context, settings);
-  return trainDiff(options, createParts);
+  const numbersPerWeight = settings.selection === 'anneal' ? ANNEALED_NUMBERS : 0;
+  return trainDiff(options, { createParts, fisher: true, numbersPerWeight });
 }
+
+/** Changes, gates, Fisher information, two moments, gradients of the changes. */
+const ANNEALED_NUMBERS = 6;
 
 function checkSettings(settings: Settings): void {
   checkChoice('selection', settings.selection, ['rewind', 'anneal']);
@@ -92,7 +97,8 @@ function createSparseParts(context: PartContext, settings: Settings): DiffPart[]
   const weightCount = totalElements(layout.matrices);
   const choose = (saliency: Values) =>
     affordablePositions(saliency, { layout, budgetBytes: context.budgetBytes, ...settings });
-  const guess = choose(fineTuneSaliency(context.full, layout, settings.saliency));
+  const { full, ownsFull: reuses } = context;
+  const guess = choose(fineTuneSaliency(full, layout, { kind: settings.saliency, reuses }));
   const density = densityOf(guess, weightCount);
   const scaleOf = scalesFor(layout.matrices);
   const sparse =

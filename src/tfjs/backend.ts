@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { registerTrainingKernels } from './kernels/register.js';
+import { guardAllocations } from './memory.js';
 import '@tensorflow/tfjs-backend-wasm';
 
 /**
@@ -13,5 +14,7 @@ import '@tensorflow/tfjs-backend-wasm';
 export async function useBackend(name: 'wasm' | 'cpu' | 'webgl' | 'webgpu'): Promise<void> {
   if (!(await tf.setBackend(name))) throw new Error(`Cannot start the TensorFlow.js backend "${name}"`);
   await tf.ready();
-  if (name === 'wasm') registerTrainingKernels();
+  if (name !== 'wasm') return;
+  registerTrainingKernels();
+  guardAllocations();
 }

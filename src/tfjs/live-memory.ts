@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { NeuralDiffError } from '../model/errors.js';
 import type { WeightStore } from '../model/store.js';
-import { assignValues, infoOf, type NamedWeight } from './weights.js';
+import { refresh, type WasmBackend } from './kernels/backend.js';
+import { assignValues, bytesOf, copyValuesSync, infoOf, type NamedWeight } from './weights.js';
 
 /** Access to the memory of a backend whose kernels compute directly with the bytes that are written. */
 export interface LiveMemory {
@@ -21,41 +22,20 @@ export function liveMemory(): LiveMemory | undefined {
   return reachesKernels(memory) ? memory : undefined;
 }
 
-/** @returns a view of the bytes of typed values */
-export function bytesOf(values: ArrayBufferView): Uint8Array {
-  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-}
-
 /** On the cpu backend `dataSync` returns the array that the kernels read. */
 function cpuMemory(): LiveMemory {
   return { borrowBytes: (variable) => bytesOf(variable.dataSync()), refresh() {} };
 }
 
-/** The parts of the wasm backend used here, as of TensorFlow.js 4.22. */
-interface WasmBackend {
-  readonly dataIdMap: { get(dataId: object): { id: number; memoryOffset: number } };
-  readonly wasm: {
-    tfjs: {
-      disposeData(id: number): void;
-      registerTensor(id: number, size: number, memoryOffset: number): void;
-    };
-  };
-  typedArrayFromHeap(tensor: tf.Tensor): ArrayBufferView;
-}
-
-/**
- * XNNPACK packs the weights of dense, convolution and depthwise layers once and keeps the packed copy under
- * the tensor's id; registering the same memory again makes it drop that copy.
- */
 function wasmMemory(): LiveMemory {
   const backend = tf.backend() as unknown as WasmBackend;
   return {
-    borrowBytes: (variable) => bytesOf(backend.typedArrayFromHeap(variable)),
-    refresh(variable) {
-      const data = backend.dataIdMap.get(variable.dataId);
-      backend.wasm.tfjs.disposeData(data.id);
-      backend.wasm.tfjs.registerTensor(data.id, variable.size, data.memoryOffset);
+    borrowBytes(variable) {
+      // Clones share the memory of a tensor.
+      if (backend.refCount(variable.dataId) > 1) assignValues(variable, copyValuesSync(variable) as Values);
+      return bytesOf(backend.typedArrayFromHeap(variable));
     },
+    refresh: (variable) => refresh(backend, variable),
   };
 }
 

@@ -1,8 +1,8 @@
 import type * as tf from '@tensorflow/tfjs';
 import { checkRange, type WeightStore } from '../model/store.js';
 import type { TensorInfo } from '../model/tensor.js';
-import { bytesOf, type LiveMemory, liveMemory, mirrorWeights } from './live-memory.js';
-import { assignValues, infoOf, type NamedWeight, namedWeights } from './weights.js';
+import { type LiveMemory, liveMemory, mirrorWeights } from './live-memory.js';
+import { assignValues, bytesOf, infoOf, type NamedWeight, namedWeights } from './weights.js';
 
 /** Reads and writes the bytes of a live model's weights. */
 interface LiveBytes {

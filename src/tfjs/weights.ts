@@ -51,18 +51,41 @@ export function infoOf(weight: NamedWeight): TensorInfo {
  * @returns a model with its own copies of the bytes
  * @throws NeuralDiffError `unsupported-model` for a dtype without a place in the format
  */
-export function copyWeights(weights: readonly NamedWeight[]): Model {
-  const tensors = weights.map((weight) => {
-    const values = weight.variable.dataSync() as Float32Array | Int32Array;
-    return { ...infoOf(weight), bytes: new Uint8Array(values.slice().buffer) };
-  });
-  return { tensors };
+export async function copyWeights(weights: readonly NamedWeight[]): Promise<Model> {
+  const copy = async (weight: NamedWeight) => {
+    return { ...infoOf(weight), bytes: bytesOf(await copyValues(weight.variable)) };
+  };
+  return { tensors: await Promise.all(weights.map(copy)) };
+}
+
+/** @returns a copy of a tensor's values, of backends that cannot read synchronously, too */
+export async function copyValues(tensor: tf.Tensor): Promise<tf.TypedArray> {
+  return own((await tensor.data()) as tf.TypedArray);
+}
+
+/** @returns a copy of a tensor's values, from backends that read synchronously */
+export function copyValuesSync(tensor: tf.Tensor): tf.TypedArray {
+  return own(tensor.dataSync() as tf.TypedArray);
+}
+
+/** The wasm backend copies arrays that are read or written; others may share them with their tensors. */
+function own<T extends tf.TypedArray>(values: T): T {
+  return (tf.getBackend() === 'wasm' ? values : values.slice()) as T;
+}
+
+/** @returns a view of the bytes of typed values */
+export function bytesOf(values: ArrayBufferView): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+/** @returns a tensor with a copy of some values */
+export function createTensor(values: Float32Array | Int32Array, shape: readonly number[]): tf.Tensor {
+  return tf.tensor(own(values), [...shape], values instanceof Float32Array ? 'float32' : 'int32');
 }
 
 /** Replaces a variable's values by others of the same shape. */
 export function assignValues(variable: tf.Variable, values: Float32Array | Int32Array): void {
-  // The backend may keep the array, so pass a copy that is not written again.
-  const tensor = tf.tensor(values.slice(), variable.shape, variable.dtype);
+  const tensor = createTensor(values, variable.shape);
   variable.assign(tensor);
   tensor.dispose();
 }

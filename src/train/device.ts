@@ -1,8 +1,9 @@
+import { equalBytes } from '../model/bytes.js';
 import { isFloat } from '../model/float16.js';
 import type { Quantization } from '../model/store.js';
 import type { Model, Tensor, TensorInfo } from '../model/tensor.js';
-import type { Values } from './part.js';
-import { type BaseWeights, INTEGER_RANGES, scalesOf, storedValues, weightsOfModel } from './session.js';
+import { type Values, valuesOf } from './part.js';
+import { type BaseWeights, borrowStored, INTEGER_RANGES, scalesOf, weightsOfModel } from './session.js';
 
 /** A model as devices store it, in other dtypes than it is trained in. */
 export interface DeviceModel extends Model {
@@ -25,7 +26,9 @@ export function onDevice(base: BaseWeights, device: DeviceModel): BaseWeights {
   for (const info of base.tensors) checkStored(info, stored.get(info.name), quantization);
   for (const [name, each] of quantization) checkQuantization(stored.get(name), each, name);
   const trainable = weightsOfModel(device, new Set(base.trainable.keys()), quantization);
-  return { model: device, tensors: device.tensors, trainable, quantization };
+  const same = base.model.tensors.filter(({ name, bytes }) => stored.get(name)?.bytes === bytes);
+  const held = same.map(({ name }) => [name, valuesOf(base.held, name)] as const);
+  return { model: device, tensors: device.tensors, trainable, quantization, held: new Map(held) };
 }
 
 function checkStored(
@@ -59,9 +62,21 @@ function mismatch(expected: string): TypeError {
   return new TypeError(`Cannot train for the device's model: expected ${expected}`);
 }
 
+/** Lets a base use the device's bytes where they are the same, so that they are in memory once. */
+export function shareBytes(base: BaseWeights, device: DeviceModel): BaseWeights {
+  const stored = new Map(device.tensors.map((tensor) => [tensor.name, tensor]));
+  const tensors = base.model.tensors.map((tensor) => {
+    const other = stored.get(tensor.name);
+    const isSame = other?.dtype === tensor.dtype && equalBytes(tensor.bytes, other.bytes);
+    return isSame ? { ...tensor, bytes: other.bytes } : tensor;
+  });
+  const model = { tensors };
+  return { ...base, model, trainable: weightsOfModel(model, new Set(base.trainable.keys())) };
+}
+
 /** @returns the base's trainable tensors as the numbers that the device stores */
 export function storedBase(base: BaseWeights): Values {
   if (base.quantization.size === 0) return base.trainable;
   const stored = base.model.tensors.filter(({ name }) => base.trainable.has(name));
-  return new Map(stored.map((tensor) => [tensor.name, storedValues(tensor)]));
+  return new Map(stored.map((tensor) => [tensor.name, borrowStored(tensor)]));
 }

@@ -2,8 +2,9 @@ import * as tf from '@tensorflow/tfjs';
 import { assignValues } from '../tfjs/weights.js';
 import { type ArrayData, type Batch, type Data, exampleCount, isArrayData, listTensors } from './data.js';
 import { logOf } from './losses.js';
-import type { Values } from './part.js';
+import { valuesOf } from './part.js';
 import type { OutputKind } from './predictor.js';
+import type { ValueSource } from './session.js';
 import type { Task } from './task.js';
 
 /** How a student learns from its teacher. */
@@ -31,7 +32,7 @@ const TEACHER_BATCH = 256;
  * @param weights the teacher's weights
  * @param data the training set
  */
-export function createTeacher(task: Task, weights: Values, data: Data): Teacher {
+export function createTeacher(task: Task, weights: ValueSource, data: Data): Teacher {
   if (!isArrayData(data)) return liveTeacher(task, weights);
   const outputs = withWeights(task, weights, () => outputsOfAll(task, data));
   return {
@@ -53,7 +54,7 @@ function outputsOfAll(task: Task, data: ArrayData): tf.Tensor[] {
   });
 }
 
-function liveTeacher(task: Task, weights: Values): Teacher {
+function liveTeacher(task: Task, weights: ValueSource): Teacher {
   return {
     outputs: (batch) => withWeights(task, weights, () => task.outputs(batch.xs)),
     dispose() {},
@@ -61,10 +62,10 @@ function liveTeacher(task: Task, weights: Values): Teacher {
 }
 
 /** Runs a function with other weights in the task's variables, then restores the current ones. */
-function withWeights<T>(task: Task, weights: Values, run: () => T): T {
+function withWeights<T>(task: Task, weights: ValueSource, run: () => T): T {
   const changed = task.weights.filter((weight) => weights.has(weight.name));
   const present = changed.map((weight) => tf.keep(weight.variable.clone()));
-  for (const { name, variable } of changed) assignValues(variable, weights.get(name) as Float32Array);
+  for (const { name, variable } of changed) assignValues(variable, valuesOf(weights, name));
   try {
     return run();
   } finally {

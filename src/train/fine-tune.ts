@@ -1,10 +1,23 @@
 import * as tf from '@tensorflow/tfjs';
 import { trackSquares } from '../tfjs/kernels/diff/gates.js';
+import { secondMoments } from '../tfjs/kernels/layers/adam.js';
+import { copyValues } from '../tfjs/weights.js';
 import type { Data } from './data.js';
-import { type LoopOptions, materialiseValues, type TrainingOptions, trainParts } from './loop.js';
-import { type DiffPart, type LiveValues, readFloats, type Values, valuesOf, zeroVariables } from './part.js';
+import { type LoopOptions, type TrainingOptions, trainParts } from './loop.js';
+import { checkMemory } from './memory.js';
+import { type DiffPart, type Values, valuesOf } from './part.js';
 import { checkSeed } from './random.js';
-import { checkData, checkGradients, measure, takeBase, withBaseRestored } from './session.js';
+import {
+  type BaseWeights,
+  checkData,
+  checkGradients,
+  measure,
+  selectWeights,
+  takeBase,
+  type ValueSource,
+  variablesOf,
+  withBaseRestored,
+} from './session.js';
 import type { Metrics, Task } from './task.js';
 
 /** Options of `fineTune`. Defaults: 12 epochs, batches of 32, learning rate 0.002, seed 0. */
@@ -16,7 +29,7 @@ export interface FineTuneOptions extends TrainingOptions {
 
 /** A full fine-tune: the accuracy reference, the teacher of diffs, and the guide to which weights matter. */
 export interface FineTuned {
-  /** The trained tensors. */
+  /** The trained tensors: the base plus the deltas, as new arrays at each read. */
   readonly weights: ReadonlyMap<string, Float32Array>;
   /** The difference between the trained tensors and the base. */
   readonly deltas: ReadonlyMap<string, Float32Array>;
@@ -29,7 +42,7 @@ export interface FineTuned {
 /**
  * Trains every trainable weight with the same loop as diffs. The task's variables are restored to the base.
  *
- * @throws NeuralDiffError `training-diverged`, `bad-data`; the signal's reason
+ * @throws NeuralDiffError `training-diverged`, `bad-data`, `no-memory`; the signal's reason
  *
  * @example
  * await useBackend('wasm');
@@ -42,21 +55,48 @@ export interface FineTuned {
  * console.log(metrics.accuracy);
  */
 export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
-  const { task, train, validation } = options;
-  const loop = loopOptions(options, { epochs: 12, learningRate: 2e-3 });
+  const { task, train } = options;
+  const loop = fineTuneLoop(options);
   checkData(task, train);
-  const base = takeBase(task, options);
+  const trained = selectWeights(task, options);
+  checkMemory({ weights: task.weights, trained, perWeight: numbersPerWeight(loop) });
+  const base = await takeBase(task, options);
   await checkGradients(task, train);
-  const part = createFreePart(base.trainable);
+  return fineTuneFrom(base, options, { loop, fisher: true });
+}
+
+/** @returns the options of a full fine-tune's loop, checked */
+export function fineTuneLoop(options: TrainingOptions): LoopOptions {
+  return loopOptions(options, { epochs: 12, learningRate: 2e-3 });
+}
+
+/** @returns what a full fine-tune keeps per weight: gradients, moments of Adam; at least that of other optimisers */
+export function numbersPerWeight({ optimizer, batchSize, microBatchSize = batchSize }: LoopOptions): number {
+  return (microBatchSize < batchSize ? 2 : 1) + (optimizer ? 0 : 2);
+}
+
+/**
+ * Trains from a base that the task's variables hold.
+ *
+ * @param setting `fisher`: whether to return the Fisher information, which takes as much memory as the weights
+ */
+export async function fineTuneFrom(
+  base: BaseWeights,
+  { task, train, validation }: Pick<FineTuneOptions, 'task' | 'train' | 'validation'>,
+  { loop, fisher: isWanted }: { loop: LoopOptions; fisher: boolean },
+): Promise<FineTuned> {
   return withBaseRestored(task, base, async () => {
-    try {
-      await trainParts({ phase: 'fine-tune', task, data: train, base: base.trainable, parts: [part] }, loop);
-      const weights = materialiseValues(base.trainable, [part]);
-      const metrics = validation ? await measure(task, { base, trained: weights }, validation) : {};
-      return { weights, deltas: part.deltas(), fisher: part.fisher(), metrics };
-    } finally {
-      part.dispose();
-    }
+    const { deltas, fisher } = await trainFreely({ task, train, base, fisher: isWanted }, loop);
+    const trained = sumValues(base.trainable, deltas);
+    const metrics = validation ? await measure(task, { base, trained }, validation) : {};
+    return {
+      deltas,
+      fisher,
+      metrics,
+      get weights() {
+        return new Map(Array.from(deltas.keys(), (name) => [name, valuesOf(trained, name)]));
+      },
+    };
   });
 }
 
@@ -68,6 +108,7 @@ export function loopOptions(
   const {
     epochs = defaults.epochs,
     batchSize = 32,
+    microBatchSize,
     learningRate = defaults.learningRate,
     seed = 0,
   } = options;
@@ -75,57 +116,109 @@ export function loopOptions(
     throw new RangeError(`Cannot train: expected a whole number of epochs of at least 1, got ${epochs}`);
   if (!Number.isInteger(batchSize) || batchSize < 1)
     throw new RangeError(`Cannot train: expected a whole batch size of at least 1, got ${batchSize}`);
+  if (microBatchSize !== undefined && !(Number.isInteger(microBatchSize) && microBatchSize >= 1))
+    throw new RangeError(`Cannot train: expected micro-batches of at least 1 example, got ${microBatchSize}`);
   if (typeof learningRate === 'number' && !(learningRate > 0))
     throw new RangeError(`Cannot train: expected a positive learning rate, got ${learningRate}`);
   const { optimizer, signal, onStep, onEpoch } = options;
-  return { epochs, batchSize, learningRate, seed: checkSeed(seed), optimizer, signal, onStep, onEpoch };
+  const shared = { microBatchSize, optimizer, signal, onStep, onEpoch };
+  return { epochs, batchSize, learningRate, seed: checkSeed(seed), ...shared };
+}
+
+/** @returns sums of two sets of values, computed one tensor at a time */
+export function sumValues(values: ValueSource, others: ValueSource): ValueSource {
+  const sum = (name: string): Float32Array => {
+    const total = valuesOf(values, name).slice();
+    const other = valuesOf(others, name);
+    for (let i = 0; i < total.length; i++) total[i] = (total[i] as number) + (other[i] as number);
+    return total;
+  };
+  return { has: (name) => others.has(name), get: (name) => (others.has(name) ? sum(name) : undefined) };
+}
+
+/**
+ * Trains the task's own variables. Adam's second moment is the Fisher information; other optimisers need a
+ * running mean beside their state.
+ */
+async function trainFreely(
+  setup: { task: Task; train: Data; base: BaseWeights; fisher: boolean },
+  loop: LoopOptions,
+): Promise<Pick<FineTuned, 'deltas' | 'fisher'>> {
+  const { task, train: data, base, fisher } = setup;
+  const adam = loop.optimizer ? undefined : tf.train.adam(0);
+  const variables = variablesOf(task, base.trainable);
+  const part = createFreePart(variables, { tracksSquares: fisher && !adam });
+  try {
+    const job = { phase: 'fine-tune' as const, task, data, base: new Map(), parts: [part], optimizer: adam };
+    await trainParts(job, loop);
+    const squares = adam ? secondMoments(adam) : part.squares;
+    const names = [...variables.keys()];
+    return {
+      fisher: await readAll(
+        fisher ? new Map(names.map((name, i) => [name, squares[i] as tf.Variable])) : new Map(),
+      ),
+      deltas: await readDeltas(variables, base.trainable),
+    };
+  } finally {
+    adam?.dispose();
+    part.dispose();
+  }
+}
+
+async function readAll(variables: ReadonlyMap<string, tf.Variable>): Promise<Map<string, Float32Array>> {
+  const values = new Map<string, Float32Array>();
+  for (const [name, variable] of variables) values.set(name, (await copyValues(variable)) as Float32Array);
+  return values;
+}
+
+/** @returns the variables' differences to the base */
+async function readDeltas(variables: ReadonlyMap<string, tf.Variable>, base: Values): Promise<Values> {
+  const values = await readAll(variables);
+  for (const [name, deltas] of values) {
+    const from = valuesOf(base, name);
+    for (let i = 0; i < deltas.length; i++) deltas[i] = (deltas[i] as number) - (from[i] as number);
+  }
+  return values;
 }
 
 /** Decay of the running mean per step: the default of Adam's second moment. */
 const DECAY = 0.999;
 
 /** The part of a full fine-tune: every weight is trained freely. */
-export interface FreePart extends DiffPart {
-  /** @returns the changes so far */
-  deltas(): Values;
+interface FreePart extends DiffPart {
   /**
-   * Running mean of the squared gradients by tensor: the diagonal of the empirical Fisher information.
+   * Running means of the squared gradients in the order of the variables: the diagonal of the empirical Fisher
+   * information; empty unless they are tracked.
    *
    * Source: D. P. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", 2015, section 5.
    */
-  fisher(): Values;
+  readonly squares: readonly tf.Variable[];
 }
 
-/** Creates a part that trains every weight of some tensors freely. */
-function createFreePart(base: Values): FreePart {
-  const deltas = zeroVariables(base);
-  const fisher = zeroVariables(base);
-  const tensors = [...base.keys()];
-  const flat = (tensor: tf.Tensor): tf.Tensor => tf.reshape(tensor, [-1]);
-  const read = (variables: LiveValues): Values =>
-    new Map([...variables].map(([name, variable]) => [name, readFloats(variable)]));
+/** Creates a part whose θ are the task's variables themselves. */
+function createFreePart(
+  variables: ReadonlyMap<string, tf.Variable>,
+  { tracksSquares }: { tracksSquares: boolean },
+): FreePart {
+  const parameters = [...variables.values()];
+  const zeros = ({ shape }: tf.Variable): tf.Variable => tf.tidy(() => tf.variable(tf.zeros(shape)));
+  const squares = tracksSquares ? parameters.map(zeros) : [];
   return {
-    tensors,
-    parameters: [...deltas.values()],
-    deltas: () => read(deltas),
-    fisher: () => read(fisher),
+    tensors: [...variables.keys()],
+    parameters,
+    squares,
     advance() {},
-    materialise(weights) {
-      const add = (name: string): tf.Tensor => {
-        const weight = valuesOf(weights, name);
-        return tf.add(weight, tf.reshape(valuesOf(deltas, name), weight.shape));
-      };
-      return new Map(tensors.map((name) => [name, add(name)]));
-    },
+    materialise: () => new Map(),
     pullBack(gradients) {
-      return tensors.map((name) => {
-        const gradient = flat(valuesOf(gradients, name));
-        trackSquares(valuesOf(fisher, name), gradient, DECAY);
+      return Array.from(variables.keys(), (name, i) => {
+        const gradient = valuesOf(gradients, name);
+        const mean = squares[i];
+        if (mean) trackSquares(mean, gradient, DECAY);
         return gradient;
       });
     },
     ops: () => [],
     describe: () => ({}),
-    dispose: () => tf.dispose([...deltas.values(), ...fisher.values()]),
+    dispose: () => tf.dispose([...squares]),
   };
 }

@@ -1,9 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { NeuralDiffError } from '../model/errors.js';
 import type { Progress } from '../model/progress.js';
+import { createTensor } from '../tfjs/weights.js';
 import { type Batch, borrowBatches, countBatches, type Data } from './data.js';
-import { type DistillationOptions, distillationLoss, type Teacher } from './distillation.js';
+import type { DistillationOptions, Teacher } from './distillation.js';
+import { lossGradients } from './gradients.js';
 import type { Grid } from './grid.js';
+import { explainingMemory } from './memory.js';
 import { type DiffPart, type LiveValues, readFloats, type Values, valuesOf } from './part.js';
 import type { Selection } from './selection.js';
 import { variablesOf } from './session.js';
@@ -24,6 +27,11 @@ export interface TrainingOptions extends Selection {
   readonly epochs?: number | undefined;
   /** Examples per step. */
   readonly batchSize?: number | undefined;
+  /**
+   * Most examples of a forward and backward pass: gradients of a batch add up over its micro-batches, to save
+   * memory; the whole batch by default.
+   */
+  readonly microBatchSize?: number | undefined;
   /** Peak learning rate, or a function of the number of steps; the rate falls to zero along half a cosine. */
   readonly learningRate?: number | ((steps: number) => number) | undefined;
   /** Share of the steps in which the learning rate rises linearly from 0: 0 to below 1; none by default. */
@@ -58,28 +66,33 @@ export interface LoopJob {
   readonly phase: StepReport['phase'];
   readonly task: Task;
   readonly data: Data;
-  /** Frozen values of the tensors that the parts change, in the units of the grid. */
+  /** Frozen values that parts add to, in the units of the grid; without those of tensors that train freely. */
   readonly base: Values;
   readonly parts: readonly DiffPart[];
   /** Rounds to what the device stores after every part; undefined if it stores float32. */
   readonly grid?: Grid | undefined;
   readonly teacher?: Teacher | undefined;
   readonly distillation?: DistillationOptions | undefined;
+  /** Belongs to the caller; by default one of the options' for this run. */
+  readonly optimizer?: tf.Optimizer | undefined;
 }
 
 /**
  * Trains the parts' θ. For every batch: materialise the weights, run the model, pull the gradients back,
- * step. Afterwards the task's variables hold the last step's weights, not the final ones; the caller must
- * restore or set them.
+ * step. Before, the task's variables hold the base; afterwards the last step's weights, not the final ones,
+ * except those of tensors that train freely. The caller must restore or set them.
  *
- * @throws NeuralDiffError `training-diverged` if the loss is not a finite number, `bad-data`; the signal's
- *   reason
+ * @throws NeuralDiffError `training-diverged` if the loss is not a finite number, `bad-data`, `no-memory`; the
+ *   signal's reason
  */
 export async function trainParts(job: LoopJob, options: LoopOptions): Promise<void> {
   const stepsPerEpoch = await countBatches(job.data, job.task, options.batchSize);
   const session = new TrainingSession(job, options, stepsPerEpoch);
   try {
-    for (let epoch = 0; epoch < options.epochs; epoch++) await session.runEpoch(epoch);
+    const examples = Math.min(options.batchSize, options.microBatchSize ?? options.batchSize);
+    await explainingMemory(examples, async () => {
+      for (let epoch = 0; epoch < options.epochs; epoch++) await session.runEpoch(epoch);
+    });
   } finally {
     session.dispose();
   }
@@ -106,15 +119,15 @@ class TrainingSession {
     this.#options = options;
     const { learningRate: rate, optimizer } = options;
     this.#peakRate = typeof rate === 'number' ? rate : rate(stepsPerEpoch * options.epochs);
-    this.#optimizer = optimizer?.(this.#peakRate) ?? tf.train.adam(this.#peakRate);
-    this.#variables = variablesOf(job.task, job.base);
+    this.#optimizer = job.optimizer ?? optimizer?.(this.#peakRate) ?? tf.train.adam(this.#peakRate);
+    this.#variables = variablesOf(job.task, new Set(job.parts.flatMap(({ tensors }) => tensors)));
     this.#base = uploadValues(job.base, this.#variables);
     this.#stepsPerEpoch = stepsPerEpoch;
   }
 
   dispose(): void {
     tf.dispose([...this.#base.values()]);
-    this.#optimizer.dispose();
+    if (!this.#job.optimizer) this.#optimizer.dispose();
   }
 
   async runEpoch(epoch: number): Promise<void> {
@@ -124,27 +137,27 @@ class TrainingSession {
     let count = 0;
     for await (const batch of borrowBatches(data, task, { batchSize, seed, epoch })) {
       this.#options.signal?.throwIfAborted();
-      const loss = this.#runStep(batch, epoch, count);
+      const loss = await this.#runStep(batch, epoch, count);
       sum += loss;
       count++;
       if (this.#step % STEPS_PER_YIELD === 0) await tf.nextFrame();
     }
-    this.#checkParameters();
+    await this.#checkParameters();
     await onEpoch?.({ phase, epoch, epochs, loss: sum / count });
   }
 
-  #runStep(batch: Batch, epoch: number, stepInEpoch: number): number {
+  async #runStep(batch: Batch, epoch: number, stepInEpoch: number): Promise<number> {
     const { epochs, onStep } = this.#options;
     const done = Math.min((epoch + stepInEpoch / this.#stepsPerEpoch) / epochs, 1);
     setLearningRate(this.#optimizer, this.#learningRateAt(done));
-    for (const part of this.#job.parts) part.advance({ done });
+    for (const part of this.#job.parts) await part.advance({ done });
     tf.tidy(() => {
       const { parts, grid } = this.#job;
       for (const [name, stored] of materialise(this.#base, parts, grid)) {
         valuesOf(this.#variables, name).assign(grid ? grid.weights(name, stored) : stored);
       }
     });
-    const loss = this.#stepParameters(batch);
+    const loss = await this.#stepParameters(batch);
     if (!Number.isFinite(loss)) {
       throw diverged(`the loss is ${loss} in epoch ${epoch + 1}`);
     }
@@ -174,35 +187,32 @@ class TrainingSession {
   }
 
   /** @returns the loss before the step */
-  #stepParameters(batch: Batch): number {
-    const variables = [...this.#variables.values()];
-    return tf.tidy(() => {
-      // Outside of `variableGrads`, as the teacher is the same model and its outputs must not be
-      // differentiated.
-      const targets = this.#job.teacher?.outputs(batch);
-      const { value, grads } = tf.variableGrads(() => totalLoss(this.#job, batch, targets), variables);
-      const gradientBy = (name: string, variable: tf.Variable): tf.Tensor => {
-        const gradient = grads[variable.name] ?? tf.zerosLike(variable);
-        return this.#job.grid ? this.#job.grid.pullBack(name, gradient) : gradient;
-      };
-      const gradients = new Map([...this.#variables].map(([name, each]) => [name, gradientBy(name, each)]));
-      const named = this.#job.parts.flatMap((part) => {
+  async #stepParameters(batch: Batch): Promise<number> {
+    const job = this.#job;
+    const variables = this.#variables;
+    const { microBatchSize } = this.#options;
+    const value = tf.tidy(() => {
+      const { loss, gradients } = lossGradients(job, batch, { variables, microBatchSize });
+      const named = job.parts.flatMap((part) => {
         const pulled = part.pullBack(gradients);
         return part.parameters.map(({ name }, i) => ({ name, tensor: pulled[i] as tf.Tensor }));
       });
       this.#optimizer.applyGradients(named);
-      return value.dataSync()[0] as number;
+      return loss;
     });
+    return readNumber(value);
   }
 
   /**
    * Detects a parameter that is not finite after the last step; earlier ones show in the loss of the next
    * step.
    */
-  #checkParameters(): void {
-    const parameters = this.#job.parts.flatMap((part) => part.parameters);
-    if (parameters.every((variable) => variable.dataSync().every(Number.isFinite))) return;
-    throw diverged('a parameter is not a finite number');
+  async #checkParameters(): Promise<void> {
+    for (const parameter of this.#job.parts.flatMap((part) => part.parameters)) {
+      // Zero times a number that is not finite is not a number.
+      const sum = await readNumber(tf.tidy(() => tf.sum(tf.mul(parameter, 0))));
+      if (sum !== 0) throw diverged('a parameter is not a finite number');
+    }
   }
 
   #describe(): Record<string, number> {
@@ -210,25 +220,18 @@ class TrainingSession {
   }
 }
 
+/** @returns the value of a scalar, which is disposed of */
+async function readNumber(scalar: tf.Tensor): Promise<number> {
+  const [value] = await scalar.data();
+  scalar.dispose();
+  return value as number;
+}
+
 function diverged(what: string): NeuralDiffError {
   return new NeuralDiffError(
     'training-diverged',
     `Cannot continue training: ${what}; try a lower learning rate`,
   );
-}
-
-function totalLoss(job: LoopJob, batch: Batch, targets: tf.Tensor[] | undefined): tf.Scalar {
-  const outputs = job.task.outputs(batch.xs);
-  const loss = job.task.loss(outputs, batch);
-  if (targets === undefined) return loss;
-  const { weight = 0.7, temperature = 2 } = job.distillation ?? {};
-  const parts = outputs.map((output, i) =>
-    distillationLoss(output, targets[i] as tf.Tensor, {
-      kind: job.task.outputKinds[i] ?? 'values',
-      temperature,
-    }),
-  );
-  return tf.add(tf.mul(loss, 1 - weight), tf.mul(tf.addN(parts), weight));
 }
 
 /** @returns the weights plus every part's diff, as the device stores them, as new tensors */
@@ -245,15 +248,16 @@ function materialise(base: LiveValues, parts: readonly DiffPart[], grid?: Grid):
 export function materialiseValues(base: Values, parts: readonly DiffPart[]): Values {
   const values = new Map<string, Float32Array>();
   tf.tidy(() => {
-    const live = new Map([...base].map(([name, array]) => [name, tf.tensor1d(array.slice())]));
+    const live = new Map([...base].map(([name, array]) => [name, createTensor(array, [array.length])]));
     for (const [name, weight] of materialise(live, parts)) values.set(name, readFloats(weight));
   });
   return values;
 }
 
 function uploadValues(base: Values, variables: ReadonlyMap<string, tf.Variable>): LiveValues {
+  const changed = [...base].filter(([name]) => variables.has(name));
   return new Map(
-    [...base].map(([name, values]) => [name, tf.tensor(values.slice(), valuesOf(variables, name).shape)]),
+    changed.map(([name, values]) => [name, createTensor(values, valuesOf(variables, name).shape)]),
   );
 }
 

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Op } from '../payload/diff.js';
+import { copyValuesSync } from '../tfjs/weights.js';
 
 /** Float32 values of tensors by name. */
 export type Values = ReadonlyMap<string, Float32Array>;
@@ -24,7 +25,7 @@ export interface DiffPart {
   /** θ, stepped by the optimiser. */
   readonly parameters: readonly tf.Variable[];
   /** Updates schedules before each step. */
-  advance(progress: TrainingShare): void;
+  advance(progress: TrainingShare): void | Promise<void>;
   /** @returns the part's tensors with D(θ) added, exactly as the packed diff will */
   materialise(weights: LiveValues): LiveValues;
   /**
@@ -46,7 +47,7 @@ export interface DiffPart {
 }
 
 /** @returns a tensor's values; a missing tensor is a programming error */
-export function valuesOf<T>(values: ReadonlyMap<string, T>, name: string): T {
+export function valuesOf<T>(values: Pick<ReadonlyMap<string, T>, 'get'>, name: string): T {
   const value = values.get(name);
   if (value === undefined) throw new RangeError(`Cannot train: no values for tensor "${name}"`);
   return value;
@@ -61,7 +62,8 @@ export function createVariable(values: Float32Array): tf.Variable {
 
 /** @returns variables of zeros, with the lengths of the given arrays */
 export function zeroVariables(like: Values): Map<string, tf.Variable> {
-  return new Map([...like].map(([name, values]) => [name, createVariable(new Float32Array(values.length))]));
+  const zeros = ({ length }: Float32Array) => tf.tidy(() => tf.variable(tf.zeros([length])));
+  return new Map([...like].map(([name, values]) => [name, zeros(values)]));
 }
 
 /** @returns a copy of a tensor's float32 values, multiplied by a factor */
@@ -73,5 +75,5 @@ export function readScaled(tensor: tf.Tensor, factor: number): Float32Array {
 
 /** @returns a copy of a tensor's float32 values */
 export function readFloats(tensor: tf.Tensor): Float32Array {
-  return tensor.dataSync().slice() as Float32Array;
+  return copyValuesSync(tensor) as Float32Array;
 }

@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { floatsOf, isFloat } from '../model/float16.js';
 import type { Quantization } from '../model/store.js';
 import type { Model, Tensor, TensorInfo } from '../model/tensor.js';
-import { assignValues, copyWeights, infoOf } from '../tfjs/weights.js';
+import { assignValues, copyWeights, infoOf, type NamedWeight } from '../tfjs/weights.js';
 import { borrowBatches, type Data, exampleCount, isArrayData } from './data.js';
 import { type Values, valuesOf } from './part.js';
 import { type Selection, selectNames } from './selection.js';
@@ -12,28 +12,45 @@ import type { Metrics, Task } from './task.js';
 export interface BaseWeights {
   readonly model: Model;
   readonly tensors: readonly TensorInfo[];
-  /** Weights of the trainable tensors. */
+  /** Weights of the tensors to train: views of the model where it stores float32. */
   readonly trainable: Values;
   /** Quantisation of tensors that store integers. */
   readonly quantization: ReadonlyMap<string, Quantization>;
+  /** By name, the data of variables that hold the base's weights, as long as those are not trained. */
+  readonly held: Map<string, tf.DataId>;
 }
 
+/** Float32 values of tensors by name, not necessarily all in memory. */
+export type ValueSource = Pick<Values, 'has' | 'get'>;
+
 /**
- * Copies the base from the task's variables.
+ * Selects the weights of a task to train.
  *
- * @param selection the weights to train; all that are trainable by default
+ * @param selection all that are trainable by default
  * @throws TypeError if no weight is trainable; RangeError for a selection without weights
  */
-export function takeBase(task: Task, selection: Selection = {}): BaseWeights {
+export function selectWeights(task: Task, selection: Selection = {}): NamedWeight[] {
   const trained = task.weights.filter(({ trainable, variable }) => trainable && variable.dtype === 'float32');
   if (trained.length === 0) throw new TypeError('Cannot train: the model has no trainable float32 weights');
   const names = selectNames(
     trained.map(({ name }) => name),
     selection,
   );
-  const model = copyWeights(task.weights);
+  return trained.filter(({ name }) => names.has(name));
+}
+
+/**
+ * Copies the base from the task's variables.
+ *
+ * @param selection the weights to train; all that are trainable by default
+ * @throws as `selectWeights`
+ */
+export async function takeBase(task: Task, selection: Selection = {}): Promise<BaseWeights> {
+  const names = new Set(selectWeights(task, selection).map(({ name }) => name));
+  const model = await copyWeights(task.weights);
+  const held = new Map(task.weights.map(({ name, variable }) => [name, variable.dataId]));
   const trainable = weightsOfModel(model, names);
-  return { model, tensors: task.weights.map(infoOf), trainable, quantization: new Map() };
+  return { model, tensors: task.weights.map(infoOf), trainable, quantization: new Map(), held };
 }
 
 /**
@@ -53,19 +70,31 @@ export async function withBaseRestored<T>(task: Task, base: BaseWeights, run: ()
  */
 export async function measure(
   task: Task,
-  weights: { base: BaseWeights; trained: Values },
+  { base, trained }: { base: BaseWeights; trained: ValueSource },
   data: Data,
 ): Promise<Metrics> {
-  putBase(task, weights.base);
-  putWeights(variablesOf(task, weights.trained), weights.trained);
+  putBase(task, base, trained);
+  putWeights(variablesOf(task, trained), trained);
   return task.evaluate(data);
 }
 
-/** Sets the task's variables to the floating-point weights of the base. */
-export function putBase(task: Task, { model, quantization }: BaseWeights): void {
-  const weights = model.tensors.filter(({ name, dtype }) => isFloat(dtype) || quantization.has(name));
-  const values = weightsOfModel(model, new Set(weights.map(({ name }) => name)), quantization);
-  putWeights(variablesOf(task, values), values);
+/**
+ * Sets the task's variables to the floating-point weights of the base: those that are trained, and those that
+ * hold others.
+ *
+ * @param except weights that are set otherwise
+ */
+export function putBase(task: Task, base: BaseWeights, except?: Pick<ValueSource, 'has'>): void {
+  const { model, quantization, trainable, held } = base;
+  const stored = new Map(model.tensors.map((tensor) => [tensor.name, tensor]));
+  for (const { name, variable } of task.weights) {
+    const tensor = stored.get(name);
+    if (tensor === undefined || !(isFloat(tensor.dtype) || quantization.has(name)) || except?.has(name))
+      continue;
+    if (!trainable.has(name) && held.get(name) === variable.dataId) continue;
+    assignValues(variable, weightsOf(tensor, quantization.get(name)));
+    held.set(name, variable.dataId);
+  }
 }
 
 /**
@@ -102,9 +131,16 @@ export function scalesOf(quantization: Quantization | undefined): Float32Array {
 }
 
 /** @returns a copy of a tensor's stored numbers as float32 */
-export function storedValues({ dtype, bytes }: Tensor): Float32Array {
+function storedValues({ dtype, bytes }: Tensor): Float32Array {
   if (dtype in INTEGER_RANGES) return Float32Array.from(integersOf({ dtype, bytes }));
   return floatsOf({ dtype, bytes });
+}
+
+/** @returns a tensor's stored numbers as float32: a view of float32 ones that are aligned in their buffer */
+export function borrowStored(tensor: Tensor): Float32Array {
+  const { dtype, bytes } = tensor;
+  if (dtype !== 'float32' || bytes.byteOffset % 4 !== 0) return storedValues(tensor);
+  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
 }
 
 /** @returns a view of the integers of an int8 or uint8 tensor */
@@ -112,10 +148,10 @@ function integersOf({ dtype, bytes }: Pick<Tensor, 'dtype' | 'bytes'>): Int8Arra
   return dtype === 'int8' ? new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length) : bytes;
 }
 
-/** @returns a copy of the weights that a tensor's numbers represent */
+/** @returns the weights that a tensor's numbers represent: a view if it stores them */
 function weightsOf(tensor: Tensor, quantization: Quantization | undefined): Float32Array {
+  if (quantization === undefined) return borrowStored(tensor);
   const values = storedValues(tensor);
-  if (quantization === undefined) return values;
   const { scale, zeroPoint = 0, min = 0 } = quantization;
   for (let i = 0; i < values.length; i++) {
     const each = typeof scale === 'number' ? scale : (scale[i % scale.length] as number);
@@ -124,7 +160,7 @@ function weightsOf(tensor: Tensor, quantization: Quantization | undefined): Floa
   return values;
 }
 
-/** @returns copies of the weights of some of a model's tensors, as float32 */
+/** @returns the weights of some of a model's tensors, as float32: views of those that it stores so */
 export function weightsOfModel(
   model: Model,
   names: ReadonlySet<string>,
@@ -135,13 +171,12 @@ export function weightsOfModel(
 }
 
 /** @returns the task's variables of the given tensors */
-export function variablesOf(task: Task, base: Values): Map<string, tf.Variable> {
-  return new Map(
-    task.weights.filter((weight) => base.has(weight.name)).map((weight) => [weight.name, weight.variable]),
-  );
+export function variablesOf(task: Task, names: Pick<ValueSource, 'has'>): Map<string, tf.Variable> {
+  const chosen = task.weights.filter(({ name }) => names.has(name));
+  return new Map(chosen.map(({ name, variable }) => [name, variable]));
 }
 
 /** Assigns weights to variables. */
-export function putWeights(variables: ReadonlyMap<string, tf.Variable>, weights: Values): void {
+export function putWeights(variables: ReadonlyMap<string, tf.Variable>, weights: ValueSource): void {
   for (const [name, variable] of variables) assignValues(variable, valuesOf(weights, name));
 }

@@ -3,13 +3,23 @@ import type { Meta, Op } from '../payload/diff.js';
 import { type Budget, budgetBytes, float32Bytes, impossibleBudget, packDiff } from '../payload/encode.js';
 import { checkNumber } from './check.js';
 import type { Data } from './data.js';
-import { type DeviceModel, onDevice, storedBase } from './device.js';
+import { type DeviceModel, onDevice, shareBytes, storedBase } from './device.js';
 import { createTeacher, type DistillationOptions, type Teacher } from './distillation.js';
-import { type FineTuned, fineTune, loopOptions } from './fine-tune.js';
-import { type FileBudget, fitToBudget } from './fit-to-budget.js';
+import {
+  type FineTuned,
+  type FineTuneOptions,
+  fineTune,
+  fineTuneFrom,
+  fineTuneLoop,
+  loopOptions,
+  numbersPerWeight,
+  sumValues,
+} from './fine-tune.js';
+import { fitToBudget } from './fit-to-budget.js';
 import { gridOf } from './grid.js';
 import { partitionTensors } from './layout.js';
-import { type LoopJob, type LoopOptions, type TrainingOptions, trainParts } from './loop.js';
+import { type LoopOptions, type TrainingOptions, trainParts } from './loop.js';
+import { checkMemory } from './memory.js';
 import type { DiffPart } from './part.js';
 import {
   type BaseWeights,
@@ -17,6 +27,7 @@ import {
   checkGradients,
   measure,
   putBase,
+  selectWeights,
   takeBase,
   weightsOfModel,
   withBaseRestored,
@@ -68,10 +79,21 @@ export interface TrainedDiff {
 export interface PartContext {
   readonly base: BaseWeights;
   readonly full: FineTuned;
+  /** Whether nobody else reads the full fine-tune, so that it may be overwritten. */
+  readonly ownsFull: boolean;
   readonly budgetBytes: number;
   readonly denseRate: number;
   readonly seed: number;
   readonly meta: Meta;
+}
+
+/** A kind of diff. */
+export interface DiffKind {
+  /** Whether its parts need the Fisher information of the full fine-tune. */
+  readonly fisher: boolean;
+  /** Numbers that its parts and their optimiser keep per weight; few by default. */
+  readonly numbersPerWeight?: number;
+  createParts(context: PartContext): DiffPart[];
 }
 
 const EPOCHS = 24;
@@ -91,78 +113,114 @@ const WARM_UP = 0.2;
  * variables are restored to the base.
  *
  * @param options options of both trainers
- * @param createParts creates the parts of the kind
  */
-export async function trainDiff(
-  options: TrainDiffOptions,
-  createParts: (context: PartContext) => DiffPart[],
-): Promise<TrainedDiff> {
-  const { task, train, validation, meta = {}, denseRate = 1.2 } = options;
-  checkOptions(options);
-  const loop = loopOptions(options, { epochs: EPOCHS, learningRate: rateOf });
-  checkData(task, train);
-  if (validation) checkData(task, validation);
-  const held = takeBase(task, options);
-  const { device = task.device } = options;
-  const base = device ? onDevice(held, device) : held;
+export async function trainDiff(options: TrainDiffOptions, kind: DiffKind): Promise<TrainedDiff> {
+  const { task, validation, meta = {}, denseRate = 1.2 } = options;
+  const loop = checkedLoop(options, kind);
+  const { held, base } = await takeBases(options);
   const bytes = budgetBytes(options.budget, base.tensors);
   const least = partitionTensors(base, { denseRate, meta }).fileBytes([]);
   if (least > bytes) throw impossibleBudget(bytes, least);
-  if (options.fullFineTune) await checkGradients(task, train);
+  await checkGradients(task, options.train);
   return withBaseRestored(task, held, async () => {
     putBase(task, base);
     const baseMetrics = validation ? await measure(task, { base, trained: base.trainable }, validation) : {};
-    const full = options.fullFineTune ?? (await fineTuneFor(options));
-    const { distillation } = options;
-    const ops = await trainOps(
-      {
-        createParts: () => createParts({ base, full, budgetBytes: bytes, denseRate, seed: loop.seed, meta }),
-        createTeacher: () => (distillation === false ? undefined : createTeacher(task, full.weights, train)),
-        phase: 'diff',
-        task,
-        data: train,
-        base: storedBase(base),
-        grid: gridOf(base),
-        distillation: distillation === false ? undefined : distillation,
-        budget: { bytes, tensors: base.tensors, meta },
-      },
-      { ...loop, warmUp: WARM_UP },
-    );
+    const setting = { base, budgetBytes: bytes, denseRate, seed: loop.seed, meta };
+    const { full, ops } = await trainOps(options, kind, { setting, loop });
     const packed = await packDiff(base.model, { ops }, meta);
-    const weights = weightsOfModel(packed.model, new Set(base.trainable.keys()), base.quantization);
-    const diffMetrics = validation ? await measure(task, { base, trained: weights }, validation) : {};
-    const metrics = { base: baseMetrics, full: full.metrics, diff: diffMetrics };
-    return { ...packed, share: packed.payload.length / float32Bytes(base.tensors), metrics };
+    const trained = weightsOfModel(packed.model, new Set(base.trainable.keys()), base.quantization);
+    const diff = validation ? await measure(task, { base, trained }, validation) : {};
+    const share = packed.payload.length / float32Bytes(base.tensors);
+    return { ...packed, share, metrics: { base: baseMetrics, full, diff } };
   });
 }
 
-/** Creates parts and teacher, trains, fits the parts' ops to the budget, and disposes of everything. */
-async function trainOps(
-  setUp: Omit<LoopJob, 'parts' | 'teacher'> & {
-    createParts: () => DiffPart[];
-    createTeacher: () => Teacher | undefined;
-    budget: FileBudget;
-  },
-  loop: LoopOptions,
-): Promise<Op[]> {
-  let parts: DiffPart[] = [];
-  let teacher: Teacher | undefined;
+/** @returns the task's weights, and those of the model that devices store */
+async function takeBases(options: TrainDiffOptions): Promise<{ held: BaseWeights; base: BaseWeights }> {
+  const { task, device = task.device } = options;
+  const held = await takeBase(task, options);
+  if (!device) return { held, base: held };
+  const shared = shareBytes(held, device);
+  return { held: shared, base: onDevice(shared, device) };
+}
+
+type PartSetting = Omit<PartContext, 'full' | 'ownsFull'>;
+
+/** What a diff is trained with. The full fine-tune is in memory only until this is known. */
+interface Guided {
+  readonly parts: readonly DiffPart[];
+  readonly teacher: Teacher | undefined;
+  /** Metrics of the full fine-tune. */
+  readonly full: Metrics;
+}
+
+/** Trains the full fine-tune unless it is given, and creates parts and teacher from it. */
+async function guide(options: TrainDiffOptions, kind: DiffKind, setting: PartSetting): Promise<Guided> {
+  const { task, train, fullFineTune, distillation } = options;
+  const loop = fineTuneLoop(fineTuneOptions(options));
+  const { fisher } = kind;
+  const full = fullFineTune ?? (await fineTuneFrom(setting.base, options, { loop, fisher }));
+  const parts = kind.createParts({ ...setting, full, ownsFull: !fullFineTune });
+  if (distillation === false) return { parts, teacher: undefined, full: full.metrics };
   try {
-    parts = setUp.createParts();
-    teacher = setUp.createTeacher();
-    await trainParts({ ...setUp, parts, teacher }, loop);
-    return fitToBudget(parts, setUp.budget);
+    const weights = fullFineTune?.weights ?? sumValues(setting.base.trainable, full.deltas);
+    return { parts, teacher: createTeacher(task, weights, train), full: full.metrics };
+  } catch (error) {
+    for (const part of parts) part.dispose();
+    throw error;
+  }
+}
+
+/** Trains the parts of a kind, fits their ops to the budget, and disposes of everything. */
+async function trainOps(
+  options: TrainDiffOptions,
+  kind: DiffKind,
+  { setting, loop }: { setting: PartSetting; loop: LoopOptions },
+): Promise<{ ops: Op[]; full: Metrics }> {
+  const { base, budgetBytes: bytes, meta } = setting;
+  const { parts, teacher, full } = await guide(options, kind, setting);
+  const { task, train: data, distillation } = options;
+  const job = {
+    phase: 'diff' as const,
+    task,
+    data,
+    base: storedBase(base),
+    parts,
+    grid: gridOf(base),
+    teacher,
+  };
+  try {
+    await trainParts({ ...job, distillation: distillation === false ? undefined : distillation }, loop);
+    return { ops: fitToBudget(parts, { bytes, tensors: base.tensors, meta }), full };
   } finally {
     teacher?.dispose();
     for (const part of parts) part.dispose();
   }
 }
 
-function checkOptions({ denseRate, distillation }: TrainDiffOptions): void {
+/** @returns the loop's options of a diff, after a check of everything that can be checked at once */
+function checkedLoop(options: TrainDiffOptions, kind: DiffKind): LoopOptions {
+  const { task, train, validation, denseRate, distillation } = options;
   checkNumber('denseRate', denseRate, { least: 0.1, most: 7 });
-  if (!distillation) return;
-  checkNumber('distillation.weight', distillation.weight, { least: 0, most: 1 });
-  checkNumber('distillation.temperature', distillation.temperature, { least: 2 ** -10, most: 2 ** 10 });
+  if (distillation) {
+    checkNumber('distillation.weight', distillation.weight, { least: 0, most: 1 });
+    checkNumber('distillation.temperature', distillation.temperature, { least: 2 ** -10, most: 2 ** 10 });
+  }
+  const loop = loopOptions(options, { epochs: EPOCHS, learningRate: rateOf });
+  checkData(task, train);
+  if (validation) checkData(task, validation);
+  checkDiffMemory(options, kind, loop);
+  return { ...loop, warmUp: WARM_UP };
+}
+
+/** The diff needs the base and gradients of the weights, the full fine-tune what it needs alone. */
+function checkDiffMemory(options: TrainDiffOptions, kind: DiffKind, loop: LoopOptions): void {
+  const { task, fullFineTune } = options;
+  const gradients = numbersPerWeight({ ...loop, optimizer: undefined }) - 2;
+  const diff = 1 + gradients + (kind.numbersPerWeight ?? 0);
+  const before = fullFineTune ? 0 : numbersPerWeight(fineTuneLoop(fineTuneOptions(options)));
+  const trained = selectWeights(task, options);
+  checkMemory({ weights: task.weights, trained, perWeight: Math.max(diff, before) });
 }
 
 /**
@@ -173,7 +231,12 @@ function checkOptions({ denseRate, distillation }: TrainDiffOptions): void {
  * @throws as `fineTune`
  */
 export function fineTuneFor(options: TrainDiffOptions): Promise<FineTuned> {
-  const { task, train, validation, only, freeze, batchSize, seed, signal, onStep, onEpoch } = options;
-  const shared = { task, train, validation, only, freeze, batchSize, seed, signal, onStep, onEpoch };
-  return fineTune({ ...shared, ...options.fineTune });
+  return fineTune(fineTuneOptions(options));
+}
+
+function fineTuneOptions(options: TrainDiffOptions): FineTuneOptions {
+  const { task, train, validation, only, freeze, signal, onStep, onEpoch } = options;
+  const { batchSize, microBatchSize, seed } = options;
+  const data = { task, train, validation, only, freeze, signal, onStep, onEpoch };
+  return { ...data, batchSize, microBatchSize, seed, ...options.fineTune };
 }

@@ -31,10 +31,10 @@ function createModel(): tf.Sequential {
   });
 }
 
-function packUpdate(model: tf.LayersModel): Promise<PackedDiff> {
+async function packUpdate(model: tf.LayersModel): Promise<PackedDiff> {
   const tensors = ['conv/kernel', 'head/kernel'].map((tensor) => ({ tensor, scale: 0.5 }));
   const buckets = { coding: 'levels', values: Int8Array.of(1, -1, 1, 1, -1) } as const;
-  return packDiff(copyWeights(namedWeights(model)), {
+  return packDiff(await copyWeights(namedWeights(model)), {
     ops: [
       { kind: 'hash', tensors, seed: 9, block: 4, buckets },
       { kind: 'dense', tensor: 'head/bias', scale: 0.25, levels: Int8Array.of(3, -7, 1) },

@@ -63,7 +63,7 @@ async function makeSite(folder: string): Promise<{ base: Known; next: Known; roo
   mkdirSync(site);
   const model = createModel();
   const know = async (): Promise<Known> => ({
-    fingerprint: await fingerprint(openMemoryStore(copyWeights(namedWeights(model)))),
+    fingerprint: await fingerprint(openMemoryStore(await copyWeights(namedWeights(model)))),
     outputs: predict(model, input),
   });
   await saveModel(model, join(site, 'base'));
@@ -72,7 +72,7 @@ async function makeSite(folder: string): Promise<{ base: Known; next: Known; roo
   const positions = Uint32Array.from({ length: 2_000 }, (_, i) => i * 65 + (random() % 65));
   const levels = Int16Array.from(positions, () => 1 + (random() % 7));
   const op = { kind: 'sparse', tensor: 'hidden/kernel', scale: 0.0625, positions, levels } as const;
-  const { payload } = await packDiff(copyWeights(namedWeights(model)), { ops: [op] });
+  const { payload } = await packDiff(await copyWeights(namedWeights(model)), { ops: [op] });
   await applyPayload(openLiveModel(model), payload);
   const next = await know();
   const keys = await makeKeys(join(folder, 'keys'));

@@ -28,7 +28,7 @@ function seeded(what: 'kernel' | 'depthwise') {
 
 /** Changes every weight of a model's kernel and its bias. */
 async function payloadFor(model: tf.LayersModel) {
-  const base = copyWeights(namedWeights(model));
+  const base = await copyWeights(namedWeights(model));
   const [kernel, bias] = base.tensors as [(typeof base.tensors)[0], (typeof base.tensors)[0]];
   return packDiff(base, {
     ops: [
@@ -82,7 +82,7 @@ describe.each(['cpu', 'wasm'] as const)('openLiveModel() on %s', (backend) => {
   test('has the fingerprint of the same weights in memory', async () => {
     await useBackend(backend);
     const model = (LAYERS.conv2d as () => tf.Sequential)();
-    const inMemory = await fingerprint(openMemoryStore(copyWeights(namedWeights(model))));
+    const inMemory = await fingerprint(openMemoryStore(await copyWeights(namedWeights(model))));
     expect(await fingerprint(openLiveModel(model))).toBe(inMemory);
   });
 

@@ -23,8 +23,8 @@ afterEach(() => {
   model.dispose();
 });
 
-const payloadFor = () => {
-  const base = copyWeights(namedWeights(model));
+const payloadFor = async () => {
+  const base = await copyWeights(namedWeights(model));
   const bias = { kind: 'dense', scale: 0.25, levels: new Int8Array(8).fill(3) } as const;
   return packDiff(base, { ops: [{ ...bias, tensor: base.tensors[1]?.name as string }] });
 };
@@ -85,7 +85,7 @@ describe('openLiveModel() on a backend that hands out copies', () => {
 describe('openLiveModel() on a backend that gives back other bits', () => {
   test('refuses, unless the weights are handed over', async () => {
     const packed = await payloadFor();
-    const weights = openMemoryStore(copyWeights(namedWeights(model)));
+    const weights = openMemoryStore(await copyWeights(namedWeights(model)));
     giveCopies(rounded);
     expect(await codeOf(() => applyPayload(openLiveModel(model), packed.payload))).toBe('unsupported-model');
     const { fingerprint: found } = await applyPayload(openLiveModel(model, { weights }), packed.payload);
@@ -95,12 +95,12 @@ describe('openLiveModel() on a backend that gives back other bits', () => {
 });
 
 describe('openLiveModel() with weights that are handed over', () => {
-  const handOver = (tensors: Model['tensors'] = copyWeights(namedWeights(model)).tensors) =>
-    openMemoryStore({ tensors });
+  const handOver = async (tensors?: Model['tensors']) =>
+    openMemoryStore(tensors ? { tensors } : await copyWeights(namedWeights(model)));
 
   test('makes all of them count, though another version runs', async () => {
     const { payload, next } = await payloadFor();
-    const weights = handOver();
+    const weights = await handOver();
     model.setWeights(model.getWeights().map((weight) => tf.onesLike(weight)));
     giveCopies();
     expect((await applyPayload(openLiveModel(model, { weights }), payload)).fingerprint).toBe(next);
@@ -109,17 +109,17 @@ describe('openLiveModel() with weights that are handed over', () => {
 
   test('refuses those of another model', async () => {
     giveCopies();
-    const [kernel, bias] = copyWeights(namedWeights(model)).tensors as [Tensor, Tensor];
+    const [kernel, bias] = (await copyWeights(namedWeights(model))).tensors as [Tensor, Tensor];
     const longer = { ...kernel, shape: [32, 8], bytes: new Uint8Array(1_024) };
     for (const tensors of [[kernel], [longer, bias], [{ ...kernel, dtype: 'int32' as const }, bias]]) {
-      const store = openLiveModel(model, { weights: handOver(tensors) });
+      const store = openLiveModel(model, { weights: await handOver(tensors) });
       expect(await codeOf(() => store.readInto(kernel.name, 0, new Uint8Array(4)))).toBe('wrong-layout');
     }
   });
 
   test('asks again for those that could not be read', async () => {
     giveCopies();
-    const weights = handOver();
+    const weights = await handOver();
     const readInto = vi.spyOn(weights, 'readInto').mockRejectedValueOnce(new Error('not now'));
     const store = openLiveModel(model, { weights });
     await expect(fingerprint(store)).rejects.toThrow('not now');

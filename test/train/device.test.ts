@@ -15,7 +15,7 @@ let tiny: TinyTask;
 let base: Model;
 beforeAll(async () => {
   tiny = await createTinyTask();
-  base = copyWeights(namedWeights(tiny.model));
+  base = await copyWeights(namedWeights(tiny.model));
 });
 
 const floatsOf = ({ bytes }: Tensor): Float32Array => new Float32Array(bytes.slice().buffer);
@@ -137,7 +137,7 @@ describe.each(cases)('%s for a device that stores %s', (kind, deviceName) => {
     expect([status, fingerprint]).toEqual(['applied', trained.next]);
     expect(trained.metrics.diff.accuracy).toBe(await accuracyOf({ tensors }, stored));
     expect(trained.metrics.diff.accuracy).toBeGreaterThan(before + 0.1);
-    expect(copyWeights(namedWeights(tiny.model))).toEqual(base);
+    expect(await copyWeights(namedWeights(tiny.model))).toEqual(base);
   });
 });
 

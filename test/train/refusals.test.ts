@@ -75,15 +75,15 @@ test('fineTune() refuses datasets without batches or without xs and ys', async (
 });
 
 test('fineTune() stops if the loss is not finite, and restores the base', async () => {
-  const base = copyWeights(namedWeights(tiny.model));
+  const base = await copyWeights(namedWeights(tiny.model));
   const train = { xs: tf.ones([32, 16]), ys: tf.fill([32, 4], Number.NaN) };
   const run = fineTune({ task: tiny.task, train, epochs: 1 });
   await expect(run).rejects.toMatchObject({ code: 'training-diverged' });
-  expect(copyWeights(namedWeights(tiny.model))).toEqual(base);
+  expect(await copyWeights(namedWeights(tiny.model))).toEqual(base);
 });
 
 test('trainSparseDiff() stops on an aborted signal with its reason, and restores the base', async () => {
-  const base = copyWeights(namedWeights(tiny.model));
+  const base = await copyWeights(namedWeights(tiny.model));
   const stop = new AbortController();
   const reason = new Error('enough');
   const onStep = ({ phase, done: step }: { phase: string; done: number }) => {
@@ -92,7 +92,7 @@ test('trainSparseDiff() stops on an aborted signal with its reason, and restores
   const tensors = tf.memory().numTensors;
   await expect(trainSparseDiff(options({ signal: stop.signal, onStep }))).rejects.toBe(reason);
   expect(tf.memory().numTensors).toBe(tensors);
-  expect(copyWeights(namedWeights(tiny.model))).toEqual(base);
+  expect(await copyWeights(namedWeights(tiny.model))).toEqual(base);
 });
 
 test.each([

@@ -44,7 +44,7 @@ describe.each(Object.entries(KINDS))('%s', (_name, trainer) => {
 
   test('meets the budget with the packed file, uses it, and improves on the base', async () => {
     const { payload, share, metrics } = await run();
-    const weights = baseOf().tensors.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    const weights = (await baseOf()).tensors.reduce((sum, { bytes }) => sum + bytes.length, 0);
     const budget = Math.floor(0.04 * weights);
     expect(payload.length).toBeLessThanOrEqual(budget);
     // Coded lengths are foreseen to a few bytes, of which such a small file has few.
@@ -60,9 +60,9 @@ describe.each(Object.entries(KINDS))('%s', (_name, trainer) => {
   });
 
   test('reports the accuracy of the decoded payload applied to the base, and restores the base', async () => {
-    const base = baseOf();
+    const base = await baseOf();
     const { payload, next, metrics } = await run();
-    expect(baseOf()).toEqual(base);
+    expect(await baseOf()).toEqual(base);
     const { status, fingerprint: found } = await applyPayload(openMemoryStore(base), payload);
     expect([status, found]).toEqual(['applied', next]);
 
@@ -116,9 +116,11 @@ test('trainDiff() uses the full fine-tune it is given', async () => {
 
 test('trainDiff() leaves batch-norm statistics alone: no op touches them', async () => {
   const { model } = await trainHashDiff({ task: tiny.task, train: tiny.train, budget: '4%', ...QUICK });
-  const base = new Map(baseOf().tensors.map((tensor) => [tensor.name, tensor.bytes]));
+  const base = new Map((await baseOf()).tensors.map((tensor) => [tensor.name, tensor.bytes]));
   for (const name of ['norm/moving_mean', 'norm/moving_variance']) {
     expect(model.tensors.find((tensor) => tensor.name === name)?.bytes).toEqual(base.get(name));
   }
-  expect(await fingerprint(openMemoryStore(model))).not.toBe(await fingerprint(openMemoryStore(baseOf())));
+  expect(await fingerprint(openMemoryStore(model))).not.toBe(
+    await fingerprint(openMemoryStore(await baseOf())),
+  );
 });

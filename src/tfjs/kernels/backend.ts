@@ -4,18 +4,27 @@ type Shape = readonly number[];
 
 /** The part of the tfjs wasm backend that the kernels rely on. */
 export interface WasmBackend {
-  readonly dataIdMap: { get(dataId: tf.DataId): { id: number }; delete(dataId: tf.DataId): boolean };
+  readonly dataIdMap: {
+    get(dataId: tf.DataId): { id: number; memoryOffset: number };
+    delete(dataId: tf.DataId): boolean;
+  };
   readonly wasm: {
-    readonly tfjs: { disposeData(id: number): void };
+    readonly tfjs: {
+      disposeData(id: number): void;
+      registerTensor(id: number, size: number, memoryOffset: number): void;
+    };
     readonly asm?: { readonly memory?: unknown };
     readonly wasmMemory?: unknown;
-    _malloc(bytes: number): number;
+    /** Address of new memory, 0 if there is none. */
+    _malloc: (bytes: number) => number;
     _free(address: number): void;
   };
   makeOutput(shape: Shape, dtype: tf.DataType, memoryOffset?: number): tf.TensorInfo;
   typedArrayFromHeap(tensor: tf.TensorInfo): tf.TypedArray;
   getMemoryOffset(dataId: tf.DataId): number;
   disposeData(dataId: tf.DataId): boolean;
+  incRef(dataId: tf.DataId): void;
+  refCount(dataId: tf.DataId): number;
 }
 
 /** The arguments of a kernel: named inputs, the backend that holds them, and attributes. */
@@ -34,6 +43,20 @@ export type Heap = Float32Array;
  */
 export function borrowFloats(backend: WasmBackend, tensor: tf.TensorInfo): Heap {
   return backend.typedArrayFromHeap(tensor) as Heap;
+}
+
+/**
+ * Invalidates what the backend derived from a tensor's old values. XNNPACK packs the weights of dense,
+ * convolution and depthwise layers once and keeps the packed copy under the tensor's id; registering the same
+ * memory again makes it drop that copy.
+ */
+export function refresh(
+  backend: Pick<WasmBackend, 'dataIdMap'> & { readonly wasm: Pick<WasmBackend['wasm'], 'tfjs'> },
+  { dataId, shape }: tf.TensorInfo,
+): void {
+  const { id, memoryOffset } = backend.dataIdMap.get(dataId);
+  backend.wasm.tfjs.disposeData(id);
+  backend.wasm.tfjs.registerTensor(id, sizeOf(shape), memoryOffset);
 }
 
 /** Allocates a float32 tensor with uninitialised values. */

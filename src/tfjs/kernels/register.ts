@@ -3,6 +3,7 @@ import type { WasmBackend } from './backend.js';
 import { batchNorm } from './composed/batch-norm.js';
 import { conv2dFilterGradient, conv2dInputGradient } from './composed/conv2d.js';
 import { depthwiseFilterGradient, depthwiseInputGradient } from './composed/depthwise.js';
+import { identity } from './composed/identity.js';
 import { batchMatMul } from './composed/mat-mul.js';
 import { maxPoolGradient } from './composed/max-pool.js';
 import { mean, sum, tile, unsortedSegmentSum } from './composed/reduce.js';
@@ -21,7 +22,7 @@ import {
   simdDepthwiseInputGradient,
   simdMaxPoolGradient,
 } from './simd/convolution.js';
-import { simdBatchNorm, simdMatMul, simdMean, simdSum } from './simd/linear.js';
+import { simdBatchNorm, simdFusedMatMul, simdMatMul, simdMean, simdSum } from './simd/linear.js';
 import { type Simd, simdOf } from './simd/module.js';
 
 /** Marks a kernel as registered by this package, by any copy of it. */
@@ -75,12 +76,14 @@ export function registerTrainingKernels({ simd = true }: KernelOptions = {}): vo
     simd: simdDepthwiseInputGradient,
   });
   register('BatchMatMul', { composed: batchMatMul, simd: simdMatMul });
+  register('_FusedMatMul', { simd: simdFusedMatMul });
   register('Sum', { composed: sum, simd: simdSum });
   register('Mean', { composed: mean, simd: simdMean });
   register('FusedBatchNorm', { composed: batchNorm, simd: simdBatchNorm });
   register('MaxPoolGrad', { composed: maxPoolGradient, simd: simdMaxPoolGradient });
   register('AvgPoolGrad', { simd: simdAveragePoolGradient });
   register('Tile', { composed: tile });
+  register('Identity', { composed: identity });
   register('UnsortedSegmentSum', { composed: unsortedSegmentSum });
   if (!simd) return;
   registerHashKernels();

@@ -33,13 +33,13 @@ beforeAll(async () => {
   await useBackend('wasm');
   const model = tf.sequential({ layers: [tf.layers.dense({ units: 3, inputShape: [4], name: 'only' })] });
   const nameOf = async (): Promise<string> =>
-    await fingerprint(openMemoryStore(copyWeights(namedWeights(model))));
+    await fingerprint(openMemoryStore(await copyWeights(namedWeights(model))));
   await saveModel(model, inside('base'));
   names.base = await nameOf();
   const wrong = makeGolden(model, [[1, 2, 3, 4]]);
   const [positions, levels] = [Uint32Array.of(1, 5), Int16Array.of(3, -2)];
   const op = { kind: 'sparse', tensor: 'only/kernel', scale: 0.5, positions, levels } as const;
-  const { payload } = await packDiff(copyWeights(namedWeights(model)), { ops: [op] });
+  const { payload } = await packDiff(await copyWeights(namedWeights(model)), { ops: [op] });
   await applyPayload(openLiveModel(model), payload);
   names.next = await nameOf();
   const goldens = { good: makeGolden(model, [[1, 2, 3, 4]]), bad: wrong };

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { allocateFloats, type KernelCall, sizeOf } from '../backend.js';
+import { allocateFloats, type KernelCall, refresh, reshaped, sizeOf, type WasmBackend } from '../backend.js';
 import { registerOwnKernel, runOwnKernel } from '../own-kernels.js';
 import type { Simd } from '../simd/module.js';
 import { overrideMethod } from './override.js';
@@ -39,18 +39,24 @@ interface AdamAttrs {
 
 type AdamCall = KernelCall<'value' | 'gradient' | 'first' | 'second', AdamAttrs>;
 
-/** @returns new values, first and second moments */
+/** @returns new values, first and second moments: in place where nobody else holds the old ones */
 function adam({ inputs, backend, attrs }: AdamCall, simd: Simd): tf.TensorInfo[] {
-  const outputs = [1, 2, 3].map(() => allocateFloats(backend, inputs.value.shape));
+  const { value, gradient, first, second } = inputs;
+  const from = [value, gradient, first, second].map((tensor) => simd.pointer(tensor));
+  const outputs = [value, first, second].map((tensor) => reuse(backend, tensor));
   const { beta1, beta2, correction1, correction2, epsilon, learningRate } = attrs;
-  const tensors = [inputs.value, inputs.gradient, inputs.first, inputs.second];
-  simd.run.adam(
-    sizeOf(inputs.value.shape),
-    ...tensors.map((tensor) => simd.pointer(tensor)),
-    ...[beta1, 1 - beta1, beta2, 1 - beta2, correction1, correction2, epsilon, -learningRate],
-    ...outputs.map((tensor) => simd.pointer(tensor)),
-  );
+  const rates = [beta1, 1 - beta1, beta2, 1 - beta2, correction1, correction2, epsilon, -learningRate];
+  const to = outputs.map((tensor) => simd.pointer(tensor));
+  simd.run.adam(sizeOf(value.shape), ...from, ...rates, ...to);
+  if (outputs[0]?.dataId === value.dataId) refresh(backend, value);
   return outputs;
+}
+
+/** @returns another reference to a tensor's memory if there is only one, else a new tensor */
+function reuse(backend: WasmBackend, tensor: tf.TensorInfo): tf.TensorInfo {
+  if (backend.refCount(tensor.dataId) > 1) return allocateFloats(backend, tensor.shape);
+  backend.incRef(tensor.dataId);
+  return reshaped(tensor, tensor.shape);
 }
 
 interface NamedTensor {
@@ -92,6 +98,12 @@ function fits(variable: tf.Variable | undefined, gradient: tf.Tensor | null): bo
   return (
     gradient == null || (gradient.dtype === 'float32' && tf.util.arraysEqual(gradient.shape, variable.shape))
   );
+}
+
+/** @returns the running means of squared gradients of an optimiser that has stepped, in the order of its steps */
+export function secondMoments(optimizer: tf.AdamOptimizer): tf.Variable[] {
+  const { accumulatedSecondMoment } = optimizer as unknown as Adam;
+  return accumulatedSecondMoment.map((moment) => (moment as Moment).variable);
 }
 
 function scalarOf(variable: tf.Variable): number {

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import { allocateFloats, borrowFloats, sizeOf } from '../backend.js';
+import { allocateFloats, borrowFloats, runKernel, sizeOf } from '../backend.js';
 import { type BatchNormCall, isByChannel } from '../composed/batch-norm.js';
 import { commonBatch, type MatMul, type MatMulCall, outputShape, productSize } from '../composed/mat-mul.js';
 import { outerAxes, type Reduce, type ReduceCall } from '../composed/reduce.js';
@@ -10,12 +10,50 @@ const MIN_ROWS = 8;
 
 /** Products of float matrices, transposed or not. */
 export function simdMatMul(call: MatMulCall, simd: Simd, otherwise: MatMul): tf.TensorInfo {
+  return product(call, simd) ?? otherwise(call);
+}
+
+/** A product to which a bias and an activation are applied. */
+export type FusedMatMulCall = MatMulCall & {
+  readonly inputs: { readonly bias?: tf.TensorInfo };
+  readonly attrs: { readonly activation?: string };
+};
+
+/** Kernels of activations; undefined stands for none. */
+const ACTIVATIONS: Readonly<Record<string, string | undefined>> = {
+  linear: undefined,
+  relu: 'Relu',
+  relu6: 'Relu6',
+  sigmoid: 'Sigmoid',
+};
+
+/** Dense layers. The stock kernel packs their weights, and keeps the packed copy as long as the weights live. */
+export function simdFusedMatMul(
+  call: FusedMatMulCall,
+  simd: Simd,
+  otherwise: (call: FusedMatMulCall) => tf.TensorInfo,
+): tf.TensorInfo {
+  const { inputs, backend, attrs } = call;
+  const { activation = 'linear' } = attrs;
+  const a = activation in ACTIVATIONS ? product(call, simd) : undefined;
+  if (a === undefined) return otherwise(call);
+  const apply = (kernelName: string, operands: Record<string, tf.TensorInfo>): tf.TensorInfo => {
+    const result = runKernel(backend, kernelName, { inputs: operands });
+    backend.disposeData((operands.a ?? (operands.x as tf.TensorInfo)).dataId);
+    return result;
+  };
+  const sum = inputs.bias ? apply('Add', { a, b: inputs.bias }) : a;
+  const kernelName = ACTIVATIONS[activation];
+  return kernelName ? apply(kernelName, { x: sum }) : sum;
+}
+
+/** @returns the product, or undefined for operands that the stock kernel multiplies faster */
+function product(call: MatMulCall, simd: Simd): tf.TensorInfo | undefined {
   const { inputs, backend, attrs } = call;
   const batch = commonBatch(inputs.a, inputs.b);
   const [m, k, n] = productSize(call);
   const isPlain = !attrs.transposeA && !attrs.transposeB;
-  if (batch === undefined || m * k * n === 0 || (isPlain && batch === 1 && m < MIN_ROWS))
-    return otherwise(call);
+  if (batch === undefined || m * k * n === 0 || (isPlain && batch === 1 && m < MIN_ROWS)) return undefined;
   const out = allocateFloats(backend, outputShape(inputs, m, n));
   const scratch = simd.borrowScratch(simd.productBytes);
   const [a, b, c] = [simd.pointer(inputs.a), simd.pointer(inputs.b), simd.pointer(out)];

@@ -1,0 +1,46 @@
+import * as tf from '@tensorflow/tfjs';
+import { NeuralDiffError } from '../model/errors.js';
+import type { WasmBackend } from './kernels/backend.js';
+
+/** The largest memory of the wasm backend, in bytes: 65,535 pages of 64 KiB. */
+export const WASM_MEMORY_BYTES = 65_535 * 2 ** 16;
+
+/** Marks an allocator that is guarded, by any copy of the package. */
+const MARK = Symbol.for('neural-diff.guarded-allocator');
+
+/**
+ * Makes the wasm backend throw when an allocation fails. TensorFlow.js does not notice: its kernels would
+ * write to address 0, over the memory of others.
+ */
+export function guardAllocations(): void {
+  const { wasm } = tf.backend() as unknown as WasmBackend;
+  if (MARK in wasm._malloc) return;
+  // The first call replaces the function by that of the WebAssembly module.
+  wasm._free(wasm._malloc(1));
+  const malloc = wasm._malloc;
+  const guarded = (bytes: number): number => {
+    const address = bytes < WASM_MEMORY_BYTES ? malloc(bytes) : 0;
+    if (address !== 0 || bytes === 0) return address;
+    throw outOfMemory(bytes);
+  };
+  wasm._malloc = Object.assign(guarded, { [MARK]: true as const });
+}
+
+function outOfMemory(bytes: number): NeuralDiffError {
+  const { numBytes } = tf.memory();
+  const message = `Cannot allocate ${bytes} bytes on the wasm backend: ${numBytes} of at most ${WASM_MEMORY_BYTES} bytes are in use`;
+  const facts = { bytesNeeded: numBytes + bytes, limit: WASM_MEMORY_BYTES };
+  return new NeuralDiffError('no-memory', message, { facts });
+}
+
+/** The parts of the engine of TensorFlow.js 4.22 that hold what a backward pass needs. */
+interface Engine {
+  readonly state: { activeTape: { readonly saved?: tf.Tensor[] }[] | null };
+}
+
+/** Frees what a forward pass that failed kept for its backward pass; to be called outside of both. */
+export function dropTape(): void {
+  const { state } = tf.engine() as unknown as Engine;
+  for (const { saved = [] } of state.activeTape ?? []) tf.dispose(saved);
+  state.activeTape = null;
+}

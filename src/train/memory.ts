@@ -1,0 +1,62 @@
+import * as tf from '@tensorflow/tfjs';
+import { NeuralDiffError } from '../model/errors.js';
+import { dropTape, WASM_MEMORY_BYTES } from '../tfjs/memory.js';
+import type { NamedWeight } from '../tfjs/weights.js';
+
+/** What a training run keeps on the backend beside the weights. */
+export interface MemoryNeeds {
+  /** All weights of the model. */
+  readonly weights: readonly NamedWeight[];
+  readonly trained: readonly NamedWeight[];
+  /** Numbers per trained weight: base, gradient, moments of the optimiser. */
+  readonly perWeight: number;
+}
+
+/**
+ * Refuses a training run whose weights alone exceed the memory of the wasm backend; other backends have no
+ * known limit.
+ *
+ * @throws NeuralDiffError `no-memory`
+ */
+export function checkMemory({ weights, trained, perWeight }: MemoryNeeds): void {
+  const [all, changed] = [countOf(weights), countOf(trained)];
+  const bytesNeeded = 4 * (all + perWeight * changed);
+  if (tf.getBackend() !== 'wasm' || bytesNeeded <= WASM_MEMORY_BYTES) return;
+  const most = Math.floor((WASM_MEMORY_BYTES / 4 - all) / perWeight);
+  const message = `Cannot train ${changed} weights: they need ${bytesNeeded} bytes and activations, but the wasm backend has at most ${WASM_MEMORY_BYTES}; train fewer than ${most} weights ("only", "freeze")`;
+  throw new NeuralDiffError('no-memory', message, { facts: { bytesNeeded, limit: WASM_MEMORY_BYTES } });
+}
+
+function countOf(weights: readonly NamedWeight[]): number {
+  return weights.reduce((sum, { variable }) => sum + variable.size, 0);
+}
+
+/**
+ * Runs training steps. After a failure, frees what they left on the backend.
+ *
+ * @throws NeuralDiffError `no-memory` if an allocation failed
+ */
+export async function explainingMemory<T>(examples: number, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    dropTape();
+    throw isAllocationFailure(error) ? doesNotFit(examples, error) : error;
+  }
+}
+
+/** Failures of JavaScript's own arrays, and of kernels that were given memory that does not exist. */
+const FAILURES = /array length|array buffer allocation|memory access out of bounds/i;
+
+function isAllocationFailure(error: unknown): error is Error {
+  if (error instanceof NeuralDiffError) return error.code === 'no-memory';
+  const isOfEngine = error instanceof RangeError || error instanceof WebAssembly.RuntimeError;
+  return isOfEngine && FAILURES.test(error.message);
+}
+
+function doesNotFit(examples: number, cause: Error): NeuralDiffError {
+  const { bytesNeeded }: NeuralDiffError['facts'] = cause instanceof NeuralDiffError ? cause.facts : {};
+  const message = `Cannot train on ${examples} examples at a time: ${cause.message}; set a smaller "microBatchSize", or train fewer weights ("only", "freeze")`;
+  const limit = tf.getBackend() === 'wasm' ? WASM_MEMORY_BYTES : undefined;
+  return new NeuralDiffError('no-memory', message, { cause, facts: { bytesNeeded, limit } });
+}
