@@ -35,12 +35,13 @@ const BUDGET = '0.5%';
 const [name, kind, weights, budget] = process.argv.slice(2) as [string, 'hash' | 'sparse', string, string];
 const network = NETWORKS.find((each) => each.name === name) as GrowingNetwork;
 
-try {
-  await useBackend('wasm');
-  process.send?.(await measure(Number(weights), Number(budget)));
-} catch (error) {
+await useBackend('wasm');
+const result = await measure(Number(weights), Number(budget)).catch(refusal);
+process.send?.(result);
+
+function refusal(error: unknown): GrowthRefusal {
   if (!(error instanceof NeuralDiffError)) throw error;
-  process.send?.({ refused: error.code } satisfies GrowthRefusal);
+  return { refused: error.code };
 }
 
 /** Runs plain steps and the trainer in turns for as long as the budget allows, at least once each. */
