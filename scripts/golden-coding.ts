@@ -1,6 +1,6 @@
 import { elementCount, type Model, type Tensor } from '../src/model/tensor.js';
-import type { ChooseHead } from '../src/payload/encode-records.js';
 import { xxh32 } from '../src/payload/placement.js';
+import type { ChooseHead } from '../src/payload/sparse-writer.js';
 import { type Accepted, type Change, dense, seeded, sparse } from './golden-samples.js';
 
 const whole = (name: string, shape: number[], seed = 1): Tensor => seeded(name, 'int8', { shape, seed });

@@ -1,7 +1,7 @@
 import { byteLength, DTYPES, type DType, type Model, type Tensor } from '../src/model/tensor.js';
 import type { Buckets, DenseOp, Diff, ExactOp, HashOp, Meta, SetOp, SparseOp } from '../src/payload/diff.js';
-import type { ChooseHead } from '../src/payload/encode-records.js';
 import { xxh32 } from '../src/payload/placement.js';
+import type { ChooseHead } from '../src/payload/sparse-writer.js';
 
 /** A base and a diff that every reader must apply. */
 export interface Accepted {

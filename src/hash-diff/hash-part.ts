@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs';
 import type { TensorInfo } from '../model/tensor.js';
 import type { Buckets } from '../payload/diff.js';
 import { tensorSeed } from '../payload/placement.js';
-import { addHashed, sumHashed } from '../tfjs/kernels/diff/hashed.js';
+import { addHashed, quantiseOnBackend, sumHashed, tableOf } from '../tfjs/kernels/diff/hashed.js';
 import { nthLargest } from '../train/layout.js';
 import { createVariable, type DiffPart, readFloats, valuesOf } from '../train/part.js';
 import { scalesFor } from '../train/quantise.js';
@@ -42,16 +42,22 @@ export function createHashPart(options: HashPartOptions): DiffPart {
     return { name: info.name, seed: tensorSeed(seed, ordinal), size: options.sizes.get(info.name) ?? 1 };
   });
   const quantised = (share: number) => quantiseBuckets(readFloats(theta), coding, share);
+  const tabled = () => {
+    const options = { kept: keptOf(bucketCount, zeros), isFloat: coding === 'float', block };
+    const onBackend = quantiseOnBackend(theta, options);
+    if (onBackend) return onBackend;
+    const { buckets, scale } = quantised(zeros);
+    return { ...tableOf(new Float32Array(buckets.values), block), scale };
+  };
   return {
     tensors: hashed.map(({ name }) => name),
     parameters: [theta],
     advance() {},
     materialise(weights) {
-      const { buckets, scale } = quantised(zeros);
-      const values = new Float32Array(buckets.values);
+      const { table, count, scale } = tabled();
       const add = ({ name, seed, size }: Hashed): tf.Tensor => {
-        const hashed = { buckets: values, scale: scaleOf(name, scale * size) };
-        return addHashed(valuesOf(weights, name), hashed, { seed, block });
+        const values = { table, count, scale: scaleOf(name, scale * size) };
+        return addHashed(valuesOf(weights, name), values, { seed, block });
       };
       return new Map(hashed.map((tensor) => [tensor.name, add(tensor)]));
     },
@@ -85,7 +91,7 @@ export type BucketCoding = 'float' | 'ternary' | 'sign';
 /** Quantised buckets and the factor that multiplies them. */
 export interface QuantisedBuckets {
   readonly buckets: Buckets;
-  /** A positive number; 1 for float buckets. */
+  /** A positive float32; 1 for float buckets. */
   readonly scale: number;
 }
 
@@ -100,10 +106,10 @@ export interface QuantisedBuckets {
  * @param zeros share of the values that become 0, smallest first, for any coding: 0 to 1
  */
 export function quantiseBuckets(values: Float32Array, coding: BucketCoding, zeros: number): QuantisedBuckets {
-  // Plain loops: `map` is about a hundred times slower per element, and this runs in every step.
+  // Plain loops: `map` is about a hundred times slower per element.
   const magnitudes = new Float32Array(values.length);
   for (let i = 0; i < magnitudes.length; i++) magnitudes[i] = Math.abs(values[i] as number);
-  const kept = Math.round((1 - zeros) * values.length);
+  const kept = keptOf(values.length, zeros);
   const least = kept === 0 ? Number.POSITIVE_INFINITY : nthLargest([magnitudes], kept);
   if (coding === 'float') {
     const large = values.slice();
@@ -120,7 +126,12 @@ export function quantiseBuckets(values: Float32Array, coding: BucketCoding, zero
     sum += magnitude;
     count++;
   }
-  return { buckets: { coding: 'levels', values: levels }, scale: count === 0 ? 1 : sum / count };
+  return { buckets: { coding: 'levels', values: levels }, scale: count === 0 ? 1 : Math.fround(sum / count) };
+}
+
+/** @returns how many of the buckets are not zero */
+function keptOf(count: number, zeros: number): number {
+  return Math.round((1 - zeros) * count);
 }
 
 /** @returns the bits per bucket after entropy coding */

@@ -14,7 +14,7 @@ import { RangeEncoder } from './range-encoder.js';
 import { codeTensors, ScaleCoding } from './record-head.js';
 import { ElementCoding } from './set-record.js';
 import type { SparseHead } from './sparse-record.js';
-import { chooseHead, SparseWriter } from './sparse-writer.js';
+import { type ChooseHead, chooseHead, SparseWriter } from './sparse-writer.js';
 
 /** One or more packed ops of one kind. */
 export interface EncodedRecord {
@@ -30,13 +30,18 @@ type ChangeOp = SparseOp | ExactOp;
  *
  * @param ops the ops, checked
  * @param tensors the model's tensors, in canonical order
+ * @param choose how positions of sparse ops are coded; defaults to the fewest bits
  */
-export function encodeRecords(ops: readonly Op[], tensors: readonly TensorInfo[]): EncodedRecord[] {
+export function encodeRecords(
+  ops: readonly Op[],
+  tensors: readonly TensorInfo[],
+  choose?: ChooseHead,
+): EncodedRecord[] {
   const infos = tensors.map(wordsOf);
   const indexes = new Map(infos.map((info, index) => [info.name, index]));
   return groupOps(ops, indexes).map((group) => ({
     kind: (group[0] as Op).kind,
-    bytes: encodeGroup(group, infos),
+    bytes: encodeGroup(group, infos, choose),
   }));
 }
 
@@ -53,12 +58,16 @@ function groupOps(ops: readonly Op[], indexes: ReadonlyMap<string, number>): Op[
   return groups;
 }
 
-function encodeGroup(group: readonly Op[], infos: readonly TensorInfo[]): Uint8Array {
+function encodeGroup(
+  group: readonly Op[],
+  infos: readonly TensorInfo[],
+  choose: ChooseHead | undefined,
+): Uint8Array {
   const [first] = group as [Op];
   if (first.kind === 'hash') return encodeHash(first, infos);
   if (first.kind === 'dense') return encodeDense(group as DenseOp[], infos);
   if (first.kind === 'set') return encodeSet(group as SetOp[], infos);
-  return encodeSparse(group as (SparseOp | ExactOp)[], infos);
+  return encodeSparse(group as (SparseOp | ExactOp)[], infos, choose);
 }
 
 function encodeDense(ops: readonly DenseOp[], infos: readonly TensorInfo[]): Uint8Array {
@@ -84,9 +93,6 @@ function encodeHash(op: HashOp, infos: readonly TensorInfo[]): Uint8Array {
   new BucketCoding(encoder, op.buckets.coding).code(op.buckets.values.slice());
   return encoder.finish();
 }
-
-/** Chooses how a sparse op's positions are coded. */
-export type ChooseHead = (op: SparseOp, info: TensorInfo) => SparseHead;
 
 /**
  * Packs sparse or exact ops into one record.

@@ -21,6 +21,7 @@ import { checkMeta, headerValue, layoutOf, MAGIC, type RecordKind } from './head
 import { beyondLimit, MAX_BUCKETS, MAX_PASSES, MAX_PAYLOAD_BYTES, MAX_RECORDS } from './limits.js';
 import { CHECKSUM_BYTES } from './open-payload.js';
 import { patchModel, patchRange } from './patch.js';
+import type { ChooseHead } from './sparse-writer.js';
 
 /** Header fields and tensors for `encodePayload`. */
 export interface PayloadFacts extends Pick<PayloadHeader, 'base' | 'next' | 'meta'> {
@@ -84,10 +85,14 @@ export async function packDiff(base: Model, diff: Diff, meta: Meta = {}): Promis
  *
  * @param tensors the model's tensors, in canonical order
  * @param ops the ops, as `encodePayload` takes them
- * @param meta the metadata
+ * @param options the metadata; how positions of sparse ops are coded, in the fewest bits by default
  */
-export function payloadBytes(tensors: readonly TensorInfo[], ops: readonly Op[], meta: Meta = {}): number {
-  const records = encodeRecords(ops, tensors);
+export function payloadBytes(
+  tensors: readonly TensorInfo[],
+  ops: readonly Op[],
+  { meta = {}, choose }: { meta?: Meta | undefined; choose?: ChooseHead | undefined } = {},
+): number {
+  const records = encodeRecords(ops, tensors, choose);
   const blank = '00'.repeat(FINGERPRINT_BYTES);
   const header = { base: blank, next: blank, layout: 0xffffffff, meta };
   return framePayload(header, records).payloadBytes;

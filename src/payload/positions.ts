@@ -192,7 +192,8 @@ export class MappedPositions {
 
   #codeLine({ levels, length, lineStep, step, firstLine, columns }: Slab, line: number): void {
     const late = firstLine + line < EARLY_LINES ? 0 : COLUMN_CLASSES * LINE_CLASSES;
-    const [coder, contexts] = [this.#coder, this.#elements];
+    const coder = this.#coder;
+    const contexts = this.#elements;
     let changes = 0;
     this.#levels.startLine();
     for (let i = 0, at = line * lineStep; i < length; i++, at += step) {
@@ -200,7 +201,7 @@ export class MappedPositions {
       // A line that changes, but not before its last element, must change there.
       const isCertain = length > 1 && changes === 0 && i === length - 1;
       const column = columns[i] as number;
-      const context = late + COLUMN_CLASSES * lineClass(changes, i) + columnClass(column);
+      const context = late + COLUMN_CLASSES * lineClass(changes, i) + (COLUMN_CLASS[column] as number);
       if (!isCertain && coder.bit(contexts, context, level === 0 ? 0 : 1) === 0) continue;
       levels[at] = this.#levels.code(level);
       columns[i] = Math.min(column + 1, 8);
@@ -215,7 +216,5 @@ function lineClass(changes: number, elements: number): number {
   return ratio < 0 ? 0 : Math.min(ratio, LINE_CLASSES - 1);
 }
 
-function columnClass(changes: number): number {
-  if (changes < 2) return changes;
-  return changes < 8 ? 2 : 3;
-}
+/** The class of a column by its number of changes, up to 8. */
+const COLUMN_CLASS = Uint8Array.of(0, 1, 2, 2, 2, 2, 2, 2, 3);

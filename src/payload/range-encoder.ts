@@ -33,13 +33,10 @@ export class RangeEncoder implements BitCoder {
     const { counts } = contexts;
     const ones = counts[2 * index] as number;
     const total = ones + (counts[2 * index + 1] as number);
-    const bound = Math.imul((this.#range / total) | 0, ones);
-    if (value === 1) {
-      this.#range = bound;
-    } else {
-      this.#low += bound;
-      this.#range -= bound;
-    }
+    const range = this.#range;
+    const bound = Math.imul((range / total) | 0, ones);
+    if (value !== 1) this.#low += bound;
+    this.#range = value === 1 ? bound : range - bound;
     while (this.#range < MIN_RANGE) this.#widen();
     contexts.update(index, value);
     return value;

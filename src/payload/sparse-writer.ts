@@ -1,4 +1,5 @@
 import { elementCount, type TensorInfo } from '../model/tensor.js';
+import type { SparseOp } from './diff.js';
 import { codeOf, rowLength, type Slab, Slabs, viewOf } from './positions.js';
 import { RangeEncoder } from './range-encoder.js';
 import { codeTensors } from './record-head.js';
@@ -93,11 +94,11 @@ function mappedWriter({ mapped }: SparseCoding, info: TensorInfo, view: number):
   };
 }
 
-function occupiedLines({ levels, lines, length, lineStep, step }: Slab): Uint8Array {
+/** Reads the levels in the order in which they are stored, as other orders miss the cache. */
+function occupiedLines({ levels, lines, lineStep }: Slab): Uint8Array {
   const occupied = new Uint8Array(lines);
-  for (let line = 0; line < lines; line++)
-    for (let i = 0, at = line * lineStep; i < length; i++, at += step)
-      if (levels[at] !== 0) occupied[line] = 1;
+  for (let at = 0; at < levels.length; at++)
+    if (levels[at] !== 0) occupied[lineStep === 1 ? at % lines : Math.floor(at / lineStep)] = 1;
   return occupied;
 }
 
@@ -134,13 +135,12 @@ export class HeadTrials {
   readonly #kind: ChangeKind;
   readonly #trials: readonly Trial[];
 
-  constructor(info: TensorInfo, { kind, scale, count }: ChangeFacts) {
-    this.#kind = kind;
-    const rice = riceOf(count, elementCount(info));
+  constructor(info: TensorInfo, facts: ChangeFacts) {
+    this.#kind = facts.kind;
     this.#trials = [0, ...viewsOf(info)].map((view) => {
       const encoder = new RangeEncoder(() => {});
-      const head = { scale, view, rice: view === 0 ? rice : 0 };
-      return { head, encoder, coding: new SparseCoding(encoder, kind) };
+      const head = headWith(view, info, facts);
+      return { head, encoder, coding: new SparseCoding(encoder, facts.kind) };
     });
   }
 
@@ -165,6 +165,24 @@ export function chooseHead(info: TensorInfo, facts: ChangeFacts, values: Changed
   const trials = new HeadTrials(info, facts);
   trials.add({ info, values });
   return trials.best();
+}
+
+/** Chooses how a sparse op's positions are coded. */
+export type ChooseHead = (op: SparseOp, info: TensorInfo) => SparseHead;
+
+/** @returns a function that tries every way for a tensor's first op, and takes the same for its later ones */
+export function rememberHeads(): ChooseHead {
+  const views = new Map<string, number>();
+  return (op, info) => {
+    const facts = { kind: op.kind, scale: op.scale, count: op.positions.length };
+    const view = views.get(op.tensor) ?? chooseHead(info, facts, op).head.view;
+    views.set(op.tensor, view);
+    return headWith(view, info, facts);
+  };
+}
+
+function headWith(view: number, info: TensorInfo, { scale, count }: ChangeFacts): SparseHead {
+  return { scale, view, rice: view === 0 ? riceOf(count, elementCount(info)) : 0 };
 }
 
 function viewsOf(info: TensorInfo): number[] {

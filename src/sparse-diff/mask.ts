@@ -1,5 +1,6 @@
 import type { Op, SparseOp } from '../payload/diff.js';
 import { addAt } from '../tfjs/kernels/diff/sparse.js';
+import { nthLargest } from '../train/layout.js';
 import { type LiveValues, type Values, valuesOf } from '../train/part.js';
 import { asScale, type Quantised, rootMeanSquare, type ScaleOf, scaleLevels } from '../train/quantise.js';
 
@@ -44,13 +45,15 @@ export function maskOps(mask: Mask, extraZeros: number): Op[] {
     const values = valuesOf(mask.changes, tensor);
     const { levels, scale } = quantise(mask, tensor);
     const least = leastKept(values, extraZeros);
-    const isKept = (i: number): boolean => levels[i] !== 0 && Math.abs(values[i] as number) >= least;
-    const kept = Array.from(levels.keys()).filter(isKept);
-    if (kept.length === 0) return [];
-    const op = {
-      positions: Uint32Array.from(kept, (i) => places[i] as number),
-      levels: Int16Array.from(kept, (i) => levels[i] as number),
-    };
+    const kept = { positions: new Uint32Array(places.length), levels: new Int16Array(places.length) };
+    let count = 0;
+    for (let i = 0; i < places.length; i++) {
+      if (levels[i] === 0 || Math.abs(values[i] as number) < least) continue;
+      kept.positions[count] = places[i] as number;
+      kept.levels[count++] = levels[i] as number;
+    }
+    if (count === 0) return [];
+    const op = { positions: kept.positions.slice(0, count), levels: kept.levels.slice(0, count) };
     return [{ kind: 'sparse', tensor, scale, ...op }];
   });
 }
@@ -58,7 +61,10 @@ export function maskOps(mask: Mask, extraZeros: number): Op[] {
 function leastKept(values: Float32Array, extraZeros: number): number {
   const dropped = Math.round(extraZeros * values.length);
   if (dropped === values.length) return Number.POSITIVE_INFINITY;
-  return dropped === 0 ? 0 : (values.map(Math.abs).sort()[dropped] as number);
+  if (dropped === 0) return 0;
+  const magnitudes = new Float32Array(values.length);
+  for (let i = 0; i < values.length; i++) magnitudes[i] = Math.abs(values[i] as number);
+  return nthLargest([magnitudes], values.length - dropped);
 }
 
 /** @returns the share of weights that a mask changes */

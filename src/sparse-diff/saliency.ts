@@ -1,8 +1,10 @@
 import { NeuralDiffError } from '../model/errors.js';
+import { totalElements } from '../model/tensor.js';
 import type { SparseOp } from '../payload/diff.js';
 import { impossibleBudget } from '../payload/encode.js';
+import { type ChooseHead, rememberHeads } from '../payload/sparse-writer.js';
 import type { FineTuned } from '../train/fine-tune.js';
-import { largestThatFits, nthLargest, type TensorPartition } from '../train/layout.js';
+import { largestWithin, nthLargest, type TensorPartition } from '../train/layout.js';
 import { type Values, valuesOf } from '../train/part.js';
 import type { Positions } from './mask.js';
 
@@ -66,20 +68,36 @@ function topThreshold(arrays: readonly Float32Array[], share: number): number {
 export function positionsAbove(saliency: Values, least: ReadonlyMap<string, number>): Positions {
   const positions = new Map<string, Uint32Array>();
   for (const [name, values] of saliency) {
-    const threshold = least.get(name) as number;
-    const kept: number[] = [];
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i] as number;
-      if (value > 0 && value >= threshold) kept.push(i);
-    }
-    if (kept.length > 0) positions.set(name, Uint32Array.from(kept));
+    const kept = indexesAbove(values, least.get(name) as number);
+    if (kept.length > 0) positions.set(name, kept);
   }
   return positions;
+}
+
+/** Two passes over the values take less time than a list that grows. */
+function indexesAbove(values: Float32Array, threshold: number): Uint32Array {
+  const least = Math.max(threshold, Number.MIN_VALUE);
+  let count = 0;
+  for (let i = 0; i < values.length; i++) if ((values[i] as number) >= least) count++;
+  const kept = new Uint32Array(count);
+  for (let i = 0, end = 0; end < count; i++) if ((values[i] as number) >= least) kept[end++] = i;
+  return kept;
 }
 
 /** Densities tried range from 2^-24 to 1, in steps per power of two. */
 const OCTAVES = 24;
 const STEPS_PER_OCTAVE = 128;
+
+function densityAt(step: number): number {
+  return 2 ** (step / STEPS_PER_OCTAVE - OCTAVES);
+}
+
+/** @returns about how many bits a weight takes at a density: its level, and the entropy of whether it has one */
+function predictBits(density: number, bits: number): number {
+  const rest = 1 - density;
+  const entropy = -density * Math.log2(density) - (rest > 0 ? rest * Math.log2(rest) : 0);
+  return density * levelBits(bits) + entropy;
+}
 
 /**
  * Chooses as many of the most salient weights as fit a budget, counted in bytes of the whole coded file.
@@ -99,19 +117,42 @@ export function affordablePositions(
   }
   const choose = (step: number): Positions => {
     if (step === 0) return new Map();
-    return positionsAbove(saliency, thresholds(saliency, 2 ** (step / STEPS_PER_OCTAVE - OCTAVES), scope));
+    return positionsAbove(saliency, thresholds(saliency, densityAt(step), scope));
   };
-  const bytesOf = (positions: Positions): number => expectedBytes(positions, { layout, bits });
-  const step = largestThatFits(OCTAVES * STEPS_PER_OCTAVE, (tried) => bytesOf(choose(tried)) <= budgetBytes);
+  const headsFor = rememberHeadsNear();
+  const bytesOf = (step: number): number =>
+    expectedBytes(choose(step), { layout, bits, choose: headsFor(step) });
+  const empty = layout.fileBytes([]);
+  const weights = totalElements(layout.matrices);
+  const step = largestWithin(
+    {
+      most: OCTAVES * STEPS_PER_OCTAVE,
+      limit: budgetBytes,
+      predict: (tried) => empty + predictBits(densityAt(tried), bits) * (weights / 8),
+    },
+    bytesOf,
+  );
   const positions = step < 1 ? new Map() : choose(step);
-  if (positions.size === 0) throw impossibleBudget(budgetBytes, bytesOf(choose(1)));
+  if (positions.size === 0) throw impossibleBudget(budgetBytes, bytesOf(1));
   return positions;
+}
+
+/** Steps within which the same coding of a tensor's positions is taken to be the shortest. */
+const NEAR = STEPS_PER_OCTAVE / 4;
+
+/** @returns by step, how positions are coded: chosen anew for a step that is far from that of the last choice */
+function rememberHeadsNear(): (step: number) => ChooseHead {
+  let [chosenAt, choose] = [0, rememberHeads()];
+  return (step) => {
+    if (Math.abs(step - chosenAt) > NEAR) [chosenAt, choose] = [step, rememberHeads()];
+    return choose;
+  };
 }
 
 /** Codes the positions to find their size; that of the levels is an estimate until they are trained. */
 function expectedBytes(
   positions: Positions,
-  { layout, bits }: { layout: TensorPartition; bits: number },
+  { layout, bits, choose }: { layout: TensorPartition; bits: number; choose: ChooseHead },
 ): number {
   const ops = [...positions].map(([tensor, places]): SparseOp => {
     return {
@@ -123,7 +164,7 @@ function expectedBytes(
     };
   });
   const count = ops.reduce((sum, { levels }) => sum + levels.length, 0);
-  return layout.fileBytes(ops) + Math.ceil((count * levelBits(bits) + ops.length * SCALE_BITS) / 8);
+  return layout.fileBytes(ops, choose) + Math.ceil((count * levelBits(bits) + ops.length * SCALE_BITS) / 8);
 }
 
 /** @returns the estimated bits per level after entropy coding */

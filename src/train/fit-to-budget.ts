@@ -1,7 +1,8 @@
 import { canonicalOrder, type TensorInfo } from '../model/tensor.js';
 import type { Meta, Op } from '../payload/diff.js';
 import { impossibleBudget, payloadBytes } from '../payload/encode.js';
-import { largestThatFits } from './layout.js';
+import { type ChooseHead, rememberHeads } from '../payload/sparse-writer.js';
+import { largestWithin } from './layout.js';
 import type { DiffPart } from './part.js';
 
 /** Largest size of a payload file, and the model it is for. */
@@ -23,10 +24,19 @@ const STEPS = 2 ** 10;
 export function fitToBudget(parts: readonly DiffPart[], budget: FileBudget): Op[] {
   const tensors = canonicalOrder(budget.tensors);
   const opsAt = (step: number): Op[] => parts.flatMap((part) => part.ops(1 - step / STEPS));
-  const bytesOf = (ops: readonly Op[]): number => payloadBytes(tensors, ops, budget.meta);
+  const bytesOf = (ops: readonly Op[], choose?: ChooseHead): number =>
+    payloadBytes(tensors, ops, { meta: budget.meta, choose });
+  const choose = rememberHeads();
   const all = opsAt(STEPS);
-  if (bytesOf(all) <= budget.bytes) return all;
-  const step = largestThatFits(STEPS, (tried) => bytesOf(opsAt(tried)) <= budget.bytes);
-  if (step < 0) throw impossibleBudget(budget.bytes, bytesOf([]));
-  return opsAt(step);
+  const [least, most] = [bytesOf([]), bytesOf(all, choose)];
+  if (most <= budget.bytes) return all;
+  const predict = (tried: number): number => least + ((most - least) * tried) / STEPS;
+  const search = { most: STEPS - 1, limit: budget.bytes, predict };
+  let step = largestWithin(search, (tried) => bytesOf(opsAt(tried), choose));
+  // The codings that are best for all changes are not always so for fewer, nor is their sum the shortest.
+  for (; step >= 0; step--) {
+    const ops = opsAt(step);
+    if (bytesOf(ops) <= budget.bytes) return ops;
+  }
+  throw impossibleBudget(budget.bytes, least);
 }

@@ -1,6 +1,7 @@
 import { canonicalOrder, type TensorInfo, totalElements } from '../model/tensor.js';
 import type { Meta, Op } from '../payload/diff.js';
 import { payloadBytes } from '../payload/encode.js';
+import type { ChooseHead } from '../payload/sparse-writer.js';
 import type { Values } from './part.js';
 import type { BaseWeights } from './session.js';
 
@@ -10,8 +11,12 @@ export interface TensorPartition {
   readonly matrices: readonly TensorInfo[];
   /** Trainable tensors of at most one dimension: always dense, since each of their weights counts. */
   readonly vectors: readonly TensorInfo[];
-  /** Estimates the size of the whole payload file with the given ops, including dense ops and metadata. */
-  fileBytes(ops: readonly Op[]): number;
+  /**
+   * Estimates the size of the whole payload file with the given ops, including dense ops and metadata.
+   *
+   * @param choose how the ops' positions are coded; in the fewest bits by default
+   */
+  fileBytes(ops: readonly Op[], choose?: ChooseHead): number;
 }
 
 /** Bits that a tensor costs in addition to its levels: reference and scale. */
@@ -35,13 +40,70 @@ export function partitionTensors(
   return {
     matrices: trainable.filter((info) => info.shape.length >= 2),
     vectors,
-    fileBytes: (ops) => payloadBytes(tensors, ops, settings.meta) + denseBytes,
+    fileBytes: (ops, choose) => payloadBytes(tensors, ops, { meta: settings.meta, choose }) + denseBytes,
   };
 }
 
 /** @returns the values of some tensors, by name */
 export function pickValues(values: Values, infos: readonly TensorInfo[]): Values {
   return new Map(infos.map(({ name }) => [name, values.get(name) as Float32Array]));
+}
+
+/** A search for the largest count whose size is within a limit. */
+interface CountSearch {
+  /** The largest count to try. */
+  readonly most: number;
+  readonly limit: number;
+  /**
+   * A cheap model of the size that grows with the count; the closer its shape, the fewer sizes are computed.
+   */
+  predict(count: number): number;
+}
+
+/** Tries after which every other one halves the interval, whatever the model predicts. */
+const FREE_TRIES = 8;
+
+/**
+ * Finds the largest whole number whose size is within a limit. Each try is where the model, fitted to the last
+ * two sizes, meets the limit.
+ *
+ * @param search the range from 0 to `most`, the limit and the model
+ * @param sizeOf the size for a count; must not fall as the count grows
+ * @returns the number; -1 if not even 0 fits
+ */
+export function largestWithin(
+  { most, limit, predict }: CountSearch,
+  sizeOf: (count: number) => number,
+): number {
+  let [low, high] = [-1, most + 1];
+  const points: SizedPoint[] = [];
+  for (let tries = 1; high - low > 1; tries++) {
+    const target = targetOf(limit, points);
+    const predicted = largestThatFits(most, (count) => predict(count) <= target);
+    const guess = tries > FREE_TRIES && tries % 2 === 0 ? (low + high) >> 1 : predicted;
+    const tried = Math.min(high - 1, Math.max(low + 1, guess));
+    const size = sizeOf(tried);
+    points.push({ predicted: predict(tried), size });
+    if (size <= limit) low = tried;
+    else high = tried;
+  }
+  return low;
+}
+
+/** What a model predicts for a count, and the size. */
+interface SizedPoint {
+  readonly predicted: number;
+  readonly size: number;
+}
+
+/** @returns what the model predicts where the size meets the limit, by a line through the last two points */
+function targetOf(limit: number, points: readonly SizedPoint[]): number {
+  const [last, previous] = [points.at(-1), points.at(-2)];
+  if (last === undefined) return limit;
+  const slope = previous && (last.predicted - previous.predicted) / (last.size - previous.size);
+  if (slope === undefined || !(slope > 0 && slope < Number.POSITIVE_INFINITY))
+    return (limit * last.predicted) / last.size;
+  return last.predicted + (limit - last.size) * slope;
 }
 
 /**
@@ -72,11 +134,17 @@ export function largestThatFits(most: number, fits: (count: number) => boolean):
 export function nthLargest(arrays: readonly Float32Array[], rank: number): number {
   const bits = arrays.map(({ buffer, byteOffset, length }) => new Uint32Array(buffer, byteOffset, length));
   const counts = new Uint32Array(2 ** 16);
-  for (const words of bits) for (const word of words) counts[word >>> 16]! += 1;
+  // Plain loops: iterators take several times as long per element.
+  for (const words of bits) {
+    for (let i = 0; i < words.length; i++) counts[(words[i] as number) >>> 16]! += 1;
+  }
   const high = digitOfRank(counts, rank);
   counts.fill(0);
   for (const words of bits) {
-    for (const word of words) if (word >>> 16 === high.digit) counts[word & 0xffff]! += 1;
+    for (let i = 0; i < words.length; i++) {
+      const word = words[i] as number;
+      if (word >>> 16 === high.digit) counts[word & 0xffff]! += 1;
+    }
   }
   const low = digitOfRank(counts, high.left);
   return new Float32Array(Uint32Array.of(high.digit * 2 ** 16 + low.digit).buffer)[0] as number;

@@ -37,8 +37,8 @@ test('payloadBytes() foretells the size of any payload', async () => {
     fc.asyncProperty(modelAndDiff, meta, async ({ base, diff }, meta) => {
       const { payload } = await pack(base, diff, meta);
       const empty = (await pack(base, { ops: [] }, meta)).payload.length;
-      expect(payloadBytes(base.tensors, [], meta)).toBe(empty);
-      expect(payloadBytes(base.tensors, diff.ops, meta)).toBe(payload.length);
+      expect(payloadBytes(base.tensors, [], { meta })).toBe(empty);
+      expect(payloadBytes(base.tensors, diff.ops, { meta })).toBe(payload.length);
     }),
   );
 });

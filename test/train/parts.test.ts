@@ -265,7 +265,7 @@ test('quantiseBuckets() makes the smallest share zero', () => {
   const values = Float32Array.of(1, -1, 0.1, -0.1, 2, 0);
   const ternary = quantiseBuckets(values, 'ternary', 0.5);
   expect(Array.from(ternary.buckets.values)).toEqual([1, -1, 0, 0, 1, 0]);
-  expect(ternary.scale).toBe(4 / 3);
+  expect(ternary.scale).toBe(Math.fround(4 / 3));
   const sign = quantiseBuckets(values, 'sign', 0);
   expect(Array.from(sign.buckets.values)).toEqual([1, -1, 1, -1, 1, 1]);
   expect(sign.scale).toBe((1 + 1 + Math.fround(0.1) * 2 + 2) / 6);

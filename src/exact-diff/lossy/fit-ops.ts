@@ -106,7 +106,7 @@ async function prepare(job: FitJob, passes: number): Promise<Prepared> {
     if (part) parts.push(part);
     await tick(tensor.bytes.length);
   }
-  const sized = (ops: readonly Op[]): SizedOps => ({ ops, bytes: payloadBytes(infos, ops, meta) });
+  const sized = (ops: readonly Op[]): SizedOps => ({ ops, bytes: payloadBytes(infos, ops, { meta }) });
   return { parts, exact: sized(parts.flatMap((part) => part.exact)), tick, sized };
 }
 

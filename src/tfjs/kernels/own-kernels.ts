@@ -29,6 +29,7 @@ export type OwnKernel =
   | 'NeuralDiffMoments'
   | 'NeuralDiffBatchNormGradient'
   | 'NeuralDiffAdam'
+  | 'NeuralDiffQuantiseBuckets'
   | 'NeuralDiffAddHashed'
   | 'NeuralDiffSumHashed'
   | 'NeuralDiffAddAt'

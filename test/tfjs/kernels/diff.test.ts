@@ -1,12 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { quantiseBuckets } from '../../../src/hash-diff/hash-part.js';
 import { patchRange } from '../../../src/payload/patch.js';
 import { tensorSeed } from '../../../src/payload/placement.js';
 import { addGated, openGates, pullGated, trackSquares } from '../../../src/tfjs/kernels/diff/gates.js';
-import { addHashed, sumHashed } from '../../../src/tfjs/kernels/diff/hashed.js';
+import { addHashed, quantiseOnBackend, sumHashed, tableOf } from '../../../src/tfjs/kernels/diff/hashed.js';
 import { addAt, takeAt } from '../../../src/tfjs/kernels/diff/sparse.js';
-import { expectClose, resultOnCpu, resultOnWasm, seededTensor } from './both-backends.js';
+import { expectClose, resultOnCpu, resultOnWasm, seededTensor, useTrainingKernels } from './both-backends.js';
 import { seededFloats } from './seeded.js';
 
 const placement = fc.record({
@@ -30,7 +31,7 @@ test('addHashed() adds the bits that the packed op adds', async () => {
       const scale = Math.fround(0.37);
       const given = { seed: tensorSeed(seed, 0), block };
       const found = await bitsOnBoth(() =>
-        addHashed(seededTensor(1, [count]), { buckets: values, scale }, given),
+        addHashed(seededTensor(1, [count]), { ...tableOf(values, block), scale }, given),
       );
       const expected = seededFloats(1, count).slice();
       const tensors = [{ tensor: 'w', scale }];
@@ -56,15 +57,47 @@ test('sumHashed() gives the same bits with SIMD and without, and the transpose o
         ];
         return sumHashed(parts, { block, bucketCount });
       });
-      const ones = { buckets: new Float32Array(bucketCount).fill(1), scale: 1 };
-      const signs = await bitsOnBoth(() => addHashed(tf.zeros([count]), ones, { seed, block }));
-      const others = await bitsOnBoth(() => addHashed(tf.zeros([15]), ones, { seed: 9, block }));
+      const ones = () => ({ ...tableOf(new Float32Array(bucketCount).fill(1), block), scale: 1 });
+      const signs = await bitsOnBoth(() => addHashed(tf.zeros([count]), ones(), { seed, block }));
+      const others = await bitsOnBoth(() => addHashed(tf.zeros([15]), ones(), { seed: 9, block }));
       const dot = (a: number[], b: Float32Array) => a.reduce((sum, x, i) => sum + x * (b[i] as number), 0);
       const expected = 0.7 * dot(signs, seededFloats(1, count)) + dot(others, seededFloats(2, 15));
       const total = sums.reduce((sum, value) => sum + value, 0);
       expect(Math.abs(total - expected)).toBeLessThan(1e-6 * (count + 15));
     }),
     { numRuns: 60 },
+  );
+});
+
+test('quantiseOnBackend() gives the bits of quantiseBuckets(), also where magnitudes are equal', async () => {
+  await tf.setBackend('wasm');
+  useTrainingKernels();
+  const magnitudes = fc.constantFrom(0, -0, 0.25, 0.5, 1e-40, 3e38);
+  const values = fc.array(fc.oneof(fc.float({ noNaN: true, noDefaultInfinity: true }), magnitudes), {
+    minLength: 1,
+    maxLength: 200,
+  });
+  const codings = fc.constantFrom('float' as const, 'ternary' as const, 'sign' as const);
+  const shares = fc.constantFrom(0, 0.5, 0.9, 1);
+  fc.assert(
+    fc.property(values, codings, shares, fc.integer({ min: 1, max: 300 }), (list, coding, zeros, block) => {
+      const given = Float32Array.from(list);
+      const expected = quantiseBuckets(given, coding, zeros);
+      const found = tf.tidy(() => {
+        const kept = Math.round((1 - zeros) * given.length);
+        const options = { kept, isFloat: coding === 'float', block };
+        const result = quantiseOnBackend(tf.tensor1d(given.slice()), options);
+        return result && { scale: result.scale, table: result.table.dataSync() as Float32Array };
+      });
+      if (found === undefined) expect(process.env.TRAINING_KERNELS).toBe('composed');
+      else {
+        const wanted = Float32Array.from(
+          { length: given.length + block - 1 },
+          (_, i) => expected.buckets.values[i % given.length] as number,
+        );
+        expect([found.scale, ...found.table]).toEqual([expected.scale, ...wanted]);
+      }
+    }),
   );
 });
 

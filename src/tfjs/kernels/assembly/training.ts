@@ -1,3 +1,4 @@
+export { quantiseBuckets } from './buckets';
 export { convFilterGradient, convForward, convInputGradient } from './convolution';
 export { depthwiseFilterGradient, depthwiseInputGradient } from './depthwise';
 export { addGated, openGates, pullGated } from './gates';

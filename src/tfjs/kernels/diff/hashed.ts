@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { placeBlock } from '../../../payload/placement.js';
-import { allocateFloats, type KernelCall, sizeOf } from '../backend.js';
+import { allocateFloats, borrowFloats, type KernelCall, sizeOf } from '../backend.js';
 import { activeSimd, registerOwnKernel, runOwnKernel } from '../own-kernels.js';
 import type { Simd } from '../simd/module.js';
 
@@ -12,11 +12,56 @@ interface HashPlacement {
   readonly block: number;
 }
 
+/** Buckets on the backend: [count + block - 1], the last ones copies of the first. */
+interface BucketTable {
+  readonly table: tf.Tensor1D;
+  readonly count: number;
+}
+
 /** Bucket values: `fround(bucket * scale)`, with the sign of the block. */
-interface HashedValues {
-  readonly buckets: Float32Array;
+interface HashedValues extends BucketTable {
   /** A float32. */
   readonly scale: number;
+}
+
+/** @returns a table of the given buckets for blocks of so many weights */
+export function tableOf(buckets: Float32Array, block: number): BucketTable {
+  const values = new Float32Array(buckets.length + block - 1);
+  values.set(buckets);
+  repeatFirst(values, buckets.length);
+  return { table: tf.tensor1d(values), count: buckets.length };
+}
+
+/** Writes copies of the first buckets after the last. */
+function repeatFirst(values: Float32Array, count: number): void {
+  for (let i = count; i < values.length; i++) values[i] = values[i % count] as number;
+}
+
+/** How buckets are quantised. */
+interface QuantiseOptions {
+  /** How many are not zero, more only if several are as large as the last. */
+  readonly kept: number;
+  /** Whether the kept ones stay floats; otherwise they become -1 or 1. */
+  readonly isFloat: boolean;
+  readonly block: number;
+}
+
+/**
+ * Makes all but the largest buckets zero, on the backend.
+ *
+ * @param values [count]
+ * @returns the table, and the mean magnitude of the kept values (1 for floats); undefined without SIMD
+ */
+export function quantiseOnBackend(
+  values: tf.Tensor,
+  options: QuantiseOptions,
+): (BucketTable & { readonly scale: number }) | undefined {
+  if (!activeSimd()) return undefined;
+  const [table, scale] = runOwnKernel('NeuralDiffQuantiseBuckets', { values }, options) as [
+    tf.Tensor1D,
+    tf.Tensor,
+  ];
+  return { table, count: values.size, scale: scale.dataSync()[0] as number };
 }
 
 /**
@@ -27,23 +72,24 @@ interface HashedValues {
  */
 export function addHashed(
   weights: tf.Tensor,
-  { buckets, scale }: HashedValues,
+  { table, count, scale }: HashedValues,
   placement: HashPlacement,
 ): tf.Tensor {
   if (activeSimd()) {
-    return runOwnKernel('NeuralDiffAddHashed', { weights }, { ...placement, buckets, scale })[0] as tf.Tensor;
+    return runOwnKernel(
+      'NeuralDiffAddHashed',
+      { weights, table },
+      { ...placement, count, scale },
+    )[0] as tf.Tensor;
   }
   const values = weights.dataSync().slice() as Float32Array;
-  forEachBlock(
-    values.length,
-    { ...placement, bucketCount: buckets.length },
-    ({ start, end, first, sign }) => {
-      for (let i = start; i < end; i++) {
-        const bucket = buckets[(first + i - start) % buckets.length] as number;
-        values[i] = (values[i] as number) + sign * Math.fround(bucket * scale);
-      }
-    },
-  );
+  const buckets = table.dataSync() as Float32Array;
+  forEachBlock(values.length, { ...placement, bucketCount: count }, ({ start, end, first, sign }) => {
+    for (let i = start; i < end; i++) {
+      const bucket = buckets[first + i - start] as number;
+      values[i] = (values[i] as number) + sign * Math.fround(bucket * scale);
+    }
+  });
   return tf.tensor(values, weights.shape);
 }
 
@@ -84,7 +130,8 @@ export function sumHashed(
       }
     });
   });
-  return tf.tensor1d(foldTail(sums, options.bucketCount));
+  foldTail(sums, options.bucketCount);
+  return tf.tensor1d(sums.slice(0, options.bucketCount));
 }
 
 interface Block {
@@ -108,32 +155,53 @@ function forEachBlock(
 }
 
 /** Adds the sums beyond the last bucket to the first buckets. */
-function foldTail(sums: Float32Array, bucketCount: number): Float32Array {
+function foldTail(sums: Float32Array, bucketCount: number): void {
   for (let i = bucketCount; i < sums.length; i++) {
     const place = i % bucketCount;
     sums[place] = (sums[place] as number) + (sums[i] as number);
   }
-  return sums.slice(0, bucketCount);
 }
 
-/** Registers the kernels behind `addHashed` and `sumHashed`. */
+/** Registers the kernels behind these functions. */
 export function registerHashKernels(): void {
+  registerOwnKernel('NeuralDiffQuantiseBuckets', runQuantise);
   registerOwnKernel('NeuralDiffAddHashed', runAdd);
   registerOwnKernel('NeuralDiffSumHashed', runSum);
 }
 
-function runAdd(
-  { inputs, backend, attrs }: KernelCall<'weights', HashPlacement & HashedValues>,
+/** Bytes of the counts of all digits of 16 bits. */
+const COUNTS_BYTES = 4 * 2 ** 16;
+
+function runQuantise(
+  { inputs, backend, attrs }: KernelCall<'values', QuantiseOptions>,
   simd: Simd,
 ): tf.TensorInfo[] {
-  const { buckets, scale, block, seed } = attrs;
+  const count = sizeOf(inputs.values.shape);
+  const table = allocateFloats(backend, [count + attrs.block - 1]);
+  const scale = allocateFloats(backend, [1]);
+  const counts = simd.borrowScratch(COUNTS_BYTES);
+  const [values, target, mean] = [inputs.values, table, scale].map((tensor) => simd.pointer(tensor)) as [
+    number,
+    number,
+    number,
+  ];
+  simd.run.quantiseBuckets(count, values, attrs.kept, attrs.isFloat ? 1 : 0, counts, target, mean);
+  repeatFirst(borrowFloats(backend, table), count);
+  return [table, scale];
+}
+
+function runAdd(
+  {
+    inputs,
+    backend,
+    attrs,
+  }: KernelCall<'weights' | 'table', HashPlacement & { count: number; scale: number }>,
+  simd: Simd,
+): tf.TensorInfo[] {
+  const { count, scale, block, seed } = attrs;
   const out = allocateFloats(backend, inputs.weights.shape);
-  const count = buckets.length;
-  const table = simd.borrowFloats(count + block - 1);
-  table.view.set(buckets);
-  for (let i = count; i < table.view.length; i++) table.view[i] = buckets[i % count] as number;
-  const [weights, target] = [simd.pointer(inputs.weights), simd.pointer(out)];
-  simd.run.addHashed(sizeOf(out.shape), weights, table.address, scale, count, block, seed, target);
+  const [weights, table] = [simd.pointer(inputs.weights), simd.pointer(inputs.table)];
+  simd.run.addHashed(sizeOf(out.shape), weights, table, scale, count, block, seed, simd.pointer(out));
   return [out];
 }
 
@@ -148,6 +216,7 @@ function runSum({ inputs, backend, attrs }: KernelCall<string, SumAttrs>, simd: 
     const factor = factors[i] as number;
     simd.run.sumHashed(count, simd.pointer(gradient), factor, bucketCount, block, seed, sums.address);
   });
-  (backend.typedArrayFromHeap(out) as Float32Array).set(foldTail(sums.view, bucketCount));
+  foldTail(sums.view, bucketCount);
+  borrowFloats(backend, out).set(sums.view.subarray(0, bucketCount));
   return [out];
 }
