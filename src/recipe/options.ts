@@ -1,14 +1,17 @@
 import type { TrainHashDiffOptions } from '../hash-diff/train-hash-diff.js';
 import type { TrainSparseDiffOptions } from '../sparse-diff/train-sparse-diff.js';
 import type { TrainingOptions } from '../train/loop.js';
-
+import type { NetworkTaskOptions } from '../train/network.js';
+import type { Selection } from '../train/selection.js';
 import type { TaskOptions } from '../train/task.js';
 import type { TrainDiffOptions } from '../train/train-diff.js';
 
 /** Training options that a recipe may set; those of a job override them. */
 export type RecipeOptions = Pick<TrainDiffOptions, 'epochs' | 'batchSize' | 'learningRate'> &
   Pick<TrainDiffOptions, 'distillation' | 'denseRate'> &
-  Pick<TaskOptions, 'mode' | 'outputKind'> & {
+  Pick<TaskOptions, 'mode' | 'outputKind'> &
+  Pick<NetworkTaskOptions, 'outputs'> &
+  Selection & {
     readonly fineTune?: Pick<TrainingOptions, 'epochs' | 'learningRate'>;
     /** For hash diffs only. */
     readonly hash?: Pick<TrainHashDiffOptions, 'coding' | 'zeros' | 'block' | 'scales'>;
@@ -27,7 +30,10 @@ const OPTION_NAMES: Readonly<Record<string, readonly string[]>> = {
     'learningRate',
     'denseRate',
     'mode',
+    'outputs',
     'outputKind',
+    'only',
+    'freeze',
     'distillation',
     'fineTune',
     'hash',

@@ -25,15 +25,24 @@ export interface BaseWeights {
  * @throws TypeError if no weight is trainable; RangeError for a selection without weights
  */
 export function takeBase(task: Task, selection: Selection = {}): BaseWeights {
-  const trained = task.weights.filter(({ trainable, variable }) => trainable && variable.dtype === 'float32');
-  if (trained.length === 0) throw new TypeError('Cannot train: the model has no trainable float32 weights');
-  const names = selectNames(
-    trained.map(({ name }) => name),
-    selection,
-  );
+  const names = trainedNames(task, selection);
   const model = copyWeights(task.weights);
   const trainable = weightsOfModel(model, names);
   return { model, tensors: task.weights.map(infoOf), trainable, quantization: new Map() };
+}
+
+/**
+ * Lists the weights that are trained.
+ *
+ * @throws as `takeBase`
+ */
+export function trainedNames(task: Pick<Task, 'weights'>, selection: Selection): Set<string> {
+  const trained = task.weights.filter(({ trainable, variable }) => trainable && variable.dtype === 'float32');
+  if (trained.length === 0) throw new TypeError('Cannot train: the model has no trainable float32 weights');
+  return selectNames(
+    trained.map(({ name }) => name),
+    selection,
+  );
 }
 
 /**
