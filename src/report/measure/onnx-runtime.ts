@@ -1,5 +1,5 @@
 import { appendFile } from 'node:fs/promises';
-import type * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import type * as Ort from 'onnxruntime-node';
 import { NeuralDiffError } from '../../model/errors.js';
 import { float16Bits, float16Value } from '../../model/float16.js';
@@ -56,18 +56,19 @@ export async function openOnnxRunner(
   return {
     runtime: `ONNX Runtime ${runtime.env.versions.node ?? ''}`,
     inputNames: session.inputNames,
-    inputShapes: inputs.map(({ shape }) => shape),
+    inputShapes: inputs.map(({ shape }) => shape.map((size, axis) => (axis === 0 ? null : size))),
     outputNames,
     outputShapes: outputNames.map((name) => described.get(name)?.shape ?? []),
     outputKinds: activations.map((activation) => outputKind ?? kindOf(activation)),
     activations,
-    async run(xs) {
-      const feeds: Record<string, Ort.Tensor> = {};
-      for (const [i, { name, type }] of inputs.entries())
-        feeds[name] = await toOrt(runtime.Tensor, xs[i] as tf.Tensor, type);
-      const found = await session.run(feeds, [...outputNames]);
-      return outputNames.map((name) => fromOrt(found[name] as Ort.Tensor));
-    },
+    run: (xs) =>
+      inBatches(xs, inputs[0]?.shape[0] ?? undefined, async (batch) => {
+        const feeds: Record<string, Ort.Tensor> = {};
+        for (const [i, { name, type }] of inputs.entries())
+          feeds[name] = await toOrt(runtime.Tensor, batch[i] as tf.Tensor, type);
+        const found = await session.run(feeds, [...outputNames]);
+        return outputNames.map((name) => fromOrt(found[name] as Ort.Tensor));
+      }),
     dispose: () => session.release(),
   };
 }
@@ -76,6 +77,33 @@ function createSession({ InferenceSession }: OnnxRuntime, path: string): Promise
   return InferenceSession.create(path, { logSeverityLevel: 3 }).catch((cause: Error) => {
     const message = `Cannot run the model in ONNX Runtime: ${cause.message}`;
     throw new NeuralDiffError('unsupported-model', message, { cause });
+  });
+}
+
+/**
+ * Runs a model of a fixed batch size on any number of examples; the last one fills up the last batch.
+ *
+ * @param size the batch size; undefined for any
+ */
+async function inBatches(
+  xs: readonly tf.Tensor[],
+  size: number | undefined,
+  run: (xs: readonly tf.Tensor[]) => Promise<Numbers[]>,
+): Promise<Numbers[]> {
+  const count = xs[0]?.shape[0] ?? 0;
+  if (size === undefined || size === count) return run(xs);
+  const parts: Numbers[][] = [];
+  for (let start = 0; start < count; start += size) {
+    const places = Array.from({ length: size }, (_, i) => Math.min(start + i, count - 1));
+    const batch = xs.map((x) => tf.gather(x, places));
+    parts.push(await run(batch).finally(() => tf.dispose(batch)));
+  }
+  return (parts[0] ?? []).map((_, output) => {
+    const found = parts.map((part) => part[output] as Numbers);
+    const rows = found.flatMap(({ values }) => [...values]);
+    const { shape, values } = found[0] as Numbers;
+    const kept = rows.slice(0, (count * values.length) / size);
+    return { shape: [count, ...shape.slice(1)], values: Float32Array.from(kept) };
   });
 }
 
