@@ -1,4 +1,5 @@
 import { NeuralDiffError } from '../model/errors.js';
+import { openOnnxNetwork } from '../onnx/network.js';
 import type { Network } from '../train/network.js';
 import type { OpenBase } from './open-base.js';
 
@@ -8,6 +9,7 @@ import type { OpenBase } from './open-base.js';
  * @returns the network; dispose of it
  * @throws NeuralDiffError `unsupported-model`, `bad-model`
  */
-export async function loadNetwork({ kind }: Omit<OpenBase, 'store'>): Promise<Network> {
+export async function loadNetwork({ kind, files, file }: Omit<OpenBase, 'store'>): Promise<Network> {
+  if (kind === 'onnx') return openOnnxNetwork(files, file);
   throw new NeuralDiffError('unsupported-model', `Cannot run a model of kind ${kind}`);
 }

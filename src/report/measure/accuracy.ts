@@ -65,7 +65,7 @@ export async function withAccuracyBench<T>(
   try {
     const { data, source } = chooseSet(found);
     const { outputs, outputKind } = recipe.options ?? {};
-    const model = { base: job.base, chain: job.chain, outputs, outputKind };
+    const model = { base: job.base, chain: job.chain, outputs, outputKind, data };
     const known = await withRunner(model, async (runner) => {
       const outputs = classOutputsOf(runner);
       const labels: Numbers[] = [];
@@ -77,7 +77,7 @@ export async function withAccuracyBench<T>(
       }
       return { truth: truthOf(labels, outputs, found), runtime: runner.runtime };
     });
-    const setting = { model, data, source, ...known };
+    const setting = { model, source, ...known };
     return await use({ measure: (payloads, steps) => measureAll(setting, { job, payloads, steps }) });
   } finally {
     disposeData(found);
@@ -99,7 +99,6 @@ function disposeData(found: RecipeData): void {
 /** A model and examples that fit it. */
 interface Setting {
   readonly model: LiveModel;
-  readonly data: Data;
   readonly truth: Truth;
   readonly source: DataFacts['source'];
   readonly runtime: string;
@@ -140,14 +139,14 @@ async function measureAll(
 }
 
 function predictWith(
-  { data, truth }: Setting,
+  { truth }: Setting,
   { name, model, steps }: { name: string; model: LiveModel; steps: Steps },
 ): Promise<Predicted> {
   const doing = `predicting with ${name}`;
   return steps.run(doing, () =>
     withRunner(model, (runner) =>
       predict(runner, {
-        data,
+        data: model.data,
         truth,
         readRows,
         onExamples: (done) => steps.report(`${doing}: ${done} of ${truth.classes.length} examples`),

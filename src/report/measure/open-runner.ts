@@ -1,18 +1,22 @@
 import { join } from 'node:path';
-import type { NeuralDiffError } from '../../model/errors.js';
+import { readOnnxModel } from '../../onnx/read-graph.js';
+import { describeValues } from '../../onnx/values.js';
 import { loadNetwork } from '../../recipe/load-network.js';
 import { type BaseModel, type OpenBase, openBase } from '../../recipe/open-base.js';
 import type { RecipeOptions } from '../../recipe/options.js';
 import { loadModel } from '../../tfjs/layers-files.js';
+import type { Data } from '../../train/data.js';
 import { createNetworkPredictor } from '../../train/network.js';
-import { createPredictor, createRunner, type Runner } from '../../train/predictor.js';
+import { createPredictor, createRunner, type Runner, readRows } from '../../train/predictor.js';
 import { copyPatched } from './apply-cost.js';
 import { importOnnxRuntime, type OnnxRuntime, openOnnxRunner } from './onnx-runtime.js';
 import { withTemporaryFolder } from './run-program.js';
 import { bad } from './truth.js';
 
-/** A model on disk with payloads to apply to it, and which of its values are measured. */
-export interface LiveModel extends BaseModel, Pick<RecipeOptions, 'outputs' | 'outputKind'> {}
+/** A model on disk with payloads to apply to it, and which of its values are measured on what. */
+export interface LiveModel extends BaseModel, Pick<RecipeOptions, 'outputs' | 'outputKind'> {
+  readonly data: Data;
+}
 
 /**
  * Loads a model as it is on devices, calls a function with it, and disposes of it. A patched ONNX file is run
@@ -26,8 +30,8 @@ export async function withRunner<T>(model: LiveModel, use: (runner: Runner) => P
   try {
     const runtime = unpatched.kind === 'onnx' ? await importOnnxRuntime() : undefined;
     if (runtime) {
-      const activations = await activationsOf(model, unpatched);
-      return await withOnnxRunner(runtime, { model, activations }, use);
+      const facts = await describeGraph(unpatched, model.outputs);
+      return await withOnnxRunner(runtime, { model, facts }, use);
     }
   } finally {
     await unpatched.store.close();
@@ -36,15 +40,27 @@ export async function withRunner<T>(model: LiveModel, use: (runner: Runner) => P
   const runner = await openRunner(model, base).finally(() => base.store.close());
   const isStandIn = base.kind === 'onnx';
   const runtime = `${runner.runtime}${isStandIn ? ', as onnxruntime-node is not installed' : ''}`;
-  return useAndDispose({ ...runner, runtime }, use);
+  return useAndDispose({ ...runner, runtime }, model.data, use);
 }
 
-async function useAndDispose<T>(runner: Runner, use: (runner: Runner) => Promise<T>): Promise<T> {
+async function useAndDispose<T>(runner: Runner, data: Data, use: (runner: Runner) => Promise<T>): Promise<T> {
   try {
-    return await use(runner);
+    return await use(await withShapes(runner, data));
   } finally {
     await runner.dispose();
   }
+}
+
+/** @returns the runner, with the shapes of outputs of which the file tells too little taken from a first run */
+async function withShapes(runner: Runner, data: Data): Promise<Runner> {
+  const isKnown = ([, ...sizes]: readonly (number | null)[]): boolean =>
+    sizes.length > 0 && !sizes.includes(null);
+  if (runner.outputShapes.every(isKnown)) return runner;
+  for await (const { outputs } of readRows(data, runner)) {
+    const outputShapes = outputs.map(({ shape: [, ...sizes] }) => [null, ...sizes]);
+    return { ...runner, outputShapes };
+  }
+  return runner;
 }
 
 async function openRunner({ outputs, outputKind }: LiveModel, base: OpenBase): Promise<Runner> {
@@ -61,29 +77,28 @@ async function openRunner({ outputs, outputKind }: LiveModel, base: OpenBase): P
 
 function withOnnxRunner<T>(
   runtime: OnnxRuntime,
-  { model, activations }: { model: LiveModel; activations: Activations },
+  { model, facts }: { model: LiveModel; facts: Facts },
   use: (runner: Runner) => Promise<T>,
 ): Promise<T> {
   return withTemporaryFolder(async (folder) => {
     const { base, chain = [], outputs, outputKind } = model;
     const { from, main } = await copyPatched({ base, chain }, join(folder, 'model'));
-    const activationOf = (name: string): string | undefined => activations.get(name);
+    const activationOf = (name: string): string | undefined => facts.get(name)?.activation;
     const options = { outputs, outputKind, activationOf };
-    return useAndDispose(await openOnnxRunner(runtime, join(from, main), options), use);
+    return useAndDispose(await openOnnxRunner(runtime, join(from, main), options), model.data, use);
   });
 }
 
-/** Activations of the measured outputs, by name. */
-type Activations = ReadonlyMap<string, string | undefined>;
+/** What is known of the values of a graph, by name. */
+type Facts = ReturnType<typeof describeValues>;
 
-/** @returns the activations of the measured outputs by name; empty for operators that only the runtime has */
-async function activationsOf(model: LiveModel, base: OpenBase): Promise<Activations> {
-  try {
-    const { outputNames, activations, dispose } = await openRunner(model, base);
-    await dispose();
-    return new Map(outputNames.map((name, i) => [name, activations[i]]));
-  } catch (error) {
-    if ((error as NeuralDiffError).code !== 'unsupported-model') throw error;
-    return new Map();
-  }
+/**
+ * @returns what is known of the values of a graph, by name
+ * @throws NeuralDiffError `bad-data` for outputs that the graph does not have
+ */
+async function describeGraph({ files, file }: OpenBase, outputs: readonly string[] = []): Promise<Facts> {
+  const facts = describeValues((await readOnnxModel(files, file)).graph);
+  const missing = outputs.find((name) => !facts.has(name));
+  if (missing === undefined) return facts;
+  throw bad(`the recipe's "outputs" name "${missing}", but the model has no such value`);
 }
