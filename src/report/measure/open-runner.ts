@@ -51,7 +51,7 @@ async function useAndDispose<T>(runner: Runner, data: Data, use: (runner: Runner
   }
 }
 
-/** @returns the runner, with the shapes of outputs of which the file tells too little taken from a first run */
+/** @returns the runner; shapes of outputs that its file does not tell are taken from a first run */
 async function withShapes(runner: Runner, data: Data): Promise<Runner> {
   const isKnown = ([, ...sizes]: readonly (number | null)[]): boolean =>
     sizes.length > 0 && !sizes.includes(null);

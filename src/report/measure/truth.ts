@@ -117,7 +117,8 @@ export function classOutputsOf(
   model: Pick<OutputFacts, 'outputShapes' | 'outputKinds' | 'activations'>,
 ): ClassOutputs {
   const { outputShapes, outputKinds, activations } = model;
-  if (outputShapes.length !== 1) throw unfit(`${outputShapes.length} outputs`);
+  if (outputShapes.length !== 1)
+    throw unfit(`${outputShapes.length} outputs; of a GraphModel or an ONNX file, name one as "outputs"`);
   const [shape] = outputShapes as [OutputFacts['outputShapes'][number]];
   const classes = shape[1] ?? 0;
   const description = `one of shape [${shape.map((size) => size ?? 'examples').join(', ')}]`;
