@@ -8,7 +8,7 @@ import { createRandom } from './random.js';
 const GROUPS = 8;
 
 /** Steps of the difference quotient, in norms of a tensor; one that agrees is enough. */
-const STEPS = [1e-2, 1e-3, 1e-4];
+const STEPS = [1e-2, 1e-3, 1e-4, 1e-5];
 
 /** Allowed relative error: rectifiers have kinks, and deep networks are curved. */
 const TOLERANCE = 0.1;
