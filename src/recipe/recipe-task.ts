@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
+import { NeuralDiffError } from '../model/errors.js';
 import { loadModel } from '../tfjs/layers-files.js';
 import { hitsOf, LOSS_NAMES, type LossFunction } from '../train/losses.js';
 import { createNetworkTask, type NetworkTaskOptions } from '../train/network.js';
 import type { OutputKind } from '../train/predictor.js';
-import { createTask, type Task } from '../train/task.js';
+import { createLayersTask, type Task } from '../train/task.js';
 import { loadNetwork } from './load-network.js';
 import type { OpenBase } from './open-base.js';
 import { definedOnly, type RecipeOptions } from './options.js';
@@ -17,20 +18,17 @@ export interface RecipeUse {
 }
 
 /**
- * Creates the task of a recipe for a model. Weights that the model's file holds in a form that cannot be
- * written are not trainable.
+ * Creates the task of a recipe for a model.
  *
  * @throws NeuralDiffError `recipe-invalid` for loss, metrics, outputs or mode that the kind of model does not
- *   have, `recipe-failed`, `bad-model`, `unsupported-model`
+ *   have; `recipe-failed`, `bad-model`; `unsupported-model` also for a model without trainable weights
  */
 export async function createRecipeTask(use: RecipeUse, base: OpenBase): Promise<Task> {
   const task = await (base.kind === 'layers-model' ? layersTask(use, base) : networkTask(use, base));
-  const { readOnly = new Set() } = base.store;
-  if (readOnly.size === 0) return task;
-  const weights = task.weights.map((weight) =>
-    readOnly.has(weight.name) ? { ...weight, trainable: false } : weight,
-  );
-  return { ...task, weights };
+  if (task.weights.some(({ trainable }) => trainable)) return task;
+  task.dispose?.();
+  const message = 'Cannot train: the model has no weights that can be trained and that a gradient reaches';
+  throw new NeuralDiffError('unsupported-model', message);
 }
 
 async function layersTask({ path, recipe, options }: RecipeUse, { files }: OpenBase): Promise<Task> {
@@ -42,7 +40,7 @@ async function layersTask({ path, recipe, options }: RecipeUse, { files }: OpenB
   await runRecipe(path, () =>
     model.compile({ optimizer: tf.train.sgd(0), loss, ...(metrics && { metrics }) }),
   );
-  return createTask(model, definedOnly({ mode, outputKind }));
+  return createLayersTask(model, definedOnly({ mode, outputKind }));
 }
 
 async function networkTask(use: RecipeUse, base: OpenBase): Promise<Task> {
@@ -50,7 +48,7 @@ async function networkTask(use: RecipeUse, base: OpenBase): Promise<Task> {
   const { mode, outputKind, outputs } = options;
   if (mode === 'training')
     throw invalidRecipe(path, 'mode "training" is for LayersModels: other models run as they were saved');
-  const network = await loadNetwork(base);
+  const network = await loadNetwork(base, outputs);
   try {
     const loss = lossOf(path, recipe.loss, outputs ?? network.outputNames);
     const accuracy: LossFunction = (labels, output) =>

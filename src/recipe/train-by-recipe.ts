@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { trainHashDiff } from '../hash-diff/train-hash-diff.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { fingerprint } from '../model/fingerprint.js';
-import { copyModel } from '../model/store.js';
+import { copyModel, type WeightStore } from '../model/store.js';
 import type { TensorInfo } from '../model/tensor.js';
 import { trainSparseDiff } from '../sparse-diff/train-sparse-diff.js';
 import { useBackend } from '../tfjs/backend.js';
@@ -12,7 +12,7 @@ import type { FineTuned } from '../train/fine-tune.js';
 import { trainedNames } from '../train/session.js';
 import { fineTuneFor, type TrainDiffOptions, type TrainedDiff } from '../train/train-diff.js';
 import type { FineTuneJob, JobContext, TrainingJob } from './job.js';
-import { type OpenBase, openBase, seedFor } from './open-base.js';
+import { openBase, seedFor } from './open-base.js';
 import { mergeOptions, type RecipeOptions } from './options.js';
 import { guardRecipe, loadRecipe, loadRecipeData, type Recipe } from './recipe.js';
 import { createRecipeTask } from './recipe-task.js';
@@ -95,23 +95,23 @@ async function prepare(job: FineTuneJob, signal: AbortSignal) {
   try {
     const seed = job.seed ?? seedFor(await fingerprint(base.store, { signal }));
     const task = await createRecipeTask({ path: job.recipe, recipe, options: recipeOptions }, base);
-    return { recipe, recipeOptions, task, device: task.device ?? (await deviceModel(base)), seed };
+    const device = base.kind === 'layers-model' ? await deviceModel(base.store) : task.device;
+    return { recipe, recipeOptions, task, device, seed };
   } finally {
     await base.store.close();
   }
 }
 
 /**
- * Reads the model as devices store it: TensorFlow.js converts half-precision and quantised weights to
- * float32, and graphs have tensors that are no variables.
+ * Reads a LayersModel as devices store it, as TensorFlow.js converts half-precision and quantised weights to
+ * float32.
  *
- * @returns undefined for a LayersModel whose tensors are all float32 or int32
+ * @returns undefined if all tensors are float32 or int32
  * @throws NeuralDiffError `unsupported-model` for weights quantised to 16 bits
  */
-async function deviceModel({ kind, store }: OpenBase): Promise<DeviceModel | undefined> {
+async function deviceModel(store: WeightStore): Promise<DeviceModel | undefined> {
   const { tensors, quantization = new Map() } = store;
-  const isPlain = tensors.every(({ dtype }) => dtype === 'float32' || dtype === 'int32');
-  if (kind === 'layers-model' && isPlain) return undefined;
+  if (tensors.every(({ dtype }) => dtype === 'float32' || dtype === 'int32')) return undefined;
   const names = new Set(tensors.map(({ name }) => name));
   const wide = tensors.find(({ name }) => names.has(`${name}/quantization`) && !quantization.has(name));
   if (wide === undefined) return { ...(await copyModel(store)), quantization };
