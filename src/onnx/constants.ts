@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { floatsOf, isFloat } from '../model/float16.js';
 import type { Tensor } from '../model/tensor.js';
 import type { ElementType, OnnxConstant } from './graph.js';
+import { dtypeOf } from './ops/arguments.js';
 
 /** Readers of elements, row-major; integers are clipped to 32 bits. */
 const READERS: Readonly<Record<ElementType, (bytes: Uint8Array, dtype: Tensor['dtype']) => tf.TypedArray>> = {
@@ -30,12 +31,6 @@ function wholeNumbers(values: BigInt64Array | BigUint64Array): Float64Array {
   const numbers = new Float64Array(values.length);
   for (let i = 0; i < values.length; i++) numbers[i] = Number(values[i]);
   return numbers;
-}
-
-/** @returns the dtype of an element type's values on TensorFlow.js */
-export function dtypeOf(type: ElementType): 'float32' | 'int32' | 'bool' {
-  if (type === 'bool') return 'bool';
-  return type.includes('float') ? 'float32' : 'int32';
 }
 
 /** @returns the values of a constant as a tensor, given its bytes in the model's store */

@@ -6,6 +6,7 @@ import { alignLayouts, plainOf } from './layout.js';
 import { LOWERINGS } from './lowerings.js';
 import type { OperatorContext } from './operator.js';
 import { ELEMENTWISE, OPERATORS } from './operators.js';
+import { MOVES } from './ops/axes.js';
 import type { Recorder, Value } from './recorder.js';
 import type { Place, Session } from './scope.js';
 import { operatorOf } from './walk.js';
@@ -76,6 +77,11 @@ function recordOperator(
   if (ELEMENTWISE.has(name)) {
     const { values, isLast } = alignLayouts(recorder, inputs);
     return recorder.emit(values, compute, { isLast });
+  }
+  const moved = inputs[0]?.isLast ? MOVES[name]?.(inputs, { ...context, recorder }) : undefined;
+  if (moved && !hasDynamicShape(name, inputs)) {
+    const run = (tensors: readonly (tf.Tensor | undefined)[]) => operator(tensors, { ...context, node: moved.node });
+    return recorder.emit(moved.inputs, run, { isLast: true });
   }
   const plain = inputs.map((input) => input && plainOf(recorder, input));
   const isDynamic = hasDynamicShape(name, plain);

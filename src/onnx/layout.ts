@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { Recorder, Value } from './recorder.js';
 
 /** @returns the order of the dimensions with channels last */
-function lastOrder(rank: number): number[] {
+export function lastOrder(rank: number): number[] {
   return [0, ...Array.from({ length: rank - 2 }, (_, i) => i + 2), 1];
 }
 

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
-import { dtypeOf } from './constants.js';
 import type { OnnxModel, OnnxPort } from './graph.js';
 import { recordNodes } from './interpreter.js';
 import { plainOf } from './layout.js';
+import { dtypeOf } from './ops/arguments.js';
 import { Recorder, type Recording, type Value } from './recorder.js';
 import { Scope, type Session } from './scope.js';
 import { graphsOf, nodesFor } from './walk.js';

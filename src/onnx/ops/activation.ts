@@ -66,6 +66,7 @@ function hardSigmoid(x: tf.Tensor, alpha: number, beta: number): tf.Tensor {
 export const ACTIVATIONS: OperatorTable = {
   Celu: withNumbers({ alpha: 1 }, (x, { alpha }) => tf.mul(elu(tf.div(x, alpha), 1), alpha)),
   Clip: clip,
+  Dropout: unary((x) => x),
   Elu: withNumbers({ alpha: 1 }, (x, { alpha }) => elu(x, alpha)),
   Gelu: ([x], { node }) => gelu(x as tf.Tensor, textOf(node, 'approximate', 'none') === 'tanh'),
   HardSigmoid: withNumbers({ alpha: 0.2, beta: 0.5 }, (x, { alpha, beta }) => hardSigmoid(x, alpha, beta)),

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { numberOf } from '../attributes.js';
 import type { Operator, OperatorTable } from '../operator.js';
+import { broadcastTo, commonShape } from './arguments.js';
 
 /** An operator of one tensor. */
 export const unary =
@@ -60,11 +61,8 @@ const remainder: Operator = ([a, b], { node }) => {
 const mean: Operator = (inputs) => tf.div(tf.addN(broadcast(inputs as tf.Tensor[])), inputs.length);
 
 function broadcast(inputs: readonly tf.Tensor[]): tf.Tensor[] {
-  const shape = inputs.reduce<number[]>(
-    (whole, input) => tf.backend_util.assertAndGetBroadcastShape(whole, input.shape),
-    [],
-  );
-  return inputs.map((input) => tf.broadcastTo(input, shape));
+  const shape = commonShape(...inputs.map((input) => input.shape));
+  return inputs.map((input) => broadcastTo(input, shape));
 }
 
 /** Arithmetic of each element, with broadcasting. */

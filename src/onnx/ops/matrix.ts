@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { numberOf } from '../attributes.js';
 import type { Operator, OperatorTable } from '../operator.js';
+import { broadcastTo, commonShape } from './arguments.js';
 
 /** alpha · A · B + beta · C, with A and B transposed or not. */
 const gemm: Operator = ([a, b, c], { node }) => {
@@ -19,8 +20,9 @@ function product(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
   if (a.rank === 1) return tf.squeeze(product(tf.expandDims(a, 0), b), [Math.max(b.rank, 2) - 2]);
   if (b.rank === 1) return tf.squeeze(product(a, tf.expandDims(b, 1)), [a.rank - 1]);
   if (b.rank === 2) return rowsProduct(a, b);
-  const shape = tf.backend_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
-  const whole = (x: tf.Tensor): tf.Tensor => broadcastBatch(x, shape);
+  const shape = commonShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
+  // The gradient of TensorFlow.js does not sum over what is broadcast.
+  const whole = (x: tf.Tensor): tf.Tensor => broadcastTo(x, [...shape, ...x.shape.slice(-2)]);
   return tf.matMul(whole(a), whole(b));
 }
 
@@ -29,12 +31,6 @@ function rowsProduct(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
   if (a.rank === 2) return tf.matMul(a, b);
   const rows = tf.reshape(a, [-1, a.shape.at(-1) as number]);
   return tf.reshape(tf.matMul(rows, b), [...a.shape.slice(0, -1), b.shape[1] as number]);
-}
-
-/** The gradient of TensorFlow.js does not sum over dimensions of batches that are broadcast. */
-function broadcastBatch(x: tf.Tensor, batch: readonly number[]): tf.Tensor {
-  const shape = [...batch, ...x.shape.slice(-2)];
-  return x.shape.join() === shape.join() ? x : tf.broadcastTo(x, shape);
 }
 
 /** Products of matrices. */
