@@ -1,4 +1,5 @@
 import { fingerprint } from '../../src/model/fingerprint.js';
+import { HALVES } from '../../src/model/float16.js';
 import { importTraining } from '../../src/recipe/import-training.js';
 import { loadRecipe } from '../../src/recipe/recipe.js';
 import { writeFineTune } from '../../src/recipe/write-fine-tune.js';
@@ -71,6 +72,7 @@ export const command = defineCommand({
       ...Object.entries(metrics).map(([name, value]) => `${name}: full ${value.toFixed(4)}`),
     ];
     printResult(io, flags, { json, lines });
-    remark(io, flags, `wrote ${out}`);
+    const isRounded = facts.tensors.some(({ name, dtype }) => trained.weights.has(name) && dtype in HALVES);
+    remark(io, flags, `wrote ${out}${isRounded ? ', weights of 16 bits rounded to the nearest' : ''}`);
   },
 });

@@ -11,6 +11,7 @@ import { writeSafetensors } from '../containers/write-safetensors.js';
 import { loadOnnxRuntime } from '../runtimes/onnx-runtime.js';
 import { command, expectRefusal, MAIN, recipe, scratch, writeModel } from './command.js';
 import { writeGraphFolder, writeOnnxFile } from './networks.js';
+import { quantise } from './quantise.js';
 
 const folder = scratch();
 const at = (...names: string[]): string => join(folder, ...names);
@@ -78,7 +79,7 @@ const MODELS = [
   },
   {
     model: 'halves',
-    write: (path: string) => writeGraphFolder(path, 'float16'),
+    write: (path: string) => quantise(at('graph'), path, 'float16'),
     ending: '',
     files: ['model.json', 'weights.bin'],
     main: '',
@@ -103,6 +104,7 @@ describe.skipIf(runOnnx === undefined).each(MODELS)('of $model', ({ model, endin
   beforeAll(async () => {
     const made = await command('fine-tune', '--base', base, ...training, '-o', full, '--json');
     expect(made).toMatchObject({ status: 0 });
+    expect(made.stderr.includes('16 bits rounded to the nearest')).toBe(['split', 'halves'].includes(model));
   });
 
   test('train makes a payload after which its runtime has the accuracy that train printed', async () => {
@@ -134,7 +136,8 @@ describe.skipIf(runOnnx === undefined).each(MODELS)('of $model', ({ model, endin
   test('report runs the patched files by their runtime, and says which', async () => {
     const out = at(`report-${model}`);
     const measuring = ['--base', base, '--next', full, ...training, '--payload', payload];
-    const { status } = await command('report', ...measuring, '--apply-runs', '1', '-o', out);
+    const runs = model === 'plain.onnx' ? 1 : 0;
+    const { status } = await command('report', ...measuring, '--apply-runs', String(runs), '-o', out);
     expect(status).toBe(0);
     const report = readReport(out);
     const runtime = files?.includes('model.json') ? /^TensorFlow\.js \d.*, wasm$/ : /^ONNX Runtime \d/;
@@ -148,7 +151,7 @@ describe.skipIf(runOnnx === undefined).each(MODELS)('of $model', ({ model, endin
     expect(measured).toEqual((await Promise.all(expected)).map((value) => expect.closeTo(value, 6)));
     const [candidate] = report.candidates;
     expect(candidate?.versusBase?.positiveFlips.count).toBeGreaterThan(0);
-    expect(candidate?.apply?.runs).toBe(1);
+    expect(candidate?.apply?.runs ?? 0).toBe(runs);
     expect(candidate?.layers.filter(({ changed }) => changed > 0).length).toBeGreaterThan(3);
   });
 
@@ -248,6 +251,49 @@ describe.skipIf(runOnnx === undefined)('an ONNX file', () => {
       '--json',
     );
     await expectRefusal(resumed, 'output-exists', 'with only undefined, expected head*');
+  });
+});
+
+describe('a GraphModel', () => {
+  test('whose file holds integers is trained on their grid, and not fine-tuned', async () => {
+    quantise(at('graph'), at('bytes'), 'uint8');
+    const [out, copy] = [at('bytes.ndiff'), at('copy-bytes')];
+    const using = ['--base', at('bytes'), ...training];
+    const trained = await command('train', 'hash', ...using, '--budget', '18%', '-o', out, '--json');
+    const { metrics } = JSON.parse(trained.stdout);
+    expect((await command('apply', at('bytes'), out, '-o', copy)).status).toBe(0);
+    expect(metrics.base.accuracy).toBeCloseTo(await accuracyOf(at('bytes')), 6);
+    expect(metrics.diff.accuracy).toBeCloseTo(await accuracyOf(copy), 6);
+    expect(metrics.diff.accuracy).toBeGreaterThan(metrics.base.accuracy + 0.2);
+    const tune = command('fine-tune', ...using, '-o', at('never'), '--json');
+    await expectRefusal(tune, 'unsupported-model', 'it is stored as uint8, expected floats');
+    expect(existsSync(at('never'))).toBe(false);
+    quantise(at('graph'), at('wide'), 'uint16');
+    const wide = command(
+      'train',
+      'hash',
+      '--base',
+      at('wide'),
+      ...training,
+      '--budget',
+      '9%',
+      '-o',
+      out,
+      '--json',
+      '-f',
+    );
+    await expectRefusal(wide, 'unsupported-model', '16-bit integers');
+  });
+
+  test('is searched for the best kind', async () => {
+    const using = ['--base', at('graph'), ...training, '--only', 'head*', '--budget', '9%'];
+    const { stdout } = await command('train', 'auto', ...using, '-o', at('best.ndiff'), '--json');
+    const { kind, tries, metrics } = JSON.parse(stdout);
+    expect(tries.map((each: { kind: string }) => each.kind).sort()).toEqual(['hash', 'sparse']);
+    expect(['hash', 'sparse']).toContain(kind);
+    expect(metrics.diff.accuracy).toBeGreaterThan(metrics.base.accuracy);
+    const planned = await command('train', 'auto', ...using, '-o', at('never.ndiff'), '--dry-run');
+    expect(planned.stdout).toMatch(/^trains {2}2 tensors, 99 of 2371 weights$/m);
   });
 });
 

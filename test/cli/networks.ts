@@ -99,8 +99,8 @@ function nodesOf(dtype: Stored): Uint8Array[] {
 const FLOAT = { type: 'DT_FLOAT' };
 
 /** Writes the same network as a GraphModel, as the converter writes it. */
-export function writeGraphFolder(folder: string, dtype: Stored = 'float32'): void {
-  const weights = weightsOf(dtype, '/');
+export function writeGraphFolder(folder: string): void {
+  const weights = weightsOf('float32', '/');
   const step = (op: string, name: string, input: string[]) => ({ name, op, input, attr: { T: FLOAT } });
   let value = 'x';
   const nodes = LAYERS.flatMap(([layer]) => {
@@ -116,8 +116,7 @@ export function writeGraphFolder(folder: string, dtype: Stored = 'float32'): voi
   const dim = [{ size: '-1' }, { size: '2' }];
   const x = { name: 'x', op: 'Placeholder', attr: { dtype: FLOAT, shape: { shape: { dim } } } };
   const constants = weights.map(({ name }) => ({ name, op: 'Const', attr: { dtype: FLOAT } }));
-  const quantization = dtype === 'float16' ? { quantization: { dtype } } : {};
-  const manifest = weights.map(({ name, shape }) => ({ name, shape, dtype: 'float32', ...quantization }));
+  const manifest = weights.map(({ name, shape }) => ({ name, shape, dtype: 'float32' }));
   const json = {
     format: 'graph-model',
     modelTopology: { node: [x, ...constants, ...nodes], versions: { producer: 1_395 } },
