@@ -41,7 +41,7 @@ export function createOnnxNetwork(model: OnnxModel, stored: StoredModel): Networ
     stored: weights.stored,
     describe: (name) => facts.get(name),
     run: (xs, names) => runner.run(xs, names),
-    checkGradients: (xs, names) => checkGradients({ runner, weights: weights.trained }, xs, names),
+    checkGradients: (xs, names) => checkGradients({ runner, weights: weights.trained, xs, names }),
     dispose() {
       runner.dispose();
       weights.dispose();
