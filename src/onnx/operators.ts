@@ -10,6 +10,7 @@ import { MATRICES } from './ops/matrix.js';
 import { ORDERS } from './ops/order.js';
 import { PADS } from './ops/pad.js';
 import { PARTS } from './ops/parts.js';
+import { RECURRENT } from './ops/recurrent.js';
 import { REDUCTIONS } from './ops/reduce.js';
 import { RESIZES } from './ops/resize.js';
 import { SCATTERS } from './ops/scatter.js';
@@ -19,7 +20,7 @@ import { SHAPES } from './ops/shape.js';
 export const OPERATORS: OperatorTable = {
   ...{ ...ARITHMETIC, ...ACTIVATIONS, ...LOGIC, ...CASTS, ...MATRICES, ...SUMS },
   ...{ ...SHAPES, ...PARTS, ...PADS, ...RESIZES, ...GATHERS, ...SCATTERS },
-  ...{ ...REDUCTIONS, ...ORDERS, ...GENERATORS },
+  ...{ ...REDUCTIONS, ...ORDERS, ...GENERATORS, ...RECURRENT },
 };
 
 /** Operators that compute each element on its own, with broadcasting, in any layout. */
