@@ -62,7 +62,7 @@ export const RECIPE_FLAGS = {
     type: 'string',
     placeholder: 'model',
     isRequired: true,
-    description: 'LayersModel folder that devices have',
+    description: 'Model that devices have: folder of a LayersModel or GraphModel, or ONNX file',
   },
   chain: CHAIN,
   recipe: {
@@ -70,6 +70,18 @@ export const RECIPE_FLAGS = {
     placeholder: 'file',
     isRequired: true,
     description: 'ES module that exports data, loss and metrics',
+  },
+  only: {
+    type: 'string',
+    placeholder: 'pattern',
+    isRepeated: true,
+    description: 'Train only tensors with such names, as head/*; may be repeated; default: from the recipe',
+  },
+  freeze: {
+    type: 'string',
+    placeholder: 'pattern',
+    isRepeated: true,
+    description: 'Keep tensors with such names as they are; may be repeated; default: from the recipe',
   },
   batchSize: { type: 'number', placeholder: 'n', description: 'Examples per step; default: from the recipe' },
   backend: BACKEND,

@@ -1,9 +1,12 @@
+import { extname } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import type { WeightStore } from '../src/model/store.js';
-import { openModel } from '../src/node/open-model.js';
+import { openModel, type WholeModel, wholeModel } from '../src/node/open-model.js';
+import { type CopyPaths, checkOutput } from '../src/node/output.js';
 import { openPayloadFile } from '../src/node/read-payload.js';
 import { readWhole } from '../src/node/read-whole.js';
 import type { ByteSource } from '../src/payload/byte-source.js';
+import { UsageError } from './exit-codes.js';
 
 /** Opens a model, lets a function use it, and closes it whatever happens. */
 export async function withModel<T>(
@@ -26,6 +29,24 @@ export async function withPayload<T>(path: string, use: (payload: ByteSource) =>
   } finally {
     payload.close();
   }
+}
+
+/**
+ * Finds what belongs to a model, and checks that a copy of it may be made.
+ *
+ * @throws UsageError for a file's name where the model has several files; those of a model on disk
+ */
+export async function planCopy(
+  path: string,
+  to: string,
+  { force }: { force: boolean },
+): Promise<WholeModel & CopyPaths> {
+  const model = await wholeModel(path);
+  await checkOutput(to, { force });
+  const { files, main } = model;
+  if (files && extname(to) !== '' && extname(to) === extname(main))
+    throw new UsageError(`Cannot write "${to}": the model has ${files.length} files; name a folder`);
+  return { ...model, to, force };
 }
 
 /** Bytes of a key, a release or root metadata; none is longer than 512 kB. */

@@ -20,7 +20,14 @@ import { SearchProgress } from './job-progress.js';
 import { kebabCase } from './names.js';
 import { SweepFolder } from './sweep-folder.js';
 import { settingsOf } from './sweep-grid.js';
-import { baseOf, describeTrained, optionsOf, readBase, type TrainingFlags } from './training.js';
+import {
+  baseOf,
+  describeTrained,
+  optionsOf,
+  planTraining,
+  readBase,
+  type TrainingFlags,
+} from './training.js';
 import { formatTries, type Judged, keepTriesIn, listTries } from './tries.js';
 import { checkWorkers, readShare } from './values.js';
 
@@ -122,8 +129,7 @@ interface Ready {
   readonly prepared: PreparedSearch;
   readonly folder: SweepFolder;
   readonly work: string;
-  /** Fingerprint. */
-  readonly base: string;
+  readonly facts: Awaited<ReturnType<typeof readBase>>;
 }
 
 /**
@@ -135,7 +141,8 @@ interface Ready {
 export async function runSearch(flags: SearchFlags, io: Io): Promise<number> {
   const ready = await prepare(flags, io);
   if (flags.dryRun) {
-    printPlan(ready, flags, io);
+    const trained = await planTraining(ready.search.job, ready.facts, io);
+    printPlan(ready, trained, { flags, io });
     return EXIT.done;
   }
   const progress = new SearchProgress(io, flags, { most: mostTries(ready.prepared) });
@@ -161,9 +168,9 @@ async function prepare(flags: SearchFlags, io: Io): Promise<Ready> {
   const goal = goalOf(flags);
   await checkOutput(flags.out, { force: flags.force });
   const model = baseOf(flags);
-  const { fingerprint, seed: ownSeed } = await readBase(model, io);
-  const { seed = ownSeed } = flags;
-  const about = { format: 'neural-diff search', settings: settingsOf(flags, fingerprint) } as const;
+  const facts = await readBase(model, io);
+  const { seed = facts.seed } = flags;
+  const about = { format: 'neural-diff search', settings: settingsOf(flags, facts.fingerprint) } as const;
   const folder = new SweepFolder(work, about, []);
   await folder.open({ force: flags.force && !flags.resume, resume: flags.resume });
   await loadRecipe(recipe);
@@ -172,7 +179,7 @@ async function prepare(flags: SearchFlags, io: Io): Promise<Ready> {
   const job = { ...model, recipe, seed, backend, options: optionsOf(flags) };
   const kinds = flags.kind === 'auto' ? DIFF_KINDS : [flags.kind];
   const search = { job, kinds, goal, metric };
-  return { search, prepared: await prepareSearch(search), folder, work, base: fingerprint };
+  return { search, prepared: await prepareSearch(search), folder, work, facts };
 }
 
 async function findAndWrite(
@@ -226,9 +233,14 @@ function printMissed(
   io.err(`neural-diff: ${printable(message)} (${code})\n`);
 }
 
-function printPlan({ prepared, base, work }: Ready, flags: SearchFlags, io: Io): void {
+function printPlan(
+  { prepared, facts, work }: Ready,
+  trained: Awaited<ReturnType<typeof planTraining>>,
+  { flags, io }: { flags: SearchFlags; io: Io },
+): void {
   const { goal, kinds, first } = prepared;
-  const json = { dryRun: true, base, kinds, goal, first, out: flags.out, work };
+  const { fingerprint: base } = facts;
+  const json = { dryRun: true, base, kinds, goal, first, trained: trained.json, out: flags.out, work };
   const limits =
     goal.type === 'best'
       ? `budget  ${goal.budgetBytes} bytes`
@@ -237,6 +249,7 @@ function printPlan({ prepared, base, work }: Ready, flags: SearchFlags, io: Io):
   const lines = [
     `base    ${base}`,
     limits,
+    ...trained.lines,
     `costs   a full fine-tune and at most ${mostTries(prepared)} diffs`,
     ...first.map(({ kind, budgetBytes }) => `would first try  ${kind}  at most ${budgetBytes} bytes`),
     `would write ${flags.out}, and tries to ${work} until then`,

@@ -32,6 +32,8 @@ export interface Settings {
   readonly epochs?: number | undefined;
   readonly batchSize?: number | undefined;
   readonly learningRate?: number | undefined;
+  readonly only?: readonly string[] | undefined;
+  readonly freeze?: readonly string[] | undefined;
 }
 
 /** The facts of a row's job. */
@@ -150,7 +152,7 @@ export class SweepFolder {
       throw this.#cannotResume(`expected the results of a ${format.replace(/.* /, '')} in "${RESULTS_FILE}"`);
     const differing = Object.keys({ ...results.settings, ...settings }).find((name) => {
       const key = name as keyof Settings;
-      return results.settings[key] !== settings[key];
+      return JSON.stringify(results.settings[key]) !== JSON.stringify(settings[key]);
     }) as keyof Settings | undefined;
     if (differing) {
       const [earlier, wanted] = [results.settings[differing], settings[differing]].map(String);

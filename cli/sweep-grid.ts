@@ -90,7 +90,8 @@ export interface PricedCell extends Cell {
 /** @returns the settings that all jobs share */
 export function settingsOf(flags: TrainingFlags, base: string): Settings {
   const { recipe, backend, epochs, batchSize, learningRate } = flags;
-  return { base, recipe: normalize(recipe), backend, epochs, batchSize, learningRate };
+  const { only, freeze } = optionsOf(flags);
+  return { base, recipe: normalize(recipe), backend, epochs, batchSize, learningRate, only, freeze };
 }
 
 /** @returns the facts of a row's job */

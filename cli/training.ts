@@ -1,6 +1,7 @@
 import { fingerprint } from '../src/model/fingerprint.js';
-import { openLayersStore } from '../src/model/layers-store.js';
 import { totalElements } from '../src/model/tensor.js';
+import { importTraining } from '../src/recipe/import-training.js';
+import type { FineTuneJob } from '../src/recipe/job.js';
 import { type BaseModel, openBase, seedFor } from '../src/recipe/open-base.js';
 import type { RecipeOptions } from '../src/recipe/options.js';
 import type { TrainedDiff } from '../src/train/train-diff.js';
@@ -13,8 +14,10 @@ import { readList } from './values.js';
 export type TrainingFlags = FlagsOf<typeof RECIPE_FLAGS> & Partial<FlagsOf<typeof TRAINING_FLAGS>>;
 
 /** @returns the options that come before a recipe's own */
-export function optionsOf({ epochs, batchSize, learningRate }: TrainingFlags): RecipeOptions {
-  return { epochs, batchSize, learningRate };
+export function optionsOf(flags: TrainingFlags): RecipeOptions {
+  const { epochs, batchSize, learningRate, only, freeze } = flags;
+  const listed = (patterns: readonly string[]) => (patterns.length === 0 ? undefined : patterns);
+  return { epochs, batchSize, learningRate, only: listed(only), freeze: listed(freeze) };
 }
 
 /** @returns the paths of the payloads that devices have applied; undefined without `--chain` */
@@ -30,15 +33,26 @@ export function baseOf({ base, chain }: Pick<TrainingFlags, 'base' | 'chain'>): 
 
 /** @returns what is printed of a base model, and the seed for diffs of it */
 export async function readBase(model: BaseModel, io: Io) {
-  const files = await openBase(model);
+  const { store } = await openBase(model);
   try {
-    const store = await openLayersStore(files);
     const found = await fingerprint(store, { signal: io.signal });
     const { tensors } = store;
     return { fingerprint: found, seed: seedFor(found), tensors, weights: totalElements(tensors) };
   } finally {
-    await files.close();
+    await store.close();
   }
+}
+
+/** @returns what a dry run tells of the tensors that a job trains, as data and in lines */
+export async function planTraining(job: FineTuneJob, { weights }: { weights: number }, io: Io) {
+  const { planByRecipe } = await importTraining();
+  const { trained } = await planByRecipe(job, io);
+  const count = totalElements(trained);
+  const lines = [
+    `trains  ${trained.length} tensors, ${count} of ${weights} weights`,
+    ...trained.map(({ name, shape }) => `        [${shape.join(', ')}]  ${JSON.stringify(name)}`),
+  ];
+  return { json: { weights: count, tensors: trained.map(({ name }) => name) }, lines };
 }
 
 /** @returns lines that describe a trained diff */

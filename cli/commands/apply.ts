@@ -1,17 +1,17 @@
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { type ApplyResult, applyPayload } from '../../src/apply/apply-payload.js';
 import { createPatcher } from '../../src/apply/fast/create-patcher.js';
 import { type ApplyOptions, planApply } from '../../src/apply/plan.js';
 import { mostJournalBytes } from '../../src/model/planned-writes.js';
-import { openModelStorage, type WholeModel, wholeModel } from '../../src/node/open-model.js';
-import { type CopyPaths, checkOutput, writeCopy } from '../../src/node/output.js';
+import { openModelStorage } from '../../src/node/open-model.js';
+import { writeCopy } from '../../src/node/output.js';
 import type { ByteSource } from '../../src/payload/byte-source.js';
 import { openPayload } from '../../src/payload/open-payload.js';
 import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { UsageError } from '../exit-codes.js';
 import { MODEL, optionalOutputFlags, PAYLOAD } from '../flags.js';
 import { describePlan, formatBytes, type Io, printResult, remark } from '../io.js';
-import { keepHeapSmall, withModel, withPayload } from '../open.js';
+import { keepHeapSmall, planCopy, withModel, withPayload } from '../open.js';
 import { byteProgress, type ProgressLine } from '../progress.js';
 
 const ARGS = { base: MODEL, payload: PAYLOAD } as const satisfies Flags;
@@ -120,18 +120,4 @@ async function patchInPlace(
   } finally {
     await storage.close();
   }
-}
-
-/** Finds what belongs to a model, and checks that a copy of it may be made. */
-async function planCopy(
-  path: string,
-  to: string,
-  { force }: { force: boolean },
-): Promise<WholeModel & CopyPaths> {
-  const model = await wholeModel(path);
-  await checkOutput(to, { force });
-  const { files, main } = model;
-  if (files && extname(to) !== '' && extname(to) === extname(main))
-    throw new UsageError(`Cannot write "${to}": the model has ${files.length} files; name a folder`);
-  return { ...model, to, force };
 }

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { NeuralDiffError } from '../../src/model/errors.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { totalBytes } from '../../src/model/tensor.js';
@@ -10,7 +11,10 @@ import { findOtherTrial, type ModelUpdater, withUpdater } from '../model-updater
 export const command = defineCommand({
   group: 'Keep a device up to date',
   summary: 'Check everything that updates of a model need, and repair what a power loss left',
-  details: ['Checks the undo journal, the model, the state of the updater, and the free space of the disk.'],
+  details: [
+    'Checks the undo journal, the model, the state of the updater, and the free space of the disk. Says ' +
+      'which optional packages are installed; updates need none of them.',
+  ],
   args: {},
   flags: UPDATER_FLAGS,
   examples: [{ description: 'Check a model on a device', run: 'doctor --model models/v1.safetensors' }],
@@ -22,6 +26,7 @@ export const command = defineCommand({
         await look('model', () => lookAtModel(opened)),
         await look('updater', () => lookAtUpdater(opened)),
         await look('disk', () => lookAtDisk(opened)),
+        await look('packages', async () => lookAtPackages()),
       ];
       const isGood = findings.every((finding) => finding.isGood);
       const lines = findings.map(
@@ -107,4 +112,23 @@ async function lookAtDisk({ storage }: ModelUpdater): Promise<string | Warning> 
   await store.close();
   const text = `${formatBytes(free)} free, an update of everything takes ${formatBytes(needed)}`;
   return free < needed ? new Warning(`only ${text}; smaller updates may fit`) : text;
+}
+
+/** What the optional packages are for. */
+const PACKAGES = {
+  '@tensorflow/tfjs': 'training, accuracy in reports',
+  'onnxruntime-node': 'accuracy of ONNX files as devices run them',
+} as const;
+
+function lookAtPackages(): string {
+  const { resolve } = createRequire(import.meta.url);
+  const found = Object.entries(PACKAGES).map(([name, use]) => {
+    try {
+      resolve(`${name}/package.json`);
+      return `${name} is installed (${use})`;
+    } catch {
+      return `${name} is not installed (${use})`;
+    }
+  });
+  return found.join(', ');
 }

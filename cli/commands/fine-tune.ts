@@ -1,52 +1,63 @@
 import { fingerprint } from '../../src/model/fingerprint.js';
-import { checkOutput } from '../../src/node/output.js';
+import { HALVES } from '../../src/model/float16.js';
 import { importTraining } from '../../src/recipe/import-training.js';
 import { loadRecipe } from '../../src/recipe/recipe.js';
+import { writeFineTune } from '../../src/recipe/write-fine-tune.js';
 import { checkSeed } from '../../src/train/random.js';
 import { defineCommand } from '../command.js';
 import { outputFlags, RECIPE_FLAGS, SEED } from '../flags.js';
 import { printResult, remark } from '../io.js';
+import { planCopy } from '../open.js';
 import { trainingProgress } from '../progress.js';
-import { baseOf, optionsOf, readBase } from '../training.js';
+import { baseOf, optionsOf, planTraining, readBase } from '../training.js';
 
 export const command = defineCommand({
   group: 'Make a diff',
   summary: 'Train all weights of a model',
   details: [
     'Writes the model that neural-diff train fine-tunes as the reference for its diffs: what reports ' +
-      'compare payloads with, and what neural-diff diff can diff with the base.',
+      'compare payloads with, and what neural-diff diff can diff with the base. It is a copy of the base, of ' +
+      'the same kind; float16 weights are rounded to the nearest.',
   ],
   args: {},
-  flags: { ...RECIPE_FLAGS, seed: SEED, ...outputFlags('folder', 'LayersModel folder to write') },
+  flags: {
+    ...RECIPE_FLAGS,
+    seed: SEED,
+    ...outputFlags('model', 'Model to write: a folder, or a file for an ONNX file'),
+  },
   examples: [
     {
       description: 'Fine-tune a model',
       run: 'fine-tune --base models/v1 --recipe recipe.mjs --seed 7 -o models/v2-full',
     },
+    {
+      description: 'Fine-tune an ONNX file, all but its embeddings',
+      run: "fine-tune --base v1.onnx --recipe recipe.mjs --freeze '*embeddings*' -o v2-full.onnx",
+    },
   ],
   async handle(flags, io) {
     const { out, force, recipe, backend } = flags;
-    await checkOutput(out, { force });
     const base = baseOf(flags);
+    await planCopy(base.base, out, { force });
     const facts = await readBase(base, io);
     const { seed = facts.seed } = flags;
     await loadRecipe(recipe);
-    const { fineTuneByRecipe, writeFineTune } = await importTraining();
+    const { fineTuneByRecipe } = await importTraining();
     checkSeed(seed);
+    const job = { ...base, recipe, seed, backend, options: optionsOf(flags) };
     if (flags.dryRun) {
-      const json = { dryRun: true, base: facts.fingerprint, seed, out };
+      const trained = await planTraining(job, facts, io);
+      const json = { dryRun: true, base: facts.fingerprint, seed, out, trained: trained.json };
       const lines = [
-        `base  ${facts.fingerprint}, ${facts.weights} weights`,
-        `would train all weights by ${recipe} with seed ${seed} and write ${out}`,
+        `base    ${facts.fingerprint}, ${facts.weights} weights`,
+        ...trained.lines,
+        `would train these by ${recipe} with seed ${seed} and write ${out}`,
       ];
       printResult(io, flags, { json, lines });
       return;
     }
     const progress = trainingProgress(io, flags);
-    const trained = await fineTuneByRecipe(
-      { ...base, recipe, seed, backend, options: optionsOf(flags) },
-      { signal: io.signal, onStep: progress.report },
-    );
+    const trained = await fineTuneByRecipe(job, { signal: io.signal, onStep: progress.report });
     progress.finish();
     const next = await writeFineTune(base, trained, {
       out,
@@ -61,6 +72,7 @@ export const command = defineCommand({
       ...Object.entries(metrics).map(([name, value]) => `${name}: full ${value.toFixed(4)}`),
     ];
     printResult(io, flags, { json, lines });
-    remark(io, flags, `wrote ${out}`);
+    const isRounded = facts.tensors.some(({ name, dtype }) => trained.weights.has(name) && dtype in HALVES);
+    remark(io, flags, `wrote ${out}${isRounded ? ', weights of 16 bits rounded to the nearest' : ''}`);
   },
 });

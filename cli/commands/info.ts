@@ -14,8 +14,8 @@ export const command = defineCommand({
   summary: 'Show what a payload or a model holds',
   details: [
     'Of a payload: its size, the fingerprints of both models, its records and metadata and, with ' +
-      '--base, the tensors that each record changes. Of a model: its fingerprint and tensors, and how ' +
-      'much of its file is outside of them.',
+      '--base, the tensors that each record changes, and how many keep everything. Of a model: its ' +
+      'fingerprint and tensors, and how much of its file is outside of them.',
   ],
   args: { file: { type: 'string', isRequired: true, description: 'Payload file, or a model' } },
   flags: {
@@ -78,6 +78,7 @@ async function showPayload(
     `layout       ${json.layout}${model ? `: ${model.tensors} tensors, ${model.weights} weights` : ''}`,
     ...json.records.map((record) => `record       ${record.kind.padEnd(7)}${formatBytes(record.bytes)}`),
     ...(model?.ops.map((op) => `op           ${formatOp(op)}`) ?? []),
+    ...(model ? [`unchanged    ${model.unchanged} of ${model.tensors} tensors have no op`] : []),
     ...Object.entries(json.meta).map(([key, value]) => `meta         ${key}: ${JSON.stringify(value)}`),
   ];
   printResult(io, flags, { json, lines });
@@ -98,7 +99,9 @@ async function describeModel(
   const { ops } = await readDiff(payload, tensors);
   const weights = totalElements(tensors);
   const share = payloadBytes / (4 * weights);
-  return { share, tensors: tensors.length, weights, ops: ops.map(factsOf) };
+  const facts = ops.map(factsOf);
+  const changed = new Set(facts.flatMap((op) => op.tensors));
+  return { share, tensors: tensors.length, weights, ops: facts, unchanged: tensors.length - changed.size };
 }
 
 function factsOf(op: Op): OpFacts {

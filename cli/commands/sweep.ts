@@ -10,6 +10,7 @@ import { formatBytes, formatShare, Interrupted, type Io, printResult, remark } f
 import { SweepProgress } from '../job-progress.js';
 import { SweepFolder } from '../sweep-folder.js';
 import {
+  type Cell,
   factsOf,
   formatRows,
   GRID_FLAGS,
@@ -18,7 +19,7 @@ import {
   rowOf,
   settingsOf,
 } from '../sweep-grid.js';
-import { baseOf, readBase } from '../training.js';
+import { baseOf, planTraining, readBase } from '../training.js';
 import { checkWorkers } from '../values.js';
 
 const FLAGS = {
@@ -71,7 +72,9 @@ export const command = defineCommand({
     }));
     const missing = priced.filter((cell) => !folder.has(cell));
     if (flags.dryRun) {
-      printPlan({ cells: priced, missing, base: base.fingerprint }, flags, io);
+      const { job } = cells[0] as Cell;
+      const trained = await planTraining(job, base, io);
+      printPlan({ cells: priced, missing, base: base.fingerprint, trained }, flags, io);
       return EXIT.done;
     }
     const statuses = await trainMissing(missing, { flags, io, folder });
@@ -129,7 +132,12 @@ function describe(outcome: Outcome): string {
 }
 
 function printPlan(
-  plan: { cells: readonly PricedCell[]; missing: readonly PricedCell[]; base: string },
+  plan: {
+    cells: readonly PricedCell[];
+    missing: readonly PricedCell[];
+    base: string;
+    trained: Awaited<ReturnType<typeof planTraining>>;
+  },
   flags: SweepFlags,
   io: Io,
 ): void {
@@ -139,6 +147,7 @@ function printPlan(
   const lines = jobs.map(({ file, budgetBytes, isFinished }) => {
     return `${isFinished ? 'would keep ' : 'would train'}  ${file}  at most ${budgetBytes} bytes`;
   });
-  const json = { dryRun: true, base: plan.base, out: flags.out, jobs };
-  printResult(io, flags, { json, lines: [`base  ${plan.base}`, ...lines] });
+  const { base, trained } = plan;
+  const json = { dryRun: true, base, out: flags.out, trained: trained.json, jobs };
+  printResult(io, flags, { json, lines: [`base    ${base}`, ...trained.lines, ...lines] });
 }

@@ -10,7 +10,7 @@ import { outputFlags, SEED, TRAINING_FLAGS } from '../flags.js';
 import { formatShare, type Io, printResult, remark } from '../io.js';
 import { trainingProgress } from '../progress.js';
 import { isSearch, runSearch, SEARCH_FLAGS, type SearchFlags } from '../search.js';
-import { baseOf, describeTrained, optionsOf, readBase } from '../training.js';
+import { baseOf, describeTrained, optionsOf, planTraining, readBase } from '../training.js';
 
 export const command = defineCommand({
   group: 'Make a diff',
@@ -46,6 +46,10 @@ export const command = defineCommand({
       run: 'train hash --base models/v1 --chain v2.ndiff --recipe recipe.mjs --budget 0.5% -o v3.ndiff',
     },
     {
+      description: 'Train one of an ONNX file that changes only its last layer',
+      run: "train hash --base model.onnx --recipe recipe.mjs --only 'head.*' --budget 1% -o v2.ndiff",
+    },
+    {
       description: 'Take the better kind',
       run: 'train auto --base models/v1 --recipe recipe.mjs --budget 0.5% -o v2.ndiff',
     },
@@ -73,22 +77,30 @@ async function train(flags: SearchFlags, io: Io): Promise<void> {
   const { trainByRecipe } = await importTraining();
   const bytes = budgetBytes(budget, facts.tensors);
   checkSeed(seed);
+  const job = { kind, ...base, recipe, budget, seed, backend, options: optionsOf(flags) };
   if (flags.dryRun) {
-    const json = { dryRun: true, kind, base: facts.fingerprint, budgetBytes: bytes, seed, out };
+    const trained = await planTraining(job, facts, io);
+    const json = {
+      dryRun: true,
+      kind,
+      base: facts.fingerprint,
+      budgetBytes: bytes,
+      seed,
+      out,
+      trained: trained.json,
+    };
     const share = formatShare(bytes / float32Bytes(facts.tensors));
     const lines = [
       `base    ${facts.fingerprint}, ${facts.weights} weights`,
       `budget  ${bytes} bytes, ${share} of the float32 model`,
+      ...trained.lines,
       `would train a ${kind} diff by ${recipe} with seed ${seed} and write ${out}`,
     ];
     printResult(io, flags, { json, lines });
     return;
   }
   const progress = trainingProgress(io, flags);
-  const trained = await trainByRecipe(
-    { kind, ...base, recipe, budget, seed, backend, options: optionsOf(flags) },
-    { signal: io.signal, onStep: progress.report },
-  );
+  const trained = await trainByRecipe(job, { signal: io.signal, onStep: progress.report });
   progress.finish();
   await writeOutput(out, trained.payload, { force });
   const { payload, share, metrics, next } = trained;

@@ -141,6 +141,18 @@ export async function listExternalFiles(files: ModelFiles, path: string): Promis
   return found;
 }
 
+/**
+ * Recognises the format of a model file by its content.
+ *
+ * @param files the folder that contains the file
+ * @param path the file's path in the folder
+ * @returns the format's name as `outside` of a store tells it: `tfjs` or `onnx`, for example
+ * @throws NeuralDiffError `bad-model` for none of the formats
+ */
+export async function formatOf(files: ModelFiles, path: string): Promise<string> {
+  return (await findFormat(files, path)).name;
+}
+
 async function findFormat(files: ModelFiles, path: string): Promise<Format> {
   const head = new Uint8Array(Math.min(HEAD_BYTES, await files.size(path)));
   await files.readInto(path, 0, head);

@@ -3,10 +3,13 @@
 export { type TrainHashDiffOptions, trainHashDiff } from '../hash-diff/train-hash-diff.js';
 export type { Budget } from '../payload/encode.js';
 export { type TrainSparseDiffOptions, trainSparseDiff } from '../sparse-diff/train-sparse-diff.js';
+export { createTask } from '../train/create-task.js';
 export type { ArrayData, Batch, Data, Tensors } from '../train/data.js';
 export type { DeviceModel } from '../train/device.js';
 export type { DistillationOptions } from '../train/distillation.js';
 export { type FineTuned, type FineTuneOptions, fineTune } from '../train/fine-tune.js';
 export type { StepReport, TrainingOptions } from '../train/loop.js';
-export { createTask, type Metrics, type Task, type TaskOptions } from '../train/task.js';
+export type { LossFunction, LossName } from '../train/losses.js';
+export type { NetworkTaskOptions } from '../train/network.js';
+export type { Metrics, Task, TaskOptions } from '../train/task.js';
 export type { TrainDiffOptions, TrainedDiff } from '../train/train-diff.js';

@@ -1,8 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { listExternalFiles, openContainer } from '../containers/open-container.js';
+import { formatOf, listExternalFiles, openContainer } from '../containers/open-container.js';
 import { NeuralDiffError } from '../model/errors.js';
-import { type ModelFiles, recordPaths } from '../model/model-files.js';
+import { type ModelFiles, openOverlay, recordPaths } from '../model/model-files.js';
 import type { WeightStore } from '../model/store.js';
 import { openInPlace } from '../storage/in-place.js';
 import type { ModelStorage } from '../storage/storage.js';
@@ -42,15 +42,35 @@ export async function openModel(
   }
 }
 
+/** The files of a model, opened together with its weights. */
+export interface OpenFiles {
+  /** The model's folder; closed with the store. */
+  readonly files: ModelFiles;
+  /** The model's main file in it. */
+  readonly file: string;
+  /** Name of the file format: `tfjs` or `onnx`, for example. */
+  readonly format: string;
+  readonly store: WeightStore;
+}
+
 /**
- * Finds the folder of a LayersModel, given the folder or its `model.json`.
+ * Opens a model on disk as a view: what is written to its weights stays in memory, and its files are read
+ * with these weights.
  *
- * @throws NeuralDiffError `file-not-found`; `bad-model` for another model
+ * @param path as for `openModel`
+ * @returns files and store; the store must be closed
+ * @throws NeuralDiffError as `openModel`
  */
-export async function modelFolder(path: string): Promise<string> {
+export async function openModelView(path: string): Promise<OpenFiles> {
   const { folder, file } = await locateModel(path);
-  if (file === 'model.json') return folder;
-  throw new NeuralDiffError('bad-model', `Cannot open model "${path}": expected a folder with a model.json`);
+  const files = openOverlay(await openFolder(folder));
+  try {
+    const store = await openContainer(files, file);
+    return { files, file, format: await formatOf(files, file), store };
+  } catch (error) {
+    await files.close();
+    throw error;
+  }
 }
 
 /** All files of a model. */

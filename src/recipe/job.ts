@@ -5,7 +5,7 @@ import type { DiffKind, RecipeOptions } from './options.js';
 
 /** A diff to train, as plain data that can be sent to a worker thread. */
 export interface TrainingJob {
-  /** LayersModel folder, or the `model.json` in one. */
+  /** Folder of a LayersModel or GraphModel, or the `model.json` in one; ONNX file, or a folder with one. */
   readonly base: string;
   /** Paths of payloads that devices have applied to it, in order; the diff is trained for the result. */
   readonly chain?: readonly string[] | undefined;
@@ -40,7 +40,7 @@ export interface JobContext {
  */
 export function fineTuneKey(job: FineTuneJob): string {
   const { base, chain = [], recipe, seed, backend = 'wasm', options = {} } = job;
-  const { batchSize, microBatchSize, mode, fineTune } = options;
+  const { batchSize, microBatchSize, mode, outputs, outputKind, only, freeze, fineTune } = options;
   return JSON.stringify([
     base,
     chain,
@@ -50,6 +50,10 @@ export function fineTuneKey(job: FineTuneJob): string {
     batchSize,
     microBatchSize,
     mode,
+    outputs,
+    outputKind,
+    only,
+    freeze,
     fineTune?.epochs,
     fineTune?.learningRate,
   ]);

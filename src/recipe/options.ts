@@ -1,7 +1,8 @@
 import type { TrainHashDiffOptions } from '../hash-diff/train-hash-diff.js';
 import type { TrainSparseDiffOptions } from '../sparse-diff/train-sparse-diff.js';
 import type { TrainingOptions } from '../train/loop.js';
-
+import type { NetworkTaskOptions } from '../train/network.js';
+import type { Selection } from '../train/selection.js';
 import type { TaskOptions } from '../train/task.js';
 import type { TrainDiffOptions } from '../train/train-diff.js';
 
@@ -11,7 +12,9 @@ export type RecipeOptions = Pick<
   'epochs' | 'batchSize' | 'microBatchSize' | 'learningRate'
 > &
   Pick<TrainDiffOptions, 'distillation' | 'denseRate'> &
-  Pick<TaskOptions, 'mode' | 'outputKind'> & {
+  Pick<TaskOptions, 'mode' | 'outputKind'> &
+  Pick<NetworkTaskOptions, 'outputs'> &
+  Selection & {
     readonly fineTune?: Pick<TrainingOptions, 'epochs' | 'learningRate'>;
     /** For hash diffs only. */
     readonly hash?: Pick<TrainHashDiffOptions, 'coding' | 'zeros' | 'block' | 'scales'>;
@@ -31,7 +34,10 @@ const OPTION_NAMES: Readonly<Record<string, readonly string[]>> = {
     'learningRate',
     'denseRate',
     'mode',
+    'outputs',
     'outputKind',
+    'only',
+    'freeze',
     'distillation',
     'fineTune',
     'hash',

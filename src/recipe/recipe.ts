@@ -30,9 +30,15 @@ export interface Recipe {
     seed: number;
     signal: AbortSignal;
   }) => RecipeData | Promise<RecipeData>;
-  /** Anything that `model.compile` takes as `loss`. */
+  /**
+   * For a LayersModel anything that `model.compile` takes as `loss`; for others the name of a standard loss
+   * (`LOSS_NAMES`) or a function of labels and output: one, a list, or a map by the outputs' names.
+   */
   readonly loss: Tf.ModelCompileArgs['loss'];
-  /** Anything that `model.compile` takes as `metrics`. */
+  /**
+   * For a LayersModel anything that `model.compile` takes as `metrics`; for others functions of labels and
+   * first output, measured under their names. `accuracy` of cross-entropies is measured anyway.
+   */
   readonly metrics?: Tf.ModelCompileArgs['metrics'];
   /** Creates the optimiser; Adam by default. */
   readonly optimizer?: (context: { tf: typeof Tf; learningRate: number }) => Tf.Optimizer;
@@ -70,13 +76,20 @@ export async function loadRecipe(path: string): Promise<Recipe> {
   expectExport(path, 'options', { isRight: isOptional(options, 'object'), expected: 'an object or nothing' });
   const unknown = unknownOptions(options ?? {});
   expectExport(path, 'options', { isRight: unknown.length === 0, expected: `without "${unknown}"` });
+  for (const name of ['outputs', 'only', 'freeze'] as const) {
+    const isRight = options?.[name] === undefined || isTexts(options[name]);
+    expectExport(path, 'options', { isRight, expected: `an object with a list of texts as "${name}"` });
+  }
   return module as Recipe;
 }
 
 function expectExport(path: string, name: string, check: { isRight: boolean; expected: string }): void {
-  if (check.isRight) return;
-  const message = `Cannot use recipe "${path}": expected export "${name}" to be ${check.expected}`;
-  throw new NeuralDiffError('recipe-invalid', message);
+  if (!check.isRight) throw invalidRecipe(path, `expected export "${name}" to be ${check.expected}`);
+}
+
+/** @param why what was expected of the recipe */
+export function invalidRecipe(path: string, why: string, cause?: unknown): NeuralDiffError {
+  return new NeuralDiffError('recipe-invalid', `Cannot use recipe "${path}": ${why}`, { cause });
 }
 
 /** Runs the recipe's `data` function and checks the structure of its result. */

@@ -1,25 +1,21 @@
 import * as tf from '@tensorflow/tfjs';
-import { patchChain } from '../chain/patch-chain.js';
 import { trainHashDiff } from '../hash-diff/train-hash-diff.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { fingerprint } from '../model/fingerprint.js';
-import { openLayersStore } from '../model/layers-store.js';
 import { copyModel, type WeightStore } from '../model/store.js';
-import { openFolder } from '../node/folder.js';
-import { modelFolder, wholeModel } from '../node/open-model.js';
-import { writeCopy } from '../node/output.js';
-import { readPayload } from '../node/read-payload.js';
+import type { TensorInfo } from '../model/tensor.js';
 import { trainSparseDiff } from '../sparse-diff/train-sparse-diff.js';
 import { useBackend } from '../tfjs/backend.js';
-import { loadModel } from '../tfjs/layers-files.js';
+import { infoOf } from '../tfjs/weights.js';
 import type { DeviceModel } from '../train/device.js';
 import type { FineTuned } from '../train/fine-tune.js';
-import { createTask } from '../train/task.js';
+import { selectWeights } from '../train/session.js';
 import { fineTuneFor, type TrainDiffOptions, type TrainedDiff } from '../train/train-diff.js';
 import type { FineTuneJob, JobContext, TrainingJob } from './job.js';
-import { type BaseModel, openBase, seedFor } from './open-base.js';
-import { definedOnly, mergeOptions, type RecipeOptions } from './options.js';
-import { guardRecipe, loadRecipe, loadRecipeData, type Recipe, runRecipe } from './recipe.js';
+import { openBase, seedFor } from './open-base.js';
+import { mergeOptions, type RecipeOptions } from './options.js';
+import { guardRecipe, loadRecipe, loadRecipeData, type Recipe } from './recipe.js';
+import { createRecipeTask } from './recipe-task.js';
 
 /**
  * Trains the diff of a job: starts the backend, loads base, recipe and data, trains, packs and measures.
@@ -43,21 +39,42 @@ export async function fineTuneByRecipe(job: FineTuneJob, context: JobContext): P
   return fineTuneFor(options);
 }
 
+/** What a job trains. */
+export interface TrainingPlan {
+  /** The trained tensors, in the order of the model. */
+  readonly trained: readonly TensorInfo[];
+}
+
+/**
+ * Checks a job as far as possible without its data, and lists what it trains.
+ *
+ * @throws as `trainByRecipe`; RangeError for patterns that match no weight
+ */
+export async function planByRecipe(
+  job: FineTuneJob,
+  context: Pick<JobContext, 'signal'>,
+): Promise<TrainingPlan> {
+  const { task, recipeOptions } = await prepare(job, context.signal);
+  const trained = selectWeights(task, recipeOptions).map(infoOf);
+  task.dispose?.();
+  return { trained };
+}
+
 async function setUp(job: TrainingJob, context: JobContext) {
-  const recipe = await loadRecipe(job.recipe);
-  await useBackend(job.backend ?? 'wasm');
-  const { model, device, seed } = await loadBase(job, context.signal);
-  const { loss, metrics } = guardRecipe(job.recipe, { loss: recipe.loss, metrics: recipe.metrics });
-  await runRecipe(job.recipe, () =>
-    model.compile({ optimizer: tf.train.sgd(0), loss, ...(metrics && { metrics }) }),
-  );
+  const { recipe, task, device, seed, recipeOptions } = await prepare(job, context.signal);
   const data = await loadRecipeData(job.recipe, recipe, { tf, seed, signal: context.signal });
-  const recipeOptions = mergeOptions(recipe.options ?? {}, job.options ?? {});
-  const { hash: _hash, sparse: _sparse, mode, outputKind, ...shared } = recipeOptions;
+  const {
+    hash: _hash,
+    sparse: _sparse,
+    mode: _mode,
+    outputs: _outputs,
+    outputKind: _kind,
+    ...shared
+  } = recipeOptions;
   const options: TrainDiffOptions = {
     ...shared,
     ...optimizerOf(job.recipe, recipe, shared.fineTune),
-    task: createTask(model, definedOnly({ mode, outputKind })),
+    task,
     train: data.train,
     validation: data.validation,
     budget: job.budget,
@@ -68,22 +85,24 @@ async function setUp(job: TrainingJob, context: JobContext) {
   return { options, recipeOptions };
 }
 
-async function loadBase(
-  job: TrainingJob,
-  signal: AbortSignal,
-): Promise<{ model: tf.LayersModel; device: DeviceModel | undefined; seed: number }> {
-  const folder = await openBase(job);
+/** Starts the backend, and loads recipe and base. */
+async function prepare(job: FineTuneJob, signal: AbortSignal) {
+  const recipe = await loadRecipe(job.recipe);
+  const recipeOptions = mergeOptions(recipe.options ?? {}, job.options ?? {});
+  await useBackend(job.backend ?? 'wasm');
+  const base = await openBase(job);
   try {
-    const store = await openLayersStore(folder);
-    const seed = job.seed ?? seedFor(await fingerprint(store, { signal }));
-    return { model: await loadModel(folder), device: await deviceModel(store), seed };
+    const seed = job.seed ?? seedFor(await fingerprint(base.store, { signal }));
+    const task = await createRecipeTask({ path: job.recipe, recipe, options: recipeOptions }, base);
+    const device = base.kind === 'layers-model' ? await deviceModel(base.store) : task.device;
+    return { recipe, recipeOptions, task, device, seed };
   } finally {
-    await folder.close();
+    await base.store.close();
   }
 }
 
 /**
- * Reads the model as devices store it, as TensorFlow.js converts half-precision and quantised weights to
+ * Reads a LayersModel as devices store it, as TensorFlow.js converts half-precision and quantised weights to
  * float32.
  *
  * @returns undefined if all tensors are float32 or int32
@@ -109,48 +128,4 @@ function optimizerOf(
   const make = guardRecipe(path, recipe.optimizer);
   const optimizer = (learningRate: number) => make({ tf, learningRate });
   return { optimizer, fineTune: { ...fineTune, optimizer } };
-}
-
-/** Where to write a model. */
-export interface ModelOutput {
-  readonly out: string;
-  /** Replaces an existing folder. */
-  readonly force?: boolean;
-}
-
-/**
- * Writes a full fine-tune as a LayersModel folder: a copy of the base, with its chain applied and the trained
- * weights replaced. The folder is created completely or not at all.
- *
- * @returns the result of `use`, which is called with the folder's store before it is closed
- * @throws NeuralDiffError `unsupported-model` for a base that stores trained weights in fewer bits than
- *   float32; `output-exists`, `no-space`; those of a model on disk and of payloads
- */
-export async function writeFineTune<T>(
-  { base, chain = [] }: BaseModel,
-  { weights }: Pick<FineTuned, 'weights'>,
-  { out, force = false, use }: ModelOutput & { use: (store: WeightStore) => Promise<T> },
-): Promise<T> {
-  const { files } = await wholeModel(base);
-  return writeCopy({ from: await modelFolder(base), files, to: out, force }, async (copy) => {
-    const store = await openLayersStore(await openFolder(copy, { writable: true }));
-    try {
-      if (chain.length > 0)
-        await patchChain(store, await Promise.all(chain.map((path) => readPayload(path))));
-      for (const [name, values] of weights) await writeWeights(store, name, values);
-      await store.flush();
-      return await use(store);
-    } finally {
-      await store.close();
-    }
-  });
-}
-
-async function writeWeights(store: WeightStore, name: string, values: Float32Array): Promise<void> {
-  const dtype = store.tensors.find((tensor) => tensor.name === name)?.dtype;
-  if (dtype !== 'float32') {
-    const message = `Cannot write the full fine-tune: "${name}" is stored as ${dtype ?? 'nothing'}, expected float32`;
-    throw new NeuralDiffError('unsupported-model', message);
-  }
-  await store.write(name, 0, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
 }

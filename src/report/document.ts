@@ -64,6 +64,8 @@ export interface DataFacts {
   readonly source: 'test' | 'validation';
   readonly examples: number;
   readonly labels: readonly string[];
+  /** What ran the models, with its version: TensorFlow.js and its backend, or ONNX Runtime. */
+  readonly runtime?: string;
 }
 
 /** A payload with its costs and results. */

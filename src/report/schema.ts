@@ -27,6 +27,7 @@ const data = v.strictObject({
   source: v.picklist(['test', 'validation']),
   examples: count,
   labels: v.array(text),
+  runtime: v.exactOptional(text),
 });
 
 const part = v.strictObject({

@@ -12,8 +12,8 @@ export interface Network {
   /** Its float weights, under the names and in the shapes of the model's file. */
   readonly weights: readonly NamedWeight[];
   readonly inputNames: readonly string[];
-  /** One per input, with the batch dimension first; null for any size. */
-  readonly inputShapes: readonly (readonly (number | null)[])[];
+  /** One per input, with the batch dimension first; null for any size. Undefined if some are unknown. */
+  readonly inputShapes: readonly (readonly (number | null)[])[] | undefined;
   /** The model's own outputs. */
   readonly outputNames: readonly string[];
   /** The model as its file stores it, if that has other tensors or dtypes than `weights`. */
@@ -51,6 +51,8 @@ export interface NetworkTaskOptions {
   readonly outputs?: readonly string[] | undefined;
   /** Meaning of these values; by default probabilities after a softmax or a sigmoid, else values. */
   readonly outputKind?: OutputKind | undefined;
+  /** Further metrics by name, each of the first output; their means over the examples are measured. */
+  readonly metrics?: Readonly<Record<string, LossFunction>> | undefined;
   /** Batch size for measuring array sets; 128 by default. */
   readonly evaluationBatchSize?: number;
 }
@@ -61,7 +63,7 @@ export interface NetworkTaskOptions {
  * @throws TypeError without a loss or with too many; RangeError for an unknown loss or output
  */
 export function createNetworkTask(network: Network, options: NetworkTaskOptions): Task {
-  const { loss, evaluationBatchSize = 128 } = options;
+  const { loss, metrics = {}, evaluationBatchSize = 128 } = options;
   if (loss === undefined) throw new TypeError('Cannot create a task: expected a loss');
   const predictor = createNetworkPredictor(network, options);
   const { outputNames, outputKinds } = predictor;
@@ -77,7 +79,10 @@ export function createNetworkTask(network: Network, options: NetworkTaskOptions)
     evaluate: (data) =>
       meanOver(borrowInOrder(data, task, evaluationBatchSize), ({ xs, ys }) => {
         const outputs = task.outputs(xs);
-        const sums = { loss: tf.addN(lossesOf(outputs, ys).map((each) => tf.mean(each))) };
+        const sums = {
+          loss: tf.addN(lossesOf(outputs, ys).map((each) => tf.mean(each))),
+          ...metricsOf(metrics, ys[0] as tf.Tensor, outputs[0] as tf.Tensor),
+        };
         const first = losses.findIndex(isCrossEntropy);
         if (first < 0) return sums;
         const [label, output] = [ys[first] as tf.Tensor, outputs[first] as tf.Tensor];
@@ -88,6 +93,15 @@ export function createNetworkTask(network: Network, options: NetworkTaskOptions)
     }),
   };
   return task;
+}
+
+function metricsOf(
+  metrics: Readonly<Record<string, LossFunction>>,
+  labels: tf.Tensor,
+  outputs: tf.Tensor,
+): Record<string, tf.Tensor> {
+  const measured = Object.entries(metrics).map(([name, of]) => [name, tf.mean(of(labels, outputs))]);
+  return Object.fromEntries(measured);
 }
 
 type GradientCheck = NonNullable<Network['checkGradients']>;
@@ -117,14 +131,17 @@ export function createNetworkPredictor(
     inputShapes,
     outputNames: names,
     outputShapes: facts.map(({ shape }) => shape ?? [null]),
-    outputKinds: facts.map(({ activation = '' }) => outputKind ?? KINDS[activation] ?? 'values'),
+    outputKinds: facts.map(({ activation }) => outputKind ?? kindOf(activation)),
     activations: facts.map(({ activation }) => activation),
     outputs: (xs) => network.run(xs, names),
     dispose: () => network.dispose(),
   };
 }
 
-const KINDS: Readonly<Record<string, OutputKind>> = { softmax: 'probabilities', sigmoid: 'probabilities' };
+/** @returns what the numbers behind an activation mean */
+export function kindOf(activation: string | undefined): OutputKind {
+  return activation === 'softmax' || activation === 'sigmoid' ? 'probabilities' : 'values';
+}
 
 function listLosses(loss: NetworkTaskOptions['loss'], outputNames: readonly string[]) {
   const losses = typeof loss === 'object' ? loss : outputNames.map(() => loss);

@@ -4,13 +4,17 @@ import { borrowInOrder, type Data, type Ports } from './data.js';
 /** The meaning of an output's numbers; it decides how a student is compared with its teacher. */
 export type OutputKind = 'probabilities' | 'logits' | 'values';
 
-/** A model for inference. */
-export interface Predictor extends Ports {
+/** What is known of a model's outputs without running it. */
+export interface OutputFacts extends Ports {
   /** One per output, with the batch dimension first; null if the size is not fixed. */
   readonly outputShapes: readonly (readonly (number | null)[])[];
   readonly outputKinds: readonly OutputKind[];
   /** Activations of the output layers, such as `sigmoid`; undefined for layers without one. */
   readonly activations: readonly (string | undefined)[];
+}
+
+/** A model for inference. */
+export interface Predictor extends OutputFacts {
   /** Runs the model on a batch's inputs. */
   outputs(xs: tf.Tensor[]): tf.Tensor[];
   /** Frees the model. */
@@ -63,6 +67,30 @@ export interface Numbers {
   readonly values: Float32Array | Int32Array | Uint8Array;
 }
 
+/** A model that a runtime runs, TensorFlow.js or another one. */
+export interface Runner extends OutputFacts {
+  /** Name and version of the runtime. */
+  readonly runtime: string;
+  /** Runs the model on a batch's inputs. @returns its outputs */
+  run(xs: readonly tf.Tensor[]): Promise<Numbers[]>;
+  /** Frees the model. */
+  dispose(): Promise<void>;
+}
+
+/** @returns a runner of a model on the active backend of TensorFlow.js */
+export function createRunner(predictor: Predictor): Runner {
+  const { outputs, dispose, ...facts } = predictor;
+  return {
+    ...facts,
+    runtime: `TensorFlow.js ${tf.version_core}, ${tf.getBackend()}`,
+    async run(xs) {
+      const found = tf.tidy(() => outputs([...xs]));
+      return readAll(found).finally(() => tf.dispose(found));
+    },
+    dispose: async () => dispose(),
+  };
+}
+
 /** Labels and model outputs of consecutive examples, one item per output. */
 export interface Rows {
   readonly labels: readonly Numbers[];
@@ -77,18 +105,14 @@ const BATCH_SIZE = 128;
  * Iterates over a set once, in its own order, and yields to the event loop between batches.
  *
  * @param data array sets are split into batches of 128
- * @param ports the model's inputs and outputs; for a predictor, its outputs are computed too
+ * @param ports the model's inputs and outputs; for a runner, its outputs are computed too
  * @throws NeuralDiffError `bad-data` for examples that do not fit the model, an empty set, an infinite
  *   dataset
  */
-export async function* readRows(data: Data, ports: Ports | Predictor): AsyncGenerator<Rows> {
+export async function* readRows(data: Data, ports: Ports | Runner): AsyncGenerator<Rows> {
   for await (const { xs, ys } of borrowInOrder(data, ports, BATCH_SIZE)) {
-    const outputs = 'outputs' in ports ? tf.tidy(() => ports.outputs(xs)) : [];
-    try {
-      yield { labels: await readAll(ys), outputs: await readAll(outputs) };
-    } finally {
-      tf.dispose(outputs);
-    }
+    const outputs = 'run' in ports ? await ports.run(xs) : [];
+    yield { labels: await readAll(ys), outputs };
     await tf.nextFrame();
   }
 }

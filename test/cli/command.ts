@@ -15,7 +15,8 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'cli', 'main.js');
+/** The built program. */
+export const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'cli', 'main.js');
 const HOST = join(import.meta.dirname, 'command-host.mjs');
 
 /** Path of a recipe of these tests. */

@@ -77,6 +77,8 @@ test('info prints header and ops for people and for machines', async () => {
   const info = JSON.parse((await command('info', payload, '--base', base, '--json')).stdout);
   expect(info).toMatchObject({ payloadBytes: readFileSync(payload).length, tensors: 6 });
   expect(info.ops.map(({ kind }: { kind: string }) => kind)).toContain('dense');
+  expect(info.unchanged).toBe(0);
+  expect(stdout).toMatch(/^unchanged {4}0 of 6 tensors have no op$/m);
 });
 
 test('info without a base prints what the payload says of itself', async () => {

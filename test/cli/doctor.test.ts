@@ -74,6 +74,12 @@ test.each(['doctor', 'update'])(
   },
 );
 
+test('doctor says which optional packages are installed', async () => {
+  install('fine.safetensors');
+  const { stdout } = await command('doctor', '--model', at('fine.safetensors'));
+  expect(stdout).toMatch(/^ok {3}packages @tensorflow\/tfjs is installed .*, onnxruntime-node is installed/m);
+});
+
 test('doctor prints lines only where a check fails', async () => {
   install('bad.safetensors');
   writeFileSync(at('bad.safetensors.undo'), 'no journal');

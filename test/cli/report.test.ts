@@ -41,7 +41,9 @@ test('report measures payloads and writes a page, Markdown, JSON and JUnit', asy
     ['large', readFileSync(large).length],
     ['small', readFileSync(small).length],
   ]);
-  expect(report.data).toEqual({ source: 'test', examples: 192, labels: ['left', 'right', '<b>top</b>'] });
+  const labels = ['left', 'right', '<b>top</b>'];
+  const runtime = expect.stringMatching(/^TensorFlow\.js \d/);
+  expect(report.data).toEqual({ source: 'test', examples: 192, labels, runtime });
   expect(report.base.quality?.slices.map(({ name, examples }) => [name, examples])).toEqual([
     ['half: even', 96],
     ['half: odd', 96],

@@ -115,7 +115,7 @@ test('sweep --dry-run lists the jobs with their bytes and writes nothing', async
     '--dry-run',
   );
   expect(status).toBe(0);
-  expect(stdout).toMatch(/^base {2}[0-9a-f]{32}\n/);
+  expect(stdout).toMatch(/^base {4}[0-9a-f]{32}\ntrains {2}6 tensors, 2371 of 2371 weights\n/);
   expect(stdout).toContain('would train  sparse-7pct-seed3.ndiff  at most 663 bytes');
   expect(stdout).toContain('would train  sparse-900-seed3.ndiff  at most 900 bytes');
   expect(stdout).toContain('would train  sparse-1kb-seed3.ndiff  at most 1000 bytes');

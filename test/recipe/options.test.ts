@@ -48,6 +48,10 @@ test('fineTuneKey() depends only on what affects the full fine-tune', () => {
     { backend: 'cpu' },
     { options: { batchSize: 8 } },
     { options: { mode: 'training' } },
+    { options: { outputs: ['logits'] } },
+    { options: { outputKind: 'logits' } },
+    { options: { only: ['head/*'] } },
+    { options: { freeze: ['head/*'] } },
     { options: { fineTune: { epochs: 2 } } },
     { options: { fineTune: { learningRate: 2 } } },
   ];

@@ -1,15 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
-import { modelFolder } from '../../node/open-model.js';
-import { type BaseModel, openBase } from '../../recipe/open-base.js';
-import type { RecipeOptions } from '../../recipe/options.js';
+import { openBase } from '../../recipe/open-base.js';
 import { loadRecipe, loadRecipeData, type RecipeData } from '../../recipe/recipe.js';
 import { useBackend } from '../../tfjs/backend.js';
-import { loadModel } from '../../tfjs/layers-files.js';
 import { type Data, isArrayData } from '../../train/data.js';
-import { createPredictor, type Numbers, type Predictor, readRows } from '../../train/predictor.js';
+import { type Numbers, readRows } from '../../train/predictor.js';
 import { checkSeed } from '../../train/random.js';
 import { compareModels, type Predictions, qualityOf, type Truth } from '../assess.js';
 import type { Candidate, DataFacts, MeasuredModel } from '../document.js';
+import { type LiveModel, withRunner } from './open-runner.js';
 import type { ModelPaths, NamedPayload } from './options.js';
 import { type Predicted, predict } from './predict.js';
 import type { Steps } from './steps.js';
@@ -58,7 +56,7 @@ export async function withAccuracyBench<T>(
   signal: AbortSignal | undefined,
   use: (bench: AccuracyBench) => Promise<T>,
 ): Promise<T> {
-  if (job.next !== undefined) await modelFolder(job.next);
+  if (job.next !== undefined) await (await openBase({ base: job.next })).store.close();
   const recipe = await loadRecipe(job.recipe);
   checkSeed(job.seed);
   await useBackend(job.backend);
@@ -66,19 +64,20 @@ export async function withAccuracyBench<T>(
   const found = await loadRecipeData(job.recipe, recipe, context);
   try {
     const { data, source } = chooseSet(found);
-    const model = { base: job.base, chain: job.chain, outputKind: recipe.options?.outputKind };
-    const truth = await withPredictor(model, async (predictor) => {
-      const outputs = classOutputsOf(predictor);
+    const { outputs, outputKind } = recipe.options ?? {};
+    const model = { base: job.base, chain: job.chain, outputs, outputKind, data };
+    const known = await withRunner(model, async (runner) => {
+      const outputs = classOutputsOf(runner);
       const labels: Numbers[] = [];
       // Only labels are read here, so pass inputs and outputs without the function that runs the model.
-      const { outputs: _outputs, ...ports } = predictor;
+      const { run: _run, ...ports } = runner;
       for await (const rows of readRows(data, ports)) {
         signal?.throwIfAborted();
         labels.push(rows.labels[0] as Numbers);
       }
-      return truthOf(labels, outputs, found);
+      return { truth: truthOf(labels, outputs, found), runtime: runner.runtime };
     });
-    const setting = { model, data, truth, source };
+    const setting = { model, source, ...known };
     return await use({ measure: (payloads, steps) => measureAll(setting, { job, payloads, steps }) });
   } finally {
     disposeData(found);
@@ -100,16 +99,16 @@ function disposeData(found: RecipeData): void {
 /** A model and examples that fit it. */
 interface Setting {
   readonly model: LiveModel;
-  readonly data: Data;
   readonly truth: Truth;
   readonly source: DataFacts['source'];
+  readonly runtime: string;
 }
 
 async function measureAll(
   setting: Setting,
   { job, payloads, steps }: { job: AccuracyJob; payloads: readonly NamedPayload[]; steps: Steps },
 ): Promise<Accuracy> {
-  const { truth, source, model } = setting;
+  const { truth, source, model, runtime } = setting;
   const base = await predictWith(setting, { name: 'the base', model, steps });
   const full =
     job.next === undefined
@@ -132,7 +131,7 @@ async function measureAll(
     });
   }
   return {
-    data: { source, examples: truth.classes.length, labels: truth.labels },
+    data: { source, examples: truth.classes.length, labels: truth.labels, runtime },
     base: assess(truth, base),
     ...(full && { full: assess(truth, full, base) }),
     candidates,
@@ -140,14 +139,14 @@ async function measureAll(
 }
 
 function predictWith(
-  { data, truth }: Setting,
+  { truth }: Setting,
   { name, model, steps }: { name: string; model: LiveModel; steps: Steps },
 ): Promise<Predicted> {
   const doing = `predicting with ${name}`;
   return steps.run(doing, () =>
-    withPredictor(model, (predictor) =>
-      predict(predictor, {
-        data,
+    withRunner(model, (runner) =>
+      predict(runner, {
+        data: model.data,
         truth,
         readRows,
         onExamples: (done) => steps.report(`${doing}: ${done} of ${truth.classes.length} examples`),
@@ -169,26 +168,4 @@ function compare(truth: Truth, reference: Predicted, candidate: Predicted): Cand
 
 function predictionsOf(found: Predicted): Predictions | undefined {
   return 'predictions' in found ? found.predictions : undefined;
-}
-
-/** A model on disk with payloads to apply to it, and the meaning of its outputs. */
-export interface LiveModel extends BaseModel, Pick<RecipeOptions, 'outputKind'> {}
-
-/**
- * Loads a model as it is on devices, calls a function with it, and disposes of it.
- *
- * @throws NeuralDiffError those of `openBase`; `bad-model`
- */
-async function withPredictor<T>(
-  { outputKind, ...base }: LiveModel,
-  use: (predictor: Predictor) => Promise<T>,
-): Promise<T> {
-  const folder = await openBase(base);
-  const model = await loadModel(folder).finally(() => folder.close());
-  const predictor = createPredictor(model, { outputKind });
-  try {
-    return await use(predictor);
-  } finally {
-    predictor.dispose();
-  }
 }

@@ -39,18 +39,13 @@ export async function prepareApplyBench(
   folder: string,
   signal?: AbortSignal,
 ): Promise<ApplyBench> {
-  const whole = await wholeModel(model.base);
-  const start = join(folder, 'start');
-  await mkdir(start);
-  const original = join(start, basename(resolve(whole.from)));
-  await writeCopy({ ...whole, to: original }, (copy) => applyChain(join(copy, whole.main), model.chain));
+  const whole = await copyPatched(model, join(folder, 'start'));
   const idle: number[] = [];
   for (let i = 0; i < STARTS; i++) idle.push((await probe([], signal)).peakBytes);
   return {
     async measure(payload, runs) {
       const found: ProbeResult[] = [];
-      for (let i = 0; i < runs; i++)
-        found.push(await runOnce({ ...whole, from: original }, { payload, folder, signal }));
+      for (let i = 0; i < runs; i++) found.push(await runOnce(whole, { payload, folder, signal }));
       const peakBytes = medianOf(found.map((run) => run.peakBytes));
       return {
         seconds: medianOf(found.map((run) => run.seconds)),
@@ -59,6 +54,25 @@ export async function prepareApplyBench(
       };
     },
   };
+}
+
+/**
+ * Copies a model's files and applies payloads to the copy, as devices do.
+ *
+ * @param model paths of the model and of the payloads
+ * @param folder where to make the copy; it must not exist
+ * @returns the copy
+ * @throws NeuralDiffError `no-space`, `file-unreadable`; errors of applying
+ */
+export async function copyPatched(
+  model: { base: string; chain: readonly string[] },
+  folder: string,
+): Promise<WholeModel> {
+  const whole = await wholeModel(model.base);
+  await mkdir(folder);
+  const from = join(folder, basename(resolve(whole.from)));
+  await writeCopy({ ...whole, to: from }, (copy) => applyChain(join(copy, whole.main), model.chain));
+  return { ...whole, from };
 }
 
 async function applyChain(path: string, chain: readonly string[]): Promise<void> {

@@ -160,6 +160,7 @@ function remarksOf({ data, ways, applyRuns }: MeasuredFacts): string[] {
       data !== undefined,
       'Confidence intervals assume independent examples: they are too narrow if many examples come from one source.',
     ],
+    [data?.runtime !== undefined, `The models were run by ${data?.runtime}.`],
     [
       applyRuns > 0,
       'The cost of applying was measured on the machine that made this report: devices may be slower or faster.',

@@ -2,7 +2,7 @@ import type { Progress } from '../../model/progress.js';
 
 /** Options of `measureReport`. */
 export interface MeasureOptions {
-  /** The model, in any container; a LayersModel folder if accuracy is measured. */
+  /** The model, in any container; a LayersModel, a GraphModel or an ONNX file if accuracy is measured. */
   readonly base: string;
   /** Payloads that devices have applied to it already, in order. */
   readonly chain?: readonly string[] | undefined;

@@ -1,6 +1,6 @@
 import { NeuralDiffError } from '../../model/errors.js';
 import type { Data } from '../../train/data.js';
-import type { Numbers, Predictor, readRows } from '../../train/predictor.js';
+import type { Numbers, Runner, readRows } from '../../train/predictor.js';
 import type { Predictions, Truth } from '../assess.js';
 import { bad, type ClassOutputs, classesOf, classOutputsOf } from './truth.js';
 
@@ -22,7 +22,7 @@ export interface PredictJob {
  * @throws NeuralDiffError `bad-data` for a dataset that does not repeat the same examples in the same order;
  *   `wrong-layout` for a model whose classes differ from those of the truth
  */
-export async function predict(model: Predictor, job: PredictJob): Promise<Predicted> {
+export async function predict(model: Runner, job: PredictJob): Promise<Predicted> {
   const { truth } = job;
   const outputs = classOutputsOf(model);
   const { classes } = outputs;

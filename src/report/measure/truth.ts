@@ -1,6 +1,6 @@
 import { NeuralDiffError } from '../../model/errors.js';
 import type { RecipeData } from '../../recipe/recipe.js';
-import type { Numbers, Predictor } from '../../train/predictor.js';
+import type { Numbers, OutputFacts } from '../../train/predictor.js';
 import type { Truth } from '../assess.js';
 
 /** A recipe's descriptions of the measured examples. */
@@ -114,11 +114,12 @@ export interface ClassOutputs {
  * @throws NeuralDiffError `bad-data` for outputs that are not probabilities or logits of classes
  */
 export function classOutputsOf(
-  model: Pick<Predictor, 'outputShapes' | 'outputKinds' | 'activations'>,
+  model: Pick<OutputFacts, 'outputShapes' | 'outputKinds' | 'activations'>,
 ): ClassOutputs {
   const { outputShapes, outputKinds, activations } = model;
-  if (outputShapes.length !== 1) throw unfit(`${outputShapes.length} outputs`);
-  const [shape] = outputShapes as [Predictor['outputShapes'][number]];
+  if (outputShapes.length !== 1)
+    throw unfit(`${outputShapes.length} outputs; of a GraphModel or an ONNX file, name one as "outputs"`);
+  const [shape] = outputShapes as [OutputFacts['outputShapes'][number]];
   const classes = shape[1] ?? 0;
   const description = `one of shape [${shape.map((size) => size ?? 'examples').join(', ')}]`;
   if (shape.length !== 2 || classes === 0) throw unfit(description);

@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { diffModels } from '../../../src/exact-diff/diff-stores.js';
 import { measureReport } from '../../../src/report/measure/measure-report.js';
 import type { MeasureOptions } from '../../../src/report/measure/options.js';
-import { createTask } from '../../../src/train/task.js';
+import { createTask } from '../../../src/train/create-task.js';
 import { recipe } from '../../cli/command.js';
 import { quantise } from '../../cli/quantise.js';
 import { loadPatched, readModel, Workshop } from './fixtures.js';
@@ -13,6 +13,8 @@ const points = recipe('points');
 let base: string;
 let next: string;
 let payloads: string[];
+
+const RUN = { runtime: `TensorFlow.js ${tf.version_core}, wasm` };
 
 /** Measures without what takes other processes. */
 const measure = (options: Partial<MeasureOptions>) =>
@@ -47,7 +49,7 @@ beforeAll(async () => {
 
 test('measureReport() agrees with evaluating the patched models, for every kind', async () => {
   const measured = await measure({ next });
-  expect(measured.data).toEqual({ source: 'validation', examples: 96, labels: ['0', '1', '2'] });
+  expect(measured.data).toEqual({ ...RUN, source: 'validation', examples: 96, labels: ['0', '1', '2'] });
   expect(measured.base.quality?.accuracy.value).toBeCloseTo(await evaluate(base), 6);
   expect(measured.full?.quality?.accuracy.value).toBeCloseTo(await evaluate(next), 6);
   expect(measured.candidates.map(({ name, kinds }) => [name, ...kinds])).toEqual([
@@ -147,7 +149,7 @@ test('measureReport() measures on test data, with labels, names and slices of th
      return { train, test: { xs, ys: hot() }, validation: train, labels: ['yes', 'no', 'stop'], names, slices };`,
   );
   const { data, base: found, remarks } = await measure({ recipe: path });
-  expect(data).toEqual({ source: 'test', examples: 12, labels: ['yes', 'no', 'stop'] });
+  expect(data).toEqual({ ...RUN, source: 'test', examples: 12, labels: ['yes', 'no', 'stop'] });
   expect(found.quality?.classes.map(({ name, examples }) => [name, examples])).toEqual([
     ['yes', 5],
     ['no', 4],

@@ -116,6 +116,6 @@ export async function readModel(path: string): Promise<Model> {
 /** @returns the live model that payloads make of a base */
 export async function loadPatched(base: string, chain: readonly string[] = []): Promise<tf.LayersModel> {
   await useBackend('wasm');
-  const files = chain.length === 0 ? await openFolder(base) : await openBase({ base, chain });
+  const files = chain.length === 0 ? await openFolder(base) : (await openBase({ base, chain })).files;
   return loadModel(files).finally(() => files.close());
 }

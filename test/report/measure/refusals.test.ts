@@ -56,7 +56,7 @@ test('measureReport() refuses models without classes to measure accuracy with', 
   const points = recipe('points');
   const file = shop.write('model.safetensors', writeSafetensors(await readModel(base)));
   const empty = await shop.exact('empty.ndiff', file, file);
-  await expectRefusal({ base: file, payloads: [empty], recipe: points }, 'bad-model', 'model.json');
+  await expectRefusal({ base: file, payloads: [empty], recipe: points }, 'unsupported-model', 'no graph');
   await useBackend('cpu');
   const input = tf.input({ shape: [2] });
   const head = (name: string) => tf.layers.dense({ units: 3, name, activation: 'softmax' }).apply(input);

@@ -151,6 +151,17 @@ test('renderReportPage() truncates charts of many classes and tensors, but not t
   expect(new Set(labels.filter((label) => label.startsWith('tensor-'))).size).toBe(24);
 });
 
+test('renderReportPage() counts the tensors that a payload keeps, and leaves them out of charts', async () => {
+  const report = sampleReport();
+  const [candidate] = report.candidates as [(typeof report.candidates)[number]];
+  const layers = candidate.layers.map((layer, i) => (i < 2 ? layer : { ...layer, changed: 0, change: 0 }));
+  const html = await renderReportPage({ ...report, candidates: [{ ...candidate, layers }] });
+  const { text, labels } = takeApart(html);
+  expect(text).toContain(`${layers.length - 2} of ${layers.length} tensors are unchanged`);
+  const charted = layers.filter(({ tensor }) => labels.some((label) => label.startsWith(`${tensor}:`)));
+  expect(charted.map(({ tensor }) => tensor)).toEqual(layers.slice(0, 2).map(({ tensor }) => tensor));
+});
+
 test('renderReportPage() explains why a model was not measured', async () => {
   const report = sampleReport();
   const { quality, ...candidate } = report.candidates[0]!;

@@ -7,7 +7,7 @@ import type { Section } from '../parts/section.js';
 import { columnsOf, numberCell, Table, textCell } from '../parts/table.js';
 import type { ShownCandidate, View } from '../view.js';
 
-/** Most tensors in a chart; of more, those with the most weights are shown. */
+/** Most tensors in a chart; of more, those with the most weights are shown, and none that are unchanged. */
 const MAX_CHART_ROWS = 24;
 
 const COLUMNS = columnsOf(
@@ -37,10 +37,12 @@ export async function layersSection(view: View): Promise<Section | undefined> {
 }
 
 async function layersPart({ candidate, series }: ShownCandidate, index: number): Promise<VNode> {
-  const largest = [...candidate.layers].sort((a, b) => b.weights - a.weights).slice(0, MAX_CHART_ROWS);
-  const layers = candidate.layers.filter((layer) => largest.includes(layer));
-  const note =
-    layers.length < candidate.layers.length ? { note: `The ${MAX_CHART_ROWS} largest tensors.` } : {};
+  const changed = candidate.layers.filter((layer) => layer.changed > 0);
+  const charted = changed.length > 0 ? changed : candidate.layers;
+  const largest = [...charted].sort((a, b) => b.weights - a.weights).slice(0, MAX_CHART_ROWS);
+  const layers = charted.filter((layer) => largest.includes(layer));
+  const of = changed.length < candidate.layers.length ? 'changed ones' : 'tensors';
+  const note = layers.length < charted.length ? { note: `The ${MAX_CHART_ROWS} largest ${of}.` } : {};
   const draw = (label: string, value: (layer: Layer) => number) =>
     drawLayers({ label, colour: series.colour, bars: layers.map((layer) => barOf(layer, value(layer))) });
   return (
@@ -77,6 +79,13 @@ function relativeChange({ change, magnitude }: Layer): number {
   return magnitude === 0 ? 0 : change / magnitude;
 }
 
+/** @returns how many tensors keep all their weights, as those do that were frozen; empty for none */
+function unchangedWords({ layers }: Candidate): string {
+  const unchanged = layers.filter(({ changed }) => changed === 0).length;
+  if (unchanged === 0) return '';
+  return `${formatNumber(unchanged)} of ${formatNumber(layers.length)} tensors are unchanged: frozen, or not worth their bytes. `;
+}
+
 function LayersTable({ candidate, index }: { candidate: Candidate; index: number }): VNode {
   const rows = candidate.layers.map((layer) => [
     textCell(layer.tensor),
@@ -99,6 +108,7 @@ function LayersTable({ candidate, index }: { candidate: Candidate; index: number
         rows={rows}
       />
       <p class="note">
+        {unchangedWords(candidate)}
         {formatBytes(candidate.sharedBytes)} more belong to no single tensor: header, checksum, values that
         tensors share. Rms is the root mean square.
       </p>

@@ -1,0 +1,104 @@
+import { join } from 'node:path';
+import { readOnnxModel } from '../../onnx/read-graph.js';
+import { describeValues } from '../../onnx/values.js';
+import { loadNetwork } from '../../recipe/load-network.js';
+import { type BaseModel, type OpenBase, openBase } from '../../recipe/open-base.js';
+import type { RecipeOptions } from '../../recipe/options.js';
+import { loadModel } from '../../tfjs/layers-files.js';
+import type { Data } from '../../train/data.js';
+import { createNetworkPredictor } from '../../train/network.js';
+import { createPredictor, createRunner, type Runner, readRows } from '../../train/predictor.js';
+import { copyPatched } from './apply-cost.js';
+import { importOnnxRuntime, type OnnxRuntime, openOnnxRunner } from './onnx-runtime.js';
+import { withTemporaryFolder } from './run-program.js';
+import { bad } from './truth.js';
+
+/** A model on disk with payloads to apply to it, and which of its values are measured on what. */
+export interface LiveModel extends BaseModel, Pick<RecipeOptions, 'outputs' | 'outputKind'> {
+  readonly data: Data;
+}
+
+/**
+ * Loads a model as it is on devices, calls a function with it, and disposes of it. A patched ONNX file is run
+ * by ONNX Runtime if that is installed; everything else by TensorFlow.js.
+ *
+ * @throws NeuralDiffError those of `openBase`; `bad-model`, `unsupported-model`; `bad-data` for outputs that
+ *   the model does not have
+ */
+export async function withRunner<T>(model: LiveModel, use: (runner: Runner) => Promise<T>): Promise<T> {
+  const unpatched = await openBase({ base: model.base });
+  try {
+    const runtime = unpatched.kind === 'onnx' ? await importOnnxRuntime() : undefined;
+    if (runtime) {
+      const facts = await describeGraph(unpatched, model.outputs);
+      return await withOnnxRunner(runtime, { model, facts }, use);
+    }
+  } finally {
+    await unpatched.store.close();
+  }
+  const base = await openBase(model);
+  const runner = await openRunner(model, base).finally(() => base.store.close());
+  const isStandIn = base.kind === 'onnx';
+  const runtime = `${runner.runtime}${isStandIn ? ', as onnxruntime-node is not installed' : ''}`;
+  return useAndDispose({ ...runner, runtime }, model.data, use);
+}
+
+async function useAndDispose<T>(runner: Runner, data: Data, use: (runner: Runner) => Promise<T>): Promise<T> {
+  try {
+    return await use(await withShapes(runner, data));
+  } finally {
+    await runner.dispose();
+  }
+}
+
+/** @returns the runner; shapes of outputs that its file does not tell are taken from a first run */
+async function withShapes(runner: Runner, data: Data): Promise<Runner> {
+  const isKnown = ([, ...sizes]: readonly (number | null)[]): boolean =>
+    sizes.length > 0 && !sizes.includes(null);
+  if (runner.outputShapes.every(isKnown)) return runner;
+  for await (const { outputs } of readRows(data, runner)) {
+    const outputShapes = outputs.map(({ shape: [, ...sizes] }) => [null, ...sizes]);
+    return { ...runner, outputShapes };
+  }
+  return runner;
+}
+
+async function openRunner({ outputs, outputKind }: LiveModel, base: OpenBase): Promise<Runner> {
+  if (base.kind === 'layers-model')
+    return createRunner(createPredictor(await loadModel(base.files), { outputKind }));
+  const network = await loadNetwork(base);
+  try {
+    return createRunner(createNetworkPredictor(network, { outputs, outputKind }));
+  } catch (error) {
+    network.dispose();
+    throw error instanceof RangeError ? bad(error.message) : error;
+  }
+}
+
+function withOnnxRunner<T>(
+  runtime: OnnxRuntime,
+  { model, facts }: { model: LiveModel; facts: Facts },
+  use: (runner: Runner) => Promise<T>,
+): Promise<T> {
+  return withTemporaryFolder(async (folder) => {
+    const { base, chain = [], outputs, outputKind } = model;
+    const { from, main } = await copyPatched({ base, chain }, join(folder, 'model'));
+    const activationOf = (name: string): string | undefined => facts.get(name)?.activation;
+    const options = { outputs, outputKind, activationOf };
+    return useAndDispose(await openOnnxRunner(runtime, join(from, main), options), model.data, use);
+  });
+}
+
+/** What is known of the values of a graph, by name. */
+type Facts = ReturnType<typeof describeValues>;
+
+/**
+ * @returns what is known of the values of a graph, by name
+ * @throws NeuralDiffError `bad-data` for outputs that the graph does not have
+ */
+async function describeGraph({ files, file }: OpenBase, outputs: readonly string[] = []): Promise<Facts> {
+  const facts = describeValues((await readOnnxModel(files, file)).graph);
+  const missing = outputs.find((name) => !facts.has(name));
+  if (missing === undefined) return facts;
+  throw bad(`the recipe's "outputs" name "${missing}", but the model has no such value`);
+}
