@@ -70,7 +70,10 @@ export class Recorder {
       return results.map((tensor) => ({ ...knownValue(tensor, isConstant), isLast }));
     }
     if (this.#steps.length >= MAX_STEPS)
-      throw new NeuralDiffError('unsupported-model', `expected at most ${MAX_STEPS} operations, loops included`);
+      throw new NeuralDiffError(
+        'unsupported-model',
+        `expected at most ${MAX_STEPS} operations, loops included`,
+      );
     const results = listOf(compute(tensors));
     const slots = results.map(() => this.#slots++);
     this.#steps.push({ args: inputs.map((input) => input?.slot ?? input?.tensor), slots, compute });
@@ -93,7 +96,8 @@ export class Recorder {
   }
 
   #deriveNew(input: Value, key: string, compute: (tensor: tf.Tensor) => tf.Tensor, facts?: Facts): Value {
-    if (!input.isConstant) return this.emit([input], ([tensor]) => compute(tensor as tf.Tensor), facts)[0] as Value;
+    if (!input.isConstant)
+      return this.emit([input], ([tensor]) => compute(tensor as tf.Tensor), facts)[0] as Value;
     const name = `${input.tensor.id}:${key}`;
     const tensor = this.#shared.get(name) ?? tf.keep(tf.tidy(() => tf.clone(compute(input.tensor))));
     this.#shared.set(name, tensor);

@@ -40,7 +40,8 @@ const MASKING = -1e4;
 export function createWeights({ graph }: OnnxModel, model: StoredModel): OnnxWeights {
   const tensors = new Map(model.tensors.map((tensor) => [tensor.name, tensor]));
   const storedAs = (constant: OnnxConstant): Tensor => tensors.get(constant.stored) as Tensor;
-  const numbersOf = (constant: OnnxConstant) => tf.tidy(() => tensorOf(constant, storedAs(constant)).dataSync());
+  const numbersOf = (constant: OnnxConstant) =>
+    tf.tidy(() => tensorOf(constant, storedAs(constant)).dataSync());
   const reached = reachedConstants(graph);
   const isKept = ({ stored }: OnnxConstant): boolean => model.readOnly?.has(stored) ?? false;
   const quantised = quantisedWeights(graph, numbersOf).filter(
@@ -71,7 +72,11 @@ function isTrained({ constant, isWeight }: Reached, tensor: Tensor): boolean {
   if (!hasFloats(constant)) return false;
   const size = constant.shape.reduce((product, each) => product * each, 1);
   if (size === 0 || (size === 1 && !isWeight)) return false;
-  return tf.tidy(() => tensorOf(constant, tensor).dataSync().every((each) => Number.isFinite(each) && each > MASKING));
+  return tf.tidy(() =>
+    tensorOf(constant, tensor)
+      .dataSync()
+      .every((each) => Number.isFinite(each) && each > MASKING),
+  );
 }
 
 function weightsOf({ constant, quantization }: QuantisedWeight, tensor: Tensor): tf.Tensor {

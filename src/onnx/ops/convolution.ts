@@ -37,7 +37,8 @@ function record(context: LoweringContext, inputs: readonly (Value | undefined)[]
   const { recorder } = context;
   return recorder.emit(
     [lastOf(recorder, x), filter, bias],
-    ([last, w, b]) => overImages(last as tf.Tensor, (images) => run(images, w as Filter, b as tf.Tensor1D | undefined)),
+    ([last, w, b]) =>
+      overImages(last as tf.Tensor, (images) => run(images, w as Filter, b as tf.Tensor1D | undefined)),
     { isLast: true },
   );
 }
@@ -90,7 +91,12 @@ export function paddingOf(
 ): ExplicitPadding {
   const rows = windowsAlong(window, 0, height as number, isCeil);
   const columns = windowsAlong(window, 1, width as number, isCeil);
-  return [[0, 0], [rows.begin, rows.reach], [columns.begin, columns.reach], [0, 0]];
+  return [
+    [0, 0],
+    [rows.begin, rows.reach],
+    [columns.begin, columns.reach],
+    [0, 0],
+  ];
 }
 
 /** @returns the padding as TensorFlow.js takes it: its kernels are faster without any */
@@ -152,7 +158,13 @@ function dilated(filter: Filter, window: Window): Filter {
   const [rows, columns, ...channels] = filter.shape;
   const [down, across] = window.dilations;
   const flat = tf.reshape(filter, [rows, 1, columns, 1, channels[0] * channels[1]]);
-  const spread = tf.pad(flat, [[0, 0], [0, down - 1], [0, 0], [0, across - 1], [0, 0]]);
+  const spread = tf.pad(flat, [
+    [0, 0],
+    [0, down - 1],
+    [0, 0],
+    [0, across - 1],
+    [0, 0],
+  ]);
   const whole = tf.reshape(spread, [rows * down, columns * across, ...channels]);
   return tf.slice(whole, [0, 0, 0, 0], [extentOf(window, 0), extentOf(window, 1), ...channels]) as Filter;
 }
@@ -173,12 +185,21 @@ const convTranspose: Lowering = (inputs, context) => {
 };
 
 /** @param filter [rows, columns, channels out, channels in] */
-function convolveBack(x: Images, filter: Filter, { node, window }: { node: OnnxNode; window: Window }): tf.Tensor {
+function convolveBack(
+  x: Images,
+  filter: Filter,
+  { node, window }: { node: OnnxNode; window: Window },
+): tf.Tensor {
   const [batch, height, width] = x.shape;
   const rows = outputAlong(node, window, 0, height);
   const columns = outputAlong(node, window, 1, width);
   const shape: [number, number, number, number] = [batch, rows.length, columns.length, filter.shape[2]];
-  const pad = padFor([[0, 0], [rows.begin, rows.end], [columns.begin, columns.end], [0, 0]]);
+  const pad = padFor([
+    [0, 0],
+    [rows.begin, rows.end],
+    [columns.begin, columns.end],
+    [0, 0],
+  ]);
   return tf.conv2dTranspose(x, dilated(filter, window), shape, [...window.strides], pad);
 }
 
@@ -198,7 +219,8 @@ function outputAlong(
     const [begin, end] = [window.pads?.begin[axis] ?? 0, window.pads?.end[axis] ?? 0];
     return { length: whole - begin - end, begin, end };
   }
-  if (wanted > whole) throw new Error(`expected a result of at most ${whole} pixels, got output_shape ${wanted}`);
+  if (wanted > whole)
+    throw new Error(`expected a result of at most ${whole} pixels, got output_shape ${wanted}`);
   const isUpper = textOf(node, 'auto_pad', 'NOTSET') === 'SAME_UPPER';
   return { length: wanted, ...splitPads(whole - wanted, !isUpper) };
 }

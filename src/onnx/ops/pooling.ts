@@ -4,7 +4,7 @@ import type { OnnxNode } from '../graph.js';
 import { lastOf } from '../layout.js';
 import type { Lowering, LoweringTable } from '../lowering.js';
 import type { Value } from '../recorder.js';
-import { overImages, padFor, paddingOf, tapsOf } from './convolution.js';
+import { overImages, paddingOf, padFor, tapsOf } from './convolution.js';
 import { type AxisWindows, type Window, windowOf, windowsAlong } from './window.js';
 
 type Pool = (images: tf.Tensor4D, window: Window, node: OnnxNode) => tf.Tensor;
@@ -15,7 +15,9 @@ const pooling =
   ([x], { node, recorder }) => {
     const window = windowOf(node, numbersOf(node, 'kernel_shape') ?? []);
     const run = (last: tf.Tensor): tf.Tensor => overImages(last, (images) => pool(images, window, node));
-    return recorder.emit([lastOf(recorder, x as Value)], ([last]) => run(last as tf.Tensor), { isLast: true });
+    return recorder.emit([lastOf(recorder, x as Value)], ([last]) => run(last as tf.Tensor), {
+      isLast: true,
+    });
   };
 
 const isCeil = (node: OnnxNode): boolean => numberOf(node, 'ceil_mode', 0) !== 0;

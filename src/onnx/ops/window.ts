@@ -23,7 +23,8 @@ export interface Window {
 export function windowOf(node: OnnxNode, size: readonly number[]): Window {
   const rank = size.length;
   if (rank !== 1 && rank !== 2) throw new Error(`expected 1 or 2 spatial dimensions, got ${rank}`);
-  const list = (name: string, otherwise: number): Pair => pairOf(numbersOf(node, name) ?? [], otherwise, rank);
+  const list = (name: string, otherwise: number): Pair =>
+    pairOf(numbersOf(node, name) ?? [], otherwise, rank);
   const auto = textOf(node, 'auto_pad', 'NOTSET');
   const given = auto === 'VALID' ? [] : (numbersOf(node, 'pads') ?? []);
   if (given.some((pad) => pad < 0)) throw new Error(`expected padding of 0 or more, got [${given}]`);
