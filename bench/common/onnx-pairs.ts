@@ -59,7 +59,11 @@ class GraphWriter {
 
 type Write = (writer: GraphWriter, layer: tf.layers.Layer, weights: tf.Tensor[]) => void;
 
-const convolve = (writer: GraphWriter, layer: tf.layers.Layer, filter: tf.Tensor, more: Values): void => {
+const convolve = (
+  writer: GraphWriter,
+  layer: tf.layers.Layer,
+  { filter, ...more }: { filter: tf.Tensor; group?: number },
+): void => {
   const { strides, padding, activation } = layer.getConfig() as Record<string, unknown>;
   const auto_pad = padding === 'same' ? 'SAME_UPPER' : 'VALID';
   const bias = layer.getWeights()[1];
@@ -81,9 +85,10 @@ const WRITERS: Readonly<Record<string, Write>> = {
     activate(writer, layer.getConfig().activation as string);
   },
   Conv2D: (writer, layer, [kernel]) =>
-    convolve(writer, layer, tf.transpose(kernel as tf.Tensor, [3, 2, 0, 1]), {}),
+    convolve(writer, layer, { filter: tf.transpose(kernel as tf.Tensor, [3, 2, 0, 1]) }),
   DepthwiseConv2D: (writer, layer, [kernel]) =>
-    convolve(writer, layer, tf.transpose(kernel as tf.Tensor, [2, 3, 0, 1]), {
+    convolve(writer, layer, {
+      filter: tf.transpose(kernel as tf.Tensor, [2, 3, 0, 1]),
       group: kernel?.shape[2] ?? 1,
     }),
   BatchNormalization(writer, _layer, weights) {

@@ -11,7 +11,7 @@ interface Subject {
   readonly names: readonly string[];
 }
 
-/** Change of the values that steps aim at, relative to their size, and factors of the steps that are tried. */
+/** Change of the values that steps aim at, relative to their size, and factors of the steps. */
 const AIM = 1e-3;
 const FACTORS = [1, 1 / 8, 8, 1 / 64] as const;
 

@@ -140,7 +140,7 @@ export class Runner {
   }
 }
 
-/** @returns whether an input chooses between branches rather than be computed with, such as a sampling rate */
+/** @returns whether an input chooses between branches, such as a sampling rate, as whole numbers do */
 function isChoice({ dtype, size, rank }: tf.Tensor): boolean {
   return dtype !== 'float32' && size === 1 && rank === 0;
 }

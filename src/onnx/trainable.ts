@@ -64,8 +64,8 @@ interface Level {
 }
 
 /**
- * Finds the constants of a graph that a gradient with respect to its outputs reaches: not through comparisons,
- * rounding and integers, nor to shapes, limits, exponents and the statistics of batch norms.
+ * Finds the constants of a graph that a gradient with respect to its outputs reaches: not through
+ * comparisons, rounding and integers, nor to shapes, limits, exponents and the statistics of batch norms.
  *
  * @returns constants by their name in the store
  */

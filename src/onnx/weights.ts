@@ -32,10 +32,10 @@ export interface OnnxWeights {
 const MASKING = -1e4;
 
 /**
- * Creates variables for the weights of a model. Trained are constants of float32, float16 and bfloat16, and of
- * int8 and uint8 on a grid, that a gradient reaches, with these exceptions: constants of one element, unless
- * their operator calls them weight or bias; masks, which have infinite numbers or some of -10,000 or less;
- * tensors that their file cannot change in place.
+ * Creates variables for the weights of a model. Trained are constants of float32, float16 and bfloat16, and
+ * of int8 and uint8 on a grid, that a gradient reaches, with these exceptions: constants of one element,
+ * unless their operator calls them weight or bias; masks, which have infinite numbers or some of -10,000 or
+ * less; tensors that their file cannot change in place.
  */
 export function createWeights({ graph }: OnnxModel, model: StoredModel): OnnxWeights {
   const tensors = new Map(model.tensors.map((tensor) => [tensor.name, tensor]));

@@ -29,7 +29,7 @@ const transpose: Lowering = ([x], { node, recorder }) => {
   const given = numbersOf(node, 'perm') ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
   const order = given.map((axis) => axisOf(value, axis));
   if (order.every((axis, i) => axis === i)) return [{ ...value, isLast: false }];
-  return [recorder.derive(value, `order ${order}`, (tensor) => permute(tensor, order))];
+  return [recorder.derive(value, { key: `order ${order}`, compute: (tensor) => permute(tensor, order) })];
 };
 
 const concat: Lowering = (inputs, { node, recorder }) => {
