@@ -12,7 +12,7 @@ import type { Place, Session } from './scope.js';
 import { operatorOf } from './walk.js';
 
 /** Nodes that a recording may run: what constants lead to is not among its steps. */
-const MAX_NODES = 2 ** 18;
+const MAX_NODES = 2 ** 16;
 
 /**
  * Records the nodes of a graph.

@@ -29,7 +29,7 @@ interface Step {
 }
 
 /** Steps of one run: the largest networks have some ten thousand. */
-const MAX_STEPS = 2 ** 18;
+const MAX_STEPS = 2 ** 16;
 
 /**
  * Records what a graph computes for inputs of some shapes as a list of steps. Whatever follows from constants
