@@ -1,28 +1,31 @@
 import * as tf from '@tensorflow/tfjs';
 import { numberOf } from '../attributes.js';
 import type { Operator, OperatorContext, OperatorTable } from '../operator.js';
-import { axisOf, inputAt, withGradient, withoutGradient } from './arguments.js';
-
-/** `(x - zero point) * scale`; scales are of one element, one for each index of an axis, or one for each block. */
-const dequantize: Operator = (inputs, context) => {
-  const [x, scale, zero] = [inputAt(inputs, 0), inputAt(inputs, 1), inputs[2]];
-  const numbers = withoutGradient(() => tf.cast(x, 'float32'));
-  const centred = zero
-    ? tf.sub(numbers, withoutGradient(() => tf.cast(alongAxis(zero, x, context), 'float32')))
-    : numbers;
-  return tf.mul(centred, alongAxis(scale, x, context));
-};
+import { axisOf, inputAt, withoutGradient } from './arguments.js';
+import { product } from './matrix.js';
 
 /** Rounds to the nearest whole number, halves to even ones, within the range of the type. */
 const quantize: Operator = (inputs, context) => {
   const [x, scale, zero] = [inputAt(inputs, 0), inputAt(inputs, 1), inputs[2]];
-  const [least, most] = rangeOf(context);
-  return withoutGradient(() => {
-    const steps = tf.round(tf.div(x, alongAxis(scale, x, context)));
-    const shifted = zero ? tf.add(steps, tf.cast(alongAxis(zero, x, context), 'float32')) : steps;
-    return tf.cast(tf.clipByValue(shifted, least, most), 'int32');
-  });
+  const range = rangeOf(context, 2);
+  return withoutGradient(() =>
+    quantizeTo(x, {
+      scale: alongAxis(scale, x, context),
+      zero: zero && alongAxis(zero, x, context),
+      range,
+    }),
+  );
 };
+
+/** @returns whole numbers for floats; scales and zero points go with their shape */
+export function quantizeTo(
+  x: tf.Tensor,
+  { scale, zero, range }: { scale: tf.Tensor; zero: tf.Tensor | undefined; range: readonly [number, number] },
+): tf.Tensor {
+  const steps = tf.round(tf.div(x, scale));
+  const shifted = zero ? tf.add(steps, tf.cast(zero, 'float32')) : steps;
+  return tf.cast(tf.clipByValue(shifted, ...range), 'int32');
+}
 
 /** The ranges of whole numbers of 8 and 16 bits. */
 const RANGES: Readonly<Record<string, readonly [number, number]>> = {
@@ -35,34 +38,23 @@ const RANGES: Readonly<Record<string, readonly [number, number]>> = {
 /** Numbers of `TensorProto.DataType` that `output_dtype` may be. */
 const OUTPUT_TYPES: Readonly<Record<number, string>> = { 2: 'uint8', 3: 'int8', 4: 'uint16', 5: 'int16' };
 
-/** @returns the range of the zero point's type */
-function rangeOf(context: OperatorContext): readonly [number, number] {
-  const type = context.typeOf(2) ?? OUTPUT_TYPES[numberOf(context.node, 'output_dtype', 2)];
+/** @returns the range of the type of the zero point, an input */
+export function rangeOf(context: OperatorContext, index: number): readonly [number, number] {
+  const type = context.typeOf(index) ?? OUTPUT_TYPES[numberOf(context.node, 'output_dtype', 2)];
   const range = RANGES[type ?? ''];
   if (range) return range;
   throw new Error(`expected a zero point of 8 or 16 bits, got ${type}`);
 }
 
-/** @returns scales or zero points in a shape that goes with `x` */
+/** @returns scales or zero points in a shape that goes with `x`: one number, or one for each index of an axis */
 function alongAxis(numbers: tf.Tensor, x: tf.Tensor, { node }: OperatorContext): tf.Tensor {
   if (numbers.size === 1) return tf.reshape(numbers, []);
+  if (numbers.rank !== 1) throw new Error('expected no blocks, got scales of several dimensions');
   const axis = axisOf(numberOf(node, 'axis', 1), x.rank);
-  if (numbers.rank === 1)
-    return tf.reshape(
-      numbers,
-      x.shape.map((_, i) => (i === axis ? numbers.size : 1)),
-    );
-  const size = numberOf(node, 'block_size', 0);
-  if (size === 0) throw new Error('expected one scale, one for each index of an axis, or blocks');
-  const spread = tf.gather(
+  return tf.reshape(
     numbers,
-    tf.tensor1d(
-      Array.from({ length: x.shape[axis] as number }, (_, i) => Math.floor(i / size)),
-      'int32',
-    ),
-    axis,
+    x.shape.map((_, i) => (i === axis ? numbers.size : 1)),
   );
-  return spread;
 }
 
 /** Quantises to uint8 by the range of the numbers: gives them, their scale and zero point. */
@@ -80,27 +72,40 @@ const quantizeByRange: Operator = (inputs) => {
 };
 
 /** @returns integers as floats, without their zero point */
-export function centred(x: tf.Tensor, zero: tf.Tensor | undefined, shape?: number[]): tf.Tensor {
+export function centred(x: tf.Tensor, zero: tf.Tensor | undefined, shape: number[]): tf.Tensor {
   return withoutGradient(() => {
     const numbers = tf.cast(x, 'float32');
-    if (!zero) return numbers;
-    const shift = tf.cast(shape && zero.size > 1 ? tf.reshape(zero, shape) : zero, 'float32');
-    return tf.sub(numbers, zero.size === 1 ? tf.reshape(shift, []) : shift);
+    return zero ? tf.sub(numbers, tf.cast(tf.reshape(zero, zero.size === 1 ? [] : shape), 'float32')) : numbers;
   });
 }
 
 /** A product of integers, computed in float32: exact up to 2^24. */
 const matMulInteger: Operator = (inputs) => {
-  const [a, b] = [inputAt(inputs, 0), inputAt(inputs, 1)];
-  const rows = centred(a, inputs[2], [-1, 1]);
-  const columns = centred(b, inputs[3]);
+  const rows = centred(inputAt(inputs, 0), inputs[2], [-1, 1]);
+  const columns = centred(inputAt(inputs, 1), inputs[3], [-1]);
   return withoutGradient(() => tf.cast(product(rows, columns), 'int32'));
 };
 
+const quantizedMatMul: Operator = (inputs, context) => {
+  const [a, aScale, aZero, b, bScale, bZero, yScale, yZero] = inputs as tf.Tensor[];
+  const rows = centred(inputAt([a], 0), aZero, [-1, 1]);
+  const columns = centred(inputAt([b], 0), bZero, [-1]);
+  return withoutGradient(() => {
+    const scales = tf.mul(scalarOr(aScale as tf.Tensor, [-1, 1]), scalarOr(bScale as tf.Tensor, [-1]));
+    const floats = tf.mul(product(rows, columns), scales);
+    return quantizeTo(floats, { scale: yScale as tf.Tensor, zero: yZero as tf.Tensor, range: rangeOf(context, 7) });
+  });
+};
+
+/** @returns a scale, or scales in a shape */
+export function scalarOr(scale: tf.Tensor, shape: number[]): tf.Tensor {
+  return tf.reshape(scale, scale.size === 1 ? [] : shape);
+}
+
 /** Operators of quantised models. */
 export const QUANTISED: OperatorTable = {
-  DequantizeLinear: dequantize,
   DynamicQuantizeLinear: quantizeByRange,
   MatMulInteger: matMulInteger,
+  QLinearMatMul: quantizedMatMul,
   QuantizeLinear: quantize,
 };
