@@ -89,6 +89,7 @@ export const ACTIVATIONS: OperatorTable = {
   ),
   ThresholdedRelu: withNumbers({ alpha: 1 }, (x, { alpha }) => tf.mul(x, tf.step(tf.sub(x, alpha)))),
   'com.microsoft:FastGelu': ([x, bias]) => gelu(bias ? tf.add(x as tf.Tensor, bias) : (x as tf.Tensor), true),
+  'com.microsoft:BiasGelu': ([x, bias]) => gelu(tf.add(x as tf.Tensor, bias as tf.Tensor), false),
   'com.microsoft:Gelu': unary((x) => gelu(x, false)),
   'com.microsoft:QuickGelu': withNumbers({ alpha: 1.702 }, (x, { alpha }) =>
     tf.mul(x, tf.sigmoid(tf.mul(x, alpha))),
