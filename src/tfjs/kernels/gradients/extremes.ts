@@ -13,7 +13,7 @@ function gradientOfExtreme(kernelName: 'Max' | 'Min'): tf.GradConfig {
     gradFunc(dy, saved, attrs) {
       const [x, y] = saved as [tf.Tensor, tf.Tensor];
       const { reductionIndices, axis } = attrs as { reductionIndices?: number[]; axis?: number[] };
-      const axes = tf.util.parseAxisParam(reductionIndices ?? axis ?? [], x.shape);
+      const axes = tf.util.parseAxisParam((reductionIndices ?? axis) as number[], x.shape);
       const kept = x.shape.map((size, i) => (axes.includes(i) ? 1 : size));
       return {
         x: () => {
