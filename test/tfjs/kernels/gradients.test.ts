@@ -128,6 +128,25 @@ const CASES: readonly Case[] = [
     shape: [20],
     run: (x) => tf.where(tf.logicalOr(tf.logicalNot(tf.less(x, 0.1)), tf.equal(x, 0)), tf.neg(x), x),
   },
+  {
+    name: 'squaredDifference with a mean',
+    shape: [3, 5],
+    run: (x) => tf.squaredDifference(x, tf.mean(x, 1, true)),
+  },
+  ...[true, false].flatMap((isLarger): Case[] => {
+    const size: [number, number] = isLarger ? [6, 7] : [2, 3];
+    const to = `to ${size}, half-pixel centres`;
+    const resize = (x: tf.Tensor, how: 'resizeBilinear' | 'resizeNearestNeighbor') =>
+      tf.image[how](x as tf.Tensor4D, size, false, true);
+    return [
+      { name: `resizeBilinear ${to}`, shape: [2, 3, 5, 2], run: (x) => resize(x, 'resizeBilinear') },
+      {
+        name: `resizeNearestNeighbor ${to}`,
+        shape: [2, 3, 5, 2],
+        run: (x) => resize(x, 'resizeNearestNeighbor'),
+      },
+    ];
+  }),
   { name: 'max', shape: [3, 5], run: (x) => tf.max(x, 1) },
   { name: 'min of everything', shape: [3, 5], run: (x) => tf.min(x) },
 ];
