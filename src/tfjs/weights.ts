@@ -79,13 +79,17 @@ export function bytesOf(values: ArrayBufferView): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
+/** Values of a variable: of float32, of int32, of bool. */
+type VariableValues = Float32Array | Int32Array | Uint8Array;
+
 /** @returns a tensor with a copy of some values */
-export function createTensor(values: Float32Array | Int32Array, shape: readonly number[]): tf.Tensor {
-  return tf.tensor(own(values), [...shape], values instanceof Float32Array ? 'float32' : 'int32');
+export function createTensor(values: VariableValues, shape: readonly number[]): tf.Tensor {
+  const integers = values instanceof Int32Array ? 'int32' : 'bool';
+  return tf.tensor(own(values), [...shape], values instanceof Float32Array ? 'float32' : integers);
 }
 
 /** Replaces a variable's values by others of the same shape. */
-export function assignValues(variable: tf.Variable, values: Float32Array | Int32Array): void {
+export function assignValues(variable: tf.Variable, values: VariableValues): void {
   const tensor = createTensor(values, variable.shape);
   variable.assign(tensor);
   tensor.dispose();
