@@ -19,8 +19,10 @@ export function guardAllocations(): void {
   wasm._free(wasm._malloc(1));
   const malloc = wasm._malloc;
   const guarded = (bytes: number): number => {
-    const address = bytes < WASM_MEMORY_BYTES ? malloc(bytes) : 0;
-    if (address !== 0 || bytes === 0) return address;
+    const address = bytes < WASM_MEMORY_BYTES ? malloc(bytes) >>> 0 : 0;
+    if (bytes === 0 || (address !== 0 && address + bytes <= wasm.HEAPU8.length)) return address;
+    // The allocator rounds sizes up, and those close to the limit around it.
+    if (address !== 0) wasm._free(address);
     throw outOfMemory(bytes);
   };
   wasm._malloc = Object.assign(guarded, { [MARK]: true as const });

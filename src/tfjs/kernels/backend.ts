@@ -15,9 +15,10 @@ export interface WasmBackend {
     };
     readonly asm?: { readonly memory?: unknown };
     readonly wasmMemory?: unknown;
+    readonly HEAPU8: Uint8Array;
     /** Address of new memory, 0 if there is none. */
     _malloc: (bytes: number) => number;
-    _free(address: number): void;
+    _free: (address: number) => void;
   };
   makeOutput(shape: Shape, dtype: tf.DataType, memoryOffset?: number): tf.TensorInfo;
   typedArrayFromHeap(tensor: tf.TensorInfo): tf.TypedArray;

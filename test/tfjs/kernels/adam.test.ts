@@ -23,6 +23,21 @@ function train(optimizer: tf.Optimizer, shape: number[] = [37]): Float32Array {
   return values;
 }
 
+/** A clone shares the memory of a variable, which Adam then must not change in place. */
+function expectClonesToStay(): void {
+  const values = seededFloats(3, 37);
+  const weights = tf.tidy(() => tf.variable(tf.tensor1d(values)));
+  const clone = weights.clone();
+  const optimizer = tf.train.adam(0.01);
+  for (let step = 0; step < 2; step++) {
+    tf.tidy(() => optimizer.applyGradients([{ name: weights.name, tensor: tf.ones([37]) }]));
+  }
+  expect(clone.dataSync()).toEqual(values);
+  expect(weights.dataSync()).not.toEqual(values);
+  tf.dispose([weights, clone]);
+  optimizer.dispose();
+}
+
 // One test, in a file of its own: the kernels, once registered, stay for the whole process.
 test('Adam gives the bits of the stock optimiser', async () => {
   await tf.setBackend('wasm');
@@ -33,6 +48,7 @@ test('Adam gives the bits of the stock optimiser', async () => {
   expect(train(tf.train.adam(0.01), [1])).toEqual(stock[1]);
   expect(tf.memory().numTensors).toBe(count);
   expect(() => train(tf.train.adam(0.01), [4])).toThrow();
+  expectClonesToStay();
   const { kernelNames } = await tf.profile(() => {
     train(tf.train.adam(0.01));
   });

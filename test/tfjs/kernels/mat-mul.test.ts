@@ -1,6 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, test } from 'vitest';
-import { expectAgreement, resultOnWasm, runKernel, seededTensor } from './both-backends.js';
+import {
+  expectAgreement,
+  resultOnWasm,
+  runKernel,
+  seededTensor,
+  useTrainingKernels,
+} from './both-backends.js';
 
 interface Case {
   readonly batchA: number[];
@@ -46,6 +52,32 @@ describe.each(Object.entries(cases))('batchMatMul() of %s', (_, c) => {
       await expectAgreement(() => product(c, a, b));
     },
   );
+});
+
+describe.each(['linear', 'relu', 'relu6', 'sigmoid', 'elu'] as const)('a fused product, %s', (activation) => {
+  test.each([5, 33])('of %i rows agrees with the cpu backend', async (rows) => {
+    const a = () => seededTensor(1, [rows, 20]) as tf.Tensor2D;
+    const b = () => seededTensor(2, [20, 17]) as tf.Tensor2D;
+    await expectAgreement(() => tf.fused.matMul({ a: a(), b: b(), bias: seededTensor(3, [17]), activation }));
+    await expectAgreement(() => tf.fused.matMul({ a: a(), b: b(), activation }));
+  });
+});
+
+test('a fused product follows weights that Adam has changed in place', async () => {
+  const x = seededTensor(1, [3, 4]) as tf.Tensor2D;
+  const weights = tf.variable(seededTensor(2, [4, 5])) as tf.Variable<tf.Rank.R2>;
+  const gradient = seededTensor(4, [4, 5]);
+  const optimizer = tf.train.adam(0.1);
+  const step = () => optimizer.applyGradients([{ name: weights.name, tensor: gradient }]);
+  const outputs = () => tf.tidy(() => Array.from(tf.fused.matMul({ a: x, b: weights }).dataSync()));
+  await tf.setBackend('wasm');
+  useTrainingKernels();
+  const found = [outputs(), step(), outputs()];
+  const expected = tf.tidy(() => Array.from(tf.fused.matMul({ a: x, b: tf.mul(weights, 1) }).dataSync()));
+  expect(found[2]).toEqual(expected);
+  expect(found[2]).not.toEqual(found[0]);
+  tf.dispose([x, weights, gradient]);
+  optimizer.dispose();
 });
 
 test('batchMatMul() multiplies one tensor under two shapes', async () => {
