@@ -54,9 +54,9 @@ export function createHashPart(options: HashPartOptions): DiffPart {
     parameters: [theta],
     advance() {},
     materialise(weights) {
-      const { table, count, scale } = tabled();
+      const { scale, ...buckets } = tabled();
       const add = ({ name, seed, size }: Hashed): tf.Tensor => {
-        const values = { table, count, scale: scaleOf(name, scale * size) };
+        const values = { ...buckets, scale: scaleOf(name, scale * size) };
         return addHashed(valuesOf(weights, name), values, { seed, block });
       };
       return new Map(hashed.map((tensor) => [tensor.name, add(tensor)]));
@@ -116,17 +116,20 @@ export function quantiseBuckets(values: Float32Array, coding: BucketCoding, zero
     for (let i = 0; i < large.length; i++) if ((magnitudes[i] as number) < least) large[i] = 0;
     return { buckets: { coding, values: large }, scale: 1 };
   }
-  let sum = 0;
+  // Four sums, as the kernel has them.
+  const sums = new Float64Array(4);
   let count = 0;
   const levels = new Int8Array(values.length);
   for (let i = 0; i < levels.length; i++) {
     const magnitude = magnitudes[i] as number;
     if (magnitude < least) continue;
     levels[i] = (values[i] as number) < 0 ? -1 : 1;
-    sum += magnitude;
+    sums[i & 3]! += magnitude;
     count++;
   }
-  return { buckets: { coding: 'levels', values: levels }, scale: count === 0 ? 1 : Math.fround(sum / count) };
+  const [a, b, c, d] = sums as unknown as [number, number, number, number];
+  const scale = count === 0 ? 1 : Math.fround((a + c + (b + d)) / count);
+  return { buckets: { coding: 'levels', values: levels }, scale };
 }
 
 /** @returns how many of the buckets are not zero */

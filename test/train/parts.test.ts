@@ -268,7 +268,7 @@ test('quantiseBuckets() makes the smallest share zero', () => {
   expect(ternary.scale).toBe(Math.fround(4 / 3));
   const sign = quantiseBuckets(values, 'sign', 0);
   expect(Array.from(sign.buckets.values)).toEqual([1, -1, 1, -1, 1, 1]);
-  expect(sign.scale).toBe((1 + 1 + Math.fround(0.1) * 2 + 2) / 6);
+  expect(sign.scale).toBe(Math.fround((1 + 1 + Math.fround(0.1) * 2 + 2) / 6));
   const float = quantiseBuckets(values, 'float', 0.5);
   expect([Array.from(float.buckets.values), float.scale]).toEqual([[1, -1, 0, 0, 2, 0], 1]);
   expect(quantiseBuckets(values, 'ternary', 1).buckets.values).toEqual(new Int8Array(6));

@@ -1,3 +1,4 @@
+import { loadFour } from './lanes';
 import { floatAt, multiplyAdd } from './vectors';
 import { firstBuckets, hashStart, signBits, xxh32x4 } from './xxh32';
 
@@ -7,10 +8,26 @@ import { firstBuckets, hashStart, signBits, xxh32x4 } from './xxh32';
  * Source: W. Chen et al., "Compressing Neural Networks with the Hashing Trick", 2015.
  *
  * @param table the buckets, followed by copies of the first `block - 1`
+ * @param isFloat whether the table has floats; otherwise bytes with signs, of which more stay in a cache
  * @param scale factor of the buckets
  * @param out, weights [count]
  */
 export function addHashed(
+  count: i32,
+  weights: usize,
+  table: usize,
+  isFloat: i32,
+  scale: f32,
+  buckets: i32,
+  block: i32,
+  seed: u32,
+  out: usize,
+): void {
+  if (isFloat) addBlocks<f32>(count, weights, table, scale, buckets, block, seed, out);
+  else addBlocks<i8>(count, weights, table, scale, buckets, block, seed, out);
+}
+
+function addBlocks<T>(
   count: i32,
   weights: usize,
   table: usize,
@@ -30,18 +47,29 @@ export function addHashed(
     const signs = signBits(hashes);
     keys = i32x4.add(keys, i32x4.splat(4));
     if (block == 1 && i + 4 <= count) {
-      const values = v128.xor(f32x4.mul(gather(table, firsts), scales), signs);
+      const values = v128.xor(f32x4.mul(gather<T>(table, firsts), scales), signs);
       v128.store(floatAt(out, i), f32x4.add(v128.load(floatAt(weights, i)), values));
       continue;
     }
     for (let lane = 0; lane < 4; lane++) {
       const from = i + lane * block;
       if (from >= count) break;
-      const run = floatAt(table, laneOf(firsts, lane));
+      const run = bucketAt<T>(table, laneOf(firsts, lane));
       const signed = reinterpret<f32>(reinterpret<i32>(scale) ^ laneOf(signs, lane));
-      addRun(min(block, count - from), floatAt(weights, from), run, signed, floatAt(out, from));
+      addRun<T>(min(block, count - from), floatAt(weights, from), run, signed, floatAt(out, from));
     }
   }
+}
+
+@inline
+function bucketAt<T>(table: usize, index: i32): usize {
+  return table + <usize>index * sizeof<T>();
+}
+
+/** Four consecutive buckets as floats. */
+@inline
+function loadBuckets<T>(at: usize): v128 {
+  return isFloat<T>() ? v128.load(at) : f32x4.convert_i32x4_s(loadFour<i8>(at));
 }
 
 @inline
@@ -52,22 +80,22 @@ function laneOf(x: v128, lane: i32): i32 {
 }
 
 @inline
-function gather(table: usize, places: v128): v128 {
-  const first = v128.load32_zero(floatAt(table, i32x4.extract_lane(places, 0)));
-  const second = v128.load32_lane(floatAt(table, i32x4.extract_lane(places, 1)), first, 1);
-  const third = v128.load32_lane(floatAt(table, i32x4.extract_lane(places, 2)), second, 2);
-  return v128.load32_lane(floatAt(table, i32x4.extract_lane(places, 3)), third, 3);
+function gather<T>(table: usize, places: v128): v128 {
+  let x = f32x4.splat(<f32>load<T>(bucketAt<T>(table, i32x4.extract_lane(places, 0))));
+  x = f32x4.replace_lane(x, 1, <f32>load<T>(bucketAt<T>(table, i32x4.extract_lane(places, 1))));
+  x = f32x4.replace_lane(x, 2, <f32>load<T>(bucketAt<T>(table, i32x4.extract_lane(places, 2))));
+  return f32x4.replace_lane(x, 3, <f32>load<T>(bucketAt<T>(table, i32x4.extract_lane(places, 3))));
 }
 
 @inline
-function addRun(count: i32, weights: usize, run: usize, scale: f32, out: usize): void {
+function addRun<T>(count: i32, weights: usize, run: usize, scale: f32, out: usize): void {
   const end = weights + ((<usize>count) << 2);
   const scales = f32x4.splat(scale);
-  for (; weights + 16 <= end; weights += 16, run += 16, out += 16) {
-    v128.store(out, multiplyAdd(v128.load(run), scales, v128.load(weights)));
+  for (; weights + 16 <= end; weights += 16, run += 4 * sizeof<T>(), out += 16) {
+    v128.store(out, multiplyAdd(loadBuckets<T>(run), scales, v128.load(weights)));
   }
-  for (; weights < end; weights += 4, run += 4, out += 4) {
-    store<f32>(out, load<f32>(weights) + load<f32>(run) * scale);
+  for (; weights < end; weights += 4, run += sizeof<T>(), out += 4) {
+    store<f32>(out, load<f32>(weights) + <f32>load<T>(run) * scale);
   }
 }
 

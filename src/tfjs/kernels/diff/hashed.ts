@@ -12,10 +12,13 @@ interface HashPlacement {
   readonly block: number;
 }
 
-/** Buckets on the backend: [count + block - 1], the last ones copies of the first. */
+/** Buckets on the backend. */
 interface BucketTable {
-  readonly table: tf.Tensor1D;
+  /** `count + block - 1` elements, the last ones copies of the first. */
+  readonly table: tf.Tensor;
   readonly count: number;
+  /** Elements of the table; bytes are four to a float of the tensor. */
+  readonly element: 'float' | 'byte';
 }
 
 /** Bucket values: `fround(bucket * scale)`, with the sign of the block. */
@@ -29,11 +32,11 @@ export function tableOf(buckets: Float32Array, block: number): BucketTable {
   const values = new Float32Array(buckets.length + block - 1);
   values.set(buckets);
   repeatFirst(values, buckets.length);
-  return { table: tf.tensor1d(values), count: buckets.length };
+  return { table: tf.tensor1d(values), count: buckets.length, element: 'float' };
 }
 
 /** Writes copies of the first buckets after the last. */
-function repeatFirst(values: Float32Array, count: number): void {
+function repeatFirst(values: Float32Array | Int8Array, count: number): void {
   for (let i = count; i < values.length; i++) values[i] = values[i % count] as number;
 }
 
@@ -58,10 +61,11 @@ export function quantiseOnBackend(
 ): (BucketTable & { readonly scale: number }) | undefined {
   if (!activeSimd()) return undefined;
   const [table, scale] = runOwnKernel('NeuralDiffQuantiseBuckets', { values }, options) as [
-    tf.Tensor1D,
+    tf.Tensor,
     tf.Tensor,
   ];
-  return { table, count: values.size, scale: scale.dataSync()[0] as number };
+  const element = options.isFloat ? 'float' : 'byte';
+  return { table, count: values.size, element, scale: scale.dataSync()[0] as number };
 }
 
 /**
@@ -72,14 +76,14 @@ export function quantiseOnBackend(
  */
 export function addHashed(
   weights: tf.Tensor,
-  { table, count, scale }: HashedValues,
+  { table, count, element, scale }: HashedValues,
   placement: HashPlacement,
 ): tf.Tensor {
   if (activeSimd()) {
     return runOwnKernel(
       'NeuralDiffAddHashed',
       { weights, table },
-      { ...placement, count, scale },
+      { ...placement, count, element, scale },
     )[0] as tf.Tensor;
   }
   const values = weights.dataSync().slice() as Float32Array;
@@ -176,8 +180,10 @@ function runQuantise(
   { inputs, backend, attrs }: KernelCall<'values', QuantiseOptions>,
   simd: Simd,
 ): tf.TensorInfo[] {
+  const { kept, isFloat, block } = attrs;
   const count = sizeOf(inputs.values.shape);
-  const table = allocateFloats(backend, [count + attrs.block - 1]);
+  const length = count + block - 1;
+  const table = allocateFloats(backend, [isFloat ? length : Math.ceil(length / 4)]);
   const scale = allocateFloats(backend, [1]);
   const counts = simd.borrowScratch(COUNTS_BYTES);
   const [values, target, mean] = [inputs.values, table, scale].map((tensor) => simd.pointer(tensor)) as [
@@ -185,23 +191,31 @@ function runQuantise(
     number,
     number,
   ];
-  simd.run.quantiseBuckets(count, values, attrs.kept, attrs.isFloat ? 1 : 0, counts, target, mean);
-  repeatFirst(borrowFloats(backend, table), count);
+  simd.run.quantiseBuckets(count, values, kept, isFloat ? 1 : 0, counts, target, mean);
+  const floats = borrowFloats(backend, table);
+  repeatFirst(isFloat ? floats : new Int8Array(floats.buffer, floats.byteOffset, length), count);
   return [table, scale];
 }
 
 function runAdd(
-  {
-    inputs,
-    backend,
-    attrs,
-  }: KernelCall<'weights' | 'table', HashPlacement & { count: number; scale: number }>,
+  { inputs, backend, attrs }: KernelCall<'weights' | 'table', HashPlacement & Omit<HashedValues, 'table'>>,
   simd: Simd,
 ): tf.TensorInfo[] {
   const { count, scale, block, seed } = attrs;
+  const isFloat = attrs.element === 'float' ? 1 : 0;
   const out = allocateFloats(backend, inputs.weights.shape);
   const [weights, table] = [simd.pointer(inputs.weights), simd.pointer(inputs.table)];
-  simd.run.addHashed(sizeOf(out.shape), weights, table, scale, count, block, seed, simd.pointer(out));
+  simd.run.addHashed(
+    sizeOf(out.shape),
+    weights,
+    table,
+    isFloat,
+    scale,
+    count,
+    block,
+    seed,
+    simd.pointer(out),
+  );
   return [out];
 }
 
