@@ -5,8 +5,9 @@ import { trainSparseDiff } from '../../src/sparse-diff/train-sparse-diff.js';
 import { useBackend } from '../../src/tfjs/backend.js';
 import { WASM_MEMORY_BYTES } from '../../src/tfjs/memory.js';
 import { copyWeights } from '../../src/tfjs/weights.js';
+import { createTask } from '../../src/train/create-task.js';
 import { fineTune } from '../../src/train/fine-tune.js';
-import { createTask, type Task } from '../../src/train/task.js';
+import type { Task } from '../../src/train/task.js';
 import { type HeapWatch, watchHeap } from './heap.js';
 import { createTinyTask, QUICK, type TinyTask } from './tiny-task.js';
 
