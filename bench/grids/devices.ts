@@ -1,8 +1,8 @@
 import { bfloat16Bits, bfloat16Value } from '../../src/model/float16.js';
 import type { Quantization } from '../../src/model/store.js';
 import type { Model, Tensor } from '../../src/model/tensor.js';
-import type { DeviceModel } from '../../src/train/device.js';
 import type { Values } from '../../src/train/part.js';
+import type { DeviceModel } from '../../src/train/task.js';
 
 /** A way in which devices store a model that was trained in float32. */
 export interface StoredAs {

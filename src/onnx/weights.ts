@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { Quantization } from '../model/store.js';
 import type { Model, Tensor } from '../model/tensor.js';
 import type { NamedWeight } from '../tfjs/weights.js';
-import type { DeviceModel } from '../train/device.js';
+import type { DeviceModel } from '../train/task.js';
 import { hasFloats, tensorOf } from './constants.js';
 import type { OnnxConstant, OnnxModel } from './graph.js';
 import { type QuantisedWeight, quantisedWeights } from './quantised.js';

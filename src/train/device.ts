@@ -4,12 +4,7 @@ import type { Quantization } from '../model/store.js';
 import type { Model, Tensor, TensorInfo } from '../model/tensor.js';
 import { type Values, valuesOf } from './part.js';
 import { type BaseWeights, borrowStored, INTEGER_RANGES, scalesOf, weightsOfModel } from './session.js';
-
-/** A model as devices store it, in other dtypes than it is trained in. */
-export interface DeviceModel extends Model {
-  /** Quantisation of int8 and uint8 tensors. */
-  readonly quantization?: ReadonlyMap<string, Quantization>;
-}
+import type { DeviceModel } from './task.js';
 
 /**
  * Replaces the base by the model that devices store.

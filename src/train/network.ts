@@ -2,10 +2,9 @@ import * as tf from '@tensorflow/tfjs';
 import type { NamedWeight } from '../tfjs/weights.js';
 import { checkChoice } from './check.js';
 import { borrowInOrder } from './data.js';
-import type { DeviceModel } from './device.js';
 import { hitsOf, type LossFunction, type LossName, lossOf } from './losses.js';
 import type { OutputKind, Predictor } from './predictor.js';
-import type { Metrics, Task } from './task.js';
+import type { DeviceModel, Metrics, Task } from './task.js';
 
 /** A network that runs on TensorFlow.js and can be differentiated, without a loss of its own. */
 export interface Network {

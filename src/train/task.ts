@@ -1,13 +1,20 @@
 import * as tf from '@tensorflow/tfjs';
+import type { Quantization } from '../model/store.js';
+import type { Model } from '../model/tensor.js';
 import { type NamedWeight, namedWeights } from '../tfjs/weights.js';
 import { checkChoice } from './check.js';
 import { type Batch, type Data, isArrayData, listTensors } from './data.js';
-import type { DeviceModel } from './device.js';
 import { LOSSES } from './losses.js';
 import { createPredictor, type OutputKind } from './predictor.js';
 
 /** Values measured on a set: `loss`, and the model's metrics under their names (`accuracy`, …). */
 export type Metrics = Readonly<Record<string, number>>;
+
+/** A model as devices store it, in other dtypes than it is trained in. */
+export interface DeviceModel extends Model {
+  /** Quantisation of int8 and uint8 tensors. */
+  readonly quantization?: ReadonlyMap<string, Quantization>;
+}
 
 /**
  * A learning task: variables, and how a batch results in a loss. `createTask` makes one from a compiled

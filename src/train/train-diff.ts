@@ -3,7 +3,7 @@ import type { Meta, Op } from '../payload/diff.js';
 import { type Budget, budgetBytes, float32Bytes, impossibleBudget, packDiff } from '../payload/encode.js';
 import { checkNumber } from './check.js';
 import type { Data } from './data.js';
-import { type DeviceModel, onDevice, shareBytes, storedBase } from './device.js';
+import { onDevice, shareBytes, storedBase } from './device.js';
 import { createTeacher, type DistillationOptions, type Teacher } from './distillation.js';
 import {
   type FineTuned,
@@ -32,7 +32,7 @@ import {
   weightsOfModel,
   withBaseRestored,
 } from './session.js';
-import type { Metrics, Task } from './task.js';
+import type { DeviceModel, Metrics, Task } from './task.js';
 
 /** Options of both trainers. */
 export interface TrainDiffOptions extends TrainingOptions {

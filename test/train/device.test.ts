@@ -7,7 +7,7 @@ import { openMemoryStore, type Quantization } from '../../src/model/store.js';
 import type { DType, Model, Tensor } from '../../src/model/tensor.js';
 import { trainSparseDiff } from '../../src/sparse-diff/train-sparse-diff.js';
 import { copyWeights, namedWeights } from '../../src/tfjs/weights.js';
-import type { DeviceModel } from '../../src/train/device.js';
+import type { DeviceModel } from '../../src/train/task.js';
 import type { TrainDiffOptions, TrainedDiff } from '../../src/train/train-diff.js';
 import { createTinyTask, QUICK, type TinyTask } from './tiny-task.js';
 
