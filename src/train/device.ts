@@ -1,7 +1,7 @@
 import { equalBytes } from '../model/bytes.js';
 import { isFloat } from '../model/float16.js';
 import type { Quantization } from '../model/store.js';
-import type { Model, Tensor, TensorInfo } from '../model/tensor.js';
+import type { Tensor, TensorInfo } from '../model/tensor.js';
 import { type Values, valuesOf } from './part.js';
 import { type BaseWeights, borrowStored, INTEGER_RANGES, scalesOf, weightsOfModel } from './session.js';
 import type { DeviceModel } from './task.js';
