@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Model, Tensor } from '../../src/model/tensor.js';
 import type { OnnxConstant, OnnxModel, OnnxNode } from '../../src/onnx/graph.js';
-import { createTask } from '../../src/train/create-task.js';
 import type { LossName } from '../../src/train/losses.js';
 import { createRandom } from '../../src/train/random.js';
+import { createTask } from '../../src/train/create-task.js';
 import type { Task } from '../../src/train/task.js';
 import { buildModel, MODELS } from './train-models.js';
 
@@ -60,7 +60,11 @@ class GraphWriter {
 
 type Write = (writer: GraphWriter, layer: tf.layers.Layer, weights: tf.Tensor[]) => void;
 
-const convolve = (writer: GraphWriter, layer: tf.layers.Layer, filter: tf.Tensor, more: Values): void => {
+const convolve = (
+  writer: GraphWriter,
+  layer: tf.layers.Layer,
+  { filter, ...more }: { filter: tf.Tensor; group?: number },
+): void => {
   const { strides, padding, activation } = layer.getConfig() as Record<string, unknown>;
   const auto_pad = padding === 'same' ? 'SAME_UPPER' : 'VALID';
   const bias = layer.getWeights()[1];
@@ -82,9 +86,10 @@ const WRITERS: Readonly<Record<string, Write>> = {
     activate(writer, layer.getConfig().activation as string);
   },
   Conv2D: (writer, layer, [kernel]) =>
-    convolve(writer, layer, tf.transpose(kernel as tf.Tensor, [3, 2, 0, 1]), {}),
+    convolve(writer, layer, { filter: tf.transpose(kernel as tf.Tensor, [3, 2, 0, 1]) }),
   DepthwiseConv2D: (writer, layer, [kernel]) =>
-    convolve(writer, layer, tf.transpose(kernel as tf.Tensor, [2, 3, 0, 1]), {
+    convolve(writer, layer, {
+      filter: tf.transpose(kernel as tf.Tensor, [2, 3, 0, 1]),
       group: kernel?.shape[2] ?? 1,
     }),
   BatchNormalization(writer, _layer, weights) {

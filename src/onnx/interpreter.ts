@@ -80,7 +80,8 @@ function recordOperator(
   }
   const moved = inputs[0]?.isLast ? MOVES[name]?.(inputs, { ...context, recorder }) : undefined;
   if (moved && !hasDynamicShape(name, inputs)) {
-    const run = (tensors: readonly (tf.Tensor | undefined)[]) => operator(tensors, { ...context, node: moved.node });
+    const run = (tensors: readonly (tf.Tensor | undefined)[]) =>
+      operator(tensors, { ...context, node: moved.node });
     return recorder.emit(moved.inputs, run, { isLast: true });
   }
   const plain = inputs.map((input) => input && plainOf(recorder, input));

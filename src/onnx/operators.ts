@@ -2,6 +2,7 @@ import type { OperatorTable } from './operator.js';
 import { ACTIVATIONS } from './ops/activation.js';
 import { ARITHMETIC } from './ops/arithmetic.js';
 import { CASTS } from './ops/cast.js';
+import { DEQUANTISERS } from './ops/dequantise.js';
 import { SUMS } from './ops/einsum.js';
 import { GATHERS } from './ops/gather.js';
 import { GENERATORS } from './ops/generate.js';
@@ -20,7 +21,7 @@ import { SHAPES } from './ops/shape.js';
 export const OPERATORS: OperatorTable = {
   ...{ ...ARITHMETIC, ...ACTIVATIONS, ...LOGIC, ...CASTS, ...MATRICES, ...SUMS },
   ...{ ...SHAPES, ...PARTS, ...PADS, ...RESIZES, ...GATHERS, ...SCATTERS },
-  ...{ ...REDUCTIONS, ...ORDERS, ...GENERATORS, ...RECURRENT },
+  ...{ ...REDUCTIONS, ...ORDERS, ...GENERATORS, ...RECURRENT, ...DEQUANTISERS },
 };
 
 /** Operators that compute each element on its own, with broadcasting, in any layout. */

@@ -60,7 +60,10 @@ export class Runner {
     const { inputs } = this.#model.graph;
     const given = xs.map((x, i) => asType(x, inputs[i] as OnnxPort));
     const isFixed = given.map(isChoice);
-    const key = JSON.stringify([names, given.map((x, i) => (isFixed[i] ? [x.shape, [...x.dataSync()]] : x.shape))]);
+    const key = JSON.stringify([
+      names,
+      given.map((x, i) => (isFixed[i] ? [x.shape, [...x.dataSync()]] : x.shape)),
+    ]);
     const recording = this.#recordings.get(key) ?? this.#record(given, isFixed, names);
     this.#recordings.delete(key);
     this.#recordings.set(key, recording);
@@ -90,7 +93,10 @@ export class Runner {
         for (const [value, stored] of this.#weights.dequantised)
           scope.set(value, session.variables.get(stored) as Value);
         const needed = nodesFor(graph, names);
-        recordNodes(graph.nodes.filter((node) => needed.has(node)), { session, scope });
+        recordNodes(
+          graph.nodes.filter((node) => needed.has(node)),
+          { session, scope },
+        );
         recording = recorder.finish(names.map((name) => plainOf(recorder, scope.get(name))));
       });
       return recording as unknown as Recording;
@@ -117,7 +123,10 @@ export class Runner {
     const session = this.#session(this.#foldings);
     const scope = new Scope(session, graph);
     const isConstant = (name: string): boolean => name === '' || (scope.find(name)?.isConstant ?? false);
-    const needed = nodesFor(graph, graph.outputs.map(({ name }) => name));
+    const needed = nodesFor(
+      graph,
+      graph.outputs.map(({ name }) => name),
+    );
     tf.tidy(() => {
       for (const node of graph.nodes) {
         if (!needed.has(node) || graphsOf(node).length > 0 || !node.inputs.every(isConstant)) continue;
@@ -131,7 +140,7 @@ export class Runner {
   }
 }
 
-/** @returns whether an input chooses between branches rather than be computed with, such as a sampling rate */
+/** @returns whether an input chooses between branches, such as a sampling rate, as whole numbers do */
 function isChoice({ dtype, size, rank }: tf.Tensor): boolean {
   return dtype !== 'float32' && size === 1 && rank === 0;
 }

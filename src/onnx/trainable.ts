@@ -64,8 +64,8 @@ interface Level {
 }
 
 /**
- * Finds the constants of a graph that a gradient with respect to its outputs reaches: not through comparisons,
- * rounding and integers, nor to shapes, limits, exponents and the statistics of batch norms.
+ * Finds the constants of a graph that a gradient with respect to its outputs reaches: not through
+ * comparisons, rounding and integers, nor to shapes, limits, exponents and the statistics of batch norms.
  *
  * @returns constants by their name in the store
  */
@@ -106,7 +106,8 @@ function noteWeights(node: OnnxNode, level: Level, found: Map<string, Reached>):
     level.graph.nodes.some(({ op, outputs }) => op === 'MatMul' && outputs[0] === name);
   for (const [bias, other] of [node.inputs, [...node.inputs].reverse()] as [string, string][]) {
     const constant = constantOf(bias, level);
-    if (constant?.shape.join() === '1' && isProduct(other)) found.set(constant.stored, { constant, isWeight: true });
+    if (constant?.shape.join() === '1' && isProduct(other))
+      found.set(constant.stored, { constant, isWeight: true });
   }
 }
 
@@ -119,4 +120,3 @@ function isStep(node: OnnxNode): boolean {
   const type = node.attributes.get('to');
   return STEPS.has(node.op) || (node.op === 'Cast' && !FLOATS.includes(type as number));
 }
-
