@@ -35,7 +35,8 @@ export interface OnnxRunnerOptions {
  *
  * @param path the file, with its external data next to it; it is changed if an inner value of its graph is to
  *   be an output
- * @throws NeuralDiffError `unsupported-model` if the runtime cannot run it
+ * @returns the model; its runs throw NeuralDiffError `bad-data`, and `unsupported-model` for types of inputs
+ * @throws NeuralDiffError `unsupported-model` if the runtime cannot load it
  */
 export async function openOnnxRunner(
   runtime: OnnxRuntime,
@@ -66,7 +67,9 @@ export async function openOnnxRunner(
         const feeds: Record<string, Ort.Tensor> = {};
         for (const [i, { name, type }] of inputs.entries())
           feeds[name] = await toOrt(runtime.Tensor, batch[i] as tf.Tensor, type);
-        const found = await session.run(feeds, [...outputNames]);
+        const found = await session.run(feeds, [...outputNames]).catch((cause) => {
+          throw badData(cause);
+        });
         return outputNames.map((name) => fromOrt(found[name] as Ort.Tensor));
       }),
     dispose: () => session.release(),
@@ -74,7 +77,7 @@ export async function openOnnxRunner(
 }
 
 function createSession({ InferenceSession }: OnnxRuntime, path: string): Promise<Ort.InferenceSession> {
-  return InferenceSession.create(path, { logSeverityLevel: 3 }).catch((cause: Error) => {
+  return InferenceSession.create(path, { logSeverityLevel: 4 }).catch((cause: Error) => {
     const message = `Cannot run the model in ONNX Runtime: ${cause.message}`;
     throw new NeuralDiffError('unsupported-model', message, { cause });
   });
@@ -150,8 +153,17 @@ async function toOrt(Tensor: typeof Ort.Tensor, x: tf.Tensor, type: string): Pro
   const convert = CONVERTERS[type];
   if (convert === undefined)
     throw new NeuralDiffError('unsupported-model', `Cannot run the model: it has inputs of type "${type}"`);
-  const data = convert(await x.data());
-  return new Tensor(type as 'float32', data as Float32Array, x.shape);
+  const values = await x.data();
+  try {
+    return new Tensor(type as 'float32', convert(values) as Float32Array, x.shape);
+  } catch (cause) {
+    throw badData(cause as Error);
+  }
+}
+
+function badData(cause: Error): NeuralDiffError {
+  const message = `Cannot run the model on the data in ONNX Runtime: ${cause.message}`;
+  return new NeuralDiffError('bad-data', message, { cause });
 }
 
 function fromOrt({ type, dims, data }: Ort.Tensor): Numbers {

@@ -39,7 +39,7 @@ export async function withRunner<T>(model: LiveModel, use: (runner: Runner) => P
   const base = await openBase(model);
   const runner = await openRunner(model, base).finally(() => base.store.close());
   const isStandIn = base.kind === 'onnx';
-  const runtime = `${runner.runtime}${isStandIn ? ', as onnxruntime-node is not installed' : ''}`;
+  const runtime = `${runner.runtime}${isStandIn ? ', as onnxruntime-node is not available' : ''}`;
   return useAndDispose({ ...runner, runtime }, model.data, use);
 }
 
