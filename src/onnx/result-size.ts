@@ -5,12 +5,17 @@ const MAX_ELEMENTS = 2 ** 28;
 
 type Numbers = readonly (readonly number[])[];
 
-const productOf = (numbers: readonly number[]): number => numbers.reduce((product, each) => product * each, 1);
+const productOf = (numbers: readonly number[]): number =>
+  numbers.reduce((product, each) => product * each, 1);
 
 /** Elements of results by what the inputs hold; `sizes` are those of the first input. */
 const COUNTS: Readonly<Record<string, (inputs: Numbers, sizes: readonly number[]) => number>> = {
   ConstantOfShape: ([shape = []]) => productOf(shape),
-  Expand: ([, shape = []], sizes) => productOf(shape.map((each) => Math.max(each, 1))) * productOf(sizes),
+  Expand: ([, shape = []], sizes) => {
+    const rank = Math.max(shape.length, sizes.length);
+    const last = (list: readonly number[], i: number): number => list[list.length - 1 - i] ?? 1;
+    return productOf(Array.from({ length: rank }, (_, i) => Math.max(last(shape, i), last(sizes, i))));
+  },
   OneHot: ([, [depth = 1] = []], sizes) => productOf(sizes) * depth,
   Pad: ([, pads = []], sizes) => {
     const { length } = sizes;
@@ -34,8 +39,7 @@ export function checkResultSize(operator: string, inputs: readonly (Value | unde
   if (!count) return;
   const numbers = inputs.map((input, i) => (input && isSmall(input, i, operator) ? numbersIn(input) : []));
   const elements = count(numbers, inputs[0]?.tensor.shape ?? []);
-  if (elements > MAX_ELEMENTS)
-    throw new Error(`expected at most ${MAX_ELEMENTS} elements, got ${elements}`);
+  if (elements > MAX_ELEMENTS) throw new Error(`expected at most ${MAX_ELEMENTS} elements, got ${elements}`);
 }
 
 /** @returns whether an input is a list of sizes rather than what they are for */

@@ -5,8 +5,32 @@ import { graphsOf, nodesFor, operatorOf } from './walk.js';
 const STEPS = new Set([
   ...['And', 'ArgMax', 'ArgMin', 'BitShift', 'BitwiseAnd', 'BitwiseNot', 'BitwiseOr', 'BitwiseXor', 'Ceil'],
   ...['Compress', 'ConstantOfShape', 'DynamicQuantizeLinear', 'Equal', 'EyeLike', 'Floor', 'Greater'],
-  ...['ConvInteger', 'GreaterOrEqual', 'Hardmax', 'IsInf', 'IsNaN', 'Less', 'LessOrEqual', 'NonMaxSuppression', 'NonZero'],
-  ...['MatMulInteger', 'Not', 'Or', 'QLinearConv', 'QLinearMatMul', 'QuantizeLinear', 'Range', 'Round', 'Shape', 'Sign', 'Size', 'Unique', 'Xor'],
+  ...[
+    'ConvInteger',
+    'GreaterOrEqual',
+    'Hardmax',
+    'IsInf',
+    'IsNaN',
+    'Less',
+    'LessOrEqual',
+    'NonMaxSuppression',
+    'NonZero',
+  ],
+  ...[
+    'MatMulInteger',
+    'Not',
+    'Or',
+    'QLinearConv',
+    'QLinearMatMul',
+    'QuantizeLinear',
+    'Range',
+    'Round',
+    'Shape',
+    'Sign',
+    'Size',
+    'Unique',
+    'Xor',
+  ],
 ]);
 
 /** Inputs that are no weights: shapes, limits, statistics, scales of quantisation. */
