@@ -73,7 +73,8 @@ export type AttributeDraft =
   | string
   | Uint8Array
   | { readonly float: number }
-  | { readonly tensor: Uint8Array };
+  | { readonly tensor: Uint8Array }
+  | { readonly texts: readonly string[] };
 
 /** Inputs, outputs and attributes of a node. */
 export interface NodeDraft {
@@ -89,6 +90,7 @@ function attributeValue(value: AttributeDraft): Uint8Array {
   if (typeof value === 'string') return concat(field(4, value), field(20, 3));
   if (value instanceof Uint8Array) return concat(field(6, value), field(20, 5));
   if ('tensor' in value) return concat(field(5, value.tensor), field(20, 4));
+  if ('texts' in value) return concat(...value.texts.map((text) => field(9, text)), field(20, 8));
   if (!('float' in value)) return concat(field(8, concat(...value.map(varint))), field(20, 7));
   const bytes = new Uint8Array(Float32Array.of(value.float).buffer);
   return concat(varint(8 * 2 + 5), bytes, field(20, 1));

@@ -46,12 +46,17 @@ function changeRows(x: tf.Tensor, { places, updates }: Rows, reduction: string):
 
 function replaceRows(x: tf.Tensor, { places, updates }: Rows): tf.Tensor {
   const indices = withoutGradient(() => tf.reshape(places, [-1, 1]));
-  const replace = (): tf.Tensor => tf.tensorScatterUpdate(x, indices, updates);
+  const replace = (): tf.Tensor => replacedCopy(x, indices, updates);
   if (x.dtype !== 'float32') return withoutGradient(replace);
   return withGradient({ inputs: [x, updates], saved: [indices] }, replace, (dy, [saved]) => {
     const at = saved as tf.Tensor;
-    return [tf.tensorScatterUpdate(dy, at, tf.zeros(updates.shape)), tf.gather(dy, tf.reshape(at, [-1]))];
+    return [replacedCopy(dy, at, tf.zeros(updates.shape)), tf.gather(dy, tf.reshape(at, [-1]))];
   });
+}
+
+/** Of a copy, as the cpu backend changes the tensor itself. */
+function replacedCopy(x: tf.Tensor, indices: tf.Tensor, updates: tf.Tensor): tf.Tensor {
+  return tf.tensorScatterUpdate(tf.tile(x, [1, 1]), indices, updates);
 }
 
 /** @returns a matrix of `count` rows: the sums of those that go to each place */
