@@ -110,7 +110,6 @@ function directionOf(variable: tf.Tensor, gradient: tf.Tensor | undefined): tf.T
 /** @returns gradients in the order of the weights; undefined for weights that the values do not need */
 function gradientsOf(subject: Subject): (tf.Tensor | undefined)[] {
   const { runner, weights, xs, names } = subject;
-  const used = new Set(runner.usedWeights(xs, names));
   const variables = weights.map(({ variable }) => variable);
   const probe = (): tf.Scalar =>
     tf.tidy(() =>
@@ -120,6 +119,7 @@ function gradientsOf(subject: Subject): (tf.Tensor | undefined)[] {
     ) as tf.Scalar;
   const { value, grads } = gradientsOrRefusal(probe, variables);
   value.dispose();
+  const used = new Set(runner.usedWeights(xs, names));
   const gradients = variables.map(({ name }) => grads[name]);
   const missing = weights.filter(({ name }, i) => {
     const gradient = gradients[i];

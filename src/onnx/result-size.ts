@@ -11,7 +11,11 @@ const productOf = (numbers: readonly number[]): number =>
 /** Elements of results by what the inputs hold; `sizes` are those of the first input. */
 const COUNTS: Readonly<Record<string, (inputs: Numbers, sizes: readonly number[]) => number>> = {
   ConstantOfShape: ([shape = []]) => productOf(shape),
-  Expand: ([, shape = []], sizes) => productOf(shape.map((each) => Math.max(each, 1))) * productOf(sizes),
+  Expand: ([, shape = []], sizes) => {
+    const rank = Math.max(shape.length, sizes.length);
+    const last = (list: readonly number[], i: number): number => list[list.length - 1 - i] ?? 1;
+    return productOf(Array.from({ length: rank }, (_, i) => Math.max(last(shape, i), last(sizes, i))));
+  },
   OneHot: ([, [depth = 1] = []], sizes) => productOf(sizes) * depth,
   Pad: ([, pads = []], sizes) => {
     const { length } = sizes;

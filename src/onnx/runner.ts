@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { FixedBatch } from './fixed-batch.js';
 import type { OnnxModel, OnnxPort } from './graph.js';
 import { recordNodes } from './interpreter.js';
 import { plainOf } from './layout.js';
@@ -21,12 +22,19 @@ export class Runner {
   /** Values that follow from constants alone. */
   readonly #folded = new Map<string, Value>();
   readonly #foldings: Recorder;
+  readonly #batch: FixedBatch;
 
   constructor(model: OnnxModel, weights: OnnxWeights) {
     this.#model = model;
     this.#weights = weights;
     this.#foldings = new Recorder(this.#shared);
-    this.#fold();
+    this.#batch = new FixedBatch(model.graph.inputs);
+    try {
+      this.#fold();
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
   }
 
   /**
@@ -35,13 +43,13 @@ export class Runner {
    * @throws NeuralDiffError `unsupported-model`
    */
   run(xs: readonly tf.Tensor[], names: readonly string[]): tf.Tensor[] {
-    return tf.tidy(() => this.#prepare(xs, names).run());
+    return tf.tidy(() => this.#batch.run(xs, (part) => this.#prepare(part, names).run()));
   }
 
-  /** @returns names of the trained weights that some values need */
+  /** @returns names of the trained weights that some values need, which have been run before */
   usedWeights(xs: readonly tf.Tensor[], names: readonly string[]): string[] {
     return tf.tidy(() => {
-      const { recording, live } = this.#prepare(xs, names);
+      const { recording, live } = this.#prepare(this.#batch.first(xs), names);
       const { trained } = this.#weights;
       const used = recording.usedInputs(live.length + trained.length);
       return trained.filter((_, i) => used[live.length + i]).map(({ name }) => name);

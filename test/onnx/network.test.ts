@@ -288,3 +288,26 @@ describe('control flow', () => {
     loop.dispose();
   });
 });
+
+test('describe() tells of shapes, and of the activations that outputs end with', async () => {
+  const network = await networkOf({
+    inputs: { x: ['n', 4, 3] },
+    weights: { w: { shape: [3, 2] }, flat: { shape: [2], values: [0, -1], dtype: 'int64' } },
+    nodes: [
+      ['MatMul', { inputs: ['x', 'w'], outputs: ['logits'] }],
+      ['Softmax', { inputs: ['logits'], outputs: ['last'], attributes: { axis: -1 } }],
+      ['Softmax', { inputs: ['logits'], outputs: ['first'], attributes: { axis: 0 } }],
+      ['Sigmoid', { inputs: ['logits'], outputs: ['each'] }],
+      ['Reshape', { inputs: ['each', 'flat'], outputs: ['rows'] }],
+      ['Neg', { inputs: ['each'], outputs: ['other'] }],
+    ],
+    outputs: ['last', 'first', 'rows', 'other'],
+  });
+  const activations = ['x', 'logits', 'last', 'first', 'each', 'rows', 'other'].map(
+    (name) => network.describe(name)?.activation,
+  );
+  expect(activations).toEqual([undefined, undefined, 'softmax', undefined, 'sigmoid', 'sigmoid', undefined]);
+  expect(network.describe('x')?.shape).toEqual([null, 4, 3]);
+  expect(network.describe('nothing')).toBeUndefined();
+  network.dispose();
+});
