@@ -30,7 +30,10 @@ const float = (value: number) => ({ float: value });
 const image = [2, 4, 5, 6];
 const isFixed = (input: Case['inputs'][number]): input is Fixed => input !== null && 'ints' in input;
 
-function draftOf(op: string, { inputs, attributes = {}, outputs = 1, unused = 0, opset = 20, domain }: Case): GraphDraft {
+function draftOf(
+  op: string,
+  { inputs, attributes = {}, outputs = 1, unused = 0, opset = 20, domain }: Case,
+): GraphDraft {
   const [first] = inputs as [readonly number[]];
   const weights = inputs.map((input, i) => {
     if (input === null) return [];
@@ -91,7 +94,12 @@ const CASES: Readonly<Record<string, Case>> = {
     attributes: { starts: [1], ends: [-1], axes: [1] },
   },
   Split: { inputs: [[7, 2], ints(2, 5)], attributes: { axis: 0 }, outputs: 2 },
-  'Split into unequal parts': { op: 'Split', inputs: [[2, 7]], attributes: { axis: 1, num_outputs: 3 }, outputs: 3 },
+  'Split into unequal parts': {
+    op: 'Split',
+    inputs: [[2, 7]],
+    attributes: { axis: 1, num_outputs: 3 },
+    outputs: 3,
+  },
   'Split by an attribute': {
     op: 'Split',
     opset: 11,
@@ -101,11 +109,20 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   Pad: { inputs: [image, ints(0, 1, 2, 0, 0, 0, 1, 3)] },
   'Pad by less than none': { op: 'Pad', inputs: [image, ints(0, 0, -1, 1, 0, 0, 2, -2)] },
-  'Pad, reflect': { op: 'Pad', inputs: [image, ints(0, 0, 2, 3, 0, 0, 4, 1)], attributes: { mode: 'reflect' } },
+  'Pad, reflect': {
+    op: 'Pad',
+    inputs: [image, ints(0, 0, 2, 3, 0, 0, 4, 1)],
+    attributes: { mode: 'reflect' },
+  },
   'Pad, edge': { op: 'Pad', inputs: [image, ints(0, 0, 2, 3, 1, 0, 4, 1)], attributes: { mode: 'edge' } },
   'Pad, wrap': { op: 'Pad', inputs: [[3, 4], ints(2, 3, 1, 4)], attributes: { mode: 'wrap' } },
   'Pad of some axes': { op: 'Pad', inputs: [image, ints(1, 2), null, ints(-1)] },
-  'Pad by an attribute': { op: 'Pad', opset: 10, inputs: [[2, 3]], attributes: { pads: [1, 0, 0, 2], value: float(3) } },
+  'Pad by an attribute': {
+    op: 'Pad',
+    opset: 10,
+    inputs: [[2, 3]],
+    attributes: { pads: [1, 0, 0, 2], value: float(3) },
+  },
   Gather: { inputs: [[7, 3], { ints: [1, 1, -1, 0], shape: [2, 2] }] },
   'Gather columns': { op: 'Gather', inputs: [[2, 5, 3], ints(3, -5, 3)], attributes: { axis: 1 } },
   'Gather one': { op: 'Gather', inputs: [[2, 5], { ints: [-2], shape: [] }], attributes: { axis: -1 } },
@@ -119,7 +136,10 @@ const CASES: Readonly<Record<string, Case>> = {
     inputs: [[2, 3, 4], { ints: [2, 0, 1, -1], shape: [2, 2, 1] }],
     attributes: { batch_dims: 1 },
   },
-  ScatterElements: { inputs: [[3, 4], { ints: [0, 3, 2, 1], shape: [2, 2] }, [2, 2]], attributes: { axis: 1 } },
+  ScatterElements: {
+    inputs: [[3, 4], { ints: [0, 3, 2, 1], shape: [2, 2] }, [2, 2]],
+    attributes: { axis: 1 },
+  },
   'ScatterElements, sums': {
     op: 'ScatterElements',
     inputs: [[3, 4], { ints: [0, 0, -1, 1], shape: [2, 2] }, [2, 2]],
@@ -146,7 +166,12 @@ const CASES: Readonly<Record<string, Case>> = {
   'ReduceSum of all': { op: 'ReduceSum', inputs: [[2, 3]], attributes: { keepdims: 0 } },
   'ReduceSum of none': { op: 'ReduceSum', inputs: [[2, 3]], attributes: { noop_with_empty_axes: 1 } },
   ReduceMean: { inputs: [[2, 3, 4], ints(1)], attributes: { keepdims: 0 } },
-  'ReduceMean by an attribute': { op: 'ReduceMean', opset: 13, inputs: [[2, 3, 4]], attributes: { axes: [-1] } },
+  'ReduceMean by an attribute': {
+    op: 'ReduceMean',
+    opset: 13,
+    inputs: [[2, 3, 4]],
+    attributes: { axes: [-1] },
+  },
   ReduceMax: { inputs: [[2, 3, 4], ints(0, 2)], attributes: { keepdims: 0 }, step: 1e-3 },
   ReduceMin: { inputs: [[2, 3, 4], ints(1)], step: 1e-3 },
   ReduceProd: { inputs: [[2, 3, 4], ints(1)] },
@@ -163,12 +188,20 @@ const CASES: Readonly<Record<string, Case>> = {
     step: 1e-3,
   },
   CumSum: { inputs: [[3, 4], ints(1)] },
-  'CumSum of columns': { op: 'CumSum', inputs: [[3, 4, 2], ints(0)], attributes: { reverse: 1, exclusive: 1 } },
+  'CumSum of columns': {
+    op: 'CumSum',
+    inputs: [[3, 4, 2], ints(0)],
+    attributes: { reverse: 1, exclusive: 1 },
+  },
   Trilu: { inputs: [[2, 4, 5], { ints: [1], shape: [] }] },
   'Trilu, lower': { op: 'Trilu', inputs: [[4, 5]], attributes: { upper: 0 } },
   ReverseSequence: { inputs: [[4, 3, 2], ints(1, 4, 2)] },
   'Resize to sizes': { op: 'Resize', inputs: [image, null, null, ints(2, 4, 9, 4)] },
-  'Resize, linear': { op: 'Resize', inputs: [image, null, null, ints(2, 4, 9, 4)], attributes: { mode: 'linear' } },
+  'Resize, linear': {
+    op: 'Resize',
+    inputs: [image, null, null, ints(2, 4, 9, 4)],
+    attributes: { mode: 'linear' },
+  },
   'Resize, linear, corners': {
     op: 'Resize',
     inputs: [image, null, null, ints(2, 4, 9, 4)],
@@ -184,20 +217,59 @@ const CASES: Readonly<Record<string, Case>> = {
     inputs: [image, null, null, ints(2, 4, 10, 18)],
     attributes: { coordinate_transformation_mode: 'asymmetric', nearest_mode: 'floor' },
   },
-  'Resize, cubic': { op: 'Resize', inputs: [image, null, null, ints(2, 4, 8, 9)], attributes: { mode: 'cubic' } },
-  'Einsum of batches': { op: 'Einsum', inputs: [[2, 3, 4], [2, 4, 5]], attributes: { equation: 'bij,bjk->bik' } },
+  'Resize, cubic': {
+    op: 'Resize',
+    inputs: [image, null, null, ints(2, 4, 8, 9)],
+    attributes: { mode: 'cubic' },
+  },
+  'Einsum of batches': {
+    op: 'Einsum',
+    inputs: [
+      [2, 3, 4],
+      [2, 4, 5],
+    ],
+    attributes: { equation: 'bij,bjk->bik' },
+  },
   'Einsum of heads': {
     op: 'Einsum',
-    inputs: [[2, 3, 4, 5], [2, 6, 4, 5]],
+    inputs: [
+      [2, 3, 4, 5],
+      [2, 6, 4, 5],
+    ],
     attributes: { equation: 'bqhd,bkhd->bhqk' },
   },
-  'Einsum of three': { op: 'Einsum', inputs: [[3, 4], [4, 5], [5, 2]], attributes: { equation: 'ij,jk,kl->il' } },
-  'Einsum without an output': { op: 'Einsum', inputs: [[3, 4], [4, 5]], attributes: { equation: 'ab,bc' } },
+  'Einsum of three': {
+    op: 'Einsum',
+    inputs: [
+      [3, 4],
+      [4, 5],
+      [5, 2],
+    ],
+    attributes: { equation: 'ij,jk,kl->il' },
+  },
+  'Einsum without an output': {
+    op: 'Einsum',
+    inputs: [
+      [3, 4],
+      [4, 5],
+    ],
+    attributes: { equation: 'ab,bc' },
+  },
   'Einsum, diagonal': { op: 'Einsum', inputs: [[3, 3]], attributes: { equation: 'ii->i' } },
-  'Einsum with an ellipsis': { op: 'Einsum', inputs: [[2, 3, 4], [4, 5]], attributes: { equation: '...i,ij->...j' } },
+  'Einsum with an ellipsis': {
+    op: 'Einsum',
+    inputs: [
+      [2, 3, 4],
+      [4, 5],
+    ],
+    attributes: { equation: '...i,ij->...j' },
+  },
   FusedMatMul: {
     domain: 'com.microsoft',
-    inputs: [[2, 4, 3], [2, 5, 4]],
+    inputs: [
+      [2, 4, 3],
+      [2, 5, 4],
+    ],
     attributes: { transA: 1, transB: 1, alpha: float(0.5) },
   },
   BiasGelu: { domain: 'com.microsoft', inputs: [[2, 5], [5]] },
@@ -210,8 +282,17 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   'LSTM without states': { op: 'LSTM', inputs: recurrent(4).slice(0, 4), attributes: units },
   'LSTM without bias': { op: 'LSTM', inputs: recurrent(4).slice(0, 3), attributes: units },
-  'LSTM with peepholes': { op: 'LSTM', inputs: recurrent(4, 1, [1, 2, 5], [1, 15]), attributes: units, outputs: 3 },
-  'LSTM that couples its gates': { op: 'LSTM', inputs: recurrent(4), attributes: { ...units, input_forget: 1 } },
+  'LSTM with peepholes': {
+    op: 'LSTM',
+    inputs: recurrent(4, 1, [1, 2, 5], [1, 15]),
+    attributes: units,
+    outputs: 3,
+  },
+  'LSTM that couples its gates': {
+    op: 'LSTM',
+    inputs: recurrent(4),
+    attributes: { ...units, input_forget: 1 },
+  },
   'LSTM with other activations': {
     op: 'LSTM',
     inputs: recurrent(4),
@@ -235,7 +316,12 @@ const CASES: Readonly<Record<string, Case>> = {
     inputs: recurrent(3).slice(0, 3),
     attributes: { ...units, linear_before_reset: 1, direction: 'reverse' },
   },
-  'GRU with a clip': { op: 'GRU', inputs: recurrent(3), attributes: { ...units, clip: float(0.5) }, step: 1e-3 },
+  'GRU with a clip': {
+    op: 'GRU',
+    inputs: recurrent(3),
+    attributes: { ...units, clip: float(0.5) },
+    step: 1e-3,
+  },
   RNN: { inputs: recurrent(1), attributes: units, outputs: 2 },
   'RNN with another activation': {
     op: 'RNN',
@@ -248,14 +334,17 @@ const CASES: Readonly<Record<string, Case>> = {
 describe.each(['wasm', 'cpu'] as const)('on %s', (backend) => {
   beforeAll(() => useBackend(backend));
 
-  test.each(Object.entries(CASES))('%s computes what ONNX Runtime does, and has gradients', async (name, each) => {
-    const draft = draftOf(each.op ?? name, each);
-    const network = await networkOf(draft);
-    const x = randomTensor(each.inputs[0] as readonly number[], 99);
-    if (backend === 'wasm') await expectLikeRuntime(network, onnxFile(draft), [x]);
-    expectGradients(network, [x], each.step);
-    expect(network.weights.length).toBeGreaterThan(0);
-    network.dispose();
-    x.dispose();
-  });
+  test.each(Object.entries(CASES))(
+    '%s computes what ONNX Runtime does, and has gradients',
+    async (name, each) => {
+      const draft = draftOf(each.op ?? name, each);
+      const network = await networkOf(draft);
+      const x = randomTensor(each.inputs[0] as readonly number[], 99);
+      if (backend === 'wasm') await expectLikeRuntime(network, onnxFile(draft), [x]);
+      expectGradients(network, [x], each.step);
+      expect(network.weights.length).toBeGreaterThan(0);
+      network.dispose();
+      x.dispose();
+    },
+  );
 });

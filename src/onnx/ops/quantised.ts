@@ -75,7 +75,9 @@ const quantizeByRange: Operator = (inputs) => {
 export function centred(x: tf.Tensor, zero: tf.Tensor | undefined, shape: number[]): tf.Tensor {
   return withoutGradient(() => {
     const numbers = tf.cast(x, 'float32');
-    return zero ? tf.sub(numbers, tf.cast(tf.reshape(zero, zero.size === 1 ? [] : shape), 'float32')) : numbers;
+    return zero
+      ? tf.sub(numbers, tf.cast(tf.reshape(zero, zero.size === 1 ? [] : shape), 'float32'))
+      : numbers;
   });
 }
 
@@ -93,7 +95,11 @@ const quantizedMatMul: Operator = (inputs, context) => {
   return withoutGradient(() => {
     const scales = tf.mul(scalarOr(aScale as tf.Tensor, [-1, 1]), scalarOr(bScale as tf.Tensor, [-1]));
     const floats = tf.mul(product(rows, columns), scales);
-    return quantizeTo(floats, { scale: yScale as tf.Tensor, zero: yZero as tf.Tensor, range: rangeOf(context, 7) });
+    return quantizeTo(floats, {
+      scale: yScale as tf.Tensor,
+      zero: yZero as tf.Tensor,
+      range: rangeOf(context, 7),
+    });
   });
 };
 
