@@ -1,10 +1,10 @@
 // What a training step of an ONNX graph costs, next to one of the same network written for TensorFlow.js.
 
 import * as tf from '@tensorflow/tfjs';
-import { createNetworkTask } from '../src/train/network.js';
 import { createOnnxNetwork } from '../src/onnx/network.js';
 import { useBackend } from '../src/tfjs/backend.js';
 import { fineTune } from '../src/train/fine-tune.js';
+import { createNetworkTask } from '../src/train/network.js';
 import type { Task } from '../src/train/task.js';
 import { median } from './common/median.js';
 import { PAIRS, type Pair } from './common/onnx-pairs.js';
@@ -20,13 +20,22 @@ const ROUND_STEPS = 24;
 const budgetMs = process.argv.includes('--quick') ? 3_000 : 20_000;
 
 /** @returns median milliseconds of a step of each task */
-async function timeSteps(tasks: readonly Task[], data: { xs: tf.Tensor; ys: tf.Tensor }[]): Promise<number[]> {
+async function timeSteps(
+  tasks: readonly Task[],
+  data: { xs: tf.Tensor; ys: tf.Tensor }[],
+): Promise<number[]> {
   const times: number[][] = tasks.map(() => []);
   for (const start = performance.now(); performance.now() - start < budgetMs; ) {
     for (const [i, task] of tasks.entries()) {
       const stamps: number[] = [];
       const train = data[i] as { xs: tf.Tensor; ys: tf.Tensor };
-      await fineTune({ task, train, batchSize: BATCH, epochs: 1, onStep: () => stamps.push(performance.now()) });
+      await fineTune({
+        task,
+        train,
+        batchSize: BATCH,
+        epochs: 1,
+        onStep: () => stamps.push(performance.now()),
+      });
       for (let k = 2; k < stamps.length; k++)
         times[i]?.push((stamps[k] as number) - (stamps[k - 1] as number));
     }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import type { OnnxConstant, OnnxModel, OnnxNode } from '../../src/onnx/graph.js';
 import type { Model, Tensor } from '../../src/model/tensor.js';
+import type { OnnxConstant, OnnxModel, OnnxNode } from '../../src/onnx/graph.js';
 import type { LossName } from '../../src/train/losses.js';
 import { createRandom } from '../../src/train/random.js';
 import { createTask, type Task } from '../../src/train/task.js';
@@ -20,7 +20,8 @@ export interface Pair {
   move(xs: tf.Tensor): tf.Tensor;
 }
 
-type Values = OnnxNode['attributes'] extends ReadonlyMap<string, infer V> ? Readonly<Record<string, V>> : never;
+type Values =
+  OnnxNode['attributes'] extends ReadonlyMap<string, infer V> ? Readonly<Record<string, V>> : never;
 
 /** Writes a graph node by node; each takes the value of the one before, and weights. */
 class GraphWriter {
@@ -58,7 +59,11 @@ class GraphWriter {
 
 type Write = (writer: GraphWriter, layer: tf.layers.Layer, weights: tf.Tensor[]) => void;
 
-const convolve = (writer: GraphWriter, layer: tf.layers.Layer, filter: tf.Tensor, more: Values): void => {
+const convolve = (
+  writer: GraphWriter,
+  layer: tf.layers.Layer,
+  { filter, ...more }: { filter: tf.Tensor; group?: number },
+): void => {
   const { strides, padding, activation } = layer.getConfig() as Record<string, unknown>;
   const auto_pad = padding === 'same' ? 'SAME_UPPER' : 'VALID';
   const bias = layer.getWeights()[1];
@@ -80,14 +85,20 @@ const WRITERS: Readonly<Record<string, Write>> = {
     activate(writer, layer.getConfig().activation as string);
   },
   Conv2D: (writer, layer, [kernel]) =>
-    convolve(writer, layer, tf.transpose(kernel as tf.Tensor, [3, 2, 0, 1]), {}),
+    convolve(writer, layer, { filter: tf.transpose(kernel as tf.Tensor, [3, 2, 0, 1]) }),
   DepthwiseConv2D: (writer, layer, [kernel]) =>
-    convolve(writer, layer, tf.transpose(kernel as tf.Tensor, [2, 3, 0, 1]), { group: kernel?.shape[2] ?? 1 }),
+    convolve(writer, layer, {
+      filter: tf.transpose(kernel as tf.Tensor, [2, 3, 0, 1]),
+      group: kernel?.shape[2] ?? 1,
+    }),
   BatchNormalization(writer, _layer, weights) {
-    writer.add('BatchNormalization', [writer.value, ...weights.map((each) => writer.weight(each))], { epsilon: 1e-3 });
+    writer.add('BatchNormalization', [writer.value, ...weights.map((each) => writer.weight(each))], {
+      epsilon: 1e-3,
+    });
   },
   ReLU: (writer) => activate(writer, 'relu'),
-  MaxPooling2D: (writer) => void writer.add('MaxPool', [writer.value], { kernel_shape: [2, 2], strides: [2, 2] }),
+  MaxPooling2D: (writer) =>
+    void writer.add('MaxPool', [writer.value], { kernel_shape: [2, 2], strides: [2, 2] }),
   GlobalAveragePooling2D(writer) {
     writer.add('GlobalAveragePool', [writer.value]);
     writer.add('Flatten', [writer.value]);
@@ -143,7 +154,10 @@ function transformerPair(): Pair {
   const random = createRandom(2);
   const matrix = (...shape: number[]): tf.Tensor => {
     const size = shape.reduce((a, b) => a * b, 1);
-    return tf.tensor(Float32Array.from({ length: size }, () => (random() - 0.5) * 0.3), shape);
+    return tf.tensor(
+      Float32Array.from({ length: size }, () => (random() - 0.5) * 0.3),
+      shape,
+    );
   };
   const shapes = [...Array(4).fill([WIDTH, WIDTH]), [WIDTH, 4 * WIDTH], [4 * WIDTH, WIDTH], [WIDTH, CLASSES]];
   const products = shapes.map((shape) => matrix(...shape));
@@ -177,13 +191,17 @@ function writeTransformer(writer: GraphWriter, { products, biases, norms }: Weig
     return writer.add('Transpose', [split], { perm });
   };
   const norm = (x: string, i: number): string =>
-    writer.add('LayerNormalization', [x, ...norms.slice(i, i + 2).map((each) => writer.weight(each))], { axis: -1 });
+    writer.add('LayerNormalization', [x, ...norms.slice(i, i + 2).map((each) => writer.weight(each))], {
+      axis: -1,
+    });
   const normed = norm('x', 0);
   const [q, k, v] = [0, 1, 2].map((i) => affine(normed, i)) as [string, string, string];
   const scores = writer.add('MatMul', [heads(q, [0, 2, 1, 3]), heads(k, [0, 2, 3, 1])]);
   const scaled = writer.add('Div', [scores, writer.weight(tf.scalar(Math.sqrt(WIDTH / HEADS)))]);
   const shares = writer.add('Softmax', [scaled], { axis: -1 });
-  const mixed = writer.add('Transpose', [writer.add('MatMul', [shares, heads(v, [0, 2, 1, 3])])], { perm: [0, 2, 1, 3] });
+  const mixed = writer.add('Transpose', [writer.add('MatMul', [shares, heads(v, [0, 2, 1, 3])])], {
+    perm: [0, 2, 1, 3],
+  });
   const attended = writer.add('Add', ['x', affine(writer.add('Reshape', [mixed, ints(0, 0, WIDTH)]), 3)]);
   const wide = affine(norm(attended, 2), 4);
   const inner = writer.add('Erf', [writer.add('Div', [wide, writer.weight(tf.scalar(Math.SQRT2))])]);
@@ -197,7 +215,9 @@ function writeTransformer(writer: GraphWriter, { products, biases, norms }: Weig
 
 /** The same with functions of TensorFlow.js, as one would write it. */
 function handWritten({ products, biases, norms }: Weights): Task {
-  const [kernels, offsets, scales] = [products, biases, norms].map((list) => list.map((each) => tf.variable(each)));
+  const [kernels, offsets, scales] = [products, biases, norms].map((list) =>
+    list.map((each) => tf.variable(each)),
+  );
   const w = kernels as tf.Variable[];
   const b = offsets as tf.Variable[];
   const n = scales as tf.Variable[];

@@ -11,7 +11,7 @@ interface Subject {
   readonly names: readonly string[];
 }
 
-/** Change of the values that steps aim at, relative to their size, and factors of the steps that are tried. */
+/** Change of the values that steps aim at, relative to their size, and factors of the steps. */
 const AIM = 1e-3;
 const FACTORS = [1, 1 / 8, 8, 1 / 64] as const;
 
@@ -42,7 +42,9 @@ export async function checkGradients(subject: Subject): Promise<void> {
   });
   const at = async (step: number): Promise<Float32Array[]> => {
     for (const [i, { variable }] of weights.entries())
-      tf.tidy(() => variable.assign(tf.add(starts[i] as tf.Tensor, tf.mul(directions[i] as tf.Tensor, step))));
+      tf.tidy(() =>
+        variable.assign(tf.add(starts[i] as tf.Tensor, tf.mul(directions[i] as tf.Tensor, step))),
+      );
     return readOutputs(subject);
   };
   try {
@@ -92,7 +94,8 @@ function probeDifference(above: readonly Float32Array[], below: readonly Float32
 /** @returns the size of a probe whose parts do not cancel out */
 function sizeOf(outputs: readonly Float32Array[]): number {
   let sum = 1e-30;
-  for (const output of outputs) sum += output.reduce((total, each) => total + Math.abs(each), 0) / output.length;
+  for (const output of outputs)
+    sum += output.reduce((total, each) => total + Math.abs(each), 0) / output.length;
   return sum;
 }
 
@@ -107,14 +110,16 @@ function directionOf(variable: tf.Tensor, gradient: tf.Tensor | undefined): tf.T
 /** @returns gradients in the order of the weights; undefined for weights that the values do not need */
 function gradientsOf(subject: Subject): (tf.Tensor | undefined)[] {
   const { runner, weights, xs, names } = subject;
-  const used = new Set(runner.usedWeights(xs, names));
   const variables = weights.map(({ variable }) => variable);
   const probe = (): tf.Scalar =>
     tf.tidy(() =>
-      tf.addN(runFloats(subject).map((output) => tf.sum(tf.mul(output, tf.tensor1d(factorsOf(output.size)))))),
+      tf.addN(
+        runFloats(subject).map((output) => tf.sum(tf.mul(output, tf.tensor1d(factorsOf(output.size))))),
+      ),
     ) as tf.Scalar;
   const { value, grads } = gradientsOrRefusal(probe, variables);
   value.dispose();
+  const used = new Set(runner.usedWeights(xs, names));
   const gradients = variables.map(({ name }) => grads[name]);
   const missing = weights.filter(({ name }, i) => {
     const gradient = gradients[i];

@@ -8,6 +8,7 @@ import type { OperatorContext } from './operator.js';
 import { ELEMENTWISE, OPERATORS } from './operators.js';
 import { MOVES } from './ops/axes.js';
 import type { Recorder, Value } from './recorder.js';
+import { checkResultSize } from './result-size.js';
 import type { Place } from './scope.js';
 import { operatorOf } from './walk.js';
 
@@ -74,6 +75,7 @@ function recordOperator(
   if (lowering) return lowering(inputs, { ...context, recorder });
   const operator = OPERATORS[name];
   if (!operator) throw unsupported('the operator is not supported');
+  checkResultSize(name, inputs);
   const compute = (tensors: readonly (tf.Tensor | undefined)[]) => operator(tensors, context);
   if (ELEMENTWISE.has(name)) {
     const { values, isLast } = alignLayouts(recorder, inputs);
@@ -81,7 +83,8 @@ function recordOperator(
   }
   const moved = inputs[0]?.isLast ? MOVES[name]?.(inputs, { ...context, recorder }) : undefined;
   if (moved && !hasDynamicShape(name, inputs)) {
-    const run = (tensors: readonly (tf.Tensor | undefined)[]) => operator(tensors, { ...context, node: moved.node });
+    const run = (tensors: readonly (tf.Tensor | undefined)[]) =>
+      operator(tensors, { ...context, node: moved.node });
     return recorder.emit(moved.inputs, run, { isLast: true });
   }
   const plain = inputs.map((input) => input && plainOf(recorder, input));

@@ -44,7 +44,7 @@ export class Scope {
 
   find(name: string): Value | undefined {
     const constant = this.#graph.constants.get(name);
-    if (!this.#values.has(name) && constant) this.#values.set(name, valueOf(this.#session, constant));
+    if (!this.#values.has(name) && constant) this.#values.set(name, fromFile(this.#session, constant));
     return this.#values.get(name) ?? this.#outer?.find(name);
   }
 
@@ -56,7 +56,7 @@ export class Scope {
   }
 }
 
-function valueOf({ variables, constant }: Session, info: OnnxConstant): Value {
+function fromFile({ variables, constant }: Session, info: OnnxConstant): Value {
   return variables.get(info.stored) ?? constantValue(constant(info));
 }
 

@@ -40,7 +40,10 @@ const CHAIN: GraphDraft = {
     ['Conv', { inputs: ['x', 'first', 'bias'], outputs: ['c'], attributes: { pads: [1, 1, 1, 1] } }],
     ['BatchNormalization', { inputs: ['c', 'scale', 'offset', 'mean', 'variance'], outputs: ['b'] }],
     ['PRelu', { inputs: ['b', 'slope'], outputs: ['r'] }],
-    ['Conv', { inputs: ['r', 'depthwise'], outputs: ['d'], attributes: { group: 4, auto_pad: 'SAME_UPPER' } }],
+    [
+      'Conv',
+      { inputs: ['r', 'depthwise'], outputs: ['d'], attributes: { group: 4, auto_pad: 'SAME_UPPER' } },
+    ],
     ['HardSwish', { inputs: ['d'], outputs: ['h'] }],
     ['Add', { inputs: ['h', 'r'], outputs: ['s'] }],
     ['ReduceMean', { inputs: ['s'], outputs: ['m'], attributes: { axes: [2, 3] } }],
@@ -147,7 +150,11 @@ describe('what is known before', () => {
   test('what follows from constants that are not trained is computed once', async () => {
     const draft: GraphDraft = {
       inputs: { x: ['n', 4] },
-      weights: { w: { shape: [4, 4] }, mask: { shape: [4, 4], values: Array(16).fill(-1e9) }, one: { shape: [] } },
+      weights: {
+        w: { shape: [4, 4] },
+        mask: { shape: [4, 4], values: Array(16).fill(-1e9) },
+        one: { shape: [] },
+      },
       nodes: [
         ['Exp', { inputs: ['mask'], outputs: ['e'] }],
         ['Add', { inputs: ['e', 'one'], outputs: ['a'] }],
@@ -182,8 +189,16 @@ describe('what is known before', () => {
 
 describe('control flow', () => {
   const branches = {
-    then_branch: concat(node('Add', { inputs: ['x', 'w'], outputs: ['a'] }), field(2, 'then'), graphOutput('a', [3, 2])),
-    else_branch: concat(node('Mul', { inputs: ['x', 'w'], outputs: ['m'] }), field(2, 'else'), graphOutput('m', [3, 2])),
+    then_branch: concat(
+      node('Add', { inputs: ['x', 'w'], outputs: ['a'] }),
+      field(2, 'then'),
+      graphOutput('a', [3, 2]),
+    ),
+    else_branch: concat(
+      node('Mul', { inputs: ['x', 'w'], outputs: ['m'] }),
+      field(2, 'else'),
+      graphOutput('m', [3, 2]),
+    ),
   };
 
   const choosing: GraphDraft = {
@@ -224,12 +239,14 @@ describe('control flow', () => {
     const network = await networkOf(draft);
     const x = randomTensor([3, 2], 1);
     expectGradients(network, [x]);
-    const [y, all] = tf.tidy(() => network.run([x], ['y', 'all']).map((each) => [each.shape, each.arraySync()]));
+    const [y, all] = tf.tidy(() =>
+      network.run([x], ['y', 'all']).map((each) => [each.shape, each.arraySync()]),
+    );
     const w = [...network.weights[0]!.variable.dataSync()];
     expect(y?.[0]).toEqual([3, 2]);
     expect(all?.[0]).toEqual([3, 3, 2]);
     const [first] = x.arraySync() as number[][];
-    expect((y?.[1] as number[][])[0]![0]).toBeCloseTo(first![0]! * w[0]! ** 3, 6);
+    expect((y as [unknown, number[][]])[1][0]![0]).toBeCloseTo(first![0]! * w[0]! ** 3, 6);
     network.dispose();
   });
 
@@ -256,11 +273,41 @@ describe('control flow', () => {
       weights: { w: { shape: [2] } },
       nodes: [
         ['Loop', { inputs: ['', ''], outputs: [], attributes: { body: endless } }],
-        ['Loop', { inputs: ['', '', 'x'], outputs: ['y'], attributes: { body: concat(endless, graphInput('z', []), graphOutput('on', [])) } }],
+        [
+          'Loop',
+          {
+            inputs: ['', '', 'x'],
+            outputs: ['y'],
+            attributes: { body: concat(endless, graphInput('z', []), graphOutput('on', [])) },
+          },
+        ],
       ],
       outputs: ['y'],
     });
     expect(await codeOf(async () => loop.run([tf.ones([2])], ['y']))).toBe('unsupported-model');
     loop.dispose();
   });
+});
+
+test('describe() tells of shapes, and of the activations that outputs end with', async () => {
+  const network = await networkOf({
+    inputs: { x: ['n', 4, 3] },
+    weights: { w: { shape: [3, 2] }, flat: { shape: [2], values: [0, -1], dtype: 'int64' } },
+    nodes: [
+      ['MatMul', { inputs: ['x', 'w'], outputs: ['logits'] }],
+      ['Softmax', { inputs: ['logits'], outputs: ['last'], attributes: { axis: -1 } }],
+      ['Softmax', { inputs: ['logits'], outputs: ['first'], attributes: { axis: 0 } }],
+      ['Sigmoid', { inputs: ['logits'], outputs: ['each'] }],
+      ['Reshape', { inputs: ['each', 'flat'], outputs: ['rows'] }],
+      ['Neg', { inputs: ['each'], outputs: ['other'] }],
+    ],
+    outputs: ['last', 'first', 'rows', 'other'],
+  });
+  const activations = ['x', 'logits', 'last', 'first', 'each', 'rows', 'other'].map(
+    (name) => network.describe(name)?.activation,
+  );
+  expect(activations).toEqual([undefined, undefined, 'softmax', undefined, 'sigmoid', 'sigmoid', undefined]);
+  expect(network.describe('x')?.shape).toEqual([null, 4, 3]);
+  expect(network.describe('nothing')).toBeUndefined();
+  network.dispose();
 });

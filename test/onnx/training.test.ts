@@ -51,10 +51,13 @@ const CLASSIFIER: GraphDraft = {
 function quarters(count: number, seed: number): ArrayData {
   return tf.tidy(() => {
     const labels = Int32Array.from({ length: count }, (_, i) => i % 4);
-    const bright = tf.tensor(Float32Array.from({ length: count * 36 }, (_, i) => {
-      const [row, column] = [Math.floor((i % 36) / 6), i % 6];
-      return Number(2 * Math.floor(row / 3) + Math.floor(column / 3) === labels[Math.floor(i / 36)]);
-    }), [count, 1, 6, 6]);
+    const bright = tf.tensor(
+      Float32Array.from({ length: count * 36 }, (_, i) => {
+        const [row, column] = [Math.floor((i % 36) / 6), i % 6];
+        return Number(2 * Math.floor(row / 3) + Math.floor(column / 3) === labels[Math.floor(i / 36)]);
+      }),
+      [count, 1, 6, 6],
+    );
     const xs = tf.add(bright, tf.randomNormal([count, 1, 6, 6], 0, 0.3, 'float32', seed));
     return { xs, ys: tf.cast(tf.oneHot(tf.tensor1d(labels, 'int32'), 4), 'float32') };
   });
@@ -70,12 +73,15 @@ const half = (tensor: Tensor): Tensor => {
 /** Float16 in the file, widened by casts as exporters write it. */
 function inHalves(): Files {
   const names = ['filter', 'bias', 'dense', 'offset'];
-  const casts = names.map((name) => ['Cast', { inputs: [name], outputs: [`${name}/wide`], attributes: { to: 1 } }] as const);
+  const casts = names.map(
+    (name) => ['Cast', { inputs: [name], outputs: [`${name}/wide`], attributes: { to: 1 } }] as const,
+  );
   const nodes = CLASSIFIER.nodes.map(([operator, draft]) => {
     const inputs = draft.inputs.map((name) => (names.includes(name) ? `${name}/wide` : name));
     return [operator, { ...draft, inputs }] as const;
   });
-  const write = (tensor: Tensor): Uint8Array => tensorProto(names.includes(tensor.name) ? half(tensor) : tensor);
+  const write = (tensor: Tensor): Uint8Array =>
+    tensorProto(names.includes(tensor.name) ? half(tensor) : tensor);
   return new Map([['model.onnx', onnxFile({ ...CLASSIFIER, nodes: [...casts, ...nodes] }, write)]]);
 }
 
@@ -87,7 +93,10 @@ function outside(): Files {
     data = concat(new Uint8Array(16), tensor.bytes);
     return tensorProto(tensor, externalData('model.onnx.data', 16, tensor.bytes.length));
   });
-  return new Map([['model.onnx', bytes], ['model.onnx.data', data]]);
+  return new Map([
+    ['model.onnx', bytes],
+    ['model.onnx.data', data],
+  ]);
 }
 
 /** The largest weight in int8, with one scale. */
@@ -107,7 +116,8 @@ function inIntegers(): Files {
   return new Map([['model.onnx', onnxFile({ ...CLASSIFIER, weights, nodes: [widen, ...nodes] }, write)]]);
 }
 
-const plain = (): Files => new Map([['model.onnx', onnxFile(CLASSIFIER, (tensor) => tensorProto(tensor, rawData))]]);
+const plain = (): Files =>
+  new Map([['model.onnx', onnxFile(CLASSIFIER, (tensor) => tensorProto(tensor, rawData))]]);
 
 const FILES: Readonly<Record<string, () => Files>> = {
   'a file of float32': plain,
@@ -121,13 +131,18 @@ const TRAINERS: Readonly<Record<string, (options: TrainDiffOptions) => Promise<T
   'trainSparseDiff()': trainSparseDiff,
 };
 
-const CASES = Object.keys(FILES).flatMap((file) => Object.keys(TRAINERS).map((trainer) => [trainer, file] as const));
+const CASES = Object.keys(FILES).flatMap((file) =>
+  Object.keys(TRAINERS).map((trainer) => [trainer, file] as const),
+);
 
 describe('createOnnxTask()', () => {
   test.each(CASES)('%s trains a payload that patches %s in place', async (trainer, file) => {
     const files = (FILES[file] as () => Files)();
     const folder = openMemoryFiles(files);
-    const task = await createOnnxTask({ files: folder, file: 'model.onnx' }, { loss: 'categoricalCrossentropy' });
+    const task = await createOnnxTask(
+      { files: folder, file: 'model.onnx' },
+      { loss: 'categoricalCrossentropy' },
+    );
     expect(task.weights.map(({ name }) => name)).toEqual(['filter', 'bias', 'dense', 'offset']);
     expect(task.outputKinds).toEqual(['probabilities']);
     const [train, validation] = [quarters(128, 1), quarters(64, 2)];
@@ -141,7 +156,10 @@ describe('createOnnxTask()', () => {
     const store = await openContainer(folder, 'model.onnx');
     expect((await applyPayload(store, payload)).status).toBe('applied');
     const network = await openOnnxNetwork(folder, 'model.onnx');
-    const after = await createOnnxTask({ files: folder, file: 'model.onnx' }, { loss: 'categoricalCrossentropy' });
+    const after = await createOnnxTask(
+      { files: folder, file: 'model.onnx' },
+      { loss: 'categoricalCrossentropy' },
+    );
     expect(await after.evaluate(validation)).toEqual(metrics.diff);
     for (const [path, bytes] of files) writeFileSync(join(directory, path), bytes);
     await expectLikeRuntime(network, join(directory, 'model.onnx'), [validation.xs as tf.Tensor]);
@@ -151,9 +169,17 @@ describe('createOnnxTask()', () => {
 
   test('takes the bytes of a file, and inner values as outputs', async () => {
     const bytes = onnxFile(CLASSIFIER);
-    const options = { loss: 'sparseCategoricalCrossentropy', outputs: ['scaled'], outputKind: 'logits' } as const;
+    const options = {
+      loss: 'sparseCategoricalCrossentropy',
+      outputs: ['scaled'],
+      outputKind: 'logits',
+    } as const;
     const task = await createOnnxTask(bytes, options);
-    expect([task.inputNames, task.outputNames, task.outputKinds]).toEqual([['image'], ['scaled'], ['logits']]);
+    expect([task.inputNames, task.outputNames, task.outputKinds]).toEqual([
+      ['image'],
+      ['scaled'],
+      ['logits'],
+    ]);
     expect(task.inputShapes).toEqual([[null, 1, 6, 6]]);
     const { xs } = quarters(8, 1);
     const ys = tf.tensor1d([0, 1, 2, 3, 0, 1, 2, 3], 'int32');
@@ -162,6 +188,8 @@ describe('createOnnxTask()', () => {
     expect((await whole.evaluate({ xs, ys })).loss).toBeCloseTo(loss as number, 5);
     await task.checkGradients?.([xs as tf.Tensor]);
     for (const each of [task, whole]) each.dispose?.();
-    await expect(createOnnxTask(bytes, { loss: 'meanSquaredError', outputs: ['other'] })).rejects.toThrow(RangeError);
+    await expect(createOnnxTask(bytes, { loss: 'meanSquaredError', outputs: ['other'] })).rejects.toThrow(
+      RangeError,
+    );
   });
 });
