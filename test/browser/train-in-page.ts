@@ -4,12 +4,15 @@ import { useBackend } from 'neural-diff/tfjs';
 import { createTask, trainHashDiff, trainSparseDiff } from 'neural-diff/train';
 import { hex } from '../../src/model/bytes.js';
 import { createRandom } from '../../src/train/random.js';
+import { graphFiles, loadGraph, pictures } from '../train/graph-task.js';
 
 /** What was trained, and how. */
 export interface TrainedInPage {
   /** Payloads in hexadecimal digits. */
   readonly hash: string;
   readonly sparse: string;
+  /** A hash diff of a GraphModel. */
+  readonly graph: string;
   /** Kernels of this package that a forward pass ran. */
   readonly kernels: readonly string[];
 }
@@ -30,11 +33,19 @@ export async function trainInPage(): Promise<TrainedInPage> {
   const options = { ...shared, fineTune: { epochs: 2 } };
   const hash = await trainHashDiff(options);
   const sparse = await trainSparseDiff(options);
+  const graph = await trainHashDiff({ ...options, ...(await createGraphTask()), budget: 900 });
   return {
+    graph: hex(graph.payload),
     hash: hex(hash.payload),
     sparse: hex(sparse.payload),
     kernels: kernelNames.filter((name) => name.startsWith('NeuralDiff')),
   };
+}
+
+async function createGraphTask() {
+  const model = await loadGraph(graphFiles('uint8'));
+  const task = createTask(model, { loss: 'sparseCategoricalCrossentropy', outputs: ['probabilities'] });
+  return { task, train: pictures(48, 5) };
 }
 
 function createModel(): tf.LayersModel {

@@ -11,5 +11,6 @@ test('training in a page of Chromium gives the payloads, byte for byte, of train
   const inPage = await session.page.evaluate<TrainedInPage>('device.trainInPage()');
   expect(inPage.kernels).toEqual(['NeuralDiffGru']);
   expect(inPage.hash.length).toBeGreaterThan(200);
+  expect(inPage.graph.length).toBeGreaterThan(200);
   expect(inPage).toEqual(await trainInPage());
 });

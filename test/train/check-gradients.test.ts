@@ -85,3 +85,12 @@ test('checkNetworkGradients() refuses outputs that are not finite', async () => 
   await expect(refused).rejects.toMatchObject({ code: 'unsupported-model' });
   await expect(refused).rejects.toThrow('outputs [out] of two examples are not finite numbers');
 });
+
+test('checkNetworkGradients() refuses a network that the backend cannot run', async () => {
+  const refused = checkNetworkGradients(
+    network((x) => tf.matMul(x, tf.ones([3, 3]))),
+    xs(),
+    ['out'],
+  );
+  await expect(refused).rejects.toMatchObject({ code: 'unsupported-model' });
+});

@@ -4,12 +4,18 @@ import { openMemoryFiles } from '../../src/model/model-files.js';
 import { useBackend } from '../../src/tfjs/backend.js';
 import { loadGraphModel } from '../../src/tfjs/layers-files.js';
 import type { ArrayData } from '../../src/train/data.js';
-import { seededFloats } from '../support.js';
+import { createRandom } from '../../src/train/random.js';
 
 const SIDE = 8;
 const CLASSES = 4;
 
 type Storage = 'float32' | 'float16' | 'uint8';
+
+/** @returns numbers between -1 and 1 from a seed, in browsers, too */
+function seededFloats(seed: number, length: number): Float32Array {
+  const random = createRandom(seed);
+  return Float32Array.from({ length }, () => 2 * random() - 1);
+}
 
 /** Seeded weights with the spread of a He initialisation. */
 function weights(

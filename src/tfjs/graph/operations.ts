@@ -12,6 +12,7 @@ const ALL = list(`
   MatMul _FusedMatMul BatchMatMul BatchMatMulV2 Einsum
   Conv1D Conv2D _FusedConv2D DepthwiseConv2dNative DepthwiseConv2d FusedDepthwiseConv2dNative Conv3D
   BiasAdd Add AddV2 AddN Sub Mul RealDiv Div DivNoNan Maximum Minimum Pow SquaredDifference Atan2
+  Mod FloorMod
   Abs Acos Acosh Asin Asinh Atan Atanh Cos Cosh Elu Erf Exp Expm1 LeakyRelu Log Log1p Neg Prelu
   Reciprocal Relu Relu6 Rsqrt Selu Sigmoid Sin Sinh Softplus Sqrt Square Tan Tanh
   FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 LRN Softmax LogSoftmax
@@ -21,7 +22,7 @@ const ALL = list(`
 const FIRST = list(`
   Reshape ExpandDims Transpose Pad PadV2 MirrorPad Tile BroadcastTo Slice StridedSlice SplitV Reverse
   ReverseV2 Gather GatherV2 GatherNd ResizeBilinear ResizeNearestNeighbor SpaceToBatchND BatchToSpaceND
-  Mean Sum Max Min Prod Cumsum ClipByValue EuclideanNorm Cast`);
+  Mean Sum Max Min Prod Cumsum ClipByValue EuclideanNorm TopKV2 Cast`);
 
 /** Operations whose results are integers, booleans, or constant almost everywhere. */
 const NONE = list(`
