@@ -1,5 +1,11 @@
-// Diffs of two models without training, lossless or lossy; payloads in sequence.
+// Diffs of two models without training, lossless or lossy; payloads of adapters; payloads in sequence.
 
+export {
+  type ImportedAdapter,
+  type ImportedTensor,
+  type ImportOptions,
+  importAdapter,
+} from '../adapter/import-adapter.js';
 export { type ComposedPayload, composePayloads } from '../chain/compose-payloads.js';
 export { planRoute, type Route, type RouteEdge, type RoutePlan, routeEdge } from '../chain/plan-route.js';
 export { type ReversePayload, reversePayload } from '../chain/reverse-payload.js';

@@ -12,6 +12,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   release: ['model'],
   updater: ['model', 'payload', 'chain', 'apply', 'storage', 'release'],
   'exact-diff': ['model', 'payload'],
+  adapter: ['model', 'payload', 'exact-diff'],
   chain: ['model', 'payload', 'exact-diff'],
   node: ['model', 'payload', 'containers', 'storage'],
   publish: ['model', 'payload', 'containers', 'apply', 'node', 'release'],
@@ -26,7 +27,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   ],
   cli: [
     ...['model', 'payload', 'containers', 'apply', 'storage', 'release', 'updater', 'exact-diff'],
-    ...['chain', 'node', 'publish', 'train', 'recipe', 'report'],
+    ...['adapter', 'chain', 'node', 'publish', 'train', 'recipe', 'report'],
   ],
 };
 
@@ -53,7 +54,7 @@ const TEST_DOORS: Readonly<Record<string, string>> = { 'onnxruntime-node': 'test
 
 /** Files that only makers of diffs may load. */
 const MAKERS =
-  /\/(exact-diff|train|onnx|sparse-diff|hash-diff|publish|recipe|report|node|tfjs)\/|\/payload\/(encode|check-op|range-encoder|sparse-writer)|\/chain\/(compose|patch|reverse)/;
+  /\/(adapter|exact-diff|train|onnx|sparse-diff|hash-diff|publish|recipe|report|node|tfjs)\/|\/payload\/(encode|check-op|range-encoder|sparse-writer)|\/chain\/(compose|patch|reverse)/;
 
 const sources = readSources('src', 'cli').filter(
   ({ path }) => !isEntry(path) && !path.includes('/assembly/'),
