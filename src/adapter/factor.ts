@@ -53,6 +53,8 @@ interface Rank {
   /** Largest magnitudes. */
   readonly mostRow: number;
   readonly mostColumn: number;
+  /** Mean square of its part of the product. */
+  readonly energy: number;
   /**
    * Mean square that rounding both sides to -1, 0 and 1 times their largest magnitudes would leave, if
    * rounding errors were spread evenly. With n times as many levels it is n^2 times less.
@@ -60,7 +62,10 @@ interface Rank {
   readonly noise: number;
 }
 
-/** How precise levels are: of as many bits, their sign among them, or so that a rounding error is left. */
+/**
+ * How precise levels are: of so many bits, their sign among them, in the rank that needs the most, or so that
+ * the product is wrong by a root mean square.
+ */
 export type Precision = { readonly bits: number } | { readonly rms: number };
 
 /**
@@ -82,11 +87,13 @@ export function quantise(
     const message = `Cannot import adapter: the values for tensor "${name}" are too large, or not numbers`;
     throw new NeuralDiffError('bad-model', message);
   }
-  const share = 'rms' in precision ? precision.rms ** 2 / factors.rank : 0;
-  const scaled = ranks.map((rank) => {
-    const wanted = 'bits' in precision ? 2 ** (precision.bits - 1) - 1 : Math.sqrt(rank.noise / share);
-    return { ...rank, ...stepsOf(rank, Math.min(MAX_SPARSE_LEVEL, Math.max(1, wanted))) };
-  });
+  const share = errorShare(ranks, precision);
+  const scaled = ranks
+    .filter(({ energy }) => energy > share)
+    .map((rank) => {
+      const wanted = Math.sqrt(rank.noise / share);
+      return { ...rank, ...stepsOf(rank, Math.min(MAX_SPARSE_LEVEL, Math.max(1, wanted))) };
+    });
   const kept = scaled.filter(({ scale }) => scale > 0);
   if (kept.length === 0) return undefined;
   const rank = kept.length;
@@ -99,12 +106,19 @@ export function quantise(
   return { kind: 'low-rank', tensor: name, split, scales, columns, rows };
 }
 
+/** @returns the mean square that each rank may be wrong by; one that is less than that is left out */
+function errorShare(ranks: readonly Rank[], precision: Precision): number {
+  if ('rms' in precision) return precision.rms ** 2 / ranks.length;
+  const top = 2 ** (precision.bits - 1) - 1;
+  return ranks.reduce((most, { noise }) => Math.max(most, noise), 0) / top ** 2;
+}
+
 function rankOf({ rank, height, width, rows, columns }: Factors, k: number): Rank {
   const row = Float64Array.from({ length: height }, (_, i) => rows[i * rank + k] as number);
   const column = columns.subarray(k * width, (k + 1) * width);
   const [mostRow, mostColumn] = [largest(row), largest(column)];
   const noise = (mostRow ** 2 * meanSquare(column) + mostColumn ** 2 * meanSquare(row)) / 12;
-  return { row, column, mostRow, mostColumn, noise };
+  return { row, column, mostRow, mostColumn, energy: meanSquare(row) * meanSquare(column), noise };
 }
 
 /** @returns the steps of both sides for levels up to `top`, whose product is a scale; 0 for a rank of zeros */

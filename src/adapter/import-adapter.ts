@@ -22,6 +22,7 @@ import { readConfig } from './config.js';
 import { type Factors, narrow, type Precision, quantise, rmsOf } from './factor.js';
 import { type MatchedAdapter, type MatchedPair, matchBase } from './match-base.js';
 import { measure, type TensorErrors } from './measure.js';
+import { rotate, turn } from './rotate.js';
 
 /** Options of `importAdapter`. */
 export interface ImportOptions {
@@ -99,7 +100,7 @@ export async function importAdapter(
     const found = narrow(await readFactors(adapter, pair, scale));
     const precision = await precisionFor(found, { base, tensor, from: pair.pair.down.dtype }, options);
     const split = pair.isTransposed ? tensor.shape.length - 1 : 1;
-    const op = quantise(tensor, split, { factors: found, precision });
+    const op = quantise(tensor, split, { factors: rotate(found), precision });
     factors.set(tensor.name, found);
     if (op) products.push(op);
   }
@@ -156,22 +157,13 @@ async function readFactors(
 ): Promise<Factors> {
   const stored = [await readFloats(adapter, pair.down), await readFloats(adapter, pair.up)] as const;
   // Both as rank × inputs and rank × outputs.
-  const inputs = pair.isSwapped ? transpose(stored[0], rank) : Float64Array.from(stored[0]);
-  const outputs = pair.isSwapped ? Float64Array.from(stored[1]) : transpose(stored[1], rank);
+  const inputs = pair.isSwapped ? turn(stored[0], rank) : Float64Array.from(stored[0]);
+  const outputs = pair.isSwapped ? Float64Array.from(stored[1]) : turn(stored[1], rank);
   const [rows, columns] = isTransposed ? [inputs, outputs] : [outputs, inputs];
   const height = rows.length / rank;
   const width = elementCount(tensor) / height;
   const scaled = rows.map((value) => value * scale);
-  return { rank, height, width, rows: transpose(scaled, height), columns };
-}
-
-/** @returns a matrix of some columns as one of so many rows */
-function transpose(values: Float32Array | Float64Array, columns: number): Float64Array {
-  const rows = values.length / columns;
-  const turned = new Float64Array(values.length);
-  for (let i = 0; i < rows; i++)
-    for (let j = 0; j < columns; j++) turned[j * rows + i] = values[i * columns + j] as number;
-  return turned;
+  return { rank, height, width, rows: turn(scaled, height), columns };
 }
 
 /** Root mean square of the rounding errors of values, as a share of them: uniform within half a unit. */
