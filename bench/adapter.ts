@@ -1,8 +1,9 @@
 // Bytes of LoRA adapters as payloads, of the payloads that take them out again, and of other ways to ship the
 // sum; how fast they are applied. One matrix of 1024 × 1024; its weights and the adapter's are random.
-import { importAdapter } from '../src/adapter/import-adapter.js';
+
 import { planApply } from '../src/apply/plan.js';
 import { reversePayload } from '../src/chain/reverse-payload.js';
+import { importAdapter } from '../src/exact-diff/adapter/import-adapter.js';
 import { diffModels } from '../src/exact-diff/diff-stores.js';
 import { fitModels } from '../src/exact-diff/lossy/fit-models.js';
 import { bfloat16Bits, float16Bits } from '../src/model/float16.js';
@@ -30,7 +31,11 @@ function normal(): number {
 
 type FloatDType = 'float32' | 'float16' | 'bfloat16';
 
-function tensorOf(name: string, dtype: FloatDType, shape: readonly number[], values: Float32Array): Tensor {
+function tensorOf(
+  name: string,
+  values: Float32Array,
+  { dtype, shape }: { dtype: FloatDType; shape: readonly number[] },
+): Tensor {
   if (dtype === 'float32') return { name, dtype, shape, bytes: new Uint8Array(values.buffer) };
   const bits = Uint16Array.from(values, dtype === 'float16' ? float16Bits : bfloat16Bits);
   return { name, dtype, shape, bytes: new Uint8Array(bits.buffer) };
@@ -38,7 +43,7 @@ function tensorOf(name: string, dtype: FloatDType, shape: readonly number[], val
 
 function baseOf(dtype: FloatDType): Model {
   const values = Float32Array.from({ length: SIZE * SIZE }, () => DEVIATION * normal());
-  return { tensors: [tensorOf('w.weight', dtype, [SIZE, SIZE], values)] };
+  return { tensors: [tensorOf('w.weight', values, { dtype, shape: [SIZE, SIZE] })] };
 }
 
 /** A is as it was initialised; B has learnt some directions more than others. */
@@ -58,8 +63,8 @@ function adapterOf(rank: number): Model {
   const name = 'base_model.model.w';
   return {
     tensors: [
-      tensorOf(`${name}.lora_A.weight`, 'bfloat16', [rank, SIZE], a),
-      tensorOf(`${name}.lora_B.weight`, 'bfloat16', [SIZE, rank], b),
+      tensorOf(`${name}.lora_A.weight`, a, { dtype: 'bfloat16', shape: [rank, SIZE] }),
+      tensorOf(`${name}.lora_B.weight`, b, { dtype: 'bfloat16', shape: [SIZE, rank] }),
     ],
   };
 }

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type ImportedAdapter, importAdapter } from '../../src/adapter/import-adapter.js';
 import { parseStrictJson } from '../../src/containers/strict-json.js';
+import { type ImportedAdapter, importAdapter } from '../../src/exact-diff/adapter/import-adapter.js';
 import { NeuralDiffError } from '../../src/model/errors.js';
 import { totalBytes } from '../../src/model/tensor.js';
 import { checkOutput, writeOutput } from '../../src/node/output.js';

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { CONFIG, normal, peftPair } from '../adapter/sample-adapter.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';
+import { CONFIG, normal, peftPair } from '../exact-diff/adapter/sample-adapter.js';
 import { command, expectRefusal, program, scratch } from './command.js';
 
 const folder = scratch();

@@ -12,7 +12,6 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   release: ['model'],
   updater: ['model', 'payload', 'chain', 'apply', 'storage', 'release'],
   'exact-diff': ['model', 'payload'],
-  adapter: ['model', 'payload', 'exact-diff'],
   chain: ['model', 'payload', 'exact-diff'],
   node: ['model', 'payload', 'containers', 'storage'],
   publish: ['model', 'payload', 'containers', 'apply', 'node', 'release'],
@@ -27,7 +26,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   ],
   cli: [
     ...['model', 'payload', 'containers', 'apply', 'storage', 'release', 'updater', 'exact-diff'],
-    ...['adapter', 'chain', 'node', 'publish', 'train', 'recipe', 'report'],
+    ...['chain', 'node', 'publish', 'train', 'recipe', 'report'],
   ],
 };
 
@@ -54,7 +53,7 @@ const TEST_DOORS: Readonly<Record<string, string>> = { 'onnxruntime-node': 'test
 
 /** Files that only makers of diffs may load. */
 const MAKERS =
-  /\/(adapter|exact-diff|train|onnx|sparse-diff|hash-diff|publish|recipe|report|node|tfjs)\/|\/payload\/(encode|check-op|range-encoder|sparse-writer)|\/chain\/(compose|patch|reverse)/;
+  /\/(exact-diff|train|onnx|sparse-diff|hash-diff|publish|recipe|report|node|tfjs)\/|\/payload\/(encode|check-op|range-encoder|sparse-writer)|\/chain\/(compose|patch|reverse)/;
 
 const sources = readSources('src', 'cli').filter(
   ({ path }) => !isEntry(path) && !path.includes('/assembly/'),

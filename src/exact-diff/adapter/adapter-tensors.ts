@@ -1,5 +1,5 @@
-import { NeuralDiffError } from '../model/errors.js';
-import type { TensorInfo } from '../model/tensor.js';
+import { NeuralDiffError } from '../../model/errors.js';
+import type { TensorInfo } from '../../model/tensor.js';
 
 /** The two matrices of a module, under whatever names. */
 export interface AdapterPair {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { importAdapter } from '../../src/adapter/import-adapter.js';
-import { openMemoryStore } from '../../src/model/store.js';
-import type { Tensor } from '../../src/model/tensor.js';
-import { codeOf, errorOf, seededTensor } from '../support.js';
+import { importAdapter } from '../../../src/exact-diff/adapter/import-adapter.js';
+import { openMemoryStore } from '../../../src/model/store.js';
+import type { Tensor } from '../../../src/model/tensor.js';
+import { codeOf, errorOf, seededTensor } from '../../support.js';
 import { CONFIG, normal, peftPair, tensorOf } from './sample-adapter.js';
 
 const base = { tensors: [normal('layer.weight', 'float32', { shape: [24, 40], seed: 1 })] };

@@ -1,7 +1,7 @@
-import { canCast } from '../exact-diff/match/cast.js';
-import { NeuralDiffError } from '../model/errors.js';
-import { isFloat } from '../model/float16.js';
-import { elementCount, type TensorInfo } from '../model/tensor.js';
+import { NeuralDiffError } from '../../model/errors.js';
+import { isFloat } from '../../model/float16.js';
+import { elementCount, type TensorInfo } from '../../model/tensor.js';
+import { canCast } from '../match/cast.js';
 import type { AdapterPair, AdapterTensors } from './adapter-tensors.js';
 
 /** A pair and the tensor of the base that it changes. */
@@ -28,8 +28,8 @@ type Lookup = (name: string) => TensorInfo | undefined;
 /**
  * Finds the tensors that an adapter changes.
  *
- * Programs name a module from where they stand: `transformer.h.0.attn` in one model is `h.0.attn` in its file.
- * One rule must hold for all names: they are equal, or those of the adapter have up to two components more at
+ * Programs name a module from where they stand: `transformer.h.0.attn` in one is `h.0.attn` in a file. One
+ * rule must hold for all names: they are equal, or those of the adapter have up to two components more at
  * the start, or those of the base have a common prefix.
  *
  * @param isTransposed whether modules store inputs × outputs

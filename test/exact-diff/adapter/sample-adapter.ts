@@ -1,6 +1,6 @@
-import { bfloat16Bits, bfloat16Value, float16Bits, float16Value } from '../../src/model/float16.js';
-import { DTYPES, type DType, elementCount, type Model, type Tensor } from '../../src/model/tensor.js';
-import { createRandom } from '../support.js';
+import { bfloat16Bits, bfloat16Value, float16Bits, float16Value } from '../../../src/model/float16.js';
+import { DTYPES, type DType, elementCount, type Model, type Tensor } from '../../../src/model/tensor.js';
+import { createRandom } from '../../support.js';
 
 const STORES = {
   float32: (view: DataView, at: number, value: number) => view.setFloat32(at, value, true),

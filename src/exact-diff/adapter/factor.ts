@@ -1,8 +1,8 @@
-import { NeuralDiffError } from '../model/errors.js';
-import type { TensorInfo } from '../model/tensor.js';
-import type { LowRankOp } from '../payload/diff.js';
-import { MAX_SCALE, MAX_SPARSE_LEVEL } from '../payload/limits.js';
-import { roundScale } from '../payload/record-head.js';
+import { NeuralDiffError } from '../../model/errors.js';
+import type { TensorInfo } from '../../model/tensor.js';
+import type { LowRankOp } from '../../payload/diff.js';
+import { MAX_SCALE, MAX_SPARSE_LEVEL } from '../../payload/limits.js';
+import { roundScale } from '../../payload/record-head.js';
 
 /** A change of a matrix as a product: `rows` × `columns`, in float64. */
 export interface Factors {
@@ -121,7 +121,7 @@ function rankOf({ rank, height, width, rows, columns }: Factors, k: number): Ran
   return { row, column, mostRow, mostColumn, energy: meanSquare(row) * meanSquare(column), noise };
 }
 
-/** @returns the steps of both sides for levels up to `top`, whose product is a scale; 0 for a rank of zeros */
+/** @returns steps of both sides for levels up to `top`; their product is a scale, 0 for a rank of zeros */
 function stepsOf({ mostRow, mostColumn }: Rank, top: number) {
   const columnStep = mostColumn / top;
   const exact = (mostRow / top) * columnStep;

@@ -1,9 +1,7 @@
-import { exactOps } from '../exact-diff/diff-stores.js';
-import { openView } from '../exact-diff/match/cast.js';
-import { NeuralDiffError } from '../model/errors.js';
-import { floatsOf, isFloat } from '../model/float16.js';
-import type { Progress } from '../model/progress.js';
-import { copyModel, type WeightStore } from '../model/store.js';
+import { NeuralDiffError } from '../../model/errors.js';
+import { floatsOf, isFloat } from '../../model/float16.js';
+import type { Progress } from '../../model/progress.js';
+import { copyModel, type WeightStore } from '../../model/store.js';
 import {
   byteLength,
   canonicalOrder,
@@ -13,15 +11,17 @@ import {
   type Tensor,
   type TensorInfo,
   totalBytes,
-} from '../model/tensor.js';
-import { decodePayload } from '../payload/decode.js';
-import type { Meta, Op } from '../payload/diff.js';
-import { encodePayload, payloadBytes } from '../payload/encode.js';
+} from '../../model/tensor.js';
+import { decodePayload } from '../../payload/decode.js';
+import type { Meta, Op } from '../../payload/diff.js';
+import { encodePayload, payloadBytes } from '../../payload/encode.js';
+import { exactOps } from '../diff-stores.js';
+import { openView } from '../match/cast.js';
 import { sortTensors } from './adapter-tensors.js';
 import { readConfig } from './config.js';
 import { type Factors, narrow, type Precision, quantise, rmsOf } from './factor.js';
 import { type MatchedAdapter, type MatchedPair, matchBase } from './match-base.js';
-import { measure, type TensorErrors } from './measure.js';
+import { type ImportedTensor, measure } from './measure.js';
 import { rotate, turn } from './rotate.js';
 
 /** Options of `importAdapter`. */
@@ -41,12 +41,6 @@ export interface ImportOptions {
   readonly signal?: AbortSignal | undefined;
   /** Progress in bytes of the base. */
   readonly onProgress?: (progress: Progress<'measure'>) => void;
-}
-
-/** A tensor that an adapter changes by a product. */
-export interface ImportedTensor extends TensorErrors {
-  readonly tensor: string;
-  readonly rank: number;
 }
 
 /** An adapter as a payload. */
@@ -190,7 +184,7 @@ async function precisionFor(
   return { rms: Math.max(relative * change, 0.5 * (await roundingOf(base, tensor))) };
 }
 
-/** @returns the root mean square of the errors of rounding to a tensor's dtype, at the size of its elements */
+/** @returns the root mean square of the errors of rounding to a tensor's dtype, at the size of its weights */
 async function roundingOf(base: WeightStore, info: TensorInfo): Promise<number> {
   const dtype = info.dtype as FloatDType;
   const size = DTYPES[dtype].bytes;
@@ -240,7 +234,7 @@ async function pack(
   const { diff } = await decodePayload(await encodePayload(facts, made), base.tensors);
   const total = totalBytes(base.tensors);
   let done = 0;
-  const { errors, ...fingerprints } = await measure(base, {
+  const { tensors, ...fingerprints } = await measure(base, {
     ops: diff.ops,
     factors: made.factors,
     signal,
@@ -250,9 +244,6 @@ async function pack(
     },
   });
   const payload = await encodePayload({ ...facts, ...fingerprints }, diff);
-  const tensors = Array.from(errors, ([tensor, found]) => {
-    return { tensor, rank: (made.factors.get(tensor) as Factors).rank, ...found };
-  });
   const replaced = canonicalOrder(matched.whole.map((pair) => pair.base)).map(({ name }) => name);
   return { payload, ...fingerprints, tensors, replaced };
 }

@@ -1,4 +1,4 @@
-import { NeuralDiffError } from '../model/errors.js';
+import { NeuralDiffError } from '../../model/errors.js';
 
 /** What the configuration of a LoRA says of its tensors. */
 export interface AdapterScaling {

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { type ImportOptions, importAdapter } from '../../src/adapter/import-adapter.js';
-import { applyPayload } from '../../src/apply/apply-payload.js';
-import { createPatcher } from '../../src/apply/fast/create-patcher.js';
-import { reversePayload } from '../../src/chain/reverse-payload.js';
-import { openMemoryStore } from '../../src/model/store.js';
-import type { Model, Tensor } from '../../src/model/tensor.js';
-import { openPayload } from '../../src/payload/open-payload.js';
-import { cloneModel, expectSameModel } from '../support.js';
+import { applyPayload } from '../../../src/apply/apply-payload.js';
+import { createPatcher } from '../../../src/apply/fast/create-patcher.js';
+import { reversePayload } from '../../../src/chain/reverse-payload.js';
+import { type ImportOptions, importAdapter } from '../../../src/exact-diff/adapter/import-adapter.js';
+import { openMemoryStore } from '../../../src/model/store.js';
+import type { Model, Tensor } from '../../../src/model/tensor.js';
+import { openPayload } from '../../../src/payload/open-payload.js';
+import { cloneModel, expectSameModel } from '../../support.js';
 import {
   CONFIG,
   type FloatDType,

@@ -1,15 +1,18 @@
-import { joinDigests, sha256, TensorDigest } from '../model/fingerprint.js';
-import { floatsOf, HALVES } from '../model/float16.js';
-import { CHUNK_BYTES } from '../model/limits.js';
-import type { WeightStore } from '../model/store.js';
-import { byteLength, canonicalOrder, type TensorInfo, wordBytes } from '../model/tensor.js';
-import { Yielder } from '../model/yielder.js';
-import type { Op } from '../payload/diff.js';
-import { patchRange } from '../payload/patch.js';
+import { joinDigests, sha256, TensorDigest } from '../../model/fingerprint.js';
+import { floatsOf, HALVES } from '../../model/float16.js';
+import { CHUNK_BYTES } from '../../model/limits.js';
+import type { WeightStore } from '../../model/store.js';
+import { byteLength, canonicalOrder, type TensorInfo, wordBytes } from '../../model/tensor.js';
+import { Yielder } from '../../model/yielder.js';
+import type { Op } from '../../payload/diff.js';
+import { patchRange } from '../../payload/patch.js';
 import { addProduct, type Factors } from './factor.js';
 
-/** How near a patched tensor is to the sum of base and product in float64, rounded to its dtype once. */
-export interface TensorErrors {
+/** A tensor that an adapter changes by a product: how near it comes to the sum of both in float64. */
+export interface ImportedTensor {
+  readonly tensor: string;
+  /** Rank of the adapter's product. */
+  readonly rank: number;
   /** Root mean square of the difference between result and that sum, over that of the product. */
   readonly error: number;
   /** The same for the sum rounded to the dtype: what any merge loses. */
@@ -25,8 +28,8 @@ export interface Measured {
   /** Fingerprints, as hexadecimal strings. */
   readonly base: string;
   readonly next: string;
-  /** By tensor, for those with factors. */
-  readonly errors: ReadonlyMap<string, TensorErrors>;
+  /** Those with factors, in canonical order. */
+  readonly tensors: readonly ImportedTensor[];
 }
 
 /** Elements patched and compared between two chances to yield. */
@@ -45,7 +48,7 @@ export async function measure(base: WeightStore, job: MeasureJob): Promise<Measu
   const yielder = new Yielder(job.signal);
   const buffer = new Uint8Array(CHUNK_BYTES);
   const digests: { base: Uint8Array; next: Uint8Array }[] = [];
-  const errors = new Map<string, TensorErrors>();
+  const tensors: ImportedTensor[] = [];
   for (const info of canonicalOrder(base.tensors)) {
     const touching = job.ops.filter((op) => op.kind !== 'hash' && op.tensor === info.name);
     const [replaced, products] = [false, true].map((isProduct) =>
@@ -73,14 +76,14 @@ export async function measure(base: WeightStore, job: MeasureJob): Promise<Measu
       job.onBytes(chunk.length);
     }
     digests.push({ base: await before.finish(), next: await after.finish() });
-    if (tally) errors.set(info.name, tally.finish());
+    if (tally) tensors.push(tally.finish());
   }
   const join = (of: 'base' | 'next') =>
     joinDigests(
       digests.map((digest) => digest[of]),
       sha256,
     );
-  return { base: await join('base'), next: await join('next'), errors };
+  return { base: await join('base'), next: await join('next'), tensors };
 }
 
 /** Compares a patched tensor, run by run, with the sum in float64. */
@@ -130,9 +133,11 @@ class ErrorTally {
     if (difference !== 0) this.#differing++;
   }
 
-  finish(): TensorErrors {
+  finish(): ImportedTensor {
     const change = this.#change || 1;
     return {
+      tensor: this.#info.name,
+      rank: this.#factors.rank,
       error: Math.sqrt(this.#error / change),
       rounding: Math.sqrt(this.#rounding / change),
       maxDifference: this.#largest,
