@@ -171,11 +171,8 @@ function patchLowRank(op: LowRankOp, { start, end, add }: Target): void {
     sums.fill(0);
     for (let k = 0; k < rank; k++) {
       const factor = (rows[(row - firstRow) * rank + k] as number) * (scales[k] as number);
-      addScaled(
-        sums,
-        columns.subarray(k * width + (from % width), k * width + (from % width) + to - from),
-        factor,
-      );
+      const first = k * width + (from % width);
+      if (factor !== 0) addScaled(sums, columns.subarray(first, first + to - from), factor);
     }
     for (let i = from; i < to; i++) add(i - start, sums[i - from] as number);
     from = to;

@@ -60,9 +60,12 @@ test('a hash op claims no more buckets than its tensors have weights', async () 
   expect(bytes).toBeLessThan(10_000_000);
 });
 
+const zeros = (count: number): number[] => new Array<number>(count).fill(0);
+
 test('low-rank ops of a tensor have no more levels of columns together than the limit', async () => {
   const info = tensor(2, 2 ** 21 + 1);
-  const record = new RecordForge([info]).tensors('w').factors('w', { rank: 1 }).finish();
+  const forged = new RecordForge([info]).tensors('w').factors('w', { rank: 1 });
+  const record = forged.factorLevels(zeros(2 ** 21 + 1), [0, 1]).finish();
   const bytes = await memoryOf(async () => {
     const read = (times: number) => () =>
       new DiffReader(opened('low-rank', record, times), [info]).read(info, { start: 0, end: 10 });
@@ -74,7 +77,8 @@ test('low-rank ops of a tensor have no more levels of columns together than the 
 
 test('a low-rank op on the largest tensor holds a row of levels, and those of columns', async () => {
   const info = tensor(2 ** 20, 4_095);
-  const record = new RecordForge([info]).tensors('w').factors('w', { rank: 1_024 }).finish();
+  const forged = new RecordForge([info]).tensors('w').factors('w', { rank: 1_024 });
+  const record = forged.factorLevels(zeros(1_024 * 4_095), zeros(17 * 1_024)).finish();
   const bytes = await memoryOf(() => {
     const reader = new DiffReader(opened('low-rank', record), [info]);
     for (let start = 0; start < 2 ** 16; start += 2 ** 13) {

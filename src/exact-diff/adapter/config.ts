@@ -12,6 +12,10 @@ export interface AdapterScaling {
 const REFUSED_SETTINGS: Readonly<Record<string, string>> = {
   use_dora: 'DoRA',
   use_qalora: 'QA-LoRA',
+  use_bdlora: 'BD-LoRA',
+  kasa_config: 'KaSA',
+  monteclora_config: 'MonteCLoRA',
+  arrow_config: 'Arrow',
   lora_bias: 'a bias of lora_B',
   layer_replication: 'replicated layers',
   target_parameters: 'target parameters',
