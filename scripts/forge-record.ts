@@ -3,6 +3,7 @@ import type { TensorInfo } from '../src/model/tensor.js';
 import { Contexts, NumberCoding, SLOW } from '../src/payload/coding.js';
 import { DenseLevels } from '../src/payload/dense-record.js';
 import { codePlacement, type Placement } from '../src/payload/hash-record.js';
+import { LowRankCoding } from '../src/payload/low-rank-record.js';
 import { RangeEncoder } from '../src/payload/range-encoder.js';
 import { codeTensors, ScaleCoding } from '../src/payload/record-head.js';
 import { SparseCoding } from '../src/payload/sparse-record.js';
@@ -23,6 +24,7 @@ export class RecordForge {
   #scales = new ScaleCoding(this.#encoder);
   readonly #sparse: SparseCoding;
   #levels = new DenseLevels(this.#encoder);
+  readonly #lowRank = new LowRankCoding(this.#encoder);
 
   /**
    * @param infos the directory, in canonical order
@@ -88,6 +90,23 @@ export class RecordForge {
     const columns = new Uint8Array(length);
     const slab = { levels, columns, lines, length, lineStep: length, step: 1, firstLine: 0 };
     this.#sparse.mapped.code(slab);
+    return this;
+  }
+
+  /** What stands before a low-rank tensor's levels, with one scale for each rank. */
+  factors(name: string, head: { split?: number; rank?: number }, scale = 1): this {
+    const { split = 1, rank = 1 } = head;
+    write(() => this.#lowRank.codeHead({ split, rank }));
+    const scales = new Float32Array(Math.min(rank, 2 ** 10)).fill(scale);
+    write(() => this.#lowRank.codeScales(this.#info(name), scales));
+    return this;
+  }
+
+  /** Levels of columns, and of rows, of a low-rank tensor. */
+  factorLevels(columns: number[], rows: number[]): this {
+    // A level of 32,768 does not fit into the array that the coder fills.
+    write(() => this.#lowRank.codeColumns(columns as unknown as Int16Array));
+    write(() => this.#lowRank.codeRows(rows as unknown as Int16Array));
     return this;
   }
 

@@ -9,6 +9,7 @@ import {
   floats,
   hash,
   levels,
+  lowRank,
   seeded,
   set,
   sparse,
@@ -46,6 +47,19 @@ function endsOf(dtype: DType): Tensor {
 }
 
 const isFloat = (dtype: DType): boolean => DTYPES[seen(dtype)].kind === 'float';
+
+/** Levels of all sizes from a seed. */
+const manyLevels = (count: number, seed: number): number[] =>
+  Array.from({ length: count }, (_, i) => (xxh32(i, seed) % 65_535) - 32_767).map((level, i) =>
+    Math.trunc(level / 2 ** (xxh32(i, seed + 1) % 16)),
+  );
+
+const zeros = (name: string, shape: number[]): Tensor => ({
+  name,
+  dtype: 'float32',
+  shape,
+  bytes: new Uint8Array(4 * shape.reduce((product, size) => product * size, 1)),
+});
 
 /** The payloads that every reader must apply, but for those of `golden-coding.ts`; the names are folders. */
 export const ACCEPTED: Readonly<Record<string, Accepted>> = {
@@ -153,6 +167,83 @@ export const ACCEPTED: Readonly<Record<string, Accepted>> = {
           [0, 1],
           [5, -(2 ** 31)],
         ]),
+      ],
+    },
+  },
+  'low-rank': {
+    base: two,
+    diff: {
+      ops: [
+        lowRank('dense/kernel', 1, [
+          [0.125, 2 ** -9],
+          [1, -2, 0, 3, 100, 0, 7, -30],
+          [2, -20, 0, 5, -1, 300],
+        ]),
+      ],
+    },
+  },
+  'low-rank-every-float': {
+    base: {
+      tensors: (['bfloat16', 'float16', 'float32'] as const).map((dtype, i) =>
+        seeded(dtype, dtype, { shape: [2, 3, 4], seed: 50 + i }),
+      ),
+    },
+    diff: {
+      ops: [
+        lowRank('bfloat16', 1, [[2 ** -20, 2 ** -24], manyLevels(24, 60), manyLevels(4, 61)]),
+        lowRank('float16', 2, [[2 ** -22, 2 ** -26], manyLevels(8, 62), manyLevels(12, 63)]),
+        lowRank('float32', 0, [[1.9921875 * 2 ** -30], manyLevels(24, 64), manyLevels(1, 65)]),
+      ],
+    },
+  },
+  'low-rank-rounding': {
+    base: { tensors: [zeros('a', [17, 24])] },
+    diff: {
+      ops: [
+        lowRank('a', 1, [
+          Array.from({ length: 17 }, (_, k) => (1 + (k % 16) / 128) * 2 ** ((k % 5) - 2)),
+          manyLevels(17 * 24, 66),
+          manyLevels(17 * 17, 68),
+        ]),
+      ],
+    },
+  },
+  'low-rank-beyond-the-numbers': {
+    base: {
+      tensors: [
+        seeded('half', 'float16', { shape: [2, 3], seed: 54 }),
+        seeded('scalar', 'bfloat16', { shape: [], seed: 55 }),
+        {
+          ...float32('whole', [0x7f800001, 0x80000000, 0x7f7fffff, 0xff7fffff, 1, 0x7f800000]),
+          shape: [2, 3],
+        },
+      ],
+    },
+    diff: {
+      ops: [
+        lowRank('half', 1, [
+          [2 ** 96, 2 ** 96],
+          [32_767, 1, 0, 32_767, -1, 0],
+          [32_767, -32_767, 32_767, 0],
+        ]),
+        lowRank('scalar', 0, [[2 ** -9], [-3], [5]]),
+        lowRank('whole', 1, [
+          [2 ** 96, 2 ** -133],
+          [0, 0, 32_767, 0, -1, 1],
+          [32_767, 1, 32_767, 0],
+        ]),
+        lowRank('whole', 1, [[2 ** 96], [0, 0, 32_767], [32_767, -32_767]]),
+      ],
+    },
+  },
+  'low-rank-among-others': {
+    base: two,
+    diff: {
+      ops: [
+        sparseKernel,
+        lowRank('dense/kernel', 1, [[0.125], [1, -1, 0, 2], [1, 0, -1]]),
+        lowRank('dense/kernel', 1, [[0.25], [1, 1, 0, 0], [0, 3, -1]]),
+        exact('dense/kernel', [[7, -2]]),
       ],
     },
   },

@@ -1,11 +1,11 @@
 import type { ErrorCode } from '../src/model/errors.js';
-import type { Model, Tensor } from '../src/model/tensor.js';
+import { byteLength, type Model, type Tensor } from '../src/model/tensor.js';
 import { encodeSet } from '../src/payload/encode-records.js';
 import { RecordForge } from './forge-record.js';
 import { seeded, set } from './golden-samples.js';
 import { header, pack, type Refused, raw, seal } from './golden-seal.js';
 
-const [SPARSE, HASH, DENSE, EXACT, SET] = [1, 2, 3, 4, 5];
+const [SPARSE, HASH, DENSE, EXACT, SET, LOW_RANK] = [1, 2, 3, 4, 5, 7];
 
 /** Two tensors of floats, one of integers, and one with longer rows than a slab. */
 const model: Model = {
@@ -77,6 +77,28 @@ const float = (name: string, bits: number) =>
     .raw(16, bits >>> 16)
     .raw(16, bits & 0xffff);
 
+const lowRank = (forged: RecordForge, code?: ErrorCode): Refused =>
+  withRecord(LOW_RANK, forged.finish(), code);
+
+/** Low-rank records on a matrix of zeros, each of a rank and without levels. */
+const lowRanks = (dtype: 'float32' | 'bfloat16', shape: number[], ranks: number[]): Refused => ({
+  code: 'limit-exceeded',
+  make: async () => {
+    const info = { name: 'a', dtype, shape };
+    const large: Model = { tensors: [{ ...info, bytes: new Uint8Array(byteLength(info)) }] };
+    const [rows, columns] = shape as [number, number];
+    const records = ranks.map((rank, i) => {
+      const forged = new RecordForge(large.tensors).tensors('a').factors('a', { rank });
+      // The last record is refused before its levels are read.
+      if (i === ranks.length - 1) return forged.finish();
+      const zeros = new Array<number>(rank * rows - 1).fill(0);
+      return forged.factorLevels(new Array<number>(rank * columns).fill(0), [...zeros, 1]).finish();
+    });
+    const values = Object.values({ ...(await header(large)), kinds: ranks.map(() => LOW_RANK) });
+    return { payload: await seal(pack('ndiff1'), pack(values), ...records.map(pack)), model: large };
+  },
+});
+
 const soundSet = encodeSet([set('bias', new Uint8Array(16))], model.tensors);
 
 /** Payloads with a record that is wrong; the names are folders. */
@@ -86,6 +108,28 @@ export const REFUSED_RECORDS: Readonly<Record<string, Refused>> = {
   'records-on-one-tensor-too-many': repeated(SPARSE, sound, 17),
   'record-byte-left-over': withRecord(SPARSE, Uint8Array.of(...sound, 0x55, 0x55, 0x55, 0x55, 0x55)),
   'record-ending-in-zero': withRecord(SPARSE, Uint8Array.of(...sound, 0)),
+  'low-rank-on-no-tensor': lowRank(forge()),
+  'low-rank-for-integers': lowRank(forge('table').factors('table', {}).factorLevels([1, 2, 3], [1, 2])),
+  'low-rank-on-an-empty-tensor': lowRank(forge('z/empty').factors('z/empty', {})),
+  'low-rank-of-more-ranks-than-rows': lowRank(forge('cube').factors('cube', { rank: 3 })),
+  'low-rank-of-more-ranks-than-columns': lowRank(forge('cube').factors('cube', { split: 2, rank: 3 })),
+  'low-rank-of-2-32-ranks': lowRank(forge('cube').factors('cube', { rank: 2 ** 32 })),
+  'low-rank-split-at-the-last-dimension': lowRank(forge('cube').factors('cube', { split: 3 })),
+  'low-rank-split-of-2-32-less-1': lowRank(forge('cube').factors('cube', { split: 2 ** 32 - 1 })),
+  'low-rank-scale-zero': lowRank(forge('cube').factors('cube', {}, 0)),
+  'low-rank-column-of-32768': lowRank(forge('cube').factors('cube', {}).factorLevels([1, 32_768], [])),
+  'low-rank-row-below-32767': lowRank(
+    forge('cube').factors('cube', {}).factorLevels([1, 2, 3, 4], [1, -32_768]),
+  ),
+  'low-rank-bytes-left-over': withRecord(
+    LOW_RANK,
+    Uint8Array.of(
+      ...forge('cube').factors('cube', {}).factorLevels([1, 2, 3, 4], [1, 1]).finish(),
+      ...[0x55, 0x55, 0x55, 0x55, 0x55],
+    ),
+  ),
+  'low-rank-ranks-above-1024': lowRanks('float32', [65, 65], new Array<number>(16).fill(65)),
+  'low-rank-columns-above-2-22': lowRanks('bfloat16', [2, 2 ** 21 + 1], [2]),
   'set-on-no-tensor': withRecord(SET, forge().finish()),
   'set-bytes-left-over': withRecord(SET, Uint8Array.of(...soundSet, 0x55, 0x55, 0x55, 0x55, 0x55)),
   'op-on-no-tensor': dense(forge()),

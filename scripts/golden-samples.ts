@@ -1,5 +1,15 @@
 import { byteLength, DTYPES, type DType, type Model, type Tensor } from '../src/model/tensor.js';
-import type { Buckets, DenseOp, Diff, ExactOp, HashOp, Meta, SetOp, SparseOp } from '../src/payload/diff.js';
+import type {
+  Buckets,
+  DenseOp,
+  Diff,
+  ExactOp,
+  HashOp,
+  LowRankOp,
+  Meta,
+  SetOp,
+  SparseOp,
+} from '../src/payload/diff.js';
 import { xxh32 } from '../src/payload/placement.js';
 import type { ChooseHead } from '../src/payload/sparse-writer.js';
 
@@ -67,6 +77,23 @@ export const dense = (tensor: string, levels: number[], scale = 0.125): DenseOp 
   scale,
   levels: Int8Array.from(levels),
 });
+
+/** @param factors scales, then the levels of columns by rank, then those of rows by row */
+export const lowRank = (
+  tensor: string,
+  split: number,
+  factors: readonly [number[], number[], number[]],
+): LowRankOp => {
+  const [scales, columns, rows] = factors;
+  return {
+    kind: 'low-rank',
+    tensor,
+    split,
+    scales: Float32Array.from(scales),
+    columns: Int16Array.from(columns),
+    rows: Int16Array.from(rows),
+  };
+};
 
 export const hash = (tensors: readonly (readonly [string, number])[], buckets: Buckets): HashOp => ({
   kind: 'hash',

@@ -47,6 +47,10 @@ function describeOp(op: Op): unknown {
   if (op.kind === 'set') return { kind: op.kind, tensor: op.tensor, bytes: hex(op.bytes) };
   if (op.kind === 'sparse' || op.kind === 'exact')
     return { ...op, positions: Array.from(op.positions), levels: Array.from(op.levels) };
+  if (op.kind === 'low-rank') {
+    const [scales, columns, rows] = [op.scales, op.columns, op.rows].map((list) => Array.from(list));
+    return { ...op, scales, columns, rows };
+  }
   return { ...op, buckets: { coding: op.buckets.coding, values: Array.from(op.buckets.values) } };
 }
 

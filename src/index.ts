@@ -22,6 +22,7 @@ export type {
   ExactOp,
   HashedTensor,
   HashOp,
+  LowRankOp,
   Meta,
   Op,
   Payload,

@@ -107,6 +107,7 @@ async function describeModel(
 function factsOf(op: Op): OpFacts {
   if (op.kind !== 'hash') {
     if (op.kind === 'set') return { kind: op.kind, tensors: [op.tensor], bytes: op.bytes.length };
+    if (op.kind === 'low-rank') return { kind: op.kind, tensors: [op.tensor], rank: op.scales.length };
     const { kind, tensor, levels } = op;
     const facts = { kind, tensors: [tensor], changed: levels.length };
     return kind === 'exact' ? facts : { ...facts, scale: op.scale };

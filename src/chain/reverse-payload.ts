@@ -96,6 +96,7 @@ function negate(op: Op, base: Model): Op {
     const info = base.tensors.find(({ name }) => name === op.tensor) as Tensor;
     return { ...op, levels: op.levels.map((level) => wrapDifference(info, -level)) };
   }
+  if (op.kind === 'low-rank') return { ...op, rows: op.rows.map((level) => -level) };
   const { coding, values } = op.buckets;
   const buckets =
     coding === 'float'

@@ -1,6 +1,7 @@
 import { byteLength, DTYPES, elementCount, type TensorInfo, totalElements } from '../model/tensor.js';
-import type { DenseOp, ExactOp, HashOp, Op, SetOp, SparseOp } from './diff.js';
-import { MAX_BLOCK, MAX_BUCKETS, MAX_DENSE_LEVEL } from './limits.js';
+import type { DenseOp, ExactOp, HashOp, LowRankOp, Op, SetOp, SparseOp } from './diff.js';
+import { MAX_BLOCK, MAX_BUCKETS, MAX_DENSE_LEVEL, MAX_SPARSE_LEVEL } from './limits.js';
+import { sidesOf } from './low-rank-record.js';
 import { isScale } from './record-head.js';
 import { levelRange } from './sparse-levels.js';
 
@@ -14,6 +15,7 @@ import { levelRange } from './sparse-levels.js';
 export function checkOp(op: Op, infos: readonly TensorInfo[]): void {
   if (op.kind === 'hash') checkHashOp(op, infos);
   else if (op.kind === 'dense') checkDenseOp(op, infos[0] as TensorInfo);
+  else if (op.kind === 'low-rank') checkLowRankOp(op, infos[0] as TensorInfo);
   else if (op.kind === 'set') checkSetOp(op, infos[0] as TensorInfo);
   else checkChanges(op, infos[0] as TensorInfo);
 }
@@ -24,6 +26,19 @@ function checkDenseOp({ tensor, scale, levels, first = 0 }: DenseOp, info: Tenso
   const elements = elementCount(info);
   const isWhole = levels.length === elements && first === 0;
   expect(isWhole, tensor, `${elements} levels, got ${levels.length}`);
+}
+
+function checkLowRankOp(op: LowRankOp, info: TensorInfo): void {
+  const { tensor, split, scales, columns, rows, firstRow = 0 } = op;
+  const sides = sidesOf(info, split);
+  const rank = scales.length;
+  expect(sides.most > 0, tensor, 'floats of 16 or 32 bits, and a split below their dimensions');
+  expect(isWhole(rank, 1, sides.most), tensor, `a rank of 1 to ${sides.most}, got ${rank}`);
+  for (const scale of scales) checkScale(scale, info);
+  for (const levels of [columns, rows])
+    checkLevels(tensor, levels, { min: -MAX_SPARSE_LEVEL, max: MAX_SPARSE_LEVEL });
+  const fits = columns.length === rank * sides.columns && rows.length === sides.rows * rank && firstRow === 0;
+  expect(fits, tensor, `levels for ${sides.rows} rows and ${sides.columns} columns of rank ${rank}`);
 }
 
 function checkSetOp({ tensor, bytes, first = 0 }: SetOp, info: TensorInfo): void {

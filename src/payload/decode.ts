@@ -6,6 +6,7 @@ import type { Diff, Op, Payload } from './diff.js';
 import { HashReader } from './hash-record.js';
 import { layoutOf } from './header.js';
 import { beyondLimit, MAX_BUCKETS, MAX_PASSES } from './limits.js';
+import { type FactorTotals, LowRankReader } from './low-rank-record.js';
 import { type OpenPayload, openPayload } from './open-payload.js';
 import { RangeDecoder } from './range-decoder.js';
 import { codeTensors } from './record-head.js';
@@ -91,12 +92,13 @@ function nameTensors(records: readonly Record[], infos: readonly TensorInfo[]): 
   });
 }
 
-type Reader = DenseReader | HashReader | SetReader | SparseReader;
+type Reader = DenseReader | HashReader | LowRankReader | SetReader | SparseReader;
 
 /** Opens the records of one payload, with memory that they share. */
 class RecordPool {
   readonly #slabs = new SlabPool();
   readonly #changes: Changes[] = [];
+  readonly #factors: FactorTotals = new Map();
   /** Buckets of the hash records opened so far. */
   #buckets = 0;
 
@@ -104,6 +106,7 @@ class RecordPool {
   open({ kind, bytes }: Record, infos: readonly TensorInfo[]): Reader {
     if (kind === 'set') return new SetReader(bytes, infos);
     if (kind === 'dense') return new DenseReader(bytes, infos);
+    if (kind === 'low-rank') return new LowRankReader(bytes, infos, this.#factors);
     if (kind !== 'hash')
       return new SparseReader(bytes, infos, { kind, changes: this.#changes.pop(), slabs: this.#slabs });
     const reader = new HashReader(bytes, infos, MAX_BUCKETS - this.#buckets);
@@ -129,12 +132,12 @@ interface RecordState {
   reader?: Reader | undefined;
 }
 
-/** Buckets read between two chances to yield. */
-const BUCKETS_AT_ONCE = 2 ** 14;
+/** Buckets, or levels of columns, read between two chances to yield. */
+const SHARED_AT_ONCE = 2 ** 14;
 
 /**
  * Reads a payload's ops for one range of elements at a time; holds no more of the diff than that range needs,
- * and the buckets of hash ops.
+ * the buckets of hash ops, and the levels of columns of the tensor's low-rank ops.
  */
 export class DiffReader {
   readonly #infos: readonly TensorInfo[];
@@ -161,16 +164,18 @@ export class DiffReader {
   }
 
   /**
-   * Reads the buckets that a tensor's ops share, a part at a time; `read` would read them at once.
+   * Reads what all elements of a tensor need, buckets and levels of columns, a part at a time; `read` would
+   * read it at once.
    *
    * @param tick called after each part
    * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`; what `tick` throws
    */
   async prepare({ name }: TensorInfo, tick: () => Promise<void>): Promise<void> {
+    const info = this.#byName.get(name) as TensorInfo;
     for (const state of this.#touching(name)) {
       const reader = this.#open(state);
-      if (!(reader instanceof HashReader)) continue;
-      while (reader.readBuckets(BUCKETS_AT_ONCE) > 0) await tick();
+      if (reader instanceof HashReader || reader instanceof LowRankReader)
+        while (reader.readShared(SHARED_AT_ONCE, info) > 0) await tick();
     }
   }
 

@@ -15,10 +15,13 @@ export class DenseLevels {
   readonly #signs = new Contexts(1, SLOW);
   readonly #magnitudes: MagnitudeCoding;
   readonly #coder: BitCoder;
+  readonly #most: number;
   #previous = 0;
 
-  constructor(coder: BitCoder) {
+  /** @param most magnitude of a level */
+  constructor(coder: BitCoder, most = MAX_DENSE_LEVEL) {
     this.#coder = coder;
+    this.#most = most;
     this.#magnitudes = new MagnitudeCoding(coder, SLOW);
   }
 
@@ -31,7 +34,7 @@ export class DenseLevels {
     if (this.#previous === 0) return 0;
     const negative = this.#coder.bit(this.#signs, 0, level < 0 ? 1 : 0);
     const magnitude = this.#magnitudes.code(Math.abs(level));
-    if (magnitude > MAX_DENSE_LEVEL) throw corrupt(`a level of ${magnitude} is out of range`);
+    if (magnitude > this.#most) throw corrupt(`a level of ${magnitude} is out of range`);
     return negative === 1 ? -magnitude : magnitude;
   }
 }

@@ -74,8 +74,28 @@ export interface SetOp {
   readonly first?: number;
 }
 
+/**
+ * Adds the product of two narrow matrices to one tensor of float32, float16 or bfloat16: the value at row i
+ * and column j is the sum over the rank k, in order, of `rows[i, k] * scales[k] * columns[k, j]`, each step
+ * rounded to float32.
+ */
+export interface LowRankOp {
+  readonly kind: 'low-rank';
+  readonly tensor: string;
+  /** Dimensions of the tensor that count rows, the first ones; the others count columns. */
+  readonly split: number;
+  /** A scale for each rank, which `isScale` accepts; at most as many as the tensor has rows and columns. */
+  readonly scales: Float32Array;
+  /** Levels from -32,767 to 32,767: for each rank those of all columns. */
+  readonly columns: Int16Array;
+  /** Levels from -32,767 to 32,767: for each row those of all ranks. */
+  readonly rows: Int16Array;
+  /** Index of the first row that `rows` has, where it covers a run of elements; defaults to 0. */
+  readonly firstRow?: number;
+}
+
 /** One step of a diff. */
-export type Op = SparseOp | DenseOp | HashOp | ExactOp | SetOp;
+export type Op = SparseOp | DenseOp | HashOp | ExactOp | SetOp | LowRankOp;
 
 /** The change from base to next: ops in the order in which they are applied, with one rounding each. */
 export interface Diff {

@@ -4,12 +4,14 @@ import {
   type DenseOp,
   type ExactOp,
   type HashOp,
+  type LowRankOp,
   type Op,
   type SetOp,
   type SparseOp,
   tensorsOf,
 } from './diff.js';
 import { BucketCoding, codePlacement } from './hash-record.js';
+import { LowRankCoding } from './low-rank-record.js';
 import { RangeEncoder } from './range-encoder.js';
 import { codeTensors, ScaleCoding } from './record-head.js';
 import { ElementCoding } from './set-record.js';
@@ -67,6 +69,7 @@ function encodeGroup(
   if (first.kind === 'hash') return encodeHash(first, infos);
   if (first.kind === 'dense') return encodeDense(group as DenseOp[], infos);
   if (first.kind === 'set') return encodeSet(group as SetOp[], infos);
+  if (first.kind === 'low-rank') return encodeLowRank(group as LowRankOp[], infos);
   return encodeSparse(group as (SparseOp | ExactOp)[], infos, choose);
 }
 
@@ -78,6 +81,19 @@ function encodeDense(ops: readonly DenseOp[], infos: readonly TensorInfo[]): Uin
   ops.forEach(({ scale, levels }, i) => {
     scales.code(chosen[i] as TensorInfo, scale);
     for (const level of levels) coding.code(level);
+  });
+  return encoder.finish();
+}
+
+function encodeLowRank(ops: readonly LowRankOp[], infos: readonly TensorInfo[]): Uint8Array {
+  const encoder = new RangeEncoder();
+  const chosen = codeTensors(encoder, infos, new Set(ops.map((op) => op.tensor)));
+  const coding = new LowRankCoding(encoder);
+  ops.forEach(({ split, scales, columns, rows }, i) => {
+    coding.codeHead({ split, rank: scales.length });
+    coding.codeScales(chosen[i] as TensorInfo, scales.slice());
+    coding.codeColumns(columns.slice());
+    coding.codeRows(rows.slice());
   });
   return encoder.finish();
 }

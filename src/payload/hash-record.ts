@@ -94,7 +94,7 @@ export class HashReader {
    * @returns how many are left
    * @throws NeuralDiffError `corrupt-payload`
    */
-  readBuckets(most: number): number {
+  readShared(most: number): number {
     const { values } = this.#op.buckets;
     const [start, end] = [this.#read, Math.min(this.#read + most, values.length)];
     this.#coding.code(values, start, end);
@@ -105,7 +105,7 @@ export class HashReader {
   }
 
   read(): HashOp {
-    this.readBuckets(this.count);
+    this.readShared(this.count);
     return this.#op;
   }
 }

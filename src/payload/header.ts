@@ -13,11 +13,15 @@ export const MAGIC = 'ndiff1';
 /** The format's version, from the end of the magic. */
 export const FORMAT_VERSION = Number(MAGIC.slice('ndiff'.length));
 
-/** Code of each kind of record in a header. */
-export const RECORD_CODES = { sparse: 1, hash: 2, dense: 3, exact: 4, set: 5 } as const satisfies Record<
-  Op['kind'],
-  number
->;
+/** Code of each kind of record in a header. 6 is refused by the conformance kit: no kind may have it. */
+export const RECORD_CODES = {
+  sparse: 1,
+  hash: 2,
+  dense: 3,
+  exact: 4,
+  set: 5,
+  'low-rank': 7,
+} as const satisfies Record<Op['kind'], number>;
 
 /** Kind of a record's ops. */
 export type RecordKind = Op['kind'];
@@ -76,7 +80,7 @@ function asKind(value: unknown): RecordKind | undefined {
   const kind = (Object.keys(RECORD_CODES) as RecordKind[]).find((name) => RECORD_CODES[name] === code);
   if (kind !== undefined || (code >= FIRST_SKIPPABLE && code <= LAST_CODE)) return kind;
   if (code === 0 || code > LAST_CODE) throw corrupt(`invalid record kind ${code}`);
-  const message = `Cannot read payload: expected records of kind 1 to ${RECORD_CODES.set}, got ${code}, of a later version; update neural-diff`;
+  const message = `Cannot read payload: expected records of kinds ${Object.values(RECORD_CODES)}, got ${code}, of a later version; update neural-diff`;
   throw new NeuralDiffError('unsupported-version', message);
 }
 

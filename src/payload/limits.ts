@@ -15,7 +15,13 @@ export const MAX_BUCKETS = 2 ** 21;
 /** Consecutive weights that one hash may place. */
 export const MAX_BLOCK = 1_024;
 
-/** Magnitude of a level of a sparse op. */
+/** Products that the low-rank ops of a tensor add to an element, one for each rank: bounds the work. */
+export const MAX_PRODUCTS = 2 ** 10;
+
+/** Levels of columns of all low-rank ops of a tensor, which a reader holds while it reads the tensor. */
+export const MAX_COLUMN_LEVELS = 2 ** 22;
+
+/** Magnitude of a level of a sparse or low-rank op. */
 export const MAX_SPARSE_LEVEL = 2 ** 15 - 1;
 
 /** Magnitude of a level of a dense op, and of a bucket. */

@@ -5,6 +5,7 @@ import {
   type Diff,
   type ExactOp,
   type HashOp,
+  type LowRankOp,
   type Op,
   ordinalIn,
   type SetOp,
@@ -50,6 +51,7 @@ export function patchRange(
     if (op.kind === 'hash') patchHash(op, info.name, target);
     else if (op.tensor !== info.name) continue;
     else if (op.kind === 'sparse') patchChanges(op, target);
+    else if (op.kind === 'low-rank') patchLowRank(op, target);
     else if (op.kind === 'set') setElements(op, { start, end, bytes });
     else if (op.kind === 'exact') patchChanges(op, { start, end, add: createExactAdder(info, bytes) });
     else patchDense(op, target);
@@ -155,6 +157,32 @@ function patchDense(op: DenseOp, { start, end, add }: Target): void {
   for (let i = start; i < end; i++) {
     add(i - start, Math.fround((levels[i - first] as number) * scale));
   }
+}
+
+/** A value is a sum of products of two levels and a scale, in order of the ranks, each step rounded. */
+function patchLowRank(op: LowRankOp, { start, end, add }: Target): void {
+  const { scales, columns, rows, firstRow = 0 } = op;
+  const rank = scales.length;
+  const width = columns.length / rank;
+  const sums = new Float32Array(Math.min(width, end - start));
+  for (let from = start; from < end; ) {
+    const row = Math.floor(from / width);
+    const to = Math.min(end, (row + 1) * width);
+    sums.fill(0);
+    for (let k = 0; k < rank; k++) {
+      const factor = (rows[(row - firstRow) * rank + k] as number) * (scales[k] as number);
+      const first = k * width + (from % width);
+      if (factor !== 0) addScaled(sums, columns.subarray(first, first + to - from), factor);
+    }
+    for (let i = from; i < to; i++) add(i - start, sums[i - from] as number);
+    from = to;
+  }
+}
+
+/** Adds products to sums, each rounded to float32: `factor` is one already, with at most 23 bits. */
+function addScaled(sums: Float32Array, levels: Int16Array, factor: number): void {
+  for (let i = 0; i < levels.length; i++)
+    sums[i] = (sums[i] as number) + Math.fround(factor * (levels[i] as number));
 }
 
 function patchHash(op: HashOp, tensor: string, range: Target): void {

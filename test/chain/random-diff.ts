@@ -7,13 +7,14 @@ import {
   wordsOf,
 } from '../../src/model/tensor.js';
 import type { Diff, Op } from '../../src/payload/diff.js';
+import { sidesOf } from '../../src/payload/low-rank-record.js';
 import { wrapDifference } from '../../src/payload/ordered-bits.js';
 import { createRandom } from '../support.js';
 
 /** Draws whole numbers. */
 type Draw = (below: number) => number;
 
-const KINDS = ['sparse', 'sparse', 'dense', 'hash', 'exact', 'set'] as const;
+const KINDS = ['sparse', 'sparse', 'dense', 'hash', 'exact', 'set', 'low-rank'] as const;
 
 /**
  * Makes a diff from a seed. Few scales are in use, and ops meet on the same tensors, so that there is
@@ -39,6 +40,7 @@ export function randomDiff(
     const info = filled[draw(filled.length)] as TensorInfo;
     if (kind === 'dense') return denseOp(info, draw);
     if (kind === 'set') return setOp(info, draw);
+    if (kind === 'low-rank' && DTYPES[info.dtype].kind === 'float') return lowRankOp(info, draw);
     return kind === 'sparse' ? sparseOp(info, draw) : exactOp(info, draw);
   });
   return { ops };
@@ -78,6 +80,22 @@ function exactOp(info: TensorInfo, draw: Draw): Op {
 function setOp(info: TensorInfo, draw: Draw): Op {
   const bytes = Uint8Array.from({ length: byteLength(info) }, () => draw(256));
   return { kind: 'set', tensor: info.name, bytes };
+}
+
+function lowRankOp(info: TensorInfo, draw: Draw): Op {
+  const split = Math.min(1, Math.max(0, info.shape.length - 1));
+  const { rows, columns, most } = sidesOf(info, split);
+  const rank = 1 + draw(most);
+  const levels = (count: number) =>
+    Int16Array.from({ length: count }, () => (draw(3) === 0 ? 0 : level(draw, 32_767)));
+  return {
+    kind: 'low-rank',
+    tensor: info.name,
+    split,
+    scales: Float32Array.from({ length: rank }, () => scaleFor(info, draw)),
+    columns: levels(rank * columns),
+    rows: levels(rows * rank),
+  };
 }
 
 function denseOp(info: TensorInfo, draw: Draw): Op {

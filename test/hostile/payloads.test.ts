@@ -43,7 +43,7 @@ const parts = (count: number, shape: number[]): Model => ({
 });
 const thousand = parts(1_024, [2_048]);
 const thousands = parts(8_192, [1]);
-const KINDS = { sparse: 1, hash: 2, dense: 3, exact: 4, set: 5 } as const;
+const KINDS = { sparse: 1, hash: 2, dense: 3, exact: 4, set: 5, 'low-rank': 7 } as const;
 
 /** A payload of some records, which promises a model that it does not make. */
 async function payloadOf(model: Model, kind: keyof typeof KINDS, records: readonly Uint8Array[]) {
@@ -91,6 +91,13 @@ const floatHash = (count: number): Uint8Array =>
     .raw(1, 1)
     .finish();
 
+/** A low-rank record of few bytes: its levels are zeros but for the last one. */
+const lowRank = (rank: number): Uint8Array => {
+  const zeros = new Array<number>(rank * 1_024).fill(0);
+  const forged = new RecordForge(alone.tensors).tensors('a').factors('a', { rank });
+  return forged.factorLevels(zeros, [...zeros.slice(1), 1]).finish();
+};
+
 const alone: Model = {
   tensors: [{ ...tensor('a', [1_024, 1_024]), dtype: 'float32', bytes: new Uint8Array(4 * ELEMENTS) }],
 };
@@ -110,6 +117,9 @@ async function* bombs(): AsyncGenerator<HostileCase & { readonly model: Model }>
     ['16 of them', large, 'hash', times(16, hash(ELEMENTS))],
     ['float buckets, all zeros that are not in the file', alone, 'hash', times(2, floatHash(ELEMENTS))],
     ['three of them', alone, 'hash', times(3, floatHash(ELEMENTS))],
+    ['a low-rank record of 1,024 ranks', alone, 'low-rank', [lowRank(1_024)]],
+    ['16 of 64 ranks', alone, 'low-rank', times(16, lowRank(64))],
+    ['two of 1,024', alone, 'low-rank', times(2, lowRank(1_024))],
     [
       '256 records on one of 65,536 tensors each',
       many,

@@ -3,10 +3,10 @@ import { describe, expect, test } from 'vitest';
 import xxhash from 'xxhash-wasm';
 import { bfloat16Bits, bfloat16Value, float16Bits, float16Value } from '../../src/model/float16.js';
 import { DTYPES, type DType, elementCount, type Tensor, wordsOf } from '../../src/model/tensor.js';
-import type { ExactOp, HashOp, Op, SetOp, SparseOp } from '../../src/payload/diff.js';
+import type { ExactOp, HashOp, LowRankOp, Op, SetOp, SparseOp } from '../../src/payload/diff.js';
 import { patchRange } from '../../src/payload/patch.js';
 import { ADDABLE, offsetView, seededTensor } from '../support.js';
-import { denseOp, exactOp, hashOp, setOp, sparseOp } from './samples.js';
+import { denseOp, exactOp, hashOp, lowRankOp, setOp, sparseOp } from './samples.js';
 
 const { h32Raw } = await xxhash();
 
@@ -14,8 +14,19 @@ const { h32Raw } = await xxhash();
 function valueAt(op: Exclude<Op, { kind: 'exact' | 'set' }>, tensor: Tensor, element: number): number {
   if (op.kind === 'hash') return hashedValue(op, tensor, element);
   if (op.tensor !== tensor.name) return 0;
+  if (op.kind === 'low-rank') return sumOfProducts(op, tensor, element);
   const level = op.kind === 'dense' ? op.levels[element] : op.levels[op.positions.indexOf(element)];
   return Math.fround((level ?? 0) * op.scale);
+}
+
+/** A product of a factor that is exact in binary32 and a level is exact in binary64, and so is a sum. */
+function sumOfProducts({ scales, columns, rows, split }: LowRankOp, tensor: Tensor, element: number): number {
+  const width = tensor.shape.slice(split).reduce((product, size) => product * size, 1);
+  const [row, column] = [Math.floor(element / width), element % width];
+  return scales.reduce((sum, scale, k) => {
+    const factor = Math.fround(scale * (rows[row * scales.length + k] as number));
+    return Math.fround(sum + Math.fround(factor * (columns[k * width + column] as number)));
+  }, 0);
 }
 
 function hashedValue({ tensors, seed, block, buckets }: HashOp, tensor: Tensor, element: number): number {
@@ -116,6 +127,7 @@ const opsOn = (tensor: Tensor) =>
       exactOp(tensor),
       denseOp(tensor),
       setOp(tensor),
+      ...(DTYPES[tensor.dtype].kind === 'float' ? [lowRankOp(tensor)] : []),
       hashOp([other, tensor]),
       denseOp(other),
     ),

@@ -8,8 +8,19 @@ import {
   totalElements,
   wordsOf,
 } from '../../src/model/tensor.js';
-import type { Buckets, DenseOp, Diff, ExactOp, HashOp, Op, SetOp, SparseOp } from '../../src/payload/diff.js';
+import type {
+  Buckets,
+  DenseOp,
+  Diff,
+  ExactOp,
+  HashOp,
+  LowRankOp,
+  Op,
+  SetOp,
+  SparseOp,
+} from '../../src/payload/diff.js';
 import { MAX_DENSE_LEVEL, MAX_SPARSE_LEVEL } from '../../src/payload/limits.js';
+import { sidesOf } from '../../src/payload/low-rank-record.js';
 import { wrapDifference } from '../../src/payload/ordered-bits.js';
 import { roundScale } from '../../src/payload/record-head.js';
 import { createRandom, seededBytes, seededTensor } from '../support.js';
@@ -91,6 +102,32 @@ export function denseOp(tensor: Tensor): fc.Arbitrary<DenseOp> {
   });
 }
 
+/** Ops of any split and rank, for a tensor of floats with elements. */
+export function lowRankOp(tensor: Tensor): fc.Arbitrary<LowRankOp> {
+  const list = (length: number, most: number) =>
+    fc.array(fc.integer({ min: -most, max: most }), { minLength: length, maxLength: length });
+  return fc.nat({ max: Math.max(0, tensor.shape.length - 1) }).chain((split) => {
+    const { rows, columns, most } = sidesOf(tensor, split);
+    const rank = fc.integer({ min: 1, max: Math.min(most, 5) });
+    return fc.tuple(rank, fc.constantFrom(0, 1, 100, MAX_SPARSE_LEVEL)).chain(([rank, level]) =>
+      fc
+        .record({
+          scales: fc.array(scaleOf(tensor), { minLength: rank, maxLength: rank }),
+          columns: list(rank * columns, level),
+          rows: list(rows * rank, level),
+        })
+        .map((lists) => ({
+          kind: 'low-rank' as const,
+          tensor: tensor.name,
+          split,
+          scales: Float32Array.from(lists.scales),
+          columns: Int16Array.from(lists.columns),
+          rows: Int16Array.from(lists.rows),
+        })),
+    );
+  });
+}
+
 export function buckets(coding: Buckets['coding'], maxLength = 30): fc.Arbitrary<Buckets> {
   const size = { minLength: 1, maxLength };
   if (coding === 'float') {
@@ -141,7 +178,8 @@ export const modelAndDiff: fc.Arbitrary<{ base: Model; diff: Diff }> = fc
     const filled = words.filter((tensor) => elementCount(tensor) > 0);
     const named = [...filled.map(sparseOp), ...filled.map(exactOp)] as fc.Arbitrary<Op>[];
     const whole = [...words.map(denseOp), ...words.map(setOp)] as fc.Arbitrary<Op>[];
-    const op = fc.oneof(...named, ...whole, hashOp(words));
+    const factored = filled.filter((tensor) => !isInteger(tensor)).map(lowRankOp);
+    const op = fc.oneof(...named, ...whole, ...factored, hashOp(words));
     return fc.array(op, { maxLength: 4 }).map((ops) => ({ base: { tensors }, diff: { ops } }));
   });
 
@@ -184,6 +222,15 @@ const hash = (buckets: Buckets): HashOp => ({
   buckets,
 });
 
+const lowRank: LowRankOp = {
+  kind: 'low-rank',
+  tensor: NAMES[1],
+  split: 1,
+  scales: Float32Array.of(0.125, 2 ** -9),
+  columns: Int16Array.of(1, -2, 0, 3, 1, 100, 0, 0, -30, 7),
+  rows: Int16Array.of(2, -20, 0, 300),
+};
+
 const float = hash({ coding: 'float', values: Float32Array.of(0.5, -1.25, 0, 3) });
 
 /** One small diff of each kind, for the base above. */
@@ -196,6 +243,19 @@ export const SMALL_DIFFS: Readonly<Record<string, Diff>> = {
   'hash ternary': { ops: [hash({ coding: 'levels', values: Int8Array.of(0, 1, -1, 1, 0, 0, -1) })] },
   'hash levels': { ops: [hash({ coding: 'levels', values: Int8Array.of(1, -1, -127, 20, 1) })] },
   set: { ops: [{ kind: 'set', tensor: NAMES[1], bytes: seededBytes(5, 20) }] },
+  'low-rank': {
+    ops: [
+      lowRank,
+      {
+        ...lowRank,
+        tensor: NAMES[0],
+        split: 0,
+        scales: Float32Array.of(2),
+        columns: Int16Array.of(1, 2, 0, -4, 3, 5),
+        rows: Int16Array.of(9),
+      },
+    ],
+  },
   several: { ops: [float, sparse, { ...sparse, scale: 7 }, dense(3)] },
   'two in a record': { ops: [{ ...sparse, tensor: NAMES[0], positions: Uint32Array.of(0, 4, 5) }, sparse] },
 };

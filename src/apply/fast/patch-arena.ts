@@ -35,11 +35,12 @@ const LAST_DTYPE = DTYPES.int32.code;
 /**
  * Checks whether the kernels support an op.
  *
- * @returns false for exact and set ops, for other dtypes, for scales that payloads cannot
+ * @returns false for exact, set and low-rank ops, for other dtypes, for scales that payloads cannot
  *   have (not float32, or not whole for integers), and for more buckets than the tables can hold
  */
 export function canPatch(op: Op, info: TensorInfo): boolean {
-  if (op.kind === 'exact' || op.kind === 'set' || DTYPES[info.dtype].code > LAST_DTYPE) return false;
+  if (op.kind === 'exact' || op.kind === 'set' || op.kind === 'low-rank') return false;
+  if (DTYPES[info.dtype].code > LAST_DTYPE) return false;
   const isInteger = DTYPES[info.dtype].kind === 'integer';
   // Kernels add 32-bit integers; larger products need plain arithmetic.
   if (op.kind === 'sparse' && isInteger && op.scale * MAX_SPARSE_LEVEL >= 2 ** 31) return false;
