@@ -28,6 +28,7 @@ export type OwnKernel =
   | 'NeuralDiffLstmGradient'
   | 'NeuralDiffMoments'
   | 'NeuralDiffBatchNormGradient'
+  | 'NeuralDiffClippedGradient'
   | 'NeuralDiffAdam'
   | 'NeuralDiffQuantiseBuckets'
   | 'NeuralDiffAddHashed'

@@ -3,6 +3,7 @@ import type { WasmBackend } from './backend.js';
 import { batchNorm } from './composed/batch-norm.js';
 import { conv2dFilterGradient, conv2dInputGradient } from './composed/conv2d.js';
 import { depthwiseFilterGradient, depthwiseInputGradient } from './composed/depthwise.js';
+import { gather } from './composed/gather.js';
 import { batchMatMul } from './composed/mat-mul.js';
 import { maxPoolGradient } from './composed/max-pool.js';
 import { mean, sum, tile, unsortedSegmentSum } from './composed/reduce.js';
@@ -11,6 +12,7 @@ import { registerHashKernels } from './diff/hashed.js';
 import { registerSparseKernels } from './diff/sparse.js';
 import { overrideAdam } from './layers/adam.js';
 import { overrideBatchNorm } from './layers/batch-norm.js';
+import { overrideClippedGradients } from './layers/clipped.js';
 import { overrideRecurrentLayers } from './layers/recurrent.js';
 import {
   simdAveragePoolGradient,
@@ -38,7 +40,7 @@ export interface KernelOptions {
  * first call in a process has an effect.
  *
  * With SIMD it also replaces, on their classes, the forward passes of GRU, LSTM and batch norm layers, the
- * steps of Adam, and the gradient of batch norms. Unsupported cases and other backends use the original code;
+ * steps of Adam, and the gradients of batch norms, rectifiers and clips. Unsupported cases and other backends use the original code;
  * kernels of other backends are not changed.
  *
  * @throws Error if the wasm backend is not registered
@@ -80,6 +82,7 @@ export function registerTrainingKernels({ simd = true }: KernelOptions = {}): vo
   register('FusedBatchNorm', { composed: batchNorm, simd: simdBatchNorm });
   register('MaxPoolGrad', { composed: maxPoolGradient, simd: simdMaxPoolGradient });
   register('AvgPoolGrad', { simd: simdAveragePoolGradient });
+  register('GatherV2', { composed: gather });
   register('Tile', { composed: tile });
   register('UnsortedSegmentSum', { composed: unsortedSegmentSum });
   if (!simd) return;
@@ -88,6 +91,7 @@ export function registerTrainingKernels({ simd = true }: KernelOptions = {}): vo
   registerGateKernels();
   overrideAdam();
   overrideBatchNorm();
+  overrideClippedGradients();
   overrideRecurrentLayers();
 }
 
