@@ -3,7 +3,7 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Goal, printBench } from './common/report.js';
+import { type BenchResult, type Goal, printBench } from './common/report.js';
 import { NETWORKS } from './growth/networks.js';
 import type { GrowthRefusal, GrowthTimes } from './growth/worker.js';
 
@@ -37,7 +37,7 @@ const { values: flags } = parseArgs({
   },
 });
 if (flags.help) {
-  process.stdout.write(`Time and memory of training diffs of models that grow (8 minutes; --all an hour).
+  process.stdout.write(`Time and memory of training diffs of models that grow (10 minutes; --all an hour).
 
   npm run -s bench -- growth --json            a table on stderr, one JSON document on stdout
   npm run -s bench -- growth --sizes 1,16,64   millions of weights; default 1,4,16
@@ -60,11 +60,23 @@ function run(network: string, kind: string, millions: number): Promise<GrowthTim
       result = message as GrowthTimes | GrowthRefusal;
       child.kill();
     });
-    child.on('exit', (code, signal) => resolve(result ?? { refused: `ended with ${code ?? signal}` }));
+    child.on('exit', (code, signal) => {
+      result ??= { refused: `ended with ${code ?? signal}` };
+      process.stderr.write(`  ${JSON.stringify(result)}\n`);
+      resolve(result);
+    });
   });
 }
 
-const rows = [];
+const NO_NUMBERS = {
+  weights: null,
+  'plain ms': null,
+  'diff step': null,
+  's outside / million': null,
+  's outside, fine-tune': null,
+  'peak / model': null,
+};
+const rows: BenchResult['rows'][number][] = [];
 const goals: Goal[] = [];
 const start = performance.now();
 for (const network of names) {
@@ -74,7 +86,7 @@ for (const network of names) {
     for (const kind of KINDS) {
       const times = await run(network, kind, millions);
       if ('refused' in times) {
-        rows.push({ network, millions, kind, result: times.refused });
+        rows.push({ network, millions, kind, ...NO_NUMBERS, result: times.refused });
         continue;
       }
       const seconds = times.outsideSeconds / (times.weights / MILLION);
@@ -84,13 +96,13 @@ for (const network of names) {
         network,
         millions,
         kind,
-        result: 'trained',
         weights: times.weights,
         'plain ms': times.plainMs,
         'diff step': times.step,
         's outside / million': seconds,
         's outside, fine-tune': times.fineTuneSeconds,
         'peak / model': memory,
+        result: 'trained',
       });
       goals.push({ id: `${id}.${kind}-step`, value: times.step, goal: DIFF_STEP, better: 'lower' });
     }

@@ -30,6 +30,7 @@ export type OwnKernel =
   | 'NeuralDiffLstmGradient'
   | 'NeuralDiffMoments'
   | 'NeuralDiffBatchNormGradient'
+  | 'NeuralDiffClippedGradient'
   | 'NeuralDiffAdam'
   | 'NeuralDiffQuantiseBuckets'
   | 'NeuralDiffAddHashed'

@@ -3,6 +3,7 @@ import type { WasmBackend } from './backend.js';
 import { batchNorm } from './composed/batch-norm.js';
 import { conv2dFilterGradient, conv2dInputGradient } from './composed/conv2d.js';
 import { depthwiseFilterGradient, depthwiseInputGradient } from './composed/depthwise.js';
+import { gather } from './composed/gather.js';
 import { identity } from './composed/identity.js';
 import { batchMatMul } from './composed/mat-mul.js';
 import { maxPoolGradient } from './composed/max-pool.js';
@@ -12,6 +13,7 @@ import { registerHashKernels } from './diff/hashed.js';
 import { registerSparseKernels } from './diff/sparse.js';
 import { overrideAdam } from './layers/adam.js';
 import { overrideBatchNorm } from './layers/batch-norm.js';
+import { overrideClippedGradients } from './layers/clipped.js';
 import { overrideRecurrentLayers } from './layers/recurrent.js';
 import {
   simdAveragePoolGradient,
@@ -39,7 +41,7 @@ export interface KernelOptions {
  * first call in a process has an effect.
  *
  * With SIMD it also replaces, on their classes, the forward passes of GRU, LSTM and batch norm layers, the
- * steps of Adam, and the gradient of batch norms. Unsupported cases and other backends use the original code;
+ * steps of Adam, and the gradients of batch norms, rectifiers and clips. Unsupported cases and other backends use the original code;
  * kernels of other backends are not changed.
  *
  * @throws Error if the wasm backend is not registered
@@ -82,6 +84,7 @@ export function registerTrainingKernels({ simd = true }: KernelOptions = {}): vo
   register('FusedBatchNorm', { composed: batchNorm, simd: simdBatchNorm });
   register('MaxPoolGrad', { composed: maxPoolGradient, simd: simdMaxPoolGradient });
   register('AvgPoolGrad', { simd: simdAveragePoolGradient });
+  register('GatherV2', { composed: gather });
   register('Tile', { composed: tile });
   register('Identity', { composed: identity });
   register('UnsortedSegmentSum', { composed: unsortedSegmentSum });
@@ -91,6 +94,7 @@ export function registerTrainingKernels({ simd = true }: KernelOptions = {}): vo
   registerGateKernels();
   overrideAdam();
   overrideBatchNorm();
+  overrideClippedGradients();
   overrideRecurrentLayers();
 }
 

@@ -176,3 +176,21 @@ describe.each([
     expectClose(wasm as Result, cpu as Result, 1e-4);
   });
 });
+
+describe('gradients of rectifiers and clips', () => {
+  /** Values on both sides of the bounds, on them, and far away, in a length that no vector divides. */
+  const VALUES = [-7, -1, -0, 0, 1e-9, 0.5, 1, 2, 5.9999, 6, 6.0001, 40, -0.5];
+
+  test.each<[string, (x: tf.Tensor) => tf.Tensor]>([
+    ['relu', (x) => tf.relu(x)],
+    ['relu6', (x) => tf.relu6(x)],
+    ['clipByValue', (x) => tf.clipByValue(x, -0.5, 2)],
+    ['hard swish', (x) => tf.mul(x, tf.div(tf.relu6(tf.add(x, 3)), 6))],
+  ])('%s passes them within its bounds', async (_name, apply) => {
+    const work = () => {
+      const weigh = (x: tf.Tensor) => tf.sum(tf.mul(apply(x), seededTensor(1, [VALUES.length])));
+      return tf.grad(weigh)(tf.tensor1d(VALUES));
+    };
+    expectClose(await resultOnWasm(work), await resultOnCpu(work));
+  });
+});

@@ -1,6 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, test } from 'vitest';
-import { expectAgreement, resultOnWasm, runKernel, seededTensor } from './both-backends.js';
+import {
+  expectAgreement,
+  resultOnWasm,
+  runKernel,
+  seededTensor,
+  useTrainingKernels,
+} from './both-backends.js';
 
 describe('tile()', () => {
   test.each([
@@ -145,4 +151,34 @@ describe('batchNorm()', () => {
 test('kernels survive a growth of the wasm memory', async () => {
   const { values } = await resultOnWasm(() => tf.sum(tf.tile(tf.ones([1, 1 << 20]), [24, 1]), 0));
   expect(values[12345]).toBe(24);
+});
+
+describe('gather()', () => {
+  const indices = () => tf.tensor1d([3, 0, 3, 1], 'int32');
+
+  test.each([0, 1, 2, -1])('takes slices of axis %d, short and long', async (axis) => {
+    await expectAgreement(() => tf.gather(seededTensor(1, [4, 5, 4]), indices(), axis));
+    await expectAgreement(() => tf.gather(seededTensor(1, [4, 5, 40]), indices(), axis));
+  });
+
+  test('takes slices by several dimensions of indices, and by batches', async () => {
+    const table = () => tf.tensor2d([1, 0, 2, 2, 1, 0], [2, 3], 'int32');
+    await expectAgreement(() => tf.gather(seededTensor(1, [3, 20]), table()));
+    await expectAgreement(() => tf.gather(seededTensor(1, [2, 3, 4]), table(), 1, 1));
+    await expectAgreement(() => tf.gather(seededTensor(1, [2, 3, 20]), table(), 2, 1));
+  });
+
+  test('takes integers, and nothing', async () => {
+    await expectAgreement(() => tf.gather(tf.tensor1d([5, 6, 7, 8], 'int32'), indices()));
+    await expectAgreement(() => tf.gather(seededTensor(1, [4, 5]), tf.tensor1d([], 'int32')));
+  });
+
+  test('refuses an index outside the axis, as the stock kernel does', async () => {
+    await tf.setBackend('wasm');
+    useTrainingKernels();
+    for (const index of [-1, 4]) {
+      const take = () => tf.gather(seededTensor(1, [4, 5]), tf.tensor1d([0, index], 'int32'));
+      expect(() => tf.tidy(take)).toThrow('GatherV2: the index value');
+    }
+  });
 });

@@ -1,4 +1,5 @@
 export { quantiseBuckets } from './buckets';
+export { clippedGradient } from './clipped';
 export { convFilterGradient, convForward, convInputGradient } from './convolution';
 export { depthwiseFilterGradient, depthwiseInputGradient } from './depthwise';
 export { addGated, openGates, pullGated } from './gates';

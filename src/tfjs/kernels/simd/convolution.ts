@@ -44,17 +44,15 @@ function pixelsOf(conv: ConvGeometry): number {
   return conv.batchSize * conv.outHeight * conv.outWidth;
 }
 
-/**
- * From this many output pixels per batch, a convolution is faster here than in the stock kernel, which packs
- * filters.
- */
-const MIN_PIXELS = 256;
-
 type ConvCall = KernelCall<'x' | 'filter', tf.Conv2DAttrs & Partial<tf.FusedConv2DAttrs>> & {
   readonly inputs: { readonly bias?: tf.TensorInfo; readonly preluActivationWeights?: tf.TensorInfo };
 };
 
-/** A convolution of many pixels, with optional bias and rectifier; other cases use the other kernel. */
+/**
+ * A convolution with optional bias and rectifier; other cases use the other kernel. The stock kernel packs each
+ * new filter, which takes several times as long as a convolution of few pixels; it also miscalculates numeric
+ * padding, and `same` if strides exceed filters.
+ */
 export function simdConv(call: ConvCall, simd: Simd, otherwise: Otherwise<ConvCall>): tf.TensorInfo {
   const { inputs, backend, attrs } = call;
   if (attrs.dataFormat === 'NCHW') return otherwise(call);
@@ -74,16 +72,7 @@ function isSupported({ inputs, attrs }: ConvCall, conv: ConvGeometry): boolean {
   const isPlain = conv.dilationHeight === 1 && conv.dilationWidth === 1 && sizeOf(conv.outShape) > 0;
   const fitsBias = !bias || (bias.shape.length === 1 && bias.shape[0] === conv.outChannels);
   const isKnown = [undefined, null, 'linear', 'relu'].includes(attrs.activation);
-  const isBetter = pixelsOf(conv) >= MIN_PIXELS || !isRightInStock(conv, attrs);
-  return (
-    isPlain && fitsBias && isKnown && !preluActivationWeights && isBetter && inputs.x.dtype === 'float32'
-  );
-}
-
-/** The stock kernel miscalculates numeric padding, and `same` if strides exceed filters. */
-function isRightInStock(conv: ConvGeometry, { pad }: tf.Conv2DAttrs): boolean {
-  const passes = conv.strideHeight > conv.filterHeight || conv.strideWidth > conv.filterWidth;
-  return typeof pad !== 'number' && !(conv.padInfo.type === 'SAME' && passes);
+  return isPlain && fitsBias && isKnown && !preluActivationWeights && inputs.x.dtype === 'float32';
 }
 
 type FilterGradientCall = KernelCall<'x' | 'dy', tf.Conv2DBackpropFilterAttrs>;

@@ -29,6 +29,7 @@ interface TrainingExports {
   readonly lstmBackward: Numbers;
   readonly adam: Numbers;
   readonly trackSquares: Numbers;
+  readonly clippedGradient: Numbers;
   readonly quantiseBuckets: Numbers;
   readonly addHashed: Numbers;
   readonly sumHashed: Numbers;
