@@ -158,14 +158,31 @@ export async function typeOfTensor(
   return type;
 }
 
+/** @returns the name of a `TensorProto`, the number of its element type (0 for none) and its shape */
+export async function readTensorHead(
+  reader: WireReader,
+  { start, end }: Pick<WireField, 'start' | 'end'>,
+): Promise<{ name: string; type: number; shape: readonly number[] }> {
+  const head = { name: '', type: 0, shape: [] as number[] };
+  for await (const field of reader.fields(start, end)) {
+    if (field.field === DIMS) await takeSizes(head.shape, field, reader);
+    else if (field.field === DATA_TYPE) head.type = Number(field.value);
+    else if (field.field === NAME) head.name = await textOf(field, reader);
+  }
+  return head;
+}
+
+async function takeSizes(shape: number[], field: WireField, reader: WireReader): Promise<void> {
+  shape.push(...(await varintsOf(field, reader, MAX_SIZES)).map(Number));
+  if (shape.length > MAX_SIZES) throw tooManyNumbers(MAX_SIZES);
+}
+
 async function takeField(draft: Draft, field: WireField, message: TensorMessage): Promise<void> {
   const { reader, path } = message;
   const { field: number, start, end, wire } = field;
   if (number === SEGMENT) throw unsupported(draft.name, 'segmented data');
-  if (number === DIMS) {
-    draft.shape.push(...(await varintsOf(field, reader, MAX_SIZES)).map(Number));
-    if (draft.shape.length > MAX_SIZES) throw tooManyNumbers(MAX_SIZES);
-  } else if (number === DATA_TYPE) draft.type = Number(field.value);
+  if (number === DIMS) await takeSizes(draft.shape, field, reader);
+  else if (number === DATA_TYPE) draft.type = Number(field.value);
   else if (number === NAME) draft.name = await textOf(field, reader);
   else if (number === EXTERNAL_DATA) await takeEntry(draft.external, field, reader);
   else if (VARINT_FIELDS.includes(number)) {
@@ -187,7 +204,7 @@ function addExtent(extents: Extent[], extent: Extent): void {
 }
 
 /** @returns the values of a repeated varint field, packed or not */
-async function varintsOf(field: WireField, reader: WireReader, max: number): Promise<bigint[]> {
+export async function varintsOf(field: WireField, reader: WireReader, max: number): Promise<bigint[]> {
   if (field.wire === 0) return [field.value];
   if (field.wire !== 2) throw invalidOnnx('expected packed numbers');
   const values = await reader.varints(field.start, field.end, max);

@@ -6,6 +6,8 @@ export interface OperatorContext {
   readonly node: OnnxNode;
   /** Version of the operators of the node's domain. */
   readonly opset: number;
+  /** @returns the values of a tensor in an attribute of the node; undefined without the attribute */
+  constant(attribute: string): tf.Tensor | undefined;
 }
 
 /**

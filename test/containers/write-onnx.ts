@@ -66,21 +66,41 @@ export function onnxModel(...graph: Uint8Array[]): Uint8Array {
   return concat(field(1, 8), field(2, 'tests'), field(7, concat(...graph, field(2, 'main'))), operators);
 }
 
-/** Inputs and outputs of a node, and its attributes: whole numbers and graphs. */
+/** A whole number, a list of them, a text, a graph; a float; a tensor's message. */
+export type AttributeDraft =
+  | number
+  | readonly number[]
+  | string
+  | Uint8Array
+  | { readonly float: number }
+  | { readonly tensor: Uint8Array };
+
+/** Inputs, outputs and attributes of a node. */
 export interface NodeDraft {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  readonly attributes?: Readonly<Record<string, number | Uint8Array>>;
+  readonly attributes?: Readonly<Record<string, AttributeDraft>>;
+  readonly domain?: string;
+}
+
+/** @returns the fields of an attribute's value and type */
+function attributeValue(value: AttributeDraft): Uint8Array {
+  if (typeof value === 'number') return concat(field(3, value), field(20, 2));
+  if (typeof value === 'string') return concat(field(4, value), field(20, 3));
+  if (value instanceof Uint8Array) return concat(field(6, value), field(20, 5));
+  if ('tensor' in value) return concat(field(5, value.tensor), field(20, 4));
+  if (!('float' in value)) return concat(field(8, concat(...value.map(varint))), field(20, 7));
+  const bytes = new Uint8Array(Float32Array.of(value.float).buffer);
+  return concat(varint(8 * 2 + 5), bytes, field(20, 1));
 }
 
 /** @returns a node of a graph */
-export function node(operator: string, { inputs, outputs, attributes = {} }: NodeDraft): Uint8Array {
-  const entries = Object.entries(attributes).map(([name, value]) => {
-    const [number, type] = typeof value === 'number' ? [3, 2] : [6, 5];
-    return field(5, concat(field(1, name), field(number, value), field(20, type)));
-  });
+export function node(operator: string, { inputs, outputs, attributes = {}, domain }: NodeDraft): Uint8Array {
+  const entries = Object.entries(attributes).map(([name, value]) =>
+    field(5, concat(field(1, name), attributeValue(value))),
+  );
   const names = [...inputs.map((name) => field(1, name)), ...outputs.map((name) => field(2, name))];
-  return field(1, concat(...names, field(4, operator), ...entries));
+  return field(1, concat(...names, field(4, operator), ...entries, domain ? field(7, domain) : []));
 }
 
 const floats = (name: string, shape: readonly number[]): Uint8Array => {

@@ -1,12 +1,15 @@
 import type * as Runtime from 'onnxruntime-node';
 
-/** Inputs of a graph, float32, by name. */
+/** Inputs of a graph by name: float32, int64, bool. */
 export type Inputs = Readonly<
-  Record<string, { readonly shape: readonly number[]; readonly values: Float32Array }>
+  Record<
+    string,
+    { readonly shape: readonly number[]; readonly values: Float32Array | BigInt64Array | Uint8Array }
+  >
 >;
 
-/** Runs a model file as devices run it. @returns the bytes of its outputs, by name */
-export type RunOnnx = (path: string, inputs: Inputs) => Promise<Record<string, Uint8Array>>;
+/** Runs a model file, or its bytes, as devices run it. @returns the bytes of its outputs, by name */
+export type RunOnnx = (model: string | Uint8Array, inputs: Inputs) => Promise<Record<string, Uint8Array>>;
 
 /**
  * Loads ONNX Runtime, which brings a binary for each platform.
@@ -16,7 +19,7 @@ export type RunOnnx = (path: string, inputs: Inputs) => Promise<Record<string, U
 export async function loadOnnxRuntime(): Promise<RunOnnx | undefined> {
   try {
     const { InferenceSession, Tensor } = await import('onnxruntime-node');
-    return (path, inputs) => run({ InferenceSession, Tensor }, path, inputs);
+    return (model, inputs) => run({ InferenceSession, Tensor }, model, inputs);
   } catch (error) {
     // An installation without the package is broken, a package without a binary for this platform is not.
     const { code, message } = error as NodeJS.ErrnoException;
@@ -33,14 +36,15 @@ export async function loadOnnxRuntime(): Promise<RunOnnx | undefined> {
 
 async function run(
   { InferenceSession, Tensor }: Pick<typeof Runtime, 'InferenceSession' | 'Tensor'>,
-  path: string,
+  model: string | Uint8Array,
   inputs: Inputs,
 ): Promise<Record<string, Uint8Array>> {
   const options = { executionProviders: ['cpu'], intraOpNumThreads: 1, interOpNumThreads: 1 };
-  const session = await InferenceSession.create(path, options);
+  const session = await InferenceSession.create(model as string, options);
   try {
     const feeds = Object.entries(inputs).map(([name, { shape, values }]) => {
-      return [name, new Tensor('float32', values, shape)] as const;
+      const type = values instanceof Float32Array ? 'float32' : values instanceof Uint8Array ? 'bool' : 'int64';
+      return [name, new Tensor(type, values as Float32Array, shape)] as const;
     });
     const outputs = Object.entries(await session.run(Object.fromEntries(feeds)));
     return Object.fromEntries(outputs.map(([name, { data }]) => [name, bytesOf(data as Float32Array)]));

@@ -1,0 +1,162 @@
+import * as tf from '@tensorflow/tfjs';
+import { NeuralDiffError } from '../model/errors.js';
+
+/** A value of a graph that is being recorded. */
+export interface Value {
+  /** What it is for the inputs that the graph is recorded with. */
+  readonly tensor: tf.Tensor;
+  /** Its number among those that each run computes; undefined for one that is the same in every run. */
+  readonly slot: number | undefined;
+  /** Whether it follows from the file alone. */
+  readonly isConstant: boolean;
+  /** Whether its channels come last, and not second as in ONNX; it has 3 dimensions or more. */
+  readonly isLast: boolean;
+  /** Whether its shape follows from more than the shapes of the graph's inputs. */
+  readonly isDynamic: boolean;
+}
+
+/** Computes values from others; inputs left out are undefined. */
+export type Compute = (tensors: readonly (tf.Tensor | undefined)[]) => tf.Tensor | readonly tf.Tensor[];
+
+/** What is known of the values of a step. */
+export type Facts = Partial<Pick<Value, 'isLast' | 'isDynamic'>>;
+
+interface Step {
+  /** Slots, or tensors that are the same in every run. */
+  readonly args: readonly (number | tf.Tensor | undefined)[];
+  readonly slots: readonly number[];
+  readonly compute: Compute;
+}
+
+/** Steps of one run: the largest networks have some ten thousand. */
+const MAX_STEPS = 2 ** 18;
+
+/**
+ * Records what a graph computes for inputs of some shapes as a list of steps. Whatever follows from constants
+ * and shapes is computed at once and kept.
+ */
+export class Recorder {
+  readonly #steps: Step[] = [];
+  readonly #kept: tf.Tensor[] = [];
+  readonly #derived = new Map<Value, Map<string, Value>>();
+  /** Tensors derived from constants, for all recordings of a network. */
+  readonly #shared: Map<string, tf.Tensor>;
+  #slots = 0;
+
+  constructor(shared: Map<string, tf.Tensor>) {
+    this.#shared = shared;
+  }
+
+  /** Adds an input of the steps; they are numbered in the order of these calls. */
+  input(tensor: tf.Tensor): Value {
+    return { tensor, slot: this.#slots++, isConstant: false, isLast: false, isDynamic: false };
+  }
+
+  /** Adds a value that is the same in every run with these shapes; the recording takes the tensor. */
+  known(tensor: tf.Tensor): Value {
+    this.#kept.push(tf.keep(tensor));
+    return knownValue(tensor, false);
+  }
+
+  /** Computes values, and records how if they differ between runs. */
+  emit(inputs: readonly (Value | undefined)[], compute: Compute, facts: Facts = {}): Value[] {
+    const tensors = inputs.map((input) => input?.tensor);
+    const given = inputs.filter((input) => input !== undefined);
+    const { isLast = false, isDynamic = given.some((input) => input.isDynamic) } = facts;
+    if (given.every(({ slot }) => slot === undefined)) {
+      const isConstant = given.every((input) => input.isConstant);
+      const results = tf.tidy(() => [...listOf(compute(tensors))]);
+      for (const each of results) if (!tensors.includes(each)) this.#kept.push(tf.keep(each));
+      return results.map((tensor) => ({ ...knownValue(tensor, isConstant), isLast }));
+    }
+    if (this.#steps.length >= MAX_STEPS)
+      throw new NeuralDiffError('unsupported-model', `expected at most ${MAX_STEPS} operations, loops included`);
+    const results = listOf(compute(tensors));
+    const slots = results.map(() => this.#slots++);
+    this.#steps.push({ args: inputs.map((input) => input?.slot ?? input?.tensor), slots, compute });
+    return results.map((tensor, i) => {
+      return { tensor, slot: slots[i], isConstant: false, isLast, isDynamic };
+    });
+  }
+
+  /**
+   * Computes a value from one other, once for all that need it.
+   *
+   * @param key tells the ways to compute values apart
+   */
+  derive(input: Value, key: string, compute: (tensor: tf.Tensor) => tf.Tensor, facts?: Facts): Value {
+    const known = this.#derived.get(input) ?? new Map<string, Value>();
+    this.#derived.set(input, known);
+    const found = known.get(key) ?? this.#deriveNew(input, key, compute, facts);
+    known.set(key, found);
+    return found;
+  }
+
+  #deriveNew(input: Value, key: string, compute: (tensor: tf.Tensor) => tf.Tensor, facts?: Facts): Value {
+    if (!input.isConstant) return this.emit([input], ([tensor]) => compute(tensor as tf.Tensor), facts)[0] as Value;
+    const name = `${input.tensor.id}:${key}`;
+    const tensor = this.#shared.get(name) ?? tf.keep(tf.tidy(() => tf.clone(compute(input.tensor))));
+    this.#shared.set(name, tensor);
+    return { ...knownValue(tensor, true), isLast: facts?.isLast ?? false };
+  }
+
+  /** @returns the steps that lead to some values */
+  finish(outputs: readonly Value[]): Recording {
+    return new Recording(this.#steps, this.#kept, outputs);
+  }
+
+  /** Frees what was kept, if there will be no recording. */
+  dispose(): void {
+    tf.dispose(this.#kept);
+  }
+}
+
+/** What a graph computes for inputs of some shapes. */
+export class Recording {
+  readonly #steps: readonly Step[];
+  readonly #kept: tf.Tensor[];
+  readonly #outputs: readonly (number | tf.Tensor)[];
+
+  constructor(steps: readonly Step[], kept: tf.Tensor[], outputs: readonly Value[]) {
+    this.#steps = steps;
+    this.#kept = kept;
+    this.#outputs = outputs.map(({ slot, tensor }) => slot ?? tensor);
+  }
+
+  /** @param inputs in the order in which they were added */
+  run(inputs: readonly tf.Tensor[]): tf.Tensor[] {
+    return tf.tidy(() => {
+      const held: tf.Tensor[] = [...inputs];
+      const tensorOf = (arg: number | tf.Tensor | undefined) => (typeof arg === 'number' ? held[arg] : arg);
+      for (const { args, slots, compute } of this.#steps) {
+        const results = listOf(compute(args.map(tensorOf)));
+        for (let i = 0; i < slots.length; i++) held[slots[i] as number] = results[i] as tf.Tensor;
+      }
+      // Copies share the numbers; the caller may dispose of them, of inputs and constants among them, too.
+      return this.#outputs.map((output) => tf.clone(tensorOf(output) as tf.Tensor));
+    });
+  }
+
+  /** @returns which inputs some step or output uses */
+  usedInputs(count: number): boolean[] {
+    const used = new Set([...this.#steps.flatMap(({ args }) => args), ...this.#outputs]);
+    return Array.from({ length: count }, (_, i) => used.has(i));
+  }
+
+  dispose(): void {
+    tf.dispose(this.#kept);
+  }
+}
+
+function knownValue(tensor: tf.Tensor, isConstant: boolean): Value {
+  return { tensor, slot: undefined, isConstant, isLast: false, isDynamic: false };
+}
+
+/** @returns the value of a tensor of the file */
+export function constantValue(tensor: tf.Tensor): Value {
+  return knownValue(tensor, true);
+}
+
+function listOf(results: tf.Tensor | readonly tf.Tensor[]): readonly tf.Tensor[] {
+  return results instanceof tf.Tensor ? [results] : results;
+}

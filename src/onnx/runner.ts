@@ -1,0 +1,142 @@
+import * as tf from '@tensorflow/tfjs';
+import type { OnnxModel, OnnxPort } from './graph.js';
+import { recordNodes } from './interpreter.js';
+import { plainOf } from './layout.js';
+import { dtypeOf } from './ops/arguments.js';
+import { Recorder, type Recording, type Value } from './recorder.js';
+import { Scope, type Session } from './scope.js';
+import { graphsOf, nodesFor } from './walk.js';
+import type { OnnxWeights } from './weights.js';
+
+/** Recordings that are kept: those of whole and last batches in training and measuring. */
+const MAX_RECORDINGS = 8;
+
+/** Runs the graph of a model: records it for each combination of input shapes, then repeats the recording. */
+export class Runner {
+  readonly #model: OnnxModel;
+  readonly #weights: OnnxWeights;
+  /** Recordings by what they are for, the one used last at the end. */
+  readonly #recordings = new Map<string, Recording>();
+  readonly #shared = new Map<string, tf.Tensor>();
+  /** Values that follow from constants alone. */
+  readonly #folded = new Map<string, Value>();
+  readonly #foldings: Recorder;
+
+  constructor(model: OnnxModel, weights: OnnxWeights) {
+    this.#model = model;
+    this.#weights = weights;
+    this.#foldings = new Recorder(this.#shared);
+    this.#fold();
+  }
+
+  /**
+   * Computes values of the graph.
+   *
+   * @throws NeuralDiffError `unsupported-model`
+   */
+  run(xs: readonly tf.Tensor[], names: readonly string[]): tf.Tensor[] {
+    return tf.tidy(() => this.#prepare(xs, names).run());
+  }
+
+  /** @returns names of the trained weights that some values need */
+  usedWeights(xs: readonly tf.Tensor[], names: readonly string[]): string[] {
+    return tf.tidy(() => {
+      const { recording, live } = this.#prepare(xs, names);
+      const { trained } = this.#weights;
+      const used = recording.usedInputs(live.length + trained.length);
+      return trained.filter((_, i) => used[live.length + i]).map(({ name }) => name);
+    });
+  }
+
+  dispose(): void {
+    for (const recording of this.#recordings.values()) recording.dispose();
+    this.#foldings.dispose();
+    tf.dispose([...this.#shared.values()]);
+    this.#recordings.clear();
+    this.#shared.clear();
+  }
+
+  #prepare(xs: readonly tf.Tensor[], names: readonly string[]) {
+    const { inputs } = this.#model.graph;
+    const given = xs.map((x, i) => asType(x, inputs[i] as OnnxPort));
+    const isFixed = given.map(isChoice);
+    const key = JSON.stringify([names, given.map((x, i) => (isFixed[i] ? [x.shape, [...x.dataSync()]] : x.shape))]);
+    const recording = this.#recordings.get(key) ?? this.#record(given, isFixed, names);
+    this.#recordings.delete(key);
+    this.#recordings.set(key, recording);
+    for (const [oldest, each] of this.#recordings) {
+      if (this.#recordings.size <= MAX_RECORDINGS) break;
+      each.dispose();
+      this.#recordings.delete(oldest);
+    }
+    const live = given.filter((_, i) => !isFixed[i]);
+    const variables = this.#weights.trained.map(({ variable }) => variable as tf.Tensor);
+    return { recording, live, run: () => recording.run([...live, ...variables]) };
+  }
+
+  #record(xs: readonly tf.Tensor[], isFixed: readonly boolean[], names: readonly string[]): Recording {
+    const { graph } = this.#model;
+    const recorder = new Recorder(this.#shared);
+    try {
+      const values = xs.map((x, i) => (isFixed[i] ? undefined : recorder.input(x)));
+      const session = this.#session(recorder);
+      const scope = new Scope(session, graph);
+      for (const [name, value] of this.#folded) scope.set(name, value);
+      xs.forEach((x, i) => {
+        scope.set((graph.inputs[i] as OnnxPort).name, values[i] ?? recorder.known(tf.clone(x)));
+      });
+      let recording: Recording | undefined;
+      tf.tidy(() => {
+        for (const [value, stored] of this.#weights.dequantised)
+          scope.set(value, session.variables.get(stored) as Value);
+        const needed = nodesFor(graph, names);
+        recordNodes(graph.nodes.filter((node) => needed.has(node)), { session, scope });
+        recording = recorder.finish(names.map((name) => plainOf(recorder, scope.get(name))));
+      });
+      return recording as unknown as Recording;
+    } catch (error) {
+      recorder.dispose();
+      throw error;
+    }
+  }
+
+  #session(recorder: Recorder): Session {
+    const { trained, constant } = this.#weights;
+    return {
+      recorder,
+      constant,
+      opsets: this.#model.opsets,
+      variables: new Map(trained.map(({ name, variable }) => [name, recorder.input(variable)])),
+      count: { nodes: 0 },
+    };
+  }
+
+  /** Computes the nodes whose inputs are all constants. */
+  #fold(): void {
+    const { graph } = this.#model;
+    const session = this.#session(this.#foldings);
+    const scope = new Scope(session, graph);
+    const isConstant = (name: string): boolean => name === '' || (scope.find(name)?.isConstant ?? false);
+    const needed = nodesFor(graph, graph.outputs.map(({ name }) => name));
+    tf.tidy(() => {
+      for (const node of graph.nodes) {
+        if (!needed.has(node) || graphsOf(node).length > 0 || !node.inputs.every(isConstant)) continue;
+        recordNodes([node], { session, scope });
+        for (const name of node.outputs) {
+          const value = scope.find(name);
+          if (value) this.#folded.set(name, value);
+        }
+      }
+    });
+  }
+}
+
+/** @returns whether an input chooses between branches rather than be computed with, such as a sampling rate */
+function isChoice({ dtype, size, rank }: tf.Tensor): boolean {
+  return dtype !== 'float32' && size === 1 && rank === 0;
+}
+
+function asType(x: tf.Tensor, { type }: OnnxPort): tf.Tensor {
+  const dtype = dtypeOf(type ?? 'float32');
+  return x.dtype === dtype ? x : tf.cast(x, dtype);
+}

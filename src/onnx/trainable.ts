@@ -1,0 +1,122 @@
+import type { OnnxConstant, OnnxGraph, OnnxNode } from './graph.js';
+import { graphsOf, nodesFor, operatorOf } from './walk.js';
+
+/** Operators through which no gradient goes. */
+const STEPS = new Set([
+  ...['And', 'ArgMax', 'ArgMin', 'BitShift', 'BitwiseAnd', 'BitwiseNot', 'BitwiseOr', 'BitwiseXor', 'Ceil'],
+  ...['Compress', 'ConstantOfShape', 'DynamicQuantizeLinear', 'Equal', 'EyeLike', 'Floor', 'Greater'],
+  ...['GreaterOrEqual', 'Hardmax', 'IsInf', 'IsNaN', 'Less', 'LessOrEqual', 'NonMaxSuppression', 'NonZero'],
+  ...['Not', 'Or', 'QuantizeLinear', 'Range', 'Round', 'Shape', 'Sign', 'Size', 'Unique', 'Xor'],
+]);
+
+/** Inputs that are no weights: shapes, limits, statistics, scales of quantisation. */
+const FIXED_INPUTS: Readonly<Record<string, readonly number[]>> = {
+  BatchNormalization: [3, 4],
+  Clip: [1, 2],
+  CumSum: [1],
+  DequantizeLinear: [1, 2],
+  Dropout: [1, 2],
+  Expand: [1],
+  Gather: [1],
+  GatherElements: [1],
+  GatherND: [1],
+  OneHot: [0, 1, 2],
+  Pad: [1, 2, 3],
+  Pow: [1],
+  Reshape: [1],
+  Resize: [1, 2, 3],
+  ScatterElements: [1],
+  ScatterND: [1],
+  Slice: [1, 2, 3, 4],
+  Tile: [1],
+  TopK: [1],
+  Upsample: [1],
+  Where: [0],
+};
+
+/** Inputs that are weights by the operator's definition, even if they have one element. */
+const WEIGHT_INPUTS: Readonly<Record<string, readonly number[]>> = {
+  BatchNormalization: [1, 2],
+  Conv: [1, 2],
+  ConvTranspose: [1, 2],
+  Gemm: [1, 2],
+  GroupNormalization: [1, 2],
+  InstanceNormalization: [1, 2],
+  LayerNormalization: [1, 2],
+  MatMul: [0, 1],
+  PRelu: [1],
+};
+
+/** Numbers of `TensorProto.DataType` that are floats. */
+const FLOATS = [1, 10, 11, 16];
+
+/** A constant that a gradient reaches. */
+export interface Reached {
+  readonly constant: OnnxConstant;
+  /** Whether an operator defines one of its inputs, which the constant is, as a weight. */
+  isWeight: boolean;
+}
+
+/** A graph, and the one around it. */
+interface Level {
+  readonly graph: OnnxGraph;
+  readonly outer: Level | undefined;
+}
+
+/**
+ * Finds the constants of a graph that a gradient with respect to its outputs reaches: not through comparisons,
+ * rounding and integers, nor to shapes, limits, exponents and the statistics of batch norms.
+ *
+ * @returns constants by their name in the store
+ */
+export function reachedConstants(graph: OnnxGraph): Map<string, Reached> {
+  const found = new Map<string, Reached>();
+  reach({ graph, outer: undefined }, new Set(graph.outputs.map(({ name }) => name)), found);
+  return found;
+}
+
+function reach(level: Level, reached: Set<string>, found: Map<string, Reached>): void {
+  const { graph } = level;
+  for (const node of nodesFor(graph, [...reached])) {
+    if (!node.outputs.some((name) => reached.has(name)) || isStep(node)) continue;
+    for (const inner of graphsOf(node)) {
+      // Names are unique in a model, so those of the outer graph can be among them.
+      for (const { name } of inner.outputs) reached.add(name);
+      reach({ graph: inner, outer: level }, reached, found);
+    }
+    const fixed = FIXED_INPUTS[operatorOf(node)] ?? [];
+    node.inputs.forEach((name, i) => {
+      if (name !== '' && !fixed.includes(i)) reached.add(name);
+    });
+    noteWeights(node, level, found);
+  }
+  for (const name of reached) {
+    const constant = graph.constants.get(name);
+    if (constant && !found.has(constant.stored)) found.set(constant.stored, { constant, isWeight: false });
+  }
+}
+
+function noteWeights(node: OnnxNode, level: Level, found: Map<string, Reached>): void {
+  for (const i of WEIGHT_INPUTS[operatorOf(node)] ?? []) {
+    const constant = constantOf(node.inputs[i] ?? '', level);
+    if (constant) found.set(constant.stored, { constant, isWeight: true });
+  }
+  if (operatorOf(node) !== 'Add') return;
+  const isProduct = (name: string | undefined): boolean =>
+    level.graph.nodes.some(({ op, outputs }) => op === 'MatMul' && outputs[0] === name);
+  for (const [bias, other] of [node.inputs, [...node.inputs].reverse()] as [string, string][]) {
+    const constant = constantOf(bias, level);
+    if (constant?.shape.join() === '1' && isProduct(other)) found.set(constant.stored, { constant, isWeight: true });
+  }
+}
+
+function constantOf(name: string, level: Level | undefined): OnnxConstant | undefined {
+  return level && (level.graph.constants.get(name) ?? constantOf(name, level.outer));
+}
+
+function isStep(node: OnnxNode): boolean {
+  if (node.domain !== '') return false;
+  const type = node.attributes.get('to');
+  return STEPS.has(node.op) || (node.op === 'Cast' && !FLOATS.includes(type as number));
+}
+
