@@ -56,10 +56,11 @@ export interface Classifier {
   readonly kernel: Float32Array;
 }
 
-/** Names of the weights and of the output of a classifier. */
+/** Names of the weights and values of a classifier. */
 export const CLASSIFIER = {
   kernel: 'classifier/kernel',
   bias: 'classifier/bias',
+  logits: 'classifier/logits',
   output: 'probabilities',
 } as const;
 
@@ -69,8 +70,8 @@ export function withClassifier(file: Uint8Array, { from, classes, kernel }: Clas
   const added = [
     node('Flatten', [from.name], 'classifier/rows'),
     node('MatMul', ['classifier/rows', CLASSIFIER.kernel], 'classifier/products'),
-    node('Add', ['classifier/products', CLASSIFIER.bias], 'classifier/logits'),
-    node('Softmax', ['classifier/logits'], CLASSIFIER.output),
+    node('Add', ['classifier/products', CLASSIFIER.bias], CLASSIFIER.logits),
+    node('Softmax', [CLASSIFIER.logits], CLASSIFIER.output),
     field(GRAPH.initializer, tensor({ name: CLASSIFIER.kernel, shape: [size, classes] }, kernel)),
     field(
       GRAPH.initializer,

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 
 /** Examples of one shape, one after another. */
@@ -7,6 +8,14 @@ export interface Rows {
   readonly shape: readonly number[];
   readonly count: number;
 }
+
+/** One thread gives the same numbers each time; warnings of weights without a use are left out. */
+const OPTIONS: InferenceSession.SessionOptions = {
+  executionProviders: ['cpu'],
+  intraOpNumThreads: 1,
+  interOpNumThreads: 1,
+  logSeverityLevel: 3,
+};
 
 /** How to run a network. */
 export interface OnnxRun {
@@ -27,11 +36,8 @@ export async function runOnnx(
   rows: Rows,
   { output, batchSize = 16 }: OnnxRun,
 ): Promise<Rows> {
-  // Warnings are left out: weights without a use are expected.
-  const options = { logSeverityLevel: 3, executionProviders: ['cpu'], intraOpNumThreads: 1, interOpNumThreads: 1 };
-  const session = await (typeof model === 'string'
-    ? InferenceSession.create(model, options)
-    : InferenceSession.create(model, options));
+  const bytes = typeof model === 'string' ? await readFile(model) : model;
+  const session = await InferenceSession.create(bytes, OPTIONS);
   const [input] = session.inputNames as [string];
   const size = rows.shape.reduce((product, each) => product * each, 1);
   const parts: Tensor[] = [];

@@ -83,8 +83,8 @@ export async function toFeatures(model: Uint8Array, frames: Labelled): Promise<L
   return { ...(await runOnnx(withOutputs(model, [CUT]), frames, { output: CUT })), labels: frames.labels };
 }
 
-/** @returns the layers that are trained, which take features */
-export function trainedPart(model: Uint8Array, { shape }: Rows): Uint8Array {
+/** @returns the layers that are trained, which take features of a shape */
+export function trainedPart(model: Uint8Array, shape: readonly number[]): Uint8Array {
   return upperPart(model, { name: CUT, shape: [null, ...shape] });
 }
 

@@ -1,3 +1,4 @@
+export { createOnnxTask } from '../onnx/create-onnx-task.js';
 // Train diffs of TensorFlow.js models under a budget of bytes.
 
 export { type TrainHashDiffOptions, trainHashDiff } from '../hash-diff/train-hash-diff.js';
