@@ -3,10 +3,11 @@ import { type TrainingPlan, trainBase } from '../../examples/common/train-base.j
 import { trainHashDiff } from '../../src/hash-diff/train-hash-diff.js';
 import { trainSparseDiff } from '../../src/sparse-diff/train-sparse-diff.js';
 import { useBackend } from '../../src/tfjs/backend.js';
+import { createTask } from '../../src/train/create-task.js';
 import { type FineTuned, fineTune } from '../../src/train/fine-tune.js';
 import type { Values } from '../../src/train/part.js';
 import { measure, takeBase, withBaseRestored } from '../../src/train/session.js';
-import { createTask, type Task } from '../../src/train/task.js';
+import type { Task } from '../../src/train/task.js';
 import type { BenchTask, Stage, TaskData } from '../tasks/task.js';
 
 /** The trainers of diffs by kind. */

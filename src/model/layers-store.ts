@@ -9,6 +9,7 @@ import {
   checkTensorInfos,
   isDType,
   type StoredType,
+  type Tensor,
   type TensorInfo,
   tensorOf,
 } from './tensor.js';
@@ -75,6 +76,31 @@ export async function openPlacedLayers(files: ModelFiles): Promise<PlacedStore> 
   });
   checkTensorInfos(tensors);
   return { ...openPlacedStore(files, tensors), quantization: quantizationOf(manifest) };
+}
+
+/**
+ * Reads the tensors of a manifest from memory, as `openLayersStore` lists them.
+ *
+ * @param weights the entries of all groups of a manifest; untrusted
+ * @param bytes contents of all shards in this order
+ * @throws NeuralDiffError `bad-model`, `unsupported-model`
+ */
+export function readManifestTensors(
+  weights: readonly unknown[],
+  bytes: Uint8Array,
+): { tensors: Tensor[]; quantization: ReadonlyMap<string, Quantization> } {
+  const manifest = parseLayersManifest({ weightsManifest: [{ paths: ['weights'], weights }] });
+  const expected = manifest.groups[0]?.byteLength ?? 0;
+  if (expected !== bytes.length)
+    throw badModel(`Cannot read model: expected ${expected} bytes of weights, got ${bytes.length}`);
+  const tensors = manifest.tensors.flatMap((tensor): Tensor[] => {
+    const { name, dtype, shape, start, quantization } = tensor;
+    const read = { name, dtype, shape, bytes: bytes.subarray(start, start + byteLength(tensor)) };
+    if (quantization === undefined) return [read];
+    const { fixed, ...map } = mapTensor(name, quantization);
+    return [read, { name: map.name, dtype: map.dtype, shape: map.shape, bytes: fixed as Uint8Array }];
+  });
+  return { tensors, quantization: quantizationOf(manifest) };
 }
 
 /** Represents a quantisation as a read-only tensor, since it is part of the model's identity. */

@@ -12,7 +12,30 @@ const SHARD_BYTES = 4 * 2 ** 20;
  * @returns the model, with its weights on the active backend
  * @throws NeuralDiffError `bad-model` if TensorFlow.js cannot build it; errors of `files`
  */
-export async function loadModel(files: ModelFiles): Promise<tf.LayersModel> {
+export function loadModel(files: ModelFiles): Promise<tf.LayersModel> {
+  return build(files, (artifacts) => tf.loadLayersModel(tf.io.fromMemory(artifacts)));
+}
+
+/**
+ * Loads a GraphModel from a folder of files, real or virtual.
+ *
+ * @param files the folder with `model.json` and the shards
+ * @returns the model, with its weights on the active backend; quantised ones as float32
+ * @throws NeuralDiffError `bad-model` if TensorFlow.js cannot build it, such as a LayersModel; errors of
+ *   `files`
+ */
+export function loadGraphModel(files: ModelFiles): Promise<tf.GraphModel> {
+  return build(files, async (artifacts) => {
+    const { node } = (artifacts.modelTopology ?? {}) as { node?: unknown };
+    if (!Array.isArray(node)) throw new Error('expected a GraphModel, with a topology of nodes');
+    return tf.loadGraphModel(tf.io.fromMemory(artifacts));
+  });
+}
+
+async function build<M>(
+  files: ModelFiles,
+  load: (artifacts: tf.io.ModelArtifacts) => Promise<M>,
+): Promise<M> {
   const text = new TextDecoder().decode(await readWhole(files, 'model.json'));
   try {
     const artifacts = await tf.io.getModelArtifactsForJSON(JSON.parse(text), async (manifest) => {
@@ -21,7 +44,7 @@ export async function loadModel(files: ModelFiles): Promise<tf.LayersModel> {
         parts.push((await readWhole(files, path)).buffer);
       return [manifest.flatMap((group) => group.weights), parts];
     });
-    return await tf.loadLayersModel(tf.io.fromMemory(artifacts));
+    return await load(artifacts);
   } catch (cause) {
     if (cause instanceof NeuralDiffError) throw cause;
     throw new NeuralDiffError('bad-model', `Cannot build the model: ${(cause as Error).message}`, { cause });

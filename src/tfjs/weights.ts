@@ -35,6 +35,7 @@ export function namedWeights(model: tf.LayersModel): NamedWeight[] {
 /** @returns name, dtype and shape of a weight in this package's terms */
 export function infoOf(weight: NamedWeight): TensorInfo {
   const { dtype, shape } = weight.variable;
+  if (dtype === 'bool') return { name: weight.name, dtype: 'uint8', shape };
   if (dtype !== 'float32' && dtype !== 'int32') {
     throw new NeuralDiffError(
       'unsupported-model',
@@ -53,8 +54,8 @@ export function infoOf(weight: NamedWeight): TensorInfo {
  */
 export function copyWeights(weights: readonly NamedWeight[]): Model {
   const tensors = weights.map((weight) => {
-    const values = weight.variable.dataSync() as Float32Array | Int32Array;
-    return { ...infoOf(weight), bytes: new Uint8Array(values.slice().buffer) };
+    const values = weight.variable.dataSync().slice();
+    return { ...infoOf(weight), bytes: new Uint8Array(values.buffer) };
   });
   return { tensors };
 }

@@ -12,8 +12,8 @@ export interface Network {
   /** Its float weights, under the names and in the shapes of the model's file. */
   readonly weights: readonly NamedWeight[];
   readonly inputNames: readonly string[];
-  /** One per input, with the batch dimension first; null for any size. */
-  readonly inputShapes: readonly (readonly (number | null)[])[];
+  /** One per input, with the batch dimension first; null for any size. Undefined if some are unknown. */
+  readonly inputShapes: readonly (readonly (number | null)[])[] | undefined;
   /** The model's own outputs. */
   readonly outputNames: readonly string[];
   /** The model as its file stores it, if that has other tensors or dtypes than `weights`. */

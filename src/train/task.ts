@@ -59,18 +59,8 @@ export interface TaskOptions {
  *
  * @param model any LayersModel after `compile`
  * @throws TypeError if the model is not compiled
- *
- * @example
- * await useBackend('wasm');
- * const layer = tf.layers.dense({ inputShape: [4], units: 256, activation: 'softmax' });
- * const model = tf.sequential({ layers: [layer] });
- * model.compile({ optimizer: 'adam', loss: 'categoricalCrossentropy', metrics: ['accuracy'] });
- * const xs = tf.randomNormal([512, 4]);
- * const ys = tf.oneHot(tf.argMax(xs, 1), 256).toFloat();
- * const task = createTask(model);
- * console.log(await task.evaluate({ xs, ys }));
  */
-export function createTask(model: tf.LayersModel, options: TaskOptions = {}): Task {
+export function createLayersTask(model: tf.LayersModel, options: TaskOptions = {}): Task {
   checkChoice('mode', options.mode, ['inference', 'training']);
   checkChoice('outputKind', options.outputKind, ['probabilities', 'logits', 'values']);
   const { outputKind, mode } = options;

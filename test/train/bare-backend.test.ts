@@ -3,7 +3,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { trainHashDiff } from '../../src/hash-diff/train-hash-diff.js';
 import { trainSparseDiff } from '../../src/sparse-diff/train-sparse-diff.js';
-import { createTask } from '../../src/train/task.js';
+import { createTask } from '../../src/train/create-task.js';
 import '@tensorflow/tfjs-backend-wasm';
 import { expect, test } from 'vitest';
 

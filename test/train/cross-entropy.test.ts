@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { useBackend } from '../../src/tfjs/backend.js';
+import { createTask } from '../../src/train/create-task.js';
 import { fineTune } from '../../src/train/fine-tune.js';
 import type { OutputKind } from '../../src/train/predictor.js';
-import { createTask, type Task } from '../../src/train/task.js';
+import type { Task } from '../../src/train/task.js';
 
 const CLASSES = 4;
 const EXAMPLES = 12;

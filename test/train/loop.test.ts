@@ -3,9 +3,10 @@ import { beforeAll, expect, test } from 'vitest';
 import { trainHashDiff } from '../../src/hash-diff/train-hash-diff.js';
 import { trainSparseDiff } from '../../src/sparse-diff/train-sparse-diff.js';
 import { useBackend } from '../../src/tfjs/backend.js';
+import { createTask } from '../../src/train/create-task.js';
 import { fineTune } from '../../src/train/fine-tune.js';
 import type { StepReport } from '../../src/train/loop.js';
-import { createTask, type Task } from '../../src/train/task.js';
+import type { Task } from '../../src/train/task.js';
 import { createTinyTask, QUICK, type TinyTask } from './tiny-task.js';
 
 let tiny: TinyTask;

@@ -3,8 +3,8 @@ import { beforeAll, expect, test } from 'vitest';
 import { trainHashDiff } from '../../src/hash-diff/train-hash-diff.js';
 import { trainSparseDiff } from '../../src/sparse-diff/train-sparse-diff.js';
 import { copyWeights, namedWeights } from '../../src/tfjs/weights.js';
+import { createTask } from '../../src/train/create-task.js';
 import { fineTune } from '../../src/train/fine-tune.js';
-import { createTask } from '../../src/train/task.js';
 import type { TrainDiffOptions } from '../../src/train/train-diff.js';
 import { createTinyTask, QUICK, type TinyTask } from './tiny-task.js';
 

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { useBackend } from '../../src/tfjs/backend.js';
+import { createTask } from '../../src/train/create-task.js';
 import type { ArrayData } from '../../src/train/data.js';
-import { createTask, type Task } from '../../src/train/task.js';
+import type { Task } from '../../src/train/task.js';
 
 /** A little classification problem whose update has something to learn. */
 export interface TinyTask {

@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { diffModels } from '../../../src/exact-diff/diff-stores.js';
 import { measureReport } from '../../../src/report/measure/measure-report.js';
 import type { MeasureOptions } from '../../../src/report/measure/options.js';
-import { createTask } from '../../../src/train/task.js';
+import { createTask } from '../../../src/train/create-task.js';
 import { recipe } from '../../cli/command.js';
 import { quantise } from '../../cli/quantise.js';
 import { loadPatched, readModel, Workshop } from './fixtures.js';
