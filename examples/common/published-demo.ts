@@ -15,7 +15,6 @@ import { Console } from './console.js';
 import { patchCopy } from './patch-copy.js';
 import { type DiffComparison, type DiffRow, formatComparison } from './result.js';
 import { SourceError } from './source-error.js';
-import { float32Bytes } from './task.js';
 import type { TrainingPlan } from './train-base.js';
 
 const TRAINERS = { hash: trainHashDiff, sparse: trainSparseDiff } as const;
@@ -28,10 +27,11 @@ export interface PublishedUpdate {
   /** What the update adds, what it is tested on, in words. */
   readonly facts: string;
   readonly task: Task;
-  /** Names of the weights that are trained; others stay as they were published. */
-  readonly only: readonly string[];
+  /** Names of the weights that are trained, by default all of the task. */
+  readonly only?: readonly string[];
   readonly train: ArrayData;
-  readonly test: ArrayData;
+  /** Measured by the task where the full fine-tune cannot be a folder. */
+  readonly test?: ArrayData;
   readonly fineTuning: TrainingPlan;
   readonly diffTraining: Omit<TrainingPlan, "learningRate">;
   /** @returns the accuracy on the test of the model in a folder, in the runtime that devices run it in */
@@ -136,13 +136,21 @@ async function compare(
     diffs.push(await patchCopy({ kind, folder, trained, full, measure }));
   }
   screen.end();
-  const bytes = float32Bytes(task);
+  const bytes = await float32BytesOf(base);
   return {
     facts: update.facts,
     base: { parameters: bytes / 4, bytes, accuracy: baseAccuracy },
     full: { accuracy: fullAccuracy },
     diffs,
   };
+}
+
+/** @returns the bytes of all weights of a model as float32: what payloads are compared with */
+async function float32BytesOf(folder: string): Promise<number> {
+  const store = await openModel(folder);
+  const sizes = store.tensors.map(({ shape }) => shape.reduce((product, size) => product * size, 1));
+  await store.close();
+  return 4 * sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /**

@@ -12,7 +12,7 @@ const SUBROWS = 4;
 const CONSONANTS = 'bcdfghjklmnpqrstvwxyz';
 const VOWELS = 'aeiou';
 
-/** @returns an invented word of three to six letters: two sets have hardly any in common */
+/** @returns an invented word of three to six letters */
 export function inventWord(random: Random): string {
   const pick = (letters: string): string => letters[Math.floor(random() * letters.length)] as string;
   const length = 3 + Math.floor(random() * 4);
@@ -30,16 +30,26 @@ export interface Lines {
   readonly count: number;
 }
 
+/** Which words are printed. */
+export interface LineSet {
+  readonly seed: number;
+  readonly name: string;
+  readonly count: number;
+  /** Tells words that others are invented for. */
+  readonly isLeftOut?: (word: string) => boolean;
+}
+
 /**
  * Prints words: each in a size, place, greys and noise of its own.
  *
  * @param set fixes the words and all that is random
  */
-export function printWords(font: Font, set: { seed: number; name: string; count: number }): Lines {
+export function printWords(font: Font, set: LineSet): Lines {
   const values = new Float32Array(set.count * 3 * LINE_PIXELS);
   const words = Array.from({ length: set.count }, (_, i) => {
     const random = createRandom(set.seed, `line/${set.name}/${i}`);
-    const word = inventWord(random);
+    let word = inventWord(random);
+    while (set.isLeftOut?.(word)) word = inventWord(random);
     const picture = printWord(font, word, random);
     for (let channel = 0; channel < 3; channel++) values.set(picture, (3 * i + channel) * LINE_PIXELS);
     return word;

@@ -33,8 +33,8 @@ and runs the patched files in ONNX Runtime.
 `;
 
 /** How often each diff sees the clips, and how the full fine-tune and the base are trained. */
-const FINE_TUNING = { epochs: 10, learningRate: 2e-3, batchSize: 32 } as const;
-const DIFF_TRAINING = { epochs: 16, batchSize: 32 } as const;
+const FINE_TUNING = { epochs: 8, learningRate: 2e-3, batchSize: 32 } as const;
+const DIFF_TRAINING = { epochs: 10, batchSize: 32 } as const;
 
 /** Trained on the logits of the words. */
 const LOSS = { loss: 'categoricalCrossentropy', outputs: [CLASSIFIER.logits], outputKind: 'logits' } as const;

@@ -1,7 +1,7 @@
-export { createOnnxTask } from '../onnx/create-onnx-task.js';
 // Train diffs of TensorFlow.js models under a budget of bytes.
 
 export { type TrainHashDiffOptions, trainHashDiff } from '../hash-diff/train-hash-diff.js';
+export { createOnnxTask } from '../onnx/create-onnx-task.js';
 export type { Budget } from '../payload/encode.js';
 export { type TrainSparseDiffOptions, trainSparseDiff } from '../sparse-diff/train-sparse-diff.js';
 export { createTask } from '../train/create-task.js';
