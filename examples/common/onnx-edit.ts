@@ -39,7 +39,8 @@ export function upperPart(file: Uint8Array, cut: Value): Uint8Array {
   return editGraph(file, (fields) => {
     const needed = nodesAbove(fields, cut.name);
     const kept = fields.filter(({ number, content }) => {
-      if (number === GRAPH.node) return needed.has(content as Uint8Array) || isConstant(content as Uint8Array);
+      if (number === GRAPH.node)
+        return needed.has(content as Uint8Array) || isConstant(content as Uint8Array);
       if (number === GRAPH.valueInfo) return texts(content as Uint8Array, NAME)[0] !== cut.name;
       return number !== GRAPH.input;
     });
@@ -73,10 +74,7 @@ export function withClassifier(file: Uint8Array, { from, classes, kernel }: Clas
     node('Add', ['classifier/products', CLASSIFIER.bias], CLASSIFIER.logits),
     node('Softmax', [CLASSIFIER.logits], CLASSIFIER.output),
     field(GRAPH.initializer, tensor({ name: CLASSIFIER.kernel, shape: [size, classes] }, kernel)),
-    field(
-      GRAPH.initializer,
-      tensor({ name: CLASSIFIER.bias, shape: [classes] }, new Float32Array(classes)),
-    ),
+    field(GRAPH.initializer, tensor({ name: CLASSIFIER.bias, shape: [classes] }, new Float32Array(classes))),
     port(GRAPH.output, { name: CLASSIFIER.output, shape: [null, classes] }),
   ];
   return editGraph(file, (fields) => [
@@ -177,7 +175,10 @@ function port(number: number, { name, shape }: Value): Uint8Array {
   return field(number, joined([text(NAME, name), field(2, type)]));
 }
 
-function tensor({ name, shape }: { name: string; shape: readonly number[] }, values: Float32Array): Uint8Array {
+function tensor(
+  { name, shape }: { name: string; shape: readonly number[] },
+  values: Float32Array,
+): Uint8Array {
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   const sizes = shape.map((size) => numberField(1, size));
   return joined([...sizes, numberField(2, FLOAT), text(8, name), field(9, bytes)]);

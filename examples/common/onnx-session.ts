@@ -45,7 +45,9 @@ export async function runOnnx(
     for (let first = 0; first < rows.count; first += batchSize) {
       const last = Math.min(first + batchSize, rows.count);
       const batch = rows.values.subarray(first * size, last * size);
-      const results = await session.run({ [input]: new Tensor('float32', batch, [last - first, ...rows.shape]) });
+      const results = await session.run({
+        [input]: new Tensor('float32', batch, [last - first, ...rows.shape]),
+      });
       parts.push(results[output] as Tensor);
     }
   } finally {

@@ -33,7 +33,7 @@ export interface PublishedUpdate {
   /** Measured by the task where the full fine-tune cannot be a folder. */
   readonly test?: ArrayData;
   readonly fineTuning: TrainingPlan;
-  readonly diffTraining: Omit<TrainingPlan, "learningRate">;
+  readonly diffTraining: Omit<TrainingPlan, 'learningRate'>;
   /** @returns the accuracy on the test of the model in a folder, in the runtime that devices run it in */
   readonly measure: (folder: string) => Promise<number>;
   /** Whether the folder's weights are float32, so that the full fine-tune is a folder, too. */

@@ -10,7 +10,15 @@ import { type PublishedRun, type PublishedUpdate, runPublishedDemo } from '../co
 import { ctcLoss } from './ctc.js';
 import { readFont } from './font.js';
 import { type Lines, printWords } from './lines.js';
-import { BLACKLETTER, LOGITS, RECOGNISER, readAlphabet, readWords, toFeatures, trainedPart } from './model.js';
+import {
+  BLACKLETTER,
+  LOGITS,
+  RECOGNISER,
+  readAlphabet,
+  readWords,
+  toFeatures,
+  trainedPart,
+} from './model.js';
 
 const HELP = `Takes the published text recogniser PP-OCRv4, learns to read blackletter as diffs of several sizes, and runs the
 patched files in ONNX Runtime.
@@ -41,7 +49,12 @@ async function prepare({ seed, base, screen }: PublishedRun): Promise<PublishedU
   const font = readFont(file);
   const train = printWords(font, { seed, name: 'train', count: WORDS.train });
   const known = new Set(train.words);
-  const test = printWords(font, { seed, name: 'test', count: WORDS.test, isLeftOut: (word) => known.has(word) });
+  const test = printWords(font, {
+    seed,
+    name: 'test',
+    count: WORDS.test,
+    isLeftOut: (word) => known.has(word),
+  });
   const dataOf = async (lines: Lines) => {
     const { values, shape, count } = await toFeatures(model, lines);
     const xs = tf.tensor(values, [count, ...shape]);

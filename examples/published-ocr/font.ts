@@ -32,11 +32,16 @@ const ENTRY_BYTES = 20;
  */
 export function readFont(file: Uint8Array): Font {
   const view = viewOf(file);
-  if (file.length < HEADER_BYTES || view.getUint32(0) !== 0x774f4646) throw new Error('Cannot read font: expected WOFF');
+  if (file.length < HEADER_BYTES || view.getUint32(0) !== 0x774f4646)
+    throw new Error('Cannot read font: expected WOFF');
   const tables = new Map<string, DataView>();
   for (let i = 0; i < view.getUint16(12); i++) {
     const entry = HEADER_BYTES + ENTRY_BYTES * i;
-    const [offset, packed, bytes] = [4, 8, 12].map((at) => view.getUint32(entry + at)) as [number, number, number];
+    const [offset, packed, bytes] = [4, 8, 12].map((at) => view.getUint32(entry + at)) as [
+      number,
+      number,
+      number,
+    ];
     const part = file.subarray(offset, offset + packed);
     const tag = String.fromCharCode(...file.subarray(entry, entry + 4));
     tables.set(tag, viewOf(packed < bytes ? inflateSync(part) : part));
@@ -123,7 +128,8 @@ function readParts(glyf: DataView, start: number, contoursOf: (number: number) =
   let flags: number = PART.more;
   for (let at = start; flags & PART.more; ) {
     flags = glyf.getUint16(at);
-    if (flags & (PART.scale | PART.twoScales | PART.matrix)) throw new Error('Cannot read font: a part is scaled');
+    if (flags & (PART.scale | PART.twoScales | PART.matrix))
+      throw new Error('Cannot read font: a part is scaled');
     const isWide = (flags & PART.words) !== 0;
     const x = isWide ? glyf.getInt16(at + 4) : glyf.getInt8(at + 4);
     const y = isWide ? glyf.getInt16(at + 6) : glyf.getInt8(at + 5);

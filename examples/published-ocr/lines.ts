@@ -17,7 +17,8 @@ export function inventWord(random: Random): string {
   const pick = (letters: string): string => letters[Math.floor(random() * letters.length)] as string;
   const length = 3 + Math.floor(random() * 4);
   let word = '';
-  for (let i = 0; i < length; i++) word += pick(i % 2 === 0 ? CONSONANTS : random() < 0.8 ? VOWELS : CONSONANTS);
+  for (let i = 0; i < length; i++)
+    word += pick(i % 2 === 0 ? CONSONANTS : random() < 0.8 ? VOWELS : CONSONANTS);
   return random() < 0.3 ? (word[0] as string).toUpperCase() + word.slice(1) : word;
 }
 

@@ -84,9 +84,10 @@ export function trainedPart(files: Files): Map<string, Uint8Array> {
     op: 'Placeholder',
     attr: { dtype: { type: 'DT_FLOAT' }, shape: { shape: tensorShape } },
   };
+  // Constants wait for the input of the whole, which is left out.
   const node = json.modelTopology.node
     .filter(({ name, op }) => needed.has(name) || op === 'Const')
-    .map((each) => (each.name === CUT.name ? input : each));
+    .map((each) => (each.op === 'Const' ? { ...each, input: [] } : each.name === CUT.name ? input : each));
   const { outputs } = json.userDefinedMetadata.signature;
   const inputs = { features: { name: `${CUT.name}:0`, dtype: 'DT_FLOAT', tensorShape } };
   const userDefinedMetadata = { ...json.userDefinedMetadata, signature: { inputs, outputs } };
@@ -114,7 +115,8 @@ export async function toFeatures(
   return all;
 }
 
-function drawBatch({ seed, first, count }: PictureSet): tf.Tensor {
+/** @returns pictures as the model takes them */
+export function drawBatch({ seed, first, count }: PictureSet): tf.Tensor {
   const pictures = Array.from({ length: count }, (_, i) => drawPicture(seed, first + i));
   const shape = [PICTURE_SIZE, PICTURE_SIZE, 3];
   return tf.stack(pictures.map(({ pixels }) => tf.tensor(pixels, shape)));
@@ -128,6 +130,8 @@ function drawBatch({ seed, first, count }: PictureSet): tf.Tensor {
 export function measureAccuracy(model: tf.GraphModel, features: tf.Tensor, set: PictureSet): number {
   return tf.tidy(() => {
     const outputs = model.execute({ [CUT.name]: features }, OUTPUT) as tf.Tensor;
-    return tf.mean(tf.equal(tf.argMax(outputs, -1), tf.tensor1d(labelsOf(set), 'int32'))).dataSync()[0] as number;
+    return tf
+      .mean(tf.equal(tf.argMax(outputs, -1), tf.tensor1d(labelsOf(set), 'int32')))
+      .dataSync()[0] as number;
   });
 }

@@ -8,15 +8,20 @@ import { type ArrayData, createOnnxTask, fineTune } from 'neural-diff/train';
 import { CLASSIFIER } from '../common/onnx-edit.js';
 import { accuracyOf } from '../common/onnx-session.js';
 import { fetchPublished } from '../common/published.js';
-import { type PublishedRun, type PublishedUpdate, runPublishedDemo, writeCopy } from '../common/published-demo.js';
+import {
+  type PublishedRun,
+  type PublishedUpdate,
+  runPublishedDemo,
+  writeCopy,
+} from '../common/published-demo.js';
 import { type Clip, recordedWords, spokenWords } from './clips.js';
 import {
   type Labelled,
   runWords,
   SPEECH_EMBEDDING,
+  TRAINED,
   toFeatures,
   toFrames,
-  TRAINED,
   trainedPart,
   withWords,
 } from './model.js';
@@ -54,18 +59,20 @@ async function prepare({ seed, data, base, screen }: PublishedRun): Promise<Publ
     screen.show(`clip ${clips.length} of ${set.count}`);
   }
   screen.start('running the layers that stay as they are');
-  const untrained = withWords(files.get('models/embedding_model.onnx') as Uint8Array, set.labels.length, seed);
+  const untrained = withWords(
+    files.get('models/embedding_model.onnx') as Uint8Array,
+    set.labels.length,
+    seed,
+  );
   const framesOf = (...parts: Clip['part'][]): Promise<Labelled> => {
     const chosen = clips.filter(({ part }) => parts.includes(part));
     return toFrames(files.get('models/melspectrogram.onnx') as Uint8Array, chosen);
   };
   const test = await framesOf('test');
   const parts = await Promise.all([framesOf('base'), framesOf('base', 'update'), test]);
-  const [first, train, tested] = (await Promise.all(parts.map((frames) => toFeatures(untrained, frames)))) as [
-    Labelled,
-    Labelled,
-    Labelled,
-  ];
+  const [first, train, tested] = (await Promise.all(
+    parts.map((frames) => toFeatures(untrained, frames)),
+  )) as [Labelled, Labelled, Labelled];
   screen.start('training the base');
   await trainBase(untrained, toArrays(first, set.labels.length), { base, seed });
   return {

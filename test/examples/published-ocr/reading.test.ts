@@ -16,7 +16,12 @@ test.skipIf(!fonts)('printWords() draws words of a published font, fixed by a se
   expect(first.words).toEqual(lines.words.slice(0, 3));
   expect(first.values).toEqual(lines.values.subarray(0, first.values.length));
   expect(print(2, 3).words).not.toEqual(first.words);
-  const others = printWords(font, { seed: 1, name: 'test', count: 3, isLeftOut: (word) => word === first.words[0] });
+  const others = printWords(font, {
+    seed: 1,
+    name: 'test',
+    count: 3,
+    isLeftOut: (word) => word === first.words[0],
+  });
   expect(others.words).not.toContain(first.words[0]);
   expect(font.outline('i').width).toBeLessThan(font.outline('m').width);
   expect(font.outline('é').contours.length).toBeGreaterThan(font.outline('e').contours.length);
