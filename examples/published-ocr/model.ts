@@ -55,7 +55,7 @@ export function trainedPart(model: Uint8Array, shape: readonly number[]): Uint8A
 export interface Alphabet {
   /** @returns a row of classes, filled with blanks */
   write(word: string): number[];
-  /** @returns the letters of the classes over time: those in a row count once */
+  /** @returns the text of classes over time, without blanks and repeats */
   read(classes: readonly number[]): string;
 }
 

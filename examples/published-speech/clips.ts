@@ -11,7 +11,7 @@ export interface Clip {
   readonly samples: Float32Array;
   /** Index among the labels. */
   readonly label: number;
-  /** The base model's training, what the update adds to it, or its test, by speakers of whom no other has any. */
+  /** What the base learns from, what the update adds, the test by other speakers. */
   readonly part: 'base' | 'update' | 'test';
 }
 
