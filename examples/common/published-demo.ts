@@ -12,15 +12,13 @@ import {
   trainSparseDiff,
 } from 'neural-diff/train';
 import { Console } from './console.js';
+import { DEMO_OPTIONS, USAGE } from './demo-options.js';
 import { patchCopy } from './patch-copy.js';
 import { type DiffComparison, type DiffRow, formatComparison } from './result.js';
 import { SourceError } from './source-error.js';
 import type { TrainingPlan } from './train-base.js';
 
 const TRAINERS = { hash: trainHashDiff, sparse: trainSparseDiff } as const;
-
-/** Exit status of a program whose data or model are not to be had. */
-const USAGE = 2;
 
 /** An update of a published model, ready to be learned. */
 export interface PublishedUpdate {
@@ -73,14 +71,9 @@ export interface PublishedResult extends DiffComparison {
 export async function runPublishedDemo(demo: PublishedDemo): Promise<void> {
   const { values: flags } = parseArgs({
     options: {
-      json: { type: 'boolean', default: false },
-      quiet: { type: 'boolean', short: 'q', default: false },
-      data: { type: 'string' },
-      keep: { type: 'string' },
+      ...DEMO_OPTIONS,
       kind: { type: 'string', default: 'hash' },
       shares: { type: 'string', default: demo.shares.join() },
-      seed: { type: 'string', default: '1' },
-      help: { type: 'boolean', short: 'h', default: false },
     },
   });
   if (flags.help) {
