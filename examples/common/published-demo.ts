@@ -89,7 +89,7 @@ export async function runPublishedDemo(demo: PublishedDemo): Promise<void> {
       process.exitCode = USAGE;
       return;
     }
-    const plan = { kind: flags.kind as DiffRow['kind'], shares: flags.shares.split(',').map(Number), folder };
+    const plan = { kind: kindOf(flags.kind), shares: flags.shares.split(',').map(Number), folder };
     const result = await compare(update, plan, run);
     process.stdout.write(
       flags.json ? `${JSON.stringify(result, null, 2)}\n` : formatComparison(result, result.facts),
@@ -101,6 +101,11 @@ export async function runPublishedDemo(demo: PublishedDemo): Promise<void> {
   } finally {
     if (flags.keep === undefined) await rm(folder, { recursive: true, force: true });
   }
+}
+
+function kindOf(name: string): DiffRow['kind'] {
+  if (name === 'hash' || name === 'sparse') return name;
+  throw new SourceError('bad-kind', `Cannot train "${name}": expected --kind hash or --kind sparse`);
 }
 
 async function compare(
