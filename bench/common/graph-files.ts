@@ -14,8 +14,14 @@ interface Entry {
   readonly quantization?: object;
 }
 
-/** How a constant is stored: as it is, in half precision, or as integers with a scale and a smallest value. */
+/** How a constant is stored: as it is, in half precision, or as integers with a scale and a minimum. */
 type Storage = 'float32' | 'float16' | 'uint8' | 'uint16';
+
+/** Values of a constant and how they are stored. */
+interface StoredWeights {
+  readonly values: Float32Array;
+  readonly storage?: Storage;
+}
 
 export class GraphBuilder {
   readonly #nodes: object[] = [];
@@ -35,7 +41,7 @@ export class GraphBuilder {
   }
 
   /** Adds float weights. */
-  weights(name: string, shape: readonly number[], values: Float32Array, storage: Storage = 'float32'): Value {
+  weights(name: string, shape: readonly number[], { values, storage = 'float32' }: StoredWeights): Value {
     return this.#constant({ name, shape, dtype: 'float32', ...STORED[storage](values) }, 'DT_FLOAT');
   }
 

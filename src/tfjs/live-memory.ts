@@ -84,7 +84,7 @@ function sumOfProduct(probe: tf.Variable): number {
   return sum;
 }
 
-type Values = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
+type Values = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
 
 /**
  * Floats that backends are most likely to change: denormals, minus zero, NaN with a payload, infinity, full
@@ -115,8 +115,9 @@ export async function mirrorWeights(
 ): Promise<Map<string, Values>> {
   const mirrors = new Map<string, Values>();
   if (source) checkSource(weights, source);
-  for (const dtype of new Set(weights.map((weight) => infoOf(weight).dtype)))
-    await checkBackend(dtype as 'float32' | 'int32', source !== undefined);
+  const dtypes = new Set(weights.map((weight) => infoOf(weight).dtype));
+  for (const dtype of ['float32', 'int32'] as const)
+    if (dtypes.has(dtype)) await checkBackend(dtype, source !== undefined);
   for (const { name, variable } of weights) {
     const values = (await variable.data()).slice() as Values;
     await source?.readInto(name, 0, bytesOf(values));

@@ -1,6 +1,8 @@
 import type * as tf from '@tensorflow/tfjs';
 import { checkRange, type WeightStore } from '../model/store.js';
 import type { TensorInfo } from '../model/tensor.js';
+import { isGraphModel } from './graph/graph-nodes.js';
+import { patchableWeights } from './graph/graph-weights.js';
 import { bytesOf, type LiveMemory, liveMemory, mirrorWeights } from './live-memory.js';
 import { assignValues, infoOf, type NamedWeight, namedWeights } from './weights.js';
 
@@ -23,11 +25,13 @@ interface LiveBytes {
  * Fingerprints are of these copies, regardless of how the backend stores them. Copies are made on first use;
  * after changing weights in other ways, open the model again.
  *
- * @param model a LayersModel whose weights are on the active backend
+ * @param model a LayersModel or GraphModel whose weights are on the active backend; the constants of a
+ *   GraphModel become variables
  * @returns the store; `applyPayload` on it patches the model. On first use it throws `unsupported-model` if
  *   the backend does not return the bits it was given and `weights` are missing, and `wrong-layout` for
  *   `weights` of another model
- * @throws NeuralDiffError `unsupported-model` for weights without a place in the format
+ * @throws NeuralDiffError `unsupported-model` for weights without a place in the format, and for a GraphModel
+ *   whose files hold quantised weights
  *
  * @example
  * await useBackend('wasm');
@@ -36,10 +40,10 @@ interface LiveBytes {
  * await applyPayload(openLiveModel(model), await readPayload('v2.ndiff'));
  */
 export function openLiveModel(
-  model: tf.LayersModel,
+  model: tf.LayersModel | tf.GraphModel,
   options: { readonly weights?: WeightStore } = {},
 ): WeightStore {
-  const named = namedWeights(model);
+  const named = isGraphModel(model) ? patchableWeights(model) : namedWeights(model);
   const weights = new Map(named.map((weight) => [weight.name, { ...infoOf(weight), weight }]));
   const memory = liveMemory();
   const live = memory ? inMemory(memory) : inMirrors(named, options);

@@ -61,7 +61,7 @@ export function copyWeights(weights: readonly NamedWeight[]): Model {
 }
 
 /** Replaces a variable's values by others of the same shape. */
-export function assignValues(variable: tf.Variable, values: Float32Array | Int32Array): void {
+export function assignValues(variable: tf.Variable, values: Float32Array | Int32Array | Uint8Array): void {
   // The backend may keep the array, so pass a copy that is not written again.
   const tensor = tf.tensor(values.slice(), variable.shape, variable.dtype);
   variable.assign(tensor);

@@ -5,14 +5,14 @@ import { createNetworkTask, type NetworkTaskOptions } from './network.js';
 import { createLayersTask, type Task, type TaskOptions } from './task.js';
 
 /**
- * Creates a task from a model: a compiled LayersModel with its loss, metrics and regularisers, or a GraphModel
+ * Creates a task from a compiled LayersModel, with its loss, metrics and regularisers, or from a GraphModel
  * and a loss.
  *
  * Cross-entropies of probabilities have a gradient down to 1e-30, while those of TensorFlow.js are clipped at
  * 1e-7.
  *
- * @param model a LayersModel after `compile`, or a GraphModel. The constants of a GraphModel become variables,
- *   which the model computes with; `docs/GRAPH-MODELS.md` tells which ones are trained
+ * @param model a LayersModel after `compile`, or a GraphModel. The constants of a GraphModel become
+ *   variables, which the model computes with; `docs/GRAPH-MODELS.md` tells which ones are trained
  * @throws TypeError if a LayersModel is not compiled, or a loss is missing; RangeError for an unknown loss or
  *   output; NeuralDiffError `unsupported-model` for a GraphModel whose outputs have no gradients
  *

@@ -4,6 +4,7 @@ import { findNode } from '../tfjs/graph/graph-nodes.js';
 import { graphPorts, runGraph, valueFacts } from '../tfjs/graph/graph-run.js';
 import { graphWeights, storedWeights } from '../tfjs/graph/graph-weights.js';
 import { type GradientPaths, traceGradients } from '../tfjs/graph/trace-gradients.js';
+import { unfuseDilated } from '../tfjs/graph/unfuse.js';
 import { registerGradients } from '../tfjs/kernels/gradients/register.js';
 import { checkNetworkGradients } from './check-gradients.js';
 import type { Network } from './network.js';
@@ -22,6 +23,7 @@ export function openGraphNetwork(
   registerGradients();
   const weights = graphWeights(model);
   const { trained } = trace(model, names);
+  const runnable = unfuseDilated(model);
   const ports = graphPorts(model);
   const shapes = ports.map(({ shape }) => shape);
   const network: Network = {
@@ -31,7 +33,7 @@ export function openGraphNetwork(
     outputNames: model.outputNodes,
     stored: storedWeights(model),
     describe: (name) => valueFacts(model, name),
-    run: (xs, outputs) => runGraph(model, ports, { xs, names: outputs }),
+    run: (xs, outputs) => runGraph(runnable, ports, { xs, names: outputs }),
     async checkGradients(xs, outputs) {
       checkPaths(model, outputs);
       await checkNetworkGradients(network, xs, outputs);

@@ -20,12 +20,8 @@ function weights(
 ): Value {
   const size = shape.reduce((a, b) => a * b, 1);
   const limit = Math.sqrt((6 * (shape.at(-1) ?? 1)) / size);
-  return graph.weights(
-    name,
-    shape,
-    seededFloats(seed, size).map((value) => value * limit),
-    storage,
-  );
+  const values = seededFloats(seed, size).map((value) => value * limit);
+  return graph.weights(name, shape, { values, storage });
 }
 
 /** @returns the files of a convolutional GraphModel for pictures of 8 x 8, with 2,900 weights */
@@ -35,17 +31,17 @@ export function graphFiles(storage: Storage = 'float32'): Map<string, Uint8Array
   const fused = { ...conv, num_args: 1, fused_ops: ['BiasAdd', 'Relu6'] };
   const x = graph.input('image', [-1, SIDE, SIDE, 1]);
   const kernel = weights(graph, 'stem/kernel', [3, 3, 1, 16], { seed: 1, storage });
-  const bias = graph.weights('stem/bias', [16], new Float32Array(16));
+  const bias = graph.weights('stem/bias', [16], { values: new Float32Array(16) });
   const stem = graph.node('_FusedConv2D', [x, kernel, bias], fused);
   const depth = weights(graph, 'depth/kernel', [3, 3, 16, 1], { seed: 2, storage });
   const deep = graph.node('DepthwiseConv2dNative', [stem, depth], { ...conv, strides: [1, 1, 1, 1] });
-  const scale = graph.weights('norm/scale', [16], new Float32Array(16).fill(1));
+  const scale = graph.weights('norm/scale', [16], { values: new Float32Array(16).fill(1) });
   const normed = graph.node('Relu', [graph.node('Mul', [deep, scale])]);
   const flat = graph.node('Reshape', [normed, graph.integers('flat/shape', [-1, 256])]);
   const dense = weights(graph, 'dense/kernel', [256, 8], { seed: 3, storage });
   const hidden = graph.node(
     '_FusedMatMul',
-    [flat, dense, graph.weights('dense/bias', [8], new Float32Array(8))],
+    [flat, dense, graph.weights('dense/bias', [8], { values: new Float32Array(8) })],
     {
       transpose_a: false,
       transpose_b: false,

@@ -29,6 +29,19 @@ export function graphWeights(model: tf.GraphModel): NamedWeight[] {
   return weights;
 }
 
+/**
+ * Lists the constants of a GraphModel that is patched while it runs.
+ *
+ * @throws NeuralDiffError `unsupported-model` if the files hold other numbers than the model computes with
+ */
+export function patchableWeights(model: tf.GraphModel): NamedWeight[] {
+  const { weightSpecs = [] } = internalsOf(model).artifacts;
+  const quantised = weightSpecs.find(({ quantization }) => quantization !== undefined);
+  if (quantised === undefined) return graphWeights(model);
+  const message = `Cannot patch the live model: "${quantised.name}" is quantised in its files; patch those, and load the model again`;
+  throw unsupported(message);
+}
+
 /** Replaces a tensor in place by a variable with its values. */
 function asVariable(tensors: tf.Tensor[]): tf.Variable {
   const [tensor] = tensors as [tf.Tensor];

@@ -21,7 +21,7 @@ export function registerDilatedGradients(): void {
       const conv = attrs as unknown as ConvAttributes;
       const [down, across] = pairOf(conv.dilations ?? 1);
       if ((down === 1 && across === 1) || conv.dataFormat === 'NCHW') return stock.gradFunc(dy, saved, attrs);
-      return dilatedGradient(dy as tf.Tensor4D, saved as [tf.Tensor4D, tf.Tensor4D], conv, isDepthwise);
+      return dilatedGradient(dy as tf.Tensor4D, saved as [tf.Tensor4D, tf.Tensor4D], { conv, isDepthwise });
     };
     tf.unregisterGradient(kernelName);
     tf.registerGradient({ ...stock, gradFunc });
@@ -39,16 +39,15 @@ function pairOf(value: Pair | number): Pair {
 function dilatedGradient(
   dy: tf.Tensor4D,
   [x, filter]: [tf.Tensor4D, tf.Tensor4D],
-  attrs: ConvAttributes,
-  isDepthwise: boolean,
+  { conv, isDepthwise }: { conv: ConvAttributes; isDepthwise: boolean },
 ): Record<string, () => tf.Tensor> {
-  const dilations = pairOf(attrs.dilations ?? 1);
+  const dilations = pairOf(conv.dilations ?? 1);
   const { padInfo } = tf.backend_util.computeConv2DInfo(
     x.shape,
     filter.shape,
-    attrs.strides,
+    conv.strides,
     dilations,
-    attrs.pad,
+    conv.pad,
     undefined,
     isDepthwise,
   );

@@ -1,8 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
 import { depthToSpaceGradient } from './depth-to-space.js';
 import { registerDilatedGradients } from './dilated.js';
+import { extremeGradients } from './extremes.js';
 import { gatherNdGradient, topKGradient } from './gather.js';
 import { mirrorPadGradient } from './mirror-pad.js';
+import { registerResizeGradients } from './resize.js';
+import { squaredDifferenceGradient } from './squared-difference.js';
 import { stridedSliceGradient } from './strided-slice.js';
 
 /** Kernels with boolean results: nothing depends on them continuously. */
@@ -12,15 +15,18 @@ const COMPARISONS = ['Equal', 'NotEqual', 'Greater', 'Less', 'LessEqual', 'Logic
 const MARK = Symbol.for('neural-diff.gradients');
 
 /**
- * Registers, for all backends, gradients that TensorFlow.js 4.22 lacks, and corrects the one of MirrorPad.
- * Gradients that the program has registered itself stay.
+ * Registers, for all backends, gradients that TensorFlow.js 4.22 lacks, and corrects those of MirrorPad, Max,
+ * Min, SquaredDifference and of resizing. Others stay, and so do those that the program has added itself.
  */
 export function registerGradients(): void {
-  const stock = tf.getGradient('MirrorPad');
-  if (stock !== undefined && MARK in stock) return;
-  tf.unregisterGradient('MirrorPad');
-  tf.registerGradient(Object.assign(mirrorPadGradient, { [MARK]: true }));
+  const corrected = [mirrorPadGradient, squaredDifferenceGradient, ...extremeGradients];
+  if (MARK in tf.getGradient('MirrorPad')) return;
+  for (const config of corrected) {
+    tf.unregisterGradient(config.kernelName);
+    tf.registerGradient(Object.assign(config, { [MARK]: true }));
+  }
   registerDilatedGradients();
+  registerResizeGradients();
   const added = [
     ...COMPARISONS.map((kernelName) => withoutSlope(kernelName, ['a', 'b'])),
     withoutSlope('LogicalNot', ['x']),
