@@ -1,7 +1,7 @@
 // Train diffs of TensorFlow.js models under a budget of bytes.
 
 export { type TrainHashDiffOptions, trainHashDiff } from '../hash-diff/train-hash-diff.js';
-export { createOnnxTask } from '../onnx/create-onnx-task.js';
+export { createOnnxTask, type OnnxFile } from '../onnx/create-onnx-task.js';
 export type { Budget } from '../payload/encode.js';
 export { type TrainSparseDiffOptions, trainSparseDiff } from '../sparse-diff/train-sparse-diff.js';
 export { createTask } from '../train/create-task.js';
@@ -12,5 +12,6 @@ export { type FineTuned, type FineTuneOptions, fineTune } from '../train/fine-tu
 export type { StepReport, TrainingOptions } from '../train/loop.js';
 export type { LossFunction, LossName } from '../train/losses.js';
 export type { NetworkTaskOptions } from '../train/network.js';
+export type { OutputKind } from '../train/predictor.js';
 export type { Metrics, Task, TaskOptions } from '../train/task.js';
 export type { TrainDiffOptions, TrainedDiff } from '../train/train-diff.js';

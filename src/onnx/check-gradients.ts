@@ -3,52 +3,58 @@ import { NeuralDiffError } from '../model/errors.js';
 import type { NamedWeight } from '../tfjs/weights.js';
 import type { Runner } from './runner.js';
 
-/** What is checked. */
+/** What is checked: weights of a graph, on some inputs and values. */
 interface Subject {
   readonly runner: Runner;
   readonly weights: readonly NamedWeight[];
+  readonly xs: readonly tf.Tensor[];
+  readonly names: readonly string[];
 }
 
-/** Steps along the gradient, relative to the weights: some networks bend more, others lose more to rounding. */
-const STEPS = [1e-3, 3e-3, 1e-2, 3e-4, 1e-4] as const;
+/** Change of the values that steps aim at, relative to their size, and factors of the steps. */
+const AIM = 1e-3;
+const FACTORS = [1, 1 / 8, 8, 1 / 64] as const;
 
-/** Relative error of the derivative at the best step. */
+/** Most that a step changes weights, relative to them. */
+const MAX_STEP = 1e-2;
+
+/** Relative error of the derivative at the best step, and of values by rounding. */
 const MAX_ERROR = 0.05;
+const ROUNDING = 1e-6;
 
 /** Tensors that a message names. */
 const MAX_NAMED = 8;
 
 /**
  * Compares the gradient of a probe of some values with differences of the probe: all weights move along their
- * gradients, each by a share of its own size.
+ * gradients, each by a share of its own size. It takes 4 to 10 runs.
  *
  * @throws NeuralDiffError `unsupported-model`, naming tensors whose gradients are missing
  */
-export async function checkGradients(
-  subject: Subject,
-  xs: readonly tf.Tensor[],
-  names: readonly string[],
-): Promise<void> {
-  const { runner, weights } = subject;
-  const probe = (): tf.Scalar =>
-    tf.tidy(() => tf.addN(runner.run(xs, names).map(probeOf)) as tf.Scalar);
-  const gradients = gradientsOf(subject, { probe, xs, names });
+export async function checkGradients(subject: Subject): Promise<void> {
+  const { weights } = subject;
+  const gradients = gradientsOf(subject);
   const starts = weights.map(({ variable }) => tf.clone(variable));
   const directions = weights.map(({ variable }, i) => tf.tidy(() => directionOf(variable, gradients[i])));
+  const slope = tf.tidy(() => {
+    const products = directions.map((each, i) => tf.sum(tf.mul(each, gradients[i] ?? 0)));
+    return tf.addN(products).dataSync()[0] as number;
+  });
+  const at = async (step: number): Promise<Float32Array[]> => {
+    for (const [i, { variable }] of weights.entries())
+      tf.tidy(() =>
+        variable.assign(tf.add(starts[i] as tf.Tensor, tf.mul(directions[i] as tf.Tensor, step))),
+      );
+    return readOutputs(subject);
+  };
   try {
-    const slope = tf.tidy(() =>
-      tf.addN(directions.map((each, i) => tf.sum(tf.mul(each, gradients[i] ?? 0)))).dataSync()[0] as number,
-    );
-    const at = (step: number): number => {
-      weights.forEach(({ variable }, i) => {
-        tf.tidy(() => variable.assign(tf.add(starts[i] as tf.Tensor, tf.mul(directions[i] as tf.Tensor, step))));
-      });
-      const value = probe();
-      const [number] = value.dataSync();
-      value.dispose();
-      return number as number;
-    };
-    if (slope === 0 || STEPS.some((step) => isClose((at(step) - at(-step)) / (2 * step), slope))) return;
+    const size = sizeOf(await readOutputs(subject));
+    for (const factor of FACTORS) {
+      const step = Math.min(MAX_STEP, (AIM * size) / Math.abs(slope)) * factor;
+      const difference = probeDifference(await at(step), await at(-step)) / (2 * step);
+      const error = MAX_ERROR * Math.abs(slope) + (ROUNDING * size) / step;
+      if (Math.abs(difference - slope) <= error) return;
+    }
     throw unsupported('its gradients differ from differences of its values');
   } finally {
     weights.forEach(({ variable }, i) => {
@@ -58,35 +64,66 @@ export async function checkGradients(
   }
 }
 
-function isClose(difference: number, slope: number): boolean {
-  return Math.abs(difference - slope) <= MAX_ERROR * Math.abs(slope);
+function runFloats({ runner, xs, names }: Subject): tf.Tensor[] {
+  return runner.run(xs, names).map((output) => tf.reshape(tf.cast(output, 'float32'), [-1]));
 }
 
-/** @returns a number that depends on all elements of an output, each in its own way */
-function probeOf(output: tf.Tensor): tf.Tensor {
-  const factors = tf.cos(tf.range(0, output.size));
-  return tf.mean(tf.mul(tf.reshape(tf.cast(output, 'float32'), [-1]), factors));
+async function readOutputs(subject: Subject): Promise<Float32Array[]> {
+  const outputs = tf.tidy(() => runFloats(subject));
+  const values = await Promise.all(outputs.map((output) => output.data()));
+  tf.dispose(outputs);
+  return values.map((each) => Float32Array.from(each));
 }
 
+/** @returns factors of a probe, a number that depends on all elements of an output, each in its own way */
+function factorsOf(size: number): Float32Array {
+  return Float32Array.from({ length: size }, (_, i) => Math.cos(i) / size);
+}
+
+/** Sums differences of elements in double precision: the probe itself would lose them to rounding. */
+function probeDifference(above: readonly Float32Array[], below: readonly Float32Array[]): number {
+  let sum = 0;
+  for (const [i, output] of above.entries()) {
+    const factors = factorsOf(output.length);
+    for (let k = 0; k < output.length; k++)
+      sum += ((output[k] as number) - (below[i]?.[k] as number)) * (factors[k] as number);
+  }
+  return sum;
+}
+
+/** @returns the size of a probe whose parts do not cancel out */
+function sizeOf(outputs: readonly Float32Array[]): number {
+  let sum = 1e-30;
+  for (const output of outputs)
+    sum += output.reduce((total, each) => total + Math.abs(each), 0) / output.length;
+  return sum;
+}
+
+/** @returns a direction as long as the weights; that of the weights where there is no slope */
 function directionOf(variable: tf.Tensor, gradient: tf.Tensor | undefined): tf.Tensor {
   if (!gradient) return tf.zerosLike(variable);
-  const [size, length] = [tf.norm(variable), tf.norm(gradient)];
-  return tf.mul(gradient, tf.divNoNan(tf.maximum(size, 1e-3), length));
+  const [size, length] = [tf.norm(variable), tf.norm(gradient)].map((each) => each.dataSync()[0] as number);
+  if (length === 0) return tf.clone(variable);
+  return tf.mul(gradient, Math.max(size as number, 1e-3) / (length as number));
 }
 
 /** @returns gradients in the order of the weights; undefined for weights that the values do not need */
-function gradientsOf(
-  { runner, weights }: Subject,
-  { probe, xs, names }: { probe: () => tf.Scalar; xs: readonly tf.Tensor[]; names: readonly string[] },
-): (tf.Tensor | undefined)[] {
-  const used = new Set(runner.usedWeights(xs, names));
+function gradientsOf(subject: Subject): (tf.Tensor | undefined)[] {
+  const { runner, weights, xs, names } = subject;
   const variables = weights.map(({ variable }) => variable);
+  const probe = (): tf.Scalar =>
+    tf.tidy(() =>
+      tf.addN(
+        runFloats(subject).map((output) => tf.sum(tf.mul(output, tf.tensor1d(factorsOf(output.size))))),
+      ),
+    ) as tf.Scalar;
   const { value, grads } = gradientsOrRefusal(probe, variables);
   value.dispose();
+  const used = new Set(runner.usedWeights(xs, names));
   const gradients = variables.map(({ name }) => grads[name]);
   const missing = weights.filter(({ name }, i) => {
     const gradient = gradients[i];
-    return used.has(name) && !(gradient && isFinite(gradient));
+    return used.has(name) && !gradient?.dataSync().every(Number.isFinite);
   });
   if (missing.length === 0) return gradients;
   tf.dispose(gradients.filter((each) => each !== undefined));
@@ -102,10 +139,6 @@ function gradientsOrRefusal(probe: () => tf.Scalar, variables: tf.Variable[]) {
     if (error instanceof NeuralDiffError) throw error;
     throw unsupported((error as Error).message, error);
   }
-}
-
-function isFinite(tensor: tf.Tensor): boolean {
-  return tensor.dataSync().every(Number.isFinite);
 }
 
 function unsupported(reason: string, cause?: unknown): NeuralDiffError {

@@ -39,12 +39,18 @@ export function checkOperators({ graph, opsets }: OnnxModel): void {
 
 function missingOperators({ graph }: OnnxModel): Map<string, string[]> {
   const missing = new Map<string, string[]>();
-  const needed = nodesFor(graph, graph.outputs.map(({ name }) => name));
+  const needed = nodesFor(
+    graph,
+    graph.outputs.map(({ name }) => name),
+  );
   const visit = (node: OnnxNode): void => {
     const operator = operatorOf(node);
     if ([OPERATORS, LOWERINGS, CONTROL_FLOW].some((table) => Object.hasOwn(table, operator))) return;
     missing.set(operator, [...(missing.get(operator) ?? []), node.name]);
   };
-  visitNodes(graph.nodes.filter((node) => needed.has(node)), visit);
+  visitNodes(
+    graph.nodes.filter((node) => needed.has(node)),
+    visit,
+  );
   return missing;
 }

@@ -38,7 +38,11 @@ function loop(
   const scans: Value[][] = body.outputs.slice(1 + carried.length).map(() => []);
   for (let turn = 0; going && turn < most; turn++) {
     place.session.count.nodes++;
-    const starts = [known(recorder, tf.scalar(turn, 'int32')), known(recorder, tf.scalar(true, 'bool')), ...carried];
+    const starts = [
+      known(recorder, tf.scalar(turn, 'int32')),
+      known(recorder, tf.scalar(true, 'bool')),
+      ...carried,
+    ];
     const [next, ...results] = runGraph(body, starts, place);
     going = numberOf(next, 'the condition of the next turn') !== 0;
     carried = results.slice(0, initial.length);
@@ -54,7 +58,8 @@ function known(recorder: Recorder, tensor: tf.Tensor): Value {
 }
 
 function stacked(recorder: Recorder, values: readonly Value[]): Value {
-  if (values.length === 0) throw new Error('expected a loop to run at least once, as its results are stacked');
+  if (values.length === 0)
+    throw new Error('expected a loop to run at least once, as its results are stacked');
   return recorder.emit(values, (tensors) => tf.stack(tensors as tf.Tensor[]))[0] as Value;
 }
 

@@ -8,11 +8,12 @@ import type { OperatorContext } from './operator.js';
 import { ELEMENTWISE, OPERATORS } from './operators.js';
 import { MOVES } from './ops/axes.js';
 import type { Recorder, Value } from './recorder.js';
-import type { Place, Session } from './scope.js';
+import { checkResultSize } from './result-size.js';
+import type { Place } from './scope.js';
 import { operatorOf } from './walk.js';
 
 /** Nodes that a recording may run: what constants lead to is not among its steps. */
-const MAX_NODES = 2 ** 18;
+const MAX_NODES = 2 ** 16;
 
 /**
  * Records the nodes of a graph.
@@ -40,7 +41,7 @@ function recordNode(node: OnnxNode, place: Place): readonly Value[] {
     const inputs = node.inputs.map((name) => (name === '' ? undefined : place.scope.get(name)));
     const control = CONTROL_FLOW[operatorOf(node)];
     if (control) return control(node, inputs, { ...place, recordNodes });
-    return recordOperator(inputs, contextOf(node, place.session), place.session.recorder);
+    return recordOperator(inputs, contextOf(node, place), place.session.recorder);
   } catch (error) {
     if (error instanceof NeuralDiffError && error.message.startsWith('Cannot run')) throw error;
     const { message } = error as Error;
@@ -52,7 +53,7 @@ function recordNode(node: OnnxNode, place: Place): readonly Value[] {
   }
 }
 
-function contextOf(node: OnnxNode, session: Session): OperatorContext {
+function contextOf(node: OnnxNode, { session, scope }: Place): OperatorContext {
   return {
     node,
     opset: session.opsets.get(node.domain) ?? 1,
@@ -60,6 +61,7 @@ function contextOf(node: OnnxNode, session: Session): OperatorContext {
       const value = node.attributes.get(attribute);
       return typeof value === 'object' && 'stored' in value ? session.constant(value) : undefined;
     },
+    typeOf: (input) => scope.typeOf(node.inputs[input] ?? ''),
   };
 }
 
@@ -73,6 +75,7 @@ function recordOperator(
   if (lowering) return lowering(inputs, { ...context, recorder });
   const operator = OPERATORS[name];
   if (!operator) throw unsupported('the operator is not supported');
+  checkResultSize(name, inputs);
   const compute = (tensors: readonly (tf.Tensor | undefined)[]) => operator(tensors, context);
   if (ELEMENTWISE.has(name)) {
     const { values, isLast } = alignLayouts(recorder, inputs);
@@ -80,7 +83,8 @@ function recordOperator(
   }
   const moved = inputs[0]?.isLast ? MOVES[name]?.(inputs, { ...context, recorder }) : undefined;
   if (moved && !hasDynamicShape(name, inputs)) {
-    const run = (tensors: readonly (tf.Tensor | undefined)[]) => operator(tensors, { ...context, node: moved.node });
+    const run = (tensors: readonly (tf.Tensor | undefined)[]) =>
+      operator(tensors, { ...context, node: moved.node });
     return recorder.emit(moved.inputs, run, { isLast: true });
   }
   const plain = inputs.map((input) => input && plainOf(recorder, input));

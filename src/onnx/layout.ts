@@ -22,14 +22,15 @@ export function permute(x: tf.Tensor, order: readonly number[]): tf.Tensor {
 /** @returns the value with channels last; it has 3 dimensions or more */
 export function lastOf(recorder: Recorder, value: Value): Value {
   if (value.isLast) return value;
-  const move = (x: tf.Tensor): tf.Tensor => permute(x, lastOrder(x.rank));
-  return recorder.derive(value, 'channels last', move, { isLast: true });
+  const compute = (x: tf.Tensor): tf.Tensor => permute(x, lastOrder(x.rank));
+  return recorder.derive(value, { key: 'channels last', compute, isLast: true });
 }
 
 /** @returns the value in the shape that ONNX defines */
 export function plainOf(recorder: Recorder, value: Value): Value {
   if (!value.isLast) return value;
-  return recorder.derive(value, 'channels second', (x) => permute(x, plainOrder(x.rank)));
+  const compute = (x: tf.Tensor): tf.Tensor => permute(x, plainOrder(x.rank));
+  return recorder.derive(value, { key: 'channels second', compute });
 }
 
 /** @returns the shape that ONNX defines */
@@ -44,8 +45,8 @@ export function axisOf({ tensor: { rank }, isLast }: Value, axis: number): numbe
 }
 
 /**
- * Brings the inputs of an operator that computes each element on its own into one layout: channels last if one
- * of them has it.
+ * Brings the inputs of an operator that computes each element on its own into one layout: channels last if
+ * one of them has it.
  */
 export function alignLayouts(
   recorder: Recorder,
@@ -57,7 +58,7 @@ export function alignLayouts(
   const align = (value: Value): Value => {
     if (!isLast) return plainOf(recorder, value);
     if (value.isLast || value.tensor.size === 1) return value;
-    const whole = recorder.derive(value, `rank ${rank}`, (x) => leftPadded(x, rank));
+    const whole = recorder.derive(value, { key: `rank ${rank}`, compute: (x) => leftPadded(x, rank) });
     return lastOf(recorder, whole);
   };
   return { values: inputs.map((input) => input && align(input)), isLast };

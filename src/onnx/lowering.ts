@@ -7,9 +7,6 @@ export interface LoweringContext extends OperatorContext {
 }
 
 /** Records an operator that chooses the layout of its values, or computes some of them once for all runs. */
-export type Lowering = (
-  inputs: readonly (Value | undefined)[],
-  context: LoweringContext,
-) => readonly Value[];
+export type Lowering = (inputs: readonly (Value | undefined)[], context: LoweringContext) => readonly Value[];
 
 export type LoweringTable = Readonly<Record<string, Lowering>>;

@@ -8,7 +8,7 @@ import type { OnnxModel } from './graph.js';
 import { readOnnxModel } from './read-graph.js';
 import { Runner } from './runner.js';
 import { describeValues } from './values.js';
-import { createWeights, type StoredModel } from './weights.js';
+import { createWeights, type OnnxWeights, type StoredModel } from './weights.js';
 
 /**
  * Opens an ONNX model as a network. What is trained: see `createWeights`.
@@ -31,7 +31,7 @@ export function createOnnxNetwork(model: OnnxModel, stored: StoredModel): Networ
   checkOperators(model);
   const { inputs, outputs } = model.graph;
   const weights = createWeights(model, stored);
-  const runner = new Runner(model, weights);
+  const runner = createRunner(model, weights);
   const facts = describeValues(model.graph);
   return {
     weights: weights.trained,
@@ -41,10 +41,19 @@ export function createOnnxNetwork(model: OnnxModel, stored: StoredModel): Networ
     stored: weights.stored,
     describe: (name) => facts.get(name),
     run: (xs, names) => runner.run(xs, names),
-    checkGradients: (xs, names) => checkGradients({ runner, weights: weights.trained }, xs, names),
+    checkGradients: (xs, names) => checkGradients({ runner, weights: weights.trained, xs, names }),
     dispose() {
       runner.dispose();
       weights.dispose();
     },
   };
+}
+
+function createRunner(model: OnnxModel, weights: OnnxWeights): Runner {
+  try {
+    return new Runner(model, weights);
+  } catch (error) {
+    weights.dispose();
+    throw error;
+  }
 }

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { OnnxNode } from './graph.js';
+import type { ElementType, OnnxNode } from './graph.js';
 
 /** The node that an operator runs for, with its attributes by type. */
 export interface OperatorContext {
@@ -8,6 +8,8 @@ export interface OperatorContext {
   readonly opset: number;
   /** @returns the values of a tensor in an attribute of the node; undefined without the attribute */
   constant(attribute: string): tf.Tensor | undefined;
+  /** @returns the element type of an input that is a constant or an input of a graph; undefined for others */
+  typeOf(input: number): ElementType | undefined;
 }
 
 /**

@@ -2,6 +2,7 @@ import type { OperatorTable } from './operator.js';
 import { ACTIVATIONS } from './ops/activation.js';
 import { ARITHMETIC } from './ops/arithmetic.js';
 import { CASTS } from './ops/cast.js';
+import { DEQUANTISERS } from './ops/dequantise.js';
 import { SUMS } from './ops/einsum.js';
 import { GATHERS } from './ops/gather.js';
 import { GENERATORS } from './ops/generate.js';
@@ -10,6 +11,8 @@ import { MATRICES } from './ops/matrix.js';
 import { ORDERS } from './ops/order.js';
 import { PADS } from './ops/pad.js';
 import { PARTS } from './ops/parts.js';
+import { QUANTISED } from './ops/quantised.js';
+import { RECURRENT } from './ops/recurrent.js';
 import { REDUCTIONS } from './ops/reduce.js';
 import { RESIZES } from './ops/resize.js';
 import { SCATTERS } from './ops/scatter.js';
@@ -19,7 +22,7 @@ import { SHAPES } from './ops/shape.js';
 export const OPERATORS: OperatorTable = {
   ...{ ...ARITHMETIC, ...ACTIVATIONS, ...LOGIC, ...CASTS, ...MATRICES, ...SUMS },
   ...{ ...SHAPES, ...PARTS, ...PADS, ...RESIZES, ...GATHERS, ...SCATTERS },
-  ...{ ...REDUCTIONS, ...ORDERS, ...GENERATORS },
+  ...{ ...REDUCTIONS, ...ORDERS, ...GENERATORS, ...RECURRENT, ...DEQUANTISERS, ...QUANTISED },
 };
 
 /** Operators that compute each element on its own, with broadcasting, in any layout. */

@@ -21,6 +21,14 @@ export type Compute = (tensors: readonly (tf.Tensor | undefined)[]) => tf.Tensor
 /** What is known of the values of a step. */
 export type Facts = Partial<Pick<Value, 'isLast' | 'isDynamic'>>;
 
+/** How a value is computed from one other. */
+export interface Derivation {
+  /** Tells the ways to compute values apart. */
+  readonly key: string;
+  readonly compute: (tensor: tf.Tensor) => tf.Tensor;
+  readonly isLast?: boolean;
+}
+
 interface Step {
   /** Slots, or tensors that are the same in every run. */
   readonly args: readonly (number | tf.Tensor | undefined)[];
@@ -29,7 +37,7 @@ interface Step {
 }
 
 /** Steps of one run: the largest networks have some ten thousand. */
-const MAX_STEPS = 2 ** 18;
+const MAX_STEPS = 2 ** 16;
 
 /**
  * Records what a graph computes for inputs of some shapes as a list of steps. Whatever follows from constants
@@ -70,7 +78,10 @@ export class Recorder {
       return results.map((tensor) => ({ ...knownValue(tensor, isConstant), isLast }));
     }
     if (this.#steps.length >= MAX_STEPS)
-      throw new NeuralDiffError('unsupported-model', `expected at most ${MAX_STEPS} operations, loops included`);
+      throw new NeuralDiffError(
+        'unsupported-model',
+        `expected at most ${MAX_STEPS} operations, loops included`,
+      );
     const results = listOf(compute(tensors));
     const slots = results.map(() => this.#slots++);
     this.#steps.push({ args: inputs.map((input) => input?.slot ?? input?.tensor), slots, compute });
@@ -79,25 +90,22 @@ export class Recorder {
     });
   }
 
-  /**
-   * Computes a value from one other, once for all that need it.
-   *
-   * @param key tells the ways to compute values apart
-   */
-  derive(input: Value, key: string, compute: (tensor: tf.Tensor) => tf.Tensor, facts?: Facts): Value {
+  /** Computes a value from one other, once for all that need it. */
+  derive(input: Value, derivation: Derivation): Value {
     const known = this.#derived.get(input) ?? new Map<string, Value>();
     this.#derived.set(input, known);
-    const found = known.get(key) ?? this.#deriveNew(input, key, compute, facts);
-    known.set(key, found);
+    const found = known.get(derivation.key) ?? this.#deriveNew(input, derivation);
+    known.set(derivation.key, found);
     return found;
   }
 
-  #deriveNew(input: Value, key: string, compute: (tensor: tf.Tensor) => tf.Tensor, facts?: Facts): Value {
-    if (!input.isConstant) return this.emit([input], ([tensor]) => compute(tensor as tf.Tensor), facts)[0] as Value;
+  #deriveNew(input: Value, { key, compute, isLast = false }: Derivation): Value {
+    if (!input.isConstant)
+      return this.emit([input], ([tensor]) => compute(tensor as tf.Tensor), { isLast })[0] as Value;
     const name = `${input.tensor.id}:${key}`;
     const tensor = this.#shared.get(name) ?? tf.keep(tf.tidy(() => tf.clone(compute(input.tensor))));
     this.#shared.set(name, tensor);
-    return { ...knownValue(tensor, true), isLast: facts?.isLast ?? false };
+    return { ...knownValue(tensor, true), isLast };
   }
 
   /** @returns the steps that lead to some values */

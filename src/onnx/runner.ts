@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { FixedBatch } from './fixed-batch.js';
 import type { OnnxModel, OnnxPort } from './graph.js';
 import { recordNodes } from './interpreter.js';
 import { plainOf } from './layout.js';
@@ -21,12 +22,19 @@ export class Runner {
   /** Values that follow from constants alone. */
   readonly #folded = new Map<string, Value>();
   readonly #foldings: Recorder;
+  readonly #batch: FixedBatch;
 
   constructor(model: OnnxModel, weights: OnnxWeights) {
     this.#model = model;
     this.#weights = weights;
     this.#foldings = new Recorder(this.#shared);
-    this.#fold();
+    this.#batch = new FixedBatch(model.graph.inputs);
+    try {
+      this.#fold();
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
   }
 
   /**
@@ -35,13 +43,13 @@ export class Runner {
    * @throws NeuralDiffError `unsupported-model`
    */
   run(xs: readonly tf.Tensor[], names: readonly string[]): tf.Tensor[] {
-    return tf.tidy(() => this.#prepare(xs, names).run());
+    return tf.tidy(() => this.#batch.run(xs, (part) => this.#prepare(part, names).run()));
   }
 
-  /** @returns names of the trained weights that some values need */
+  /** @returns names of the trained weights that some values need, which have been run before */
   usedWeights(xs: readonly tf.Tensor[], names: readonly string[]): string[] {
     return tf.tidy(() => {
-      const { recording, live } = this.#prepare(xs, names);
+      const { recording, live } = this.#prepare(this.#batch.first(xs), names);
       const { trained } = this.#weights;
       const used = recording.usedInputs(live.length + trained.length);
       return trained.filter((_, i) => used[live.length + i]).map(({ name }) => name);
@@ -60,7 +68,10 @@ export class Runner {
     const { inputs } = this.#model.graph;
     const given = xs.map((x, i) => asType(x, inputs[i] as OnnxPort));
     const isFixed = given.map(isChoice);
-    const key = JSON.stringify([names, given.map((x, i) => (isFixed[i] ? [x.shape, [...x.dataSync()]] : x.shape))]);
+    const key = JSON.stringify([
+      names,
+      given.map((x, i) => (isFixed[i] ? [x.shape, [...x.dataSync()]] : x.shape)),
+    ]);
     const recording = this.#recordings.get(key) ?? this.#record(given, isFixed, names);
     this.#recordings.delete(key);
     this.#recordings.set(key, recording);
@@ -90,7 +101,10 @@ export class Runner {
         for (const [value, stored] of this.#weights.dequantised)
           scope.set(value, session.variables.get(stored) as Value);
         const needed = nodesFor(graph, names);
-        recordNodes(graph.nodes.filter((node) => needed.has(node)), { session, scope });
+        recordNodes(
+          graph.nodes.filter((node) => needed.has(node)),
+          { session, scope },
+        );
         recording = recorder.finish(names.map((name) => plainOf(recorder, scope.get(name))));
       });
       return recording as unknown as Recording;
@@ -117,7 +131,10 @@ export class Runner {
     const session = this.#session(this.#foldings);
     const scope = new Scope(session, graph);
     const isConstant = (name: string): boolean => name === '' || (scope.find(name)?.isConstant ?? false);
-    const needed = nodesFor(graph, graph.outputs.map(({ name }) => name));
+    const needed = nodesFor(
+      graph,
+      graph.outputs.map(({ name }) => name),
+    );
     tf.tidy(() => {
       for (const node of graph.nodes) {
         if (!needed.has(node) || graphsOf(node).length > 0 || !node.inputs.every(isConstant)) continue;
@@ -131,7 +148,7 @@ export class Runner {
   }
 }
 
-/** @returns whether an input chooses between branches rather than be computed with, such as a sampling rate */
+/** @returns whether an input chooses between branches, such as a sampling rate, as whole numbers do */
 function isChoice({ dtype, size, rank }: tf.Tensor): boolean {
   return dtype !== 'float32' && size === 1 && rank === 0;
 }

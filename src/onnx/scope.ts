@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { OnnxConstant, OnnxGraph } from './graph.js';
+import type { ElementType, OnnxConstant, OnnxGraph } from './graph.js';
 import { constantValue, type Recorder, type Value } from './recorder.js';
 
 /** What the recording of a graph needs besides its inputs. */
@@ -44,12 +44,19 @@ export class Scope {
 
   find(name: string): Value | undefined {
     const constant = this.#graph.constants.get(name);
-    if (!this.#values.has(name) && constant) this.#values.set(name, valueOf(this.#session, constant));
+    if (!this.#values.has(name) && constant) this.#values.set(name, fromFile(this.#session, constant));
     return this.#values.get(name) ?? this.#outer?.find(name);
+  }
+
+  /** @returns the element type of a constant or an input; undefined for other values */
+  typeOf(name: string): ElementType | undefined {
+    const { constants, inputs } = this.#graph;
+    const found = constants.get(name) ?? inputs.find((input) => input.name === name);
+    return found?.type ?? this.#outer?.typeOf(name);
   }
 }
 
-function valueOf({ variables, constant }: Session, info: OnnxConstant): Value {
+function fromFile({ variables, constant }: Session, info: OnnxConstant): Value {
   return variables.get(info.stored) ?? constantValue(constant(info));
 }
 

@@ -5,8 +5,32 @@ import { graphsOf, nodesFor, operatorOf } from './walk.js';
 const STEPS = new Set([
   ...['And', 'ArgMax', 'ArgMin', 'BitShift', 'BitwiseAnd', 'BitwiseNot', 'BitwiseOr', 'BitwiseXor', 'Ceil'],
   ...['Compress', 'ConstantOfShape', 'DynamicQuantizeLinear', 'Equal', 'EyeLike', 'Floor', 'Greater'],
-  ...['GreaterOrEqual', 'Hardmax', 'IsInf', 'IsNaN', 'Less', 'LessOrEqual', 'NonMaxSuppression', 'NonZero'],
-  ...['Not', 'Or', 'QuantizeLinear', 'Range', 'Round', 'Shape', 'Sign', 'Size', 'Unique', 'Xor'],
+  ...[
+    'ConvInteger',
+    'GreaterOrEqual',
+    'Hardmax',
+    'IsInf',
+    'IsNaN',
+    'Less',
+    'LessOrEqual',
+    'NonMaxSuppression',
+    'NonZero',
+  ],
+  ...[
+    'MatMulInteger',
+    'Not',
+    'Or',
+    'QLinearConv',
+    'QLinearMatMul',
+    'QuantizeLinear',
+    'Range',
+    'Round',
+    'Shape',
+    'Sign',
+    'Size',
+    'Unique',
+    'Xor',
+  ],
 ]);
 
 /** Inputs that are no weights: shapes, limits, statistics, scales of quantisation. */
@@ -64,8 +88,8 @@ interface Level {
 }
 
 /**
- * Finds the constants of a graph that a gradient with respect to its outputs reaches: not through comparisons,
- * rounding and integers, nor to shapes, limits, exponents and the statistics of batch norms.
+ * Finds the constants of a graph that a gradient with respect to its outputs reaches: not through
+ * comparisons, rounding and integers, nor to shapes, limits, exponents and the statistics of batch norms.
  *
  * @returns constants by their name in the store
  */
@@ -106,7 +130,8 @@ function noteWeights(node: OnnxNode, level: Level, found: Map<string, Reached>):
     level.graph.nodes.some(({ op, outputs }) => op === 'MatMul' && outputs[0] === name);
   for (const [bias, other] of [node.inputs, [...node.inputs].reverse()] as [string, string][]) {
     const constant = constantOf(bias, level);
-    if (constant?.shape.join() === '1' && isProduct(other)) found.set(constant.stored, { constant, isWeight: true });
+    if (constant?.shape.join() === '1' && isProduct(other))
+      found.set(constant.stored, { constant, isWeight: true });
   }
 }
 
@@ -119,4 +144,3 @@ function isStep(node: OnnxNode): boolean {
   const type = node.attributes.get('to');
   return STEPS.has(node.op) || (node.op === 'Cast' && !FLOATS.includes(type as number));
 }
-

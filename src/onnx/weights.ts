@@ -32,15 +32,16 @@ export interface OnnxWeights {
 const MASKING = -1e4;
 
 /**
- * Creates variables for the weights of a model. Trained are constants of float32, float16 and bfloat16, and of
- * int8 and uint8 on a grid, that a gradient reaches, with these exceptions: constants of one element, unless
- * their operator calls them weight or bias; masks, which have infinite numbers or some of -10,000 or less;
- * tensors that their file cannot change in place.
+ * Creates variables for the weights of a model. Trained are constants of float32, float16 and bfloat16, and
+ * of int8 and uint8 on a grid, that a gradient reaches, with these exceptions: constants of one element,
+ * unless their operator calls them weight or bias; masks, which have infinite numbers or some of -10,000 or
+ * less; tensors that their file cannot change in place.
  */
 export function createWeights({ graph }: OnnxModel, model: StoredModel): OnnxWeights {
   const tensors = new Map(model.tensors.map((tensor) => [tensor.name, tensor]));
   const storedAs = (constant: OnnxConstant): Tensor => tensors.get(constant.stored) as Tensor;
-  const numbersOf = (constant: OnnxConstant) => tf.tidy(() => tensorOf(constant, storedAs(constant)).dataSync());
+  const numbersOf = (constant: OnnxConstant) =>
+    tf.tidy(() => tensorOf(constant, storedAs(constant)).dataSync());
   const reached = reachedConstants(graph);
   const isKept = ({ stored }: OnnxConstant): boolean => model.readOnly?.has(stored) ?? false;
   const quantised = quantisedWeights(graph, numbersOf).filter(
@@ -71,7 +72,11 @@ function isTrained({ constant, isWeight }: Reached, tensor: Tensor): boolean {
   if (!hasFloats(constant)) return false;
   const size = constant.shape.reduce((product, each) => product * each, 1);
   if (size === 0 || (size === 1 && !isWeight)) return false;
-  return tf.tidy(() => tensorOf(constant, tensor).dataSync().every((each) => Number.isFinite(each) && each > MASKING));
+  return tf.tidy(() =>
+    tensorOf(constant, tensor)
+      .dataSync()
+      .every((each) => Number.isFinite(each) && each > MASKING),
+  );
 }
 
 function weightsOf({ constant, quantization }: QuantisedWeight, tensor: Tensor): tf.Tensor {

@@ -16,6 +16,7 @@ export const LOSS_NAMES = [
   'meanSquaredError',
 ] as const;
 
+/** The name of a standard loss. */
 export type LossName = (typeof LOSS_NAMES)[number];
 
 /**

@@ -26,7 +26,11 @@ export interface Network {
   describe(name: string): ValueFacts | undefined;
   /** Runs the network up to the named values. */
   run(xs: tf.Tensor[], names: readonly string[]): tf.Tensor[];
-  /** Tests, on inputs, that the gradients of the weights are right. @throws NeuralDiffError `unsupported-model` */
+  /**
+   * Tests, on inputs, that the gradients of the weights are right.
+   *
+   * @throws NeuralDiffError `unsupported-model`
+   */
   checkGradients?(xs: tf.Tensor[], names: readonly string[]): Promise<void>;
   /** Frees the variables. */
   dispose(): void;

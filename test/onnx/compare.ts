@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
 import type { Network } from '../../src/train/network.js';
-import { seededFloats } from '../support.js';
 import { type Inputs, loadOnnxRuntime } from '../runtimes/onnx-runtime.js';
+import { seededFloats } from '../support.js';
 
 /** ONNX Runtime; undefined on platforms without it. */
 export const runOnnx = await loadOnnxRuntime();
@@ -14,7 +14,9 @@ export function runtimeInputs({ inputNames }: Network, xs: readonly tf.Tensor[])
     if (x.dtype === 'float32') return values as Float32Array;
     return x.dtype === 'bool' ? Uint8Array.from(values) : BigInt64Array.from(Array.from(values, BigInt));
   };
-  return Object.fromEntries(inputNames.map((name, i) => [name, { shape: xs[i]!.shape, values: valuesOf(xs[i]!) }]));
+  return Object.fromEntries(
+    inputNames.map((name, i) => [name, { shape: xs[i]!.shape, values: valuesOf(xs[i]!) }]),
+  );
 }
 
 /** @returns the largest difference of two lists, relative to the largest number in the second */
@@ -41,7 +43,10 @@ export async function expectLikeRuntime(
   const outputs = tf.tidy(() => network.run([...xs], network.outputNames).map((y) => y.dataSync().slice()));
   network.outputNames.forEach((name, i) => {
     const floats = new Float32Array((expected[name] as Uint8Array).slice().buffer);
-    expect({ name, error: relativeError(outputs[i]!, floats) }).toEqual({ name, error: expect.toSatisfy((e) => e < 1e-4) });
+    expect({ name, error: relativeError(outputs[i]!, floats) }).toEqual({
+      name,
+      error: expect.toSatisfy((e) => e < 1e-4),
+    });
   });
 }
 
@@ -59,7 +64,10 @@ export function expectGradients(network: Network, xs: readonly tf.Tensor[], step
         }),
       ),
     ) as tf.Scalar;
-  const { grads, value } = tf.variableGrads(probe, network.weights.map(({ variable }) => variable));
+  const { grads, value } = tf.variableGrads(
+    probe,
+    network.weights.map(({ variable }) => variable),
+  );
   value.dispose();
   network.weights.forEach(({ name, variable }, i) => {
     const gradient = grads[variable.name];
@@ -77,7 +85,12 @@ export function expectGradients(network: Network, xs: readonly tf.Tensor[], step
       return { found: tf.sum(products).dataSync()[0]!, expected, scale: tf.norm(products).dataSync()[0]! };
     });
     const error = Math.abs(found - expected) / Math.max(scale, 1e-2);
-    expect({ name, found, expected, error }).toEqual({ name, found, expected, error: expect.toSatisfy((e) => e < TOLERANCE) });
+    expect({ name, found, expected, error }).toEqual({
+      name,
+      found,
+      expected,
+      error: expect.toSatisfy((e) => e < TOLERANCE),
+    });
   });
   tf.dispose(Object.values(grads));
 }

@@ -3,7 +3,7 @@ import { openMemoryFiles } from '../../src/model/model-files.js';
 import { DTYPES, type Tensor } from '../../src/model/tensor.js';
 import { openOnnxNetwork } from '../../src/onnx/network.js';
 import type { Network } from '../../src/train/network.js';
-import { field, node, type NodeDraft, tensorProto } from '../containers/write-onnx.js';
+import { field, type NodeDraft, node, tensorProto } from '../containers/write-onnx.js';
 import { concat, seededFloats } from '../support.js';
 
 /** Elements of a weight: floats from a seed, or numbers. */
@@ -36,12 +36,20 @@ export function weightOf(name: string, { shape, values, dtype = 'float32' }: Wei
       ? BigInt64Array.from([...numbers].map(BigInt))
       : (arrays[dtype] as Float32ArrayConstructor).from(numbers);
   const bytes = new Uint8Array(typed.buffer);
-  if (bytes.length !== sizeOf(shape) * DTYPES[dtype].bytes) throw new Error(`wrong number of values of ${name}`);
+  if (bytes.length !== sizeOf(shape) * DTYPES[dtype].bytes)
+    throw new Error(`wrong number of values of ${name}`);
   return { name, dtype, shape, bytes };
 }
 
-function port(number: number, name: string, shape: readonly (number | string)[] | undefined, type = 1): Uint8Array {
-  const sizes = (shape ?? []).map((size) => field(1, typeof size === 'number' ? field(1, size) : field(2, size)));
+function port(
+  number: number,
+  name: string,
+  shape: readonly (number | string)[] | undefined,
+  type = 1,
+): Uint8Array {
+  const sizes = (shape ?? []).map((size) =>
+    field(1, typeof size === 'number' ? field(1, size) : field(2, size)),
+  );
   const tensor = concat(field(1, type), shape ? field(2, concat(...sizes)) : []);
   return field(number, concat(field(1, name), field(2, field(1, tensor))));
 }
@@ -71,4 +79,3 @@ export function networkOf(draft: GraphDraft): Promise<Network> {
 export function randomTensor(shape: readonly number[], seed: number): tf.Tensor {
   return tf.tensor(seededFloats(seed, sizeOf(shape)), [...shape]);
 }
-

@@ -38,7 +38,15 @@ function draftOf(op: string, { attributes = {}, shapes, positive, opset, domain 
     nodes: [
       ...(positive ? abs : []),
       ['Add', { inputs: [prepared[0]!, 'x'], outputs: ['start'] }],
-      [op, { inputs: ['start', ...prepared.slice(1)], outputs: ['y'], attributes, ...(domain ? { domain } : {}) }],
+      [
+        op,
+        {
+          inputs: ['start', ...prepared.slice(1)],
+          outputs: ['y'],
+          attributes,
+          ...(domain ? { domain } : {}),
+        },
+      ],
     ],
     outputs: ['y'],
     opset: opset ?? 20,
@@ -50,9 +58,19 @@ const float = (value: number) => ({ float: value });
 
 const CASES: Readonly<Record<string, Case>> = {
   Abs: { shapes: [[3, 4]] },
-  Add: { shapes: [[2, 3, 4], [3, 1]] },
+  Add: {
+    shapes: [
+      [2, 3, 4],
+      [3, 1],
+    ],
+  },
   Sub: { shapes: [[2, 3, 4], [4]] },
-  Mul: { shapes: [[2, 3, 4], [2, 1, 4]] },
+  Mul: {
+    shapes: [
+      [2, 3, 4],
+      [2, 1, 4],
+    ],
+  },
   Div: { shapes: [[2, 3], [3]], positive: true },
   Pow: { shapes: [[2, 3], [3]], positive: true },
   Sqrt: { shapes: [[5]], positive: true },
@@ -97,18 +115,45 @@ const CASES: Readonly<Record<string, Case>> = {
   'MatMul of vectors': { op: 'MatMul', shapes: [[4], [4]] },
   'MatMul of a vector': { op: 'MatMul', shapes: [[4], [3, 4, 2]] },
   'MatMul with a vector': { op: 'MatMul', shapes: [[3, 2, 4], [4]] },
-  'MatMul of rows': { op: 'MatMul', shapes: [[3, 2, 4], [4, 5]] },
-  'MatMul of batches': { op: 'MatMul', shapes: [[3, 1, 2, 4], [2, 4, 5]] },
+  'MatMul of rows': {
+    op: 'MatMul',
+    shapes: [
+      [3, 2, 4],
+      [4, 5],
+    ],
+  },
+  'MatMul of batches': {
+    op: 'MatMul',
+    shapes: [
+      [3, 1, 2, 4],
+      [2, 4, 5],
+    ],
+  },
   Gemm: {
     shapes: [[4, 3], [2, 4], [2]],
     attributes: { transA: 1, transB: 1, alpha: float(0.5), beta: float(2) },
   },
-  'Gemm with a column': { op: 'Gemm', shapes: [[3, 4], [4, 2], [3, 1]] },
+  'Gemm with a column': {
+    op: 'Gemm',
+    shapes: [
+      [3, 4],
+      [4, 2],
+      [3, 1],
+    ],
+  },
   Conv: { shapes: [image, [3, 4, 3, 3], [3]], attributes: { pads: [1, 0, 2, 1], strides: [2, 1] } },
   'Conv without padding': { op: 'Conv', shapes: [image, [3, 4, 3, 2]] },
   'Conv of one pixel': { op: 'Conv', shapes: [image, [3, 4, 1, 1], [3]], attributes: { strides: [2, 2] } },
-  'Conv, same, upper': { op: 'Conv', shapes: [image, [3, 4, 4, 3]], attributes: { auto_pad: 'SAME_UPPER', strides: [2, 2] } },
-  'Conv, same, lower': { op: 'Conv', shapes: [image, [3, 4, 4, 3]], attributes: { auto_pad: 'SAME_LOWER', strides: [2, 3] } },
+  'Conv, same, upper': {
+    op: 'Conv',
+    shapes: [image, [3, 4, 4, 3]],
+    attributes: { auto_pad: 'SAME_UPPER', strides: [2, 2] },
+  },
+  'Conv, same, lower': {
+    op: 'Conv',
+    shapes: [image, [3, 4, 4, 3]],
+    attributes: { auto_pad: 'SAME_LOWER', strides: [2, 3] },
+  },
   'Conv with dilations': {
     op: 'Conv',
     shapes: [image, [3, 4, 3, 2], [3]],
@@ -119,48 +164,135 @@ const CASES: Readonly<Record<string, Case>> = {
     shapes: [image, [3, 4, 3, 2]],
     attributes: { dilations: [2, 2], strides: [2, 1], pads: [1, 1, 1, 1] },
   },
-  'Conv in groups': { op: 'Conv', shapes: [image, [6, 2, 3, 3], [6]], attributes: { group: 2, pads: [1, 1, 1, 1] } },
-  'Conv, depthwise': { op: 'Conv', shapes: [image, [4, 1, 3, 3], [4]], attributes: { group: 4, strides: [2, 2], pads: [0, 1, 1, 1] } },
+  'Conv in groups': {
+    op: 'Conv',
+    shapes: [image, [6, 2, 3, 3], [6]],
+    attributes: { group: 2, pads: [1, 1, 1, 1] },
+  },
+  'Conv, depthwise': {
+    op: 'Conv',
+    shapes: [image, [4, 1, 3, 3], [4]],
+    attributes: { group: 4, strides: [2, 2], pads: [0, 1, 1, 1] },
+  },
   'Conv, depthwise, multiplied': { op: 'Conv', shapes: [image, [8, 1, 3, 3]], attributes: { group: 4 } },
-  'Conv, depthwise, dilated': { op: 'Conv', shapes: [image, [4, 1, 3, 3]], attributes: { group: 4, dilations: [2, 1] } },
-  'Conv of sequences': { op: 'Conv', shapes: [[2, 3, 9], [5, 3, 4], [5]], attributes: { strides: [2], pads: [2, 1] } },
-  'Conv of sequences, dilated': { op: 'Conv', shapes: [[2, 3, 9], [5, 3, 3], [5]], attributes: { dilations: [2], pads: [4, 0] } },
-  'Conv of sequences, depthwise': { op: 'Conv', shapes: [[2, 3, 9], [3, 1, 3], [3]], attributes: { group: 3 } },
+  'Conv, depthwise, dilated': {
+    op: 'Conv',
+    shapes: [image, [4, 1, 3, 3]],
+    attributes: { group: 4, dilations: [2, 1] },
+  },
+  'Conv of sequences': {
+    op: 'Conv',
+    shapes: [[2, 3, 9], [5, 3, 4], [5]],
+    attributes: { strides: [2], pads: [2, 1] },
+  },
+  'Conv of sequences, dilated': {
+    op: 'Conv',
+    shapes: [[2, 3, 9], [5, 3, 3], [5]],
+    attributes: { dilations: [2], pads: [4, 0] },
+  },
+  'Conv of sequences, depthwise': {
+    op: 'Conv',
+    shapes: [[2, 3, 9], [3, 1, 3], [3]],
+    attributes: { group: 3 },
+  },
   ConvTranspose: {
     shapes: [[2, 4, 4, 3], [4, 3, 3, 3], [3]],
     attributes: { strides: [2, 2], pads: [1, 0, 1, 1], output_padding: [1, 0] },
   },
-  'ConvTranspose in groups': { op: 'ConvTranspose', shapes: [[2, 4, 4, 3], [4, 3, 2, 2], [6]], attributes: { group: 2, strides: [2, 2] } },
-  'ConvTranspose, dilated': { op: 'ConvTranspose', shapes: [[2, 4, 4, 3], [4, 3, 2, 2]], attributes: { dilations: [2, 3] } },
-  'ConvTranspose to a size': { op: 'ConvTranspose', shapes: [[2, 4, 4, 3], [4, 3, 3, 3]], attributes: { strides: [2, 2], output_shape: [8, 6] } },
-  'ConvTranspose of sequences': { op: 'ConvTranspose', shapes: [[2, 4, 5], [4, 3, 4], [3]], attributes: { strides: [2], pads: [1, 1] } },
-  MaxPool: { shapes: [image], attributes: { kernel_shape: [3, 2], strides: [2, 2], pads: [1, 0, 1, 1] }, step: 1e-3 },
-  'MaxPool, last windows partial': { op: 'MaxPool', shapes: [image], attributes: { kernel_shape: [2, 2], strides: [2, 2], ceil_mode: 1 }, step: 1e-3 },
-  'MaxPool, dilated': { op: 'MaxPool', shapes: [image], attributes: { kernel_shape: [2, 2], dilations: [2, 2], pads: [1, 1, 1, 1] }, step: 1e-3 },
-  'MaxPool of sequences': { op: 'MaxPool', shapes: [[2, 3, 8]], attributes: { kernel_shape: [3], strides: [2] }, step: 1e-3 },
+  'ConvTranspose in groups': {
+    op: 'ConvTranspose',
+    shapes: [[2, 4, 4, 3], [4, 3, 2, 2], [6]],
+    attributes: { group: 2, strides: [2, 2] },
+  },
+  'ConvTranspose, dilated': {
+    op: 'ConvTranspose',
+    shapes: [
+      [2, 4, 4, 3],
+      [4, 3, 2, 2],
+    ],
+    attributes: { dilations: [2, 3] },
+  },
+  'ConvTranspose to a size': {
+    op: 'ConvTranspose',
+    shapes: [
+      [2, 4, 4, 3],
+      [4, 3, 3, 3],
+    ],
+    attributes: { strides: [2, 2], output_shape: [8, 6] },
+  },
+  'ConvTranspose of sequences': {
+    op: 'ConvTranspose',
+    shapes: [[2, 4, 5], [4, 3, 4], [3]],
+    attributes: { strides: [2], pads: [1, 1] },
+  },
+  MaxPool: {
+    shapes: [image],
+    attributes: { kernel_shape: [3, 2], strides: [2, 2], pads: [1, 0, 1, 1] },
+    step: 1e-3,
+  },
+  'MaxPool, last windows partial': {
+    op: 'MaxPool',
+    shapes: [image],
+    attributes: { kernel_shape: [2, 2], strides: [2, 2], ceil_mode: 1 },
+    step: 1e-3,
+  },
+  'MaxPool, dilated': {
+    op: 'MaxPool',
+    shapes: [image],
+    attributes: { kernel_shape: [2, 2], dilations: [2, 2], pads: [1, 1, 1, 1] },
+    step: 1e-3,
+  },
+  'MaxPool of sequences': {
+    op: 'MaxPool',
+    shapes: [[2, 3, 8]],
+    attributes: { kernel_shape: [3], strides: [2] },
+    step: 1e-3,
+  },
   AveragePool: { shapes: [image], attributes: { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] } },
   'AveragePool without padding': { op: 'AveragePool', shapes: [image], attributes: { kernel_shape: [3, 2] } },
-  'AveragePool with padding counted': { op: 'AveragePool', shapes: [image], attributes: { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1], count_include_pad: 1 } },
-  'AveragePool, last windows partial': { op: 'AveragePool', shapes: [image], attributes: { kernel_shape: [3, 3], strides: [2, 2], ceil_mode: 1 } },
-  'AveragePool of sequences': { op: 'AveragePool', shapes: [[2, 3, 8]], attributes: { kernel_shape: [3], pads: [1, 1] } },
+  'AveragePool with padding counted': {
+    op: 'AveragePool',
+    shapes: [image],
+    attributes: { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1], count_include_pad: 1 },
+  },
+  'AveragePool, last windows partial': {
+    op: 'AveragePool',
+    shapes: [image],
+    attributes: { kernel_shape: [3, 3], strides: [2, 2], ceil_mode: 1 },
+  },
+  'AveragePool of sequences': {
+    op: 'AveragePool',
+    shapes: [[2, 3, 8]],
+    attributes: { kernel_shape: [3], pads: [1, 1] },
+  },
   GlobalAveragePool: { shapes: [image] },
   GlobalMaxPool: { shapes: [image], step: 1e-3 },
   InstanceNormalization: { shapes: [image, [4], [4]] },
   LayerNormalization: { shapes: [[2, 3, 8], [8], [8]] },
-  'LayerNormalization over two': { op: 'LayerNormalization', shapes: [[2, 3, 8], [3, 8]], attributes: { axis: 1 } },
+  'LayerNormalization over two': {
+    op: 'LayerNormalization',
+    shapes: [
+      [2, 3, 8],
+      [3, 8],
+    ],
+    attributes: { axis: 1 },
+  },
   LpNormalization: { shapes: [[2, 6]] },
-  'SimplifiedLayerNormalization': { shapes: [[2, 6], [6]] },
+  SimplifiedLayerNormalization: { shapes: [[2, 6], [6]] },
   SkipLayerNormalization: { domain: 'com.microsoft', shapes: [[2, 3, 8], [2, 3, 8], [8], [8], [8]] },
   LRN: { shapes: [image], attributes: { size: 3 } },
 };
 
-test.each(Object.entries(CASES))('%s computes what ONNX Runtime does, and has gradients', async (name, each) => {
-  const draft = draftOf(each.op ?? name, each);
-  const network = await networkOf(draft);
-  const x = randomTensor(each.shapes[0]!, 99);
-  const start = each.positive ? tf.abs(x) : x;
-  await expectLikeRuntime(network, onnxFile(draft), [start]);
-  expectGradients(network, [start], each.step);
-  network.dispose();
-  expect(network.weights.length).toBeGreaterThan(0);
-});
+test.each(Object.entries(CASES))(
+  '%s computes what ONNX Runtime does, and has gradients',
+  async (name, each) => {
+    const draft = draftOf(each.op ?? name, each);
+    const network = await networkOf(draft);
+    const x = randomTensor(each.shapes[0]!, 99);
+    const start = each.positive ? tf.abs(x) : x;
+    await expectLikeRuntime(network, onnxFile(draft), [start]);
+    expectGradients(network, [start], each.step);
+    network.dispose();
+    expect(network.weights.length).toBeGreaterThan(0);
+  },
+);

@@ -43,7 +43,8 @@ async function run(
   const session = await InferenceSession.create(model as string, options);
   try {
     const feeds = Object.entries(inputs).map(([name, { shape, values }]) => {
-      const type = values instanceof Float32Array ? 'float32' : values instanceof Uint8Array ? 'bool' : 'int64';
+      const type =
+        values instanceof Float32Array ? 'float32' : values instanceof Uint8Array ? 'bool' : 'int64';
       return [name, new Tensor(type, values as Float32Array, shape)] as const;
     });
     const outputs = Object.entries(await session.run(Object.fromEntries(feeds)));

@@ -10,7 +10,10 @@ const withNumbers =
     compute: (x: tf.Tensor, numbers: Readonly<Record<Name, number>>) => tf.Tensor,
   ): Operator =>
   ([x], { node }) => {
-    const entries = Object.entries<number>(defaults).map(([name, value]) => [name, numberOf(node, name, value)]);
+    const entries = Object.entries<number>(defaults).map(([name, value]) => [
+      name,
+      numberOf(node, name, value),
+    ]);
     return compute(x as tf.Tensor, Object.fromEntries(entries));
   };
 
@@ -75,17 +78,18 @@ export const ACTIVATIONS: OperatorTable = {
   Mish: unary((x) => tf.mul(x, tf.tanh(tf.softplus(x)))),
   PRelu: prelu,
   Relu: unary((x) => tf.relu(x)),
-  Selu: withNumbers({ alpha: 1.67326319217681884765625, gamma: 1.05070102214813232421875 }, (x, { alpha, gamma }) =>
+  Selu: withNumbers({ alpha: 1.6732631921768188, gamma: 1.0507010221481323 }, (x, { alpha, gamma }) =>
     tf.mul(elu(x, alpha), gamma),
   ),
   Sigmoid: unary(tf.sigmoid),
   Softplus: unary(tf.softplus),
   Softsign: unary((x) => tf.div(x, tf.add(tf.abs(x), 1))),
-  Swish: withNumbers({ alpha: 1 }, (x, { alpha }) => tf.mul(x, tf.sigmoid(alpha === 1 ? x : tf.mul(x, alpha)))),
-  ThresholdedRelu: withNumbers({ alpha: 1 }, (x, { alpha }) =>
-    tf.mul(x, tf.step(tf.sub(x, alpha))),
+  Swish: withNumbers({ alpha: 1 }, (x, { alpha }) =>
+    tf.mul(x, tf.sigmoid(alpha === 1 ? x : tf.mul(x, alpha))),
   ),
+  ThresholdedRelu: withNumbers({ alpha: 1 }, (x, { alpha }) => tf.mul(x, tf.step(tf.sub(x, alpha)))),
   'com.microsoft:FastGelu': ([x, bias]) => gelu(bias ? tf.add(x as tf.Tensor, bias) : (x as tf.Tensor), true),
+  'com.microsoft:BiasGelu': ([x, bias]) => gelu(tf.add(x as tf.Tensor, bias as tf.Tensor), false),
   'com.microsoft:Gelu': unary((x) => gelu(x, false)),
   'com.microsoft:QuickGelu': withNumbers({ alpha: 1.702 }, (x, { alpha }) =>
     tf.mul(x, tf.sigmoid(tf.mul(x, alpha))),

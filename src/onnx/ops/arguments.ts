@@ -66,13 +66,20 @@ export function withoutGradient<T extends tf.Tensor>(compute: () => T): T {
   return tf.customGrad(() => ({ value: compute(), gradFunc: () => [] }))() as T;
 }
 
-/** Computes a tensor from others, with its own gradients: one for each of `inputs`. */
+/**
+ * Computes a tensor from others, with its own gradients: one for each of `inputs`.
+ *
+ * @param tensors inputs, and what the gradients need besides: other tensors may be gone by then
+ */
 export function withGradient(
-  inputs: tf.Tensor[],
+  { inputs, saved = [] }: { inputs: tf.Tensor[]; saved?: readonly tf.Tensor[] },
   compute: () => tf.Tensor,
-  gradients: (dy: tf.Tensor) => tf.Tensor[],
+  gradients: (dy: tf.Tensor, saved: tf.Tensor[]) => tf.Tensor[],
 ): tf.Tensor {
-  return tf.customGrad(() => ({ value: compute(), gradFunc: gradients }))(...inputs);
+  return tf.customGrad((...given: unknown[]) => {
+    (given.at(-1) as tf.GradSaveFunc)([...saved]);
+    return { value: compute(), gradFunc: gradients };
+  })(...inputs);
 }
 
 /** @returns a tensor of larger shape, its elements repeated */
@@ -80,7 +87,7 @@ export function broadcastTo(x: tf.Tensor, shape: readonly number[]): tf.Tensor {
   if (tf.util.arraysEqual(x.shape, shape as number[])) return x;
   if (x.dtype !== 'float32') return withoutGradient(() => tf.broadcastTo(x, shape as number[]));
   return withGradient(
-    [x],
+    { inputs: [x] },
     () => tf.broadcastTo(x, shape as number[]),
     (dy) => [sumTo(dy, x.shape)],
   );

@@ -34,7 +34,8 @@ const perAxis =
   (inputs, { node, recorder }) => {
     const [first] = inputs;
     const order = lastOrder((first as Value).tensor.rank);
-    const isPlain = numbersOf(node, 'axes') === undefined && indexes.every((i) => isListOf(inputs[i], order.length));
+    const isPlain =
+      numbersOf(node, 'axes') === undefined && indexes.every((i) => isListOf(inputs[i], order.length));
     if (!isPlain) return undefined;
     const move = (value: Value | undefined): Value | undefined => {
       const numbers = value && (knownNumbers(value) as readonly number[]);
@@ -51,10 +52,20 @@ const slice: Move = (inputs, { recorder }) => {
   const named = axes ? knownNumbers(axes) : starts && [...Array(starts.tensor.size).keys()];
   if (!named || [starts, ends, steps].some((each) => each && !knownNumbers(each))) return undefined;
   const moved = named.map((axis) => axisOf(x as Value, axis));
-  return { node: NO_ATTRIBUTES, inputs: [x, starts, ends, recorder.known(tf.tensor1d(moved, 'int32')), steps] };
+  return {
+    node: NO_ATTRIBUTES,
+    inputs: [x, starts, ends, recorder.known(tf.tensor1d(moved, 'int32')), steps],
+  };
 };
 
-const NO_ATTRIBUTES: OnnxNode = { op: 'Slice', domain: '', name: '', inputs: [], outputs: [], attributes: new Map() };
+const NO_ATTRIBUTES: OnnxNode = {
+  op: 'Slice',
+  domain: '',
+  name: '',
+  inputs: [],
+  outputs: [],
+  attributes: new Map(),
+};
 
 function withAttribute(node: OnnxNode, name: string, value: Attribute): OnnxNode {
   return { ...node, attributes: new Map([...node.attributes, [name, value]]) };
@@ -76,7 +87,8 @@ const REDUCTIONS = ['L1', 'L2', 'LogSum', 'LogSumExp', 'Max', 'Mean', 'Min', 'Pr
 export const MOVES: Readonly<Record<string, Move>> = {
   ...Object.fromEntries(REDUCTIONS.map((name) => [`Reduce${name}`, reduce])),
   Pad: (inputs, context) => (inputs[1] && !inputs[3] ? perAxis(1)(inputs, context) : undefined),
-  Resize: (inputs, context) => (inputs.length > 1 ? perAxis(...(inputs.length > 2 ? [2, 3] : [1]))(inputs, context) : undefined),
+  Resize: (inputs, context) =>
+    inputs.length > 1 ? perAxis(...(inputs.length > 2 ? [2, 3] : [1]))(inputs, context) : undefined,
   Slice: (inputs, context) => (inputs[1] ? slice(inputs, context) : undefined),
   Split: split,
   Upsample: (inputs, context) => (inputs[1] ? perAxis(1)(inputs, context) : undefined),

@@ -37,7 +37,8 @@ function record(context: LoweringContext, inputs: readonly (Value | undefined)[]
   const { recorder } = context;
   return recorder.emit(
     [lastOf(recorder, x), filter, bias],
-    ([last, w, b]) => overImages(last as tf.Tensor, (images) => run(images, w as Filter, b as tf.Tensor1D | undefined)),
+    ([last, w, b]) =>
+      overImages(last as tf.Tensor, (images) => run(images, w as Filter, b as tf.Tensor1D | undefined)),
     { isLast: true },
   );
 }
@@ -56,7 +57,7 @@ function filterOf(
   { key, compute }: { key: string; compute: (weight: Filter) => tf.Tensor },
 ): Value {
   const asImage = (w: tf.Tensor): Filter => (w.rank === 3 ? (tf.expandDims(w, 2) as Filter) : (w as Filter));
-  return recorder.derive(plainOf(recorder, weight), key, (w) => compute(asImage(w)));
+  return recorder.derive(plainOf(recorder, weight), { key, compute: (w) => compute(asImage(w)) });
 }
 
 /** @returns [rows, columns, channels, multiples] */
@@ -83,14 +84,15 @@ function addBias(x: tf.Tensor, bias: tf.Tensor1D | undefined): tf.Tensor {
 type ExplicitPadding = [[0, 0], [number, number], [number, number], [0, 0]];
 
 /** @returns padding of images around some windows */
-export function paddingOf(
-  window: Window,
-  [, height, width]: readonly number[],
-  isCeil = false,
-): ExplicitPadding {
-  const rows = windowsAlong(window, 0, height as number, isCeil);
-  const columns = windowsAlong(window, 1, width as number, isCeil);
-  return [[0, 0], [rows.begin, rows.reach], [columns.begin, columns.reach], [0, 0]];
+export function paddingOf(window: Window, [, height, width]: readonly number[]): ExplicitPadding {
+  const rows = windowsAlong(window, 0, height as number);
+  const columns = windowsAlong(window, 1, width as number);
+  return [
+    [0, 0],
+    [rows.begin, rows.reach],
+    [columns.begin, columns.reach],
+    [0, 0],
+  ];
 }
 
 /** @returns the padding as TensorFlow.js takes it: its kernels are faster without any */
@@ -122,8 +124,8 @@ function convolvePatches(x: Images, filter: Filter, window: Window): tf.Tensor {
 }
 
 /** @returns the pixels of all windows at each position in them, row by row */
-export function tapsOf(x: Images, window: Window, outside: number, isCeil = false): Images[] {
-  const padded = tf.pad(x, paddingOf(window, x.shape, isCeil), outside) as Images;
+export function tapsOf(x: Images, window: Window, outside: number): Images[] {
+  const padded = tf.pad(x, paddingOf(window, x.shape), outside) as Images;
   const [batch, height, width, channels] = padded.shape;
   const dense = [height - extentOf(window, 0) + 1, width - extentOf(window, 1) + 1] as const;
   const taps: Images[] = [];
@@ -152,7 +154,13 @@ function dilated(filter: Filter, window: Window): Filter {
   const [rows, columns, ...channels] = filter.shape;
   const [down, across] = window.dilations;
   const flat = tf.reshape(filter, [rows, 1, columns, 1, channels[0] * channels[1]]);
-  const spread = tf.pad(flat, [[0, 0], [0, down - 1], [0, 0], [0, across - 1], [0, 0]]);
+  const spread = tf.pad(flat, [
+    [0, 0],
+    [0, down - 1],
+    [0, 0],
+    [0, across - 1],
+    [0, 0],
+  ]);
   const whole = tf.reshape(spread, [rows * down, columns * across, ...channels]);
   return tf.slice(whole, [0, 0, 0, 0], [extentOf(window, 0), extentOf(window, 1), ...channels]) as Filter;
 }
@@ -173,42 +181,54 @@ const convTranspose: Lowering = (inputs, context) => {
 };
 
 /** @param filter [rows, columns, channels out, channels in] */
-function convolveBack(x: Images, filter: Filter, { node, window }: { node: OnnxNode; window: Window }): tf.Tensor {
+function convolveBack(x: Images, filter: Filter, { node, window }: Transposed): tf.Tensor {
   const [batch, height, width] = x.shape;
-  const rows = outputAlong(node, window, 0, height);
-  const columns = outputAlong(node, window, 1, width);
+  const rows = outputAlong({ node, window }, 0, height);
+  const columns = outputAlong({ node, window }, 1, width);
   const shape: [number, number, number, number] = [batch, rows.length, columns.length, filter.shape[2]];
-  const pad = padFor([[0, 0], [rows.begin, rows.end], [columns.begin, columns.end], [0, 0]]);
+  const pad = padFor([
+    [0, 0],
+    [rows.begin, rows.end],
+    [columns.begin, columns.end],
+    [0, 0],
+  ]);
   return tf.conv2dTranspose(x, dilated(filter, window), shape, [...window.strides], pad);
 }
 
-/** @returns the length of a transposed convolution's result along an axis, and what is cut off at both ends */
+/** A transposed convolution: its node, and the windows of the convolution. */
+interface Transposed {
+  readonly node: OnnxNode;
+  readonly window: Window;
+}
+
+/** @returns the length of a transposed convolution's result along an axis, and what is cut off its ends */
 function outputAlong(
-  node: OnnxNode,
-  window: Window,
+  transposed: Transposed,
   axis: 0 | 1,
   length: number,
 ): { length: number; begin: number; end: number } {
+  const { node, window } = transposed;
   const stride = window.strides[axis];
-  const extra = alongAxis(node, 'output_padding', axis, window) ?? 0;
+  const extra = alongAxis(transposed, axis, 'output_padding') ?? 0;
   const whole = stride * (length - 1) + extra + extentOf(window, axis);
   const isSame = window.pads === undefined;
-  const wanted = alongAxis(node, 'output_shape', axis, window) ?? (isSame ? length * stride : undefined);
+  const wanted = alongAxis(transposed, axis, 'output_shape') ?? (isSame ? length * stride : undefined);
   if (wanted === undefined) {
     const [begin, end] = [window.pads?.begin[axis] ?? 0, window.pads?.end[axis] ?? 0];
     return { length: whole - begin - end, begin, end };
   }
-  if (wanted > whole) throw new Error(`expected a result of at most ${whole} pixels, got output_shape ${wanted}`);
+  if (wanted > whole)
+    throw new Error(`expected a result of at most ${whole} pixels, got output_shape ${wanted}`);
   const isUpper = textOf(node, 'auto_pad', 'NOTSET') === 'SAME_UPPER';
   return { length: wanted, ...splitPads(whole - wanted, !isUpper) };
 }
 
 /** @returns an attribute's number for rows or columns; sequences have no rows of their own */
-function alongAxis(node: OnnxNode, name: string, axis: 0 | 1, window: Window): number | undefined {
+function alongAxis({ node, window }: Transposed, axis: 0 | 1, name: string): number | undefined {
   const list = numbersOf(node, name);
   if (!list) return undefined;
-  if (list.length === 1) return axis === 1 ? list[0] : name === 'output_shape' ? window.size[0] : 0;
-  return list[axis];
+  if (list.length > 1 || axis === 1) return list[list.length > 1 ? axis : 0];
+  return name === 'output_shape' ? window.size[0] : 0;
 }
 
 /** Convolutions. */

@@ -17,7 +17,9 @@ const shape: Lowering = ([x], { node, recorder }) => {
 const size: Lowering = ([x], { recorder }) => {
   const value = x as Value;
   if (!value.isDynamic) return [recorder.known(tf.scalar(value.tensor.size, 'int32'))];
-  return recorder.emit([value], ([tensor]) => tf.scalar((tensor as tf.Tensor).size, 'int32'), { isDynamic: false });
+  return recorder.emit([value], ([tensor]) => tf.scalar((tensor as tf.Tensor).size, 'int32'), {
+    isDynamic: false,
+  });
 };
 
 /** A transposition; out of channels last it goes in one step, or in none. */
@@ -27,7 +29,7 @@ const transpose: Lowering = ([x], { node, recorder }) => {
   const given = numbersOf(node, 'perm') ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
   const order = given.map((axis) => axisOf(value, axis));
   if (order.every((axis, i) => axis === i)) return [{ ...value, isLast: false }];
-  return [recorder.derive(value, `order ${order}`, (tensor) => permute(tensor, order))];
+  return [recorder.derive(value, { key: `order ${order}`, compute: (tensor) => permute(tensor, order) })];
 };
 
 const concat: Lowering = (inputs, { node, recorder }) => {
@@ -45,9 +47,14 @@ const alongAxis =
     const { rank } = value.tensor;
     const named = numberOf(node, 'axis', opset < 13 ? 1 : -1);
     const isJoined = opset < 13 && (named < 0 ? named + rank : named) < rank - 1;
-    if (isJoined) return recorder.emit([plainOf(recorder, value)], ([tensor]) => joined(tensor as tf.Tensor, named, compute));
+    if (isJoined)
+      return recorder.emit([plainOf(recorder, value)], ([tensor]) =>
+        joined(tensor as tf.Tensor, named, compute),
+      );
     const axis = axisOf(value, named);
-    return recorder.emit([value], ([tensor]) => alongOne(tensor as tf.Tensor, axis, compute), { isLast: value.isLast });
+    return recorder.emit([value], ([tensor]) => alongOne(tensor as tf.Tensor, axis, compute), {
+      isLast: value.isLast,
+    });
   };
 
 function joined(x: tf.Tensor, axis: number, compute: (x: tf.Tensor) => tf.Tensor): tf.Tensor {

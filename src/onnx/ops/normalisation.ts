@@ -56,7 +56,8 @@ const groupNormalisation: Operator = ([input, scale, offset], { node, opset }) =
   const [standard] = standardise(grouped, [2], numberOf(node, 'epsilon', 1e-5));
   const rows = opset < 21 ? groups : channels;
   const split = tf.reshape(standard as tf.Tensor, [batch, rows, -1]);
-  const column = (parameter: tf.Tensor | undefined): tf.Tensor => tf.reshape(parameter as tf.Tensor, [rows, 1]);
+  const column = (parameter: tf.Tensor | undefined): tf.Tensor =>
+    tf.reshape(parameter as tf.Tensor, [rows, 1]);
   return tf.reshape(tf.add(tf.mul(split, column(scale)), column(offset)), x.shape);
 };
 
@@ -89,7 +90,9 @@ const ofSum =
     const bias = inputs[biasAt];
     const sum = tf.add(x as tf.Tensor, skip as tf.Tensor);
     const whole = bias ? tf.add(sum, bias) : sum;
-    const [y, first = whole, second = whole] = [normalise([whole, ...parameters.slice(0, biasAt - 2)], context)].flat() as tf.Tensor[];
+    const [y, first = whole, second = whole] = [
+      normalise([whole, ...parameters.slice(0, biasAt - 2)], context),
+    ].flat() as tf.Tensor[];
     return [y as tf.Tensor, first, second, whole];
   };
 
@@ -105,7 +108,9 @@ const localResponse: Lowering = ([x], { node, recorder }) => {
   const bias = numberOf(node, 'bias', 1);
   const run = (images: tf.Tensor): tf.Tensor =>
     tf.localResponseNormalization(images as tf.Tensor4D, (size - 1) / 2, bias, alpha, beta);
-  return recorder.emit([lastOf(recorder, x as Value)], ([images]) => run(images as tf.Tensor), { isLast: true });
+  return recorder.emit([lastOf(recorder, x as Value)], ([images]) => run(images as tf.Tensor), {
+    isLast: true,
+  });
 };
 
 /** @returns an operator on the layout of ONNX as one that records itself */

@@ -4,7 +4,7 @@ import type { OnnxNode } from '../graph.js';
 import { lastOf } from '../layout.js';
 import type { Lowering, LoweringTable } from '../lowering.js';
 import type { Value } from '../recorder.js';
-import { overImages, padFor, paddingOf, tapsOf } from './convolution.js';
+import { overImages, paddingOf, padFor, tapsOf } from './convolution.js';
 import { type AxisWindows, type Window, windowOf, windowsAlong } from './window.js';
 
 type Pool = (images: tf.Tensor4D, window: Window, node: OnnxNode) => tf.Tensor;
@@ -15,19 +15,19 @@ const pooling =
   ([x], { node, recorder }) => {
     const window = windowOf(node, numbersOf(node, 'kernel_shape') ?? []);
     const run = (last: tf.Tensor): tf.Tensor => overImages(last, (images) => pool(images, window, node));
-    return recorder.emit([lastOf(recorder, x as Value)], ([last]) => run(last as tf.Tensor), { isLast: true });
+    return recorder.emit([lastOf(recorder, x as Value)], ([last]) => run(last as tf.Tensor), {
+      isLast: true,
+    });
   };
 
-const isCeil = (node: OnnxNode): boolean => numberOf(node, 'ceil_mode', 0) !== 0;
-
-const maxPool: Pool = (x, window, node) => {
+const maxPool: Pool = (x, window) => {
   const isDilated = window.dilations.some((dilation) => dilation > 1);
   if (isDilated) {
     // Below all numbers of float32, and finite, as 0 times infinity is no number.
-    const taps = tapsOf(x, window, -3.4e38, isCeil(node));
+    const taps = tapsOf(x, window, -3.4e38);
     return taps.reduce((a, b) => tf.maximum(a, b));
   }
-  const pad = padFor(paddingOf(window, x.shape, isCeil(node)));
+  const pad = padFor(paddingOf(window, x.shape));
   return tf.maxPool(x, [...window.size], [...window.strides], pad);
 };
 
@@ -38,9 +38,9 @@ const maxPool: Pool = (x, window, node) => {
 const averagePool: Pool = (x, window, node) => {
   if (window.dilations.some((dilation) => dilation > 1)) throw new Error('expected no dilations');
   const [, height, width] = x.shape;
-  const rows = windowsAlong(window, 0, height, isCeil(node));
-  const columns = windowsAlong(window, 1, width, isCeil(node));
-  const padding = paddingOf(window, x.shape, isCeil(node));
+  const rows = windowsAlong(window, 0, height);
+  const columns = windowsAlong(window, 1, width);
+  const padding = paddingOf(window, x.shape);
   const isPadded = padFor(padding) !== 'valid';
   const padded = isPadded ? tf.pad(x, padding) : x;
   const means = tf.avgPool(padded as tf.Tensor4D, [...window.size], [...window.strides], 'valid');

@@ -26,14 +26,13 @@ function extreme(find: Reduce): Reduce {
   return (x, axes, keepDims) => {
     if (x.dtype !== 'float32') return find(x, axes, keepDims);
     const found = withoutGradient(() => find(x, axes, true));
-    const pull = (dy: tf.Tensor): tf.Tensor => {
-      const isFound = tf.cast(tf.equal(x, found), 'float32');
-      return tf.mul(isFound, tf.div(dy, tf.sum(isFound, axes, true)));
-    };
     const kept = withGradient(
-      [x],
+      { inputs: [x], saved: [x, found] },
       () => tf.clone(found),
-      (dy) => [pull(dy)],
+      (dy, [values, extremes]) => {
+        const isFound = tf.cast(tf.equal(values as tf.Tensor, extremes as tf.Tensor), 'float32');
+        return [tf.mul(isFound, tf.div(dy, tf.sum(isFound, axes, true)))];
+      },
     );
     return keepDims ? kept : tf.squeeze(kept, axes);
   };

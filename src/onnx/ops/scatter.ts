@@ -46,25 +46,21 @@ function changeRows(x: tf.Tensor, { places, updates }: Rows, reduction: string):
 
 function replaceRows(x: tf.Tensor, { places, updates }: Rows): tf.Tensor {
   const indices = withoutGradient(() => tf.reshape(places, [-1, 1]));
-  const replace = (target: tf.Tensor, rows: tf.Tensor): tf.Tensor =>
-    tf.tensorScatterUpdate(target, indices, rows);
-  if (x.dtype !== 'float32') return withoutGradient(() => replace(x, updates));
-  return withGradient(
-    [x, updates],
-    () => replace(x, updates),
-    (dy) => [replace(dy, tf.zerosLike(updates)), tf.gather(dy, places)],
-  );
+  const replace = (): tf.Tensor => tf.tensorScatterUpdate(x, indices, updates);
+  if (x.dtype !== 'float32') return withoutGradient(replace);
+  return withGradient({ inputs: [x, updates], saved: [indices] }, replace, (dy, [saved]) => {
+    const at = saved as tf.Tensor;
+    return [tf.tensorScatterUpdate(dy, at, tf.zeros(updates.shape)), tf.gather(dy, tf.reshape(at, [-1]))];
+  });
 }
 
 /** @returns a matrix of `count` rows: the sums of those that go to each place */
 function sumRows(count: number, { places, updates }: Rows): tf.Tensor {
-  if (updates.dtype !== 'float32')
-    return withoutGradient(() => tf.unsortedSegmentSum(updates, places, count));
-  return withGradient(
-    [updates],
-    () => tf.unsortedSegmentSum(updates, places, count),
-    (dy) => [tf.gather(dy, places)],
-  );
+  const add = (): tf.Tensor => tf.unsortedSegmentSum(updates, places, count);
+  if (updates.dtype !== 'float32') return withoutGradient(add);
+  return withGradient({ inputs: [updates], saved: [places] }, add, (dy, [at]) => [
+    tf.gather(dy, at as tf.Tensor),
+  ]);
 }
 
 /** Operators that change elements at some indices. */

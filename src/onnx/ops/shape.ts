@@ -76,7 +76,7 @@ const tile: Operator = (inputs) => {
 function repeated(x: tf.Tensor, counts: readonly number[]): tf.Tensor {
   if (counts.length !== x.rank) throw new Error(`expected ${x.rank} counts, got [${counts}]`);
   const compute = (): tf.Tensor => (x.rank === 0 ? tf.clone(x) : tf.tile(x, [...counts]));
-  return withGradient([x], compute, (dy) => [sumCopies(dy, x.shape, counts)]);
+  return withGradient({ inputs: [x] }, compute, (dy) => [sumCopies(dy, x.shape, counts)]);
 }
 
 /** The gradient of `repeated`. */

@@ -1,4 +1,4 @@
-import { numbersOf, textOf } from '../attributes.js';
+import { numberOf, numbersOf, textOf } from '../attributes.js';
 import type { OnnxNode } from '../graph.js';
 
 /** A pair of numbers for rows and columns. */
@@ -13,17 +13,21 @@ export interface Window {
   readonly pads: { readonly begin: Pair; readonly end: Pair } | undefined;
   /** Whether padding that follows from the size has its odd pixel at the beginning. */
   readonly isLower: boolean;
+  /** Whether a last partial window counts. */
+  readonly isCeil: boolean;
 }
 
 /**
- * Reads the attributes of a node with windows; along one dimension they become windows over images of one row.
+ * Reads the attributes of a node with windows; along one dimension they become windows over images of one
+ * row.
  *
  * @param size rows and columns of a window, or columns alone
  */
 export function windowOf(node: OnnxNode, size: readonly number[]): Window {
   const rank = size.length;
   if (rank !== 1 && rank !== 2) throw new Error(`expected 1 or 2 spatial dimensions, got ${rank}`);
-  const list = (name: string, otherwise: number): Pair => pairOf(numbersOf(node, name) ?? [], otherwise, rank);
+  const list = (name: string, otherwise: number): Pair =>
+    pairOf(numbersOf(node, name) ?? [], otherwise, rank);
   const auto = textOf(node, 'auto_pad', 'NOTSET');
   const given = auto === 'VALID' ? [] : (numbersOf(node, 'pads') ?? []);
   if (given.some((pad) => pad < 0)) throw new Error(`expected padding of 0 or more, got [${given}]`);
@@ -34,6 +38,7 @@ export function windowOf(node: OnnxNode, size: readonly number[]): Window {
     dilations: list('dilations', 1),
     pads: auto.startsWith('SAME') ? undefined : pads,
     isLower: auto === 'SAME_LOWER',
+    isCeil: numberOf(node, 'ceil_mode', 0) !== 0,
   };
 }
 
@@ -53,8 +58,9 @@ export interface AxisWindows {
   readonly reach: number;
 }
 
-/** @returns the windows along one axis of an image of `length` pixels; `isCeil` keeps a last partial one */
-export function windowsAlong(window: Window, axis: 0 | 1, length: number, isCeil = false): AxisWindows {
+/** @returns the windows along one axis of an image of `length` pixels */
+export function windowsAlong(window: Window, axis: 0 | 1, length: number): AxisWindows {
+  const { isCeil } = window;
   const [stride, extent] = [window.strides[axis], extentOf(window, axis)];
   const { begin, end } = padsOf(window, axis, length);
   const steps = (length + begin + end - extent) / stride;

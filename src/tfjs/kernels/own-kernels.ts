@@ -24,6 +24,8 @@ export function runOwnKernel(
 export type OwnKernel =
   | 'NeuralDiffGru'
   | 'NeuralDiffGruGradient'
+  | 'NeuralDiffGruAfter'
+  | 'NeuralDiffGruAfterGradient'
   | 'NeuralDiffLstm'
   | 'NeuralDiffLstmGradient'
   | 'NeuralDiffMoments'

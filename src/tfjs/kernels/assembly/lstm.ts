@@ -52,11 +52,12 @@ function openGates(r: Recurrence, at: i32, previous: usize): void {
   }
 }
 
-/** Gradients with respect to all inputs, given those with respect to every hidden state. */
+/**
+ * Gradients with respect to all inputs, given those with respect to every hidden state and, in the place of
+ * the first cell state's, the last cell state.
+ */
 export function lstmBackward(r: Recurrence): void {
-  const stateFloats = r.batch * r.units;
-  clear(r.dFirst, stateFloats);
-  clear(r.dFirstCell, stateFloats);
+  clear(r.dFirst, r.batch * r.units);
   for (let step = r.steps - 1; step >= 0; step--) {
     const cells = previousState(r, r.firstCell, r.cells, step);
     const row = previousRow(r, step);

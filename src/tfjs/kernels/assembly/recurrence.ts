@@ -32,6 +32,7 @@ export class Recurrence {
   dRecurrent: usize;
   dBias: usize;
   dFirst: usize;
+  /** At the start, that with respect to the last cell state. */
   dFirstCell: usize;
   /** Gradients with respect to the gates' inputs [batch, steps, gates * units]. */
   dGates: usize;

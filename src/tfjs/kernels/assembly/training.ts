@@ -2,6 +2,7 @@ export { convFilterGradient, convForward, convInputGradient } from './convolutio
 export { depthwiseFilterGradient, depthwiseInputGradient } from './depthwise';
 export { addGated, openGates, pullGated } from './gates';
 export { gruBackward, gruForward } from './gru';
+export { gruAfterBackward, gruAfterForward } from './gru-after';
 export { addHashed, sumHashed } from './hashing';
 export { lstmBackward, lstmForward } from './lstm';
 export { adam, trackSquares } from './optimiser';

@@ -23,6 +23,8 @@ interface TrainingExports {
   readonly scaleColumns: Numbers;
   readonly gruForward: Numbers;
   readonly gruBackward: Numbers;
+  readonly gruAfterForward: Numbers;
+  readonly gruAfterBackward: Numbers;
   readonly lstmForward: Numbers;
   readonly lstmBackward: Numbers;
   readonly adam: Numbers;
