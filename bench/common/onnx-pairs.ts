@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Model, Tensor } from '../../src/model/tensor.js';
 import type { OnnxConstant, OnnxModel, OnnxNode } from '../../src/onnx/graph.js';
+import { createTask } from '../../src/train/create-task.js';
 import type { LossName } from '../../src/train/losses.js';
 import { createRandom } from '../../src/train/random.js';
-import { createTask, type Task } from '../../src/train/task.js';
+import type { Task } from '../../src/train/task.js';
 import { buildModel, MODELS } from './train-models.js';
 
 /** A network for TensorFlow.js, and the same as an ONNX graph. */
