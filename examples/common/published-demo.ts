@@ -16,6 +16,7 @@ import { DEMO_OPTIONS, USAGE } from './demo-options.js';
 import { patchCopy } from './patch-copy.js';
 import { type DiffComparison, type DiffRow, formatComparison } from './result.js';
 import { SourceError } from './source-error.js';
+import { percent } from './table.js';
 import type { TrainingPlan } from './train-base.js';
 
 const TRAINERS = { hash: trainHashDiff, sparse: trainSparseDiff } as const;
@@ -119,11 +120,13 @@ async function compare(
   const shared = { task, only, train, validation, seed, onStep };
   screen.start('measuring the base');
   const baseAccuracy = await measure(base);
+  screen.end(percent(baseAccuracy));
   screen.start('full fine-tune, the reference');
   const tuned = await fineTune({ ...shared, ...fineTuning });
   const fullAccuracy = update.isFloat
     ? await measure(await writeCopy(base, join(folder, 'full'), tuned.weights))
     : (tuned.metrics.accuracy as number);
+  screen.end(percent(fullAccuracy));
   const full: FineTuned = { ...tuned, metrics: { accuracy: fullAccuracy } };
   const diffs: DiffRow[] = [];
   for (const share of shares) {
@@ -131,9 +134,10 @@ async function compare(
     const options = { ...shared, ...diffTraining, budget: `${share}%` as const, fullFineTune: full };
     const trained = await TRAINERS[kind](options);
     await writeFile(join(folder, `${kind}-${share}.ndiff`), trained.payload);
-    diffs.push(await patchCopy({ kind, folder, trained, full, measure }));
+    const row = await patchCopy({ kind, folder, trained, full, measure });
+    screen.end(`${row.payloadBytes} bytes, ${percent(row.accuracy)}`);
+    diffs.push(row);
   }
-  screen.end();
   const bytes = await float32BytesOf(base);
   return {
     facts: update.facts,
