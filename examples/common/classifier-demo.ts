@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs';
 import { useBackend } from 'neural-diff/tfjs';
 import { fineTune, type StepReport, trainHashDiff, trainSparseDiff } from 'neural-diff/train';
 import { Console } from './console.js';
+import { DEMO_OPTIONS, USAGE } from './demo-options.js';
 import { patchCopy } from './patch-copy.js';
 import { type DiffComparison, type DiffRow, formatComparison } from './result.js';
 import { SourceError } from './source-error.js';
@@ -20,9 +21,6 @@ const TRAINERS = { hash: trainHashDiff, sparse: trainSparseDiff } as const;
 
 /** Exit status of a program that Ctrl-C ended. */
 const INTERRUPTED = 130;
-
-/** Exit status of a program whose data are not to be had. */
-const USAGE = 2;
 
 /** What a demo is about. */
 export interface ClassifierDemo {
@@ -67,16 +65,7 @@ interface Run {
  * ends it and leaves nothing behind.
  */
 export async function runClassifierDemo(demo: ClassifierDemo): Promise<void> {
-  const { values: flags } = parseArgs({
-    options: {
-      json: { type: 'boolean', default: false },
-      quiet: { type: 'boolean', short: 'q', default: false },
-      data: { type: 'string' },
-      keep: { type: 'string' },
-      seed: { type: 'string', default: '1' },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  });
+  const { values: flags } = parseArgs({ options: DEMO_OPTIONS });
   if (flags.help) {
     process.stdout.write(demo.help);
     return;

@@ -25,11 +25,13 @@ export class Console {
     process.stderr.write(`\r\u001b[2K${this.#stage}: ${detail}`);
   }
 
-  /** Says how long the stage took. */
-  end(): void {
+  /** Says how long the stage took, and what came of it. */
+  end(result = ''): void {
     if (this.#stage === '' || this.#quiet) return;
     const seconds = ((performance.now() - this.#started) / 1000).toFixed(1);
-    process.stderr.write(`${process.stderr.isTTY ? '\r\u001b[2K' : ''}${this.#stage}: ${seconds} s\n`);
+    process.stderr.write(
+      `${process.stderr.isTTY ? '\r\u001b[2K' : ''}${this.#stage}: ${seconds} s${result === '' ? '' : `, ${result}`}\n`,
+    );
     this.#stage = '';
   }
 }

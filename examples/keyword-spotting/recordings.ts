@@ -134,7 +134,8 @@ function labelsByStage(recordings: readonly Recording[]): string[] {
   return [...new Set(inOrder.map(({ label }) => label))];
 }
 
-async function readSound(folder: string, file: string): Promise<Sound> {
+/** Reads a file of sound. @throws RecordingError `bad-sound` */
+export async function readSound(folder: string, file: string): Promise<Sound> {
   const path = join(folder, file);
   const { size } = await stat(path);
   if (size > RECORDING_BYTES_LIMIT) {
@@ -150,7 +151,7 @@ async function readSound(folder: string, file: string): Promise<Sound> {
 }
 
 /** A folder holds one rate as a rule, so the filters of the last rate are worth keeping. */
-function createCachedResampler(): (sound: Sound) => Float32Array {
+export function createCachedResampler(): (sound: Sound) => Float32Array {
   let known: { rate: number; resample: (samples: Float32Array) => Float32Array } | undefined;
   return ({ samples, sampleRate }) => {
     if (known?.rate !== sampleRate) known = { rate: sampleRate, resample: createResampler(sampleRate) };

@@ -30,7 +30,8 @@ export interface VoiceTask {
   readonly seed: number;
 }
 
-interface Group {
+/** The utterances of one voice. */
+export interface Group {
   readonly task: VoiceTask;
   /** Where each utterance stands among all. */
   readonly indices: readonly number[];
@@ -66,7 +67,8 @@ export async function synthesizeFeatures(options: SynthesisOptions): Promise<Flo
   return result;
 }
 
-function groupByVoice({ utterances, seed }: SynthesisOptions): Group[] {
+/** @returns the utterances of each voice, voices in the order of their first */
+export function groupByVoice({ utterances, seed }: Pick<SynthesisOptions, 'utterances' | 'seed'>): Group[] {
   const indices = new Map<string, number[]>();
   utterances.forEach(({ voice }, index) => {
     const known = indices.get(voice);
@@ -82,23 +84,38 @@ function groupByVoice({ utterances, seed }: SynthesisOptions): Group[] {
 /**
  * Prepare to speak on this thread, one voice after another.
  *
- * @returns a function from a task to the features of its utterances, one after another
+ * @param place where a word sits in its second and how loud it is, by default at random
+ * @returns a function from a task to the clips of its utterances, one after another
  */
-export function createTaskRunner(): (task: VoiceTask) => Promise<Float32Array<ArrayBuffer>> {
-  const extract = createFeatureExtractor();
+export function createClipMaker(place = drawPlacement): (task: VoiceTask) => Promise<Float32Array[]> {
   const resamplers = new Map<number, ReturnType<typeof createResampler>>();
   // While one speaker is held, the next one finds the engine's machine code already optimised.
   let speak: Speaker;
   return async ({ utterances, seed }) => {
     speak = await createSpeaker();
-    const features = new Float32Array(utterances.length * CLIP_FEATURES);
-    utterances.forEach((utterance, index) => {
+    return utterances.map((utterance) => {
       const { samples, sampleRate } = speak(utterance);
       const rate = playbackRate(sampleRate, utterance);
       const resample = resamplers.get(rate) ?? createResampler(rate);
       resamplers.set(rate, resample);
       const name = `${utterance.voice}/${utterance.accent}/${utterance.word}`;
-      const clip = placeInClip(trimSilence(resample(samples)), drawPlacement(seed, name));
+      return placeInClip(trimSilence(resample(samples)), place(seed, name));
+    });
+  };
+}
+
+/**
+ * Prepare to speak on this thread, one voice after another.
+ *
+ * @returns a function from a task to the features of its utterances, one after another
+ */
+export function createTaskRunner(): (task: VoiceTask) => Promise<Float32Array<ArrayBuffer>> {
+  const extract = createFeatureExtractor();
+  const makeClips = createClipMaker();
+  return async (task) => {
+    const features = new Float32Array(task.utterances.length * CLIP_FEATURES);
+    const clips = await makeClips(task);
+    clips.forEach((clip, index) => {
       features.set(extract(clip), index * CLIP_FEATURES);
     });
     return features;
