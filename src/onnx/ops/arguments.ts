@@ -61,6 +61,16 @@ export function dtypeOf(type: ElementType): 'float32' | 'int32' | 'bool' {
   return type.includes('float') ? 'float32' : 'int32';
 }
 
+/** Elements of a tensor that is larger than what it is made from: 512 MiB. */
+const MAX_MADE_ELEMENTS = 2 ** 27;
+
+/** @returns the shape of a tensor that an operator makes of few numbers, such as a size and a value */
+export function checkedShape(shape: readonly number[]): number[] {
+  const isWhole = shape.every((size) => Number.isSafeInteger(size) && size >= 0);
+  if (isWhole && productOf(shape) <= MAX_MADE_ELEMENTS) return [...shape];
+  throw new Error(`expected a shape of at most ${MAX_MADE_ELEMENTS} elements, got [${shape}]`);
+}
+
 /** Computes a tensor that no gradient passes through: comparisons, indices, whole numbers. */
 export function withoutGradient<T extends tf.Tensor>(compute: () => T): T {
   return tf.customGrad(() => ({ value: compute(), gradFunc: () => [] }))() as T;
@@ -85,6 +95,7 @@ export function withGradient(
 /** @returns a tensor of larger shape, its elements repeated */
 export function broadcastTo(x: tf.Tensor, shape: readonly number[]): tf.Tensor {
   if (tf.util.arraysEqual(x.shape, shape as number[])) return x;
+  checkedShape(shape);
   if (x.dtype !== 'float32') return withoutGradient(() => tf.broadcastTo(x, shape as number[]));
   return withGradient(
     { inputs: [x] },

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { numberOf, numbersOf } from '../attributes.js';
 import type { Operator, OperatorTable } from '../operator.js';
-import { axisOf, countTo, inputAt, productOf, valuesOf, withoutGradient } from './arguments.js';
+import { axisOf, checkedShape, countTo, inputAt, productOf, valuesOf, withoutGradient } from './arguments.js';
 import { dtypeAt } from './cast.js';
 import { choose } from './logic.js';
 
@@ -17,7 +17,7 @@ const constant: Operator = (_, context) => {
 };
 
 const constantOfShape: Operator = (inputs, context) => {
-  const shape = valuesOf(inputAt(inputs, 0));
+  const shape = checkedShape(valuesOf(inputAt(inputs, 0)));
   const value = context.constant('value');
   if (!value) return tf.zeros(shape);
   return tf.fill(shape, value.dataSync()[0] as number, value.dtype as 'float32');
@@ -26,7 +26,8 @@ const constantOfShape: Operator = (inputs, context) => {
 const range: Operator = (inputs) => {
   const [start = 0, limit = 0, delta = 1] = [0, 1, 2].map((i) => valuesOf(inputAt(inputs, i))[0]);
   const count = Math.max(0, Math.ceil((limit - start) / delta));
-  const values = countTo(count).map((i) => start + i * delta);
+  const [size = 0] = checkedShape([count]);
+  const values = countTo(size).map((i) => start + i * delta);
   return tf.tensor1d(values, inputAt(inputs, 0).dtype as 'float32');
 };
 
@@ -36,7 +37,7 @@ const eyeLike: Operator = (inputs, context) => {
   const number = context.node.attributes.get('dtype');
   const dtype = typeof number === 'number' ? dtypeAt(number) : x.dtype;
   const shift = numberOf(context.node, 'k', 0);
-  const values = countTo(rows * columns).map((i) => {
+  const values = countTo(productOf(checkedShape([rows, columns]))).map((i) => {
     return Number((i % columns) - Math.floor(i / columns) === shift);
   });
   return tf.tensor2d(values, [rows, columns], dtype as 'float32');
@@ -46,6 +47,7 @@ const oneHot: Operator = (inputs, context) => {
   const [indices, values] = [inputAt(inputs, 0), inputAt(inputs, 2)];
   const depth = valuesOf(inputAt(inputs, 1))[0] as number;
   const axis = axisOf(numberOf(context.node, 'axis', -1), indices.rank + 1);
+  checkedShape([indices.size, depth]);
   const isHot = withoutGradient(() => {
     const whole = tf.cast(indices, 'int32');
     const fromStart = tf.add(whole, tf.mul(tf.cast(tf.less(whole, 0), 'int32'), tf.scalar(depth, 'int32')));

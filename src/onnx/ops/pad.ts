@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { numberOf, numbersOf, textOf } from '../attributes.js';
 import type { Operator, OperatorTable } from '../operator.js';
-import { axisOf, countTo, inputAt, numbersFrom, valuesOf } from './arguments.js';
+import { axisOf, checkedShape, countTo, inputAt, numbersFrom, valuesOf } from './arguments.js';
 import { take } from './gather.js';
 
 /** Elements to add at both ends of an axis; fewer than none take some off. */
@@ -22,6 +22,7 @@ const pad: Operator = (inputs, context) => {
       ? { before: 0, after: 0 }
       : { before: pads[at] as number, after: pads[axes.length + at] as number };
   });
+  checkedShape(x.shape.map((size, axis) => size + (ends[axis] as Ends).before + (ends[axis] as Ends).after));
   const mode = textOf(context.node, 'mode', 'constant');
   if (mode === 'constant') {
     const value = inputs[2] ? (valuesOf(inputs[2])[0] as number) : numberOf(context.node, 'value', 0);

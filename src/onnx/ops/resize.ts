@@ -83,6 +83,7 @@ function sizesOf(
 }
 
 function resizeBy(x: tf.Tensor, sizes: readonly Size[], sampling: Sampling): tf.Tensor {
+  checkedShape(sizes.map(({ size }) => size));
   return sizes.reduce((resized, size, axis) => {
     const before = x.shape[axis] as number;
     if (size.size === before && size.scale === 1) return resized;

@@ -4,6 +4,7 @@ import type { Operator, OperatorTable } from '../operator.js';
 import {
   axisOf,
   broadcastTo,
+  checkedShape,
   commonShape,
   countTo,
   inputAt,
@@ -75,6 +76,7 @@ const tile: Operator = (inputs) => {
 /** Repeats a tensor along its axes. */
 function repeated(x: tf.Tensor, counts: readonly number[]): tf.Tensor {
   if (counts.length !== x.rank) throw new Error(`expected ${x.rank} counts, got [${counts}]`);
+  checkedShape(x.shape.map((size, i) => size * (counts[i] as number)));
   const compute = (): tf.Tensor => (x.rank === 0 ? tf.clone(x) : tf.tile(x, [...counts]));
   return withGradient({ inputs: [x] }, compute, (dy) => [sumCopies(dy, x.shape, counts)]);
 }
