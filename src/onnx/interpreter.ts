@@ -8,7 +8,6 @@ import type { OperatorContext } from './operator.js';
 import { ELEMENTWISE, OPERATORS } from './operators.js';
 import { MOVES } from './ops/axes.js';
 import type { Recorder, Value } from './recorder.js';
-import { checkResultSize } from './result-size.js';
 import type { Place } from './scope.js';
 import { operatorOf } from './walk.js';
 
@@ -75,7 +74,6 @@ function recordOperator(
   if (lowering) return lowering(inputs, { ...context, recorder });
   const operator = OPERATORS[name];
   if (!operator) throw unsupported('the operator is not supported');
-  checkResultSize(name, inputs);
   const compute = (tensors: readonly (tf.Tensor | undefined)[]) => operator(tensors, context);
   if (ELEMENTWISE.has(name)) {
     const { values, isLast } = alignLayouts(recorder, inputs);

@@ -85,25 +85,20 @@ export const SKIPPED: Readonly<Record<string, string>> = {
     softplus_example softsign softsign_example
   `,
   'Operators that are not supported': `
-    basic_convinteger bitshift_left_uint16 bitshift_left_uint32 bitshift_left_uint64 bitshift_left_uint8
+    bitshift_left_uint16 bitshift_left_uint32 bitshift_left_uint64 bitshift_left_uint8
     bitshift_right_uint16 bitshift_right_uint32 bitshift_right_uint64 bitshift_right_uint8
     blackmanwindow blackmanwindow_symmetric compress_0 compress_1 compress_default_axis
-    compress_negative_axis convinteger_with_padding convinteger_without_padding dequantizelinear
-    dequantizelinear_axis det_2d det_nd dft dft_axis dft_inverse dynamicquantizelinear
-    dynamicquantizelinear_expanded dynamicquantizelinear_max_adjusted
-    dynamicquantizelinear_max_adjusted_expanded dynamicquantizelinear_min_adjusted
-    dynamicquantizelinear_min_adjusted_expanded gridsample gridsample_aligncorners_true
-    gridsample_bicubic gridsample_bilinear gridsample_border_padding gridsample_nearest
-    gridsample_reflection_padding gridsample_zeros_padding hammingwindow hammingwindow_symmetric
-    hannwindow hannwindow_symmetric hardmax_axis_0 hardmax_axis_1 hardmax_axis_2 hardmax_default_axis
-    hardmax_example hardmax_negative_axis hardmax_one_hot matmulinteger
+    compress_negative_axis det_2d det_nd dft dft_axis dft_inverse gridsample
+    gridsample_aligncorners_true gridsample_bicubic gridsample_bilinear gridsample_border_padding
+    gridsample_nearest gridsample_reflection_padding gridsample_zeros_padding hammingwindow
+    hammingwindow_symmetric hannwindow hannwindow_symmetric hardmax_axis_0 hardmax_axis_1 hardmax_axis_2
+    hardmax_default_axis hardmax_example hardmax_negative_axis hardmax_one_hot
     maxunpool_export_with_output_shape maxunpool_export_without_output_shape melweightmatrix mvn
     nonmaxsuppression_center_point_box_format nonmaxsuppression_flipped_coordinates
     nonmaxsuppression_identical_boxes nonmaxsuppression_limit_output_size nonmaxsuppression_single_box
     nonmaxsuppression_suppress_by_IOU nonmaxsuppression_suppress_by_IOU_and_scores
-    nonmaxsuppression_two_batches nonmaxsuppression_two_classes qlinearconv qlinearmatmul_2D
-    qlinearmatmul_3D quantizelinear quantizelinear_axis roialign_aligned_false roialign_aligned_true
-    scan9_sum scan_sum shrink shrink_hard shrink_soft stft stft_with_window
+    nonmaxsuppression_two_batches nonmaxsuppression_two_classes roialign_aligned_false
+    roialign_aligned_true scan9_sum scan_sum shrink shrink_hard shrink_soft stft stft_with_window
     unique_not_sorted_without_axis unique_sorted_with_axis unique_sorted_with_axis_3d
     unique_sorted_with_negative_axis unique_sorted_without_axis
   `,

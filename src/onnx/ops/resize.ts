@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { numberOf, numbersOf, textOf } from '../attributes.js';
 import type { Operator, OperatorTable } from '../operator.js';
-import { axisOf, broadcastTo, countTo, inputAt, productOf, valuesOf } from './arguments.js';
+import { axisOf, broadcastTo, checkedShape, countTo, inputAt, productOf, valuesOf } from './arguments.js';
 import { take } from './gather.js';
 import { interpolationOf, nearestPlaces, type Sampling } from './sampling.js';
 
