@@ -61,7 +61,8 @@ export interface NamedAttribute {
 /**
  * Reads an `AttributeProto`.
  *
- * @throws NeuralDiffError `bad-model`, `unsupported-model` for lists of tensors or graphs, sparse tensors, types
+ * @throws NeuralDiffError `bad-model`; `unsupported-model` for lists of tensors or graphs, types, and sparse
+ *   tensors
  */
 export async function readAttribute(
   reader: WireReader,

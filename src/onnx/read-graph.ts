@@ -18,6 +18,7 @@ import { readAttribute } from './read-attribute.js';
 
 /** Field numbers of the messages that describe a graph. */
 const MODEL = { graph: 7, opset: 8, function: 25 } as const;
+const FUNCTION = { name: 1, domain: 10 } as const;
 const OPSET = { domain: 1, version: 2 } as const;
 const GRAPH = { node: 1, initializer: 5, input: 11, output: 12, sparseInitializer: 15 } as const;
 const NODE = { input: 1, output: 2, name: 3, operator: 4, attribute: 5, domain: 7 } as const;
@@ -46,8 +47,8 @@ const MAX_SIZES = 64;
  *
  * @param files the folder that holds it
  * @param path the file's name in it
- * @throws NeuralDiffError `bad-model`; `unsupported-model` for what has no meaning here: sparse tensors, local
- *   functions, lists of graphs
+ * @throws NeuralDiffError `bad-model`; `unsupported-model` for what has no meaning here: sparse tensors,
+ *   local functions, lists of graphs
  */
 export async function readOnnxModel(files: ModelFiles, path: string): Promise<OnnxModel> {
   const size = await files.size(path);
@@ -85,7 +86,7 @@ class GraphReader {
     const opsets = new Map<string, number>();
     let graph: WireField | undefined;
     for await (const field of this.#reader.fields(0, size)) {
-      if (field.field === MODEL.function) throw unsupported('', 'local functions');
+      if (field.field === MODEL.function) throw await this.#unsupportedFunction(field);
       if (field.field === MODEL.opset) {
         const { domain, version } = await this.#opset(field);
         if (opsets.has(domain)) throw invalidOnnx(`two versions of the operators of domain "${domain}"`);
@@ -97,6 +98,16 @@ class GraphReader {
     }
     if (!graph) throw invalidOnnx('expected a graph');
     return { graph: await this.#graph(graph, { prefix: '', depth: 0 }), opsets };
+  }
+
+  async #unsupportedFunction(field: WireField): Promise<NeuralDiffError> {
+    const texts = new Map<number, string>();
+    for await (const part of this.#reader.fields(...messageOf(field, 'function'))) {
+      if (part.field === FUNCTION.name || part.field === FUNCTION.domain)
+        texts.set(part.field, await textOf(part, this.#reader));
+    }
+    const name = `${texts.get(FUNCTION.domain) ?? ''}:${texts.get(FUNCTION.name) ?? ''}`;
+    return unsupported('', `local function "${name}"; inline the functions when you export the model`);
   }
 
   async #opset(field: WireField): Promise<{ domain: string; version: number }> {
@@ -283,5 +294,5 @@ function elementType(number: number): ElementType | undefined {
 }
 
 function unsupported(where: string, what: string): NeuralDiffError {
-  return new NeuralDiffError('unsupported-model', `Cannot read${where} ONNX model: ${what}`);
+  return new NeuralDiffError('unsupported-model', `Cannot read${where} ONNX model: unsupported ${what}`);
 }

@@ -33,7 +33,7 @@ const STEPS = new Set([
   ],
 ]);
 
-/** Inputs that are no weights: shapes, limits, statistics, scales of quantisation. */
+/** Inputs that are no weights: shapes, limits, statistics, scales of quantisation, first states. */
 const FIXED_INPUTS: Readonly<Record<string, readonly number[]>> = {
   BatchNormalization: [3, 4],
   Clip: [1, 2],
@@ -41,12 +41,15 @@ const FIXED_INPUTS: Readonly<Record<string, readonly number[]>> = {
   DequantizeLinear: [1, 2],
   Dropout: [1, 2],
   Expand: [1],
+  GRU: [4, 5],
   Gather: [1],
   GatherElements: [1],
   GatherND: [1],
+  LSTM: [4, 5, 6],
   OneHot: [0, 1, 2],
   Pad: [1, 2, 3],
   Pow: [1],
+  RNN: [4, 5],
   Reshape: [1],
   Resize: [1, 2, 3],
   ScatterElements: [1],
@@ -69,6 +72,9 @@ const WEIGHT_INPUTS: Readonly<Record<string, readonly number[]>> = {
   LayerNormalization: [1, 2],
   MatMul: [0, 1],
   PRelu: [1],
+  GRU: [1, 2, 3],
+  LSTM: [1, 2, 3],
+  RNN: [1, 2, 3],
 };
 
 /** Numbers of `TensorProto.DataType` that are floats. */

@@ -21,6 +21,8 @@ interface Case {
   /** Number of outputs, and of those after them that are no floats. */
   readonly outputs?: number;
   readonly unused?: number;
+  /** Inputs that are shown as outputs, too, so that they are trained: first states otherwise are not. */
+  readonly shown?: readonly number[];
   readonly opset?: number;
   readonly step?: number;
 }
@@ -32,7 +34,7 @@ const isFixed = (input: Case['inputs'][number]): input is Fixed => input !== nul
 
 function draftOf(
   op: string,
-  { inputs, attributes = {}, outputs = 1, unused = 0, opset = 20, domain }: Case,
+  { inputs, attributes = {}, outputs = 1, unused = 0, shown = [], opset = 20, domain }: Case,
 ): GraphDraft {
   const [first] = inputs as [readonly number[]];
   const weights = inputs.map((input, i) => {
@@ -50,8 +52,9 @@ function draftOf(
     nodes: [
       ['Add', { inputs: ['w0', 'x'], outputs: ['start'] }],
       [op, { inputs: names, outputs: results, attributes, ...(domain ? { domain } : {}) }],
+      ...shown.map((i) => ['Neg', { inputs: [`w${i}`], outputs: [`z${i}`] }] as const),
     ],
-    outputs: results.slice(0, outputs),
+    outputs: [...results.slice(0, outputs), ...shown.map((i) => `z${i}`)],
     opset,
   };
 }
@@ -273,12 +276,13 @@ const CASES: Readonly<Record<string, Case>> = {
     attributes: { transA: 1, transB: 1, alpha: float(0.5) },
   },
   BiasGelu: { domain: 'com.microsoft', inputs: [[2, 5], [5]] },
-  LSTM: { inputs: recurrent(4, 1, [1, 2, 5]), attributes: units, outputs: 3 },
+  LSTM: { inputs: recurrent(4, 1, [1, 2, 5]), attributes: units, outputs: 3, shown: [5, 6] },
   'LSTM in both directions': {
     op: 'LSTM',
     inputs: recurrent(4, 2, [2, 2, 5]),
     attributes: { ...units, direction: 'bidirectional' },
     outputs: 3,
+    shown: [5, 6],
   },
   'LSTM without states': { op: 'LSTM', inputs: recurrent(4).slice(0, 4), attributes: units },
   'LSTM without bias': { op: 'LSTM', inputs: recurrent(4).slice(0, 3), attributes: units },
@@ -298,12 +302,13 @@ const CASES: Readonly<Record<string, Case>> = {
     inputs: recurrent(4),
     attributes: { ...units, activations: { texts: ['HardSigmoid', 'Tanh', 'Softsign'] } },
   },
-  GRU: { inputs: recurrent(3), attributes: units, outputs: 2 },
+  GRU: { inputs: recurrent(3), attributes: units, outputs: 2, shown: [5] },
   'GRU that resets the product': {
     op: 'GRU',
     inputs: recurrent(3),
     attributes: { ...units, linear_before_reset: 1 },
     outputs: 2,
+    shown: [5],
   },
   'GRU in both directions': {
     op: 'GRU',

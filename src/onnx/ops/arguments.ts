@@ -61,14 +61,14 @@ export function dtypeOf(type: ElementType): 'float32' | 'int32' | 'bool' {
   return type.includes('float') ? 'float32' : 'int32';
 }
 
-/** Elements of a tensor that is larger than what it is made from: 512 MiB. */
-const MAX_MADE_ELEMENTS = 2 ** 27;
+/** Elements of a tensor that numbers in the file ask for: a gigabyte of floats. */
+const MAX_MADE_ELEMENTS = 2 ** 28;
 
 /** @returns the shape of a tensor that an operator makes of few numbers, such as a size and a value */
 export function checkedShape(shape: readonly number[]): number[] {
   const isWhole = shape.every((size) => Number.isSafeInteger(size) && size >= 0);
   if (isWhole && productOf(shape) <= MAX_MADE_ELEMENTS) return [...shape];
-  throw new Error(`expected a shape of at most ${MAX_MADE_ELEMENTS} elements, got [${shape}]`);
+  throw new Error(`expected at most ${MAX_MADE_ELEMENTS} elements, got [${shape}]`);
 }
 
 /** Computes a tensor that no gradient passes through: comparisons, indices, whole numbers. */

@@ -46,7 +46,7 @@ export function rangeOf(context: OperatorContext, index: number): readonly [numb
   throw new Error(`expected a zero point of 8 or 16 bits, got ${type}`);
 }
 
-/** @returns scales or zero points in a shape that goes with `x`: one number, or one for each index of an axis */
+/** @returns scales or zero points, one or one for each index of an axis, in a shape that goes with `x` */
 function alongAxis(numbers: tf.Tensor, x: tf.Tensor, { node }: OperatorContext): tf.Tensor {
   if (numbers.size === 1) return tf.reshape(numbers, []);
   if (numbers.rank !== 1) throw new Error('expected no blocks, got scales of several dimensions');

@@ -78,7 +78,7 @@ function kernelOf({ mode, cubic: a }: Sampling): Kernel {
 /**
  * Source: R. Keys, "Cubic convolution interpolation for digital image processing", 1981.
  *
- * @returns [before, size]: in each column, the weights of the elements that one of the result is computed from
+ * @returns [before, size]: in each column, the weights of elements in one of the result
  */
 export function interpolationOf(along: Along, sampling: Sampling): tf.Tensor2D {
   const { before, size } = along;

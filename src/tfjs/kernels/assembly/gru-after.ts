@@ -68,7 +68,7 @@ export function gruAfterBackward(r: Recurrence): void {
   pullRecurrent(r, GATES, 3, 4, previous);
 }
 
-/** Computes the gradients of the gates' inputs from that of a state; what the update gate keeps is passed on. */
+/** Computes the gradients of the gates' inputs from that of a state; the rest is passed on. */
 function pullGates(r: Recurrence, at: i32, previous: usize, dState: usize): void {
   const bytes = (<usize>r.units) << 2;
   const gates = floatAt(r.gates, at * GATES * r.units);
