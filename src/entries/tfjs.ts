@@ -1,6 +1,6 @@
 // TensorFlow.js: backends with training kernels, LayersModel files, live models that are patched.
 
 export { useBackend } from '../tfjs/backend.js';
-export { loadModel, modelFiles } from '../tfjs/layers-files.js';
+export { loadGraphModel, loadModel, modelFiles } from '../tfjs/layers-files.js';
 export { openLiveModel } from '../tfjs/live-store.js';
 export { type NamedWeight, namedWeights } from '../tfjs/weights.js';
