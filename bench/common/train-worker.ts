@@ -20,8 +20,8 @@ import {
 } from 'neural-diff/train';
 
 /**
- * What is timed: plain steps on some kernels, diff steps next to plain ones, or steps of a GraphModel, on wasm
- * next to those of a LayersModel.
+ * What is timed: plain steps on some kernels, diff steps next to plain ones, or steps of a GraphModel, on
+ * wasm next to those of a LayersModel.
  */
 export type Mode = 'cpu' | 'stock' | 'composed' | 'simd' | 'diffs' | 'graph-cpu' | 'graph';
 
