@@ -16,6 +16,9 @@ const BUDGET_MS = isQuick ? 1_000 : 4_000;
 /** Times a step on the cpu backend must cost: convolutions have it worst there. */
 const VS_CPU = { mlp: 20, cnn: 200, dscnn: 200, gru: 20, lstm: 20 } as const;
 
+/** Times a step of a GraphModel must cost on the cpu backend, and may cost compared with a LayersModel. */
+const GRAPH = { vsCpu: 50, vsLayers: 1.15 } as const;
+
 /** Most that a diff step may cost, in plain steps. */
 const DIFF_STEP = 1.15;
 
@@ -61,6 +64,7 @@ for (const { name, title } of MODELS) {
     'annealed diff': ratio('annealed'),
     'hash diff': ratio('hash'),
     'hash, blocks of 1': ratio('hashBlock1'),
+    'vs LayersModel': null,
   });
   goals.push(
     { id: `train.${name}.vs-cpu`, value: speedUp, goal: VS_CPU[name], better: 'higher' },
@@ -68,4 +72,17 @@ for (const { name, title } of MODELS) {
     { id: `train.${name}.hash-step`, value: ratio('hash'), goal: DIFF_STEP, better: 'lower' },
   );
 }
+const onCpu = (await run('cnn', 'graph-cpu', 1)).graph as number;
+const { graph, layers } = (await run('cnn', 'graph', BUDGET_MS)) as { graph: number; layers: number };
+rows.push({
+  network: 'the same CNN as a GraphModel',
+  'cpu ms': onCpu,
+  'simd ms': graph,
+  'vs cpu': onCpu / graph,
+  'vs LayersModel': graph / layers,
+});
+goals.push(
+  { id: 'train.graph.vs-cpu', value: onCpu / graph, goal: GRAPH.vsCpu, better: 'higher' },
+  { id: 'train.graph.vs-layers', value: graph / layers, goal: GRAPH.vsLayers, better: 'lower' },
+);
 printBench({ bench: 'train', seconds: (performance.now() - start) / 1000, rows, goals });

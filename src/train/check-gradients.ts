@@ -8,7 +8,7 @@ import { createRandom } from './random.js';
 const GROUPS = 4;
 
 /** Steps of the difference quotient, in norms of a tensor; one that agrees is enough. */
-const STEPS = [1e-3, 1e-4, 1e-5, 1e-2];
+const STEPS = [1e-2, 1e-3, 1e-4, 1e-5];
 
 /** Allowed relative error: rectifiers have kinks, and deep networks are curved. */
 const TOLERANCE = 0.1;
@@ -156,12 +156,21 @@ async function compare(
   } finally {
     for (const { variable, base } of moved) assignValues(variable, base);
   }
-  if (found.length === 0) return;
+  if (found.length === 0 || isApproaching(found, expected)) return;
   const names = listNames(group.map(({ name }) => name));
   const slopes = found.map((each) => each.toPrecision(3)).join(', ');
   throw unsupported(
     `gradients of ${names} are wrong on the backend "${tf.getBackend()}": expected slope ${expected.toPrecision(3)}, measured ${slopes}`,
   );
+}
+
+/**
+ * A network may be so rough that no step is small enough: then each quotient is well closer to the slope than
+ * the one of the step before.
+ */
+function isApproaching(quotients: readonly number[], slope: number): boolean {
+  const [before, last] = quotients.slice(-2).map((each) => Math.abs(each - slope));
+  return last !== undefined && last < (1 - TOLERANCE) * (before as number);
 }
 
 function norm(values: Float32Array): number {

@@ -90,6 +90,11 @@ const CASES: readonly Case[] = [
         ),
       ),
   },
+  {
+    name: 'gather by indices of the largest',
+    shape: [6],
+    run: (x) => tf.gather(tf.square(x), tf.topk(x, 2).indices),
+  },
   { name: 'topk', shape: [3, 6], run: (x) => tf.topk(x, 2).values },
   {
     name: 'mirrorPad, reflected',

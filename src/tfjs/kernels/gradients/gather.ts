@@ -29,3 +29,14 @@ export const topKGradient: tf.GradConfig = {
     };
   },
 };
+
+/** Lets the gradient of `gather` pass for indices that depend on variables, which have none. */
+export function registerGatherGradient(): void {
+  const stock = tf.getGradient('GatherV2');
+  const gradFunc: tf.GradFunc = (dy, saved, attrs) => ({
+    ...stock.gradFunc(dy, saved, attrs),
+    indices: () => tf.zeros((saved[1] as tf.Tensor).shape),
+  });
+  tf.unregisterGradient('GatherV2');
+  tf.registerGradient({ ...stock, gradFunc });
+}

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { depthToSpaceGradient } from './depth-to-space.js';
 import { registerDilatedGradients } from './dilated.js';
 import { extremeGradients } from './extremes.js';
-import { gatherNdGradient, topKGradient } from './gather.js';
+import { gatherNdGradient, registerGatherGradient, topKGradient } from './gather.js';
 import { mirrorPadGradient } from './mirror-pad.js';
 import { registerResizeGradients } from './resize.js';
 import { squaredDifferenceGradient } from './squared-difference.js';
@@ -27,6 +27,7 @@ export function registerGradients(): void {
   }
   registerDilatedGradients();
   registerResizeGradients();
+  registerGatherGradient();
   const added = [
     ...COMPARISONS.map((kernelName) => withoutSlope(kernelName, ['a', 'b'])),
     withoutSlope('LogicalNot', ['x']),
