@@ -14,7 +14,10 @@ export interface TrainHashDiffOptions extends TrainDiffOptions {
   readonly coding?: BucketCoding;
   /** Share of ternary buckets that are zero: above 0, below 1; default 0.5. More zeros buy more buckets. */
   readonly zeros?: number;
-  /** Neighbouring weights that share a hash: 1 to 1,024; default 8. */
+  /**
+   * Neighbouring weights that share a hash: 1 to 1,024; default 8, or 32 where the matrices have more than 2^20
+   * weights.
+   */
   readonly block?: number;
   /**
    * `layer` (default): the relative size of each tensor's changes is that of the full fine-tune. `shared`:
@@ -43,9 +46,9 @@ export interface TrainHashDiffOptions extends TrainDiffOptions {
  * console.log(payload.length, metrics.diff.accuracy);
  */
 export function trainHashDiff(options: TrainHashDiffOptions): Promise<TrainedDiff> {
-  const { coding = 'ternary', block = 8, scales = 'layer' } = options;
+  const { coding = 'ternary', block, scales = 'layer' } = options;
   const zeros = coding === 'ternary' ? (options.zeros ?? 0.5) : 0;
-  if (!Number.isInteger(block) || block < 1 || block > MAX_BLOCK) {
+  if (block !== undefined && !(Number.isInteger(block) && block >= 1 && block <= MAX_BLOCK)) {
     throw new RangeError(
       `Cannot train hash diff: expected blocks of 1 to ${MAX_BLOCK} weights, got ${block}`,
     );
@@ -60,7 +63,10 @@ export function trainHashDiff(options: TrainHashDiffOptions): Promise<TrainedDif
 
 function createHashParts(
   context: PartContext,
-  settings: Required<Pick<TrainHashDiffOptions, 'zeros' | 'block' | 'scales'>> & { coding: BucketCoding },
+  settings: Required<Pick<TrainHashDiffOptions, 'zeros' | 'scales'>> & {
+    coding: BucketCoding;
+    block: number | undefined;
+  },
 ): DiffPart[] {
   const layout = partitionTensors(context.base, context);
   if (layout.matrices.length === 0) return [densePartOf(context, layout)];
@@ -71,7 +77,7 @@ function createHashParts(
     context.budgetBytes,
   );
   const sizes = sizesOf(context, layout, settings.scales);
-  const { coding, block, zeros } = settings;
+  const { coding, block = blockFor(layout), zeros } = settings;
   return [
     createHashPart({
       tensors: layout.matrices,
@@ -84,6 +90,14 @@ function createHashParts(
     }),
     densePartOf(context, layout),
   ];
+}
+
+/**
+ * Sums over more buckets leave the processor's caches, and each block is then waited for. So many weights have
+ * blocks enough for the hash to be random, however long they are.
+ */
+function blockFor({ matrices }: TensorPartition): number {
+  return totalElements(matrices) > 2 ** 20 ? 32 : 8;
 }
 
 function checkAddable(coding: BucketCoding, matrices: readonly TensorInfo[]): void {

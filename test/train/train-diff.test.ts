@@ -5,9 +5,13 @@ import { applyPayload } from '../../src/apply/apply-payload.js';
 import { trainHashDiff } from '../../src/hash-diff/train-hash-diff.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { openMemoryStore } from '../../src/model/store.js';
+import { decodePayload } from '../../src/payload/decode.js';
+import type { HashOp } from '../../src/payload/diff.js';
 import { trainSparseDiff } from '../../src/sparse-diff/train-sparse-diff.js';
-import { copyWeights, namedWeights } from '../../src/tfjs/weights.js';
+import { useBackend } from '../../src/tfjs/backend.js';
+import { copyWeights, infoOf, namedWeights } from '../../src/tfjs/weights.js';
 import { fineTune } from '../../src/train/fine-tune.js';
+import { createTask } from '../../src/train/task.js';
 import type { TrainDiffOptions, TrainedDiff } from '../../src/train/train-diff.js';
 import { createTinyTask, QUICK, type TinyTask } from './tiny-task.js';
 
@@ -123,4 +127,23 @@ test('trainDiff() leaves batch-norm statistics alone: no op touches them', async
   expect(await fingerprint(openMemoryStore(model))).not.toBe(
     await fingerprint(openMemoryStore(await baseOf())),
   );
+});
+
+test('trainHashDiff() hashes longer blocks of weights where there are more than 2^20', async () => {
+  await useBackend('wasm');
+  const blockOf = async (inputs: number): Promise<number> => {
+    const layer = tf.layers.dense({ inputShape: [inputs], units: 2048, kernelInitializer: 'zeros' });
+    const model = tf.sequential({ layers: [layer] });
+    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
+    const train = { xs: tf.ones([1, inputs]), ys: tf.ones([1, 2048]) };
+    const task = createTask(model);
+    const short = { epochs: 1, fineTune: { epochs: 1 }, distillation: false } as const;
+    const { payload } = await trainHashDiff({ task, train, budget: 20_000, ...short });
+    const { diff } = await decodePayload(payload, task.weights.map(infoOf));
+    tf.dispose([train.xs, train.ys]);
+    model.dispose();
+    return (diff.ops.find((op) => op.kind === 'hash') as HashOp).block;
+  };
+  expect(await blockOf(8)).toBe(8);
+  expect(await blockOf(513)).toBe(32);
 });
