@@ -3,6 +3,7 @@ import type { WasmBackend } from './backend.js';
 import { batchNorm } from './composed/batch-norm.js';
 import { conv2dFilterGradient, conv2dInputGradient } from './composed/conv2d.js';
 import { depthwiseFilterGradient, depthwiseInputGradient } from './composed/depthwise.js';
+import { gather } from './composed/gather.js';
 import { batchMatMul } from './composed/mat-mul.js';
 import { maxPoolGradient } from './composed/max-pool.js';
 import { mean, sum, tile, unsortedSegmentSum } from './composed/reduce.js';
@@ -80,6 +81,7 @@ export function registerTrainingKernels({ simd = true }: KernelOptions = {}): vo
   register('FusedBatchNorm', { composed: batchNorm, simd: simdBatchNorm });
   register('MaxPoolGrad', { composed: maxPoolGradient, simd: simdMaxPoolGradient });
   register('AvgPoolGrad', { simd: simdAveragePoolGradient });
+  register('GatherV2', { composed: gather });
   register('Tile', { composed: tile });
   register('UnsortedSegmentSum', { composed: unsortedSegmentSum });
   if (!simd) return;
