@@ -44,6 +44,27 @@ describe('tile()', () => {
   });
 });
 
+describe('gather()', () => {
+  const ids = () => tf.tensor2d([2, 0, 1, 2, 0, 2], [2, 3], 'int32');
+
+  test.each([
+    [[3], 0],
+    [[3, 5], 0],
+    [[3, 40], 0],
+    [[2, 3], 1],
+    [[2, 3, 20], 1],
+    [[2, 4, 3], -1],
+  ])('takes slices of %j along axis %i', async (shape, axis) => {
+    await expectAgreement(() => tf.gather(seededTensor(1, shape), ids(), axis));
+    await expectAgreement(() => tf.grad((x) => tf.square(tf.gather(x, ids(), axis)))(seededTensor(1, shape)));
+  });
+
+  test('leaves integers and indices out of range to the stock kernel', async () => {
+    await expectAgreement(() => tf.gather(tf.tensor1d([5, 6, 7], 'int32'), ids()));
+    await expect(resultOnWasm(() => tf.gather(seededTensor(1, [2, 3]), ids()))).rejects.toThrow(/not in/);
+  });
+});
+
 describe('unsortedSegmentSum()', () => {
   const segments = () => tf.tensor1d([2, 0, 2, 4, 0, 2], 'int32');
 
