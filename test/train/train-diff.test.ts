@@ -10,8 +10,8 @@ import type { HashOp } from '../../src/payload/diff.js';
 import { trainSparseDiff } from '../../src/sparse-diff/train-sparse-diff.js';
 import { useBackend } from '../../src/tfjs/backend.js';
 import { copyWeights, infoOf, namedWeights } from '../../src/tfjs/weights.js';
+import { createTask } from '../../src/train/create-task.js';
 import { fineTune } from '../../src/train/fine-tune.js';
-import { createTask } from '../../src/train/task.js';
 import type { TrainDiffOptions, TrainedDiff } from '../../src/train/train-diff.js';
 import { createTinyTask, QUICK, type TinyTask } from './tiny-task.js';
 
