@@ -25,6 +25,7 @@ test('registerTrainingKernels() changes kernels of the wasm backend alone, and o
     'DepthwiseConv2dNativeBackpropInput',
     'FusedBatchNorm',
     'FusedConv2D',
+    'Identity',
     'MaxPoolGrad',
     'Mean',
     'NeuralDiffAdam',
@@ -45,6 +46,7 @@ test('registerTrainingKernels() changes kernels of the wasm backend alone, and o
     'Sum',
     'Tile',
     'UnsortedSegmentSum',
+    '_FusedMatMul',
   ]);
   registerTrainingKernels();
   expect(differing(registered, kernelFuncs('wasm'))).toEqual([]);
