@@ -70,7 +70,7 @@ export function fineTuneLoop(options: TrainingOptions): LoopOptions {
   return loopOptions(options, { epochs: 12, learningRate: 2e-3 });
 }
 
-/** @returns what a full fine-tune keeps per weight: gradients, moments of Adam; at least that of other optimisers */
+/** @returns how many numbers a full fine-tune keeps per weight, at least: gradients, moments of Adam */
 export function numbersPerWeight({ optimizer, batchSize, microBatchSize = batchSize }: LoopOptions): number {
   return (microBatchSize < batchSize ? 2 : 1) + (optimizer ? 0 : 2);
 }
@@ -78,7 +78,7 @@ export function numbersPerWeight({ optimizer, batchSize, microBatchSize = batchS
 /**
  * Trains from a base that the task's variables hold.
  *
- * @param setting `fisher`: whether to return the Fisher information, which takes as much memory as the weights
+ * @param setting `fisher`: whether to return the Fisher information, which is as large as the weights
  */
 export async function fineTuneFrom(
   base: BaseWeights,
@@ -138,7 +138,7 @@ export function sumValues(values: ValueSource, others: ValueSource): ValueSource
 
 /**
  * Trains the task's own variables. Adam's second moment is the Fisher information; other optimisers need a
- * running mean beside their state.
+ * running mean as well.
  */
 async function trainFreely(
   setup: { task: Task; train: Data; base: BaseWeights; fisher: boolean },
@@ -187,8 +187,8 @@ const DECAY = 0.999;
 /** The part of a full fine-tune: every weight is trained freely. */
 interface FreePart extends DiffPart {
   /**
-   * Running means of the squared gradients in the order of the variables: the diagonal of the empirical Fisher
-   * information; empty unless they are tracked.
+   * Running means of the squared gradients in the order of the variables: the diagonal of the empirical
+   * Fisher information; empty unless they are tracked.
    *
    * Source: D. P. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", 2015, section 5.
    */

@@ -1,8 +1,18 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Batch } from './data.js';
-import { type DistillationOptions, distillationLoss } from './distillation.js';
-import type { LoopJob } from './loop.js';
+import { type DistillationOptions, distillationLoss, type Teacher } from './distillation.js';
+import type { Grid } from './grid.js';
 import type { LiveValues } from './part.js';
+import type { Task } from './task.js';
+
+/** What a loss consists of. */
+export interface LossJob {
+  readonly task: Task;
+  /** Rounds to what the device stores after every part; undefined if it stores float32. */
+  readonly grid?: Grid | undefined;
+  readonly teacher?: Teacher | undefined;
+  readonly distillation?: DistillationOptions | undefined;
+}
 
 /** The loss of a batch and its gradients. */
 export interface LossGradients {
@@ -31,7 +41,7 @@ interface Terms {
 }
 
 /** Computes the loss of a batch and its gradients, in as many passes as the micro-batches need. */
-export function lossGradients(job: LoopJob, batch: Batch, options: GradientOptions): LossGradients {
+export function lossGradients(job: LossJob, batch: Batch, options: GradientOptions): LossGradients {
   // Outside of `variableGrads`, as the teacher is the same model and its outputs must not be differentiated.
   const targets = job.teacher?.outputs(batch);
   const { loss, gradients } = termsOf(job, { ...batch, targets }, options);
@@ -39,7 +49,7 @@ export function lossGradients(job: LoopJob, batch: Batch, options: GradientOptio
   return { loss, gradients: new Map(names.map((name, i) => [name, gradients[i] as tf.Tensor])) };
 }
 
-function termsOf(job: LoopJob, batch: TaughtBatch, options: GradientOptions): Terms {
+function termsOf(job: LossJob, batch: TaughtBatch, options: GradientOptions): Terms {
   const count = batch.xs[0]?.shape[0] ?? 0;
   const { variables, microBatchSize = count } = options;
   if (count <= microBatchSize) return pieceTerms(job, batch, { variables, share: 1 });
@@ -77,7 +87,7 @@ function addTerms(a: Terms, b: Terms): Terms {
 
 /** @param options `share`: the part of the batch's examples that the piece has: its weight in the mean */
 function pieceTerms(
-  job: LoopJob,
+  job: LossJob,
   batch: TaughtBatch,
   { variables, share }: { variables: GradientOptions['variables']; share: number },
 ): Terms {
@@ -90,7 +100,7 @@ function pieceTerms(
   return { loss: value, gradients };
 }
 
-function totalLoss(job: LoopJob, { targets, ...batch }: TaughtBatch): tf.Scalar {
+function totalLoss(job: LossJob, { targets, ...batch }: TaughtBatch): tf.Scalar {
   const outputs = job.task.outputs(batch.xs);
   const loss = job.task.loss(outputs, batch);
   if (targets === undefined) return loss;

@@ -3,14 +3,12 @@ import { NeuralDiffError } from '../model/errors.js';
 import type { Progress } from '../model/progress.js';
 import { createTensor } from '../tfjs/weights.js';
 import { type Batch, borrowBatches, countBatches, type Data } from './data.js';
-import type { DistillationOptions, Teacher } from './distillation.js';
-import { lossGradients } from './gradients.js';
+import { type LossJob, lossGradients } from './gradients.js';
 import type { Grid } from './grid.js';
 import { explainingMemory } from './memory.js';
 import { type DiffPart, type LiveValues, readFloats, type Values, valuesOf } from './part.js';
 import type { Selection } from './selection.js';
 import { variablesOf } from './session.js';
-import type { Task } from './task.js';
 
 /** Progress after a step, over all epochs; `fine-tune` trains the reference and teacher, `diff` the diff. */
 export interface StepReport extends Progress<'fine-tune' | 'diff'> {
@@ -62,17 +60,12 @@ export interface LoopOptions extends TrainingOptions {
 }
 
 /** One training run. */
-export interface LoopJob {
+export interface LoopJob extends LossJob {
   readonly phase: StepReport['phase'];
-  readonly task: Task;
   readonly data: Data;
-  /** Frozen values that parts add to, in the units of the grid; without those of tensors that train freely. */
+  /** Frozen values that parts add to, in the units of the grid. */
   readonly base: Values;
   readonly parts: readonly DiffPart[];
-  /** Rounds to what the device stores after every part; undefined if it stores float32. */
-  readonly grid?: Grid | undefined;
-  readonly teacher?: Teacher | undefined;
-  readonly distillation?: DistillationOptions | undefined;
   /** Belongs to the caller; by default one of the options' for this run. */
   readonly optimizer?: tf.Optimizer | undefined;
 }
@@ -82,8 +75,8 @@ export interface LoopJob {
  * step. Before, the task's variables hold the base; afterwards the last step's weights, not the final ones,
  * except those of tensors that train freely. The caller must restore or set them.
  *
- * @throws NeuralDiffError `training-diverged` if the loss is not a finite number, `bad-data`, `no-memory`; the
- *   signal's reason
+ * @throws NeuralDiffError `training-diverged` if the loss is not a finite number, `bad-data`, `no-memory`;
+ *   the signal's reason
  */
 export async function trainParts(job: LoopJob, options: LoopOptions): Promise<void> {
   const stepsPerEpoch = await countBatches(job.data, job.task, options.batchSize);

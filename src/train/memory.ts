@@ -3,7 +3,7 @@ import { NeuralDiffError } from '../model/errors.js';
 import { dropTape, WASM_MEMORY_BYTES } from '../tfjs/memory.js';
 import type { NamedWeight } from '../tfjs/weights.js';
 
-/** What a training run keeps on the backend beside the weights. */
+/** What a training run keeps on the backend. */
 export interface MemoryNeeds {
   /** All weights of the model. */
   readonly weights: readonly NamedWeight[];

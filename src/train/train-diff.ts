@@ -79,7 +79,7 @@ export interface TrainedDiff {
 export interface PartContext {
   readonly base: BaseWeights;
   readonly full: FineTuned;
-  /** Whether nobody else reads the full fine-tune, so that it may be overwritten. */
+  /** Whether the full fine-tune is for this diff alone, so that it may be overwritten. */
   readonly ownsFull: boolean;
   readonly budgetBytes: number;
   readonly denseRate: number;

@@ -57,6 +57,19 @@ function predict(model: tf.LayersModel): number[] {
   });
 }
 
+test('openLiveModel() on wasm leaves clones of the weights as they were', async () => {
+  await useBackend('wasm');
+  const model = (Object.values(LAYERS)[0] as () => tf.Sequential)();
+  const clones = model.getWeights().map((weight) => weight.clone());
+  const before = clones.map((clone) => clone.dataSync());
+  const packed = await payloadFor(model);
+  const result = await applyPayload(openLiveModel(model), packed.payload);
+  expect(result.fingerprint).toBe(packed.next);
+  expect(clones.map((clone) => clone.dataSync())).toEqual(before);
+  tf.dispose(clones);
+  model.dispose();
+});
+
 describe.each(['cpu', 'wasm'] as const)('openLiveModel() on %s', (backend) => {
   test.each(Object.keys(LAYERS))('patches a %s layer so that its predictions change', async (layer) => {
     await useBackend(backend);

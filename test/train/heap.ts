@@ -3,7 +3,7 @@ import type { WasmBackend } from '../../src/tfjs/kernels/backend.js';
 
 /** Counts what is allocated on the heap of the wasm backend. */
 export interface HeapWatch {
-  /** @returns the most bytes that a function had allocated at a time, beside those before it */
+  /** @returns the most bytes that a function had allocated at a time, without those before it */
   peakOf(run: () => Promise<unknown>): Promise<number>;
   stop(): void;
 }

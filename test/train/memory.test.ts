@@ -11,7 +11,7 @@ import type { Task } from '../../src/train/task.js';
 import { type HeapWatch, watchHeap } from './heap.js';
 import { createTinyTask, QUICK, type TinyTask } from './tiny-task.js';
 
-/** Inputs and hidden units of a network whose activations are small beside its weights. */
+/** Inputs and hidden units of a network whose activations are small compared with its weights. */
 const WIDTH = 512;
 const CLASSES = 8;
 const EXAMPLES = 16;
@@ -56,7 +56,7 @@ afterAll(() => heap.stop());
 const shared = () => ({ task, train: data, validation: data, batchSize: EXAMPLES, epochs: 3 });
 const diff = () => ({ ...shared(), budget: '0.2%', fineTune: { epochs: 3 } });
 
-describe('beside the weights, training takes', () => {
+describe('in addition to the weights, training takes', () => {
   test('gradients and two moments for a full fine-tune', async () => {
     expect(await heap.peakOf(() => fineTune(shared()))).toBeLessThan(3 * HIDDEN_BYTES + SLACK);
   });

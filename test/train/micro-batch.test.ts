@@ -3,8 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { trainHashDiff } from '../../src/hash-diff/train-hash-diff.js';
 import { createTeacher } from '../../src/train/distillation.js';
 import { fineTune } from '../../src/train/fine-tune.js';
-import { lossGradients } from '../../src/train/gradients.js';
-import type { LoopJob } from '../../src/train/loop.js';
+import { type LossJob, lossGradients } from '../../src/train/gradients.js';
 import { variablesOf } from '../../src/train/session.js';
 import { createTinyTask, QUICK, type TinyTask } from './tiny-task.js';
 
@@ -25,14 +24,7 @@ test.each([1, 5, 12])(
   async (microBatchSize) => {
     const { weights } = await fineTune({ task: tiny.task, train: tiny.train, epochs: 1 });
     const teacher = createTeacher(tiny.task, weights, tiny.train);
-    const job: LoopJob = {
-      phase: 'diff',
-      task: tiny.task,
-      data: tiny.train,
-      base: new Map(),
-      parts: [],
-      teacher,
-    };
+    const job: LossJob = { task: tiny.task, teacher };
     const variables = variablesOf(tiny.task, weights);
     tf.tidy(() => {
       const batch = firstExamples(13);

@@ -26,6 +26,7 @@ test('registerTrainingKernels() changes kernels of the wasm backend alone, and o
     'FusedBatchNorm',
     'FusedConv2D',
     'GatherV2',
+    'Identity',
     'MaxPoolGrad',
     'Mean',
     'NeuralDiffAdam',
@@ -48,6 +49,7 @@ test('registerTrainingKernels() changes kernels of the wasm backend alone, and o
     'Sum',
     'Tile',
     'UnsortedSegmentSum',
+    '_FusedMatMul',
   ]);
   registerTrainingKernels();
   expect(differing(registered, kernelFuncs('wasm'))).toEqual([]);

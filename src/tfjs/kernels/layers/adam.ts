@@ -39,7 +39,7 @@ interface AdamAttrs {
 
 type AdamCall = KernelCall<'value' | 'gradient' | 'first' | 'second', AdamAttrs>;
 
-/** @returns new values, first and second moments: in place where nobody else holds the old ones */
+/** @returns new values, first and second moments: in place unless the old ones are shared */
 function adam({ inputs, backend, attrs }: AdamCall, simd: Simd): tf.TensorInfo[] {
   const { value, gradient, first, second } = inputs;
   const from = [value, gradient, first, second].map((tensor) => simd.pointer(tensor));
@@ -100,7 +100,7 @@ function fits(variable: tf.Variable | undefined, gradient: tf.Tensor | null): bo
   );
 }
 
-/** @returns the running means of squared gradients of an optimiser that has stepped, in the order of its steps */
+/** @returns the running means of squared gradients of an optimiser that has stepped, in its order */
 export function secondMoments(optimizer: tf.AdamOptimizer): tf.Variable[] {
   const { accumulatedSecondMoment } = optimizer as unknown as Adam;
   return accumulatedSecondMoment.map((moment) => (moment as Moment).variable);

@@ -27,7 +27,7 @@ const ACTIVATIONS: Readonly<Record<string, string | undefined>> = {
   sigmoid: 'Sigmoid',
 };
 
-/** Dense layers. The stock kernel packs their weights, and keeps the packed copy as long as the weights live. */
+/** Dense layers. The stock kernel packs weights, and keeps the packed copy as long as the weights. */
 export function simdFusedMatMul(
   call: FusedMatMulCall,
   simd: Simd,
