@@ -39,7 +39,7 @@ export async function expectLikeRuntime(
   xs: readonly tf.Tensor[],
 ): Promise<void> {
   if (!runOnnx) return;
-  const expected = await runOnnx(model, runtimeInputs(network, xs));
+  const expected = await runOnnx(model, runtimeInputs(network, xs), 'basic');
   const outputs = tf.tidy(() => network.run([...xs], network.outputNames).map((y) => y.dataSync().slice()));
   network.outputNames.forEach((name, i) => {
     const floats = new Float32Array((expected[name] as Uint8Array).slice().buffer);

@@ -8,8 +8,17 @@ export type Inputs = Readonly<
   >
 >;
 
-/** Runs a model file, or its bytes, as devices run it. @returns the bytes of its outputs, by name */
-export type RunOnnx = (model: string | Uint8Array, inputs: Inputs) => Promise<Record<string, Uint8Array>>;
+/**
+ * Runs a model file, or its bytes: as devices run it, or (`basic`) without optimisations that change results,
+ * such as products with int8 weights in int8.
+ *
+ * @returns the bytes of its outputs, by name
+ */
+export type RunOnnx = (
+  model: string | Uint8Array,
+  inputs: Inputs,
+  optimisation?: 'all' | 'basic',
+) => Promise<Record<string, Uint8Array>>;
 
 /**
  * Loads ONNX Runtime, which brings a binary for each platform.
@@ -19,7 +28,8 @@ export type RunOnnx = (model: string | Uint8Array, inputs: Inputs) => Promise<Re
 export async function loadOnnxRuntime(): Promise<RunOnnx | undefined> {
   try {
     const { InferenceSession, Tensor } = await import('onnxruntime-node');
-    return (model, inputs) => run({ InferenceSession, Tensor }, model, inputs);
+    return (model, inputs, graphOptimizationLevel = 'all') =>
+      run({ InferenceSession, Tensor }, { model, graphOptimizationLevel }, inputs);
   } catch (error) {
     // An installation without the package is broken, a package without a binary for this platform is not.
     const { code, message } = error as NodeJS.ErrnoException;
@@ -36,10 +46,15 @@ export async function loadOnnxRuntime(): Promise<RunOnnx | undefined> {
 
 async function run(
   { InferenceSession, Tensor }: Pick<typeof Runtime, 'InferenceSession' | 'Tensor'>,
-  model: string | Uint8Array,
+  { model, graphOptimizationLevel }: { model: string | Uint8Array; graphOptimizationLevel: 'all' | 'basic' },
   inputs: Inputs,
 ): Promise<Record<string, Uint8Array>> {
-  const options = { executionProviders: ['cpu'], intraOpNumThreads: 1, interOpNumThreads: 1 };
+  const options = {
+    graphOptimizationLevel,
+    executionProviders: ['cpu'],
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+  };
   const session = await InferenceSession.create(model as string, options);
   try {
     const feeds = Object.entries(inputs).map(([name, { shape, values }]) => {
