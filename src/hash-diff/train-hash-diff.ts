@@ -15,8 +15,8 @@ export interface TrainHashDiffOptions extends TrainDiffOptions {
   /** Share of ternary buckets that are zero: above 0, below 1; default 0.5. More zeros buy more buckets. */
   readonly zeros?: number;
   /**
-   * Neighbouring weights that share a hash: 1 to 1,024; default 8, or 32 where the matrices have more than 2^20
-   * weights.
+   * Neighbouring weights that share a hash: 1 to 1,024; default 8, or 32 where the matrices have more than
+   * 2^20 weights.
    */
   readonly block?: number;
   /**
@@ -93,8 +93,8 @@ function createHashParts(
 }
 
 /**
- * Sums over more buckets leave the processor's caches, and each block is then waited for. So many weights have
- * blocks enough for the hash to be random, however long they are.
+ * Sums over the buckets of larger models leave the processor's caches, and each block then waits for memory.
+ * So many weights have blocks enough for the hash to be random, however long they are.
  */
 function blockFor({ matrices }: TensorPartition): number {
   return totalElements(matrices) > 2 ** 20 ? 32 : 8;

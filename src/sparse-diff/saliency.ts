@@ -92,7 +92,7 @@ function densityAt(step: number): number {
   return 2 ** (step / STEPS_PER_OCTAVE - OCTAVES);
 }
 
-/** @returns about how many bits a weight takes at a density: its level, and the entropy of whether it has one */
+/** @returns the bits of a weight at a density: of its level, and of whether it has one, by entropy */
 function predictBits(density: number, bits: number): number {
   const rest = 1 - density;
   const entropy = -density * Math.log2(density) - (rest > 0 ? rest * Math.log2(rest) : 0);
@@ -140,7 +140,7 @@ export function affordablePositions(
 /** Steps within which the same coding of a tensor's positions is taken to be the shortest. */
 const NEAR = STEPS_PER_OCTAVE / 4;
 
-/** @returns by step, how positions are coded: chosen anew for a step that is far from that of the last choice */
+/** @returns by step, how positions are coded; chosen again far from the step of the last choice */
 function rememberHeadsNear(): (step: number) => ChooseHead {
   let [chosenAt, choose] = [0, rememberHeads()];
   return (step) => {

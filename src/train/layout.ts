@@ -64,8 +64,8 @@ interface CountSearch {
 const FREE_TRIES = 8;
 
 /**
- * Finds the largest whole number whose size is within a limit. Each try is where the model, fitted to the last
- * two sizes, meets the limit.
+ * Finds the largest whole number whose size is within a limit. Each try is where the model, fitted to the
+ * last two sizes, meets the limit.
  *
  * @param search the range from 0 to `most`, the limit and the model
  * @param sizeOf the size for a count; must not fall as the count grows

@@ -41,8 +41,8 @@ export interface KernelOptions {
  * first call in a process has an effect.
  *
  * With SIMD it also replaces, on their classes, the forward passes of GRU, LSTM and batch norm layers, the
- * steps of Adam, and the gradients of batch norms, rectifiers and clips. Unsupported cases and other backends use the original code;
- * kernels of other backends are not changed.
+ * steps of Adam, and the gradients of batch norms, rectifiers and clips. Unsupported cases and other backends
+ * use the original code; kernels of other backends are not changed.
  *
  * @throws Error if the wasm backend is not registered
  *

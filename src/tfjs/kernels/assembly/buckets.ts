@@ -14,7 +14,7 @@ function countDigit(counts: usize, digit: u32): void {
   store<u32>(at, load<u32>(at) + 1);
 }
 
-/** The digit of the `rank`-th largest, in the low half, and its rank among those with the same digit, above. */
+/** In the low half, the digit of the `rank`-th largest; above, its rank among those with that digit. */
 function digitOfRank(counts: usize, rank: i32): u64 {
   let digit = DIGITS - 1;
   let left = rank;
@@ -72,7 +72,7 @@ function keepFloats(count: i32, values: usize, least: u32, table: usize): void {
   }
 }
 
-/** @returns the mean magnitude: four sums of every fourth value, added crosswise, so that none waits for another */
+/** @returns the mean magnitude: four sums of every fourth value, so that none waits for another */
 function keepSigns(count: i32, values: usize, least: u32, table: usize): f32 {
   const limits = i32x4.splat(least);
   let seen = i32x4.splat(0);

@@ -49,9 +49,9 @@ type ConvCall = KernelCall<'x' | 'filter', tf.Conv2DAttrs & Partial<tf.FusedConv
 };
 
 /**
- * A convolution with optional bias and rectifier; other cases use the other kernel. The stock kernel packs each
- * new filter, which takes several times as long as a convolution of few pixels; it also miscalculates numeric
- * padding, and `same` if strides exceed filters.
+ * A convolution with optional bias and rectifier; other cases use the other kernel. The stock kernel packs
+ * each new filter, which takes several times as long as a convolution of few pixels; it also miscalculates
+ * numeric padding, and `same` if strides exceed filters.
  */
 export function simdConv(call: ConvCall, simd: Simd, otherwise: Otherwise<ConvCall>): tf.TensorInfo {
   const { inputs, backend, attrs } = call;
