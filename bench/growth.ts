@@ -17,7 +17,7 @@ const DIFF_STEP = 1.2;
 const SECONDS_PER_MILLION = 0.5;
 
 /** Most memory of the process at its peak, as a multiple of the float32 model. */
-const MEMORY_TIMES = 16;
+const MEMORY_TIMES = 9;
 
 /** Below this many weights the process itself takes more memory than the model. */
 const LEAST_FOR_MEMORY = 16 * MILLION;
