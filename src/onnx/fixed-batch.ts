@@ -8,8 +8,8 @@ const TOLERANCE = 1e-3;
 
 /**
  * Runs batches of other sizes through a graph whose inputs have a fixed one: in one run where that gives the
- * same results, else part by part. Many exporters fix the batch to 1 in the inputs alone, some in shapes
- * inside, too.
+ * same results, else part by part, the last one filled up with copies. Many exporters fix the batch to 1 in
+ * the inputs alone, some in shapes inside, too.
  */
 export class FixedBatch {
   /** Examples per run by the file's words; undefined for any number. */
@@ -30,7 +30,9 @@ export class FixedBatch {
 
   /** @returns the inputs of a single run of a batch that has been run before */
   first(xs: readonly tf.Tensor[]): readonly tf.Tensor[] {
-    return this.#isSplit && !this.#fits(xs) ? this.#part(xs, 0) : xs;
+    if (!this.#isSplit || this.#fits(xs)) return xs;
+    const missing = Math.max(0, (this.#size as number) - (countOf(xs) ?? 0));
+    return this.#part(fillUp(xs, missing), 0);
   }
 
   #fits(xs: readonly tf.Tensor[]): boolean {
@@ -43,12 +45,15 @@ export class FixedBatch {
 
   #runParts(xs: readonly tf.Tensor[], run: Run): tf.Tensor[] {
     const size = this.#size as number;
-    const count = xs.find(({ rank }) => rank > 0)?.shape[0] ?? size;
-    if (count % size !== 0)
-      throw new RangeError(`Cannot run a batch of ${count}: the model takes ${size} examples`);
+    const count = countOf(xs) ?? size;
+    const filled = Math.ceil(count / size) * size;
+    const whole = fillUp(xs, filled - count);
     const parts: tf.Tensor[][] = [];
-    for (let start = 0; start < count; start += size) parts.push(run(this.#part(xs, start)));
-    return (parts[0] ?? []).map((_, i) => tf.concat(parts.map((part) => part[i] as tf.Tensor)));
+    for (let start = 0; start < filled; start += size) parts.push(run(this.#part(whole, start)));
+    return (parts[0] ?? []).map((_, i) => {
+      const joined = tf.concat(parts.map((part) => part[i] as tf.Tensor));
+      return filled > count && joined.shape[0] === filled ? tf.slice(joined, 0, count) : joined;
+    });
   }
 
   /** @returns whether one run of all examples is the same as runs of the size that the file has */
@@ -60,6 +65,20 @@ export class FixedBatch {
       return false;
     }
   }
+}
+
+function countOf(xs: readonly tf.Tensor[]): number | undefined {
+  return xs.find(({ rank }) => rank > 0)?.shape[0];
+}
+
+/** @returns the inputs with some more copies of their last example */
+function fillUp(xs: readonly tf.Tensor[], count: number): readonly tf.Tensor[] {
+  if (count === 0) return xs;
+  return xs.map((x) => {
+    if (x.rank === 0) return x;
+    const last = tf.slice(x, (x.shape[0] as number) - 1, 1);
+    return tf.concat([x, ...Array.from({ length: count }, () => last)]);
+  });
 }
 
 function isClose(a: tf.Tensor, b: tf.Tensor): boolean {

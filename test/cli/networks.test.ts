@@ -324,7 +324,11 @@ describe('commands refuse', () => {
     async (model) => {
       const refused: [name: string, exports: string, words: string][] = [
         ['loss', `export const loss = 'hinge';`, 'expected "loss" for this kind of model'],
-        ['losses', `export const loss = ['meanSquaredError', 'meanSquaredError'];`, 'expected 1 losses'],
+        [
+          'losses',
+          `export const loss = ['meanSquaredError', 'meanSquaredError'];`,
+          'expected one loss for each',
+        ],
         ['named', `export const loss = { z: 'meanSquaredError' };`, 'got undefined'],
         ['outputs', `${LOSS} export const options = { outputs: ['z'] };`, 'the model has no such value'],
         ['listed', `${LOSS} export const options = { outputs: 'y' };`, 'a list of texts as "outputs"'],

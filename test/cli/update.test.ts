@@ -105,7 +105,7 @@ test('update says by its status why it cannot: no server, another root, no model
 test('doctor looks at everything, and puts right what an interruption left', async () => {
   const model = freshModel('sick.safetensors');
   const healthy = await command('doctor', ...model);
-  expect([healthy.status, healthy.stdout.match(/^ok /gm)?.length]).toEqual([0, 4]);
+  expect([healthy.status, healthy.stdout.match(/^ok /gm)?.length]).toEqual([0, 5]);
   writeFileSync(at('sick.safetensors.undo'), 'neural-diff undo, of which only a few bytes');
   expect((await command('doctor', ...model)).status).toBe(0);
   expect(existsSync(at('sick.safetensors.undo'))).toBe(false);

@@ -11,12 +11,14 @@ import { signRelease } from '../../src/publish/prove-release.js';
 import { publishRelease } from '../../src/publish/publish-release.js';
 import { openRepository, writePublication } from '../../src/publish/repository.js';
 import { recipe, writeModel } from '../cli/command.js';
+import { writeSafetensors } from '../containers/write-safetensors.js';
+import { CONFIG, normal, peftPair } from '../exact-diff/adapter/sample-adapter.js';
 
 const IN_TEN_DAYS = new Date(Date.now() + 864_000_000);
 
 /**
  * Makes the files that examples name: models v1 to v3, payloads v2 and v3, a recipe, keys, a repository of
- * releases.
+ * releases, an adapter and its base.
  *
  * @param folder an empty folder
  */
@@ -27,6 +29,17 @@ export async function writeFixtures(folder: string): Promise<void> {
   writeFileSync(at('v3.ndiff'), await exactPayload(at('models/v2'), at('models/v3')));
   cpSync(recipe('points'), at('recipe.mjs'));
   await writeReleases(at);
+  writeAdapter(at);
+}
+
+function writeAdapter(at: (...path: string[]) => string): void {
+  const base = { tensors: [normal('layer.weight', 'bfloat16', { shape: [48, 80], seed: 1 })] };
+  writeFileSync(at('base.safetensors'), writeSafetensors(base));
+  const folder = ['adapters', 'de'];
+  mkdirSync(at(...folder), { recursive: true });
+  const tensors = peftPair('layer', { rank: 4, inputs: [80], outputs: 48 }, { dtype: 'bfloat16' });
+  writeFileSync(at(...folder, 'adapter_model.safetensors'), writeSafetensors({ tensors }));
+  writeFileSync(at(...folder, 'adapter_config.json'), JSON.stringify(CONFIG));
 }
 
 async function exactPayload(base: string, next: string): Promise<Uint8Array> {

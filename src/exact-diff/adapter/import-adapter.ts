@@ -70,7 +70,7 @@ export interface ImportedAdapter {
  *
  * @example
  * const adapter = await openModel('adapters/de/adapter_model.safetensors');
- * const base = await openModel('models/v1');
+ * const base = await openModel('base.safetensors');
  * const config = JSON.parse(readFileSync('adapters/de/adapter_config.json', 'utf8'));
  * const { payload, tensors } = await importAdapter(adapter, base, { config });
  * console.log(payload.length, tensors.length);

@@ -159,6 +159,12 @@ test('measureReport() measures on test data, with labels, names and slices of th
   expect(remarks.join(' ')).not.toContain('validation');
 });
 
+/** @returns a copy with numbers of 6 digits: the backend may sum in another order for fewer examples */
+function rounded(value: unknown): unknown {
+  const round = (_: string, each: unknown) => (typeof each === 'number' ? Number(each.toPrecision(6)) : each);
+  return JSON.parse(JSON.stringify(value, round));
+}
+
 test.each([
   ['numbers of classes', `return { train, test: { xs, ys: tf.tensor1d(classes, 'int32') } };`],
   ['numbers of classes in a column', `return { train, test: { xs, ys: tf.tensor2d(classes, [12, 1]) } };`],
@@ -171,8 +177,8 @@ test.each([
   const hot = shop.recipe('hot', 'return { train, test: { xs, ys: hot() } };');
   const same = shop.recipe(name.replaceAll(' ', '-'), body);
   const [expected, found] = [await measure({ recipe: hot }), await measure({ recipe: same })];
-  expect(found.base).toEqual(expected.base);
-  expect(found.candidates).toEqual(expected.candidates);
+  expect(rounded(found.base)).toEqual(rounded(expected.base));
+  expect(rounded(found.candidates)).toEqual(rounded(expected.candidates));
 });
 
 test('measureReport() treats a single sigmoid as two classes', async () => {
