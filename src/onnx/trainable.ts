@@ -3,34 +3,11 @@ import { graphsOf, nodesFor, operatorOf } from './walk.js';
 
 /** Operators through which no gradient goes. */
 const STEPS = new Set([
-  ...['And', 'ArgMax', 'ArgMin', 'BitShift', 'BitwiseAnd', 'BitwiseNot', 'BitwiseOr', 'BitwiseXor', 'Ceil'],
-  ...['Compress', 'ConstantOfShape', 'DynamicQuantizeLinear', 'Equal', 'EyeLike', 'Floor', 'Greater'],
-  ...[
-    'ConvInteger',
-    'GreaterOrEqual',
-    'Hardmax',
-    'IsInf',
-    'IsNaN',
-    'Less',
-    'LessOrEqual',
-    'NonMaxSuppression',
-    'NonZero',
-  ],
-  ...[
-    'MatMulInteger',
-    'Not',
-    'Or',
-    'QLinearConv',
-    'QLinearMatMul',
-    'QuantizeLinear',
-    'Range',
-    'Round',
-    'Shape',
-    'Sign',
-    'Size',
-    'Unique',
-    'Xor',
-  ],
+  ...['And', 'ArgMax', 'ArgMin', 'BitShift', 'BitwiseAnd', 'BitwiseNot', 'BitwiseOr', 'BitwiseXor'],
+  ...['Ceil', 'Compress', 'ConstantOfShape', 'ConvInteger', 'DynamicQuantizeLinear', 'Equal', 'EyeLike'],
+  ...['Floor', 'Greater', 'GreaterOrEqual', 'Hardmax', 'IsInf', 'IsNaN', 'Less', 'LessOrEqual'],
+  ...['MatMulInteger', 'NonMaxSuppression', 'NonZero', 'Not', 'Or', 'QLinearConv', 'QLinearMatMul'],
+  ...['QuantizeLinear', 'Range', 'Round', 'Shape', 'Sign', 'Size', 'Unique', 'Xor'],
 ]);
 
 /** Inputs that are no weights: shapes, limits, statistics, scales of quantisation, first states. */
