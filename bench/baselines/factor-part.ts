@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { createVariable, type DiffPart, readFloats, valuesOf } from '../../src/train/part.js';
+import { createVariable, type DiffPart, readFloatsSync, valuesOf } from '../../src/train/part.js';
 import { scaleLevels } from '../../src/train/quantise.js';
 import { type Cost, valueBits } from './entropy.js';
 import type { Factors } from './factors.js';
@@ -24,7 +24,7 @@ export function createFactorPart(
     return { ...factors, left: createVariable(factors.left), right: createVariable(factors.right) };
   });
   const parameters = pairs.flatMap(({ left, right }) => [left, right]);
-  const quantised = (variable: tf.Variable) => quantiseToBits(readFloats(variable), settings.bits);
+  const quantised = (variable: tf.Variable) => quantiseToBits(readFloatsSync(variable), settings.bits);
   const upload = (variable: tf.Variable, shape: [number, number]): tf.Tensor2D => {
     const { levels, scale } = quantised(variable);
     return tf.tensor2d(scaleLevels(levels, scale), shape);
@@ -36,6 +36,7 @@ export function createFactorPart(
     tensors: pairs.map(({ name }) => name),
     parameters,
     advance() {},
+    read() {},
     materialise(weights) {
       const product = (pair: (typeof pairs)[number]): tf.Tensor => {
         const weight = valuesOf(weights, pair.name);

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import {
   createVariable,
   type DiffPart,
-  readFloats,
+  readFloatsSync,
   type TrainingShare,
   type Values,
   valuesOf,
@@ -32,16 +32,17 @@ export function createRoundedPart(
   },
 ): RoundedPart {
   const variables = new Map([...start].map(([name, values]) => [name, createVariable(values)]));
-  const latent = () => new Map([...variables].map(([name, variable]) => [name, readFloats(variable)]));
+  const latent = () => new Map([...variables].map(([name, variable]) => [name, readFloatsSync(variable)]));
   return {
     latent,
     tensors: [...start.keys()],
     parameters: [...variables.values()],
     advance: (progress) => rules.advance?.(progress, latent),
+    read() {},
     materialise: (weights) =>
       new Map(
         Array.from(variables, ([name, variable]) => {
-          const rounded = rules.round(name, readFloats(variable));
+          const rounded = rules.round(name, readFloatsSync(variable));
           return [name, tf.tensor(rounded, valuesOf(weights, name).shape)];
         }),
       ),

@@ -1,5 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
-import { createVariable, type DiffPart, readFloats, type Values, valuesOf } from '../../src/train/part.js';
+import {
+  createVariable,
+  type DiffPart,
+  readFloatsSync,
+  type Values,
+  valuesOf,
+} from '../../src/train/part.js';
 
 /**
  * Changes the weights of a tensor by -1, 0 or 1 times one number; only these numbers are trained.
@@ -16,8 +22,9 @@ export function createSignPart(signs: Values, scales: ReadonlyMap<string, number
     tensors,
     parameters: [factors],
     advance() {},
+    read() {},
     materialise(weights) {
-      const trained = readFloats(factors);
+      const trained = readFloatsSync(factors);
       const add = (name: string, i: number): tf.Tensor => {
         const weight = valuesOf(weights, name);
         const change = tf.mul(valuesOf(uploaded, name), valuesOf(scales, name) * (trained[i] as number));

@@ -24,6 +24,7 @@ export async function trainBaseline(context: BaselineContext, setup: TrainedSetu
   return withBaseRestored(task, context.base, async () => {
     try {
       await trainParts({ phase: 'diff', task, data, base, parts, teacher }, { ...training, learningRate });
+      for (const part of parts) await part.read();
       const bytes = costBytes(setup.costs());
       return { bytes, weights: materialiseValues(base, parts), settings: setup.settings() };
     } finally {

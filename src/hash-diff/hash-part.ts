@@ -1,8 +1,16 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { TensorInfo } from '../model/tensor.js';
+import { elementCount, type TensorInfo } from '../model/tensor.js';
 import type { Buckets } from '../payload/diff.js';
 import { tensorSeed } from '../payload/placement.js';
-import { addHashed, quantiseOnBackend, sumHashed, tableOf } from '../tfjs/kernels/diff/hashed.js';
+import {
+  addHashed,
+  type HashPlacement,
+  indexBuckets,
+  quantiseOnBackend,
+  quantisesOnBackend,
+  sumHashed,
+  tableOf,
+} from '../tfjs/kernels/diff/hashed.js';
 import { nthLargest } from '../train/layout.js';
 import { createVariable, type DiffPart, readFloats, valuesOf } from '../train/part.js';
 import { scalesFor } from '../train/quantise.js';
@@ -38,10 +46,16 @@ export function createHashPart(options: HashPartOptions): DiffPart {
   const theta = createVariable(
     Float32Array.from({ length: bucketCount }, () => (2 * random() - 1) * INITIAL_VALUE),
   );
-  const hashed = tensors.map((info, ordinal) => {
-    return { name: info.name, seed: tensorSeed(seed, ordinal), size: options.sizes.get(info.name) ?? 1 };
+  const hashed = tensors.map((info, ordinal): Hashed => {
+    const placement = { seed: tensorSeed(seed, ordinal), block };
+    const indexes = indexBuckets(elementCount(info), { ...placement, bucketCount });
+    return { name: info.name, size: options.sizes.get(info.name) ?? 1, placement: { ...placement, indexes } };
   });
-  const quantised = (share: number) => quantiseBuckets(readFloats(theta), coding, share);
+  let values: Float32Array = new Float32Array(bucketCount);
+  const read = async (): Promise<void> => {
+    values = await readFloats(theta);
+  };
+  const quantised = (share: number) => quantiseBuckets(values, coding, share);
   const tabled = () => {
     const options = { kept: keptOf(bucketCount, zeros), isFloat: coding === 'float', block };
     const onBackend = quantiseOnBackend(theta, options);
@@ -52,18 +66,19 @@ export function createHashPart(options: HashPartOptions): DiffPart {
   return {
     tensors: hashed.map(({ name }) => name),
     parameters: [theta],
-    advance() {},
+    advance: () => (quantisesOnBackend() ? undefined : read()),
+    read,
     materialise(weights) {
       const { scale, ...buckets } = tabled();
-      const add = ({ name, seed, size }: Hashed): tf.Tensor => {
+      const add = ({ name, size, placement }: Hashed): tf.Tensor => {
         const values = { ...buckets, scale: scaleOf(name, scale * size) };
-        return addHashed(valuesOf(weights, name), values, { seed, block });
+        return addHashed(valuesOf(weights, name), values, placement);
       };
       return new Map(hashed.map((tensor) => [tensor.name, add(tensor)]));
     },
     pullBack(gradients) {
-      const parts = hashed.map(({ name, seed, size }) => {
-        return { gradient: valuesOf(gradients, name), seed, factor: size };
+      const parts = hashed.map(({ name, size, placement }) => {
+        return { ...placement, gradient: valuesOf(gradients, name), factor: size };
       });
       return [sumHashed(parts, { block, bucketCount })];
     },
@@ -74,15 +89,18 @@ export function createHashPart(options: HashPartOptions): DiffPart {
       return [{ kind: 'hash', tensors: scaled, seed, block, buckets }];
     },
     describe: () => ({ buckets: bucketCount }),
-    dispose: () => theta.dispose(),
+    dispose() {
+      theta.dispose();
+      for (const { placement } of hashed) placement.indexes?.dispose();
+    },
   };
 }
 
-/** A hashed tensor with the seed of its placement and the expected size of its changes. */
+/** A hashed tensor with its placement and the expected size of its changes. */
 interface Hashed {
   readonly name: string;
-  readonly seed: number;
   readonly size: number;
+  readonly placement: HashPlacement;
 }
 
 /** How bucket values are stored: as floats, as -1, 0 or 1, or as -1 or 1. */

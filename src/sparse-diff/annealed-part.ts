@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import { addGated, openGates, pullGated, trackSquares } from '../tfjs/kernels/diff/gates.js';
-import { addAt, takeAt } from '../tfjs/kernels/diff/sparse.js';
+import { maskAt, takeAt } from '../tfjs/kernels/diff/sparse.js';
 import {
   type DiffPart,
   type LiveValues,
+  readAll,
   readFloats,
   type TrainingShare,
   type Values,
@@ -11,7 +12,7 @@ import {
   zeroVariables,
 } from '../train/part.js';
 import type { ScaleOf } from '../train/quantise.js';
-import { addMasked, densityOf, gather, type Mask, maskOps, type Positions } from './mask.js';
+import { addMasked, densityOf, type Mask, maskOps, type Positions } from './mask.js';
 import { type Saliency, type Scope, saliencyOf, thresholds } from './saliency.js';
 
 /** Settings of an annealed sparse diff. */
@@ -70,6 +71,8 @@ class AnnealedPart implements DiffPart {
   #steps = 0;
   /** Set once the mask is fixed. */
   #positions: Positions | undefined;
+  /** Changes at the mask's positions as they were last read. */
+  #masked: Values = new Map();
 
   constructor(base: Values, options: AnnealingOptions) {
     this.#options = options;
@@ -86,19 +89,26 @@ class AnnealedPart implements DiffPart {
     tf.dispose([...this.#changes.values(), ...this.#fisher.values(), ...this.#gates.values()]);
   }
 
-  advance({ done }: TrainingShare): void {
-    if (this.#positions) return;
+  async advance({ done }: TrainingShare): Promise<void> {
+    if (this.#positions) return this.read();
     const { fixedFrom, temperatures, density } = this.#options;
     const pruned = Math.min(done / fixedFrom, 1);
-    if (pruned === 1) {
-      this.#fix();
-      return;
-    }
+    if (pruned === 1) return this.read();
     this.#density = density + (1 - density) * (1 - pruned) ** 3;
     this.#temperature = temperatures.first * (temperatures.last / temperatures.first) ** pruned;
     if (this.#steps++ % STEPS_PER_THRESHOLD === 0 && pruned > 0) {
-      this.#thresholds = thresholds(this.#saliency(), this.#density, this.#options.scope);
+      this.#thresholds = thresholds(await this.#saliency(), this.#density, this.#options.scope);
     }
+  }
+
+  /** Fixes the mask. */
+  async read(): Promise<void> {
+    this.#positions ??= this.#options.choose(await this.#saliency());
+    const masked = ([name, places]: [string, Uint32Array]) =>
+      [name, tf.tidy(() => takeAt(this.#change(name), places))] as const;
+    const changes = new Map(Array.from(this.#positions, masked));
+    this.#masked = await readAll(changes);
+    tf.dispose([...changes.values()]);
   }
 
   materialise(weights: LiveValues): LiveValues {
@@ -110,15 +120,14 @@ class AnnealedPart implements DiffPart {
     return this.tensors.map((name) => {
       const gradient = tf.reshape(valuesOf(gradients, name), [-1]);
       const scaled = tf.mul(gradient, this.#size(name));
-      if (this.#positions) return maskGradient(scaled, this.#positions.get(name));
+      if (this.#positions) return maskAt(scaled, this.#positions.get(name) ?? new Uint32Array(0));
       trackSquares(valuesOf(this.#fisher, name), gradient, FISHER_DECAY);
       return this.#isOpen(name) ? scaled : this.#pullGated(name, scaled);
     });
   }
 
   ops(extraZeros: number) {
-    this.#fix();
-    return maskOps(this.#mask(this.#positions as Positions), extraZeros);
+    return maskOps(this.#mask(this.#positions ?? new Map()), extraZeros);
   }
 
   describe(): Record<string, number> {
@@ -126,22 +135,25 @@ class AnnealedPart implements DiffPart {
     return { density: this.#density, temperature: this.#temperature };
   }
 
-  #fix(): void {
-    this.#positions ??= this.#options.choose(this.#saliency());
-  }
-
   #mask(positions: Positions): Mask {
-    const changes = [...positions].map(([name, places]) => [name, gather(this.#read(name), places)] as const);
     const { bits, scaleOf } = this.#options;
-    return { positions, changes: new Map(changes), bits, scaleOf };
+    return { positions, changes: this.#masked, bits, scaleOf };
   }
 
-  #saliency(): Values {
-    const entries = this.tensors.map((name) => {
-      const fisher = readFloats(valuesOf(this.#fisher, name));
-      return [name, saliencyOf(this.#read(name), fisher, { kind: this.#options.saliency })] as const;
-    });
-    return new Map(entries);
+  /** One tensor at a time, to save memory. */
+  async #saliency(): Promise<Values> {
+    const kind = this.#options.saliency;
+    const saliency = new Map<string, Float32Array>();
+    for (const name of this.tensors) {
+      const change = tf.tidy(() => this.#change(name));
+      const [changes, fisher] = await Promise.all([
+        readFloats(change),
+        readFloats(valuesOf(this.#fisher, name)),
+      ]);
+      change.dispose();
+      saliency.set(name, saliencyOf(changes, fisher, { kind, saliency: fisher }));
+    }
+    return saliency;
   }
 
   #size(name: string): number {
@@ -151,10 +163,6 @@ class AnnealedPart implements DiffPart {
   /** @returns θ in the weights' units */
   #change(name: string): tf.Tensor {
     return tf.mul(valuesOf(this.#changes, name), this.#size(name));
-  }
-
-  #read(name: string): Float32Array {
-    return tf.tidy(() => readFloats(this.#change(name)));
   }
 
   #isOpen(name: string): boolean {
@@ -180,9 +188,4 @@ class AnnealedPart implements DiffPart {
     const power = this.#options.saliency === 'fisher' ? 2 : 1;
     return pullGated(valuesOf(this.#gates, name), gradient, power / Math.max(this.#temperature, 1));
   }
-}
-
-function maskGradient(gradient: tf.Tensor, places: Uint32Array | undefined): tf.Tensor {
-  if (places === undefined) return tf.zerosLike(gradient);
-  return addAt(tf.zerosLike(gradient), places, readFloats(takeAt(gradient, places)));
 }

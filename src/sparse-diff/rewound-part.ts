@@ -1,6 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
 import { takeAt } from '../tfjs/kernels/diff/sparse.js';
-import { createVariable, type DiffPart, readScaled, valuesOf } from '../train/part.js';
+import {
+  createVariable,
+  type DiffPart,
+  readAll,
+  scaleInPlace,
+  type Values,
+  valuesOf,
+} from '../train/part.js';
 import type { ScaleOf } from '../train/quantise.js';
 import { addMasked, densityOf, type Mask, maskOps, type Positions } from './mask.js';
 
@@ -21,16 +28,18 @@ export function createRewoundPart(
   const changes = new Map(
     [...positions].map(([name, places]) => [name, createVariable(new Float32Array(places.length))]),
   );
-  const mask = (): Mask => {
-    const values = [...changes].map(
-      ([name, variable]) => [name, readScaled(variable, sizeOf(name))] as const,
-    );
-    return { positions, changes: new Map(values), bits, scaleOf };
+  let latest: Values = new Map([...positions].map(([name, { length }]) => [name, new Float32Array(length)]));
+  const read = async (): Promise<void> => {
+    const values = await readAll(changes);
+    for (const [name, each] of values) scaleInPlace(each, sizeOf(name));
+    latest = values;
   };
+  const mask = (): Mask => ({ positions, changes: latest, bits, scaleOf });
   return {
     tensors: [...positions.keys()],
     parameters: [...changes.values()],
-    advance() {},
+    advance: read,
+    read,
     materialise: (weights) => addMasked(weights, mask()),
     pullBack: (gradients) =>
       [...positions].map(([name, places]) => tf.mul(takeAt(valuesOf(gradients, name), places), sizeOf(name))),

@@ -5,6 +5,14 @@ import type { WasmBackend } from './kernels/backend.js';
 /** The largest memory of the wasm backend, in bytes: 65,535 pages of 64 KiB. */
 export const WASM_MEMORY_BYTES = 65_535 * 2 ** 16;
 
+/** @returns whether the active backend keeps tensors where JavaScript cannot read them at once */
+export function isDevice(): boolean {
+  return tf.getBackend() === 'webgpu';
+}
+
+/** The webgpu backend of TensorFlow.js 4.22 reads indices as float32, which has all integers up to here. */
+export const MOST_INDEXES = 2 ** 24;
+
 /** Marks an allocator that is guarded, by any copy of the package. */
 const MARK = Symbol.for('neural-diff.guarded-allocator');
 

@@ -4,7 +4,7 @@ import type { TensorInfo } from '../model/tensor.js';
 import type { Op } from '../payload/diff.js';
 import type { FineTuned } from './fine-tune.js';
 import { pickValues, type TensorPartition } from './layout.js';
-import { type DiffPart, readScaled, type Values, valuesOf, zeroVariables } from './part.js';
+import { type DiffPart, readAll, scaleInPlace, type Values, valuesOf, zeroVariables } from './part.js';
 import {
   entropyOf,
   type Quantised,
@@ -61,6 +61,8 @@ class DensePart implements DiffPart {
   readonly #scaleOf: ScaleOf;
   /** Grid step as a multiple of a tensor's root mean square change. */
   #step: number;
+  /** Changes as they were last read. */
+  #changes: Values;
 
   constructor(base: Values, { rate, sizes = new Map(), scaleOf = scalesFor([]) }: DenseOptions) {
     this.#parameters = zeroVariables(base);
@@ -71,9 +73,17 @@ class DensePart implements DiffPart {
     this.#scaleOf = scaleOf;
     // The step at which normally distributed values need this many bits.
     this.#step = 4 * 2 ** -rate;
+    this.#changes = new Map([...base].map(([name, { length }]) => [name, new Float32Array(length)]));
   }
 
-  advance(): void {}
+  advance(): Promise<void> {
+    return this.read();
+  }
+
+  async read(): Promise<void> {
+    this.#changes = await readAll(this.#parameters);
+    for (const [name, values] of this.#changes) scaleInPlace(values, this.#unit(name));
+  }
 
   materialise(weights: Parameters<DiffPart['materialise']>[0]) {
     const quantised = this.#quantise(this.#step);
@@ -113,7 +123,7 @@ class DensePart implements DiffPart {
 
   #quantise(step: number): Map<string, Quantised> {
     const quantise = (name: string): Quantised => {
-      const values = readScaled(valuesOf(this.#parameters, name), this.#unit(name));
+      const values = valuesOf(this.#changes, name);
       const scale = this.#scaleOf(name, step * rootMeanSquare(values));
       return { levels: quantiseUniform(values, scale), scale };
     };

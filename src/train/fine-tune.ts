@@ -1,11 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import { trackSquares } from '../tfjs/kernels/diff/gates.js';
 import { secondMoments } from '../tfjs/kernels/layers/adam.js';
-import { copyValues } from '../tfjs/weights.js';
 import type { Data } from './data.js';
 import { type LoopOptions, type TrainingOptions, trainParts } from './loop.js';
 import { checkMemory } from './memory.js';
-import { type DiffPart, type Values, valuesOf } from './part.js';
+import { type DiffPart, readAll, type Values, valuesOf } from './part.js';
 import { checkSeed } from './random.js';
 import {
   type BaseWeights,
@@ -165,12 +164,6 @@ async function trainFreely(
   }
 }
 
-async function readAll(variables: ReadonlyMap<string, tf.Variable>): Promise<Map<string, Float32Array>> {
-  const values = new Map<string, Float32Array>();
-  for (const [name, variable] of variables) values.set(name, (await copyValues(variable)) as Float32Array);
-  return values;
-}
-
 /** @returns the variables' differences to the base */
 async function readDeltas(variables: ReadonlyMap<string, tf.Variable>, base: Values): Promise<Values> {
   const values = await readAll(variables);
@@ -208,6 +201,7 @@ function createFreePart(
     parameters,
     squares,
     advance() {},
+    read() {},
     materialise: () => new Map(),
     pullBack(gradients) {
       return Array.from(variables.keys(), (name, i) => {

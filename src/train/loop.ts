@@ -6,7 +6,7 @@ import { type Batch, borrowBatches, countBatches, type Data } from './data.js';
 import { type LossJob, lossGradients } from './gradients.js';
 import type { Grid } from './grid.js';
 import { explainingMemory } from './memory.js';
-import { type DiffPart, type LiveValues, readFloats, type Values, valuesOf } from './part.js';
+import { type DiffPart, type LiveValues, readFloatsSync, type Values, valuesOf } from './part.js';
 import type { Selection } from './selection.js';
 import { variablesOf } from './session.js';
 
@@ -143,7 +143,7 @@ class TrainingSession {
     const { epochs, onStep } = this.#options;
     const done = Math.min((epoch + stepInEpoch / this.#stepsPerEpoch) / epochs, 1);
     setLearningRate(this.#optimizer, this.#learningRateAt(done));
-    for (const part of this.#job.parts) await part.advance({ done });
+    await Promise.all(this.#job.parts.map((part) => part.advance({ done })));
     tf.tidy(() => {
       const { parts, grid } = this.#job;
       for (const [name, stored] of materialise(this.#base, parts, grid)) {
@@ -242,7 +242,7 @@ export function materialiseValues(base: Values, parts: readonly DiffPart[]): Val
   const values = new Map<string, Float32Array>();
   tf.tidy(() => {
     const live = new Map([...base].map(([name, array]) => [name, createTensor(array, [array.length])]));
-    for (const [name, weight] of materialise(live, parts)) values.set(name, readFloats(weight));
+    for (const [name, weight] of materialise(live, parts)) values.set(name, readFloatsSync(weight));
   });
   return values;
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Op } from '../payload/diff.js';
-import { copyValuesSync } from '../tfjs/weights.js';
+import { copyValues, copyValuesSync } from '../tfjs/weights.js';
 
 /** Float32 values of tensors by name. */
 export type Values = ReadonlyMap<string, Float32Array>;
@@ -24,8 +24,10 @@ export interface DiffPart {
   readonly tensors: readonly string[];
   /** θ, stepped by the optimiser. */
   readonly parameters: readonly tf.Variable[];
-  /** Updates schedules before each step. */
+  /** Updates schedules before each step, and reads what `materialise` needs of θ. */
   advance(progress: TrainingShare): void | Promise<void>;
+  /** Reads θ for `ops` and a last `materialise`, after training: backends may have no synchronous reads. */
+  read(): void | Promise<void>;
   /** @returns the part's tensors with D(θ) added, exactly as the packed diff will */
   materialise(weights: LiveValues): LiveValues;
   /**
@@ -66,14 +68,24 @@ export function zeroVariables(like: Values): Map<string, tf.Variable> {
   return new Map([...like].map(([name, values]) => [name, zeros(values)]));
 }
 
-/** @returns a copy of a tensor's float32 values, multiplied by a factor */
-export function readScaled(tensor: tf.Tensor, factor: number): Float32Array {
-  const values = readFloats(tensor);
+/** @returns copies of float32 tensors' values, by the same names */
+export async function readAll(tensors: LiveValues): Promise<Map<string, Float32Array>> {
+  const read = async ([name, tensor]: [string, tf.Tensor]) => [name, await readFloats(tensor)] as const;
+  return new Map(await Promise.all(Array.from(tensors, read)));
+}
+
+/** Multiplies values in place. @returns the values */
+export function scaleInPlace(values: Float32Array, factor: number): Float32Array {
   for (let i = 0; i < values.length; i++) values[i] = factor * (values[i] as number);
   return values;
 }
 
 /** @returns a copy of a tensor's float32 values */
-export function readFloats(tensor: tf.Tensor): Float32Array {
+export async function readFloats(tensor: tf.Tensor): Promise<Float32Array> {
+  return (await copyValues(tensor)) as Float32Array;
+}
+
+/** @returns the same, from backends that read synchronously */
+export function readFloatsSync(tensor: tf.Tensor): Float32Array {
   return copyValuesSync(tensor) as Float32Array;
 }

@@ -95,7 +95,7 @@ export function createLayersTask(model: tf.LayersModel, options: TaskOptions = {
             batchSize: options.evaluationBatchSize ?? 128,
           })
         : await model.evaluateDataset(data as tf.data.Dataset<tf.TensorContainerObject>, {});
-      return nameMetrics(model, Array.isArray(scalars) ? scalars : [scalars]);
+      return readMetrics(model, Array.isArray(scalars) ? scalars : [scalars]);
     },
   };
 }
@@ -116,11 +116,12 @@ function lossNameOf({ loss, outputNames }: tf.LayersModel, index: number): strin
 }
 
 /** TensorFlow.js shortens `accuracy` to `acc`. */
-function nameMetrics(model: tf.LayersModel, scalars: tf.Scalar[]): Metrics {
-  const entries = scalars.map((scalar, i) => {
+async function readMetrics(model: tf.LayersModel, scalars: tf.Scalar[]): Promise<Metrics> {
+  const read = async (scalar: tf.Scalar, i: number) => {
     const name = model.metricsNames[i] ?? `metric${i}`;
-    return [name === 'acc' ? 'accuracy' : name, scalar.dataSync()[0] as number] as const;
-  });
+    return [name === 'acc' ? 'accuracy' : name, (await scalar.data())[0] as number] as const;
+  };
+  const entries = await Promise.all(scalars.map(read));
   tf.dispose(scalars);
   return Object.fromEntries(entries);
 }

@@ -191,6 +191,7 @@ async function trainOps(
   };
   try {
     await trainParts({ ...job, distillation: distillation === false ? undefined : distillation }, loop);
+    await Promise.all(parts.map((part) => part.read()));
     return { ops: fitToBudget(parts, { bytes, tensors: base.tensors, meta }), full };
   } finally {
     teacher?.dispose();

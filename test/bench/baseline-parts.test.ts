@@ -9,7 +9,7 @@ import { createSignPart } from '../../bench/baselines/sign-part.js';
 import { quantiseToBits } from '../../bench/baselines/uniform.js';
 import type { TensorInfo } from '../../src/model/tensor.js';
 import { useBackend } from '../../src/tfjs/backend.js';
-import { readFloats } from '../../src/train/part.js';
+import { readFloatsSync } from '../../src/train/part.js';
 import { createRandom } from '../../src/train/random.js';
 
 const random = createRandom(4);
@@ -84,7 +84,7 @@ test('truncate() gives the best product of a rank, and the matrix itself at full
   const [whole] = decompose([info], values) as [ReturnType<typeof decompose>[number]];
   for (const rank of [1, 4]) {
     const [{ left, right }] = truncate(whole, rank) as [ReturnType<typeof truncate>[number]];
-    const product = readFloats(tf.matMul(tf.tensor2d(left, [4, rank]), tf.tensor2d(right, [rank, 6])));
+    const product = readFloatsSync(tf.matMul(tf.tensor2d(left, [4, rank]), tf.tensor2d(right, [rank, 6])));
     const error = product.reduce((sum, value, i) => sum + (value - (values.get('a')?.[i] as number)) ** 2, 0);
     const rest = whole.singularValues.slice(rank).reduce((sum, value) => sum + value ** 2, 0);
     expect(error).toBeCloseTo(rest, 5);
@@ -139,7 +139,7 @@ function slope(setup: {
 }): number {
   const { part, gradient, which, index } = setup;
   const variable = part.parameters[which] as tf.Variable;
-  const before = readFloats(variable);
+  const before = readFloatsSync(variable);
   const at = (shift: number): number => {
     variable.assign(tf.tensor1d(before.map((value, i) => value + (i === index ? shift : 0))));
     const weights = part.materialise(new Map([['a', tf.zerosLike(gradient)]])).get('a') as tf.Tensor;
@@ -167,7 +167,7 @@ test.each([
 ])('%s pulls gradients back to its parameters', (_name, create) => {
   const part = create();
   const gradient = tf.tensor2d(GRADIENT, [3, 4]);
-  const pulled = tf.tidy(() => part.pullBack(new Map([['a', gradient]])).map(readFloats));
+  const pulled = tf.tidy(() => part.pullBack(new Map([['a', gradient]])).map(readFloatsSync));
   pulled.forEach((values, which) => {
     values.forEach((value, index) => {
       // Rounding moves what differences measure: the steps of 8 bits are small, not zero.

@@ -5,99 +5,21 @@ import { bitsPerBucket, createHashPart, quantiseBuckets } from '../../src/hash-d
 import { elementCount, type Model, type TensorInfo } from '../../src/model/tensor.js';
 import { patchModel } from '../../src/payload/patch.js';
 import { isScale } from '../../src/payload/record-head.js';
-import { createAnnealedPart } from '../../src/sparse-diff/annealed-part.js';
 import { quantiseNonZero } from '../../src/sparse-diff/mask.js';
-import { createRewoundPart } from '../../src/sparse-diff/rewound-part.js';
-import { positionsAbove, thresholds } from '../../src/sparse-diff/saliency.js';
 import { useBackend } from '../../src/tfjs/backend.js';
 import { createDensePart } from '../../src/train/dense-part.js';
-import { type DiffPart, readFloats } from '../../src/train/part.js';
-import { asScale, entropyOf, quantiseUniform, scalesFor } from '../../src/train/quantise.js';
-import { createRandom } from '../../src/train/random.js';
-
-const TENSORS: readonly TensorInfo[] = [
-  { name: 'a/kernel', dtype: 'float32', shape: [37, 11] },
-  { name: 'b/kernel', dtype: 'float32', shape: [5, 3, 7] },
-];
-
-const random = createRandom(3);
-const noise = (count: number, size: number): Float32Array =>
-  Float32Array.from({ length: count }, () => size * (2 * random() - 1));
-const BASE = new Map(TENSORS.map((info) => [info.name, noise(elementCount(info), 1)]));
-const MODEL: Model = {
-  tensors: TENSORS.map((info) => {
-    return { ...info, bytes: new Uint8Array((BASE.get(info.name) as Float32Array).slice().buffer) };
-  }),
-};
-const POSITIONS = new Map(
-  TENSORS.map((info) => [info.name, Uint32Array.from([0, 3, 4, 50, elementCount(info) - 1])]),
-);
-
-const hash = (coding: 'float' | 'ternary' | 'sign', block: number): DiffPart =>
-  createHashPart({
-    tensors: TENSORS,
-    bucketCount: 29,
-    block,
-    seed: 5,
-    coding,
-    zeros: coding === 'ternary' ? 0.5 : 0,
-    sizes: new Map([['b/kernel', 0.3]]),
-  });
-const annealed = (): DiffPart =>
-  createAnnealedPart(BASE, {
-    saliency: 'fisher',
-    scope: 'global',
-    fixedFrom: 0.5,
-    density: 0.1,
-    bits: 3,
-    temperatures: { first: 1, last: 0.05 },
-    sizes: new Map([['a/kernel', 2]]),
-    scaleOf: scalesFor([]),
-    choose: (saliency) => positionsAbove(saliency, thresholds(saliency, 0.1, 'global')),
-  });
-const PARTS: Readonly<Record<string, () => DiffPart>> = {
-  'hash float, blocks of 1': () => hash('float', 1),
-  'hash ternary, blocks of 8': () => hash('ternary', 8),
-  'hash sign, blocks of 32': () => hash('sign', 32),
-  'sparse rewound': () =>
-    createRewoundPart(POSITIONS, {
-      bits: 3,
-      weightCount: 512,
-      scaleOf: scalesFor([]),
-      sizes: new Map([['b/kernel', 0.5]]),
-    }),
-  'sparse annealed': annealed,
-  'dense, 3 bits per weight': () => createDensePart(BASE, { rate: 3, sizes: new Map([['a/kernel', 0.1]]) }),
-  'dense, 1 bit a weight': () => createDensePart(BASE, { rate: 1 }),
-};
-
-const upload = (values: ReadonlyMap<string, Float32Array>) =>
-  new Map([...values].map(([name, array]) => [name, tf.tensor1d(array)]));
-
-const noisyGradients = () =>
-  upload(new Map(TENSORS.map((info) => [info.name, noise(elementCount(info), 1)])));
-
-/** Takes some steps of plain gradient descent on random gradients. */
-function train(part: DiffPart): void {
-  for (let step = 0; step < 20; step++) {
-    part.advance({ done: step / 20 });
-    tf.tidy(() => {
-      part.materialise(upload(BASE));
-      part.pullBack(noisyGradients()).forEach((gradient, i) => {
-        const variable = part.parameters[i] as tf.Variable;
-        variable.assign(tf.sub(variable, tf.mul(gradient, 0.05)));
-      });
-    });
-  }
-}
-
-function materialised(part: DiffPart, base: ReadonlyMap<string, Float32Array>): Map<string, Float32Array> {
-  const weights = new Map(base);
-  tf.tidy(() => {
-    for (const [name, tensor] of part.materialise(upload(base))) weights.set(name, readFloats(tensor));
-  });
-  return weights;
-}
+import { asScale, entropyOf, quantiseUniform } from '../../src/train/quantise.js';
+import {
+  annealed,
+  BASE,
+  MODEL,
+  materialised,
+  noisyGradients,
+  PARTS,
+  TENSORS,
+  train,
+  upload,
+} from './sample-parts.js';
 
 const asBytes = (values: ReadonlyMap<string, Float32Array>) =>
   new Map([...values].map(([name, array]) => [name, new Uint8Array(array.slice().buffer)]));
@@ -106,20 +28,20 @@ describe.each(['cpu', 'wasm'] as const)('on the %s backend', (backend) => {
   beforeAll(() => useBackend(backend));
 
   describe.each(Object.entries(PARTS))('a part, %s', (_name, create) => {
-    test('materialises the same bits as its packed ops', () => {
+    test('materialises the same bits as its packed ops', async () => {
       const part = create();
-      train(part);
+      await train(part);
       const patched = patchModel(MODEL, { ops: part.ops(0) });
-      const expected = asBytes(materialised(part, BASE));
+      const expected = asBytes(await materialised(part, BASE));
       expect(new Map(patched.tensors.map(({ name, bytes }) => [name, bytes]))).toEqual(expected);
       expect(part.ops(0).length).toBeGreaterThan(0);
       expect(patched).not.toEqual(MODEL);
       part.dispose();
     });
 
-    test('returns a gradient for every parameter, of the same length', () => {
+    test('returns a gradient for every parameter, of the same length', async () => {
       const part = create();
-      train(part);
+      await train(part);
       const sizes = tf.tidy(() => {
         part.materialise(upload(BASE));
         return part.pullBack(noisyGradients()).map((gradient) => tf.scalar(gradient.size));
@@ -130,16 +52,16 @@ describe.each(['cpu', 'wasm'] as const)('on the %s backend', (backend) => {
       part.dispose();
     });
 
-    test('leaks no tensors', () => {
+    test('leaks no tensors', async () => {
       const before = tf.memory().numTensors;
       const part = create();
-      train(part);
+      await train(part);
       part.dispose();
       expect(tf.memory().numTensors).toBe(before);
     });
   });
 
-  test('createHashPart() pulls back by the transpose of its materialisation', () => {
+  test('createHashPart() pulls back by the transpose of its materialisation', async () => {
     const part = createHashPart({ ...HASH_LINEAR, tensors: TENSORS });
     const [theta] = part.parameters as [tf.Variable];
     const gradients = new Map(
@@ -150,8 +72,9 @@ describe.each(['cpu', 'wasm'] as const)('on the %s backend', (backend) => {
     for (let bucket = 0; bucket < theta.size; bucket++) {
       const unit = Float32Array.from({ length: theta.size }, (_, i) => Number(i === bucket));
       tf.tidy(() => theta.assign(tf.tensor1d(unit)));
+      await part.read();
       let product = 0;
-      for (const [name, values] of materialised(part, zero)) {
+      for (const [name, values] of await materialised(part, zero)) {
         const gradient = gradients.get(name) as Float32Array;
         for (let i = 0; i < values.length; i++) product += (values[i] as number) * (gradient[i] as number);
       }
@@ -171,11 +94,11 @@ const HASH_LINEAR = {
   sizes: new Map(),
 } as const;
 
-test('createAnnealedPart() opens all gates at first and hardens them to the chosen mask', () => {
+test('createAnnealedPart() opens all gates at first and hardens them to the chosen mask', async () => {
   const part = annealed();
-  part.advance({ done: 0 });
+  await part.advance({ done: 0 });
   expect(part.describe()).toEqual({ density: 1, temperature: 1 });
-  train(part);
+  await train(part);
   const { density, temperature } = part.describe() as { density: number; temperature: number };
   expect(temperature).toBe(0);
   expect(Math.abs(density - 0.1)).toBeLessThan(0.01);
@@ -233,10 +156,10 @@ test('entropyOf() returns bits per level', () => {
   expect(entropyOf([])).toBe(0);
 });
 
-test('a dense part settles at its rate', () => {
+test('a dense part settles at its rate', async () => {
   const part = createDensePart(BASE, { rate: 1.5 });
-  train(part);
-  for (let i = 0; i < 40; i++) materialised(part, BASE);
+  await train(part);
+  for (let i = 0; i < 40; i++) await materialised(part, BASE);
   const levels = part.ops(0).flatMap((op) => (op.kind === 'dense' ? [Int16Array.from(op.levels)] : []));
   expect(Math.abs(entropyOf(levels) - 1.5)).toBeLessThan(0.15);
   part.dispose();
@@ -250,9 +173,9 @@ function changed({ tensors }: Model): number {
   }, 0);
 }
 
-test.each(Object.entries(PARTS))('extraZeros drops more and more of a part, %s', (_name, create) => {
+test.each(Object.entries(PARTS))('extraZeros drops more and more of a part, %s', async (_name, create) => {
   const part = create();
-  train(part);
+  await train(part);
   const changesAt = (thrift: number): number => changed(patchModel(MODEL, { ops: part.ops(thrift) }));
   const counts = [0, 0.25, 0.5, 0.75].map(changesAt);
   expect([...counts].sort((a, b) => b - a)).toEqual(counts);

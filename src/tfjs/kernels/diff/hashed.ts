@@ -1,15 +1,39 @@
 import * as tf from '@tensorflow/tfjs';
 import { placeBlock } from '../../../payload/placement.js';
+import { isDevice } from '../../memory.js';
 import { allocateFloats, borrowFloats, type KernelCall, sizeOf } from '../backend.js';
 import { activeSimd, registerOwnKernel, runOwnKernel } from '../own-kernels.js';
 import type { Simd } from '../simd/module.js';
 
 /** The placement of a tensor's blocks on buckets. */
-interface HashPlacement {
+export interface HashPlacement {
   /** The tensor's seed: 0 to 2^32 - 1. */
   readonly seed: number;
   /** Neighbouring weights per block: 1 to 1,024. */
   readonly block: number;
+  /** From `indexBuckets`, on backends that need it. */
+  readonly indexes?: tf.Tensor1D | undefined;
+}
+
+/**
+ * Computes where each weight finds its bucket, for backends on which hashes are not computed on the fly.
+ *
+ * @param weightCount elements of the tensor
+ * @returns by weight, its bucket, plus the number of buckets if the sign is negative: int32, to be disposed
+ *   of; undefined on other backends
+ */
+export function indexBuckets(
+  weightCount: number,
+  placement: HashPlacement & { readonly bucketCount: number },
+): tf.Tensor1D | undefined {
+  if (!isDevice()) return undefined;
+  const { bucketCount } = placement;
+  const indexes = new Int32Array(weightCount);
+  forEachBlock(weightCount, placement, ({ start, end, first, sign }) => {
+    const offset = sign < 0 ? bucketCount : 0;
+    for (let i = start; i < end; i++) indexes[i] = offset + ((first + i - start) % bucketCount);
+  });
+  return tf.tensor1d(indexes, 'int32');
 }
 
 /** Buckets on the backend. */
@@ -49,6 +73,11 @@ interface QuantiseOptions {
   readonly block: number;
 }
 
+/** @returns whether `quantiseOnBackend` does so */
+export function quantisesOnBackend(): boolean {
+  return activeSimd() !== undefined;
+}
+
 /**
  * Makes all but the largest buckets zero, on the backend.
  *
@@ -77,8 +106,13 @@ export function quantiseOnBackend(
 export function addHashed(
   weights: tf.Tensor,
   { table, count, element, scale }: HashedValues,
-  placement: HashPlacement,
+  { indexes, ...placement }: HashPlacement,
 ): tf.Tensor {
+  if (indexes) {
+    const values = tf.mul(tf.slice(table, [0], [count]), scale);
+    const changes = tf.gather(tf.concat([values, tf.neg(values)]), indexes);
+    return tf.add(weights, tf.reshape(changes, weights.shape));
+  }
   if (activeSimd()) {
     return runOwnKernel(
       'NeuralDiffAddHashed',
@@ -104,18 +138,26 @@ interface SumAttrs {
   readonly bucketCount: number;
 }
 
+/** The gradient of a hashed tensor. */
+interface HashedGradient extends Pick<HashPlacement, 'seed' | 'indexes'> {
+  readonly gradient: tf.Tensor;
+  /** The factor of the tensor's bucket values. */
+  readonly factor: number;
+}
+
 /**
  * Sums gradients with respect to weights into gradients with respect to their buckets: the transpose of
  * `addHashed`.
  *
- * @param gradients of each tensor, with its seed and the factor of its bucket values
+ * @param gradients of each tensor, with its placement and the factor of its bucket values
  * @param options neighbouring weights per block, and the number of buckets
  * @returns [bucketCount]
  */
 export function sumHashed(
-  gradients: readonly { readonly gradient: tf.Tensor; readonly seed: number; readonly factor: number }[],
+  gradients: readonly HashedGradient[],
   options: { block: number; bucketCount: number },
 ): tf.Tensor1D {
+  if (isDevice()) return sumIndexed(gradients, options.bucketCount);
   const seeds = gradients.map(({ seed }) => seed);
   const factors = gradients.map(({ factor }) => Math.fround(factor));
   if (activeSimd()) {
@@ -136,6 +178,16 @@ export function sumHashed(
   });
   foldTail(sums, options.bucketCount);
   return tf.tensor1d(sums.slice(0, options.bucketCount));
+}
+
+/** The order of the sums, and so their last bits, differ from run to run. */
+function sumIndexed(gradients: readonly HashedGradient[], bucketCount: number): tf.Tensor1D {
+  const sums = gradients.map(({ gradient, factor, indexes }) => {
+    const scaled = tf.mul(tf.reshape(gradient, [-1]), Math.fround(factor));
+    return tf.unsortedSegmentSum(scaled, indexes as tf.Tensor1D, 2 * bucketCount);
+  });
+  const sum = tf.addN(sums);
+  return tf.sub(tf.slice(sum, [0], [bucketCount]), tf.slice(sum, [bucketCount], [bucketCount]));
 }
 
 interface Block {

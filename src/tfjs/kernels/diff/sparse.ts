@@ -1,4 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
+import { NeuralDiffError } from '../../../model/errors.js';
+import { isDevice, MOST_INDEXES } from '../../memory.js';
 import { allocateFloats, borrowFloats, type KernelCall } from '../backend.js';
 import { activeSimd, registerOwnKernel, runOwnKernel } from '../own-kernels.js';
 
@@ -14,6 +16,9 @@ export function addAt(weights: tf.Tensor, positions: Uint32Array, values: Float3
   if (activeSimd()) {
     return runOwnKernel('NeuralDiffAddAt', { weights }, { positions, values })[0] as tf.Tensor;
   }
+  if (positions.length === 0) return tf.clone(weights);
+  if (isDevice())
+    return tf.add(weights, tf.reshape(place(positions, tf.tensor1d(values), weights.size), weights.shape));
   const result = weights.dataSync().slice() as Float32Array;
   scatter(result, positions, values);
   return tf.tensor(result, weights.shape);
@@ -27,9 +32,60 @@ export function addAt(weights: tf.Tensor, positions: Uint32Array, values: Float3
  */
 export function takeAt(values: tf.Tensor, positions: Uint32Array): tf.Tensor1D {
   if (activeSimd()) return runOwnKernel('NeuralDiffTakeAt', { values }, { positions })[0] as tf.Tensor1D;
+  if (positions.length === 0) return tf.tensor1d([]);
+  if (isDevice()) {
+    const grid = gridOf(values.size);
+    return tf.gatherND(tf.reshape(values, grid), indexesOf(positions, grid)) as tf.Tensor1D;
+  }
   return tf.tensor1d(
     gather(new Float32Array(positions.length), values.dataSync() as Float32Array, positions),
   );
+}
+
+/**
+ * Sets all other elements of a tensor to zero.
+ *
+ * @param positions row-major indices, each at most once
+ * @returns a new tensor of the same shape
+ */
+export function maskAt(values: tf.Tensor, positions: Uint32Array): tf.Tensor {
+  const zeros = tf.zerosLike(values);
+  if (positions.length === 0) return zeros;
+  const taken = takeAt(values, positions);
+  if (isDevice()) return tf.reshape(place(positions, taken, values.size), values.shape);
+  return addAt(zeros, positions, taken.dataSync() as Float32Array);
+}
+
+/** @returns zeros with values at some positions, in the shape of `gridOf` */
+function place(positions: Uint32Array, values: tf.Tensor1D, size: number): tf.Tensor {
+  const grid = gridOf(size);
+  return tf.scatterND(indexesOf(positions, grid), values, grid);
+}
+
+/**
+ * Larger tensors need two indices per element.
+ *
+ * @returns a shape of the given size with few enough rows
+ */
+function gridOf(size: number): [number, number] {
+  let columns = 1;
+  while (size % (2 * columns) === 0 && size / columns > 2 ** 12) columns *= 2;
+  if (size / columns > MOST_INDEXES) {
+    const message = `Cannot train on the backend "${tf.getBackend()}": expected tensors of at most ${MOST_INDEXES} elements, or of an even number, got ${size}`;
+    throw new NeuralDiffError('unsupported-model', message);
+  }
+  return [size / columns, columns];
+}
+
+/** @returns rows and columns, [positions, 2] */
+function indexesOf(positions: Uint32Array, [, columns]: [number, number]): tf.Tensor2D {
+  const indexes = new Int32Array(2 * positions.length);
+  for (let i = 0; i < positions.length; i++) {
+    const position = positions[i] as number;
+    indexes[2 * i] = Math.floor(position / columns);
+    indexes[2 * i + 1] = position % columns;
+  }
+  return tf.tensor2d(indexes, [positions.length, 2], 'int32');
 }
 
 function gather(target: Float32Array, source: Float32Array, positions: Uint32Array): Float32Array {
