@@ -33,13 +33,13 @@ const MAX_NAMED = 8;
  */
 export async function checkGradients(subject: Subject): Promise<void> {
   const { weights } = subject;
-  const gradients = gradientsOf(subject);
+  await subject.runner.chooseBatches(subject.xs, subject.names);
+  const gradients = await gradientsOf(subject);
   const starts = weights.map(({ variable }) => tf.clone(variable));
-  const directions = weights.map(({ variable }, i) => tf.tidy(() => directionOf(variable, gradients[i])));
-  const slope = tf.tidy(() => {
-    const products = directions.map((each, i) => tf.sum(tf.mul(each, gradients[i] ?? 0)));
-    return tf.addN(products).dataSync()[0] as number;
-  });
+  const directions = await Promise.all(weights.map(({ variable }, i) => directionOf(variable, gradients[i])));
+  const slope = await readNumber(() =>
+    tf.addN(directions.map((each, i) => tf.sum(tf.mul(each, gradients[i] ?? 0)))),
+  );
   const at = async (step: number): Promise<Float32Array[]> => {
     for (const [i, { variable }] of weights.entries())
       tf.tidy(() =>
@@ -100,15 +100,26 @@ function sizeOf(outputs: readonly Float32Array[]): number {
 }
 
 /** @returns a direction as long as the weights; that of the weights where there is no slope */
-function directionOf(variable: tf.Tensor, gradient: tf.Tensor | undefined): tf.Tensor {
+async function directionOf(variable: tf.Tensor, gradient: tf.Tensor | undefined): Promise<tf.Tensor> {
   if (!gradient) return tf.zerosLike(variable);
-  const [size, length] = [tf.norm(variable), tf.norm(gradient)].map((each) => each.dataSync()[0] as number);
+  const [size, length] = [
+    await readNumber(() => tf.norm(variable)),
+    await readNumber(() => tf.norm(gradient)),
+  ];
   if (length === 0) return tf.clone(variable);
-  return tf.mul(gradient, Math.max(size as number, 1e-3) / (length as number));
+  return tf.tidy(() => tf.mul(gradient, Math.max(size, 1e-3) / length));
+}
+
+/** @returns the value of a scalar */
+async function readNumber(compute: () => tf.Tensor): Promise<number> {
+  const scalar = tf.tidy(compute);
+  const [value] = await scalar.data();
+  scalar.dispose();
+  return value as number;
 }
 
 /** @returns gradients in the order of the weights; undefined for weights that the values do not need */
-function gradientsOf(subject: Subject): (tf.Tensor | undefined)[] {
+async function gradientsOf(subject: Subject): Promise<(tf.Tensor | undefined)[]> {
   const { runner, weights, xs, names } = subject;
   const variables = weights.map(({ variable }) => variable);
   const probe = (): tf.Scalar =>
@@ -121,10 +132,10 @@ function gradientsOf(subject: Subject): (tf.Tensor | undefined)[] {
   value.dispose();
   const used = new Set(runner.usedWeights(xs, names));
   const gradients = variables.map(({ name }) => grads[name]);
-  const missing = weights.filter(({ name }, i) => {
-    const gradient = gradients[i];
-    return used.has(name) && !gradient?.dataSync().every(Number.isFinite);
-  });
+  const finite = await Promise.all(
+    gradients.map(async (gradient) => (await gradient?.data())?.every(Number.isFinite)),
+  );
+  const missing = weights.filter(({ name }, i) => used.has(name) && !finite[i]);
   if (missing.length === 0) return gradients;
   tf.dispose(gradients.filter((each) => each !== undefined));
   const named = missing.slice(0, MAX_NAMED).map(({ name }) => `"${name}"`);

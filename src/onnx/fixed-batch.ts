@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { isDevice } from '../tfjs/memory.js';
 import type { OnnxPort } from './graph.js';
 
 type Run = (xs: readonly tf.Tensor[]) => tf.Tensor[];
@@ -24,13 +25,25 @@ export class FixedBatch {
 
   run(xs: readonly tf.Tensor[], run: Run): tf.Tensor[] {
     if (this.#fits(xs)) return run(xs);
-    this.#isSplit ??= !this.#isSame(xs, run);
-    return this.#isSplit ? this.#runParts(xs, run) : run(xs);
+    if (!isDevice()) this.#isSplit ??= !this.#isSame(xs, run);
+    return (this.#isSplit ?? true) ? this.#runParts(xs, run) : run(xs);
+  }
+
+  /** Does the comparison on backends without synchronous reads; before, batches run part by part. */
+  async choose(xs: readonly tf.Tensor[], run: Run): Promise<void> {
+    if (!isDevice() || this.#isSplit !== undefined || this.#fits(xs)) return;
+    const both = tf.tidy(() => this.#runBoth(xs, run));
+    const pairs = both?.map(async ([whole, parts]) =>
+      isClose([whole, await whole.data()], [parts, await parts.data()]),
+    );
+    const same = await Promise.all(pairs ?? [false]);
+    tf.dispose(both?.flat() ?? []);
+    this.#isSplit = !same.every(Boolean);
   }
 
   /** @returns the inputs of a single run of a batch that has been run before */
   first(xs: readonly tf.Tensor[]): readonly tf.Tensor[] {
-    if (!this.#isSplit || this.#fits(xs)) return xs;
+    if (!(this.#isSplit ?? isDevice()) || this.#fits(xs)) return xs;
     const missing = Math.max(0, (this.#size as number) - (countOf(xs) ?? 0));
     return this.#part(fillUp(xs, missing), 0);
   }
@@ -58,11 +71,17 @@ export class FixedBatch {
 
   /** @returns whether one run of all examples is the same as runs of the size that the file has */
   #isSame(xs: readonly tf.Tensor[], run: Run): boolean {
+    const both = this.#runBoth(xs, run);
+    return both?.every(([a, b]) => isClose([a, a.dataSync()], [b, b.dataSync()])) ?? false;
+  }
+
+  /** @returns by output, the results of one run and of parts; undefined if one run cannot have all examples */
+  #runBoth(xs: readonly tf.Tensor[], run: Run): [tf.Tensor, tf.Tensor][] | undefined {
     const expected = this.#runParts(xs, run);
     try {
-      return run(xs).every((whole, i) => isClose(whole, expected[i] as tf.Tensor));
+      return run(xs).map((whole, i) => [whole, expected[i] as tf.Tensor]);
     } catch {
-      return false;
+      return undefined;
     }
   }
 }
@@ -81,12 +100,11 @@ function fillUp(xs: readonly tf.Tensor[], count: number): readonly tf.Tensor[] {
   });
 }
 
-function isClose(a: tf.Tensor, b: tf.Tensor): boolean {
+type WithValues = readonly [tensor: tf.Tensor, values: tf.TypedArray];
+
+function isClose([a, ofA]: WithValues, [b, ofB]: WithValues): boolean {
   if (a.shape.join() !== b.shape.join()) return false;
-  const [left, right] = [a, b].map((each) => Float32Array.from(each.dataSync())) as [
-    Float32Array,
-    Float32Array,
-  ];
+  const [left, right] = [Float32Array.from(ofA), Float32Array.from(ofB)];
   const size = right.reduce((most, each) => Math.max(most, Math.abs(each)), 0);
   return left.every((each, i) => Math.abs(each - (right[i] as number)) <= TOLERANCE * size);
 }

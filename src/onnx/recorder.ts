@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { NeuralDiffError } from '../model/errors.js';
+import { onHost } from '../tfjs/memory.js';
 
 /** A value of a graph that is being recorded. */
 export interface Value {
@@ -73,7 +74,7 @@ export class Recorder {
     const { isLast = false, isDynamic = given.some((input) => input.isDynamic) } = facts;
     if (given.every(({ slot }) => slot === undefined)) {
       const isConstant = given.every((input) => input.isConstant);
-      const results = tf.tidy(() => [...listOf(compute(tensors))]);
+      const results = onHost(() => tf.tidy(() => [...listOf(compute(tensors))]));
       for (const each of results) if (!tensors.includes(each)) this.#kept.push(tf.keep(each));
       return results.map((tensor) => ({ ...knownValue(tensor, isConstant), isLast }));
     }
@@ -103,7 +104,8 @@ export class Recorder {
     if (!input.isConstant)
       return this.emit([input], ([tensor]) => compute(tensor as tf.Tensor), { isLast })[0] as Value;
     const name = `${input.tensor.id}:${key}`;
-    const tensor = this.#shared.get(name) ?? tf.keep(tf.tidy(() => tf.clone(compute(input.tensor))));
+    const tensor =
+      this.#shared.get(name) ?? tf.keep(onHost(() => tf.tidy(() => tf.clone(compute(input.tensor)))));
     this.#shared.set(name, tensor);
     return { ...knownValue(tensor, true), isLast };
   }

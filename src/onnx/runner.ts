@@ -46,6 +46,15 @@ export class Runner {
     return tf.tidy(() => this.#batch.run(xs, (part) => this.#prepare(part, names).run()));
   }
 
+  /**
+   * Chooses, on backends without synchronous reads, how batches of this size are run.
+   *
+   * @throws NeuralDiffError `unsupported-model`
+   */
+  async chooseBatches(xs: readonly tf.Tensor[], names: readonly string[]): Promise<void> {
+    await this.#batch.choose(xs, (part) => this.#prepare(part, names).run());
+  }
+
   /** @returns names of the trained weights that some values need, which have been run before */
   usedWeights(xs: readonly tf.Tensor[], names: readonly string[]): string[] {
     return tf.tidy(() => {

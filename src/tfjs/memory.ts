@@ -10,6 +10,27 @@ export function isDevice(): boolean {
   return tf.getBackend() === 'webgpu';
 }
 
+/**
+ * Runs small operations whose results are read at once: on the cpu backend if the active one is a device. Backends
+ * fetch the tensors of others as they need them.
+ */
+export function onHost<T>(run: () => T): T {
+  if (!isDevice()) return run();
+  const device = tf.getBackend();
+  switchTo('cpu');
+  try {
+    return run();
+  } finally {
+    switchTo(device);
+  }
+}
+
+/** The promise is for backends that take time to start; the cpu backend and one in use are there at once. */
+function switchTo(backend: string): void {
+  void tf.setBackend(backend);
+  if (tf.getBackend() !== backend) throw new Error(`Cannot switch to the TensorFlow.js backend "${backend}"`);
+}
+
 /** The webgpu backend of TensorFlow.js 4.22 reads indices as float32, which has all integers up to here. */
 export const MOST_INDEXES = 2 ** 24;
 

@@ -30,8 +30,9 @@ export interface Computed {
  */
 export async function startDevice(): Promise<string> {
   await useBackend('webgpu');
-  // TensorFlow.js sums small products in groups of threads that wait for each other: 0.1 s on a processor.
+  // Groups of threads that wait for each other take long on a processor: up to 0.1 s for a small product.
   tf.env().set('WEBGPU_MATMUL_PROGRAM_TYPE', 2);
+  tf.env().set('WEBGPU_CONV_SEPARATE_IM2COL_SHADER', true);
   const { adapterInfo } = tf.backend() as unknown as { adapterInfo: { architecture: string } };
   return adapterInfo.architecture;
 }

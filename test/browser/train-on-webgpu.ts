@@ -1,14 +1,23 @@
 // Runs in a page and in Node: trains diffs on the webgpu backend and applies their payloads.
 
 import * as tf from '@tensorflow/tfjs';
-import { fingerprint, type Model, openLayersStore, openMemoryFiles, openMemoryStore } from 'neural-diff';
+import {
+  fingerprint,
+  type Model,
+  openContainer,
+  openLayersStore,
+  openMemoryFiles,
+  openMemoryStore,
+} from 'neural-diff';
 import { applyPayload } from 'neural-diff/apply';
-import { loadModel, modelFiles, namedWeights } from 'neural-diff/tfjs';
+import { loadGraphModel, loadModel, modelFiles, namedWeights, openLiveModel } from 'neural-diff/tfjs';
 import {
   type ArrayData,
+  createOnnxTask,
   createTask,
   type FineTuned,
   fineTune,
+  type Task,
   type TrainDiffOptions,
   type TrainedDiff,
   trainHashDiff,
@@ -18,6 +27,8 @@ import { hex } from '../../src/model/bytes.js';
 import { float16Bits } from '../../src/model/float16.js';
 import { copyWeights } from '../../src/tfjs/weights.js';
 import { createRandom } from '../../src/train/random.js';
+import { graphFiles, pictures } from '../train/graph-task.js';
+import { download } from './patch-copies.js';
 
 export {
   computePart,
@@ -93,6 +104,51 @@ export async function trainDevice(dtype: 'float16' | 'int8'): Promise<Trained> {
   });
   await applyPayload(store, trained.payload);
   return summary(trained, await fingerprint(store));
+}
+
+/**
+ * Trains a hash and a sparse diff of the network in an ONNX file, and patches the file.
+ *
+ * @param address of the file
+ */
+export async function trainOnnx(address: string): Promise<Trained[]> {
+  const file = await download(address);
+  const found: Trained[] = [];
+  for (const train of [trainHashDiff, trainSparseDiff]) {
+    const task = await createOnnxTask(file, { loss: 'categoricalCrossentropy' });
+    const trained = await train(networkOptions(task, signals));
+    task.dispose?.();
+    const files = new Map([['model.onnx', file.slice()]]);
+    const { fingerprint: applied } = await applyPayload(
+      await openContainer(openMemoryFiles(files), 'model.onnx'),
+      trained.payload,
+    );
+    const patched = await createOnnxTask(files.get('model.onnx') as Uint8Array, {
+      loss: 'categoricalCrossentropy',
+    });
+    const { accuracy } = await patched.evaluate(signals(96, 2));
+    patched.dispose?.();
+    found.push({ ...summary(trained, applied), again: accuracy as number });
+  }
+  return found;
+}
+
+/** Trains a hash diff of a convolutional GraphModel, and patches the model while it is in use. */
+export async function trainGraph(): Promise<Trained[]> {
+  const model = await loadGraphModel(openMemoryFiles(graphFiles()));
+  const loss = 'sparseCategoricalCrossentropy';
+  const task = createTask(model, { loss, outputs: ['probabilities'] });
+  const trained = await trainHashDiff(networkOptions(task, pictures));
+  const { fingerprint: applied } = await applyPayload(openLiveModel(model), trained.payload);
+  const { accuracy } = await task.evaluate(pictures(96, 2));
+  model.dispose();
+  return [{ ...summary(trained, applied), again: accuracy as number }];
+}
+
+function networkOptions(task: Task, data: typeof signals): TrainDiffOptions {
+  const options = { budget: 900, epochs: 4, learningRate: 0.3, seed: 3, batchSize: 8 } as const;
+  const fineTune = { epochs: 4, learningRate: 0.03 };
+  return { ...options, fineTune, task, train: data(64, 1), validation: data(96, 2) };
 }
 
 /** @returns the model with its matrices in another dtype */

@@ -5,15 +5,39 @@ import { openLayersStore } from '../../src/model/layers-store.js';
 import { openMemoryFiles } from '../../src/model/model-files.js';
 import { useBackend } from '../../src/tfjs/backend.js';
 import { loadModel, modelFiles } from '../../src/tfjs/layers-files.js';
+import { onnxFile } from '../onnx/graphs.js';
 import { PARTS } from '../train/sample-parts.js';
 import { bundleForBrowser } from './bundle.js';
 import { type Computed, computePart } from './parts-on-webgpu.js';
 import { useChromium } from './session.js';
 import { accuracyOf, createModel, LAYERS, type Trained } from './train-on-webgpu.js';
 
+/** A graph for one example at a time, one of whose shapes is computed. */
+const ONNX = onnxFile({
+  inputs: { signal: [1, 24] },
+  weights: {
+    first: { shape: [16, 24] },
+    offset: { shape: [16] },
+    last: { shape: [16, 4] },
+    two: { shape: [], values: [2] },
+    ones: { shape: [2], values: [1, 1], dtype: 'int64' },
+  },
+  nodes: [
+    ['Gemm', { inputs: ['signal', 'first', 'offset'], outputs: ['a'], attributes: { transB: 1 } }],
+    ['Relu', { inputs: ['a'], outputs: ['b'] }],
+    ['Shape', { inputs: ['a'], outputs: ['shape'] }],
+    ['Div', { inputs: ['shape', 'ones'], outputs: ['same'] }],
+    ['Reshape', { inputs: ['b', 'same'], outputs: ['c'] }],
+    ['MatMul', { inputs: ['c', 'last'], outputs: ['d'] }],
+    ['Div', { inputs: ['d', 'two'], outputs: ['logits'] }],
+    ['Softmax', { inputs: ['logits'], outputs: ['probabilities'], attributes: { axis: -1 } }],
+  ],
+  outputs: ['probabilities'],
+});
+
 const session = useChromium(async () => ({
   bundle: await bundleForBrowser('train-on-webgpu.ts'),
-  files: [],
+  files: [['model.onnx', ONNX]],
 }));
 
 const inPage = <T>(name: string, argument: string | number = '') =>
@@ -74,6 +98,19 @@ describe('training on webgpu in a page of Chromium', () => {
     const found = await inPage<Trained>('trainDevice', dtype);
     expect(found.applied).toBe(found.next);
     expect(found.after).toBeGreaterThan(found.before + 0.3);
+  });
+
+  test.each([
+    ['an ONNX file', 'trainOnnx'],
+    ['a GraphModel in use', 'trainGraph'],
+  ])('gives payloads that patch %s', async (_model, train) => {
+    const trained = await inPage<Trained[]>(train, `${session.server.origin}/model.onnx`);
+    expect(trained.length).toBeGreaterThan(0);
+    for (const { applied, next, before, after, again } of trained) {
+      expect(applied).toBe(next);
+      expect(again).toBe(after);
+      expect(after).toBeGreaterThan(before + 0.2);
+    }
   });
 
   test('reads no tensor synchronously', async () => {
