@@ -2,16 +2,14 @@
 // names another program.
 
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { chromium, type Page } from 'playwright-core';
 import type { Model } from '../src/model/tensor.js';
 import { packDiff } from '../src/payload/encode.js';
 import type { Times } from './browser-storage/page.js';
 import { median } from './common/median.js';
+import { bundlePage, CHROMIUM, servePage } from './common/pages.js';
 import { printBench } from './common/report.js';
 
 /** Five shards of 4 MB, of whose weights one in a hundred changes, so that hardly a page stays as it is. */
@@ -23,14 +21,14 @@ const RUNS = 3;
 const FILE_MEGABYTES = (64 * 2 ** 20) / 1e6;
 const MODEL_MEGABYTES = (SHARDS * SHARD_WEIGHTS * 4) / 1e6;
 
-/** Where Debian's package `chromium` puts the program. */
-const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-
 const start = performance.now();
 const profile = mkdtempSync(join(tmpdir(), 'neural-diff-bench-'));
 const { files, paths } = await createFiles();
-const server = await serve(files);
-const context = await chromium.launchPersistentContext(profile, { executablePath, args: ['--no-sandbox'] });
+const server = await servePage(files);
+const context = await chromium.launchPersistentContext(profile, {
+  executablePath: CHROMIUM,
+  args: ['--no-sandbox'],
+});
 try {
   const rows = [];
   for (const where of ['page', 'worker'] as const)
@@ -39,13 +37,12 @@ try {
 } finally {
   await context.close();
   server.close();
-  server.closeAllConnections();
   rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
 }
 
 async function measure(where: 'page' | 'worker', kind: 'files' | 'database') {
   const page = await context.newPage();
-  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  await page.goto(server.origin);
   const target: Pick<Page, 'evaluate'> = where === 'page' ? page : await startWorker(page);
   const runs: Times[] = [];
   for (let i = 0; i < RUNS; i++)
@@ -98,33 +95,11 @@ async function createFiles(): Promise<{ files: Map<string, Uint8Array | string>;
   const weights = model.tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape }));
   const weightsManifest = [{ paths: shards.map(([path]) => path), weights }];
   const json = JSON.stringify({ format: 'layers-model', weightsManifest });
-  const bundle = await build({
-    entryPoints: [join(import.meta.dirname, 'browser-storage', 'page.js')],
-    bundle: true,
-    write: false,
-    format: 'iife',
-    globalName: 'bench',
-    platform: 'browser',
-    target: 'es2022',
-  });
+  const script = await bundlePage(join(import.meta.dirname, 'browser-storage', 'page.js'));
   const files = new Map<string, Uint8Array | string>([
-    ['', '<!doctype html><script src="bench.js"></script>'],
-    ['bench.js', bundle.outputFiles[0]?.text as string],
+    ['bench.js', script],
     ['update.ndiff', payload],
     ...[['model.json', new TextEncoder().encode(json)] as const, ...shards],
   ]);
   return { files, paths: ['model.json', ...shards.map(([path]) => path)] };
-}
-
-async function serve(contents: ReadonlyMap<string, Uint8Array | string>): Promise<Server> {
-  const found = createServer((request, response) => {
-    const path = (request.url as string).slice(1);
-    response.setHeader(
-      'content-type',
-      path === '' ? 'text/html' : path.endsWith('.js') ? 'text/javascript' : 'x/x',
-    );
-    response.writeHead(contents.has(path) ? 200 : 404).end(contents.get(path));
-  });
-  await new Promise<void>((resolve) => found.listen(0, '127.0.0.1', resolve));
-  return found;
 }

@@ -5,28 +5,18 @@ import * as tf from '@tensorflow/tfjs';
 import { openMemoryFiles } from '../../src/model/model-files.js';
 import { registerTrainingKernels } from '../../src/tfjs/kernels/register.js';
 import { loadGraphModel } from '../../src/tfjs/layers-files.js';
+import { BATCH, timeDiffs } from './diff-steps.js';
 import { graphTwin } from './graph-twin.js';
 import { median } from './median.js';
 import { buildModel, MODELS, noisyExamples } from './train-models.js';
 import '@tensorflow/tfjs-backend-wasm';
-import {
-  createTask,
-  fineTune,
-  type StepReport,
-  type Task,
-  type TrainDiffOptions,
-  trainHashDiff,
-  trainSparseDiff,
-} from 'neural-diff/train';
+import { createTask, fineTune, type Task } from 'neural-diff/train';
 
 /**
  * What is timed: plain steps on some kernels, diff steps next to plain ones, or steps of a GraphModel, on
  * wasm next to those of a LayersModel.
  */
 export type Mode = 'cpu' | 'stock' | 'composed' | 'simd' | 'diffs' | 'graph-cpu' | 'graph';
-
-/** Examples a step. */
-const BATCH = 64;
 
 /** Steps of a round, when ways of training take turns. */
 const ROUND_STEPS = 24;
@@ -39,7 +29,12 @@ await tf.setBackend(mode.endsWith('cpu') ? 'cpu' : 'wasm');
 if (mode === 'composed') registerTrainingKernels({ simd: false });
 if (mode === 'simd' || mode === 'diffs' || mode === 'graph') registerTrainingKernels();
 if (mode.startsWith('graph')) process.send?.(await timeGraph());
-else process.send?.(mode === 'diffs' ? await timeDiffs() : { plain: await timePlain(budgetMs) });
+else
+  process.send?.(
+    mode === 'diffs'
+      ? await timeDiffs(spec, { budgetMs, steps: ROUND_STEPS })
+      : { plain: await timePlain(budgetMs) },
+  );
 
 /** @returns milliseconds a plain full training step, the median of as many as the budget allows, or null */
 async function timePlain(budget: number): Promise<number | null> {
@@ -89,55 +84,4 @@ async function timeGraph(): Promise<Record<string, number>> {
     }
   }
   return Object.fromEntries([...times].map(([way, list]) => [way, median(list)]));
-}
-
-/** @returns median milliseconds a step of each way of training, which take turns */
-async function timeDiffs(): Promise<Record<string, number>> {
-  const model = buildModel(spec);
-  const task = createTask(model, { mode: 'training' });
-  const train = noisyExamples(spec, BATCH * ROUND_STEPS);
-  const shared = { task, train, batchSize: BATCH, epochs: 1 };
-  const fullFineTune = await fineTune(shared);
-  // The share that large models are updated within; small ones need some bytes for names.
-  const modelBytes = 4 * model.countParams();
-  const options: TrainDiffOptions = {
-    ...shared,
-    budget: Math.max(Math.round(0.01 * modelBytes), 3_000),
-    fullFineTune,
-  };
-  const hash = { ...options, budget: Math.max(Math.round(0.005 * modelBytes), 2_000) };
-  const ways: Record<string, (onStep: (report: StepReport) => void) => Promise<unknown>> = {
-    plain: (onStep) => plainSteps(model, { xs: train.xs, ys: train.ys, onStep }),
-    fineTune: (onStep) => fineTune({ ...shared, onStep }),
-    sparse: (onStep) => trainSparseDiff({ ...options, onStep }),
-    annealed: (onStep) => trainSparseDiff({ ...options, selection: 'anneal', fixedFrom: 0.9, onStep }),
-    hash: (onStep) => trainHashDiff({ ...hash, onStep }),
-    hashBlock1: (onStep) => trainHashDiff({ ...hash, block: 1, onStep }),
-  };
-  const times: Record<string, number[]> = Object.fromEntries(Object.keys(ways).map((way) => [way, []]));
-  for (const start = performance.now(); performance.now() - start < budgetMs; ) {
-    for (const [way, run] of Object.entries(ways)) {
-      const stamps: number[] = [];
-      await run(() => stamps.push(performance.now()));
-      for (let i = 2; i < stamps.length; i++) {
-        times[way]?.push((stamps[i] as number) - (stamps[i - 1] as number));
-      }
-    }
-  }
-  return Object.fromEntries(Object.entries(times).map(([way, list]) => [way, median(list)]));
-}
-
-/** What a user would write without this package: batches, `trainOnBatch`, Adam. */
-async function plainSteps(
-  model: tf.LayersModel,
-  { xs, ys, onStep }: { xs: tf.Tensor; ys: tf.Tensor; onStep: (report: StepReport) => void },
-): Promise<void> {
-  for (let step = 0; step < ROUND_STEPS; step++) {
-    const [x, y] = [tf.slice(xs, step * BATCH, BATCH), tf.slice(ys, step * BATCH, BATCH)];
-    const result = await model.trainOnBatch(x, y);
-    tf.dispose([x, y]);
-    const [loss] = Array.isArray(result) ? result : [result];
-    onStep({ loss } as StepReport);
-    if (step % 4 === 0) await tf.nextFrame();
-  }
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { isDevice } from '../tfjs/memory.js';
+import { isWebgpu } from '../tfjs/memory.js';
 import type { OnnxPort } from './graph.js';
 
 type Run = (xs: readonly tf.Tensor[]) => tf.Tensor[];
@@ -25,13 +25,13 @@ export class FixedBatch {
 
   run(xs: readonly tf.Tensor[], run: Run): tf.Tensor[] {
     if (this.#fits(xs)) return run(xs);
-    if (!isDevice()) this.#isSplit ??= !this.#isSame(xs, run);
+    if (!isWebgpu()) this.#isSplit ??= !this.#isSame(xs, run);
     return (this.#isSplit ?? true) ? this.#runParts(xs, run) : run(xs);
   }
 
   /** Does the comparison on backends without synchronous reads; before, batches run part by part. */
   async choose(xs: readonly tf.Tensor[], run: Run): Promise<void> {
-    if (!isDevice() || this.#isSplit !== undefined || this.#fits(xs)) return;
+    if (!isWebgpu() || this.#isSplit !== undefined || this.#fits(xs)) return;
     const both = tf.tidy(() => this.#runBoth(xs, run));
     const pairs = both?.map(async ([whole, parts]) =>
       isClose([whole, await whole.data()], [parts, await parts.data()]),
@@ -43,7 +43,7 @@ export class FixedBatch {
 
   /** @returns the inputs of a single run of a batch that has been run before */
   first(xs: readonly tf.Tensor[]): readonly tf.Tensor[] {
-    if (!(this.#isSplit ?? isDevice()) || this.#fits(xs)) return xs;
+    if (!(this.#isSplit ?? isWebgpu()) || this.#fits(xs)) return xs;
     const missing = Math.max(0, (this.#size as number) - (countOf(xs) ?? 0));
     return this.#part(fillUp(xs, missing), 0);
   }
@@ -75,7 +75,7 @@ export class FixedBatch {
     return both?.every(([a, b]) => isClose([a, a.dataSync()], [b, b.dataSync()])) ?? false;
   }
 
-  /** @returns by output, the results of one run and of parts; undefined if one run cannot have all examples */
+  /** @returns by output, the results of one run and of parts; undefined if one run fails */
   #runBoth(xs: readonly tf.Tensor[], run: Run): [tf.Tensor, tf.Tensor][] | undefined {
     const expected = this.#runParts(xs, run);
     try {

@@ -10,7 +10,7 @@ import '@tensorflow/tfjs-backend-wasm';
  * and faster implementations of convolutions, recurrent layers, batch norms and Adam.
  *
  * @param name `wasm` (fast), `cpu` (plain JavaScript), `webgl` in browsers, or `webgpu` if the program
- *   imports `@tensorflow/tfjs-backend-webgpu`
+ *   imports `@tensorflow/tfjs-backend-webgpu`; `docs/KERNELS.md` tells what differs there
  * @throws Error if the backend does not start
  */
 export async function useBackend(name: 'wasm' | 'cpu' | 'webgl' | 'webgpu'): Promise<void> {

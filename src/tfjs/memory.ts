@@ -5,23 +5,23 @@ import type { WasmBackend } from './kernels/backend.js';
 /** The largest memory of the wasm backend, in bytes: 65,535 pages of 64 KiB. */
 export const WASM_MEMORY_BYTES = 65_535 * 2 ** 16;
 
-/** @returns whether the active backend keeps tensors where JavaScript cannot read them at once */
-export function isDevice(): boolean {
+/** @returns whether the active backend is webgpu, which cannot read tensors synchronously */
+export function isWebgpu(): boolean {
   return tf.getBackend() === 'webgpu';
 }
 
 /**
- * Runs small operations whose results are read at once: on the cpu backend if the active one is a device. Backends
- * fetch the tensors of others as they need them.
+ * Runs small operations whose results are read at once: on the cpu backend if the active one is webgpu.
+ * Backends fetch the tensors of others as they need them.
  */
 export function onHost<T>(run: () => T): T {
-  if (!isDevice()) return run();
-  const device = tf.getBackend();
+  if (!isWebgpu()) return run();
+  const active = tf.getBackend();
   switchTo('cpu');
   try {
     return run();
   } finally {
-    switchTo(device);
+    switchTo(active);
   }
 }
 

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { HALVES } from '../model/float16.js';
 import type { Quantization } from '../model/store.js';
 import type { TensorInfo } from '../model/tensor.js';
-import { isDevice } from '../tfjs/memory.js';
+import { isWebgpu } from '../tfjs/memory.js';
 import { readFloatsSync } from './part.js';
 import { type BaseWeights, INTEGER_RANGES, scalesOf } from './session.js';
 
@@ -25,7 +25,7 @@ export function gridOf({ tensors, trainable, quantization }: BaseWeights): Grid 
     round(name, stored) {
       const round = rounders.get(name);
       if (round === undefined) return stored;
-      if (isDevice()) return round.live(stored);
+      if (isWebgpu()) return round.live(stored);
       const values = readFloatsSync(stored);
       for (let i = 0; i < values.length; i++) values[i] = round.number(values[i] as number);
       return tf.tensor(values, stored.shape);
@@ -46,7 +46,7 @@ export function gridOf({ tensors, trainable, quantization }: BaseWeights): Grid 
 /** Rounds numbers to those of a dtype. */
 interface Rounder {
   number(value: number): number;
-  /** The same on a backend without synchronous reads; numbers half-way may be rounded the other way. */
+  /** The same on the backend, but for numbers half-way between two and those beyond the largest. */
   live(stored: tf.Tensor): tf.Tensor;
 }
 

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { placeBlock } from '../../../payload/placement.js';
-import { isDevice } from '../../memory.js';
+import { isWebgpu } from '../../memory.js';
 import { allocateFloats, borrowFloats, type KernelCall, sizeOf } from '../backend.js';
 import { activeSimd, registerOwnKernel, runOwnKernel } from '../own-kernels.js';
 import type { Simd } from '../simd/module.js';
@@ -26,7 +26,7 @@ export function indexBuckets(
   weightCount: number,
   placement: HashPlacement & { readonly bucketCount: number },
 ): tf.Tensor1D | undefined {
-  if (!isDevice()) return undefined;
+  if (!isWebgpu()) return undefined;
   const { bucketCount } = placement;
   const indexes = new Int32Array(weightCount);
   forEachBlock(weightCount, placement, ({ start, end, first, sign }) => {
@@ -157,7 +157,7 @@ export function sumHashed(
   gradients: readonly HashedGradient[],
   options: { block: number; bucketCount: number },
 ): tf.Tensor1D {
-  if (isDevice()) return sumIndexed(gradients, options.bucketCount);
+  if (isWebgpu()) return sumIndexed(gradients, options.bucketCount);
   const seeds = gradients.map(({ seed }) => seed);
   const factors = gradients.map(({ factor }) => Math.fround(factor));
   if (activeSimd()) {

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { NeuralDiffError } from '../../../model/errors.js';
-import { isDevice, MOST_INDEXES } from '../../memory.js';
+import { isWebgpu, MOST_INDEXES } from '../../memory.js';
 import { allocateFloats, borrowFloats, type KernelCall } from '../backend.js';
 import { activeSimd, registerOwnKernel, runOwnKernel } from '../own-kernels.js';
 
@@ -17,7 +17,7 @@ export function addAt(weights: tf.Tensor, positions: Uint32Array, values: Float3
     return runOwnKernel('NeuralDiffAddAt', { weights }, { positions, values })[0] as tf.Tensor;
   }
   if (positions.length === 0) return tf.clone(weights);
-  if (isDevice())
+  if (isWebgpu())
     return tf.add(weights, tf.reshape(place(positions, tf.tensor1d(values), weights.size), weights.shape));
   const result = weights.dataSync().slice() as Float32Array;
   scatter(result, positions, values);
@@ -33,7 +33,7 @@ export function addAt(weights: tf.Tensor, positions: Uint32Array, values: Float3
 export function takeAt(values: tf.Tensor, positions: Uint32Array): tf.Tensor1D {
   if (activeSimd()) return runOwnKernel('NeuralDiffTakeAt', { values }, { positions })[0] as tf.Tensor1D;
   if (positions.length === 0) return tf.tensor1d([]);
-  if (isDevice()) {
+  if (isWebgpu()) {
     const grid = gridOf(values.size);
     return tf.gatherND(tf.reshape(values, grid), indexesOf(positions, grid)) as tf.Tensor1D;
   }
@@ -52,7 +52,7 @@ export function maskAt(values: tf.Tensor, positions: Uint32Array): tf.Tensor {
   const zeros = tf.zerosLike(values);
   if (positions.length === 0) return zeros;
   const taken = takeAt(values, positions);
-  if (isDevice()) return tf.reshape(place(positions, taken, values.size), values.shape);
+  if (isWebgpu()) return tf.reshape(place(positions, taken, values.size), values.shape);
   return addAt(zeros, positions, taken.dataSync() as Float32Array);
 }
 

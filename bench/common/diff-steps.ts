@@ -1,0 +1,75 @@
+// What a step of each kind of training takes, on any backend, in processes and pages.
+
+import * as tf from '@tensorflow/tfjs';
+import {
+  createTask,
+  fineTune,
+  type StepReport,
+  type TrainDiffOptions,
+  trainHashDiff,
+  trainSparseDiff,
+} from 'neural-diff/train';
+import { median } from './median.js';
+import { type BenchModel, buildModel, noisyExamples } from './train-models.js';
+
+/** Examples a step. */
+export const BATCH = 64;
+
+/**
+ * Trains on the active backend until a time is up.
+ *
+ * @param rounds `steps` of a round: ways of training take turns
+ * @returns median milliseconds a step, by way of training
+ */
+export async function timeDiffs(
+  spec: BenchModel,
+  rounds: { readonly budgetMs: number; readonly steps: number },
+): Promise<Record<string, number>> {
+  const model = buildModel(spec);
+  const task = createTask(model, { mode: 'training' });
+  const train = noisyExamples(spec, BATCH * rounds.steps);
+  const shared = { task, train, batchSize: BATCH, epochs: 1 };
+  const fullFineTune = await fineTune(shared);
+  // The share that large models are updated within; small ones need some bytes for names.
+  const modelBytes = 4 * model.countParams();
+  const options: TrainDiffOptions = {
+    ...shared,
+    budget: Math.max(Math.round(0.01 * modelBytes), 3_000),
+    fullFineTune,
+  };
+  const hash = { ...options, budget: Math.max(Math.round(0.005 * modelBytes), 2_000) };
+  const ways: Record<string, (onStep: (report: StepReport) => void) => Promise<unknown>> = {
+    plain: (onStep) => plainSteps(model, { xs: train.xs, ys: train.ys, onStep }),
+    fineTune: (onStep) => fineTune({ ...shared, onStep }),
+    sparse: (onStep) => trainSparseDiff({ ...options, onStep }),
+    annealed: (onStep) => trainSparseDiff({ ...options, selection: 'anneal', fixedFrom: 0.9, onStep }),
+    hash: (onStep) => trainHashDiff({ ...hash, onStep }),
+    hashBlock1: (onStep) => trainHashDiff({ ...hash, block: 1, onStep }),
+  };
+  const times: Record<string, number[]> = Object.fromEntries(Object.keys(ways).map((way) => [way, []]));
+  for (const start = performance.now(); performance.now() - start < rounds.budgetMs; ) {
+    for (const [way, run] of Object.entries(ways)) {
+      const stamps: number[] = [];
+      await run(() => stamps.push(performance.now()));
+      for (let i = 2; i < stamps.length; i++) {
+        times[way]?.push((stamps[i] as number) - (stamps[i - 1] as number));
+      }
+    }
+  }
+  return Object.fromEntries(Object.entries(times).map(([way, list]) => [way, median(list)]));
+}
+
+/** What a user would write without this package: batches, `trainOnBatch`, Adam. */
+async function plainSteps(
+  model: tf.LayersModel,
+  { xs, ys, onStep }: ReturnType<typeof noisyExamples> & { onStep: (report: StepReport) => void },
+): Promise<void> {
+  for (let step = 0; step * BATCH < (xs.shape[0] as number); step++) {
+    const [x, y] = [tf.slice(xs, step * BATCH, BATCH), tf.slice(ys, step * BATCH, BATCH)];
+    const result = await model.trainOnBatch(x, y);
+    tf.dispose([x, y]);
+    const [loss] = Array.isArray(result) ? result : [result];
+    onStep({ loss } as StepReport);
+    if (step % 4 === 0) await tf.nextFrame();
+  }
+}
