@@ -34,6 +34,8 @@ const KERNELS = 'test/tfjs/kernels/{conv2d,depthwise,diff,layers,mat-mul,tensors
 const EXHAUSTIVE = [
   'test/apply/fast/{apply,fast-patcher}.test.ts',
   'test/cli/search.test.ts',
+  'test/containers/archive-cuts.test.ts',
+  'test/exact-diff/diff-stores.test.ts',
   'test/exact-diff/threads/diff-threads.test.ts',
   'test/recipe/{search/search-diff,sweep/train-many}.test.ts',
   'test/report/measure/other-ways.test.ts',
