@@ -89,15 +89,18 @@ export async function fineTuneFrom(
     const { deltas, fisher } = await trainFreely({ task, train, base, fisher: isWanted }, loop);
     const trained = sumValues(base.trainable, deltas);
     const metrics = validation ? await measure(task, { base, trained }, validation) : {};
-    return {
-      deltas,
-      fisher,
-      metrics,
-      get weights() {
-        return new Map(Array.from(deltas.keys(), (name) => [name, valuesOf(trained, name)]));
-      },
-    };
+    return fineTuned({ deltas, fisher, metrics }, trained);
   });
+}
+
+/** A function of its own, as its getter would keep all that is in scope: the whole base. */
+function fineTuned(found: Omit<FineTuned, 'weights'>, trained: ValueSource): FineTuned {
+  return {
+    ...found,
+    get weights() {
+      return new Map(Array.from(found.deltas.keys(), (name) => [name, valuesOf(trained, name)]));
+    },
+  };
 }
 
 /** @returns the loop's options with defaults filled in and numbers checked */

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { trainHashDiff } from '../../src/hash-diff/train-hash-diff.js';
@@ -83,6 +85,19 @@ describe('in addition to the weights, training takes', () => {
       expect(await heap.peakOf(run)).toBeLessThan(10 * HEAD_BYTES + SLACK);
       expect(frozen.map(({ variable }) => variable.dataId)).toEqual(places);
     }
+  });
+
+  test('no copy of frozen layers for as long as a full fine-tune is kept', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const arrayBytes = (): number => {
+      collect();
+      return process.memoryUsage().arrayBuffers;
+    };
+    const before = arrayBytes();
+    const full = await fineTune({ ...shared(), only: ['head/*'] });
+    expect(arrayBytes() - before).toBeLessThan(HIDDEN_BYTES / 2);
+    expect(full.weights.size).toBe(2);
   });
 
   test('activations of a micro-batch', async () => {
