@@ -31,17 +31,25 @@ function countOf(weights: readonly NamedWeight[]): number {
   return weights.reduce((sum, { variable }) => sum + variable.size, 0);
 }
 
+/** What may fail for want of memory. */
+interface Attempt {
+  /** Follows "Cannot". */
+  readonly name: string;
+  /** How it would take less. */
+  readonly instead: string;
+}
+
 /**
- * Runs training steps. After a failure, frees what they left on the backend.
+ * Runs steps of training, or a measurement. After a failure, frees what they left on the backend.
  *
  * @throws NeuralDiffError `no-memory` if an allocation failed
  */
-export async function explainingMemory<T>(examples: number, run: () => Promise<T>): Promise<T> {
+export async function explainingMemory<T>(attempt: Attempt, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
     dropTape();
-    throw isAllocationFailure(error) ? doesNotFit(examples, error) : error;
+    throw isAllocationFailure(error) ? doesNotFit(attempt, error) : error;
   }
 }
 
@@ -54,9 +62,9 @@ function isAllocationFailure(error: unknown): error is Error {
   return isOfEngine && FAILURES.test(error.message);
 }
 
-function doesNotFit(examples: number, cause: Error): NeuralDiffError {
+function doesNotFit({ name, instead }: Attempt, cause: Error): NeuralDiffError {
   const { bytesNeeded }: NeuralDiffError['facts'] = cause instanceof NeuralDiffError ? cause.facts : {};
-  const message = `Cannot train on ${examples} examples at a time: ${cause.message}; set a smaller "microBatchSize", or train fewer weights ("only", "freeze")`;
   const limit = tf.getBackend() === 'wasm' ? WASM_MEMORY_BYTES : undefined;
+  const message = `Cannot ${name}: ${cause.message}; ${instead}`;
   return new NeuralDiffError('no-memory', message, { cause, facts: { bytesNeeded, limit } });
 }

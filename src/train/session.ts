@@ -4,6 +4,7 @@ import type { Quantization } from '../model/store.js';
 import type { Model, Tensor, TensorInfo } from '../model/tensor.js';
 import { assignValues, copyWeights, infoOf, type NamedWeight } from '../tfjs/weights.js';
 import { borrowBatches, type Data, exampleCount, isArrayData } from './data.js';
+import { explainingMemory } from './memory.js';
 import { type Values, valuesOf } from './part.js';
 import { type Selection, selectNames } from './selection.js';
 import type { Metrics, Task } from './task.js';
@@ -67,6 +68,8 @@ export async function withBaseRestored<T>(task: Task, base: BaseWeights, run: ()
 /**
  * Measures the task with the given weights and the base's values in all other variables: training may have
  * changed those, but payloads do not contain these changes.
+ *
+ * @throws NeuralDiffError `no-memory`
  */
 export async function measure(
   task: Task,
@@ -75,7 +78,9 @@ export async function measure(
 ): Promise<Metrics> {
   putBase(task, base, trained);
   putWeights(variablesOf(task, trained), trained);
-  return task.evaluate(data);
+  return explainingMemory({ name: 'measure the model', instead: 'set a smaller "evaluationBatchSize"' }, () =>
+    task.evaluate(data),
+  );
 }
 
 /**

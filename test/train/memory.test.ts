@@ -174,6 +174,24 @@ describe('a step whose memory cannot be allocated', () => {
     },
   );
 
+  test('is one of measuring, too', async () => {
+    const before = tf.memory().numTensors;
+    const evaluate = async () => {
+      const numbers = tf.tidy(() => tf.sum(tf.tile(tf.ones([2 ** 10]), [2 ** 24])).dataSync());
+      return { loss: numbers[0] as number };
+    };
+    const run = fineTune({
+      ...QUICK,
+      task: { ...tiny.task, evaluate },
+      train: tiny.train,
+      validation: tiny.train,
+    });
+    const error = await run.catch((thrown) => thrown);
+    expect(error).toMatchObject({ code: 'no-memory', facts: { limit: WASM_MEMORY_BYTES } });
+    expect(error.message).toMatch(/^Cannot measure the model: .*evaluationBatchSize/);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
   test('is told from other failures', async () => {
     const before = tf.memory().numTensors;
     const loss = () => {
