@@ -78,8 +78,12 @@ export async function measure(
 ): Promise<Metrics> {
   putBase(task, base, trained);
   putWeights(variablesOf(task, trained), trained);
-  return explainingMemory({ name: 'measure the model', instead: 'set a smaller "evaluationBatchSize"' }, () =>
-    task.evaluate(data),
+  return explainingMemory(
+    {
+      name: 'measure the model',
+      instead: 'set a smaller "evaluationBatchSize" (in a recipe, "microBatchSize")',
+    },
+    () => task.evaluate(data),
   );
 }
 
