@@ -44,11 +44,12 @@ export function selectWeights(task: Task, selection: Selection = {}): NamedWeigh
  * Copies the base from the task's variables.
  *
  * @param selection the weights to train; all that are trainable by default
+ * @param known values that are used where the variables hold the same, so that they are in memory once
  * @throws as `selectWeights`
  */
-export async function takeBase(task: Task, selection: Selection = {}): Promise<BaseWeights> {
+export async function takeBase(task: Task, selection: Selection = {}, known?: Values): Promise<BaseWeights> {
   const names = new Set(selectWeights(task, selection).map(({ name }) => name));
-  const model = await copyWeights(task.weights);
+  const model = await copyWeights(task.weights, known);
   const held = new Map(task.weights.map(({ name, variable }) => [name, variable.dataId]));
   const trainable = weightsOfModel(model, names);
   return { model, tensors: task.weights.map(infoOf), trainable, quantization: new Map(), held };

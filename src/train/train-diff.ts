@@ -6,6 +6,7 @@ import type { Data } from './data.js';
 import { onDevice, shareBytes, storedBase } from './device.js';
 import { createTeacher, type DistillationOptions, type Teacher } from './distillation.js';
 import {
+  baseOf,
   type FineTuned,
   type FineTuneOptions,
   fineTune,
@@ -67,7 +68,10 @@ export interface TrainedDiff {
   /** Fingerprints in hexadecimal digits. */
   readonly base: string;
   readonly next: string;
-  /** The model that the decoded payload makes of the base. */
+  /**
+   * The model that the decoded payload makes of the base. Tensors that it leaves alone share their bytes with
+   * the base: copy them before you change them in place.
+   */
   readonly model: Model;
   /** Payload bytes as a share of the float32 model. */
   readonly share: number;
@@ -138,7 +142,7 @@ export async function trainDiff(options: TrainDiffOptions, kind: DiffKind): Prom
 /** @returns the task's weights, and those of the model that devices store */
 async function takeBases(options: TrainDiffOptions): Promise<{ held: BaseWeights; base: BaseWeights }> {
   const { task, device = task.device } = options;
-  const held = await takeBase(task, options);
+  const held = await takeBase(task, options, baseOf(options.fullFineTune));
   if (!device) return { held, base: held };
   const shared = shareBytes(held, device);
   return { held: shared, base: onDevice(shared, device) };

@@ -6,9 +6,10 @@ import { trainHashDiff } from '../../src/hash-diff/train-hash-diff.js';
 import { trainSparseDiff } from '../../src/sparse-diff/train-sparse-diff.js';
 import { useBackend } from '../../src/tfjs/backend.js';
 import { WASM_MEMORY_BYTES } from '../../src/tfjs/memory.js';
-import { copyWeights } from '../../src/tfjs/weights.js';
+import { copyWeights, type NamedWeight } from '../../src/tfjs/weights.js';
 import { createTask } from '../../src/train/create-task.js';
-import { fineTune } from '../../src/train/fine-tune.js';
+import { baseOf, fineTune } from '../../src/train/fine-tune.js';
+import { takeBase } from '../../src/train/session.js';
 import type { Task } from '../../src/train/task.js';
 import { type HeapWatch, watchHeap } from './heap.js';
 import { createTinyTask, QUICK, type TinyTask } from './tiny-task.js';
@@ -98,6 +99,23 @@ describe('in addition to the weights, training takes', () => {
     const full = await fineTune({ ...shared(), only: ['head/*'] });
     expect(arrayBytes() - before).toBeLessThan(HIDDEN_BYTES / 2);
     expect(full.weights.size).toBe(2);
+  });
+
+  test('no second copy of a base that a full fine-tune started from, unless the weights differ', async () => {
+    const known = baseOf(await fineTune(shared()));
+    const base = await takeBase(task, {}, known);
+    expect(base.trainable.size).toBe(task.weights.length);
+    for (const [name, values] of base.trainable) expect(values.buffer).toBe(known?.get(name)?.buffer);
+    const { variable } = task.weights[0] as NamedWeight;
+    const first = variable.clone();
+    variable.assign(tf.add(variable, 1));
+    const other = await takeBase(task, {}, known);
+    const [changed, kept] = [...other.trainable].map(
+      ([name, { buffer }]) => known?.get(name)?.buffer !== buffer,
+    );
+    expect([changed, kept]).toEqual([true, false]);
+    variable.assign(first);
+    first.dispose();
   });
 
   test('activations of a micro-batch', async () => {
