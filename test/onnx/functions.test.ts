@@ -55,7 +55,7 @@ const layer: FunctionDraft = {
 };
 
 /** @returns a graph that gives one value, of an operator on `x` */
-const branch = (operator: string, attributes: NodeDraft['attributes']): Uint8Array =>
+const branch = (operator: string, attributes: NonNullable<NodeDraft['attributes']>): Uint8Array =>
   concat(
     node(operator, { inputs: ['x'], outputs: ['chosen'], attributes }),
     field(2, operator),
@@ -207,7 +207,7 @@ describe('local functions', () => {
   test('are told apart by their overload, and stand for operators of their name', async () => {
     const by = (op: string, overload?: string): Uint8Array =>
       functionProto('Relu', {
-        ...{ domain: 'ai.onnx', inputs: ['x'], outputs: ['y'], overload },
+        ...{ domain: 'ai.onnx', inputs: ['x'], outputs: ['y'], ...(overload && { overload }) },
         nodes: [[op, { inputs: ['x'], outputs: ['y'] }]],
       });
     const file = (...more: Uint8Array[]): Uint8Array =>

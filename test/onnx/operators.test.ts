@@ -300,6 +300,7 @@ test.each(Object.entries(CASES))(
 test('Cast takes all numbers but 0 for true', async () => {
   const draft: GraphDraft = {
     inputs: { x: ['n'] },
+    weights: { unused: { shape: [1] } },
     nodes: [
       ['Cast', { inputs: ['x'], outputs: ['whole'], attributes: { to: 6 } }],
       ['Cast', { inputs: ['x'], outputs: ['real/true'], attributes: { to: 9 } }],
