@@ -18,8 +18,9 @@ export interface OnnxFile {
  * @param model the file's bytes, or a folder and the file in it
  * @param options the loss, and the values to train on: the logits before a softmax are a good choice
  * @returns the task; `dispose` frees its variables
- * @throws NeuralDiffError `unsupported-model` for operators that these values need and that are not supported,
- *   and where there are no weights that can be trained; `bad-model`; TypeError, RangeError for options that do not fit
+ * @throws NeuralDiffError `unsupported-model` for operators that these values need and that are not
+ *   supported, and where no weights can be trained; `bad-model`; TypeError, RangeError for options that do
+ *   not fit
  */
 export async function createOnnxTask(
   model: Uint8Array | OnnxFile,

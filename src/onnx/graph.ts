@@ -41,7 +41,7 @@ export interface OnnxNode {
   readonly attributes: ReadonlyMap<string, Attribute>;
   /** Tells functions of the same name apart; undefined for most nodes. */
   readonly overload?: string | undefined;
-  /** In a function: names of the function's attributes that the node takes as its own, by the node's names. */
+  /** In a function: the function's attributes that the node takes as its own, by the node's names. */
   readonly references?: ReadonlyMap<string, string> | undefined;
 }
 

@@ -6,7 +6,7 @@ import { isGraph } from './walk.js';
 /** Nesting depth of calls. */
 const MAX_CALLS = 64;
 
-/** Characters of all nodes' and values' names, with some for each: functions that call others may multiply. */
+/** Characters of the names of nodes and values, with some for each: functions that call others multiply. */
 const MAX_CHARACTERS = 2 ** 25;
 const NAME_CHARACTERS = 16;
 

@@ -16,8 +16,8 @@ import { createWeights, type OnnxWeights, type StoredModel } from './weights.js'
  *
  * @param files the folder that holds the model; it stays open, and may be closed afterwards
  * @param file the file's path in the folder
- * @param names values that are trained or run; by default the model's outputs. Nodes that they do not need are
- *   left out.
+ * @param names values that are trained or run; by default the model's outputs. Nodes that they do not need
+ *   are left out.
  * @throws NeuralDiffError `unsupported-model`, naming all operators that are not supported; errors of
  *   `openContainer`
  */

@@ -55,8 +55,8 @@ const MAX_SIZES = 64;
  *
  * @param files the folder that holds it
  * @param path the file's name in it
- * @throws NeuralDiffError `bad-model`; `unsupported-model` for what has no meaning here: sparse tensors, lists
- *   of graphs, functions for other versions of operators than the model's
+ * @throws NeuralDiffError `bad-model`; `unsupported-model` for what has no meaning here: sparse tensors,
+ *   lists of graphs, functions for other versions of operators than the model's
  */
 export async function readOnnxModel(files: ModelFiles, path: string): Promise<OnnxModel> {
   const size = await files.size(path);
