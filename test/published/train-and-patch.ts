@@ -38,7 +38,9 @@ const BUDGET = '3%';
 export async function checkPublished({ folder, open, run, xs }: Published): Promise<void> {
   const task = await open(folder);
   await expectOutputs(task, await run(folder, task), xs);
-  await task.checkGradients?.([...xs]);
+  // Once is enough: each training would begin with it.
+  const { checkGradients, ...trained } = task;
+  await checkGradients?.([...xs]);
   const ys = tf.tidy(() =>
     task.outputs([...xs]).map((y, i) => tf.add(y, tf.tensor(seededFloats(i + 50, y.size), y.shape))),
   );
@@ -47,7 +49,7 @@ export async function checkPublished({ folder, open, run, xs }: Published): Prom
     yield batch();
     yield batch();
   }) as tf.data.Dataset<tf.TensorContainer>;
-  const shared = { task, train: data, validation: data, epochs: 1, seed: 1 };
+  const shared = { task: trained, train: data, validation: data, epochs: 1, seed: 1 };
   const fullFineTune = await fineTune({ ...shared, learningRate: 1e-4 });
   for (const [kind, train] of Object.entries(TRAINERS)) {
     const diff = await train({ ...shared, fullFineTune, budget: BUDGET });

@@ -27,8 +27,8 @@ const CORNERS: Places = {
 };
 
 /**
- * Corrects the gradients of resizing. Those of TensorFlow.js 4.22 are computed as if centres were whole pixels,
- * and on the cpu backend fail, or are wrong, for images with other heights than widths.
+ * Corrects the gradients of resizing. Those of TensorFlow.js 4.22 are computed as if centres were whole
+ * pixels, and on the cpu backend fail, or are wrong, for images with other heights than widths.
  */
 export function registerResizeGradients(): void {
   for (const kernelName of ['ResizeBilinear', 'ResizeNearestNeighbor'] as const) {
