@@ -15,8 +15,8 @@ export interface MemoryNeeds {
 }
 
 /**
- * Refuses a training run whose weights, and what is kept for them, exceed the memory of the wasm backend; other
- * backends have no known limit. Activations come on top: a step that they do not fit in fails.
+ * Refuses a training run whose weights, and what is kept for them, exceed the memory of the wasm backend;
+ * other backends have no known limit. Activations come on top: a step that they do not fit in fails.
  *
  * @throws NeuralDiffError `no-memory`
  */

@@ -220,7 +220,7 @@ function checkedLoop(options: TrainDiffOptions, kind: DiffKind): LoopOptions {
   return { ...loop, warmUp: WARM_UP };
 }
 
-/** The diff needs the base and gradients of the weights, and its own; the full fine-tune what it needs alone. */
+/** The diff needs the base, gradients of the weights, and its own; the full fine-tune what it needs alone. */
 function checkDiffMemory(options: TrainDiffOptions, kind: DiffKind, loop: LoopOptions): void {
   const { task, fullFineTune } = options;
   const trained = selectWeights(task, options);
