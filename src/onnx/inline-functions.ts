@@ -238,7 +238,7 @@ class Names {
   /** @returns the name of a value that a node gives */
   define(name: string): string {
     if (name === '') return '';
-    const found = this.#own.get(name) ?? this.#taken.takeNew(`${this.#prefix}${name}`);
+    const found = this.#own.get(name) || this.#taken.takeNew(`${this.#prefix}${name}`);
     this.#own.set(name, found);
     return found;
   }

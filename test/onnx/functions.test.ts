@@ -1,3 +1,4 @@
+import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openMemoryFiles } from '../../src/model/model-files.js';
 import type { OnnxModel } from '../../src/onnx/graph.js';
@@ -173,6 +174,43 @@ describe('local functions', () => {
     const x = randomTensor([2, 3], 1);
     await expectLikeRuntime(network, onnxFile(draft), [x]);
     expectGradients(network, [x]);
+    network.dispose();
+  });
+
+  test('are called in branches', async () => {
+    const twice: FunctionDraft = {
+      ...{ domain: 'local', inputs: ['v'], outputs: ['r'] },
+      nodes: [['Add', { inputs: ['v', 'v'], outputs: ['r'] }]],
+    };
+    const calling = (input: string): Uint8Array =>
+      concat(
+        node('Double', { name: 'call', domain: 'local', inputs: [input], outputs: ['chosen'] }),
+        field(2, input),
+        field(12, field(1, 'chosen')),
+      );
+    const draft: GraphDraft = {
+      inputs: { x: ['n', 3], flag: [] },
+      types: { flag: 9 },
+      weights: { w: { shape: [3] } },
+      functions: { Double: twice },
+      nodes: [
+        ['Mul', { inputs: ['x', 'w'], outputs: ['h'] }],
+        [
+          'If',
+          {
+            inputs: ['flag'],
+            outputs: ['y'],
+            attributes: { then_branch: calling('x'), else_branch: calling('h') },
+          },
+        ],
+      ],
+      outputs: ['y'],
+    };
+    const network = await networkOf(draft);
+    const x = randomTensor([2, 3], 1);
+    for (const flag of [0, 1])
+      await expectLikeRuntime(network, onnxFile(draft), [x, tf.scalar(flag, 'bool')]);
+    expectGradients(network, [x, tf.scalar(false, 'bool')]);
     network.dispose();
   });
 
