@@ -10,20 +10,22 @@ export interface MemoryNeeds {
   readonly trained: readonly NamedWeight[];
   /** Numbers per trained weight: base, gradient, moments of the optimiser. */
   readonly perWeight: number;
+  /** Numbers besides: what is trained in place of the weights, and what the optimiser keeps of it. */
+  readonly others?: number;
 }
 
 /**
- * Refuses a training run whose weights alone exceed the memory of the wasm backend; other backends have no
- * known limit.
+ * Refuses a training run whose weights, and what is kept for them, exceed the memory of the wasm backend;
+ * other backends have no known limit. Activations come on top: a step that they do not fit in fails.
  *
  * @throws NeuralDiffError `no-memory`
  */
-export function checkMemory({ weights, trained, perWeight }: MemoryNeeds): void {
+export function checkMemory({ weights, trained, perWeight, others = 0 }: MemoryNeeds): void {
   const [all, changed] = [countOf(weights), countOf(trained)];
-  const bytesNeeded = 4 * (all + perWeight * changed);
+  const bytesNeeded = 4 * (all + perWeight * changed + others);
   if (tf.getBackend() !== 'wasm' || bytesNeeded <= WASM_MEMORY_BYTES) return;
-  const most = Math.floor((WASM_MEMORY_BYTES / 4 - all) / perWeight);
-  const message = `Cannot train ${changed} weights: they need ${bytesNeeded} bytes and activations, but the wasm backend has at most ${WASM_MEMORY_BYTES}; train fewer than ${most} weights ("only", "freeze")`;
+  const most = Math.floor((WASM_MEMORY_BYTES / 4 - all - others) / perWeight);
+  const message = `Cannot train ${changed} weights: they need ${bytesNeeded} bytes, and activations come on top, but the wasm backend has at most ${WASM_MEMORY_BYTES}; train fewer than ${most} weights ("only", "freeze")`;
   throw new NeuralDiffError('no-memory', message, { facts: { bytesNeeded, limit: WASM_MEMORY_BYTES } });
 }
 

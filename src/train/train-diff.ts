@@ -1,6 +1,7 @@
-import type { Model } from '../model/tensor.js';
+import { type Model, totalElements } from '../model/tensor.js';
 import type { Meta, Op } from '../payload/diff.js';
 import { type Budget, budgetBytes, float32Bytes, impossibleBudget, packDiff } from '../payload/encode.js';
+import { infoOf } from '../tfjs/weights.js';
 import { checkNumber } from './check.js';
 import type { Data } from './data.js';
 import { onDevice, shareBytes, storedBase } from './device.js';
@@ -91,12 +92,18 @@ export interface PartContext {
   readonly meta: Meta;
 }
 
+/** How many weights a diff is for, and the most bytes that it may have. */
+export interface DiffSize {
+  readonly weights: number;
+  readonly budgetBytes: number;
+}
+
 /** A kind of diff. */
 export interface DiffKind {
   /** Whether its parts need the Fisher information of the full fine-tune. */
   readonly fisher: boolean;
-  /** Numbers that its parts and their optimiser keep per weight; few by default. */
-  readonly numbersPerWeight?: number;
+  /** @returns how many numbers its parts and their optimiser keep at least; few by default */
+  numbersOf?(size: DiffSize): number;
   createParts(context: PartContext): DiffPart[];
 }
 
@@ -217,14 +224,18 @@ function checkedLoop(options: TrainDiffOptions, kind: DiffKind): LoopOptions {
   return { ...loop, warmUp: WARM_UP };
 }
 
-/** The diff needs the base and gradients of the weights, the full fine-tune what it needs alone. */
+/** The diff needs the base, gradients of the weights, and its own; the full fine-tune what it needs alone. */
 function checkDiffMemory(options: TrainDiffOptions, kind: DiffKind, loop: LoopOptions): void {
   const { task, fullFineTune } = options;
-  const gradients = numbersPerWeight({ ...loop, optimizer: undefined }) - 2;
-  const diff = 1 + gradients + (kind.numbersPerWeight ?? 0);
-  const before = fullFineTune ? 0 : numbersPerWeight(fineTuneLoop(fineTuneOptions(options)));
   const trained = selectWeights(task, options);
-  checkMemory({ weights: task.weights, trained, perWeight: Math.max(diff, before) });
+  const weights = totalElements(trained.map(infoOf));
+  const bytes = budgetBytes(options.budget, task.weights.map(infoOf));
+  const gradients = numbersPerWeight({ ...loop, optimizer: undefined }) - 2;
+  const diff = { perWeight: 1 + gradients, others: kind.numbersOf?.({ weights, budgetBytes: bytes }) ?? 0 };
+  checkMemory({ weights: task.weights, trained, ...diff });
+  if (fullFineTune) return;
+  const perWeight = numbersPerWeight(fineTuneLoop(fineTuneOptions(options)));
+  checkMemory({ weights: task.weights, trained, perWeight });
 }
 
 /**

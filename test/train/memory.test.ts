@@ -140,13 +140,14 @@ describe('in addition to the weights, training takes', () => {
 });
 
 /** A task with more weights than the wasm backend's memory; its variables share 32 MiB of it. */
-function createHugeTask(): Task {
-  const count = 2 ** 23;
-  const zeros = tf.zeros([count]);
-  const weights = Array.from({ length: 33 }, (_, i) => {
+function createHugeTask(count = 33, frozen = 0): Task {
+  const zeros = tf.zeros([2 ** 23]);
+  const weights = Array.from({ length: count }, (_, i) => {
     return { name: `w${i}`, variable: tf.variable(zeros), trainable: true };
   });
   zeros.dispose();
+  if (frozen > 0)
+    weights.push({ name: 'frozen', variable: tf.variable(tf.zeros([frozen])), trainable: false });
   return { ...tiny.task, weights, dispose: () => tf.dispose(weights.map(({ variable }) => variable)) };
 }
 
@@ -165,6 +166,19 @@ test('trainers refuse weights that cannot fit before they start, and say how man
   const facts = { bytesNeeded: (33 + 22 * perWeight) * floats(2 ** 23), limit: WASM_MEMORY_BYTES };
   await expect(annealed).rejects.toMatchObject({ code: 'no-memory', facts });
   expect(tf.memory()).toEqual(before);
+  huge.dispose?.();
+});
+
+test('trainHashDiff() counts its buckets, too', async () => {
+  const frozen = 12_000_000;
+  const huge = createHugeTask(42, frozen);
+  const fullFineTune = await fineTune({ ...QUICK, task: tiny.task, train: tiny.train });
+  const options = { ...QUICK, task: huge, train: tiny.train, fullFineTune, budget: '1%' };
+  const weights = floats(3 * 42 * 2 ** 23 + frozen);
+  expect(weights).toBeLessThan(WASM_MEMORY_BYTES);
+  const error = await trainHashDiff(options).catch((thrown) => thrown);
+  expect(error).toMatchObject({ code: 'no-memory', facts: { bytesNeeded: weights + floats(4 * 2 ** 21) } });
+  expect(error.message).toContain('and activations come on top');
   huge.dispose?.();
 });
 
