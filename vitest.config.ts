@@ -30,10 +30,16 @@ const SHARED = { isolate: false };
 /** Kernel tests whose results must be the same without SIMD. */
 const KERNELS = 'test/tfjs/kernels/{conv2d,depthwise,diff,layers,mat-mul,tensors,training}.test.ts';
 
-/** Files with tests that `npm test` runs in part; `test/exhaustive.ts` tells them apart. */
+/** Tests on models that others published, which npm downloads. */
+const PUBLISHED = 'test/published/**';
+
+/** Those, and files with tests that `npm test` runs in part; `test/exhaustive.ts` tells these apart. */
 const EXHAUSTIVE = [
+  `${PUBLISHED}/*.test.ts`,
   'test/apply/fast/{apply,fast-patcher}.test.ts',
   'test/cli/search.test.ts',
+  'test/containers/archive-cuts.test.ts',
+  'test/exact-diff/diff-stores.test.ts',
   'test/exact-diff/threads/diff-threads.test.ts',
   'test/recipe/{search/search-diff,sweep/train-many}.test.ts',
   'test/report/measure/other-ways.test.ts',
@@ -47,14 +53,18 @@ export default defineConfig({
     projects: [
       project('unit', ['test/**/*.test.ts'], {
         ...SHARED,
-        exclude: [...FRESH, 'test/tidy/**', 'test/browser/**', 'test/faults/**', 'test/hostile/**'],
+        exclude: [
+          ...FRESH,
+          ...['tidy', 'browser', 'faults', 'hostile'].map((name) => `test/${name}/**`),
+          PUBLISHED,
+        ],
       }),
       project('fresh', FRESH),
       project('composed', [KERNELS], { ...SHARED, env: { TRAINING_KERNELS: 'composed' } }),
       project('tidy', ['test/tidy/**/*.test.ts']),
       project('faults', ['test/faults/**/*.test.ts'], { ...ALONE, testTimeout: 1_200_000 }),
       project('hostile', ['test/hostile/**/*.test.ts'], { ...ALONE, testTimeout: 1_200_000 }),
-      project('exhaustive', EXHAUSTIVE, { ...SHARED, env: { EXHAUSTIVE: '1' } }),
+      project('exhaustive', EXHAUSTIVE, { ...SHARED, env: { EXHAUSTIVE: '1' }, testTimeout: 600_000 }),
       project('browser', ['test/browser/**/*.test.ts'], SHARED),
     ],
   },

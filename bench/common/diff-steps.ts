@@ -10,10 +10,8 @@ import {
   trainSparseDiff,
 } from 'neural-diff/train';
 import { median } from './median.js';
+import { BATCH } from './time-steps.js';
 import { type BenchModel, buildModel, noisyExamples } from './train-models.js';
-
-/** Examples a step. */
-export const BATCH = 64;
 
 /**
  * Trains on the active backend until a time is up.

@@ -45,10 +45,11 @@ export class GraphBuilder {
     return this.#constant({ name, shape, dtype: 'float32', ...STORED[storage](values) }, 'DT_FLOAT');
   }
 
-  /** Adds whole numbers, such as the axes of a reduction; a single one has no dimension. */
-  integers(name: string, values: number | readonly number[]): Value {
-    const list = typeof values === 'number' ? [values] : values;
-    const shape = typeof values === 'number' ? [] : [list.length];
+  /** Adds whole numbers, such as the axes of a reduction; a single one has no dimension, rows have two. */
+  integers(name: string, values: number | readonly number[] | readonly (readonly number[])[]): Value {
+    const list = [values].flat(2);
+    const rows = Array.isArray(values) ? [values.length] : [];
+    const shape = Array.isArray(values) && Array.isArray(values[0]) ? [...rows, values[0].length] : rows;
     return this.#constant({ name, shape, dtype: 'int32', bytes: bytesOf(Int32Array.from(list)) }, 'DT_INT32');
   }
 

@@ -3,32 +3,46 @@
 
 import * as tf from '@tensorflow/tfjs';
 import { openMemoryFiles } from '../../src/model/model-files.js';
+import { createOnnxNetwork } from '../../src/onnx/network.js';
 import { registerTrainingKernels } from '../../src/tfjs/kernels/register.js';
 import { loadGraphModel } from '../../src/tfjs/layers-files.js';
-import { BATCH, timeDiffs } from './diff-steps.js';
+import { createNetworkTask } from '../../src/train/network.js';
+import { timeDiffs } from './diff-steps.js';
 import { graphTwin } from './graph-twin.js';
 import { median } from './median.js';
+import { PAIRS } from './onnx-pairs.js';
+import { BATCH, ROUND_STEPS, timeSteps } from './time-steps.js';
 import { buildModel, MODELS, noisyExamples } from './train-models.js';
 import '@tensorflow/tfjs-backend-wasm';
-import { createTask, fineTune, type Task } from 'neural-diff/train';
+import { createTask } from 'neural-diff/train';
 
 /**
- * What is timed: plain steps on some kernels, diff steps next to plain ones, or steps of a GraphModel, on
- * wasm next to those of a LayersModel.
+ * What is timed: plain steps on some kernels, diff steps next to plain ones, or steps of a GraphModel or an
+ * ONNX graph, on wasm next to those of the same network written for TensorFlow.js.
  */
-export type Mode = 'cpu' | 'stock' | 'composed' | 'simd' | 'diffs' | 'graph-cpu' | 'graph';
-
-/** Steps of a round, when ways of training take turns. */
-const ROUND_STEPS = 24;
+export type Mode =
+  | 'cpu'
+  | 'stock'
+  | 'composed'
+  | 'simd'
+  | 'diffs'
+  | 'graph-cpu'
+  | 'graph'
+  | 'onnx-cpu'
+  | 'onnx';
 
 const [name, mode, budget] = process.argv.slice(2) as [string, Mode, string];
 const spec = MODELS.find((model) => model.name === name) as (typeof MODELS)[number];
 const budgetMs = Number(budget);
 
+/** Steps of a round on the cpu backend. */
+const CPU_STEPS = 3;
+
 await tf.setBackend(mode.endsWith('cpu') ? 'cpu' : 'wasm');
 if (mode === 'composed') registerTrainingKernels({ simd: false });
-if (mode === 'simd' || mode === 'diffs' || mode === 'graph') registerTrainingKernels();
+if (['simd', 'diffs', 'graph', 'onnx'].includes(mode)) registerTrainingKernels();
 if (mode.startsWith('graph')) process.send?.(await timeGraph());
+else if (mode.startsWith('onnx')) process.send?.(await timeOnnx());
 else
   process.send?.(
     mode === 'diffs'
@@ -66,22 +80,19 @@ async function timePlain(budget: number): Promise<number | null> {
 async function timeGraph(): Promise<Record<string, number>> {
   const isCpu = mode === 'graph-cpu';
   const graph = await loadGraphModel(openMemoryFiles(graphTwin()));
-  const tasks: Record<string, Task> = { graph: createTask(graph, { loss: 'categoricalCrossentropy' }) };
-  if (!isCpu) tasks.layers = createTask(buildModel(spec));
-  const train = noisyExamples(spec, BATCH * (isCpu ? 3 : ROUND_STEPS));
-  const times = new Map(Object.keys(tasks).map((way): [string, number[]] => [way, []]));
-  for (const start = performance.now(); performance.now() - start < budgetMs; ) {
-    for (const [way, task] of Object.entries(tasks)) {
-      const stamps: number[] = [];
-      await fineTune({
-        task,
-        train,
-        batchSize: BATCH,
-        epochs: 1,
-        onStep: () => stamps.push(performance.now()),
-      });
-      times.get(way)?.push(...stamps.slice(1).map((stamp, i) => stamp - (stamps[i] as number)));
-    }
-  }
-  return Object.fromEntries([...times].map(([way, list]) => [way, median(list)]));
+  const task = createTask(graph, { loss: 'categoricalCrossentropy' });
+  const train = noisyExamples(spec, BATCH * (isCpu ? CPU_STEPS : ROUND_STEPS));
+  if (isCpu) return timeSteps({ graph: { task, train } }, budgetMs);
+  return timeSteps({ graph: { task, train }, twin: { task: createTask(buildModel(spec)), train } }, budgetMs);
+}
+
+/** @returns median milliseconds a step of a full fine-tune: of an ONNX graph, and on wasm of its twin */
+async function timeOnnx(): Promise<Record<string, number>> {
+  const isCpu = mode === 'onnx-cpu';
+  const { task, graph, stored, loss, xs, ys, move } = PAIRS[name as keyof typeof PAIRS]();
+  const examples = BATCH * (isCpu ? CPU_STEPS : ROUND_STEPS);
+  const twin = { task, train: { xs: xs(examples), ys: ys(examples) } };
+  const train = { xs: move(twin.train.xs), ys: twin.train.ys };
+  const onnx = { task: createNetworkTask(createOnnxNetwork(graph, stored), { loss }), train };
+  return isCpu ? timeSteps({ onnx }, budgetMs) : timeSteps({ onnx, twin }, budgetMs);
 }

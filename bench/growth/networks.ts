@@ -3,9 +3,11 @@ import { createRandom } from '../../src/train/random.js';
 
 /** A kind of network that is built at any size. */
 export interface GrowingNetwork {
-  readonly name: 'dense' | 'conv' | 'embedding';
+  readonly name: 'dense' | 'conv' | 'embedding' | 'head';
   /** Examples a step. */
   readonly batch: number;
+  /** The tensors that are trained; all by default. */
+  readonly only?: readonly string[];
   /** @returns a network with about so many weights */
   build(weights: number): tf.LayersModel;
   /** @returns inputs of noise for so many examples */
@@ -19,7 +21,12 @@ const kernel = (reach: number, seed: number) =>
   tf.initializers.randomUniform({ minval: -reach, maxval: reach, seed });
 
 function finish(input: tf.SymbolicTensor, last: tf.SymbolicTensor): tf.LayersModel {
-  const head = tf.layers.dense({ units: CLASSES, activation: 'softmax', kernelInitializer: kernel(0.05, 0) });
+  const head = tf.layers.dense({
+    name: 'head',
+    units: CLASSES,
+    activation: 'softmax',
+    kernelInitializer: kernel(0.05, 0),
+  });
   const model = tf.model({ inputs: input, outputs: head.apply(last) as tf.SymbolicTensor });
   model.compile({ optimizer: tf.train.adam(1e-3), loss: 'categoricalCrossentropy' });
   return model;
@@ -143,8 +150,11 @@ const embedding: GrowingNetwork = {
   },
 };
 
+/** The dense network, of which only the last layer is trained. */
+const head: GrowingNetwork = { ...dense, name: 'head', only: ['head/*'] };
+
 /** The networks that grow. */
-export const NETWORKS: readonly GrowingNetwork[] = [dense, conv, embedding];
+export const NETWORKS: readonly GrowingNetwork[] = [dense, conv, embedding, head];
 
 /** @returns one-hot labels for so many examples */
 export function labels(count: number): tf.Tensor {

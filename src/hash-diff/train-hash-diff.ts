@@ -5,7 +5,13 @@ import { checkChoice } from '../train/check.js';
 import { changeSizes, densePartOf } from '../train/dense-part.js';
 import { partitionTensors, type TensorPartition } from '../train/layout.js';
 import type { DiffPart } from '../train/part.js';
-import { type PartContext, type TrainDiffOptions, type TrainedDiff, trainDiff } from '../train/train-diff.js';
+import {
+  type DiffSize,
+  type PartContext,
+  type TrainDiffOptions,
+  type TrainedDiff,
+  trainDiff,
+} from '../train/train-diff.js';
 import { type BucketCoding, bitsPerBucket, createHashPart } from './hash-part.js';
 
 /** Options of `trainHashDiff`, in addition to those of both trainers. */
@@ -58,8 +64,14 @@ export function trainHashDiff(options: TrainHashDiffOptions): Promise<TrainedDif
   if (!(zeros >= 0 && zeros < 1))
     throw new RangeError(`Cannot train hash diff: expected a share of zeros from 0 to 1, got ${zeros}`);
   const createParts = (context: PartContext) => createHashParts(context, { coding, zeros, block, scales });
-  return trainDiff(options, { createParts, fisher: false });
+  const perBucket = options.optimizer ? BUCKET_NUMBERS - 2 : BUCKET_NUMBERS;
+  const numbersOf = ({ weights, budgetBytes }: DiffSize): number =>
+    perBucket * Math.min(Math.floor((8 * budgetBytes) / bitsPerBucket(coding, zeros)), weights, MAX_BUCKETS);
+  return trainDiff(options, { createParts, fisher: false, numbersOf });
 }
+
+/** Value, gradient, two moments. */
+const BUCKET_NUMBERS = 4;
 
 function createHashParts(
   context: PartContext,

@@ -46,7 +46,9 @@ function missingOperators({ graph }: OnnxModel): Map<string, string[]> {
   const visit = (node: OnnxNode): void => {
     const operator = operatorOf(node);
     if ([OPERATORS, LOWERINGS, CONTROL_FLOW].some((table) => Object.hasOwn(table, operator))) return;
-    missing.set(operator, [...(missing.get(operator) ?? []), node.name]);
+    const names = missing.get(operator) ?? [];
+    names.push(node.name);
+    missing.set(operator, names);
   };
   visitNodes(
     graph.nodes.filter((node) => needed.has(node)),

@@ -17,11 +17,12 @@ export type ControlFlow = (
   place: ControlPlace,
 ) => readonly Value[];
 
-/** Operators that run graphs. Conditions and numbers of turns must follow from constants and shapes. */
+/** Operators that run graphs. Those that say when a loop ends must follow from constants and shapes. */
 export const CONTROL_FLOW: Readonly<Record<string, ControlFlow>> = { If: branch, Loop: loop };
 
 function branch(node: OnnxNode, [condition]: readonly (Value | undefined)[], place: ControlPlace): Value[] {
-  const isTrue = numberOf(condition, 'the condition') !== 0;
+  if (!condition) throw new Error('expected a condition');
+  const isTrue = place.session.recorder.choose(condition);
   return runGraph(graphOf(node, isTrue ? 'then_branch' : 'else_branch'), [], place);
 }
 

@@ -18,8 +18,9 @@ export interface OnnxFile {
  * @param model the file's bytes, or a folder and the file in it
  * @param options the loss, and the values to train on: the logits before a softmax are a good choice
  * @returns the task; `dispose` frees its variables
- * @throws NeuralDiffError `unsupported-model` for operators that are not supported, and for a model without
- *   weights that can be trained; `bad-model`; TypeError, RangeError for options that do not fit
+ * @throws NeuralDiffError `unsupported-model` for operators that these values need and that are not
+ *   supported, and where no weights can be trained; `bad-model`; TypeError, RangeError for options that do
+ *   not fit
  */
 export async function createOnnxTask(
   model: Uint8Array | OnnxFile,
@@ -29,9 +30,10 @@ export async function createOnnxTask(
     model instanceof Uint8Array
       ? { files: openMemoryFiles(new Map([['model.onnx', model]])), file: 'model.onnx' }
       : model;
-  const network = await openOnnxNetwork(files, file);
+  const network = await openOnnxNetwork(files, file, options.outputs);
   try {
-    if (network.weights.length > 0) return createNetworkTask(network, options);
+    const task = createNetworkTask(network, options);
+    if (task.weights.length > 0) return task;
     const message = `Cannot train "${file}": expected float weights, or int8 ones with a scale, that a gradient reaches, got none`;
     throw new NeuralDiffError('unsupported-model', message);
   } catch (error) {

@@ -39,6 +39,10 @@ export interface OnnxNode {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: ReadonlyMap<string, Attribute>;
+  /** Tells functions of the same name apart; undefined for most nodes. */
+  readonly overload?: string | undefined;
+  /** In a function: the function's attributes that the node takes as its own, by the node's names. */
+  readonly references?: ReadonlyMap<string, string> | undefined;
 }
 
 /** An input or output of a graph. */
@@ -58,6 +62,19 @@ export interface OnnxGraph {
   /** Without those that are constants. */
   readonly inputs: readonly OnnxPort[];
   readonly outputs: readonly OnnxPort[];
+}
+
+/** A function that a model defines: nodes that call it stand for its own. */
+export interface OnnxFunction {
+  /** Its domain, name and overload, as in the names of its tensors in the store. */
+  readonly id: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** Values of attributes that a call may leave out. */
+  readonly defaults: ReadonlyMap<string, Attribute>;
+  /** Versions of the operators, by domain. */
+  readonly opsets: ReadonlyMap<string, number>;
+  readonly body: Pick<OnnxGraph, 'nodes' | 'constants'>;
 }
 
 /** A model as its file describes it. */

@@ -8,6 +8,7 @@ import type { OnnxModel } from './graph.js';
 import { readOnnxModel } from './read-graph.js';
 import { Runner } from './runner.js';
 import { describeValues } from './values.js';
+import { partFor } from './walk.js';
 import { createWeights, type OnnxWeights, type StoredModel } from './weights.js';
 
 /**
@@ -15,15 +16,23 @@ import { createWeights, type OnnxWeights, type StoredModel } from './weights.js'
  *
  * @param files the folder that holds the model; it stays open, and may be closed afterwards
  * @param file the file's path in the folder
+ * @param names values that are trained or run; by default the model's outputs. Nodes that they do not need
+ *   are left out.
  * @throws NeuralDiffError `unsupported-model`, naming all operators that are not supported; errors of
  *   `openContainer`
  */
-export async function openOnnxNetwork(files: ModelFiles, file: string): Promise<Network> {
+export async function openOnnxNetwork(
+  files: ModelFiles,
+  file: string,
+  names?: readonly string[],
+): Promise<Network> {
   const model = await readOnnxModel(files, file);
-  checkOperators(model);
+  const part = names ? { ...model, graph: partFor(model.graph, names) } : model;
+  checkOperators(part);
   const store = await openContainer(files, file);
   const { tensors } = await copyModel(store);
-  return createOnnxNetwork(model, { tensors, readOnly: store.readOnly });
+  const network = createOnnxNetwork(part, { tensors, readOnly: store.readOnly });
+  return { ...network, outputNames: model.graph.outputs.map(({ name }) => name) };
 }
 
 /** Creates a network from a model and its tensors. */

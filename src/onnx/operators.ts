@@ -3,7 +3,6 @@ import { ACTIVATIONS } from './ops/activation.js';
 import { ARITHMETIC } from './ops/arithmetic.js';
 import { CASTS } from './ops/cast.js';
 import { DEQUANTISERS } from './ops/dequantise.js';
-import { SUMS } from './ops/einsum.js';
 import { GATHERS } from './ops/gather.js';
 import { GENERATORS } from './ops/generate.js';
 import { LOGIC } from './ops/logic.js';
@@ -20,7 +19,7 @@ import { SHAPES } from './ops/shape.js';
 
 /** Operators on values in the layout of ONNX, by name; those of other domains as `domain:name`. */
 export const OPERATORS: OperatorTable = {
-  ...{ ...ARITHMETIC, ...ACTIVATIONS, ...LOGIC, ...CASTS, ...MATRICES, ...SUMS },
+  ...{ ...ARITHMETIC, ...ACTIVATIONS, ...LOGIC, ...CASTS, ...MATRICES },
   ...{ ...SHAPES, ...PARTS, ...PADS, ...RESIZES, ...GATHERS, ...SCATTERS },
   ...{ ...REDUCTIONS, ...ORDERS, ...GENERATORS, ...RECURRENT, ...DEQUANTISERS, ...QUANTISED },
 };

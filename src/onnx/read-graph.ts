@@ -9,24 +9,31 @@ import {
   ELEMENT_TYPES,
   type ElementType,
   type OnnxConstant,
+  type OnnxFunction,
   type OnnxGraph,
   type OnnxModel,
   type OnnxNode,
   type OnnxPort,
 } from './graph.js';
+import { constantOf, functionKey, inlineFunctions } from './inline-functions.js';
 import { readAttribute } from './read-attribute.js';
 
 /** Field numbers of the messages that describe a graph. */
 const MODEL = { graph: 7, opset: 8, function: 25 } as const;
-const FUNCTION = { name: 1, domain: 10 } as const;
+const FUNCTION = {
+  ...{ name: 1, input: 4, output: 5, node: 7, opset: 9, domain: 10, default: 11, overload: 13 },
+} as const;
 const OPSET = { domain: 1, version: 2 } as const;
 const GRAPH = { node: 1, initializer: 5, input: 11, output: 12, sparseInitializer: 15 } as const;
-const NODE = { input: 1, output: 2, name: 3, operator: 4, attribute: 5, domain: 7 } as const;
+const NODE = { input: 1, output: 2, name: 3, operator: 4, attribute: 5, domain: 7, overload: 8 } as const;
 const PORT = { name: 1, type: 2 } as const;
 const TYPE = { tensor: 1 } as const;
 const TENSOR_TYPE = { element: 1, shape: 2 } as const;
 const SHAPE = { size: 1 } as const;
 const SIZE = { value: 1 } as const;
+
+/** Fields of a node that are texts. */
+const NODE_TEXTS: ReadonlySet<number> = new Set([NODE.name, NODE.operator, NODE.domain, NODE.overload]);
 
 /** Nesting depth of graphs, in branches and loops. */
 const MAX_DEPTH = 16;
@@ -41,14 +48,15 @@ const MAX_NAMES = 2 ** 20;
 const MAX_SIZES = 64;
 
 /**
- * Reads the graph of an ONNX model; values of constants stay in its store, which `openContainer` opens.
+ * Reads the graph of an ONNX model, with its local functions inlined; values of constants stay in its store,
+ * which `openContainer` opens.
  *
  * Source: the ONNX intermediate representation, version 13 (`onnx.proto`).
  *
  * @param files the folder that holds it
  * @param path the file's name in it
  * @throws NeuralDiffError `bad-model`; `unsupported-model` for what has no meaning here: sparse tensors,
- *   local functions, lists of graphs
+ *   lists of graphs, functions for other versions of operators than the model's
  */
 export async function readOnnxModel(files: ModelFiles, path: string): Promise<OnnxModel> {
   const size = await files.size(path);
@@ -62,6 +70,14 @@ export async function readOnnxModel(files: ModelFiles, path: string): Promise<On
 interface Place {
   readonly prefix: string;
   readonly depth: number;
+  /** Whether attributes may stand for those of a function. */
+  readonly isInFunction: boolean;
+}
+
+/** Nodes and constants that are being read. */
+interface GraphBody {
+  readonly nodes: OnnxNode[];
+  readonly constants: Map<string, OnnxConstant>;
 }
 
 /** What a node's message holds before its attributes are read. */
@@ -84,30 +100,80 @@ class GraphReader {
 
   async model(size: number): Promise<OnnxModel> {
     const opsets = new Map<string, number>();
+    const functions: WireField[] = [];
     let graph: WireField | undefined;
     for await (const field of this.#reader.fields(0, size)) {
-      if (field.field === MODEL.function) throw await this.#unsupportedFunction(field);
-      if (field.field === MODEL.opset) {
-        const { domain, version } = await this.#opset(field);
-        if (opsets.has(domain)) throw invalidOnnx(`two versions of the operators of domain "${domain}"`);
-        opsets.set(domain, version);
-      } else if (field.field === MODEL.graph) {
+      if (field.field === MODEL.function) functions.push(field);
+      else if (field.field === MODEL.opset) await this.#addOpset(opsets, field);
+      else if (field.field === MODEL.graph) {
         if (graph) throw invalidOnnx('expected one graph, got two');
         graph = field;
       }
     }
     if (!graph) throw invalidOnnx('expected a graph');
-    return { graph: await this.#graph(graph, { prefix: '', depth: 0 }), opsets };
+    const place = { prefix: '', depth: 0, isInFunction: false };
+    const model = { graph: await this.#graph(graph, place), opsets };
+    return inlineFunctions(model, await this.#functions(functions));
   }
 
-  async #unsupportedFunction(field: WireField): Promise<NeuralDiffError> {
-    const texts = new Map<number, string>();
-    for await (const part of this.#reader.fields(...messageOf(field, 'function'))) {
-      if (part.field === FUNCTION.name || part.field === FUNCTION.domain)
-        texts.set(part.field, await textOf(part, this.#reader));
+  async #functions(fields: readonly WireField[]): Promise<Map<string, OnnxFunction>> {
+    const functions = new Map<string, OnnxFunction>();
+    for (const field of fields) {
+      const { key, called } = await this.#function(field);
+      if (functions.has(key)) throw invalidOnnx(`two functions are called "${called.id}"`);
+      functions.set(key, called);
     }
-    const name = `${texts.get(FUNCTION.domain) ?? ''}:${texts.get(FUNCTION.name) ?? ''}`;
-    return unsupported('', `local function "${name}"; inline the functions when you export the model`);
+    return functions;
+  }
+
+  async #function(field: WireField): Promise<{ key: string; called: OnnxFunction }> {
+    const texts = new Map<number, string>();
+    const opsets = new Map<string, number>();
+    const [inputs, outputs]: [string[], string[]] = [[], []];
+    const [nodeFields, defaultFields]: [WireField[], WireField[]] = [[], []];
+    for await (const part of this.#reader.fields(...messageOf(field, 'function'))) {
+      const { field: number } = part;
+      if (number === FUNCTION.input) inputs.push(await this.#name(part));
+      else if (number === FUNCTION.output) outputs.push(await this.#name(part));
+      else if (number === FUNCTION.node) nodeFields.push(part);
+      else if (number === FUNCTION.default) defaultFields.push(part);
+      else if (number === FUNCTION.opset) await this.#addOpset(opsets, part);
+      else if (number === FUNCTION.name || number === FUNCTION.domain || number === FUNCTION.overload)
+        texts.set(number, await textOf(part, this.#reader));
+    }
+    const [domain = '', op = '', overload] = [FUNCTION.domain, FUNCTION.name, FUNCTION.overload].map(
+      (number) => texts.get(number) || undefined,
+    );
+    const id = overload === undefined ? `${domain}:${op}` : `${domain}:${op}:${overload}`;
+    const place = { prefix: `${id}/`, depth: 0, isInFunction: true };
+    const body: GraphBody = { nodes: [], constants: new Map() };
+    for (const [index, part] of nodeFields.entries()) await this.#addNode(body, part, { ...place, index });
+    const defaults = await this.#defaults(defaultFields, id);
+    const called = { id, inputs, outputs, defaults, opsets, body };
+    return { key: functionKey({ op, domain: domainOf(domain), overload }), called };
+  }
+
+  async #defaults(fields: readonly WireField[], id: string): Promise<Map<string, Attribute>> {
+    const defaults = new Map<string, Attribute>();
+    for (const field of fields) {
+      const { name, value } = await readAttribute(this.#reader, field, {
+        tensor: async (part, attribute) => {
+          const { name: _, ...constant } = await this.#tensor(part, () => `${id}/@${attribute}`);
+          return constant;
+        },
+        graph: (part) => this.#graph(part, { prefix: `${id}/@.0/`, depth: 1, isInFunction: false }),
+      });
+      if (value === undefined || defaults.has(name))
+        throw invalidOnnx(`function "${id}" has no value, or two, for its attribute "${name}"`);
+      defaults.set(name, value);
+    }
+    return defaults;
+  }
+
+  async #addOpset(opsets: Map<string, number>, field: WireField): Promise<void> {
+    const { domain, version } = await this.#opset(field);
+    if (opsets.has(domain)) throw invalidOnnx(`two versions of the operators of domain "${domain}"`);
+    opsets.set(domain, version);
   }
 
   async #opset(field: WireField): Promise<{ domain: string; version: number }> {
@@ -126,14 +192,9 @@ class GraphReader {
     const [inputs, outputs]: [OnnxPort[], OnnxPort[]] = [[], []];
     let index = 0;
     for await (const part of this.#reader.fields(...messageOf(field, 'graph'))) {
-      if (part.field === GRAPH.node) {
-        const node = await this.#node(part, { ...place, index: index++ });
-        const [name, value] = [node.outputs[0], node.attributes.get('value')];
-        // What the store lists as if it were an initialiser.
-        if (isOperator(node, 'Constant') && name && typeof value === 'object' && 'stored' in value)
-          addConstant(constants, name, value);
-        else nodes.push(node);
-      } else if (part.field === GRAPH.initializer) {
+      if (part.field === GRAPH.node)
+        await this.#addNode({ nodes, constants }, part, { ...place, index: index++ });
+      else if (part.field === GRAPH.initializer) {
         const { name, ...constant } = await this.#tensor(part, (name) => `${place.prefix}${name}`);
         addConstant(constants, name, constant);
       } else if (part.field === GRAPH.sparseInitializer) throw unsupported('', 'sparse initialisers');
@@ -142,6 +203,18 @@ class GraphReader {
     }
     // Files of the first versions list initialisers as inputs, too.
     return { nodes, constants, inputs: inputs.filter(({ name }) => !constants.has(name)), outputs };
+  }
+
+  async #addNode(
+    { nodes, constants }: GraphBody,
+    field: WireField,
+    place: Place & { index: number },
+  ): Promise<void> {
+    const node = await this.#node(field, place);
+    const constant = constantOf(node);
+    // What the store lists as if it were an initialiser.
+    if (constant) addConstant(constants, node.outputs[0] as string, constant);
+    else nodes.push(node);
   }
 
   async #tensor(
@@ -167,10 +240,10 @@ class GraphReader {
       name: texts.get(NODE.name) || `#${place.index}`,
       inputs,
       outputs,
+      overload: texts.get(NODE.overload) || undefined,
     };
     if (node.op === '') throw invalidOnnx(`node "${node.name}" has no operator`);
-    const attributes = await this.#attributes(draft.attributes, node, place);
-    return { ...node, attributes };
+    return { ...node, ...(await this.#attributes(draft.attributes, node, place)) };
   }
 
   async #draft(field: WireField): Promise<NodeDraft> {
@@ -180,7 +253,7 @@ class GraphReader {
       if (number === NODE.attribute) draft.attributes.push(part);
       else if (number === NODE.input) draft.inputs.push(await this.#name(part));
       else if (number === NODE.output) draft.outputs.push(await this.#name(part));
-      else if (number === NODE.operator || number === NODE.name || number === NODE.domain) {
+      else if (NODE_TEXTS.has(number)) {
         if (draft.texts.has(number)) throw invalidOnnx('a node has two names, domains or operators');
         draft.texts.set(number, await textOf(part, this.#reader));
       }
@@ -196,9 +269,10 @@ class GraphReader {
   async #attributes(
     fields: readonly WireField[],
     node: Omit<OnnxNode, 'attributes'>,
-    { prefix, index, depth }: Place & { index: number },
-  ): Promise<Map<string, Attribute>> {
+    { prefix, index, depth, isInFunction }: Place & { index: number },
+  ): Promise<Pick<OnnxNode, 'attributes' | 'references'>> {
     const attributes = new Map<string, Attribute>();
+    const references = new Map<string, string>();
     const [output = ''] = node.outputs;
     const path = `${prefix}${index}`;
     let graphs = 0;
@@ -211,16 +285,18 @@ class GraphReader {
         );
         return constant;
       },
-      graph: (field: WireField) => this.#graph(field, { prefix: `${path}.${graphs++}/`, depth: depth + 1 }),
+      graph: (field: WireField) =>
+        this.#graph(field, { prefix: `${path}.${graphs++}/`, depth: depth + 1, isInFunction }),
     };
     for (const field of fields) {
       const { name, value, reference } = await readAttribute(this.#reader, field, parts);
-      if (value === undefined || reference !== '')
-        throw invalidOnnx(`node "${node.name}" refers to an attribute of a function`);
-      if (attributes.has(name)) throw invalidOnnx(`node "${node.name}" has two attributes "${name}"`);
-      attributes.set(name, value);
+      if (attributes.has(name) || references.has(name))
+        throw invalidOnnx(`node "${node.name}" has two attributes "${name}"`);
+      if (value !== undefined) attributes.set(name, value);
+      else if (isInFunction) references.set(name, reference);
+      else throw invalidOnnx(`node "${node.name}" refers to an attribute of a function`);
     }
-    return attributes;
+    return { attributes, references: references.size > 0 ? references : undefined };
   }
 
   async #port(field: WireField): Promise<OnnxPort> {
@@ -266,11 +342,6 @@ class GraphReader {
     }
     return size !== null && Number.isSafeInteger(size) && size > 0 ? size : null;
   }
-}
-
-/** @returns whether a node is the standard operator of that name */
-function isOperator({ op, domain }: OnnxNode, name: string): boolean {
-  return domain === '' && op === name;
 }
 
 function addConstant(constants: Map<string, OnnxConstant>, name: string, constant: OnnxConstant): void {

@@ -37,6 +37,12 @@ interface Step {
   readonly compute: Compute;
 }
 
+/** A truth value that the steps behind it hold for. */
+interface Condition {
+  readonly slot: number;
+  readonly isTrue: boolean;
+}
+
 /** Steps of one run: the largest networks have some ten thousand. */
 const MAX_STEPS = 2 ** 16;
 
@@ -45,7 +51,7 @@ const MAX_STEPS = 2 ** 16;
  * and shapes is computed at once and kept.
  */
 export class Recorder {
-  readonly #steps: Step[] = [];
+  readonly #steps: (Step | Condition)[] = [];
   readonly #kept: tf.Tensor[] = [];
   readonly #derived = new Map<Value, Map<string, Value>>();
   /** Tensors derived from constants, for all recordings of a network. */
@@ -91,6 +97,13 @@ export class Recorder {
     });
   }
 
+  /** @returns whether a truth value holds; runs in which it is another one need another recording */
+  choose({ slot, tensor }: Value): boolean {
+    const isTrue = readTruth(tensor);
+    if (slot !== undefined) this.#steps.push({ slot, isTrue });
+    return isTrue;
+  }
+
   /** Computes a value from one other, once for all that need it. */
   derive(input: Value, derivation: Derivation): Value {
     const known = this.#derived.get(input) ?? new Map<string, Value>();
@@ -123,22 +136,30 @@ export class Recorder {
 
 /** What a graph computes for inputs of some shapes. */
 export class Recording {
-  readonly #steps: readonly Step[];
+  readonly #steps: readonly (Step | Condition)[];
   readonly #kept: tf.Tensor[];
   readonly #outputs: readonly (number | tf.Tensor)[];
 
-  constructor(steps: readonly Step[], kept: tf.Tensor[], outputs: readonly Value[]) {
+  constructor(steps: readonly (Step | Condition)[], kept: tf.Tensor[], outputs: readonly Value[]) {
     this.#steps = steps;
     this.#kept = kept;
     this.#outputs = outputs.map(({ slot, tensor }) => slot ?? tensor);
   }
 
-  /** @param inputs in the order in which they were added */
-  run(inputs: readonly tf.Tensor[]): tf.Tensor[] {
+  /**
+   * @param inputs in the order in which they were added
+   * @returns undefined if a condition is another one than in the recording
+   */
+  run(inputs: readonly tf.Tensor[]): tf.Tensor[] | undefined {
     return tf.tidy(() => {
       const held: tf.Tensor[] = [...inputs];
       const tensorOf = (arg: number | tf.Tensor | undefined) => (typeof arg === 'number' ? held[arg] : arg);
-      for (const { args, slots, compute } of this.#steps) {
+      for (const step of this.#steps) {
+        if ('isTrue' in step) {
+          if (readTruth(held[step.slot] as tf.Tensor) !== step.isTrue) return undefined;
+          continue;
+        }
+        const { args, slots, compute } = step;
         const results = listOf(compute(args.map(tensorOf)));
         for (let i = 0; i < slots.length; i++) held[slots[i] as number] = results[i] as tf.Tensor;
       }
@@ -149,13 +170,19 @@ export class Recording {
 
   /** @returns which inputs some step or output uses */
   usedInputs(count: number): boolean[] {
-    const used = new Set([...this.#steps.flatMap(({ args }) => args), ...this.#outputs]);
+    const args = this.#steps.flatMap((step) => ('isTrue' in step ? [step.slot] : step.args));
+    const used = new Set([...args, ...this.#outputs]);
     return Array.from({ length: count }, (_, i) => used.has(i));
   }
 
   dispose(): void {
     tf.dispose(this.#kept);
   }
+}
+
+function readTruth(tensor: tf.Tensor): boolean {
+  if (tensor.size !== 1) throw new Error(`expected a condition of one element, got shape [${tensor.shape}]`);
+  return tensor.dataSync()[0] !== 0;
 }
 
 function knownValue(tensor: tf.Tensor, isConstant: boolean): Value {

@@ -12,12 +12,21 @@ import type { OnnxWeights } from './weights.js';
 /** Recordings that are kept: those of whole and last batches in training and measuring. */
 const MAX_RECORDINGS = 8;
 
-/** Runs the graph of a model: records it for each combination of input shapes, then repeats the recording. */
+interface KeptRecording {
+  /** Values and input shapes that it is for. */
+  readonly key: string;
+  readonly recording: Recording;
+}
+
+/**
+ * Runs the graph of a model: records it for each combination of input shapes and of the conditions of
+ * branches, then repeats the recording.
+ */
 export class Runner {
   readonly #model: OnnxModel;
   readonly #weights: OnnxWeights;
-  /** Recordings by what they are for, the one used last at the end. */
-  readonly #recordings = new Map<string, Recording>();
+  /** The one used last is at the end. */
+  readonly #recordings: KeptRecording[] = [];
   readonly #shared = new Map<string, tf.Tensor>();
   /** Values that follow from constants alone. */
   readonly #folded = new Map<string, Value>();
@@ -43,7 +52,7 @@ export class Runner {
    * @throws NeuralDiffError `unsupported-model`
    */
   run(xs: readonly tf.Tensor[], names: readonly string[]): tf.Tensor[] {
-    return tf.tidy(() => this.#batch.run(xs, (part) => this.#prepare(part, names).run()));
+    return tf.tidy(() => this.#batch.run(xs, (part) => this.#run(part, names).outputs));
   }
 
   /**
@@ -52,28 +61,28 @@ export class Runner {
    * @throws NeuralDiffError `unsupported-model`
    */
   async chooseBatches(xs: readonly tf.Tensor[], names: readonly string[]): Promise<void> {
-    await this.#batch.choose(xs, (part) => this.#prepare(part, names).run());
+    await this.#batch.choose(xs, (part) => this.#run(part, names).outputs);
   }
 
-  /** @returns names of the trained weights that some values need, which have been run before */
+  /** @returns names of the trained weights that some values need for these inputs */
   usedWeights(xs: readonly tf.Tensor[], names: readonly string[]): string[] {
     return tf.tidy(() => {
-      const { recording, live } = this.#prepare(this.#batch.first(xs), names);
+      const { recording, count } = this.#run(this.#batch.first(xs), names);
       const { trained } = this.#weights;
-      const used = recording.usedInputs(live.length + trained.length);
-      return trained.filter((_, i) => used[live.length + i]).map(({ name }) => name);
+      const used = recording.usedInputs(count);
+      return trained.filter((_, i) => used[count - trained.length + i]).map(({ name }) => name);
     });
   }
 
   dispose(): void {
-    for (const recording of this.#recordings.values()) recording.dispose();
+    for (const { recording } of this.#recordings.splice(0)) recording.dispose();
     this.#foldings.dispose();
     tf.dispose([...this.#shared.values()]);
-    this.#recordings.clear();
     this.#shared.clear();
   }
 
-  #prepare(xs: readonly tf.Tensor[], names: readonly string[]) {
+  /** @returns the outputs, the recording that they are of, and the number of its inputs */
+  #run(xs: readonly tf.Tensor[], names: readonly string[]) {
     const { inputs } = this.#model.graph;
     const given = xs.map((x, i) => asType(x, inputs[i] as OnnxPort));
     const isFixed = given.map(isChoice);
@@ -81,17 +90,18 @@ export class Runner {
       names,
       given.map((x, i) => (isFixed[i] ? [x.shape, [...x.dataSync()]] : x.shape)),
     ]);
-    const recording = this.#recordings.get(key) ?? this.#record(given, isFixed, names);
-    this.#recordings.delete(key);
-    this.#recordings.set(key, recording);
-    for (const [oldest, each] of this.#recordings) {
-      if (this.#recordings.size <= MAX_RECORDINGS) break;
-      each.dispose();
-      this.#recordings.delete(oldest);
-    }
-    const live = given.filter((_, i) => !isFixed[i]);
     const variables = this.#weights.trained.map(({ variable }) => variable as tf.Tensor);
-    return { recording, live, run: () => recording.run([...live, ...variables]) };
+    const live = [...given.filter((_, i) => !isFixed[i]), ...variables];
+    for (const kept of this.#recordings.filter((each) => each.key === key).reverse()) {
+      const outputs = kept.recording.run(live);
+      if (!outputs) continue;
+      this.#recordings.push(...this.#recordings.splice(this.#recordings.indexOf(kept), 1));
+      return { outputs, recording: kept.recording, count: live.length };
+    }
+    const recording = this.#record(given, isFixed, names);
+    this.#recordings.push({ key, recording });
+    if (this.#recordings.length > MAX_RECORDINGS) this.#recordings.shift()?.recording.dispose();
+    return { outputs: recording.run(live) as tf.Tensor[], recording, count: live.length };
   }
 
   #record(xs: readonly tf.Tensor[], isFixed: readonly boolean[], names: readonly string[]): Recording {

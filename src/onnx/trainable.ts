@@ -68,6 +68,13 @@ export interface Reached {
 interface Level {
   readonly graph: OnnxGraph;
   readonly outer: Level | undefined;
+  /** Names of the products of matrices in the graph. */
+  readonly products: ReadonlySet<string | undefined>;
+}
+
+function levelOf(graph: OnnxGraph, outer?: Level): Level {
+  const products = graph.nodes.filter(({ op }) => op === 'MatMul').map(({ outputs }) => outputs[0]);
+  return { graph, outer, products: new Set(products) };
 }
 
 /**
@@ -78,7 +85,7 @@ interface Level {
  */
 export function reachedConstants(graph: OnnxGraph): Map<string, Reached> {
   const found = new Map<string, Reached>();
-  reach({ graph, outer: undefined }, new Set(graph.outputs.map(({ name }) => name)), found);
+  reach(levelOf(graph), new Set(graph.outputs.map(({ name }) => name)), found);
   return found;
 }
 
@@ -89,7 +96,7 @@ function reach(level: Level, reached: Set<string>, found: Map<string, Reached>):
     for (const inner of graphsOf(node)) {
       // Names are unique in a model, so those of the outer graph can be among them.
       for (const { name } of inner.outputs) reached.add(name);
-      reach({ graph: inner, outer: level }, reached, found);
+      reach(levelOf(inner, level), reached, found);
     }
     const fixed = FIXED_INPUTS[operatorOf(node)] ?? [];
     node.inputs.forEach((name, i) => {
@@ -109,11 +116,9 @@ function noteWeights(node: OnnxNode, level: Level, found: Map<string, Reached>):
     if (constant) found.set(constant.stored, { constant, isWeight: true });
   }
   if (operatorOf(node) !== 'Add') return;
-  const isProduct = (name: string | undefined): boolean =>
-    level.graph.nodes.some(({ op, outputs }) => op === 'MatMul' && outputs[0] === name);
   for (const [bias, other] of [node.inputs, [...node.inputs].reverse()] as [string, string][]) {
     const constant = constantOf(bias, level);
-    if (constant?.shape.join() === '1' && isProduct(other))
+    if (constant?.shape.join() === '1' && level.products.has(other))
       found.set(constant.stored, { constant, isWeight: true });
   }
 }

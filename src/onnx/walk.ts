@@ -1,4 +1,4 @@
-import type { Attribute, OnnxGraph, OnnxNode } from './graph.js';
+import type { Attribute, OnnxGraph, OnnxNode, OnnxPort } from './graph.js';
 
 /** @returns whether an attribute is a graph */
 export function isGraph(attribute: Attribute | undefined): attribute is OnnxGraph {
@@ -42,4 +42,21 @@ export function visitNodes(nodes: Iterable<OnnxNode>, visit: (node: OnnxNode) =>
     visit(node);
     for (const graph of graphsOf(node)) visitNodes(graph.nodes, visit);
   }
+}
+
+/**
+ * @param names some values of a graph; others are left out
+ * @returns the graph with these as its outputs, and with the nodes that they need
+ */
+export function partFor(graph: OnnxGraph, names: readonly string[]): OnnxGraph {
+  const needed = nodesFor(graph, names);
+  const ports = new Map(graph.outputs.map((port) => [port.name, port]));
+  const known = new Set([
+    ...graph.inputs.map(({ name }) => name),
+    ...graph.nodes.flatMap(({ outputs }) => outputs),
+  ]);
+  const outputs = names
+    .filter((name) => known.has(name) || ports.has(name))
+    .map((name): OnnxPort => ports.get(name) ?? { name, type: undefined, shape: undefined });
+  return { ...graph, nodes: graph.nodes.filter((node) => needed.has(node)), outputs };
 }

@@ -15,6 +15,6 @@ export async function loadNetwork(
   { kind, files, file }: Omit<OpenBase, 'store'>,
   outputs?: readonly string[],
 ): Promise<Network> {
-  if (kind === 'onnx') return openOnnxNetwork(files, file);
+  if (kind === 'onnx') return openOnnxNetwork(files, file, outputs);
   return openGraphNetwork(await loadGraphModel(files), outputs);
 }

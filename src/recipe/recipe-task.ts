@@ -32,7 +32,7 @@ export async function createRecipeTask(use: RecipeUse, base: OpenBase): Promise<
 }
 
 async function layersTask({ path, recipe, options }: RecipeUse, { files }: OpenBase): Promise<Task> {
-  const { mode, outputKind, outputs } = options;
+  const { mode, outputKind, outputs, microBatchSize: evaluationBatchSize } = options;
   if (outputs)
     throw invalidRecipe(path, 'a LayersModel trains on its own outputs: omit the option "outputs"');
   const model = await loadModel(files);
@@ -40,12 +40,12 @@ async function layersTask({ path, recipe, options }: RecipeUse, { files }: OpenB
   await runRecipe(path, () =>
     model.compile({ optimizer: tf.train.sgd(0), loss, ...(metrics && { metrics }) }),
   );
-  return createLayersTask(model, definedOnly({ mode, outputKind }));
+  return createLayersTask(model, definedOnly({ mode, outputKind, evaluationBatchSize }));
 }
 
 async function networkTask(use: RecipeUse, base: OpenBase): Promise<Task> {
   const { path, recipe, options } = use;
-  const { mode, outputKind, outputs } = options;
+  const { mode, outputKind, outputs, microBatchSize } = options;
   if (mode === 'training')
     throw invalidRecipe(path, 'mode "training" is for LayersModels: other models run as they were saved');
   const network = await loadNetwork(base, outputs);
@@ -54,7 +54,11 @@ async function networkTask(use: RecipeUse, base: OpenBase): Promise<Task> {
     const accuracy: LossFunction = (labels, output) =>
       hitsOf(labels, output, task.outputKinds[0] as OutputKind);
     const metrics = metricsOf(path, recipe.metrics, accuracy);
-    const task = createNetworkTask(network, { loss, metrics, outputs, outputKind });
+    const shared = { loss, metrics, outputs, outputKind };
+    const task = createNetworkTask(network, {
+      ...shared,
+      ...definedOnly({ evaluationBatchSize: microBatchSize }),
+    });
     return task;
   } catch (cause) {
     network.dispose();

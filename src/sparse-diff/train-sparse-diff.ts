@@ -5,7 +5,13 @@ import { partitionTensors, pickValues, type TensorPartition } from '../train/lay
 import { type DiffPart, type Values, valuesOf } from '../train/part.js';
 import { rootMeanSquare, scalesFor } from '../train/quantise.js';
 import { scalesOf } from '../train/session.js';
-import { type PartContext, type TrainDiffOptions, type TrainedDiff, trainDiff } from '../train/train-diff.js';
+import {
+  type DiffSize,
+  type PartContext,
+  type TrainDiffOptions,
+  type TrainedDiff,
+  trainDiff,
+} from '../train/train-diff.js';
 import { createAnnealedPart } from './annealed-part.js';
 import { densityOf, gather, type Positions } from './mask.js';
 import { createRewoundPart } from './rewound-part.js';
@@ -68,8 +74,9 @@ export function trainSparseDiff(options: TrainSparseDiffOptions): Promise<Traine
   };
   checkSettings(settings);
   const createParts = (context: PartContext) => createSparseParts(context, settings);
-  const numbersPerWeight = settings.selection === 'anneal' ? ANNEALED_NUMBERS : 0;
-  return trainDiff(options, { createParts, fisher: true, numbersPerWeight });
+  const perWeight = settings.selection === 'anneal' ? ANNEALED_NUMBERS : 0;
+  const numbersOf = ({ weights }: DiffSize): number => perWeight * weights;
+  return trainDiff(options, { createParts, fisher: true, numbersOf });
 }
 
 /** Changes, gates, Fisher information, two moments, gradients of the changes. */

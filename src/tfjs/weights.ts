@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
+import { equalBytes } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
-import type { DType, Model, TensorInfo } from '../model/tensor.js';
+import type { DType, Model, Tensor, TensorInfo } from '../model/tensor.js';
 
 /** A weight of a live model. */
 export interface NamedWeight {
@@ -49,14 +50,22 @@ export function infoOf(weight: NamedWeight): TensorInfo {
  * Copies the weights of a live model.
  *
  * @param weights from `namedWeights`, or named variables of a model that is not a LayersModel
- * @returns a model with its own copies of the bytes
+ * @param known values to share where they are the same
+ * @returns a model with its own copies of all other bytes
  * @throws NeuralDiffError `unsupported-model` for a dtype without a place in the format
  */
-export async function copyWeights(weights: readonly NamedWeight[]): Promise<Model> {
-  const copy = async (weight: NamedWeight) => {
-    return { ...infoOf(weight), bytes: bytesOf(await copyValues(weight.variable)) };
-  };
-  return { tensors: await Promise.all(weights.map(copy)) };
+export async function copyWeights(
+  weights: readonly NamedWeight[],
+  known: Pick<ReadonlyMap<string, Float32Array>, 'get'> = new Map(),
+): Promise<Model> {
+  const tensors: Tensor[] = [];
+  for (const weight of weights) {
+    const bytes = bytesOf(await copyValues(weight.variable));
+    const values = known.get(weight.name);
+    const same = values && bytesOf(values);
+    tensors.push({ ...infoOf(weight), bytes: same && equalBytes(same, bytes) ? same : bytes });
+  }
+  return { tensors };
 }
 
 /** @returns a copy of a tensor's values, of backends that cannot read synchronously, too */

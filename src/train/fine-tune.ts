@@ -88,15 +88,28 @@ export async function fineTuneFrom(
     const { deltas, fisher } = await trainFreely({ task, train, base, fisher: isWanted }, loop);
     const trained = sumValues(base.trainable, deltas);
     const metrics = validation ? await measure(task, { base, trained }, validation) : {};
-    return {
-      deltas,
-      fisher,
-      metrics,
-      get weights() {
-        return new Map(Array.from(deltas.keys(), (name) => [name, valuesOf(trained, name)]));
-      },
-    };
+    const found = fineTuned({ deltas, fisher, metrics }, trained);
+    BASES.set(found, base.trainable);
+    return found;
   });
+}
+
+/** The weights that full fine-tunes started from, so that a diff of one need not keep them twice. */
+const BASES = new WeakMap<FineTuned, Values>();
+
+/** @returns the weights that a full fine-tune started from, if it was trained in this process */
+export function baseOf(full: FineTuned | undefined): Values | undefined {
+  return full && BASES.get(full);
+}
+
+/** A function of its own, as its getter would keep all that is in scope: the whole base. */
+function fineTuned(found: Omit<FineTuned, 'weights'>, trained: ValueSource): FineTuned {
+  return {
+    ...found,
+    get weights() {
+      return new Map(Array.from(found.deltas.keys(), (name) => [name, valuesOf(trained, name)]));
+    },
+  };
 }
 
 /** @returns the loop's options with defaults filled in and numbers checked */

@@ -3,8 +3,8 @@ import { NeuralDiffError } from '../model/errors.js';
 import { findNode } from '../tfjs/graph/graph-nodes.js';
 import { graphPorts, runGraph, valueFacts } from '../tfjs/graph/graph-run.js';
 import { graphWeights, storedWeights } from '../tfjs/graph/graph-weights.js';
+import { makeDifferentiable } from '../tfjs/graph/make-differentiable.js';
 import { type GradientPaths, traceGradients } from '../tfjs/graph/trace-gradients.js';
-import { unfuseDilated } from '../tfjs/graph/unfuse.js';
 import { registerGradients } from '../tfjs/kernels/gradients/register.js';
 import { checkNetworkGradients } from './check-gradients.js';
 import type { Network } from './network.js';
@@ -23,7 +23,7 @@ export function openGraphNetwork(
   registerGradients();
   const weights = graphWeights(model);
   const { trained } = trace(model, names);
-  const runnable = unfuseDilated(model);
+  const runnable = makeDifferentiable(model);
   const ports = graphPorts(model);
   const shapes = ports.map(({ shape }) => shape);
   const network: Network = {

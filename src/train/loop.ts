@@ -83,7 +83,11 @@ export async function trainParts(job: LoopJob, options: LoopOptions): Promise<vo
   const session = new TrainingSession(job, options, stepsPerEpoch);
   try {
     const examples = Math.min(options.batchSize, options.microBatchSize ?? options.batchSize);
-    await explainingMemory(examples, async () => {
+    const attempt = {
+      name: `train on ${examples} examples at a time`,
+      instead: 'set a smaller "microBatchSize", or train fewer weights ("only", "freeze")',
+    };
+    await explainingMemory(attempt, async () => {
       for (let epoch = 0; epoch < options.epochs; epoch++) await session.runEpoch(epoch);
     });
   } finally {

@@ -10,20 +10,22 @@ export interface MemoryNeeds {
   readonly trained: readonly NamedWeight[];
   /** Numbers per trained weight: base, gradient, moments of the optimiser. */
   readonly perWeight: number;
+  /** Numbers besides: what is trained in place of the weights, and what the optimiser keeps of it. */
+  readonly others?: number;
 }
 
 /**
- * Refuses a training run whose weights alone exceed the memory of the wasm backend; other backends have no
- * known limit.
+ * Refuses a training run whose weights, and what is kept for them, exceed the memory of the wasm backend;
+ * other backends have no known limit. Activations come on top: a step that they do not fit in fails.
  *
  * @throws NeuralDiffError `no-memory`
  */
-export function checkMemory({ weights, trained, perWeight }: MemoryNeeds): void {
+export function checkMemory({ weights, trained, perWeight, others = 0 }: MemoryNeeds): void {
   const [all, changed] = [countOf(weights), countOf(trained)];
-  const bytesNeeded = 4 * (all + perWeight * changed);
+  const bytesNeeded = 4 * (all + perWeight * changed + others);
   if (tf.getBackend() !== 'wasm' || bytesNeeded <= WASM_MEMORY_BYTES) return;
-  const most = Math.floor((WASM_MEMORY_BYTES / 4 - all) / perWeight);
-  const message = `Cannot train ${changed} weights: they need ${bytesNeeded} bytes and activations, but the wasm backend has at most ${WASM_MEMORY_BYTES}; train fewer than ${most} weights ("only", "freeze")`;
+  const most = Math.floor((WASM_MEMORY_BYTES / 4 - all - others) / perWeight);
+  const message = `Cannot train ${changed} weights: they need ${bytesNeeded} bytes, and activations come on top, but the wasm backend has at most ${WASM_MEMORY_BYTES}; train fewer than ${most} weights ("only", "freeze")`;
   throw new NeuralDiffError('no-memory', message, { facts: { bytesNeeded, limit: WASM_MEMORY_BYTES } });
 }
 
@@ -31,17 +33,25 @@ function countOf(weights: readonly NamedWeight[]): number {
   return weights.reduce((sum, { variable }) => sum + variable.size, 0);
 }
 
+/** What may fail for want of memory. */
+interface Attempt {
+  /** Follows "Cannot". */
+  readonly name: string;
+  /** How it would take less. */
+  readonly instead: string;
+}
+
 /**
- * Runs training steps. After a failure, frees what they left on the backend.
+ * Runs steps of training, or a measurement. After a failure, frees what they left on the backend.
  *
  * @throws NeuralDiffError `no-memory` if an allocation failed
  */
-export async function explainingMemory<T>(examples: number, run: () => Promise<T>): Promise<T> {
+export async function explainingMemory<T>(attempt: Attempt, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
     dropTape();
-    throw isAllocationFailure(error) ? doesNotFit(examples, error) : error;
+    throw isAllocationFailure(error) ? doesNotFit(attempt, error) : error;
   }
 }
 
@@ -54,9 +64,9 @@ function isAllocationFailure(error: unknown): error is Error {
   return isOfEngine && FAILURES.test(error.message);
 }
 
-function doesNotFit(examples: number, cause: Error): NeuralDiffError {
+function doesNotFit({ name, instead }: Attempt, cause: Error): NeuralDiffError {
   const { bytesNeeded }: NeuralDiffError['facts'] = cause instanceof NeuralDiffError ? cause.facts : {};
-  const message = `Cannot train on ${examples} examples at a time: ${cause.message}; set a smaller "microBatchSize", or train fewer weights ("only", "freeze")`;
   const limit = tf.getBackend() === 'wasm' ? WASM_MEMORY_BYTES : undefined;
+  const message = `Cannot ${name}: ${cause.message}; ${instead}`;
   return new NeuralDiffError('no-memory', message, { cause, facts: { bytesNeeded, limit } });
 }

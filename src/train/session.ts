@@ -4,6 +4,7 @@ import type { Quantization } from '../model/store.js';
 import type { Model, Tensor, TensorInfo } from '../model/tensor.js';
 import { assignValues, copyWeights, infoOf, type NamedWeight } from '../tfjs/weights.js';
 import { borrowBatches, type Data, exampleCount, isArrayData } from './data.js';
+import { explainingMemory } from './memory.js';
 import { type Values, valuesOf } from './part.js';
 import { type Selection, selectNames } from './selection.js';
 import type { Metrics, Task } from './task.js';
@@ -43,11 +44,12 @@ export function selectWeights(task: Task, selection: Selection = {}): NamedWeigh
  * Copies the base from the task's variables.
  *
  * @param selection the weights to train; all that are trainable by default
+ * @param known values that are used where the variables hold the same, so that they are in memory once
  * @throws as `selectWeights`
  */
-export async function takeBase(task: Task, selection: Selection = {}): Promise<BaseWeights> {
+export async function takeBase(task: Task, selection: Selection = {}, known?: Values): Promise<BaseWeights> {
   const names = new Set(selectWeights(task, selection).map(({ name }) => name));
-  const model = await copyWeights(task.weights);
+  const model = await copyWeights(task.weights, known);
   const held = new Map(task.weights.map(({ name, variable }) => [name, variable.dataId]));
   const trainable = weightsOfModel(model, names);
   return { model, tensors: task.weights.map(infoOf), trainable, quantization: new Map(), held };
@@ -67,6 +69,8 @@ export async function withBaseRestored<T>(task: Task, base: BaseWeights, run: ()
 /**
  * Measures the task with the given weights and the base's values in all other variables: training may have
  * changed those, but payloads do not contain these changes.
+ *
+ * @throws NeuralDiffError `no-memory`
  */
 export async function measure(
   task: Task,
@@ -75,7 +79,13 @@ export async function measure(
 ): Promise<Metrics> {
   putBase(task, base, trained);
   putWeights(variablesOf(task, trained), trained);
-  return task.evaluate(data);
+  return explainingMemory(
+    {
+      name: 'measure the model',
+      instead: 'set a smaller "evaluationBatchSize" (in a recipe, "microBatchSize")',
+    },
+    () => task.evaluate(data),
+  );
 }
 
 /**

@@ -1,11 +1,13 @@
-import type { Model } from '../model/tensor.js';
+import { type Model, totalElements } from '../model/tensor.js';
 import type { Meta, Op } from '../payload/diff.js';
 import { type Budget, budgetBytes, float32Bytes, impossibleBudget, packDiff } from '../payload/encode.js';
+import { infoOf } from '../tfjs/weights.js';
 import { checkNumber } from './check.js';
 import type { Data } from './data.js';
 import { onDevice, shareBytes, storedBase } from './device.js';
 import { createTeacher, type DistillationOptions, type Teacher } from './distillation.js';
 import {
+  baseOf,
   type FineTuned,
   type FineTuneOptions,
   fineTune,
@@ -67,7 +69,10 @@ export interface TrainedDiff {
   /** Fingerprints in hexadecimal digits. */
   readonly base: string;
   readonly next: string;
-  /** The model that the decoded payload makes of the base. */
+  /**
+   * The model that the decoded payload makes of the base. Tensors that it leaves alone share their bytes with
+   * the base: copy them before you change them in place.
+   */
   readonly model: Model;
   /** Payload bytes as a share of the float32 model. */
   readonly share: number;
@@ -87,12 +92,18 @@ export interface PartContext {
   readonly meta: Meta;
 }
 
+/** How many weights a diff is for, and the most bytes that it may have. */
+export interface DiffSize {
+  readonly weights: number;
+  readonly budgetBytes: number;
+}
+
 /** A kind of diff. */
 export interface DiffKind {
   /** Whether its parts need the Fisher information of the full fine-tune. */
   readonly fisher: boolean;
-  /** Numbers that its parts and their optimiser keep per weight; few by default. */
-  readonly numbersPerWeight?: number;
+  /** @returns how many numbers its parts and their optimiser keep at least; few by default */
+  numbersOf?(size: DiffSize): number;
   createParts(context: PartContext): DiffPart[];
 }
 
@@ -138,7 +149,7 @@ export async function trainDiff(options: TrainDiffOptions, kind: DiffKind): Prom
 /** @returns the task's weights, and those of the model that devices store */
 async function takeBases(options: TrainDiffOptions): Promise<{ held: BaseWeights; base: BaseWeights }> {
   const { task, device = task.device } = options;
-  const held = await takeBase(task, options);
+  const held = await takeBase(task, options, baseOf(options.fullFineTune));
   if (!device) return { held, base: held };
   const shared = shareBytes(held, device);
   return { held: shared, base: onDevice(shared, device) };
@@ -214,14 +225,18 @@ function checkedLoop(options: TrainDiffOptions, kind: DiffKind): LoopOptions {
   return { ...loop, warmUp: WARM_UP };
 }
 
-/** The diff needs the base and gradients of the weights, the full fine-tune what it needs alone. */
+/** The diff needs the base, gradients of the weights, and its own; the full fine-tune what it needs alone. */
 function checkDiffMemory(options: TrainDiffOptions, kind: DiffKind, loop: LoopOptions): void {
   const { task, fullFineTune } = options;
-  const gradients = numbersPerWeight({ ...loop, optimizer: undefined }) - 2;
-  const diff = 1 + gradients + (kind.numbersPerWeight ?? 0);
-  const before = fullFineTune ? 0 : numbersPerWeight(fineTuneLoop(fineTuneOptions(options)));
   const trained = selectWeights(task, options);
-  checkMemory({ weights: task.weights, trained, perWeight: Math.max(diff, before) });
+  const weights = totalElements(trained.map(infoOf));
+  const bytes = budgetBytes(options.budget, task.weights.map(infoOf));
+  const gradients = numbersPerWeight({ ...loop, optimizer: undefined }) - 2;
+  const diff = { perWeight: 1 + gradients, others: kind.numbersOf?.({ weights, budgetBytes: bytes }) ?? 0 };
+  checkMemory({ weights: task.weights, trained, ...diff });
+  if (fullFineTune) return;
+  const perWeight = numbersPerWeight(fineTuneLoop(fineTuneOptions(options)));
+  checkMemory({ weights: task.weights, trained, perWeight });
 }
 
 /**

@@ -74,7 +74,9 @@ export type AttributeDraft =
   | Uint8Array
   | { readonly float: number }
   | { readonly tensor: Uint8Array }
-  | { readonly texts: readonly string[] };
+  | { readonly texts: readonly string[] }
+  /** In a function: the name of the function's attribute that it stands for, and its type. */
+  | { readonly reference: string; readonly type: number };
 
 /** Inputs, outputs and attributes of a node. */
 export interface NodeDraft {
@@ -82,6 +84,8 @@ export interface NodeDraft {
   readonly outputs: readonly string[];
   readonly attributes?: Readonly<Record<string, AttributeDraft>>;
   readonly domain?: string;
+  readonly name?: string;
+  readonly overload?: string;
 }
 
 /** @returns the fields of an attribute's value and type */
@@ -90,19 +94,70 @@ function attributeValue(value: AttributeDraft): Uint8Array {
   if (typeof value === 'string') return concat(field(4, value), field(20, 3));
   if (value instanceof Uint8Array) return concat(field(6, value), field(20, 5));
   if ('tensor' in value) return concat(field(5, value.tensor), field(20, 4));
+  if ('reference' in value) return concat(field(21, value.reference), field(20, value.type));
   if ('texts' in value) return concat(...value.texts.map((text) => field(9, text)), field(20, 8));
   if (!('float' in value)) return concat(field(8, concat(...value.map(varint))), field(20, 7));
   const bytes = new Uint8Array(Float32Array.of(value.float).buffer);
   return concat(varint(8 * 2 + 5), bytes, field(20, 1));
 }
 
-/** @returns a node of a graph */
-export function node(operator: string, { inputs, outputs, attributes = {}, domain }: NodeDraft): Uint8Array {
-  const entries = Object.entries(attributes).map(([name, value]) =>
-    field(5, concat(field(1, name), attributeValue(value))),
+function attributeProto(name: string, value: AttributeDraft): Uint8Array {
+  return concat(field(1, name), attributeValue(value));
+}
+
+/** A function of a model. */
+export interface FunctionDraft {
+  readonly domain: string;
+  readonly inputs?: readonly string[];
+  readonly outputs?: readonly string[];
+  /** Attributes without a value, and values of others. */
+  readonly attributes?: readonly string[];
+  readonly defaults?: NodeDraft['attributes'];
+  readonly nodes: readonly (readonly [operator: string, draft: NodeDraft])[];
+  readonly overload?: string;
+  /** Version of the standard operators, and domains of functions that it calls. */
+  readonly opset?: number;
+  readonly calls?: readonly string[];
+}
+
+/** @returns a `FunctionProto` as a field of a model */
+export function functionProto(name: string, draft: FunctionDraft): Uint8Array {
+  const { domain, inputs = [], outputs = [], attributes = [], defaults = {}, nodes, overload } = draft;
+  const { opset = 17, calls = [] } = draft;
+  return field(
+    25,
+    concat(
+      field(1, name),
+      ...inputs.map((each) => field(4, each)),
+      ...outputs.map((each) => field(5, each)),
+      ...attributes.map((each) => field(6, each)),
+      ...nodes.map(([operator, each]) => field(7, nodeProto(operator, each))),
+      field(9, field(2, opset)),
+      ...calls.map((each) => field(9, concat(field(1, each), field(2, 1)))),
+      field(10, domain),
+      ...Object.entries(defaults).map((entry) => field(11, attributeProto(...entry))),
+      overload ? field(13, overload) : [],
+    ),
   );
+}
+
+/** @returns a node as a field of a graph */
+export function node(operator: string, draft: NodeDraft): Uint8Array {
+  return field(1, nodeProto(operator, draft));
+}
+
+function nodeProto(
+  operator: string,
+  { inputs, outputs, attributes = {}, name, domain, overload }: NodeDraft,
+): Uint8Array {
+  const entries = Object.entries(attributes).map((entry) => field(5, attributeProto(...entry)));
   const names = [...inputs.map((name) => field(1, name)), ...outputs.map((name) => field(2, name))];
-  return field(1, concat(...names, field(4, operator), ...entries, domain ? field(7, domain) : []));
+  const texts = [
+    name ? field(3, name) : [],
+    domain ? field(7, domain) : [],
+    overload ? field(8, overload) : [],
+  ];
+  return concat(...names, field(4, operator), ...entries, ...texts);
 }
 
 const floats = (name: string, shape: readonly number[]): Uint8Array => {

@@ -3,6 +3,7 @@ import { openMemoryFiles } from '../../src/model/model-files.js';
 import { readOnnxModel } from '../../src/onnx/read-graph.js';
 import {
   field,
+  functionProto,
   graphInput,
   graphOutput,
   node,
@@ -35,7 +36,22 @@ const constant = concat(
 );
 const branch = concat(field(1, constant), node('Relu', { inputs: ['c'], outputs: ['inner'] }));
 
-const model = onnxModel(
+const called = functionProto('Called', {
+  ...{
+    domain: 'local',
+    inputs: ['x'],
+    outputs: ['y'],
+    attributes: ['axis'],
+    defaults: { mode: 'edge' },
+    opset: 13,
+  },
+  nodes: [
+    ['Pad', { inputs: ['x'], outputs: ['h'], attributes: { mode: { reference: 'mode', type: 3 } } }],
+    ['If', { inputs: ['h'], outputs: ['y'], attributes: { then_branch: branch } }],
+  ],
+});
+
+const graph = onnxModel(
   graphInput('x', [2, 3]),
   field(5, tensorProto(kernel)),
   node('MatMul', { inputs: ['x', 'kernel'], outputs: ['product'] }),
@@ -44,9 +60,11 @@ const model = onnxModel(
     outputs: ['padded'],
     attributes: { pads: [0, 1, 2, 300], value: { float: 1 }, mode: 'edge', axis: -1, body: branch },
   }),
-  node('Table', { inputs: ['padded', ''], outputs: ['y'], attributes: { names: { texts: ['a', 'b'] } } }),
+  node('Called', { inputs: ['padded'], outputs: ['h'], domain: 'local', name: 'call' }),
+  node('Table', { inputs: ['h', ''], outputs: ['y'], attributes: { names: { texts: ['a', 'b'] } } }),
   graphOutput('y', [2, 4]),
 );
+const model = concat(graph, called);
 
 function* mutations(): Generator<HostileCase> {
   const random = createRandom(31);
@@ -70,6 +88,14 @@ const nested = (depth: number): Uint8Array => {
   return graph;
 };
 
+/** @returns a function that calls the next one some times */
+const caller = (i: number, calls: number): Uint8Array =>
+  functionProto(`F${i}`, {
+    domain: '',
+    nodes: Array.from({ length: calls }, () => [`F${i + 1}`, { inputs: [], outputs: [] }]),
+    opset: 13,
+  });
+
 /** Small files that ask for much work. */
 const BOMBS: Readonly<Record<string, () => Uint8Array>> = {
   'very many nodes': () => onnxModel(times(33_000, field(1, operator))),
@@ -90,6 +116,18 @@ const BOMBS: Readonly<Record<string, () => Uint8Array>> = {
   'very many inputs': () => onnxModel(times(60_000, field(11, concat()))),
   'very many versions': () => concat(onnxModel(), times(40_000, field(8, field(2, 1)))),
   'deep graphs': () => onnxModel(nested(1_000)),
+  'functions that call others twice': () =>
+    concat(
+      onnxModel(node('F0', { inputs: [], outputs: [] })),
+      ...Array.from({ length: 40 }, (_, i) => caller(i, 2)),
+      functionProto('F40', { domain: '', nodes: [['X', { inputs: [], outputs: ['y'] }]], opset: 13 }),
+    ),
+  'very many calls of the same name': () =>
+    concat(
+      onnxModel(times(15_000, node('F', { inputs: [], outputs: [], name: 'a' }))),
+      functionProto('F', { domain: '', nodes: [['X', { inputs: [], outputs: ['y'] }]], opset: 13 }),
+    ),
+  'very many functions': () => concat(onnxModel(), times(30_000, field(25, field(1, 'F')))),
   'a tensor of very many sizes': () => onnxModel(field(5, field(1, new Uint8Array(190_000)))),
   'very many names of a tensor': () => onnxModel(field(5, times(20_000, field(8, 'a')))),
   'a number without end': () => onnxModel(concat(varint(8), times(190_000, Uint8Array.of(0xff)))),

@@ -8,7 +8,7 @@ import { seededFloats } from '../support.js';
 export const runOnnx = await loadOnnxRuntime();
 
 /** @returns tensors as inputs of ONNX Runtime */
-export function runtimeInputs({ inputNames }: Network, xs: readonly tf.Tensor[]): Inputs {
+export function runtimeInputs({ inputNames }: Pick<Network, 'inputNames'>, xs: readonly tf.Tensor[]): Inputs {
   const valuesOf = (x: tf.Tensor): Float32Array | BigInt64Array | Uint8Array => {
     const values = x.dataSync();
     if (x.dtype === 'float32') return values as Float32Array;

@@ -3,7 +3,14 @@ import { openMemoryFiles } from '../../src/model/model-files.js';
 import { DTYPES, type Tensor } from '../../src/model/tensor.js';
 import { openOnnxNetwork } from '../../src/onnx/network.js';
 import type { Network } from '../../src/train/network.js';
-import { field, type NodeDraft, node, tensorProto } from '../containers/write-onnx.js';
+import {
+  type FunctionDraft,
+  field,
+  functionProto,
+  type NodeDraft,
+  node,
+  tensorProto,
+} from '../containers/write-onnx.js';
 import { concat, seededFloats } from '../support.js';
 
 /** Elements of a weight: floats from a seed, or numbers. */
@@ -23,6 +30,8 @@ export interface GraphDraft {
   readonly nodes: readonly (readonly [operator: string, draft: NodeDraft])[];
   readonly outputs: readonly string[];
   readonly opset?: number;
+  /** Functions by name. */
+  readonly functions?: Readonly<Record<string, FunctionDraft>>;
 }
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
@@ -56,7 +65,7 @@ function port(
 
 /** @returns a model file; `protoOf` writes its weights */
 export function onnxFile(
-  { inputs, types = {}, weights = {}, nodes, outputs, opset = 17 }: GraphDraft,
+  { inputs, types = {}, weights = {}, nodes, outputs, opset = 17, functions = {} }: GraphDraft,
   protoOf: (tensor: Tensor) => Uint8Array = tensorProto,
 ): Uint8Array {
   const graph = concat(
@@ -67,7 +76,14 @@ export function onnxFile(
     ...outputs.map((name) => port(12, name, undefined)),
   );
   const opsets = [field(8, field(2, opset)), field(8, concat(field(1, 'com.microsoft'), field(2, 1)))];
-  return concat(field(1, 8), field(7, graph), ...opsets);
+  const domains = new Set(Object.values(functions).map(({ domain }) => domain));
+  return concat(
+    field(1, 8),
+    field(7, graph),
+    ...opsets,
+    ...[...domains].map((domain) => field(8, concat(field(1, domain), field(2, 1)))),
+    ...Object.entries(functions).map((entry) => functionProto(...entry)),
+  );
 }
 
 /** @returns a graph as a network */

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { useBackend } from '../../src/tfjs/backend.js';
 import type { Network } from '../../src/train/network.js';
 import { field, graphInput, graphOutput, node } from '../containers/write-onnx.js';
-import { codeOf, concat } from '../support.js';
+import { codeOf, concat, errorOf } from '../support.js';
 import { expectGradients, expectLikeRuntime } from './compare.js';
 import { type GraphDraft, networkOf, onnxFile, randomTensor } from './graphs.js';
 
@@ -250,9 +250,47 @@ describe('control flow', () => {
     network.dispose();
   });
 
-  test('a condition that depends on floats is refused, and so is a loop without end', async () => {
+  const signed = (batch: number | string): GraphDraft => ({
+    inputs: { x: [batch, 2] },
+    weights: { w: { shape: [2] }, zero: { shape: [], values: [0] } },
+    nodes: [
+      ['ReduceSum', { inputs: ['x'], outputs: ['sum'], attributes: { keepdims: 0 } }],
+      ['Greater', { inputs: ['sum', 'zero'], outputs: ['is'] }],
+      ['If', { inputs: ['is'], outputs: ['y'], attributes: branches }],
+    ],
+    outputs: ['y'],
+  });
+
+  test('a branch is chosen by what a run computes, and has gradients', async () => {
+    const network = await networkOf(signed('n'));
+    const xs = [tf.ones([3, 2]), tf.neg(tf.ones([3, 2])), randomTensor([3, 2], 4)];
+    for (const x of [...xs, ...xs]) await expectLikeRuntime(network, onnxFile(signed('n')), [x]);
+    for (const x of xs) {
+      expectGradients(network, [x]);
+      await network.checkGradients?.([x], ['y']);
+    }
+    const before = tf.memory().numTensors;
+    for (let i = 0; i < 30; i++) tf.dispose(network.run([xs[i % 2]!], ['y']));
+    expect(tf.memory().numTensors).toBe(before);
+    network.dispose();
+  });
+
+  test('a branch is chosen for each example of a batch that the file fixes to one', async () => {
+    const network = await networkOf(signed(1));
+    const x = tf.tensor2d([1, 2, -3, 1, 4, -1, -1, -1], [4, 2]);
+    const rows = [0, 1, 2, 3].map((i) => network.run([tf.slice(x, i, 1)], ['y'])[0] as tf.Tensor);
+    expect([...(network.run([x], ['y'])[0] as tf.Tensor).dataSync()]).toEqual(
+      rows.flatMap((row) => [...row.dataSync()]),
+    );
+    await expectLikeRuntime(network, onnxFile(signed(1)), [tf.slice(x, 1, 1)]);
+    expectGradients(network, [x]);
+    await network.checkGradients?.([x], ['y']);
+    network.dispose();
+  });
+
+  test('conditions of several elements are refused, and so are loops that end by what they compute', async () => {
     const live: GraphDraft = {
-      inputs: { x: [] },
+      inputs: { x: [2] },
       weights: { w: { shape: [2] }, zero: { shape: [], values: [0] } },
       nodes: [
         ['Greater', { inputs: ['x', 'zero'], outputs: ['is'] }],
@@ -261,8 +299,33 @@ describe('control flow', () => {
       outputs: ['y'],
     };
     const network = await networkOf(live);
-    expect(await codeOf(async () => network.run([tf.scalar(1)], ['y']))).toBe('unsupported-model');
+    expect(await errorOf(async () => network.run([tf.ones([2])], ['y']))).toMatchObject({
+      code: 'unsupported-model',
+      message: expect.stringContaining(
+        'node "#1" (If) of the ONNX model: expected a condition of one element',
+      ),
+    });
     network.dispose();
+    const until = concat(
+      node('Greater', { inputs: ['state', 'zero'], outputs: ['on'] }),
+      node('Sub', { inputs: ['state', 'w'], outputs: ['next'] }),
+      ...['turn', 'going', 'state'].map((name) => graphInput(name, [])),
+      ...['on', 'next'].map((name) => graphOutput(name, [])),
+    );
+    const ending = await networkOf({
+      inputs: { x: [] },
+      weights: { w: { shape: [] }, zero: { shape: [], values: [0] } },
+      nodes: [['Loop', { inputs: ['', '', 'x'], outputs: ['y'], attributes: { body: until } }]],
+      outputs: ['y'],
+    });
+    expect(await errorOf(async () => ending.run([tf.scalar(3)], ['y']))).toMatchObject({
+      code: 'unsupported-model',
+      message: expect.stringContaining('expected the condition of the next turn to follow from constants'),
+    });
+    ending.dispose();
+  });
+
+  test('a loop without end is refused', async () => {
     const endless = concat(
       node('Identity', { inputs: ['going'], outputs: ['on'] }),
       ...['turn', 'going'].map((name) => graphInput(name, [])),

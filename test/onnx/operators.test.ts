@@ -296,3 +296,25 @@ test.each(Object.entries(CASES))(
     expect(network.weights.length).toBeGreaterThan(0);
   },
 );
+
+test('Cast takes all numbers but 0 for true', async () => {
+  const draft: GraphDraft = {
+    inputs: { x: ['n'] },
+    weights: { unused: { shape: [1] } },
+    nodes: [
+      ['Cast', { inputs: ['x'], outputs: ['whole'], attributes: { to: 6 } }],
+      ['Cast', { inputs: ['x'], outputs: ['real/true'], attributes: { to: 9 } }],
+      ['Cast', { inputs: ['whole'], outputs: ['whole/true'], attributes: { to: 9 } }],
+      ['Cast', { inputs: ['real/true'], outputs: ['a'], attributes: { to: 1 } }],
+      ['Cast', { inputs: ['whole/true'], outputs: ['b'], attributes: { to: 1 } }],
+    ],
+    outputs: ['a', 'b'],
+  };
+  const network = await networkOf(draft);
+  const x = tf.tensor1d([0.25, -0.5, 0, 256, -3, 1e9]);
+  await expectLikeRuntime(network, onnxFile(draft), [x]);
+  const [a, b] = network.run([x], ['a', 'b']).map((each) => [...each.dataSync()]);
+  expect(a).toEqual([1, 1, 0, 1, 1, 1]);
+  expect(b).toEqual([0, 0, 0, 1, 1, 1]);
+  network.dispose();
+});

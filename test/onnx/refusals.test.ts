@@ -48,6 +48,14 @@ describe('createOnnxTask() refuses', () => {
     expect(message).toContain('got Unheard (node "#0"); some.where:Of (node "#1")');
   });
 
+  test('values that the model does not have, as mistakes of the program', async () => {
+    const before = tf.memory().numTensors;
+    const task = createOnnxTask(onnxFile(linear()), { loss, outputs: ['other'] });
+    await expect(task).rejects.toThrow(RangeError);
+    await expect(task).rejects.toThrow('its outputs are "y"');
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
   test.each([6, 99])('version %i of the operators', async (opset) => {
     const { code, message } = await refusalOf(() => createOnnxTask(onnxFile(linear({ opset })), { loss }));
     expect(code).toBe('unsupported-model');
@@ -88,6 +96,33 @@ describe('createOnnxTask() refuses', () => {
     expect(message).toContain('node "#0" (MatMul)');
     network.dispose();
   });
+});
+
+test('createOnnxTask() leaves out nodes, operators and weights that the chosen outputs do not need', async () => {
+  const draft = linear({
+    weights: { w: { shape: [4, 3] }, v: { shape: [3, 2] }, other: { shape: [4, 2] } },
+    nodes: [
+      ['MatMul', { inputs: ['x', 'w'], outputs: ['h'] }],
+      ['MatMul', { inputs: ['h', 'v'], outputs: ['y'] }],
+      ['MatMul', { inputs: ['x', 'other'], outputs: ['o'] }],
+      ['Unheard', { inputs: ['o'], outputs: ['z'] }],
+    ],
+    outputs: ['y', 'z', 'x'],
+  });
+  const file = onnxFile(draft);
+  expect((await refusalOf(() => createOnnxTask(file, { loss }))).message).toContain('got Unheard');
+  const trained = async (...outputs: string[]) => {
+    const task = await createOnnxTask(file, { loss, outputs });
+    const [y] = tf.tidy(() => task.outputs([randomTensor([2, 4], 1)]).map(({ shape }) => shape));
+    task.dispose?.();
+    return [y, ...task.weights.map(({ name }) => name)];
+  };
+  expect(await trained('y')).toEqual([[2, 2], 'w', 'v']);
+  expect(await trained('h')).toEqual([[2, 3], 'w']);
+  expect(await trained('o', 'y')).toEqual([[2, 2], 'w', 'v', 'other']);
+  expect((await refusalOf(() => createOnnxTask(file, { loss, outputs: ['x'] }))).message).toContain(
+    'got none',
+  );
 });
 
 describe('checkGradients()', () => {

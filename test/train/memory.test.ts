@@ -1,12 +1,15 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { trainHashDiff } from '../../src/hash-diff/train-hash-diff.js';
 import { trainSparseDiff } from '../../src/sparse-diff/train-sparse-diff.js';
 import { useBackend } from '../../src/tfjs/backend.js';
 import { WASM_MEMORY_BYTES } from '../../src/tfjs/memory.js';
-import { copyWeights } from '../../src/tfjs/weights.js';
+import { copyWeights, type NamedWeight } from '../../src/tfjs/weights.js';
 import { createTask } from '../../src/train/create-task.js';
-import { fineTune } from '../../src/train/fine-tune.js';
+import { baseOf, fineTune } from '../../src/train/fine-tune.js';
+import { takeBase } from '../../src/train/session.js';
 import type { Task } from '../../src/train/task.js';
 import { type HeapWatch, watchHeap } from './heap.js';
 import { createTinyTask, QUICK, type TinyTask } from './tiny-task.js';
@@ -85,6 +88,36 @@ describe('in addition to the weights, training takes', () => {
     }
   });
 
+  test('no copy of frozen layers for as long as a full fine-tune is kept', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const arrayBytes = (): number => {
+      collect();
+      return process.memoryUsage().arrayBuffers;
+    };
+    const before = arrayBytes();
+    const full = await fineTune({ ...shared(), only: ['head/*'] });
+    expect(arrayBytes() - before).toBeLessThan(HIDDEN_BYTES / 2);
+    expect(full.weights.size).toBe(2);
+  });
+
+  test('no second copy of a base that a full fine-tune started from, unless the weights differ', async () => {
+    const known = baseOf(await fineTune(shared()));
+    const base = await takeBase(task, {}, known);
+    expect(base.trainable.size).toBe(task.weights.length);
+    for (const [name, values] of base.trainable) expect(values.buffer).toBe(known?.get(name)?.buffer);
+    const { variable } = task.weights[0] as NamedWeight;
+    const first = variable.clone();
+    variable.assign(tf.add(variable, 1));
+    const other = await takeBase(task, {}, known);
+    const [changed, kept] = [...other.trainable].map(
+      ([name, { buffer }]) => known?.get(name)?.buffer !== buffer,
+    );
+    expect([changed, kept]).toEqual([true, false]);
+    variable.assign(first);
+    first.dispose();
+  });
+
   test('activations of a micro-batch', async () => {
     const size = 32;
     const convolution = tf.sequential({
@@ -107,13 +140,14 @@ describe('in addition to the weights, training takes', () => {
 });
 
 /** A task with more weights than the wasm backend's memory; its variables share 32 MiB of it. */
-function createHugeTask(): Task {
-  const count = 2 ** 23;
-  const zeros = tf.zeros([count]);
-  const weights = Array.from({ length: 33 }, (_, i) => {
+function createHugeTask(count = 33, frozen = 0): Task {
+  const zeros = tf.zeros([2 ** 23]);
+  const weights = Array.from({ length: count }, (_, i) => {
     return { name: `w${i}`, variable: tf.variable(zeros), trainable: true };
   });
   zeros.dispose();
+  if (frozen > 0)
+    weights.push({ name: 'frozen', variable: tf.variable(tf.zeros([frozen])), trainable: false });
   return { ...tiny.task, weights, dispose: () => tf.dispose(weights.map(({ variable }) => variable)) };
 }
 
@@ -132,6 +166,19 @@ test('trainers refuse weights that cannot fit before they start, and say how man
   const facts = { bytesNeeded: (33 + 22 * perWeight) * floats(2 ** 23), limit: WASM_MEMORY_BYTES };
   await expect(annealed).rejects.toMatchObject({ code: 'no-memory', facts });
   expect(tf.memory()).toEqual(before);
+  huge.dispose?.();
+});
+
+test('trainHashDiff() counts its buckets, too', async () => {
+  const frozen = 12_000_000;
+  const huge = createHugeTask(42, frozen);
+  const fullFineTune = await fineTune({ ...QUICK, task: tiny.task, train: tiny.train });
+  const options = { ...QUICK, task: huge, train: tiny.train, fullFineTune, budget: '1%' };
+  const weights = floats(3 * 42 * 2 ** 23 + frozen);
+  expect(weights).toBeLessThan(WASM_MEMORY_BYTES);
+  const error = await trainHashDiff(options).catch((thrown) => thrown);
+  expect(error).toMatchObject({ code: 'no-memory', facts: { bytesNeeded: weights + floats(4 * 2 ** 21) } });
+  expect(error.message).toContain('and activations come on top');
   huge.dispose?.();
 });
 
@@ -158,6 +205,24 @@ describe('a step whose memory cannot be allocated', () => {
       await expect(fineTune({ ...options, task: tiny.task })).resolves.toBeDefined();
     },
   );
+
+  test('is one of measuring, too', async () => {
+    const before = tf.memory().numTensors;
+    const evaluate = async () => {
+      const numbers = tf.tidy(() => tf.sum(tf.tile(tf.ones([2 ** 10]), [2 ** 24])).dataSync());
+      return { loss: numbers[0] as number };
+    };
+    const run = fineTune({
+      ...QUICK,
+      task: { ...tiny.task, evaluate },
+      train: tiny.train,
+      validation: tiny.train,
+    });
+    const error = await run.catch((thrown) => thrown);
+    expect(error).toMatchObject({ code: 'no-memory', facts: { limit: WASM_MEMORY_BYTES } });
+    expect(error.message).toMatch(/^Cannot measure the model: .*evaluationBatchSize/);
+    expect(tf.memory().numTensors).toBe(before);
+  });
 
   test('is told from other failures', async () => {
     const before = tf.memory().numTensors;

@@ -13,7 +13,10 @@ const castLike: Operator = (inputs) =>
 /** Gradients do not pass whole numbers and truth values. */
 function castTo(x: tf.Tensor, dtype: ReturnType<typeof dtypeOf>): tf.Tensor {
   if (x.dtype === dtype) return x;
-  return withoutGradient(() => tf.cast(x, dtype));
+  // The wasm backend of TensorFlow.js 4.22 keeps the lowest byte: 0.5 and 256 would be false.
+  return withoutGradient(() =>
+    dtype === 'bool' ? tf.notEqual(x, tf.zeros([], x.dtype)) : tf.cast(x, dtype),
+  );
 }
 
 /** @returns the dtype for an element type of ONNX, by its number */

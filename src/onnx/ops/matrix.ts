@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { numberOf } from '../attributes.js';
+import { einsum } from '../../tfjs/einsum.js';
+import { numberOf, textOf } from '../attributes.js';
 import type { Operator, OperatorTable } from '../operator.js';
 import { broadcastTo, commonShape, countTo } from './arguments.js';
 
@@ -47,6 +48,11 @@ const fusedMatMul: Operator = ([a, b], { node }) => {
 
 /** Products of matrices. */
 export const MATRICES: OperatorTable = {
+  Einsum: (inputs, { node }) =>
+    einsum(
+      textOf(node, 'equation', ''),
+      inputs.filter((input) => input !== undefined),
+    ),
   Gemm: gemm,
   MatMul: matMul,
   'com.microsoft:FusedMatMul': fusedMatMul,

@@ -4,7 +4,7 @@ import { batchNorm } from './composed/batch-norm.js';
 import { conv2dFilterGradient, conv2dInputGradient } from './composed/conv2d.js';
 import { depthwiseFilterGradient, depthwiseInputGradient } from './composed/depthwise.js';
 import { gather } from './composed/gather.js';
-import { identity } from './composed/identity.js';
+import { identity, transpose } from './composed/identity.js';
 import { batchMatMul } from './composed/mat-mul.js';
 import { maxPoolGradient } from './composed/max-pool.js';
 import { mean, sum, tile, unsortedSegmentSum } from './composed/reduce.js';
@@ -87,6 +87,7 @@ export function registerTrainingKernels({ simd = true }: KernelOptions = {}): vo
   register('GatherV2', { composed: gather });
   register('Tile', { composed: tile });
   register('Identity', { composed: identity });
+  register('Transpose', { composed: transpose });
   register('UnsortedSegmentSum', { composed: unsortedSegmentSum });
   if (!simd) return;
   registerHashKernels();

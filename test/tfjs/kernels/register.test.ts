@@ -50,6 +50,7 @@ test('registerTrainingKernels() changes kernels of the wasm backend alone, and o
     'NeuralDiffTrackSquares',
     'Sum',
     'Tile',
+    'Transpose',
     'UnsortedSegmentSum',
     '_FusedMatMul',
   ]);

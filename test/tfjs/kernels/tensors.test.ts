@@ -44,6 +44,48 @@ describe('tile()', () => {
   });
 });
 
+describe('transpose()', () => {
+  test.each([
+    [
+      [2, 3],
+      [1, 0],
+    ],
+    [
+      [2, 3, 4],
+      [0, 2, 1],
+    ],
+    [
+      [2, 3, 4],
+      [0, 1, 2],
+    ],
+    [
+      [1, 3, 1, 4],
+      [1, 0, 3, 2],
+    ],
+    [
+      [1, 3, 1, 4],
+      [2, 3, 0, 1],
+    ],
+    [
+      [0, 3],
+      [0, 1],
+    ],
+  ])('moves the axes of %j to %j', async (shape, perm) => {
+    await expectAgreement(() => tf.transpose(seededTensor(1, shape), perm));
+  });
+
+  test('shares the memory of what keeps its order', async () => {
+    await tf.setBackend('wasm');
+    useTrainingKernels();
+    const x = seededTensor(1, [1, 3, 4]);
+    const moved = tf.transpose(x, [1, 0, 2]);
+    expect([moved.shape, moved.dataId === x.dataId]).toEqual([[3, 1, 4], true]);
+    x.dispose();
+    expect((await moved.data()).length).toBe(12);
+    moved.dispose();
+  });
+});
+
 describe('gather()', () => {
   const ids = () => tf.tensor2d([2, 0, 1, 2, 0, 2], [2, 3], 'int32');
 

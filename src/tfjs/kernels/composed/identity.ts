@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import { type KernelCall, reshaped } from '../backend.js';
+import { type KernelCall, reshaped, type WasmBackend } from '../backend.js';
 
 type IdentityCall = KernelCall<'x', unknown>;
 
@@ -9,7 +9,23 @@ type IdentityCall = KernelCall<'x', unknown>;
  */
 export function identity(call: IdentityCall, stock: (call: IdentityCall) => tf.TensorInfo): tf.TensorInfo {
   const { inputs, backend } = call;
-  if (inputs.x.dtype === 'string') return stock(call);
-  backend.incRef(inputs.x.dataId);
-  return reshaped(inputs.x, inputs.x.shape);
+  return inputs.x.dtype === 'string' ? stock(call) : share(backend, inputs.x, inputs.x.shape);
+}
+
+type TransposeCall = KernelCall<'x', { perm: readonly number[] }>;
+
+/** Shares the memory of a tensor whose elements keep their order, as gradients of gathers do. */
+export function transpose(call: TransposeCall, stock: (call: TransposeCall) => tf.TensorInfo): tf.TensorInfo {
+  const { inputs, backend, attrs } = call;
+  const { shape, dtype } = inputs.x;
+  const moved = attrs.perm.filter((axis) => shape[axis] !== 1);
+  const keepsOrder = moved.every((axis, i) => i === 0 || axis > (moved[i - 1] as number));
+  if (dtype === 'string' || !keepsOrder) return stock(call);
+  const permuted = attrs.perm.map((axis) => shape[axis] as number);
+  return share(backend, inputs.x, permuted);
+}
+
+function share(backend: WasmBackend, tensor: tf.TensorInfo, shape: number[]): tf.TensorInfo {
+  backend.incRef(tensor.dataId);
+  return reshaped(tensor, shape);
 }

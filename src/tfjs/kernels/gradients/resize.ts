@@ -11,9 +11,24 @@ interface Axis {
   readonly to: number;
 }
 
+/** How elements after resizing lie among those before. */
+interface Places {
+  /** @returns the place of an element, between elements before */
+  placeOf(index: number, axis: Axis): number;
+  /** @returns the nearest element before */
+  round(place: number): number;
+}
+
+const HALF_PIXELS: Places = { placeOf: (i, { from, to }) => ((i + 0.5) * from) / to - 0.5, round: roundUp };
+const WHOLE_PIXELS: Places = { placeOf: (i, { from, to }) => (i * from) / to, round: Math.floor };
+const CORNERS: Places = {
+  placeOf: (i, { from, to }) => (to > 1 ? (i * (from - 1)) / (to - 1) : 0),
+  round: roundUp,
+};
+
 /**
- * Corrects the gradients of resizing with half-pixel centres, which TensorFlow.js 4.22 computes as if centres
- * were whole pixels. Others stay as they are.
+ * Corrects the gradients of resizing. Those of TensorFlow.js 4.22 are computed as if centres were whole
+ * pixels, and on the cpu backend fail, or are wrong, for images with other heights than widths.
  */
 export function registerResizeGradients(): void {
   for (const kernelName of ['ResizeBilinear', 'ResizeNearestNeighbor'] as const) {
@@ -21,9 +36,9 @@ export function registerResizeGradients(): void {
     const weigh = kernelName === 'ResizeBilinear' ? bilinear : nearest;
     const gradFunc: tf.GradFunc = (dy, saved, attrs) => {
       const { alignCorners, halfPixelCenters } = attrs as unknown as ResizeAttributes;
-      if (!halfPixelCenters || alignCorners) return stock.gradFunc(dy, saved, attrs);
+      const places = alignCorners ? CORNERS : halfPixelCenters ? HALF_PIXELS : WHOLE_PIXELS;
       const [images] = saved as [tf.Tensor4D];
-      return { images: () => gradientOf(dy as tf.Tensor4D, images.shape, weigh) };
+      return { images: () => gradientOf(dy as tf.Tensor4D, images.shape, (axis) => weigh(axis, places)) };
     };
     tf.unregisterGradient(kernelName);
     tf.registerGradient({ ...stock, gradFunc });
@@ -47,10 +62,10 @@ function gradientOf(
 }
 
 /** @returns what each element after resizing takes from each before, one row for each after */
-function bilinear({ from, to }: Axis): Float32Array {
+function bilinear({ from, to }: Axis, { placeOf }: Places): Float32Array {
   const weights = new Float32Array(from * to);
   for (let i = 0; i < to; i++) {
-    const place = Math.min(Math.max(((i + 0.5) * from) / to - 0.5, 0), from - 1);
+    const place = Math.min(Math.max(placeOf(i, { from, to }), 0), from - 1);
     const first = Math.floor(place);
     weights[i * from + first] = 1 - (place - first);
     if (place > first) weights[i * from + first + 1] = place - first;
@@ -58,8 +73,13 @@ function bilinear({ from, to }: Axis): Float32Array {
   return weights;
 }
 
-function nearest({ from, to }: Axis): Float32Array {
+function nearest({ from, to }: Axis, { placeOf, round }: Places): Float32Array {
   const weights = new Float32Array(from * to);
-  for (let i = 0; i < to; i++) weights[i * from + Math.floor(((i + 0.5) * from) / to)] = 1;
+  for (let i = 0; i < to; i++)
+    weights[i * from + Math.min(Math.max(round(placeOf(i, { from, to })), 0), from - 1)] = 1;
   return weights;
+}
+
+function roundUp(place: number): number {
+  return Math.floor(place + 0.5);
 }

@@ -1,7 +1,4 @@
 import * as tf from '@tensorflow/tfjs';
-import { textOf } from '../attributes.js';
-import type { Operator, OperatorTable } from '../operator.js';
-import { countTo, productOf, stridesOf } from './arguments.js';
 
 /** A tensor and the label of each of its dimensions. */
 interface Labelled {
@@ -10,19 +7,20 @@ interface Labelled {
 }
 
 /**
- * Sums of products over labelled dimensions, as transpositions and products of matrices: two operands at a
- * time, from the left.
+ * Sums of products over labelled dimensions (Einstein's convention), as transpositions and products of
+ * matrices: two operands at a time, from the left. They have gradients, and kernels on all backends.
+ *
+ * @param equation such as `ij,jk->ik`; an ellipsis stands for any number of dimensions
+ * @throws Error if the inputs do not fit
  */
-const einsum: Operator = (inputs, context) => {
-  const equation = textOf(context.node, 'equation', '').replaceAll(/\s/g, '');
-  const given = inputs.filter((input) => input !== undefined);
-  const [left = '', right] = equation.split('->');
+export function einsum(equation: string, inputs: readonly tf.Tensor[]): tf.Tensor {
+  const [left = '', right] = equation.replaceAll(/\s/g, '').split('->');
   const terms = left.split(',');
-  if (terms.length !== given.length) throw new Error(`expected ${terms.length} inputs for "${equation}"`);
-  const operands = given.map((x, i) => diagonalOf({ x, labels: labelsOf(terms[i] as string, x.rank) }));
+  if (terms.length !== inputs.length) throw new Error(`expected ${terms.length} inputs for "${equation}"`);
+  const operands = inputs.map((x, i) => diagonalOf({ x, labels: labelsOf(terms[i] as string, x.rank) }));
   const output = right === undefined ? implied(operands) : outputLabels(right, operands);
   return reduceAll(operands, output);
-};
+}
 
 function reduceAll(operands: readonly Labelled[], output: readonly string[]): tf.Tensor {
   let [first, ...rest] = operands as [Labelled, ...Labelled[]];
@@ -47,7 +45,7 @@ function labelsOf(term: string, rank: number): string[] {
   }
   const count = rank - before.length - after.length;
   if (count < 0) throw new Error(`expected more dimensions for "${term}"`);
-  return [...before, ...countTo(count).map((i) => String(count - 1 - i)), ...after];
+  return [...before, ...indexesOf(count).map((i) => String(count - 1 - i)), ...after];
 }
 
 function ellipsisOf(operands: readonly Labelled[]): string[] {
@@ -77,7 +75,7 @@ function diagonalOf({ x, labels }: Labelled): Labelled {
     labels.reduce((sum, each, i) => sum + (each === label ? (strides[i] as number) : 0), 0),
   );
   const sizes = stridesOf(shape);
-  const places = countTo(productOf(shape)).map((i) =>
+  const places = indexesOf(tf.util.sizeFromShape(shape)).map((i) =>
     steps.reduce((sum, step, d) => {
       return sum + step * (Math.floor(i / (sizes[d] as number)) % (shape[d] as number));
     }, 0),
@@ -88,7 +86,7 @@ function diagonalOf({ x, labels }: Labelled): Labelled {
 
 /** Sums over the dimensions whose labels are not wanted. */
 function sumOut({ x, labels }: Labelled, wanted: ReadonlySet<string>): Labelled {
-  const axes = countTo(labels.length).filter((i) => !wanted.has(labels[i] as string));
+  const axes = indexesOf(labels.length).filter((i) => !wanted.has(labels[i] as string));
   if (axes.length === 0) return { x, labels };
   return { x: tf.sum(x, axes), labels: labels.filter((label) => wanted.has(label)) };
 }
@@ -103,7 +101,7 @@ function multiply(left: Labelled, right: Labelled, later: ReadonlySet<string>): 
   const columns = b.labels.filter((label) => !shared.includes(label));
   const sizes = sizesOf(a, b);
   const count = (labels: readonly string[]): number =>
-    productOf(labels.map((label) => sizes.get(label) ?? 1));
+    tf.util.sizeFromShape(labels.map((label) => sizes.get(label) ?? 1));
   const arrange = (each: Labelled, order: readonly string[], shape: number[]): tf.Tensor =>
     tf.reshape(spread(each, order, sizes), shape);
   const [n, k] = [count(batch), count(summed)];
@@ -151,5 +149,12 @@ function spread(
   return tf.util.arraysEqual(moved.shape, shape) ? moved : tf.mul(moved, tf.ones(shape));
 }
 
-/** The operator of Einstein's sum convention. */
-export const SUMS: OperatorTable = { Einsum: einsum };
+/** @returns the whole numbers below a count */
+function indexesOf(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i);
+}
+
+/** @returns how many elements a step along each dimension passes over */
+function stridesOf(shape: number[]): number[] {
+  return shape.map((_, i) => tf.util.sizeFromShape(shape.slice(i + 1)));
+}

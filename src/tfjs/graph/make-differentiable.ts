@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { einsum } from '../einsum.js';
 import { type GraphNode, internalsOf } from './graph-nodes.js';
 
 /** A node as the file describes it. */
@@ -15,19 +16,23 @@ const PLAIN: Readonly<Record<string, string>> = {
   FusedDepthwiseConv2dNative: 'DepthwiseConv2dNative',
 };
 
+/** The operation that takes the place of `Einsum`. */
+const EINSUM = 'NeuralDiffEinsum';
+
 /**
- * Separates dilated convolutions from the biases that they are fused with, where no activation follows: these
- * are the fused operations that TensorFlow.js 4.22 refuses to differentiate.
+ * Replaces operations that TensorFlow.js 4.22 cannot differentiate by others: `Einsum`, which the wasm
+ * backend cannot run either, and dilated convolutions that are fused with a bias, without an activation.
  *
  * @returns the model, or another one that computes the same with the same variables
  */
-export function unfuseDilated(model: tf.GraphModel): tf.GraphModel {
+export function makeDifferentiable(model: tf.GraphModel): tf.GraphModel {
   const { artifacts, executor } = internalsOf(model);
   const { nodes } = executor.graph;
   const topology = artifacts.modelTopology as { readonly node: readonly FileNode[] };
-  const fused = new Set(Object.keys(nodes).filter((name) => isObstacle(nodes[name] as GraphNode)));
-  if (fused.size === 0) return model;
-  const node = topology.node.flatMap((each) => (fused.has(each.name) ? split(each) : [each]));
+  const replaced = new Set(Object.keys(nodes).filter((name) => isObstacle(nodes[name] as GraphNode)));
+  if (replaced.size === 0) return model;
+  tf.registerOp(EINSUM, ({ inputs, attrs }) => einsum(String(attrs.equation), inputs));
+  const node = topology.node.flatMap((each) => (replaced.has(each.name) ? replace(each) : [each]));
   const { modelInitializer: _, ...rest } = artifacts;
   const separate = {
     ...rest,
@@ -41,12 +46,15 @@ export function unfuseDilated(model: tf.GraphModel): tf.GraphModel {
 }
 
 function isObstacle({ op, attrParams: { dilations, fusedOps } }: GraphNode): boolean {
+  if (op === 'Einsum') return true;
   if (!(op in PLAIN)) return false;
   const isDilated = (dilations?.value as number[] | undefined)?.some((each) => each > 1);
   return isDilated === true && (fusedOps?.value as string[] | undefined)?.join() === 'biasadd';
 }
 
-function split({ name, op, input = [], attr }: FileNode): FileNode[] {
+function replace(node: FileNode): FileNode[] {
+  const { name, op, input = [], attr } = node;
+  if (op === 'Einsum') return [{ ...node, op: EINSUM }];
   const conv = `${name}/without-bias`;
   const [x, filter, bias] = input as [string, string, string];
   return [
