@@ -77,7 +77,7 @@ export async function trainLayers(name: string): Promise<Trained> {
   const files = await modelFiles(model);
   const task = createTask(model);
   const data = { task, train: signals(96, 1), validation: signals(96, 2) };
-  fullFineTune ??= fineTune({ ...data, epochs: 8, learningRate: 0.02 });
+  fullFineTune ??= fineTune({ ...data, epochs: 6, learningRate: 0.03 });
   const options = { ...data, fullFineTune: await fullFineTune, budget: 450, epochs: 6, learningRate: 0.1 };
   const trained = await (LAYERS[name] as Trainer)({ ...options, seed: 3 });
   const store = await openLayersStore(openMemoryFiles(files));
@@ -97,8 +97,8 @@ export async function trainDevice(dtype: 'float16' | 'int8'): Promise<Trained> {
   const task = createTask(model);
   const data = { task, train: signals(96, 1), validation: signals(96, 2) };
   const device = stored(await copyWeights(namedWeights(model)), dtype);
-  const options = { ...data, device, budget: 450, epochs: 6, learningRate: 0.1, seed: 3 };
-  const trained = await trainHashDiff({ ...options, fineTune: { epochs: 8, learningRate: 0.02 } });
+  const options = { ...data, device, budget: 450, epochs: 4, learningRate: 0.2, seed: 3 };
+  const trained = await trainHashDiff({ ...options, fineTune: { epochs: 4, learningRate: 0.04 } });
   const store = openMemoryStore({
     tensors: device.tensors.map((each) => ({ ...each, bytes: each.bytes.slice() })),
   });
@@ -126,7 +126,7 @@ export async function trainOnnx(address: string): Promise<Trained[]> {
     const patched = await createOnnxTask(files.get('model.onnx') as Uint8Array, {
       loss: 'categoricalCrossentropy',
     });
-    const { accuracy } = await patched.evaluate(signals(96, 2));
+    const { accuracy } = await patched.evaluate(signals(48, 2));
     patched.dispose?.();
     found.push({ ...summary(trained, applied), again: accuracy as number });
   }
@@ -140,7 +140,7 @@ export async function trainGraph(): Promise<Trained[]> {
   const task = createTask(model, { loss, outputs: ['probabilities'] });
   const trained = await trainHashDiff(networkOptions(task, pictures));
   const { fingerprint: applied } = await applyPayload(openLiveModel(model), trained.payload);
-  const { accuracy } = await task.evaluate(pictures(96, 2));
+  const { accuracy } = await task.evaluate(pictures(48, 2));
   model.dispose();
   return [{ ...summary(trained, applied), again: accuracy as number }];
 }
@@ -148,7 +148,7 @@ export async function trainGraph(): Promise<Trained[]> {
 function networkOptions(task: Task, data: typeof signals): TrainDiffOptions {
   const options = { budget: 900, epochs: 4, learningRate: 0.3, seed: 3, batchSize: 8 } as const;
   const fineTune = { epochs: 4, learningRate: 0.03 };
-  return { ...options, fineTune, task, train: data(64, 1), validation: data(96, 2) };
+  return { ...options, fineTune, task, train: data(64, 1), validation: data(48, 2) };
 }
 
 /** @returns the model with its matrices in another dtype */

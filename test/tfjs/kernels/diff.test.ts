@@ -6,7 +6,7 @@ import { patchRange } from '../../../src/payload/patch.js';
 import { tensorSeed } from '../../../src/payload/placement.js';
 import { addGated, openGates, pullGated, trackSquares } from '../../../src/tfjs/kernels/diff/gates.js';
 import { addHashed, quantiseOnBackend, sumHashed, tableOf } from '../../../src/tfjs/kernels/diff/hashed.js';
-import { addAt, takeAt } from '../../../src/tfjs/kernels/diff/sparse.js';
+import { addAt, maskAt, takeAt } from '../../../src/tfjs/kernels/diff/sparse.js';
 import { expectClose, resultOnCpu, resultOnWasm, seededTensor, useTrainingKernels } from './both-backends.js';
 import { seededFloats } from './seeded.js';
 
@@ -100,7 +100,7 @@ test('quantiseOnBackend() adds the bits of quantiseBuckets(), also where magnitu
   );
 });
 
-test('addAt() and takeAt() touch the positions alone', async () => {
+test('addAt(), takeAt() and maskAt() touch the positions alone', async () => {
   const positions = Uint32Array.of(0, 7, 8, 34);
   const added = await bitsOnBoth(() =>
     addAt(seededTensor(1, [5, 7]), positions, Float32Array.of(1, 2, 3, 4)),
@@ -112,6 +112,10 @@ test('addAt() and takeAt() touch the positions alone', async () => {
   expect(added).toEqual(expected);
   const taken = await bitsOnBoth(() => takeAt(seededTensor(1, [5, 7]), positions));
   expect(taken).toEqual(Array.from(positions, (place) => seededFloats(1, 35)[place]));
+  const masked = await bitsOnBoth(() => maskAt(seededTensor(1, [5, 7]), positions));
+  expect(masked).toEqual(Array.from(seededFloats(1, 35), (value, i) => (positions.includes(i) ? value : 0)));
+  const none = await bitsOnBoth(() => maskAt(seededTensor(1, [5, 7]), new Uint32Array(0)));
+  expect(none).toEqual(new Array(35).fill(0));
 });
 
 test.each([[1], [4], [37]])(
