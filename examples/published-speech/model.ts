@@ -26,7 +26,7 @@ const FRAMES_SHAPE = [76, 32, 1] as const;
 /** Frames of a second that the spectrogram network gives. */
 const SECOND_FRAMES = 97;
 
-/** First frames of windows of a clip: the test is its middle, training hears what is earlier and later, too. */
+/** First frames of the windows of a clip: the test hears its middle, training also what is near. */
 export const STARTS = { test: [10], train: [6, 10, 14] } as const;
 
 /** Largest number of 16-bit sound, which the spectrogram network takes. */
