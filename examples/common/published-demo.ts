@@ -16,7 +16,7 @@ import { DEMO_OPTIONS, USAGE } from './demo-options.js';
 import { patchCopy } from './patch-copy.js';
 import { type DiffComparison, type DiffRow, formatComparison } from './result.js';
 import { SourceError } from './source-error.js';
-import { percent } from './table.js';
+import { alignColumns, percent } from './table.js';
 import type { TrainingPlan } from './train-base.js';
 
 const TRAINERS = { hash: trainHashDiff, sparse: trainSparseDiff } as const;
@@ -28,6 +28,8 @@ export interface PublishedUpdate {
   readonly task: Task;
   /** Names of the weights that are trained, by default all of the task. */
   readonly only?: readonly string[];
+  /** Names of weights that stay as they are, by default none. */
+  readonly freeze?: readonly string[];
   readonly train: ArrayData;
   /** Measured by the task where the full fine-tune cannot be a folder. */
   readonly test?: ArrayData;
@@ -51,8 +53,12 @@ export interface PublishedRun {
 
 /** What a demo is about. */
 export interface PublishedDemo {
-  /** Printed with `--help`. */
-  readonly help: string;
+  /** Its name among the demos. */
+  readonly name: string;
+  /** What it does, in words: printed with `--help`. */
+  readonly about: string;
+  /** Where it takes data of one's own: what `--data` names. */
+  readonly data?: string;
   /** Sizes of the diffs, as shares of the float32 model in percent. */
   readonly shares: readonly number[];
   /** @returns undefined where the published model is not to be had */
@@ -78,7 +84,7 @@ export async function runPublishedDemo(demo: PublishedDemo): Promise<void> {
     },
   });
   if (flags.help) {
-    process.stdout.write(demo.help);
+    process.stdout.write(helpOf(demo));
     return;
   }
   const folder = flags.keep ?? (await mkdtemp(join(tmpdir(), 'neural-diff-published-')));
@@ -104,6 +110,18 @@ export async function runPublishedDemo(demo: PublishedDemo): Promise<void> {
   }
 }
 
+function helpOf({ name, about, data }: PublishedDemo): string {
+  const commands = [
+    [`npm run demo -- ${name}`, 'a table on stdout'],
+    ...(data === undefined ? [] : [[`npm run demo -- ${name} --data DIR`, data]]),
+    [`npm run demo -- ${name} --shares 0.1,0.5`, 'other sizes, in percent of the float32 model'],
+    [`npm run demo -- ${name} --kind sparse`, 'sparse diffs'],
+    [`npm run -s demo -- ${name} --json`, 'one JSON document on stdout'],
+    [`npm run demo -- ${name} --keep DIR --seed 2`, 'keep models and payloads; another seed'],
+  ];
+  return `${about}\n\n${alignColumns(commands.map(([command, effect]) => [`  ${command}`, effect as string]))}\n`;
+}
+
 function kindOf(name: string): DiffRow['kind'] {
   if (name === 'hash' || name === 'sparse') return name;
   throw new SourceError('bad-kind', `Cannot train "${name}": expected --kind hash or --kind sparse`);
@@ -114,10 +132,10 @@ async function compare(
   { kind, shares, folder }: { kind: DiffRow['kind']; shares: readonly number[]; folder: string },
   { seed, base, screen }: PublishedRun,
 ): Promise<PublishedResult> {
-  const { task, only, train, test: validation, measure, fineTuning, diffTraining } = update;
+  const { task, only, freeze, train, test: validation, measure, fineTuning, diffTraining } = update;
   const onStep = ({ done, total, loss }: { done: number; total: number; loss: number }): void =>
     screen.show(`step ${done} of ${total}, loss ${loss.toFixed(3)}`);
-  const shared = { task, only, train, validation, seed, onStep };
+  const shared = { task, only, freeze, train, validation, seed, onStep };
   screen.start('measuring the base');
   const baseAccuracy = await measure(base);
   screen.end(percent(baseAccuracy));

@@ -34,6 +34,9 @@ export const BLACKLETTER: PublishedModel = {
 /** The value behind which weights are trained: the convolutions below stay as they were published. */
 const CUT = 'p2o.AveragePool.1';
 
+/** Weights of the classes, most of which are Chinese: they stay as they are, too. */
+export const CLASS_WEIGHTS: readonly string[] = ['linear_85.*'];
+
 /** Scores of all classes over time, and the output, their softmax. */
 export const LOGITS = 'p2o.Add.277';
 const OUTPUT = 'softmax_11.tmp_0';

@@ -11,15 +11,8 @@ import { type PublishedRun, type PublishedUpdate, runPublishedDemo } from '../co
 import { CLASSES, labelsOf, type PictureSet } from '../fine-tune-any-model/pictures.js';
 import { LOGITS, measureAccuracy, TRAINED, toFeatures, trainedPart, unpackModel } from './model.js';
 
-const HELP = `Takes a published image classifier, a GraphModel, learns an update of it as diffs of several sizes, and runs the
-patched copies in TensorFlow.js.
-
-  npm run demo -- pictures                       a table on stdout
-  npm run demo -- pictures --shares 0.1,0.5      other sizes, in percent of the float32 model
-  npm run demo -- pictures --kind sparse         sparse diffs
-  npm run -s demo -- pictures --json             one JSON document on stdout
-  npm run demo -- pictures --keep DIR --seed 2   keep models and payloads; other pictures
-`;
+const ABOUT = `Takes a published image classifier, a GraphModel, learns an update of it as diffs of several sizes,
+and runs the patched copies in TensorFlow.js.`;
 
 /** Pictures of the update; those of the test are never learned from. */
 const PICTURES = { train: 240, test: 1_000 } as const;
@@ -64,4 +57,4 @@ async function measureFolder(folder: string, features: tf.Tensor, set: PictureSe
   return accuracy;
 }
 
-await runPublishedDemo({ help: HELP, shares: [0.02, 0.05, 0.1, 0.2, 0.5, 1], prepare });
+await runPublishedDemo({ name: 'pictures', about: ABOUT, shares: [0.02, 0.05, 0.1, 0.2, 0.5, 1], prepare });

@@ -26,6 +26,9 @@ const FRAMES_SHAPE = [76, 32, 1] as const;
 /** Frames of a second that the spectrogram network gives. */
 const SECOND_FRAMES = 97;
 
+/** First frames of the windows of a clip: the test hears its middle, training also what is near. */
+export const STARTS = { test: [10], train: [6, 10, 14] } as const;
+
 /** Largest number of 16-bit sound, which the spectrogram network takes. */
 const LOUDEST = 32_767;
 
@@ -55,8 +58,15 @@ export interface Labelled extends Rows {
   readonly labels: Int32Array;
 }
 
-/** @returns the middle of each clip's spectrogram, as the embedding network takes it */
-export async function toFrames(spectrogram: Uint8Array, clips: readonly Clip[]): Promise<Labelled> {
+/**
+ * @param starts first frames of the windows that are taken of each clip
+ * @returns windows of the clips' spectrograms, as the embedding network takes them
+ */
+export async function toFrames(
+  spectrogram: Uint8Array,
+  clips: readonly Clip[],
+  starts: readonly number[],
+): Promise<Labelled> {
   const samples = clips[0]?.samples.length ?? 0;
   const sound = new Float32Array(clips.length * samples);
   clips.forEach((clip, i) => {
@@ -66,16 +76,20 @@ export async function toFrames(spectrogram: Uint8Array, clips: readonly Clip[]):
   // One by one: what is loudest in a batch decides which sounds count as silence.
   const { values: seconds } = await runOnnx(spectrogram, rows, { output: 'output', batchSize: 1 });
   const [frames, bands] = FRAMES_SHAPE;
-  const start = Math.floor((SECOND_FRAMES - frames) / 2) * bands;
-  const values = new Float32Array(clips.length * frames * bands);
-  clips.forEach((_, i) => {
-    const first = i * SECOND_FRAMES * bands + start;
+  const size = frames * bands;
+  const count = clips.length * starts.length;
+  const values = new Float32Array(count * size);
+  for (let i = 0; i < count; i++) {
+    const first = Math.floor(i / starts.length) * SECOND_FRAMES + (starts[i % starts.length] as number);
     // As openWakeWord scales them for the embedding network.
-    const middle = seconds.subarray(first, first + frames * bands).map((value) => value / 10 + 2);
-    values.set(middle, i * frames * bands);
-  });
-  const labels = Int32Array.from(clips, ({ label }) => label);
-  return { values, shape: FRAMES_SHAPE, count: clips.length, labels };
+    const window = seconds.subarray(first * bands, first * bands + size).map((value) => value / 10 + 2);
+    values.set(window, i * size);
+  }
+  const labels = Int32Array.from(
+    { length: count },
+    (_, i) => (clips[Math.floor(i / starts.length)] as Clip).label,
+  );
+  return { values, shape: FRAMES_SHAPE, count, labels };
 }
 
 /** @returns what the layers that stay as they are make of spectrograms */

@@ -25,8 +25,14 @@ test.skipIf(!files)('a task of the published speech model gives what ONNX Runtim
     label: seed,
     part: 'base' as const,
   }));
-  const frames = await toFrames(files!.get('models/melspectrogram.onnx') as Uint8Array, clips);
+  const spectrogram = files!.get('models/melspectrogram.onnx') as Uint8Array;
+  const frames = await toFrames(spectrogram, clips, [10]);
   expect([frames.shape, frames.count, [...frames.labels]]).toEqual([[76, 32, 1], 3, [1, 2, 3]]);
+  const windows = await toFrames(spectrogram, clips, [9, 10]);
+  expect([...windows.labels]).toEqual([1, 1, 2, 2, 3, 3]);
+  const [earlier, middle] = [windows.values.subarray(0, 76 * 32), windows.values.subarray(76 * 32)];
+  expect(earlier.subarray(32)).toEqual(middle.subarray(0, 75 * 32));
+  expect(middle.subarray(0, 76 * 32)).toEqual(frames.values.subarray(0, 76 * 32));
   const model = withWords(files!.get('models/embedding_model.onnx') as Uint8Array, 7, 1);
   const features = await toFeatures(model, frames);
   const run = { output: CLASSIFIER.output };
