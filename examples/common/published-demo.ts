@@ -59,6 +59,8 @@ export interface PublishedDemo {
   readonly about: string;
   /** Where it takes data of one's own: what `--data` names. */
   readonly data?: string;
+  /** Kind of the diffs, unless `--kind` names another. */
+  readonly kind: DiffRow['kind'];
   /** Sizes of the diffs, as shares of the float32 model in percent. */
   readonly shares: readonly number[];
   /** @returns undefined where the published model is not to be had */
@@ -79,7 +81,7 @@ export async function runPublishedDemo(demo: PublishedDemo): Promise<void> {
   const { values: flags } = parseArgs({
     options: {
       ...DEMO_OPTIONS,
-      kind: { type: 'string', default: 'hash' },
+      kind: { type: 'string', default: demo.kind },
       shares: { type: 'string', default: demo.shares.join() },
     },
   });
@@ -110,12 +112,13 @@ export async function runPublishedDemo(demo: PublishedDemo): Promise<void> {
   }
 }
 
-function helpOf({ name, about, data }: PublishedDemo): string {
+function helpOf({ name, about, data, kind }: PublishedDemo): string {
+  const other = kind === 'hash' ? 'sparse' : 'hash';
   const commands = [
     [`npm run demo -- ${name}`, 'a table on stdout'],
     ...(data === undefined ? [] : [[`npm run demo -- ${name} --data DIR`, data]]),
     [`npm run demo -- ${name} --shares 0.1,0.5`, 'other sizes, in percent of the float32 model'],
-    [`npm run demo -- ${name} --kind sparse`, 'sparse diffs'],
+    [`npm run demo -- ${name} --kind ${other}`, `${other} diffs`],
     [`npm run -s demo -- ${name} --json`, 'one JSON document on stdout'],
     [`npm run demo -- ${name} --keep DIR --seed 2`, 'keep models and payloads; another seed'],
   ];

@@ -73,4 +73,4 @@ async function prepare({ seed, base, screen }: PublishedRun): Promise<PublishedU
   };
 }
 
-await runPublishedDemo({ name: 'ocr', about: ABOUT, shares: [0.2, 0.5, 1], prepare });
+await runPublishedDemo({ name: 'ocr', about: ABOUT, kind: 'sparse', shares: [0.2, 0.5, 1], prepare });

@@ -57,4 +57,10 @@ async function measureFolder(folder: string, features: tf.Tensor, set: PictureSe
   return accuracy;
 }
 
-await runPublishedDemo({ name: 'pictures', about: ABOUT, shares: [0.02, 0.05, 0.1, 0.2, 0.5, 1], prepare });
+await runPublishedDemo({
+  name: 'pictures',
+  about: ABOUT,
+  kind: 'hash',
+  shares: [0.02, 0.05, 0.1, 0.2, 0.5, 1],
+  prepare,
+});

@@ -105,6 +105,7 @@ await runPublishedDemo({
   name: 'speech',
   about: ABOUT,
   data: 'recordings {label}_{speaker}_{take}.wav of three speakers or more',
+  kind: 'hash',
   shares: [0.2, 0.5, 1],
   prepare,
 });
