@@ -16,6 +16,7 @@ import {
   type ValueSource,
   variablesOf,
   withBaseRestored,
+  withTraining,
 } from './session.js';
 import type { Metrics, Task } from './task.js';
 
@@ -41,7 +42,8 @@ export interface FineTuned {
 /**
  * Trains every trainable weight with the same loop as diffs. The task's variables are restored to the base.
  *
- * @throws NeuralDiffError `training-diverged`, `bad-data`, `no-memory`; the signal's reason
+ * @throws NeuralDiffError `training-diverged`, `bad-data`, `no-memory`; TypeError while the model is being
+ *   trained; the signal's reason
  *
  * @example
  * await useBackend('wasm');
@@ -59,9 +61,11 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
   checkData(task, train);
   const trained = selectWeights(task, options);
   checkMemory({ weights: task.weights, trained, perWeight: numbersPerWeight(loop) });
-  const base = await takeBase(task, options);
-  await checkGradients(task, train);
-  return fineTuneFrom(base, options, { loop, fisher: true });
+  return withTraining(task, async () => {
+    const base = await takeBase(task, options);
+    await checkGradients(task, train);
+    return fineTuneFrom(base, options, { loop, fisher: true });
+  });
 }
 
 /** @returns the options of a full fine-tune's loop, checked */

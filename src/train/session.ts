@@ -55,6 +55,27 @@ export async function takeBase(task: Task, selection: Selection = {}, known?: Va
   return { model, tensors: task.weights.map(infoOf), trainable, quantization: new Map(), held };
 }
 
+/** Variables that are being trained. */
+const IN_TRAINING = new WeakSet<tf.Variable>();
+
+/**
+ * Runs the training of a task. Another one at the same time would start from weights that this one has
+ * changed, and restore those.
+ *
+ * @throws TypeError if variables of the task are being trained
+ */
+export async function withTraining<T>({ weights }: Task, run: () => Promise<T>): Promise<T> {
+  const variables = weights.map(({ variable }) => variable);
+  if (variables.some((variable) => IN_TRAINING.has(variable)))
+    throw new TypeError('Cannot train: the model is already being trained; wait for the end of that run');
+  for (const variable of variables) IN_TRAINING.add(variable);
+  try {
+    return await run();
+  } finally {
+    for (const variable of variables) IN_TRAINING.delete(variable);
+  }
+}
+
 /**
  * Runs a function and afterwards restores every weight of the base in the task's variables, even on failure.
  */

@@ -33,6 +33,7 @@ import {
   takeBase,
   weightsOfModel,
   withBaseRestored,
+  withTraining,
 } from './session.js';
 import type { DeviceModel, Metrics, Task } from './task.js';
 
@@ -124,10 +125,19 @@ const WARM_UP = 0.2;
  * variables are restored to the base.
  *
  * @param options options of both trainers
+ * @throws TypeError while the model is being trained
  */
 export async function trainDiff(options: TrainDiffOptions, kind: DiffKind): Promise<TrainedDiff> {
-  const { task, validation, meta = {}, denseRate = 1.2 } = options;
   const loop = checkedLoop(options, kind);
+  return withTraining(options.task, () => trainChecked(options, kind, loop));
+}
+
+async function trainChecked(
+  options: TrainDiffOptions,
+  kind: DiffKind,
+  loop: LoopOptions,
+): Promise<TrainedDiff> {
+  const { task, validation, meta = {}, denseRate = 1.2 } = options;
   const { held, base } = await takeBases(options);
   const bytes = budgetBytes(options.budget, base.tensors);
   const least = partitionTensors(base, { denseRate, meta }).fileBytes([]);

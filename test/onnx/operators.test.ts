@@ -281,6 +281,12 @@ const CASES: Readonly<Record<string, Case>> = {
   SimplifiedLayerNormalization: { shapes: [[2, 6], [6]] },
   SkipLayerNormalization: { domain: 'com.microsoft', shapes: [[2, 3, 8], [2, 3, 8], [8], [8], [8]] },
   LRN: { shapes: [image], attributes: { size: 3 } },
+  ...Object.fromEntries(
+    ['L1', 'L2', 'Max', 'Mean', 'SumSquare'].map((name): [string, Case] => [
+      `Reduce${name} of no axes`,
+      { op: `Reduce${name}`, shapes: [[2, 3]], attributes: { noop_with_empty_axes: 1 } },
+    ]),
+  ),
 };
 
 test.each(Object.entries(CASES))(
@@ -318,3 +324,24 @@ test('Cast takes all numbers but 0 for true', async () => {
   expect(b).toEqual([0, 0, 0, 1, 1, 1]);
   network.dispose();
 });
+
+test.each(['constant', 'edge', 'reflect', 'wrap'])(
+  'Pad takes elements off before it adds some of mode %s',
+  async (mode) => {
+    const draft: GraphDraft = {
+      inputs: { x: ['n', 6] },
+      weights: { w: { shape: [6] }, pads: { shape: [4], values: [-1, 2, 2, -1], dtype: 'int64' } },
+      nodes: [
+        ['Mul', { inputs: ['x', 'w'], outputs: ['whole'] }],
+        ['Pad', { inputs: ['whole', 'pads'], outputs: ['y'], attributes: { mode } }],
+      ],
+      outputs: ['y'],
+      opset: 19,
+    };
+    const network = await networkOf(draft);
+    const x = randomTensor([5, 6], 3);
+    await expectLikeRuntime(network, onnxFile(draft), [x]);
+    expectGradients(network, [x]);
+    network.dispose();
+  },
+);

@@ -158,3 +158,16 @@ test('createTask() refuses a model that is not compiled', () => {
   const model = tf.sequential({ layers: [tf.layers.dense({ inputShape: [2], units: 1 })] });
   expect(() => createTask(model)).toThrow(TypeError);
 });
+
+test('a task is trained once at a time, so that runs never start from the weights of others', async () => {
+  const { model, task } = tiny;
+  const weights = namedWeights(model);
+  const before = await copyWeights(weights);
+  const first = fineTune(options());
+  const refusal = { name: 'TypeError', message: expect.stringContaining('already being trained') };
+  await expect(fineTune(options())).rejects.toMatchObject(refusal);
+  await expect(trainHashDiff(options({ task: { ...task } }))).rejects.toMatchObject(refusal);
+  const { metrics } = await first;
+  expect(await copyWeights(weights)).toEqual(before);
+  expect((await fineTune(options())).metrics).toEqual(metrics);
+});

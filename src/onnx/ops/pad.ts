@@ -28,19 +28,28 @@ const pad: Operator = (inputs, context) => {
     const value = inputs[2] ? (valuesOf(inputs[2])[0] as number) : numberOf(context.node, 'value', 0);
     return padWith(x, ends, value);
   }
-  return ends.reduce((padded, each, axis) => extend(padded, axis, { ...each, mode }), x);
+  return ends
+    .map(added)
+    .reduce((padded, each, axis) => extend(padded, axis, { ...each, mode }), cut(x, ends));
 };
+
+/** @returns the tensor without what negative ends take off */
+function cut(x: tf.Tensor, ends: readonly Ends[]): tf.Tensor {
+  const off = (count: number): number => Math.max(0, -count);
+  const starts = ends.map(({ before }) => off(before));
+  const sizes = ends.map(({ before, after }, axis) => (x.shape[axis] as number) - off(before) - off(after));
+  return tf.util.arraysEqual(sizes, x.shape) ? x : tf.slice(x, starts, sizes);
+}
+
+/** @returns what ends add, without what they take off */
+function added({ before, after }: Ends): Ends {
+  return { before: Math.max(0, before), after: Math.max(0, after) };
+}
 
 /** Pads with a number. */
 function padWith(x: tf.Tensor, ends: readonly Ends[], value: number): tf.Tensor {
-  const cut = (count: number): number => Math.max(0, -count);
-  const starts = ends.map(({ before }) => cut(before));
-  const sizes = ends.map(({ before, after }, axis) => (x.shape[axis] as number) - cut(before) - cut(after));
-  const kept = tf.util.arraysEqual(sizes, x.shape) ? x : tf.slice(x, starts, sizes);
-  const paddings = ends.map(({ before, after }): [number, number] => [
-    Math.max(0, before),
-    Math.max(0, after),
-  ]);
+  const kept = cut(x, ends);
+  const paddings = ends.map(added).map(({ before, after }): [number, number] => [before, after]);
   return paddings.flat().some((count) => count > 0) ? tf.pad(kept, paddings, value) : kept;
 }
 

@@ -10,12 +10,18 @@ function reduction(reduce: Reduce): Operator {
   return (inputs, context) => {
     const x = inputAt(inputs, 0);
     const given = inputs[1] ? valuesOf(inputs[1]) : (numbersOf(context.node, 'axes') ?? []);
-    if (given.length === 0 && numberOf(context.node, 'noop_with_empty_axes', 0)) return x;
+    // Nothing is added up, but absolute values, squares and logarithms are taken of each element.
+    if (given.length === 0 && numberOf(context.node, 'noop_with_empty_axes', 0))
+      return reduceAs(reduce, tf.expandDims(x, 0), [[0], false]);
     const axes = given.length > 0 ? given.map((axis) => axisOf(axis, x.rank)) : countTo(x.rank);
-    const keepDims = numberOf(context.node, 'keepdims', 1) !== 0;
-    if (x.dtype === 'float32') return reduce(x, axes, keepDims);
-    return withoutGradient(() => tf.cast(reduce(tf.cast(x, 'int32'), axes, keepDims), x.dtype));
+    return reduceAs(reduce, x, [axes, numberOf(context.node, 'keepdims', 1) !== 0]);
   };
+}
+
+/** Reduces a tensor of any dtype; the result has the same. */
+function reduceAs(reduce: Reduce, x: tf.Tensor, how: [axes: number[], keepDims: boolean]): tf.Tensor {
+  if (x.dtype === 'float32') return reduce(x, ...how);
+  return withoutGradient(() => tf.cast(reduce(tf.cast(x, 'int32'), ...how), x.dtype));
 }
 
 /**

@@ -74,6 +74,14 @@ describe('transpose()', () => {
     await expectAgreement(() => tf.transpose(seededTensor(1, shape), perm));
   });
 
+  test('moves the axes of tensors without elements', async () => {
+    await tf.setBackend('wasm');
+    useTrainingKernels();
+    const moved = tf.tidy(() => tf.transpose(tf.zeros([0, 3, 4, 2]), [0, 3, 1, 2]));
+    expect([moved.shape, (await moved.data()).length]).toEqual([[0, 2, 3, 4], 0]);
+    moved.dispose();
+  });
+
   test('shares the memory of what keeps its order', async () => {
     await tf.setBackend('wasm');
     useTrainingKernels();

@@ -14,13 +14,16 @@ export function identity(call: IdentityCall, stock: (call: IdentityCall) => tf.T
 
 type TransposeCall = KernelCall<'x', { perm: readonly number[] }>;
 
-/** Shares the memory of a tensor whose elements keep their order, as gradients of gathers do. */
+/**
+ * Shares the memory of a tensor whose elements keep their order, as gradients of gathers do. Some without
+ * elements divide by zero in the stock kernel.
+ */
 export function transpose(call: TransposeCall, stock: (call: TransposeCall) => tf.TensorInfo): tf.TensorInfo {
   const { inputs, backend, attrs } = call;
   const { shape, dtype } = inputs.x;
   const moved = attrs.perm.filter((axis) => shape[axis] !== 1);
   const keepsOrder = moved.every((axis, i) => i === 0 || axis > (moved[i - 1] as number));
-  if (dtype === 'string' || !keepsOrder) return stock(call);
+  if (dtype === 'string' || !(keepsOrder || shape.includes(0))) return stock(call);
   const permuted = attrs.perm.map((axis) => shape[axis] as number);
   return share(backend, inputs.x, permuted);
 }
