@@ -10,7 +10,8 @@ export const COMMON_FLAGS = {
 export const MODEL = {
   type: 'string',
   isRequired: true,
-  description: 'Model: a LayersModel folder, safetensors, ONNX, TFLite, GGUF, Keras, HDF5 or NumPy',
+  description:
+    'Model: a LayersModel or GraphModel folder, safetensors, ONNX, TFLite, GGUF, Keras, HDF5 or NumPy',
 } as const;
 
 /** A payload on disk. */

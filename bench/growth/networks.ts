@@ -6,8 +6,6 @@ export interface GrowingNetwork {
   readonly name: 'dense' | 'conv' | 'embedding' | 'head';
   /** Examples a step. */
   readonly batch: number;
-  /** The tensors that are trained; all by default. */
-  readonly only?: readonly string[];
   /** @returns a network with about so many weights */
   build(weights: number): tf.LayersModel;
   /** @returns inputs of noise for so many examples */
@@ -28,6 +26,10 @@ function finish(input: tf.SymbolicTensor, last: tf.SymbolicTensor): tf.LayersMod
     kernelInitializer: kernel(0.05, 0),
   });
   const model = tf.model({ inputs: input, outputs: head.apply(last) as tf.SymbolicTensor });
+  return compiled(model);
+}
+
+function compiled(model: tf.LayersModel): tf.LayersModel {
   model.compile({ optimizer: tf.train.adam(1e-3), loss: 'categoricalCrossentropy' });
   return model;
 }
@@ -151,7 +153,15 @@ const embedding: GrowingNetwork = {
 };
 
 /** The dense network, of which only the last layer is trained. */
-const head: GrowingNetwork = { ...dense, name: 'head', only: ['head/*'] };
+const head: GrowingNetwork = {
+  ...dense,
+  name: 'head',
+  build(weights) {
+    const model = dense.build(weights);
+    for (const layer of model.layers) layer.trainable = layer.name === 'head';
+    return compiled(model);
+  },
+};
 
 /** The networks that grow. */
 export const NETWORKS: readonly GrowingNetwork[] = [dense, conv, embedding, head];

@@ -52,8 +52,7 @@ async function measure(size: number, budgetMs: number): Promise<GrowthTimes> {
   const model = network.build(size);
   const task = createTask(model, { mode: 'training' });
   const train = { xs: network.inputs(STEPS * network.batch, size), ys: labels(STEPS * network.batch) };
-  const { batch: batchSize, only } = network;
-  const shared = { task, train, batchSize, epochs: 1, ...(only && { only }) };
+  const shared = { task, train, batchSize: network.batch, epochs: 1 };
   const trainer = kind === 'hash' ? trainHashDiff : trainSparseDiff;
   const full = await timeRun((onStep) => fineTune({ ...shared, onStep }));
   const trained = [...full.result.deltas.values()].reduce((sum, { length }) => sum + length, 0);

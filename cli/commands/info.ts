@@ -5,6 +5,7 @@ import { readPayload } from '../../src/node/read-payload.js';
 import { readDiff } from '../../src/payload/decode.js';
 import type { Op } from '../../src/payload/diff.js';
 import { type OpenPayload, openPayload } from '../../src/payload/open-payload.js';
+import type { ModelPort } from '../../src/recipe/model-ports.js';
 import { type CommonFlags, defineCommand } from '../command.js';
 import { formatBytes, formatShare, type Io, printResult } from '../io.js';
 import { withModel } from '../open.js';
@@ -15,7 +16,8 @@ export const command = defineCommand({
   details: [
     'Of a payload: its size, the fingerprints of both models, its records and metadata and, with ' +
       '--base, the tensors that each record changes, and how many keep everything. Of a model: its ' +
-      'fingerprint and tensors, and how much of its file is outside of them.',
+      'fingerprint and tensors, inputs and outputs of ONNX files and GraphModels, and how much of the ' +
+      'file is outside of the tensors.',
   ],
   args: { file: { type: 'string', isRequired: true, description: 'Payload file, or a model' } },
   flags: {
@@ -135,6 +137,9 @@ async function showModel(path: string, flags: CommonFlags, io: Io): Promise<void
     const facts = { name: info.name, dtype: info.dtype, shape: info.shape, bytes: byteLength(info) };
     return found.readOnly.has(info.name) ? { ...facts, readOnly: true } : facts;
   });
+  // Loaded for models alone.
+  const { readPorts } = await import('../../src/recipe/model-ports.js');
+  const ports = await readPorts(path);
   const [weights, modelBytes] = [totalElements(found.tensors), totalBytes(found.tensors)];
   const lines = [
     `model        ${formatBytes(modelBytes)}: ${tensors.length} tensors, ${weights} weights`,
@@ -142,12 +147,17 @@ async function showModel(path: string, flags: CommonFlags, io: Io): Promise<void
     ...(outside
       ? [`outside      ${formatBytes(outside.bytes)} of graph and metadata, which no payload changes`]
       : []),
-    ...tensors.map(({ name, dtype, shape, ...facts }) => {
-      const type = `${dtype}[${shape.join(', ')}]`;
-      const note = 'readOnly' in facts ? '  read only' : '';
-      return `tensor       ${type.padEnd(24)} ${JSON.stringify(name)}${note}`;
-    }),
+    ...(ports?.inputs.map((port) => `input        ${formatPort(port)}`) ?? []),
+    ...(ports?.outputs.map((port) => `output       ${formatPort(port)}`) ?? []),
+    ...tensors.map(
+      (tensor) => `tensor       ${formatPort(tensor)}${'readOnly' in tensor ? '  read only' : ''}`,
+    ),
   ];
-  const json = { fingerprint: found.fingerprint, modelBytes, weights, outside, tensors };
+  const json = { fingerprint: found.fingerprint, modelBytes, weights, outside, ...ports, tensors };
   printResult(io, flags, { json, lines });
+}
+
+function formatPort({ name, dtype = 'unknown', shape }: ModelPort): string {
+  const sizes = shape?.map((size) => size ?? 'any').join(', ') ?? 'any rank';
+  return `${`${dtype}[${sizes}]`.padEnd(24)} ${JSON.stringify(name)}`;
 }

@@ -63,7 +63,8 @@ export class WireReader {
     if (wire !== 1 && wire !== 2 && wire !== 5) throw this.#invalid(`unknown wire type ${wire}`);
     const size = wire === 2 ? this.#varint(head, tag.end) : { value: wire === 1 ? 8 : 4, end: tag.end };
     const start = at + size.end;
-    if (size.value > end - start) throw this.#invalid(`field ${field} exceeds its message`);
+    if (size.value > end - start)
+      throw this.#invalid(`field ${field} exceeds its message; the file may have been cut off`);
     return { field, wire, value: ZERO, start, end: start + size.value };
   }
 

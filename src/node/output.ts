@@ -26,7 +26,10 @@ import { freeBytesIn, realPathInside, syncPath, syncTree } from './folder.js';
 export async function checkOutput(path: string, options: { readonly force?: boolean } = {}): Promise<void> {
   await withFileErrors(`Cannot write "${path}"`, () => lstat(dirname(path)));
   if (options.force || !(await exists(path))) return;
-  throw new NeuralDiffError('output-exists', `Cannot write "${path}": it exists already`);
+  throw new NeuralDiffError(
+    'output-exists',
+    `Cannot write "${path}": it exists already; choose another path, or replace it (--force)`,
+  );
 }
 
 async function exists(path: string): Promise<boolean> {

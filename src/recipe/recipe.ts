@@ -67,7 +67,10 @@ export async function loadRecipe(path: string): Promise<Recipe> {
   }
   const { data, loss, optimizer, options } = module;
   expectExport(path, 'data', { isRight: typeof data === 'function', expected: DATA_EXPORT });
-  expectExport(path, 'loss', { isRight: loss !== undefined, expected: 'what model.compile takes as loss' });
+  expectExport(path, 'loss', {
+    isRight: loss !== undefined,
+    expected: 'the name of a loss or a function of labels and output, got none',
+  });
   const isOptional = (value: unknown, type: string): boolean => value === undefined || typeof value === type;
   expectExport(path, 'optimizer', {
     isRight: isOptional(optimizer, 'function'),
