@@ -22,6 +22,25 @@ export interface Batch {
   readonly indexes?: tf.Tensor1D;
 }
 
+/** @throws NeuralDiffError `bad-data` if inputs or labels of a batch have NaN or infinite elements */
+export async function checkFinite({ xs, ys }: Batch, { inputNames, outputNames }: Ports): Promise<void> {
+  const named = [
+    ...xs.map((x, i) => [`for "${inputNames[i]}"`, x] as const),
+    ...ys.map((y, i) => [`of labels for "${outputNames[i]}"`, y] as const),
+  ];
+  for (const [name, values] of named) {
+    // Zero times a number that is not finite is not a number.
+    const sum = tf.tidy(() => tf.sum(tf.mul(tf.cast(values, 'float32'), 0)));
+    const [zero] = await sum.data();
+    sum.dispose();
+    if (zero !== 0)
+      throw new NeuralDiffError(
+        'bad-data',
+        `Cannot use data ${name}: expected finite numbers, got NaN or infinity`,
+      );
+  }
+}
+
 /** @returns whether a set consists of whole arrays */
 export function isArrayData(data: Data): data is ArrayData {
   return 'xs' in data && 'ys' in data;
@@ -79,7 +98,7 @@ function checkShapes(xs: readonly tf.Tensor[], ports: Ports): void {
     const fits =
       shape.length === found.length && shape.every((size, axis) => size === null || size === found[axis]);
     if (fits) return;
-    const message = `Cannot use data for "${ports.inputNames[i]}": expected shape [${shape.map(String)}], got [${found}]`;
+    const message = `Cannot use data for "${ports.inputNames[i]}": expected shape [${shape.map((size) => size ?? 'any')}], got [${found}]`;
     throw new NeuralDiffError('bad-data', message);
   });
 }

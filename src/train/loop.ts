@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { NeuralDiffError } from '../model/errors.js';
 import type { Progress } from '../model/progress.js';
 import { createTensor } from '../tfjs/weights.js';
-import { type Batch, borrowBatches, countBatches, type Data } from './data.js';
+import { type Batch, borrowBatches, borrowInOrder, checkFinite, countBatches, type Data } from './data.js';
 import { type LossJob, lossGradients } from './gradients.js';
 import type { Grid } from './grid.js';
 import { explainingMemory } from './memory.js';
@@ -75,8 +75,8 @@ export interface LoopJob extends LossJob {
  * step. Before, the task's variables hold the base; afterwards the last step's weights, not the final ones,
  * except those of tensors that train freely. The caller must restore or set them.
  *
- * @throws NeuralDiffError `training-diverged` if the loss is not a finite number, `bad-data`, `no-memory`;
- *   the signal's reason
+ * @throws NeuralDiffError if the loss is not a finite number: `bad-data` for such inputs or labels, else
+ *   `training-diverged`; `no-memory`; the signal's reason
  */
 export async function trainParts(job: LoopJob, options: LoopOptions): Promise<void> {
   const stepsPerEpoch = await countBatches(job.data, job.task, options.batchSize);
@@ -155,9 +155,7 @@ class TrainingSession {
       }
     });
     const loss = await this.#stepParameters(batch);
-    if (!Number.isFinite(loss)) {
-      throw diverged(`the loss is ${loss} in epoch ${epoch + 1}`);
-    }
+    if (!Number.isFinite(loss)) throw await this.#diverged(`the loss is ${loss} in epoch ${epoch + 1}`);
     this.#step++;
     const steps = this.#stepsPerEpoch * epochs;
     onStep?.({
@@ -208,8 +206,17 @@ class TrainingSession {
     for (const parameter of this.#job.parts.flatMap((part) => part.parameters)) {
       // Zero times a number that is not finite is not a number.
       const sum = await readNumber(tf.tidy(() => tf.sum(tf.mul(parameter, 0))));
-      if (sum !== 0) throw diverged('a parameter is not a finite number');
+      if (sum !== 0) throw await this.#diverged('a parameter is not a finite number');
     }
+  }
+
+  /** @throws NeuralDiffError `bad-data` if the data is why */
+  async #diverged(what: string): Promise<NeuralDiffError> {
+    const { data, task } = this.#job;
+    for await (const batch of borrowInOrder(data, task, this.#options.batchSize))
+      await checkFinite(batch, task);
+    const message = `Cannot continue training: ${what}; try a lower learning rate`;
+    return new NeuralDiffError('training-diverged', message);
   }
 
   #describe(): Record<string, number> {
@@ -222,13 +229,6 @@ async function readNumber(scalar: tf.Tensor): Promise<number> {
   const [value] = await scalar.data();
   scalar.dispose();
   return value as number;
-}
-
-function diverged(what: string): NeuralDiffError {
-  return new NeuralDiffError(
-    'training-diverged',
-    `Cannot continue training: ${what}; try a lower learning rate`,
-  );
 }
 
 /** @returns the weights plus every part's diff, as the device stores them, as new tensors */

@@ -3,7 +3,7 @@ import { floatsOf, isFloat } from '../model/float16.js';
 import type { Quantization } from '../model/store.js';
 import type { Model, Tensor, TensorInfo } from '../model/tensor.js';
 import { assignValues, copyWeights, infoOf, type NamedWeight } from '../tfjs/weights.js';
-import { borrowBatches, type Data, exampleCount, isArrayData } from './data.js';
+import { borrowBatches, checkFinite, type Data, exampleCount, isArrayData } from './data.js';
 import { explainingMemory } from './memory.js';
 import { type Values, valuesOf } from './part.js';
 import { type Selection, selectNames } from './selection.js';
@@ -131,12 +131,17 @@ export function putBase(task: Task, base: BaseWeights, except?: Pick<ValueSource
 /**
  * Tests the task's gradients on the first examples of a set.
  *
- * @throws NeuralDiffError `unsupported-model`
+ * @throws NeuralDiffError `unsupported-model`; `bad-data` for inputs that are not finite
  */
 export async function checkGradients(task: Task, data: Data): Promise<void> {
   if (!task.checkGradients) return;
-  for await (const { xs } of borrowBatches(data, task, { batchSize: 2, seed: 0, epoch: 0 })) {
-    await task.checkGradients(xs);
+  for await (const batch of borrowBatches(data, task, { batchSize: 2, seed: 0, epoch: 0 })) {
+    try {
+      await task.checkGradients(batch.xs);
+    } catch (error) {
+      await checkFinite(batch, task);
+      throw error;
+    }
     return;
   }
 }

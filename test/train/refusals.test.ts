@@ -76,10 +76,28 @@ test('fineTune() refuses datasets without batches or without xs and ys', async (
 
 test('fineTune() stops if the loss is not finite, and restores the base', async () => {
   const base = await copyWeights(namedWeights(tiny.model));
-  const train = { xs: tf.ones([32, 16]), ys: tf.fill([32, 4], Number.NaN) };
-  const run = fineTune({ task: tiny.task, train, epochs: 1 });
+  const task = {
+    ...tiny.task,
+    loss: ([output]: tf.Tensor[]) => tf.sum(tf.mul(output as tf.Tensor, Number.NaN)) as tf.Scalar,
+  };
+  const run = fineTune({ task, train: tiny.train, epochs: 1 });
   await expect(run).rejects.toMatchObject({ code: 'training-diverged' });
   expect(await copyWeights(namedWeights(tiny.model))).toEqual(base);
+});
+
+test('fineTune() says which data is not finite, before or while it trains', async () => {
+  const before = tf.memory().numTensors;
+  const { task } = tiny;
+  const [xs, ys] = [tf.ones([32, 16]), tf.fill([32, 4], 0.25)];
+  const [bad, worse] = [tf.fill([32, 16], Number.POSITIVE_INFINITY), tf.fill([32, 4], Number.NaN)];
+  const refusal = { code: 'bad-data', message: expect.stringContaining('expected finite numbers') };
+  await expect(fineTune({ task, train: { xs, ys: worse } })).rejects.toMatchObject(refusal);
+  await expect(fineTune({ task, train: { xs: bad, ys } })).rejects.toMatchObject(refusal);
+  const checked = { ...task, checkGradients: () => Promise.reject(new Error('no gradient')) };
+  await expect(fineTune({ task: checked, train: { xs: bad, ys } })).rejects.toMatchObject(refusal);
+  await expect(fineTune({ task: checked, train: { xs, ys } })).rejects.toThrow('no gradient');
+  tf.dispose([xs, ys, bad, worse]);
+  expect(tf.memory().numTensors).toBe(before);
 });
 
 test('trainSparseDiff() stops on an aborted signal with its reason, and restores the base', async () => {
