@@ -6,7 +6,7 @@ export function data(context) {
   if (context.seed === 2) throw new Error('not today');
   if (context.seed === 4) return new Promise((resolve) => setTimeout(resolve, 600_000));
   const { train, validation } = points(context);
-  return { train: context.seed === 3 ? { ...train, xs: train.xs.div(0) } : train, validation };
+  return { train: context.seed === 3 ? { ...train, ys: train.ys.mul(3e38) } : train, validation };
 }
 
 export { loss, metrics, optimizer, options } from './points.mjs';
