@@ -1,7 +1,9 @@
 import { NeuralDiffError } from '../model/errors.js';
 import { readLayersJson } from '../model/layers-store.js';
 import type { ModelFiles } from '../model/model-files.js';
+import type { OnnxPort } from '../onnx/graph.js';
 import { readOnnxModel } from '../onnx/read-graph.js';
+import { readShape } from '../tfjs/graph/graph-nodes.js';
 import { type OpenBase, openBase } from './open-base.js';
 
 /** An input or output of a model. */
@@ -38,19 +40,14 @@ async function portsOf({ kind, files, file }: Omit<OpenBase, 'store'>): Promise<
   if (kind === 'graph-model') return signaturePorts(files);
   if (kind !== 'onnx') return undefined;
   const { inputs, outputs } = (await readOnnxModel(files, file)).graph;
-  const [taken, given] = [inputs, outputs].map((ports) =>
-    ports.map(({ name, type, shape }): ModelPort => ({ name, dtype: type, shape })),
-  );
-  return { inputs: taken as ModelPort[], outputs: given as ModelPort[] };
+  const describe = ({ name, type, shape }: OnnxPort): ModelPort => ({ name, dtype: type, shape });
+  return { inputs: inputs.map(describe), outputs: outputs.map(describe) };
 }
 
 /** A port in the signature of a `model.json`: protocol buffers of TensorFlow as JSON. */
 interface SignaturePort {
   readonly dtype?: string;
-  readonly tensorShape?: {
-    readonly unknownRank?: boolean;
-    readonly dim?: { readonly size?: string | number }[];
-  };
+  readonly tensorShape?: Parameters<typeof readShape>[0];
   readonly resourceId?: unknown;
 }
 
@@ -67,9 +64,7 @@ async function signaturePorts(files: ModelFiles): Promise<ModelPorts | undefined
 function listPorts(ports: Readonly<Record<string, SignaturePort>>): ModelPort[] {
   const passed = Object.entries(ports).filter(([, { resourceId }]) => resourceId === undefined);
   return passed.map(([name, { dtype, tensorShape }]) => {
-    const sizes = tensorShape?.dim?.map(({ size = 0 }) => (Number(size) < 0 ? null : Number(size)));
-    const shape = tensorShape?.unknownRank ? undefined : sizes;
-    return { name, dtype: DTYPES[dtype ?? ''], shape };
+    return { name, dtype: DTYPES[dtype ?? ''], shape: readShape(tensorShape) };
   });
 }
 

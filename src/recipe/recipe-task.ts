@@ -45,7 +45,7 @@ async function layersTask({ path, recipe, options }: RecipeUse, { files }: OpenB
 
 async function networkTask(use: RecipeUse, base: OpenBase): Promise<Task> {
   const { path, recipe, options } = use;
-  const { mode, outputKind, outputs, microBatchSize } = options;
+  const { mode, outputKind, outputs, microBatchSize: evaluationBatchSize } = options;
   if (mode === 'training')
     throw invalidRecipe(path, 'mode "training" is for LayersModels: other models run as they were saved');
   const network = await loadNetwork(base, outputs);
@@ -54,11 +54,8 @@ async function networkTask(use: RecipeUse, base: OpenBase): Promise<Task> {
     const accuracy: LossFunction = (labels, output) =>
       hitsOf(labels, output, task.outputKinds[0] as OutputKind);
     const metrics = metricsOf(path, recipe.metrics, accuracy);
-    const shared = { loss, metrics, outputs, outputKind };
-    const task = createNetworkTask(network, {
-      ...shared,
-      ...definedOnly({ evaluationBatchSize: microBatchSize }),
-    });
+    const shared = { outputs, outputKind, evaluationBatchSize };
+    const task = createNetworkTask(network, { loss, metrics, ...shared });
     return task;
   } catch (cause) {
     network.dispose();

@@ -29,16 +29,19 @@ export async function checkFinite({ xs, ys }: Batch, { inputNames, outputNames }
     ...ys.map((y, i) => [`of labels for "${outputNames[i]}"`, y] as const),
   ];
   for (const [name, values] of named) {
-    // Zero times a number that is not finite is not a number.
-    const sum = tf.tidy(() => tf.sum(tf.mul(tf.cast(values, 'float32'), 0)));
-    const [zero] = await sum.data();
-    sum.dispose();
-    if (zero !== 0)
-      throw new NeuralDiffError(
-        'bad-data',
-        `Cannot use data ${name}: expected finite numbers, got NaN or infinity`,
-      );
+    if (await isFiniteTensor(values)) continue;
+    const message = `Cannot use data ${name}: expected finite numbers, got NaN or infinity`;
+    throw new NeuralDiffError('bad-data', message);
   }
+}
+
+/** @returns whether no element is NaN or infinite */
+export async function isFiniteTensor(tensor: tf.Tensor): Promise<boolean> {
+  // Zero times a number that is not finite is not a number.
+  const sum = tf.tidy(() => tf.sum(tf.mul(tf.cast(tensor, 'float32'), 0)));
+  const [zero] = await sum.data();
+  sum.dispose();
+  return zero === 0;
 }
 
 /** @returns whether a set consists of whole arrays */

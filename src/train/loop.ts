@@ -2,7 +2,15 @@ import * as tf from '@tensorflow/tfjs';
 import { NeuralDiffError } from '../model/errors.js';
 import type { Progress } from '../model/progress.js';
 import { createTensor } from '../tfjs/weights.js';
-import { type Batch, borrowBatches, borrowInOrder, checkFinite, countBatches, type Data } from './data.js';
+import {
+  type Batch,
+  borrowBatches,
+  borrowInOrder,
+  checkFinite,
+  countBatches,
+  type Data,
+  isFiniteTensor,
+} from './data.js';
 import { type LossJob, lossGradients } from './gradients.js';
 import type { Grid } from './grid.js';
 import { explainingMemory } from './memory.js';
@@ -204,9 +212,8 @@ class TrainingSession {
    */
   async #checkParameters(): Promise<void> {
     for (const parameter of this.#job.parts.flatMap((part) => part.parameters)) {
-      // Zero times a number that is not finite is not a number.
-      const sum = await readNumber(tf.tidy(() => tf.sum(tf.mul(parameter, 0))));
-      if (sum !== 0) throw await this.#diverged('a parameter is not a finite number');
+      if (!(await isFiniteTensor(parameter)))
+        throw await this.#diverged('a parameter is not a finite number');
     }
   }
 

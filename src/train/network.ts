@@ -57,7 +57,7 @@ export interface NetworkTaskOptions {
   /** Further metrics by name, each of the first output; their means over the examples are measured. */
   readonly metrics?: Readonly<Record<string, LossFunction>> | undefined;
   /** Batch size for measuring array sets; 128 by default. */
-  readonly evaluationBatchSize?: number;
+  readonly evaluationBatchSize?: number | undefined;
 }
 
 /**
