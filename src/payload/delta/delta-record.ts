@@ -1,0 +1,143 @@
+import { elementCount, type TensorInfo, wordBytes } from '../../model/tensor.js';
+import { type ByteSource, type Bytes, sliceOf, sourceOf, WINDOW_BYTES } from '../byte-source.js';
+import { corrupt } from '../limits.js';
+import { RangeDecoder } from '../range-decoder.js';
+import { codeTensors } from '../record-head.js';
+import { LANES, LEAST_STATE, PlainSegmentDecoder, type SegmentDecoder } from './decoder.js';
+import { elementsOf, formOf } from './elements.js';
+import { codeHead, type Lines } from './head.js';
+import { SEGMENT_ELEMENTS, type SegmentRange, segmentsOf } from './segments.js';
+
+/** Reads a delta record sequentially: turns runs of the base's elements into those of the next model. */
+export class DeltaReader {
+  /** Its tensors, in canonical order. */
+  readonly tensors: readonly TensorInfo[];
+  readonly #source: SequentialSource;
+  readonly #segments: ReadonlyMap<string, readonly SegmentRange[]>;
+  readonly #decoder: SegmentDecoder;
+  readonly #buffers = { words: new Uint8Array(0), raw: new Uint8Array(0) };
+  /** Elements of the open segment that are left. */
+  #left = 0;
+  #lines: Lines | undefined;
+
+  constructor(
+    record: Bytes,
+    infos: readonly TensorInfo[],
+    decoder: SegmentDecoder = new PlainSegmentDecoder(),
+  ) {
+    this.#source = new SequentialSource(sourceOf(record));
+    this.#decoder = decoder;
+    const head = new RangeDecoder(this.#source.take(this.#source.number()));
+    this.tensors = codeTensors(head, infos);
+    head.expectEnd();
+    for (const info of this.tensors)
+      if (elementCount(info) === 0) throw corrupt(`tensor "${info.name}" has no weights to change`);
+    this.#segments = segmentsOf(this.tensors);
+  }
+
+  /**
+   * Replaces a run of elements.
+   *
+   * @param start index in the tensor of the first element; runs must be consecutive
+   * @param bytes the elements of the base, changed in place; aligned to the element size in their buffer
+   */
+  patch(info: TensorInfo, start: number, bytes: Uint8Array): void {
+    const size = wordBytes(info);
+    for (let at = 0; at < bytes.length; ) {
+      if (this.#left === 0) this.#open(info, start + at / size);
+      const length = Math.min(bytes.length - at, this.#left * size);
+      this.#decoder.decode(elementsOf(info, bytes.subarray(at, at + length)));
+      this.#left -= length / size;
+      at += length;
+      if (this.#left === 0) this.#decoder.finish();
+    }
+  }
+
+  /** @throws NeuralDiffError `corrupt-payload` for bytes behind the last segment */
+  expectEnd(): void {
+    this.#source.expectEnd();
+  }
+
+  #open(info: TensorInfo, first: number): void {
+    const ranges = this.#segments.get(info.name) as readonly SegmentRange[];
+    const range = ranges[Math.floor(first / SEGMENT_ELEMENTS)] as SegmentRange;
+    if (first === 0) this.#lines = undefined;
+    const [headBytes, wordCount, rawBytes] = [
+      this.#source.number(),
+      this.#source.number(),
+      this.#source.number(),
+    ];
+    if (wordCount > range.elements || rawBytes > 4 * range.elements)
+      throw corrupt('a segment has more bytes than its elements can take');
+    const coder = new RangeDecoder(this.#source.take(headBytes));
+    const scope = { ...range, form: formOf(info), before: this.#lines };
+    const head = codeHead(coder, scope);
+    coder.expectEnd();
+    if (head.lines) this.#lines = head.lines;
+    const states = new Uint32Array(this.#source.read(4 * LANES, new Uint8Array(4 * LANES)).buffer);
+    if (states.some((state) => state < LEAST_STATE || state >= 2 ** 31))
+      throw corrupt('a state of a segment is out of range');
+    const words = this.#source.read(2 * wordCount, this.#buffer('words', 2 * wordCount));
+    const raw = this.#source.read(rawBytes, this.#buffer('raw', rawBytes));
+    const halves = new Uint16Array(words.buffer as ArrayBuffer, words.byteOffset, wordCount);
+    this.#decoder.begin({ scope, head, states, words: halves, raw });
+    this.#left = range.elements;
+  }
+
+  #buffer(name: 'words' | 'raw', length: number): Uint8Array {
+    if (this.#buffers[name].length < length) this.#buffers[name] = new Uint8Array(length);
+    return this.#buffers[name].subarray(0, length);
+  }
+}
+
+/** Takes bytes from the front of a source. */
+class SequentialSource {
+  readonly #source: ByteSource;
+  readonly #window = new Uint8Array(WINDOW_BYTES);
+  #at = 0;
+
+  constructor(source: ByteSource) {
+    this.#source = source;
+  }
+
+  /** Reads a whole number: seven bits a byte, the lowest first, the last byte below 128. */
+  number(): number {
+    let number = 0;
+    for (let shift = 0; shift < 32; shift += 7) {
+      const [byte] = this.read(1, new Uint8Array(1)) as unknown as [number];
+      number += (byte & 127) * 2 ** shift;
+      if (byte >= 128) continue;
+      if (byte === 0 && shift > 0) break;
+      return number;
+    }
+    throw corrupt('a length is not in its shortest form');
+  }
+
+  /** @returns the next bytes as a source of their own */
+  take(length: number): ByteSource {
+    const start = this.#at;
+    this.#advance(length);
+    return sliceOf(this.#source, start, this.#at);
+  }
+
+  /** Fills an array with the next bytes. */
+  read(length: number, into: Uint8Array): Uint8Array {
+    const start = this.#at;
+    this.#advance(length);
+    for (let at = start; at < this.#at; ) {
+      const piece = this.#source.borrow(at, this.#window).subarray(0, this.#at - at);
+      into.set(piece, at - start);
+      at += piece.length;
+    }
+    return into;
+  }
+
+  expectEnd(): void {
+    if (this.#at !== this.#source.length) throw corrupt('a record has bytes left over');
+  }
+
+  #advance(length: number): void {
+    if (length > this.#source.length - this.#at) throw corrupt('a record is cut short');
+    this.#at += length;
+  }
+}

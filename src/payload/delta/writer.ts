@@ -1,0 +1,93 @@
+import { type TensorInfo, wordBytes } from '../../model/tensor.js';
+import { RangeEncoder } from '../range-encoder.js';
+import { codeTensors } from '../record-head.js';
+import { packNumber, SegmentEncoder } from './encoder.js';
+import { elementsOf } from './elements.js';
+import type { Lines } from './head.js';
+import type { TensorModel } from './models.js';
+import { SEGMENT_ELEMENTS, type SegmentRange, segmentsOf } from './segments.js';
+
+/** A tensor of a delta record, and how it is coded; of tensors that share a segment the first one's counts. */
+export interface DeltaTensor {
+  readonly info: TensorInfo;
+  readonly model: TensorModel;
+}
+
+/** A segment whose elements are being collected. */
+interface OpenSegment {
+  readonly info: TensorInfo;
+  readonly range: SegmentRange;
+  readonly bytes: number;
+  filled: number;
+}
+
+/** Writes a delta record sequentially, a run of elements at a time; the counterpart of `DeltaReader`. */
+export class DeltaWriter {
+  readonly #sink: (bytes: Uint8Array) => void;
+  readonly #segments: ReadonlyMap<string, readonly SegmentRange[]>;
+  readonly #models: ReadonlyMap<string, TensorModel>;
+  readonly #encoder = new SegmentEncoder();
+  readonly #before = new Uint8Array(4 * SEGMENT_ELEMENTS);
+  readonly #after = new Uint8Array(4 * SEGMENT_ELEMENTS);
+  #open: OpenSegment | undefined;
+  #lines: Lines | undefined;
+
+  /**
+   * @param infos the model's tensors, in canonical order
+   * @param tensors the record's, in canonical order, with elements each
+   * @param sink receives bytes as they are written
+   */
+  constructor(
+    infos: readonly TensorInfo[],
+    tensors: readonly DeltaTensor[],
+    sink: (bytes: Uint8Array) => void,
+  ) {
+    this.#sink = sink;
+    this.#segments = segmentsOf(tensors.map(({ info }) => info));
+    this.#models = new Map(tensors.map(({ info, model }) => [info.name, model]));
+    const head = new RangeEncoder();
+    codeTensors(head, infos, new Set(tensors.map(({ info }) => info.name)));
+    const bytes = head.finish();
+    sink(packNumber(bytes.length));
+    sink(bytes);
+  }
+
+  /**
+   * Adds elements.
+   *
+   * @param start index in the tensor of the first element; runs must be consecutive
+   */
+  write(info: TensorInfo, start: number, { before, after }: { before: Uint8Array; after: Uint8Array }): void {
+    const size = wordBytes(info);
+    for (let at = 0; at < after.length; ) {
+      const open = this.#openAt(info, start + at / size);
+      const length = Math.min(after.length - at, open.bytes - open.filled);
+      this.#before.set(before.subarray(at, at + length), open.filled);
+      this.#after.set(after.subarray(at, at + length), open.filled);
+      open.filled += length;
+      at += length;
+      if (open.filled === open.bytes) this.#close(open);
+    }
+  }
+
+  #openAt(info: TensorInfo, element: number): OpenSegment {
+    if (this.#open === undefined) {
+      const ranges = this.#segments.get(info.name) as readonly SegmentRange[];
+      const range = ranges[Math.floor(element / SEGMENT_ELEMENTS)] as SegmentRange;
+      if (element === 0) this.#lines = undefined;
+      this.#open = { info, range, filled: 0, bytes: range.elements * wordBytes(info) };
+    }
+    return this.#open;
+  }
+
+  #close({ info, range, bytes }: OpenSegment): void {
+    const base = elementsOf(info, this.#before.subarray(0, bytes));
+    const next = elementsOf(info, this.#after.subarray(0, bytes));
+    const run = { pair: { base, next }, scope: { ...range, form: base.form } };
+    const model = this.#models.get(info.name) as TensorModel;
+    const { parts, lines } = this.#encoder.encode(run, model, this.#lines);
+    if (lines) this.#lines = lines;
+    for (const part of parts) this.#sink(part);
+    this.#open = undefined;
+  }
+}
