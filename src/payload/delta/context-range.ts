@@ -12,23 +12,27 @@ export interface ContextRange {
 /** Share of the elements that may lie below the first context, and above the last one. */
 const TAIL = 1 / 512;
 
-const LEAST = -(2 ** 15);
-
 /** @returns the range of contexts that has most of the sums, other than `KEPT` */
 export function rangeOf(sums: Int16Array): ContextRange {
-  const histogram = new Uint32Array(2 ** 16);
+  let [least, most] = [2 ** 15, KEPT];
+  for (let i = 0; i < sums.length; i++) {
+    const sum = sums[i] as number;
+    if (sum > most) most = sum;
+    if (sum < least && sum !== KEPT) least = sum;
+  }
+  if (most === KEPT) return { origin: 0, contexts: 1 };
+  const histogram = new Uint32Array(most - least + 1);
   let total = 0;
-  for (const sum of sums) {
+  for (let i = 0; i < sums.length; i++) {
+    const sum = sums[i] as number;
     if (sum === KEPT) continue;
-    const at = sum - LEAST;
-    histogram[at] = (histogram[at] as number) + 1;
+    histogram[sum - least] = (histogram[sum - least] as number) + 1;
     total++;
   }
-  if (total === 0) return { origin: 0, contexts: 1 };
   const at = (share: number): number => {
     let [place, below] = [0, 0];
     while (below + (histogram[place] as number) <= share * total) below += histogram[place++] as number;
-    return place + LEAST;
+    return place + least;
   };
   const [low, high] = [at(TAIL), at(1 - TAIL)];
   return { origin: low, contexts: Math.min(MAX_CONTEXTS, high - low + 1) };

@@ -18,8 +18,9 @@ export interface Segment {
   readonly states: Uint32Array;
   /** Halves of the words that states take in, in the order of decoding. */
   readonly words: Uint16Array;
-  /** Raw bits, from the lowest bit of the first byte on. */
-  readonly raw: Uint8Array;
+  /** Raw bits, from the lowest bit on, with two words of zeros behind the last byte. */
+  readonly raw: Uint32Array;
+  readonly rawBytes: number;
 }
 
 /** Decodes segments of a delta record, one at a time. */
@@ -36,6 +37,12 @@ export interface SegmentDecoder {
   finish(): void;
 }
 
+/** Elements decoded at a time, at most. */
+const RUN = 2 ** 13;
+
+/** In place of the context of elements of kept rows and columns, which have no tokens. */
+export const NO_CONTEXT = 255;
+
 /**
  * Decodes segments with plain arithmetic.
  *
@@ -46,7 +53,10 @@ export class PlainSegmentDecoder implements SegmentDecoder {
   readonly #slots = new Uint32Array(MAX_CONTEXTS * TOTAL);
   readonly #tables = new Uint8Array(MAX_CONTEXTS);
   readonly #states = new Uint32Array(LANES);
-  #sums = new Int16Array(0);
+  readonly #sums = new Int16Array(RUN);
+  readonly #contexts = new Uint8Array(RUN);
+  readonly #decoded = new Uint8Array(RUN);
+  readonly #magnitudes = new Uint32Array(RUN);
   #segment!: Segment;
   #word = 0;
   #bit = 0;
@@ -59,55 +69,94 @@ export class PlainSegmentDecoder implements SegmentDecoder {
     fillSlots(segment.head.contexts, this.#slots, this.#tables);
   }
 
-  decode(elements: Elements): void {
-    const { words, form } = elements;
-    if (this.#sums.length < words.length) this.#sums = new Int16Array(words.length);
+  decode({ words, form }: Elements): void {
     const { head, scope } = this.#segment;
-    sumLevels(elements, { ...head, first: scope.first + this.#at, scope }, this.#sums);
-    const last = head.contexts.length - 1;
-    for (let i = 0; i < words.length; i++) {
-      const sum = this.#sums[i] as number;
-      if (sum === KEPT) continue;
-      const context = Math.min(Math.max(sum - head.origin, 0), last);
-      const token = this.#step((this.#at + i) & (LANES - 1), this.#tables[context] as number);
-      const bits = head.tokens.bits[token] as number;
-      const magnitude = (head.tokens.first[token] as number) + (bits === 0 ? 0 : this.#raw(bits));
-      const sign = form.width === 8 ? 0 : token & 1;
-      words[i] = head.isNew
-        ? newElement(magnitude, sign, form)
-        : changedElement(words[i] as number, sign === 1 ? -magnitude : magnitude, form);
+    for (let start = 0; start < words.length; start += RUN) {
+      const run = { words: words.subarray(start, start + RUN), form };
+      sumLevels(run, { ...head, first: scope.first + this.#at, scope }, this.#sums);
+      this.#chooseContexts(run.words.length);
+      this.#decodeTokens(run.words.length);
+      this.#decodeMagnitudes(run.words.length);
+      this.#replace(run);
+      this.#at += run.words.length;
     }
-    this.#at += words.length;
   }
 
   finish(): void {
-    const { words, raw } = this.#segment;
-    const isRead = this.#word === words.length && Math.ceil(this.#bit / 8) === raw.length;
-    const rest = (this.#bit & 7) === 0 ? 0 : (raw[raw.length - 1] as number) >> (this.#bit & 7);
+    const { words, raw, rawBytes } = this.#segment;
+    const isRead = this.#word === words.length && Math.ceil(this.#bit / 8) === rawBytes;
+    const rest = (this.#bit & 7) === 0 ? 0 : (raw[this.#bit >>> 5] as number) >>> (this.#bit & 31);
     if (!isRead || rest !== 0 || this.#states.some((state) => state !== LEAST_STATE))
       throw corrupt('a segment does not end with its bytes');
   }
 
-  /** Decodes a token with one of the states. */
-  #step(lane: number, table: number): number {
-    const state = this.#states[lane] as number;
-    const slot = this.#slots[(table << TOTAL_BITS) | (state & (TOTAL - 1))] as number;
-    let next = Math.imul((slot & (TOTAL - 1)) + 1, state >>> TOTAL_BITS) + ((slot >>> 12) & (TOTAL - 1));
-    // A word beyond the last one reads as 0; `finish` refuses that.
-    if (next < LEAST_STATE) next = (next << 16) | (this.#segment.words[this.#word++] ?? 0);
-    this.#states[lane] = next;
-    return slot >>> 24;
+  #chooseContexts(count: number): void {
+    const { origin, contexts } = this.#segment.head;
+    const sums = this.#sums;
+    for (let i = 0; i < count; i++) {
+      const sum = sums[i] as number;
+      const context = Math.min(Math.max(sum - origin, 0), contexts.length - 1);
+      this.#contexts[i] = sum === KEPT ? NO_CONTEXT : (this.#tables[context] as number);
+    }
   }
 
-  /** Reads 1 to 31 raw bits. */
-  #raw(bits: number): number {
-    const { raw } = this.#segment;
-    const [byte, shift] = [this.#bit >>> 3, this.#bit & 7];
-    this.#bit += bits;
-    const low =
-      (raw[byte] ?? 0) | ((raw[byte + 1] ?? 0) << 8) | ((raw[byte + 2] ?? 0) << 16) | ((raw[byte + 3] ?? 0) << 24);
-    const high = shift === 0 ? 0 : (raw[byte + 4] ?? 0) << (32 - shift);
-    return ((low >>> shift) | high) & (2 ** bits - 1);
+  /** Decodes a token for each element, 0 for those without. */
+  #decodeTokens(count: number): void {
+    const { words } = this.#segment;
+    const [contexts, decoded, slots, states] = [this.#contexts, this.#decoded, this.#slots, this.#states];
+    let word = this.#word;
+    for (let i = 0; i < count; i++) {
+      const context = contexts[i] as number;
+      if (context === NO_CONTEXT) {
+        decoded[i] = 0;
+        continue;
+      }
+      const lane = (this.#at + i) & (LANES - 1);
+      const state = states[lane] as number;
+      const slot = slots[(context << TOTAL_BITS) | (state & (TOTAL - 1))] as number;
+      let next = Math.imul((slot & (TOTAL - 1)) + 1, state >>> TOTAL_BITS) + ((slot >>> TOTAL_BITS) & (TOTAL - 1));
+      // What is read behind the last word counts as 0; `finish` refuses it.
+      if (next < LEAST_STATE) next = (next << 16) | (words[word++] as number);
+      states[lane] = next;
+      decoded[i] = slot >>> 24;
+    }
+    this.#word = word;
+  }
+
+  /** Adds the raw bits to the smallest magnitude of each token. */
+  #decodeMagnitudes(count: number): void {
+    const { raw, head } = this.#segment;
+    const { first, bits } = head.tokens;
+    const [decoded, magnitudes] = [this.#decoded, this.#magnitudes];
+    let at = this.#bit;
+    for (let i = 0; i < count; i++) {
+      const token = decoded[i] as number;
+      const width = bits[token] as number;
+      const [word, shift] = [at >>> 5, at & 31];
+      const low = (raw[word] as number) >>> shift;
+      // Shifting by 32 would be shifting by 0.
+      const high = ((raw[word + 1] as number) << 1) << (31 - shift);
+      magnitudes[i] = (first[token] as number) + ((low | high) & ((1 << width) - 1));
+      at += width;
+    }
+    this.#bit = at;
+  }
+
+  #replace({ words, form }: Elements): void {
+    const { isNew } = this.#segment.head;
+    const [decoded, magnitudes] = [this.#decoded, this.#magnitudes];
+    const signed = form.width === 8 ? 0 : 1;
+    if (isNew) {
+      for (let i = 0; i < words.length; i++)
+        words[i] = newElement(magnitudes[i] as number, (decoded[i] as number) & signed, form);
+    } else {
+      for (let i = 0; i < words.length; i++) {
+        const magnitude = magnitudes[i] as number;
+        if (magnitude === 0) continue;
+        const isNegative = (decoded[i] as number) & signed;
+        words[i] = changedElement(words[i] as number, isNegative ? -magnitude : magnitude, form);
+      }
+    }
   }
 }
 
@@ -150,38 +199,36 @@ export function sumLevels(
   { isBased, lines, scope, first }: SumScope,
   into: Int16Array,
 ): void {
-  const place = lines && new LinePlace(lines, scope, first);
+  if (isBased) levelsOf({ words, form }, into);
+  else into.fill(0, 0, words.length);
+  if (lines) addOffsets(into.subarray(0, words.length), lines, { scope, first });
+}
+
+function levelsOf({ words, form }: Elements, into: Int16Array): void {
+  const { fraction, sign } = form;
+  const [mask, least] = [sign - 1, 2 ** fraction];
   for (let i = 0; i < words.length; i++) {
-    const offset = place ? place.next() : 0;
-    const level =
-      isBased && offset !== KEPT ? levelOf(magnitudeOf(words[i] as number, form), form.fraction) : 0;
-    into[i] = level + offset;
+    const magnitude = sign === 0 ? magnitudeOf(words[i] as number, form) : (words[i] as number) & mask;
+    const isNormal = sign !== 0 && magnitude >= least;
+    into[i] = isNormal ? (magnitude >>> (fraction - 1)) + 2 * fraction : levelOf(magnitude, fraction);
   }
 }
 
-/** Walks through the rows and columns of a segment. */
-class LinePlace {
-  readonly #lines: Lines;
-  readonly #columns: number;
-  #row: number;
-  #column: number;
-
-  constructor(lines: Lines, { shape = [], first: start }: SegmentScope, first: number) {
-    this.#lines = lines;
-    this.#columns = columnsOf(shape, lines.split);
-    this.#row = Math.floor(first / this.#columns) - Math.floor(start / this.#columns);
-    this.#column = first % this.#columns;
-  }
-
-  /** @returns the sum of the offsets of the next element, `KEPT` when it is kept */
-  next(): number {
-    const row = this.#lines.rows[this.#row] as number;
-    const column = this.#lines.columns[this.#column] as number;
-    if (++this.#column === this.#columns) {
-      this.#column = 0;
-      this.#row++;
-    }
-    return row === KEPT || column === KEPT ? KEPT : row + column;
+/** Adds the offsets of rows and columns; `KEPT` where one of them is. */
+function addOffsets(sums: Int16Array, lines: Lines, { scope, first }: Pick<SumScope, 'scope' | 'first'>): void {
+  const columns = columnsOf(scope.shape as readonly number[], lines.split);
+  let row = Math.floor(first / columns) - Math.floor(scope.first / columns);
+  let column = first % columns;
+  for (let i = 0; i < sums.length; row++, column = 0) {
+    const offset = lines.rows[row] as number;
+    const end = Math.min(sums.length, i + columns - column);
+    if (offset === KEPT) sums.fill(KEPT, i, end);
+    else
+      for (let at = i, of = column; at < end; at++, of++) {
+        const other = lines.columns[of] as number;
+        sums[at] = other === KEPT ? KEPT : (sums[at] as number) + offset + other;
+      }
+    i = end;
   }
 }
 

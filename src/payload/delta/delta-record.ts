@@ -78,9 +78,11 @@ export class DeltaReader {
     if (states.some((state) => state < LEAST_STATE || state >= 2 ** 31))
       throw corrupt('a state of a segment is out of range');
     const words = this.#source.read(2 * wordCount, this.#buffer('words', 2 * wordCount));
-    const raw = this.#source.read(rawBytes, this.#buffer('raw', rawBytes));
+    const raw = this.#buffer('raw', 4 * Math.ceil(rawBytes / 4) + 8).fill(0);
+    this.#source.read(rawBytes, raw);
     const halves = new Uint16Array(words.buffer as ArrayBuffer, words.byteOffset, wordCount);
-    this.#decoder.begin({ scope, head, states, words: halves, raw });
+    const bits = new Uint32Array(raw.buffer as ArrayBuffer, 0, raw.length / 4);
+    this.#decoder.begin({ scope, head, states, words: halves, raw: bits, rawBytes });
     this.#left = range.elements;
   }
 

@@ -1,6 +1,7 @@
-import { differenceOf, levelOf, magnitudeOf } from './elements.js';
-import type { ElementPair } from './encoder.js';
+import { sumLevels } from './decoder.js';
+import type { ElementForm } from './elements.js';
 import { columnsOf, KEPT, type Lines, rowsOf, type SegmentScope } from './head.js';
+import type { ElementPair, SplitElements } from './split-elements.js';
 
 /** A run of elements of one tensor, before and after. */
 export interface Run {
@@ -15,86 +16,71 @@ export class Sizes {
   /** 1 where an element changes; always 1 for new elements. */
   readonly changes: Uint8Array;
 
-  constructor({ base, next }: ElementPair, isNew: boolean) {
-    const { form } = base;
-    const count = base.words.length;
+  /** @param split the same run */
+  constructor({ base, next }: ElementPair, { tokens, count, isNew }: SplitElements) {
     this.levels = new Int16Array(count);
     this.changes = new Uint8Array(count).fill(1);
+    if (isNew) {
+      sumLevels(next, { isBased: true, scope: { form: next.form, first: 0, elements: count }, first: 0 }, this.levels);
+      return;
+    }
+    const levels = levelsOfTokens(base.form);
+    const { fraction, sign } = base.form;
     for (let i = 0; i < count; i++) {
-      const [before, after] = [base.words[i] as number, next.words[i] as number];
-      if (isNew) {
-        this.levels[i] = levelOf(magnitudeOf(after, form), form.fraction);
-        continue;
-      }
-      if (before === after) this.changes[i] = 0;
-      const exponent = form.fraction < 32 ? Math.max(1, magnitudeOf(before, form) >>> form.fraction) : 0;
-      this.levels[i] = levelOf(Math.abs(differenceOf(before, after, form)), 32) + 2 * exponent;
+      const token = tokens[i] as number;
+      const exponent = sign === 0 ? 0 : ((base.words[i] as number) & (sign - 1)) >>> fraction;
+      this.levels[i] = (levels[token] as number) + 2 * Math.max(1, exponent);
+      this.changes[i] = token === 0 ? 0 : 1;
     }
   }
+}
+
+/** @returns the level of each token's difference: tokens of wider elements have it above the sign */
+function levelsOfTokens({ width }: ElementForm): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, token) => {
+    if (width > 8) return token >>> 1;
+    const distance = Math.min(token, 256 - token);
+    return distance === 0 ? 0 : Math.floor(2 * Math.log2(distance)) + 2;
+  });
 }
 
 /** Where the elements of a run lie in rows and columns. */
 class Grid {
   readonly columns: number;
   readonly rows: number;
-  readonly firstColumn: number;
+  readonly #firstColumn: number;
 
   constructor({ shape = [], first, elements }: SegmentScope, split: number) {
     this.columns = columnsOf(shape, split);
     this.rows = rowsOf(this.columns, { first, elements });
-    this.firstColumn = first % this.columns;
+    this.#firstColumn = first % this.columns;
   }
 
-  /** Calls a function for each element, with its index, row and column. */
-  walk(elements: number, visit: (i: number, row: number, column: number) => void): void {
-    let [row, column] = [0, this.firstColumn];
-    for (let i = 0; i < elements; i++) {
-      visit(i, row, column);
-      if (++column < this.columns) continue;
-      column = 0;
-      row++;
+  /** Calls a function for each row: with its index, the elements it has, and the column of the first. */
+  walk(elements: number, visit: (row: number, start: number, end: number, column: number) => void): void {
+    let column = this.#firstColumn;
+    for (let [row, start] = [0, 0]; start < elements; row++, column = 0) {
+      const end = Math.min(elements, start + this.columns - column);
+      visit(row, start, end, column);
+      start = end;
     }
   }
 }
 
-/** Sums and numbers of the sizes on each line. */
-class Means {
-  readonly sums: Float64Array;
-  readonly counts: Float64Array;
-
-  constructor(lines: number) {
-    this.sums = new Float64Array(lines);
-    this.counts = new Float64Array(lines);
-  }
-
-  add(line: number, value: number): void {
-    this.sums[line] = (this.sums[line] as number) + value;
-    this.counts[line] = (this.counts[line] as number) + 1;
-  }
-
-  of(line: number): number {
-    const count = this.counts[line] as number;
-    return count === 0 ? 0 : (this.sums[line] as number) / count;
-  }
-}
-
-/**
- * Fits an offset of each column: the mean size in the column, less those of its elements' rows.
- *
- * @param runs runs of whole rows
- */
-export function fitColumns(runs: readonly (Run & { readonly sizes: Sizes })[], split: number): Float32Array {
-  let columns: Means | undefined;
-  for (const { scope, sizes } of runs) {
-    const grid = new Grid(scope, split);
-    columns ??= new Means(grid.columns);
-    const [own, { levels }] = [columns, sizes];
-    const rows = new Means(grid.rows);
-    grid.walk(levels.length, (i, row) => rows.add(row, levels[i] as number));
-    grid.walk(levels.length, (i, row, column) => own.add(column, (levels[i] as number) - rows.of(row)));
-  }
-  const all = columns as Means;
-  return Float32Array.from(all.sums, (_, column) => all.of(column));
+/** Fits an offset of each column: the mean size in the column, less those of its elements' rows. */
+export function fitColumns(scope: SegmentScope, { levels }: Sizes, split: number): Float32Array {
+  const grid = new Grid(scope, split);
+  const [sums, counts] = [new Float64Array(grid.columns), new Float64Array(grid.columns)];
+  grid.walk(levels.length, (_, start, end, first) => {
+    let sum = 0;
+    for (let i = start; i < end; i++) sum += levels[i] as number;
+    const mean = sum / (end - start);
+    for (let i = start, column = first; i < end; i++, column++) {
+      sums[column] = (sums[column] as number) + (levels[i] as number) - mean;
+      counts[column] = (counts[column] as number) + 1;
+    }
+  });
+  return Float32Array.from(sums, (sum, column) => sum / Math.max(1, counts[column] as number));
 }
 
 /** How sizes become offsets. */
@@ -109,32 +95,26 @@ interface LinePlan {
 }
 
 /** Fits the rows of a segment to its columns, and finds the rows and columns that do not change. */
-export function fitLines(scope: SegmentScope, sizes: Sizes, plan: LinePlan): Lines {
-  const grid = new Grid(scope, plan.split);
-  const { levels, changes } = sizes;
-  const rows = new Means(grid.rows);
-  const [changedRows, changedColumns] = [new Uint8Array(grid.rows), new Uint8Array(grid.columns)];
-  grid.walk(levels.length, (i, row, column) => {
-    rows.add(row, (levels[i] as number) - (plan.columns[column] as number));
-    if (changes[i] === 0) return;
-    changedRows[row] = 1;
-    changedColumns[column] = 1;
-  });
-  const { step, split } = plan;
+export function fitLines(scope: SegmentScope, { levels, changes }: Sizes, plan: LinePlan): Lines {
+  const { step, split, columns, before } = plan;
+  const grid = new Grid(scope, split);
+  const rows = new Int16Array(grid.rows);
+  const changed = new Uint8Array(grid.columns);
   const sign = plan.isNew ? 1 : -1;
   const offset = (size: number): number => sign * step * Math.round(size / step);
-  const { before } = plan;
+  grid.walk(levels.length, (row, start, end, first) => {
+    let [sum, some] = [0, 0];
+    for (let i = start, column = first; i < end; i++, column++) {
+      sum += (levels[i] as number) - (columns[column] as number);
+      const change = changes[i] as number;
+      some |= change;
+      changed[column] = (changed[column] as number) | change;
+    }
+    rows[row] = some === 0 ? KEPT : offset(sum / (end - start));
+  });
   const isRepeated =
-    before !== undefined && before.columns.every((column, i) => column !== KEPT || changedColumns[i] === 0);
-  return {
-    split,
-    step,
-    isRepeated,
-    rows: Int16Array.from(changedRows, (changed, row) => (changed === 0 ? KEPT : offset(rows.of(row)))),
-    columns: isRepeated
-      ? before.columns
-      : Int16Array.from(changedColumns, (changed, column) =>
-          changed === 0 ? KEPT : offset(plan.columns[column] as number),
-        ),
-  };
+    before !== undefined && before.columns.every((column, i) => column !== KEPT || changed[i] === 0);
+  const own = (): Int16Array =>
+    Int16Array.from(changed, (some, column) => (some === 0 ? KEPT : offset(columns[column] as number)));
+  return { split, step, isRepeated, rows, columns: isRepeated ? before.columns : own() };
 }

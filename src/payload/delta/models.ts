@@ -1,8 +1,8 @@
 import { rangeOf, topOf } from './context-range.js';
 import { sumLevels } from './decoder.js';
-import { Tokens } from './encoder.js';
 import { columnsOf, KEPT, type Lines, MAX_COLUMNS, type SegmentScope } from './head.js';
 import { fitColumns, fitLines, type Run, Sizes } from './line-fit.js';
+import { SplitElements } from './split-elements.js';
 import { chooseTables, createCounts } from './tables.js';
 
 /** How the segments of a tensor are coded. */
@@ -10,7 +10,7 @@ export interface TensorModel {
   readonly isNew: boolean;
   readonly isBased: boolean;
   /** Offsets of rows and columns, where contexts depend on them. */
-  readonly lines?: { readonly split: number; readonly step: number; readonly columns: Float32Array } | undefined;
+  readonly lines?: { readonly split: number; readonly step: number } | undefined;
 }
 
 /** A model and what a sample takes with it. */
@@ -32,56 +32,77 @@ const CLEAR_SAVING = 0.9;
  * @param runs parts of the tensor, whole rows each; of several tensors, they have no shape
  */
 export function chooseModel(runs: readonly Run[]): ChosenModel {
-  const trial = new Trial(runs);
-  const differences = trial.best(trial.tryModel({ isNew: false, isBased: true }));
-  const plain = trial.tryModel({ isNew: true, isBased: false });
+  const changes = new Trial(runs, false);
+  const differences = changes.best(changes.tryModel({ isNew: false, isBased: true }));
+  const elements = new Trial(runs, true);
+  const plain = elements.tryModel({ isNew: true, isBased: false });
   if (differences.bits < CLEAR_SAVING * plain.bits) return differences;
-  const others = trial.best(plain);
+  const others = elements.best(plain);
   return others.bits < differences.bits ? others : differences;
 }
 
-/** Tries models on the runs. */
+/** A run with its sizes and the columns fitted to them. */
+interface SizedRun extends Run {
+  readonly sizes: Sizes;
+  readonly columns: Float32Array;
+}
+
+/** Tries models of differences, or of new elements, on runs. */
 class Trial {
   readonly #runs: readonly Run[];
-  readonly #tokens = new Tokens();
+  readonly #isNew: boolean;
+  readonly #splits: readonly SplitElements[];
   readonly #counts = createCounts();
+  readonly #rawBits: number;
 
-  constructor(runs: readonly Run[]) {
+  constructor(runs: readonly Run[], isNew: boolean) {
     this.#runs = runs;
+    this.#isNew = isNew;
+    this.#splits = runs.map(({ pair }) => {
+      const split = new SplitElements();
+      split.split(pair, { isNew, top: topOf(pair.next, isNew) });
+      return split;
+    });
+    this.#rawBits = this.#splits.reduce((sum, { rawBytes }) => sum + 8 * rawBytes, 0);
   }
 
-  /** @returns the best of the model without offsets, which has been tried, and those with them */
+  /** @returns the best of the model without offsets and those with them */
   best(plain: ChosenModel): ChosenModel {
-    const { isNew } = plain.model;
     const { pair, scope } = this.#runs[0] as Run;
     const splits = splitsOf(scope);
     if (splits.length === 0) return plain;
+    const isNew = this.#isNew;
+    const isBased = !isNew && pair.base.form.sign !== 0;
+    const runs = this.#runs.map((run, i) => {
+      return { ...run, sizes: new Sizes(run.pair, this.#splits[i] as SplitElements) };
+    });
     let best = plain;
-    const runs = this.#runs.map((run) => ({ ...run, sizes: new Sizes(run.pair, isNew) }));
     for (const split of splits) {
-      const columns = fitColumns(runs, split);
+      const columns = runs.map(({ scope, sizes }) => fitColumns(scope, sizes, split));
       for (const step of isNew ? STEPS.new : STEPS.differences) {
-        const isBased = !isNew && pair.base.form.sign !== 0;
-        const chosen = this.tryModel({ isNew, isBased, lines: { split, step, columns } }, runs);
+        const sized = runs.map((run, i) => ({ ...run, columns: columns[i] as Float32Array }));
+        const chosen = this.tryModel({ isNew, isBased, lines: { split, step } }, sized);
         if (chosen.bits < best.bits) best = chosen;
       }
     }
     return best;
   }
 
-  tryModel(model: TensorModel, runs: readonly (Run & { readonly sizes?: Sizes })[] = this.#runs): ChosenModel {
-    const { isNew, isBased } = model;
-    let bits = 0;
-    for (const { pair, scope, sizes } of runs) {
-      const lines = model.lines && sizes && fitLines(scope, sizes, { ...model.lines, isNew });
+  tryModel(model: TensorModel, runs: readonly (Run | SizedRun)[] = this.#runs): ChosenModel {
+    const { isBased } = model;
+    let bits = this.#rawBits;
+    runs.forEach((run, i) => {
+      const { pair, scope } = run;
+      const lines =
+        model.lines && 'sizes' in run
+          ? fitLines(scope, run.sizes, { ...model.lines, isNew: this.#isNew, columns: run.columns })
+          : undefined;
       const sums = new Int16Array(pair.base.words.length);
       sumLevels(pair.base, { isBased, lines, scope, first: scope.first }, sums);
       const range = rangeOf(sums);
-      this.#tokens.split(pair, { isNew, top: topOf(pair.next, isNew) });
-      this.#tokens.place(sums, range, this.#counts);
-      bits += chooseTables(this.#counts, range.contexts).bits + 8 * this.#tokens.raw.length;
-      if (lines) bits += lineBits(lines);
-    }
+      (this.#splits[i] as SplitElements).place(sums, range, this.#counts);
+      bits += chooseTables(this.#counts, range.contexts).bits + (lines ? lineBits(lines) : 0);
+    });
     return { model, bits };
   }
 }

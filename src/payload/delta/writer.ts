@@ -1,9 +1,8 @@
 import { type TensorInfo, wordBytes } from '../../model/tensor.js';
 import { RangeEncoder } from '../range-encoder.js';
 import { codeTensors } from '../record-head.js';
-import { packNumber, SegmentEncoder } from './encoder.js';
+import { type EncodedSegment, packNumber, SegmentEncoder } from './encoder.js';
 import { elementsOf } from './elements.js';
-import type { Lines } from './head.js';
 import type { TensorModel } from './models.js';
 import { SEGMENT_ELEMENTS, type SegmentRange, segmentsOf } from './segments.js';
 
@@ -30,7 +29,8 @@ export class DeltaWriter {
   readonly #before = new Uint8Array(4 * SEGMENT_ELEMENTS);
   readonly #after = new Uint8Array(4 * SEGMENT_ELEMENTS);
   #open: OpenSegment | undefined;
-  #lines: Lines | undefined;
+  /** The segment before of the same tensor. */
+  #last: EncodedSegment | undefined;
 
   /**
    * @param infos the model's tensors, in canonical order
@@ -74,7 +74,7 @@ export class DeltaWriter {
     if (this.#open === undefined) {
       const ranges = this.#segments.get(info.name) as readonly SegmentRange[];
       const range = ranges[Math.floor(element / SEGMENT_ELEMENTS)] as SegmentRange;
-      if (element === 0) this.#lines = undefined;
+      if (element === 0) this.#last = undefined;
       this.#open = { info, range, filled: 0, bytes: range.elements * wordBytes(info) };
     }
     return this.#open;
@@ -85,9 +85,8 @@ export class DeltaWriter {
     const next = elementsOf(info, this.#after.subarray(0, bytes));
     const run = { pair: { base, next }, scope: { ...range, form: base.form } };
     const model = this.#models.get(info.name) as TensorModel;
-    const { parts, lines } = this.#encoder.encode(run, model, this.#lines);
-    if (lines) this.#lines = lines;
-    for (const part of parts) this.#sink(part);
+    this.#last = this.#encoder.encode(run, model, this.#last);
+    for (const part of this.#last.parts) this.#sink(part);
     this.#open = undefined;
   }
 }

@@ -1,0 +1,118 @@
+import type { ContextRange } from './context-range.js';
+import { NO_CONTEXT } from './decoder.js';
+import { differenceOf, type Elements, magnitudeOf, signOf } from './elements.js';
+import { KEPT } from './head.js';
+import { SEGMENT_ELEMENTS } from './segments.js';
+import type { Counts } from './tables.js';
+import { type TokenForm, tokenOfDifference, tokenOfNew, tokenTable } from './tokens.js';
+
+/** The elements of a run before and after. */
+export interface ElementPair {
+  readonly base: Elements;
+  readonly next: Elements;
+}
+
+/** Elements of a segment as tokens and raw bits. */
+export class SplitElements {
+  /** Number of elements. */
+  count = 0;
+  readonly tokens = new Uint8Array(SEGMENT_ELEMENTS);
+  /** The context of each; `NO_CONTEXT` for elements without a token. */
+  readonly contexts = new Uint8Array(SEGMENT_ELEMENTS);
+  isNew = false;
+  readonly #raw = new Uint32Array(SEGMENT_ELEMENTS + 2);
+  #rawBits = 0;
+
+  /** @returns the raw bits in whole bytes, as a copy */
+  raw(): Uint8Array {
+    return new Uint8Array(this.#raw.buffer, 0, this.rawBytes).slice();
+  }
+
+  get rawBytes(): number {
+    return Math.ceil(this.#rawBits / 8);
+  }
+
+  /** Splits the elements of a segment. */
+  split({ base, next }: ElementPair, { isNew, top }: { isNew: boolean; top: number }): void {
+    const { form } = base;
+    this.count = base.words.length;
+    this.isNew = isNew;
+    const magnitudes = new Uint32Array(this.count);
+    if (isNew) this.#splitNew(next, { form, isNew, top }, magnitudes);
+    else if (form.sign !== 0) this.#splitFloats({ base, next }, magnitudes);
+    else this.#splitIntegers({ base, next }, magnitudes);
+    this.#writeRaw(magnitudes, tokenTable({ form, isNew, top }));
+  }
+
+  #splitNew({ words, form }: Elements, tokenForm: TokenForm, magnitudes: Uint32Array): void {
+    for (let i = 0; i < words.length; i++) {
+      const word = words[i] as number;
+      const magnitude = form.width === 8 ? word : magnitudeOf(word, form);
+      magnitudes[i] = magnitude;
+      this.tokens[i] = form.width === 8 ? word : tokenOfNew(magnitude, signOf(word, form), tokenForm);
+    }
+  }
+
+  #splitFloats({ base, next }: ElementPair, magnitudes: Uint32Array): void {
+    const { sign, width } = base.form;
+    const [mask, top] = [sign - 1, width - 1];
+    for (let i = 0; i < base.words.length; i++) {
+      const [before, after] = [base.words[i] as number, next.words[i] as number];
+      // Ordinal numbers as signed integers: negative floats are below -1.
+      const from = (before & mask) ^ -(before >>> top);
+      const difference = ((after & mask) ^ -(after >>> top)) - from;
+      const wrapped = width === 32 ? difference | 0 : (difference << 16) >> 16;
+      const isNegative = wrapped < 0 ? 1 : 0;
+      const magnitude = Math.abs(wrapped);
+      magnitudes[i] = magnitude;
+      this.tokens[i] = tokenOfDifference(magnitude, isNegative ^ (before >>> top));
+    }
+  }
+
+  #splitIntegers({ base, next }: ElementPair, magnitudes: Uint32Array): void {
+    const { form } = base;
+    for (let i = 0; i < base.words.length; i++) {
+      const before = base.words[i] as number;
+      const sign = signOf(before, form);
+      const difference = differenceOf(before, next.words[i] as number, form);
+      const isNegative = difference < 0 ? 1 : 0;
+      magnitudes[i] = form.width === 8 ? (sign === 1 ? -difference : difference) & 255 : Math.abs(difference);
+      this.tokens[i] =
+        form.width === 8 ? (magnitudes[i] as number) : tokenOfDifference(magnitudes[i] as number, isNegative ^ sign);
+    }
+  }
+
+  #writeRaw(magnitudes: Uint32Array, { first, bits }: ReturnType<typeof tokenTable>): void {
+    const { tokens, count } = this;
+    const raw = this.#raw;
+    let [held, word, total] = [0, 0, 0];
+    for (let i = 0; i < count; i++) {
+      const token = tokens[i] as number;
+      const width = bits[token] as number;
+      const value = (magnitudes[i] as number) - (first[token] as number);
+      const shift = total & 31;
+      held |= value << shift;
+      total += width;
+      if (shift + width < 32) continue;
+      raw[word++] = held;
+      // Shifting by 32 would be shifting by 0.
+      held = (value >>> 1) >>> (31 - shift);
+    }
+    raw[word] = held;
+    this.#rawBits = total;
+  }
+
+  /** Sets the context of each element, and counts the tokens of each. */
+  place(sums: Int16Array, { origin, contexts }: ContextRange, counts: Counts): void {
+    const [own, { tokens }] = [this.contexts, this];
+    counts.fill(0);
+    for (let i = 0; i < this.count; i++) {
+      const sum = sums[i] as number;
+      const context = sum === KEPT ? NO_CONTEXT : Math.min(Math.max(sum - origin, 0), contexts - 1);
+      own[i] = context;
+      if (context === NO_CONTEXT) continue;
+      const at = (context << 8) | (tokens[i] as number);
+      counts[at] = (counts[at] as number) + 1;
+    }
+  }
+}
