@@ -7,7 +7,7 @@ import { fingerprint } from '../src/model/fingerprint.js';
 import { openMemoryStore } from '../src/model/store.js';
 import type { Model } from '../src/model/tensor.js';
 import { joinBytes } from '../src/payload/byte-source.js';
-import type { Diff, Op, SparseOp } from '../src/payload/diff.js';
+import { type Diff, isSet, type Op, type SparseOp } from '../src/payload/diff.js';
 import { encodePayload, type PayloadFacts } from '../src/payload/encode.js';
 import { encodeSparse } from '../src/payload/encode-records.js';
 import { layoutOf, RECORD_CODES } from '../src/payload/header.js';
@@ -44,7 +44,7 @@ const describeModel = async (model: Model) => ({
 
 function describeOp(op: Op): unknown {
   if (op.kind === 'dense') return { ...op, levels: Array.from(op.levels) };
-  if (op.kind === 'set') return { kind: op.kind, tensor: op.tensor, bytes: hex(op.bytes) };
+  if (isSet(op)) return { kind: op.kind, tensor: op.tensor, bytes: hex(op.bytes) };
   if (op.kind === 'sparse' || op.kind === 'exact')
     return { ...op, positions: Array.from(op.positions), levels: Array.from(op.levels) };
   if (op.kind === 'low-rank') {

@@ -2,8 +2,8 @@ import type { NeuralDiffError } from '../../src/model/errors.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { byteLength, totalBytes, totalElements } from '../../src/model/tensor.js';
 import { readPayload } from '../../src/node/read-payload.js';
-import { readDiff } from '../../src/payload/decode.js';
-import type { Op } from '../../src/payload/diff.js';
+import { readDiff, tensorsFor } from '../../src/payload/decode.js';
+import { isSet, type Op } from '../../src/payload/diff.js';
 import { type OpenPayload, openPayload } from '../../src/payload/open-payload.js';
 import type { ModelPort } from '../../src/recipe/model-ports.js';
 import { type CommonFlags, defineCommand } from '../command.js';
@@ -97,7 +97,7 @@ async function describeModel(
   payload: OpenPayload,
   { base, payloadBytes }: { base: string; payloadBytes: number },
 ) {
-  const { tensors } = await withModel({ path: base }, async (store) => ({ tensors: store.tensors }));
+  const { tensors } = await withModel({ path: base }, (store) => tensorsFor(payload, store));
   const { ops } = await readDiff(payload, tensors);
   const weights = totalElements(tensors);
   const share = payloadBytes / (4 * weights);
@@ -108,7 +108,7 @@ async function describeModel(
 
 function factsOf(op: Op): OpFacts {
   if (op.kind !== 'hash') {
-    if (op.kind === 'set') return { kind: op.kind, tensors: [op.tensor], bytes: op.bytes.length };
+    if (isSet(op)) return { kind: op.kind, tensors: [op.tensor], bytes: op.bytes.length };
     if (op.kind === 'low-rank') return { kind: op.kind, tensors: [op.tensor], rank: op.scales.length };
     const { kind, tensor, levels } = op;
     const facts = { kind, tensors: [tensor], changed: levels.length };

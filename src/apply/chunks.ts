@@ -111,7 +111,7 @@ async function patchRuns(
   do {
     const end = Math.min(done + RUN_ELEMENTS, count);
     const run = bytes.subarray(done * size, end * size);
-    const ops = reader.read(info, { start: first + done, end: first + end });
+    const ops = reader.read(info, { start: first + done, end: first + end, base: run });
     patcher.patch(ops, info, { startElement: first + done, bytes: run });
     kinds = ops.map((op) => op.kind);
     done = end;

@@ -1,8 +1,10 @@
-import { canonicalOrder, DTYPES, type TensorInfo } from '../model/tensor.js';
+import { diffModels } from '../exact-diff/diff-stores.js';
+import { canonicalOrder, DTYPES, type Tensor, type TensorInfo } from '../model/tensor.js';
 import { readDiff } from '../payload/decode.js';
 import {
   type DenseOp,
   type ExactOp,
+  isSet,
   type Meta,
   type Op,
   type PayloadHeader,
@@ -14,7 +16,7 @@ import { encodePayload } from '../payload/encode.js';
 import { MAX_DENSE_LEVEL, MAX_SPARSE_LEVEL } from '../payload/limits.js';
 import { type OpenPayload, openPayload } from '../payload/open-payload.js';
 import { wrapDifference } from '../payload/ordered-bits.js';
-import { patchRange } from '../payload/patch.js';
+import { patchModel, patchRange } from '../payload/patch.js';
 import { checkChain } from './patch-chain.js';
 
 /** Consecutive payloads composed into one. */
@@ -33,9 +35,10 @@ export interface ComposedPayload {
  * can be merged without changing a bit are merged if that makes the file smaller.
  *
  * @param payloads at least one, each made for the result of the previous one
+ * @param options `tensors`: those of the base of the first; with their bytes where a payload has delta records
  * @returns the payload; nothing is applied, so verify it on a base before you ship it
- * @throws NeuralDiffError `broken-chain`; `wrong-layout` for tensors of another model; `limit-exceeded` for
- *   too many ops; the payloads' own codes
+ * @throws NeuralDiffError `broken-chain`; `wrong-layout` for tensors of another model; `wrong-base` for delta
+ *   records without the bytes of the base; `limit-exceeded` for too many ops; the payloads' own codes
  *
  * @example
  * const { tensors } = await openModel('models/v1');
@@ -45,7 +48,7 @@ export interface ComposedPayload {
  */
 export async function composePayloads(
   payloads: readonly Uint8Array[],
-  options: { readonly tensors: readonly TensorInfo[]; readonly meta?: Meta },
+  options: { readonly tensors: readonly (TensorInfo | Tensor)[]; readonly meta?: Meta },
 ): Promise<ComposedPayload> {
   if (payloads.length === 0) throw new RangeError('Cannot compose payloads: expected at least one');
   const parts: OpenPayload[] = [];
@@ -53,16 +56,28 @@ export async function composePayloads(
   const headers = parts.map(({ header }) => header);
   checkChain(headers);
   const ops: Op[] = [];
-  for (const part of parts) ops.push(...(await readDiff(part, options.tensors)).ops);
+  let model = options.tensors;
+  for (const part of parts) {
+    const diff = await readDiff(part, model);
+    ops.push(...diff.ops);
+    if (isModel(model)) model = patchModel({ tensors: model }, diff).tensors;
+  }
   const [{ base }, { next, meta }] = [headers[0] as PayloadHeader, headers.at(-1) as PayloadHeader];
   const tensors = canonicalOrder(options.tensors);
   const facts = { base, next, tensors, meta: options.meta ?? meta };
   const plain = await encodePayload(facts, { ops });
   const merged = await encodePayload(facts, { ops: mergeOps(ops, tensors) });
-  const payload = merged.length < plain.length ? merged : plain;
+  const candidates = [merged, plain];
+  if (isModel(options.tensors) && isModel(model) && ops.some(({ kind }) => kind === 'delta'))
+    candidates.push((await diffModels({ tensors: options.tensors }, { tensors: model }, facts.meta)).payload);
+  const payload = candidates.reduce((best, each) => (each.length < best.length ? each : best), plain);
   await openPayload(payload);
   const partBytes = payloads.map((bytes) => bytes.length);
   return { payload, base, next, partBytes };
+}
+
+function isModel(tensors: readonly (TensorInfo | Tensor)[]): tensors is readonly Tensor[] {
+  return tensors.every((tensor) => 'bytes' in tensor);
 }
 
 /**
@@ -112,9 +127,9 @@ export function mergeOps(ops: readonly Op[], infos: readonly TensorInfo[]): Op[]
 }
 
 function mergePair(first: Op | undefined, second: Op, info: TensorInfo): Merged | undefined {
-  if (first?.kind === 'set' && second.kind !== 'hash')
+  if (first && isSet(first) && second.kind !== 'hash')
     return { first: patchSet(first, second, info), rest: undefined };
-  if (second.kind === 'set' && first && first.kind !== 'hash') return { first: second, rest: undefined };
+  if (isSet(second) && first && first.kind !== 'hash') return { first: second, rest: undefined };
   if (first?.kind === 'sparse' && second.kind === 'sparse') return mergeSparse(first, second, info);
   if (first?.kind === 'exact' && second.kind === 'exact') return mergeExact(first, second, info);
   if (first?.kind === 'dense' && second.kind === 'dense') return mergeDense(first, second, info);

@@ -1,10 +1,10 @@
-import { exactOps } from '../exact-diff/diff-stores.js';
+import { diffModels, exactOps } from '../exact-diff/diff-stores.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { fingerprint } from '../model/fingerprint.js';
 import { openMemoryStore } from '../model/store.js';
 import type { Model, Tensor } from '../model/tensor.js';
 import { decodePayload } from '../payload/decode.js';
-import type { Meta, Op } from '../payload/diff.js';
+import { isSet, type Meta, type Op } from '../payload/diff.js';
 import { packDiff } from '../payload/encode.js';
 import { wrapDifference } from '../payload/ordered-bits.js';
 import { patchModel } from '../payload/patch.js';
@@ -19,11 +19,11 @@ export interface ReversePayload {
   readonly base: string;
   readonly next: string;
   /**
-   * `negated`: the ops with opposite signs, then an exact op that corrects rounding; `exact`: exact ops
-   * alone.
+   * `negated`: the ops with opposite signs, then an exact op that corrects rounding; `exact`: a lossless
+   * diff.
    */
   readonly way: 'negated' | 'exact';
-  /** Weights changed by exact ops. */
+  /** Weights that the corrections or the lossless diff change. */
   readonly exactWeights: number;
 }
 
@@ -53,20 +53,14 @@ export async function reversePayload(
   const next = patchModel(base, diff);
   await expectModel(next, header.next, 'result-mismatch');
   const negated = [...diff.ops].reverse().map((op) => negate(op, base));
-  const candidates = [
-    { way: 'negated' as const, ops: negated, fixes: exactOps(patchModel(next, { ops: negated }), base) },
-    { way: 'exact' as const, ops: [], fixes: exactOps(next, base) },
-  ];
-  const packed = [];
-  for (const { way, ops, fixes } of candidates) {
-    const exactWeights = fixes.reduce((sum, op) => sum + op.positions.length, 0);
-    const reverse = await packDiff(next, { ops: [...ops, ...fixes] }, meta).catch(unlessBeyondLimit);
-    if (reverse) packed.push({ ...reverse, way, exactWeights });
-  }
-  const smallest = packed.reduce((a, b) => (b.payload.length < a.payload.length ? b : a));
-  const { model, ...best } = smallest;
+  const fixes = exactOps(patchModel(next, { ops: negated }), base);
+  const packed = await packDiff(next, { ops: [...negated, ...fixes] }, meta).catch(unlessBeyondLimit);
+  const { changedTensors, changedWeights, ...exact } = await diffModels(next, base, meta);
+  if (packed === undefined || exact.payload.length <= packed.payload.length)
+    return { ...exact, way: 'exact', exactWeights: changedWeights };
+  const { model, ...best } = packed;
   await expectModel(model, header.base, 'result-mismatch');
-  return best;
+  return { ...best, way: 'negated', exactWeights: fixes.reduce((sum, op) => sum + op.positions.length, 0) };
 }
 
 /** Negated ops and their corrections may be more than a payload can have; exact ops alone never are. */
@@ -90,7 +84,7 @@ async function expectModel(
 function negate(op: Op, base: Model): Op {
   if (op.kind === 'sparse') return { ...op, levels: op.levels.map((level) => -level) };
   if (op.kind === 'dense') return { ...op, levels: op.levels.map((level) => -level) };
-  if (op.kind === 'set')
+  if (isSet(op))
     return { ...op, bytes: (base.tensors.find(({ name }) => name === op.tensor) as Tensor).bytes };
   if (op.kind === 'exact') {
     const info = base.tensors.find(({ name }) => name === op.tensor) as Tensor;

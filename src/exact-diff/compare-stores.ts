@@ -2,7 +2,7 @@ import { NeuralDiffError } from '../model/errors.js';
 import { joinDigests, sha256, TensorDigest } from '../model/fingerprint.js';
 import { checkNotEmpty, type TensorInfo, wordsOf } from '../model/tensor.js';
 import { orderedBits } from '../payload/ordered-bits.js';
-import type { ChangedTensor } from './lane.js';
+import type { ChangedTensor } from './coding-trial.js';
 import { countChanged, PairReader, type StorePair } from './pairs.js';
 
 /** The fingerprints of two models and the tensors that differ between them. */

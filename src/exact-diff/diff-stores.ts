@@ -4,6 +4,7 @@ import { byteLength, canonicalOrder, type Model, type Tensor, totalBytes, wordsO
 import type { ExactOp, Meta } from '../payload/diff.js';
 import { framePayload, joinPieces } from '../payload/encode.js';
 import { layoutOf } from '../payload/header.js';
+import type { ChangedTensor } from './coding-trial.js';
 import { checkSameTensors, compareStores, type WorkOptions } from './compare-stores.js';
 import {
   checkGroups,
@@ -13,7 +14,7 @@ import {
   type GroupJob,
   groupTensors,
 } from './encode-groups.js';
-import { type ChangedTensor, type Coder, createLane, type EncodedRecord, type Lane } from './lane.js';
+import { type Coder, createLane, type EncodedRecord, type Lane } from './lane.js';
 import { differences, type StorePair } from './pairs.js';
 import { createMemorySpool, type Spool } from './spooled-records.js';
 
@@ -141,10 +142,11 @@ export interface ExactDiff extends Omit<StoreDiff, 'pieces' | 'payloadBytes'> {
  *
  * @param base the model on the devices
  * @param next the model they should have: tensors of the same names, dtypes and shapes, in any order
+ * @param meta metadata of the payload; empty by default
  * @throws NeuralDiffError as `diffStores`
  */
-export async function diffModels(base: Model, next: Model): Promise<ExactDiff> {
-  const diff = await diffStores(openMemoryStore(base), openMemoryStore(next));
+export async function diffModels(base: Model, next: Model, meta: Meta = {}): Promise<ExactDiff> {
+  const diff = await diffStores(openMemoryStore(base), openMemoryStore(next), { meta });
   const { pieces, payloadBytes, ...found } = diff;
   return { payload: await joinPieces({ pieces, payloadBytes }), ...found };
 }

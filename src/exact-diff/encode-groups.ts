@@ -1,14 +1,9 @@
 import { byteLength, DTYPES, elementCount, type TensorInfo } from '../model/tensor.js';
+import { SHARED_BELOW, SHARED_ELEMENTS } from '../payload/delta/segments.js';
 import { MAX_PAYLOAD_BYTES } from '../payload/limits.js';
+import type { ChangedTensor, CodedTensor } from './coding-trial.js';
 import type { WorkOptions } from './compare-stores.js';
-import {
-  type ChangedTensor,
-  type CodedTensor,
-  type Consumer,
-  type EncodedRecord,
-  type Lane,
-  RUN_BYTES,
-} from './lane.js';
+import { type Consumer, type EncodedRecord, type Lane, RUN_BYTES } from './lane.js';
 import { PairReader, type StorePair } from './pairs.js';
 import { type Spool, type SpooledRecord, SpooledRecords, tooLarge } from './spooled-records.js';
 
@@ -50,36 +45,95 @@ export async function chooseCodings(
   options: WorkOptions,
 ): Promise<CodedTensor[][]> {
   const coded = await inLanes({ lanes, options }, groups, async (lane, group, own) => {
-    const chosen: CodedTensor[] = [];
-    for (const tensor of group) {
-      chosen.push(await choose(lane, tensor, own.signal));
-      own.onBytes(byteLength(tensor.info));
+    const chosen = new Map<string, CodedTensor>();
+    for (const family of familiesOf(group)) {
+      for (const coded of await chooseAlike(lane, family, own)) chosen.set(coded.info.name, coded);
     }
-    return chosen;
+    return group.map(({ info }) => chosen.get(info.name) as CodedTensor);
   });
   const bytes = coded.flat().reduce((sum, tensor) => sum + tensor.bytes, 0);
   if (bytes > ESTIMATE_SLACK * MAX_PAYLOAD_BYTES) throw tooLarge(bytes / ESTIMATE_SLACK);
   return coded;
 }
 
+/** Most elements of tensors that are tried together. */
+const TRIED_TOGETHER = SHARED_ELEMENTS;
+
+/**
+ * Chooses the coding of tensors that may be coded alike: as the first ones suggest, where these are best coded
+ * together.
+ */
+async function chooseAlike(
+  lane: LaneReader,
+  family: readonly ChangedTensor[],
+  { signal, onBytes }: WorkOptions,
+): Promise<CodedTensor[]> {
+  const coded: CodedTensor[] = [];
+  for (let start = 0; start < family.length; ) {
+    let [end, elements] = [start, 0];
+    for (; end < family.length && (end === start || elements < TRIED_TOGETHER); end++)
+      elements += elementCount((family[end] as ChangedTensor).info);
+    const tried = family.slice(start, end);
+    const found = await choose(lane, tried, signal);
+    coded.push(...found);
+    for (const { info } of tried) onBytes(byteLength(info));
+    start = end;
+    const [first] = found;
+    if (tried.length === 1 || first?.kind !== 'delta') continue;
+    const bytesPerElement = found.reduce((sum, { bytes }) => sum + bytes, 0) / elements;
+    for (const { info } of family.slice(end)) {
+      coded.push({ ...first, info, bytes: bytesPerElement * elementCount(info) });
+      onBytes(byteLength(info));
+    }
+    break;
+  }
+  return coded;
+}
+
+/** @returns large tensors one by one, and small ones of one dtype together */
+function familiesOf(group: readonly ChangedTensor[]): ChangedTensor[][] {
+  const families = new Map<string, ChangedTensor[]>();
+  for (const tensor of group) {
+    const { name, dtype } = tensor.info;
+    const key = elementCount(tensor.info) < SHARED_BELOW ? dtype : `large ${name}`;
+    families.set(key, [...(families.get(key) ?? []), tensor]);
+  }
+  return [...families.values()];
+}
+
 async function choose(
   { lane, reader }: LaneReader,
-  tensor: ChangedTensor,
+  tensors: readonly ChangedTensor[],
   signal: AbortSignal | undefined,
-): Promise<CodedTensor> {
-  const trial = lane.choose(tensor);
+): Promise<CodedTensor[]> {
+  const trial = lane.choose(tensors);
   return orAbandon(trial, async () => {
-    for (const { info, ...run } of piecesOf(tensor.info, tensor.count)) {
-      signal?.throwIfAborted();
-      await trial.push(info, await reader.borrow(tensor.info, run));
-    }
+    for (const tensor of tensors)
+      for (const { info, ...run } of piecesOf(tensor.info, tensor.count)) {
+        signal?.throwIfAborted();
+        await trial.push(info, await reader.borrow(tensor.info, run));
+      }
     return trial.finish();
   });
 }
 
 /**
- * Writes the records of each group, reading the models chunk by chunk: at most one record of exact ops and
- * one of set ops (for tensors that are coded as new values).
+ * @returns the tensors of each record of a group: of one kind each, and those of delta records large ones, or
+ *   small ones of one dtype, which share segments
+ */
+function recordsOf(group: readonly CodedTensor[]): CodedTensor[][] {
+  const records = new Map<string, CodedTensor[]>();
+  for (const tensor of group) {
+    const { kind, info } = tensor;
+    const isSmall = kind === 'delta' && elementCount(info) < SHARED_BELOW;
+    const key = isSmall ? `${kind} ${info.dtype}` : kind;
+    records.set(key, [...(records.get(key) ?? []), tensor]);
+  }
+  return [...records.values()];
+}
+
+/**
+ * Writes the records of each group, reading the models chunk by chunk.
  *
  * @returns the records of each group, in the spool
  */
@@ -91,9 +145,8 @@ export async function encodeGroups(
   const records = new SpooledRecords(spool);
   const written = await inLanes({ lanes, options }, groups, async ({ lane, reader }, group, work) => {
     const own: SpooledRecord[] = [];
-    for (const kind of ['exact', 'set'] as const) {
-      const tensors = group.filter((tensor) => tensor.kind === kind);
-      if (tensors.length === 0) continue;
+    for (const tensors of recordsOf(group)) {
+      const [{ kind }] = tensors as [CodedTensor];
       const record = records.open(kind);
       const writer = lane.write({ kind, infos, tensors }, record.sink);
       await walkInto(writer, { reader, tensors }, work);
@@ -178,8 +231,8 @@ async function inLanes<T, R>(
 /** Least bytes of a group of tensors: the adaptive coder's learning cost is small in comparison. */
 const GROUP_BYTES = 2 ** 25;
 
-/** Most groups, approximately: each takes up to two of a payload's 256 records. */
-const MOST_GROUPS = 100;
+/** Most groups, approximately: each takes three or four of a payload's 256 records, rarely more. */
+const MOST_GROUPS = 50;
 
 /**
  * Splits a model into groups of consecutive tensors that can be coded in parallel. The groups depend only on

@@ -1,10 +1,13 @@
-import { DTYPES, elementCount, type TensorInfo } from '../model/tensor.js';
+import { DTYPES, type TensorInfo } from '../model/tensor.js';
 import { DiffReader } from '../payload/decode.js';
-import { SetTrial, SetWriter } from '../payload/encode-records.js';
+import { DeltaWriter } from '../payload/delta/writer.js';
+import { SetWriter } from '../payload/encode-records.js';
 import type { OpenPayload } from '../payload/open-payload.js';
 import { orderedBits } from '../payload/ordered-bits.js';
 import { patchRange } from '../payload/patch.js';
-import { type ChosenHead, HeadTrials, SparseWriter } from '../payload/sparse-writer.js';
+import type { SparseHead } from '../payload/sparse-record.js';
+import { SparseWriter } from '../payload/sparse-writer.js';
+import { type ChangedTensor, type CodedTensor, CodingTrial, isDelta, isExact } from './coding-trial.js';
 import { type BytePair, countChanged, DifferenceBuffers, differences } from './pairs.js';
 
 /** Bytes of the longest run pushed into a lane: bounds its memory to a few times this. */
@@ -24,8 +27,8 @@ export interface Consumer<R> {
 
 /** Codes tensors, one job at a time. */
 export interface Lane {
-  /** Tries codings on pieces of a tensor and chooses the shortest. */
-  choose(tensor: ChangedTensor): Consumer<CodedTensor>;
+  /** Tries codings on pieces of tensors that are coded alike, and chooses the shortest. */
+  choose(tensors: readonly ChangedTensor[]): Consumer<CodedTensor[]>;
   /** Writes a record from all of its tensors; the bytes passed to `sink` are valid only during the call. */
   write(record: RecordPlan, sink: (bytes: Uint8Array) => void): Consumer<void>;
   /**
@@ -44,67 +47,15 @@ export interface Coder {
   use<T>(work: (lanes: readonly Lane[]) => Promise<T>): Promise<T>;
 }
 
-/** A tensor that differs, with the number of changed elements. */
-export interface ChangedTensor {
-  readonly info: TensorInfo;
-  readonly count: number;
-}
-
 /** @returns a lane in this thread: each call has finished its work when it returns */
 export function createLane() {
   const buffers = new DifferenceBuffers();
   return {
-    choose: (tensor: ChangedTensor) => new CodingTrial(tensor, buffers),
+    choose: (tensors: readonly ChangedTensor[]) => new CodingTrial(tensors, buffers),
     write: (record: RecordPlan, sink: (bytes: Uint8Array) => void) =>
       new RecordWriter(record, { sink, buffers }),
     check: (records: RecordsOf) => new RecordCheck(records),
   } satisfies Lane;
-}
-
-/** A changed tensor and its coding: `exact` stores differences, `set` the new elements. */
-export interface CodedTensor {
-  readonly kind: 'exact' | 'set';
-  readonly info: TensorInfo;
-  readonly head: ChosenHead['head'];
-  /** Estimated size in bytes. */
-  readonly bytes: number;
-}
-
-/** Tries all codings on pieces of a tensor and chooses the shortest; differences win ties. */
-class CodingTrial {
-  readonly #tensor: ChangedTensor;
-  readonly #buffers: DifferenceBuffers;
-  readonly #heads: HeadTrials;
-  readonly #set = new SetTrial();
-  /** Elements tried, and how many of them differ. */
-  #tried = 0;
-  #changed = 0;
-
-  constructor(tensor: ChangedTensor, buffers: DifferenceBuffers) {
-    this.#tensor = tensor;
-    this.#buffers = buffers;
-    this.#heads = new HeadTrials(tensor.info, { kind: 'exact', scale: 1, count: tensor.count });
-  }
-
-  /** @param info a piece, as a separate tensor */
-  push(info: TensorInfo, { before, after }: BytePair): void {
-    const elements = after.length / DTYPES[info.dtype].bytes;
-    const values = differences(info, { before, after, first: 0 }, this.#buffers.atLeast(elements));
-    this.#heads.add({ info, values });
-    this.#set.add(info, after);
-    this.#tried += elements;
-    this.#changed += values.positions.length;
-  }
-
-  finish(): CodedTensor {
-    const { info, count } = this.#tensor;
-    const { head, bits } = this.#heads.best();
-    const share = elementCount(info) / this.#tried;
-    if (bits > this.#set.bits) return { kind: 'set', info, head, bytes: (this.#set.bits / 8) * share };
-    // Scale by the changed elements, unless that would exceed the share of all elements.
-    const changes = this.#changed > 0 ? Math.min(share, count / this.#changed) : share;
-    return { kind: 'exact', info, head, bytes: (bits / 8) * changes };
-  }
 }
 
 /** A record to write. */
@@ -122,18 +73,22 @@ interface RecordOutput {
   readonly buffers: DifferenceBuffers;
 }
 
-/** Writes a record of exact ops or of set ops. */
+/** Writes a record. */
 class RecordWriter {
-  readonly #writer: ExactWriter | SetWriter;
+  readonly #writer: DeltaWriter | ExactWriter | SetWriter;
   readonly #sink: RecordOutput['sink'];
 
   constructor(plan: RecordPlan, { sink, buffers }: RecordOutput) {
     const tensors = new Set(plan.tensors.map(({ info }) => info.name));
     this.#sink = sink;
-    this.#writer =
-      plan.kind === 'exact'
-        ? new ExactWriter(plan, new SparseWriter(plan.infos, { kind: 'exact', tensors, sink }), buffers)
-        : new SetWriter(plan.infos, { tensors, sink });
+    if (plan.kind === 'delta') this.#writer = new DeltaWriter(plan.infos, plan.tensors.filter(isDelta), sink);
+    else if (plan.kind === 'set') this.#writer = new SetWriter(plan.infos, { tensors, sink });
+    else
+      this.#writer = new ExactWriter(
+        plan,
+        new SparseWriter(plan.infos, { kind: 'exact', tensors, sink }),
+        buffers,
+      );
   }
 
   push(info: TensorInfo, pair: BytePair): void {
@@ -142,18 +97,18 @@ class RecordWriter {
   }
 
   finish(): void {
-    this.#sink(this.#writer.finish());
+    if (!(this.#writer instanceof DeltaWriter)) this.#sink(this.#writer.finish());
   }
 }
 
 /** Writes a record of differences. */
 class ExactWriter {
-  readonly #heads: ReadonlyMap<string, CodedTensor['head']>;
+  readonly #heads: ReadonlyMap<string, SparseHead>;
   readonly #writer: SparseWriter;
   readonly #buffers: DifferenceBuffers;
 
   constructor({ tensors }: RecordPlan, writer: SparseWriter, buffers: DifferenceBuffers) {
-    this.#heads = new Map(tensors.map(({ info, head }) => [info.name, head]));
+    this.#heads = new Map(tensors.filter(isExact).map(({ info, head }) => [info.name, head]));
     this.#writer = writer;
     this.#buffers = buffers;
   }
@@ -161,7 +116,7 @@ class ExactWriter {
   write(info: TensorInfo, { byteOffset, before, after }: BytePair): void {
     const size = DTYPES[info.dtype].bytes;
     const [first, elements] = [byteOffset / size, after.length / size];
-    if (first === 0) this.#writer.open(info, this.#heads.get(info.name) as CodedTensor['head']);
+    if (first === 0) this.#writer.open(info, this.#heads.get(info.name) as SparseHead);
     const values = differences(info, { before, after, first }, this.#buffers.atLeast(elements));
     this.#writer.write(values, first + elements);
   }
@@ -192,7 +147,10 @@ class RecordCheck {
   push(info: TensorInfo, { byteOffset, before, after }: BytePair): void {
     const start = byteOffset / DTYPES[info.dtype].bytes;
     const end = start + before.length / DTYPES[info.dtype].bytes;
-    patchRange(this.#reader.read(info, { start, end }), info, { startElement: start, bytes: before });
+    patchRange(this.#reader.read(info, { start, end, base: before }), info, {
+      startElement: start,
+      bytes: before,
+    });
     const wrong = countChanged(orderedBits(info, before).words, orderedBits(info, after).words);
     if (wrong > 0)
       throw new Error(`Cannot verify the packed diff: ${wrong} elements of tensor "${info.name}" differ`);

@@ -1,5 +1,14 @@
 import { byteLength, DTYPES, elementCount, type TensorInfo, totalElements } from '../model/tensor.js';
-import type { DenseOp, ExactOp, HashOp, LowRankOp, Op, SetOp, SparseOp } from './diff.js';
+import {
+  type DenseOp,
+  type ExactOp,
+  type HashOp,
+  isSet,
+  type LowRankOp,
+  type Op,
+  type SetOp,
+  type SparseOp,
+} from './diff.js';
 import { MAX_BLOCK, MAX_BUCKETS, MAX_DENSE_LEVEL, MAX_SPARSE_LEVEL } from './limits.js';
 import { sidesOf } from './low-rank-record.js';
 import { isScale } from './record-head.js';
@@ -16,7 +25,7 @@ export function checkOp(op: Op, infos: readonly TensorInfo[]): void {
   if (op.kind === 'hash') checkHashOp(op, infos);
   else if (op.kind === 'dense') checkDenseOp(op, infos[0] as TensorInfo);
   else if (op.kind === 'low-rank') checkLowRankOp(op, infos[0] as TensorInfo);
-  else if (op.kind === 'set') checkSetOp(op, infos[0] as TensorInfo);
+  else if (isSet(op)) checkSetOp(op, infos[0] as TensorInfo);
   else checkChanges(op, infos[0] as TensorInfo);
 }
 

@@ -1,11 +1,14 @@
 import { NeuralDiffError } from '../model/errors.js';
-import { canonicalOrder, elementCount, type TensorInfo, wordsOf } from '../model/tensor.js';
+import { copyModel, type WeightStore } from '../model/store.js';
+import { canonicalOrder, elementCount, type Tensor, type TensorInfo, wordsOf } from '../model/tensor.js';
 import { type Bytes, WINDOW_BYTES } from './byte-source.js';
+import { PlainSegmentDecoder, type SegmentDecoder } from './delta/decoder.js';
+import { DeltaReader, headOf } from './delta/reader.js';
 import { DenseReader } from './dense-record.js';
 import type { Diff, Op, Payload } from './diff.js';
 import { HashReader } from './hash-record.js';
 import { layoutOf } from './header.js';
-import { beyondLimit, MAX_BUCKETS, MAX_PASSES } from './limits.js';
+import { beyondLimit, corrupt, MAX_BUCKETS, MAX_OPEN_DELTAS, MAX_PASSES } from './limits.js';
 import { type FactorTotals, LowRankReader } from './low-rank-record.js';
 import { type OpenPayload, openPayload } from './open-payload.js';
 import { RangeDecoder } from './range-decoder.js';
@@ -17,36 +20,79 @@ import { type Changes, SlabPool, SparseReader } from './sparse-record.js';
  * Reads a whole payload.
  *
  * @param payload the payload file
- * @param tensors the tensors of the base model, in any order
+ * @param tensors the tensors of the base model, in any order; with their bytes, which delta records need
  * @returns header and diff, with every position, level and scale within its bounds
- * @throws NeuralDiffError those of `openPayload`, `wrong-layout` for another model's tensors
+ * @throws NeuralDiffError those of `openPayload`, `wrong-layout` for another model's tensors; `wrong-base` for
+ *   delta records without the bytes of the base
  */
-export async function decodePayload(payload: Bytes, tensors: readonly TensorInfo[]): Promise<Payload> {
+export async function decodePayload(
+  payload: Bytes,
+  tensors: readonly (TensorInfo | Tensor)[],
+): Promise<Payload> {
   const opened = await openPayload(payload);
   return { header: opened.header, diff: await readDiff(opened, tensors) };
 }
 
 /**
+ * Reads from a model what reading a payload's diff needs.
+ *
+ * @param base the model, in memory or not
+ * @returns its tensors; with their bytes where the payload has delta records
+ */
+export async function tensorsFor(
+  payload: Pick<OpenPayload, 'records'>,
+  base: WeightStore,
+): Promise<{ tensors: readonly (TensorInfo | Tensor)[] }> {
+  return payload.records.some(({ kind }) => kind === 'delta') ? copyModel(base) : base;
+}
+
+/**
  * Reads the whole diff of an open payload.
  *
- * @param tensors the tensors of the base model, in any order
- * @throws NeuralDiffError `wrong-layout`, `corrupt-payload`, `limit-exceeded`
+ * @param tensors the tensors of the base model, in any order; with their bytes, which delta records need
+ * @throws NeuralDiffError `wrong-layout`, `corrupt-payload`, `limit-exceeded`; `wrong-base` for delta records
+ *   without the bytes of the base
  */
-export async function readDiff(payload: OpenPayload, tensors: readonly TensorInfo[]): Promise<Diff> {
+export async function readDiff(
+  payload: OpenPayload,
+  tensors: readonly (TensorInfo | Tensor)[],
+): Promise<Diff> {
   await checkLayout(payload, tensors);
   const infos = canonicalOrder(tensors).map(wordsOf);
   nameTensors(payload.records, infos);
   const pool = new RecordPool();
+  const bytesOf = new Map(
+    tensors.map((tensor) => [tensor.name, 'bytes' in tensor ? tensor.bytes : undefined]),
+  );
   const ops = payload.records.flatMap((record): Op[] => {
     const reader = pool.open(record, infos);
-    const readOp = (info: TensorInfo): Op =>
-      copyArrays(reader.read(info, { start: 0, end: elementCount(info) }));
+    const readOp = (info: TensorInfo): Op => {
+      const run = { start: 0, end: elementCount(info) };
+      return copyArrays(readRun(reader, info, { ...run, base: bytesOf.get(info.name) }));
+    };
     const read = reader instanceof HashReader ? [reader.read()] : reader.tensors.map(readOp);
     reader.decoder.expectEnd();
     pool.close(reader);
     return read;
   });
   return { ops };
+}
+
+/** A run of elements, `end` exclusive, and the bytes that the base has there, which delta records need. */
+interface Run {
+  readonly start: number;
+  readonly end: number;
+  readonly base?: Uint8Array | undefined;
+}
+
+function readRun(reader: Reader, info: TensorInfo, { base, ...run }: Run): Op {
+  if (!(reader instanceof DeltaReader)) return reader.read(info, run);
+  if (base === undefined) {
+    const message =
+      'Cannot read payload: expected the base model, whose weights its delta records need, got none';
+    throw new NeuralDiffError('wrong-base', message);
+  }
+  return reader.read(info, run.start, base);
 }
 
 /** Copies the arrays that a reader reuses. */
@@ -81,10 +127,12 @@ type Record = OpenPayload['records'][number];
 function nameTensors(records: readonly Record[], infos: readonly TensorInfo[]): ReadonlySet<string>[] {
   const window = new Uint8Array(WINDOW_BYTES);
   const passes = new Map<string, number>();
-  return records.map(({ bytes }) => {
-    const names = codeTensors(new RangeDecoder(bytes, window), infos).map(({ name }) => name);
+  return records.map((record) => {
+    const names = namesIn(record, infos, window).map(({ name }) => name);
     for (const name of names) {
       const count = (passes.get(name) ?? 0) + 1;
+      if (count > 1 && record.kind === 'delta')
+        throw corrupt(`tensor "${name}" is in a record before its delta record`);
       if (count > MAX_PASSES) throw beyondLimit('records for one tensor', MAX_PASSES, count);
       passes.set(name, count);
     }
@@ -92,19 +140,35 @@ function nameTensors(records: readonly Record[], infos: readonly TensorInfo[]): 
   });
 }
 
-type Reader = DenseReader | HashReader | LowRankReader | SetReader | SparseReader;
+/** Reads the head of a record that names its tensors. */
+function namesIn({ kind, bytes }: Record, infos: readonly TensorInfo[], window: Uint8Array): TensorInfo[] {
+  const head = kind === 'delta' ? headOf(bytes) : bytes;
+  return codeTensors(new RangeDecoder(head, window), infos);
+}
+
+type Reader = DeltaReader | DenseReader | HashReader | LowRankReader | SetReader | SparseReader;
 
 /** Opens the records of one payload, with memory that they share. */
 class RecordPool {
   readonly #slabs = new SlabPool();
   readonly #changes: Changes[] = [];
   readonly #factors: FactorTotals = new Map();
+  readonly #createDecoder: () => SegmentDecoder;
+  /** Decoders of delta records that have been read, and the number of all. */
+  readonly #decoders: SegmentDecoder[] = [];
+  #lent = 0;
   /** Buckets of the hash records opened so far. */
   #buckets = 0;
+
+  /** @param createDecoder for delta records; plain arithmetic by default */
+  constructor(createDecoder: () => SegmentDecoder = () => new PlainSegmentDecoder()) {
+    this.#createDecoder = createDecoder;
+  }
 
   /** @throws NeuralDiffError `corrupt-payload`; `limit-exceeded` for too many buckets in all hash records */
   open({ kind, bytes }: Record, infos: readonly TensorInfo[]): Reader {
     if (kind === 'set') return new SetReader(bytes, infos);
+    if (kind === 'delta') return new DeltaReader(bytes, infos, this.#lendDecoder());
     if (kind === 'dense') return new DenseReader(bytes, infos);
     if (kind === 'low-rank') return new LowRankReader(bytes, infos, this.#factors);
     if (kind !== 'hash')
@@ -116,6 +180,16 @@ class RecordPool {
 
   close(reader: Reader): void {
     if (reader instanceof SparseReader) this.#changes.push(reader.changes);
+    if (reader instanceof DeltaReader) this.#decoders.push(reader.segments);
+  }
+
+  /** @throws NeuralDiffError `limit-exceeded` for too many delta records that are being read */
+  #lendDecoder(): SegmentDecoder {
+    const spare = this.#decoders.pop();
+    if (spare !== undefined) return spare;
+    if (++this.#lent > MAX_OPEN_DELTAS)
+      throw beyondLimit('delta records at a time', MAX_OPEN_DELTAS, this.#lent);
+    return this.#createDecoder();
   }
 }
 
@@ -143,16 +217,22 @@ export class DiffReader {
   readonly #infos: readonly TensorInfo[];
   readonly #byName: ReadonlyMap<string, TensorInfo>;
   readonly #records: readonly RecordState[];
-  readonly #pool = new RecordPool();
+  readonly #pool: RecordPool;
   /** Names of the tensors that some op changes. */
   readonly touched: ReadonlySet<string>;
 
   /**
    * @param payload an open payload
    * @param tensors the tensors of the base model, in any order
+   * @param createDecoder for delta records; plain arithmetic by default
    * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`
    */
-  constructor({ records }: Pick<OpenPayload, 'records'>, tensors: readonly TensorInfo[]) {
+  constructor(
+    { records }: Pick<OpenPayload, 'records'>,
+    tensors: readonly TensorInfo[],
+    createDecoder?: () => SegmentDecoder,
+  ) {
+    this.#pool = new RecordPool(createDecoder);
     this.#infos = canonicalOrder(tensors).map(wordsOf);
     this.#byName = new Map(this.#infos.map((info) => [info.name, info]));
     const named = nameTensors(records, this.#infos);
@@ -185,13 +265,14 @@ export class DiffReader {
    * Touched tensors must be read in canonical order, and the elements of each in consecutive runs; a tensor
    * without elements is read as one empty run.
    *
+   * @param run `base`: the elements before any op, aligned to their size, for delta records
    * @returns the ops for the run, in order; their arrays are valid until the next call
    * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`
    */
-  read({ name }: TensorInfo, run: { start: number; end: number }): Op[] {
+  read({ name }: TensorInfo, run: Run): Op[] {
     const info = this.#byName.get(name) as TensorInfo;
     const touching = this.#touching(name);
-    const ops = touching.map((state) => this.#open(state).read(info, run));
+    const ops = touching.map((state) => readRun(this.#open(state), info, run));
     for (const state of run.end === elementCount(info) ? touching : []) {
       if (--state.left > 0) continue;
       const reader = this.#open(state);

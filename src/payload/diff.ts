@@ -64,9 +64,12 @@ export interface ExactOp {
   readonly levels: Int32Array;
 }
 
-/** Replaces all elements of one tensor. */
+/**
+ * Replaces all elements of one tensor: `set` as its record has them, `delta` as a delta record and the base
+ * give them.
+ */
 export interface SetOp {
-  readonly kind: 'set';
+  readonly kind: 'set' | 'delta';
   readonly tensor: string;
   /** All elements, row-major, little-endian. */
   readonly bytes: Uint8Array;
@@ -132,6 +135,11 @@ export function ordinalIn(op: HashOp, tensor: string): number | undefined {
     ordinals.set(op, known);
   }
   return known.get(tensor);
+}
+
+/** @returns whether an op replaces all elements */
+export function isSet(op: Op): op is SetOp {
+  return op.kind === 'set' || op.kind === 'delta';
 }
 
 /** @returns whether an op changes a tensor */

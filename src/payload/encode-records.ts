@@ -41,10 +41,15 @@ export function encodeRecords(
 ): EncodedRecord[] {
   const infos = tensors.map(wordsOf);
   const indexes = new Map(infos.map((info, index) => [info.name, index]));
-  return groupOps(ops, indexes).map((group) => ({
+  return groupOps(ops.map(withoutBase), indexes).map((group) => ({
     kind: (group[0] as Op).kind,
     bytes: encodeGroup(group, infos, choose),
   }));
+}
+
+/** New elements that a delta record gave are packed without the base, as a set op. */
+function withoutBase(op: Op): Op {
+  return op.kind === 'delta' ? { ...op, kind: 'set' } : op;
 }
 
 function groupOps(ops: readonly Op[], indexes: ReadonlyMap<string, number>): Op[][] {

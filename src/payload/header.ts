@@ -21,6 +21,7 @@ export const RECORD_CODES = {
   exact: 4,
   set: 5,
   'low-rank': 7,
+  delta: 8,
 } as const satisfies Record<Op['kind'], number>;
 
 /** Kind of a record's ops. */

@@ -9,6 +9,9 @@ export const MAX_RECORDS = 2 ** 8;
 /** Records that may name the same tensor: bounds the work and the memory of applying. */
 export const MAX_PASSES = 16;
 
+/** Delta records that are begun and not yet read to their end, at any place of the model. */
+export const MAX_OPEN_DELTAS = 4;
+
 /** Buckets of all hash ops of a payload. */
 export const MAX_BUCKETS = 2 ** 21;
 

@@ -5,6 +5,7 @@ import {
   type Diff,
   type ExactOp,
   type HashOp,
+  isSet,
   type LowRankOp,
   type Op,
   ordinalIn,
@@ -52,7 +53,7 @@ export function patchRange(
     else if (op.tensor !== info.name) continue;
     else if (op.kind === 'sparse') patchChanges(op, target);
     else if (op.kind === 'low-rank') patchLowRank(op, target);
-    else if (op.kind === 'set') setElements(op, { start, end, bytes });
+    else if (isSet(op)) setElements(op, { start, end, bytes });
     else if (op.kind === 'exact') patchChanges(op, { start, end, add: createExactAdder(info, bytes) });
     else patchDense(op, target);
   }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import type { ChangedTensor } from '../../src/exact-diff/coding-trial.js';
 import { chooseCodings, createLaneReaders, groupTensors } from '../../src/exact-diff/encode-groups.js';
-import { type ChangedTensor, createLane } from '../../src/exact-diff/lane.js';
+import { createLane } from '../../src/exact-diff/lane.js';
 import type { WeightStore } from '../../src/model/store.js';
 import { byteLength } from '../../src/model/tensor.js';
 import { codeOf, createRandom, seededBytes } from '../support.js';

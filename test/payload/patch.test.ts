@@ -3,7 +3,15 @@ import { describe, expect, test } from 'vitest';
 import xxhash from 'xxhash-wasm';
 import { bfloat16Bits, bfloat16Value, float16Bits, float16Value } from '../../src/model/float16.js';
 import { DTYPES, type DType, elementCount, type Tensor, wordsOf } from '../../src/model/tensor.js';
-import type { ExactOp, HashOp, LowRankOp, Op, SetOp, SparseOp } from '../../src/payload/diff.js';
+import {
+  type ExactOp,
+  type HashOp,
+  isSet,
+  type LowRankOp,
+  type Op,
+  type SetOp,
+  type SparseOp,
+} from '../../src/payload/diff.js';
 import { patchRange } from '../../src/payload/patch.js';
 import { ADDABLE, offsetView, seededTensor } from '../support.js';
 import { denseOp, exactOp, hashOp, lowRankOp, setOp, sparseOp } from './samples.js';
@@ -11,7 +19,7 @@ import { denseOp, exactOp, hashOp, lowRankOp, setOp, sparseOp } from './samples.
 const { h32Raw } = await xxhash();
 
 /** The value that an op gives one element, straight from docs/FORMAT.md. */
-function valueAt(op: Exclude<Op, { kind: 'exact' | 'set' }>, tensor: Tensor, element: number): number {
+function valueAt(op: Exclude<Op, ExactOp | SetOp>, tensor: Tensor, element: number): number {
   if (op.kind === 'hash') return hashedValue(op, tensor, element);
   if (op.tensor !== tensor.name) return 0;
   if (op.kind === 'low-rank') return sumOfProducts(op, tensor, element);
@@ -107,7 +115,7 @@ function patchByDefinition(ops: readonly Op[], tensor: Tensor): Uint8Array {
 
 function patchOne(op: Op, tensor: Tensor, { view, element }: { view: DataView; element: number }): void {
   const { dtype } = tensor;
-  if (op.kind === 'set') setOne(op, tensor, { view, element });
+  if (isSet(op)) setOne(op, tensor, { view, element });
   else if (op.kind !== 'exact') addTo(view, dtype, { element, value: valueAt(op, tensor, element) });
   else if (op.tensor === tensor.name) moveOn(op, view, { element, dtype });
 }

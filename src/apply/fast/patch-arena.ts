@@ -1,5 +1,5 @@
 import { DTYPES, type TensorInfo } from '../../model/tensor.js';
-import { type DenseOp, type HashOp, type Op, ordinalIn, type SparseOp } from '../../payload/diff.js';
+import { type DenseOp, type HashOp, isSet, type Op, ordinalIn, type SparseOp } from '../../payload/diff.js';
 import { MAX_BLOCK, MAX_SPARSE_LEVEL } from '../../payload/limits.js';
 import { lowerBound, patchRange } from '../../payload/patch.js';
 import { tensorSeed } from '../../payload/placement.js';
@@ -39,7 +39,7 @@ const LAST_DTYPE = DTYPES.int32.code;
  *   have (not float32, or not whole for integers), and for more buckets than the tables can hold
  */
 export function canPatch(op: Op, info: TensorInfo): boolean {
-  if (op.kind === 'exact' || op.kind === 'set' || op.kind === 'low-rank') return false;
+  if (op.kind === 'exact' || isSet(op) || op.kind === 'low-rank') return false;
   if (DTYPES[info.dtype].code > LAST_DTYPE) return false;
   const isInteger = DTYPES[info.dtype].kind === 'integer';
   // Kernels add 32-bit integers; larger products need plain arithmetic.

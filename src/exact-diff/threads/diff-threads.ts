@@ -1,14 +1,6 @@
 import { availableParallelism } from 'node:os';
-import type {
-  ChangedTensor,
-  CodedTensor,
-  Coder,
-  Consumer,
-  EncodedRecord,
-  Lane,
-  RecordPlan,
-  RecordsOf,
-} from '../lane.js';
+import type { ChangedTensor, CodedTensor } from '../coding-trial.js';
+import type { Coder, Consumer, EncodedRecord, Lane, RecordPlan, RecordsOf } from '../lane.js';
 import { createSharedSource } from './messages.js';
 import type { RemoteJob } from './remote-job.js';
 import { Thread } from './thread.js';
@@ -61,9 +53,9 @@ export function createDiffThreads(options: { readonly count?: number | undefined
 class ThreadLane implements Lane {
   #thread: Thread | undefined;
 
-  choose(tensor: ChangedTensor): Consumer<CodedTensor> {
-    const job = this.#open().begin({ type: 'choose', tensor });
-    return consumerOf(job, async () => (await job.finish()).coded as CodedTensor);
+  choose(tensors: readonly ChangedTensor[]): Consumer<CodedTensor[]> {
+    const job = this.#open().begin({ type: 'choose', tensors });
+    return consumerOf(job, async () => (await job.finish()).coded as CodedTensor[]);
   }
 
   write(plan: RecordPlan, sink: (bytes: Uint8Array) => void): Consumer<void> {

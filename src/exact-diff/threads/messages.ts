@@ -1,11 +1,12 @@
 import type { Failure } from '../../model/errors.js';
 import type { TensorInfo } from '../../model/tensor.js';
 import type { ByteSource } from '../../payload/byte-source.js';
-import type { ChangedTensor, CodedTensor, EncodedRecord, RecordPlan } from '../lane.js';
+import type { ChangedTensor, CodedTensor } from '../coding-trial.js';
+import type { EncodedRecord, RecordPlan } from '../lane.js';
 
 /** A job for a thread; it replaces the thread's previous job. */
 export type Job =
-  | { readonly type: 'choose'; readonly tensor: ChangedTensor }
+  | { readonly type: 'choose'; readonly tensors: readonly ChangedTensor[] }
   | { readonly type: 'write'; readonly plan: RecordPlan }
   | {
       readonly type: 'check';
@@ -40,7 +41,7 @@ export interface Answer {
   /** Pieces of the record being written, in order; some are stored in the pair's buffers. */
   readonly bytes: readonly Uint8Array[];
   /** The result of a `choose` job. */
-  readonly coded?: CodedTensor;
+  readonly coded?: CodedTensor[];
   readonly failure?: Failure;
 }
 

@@ -1,6 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { describeFailure } from '../../model/errors.js';
-import { type CodedTensor, createLane } from '../lane.js';
+import type { CodedTensor } from '../coding-trial.js';
+import { createLane } from '../lane.js';
 import {
   type Answer,
   type BufferPair,
@@ -68,7 +69,7 @@ function answer(request: Request): Answer {
   }
 }
 
-function handle(request: Request): CodedTensor | undefined {
+function handle(request: Request): CodedTensor[] | undefined {
   if (request.type === 'finish') return consumer?.finish() ?? undefined;
   if (request.type === 'begin') {
     output.empty();
@@ -82,7 +83,7 @@ function handle(request: Request): CodedTensor | undefined {
 }
 
 function begin(job: Job): AnyConsumer {
-  if (job.type === 'choose') return lane.choose(job.tensor);
+  if (job.type === 'choose') return lane.choose(job.tensors);
   if (job.type === 'write') return lane.write(job.plan, (bytes) => output.add(bytes));
   const records = job.records.map(({ kind, bytes }, record) => {
     return { kind, bytes: openSharedSource(bytes, (at) => send({ type: 'read', record, at })) };

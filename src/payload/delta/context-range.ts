@@ -52,7 +52,7 @@ export function topOf({ words, form }: Elements, isNew: boolean): number {
   let top = histogram.length - 1;
   for (let above = 0; top > 1; top--) {
     above += histogram[top] as number;
-    if (above > TAIL * words.length / 8) break;
+    if (above > (TAIL * words.length) / 8) break;
   }
   return top;
 }

@@ -1,8 +1,8 @@
 import { corrupt } from '../limits.js';
-import { type Elements, type ElementForm, levelOf, magnitudeOf, signOf } from './elements.js';
+import { type ElementForm, type Elements, levelOf, magnitudeOf, signOf } from './elements.js';
 import { TOTAL, TOTAL_BITS } from './frequencies.js';
 import { columnsOf, KEPT, type Lines, MAX_CONTEXTS, type SegmentHead, type SegmentScope } from './head.js';
-import { type TokenTable, TOKENS } from './tokens.js';
+import { TOKENS, type TokenTable } from './tokens.js';
 
 /** Coder states that take turns, one element each. */
 export const LANES = 8;
@@ -114,7 +114,8 @@ export class PlainSegmentDecoder implements SegmentDecoder {
       const lane = (this.#at + i) & (LANES - 1);
       const state = states[lane] as number;
       const slot = slots[(context << TOTAL_BITS) | (state & (TOTAL - 1))] as number;
-      let next = Math.imul((slot & (TOTAL - 1)) + 1, state >>> TOTAL_BITS) + ((slot >>> TOTAL_BITS) & (TOTAL - 1));
+      let next =
+        Math.imul((slot & (TOTAL - 1)) + 1, state >>> TOTAL_BITS) + ((slot >>> TOTAL_BITS) & (TOTAL - 1));
       // What is read behind the last word counts as 0; `finish` refuses it.
       if (next < LEAST_STATE) next = (next << 16) | (words[word++] as number);
       states[lane] = next;
@@ -215,7 +216,11 @@ function levelsOf({ words, form }: Elements, into: Int16Array): void {
 }
 
 /** Adds the offsets of rows and columns; `KEPT` where one of them is. */
-function addOffsets(sums: Int16Array, lines: Lines, { scope, first }: Pick<SumScope, 'scope' | 'first'>): void {
+function addOffsets(
+  sums: Int16Array,
+  lines: Lines,
+  { scope, first }: Pick<SumScope, 'scope' | 'first'>,
+): void {
   const columns = columnsOf(scope.shape as readonly number[], lines.split);
   let row = Math.floor(first / columns) - Math.floor(scope.first / columns);
   let column = first % columns;

@@ -72,7 +72,8 @@ export const MAX_LEVEL = 2 * 279;
 /** @returns the difference of the ordinal numbers, within the signed integers of the width */
 export function differenceOf(before: number, after: number, { sign, width }: ElementForm): number {
   if (sign === 0) return wrap(after - before, width);
-  const ordinal = (word: number): number => ((word & sign) !== 0 ? -(word & (sign - 1)) - 1 : word & (sign - 1));
+  const ordinal = (word: number): number =>
+    (word & sign) !== 0 ? -(word & (sign - 1)) - 1 : word & (sign - 1);
   return wrap(ordinal(after) - ordinal(before), width);
 }
 

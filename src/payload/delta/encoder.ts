@@ -6,8 +6,8 @@ import { codeHead, type Lines, MAX_CONTEXTS } from './head.js';
 import { fitColumns, fitLines, type Run, Sizes } from './line-fit.js';
 import type { TensorModel } from './models.js';
 import { SEGMENT_ELEMENTS } from './segments.js';
-import { chooseTables, createCounts, frequenciesOfAll, roundWeights } from './tables.js';
 import { SplitElements } from './split-elements.js';
+import { chooseTables, createCounts, frequenciesOfAll, roundWeights } from './tables.js';
 import { TOKENS } from './tokens.js';
 
 /** A segment that has been written. */
@@ -54,7 +54,11 @@ export class SegmentEncoder {
     const rounded = weights.map((each) => each && roundWeights(each, precision));
     const coder = new RangeEncoder();
     const { origin } = range;
-    codeHead(coder, { ...scope, before: before?.lines }, { isNew, isBased, top, lines, origin, precision, weights: rounded });
+    codeHead(
+      coder,
+      { ...scope, before: before?.lines },
+      { isNew, isBased, top, lines, origin, precision, weights: rounded },
+    );
     const head = coder.finish();
     const words = this.#encodeTokens(frequenciesOfAll(rounded));
     const raw = this.#tokens.raw();
@@ -80,7 +84,8 @@ export class SegmentEncoder {
         state >>>= 16;
       }
       const share = (state / frequency) | 0;
-      states[i & (LANES - 1)] = (share << TOTAL_BITS) + (state - Math.imul(share, frequency)) + (range >>> 16);
+      states[i & (LANES - 1)] =
+        (share << TOTAL_BITS) + (state - Math.imul(share, frequency)) + (range >>> 16);
     }
     return new Uint8Array(words.slice(at).buffer);
   }

@@ -2,7 +2,7 @@ import { type BitCoder, Contexts, FAST, MagnitudeCoding, NumberCoding } from '..
 import { corrupt } from '../limits.js';
 import { type ElementForm, MAX_LEVEL } from './elements.js';
 import { frequenciesOf, WeightCoding } from './frequencies.js';
-import { classes, type TokenTable, tokenTable, TOKENS } from './tokens.js';
+import { classes, TOKENS, type TokenTable, tokenTable } from './tokens.js';
 
 /** Most contexts of a segment. */
 export const MAX_CONTEXTS = 64;
@@ -86,7 +86,8 @@ export function codeHead(
   const isNew = coder.raw(1, head?.isNew ? 1 : 0) === 1;
   const isBased = coder.raw(1, head?.isBased ? 1 : 0) === 1;
   const numbers = new NumberCoding(coder, FAST);
-  const lines = coder.raw(1, head?.lines ? 1 : 0) === 1 ? codeLines(coder, { ...scope, isNew }, head) : undefined;
+  const lines =
+    coder.raw(1, head?.lines ? 1 : 0) === 1 ? codeLines(coder, { ...scope, isNew }, head) : undefined;
   const origin = unfold(numbers.code(fold(head?.origin ?? 0)));
   if (Math.abs(origin) > MAX_LEVEL + 2 * MAX_OFFSET) throw corrupt('an origin is out of range');
   const top = codeTop(numbers, { form: scope.form, isNew }, head?.top ?? 0);

@@ -21,7 +21,11 @@ export class Sizes {
     this.levels = new Int16Array(count);
     this.changes = new Uint8Array(count).fill(1);
     if (isNew) {
-      sumLevels(next, { isBased: true, scope: { form: next.form, first: 0, elements: count }, first: 0 }, this.levels);
+      sumLevels(
+        next,
+        { isBased: true, scope: { form: next.form, first: 0, elements: count }, first: 0 },
+        this.levels,
+      );
       return;
     }
     const levels = levelsOfTokens(base.form);
@@ -113,8 +117,8 @@ export function fitLines(scope: SegmentScope, { levels, changes }: Sizes, plan: 
     rows[row] = some === 0 ? KEPT : offset(sum / (end - start));
   });
   const isRepeated =
-    before !== undefined && before.columns.every((column, i) => column !== KEPT || changed[i] === 0);
+    before?.columns.every((column, i) => column !== KEPT || changed[i] === 0) === true;
   const own = (): Int16Array =>
     Int16Array.from(changed, (some, column) => (some === 0 ? KEPT : offset(columns[column] as number)));
-  return { split, step, isRepeated, rows, columns: isRepeated ? before.columns : own() };
+  return { split, step, isRepeated, rows, columns: before && isRepeated ? before.columns : own() };
 }

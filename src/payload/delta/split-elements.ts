@@ -78,7 +78,9 @@ export class SplitElements {
       const isNegative = difference < 0 ? 1 : 0;
       magnitudes[i] = form.width === 8 ? (sign === 1 ? -difference : difference) & 255 : Math.abs(difference);
       this.tokens[i] =
-        form.width === 8 ? (magnitudes[i] as number) : tokenOfDifference(magnitudes[i] as number, isNegative ^ sign);
+        form.width === 8
+          ? (magnitudes[i] as number)
+          : tokenOfDifference(magnitudes[i] as number, isNegative ^ sign);
     }
   }
 

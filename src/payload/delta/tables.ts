@@ -1,5 +1,5 @@
-import type { ContextWeights } from './head.js';
 import { frequenciesOf, TOTAL } from './frequencies.js';
+import type { ContextWeights } from './head.js';
 import { MAX_CONTEXTS } from './head.js';
 import { TOKENS } from './tokens.js';
 

@@ -1,8 +1,8 @@
 import { type TensorInfo, wordBytes } from '../../model/tensor.js';
 import { RangeEncoder } from '../range-encoder.js';
 import { codeTensors } from '../record-head.js';
-import { type EncodedSegment, packNumber, SegmentEncoder } from './encoder.js';
 import { elementsOf } from './elements.js';
+import { type EncodedSegment, packNumber, SegmentEncoder } from './encoder.js';
 import type { TensorModel } from './models.js';
 import { SEGMENT_ELEMENTS, type SegmentRange, segmentsOf } from './segments.js';
 
@@ -10,6 +10,13 @@ import { SEGMENT_ELEMENTS, type SegmentRange, segmentsOf } from './segments.js';
 export interface DeltaTensor {
   readonly info: TensorInfo;
   readonly model: TensorModel;
+}
+
+/** A run of elements of both models. */
+interface WrittenRun {
+  readonly byteOffset: number;
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
 }
 
 /** A segment whose elements are being collected. */
@@ -53,12 +60,11 @@ export class DeltaWriter {
   }
 
   /**
-   * Adds elements.
-   *
-   * @param start index in the tensor of the first element; runs must be consecutive
+   * Adds the next elements of a tensor; runs must be consecutive.
    */
-  write(info: TensorInfo, start: number, { before, after }: { before: Uint8Array; after: Uint8Array }): void {
+  write(info: TensorInfo, { byteOffset, before, after }: WrittenRun): void {
     const size = wordBytes(info);
+    const start = byteOffset / size;
     for (let at = 0; at < after.length; ) {
       const open = this.#openAt(info, start + at / size);
       const length = Math.min(after.length - at, open.bytes - open.filled);

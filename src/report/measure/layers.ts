@@ -44,7 +44,9 @@ export async function measureLayers(
       after.set(before);
       const size = wordBytes(info);
       const start = byteOffset / size;
-      const ops = records.flatMap((record) => record.read(info, { start, end: start + length / size }));
+      const ops = records.flatMap((record) =>
+        record.read(info, { start, end: start + length / size, base: before }),
+      );
       patchRange(ops, info, { startElement: start, bytes: after });
       tally.add({ before, after, start: byteOffset / DTYPES[info.dtype].bytes });
     }
@@ -165,7 +167,7 @@ class TracedRecord {
   }
 
   /** Reads the ops of this record, like `DiffReader.read`. */
-  read(info: TensorInfo, run: { start: number; end: number }): Op[] {
+  read(info: TensorInfo, run: Parameters<DiffReader['read']>[1]): Op[] {
     return this.touches(info) ? this.#reader.read(info, run) : [];
   }
 

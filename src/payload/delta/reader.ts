@@ -1,9 +1,10 @@
 import { elementCount, type TensorInfo, wordBytes } from '../../model/tensor.js';
 import { type ByteSource, type Bytes, sliceOf, sourceOf, WINDOW_BYTES } from '../byte-source.js';
+import type { SetOp } from '../diff.js';
 import { corrupt } from '../limits.js';
 import { RangeDecoder } from '../range-decoder.js';
 import { codeTensors } from '../record-head.js';
-import { LANES, LEAST_STATE, PlainSegmentDecoder, type SegmentDecoder } from './decoder.js';
+import { LANES, LEAST_STATE, type SegmentDecoder } from './decoder.js';
 import { elementsOf, formOf } from './elements.js';
 import { codeHead, type Lines } from './head.js';
 import { SEGMENT_ELEMENTS, type SegmentRange, segmentsOf } from './segments.js';
@@ -12,77 +13,71 @@ import { SEGMENT_ELEMENTS, type SegmentRange, segmentsOf } from './segments.js';
 export class DeltaReader {
   /** Its tensors, in canonical order. */
   readonly tensors: readonly TensorInfo[];
-  readonly #source: SequentialSource;
-  readonly #segments: ReadonlyMap<string, readonly SegmentRange[]>;
-  readonly #decoder: SegmentDecoder;
+  /** What is left of the record. */
+  readonly decoder: SequentialSource;
+  readonly #ranges: ReadonlyMap<string, readonly SegmentRange[]>;
+  /** Decodes its segments; free for another record afterwards. */
+  readonly segments: SegmentDecoder;
   readonly #buffers = { words: new Uint8Array(0), raw: new Uint8Array(0) };
   /** Elements of the open segment that are left. */
   #left = 0;
   #lines: Lines | undefined;
 
-  constructor(
-    record: Bytes,
-    infos: readonly TensorInfo[],
-    decoder: SegmentDecoder = new PlainSegmentDecoder(),
-  ) {
-    this.#source = new SequentialSource(sourceOf(record));
-    this.#decoder = decoder;
-    const head = new RangeDecoder(this.#source.take(this.#source.number()));
+  constructor(record: Bytes, infos: readonly TensorInfo[], segments: SegmentDecoder) {
+    this.decoder = new SequentialSource(sourceOf(record));
+    this.segments = segments;
+    const head = new RangeDecoder(this.decoder.take(this.decoder.number()));
     this.tensors = codeTensors(head, infos);
     head.expectEnd();
     for (const info of this.tensors)
       if (elementCount(info) === 0) throw corrupt(`tensor "${info.name}" has no weights to change`);
-    this.#segments = segmentsOf(this.tensors);
+    this.#ranges = segmentsOf(this.tensors);
   }
 
   /**
-   * Replaces a run of elements.
-   *
    * @param start index in the tensor of the first element; runs must be consecutive
-   * @param bytes the elements of the base, changed in place; aligned to the element size in their buffer
+   * @param base the elements of the base
+   * @returns the op for the run of elements
    */
-  patch(info: TensorInfo, start: number, bytes: Uint8Array): void {
+  read(info: TensorInfo, start: number, base: Uint8Array): SetOp {
     const size = wordBytes(info);
+    const bytes = base.slice();
     for (let at = 0; at < bytes.length; ) {
       if (this.#left === 0) this.#open(info, start + at / size);
       const length = Math.min(bytes.length - at, this.#left * size);
-      this.#decoder.decode(elementsOf(info, bytes.subarray(at, at + length)));
+      this.segments.decode(elementsOf(info, bytes.subarray(at, at + length)));
       this.#left -= length / size;
       at += length;
-      if (this.#left === 0) this.#decoder.finish();
+      if (this.#left === 0) this.segments.finish();
     }
-  }
-
-  /** @throws NeuralDiffError `corrupt-payload` for bytes behind the last segment */
-  expectEnd(): void {
-    this.#source.expectEnd();
+    return { kind: 'delta', tensor: info.name, bytes, ...(start > 0 && { first: start }) };
   }
 
   #open(info: TensorInfo, first: number): void {
-    const ranges = this.#segments.get(info.name) as readonly SegmentRange[];
+    const ranges = this.#ranges.get(info.name) as readonly SegmentRange[];
     const range = ranges[Math.floor(first / SEGMENT_ELEMENTS)] as SegmentRange;
     if (first === 0) this.#lines = undefined;
     const [headBytes, wordCount, rawBytes] = [
-      this.#source.number(),
-      this.#source.number(),
-      this.#source.number(),
+      this.decoder.number(),
+      this.decoder.number(),
+      this.decoder.number(),
     ];
     if (wordCount > range.elements || rawBytes > 4 * range.elements)
       throw corrupt('a segment has more bytes than its elements can take');
-    const coder = new RangeDecoder(this.#source.take(headBytes));
+    const coder = new RangeDecoder(this.decoder.take(headBytes));
     const scope = { ...range, form: formOf(info), before: this.#lines };
     const head = codeHead(coder, scope);
     coder.expectEnd();
     if (head.lines) this.#lines = head.lines;
-    const states = new Uint32Array(this.#source.read(4 * LANES, new Uint8Array(4 * LANES)).buffer);
+    const states = new Uint32Array(this.decoder.read(4 * LANES, new Uint8Array(4 * LANES)).buffer);
     if (states.some((state) => state < LEAST_STATE || state >= 2 ** 31))
       throw corrupt('a state of a segment is out of range');
-    const words = this.#source.read(2 * wordCount, this.#buffer('words', 2 * wordCount));
+    const words = this.decoder.read(2 * wordCount, this.#buffer('words', 2 * wordCount));
     const raw = this.#buffer('raw', 4 * Math.ceil(rawBytes / 4) + 8).fill(0);
-    this.#source.read(rawBytes, raw);
+    this.decoder.read(rawBytes, raw);
     const halves = new Uint16Array(words.buffer as ArrayBuffer, words.byteOffset, wordCount);
     const bits = new Uint32Array(raw.buffer as ArrayBuffer, 0, raw.length / 4);
-    this.#decoder.begin({ scope, head, states, words: halves, raw: bits, rawBytes });
+    this.segments.begin({ scope, head, states, words: halves, raw: bits, rawBytes });
     this.#left = range.elements;
   }
 
@@ -90,6 +85,12 @@ export class DeltaReader {
     if (this.#buffers[name].length < length) this.#buffers[name] = new Uint8Array(length);
     return this.#buffers[name].subarray(0, length);
   }
+}
+
+/** @returns the bytes of a delta record that name its tensors */
+export function headOf(record: Bytes): ByteSource {
+  const source = new SequentialSource(sourceOf(record));
+  return source.take(source.number());
 }
 
 /** Takes bytes from the front of a source. */
