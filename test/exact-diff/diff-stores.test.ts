@@ -93,7 +93,7 @@ test.each(['compare', 'encode', 'check'] as const)('diffStores() stops in phase 
   await expect(diffOf(base, next, { signal: stop.signal, onProgress })).rejects.toThrow('enough');
 });
 
-test('diffStores() codes replaced tensors as new values, next to differences of others', async () => {
+test('diffStores() codes replaced tensors in tables, next to few differences of others', async () => {
   const base = { tensors: [large('float32', 2), large('bfloat16', 3), { ...large('int8', 4), name: 'z' }] };
   const [first, second, third] = base.tensors as [Tensor, Tensor, Tensor];
   const scattered = (tensor: Tensor, seed: number): Tensor => {
@@ -107,7 +107,7 @@ test('diffStores() codes replaced tensors as new values, next to differences of 
   const next = { tensors: [scattered(first, 7), scattered(second, 8), touch(third, 5_000)] };
   const { payload, changedTensors } = await diffOf(from, next);
   const { records } = await openPayload(payload);
-  expect([changedTensors, records.map(({ kind }) => kind)]).toEqual([3, ['exact', 'set']]);
+  expect([changedTensors, records.map(({ kind }) => kind)]).toEqual([3, ['delta', 'exact']]);
   const store = openMemoryStore(cloneModel(from));
   await applyPayload(store, payload);
   expectSameModel(await copyModel(store), next);

@@ -1,9 +1,11 @@
 import { equalBytes } from '../../model/bytes.js';
 import type { Progress } from '../../model/progress.js';
 import { checkModel, type Model, type Tensor } from '../../model/tensor.js';
+import { decodePayload } from '../../payload/decode.js';
 import { type Meta, type Op, tensorsOf } from '../../payload/diff.js';
 import { type Budget, packDiff, readBudget } from '../../payload/encode.js';
 import { checkSameTensors } from '../compare-stores.js';
+import { diffModels } from '../diff-stores.js';
 import { type FitJob, type FittedOps, fitBudget, fitError } from './fit-ops.js';
 import type { Part } from './fit-tensor.js';
 import { type Residual, relativeError, residualOf } from './tensor-pair.js';
@@ -85,9 +87,14 @@ export type TensorError = LossyDiff['perTensor'][number];
 export async function fitModels(base: Model, next: Model, options: FitOptions): Promise<LossyDiff> {
   checkSameTensors(checkModel(base).tensors, checkModel(next).tensors);
   const { meta = {}, signal, onProgress } = options;
-  const { ops, parts, exactBytes } = await fitGoal({ base, next, meta, signal, onProgress }, options);
-  const { model, payload, ...fingerprints } = await packDiff(base, { ops }, meta);
-  const patched = byName(model);
+  const { ops: fitted, parts } = await fitGoal({ base, next, meta, signal, onProgress }, options);
+  const exact = await diffModels(base, next, meta);
+  const lossy = await packDiff(base, { ops: fitted }, meta);
+  const budget = options.budget === undefined ? 0 : readBudget(options.budget, base.tensors);
+  const isLossless = exact.payload.length <= Math.max(budget, lossy.payload.length);
+  const { payload, base: from, next: to } = isLossless ? exact : lossy;
+  const patched = byName(isLossless ? next : lossy.model);
+  const { ops } = (await decodePayload(payload, base.tensors)).diff;
   const residuals = parts.map((part) => residualIn(part, patched));
   const kinds = kindsByTensor(ops);
   const perTensor = parts.map(({ name }, i): TensorError => {
@@ -95,12 +102,13 @@ export async function fitModels(base: Model, next: Model, options: FitOptions): 
   });
   return {
     payload,
-    ...fingerprints,
+    base: from,
+    next: to,
     error: relativeError(sumOf(residuals)),
     worstError: Math.max(0, ...perTensor.map(({ error }) => error)),
     isExact: next.tensors.every(({ name, bytes }) => equalBytes(bytes, (patched.get(name) as Tensor).bytes)),
     payloadBytes: payload.length,
-    exactBytes,
+    exactBytes: exact.payload.length,
     perTensor,
   };
 }

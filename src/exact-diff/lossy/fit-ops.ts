@@ -18,8 +18,6 @@ export interface FittedOps {
   readonly ops: readonly Op[];
   /** Tensors that differ, in canonical order. */
   readonly parts: readonly Part[];
-  /** Size of a lossless payload in bytes. */
-  readonly exactBytes: number;
 }
 
 /** Ops and the size of their payload file in bytes. */
@@ -120,8 +118,8 @@ function createTick({ signal, onProgress }: FitWorkOptions, total: number): Prep
   };
 }
 
-function finish({ parts, exact }: Prepared, { ops }: SizedOps): FittedOps {
-  return { ops, parts, exactBytes: exact.bytes };
+function finish({ parts }: Prepared, { ops }: SizedOps): FittedOps {
+  return { ops, parts };
 }
 
 async function opsWithin({ parts, exact, tick, sized }: Prepared, error: number): Promise<SizedOps> {

@@ -116,8 +116,7 @@ export function fitLines(scope: SegmentScope, { levels, changes }: Sizes, plan: 
     }
     rows[row] = some === 0 ? KEPT : offset(sum / (end - start));
   });
-  const isRepeated =
-    before?.columns.every((column, i) => column !== KEPT || changed[i] === 0) === true;
+  const isRepeated = before?.columns.every((column, i) => column !== KEPT || changed[i] === 0) === true;
   const own = (): Int16Array =>
     Int16Array.from(changed, (some, column) => (some === 0 ? KEPT : offset(columns[column] as number)));
   return { split, step, isRepeated, rows, columns: before && isRepeated ? before.columns : own() };
