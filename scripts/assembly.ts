@@ -21,6 +21,12 @@ const MODULES = [
     name: 'PATCHING_WASM',
     what: 'The patching kernels',
   },
+  {
+    entry: 'src/tfjs/kernels/assembly/decoding.ts',
+    output: 'src/apply/fast/decoding-wasm.ts',
+    name: 'DECODING_WASM',
+    what: 'The decoding kernels',
+  },
 ];
 
 function embed({ entry, name, what }: (typeof MODULES)[number], binary: Uint8Array): string {

@@ -62,8 +62,8 @@ export async function* borrowChunks(
   payload: OpenPayload,
   options: ChunkOptions = {},
 ): AsyncGenerator<Chunk> {
-  const reader = new DiffReader(payload, store.tensors);
   const { patcher = plainPatcher } = options;
+  const reader = new DiffReader(payload, store.tensors, patcher.createSegmentDecoder);
   const { before, after } = options.buffers ?? createChunkBuffers(patcher);
   const yielder = new Yielder(options.signal);
   const tick = () => yielder.tick();

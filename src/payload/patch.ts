@@ -1,5 +1,6 @@
 import { HALVES } from '../model/float16.js';
 import { DTYPES, type DType, type Model, type TensorInfo, wordsOf } from '../model/tensor.js';
+import type { SegmentDecoder } from './delta/decoder.js';
 import {
   type DenseOp,
   type Diff,
@@ -222,6 +223,8 @@ export interface Patcher {
    * A patcher may cache data derived from an op's buckets, so they must not change between calls.
    */
   patch(ops: readonly Op[], info: TensorInfo, range: { startElement: number; bytes: Uint8Array }): void;
+  /** Creates a decoder for delta records; plain arithmetic is used by default. */
+  createSegmentDecoder?(): SegmentDecoder;
 }
 
 /** The patcher that uses `patchRange`. */

@@ -5,6 +5,7 @@ import { type Patcher, patchRange, plainPatcher } from '../../payload/patch.js';
 import { Arena } from './arena.js';
 import { compileKernels } from './kernels.js';
 import { canPatch, patchArena } from './patch-arena.js';
+import { compileDecoding, createSegmentDecoder } from './segment-decoder.js';
 
 /**
  * Creates the fastest patcher that the runtime supports.
@@ -39,9 +40,11 @@ type Range = Parameters<Patcher['patch']>[2];
  */
 export function createFastPatcher(): Patcher {
   const module = compileKernels();
+  const decoding = compileDecoding();
   const arenas = new WeakMap<ArrayBufferLike, Arena>();
   let scratch: Arena | undefined;
   return {
+    createSegmentDecoder: () => createSegmentDecoder(decoding),
     allocate(byteLength) {
       const arena = Arena.create(module, byteLength);
       if (arena === undefined) return new Uint8Array(byteLength);
