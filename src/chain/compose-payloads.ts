@@ -35,7 +35,8 @@ export interface ComposedPayload {
  * can be merged without changing a bit are merged if that makes the file smaller.
  *
  * @param payloads at least one, each made for the result of the previous one
- * @param options `tensors`: those of the base of the first; with their bytes where a payload has delta records
+ * @param options `tensors`: those of the base of the first; with their bytes where a payload has delta
+ *   records
  * @returns the payload; nothing is applied, so verify it on a base before you ship it
  * @throws NeuralDiffError `broken-chain`; `wrong-layout` for tensors of another model; `wrong-base` for delta
  *   records without the bytes of the base; `limit-exceeded` for too many ops; the payloads' own codes

@@ -60,7 +60,7 @@ export async function chooseCodings(
 const TRIED_TOGETHER = SHARED_ELEMENTS;
 
 /**
- * Chooses the coding of tensors that may be coded alike: as the first ones suggest, where these are best coded
+ * Chooses the coding of tensors that may be coded alike: the first ones decide, where these are best coded
  * together.
  */
 async function chooseAlike(

@@ -22,8 +22,8 @@ import { type Changes, SlabPool, SparseReader } from './sparse-record.js';
  * @param payload the payload file
  * @param tensors the tensors of the base model, in any order; with their bytes, which delta records need
  * @returns header and diff, with every position, level and scale within its bounds
- * @throws NeuralDiffError those of `openPayload`, `wrong-layout` for another model's tensors; `wrong-base` for
- *   delta records without the bytes of the base
+ * @throws NeuralDiffError those of `openPayload`, `wrong-layout` for another model's tensors; `wrong-base`
+ *   for delta records without the bytes of the base
  */
 export async function decodePayload(
   payload: Bytes,

@@ -5,7 +5,7 @@ const house = measureHouse();
 
 test('the code base keeps to its size: rooms, files, subpaths, public names', () => {
   expect(house.rooms.length).toBeLessThanOrEqual(18);
-  expect(house.files).toBeLessThanOrEqual(410);
+  expect(house.files).toBeLessThanOrEqual(450);
   expect(house.subpaths).toBeLessThanOrEqual(12);
   expect(house.publicNames).toBeLessThanOrEqual(196);
 });
@@ -22,7 +22,7 @@ test('no file imports itself, over whichever others', () => {
 });
 
 test('devices load few files, unbundled', () => {
-  for (const [name, most] of Object.entries({ apply: 40, 'fast-apply': 20, storage: 30, updater: 65 })) {
+  for (const [name, most] of Object.entries({ apply: 48, 'fast-apply': 30, storage: 35, updater: 80 })) {
     expect(house.loaded[name]?.length, name).toBeGreaterThan(10);
     expect(house.loaded[name]?.length, name).toBeLessThanOrEqual(most);
   }

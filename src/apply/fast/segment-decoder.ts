@@ -105,7 +105,7 @@ export function createSegmentDecoder(module: WebAssembly.Module): SegmentDecoder
   }
 }
 
-/** Decodes segments in WebAssembly, in a memory of its own of 4.5 MB, with the same bits as plain arithmetic. */
+/** Decodes segments in WebAssembly, with a memory of 4.5 MB; the bits are those of plain arithmetic. */
 class FastSegmentDecoder implements SegmentDecoder {
   readonly #kernels: DecodingKernels;
   readonly #buffer: ArrayBuffer;

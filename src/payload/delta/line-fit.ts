@@ -48,6 +48,14 @@ function levelsOfTokens({ width }: ElementForm): Uint8Array {
   });
 }
 
+/** The part of a row that a run has: its index, a range of the run's elements, and the first one's column. */
+interface Row {
+  readonly row: number;
+  readonly start: number;
+  readonly end: number;
+  readonly column: number;
+}
+
 /** Where the elements of a run lie in rows and columns. */
 class Grid {
   readonly columns: number;
@@ -60,12 +68,12 @@ class Grid {
     this.#firstColumn = first % this.columns;
   }
 
-  /** Calls a function for each row: with its index, the elements it has, and the column of the first. */
-  walk(elements: number, visit: (row: number, start: number, end: number, column: number) => void): void {
+  /** Calls a function for each row. */
+  walk(elements: number, visit: (row: Row) => void): void {
     let column = this.#firstColumn;
     for (let [row, start] = [0, 0]; start < elements; row++, column = 0) {
       const end = Math.min(elements, start + this.columns - column);
-      visit(row, start, end, column);
+      visit({ row, start, end, column });
       start = end;
     }
   }
@@ -75,7 +83,7 @@ class Grid {
 export function fitColumns(scope: SegmentScope, { levels }: Sizes, split: number): Float32Array {
   const grid = new Grid(scope, split);
   const [sums, counts] = [new Float64Array(grid.columns), new Float64Array(grid.columns)];
-  grid.walk(levels.length, (_, start, end, first) => {
+  grid.walk(levels.length, ({ start, end, column: first }) => {
     let sum = 0;
     for (let i = start; i < end; i++) sum += levels[i] as number;
     const mean = sum / (end - start);
@@ -106,7 +114,7 @@ export function fitLines(scope: SegmentScope, { levels, changes }: Sizes, plan: 
   const changed = new Uint8Array(grid.columns);
   const sign = plan.isNew ? 1 : -1;
   const offset = (size: number): number => sign * step * Math.round(size / step);
-  grid.walk(levels.length, (row, start, end, first) => {
+  grid.walk(levels.length, ({ row, start, end, column: first }) => {
     let [sum, some] = [0, 0];
     for (let i = start, column = first; i < end; i++, column++) {
       sum += (levels[i] as number) - (columns[column] as number);

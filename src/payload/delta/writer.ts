@@ -6,7 +6,7 @@ import { type EncodedSegment, packNumber, SegmentEncoder } from './encoder.js';
 import type { TensorModel } from './models.js';
 import { SEGMENT_ELEMENTS, type SegmentRange, segmentsOf } from './segments.js';
 
-/** A tensor of a delta record, and how it is coded; of tensors that share a segment the first one's counts. */
+/** A tensor of a delta record and how it is coded; in a shared segment, the first tensor decides. */
 export interface DeltaTensor {
   readonly info: TensorInfo;
   readonly model: TensorModel;

@@ -75,7 +75,7 @@ export function fewTokens(
  * @param count a multiple of 8
  * @param states eight of u32
  * @param tables address of the table of each of 256 contexts
- * @param half address of the next half; two bytes behind the last one can be read
+ * @param half address of the next half; two bytes before the first one and behind the last can be read
  * @returns the address of the next half
  */
 export function tokens(
@@ -98,52 +98,44 @@ export function tokens(
   for (; into < end; into += 8, contexts += 8) {
     let slot = slotOf(tables, contexts, x0);
     x0 = stateAfter(x0, slot);
-    let after = halfAfter(half, x0);
-    x0 = filled(x0, half);
+    half = halfAfter(half, x0);
+    x0 = filled(x0, half - 2);
     let packed = <u64>(slot >>> 24);
-    half = after;
     slot = slotOf(tables, contexts + 1, x1);
     x1 = stateAfter(x1, slot);
-    after = halfAfter(half, x1);
-    x1 = filled(x1, half);
+    half = halfAfter(half, x1);
+    x1 = filled(x1, half - 2);
     packed |= (<u64>(slot >>> 24)) << 8;
-    half = after;
     slot = slotOf(tables, contexts + 2, x2);
     x2 = stateAfter(x2, slot);
-    after = halfAfter(half, x2);
-    x2 = filled(x2, half);
+    half = halfAfter(half, x2);
+    x2 = filled(x2, half - 2);
     packed |= (<u64>(slot >>> 24)) << 16;
-    half = after;
     slot = slotOf(tables, contexts + 3, x3);
     x3 = stateAfter(x3, slot);
-    after = halfAfter(half, x3);
-    x3 = filled(x3, half);
+    half = halfAfter(half, x3);
+    x3 = filled(x3, half - 2);
     packed |= (<u64>(slot >>> 24)) << 24;
-    half = after;
     slot = slotOf(tables, contexts + 4, x4);
     x4 = stateAfter(x4, slot);
-    after = halfAfter(half, x4);
-    x4 = filled(x4, half);
+    half = halfAfter(half, x4);
+    x4 = filled(x4, half - 2);
     packed |= (<u64>(slot >>> 24)) << 32;
-    half = after;
     slot = slotOf(tables, contexts + 5, x5);
     x5 = stateAfter(x5, slot);
-    after = halfAfter(half, x5);
-    x5 = filled(x5, half);
+    half = halfAfter(half, x5);
+    x5 = filled(x5, half - 2);
     packed |= (<u64>(slot >>> 24)) << 40;
-    half = after;
     slot = slotOf(tables, contexts + 6, x6);
     x6 = stateAfter(x6, slot);
-    after = halfAfter(half, x6);
-    x6 = filled(x6, half);
+    half = halfAfter(half, x6);
+    x6 = filled(x6, half - 2);
     packed |= (<u64>(slot >>> 24)) << 48;
-    half = after;
     slot = slotOf(tables, contexts + 7, x7);
     x7 = stateAfter(x7, slot);
-    after = halfAfter(half, x7);
-    x7 = filled(x7, half);
+    half = halfAfter(half, x7);
+    x7 = filled(x7, half - 2);
     packed |= (<u64>(slot >>> 24)) << 56;
-    half = after;
     store<u64>(into, packed);
   }
   store<u32>(states, x0, 0);
