@@ -1,5 +1,5 @@
 import { corrupt } from '../limits.js';
-import { type ElementForm, type Elements, levelOf, magnitudeOf, signOf } from './elements.js';
+import { type ElementForm, type Elements, levelOf, magnitudeOf, signedWords, signOf } from './elements.js';
 import { TOTAL, TOTAL_BITS } from './frequencies.js';
 import { columnsOf, KEPT, type Lines, MAX_CONTEXTS, type SegmentHead, type SegmentScope } from './head.js';
 import { TOKENS, type TokenTable } from './tokens.js';
@@ -50,13 +50,13 @@ export const NO_CONTEXT = 255;
  * interleaved states.
  */
 export class PlainSegmentDecoder implements SegmentDecoder {
-  readonly #slots = new Uint32Array(MAX_CONTEXTS * TOTAL);
+  readonly #slots = new Int32Array(MAX_CONTEXTS * TOTAL);
   readonly #tables = new Uint8Array(MAX_CONTEXTS);
-  readonly #states = new Uint32Array(LANES);
+  readonly #states = new Int32Array(LANES);
   readonly #sums = new Int16Array(RUN);
   readonly #contexts = new Uint8Array(RUN);
   readonly #decoded = new Uint8Array(RUN);
-  readonly #magnitudes = new Uint32Array(RUN);
+  readonly #magnitudes = new Int32Array(RUN);
   #segment!: Segment;
   #word = 0;
   #bit = 0;
@@ -150,13 +150,30 @@ export class PlainSegmentDecoder implements SegmentDecoder {
     if (isNew) {
       for (let i = 0; i < words.length; i++)
         words[i] = newElement(magnitudes[i] as number, (decoded[i] as number) & signed, form);
+    } else if (form.sign !== 0) {
+      this.#moveFloats({ words, form });
     } else {
       for (let i = 0; i < words.length; i++) {
         const magnitude = magnitudes[i] as number;
         if (magnitude === 0) continue;
         const isNegative = (decoded[i] as number) & signed;
-        words[i] = changedElement(words[i] as number, isNegative ? -magnitude : magnitude, form);
+        const isReversed = isNegative !== signOf(words[i] as number, form);
+        words[i] = (words[i] as number) + (isReversed ? -magnitude : magnitude);
       }
+    }
+  }
+
+  /** Adds differences, relative to the base's signs, to ordinal numbers: signed integers here. */
+  #moveFloats({ words, form }: Elements): void {
+    const [decoded, magnitudes, elements] = [this.#decoded, this.#magnitudes, signedWords(words)];
+    const [mask, above, sign] = [form.sign - 1, 32 - form.width, form.sign | 0];
+    for (let i = 0; i < elements.length; i++) {
+      const word = (elements[i] as number) << above;
+      const start = ((word >>> above) & mask) ^ (word >> 31);
+      const isNegative = ((decoded[i] as number) & 1) ^ (word >>> 31);
+      const difference = ((magnitudes[i] as number) ^ -isNegative) + isNegative;
+      const ordinal = ((start + difference) << above) >> above;
+      elements[i] = ((ordinal ^ (ordinal >> 31)) & mask) | (ordinal & sign);
     }
   }
 }
@@ -165,7 +182,7 @@ export class PlainSegmentDecoder implements SegmentDecoder {
  * Lists for each context and each value of a state's lower bits what they stand for: the token, the place
  * among its slots, and its frequency less 1. Contexts with the same frequencies share a table.
  */
-function fillSlots(contexts: readonly Uint16Array[], slots: Uint32Array, tables: Uint8Array): void {
+function fillSlots(contexts: readonly Uint16Array[], slots: Int32Array, tables: Uint8Array): void {
   contexts.forEach((frequencies, context) => {
     if (frequencies === contexts[context - 1]) {
       tables[context] = tables[context - 1] as number;
@@ -176,7 +193,7 @@ function fillSlots(contexts: readonly Uint16Array[], slots: Uint32Array, tables:
     for (let token = 0; token < TOKENS; token++) {
       const frequency = frequencies[token] as number;
       for (let place = 0; place < frequency; place++)
-        slots[at++] = ((token << 24) | (place << 12) | (frequency - 1)) >>> 0;
+        slots[at++] = (token << 24) | (place << 12) | (frequency - 1);
     }
   });
 }
@@ -208,8 +225,9 @@ export function sumLevels(
 function levelsOf({ words, form }: Elements, into: Int16Array): void {
   const { fraction, sign } = form;
   const [mask, least] = [sign - 1, 2 ** fraction];
-  for (let i = 0; i < words.length; i++) {
-    const magnitude = sign === 0 ? magnitudeOf(words[i] as number, form) : (words[i] as number) & mask;
+  const elements = signedWords(words);
+  for (let i = 0; i < elements.length; i++) {
+    const magnitude = sign === 0 ? magnitudeOf(words[i] as number, form) : (elements[i] as number) & mask;
     const isNormal = sign !== 0 && magnitude >= least;
     into[i] = isNormal ? (magnitude >>> (fraction - 1)) + 2 * fraction : levelOf(magnitude, fraction);
   }
@@ -240,13 +258,4 @@ function addOffsets(
 function newElement(magnitude: number, sign: number, form: ElementForm): number {
   if (sign === 0) return magnitude;
   return form.sign !== 0 ? magnitude + form.sign : -magnitude;
-}
-
-/** Adds a difference, relative to the base's sign, to an element's ordinal number. */
-function changedElement(word: number, difference: number, form: ElementForm): number {
-  const signed = signOf(word, form) === 1 ? -difference : difference;
-  const { sign } = form;
-  if (sign === 0) return word + signed;
-  const ordinal = ((word & sign) !== 0 ? ~word : word ^ sign) + signed;
-  return (ordinal & sign) === 0 ? ~ordinal : ordinal ^ sign;
 }

@@ -80,3 +80,9 @@ export function differenceOf(before: number, after: number, { sign, width }: Ele
 function wrap(difference: number, width: number): number {
   return width === 32 ? difference | 0 : (difference << (32 - width)) >> (32 - width);
 }
+
+/** @returns words of 32 bits as signed integers, which engines keep in registers; others as they are */
+export function signedWords(words: Elements['words']): Int32Array | Exclude<Elements['words'], Uint32Array> {
+  if (!(words instanceof Uint32Array)) return words;
+  return new Int32Array(words.buffer, words.byteOffset, words.length);
+}

@@ -1,6 +1,6 @@
 import type { ContextRange } from './context-range.js';
 import { NO_CONTEXT } from './decoder.js';
-import { differenceOf, type Elements, magnitudeOf, signOf } from './elements.js';
+import { differenceOf, type Elements, magnitudeOf, signedWords, signOf } from './elements.js';
 import { KEPT } from './head.js';
 import { SEGMENT_ELEMENTS } from './segments.js';
 import type { Counts } from './tables.js';
@@ -20,7 +20,8 @@ export class SplitElements {
   /** The context of each; `NO_CONTEXT` for elements without a token. */
   readonly contexts = new Uint8Array(SEGMENT_ELEMENTS);
   isNew = false;
-  readonly #raw = new Uint32Array(SEGMENT_ELEMENTS + 2);
+  readonly #magnitudes = new Int32Array(SEGMENT_ELEMENTS);
+  readonly #raw = new Int32Array(SEGMENT_ELEMENTS + 2);
   #rawBits = 0;
 
   /** @returns the raw bits in whole bytes, as a copy */
@@ -37,14 +38,14 @@ export class SplitElements {
     const { form } = base;
     this.count = base.words.length;
     this.isNew = isNew;
-    const magnitudes = new Uint32Array(this.count);
+    const magnitudes = this.#magnitudes.subarray(0, this.count);
     if (isNew) this.#splitNew(next, { form, isNew, top }, magnitudes);
     else if (form.sign !== 0) this.#splitFloats({ base, next }, magnitudes);
     else this.#splitIntegers({ base, next }, magnitudes);
     this.#writeRaw(magnitudes, tokenTable({ form, isNew, top }));
   }
 
-  #splitNew({ words, form }: Elements, tokenForm: TokenForm, magnitudes: Uint32Array): void {
+  #splitNew({ words, form }: Elements, tokenForm: TokenForm, magnitudes: Int32Array): void {
     for (let i = 0; i < words.length; i++) {
       const word = words[i] as number;
       const magnitude = form.width === 8 ? word : magnitudeOf(word, form);
@@ -53,23 +54,25 @@ export class SplitElements {
     }
   }
 
-  #splitFloats({ base, next }: ElementPair, magnitudes: Uint32Array): void {
+  #splitFloats({ base, next }: ElementPair, magnitudes: Int32Array): void {
     const { sign, width } = base.form;
-    const [mask, top] = [sign - 1, width - 1];
-    for (let i = 0; i < base.words.length; i++) {
-      const [before, after] = [base.words[i] as number, next.words[i] as number];
-      // Ordinal numbers as signed integers: negative floats are below -1.
-      const from = (before & mask) ^ -(before >>> top);
-      const difference = ((after & mask) ^ -(after >>> top)) - from;
-      const wrapped = width === 32 ? difference | 0 : (difference << 16) >> 16;
-      const isNegative = wrapped < 0 ? 1 : 0;
-      const magnitude = Math.abs(wrapped);
+    const [mask, above] = [sign - 1, 32 - width];
+    const [from, to] = [signedWords(base.words), signedWords(next.words)];
+    const { tokens } = this;
+    for (let i = 0; i < from.length; i++) {
+      const before = (from[i] as number) << above;
+      const after = (to[i] as number) << above;
+      // Ordinal numbers as signed integers: negative floats are below 0.
+      const start = ((before >>> above) & mask) ^ (before >> 31);
+      const difference = (((((after >>> above) & mask) ^ (after >> 31)) - start) << above) >> above;
+      const isNegative = difference >>> 31;
+      const magnitude = (difference ^ -isNegative) + isNegative;
       magnitudes[i] = magnitude;
-      this.tokens[i] = tokenOfDifference(magnitude, isNegative ^ (before >>> top));
+      tokens[i] = tokenOfDifference(magnitude, isNegative ^ (before >>> 31));
     }
   }
 
-  #splitIntegers({ base, next }: ElementPair, magnitudes: Uint32Array): void {
+  #splitIntegers({ base, next }: ElementPair, magnitudes: Int32Array): void {
     const { form } = base;
     for (let i = 0; i < base.words.length; i++) {
       const before = base.words[i] as number;
@@ -84,7 +87,7 @@ export class SplitElements {
     }
   }
 
-  #writeRaw(magnitudes: Uint32Array, { first, bits }: ReturnType<typeof tokenTable>): void {
+  #writeRaw(magnitudes: Int32Array, { first, bits }: ReturnType<typeof tokenTable>): void {
     const { tokens, count } = this;
     const raw = this.#raw;
     let [held, word, total] = [0, 0, 0];

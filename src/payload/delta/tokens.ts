@@ -124,5 +124,7 @@ export function tokenOfNew(magnitude: number, sign: number, { form, top }: Token
 export function tokenOfDifference(absolute: number, sign: number): number {
   if (absolute === 0) return 0;
   const size = 32 - Math.clz32(absolute);
-  return 4 * size + (size > 1 ? 2 * ((absolute >>> (size - 2)) & 1) : 0) + sign;
+  // The bit below the highest one, which a magnitude of 1 does not have.
+  const half = size === 1 ? 0 : (absolute >>> (size - 2)) & 1;
+  return (size << 2) | (half << 1) | sign;
 }
