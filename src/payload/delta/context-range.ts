@@ -9,21 +9,33 @@ export interface ContextRange {
   readonly contexts: number;
 }
 
+/** The range is taken from some 2 to this elements, or twice as many. */
+const SAMPLED_BITS = 14;
+
 /** Share of the elements that may lie below the first context, and above the last one. */
 const TAIL = 1 / 512;
 
 /** @returns the range of contexts that has most of the sums, other than `KEPT` */
 export function rangeOf(sums: Int16Array): ContextRange {
+  return (
+    rangeOfEvery(Math.max(1, sums.length >>> SAMPLED_BITS), sums) ?? rangeOfEvery(1, sums) ?? ONE_CONTEXT
+  );
+}
+
+const ONE_CONTEXT: ContextRange = { origin: 0, contexts: 1 };
+
+/** @returns the range of the sums at some distance; undefined when all of them are `KEPT` */
+function rangeOfEvery(stride: number, sums: Int16Array): ContextRange | undefined {
   let [least, most] = [2 ** 15, KEPT];
-  for (let i = 0; i < sums.length; i++) {
+  for (let i = 0; i < sums.length; i += stride) {
     const sum = sums[i] as number;
     if (sum > most) most = sum;
     if (sum < least && sum !== KEPT) least = sum;
   }
-  if (most === KEPT) return { origin: 0, contexts: 1 };
+  if (most === KEPT) return undefined;
   const histogram = new Uint32Array(most - least + 1);
   let total = 0;
-  for (let i = 0; i < sums.length; i++) {
+  for (let i = 0; i < sums.length; i += stride) {
     const sum = sums[i] as number;
     if (sum === KEPT) continue;
     histogram[sum - least] = (histogram[sum - least] as number) + 1;

@@ -24,11 +24,11 @@ export class SegmentEncoder {
   readonly #tokens = new SplitElements();
   readonly #sums = new Int16Array(SEGMENT_ELEMENTS);
   readonly #counts = createCounts();
-  readonly #states = new Uint32Array(LANES);
+  readonly #states = new Int32Array(LANES);
   /** Halves of words, filled from the end. */
   readonly #words = new Uint16Array(SEGMENT_ELEMENTS);
   /** For each token in each context its frequency, and above 16 bits the sum of those before it. */
-  readonly #ranges = new Uint32Array(MAX_CONTEXTS * TOKENS);
+  readonly #ranges = new Int32Array(MAX_CONTEXTS * TOKENS);
 
   /**
    * @param before what the segment before of the same tensor returned

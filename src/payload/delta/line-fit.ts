@@ -1,5 +1,4 @@
-import { sumLevels } from './decoder.js';
-import type { ElementForm } from './elements.js';
+import { type ElementForm, levelOf, magnitudeOf } from './elements.js';
 import { columnsOf, KEPT, type Lines, rowsOf, type SegmentScope } from './head.js';
 import type { ElementPair, SplitElements } from './split-elements.js';
 
@@ -11,31 +10,33 @@ export interface Run {
 
 /** How large each element's change is, or the new element: what the contexts of a segment are to predict. */
 export class Sizes {
-  /** Levels; of changes, those of the real difference in steps of the smallest number. */
-  readonly levels: Int16Array;
-  /** 1 where an element changes; always 1 for new elements. */
-  readonly changes: Uint8Array;
+  readonly #pair: ElementPair;
+  readonly #split: SplitElements;
+  readonly #levels: Uint8Array;
 
   /** @param split the same run */
-  constructor({ base, next }: ElementPair, { tokens, count, isNew }: SplitElements) {
-    this.levels = new Int16Array(count);
-    this.changes = new Uint8Array(count).fill(1);
-    if (isNew) {
-      sumLevels(
-        next,
-        { isBased: true, scope: { form: next.form, first: 0, elements: count }, first: 0 },
-        this.levels,
-      );
-      return;
-    }
-    const levels = levelsOfTokens(base.form);
+  constructor(pair: ElementPair, split: SplitElements) {
+    this.#pair = pair;
+    this.#split = split;
+    this.#levels = levelsOfTokens(pair.base.form);
+  }
+
+  get count(): number {
+    return this.#split.count;
+  }
+
+  /** Whether an element changes: new elements always do. */
+  isChanged(i: number): boolean {
+    return this.#split.isNew || this.#split.tokens[i] !== 0;
+  }
+
+  /** @returns the level of an element; of a change, that of the real difference in steps of the smallest number */
+  levelAt(i: number): number {
+    const { base, next } = this.#pair;
     const { fraction, sign } = base.form;
-    for (let i = 0; i < count; i++) {
-      const token = tokens[i] as number;
-      const exponent = sign === 0 ? 0 : ((base.words[i] as number) & (sign - 1)) >>> fraction;
-      this.levels[i] = (levels[token] as number) + 2 * Math.max(1, exponent);
-      this.changes[i] = token === 0 ? 0 : 1;
-    }
+    if (this.#split.isNew) return levelOf(magnitudeOf(next.words[i] as number, next.form), fraction);
+    const exponent = sign === 0 ? 0 : ((base.words[i] as number) & (sign - 1)) >>> fraction;
+    return (this.#levels[this.#split.tokens[i] as number] as number) + 2 * Math.max(1, exponent);
   }
 }
 
@@ -79,16 +80,25 @@ class Grid {
   }
 }
 
+/** Elements of a row from which its mean is taken, or a few more. */
+const SAMPLED = 128;
+
+/** @returns the distance of the elements from which a row's mean is taken */
+function strideOf(length: number): number {
+  return Math.max(1, Math.floor(length / SAMPLED));
+}
+
 /** Fits an offset of each column: the mean size in the column, less those of its elements' rows. */
-export function fitColumns(scope: SegmentScope, { levels }: Sizes, split: number): Float32Array {
+export function fitColumns(scope: SegmentScope, sizes: Sizes, split: number): Float32Array {
   const grid = new Grid(scope, split);
   const [sums, counts] = [new Float64Array(grid.columns), new Float64Array(grid.columns)];
-  grid.walk(levels.length, ({ start, end, column: first }) => {
-    let sum = 0;
-    for (let i = start; i < end; i++) sum += levels[i] as number;
-    const mean = sum / (end - start);
+  grid.walk(sizes.count, ({ start, end, column: first }) => {
+    const stride = strideOf(end - start);
+    let [sum, taken] = [0, 0];
+    for (let i = start; i < end; i += stride, taken++) sum += sizes.levelAt(i);
+    const mean = sum / taken;
     for (let i = start, column = first; i < end; i++, column++) {
-      sums[column] = (sums[column] as number) + (levels[i] as number) - mean;
+      sums[column] = (sums[column] as number) + sizes.levelAt(i) - mean;
       counts[column] = (counts[column] as number) + 1;
     }
   });
@@ -107,25 +117,37 @@ interface LinePlan {
 }
 
 /** Fits the rows of a segment to its columns, and finds the rows and columns that do not change. */
-export function fitLines(scope: SegmentScope, { levels, changes }: Sizes, plan: LinePlan): Lines {
+export function fitLines(scope: SegmentScope, sizes: Sizes, plan: LinePlan): Lines {
   const { step, split, columns, before } = plan;
   const grid = new Grid(scope, split);
   const rows = new Int16Array(grid.rows);
   const changed = new Uint8Array(grid.columns);
   const sign = plan.isNew ? 1 : -1;
   const offset = (size: number): number => sign * step * Math.round(size / step);
-  grid.walk(levels.length, ({ row, start, end, column: first }) => {
-    let [sum, some] = [0, 0];
+  grid.walk(sizes.count, ({ row, start, end, column: first }) => {
+    let isChanged = false;
     for (let i = start, column = first; i < end; i++, column++) {
-      sum += (levels[i] as number) - (columns[column] as number);
-      const change = changes[i] as number;
-      some |= change;
-      changed[column] = (changed[column] as number) | change;
+      if (!sizes.isChanged(i)) continue;
+      isChanged = true;
+      changed[column] = 1;
     }
-    rows[row] = some === 0 ? KEPT : offset(sum / (end - start));
+    rows[row] = isChanged ? offset(meanOf(sizes, { start, end, column: first }, columns)) : KEPT;
   });
   const isRepeated = before?.columns.every((column, i) => column !== KEPT || changed[i] === 0) === true;
   const own = (): Int16Array =>
     Int16Array.from(changed, (some, column) => (some === 0 ? KEPT : offset(columns[column] as number)));
   return { split, step, isRepeated, rows, columns: before && isRepeated ? before.columns : own() };
+}
+
+/** @returns the mean size of some elements of a row, less their columns */
+function meanOf(
+  sizes: Sizes,
+  { start, end, column: first }: Omit<Row, 'row'>,
+  columns: Float32Array,
+): number {
+  const stride = strideOf(end - start);
+  let [sum, taken] = [0, 0];
+  for (let i = start; i < end; i += stride, taken++)
+    sum += sizes.levelAt(i) - (columns[first + i - start] as number);
+  return sum / taken;
 }
