@@ -67,17 +67,18 @@ async function showPayload(
     payloadBytes,
     base: header.base,
     next: header.next,
-    layout: header.layout.toString(16).padStart(8, '0'),
+    ...(header.layout !== undefined && { layout: header.layout.toString(16).padStart(8, '0') }),
     records: records.map((record) => ({ kind: record.kind, bytes: record.bytes.length })),
     ...model,
     meta: header.meta,
   };
+  const size = model ? `: ${model.tensors} tensors, ${model.weights} weights` : '';
   const share = model ? `, ${formatShare(model.share)} of the float32 model` : '';
   const lines = [
     `payload      ${formatBytes(payloadBytes)}${share}`,
     `base         ${json.base}`,
     `next         ${json.next}`,
-    `layout       ${json.layout}${model ? `: ${model.tensors} tensors, ${model.weights} weights` : ''}`,
+    ...(json.layout === undefined ? [] : [`layout       ${json.layout}${size}`]),
     ...json.records.map((record) => `record       ${record.kind.padEnd(7)}${formatBytes(record.bytes)}`),
     ...(model?.ops.map((op) => `op           ${formatOp(op)}`) ?? []),
     ...(model ? [`unchanged    ${model.unchanged} of ${model.tensors} tensors have no op`] : []),

@@ -2,6 +2,7 @@ import { DTYPES, elementCount, type TensorInfo } from '../model/tensor.js';
 import { elementsOf } from '../payload/delta/elements.js';
 import type { Run } from '../payload/delta/line-fit.js';
 import { chooseModel, type TensorModel } from '../payload/delta/models.js';
+import { SHARED_BELOW } from '../payload/delta/segments.js';
 import { SetTrial } from '../payload/encode-records.js';
 import type { SparseHead } from '../payload/sparse-record.js';
 import { HeadTrials } from '../payload/sparse-writer.js';
@@ -54,6 +55,8 @@ export class CodingTrial {
   readonly #small: ReadonlyMap<string, SmallTrial>;
   readonly #runs: Run[] = [];
   readonly #share: number;
+  /** Whether the tensors have no segments of their own. */
+  readonly #isShared: boolean;
   #tried = 0;
   #inTables = 0;
 
@@ -65,6 +68,7 @@ export class CodingTrial {
       tensors.reduce((sum, { info }) => sum + elementCount(info), 0),
     ];
     this.#share = elements < LEAST_FOR_TABLES ? 0 : count / elements;
+    this.#isShared = elementCount((tensors[0] as ChangedTensor).info) < SHARED_BELOW;
     this.#small = new Map(tensors.map((tensor) => [tensor.info.name, new SmallTrial(tensor, buffers)]));
   }
 
@@ -84,8 +88,7 @@ export class CodingTrial {
   finish(): CodedTensor[] {
     const single = this.#share < DENSE || this.#tensors.length > 1 ? this.#codeOneByOne() : undefined;
     if (this.#runs.length === 0) return single as CodedTensor[];
-    const { model, bits } =
-      this.#tensors.length > 1 ? chooseModel([joinRuns(this.#runs)]) : chooseModel(this.#runs);
+    const { model, bits } = chooseModel(this.#isShared ? [joinRuns(this.#runs)] : this.#runs);
     const scale = this.#tried / this.#inTables / 8;
     const whole = this.#tensors.reduce((sum, { info }) => sum + elementCount(info), 0);
     const bytes = bits * scale * (whole / this.#tried);

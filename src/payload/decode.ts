@@ -108,6 +108,7 @@ function copyArrays(op: Op): Op {
  * @throws NeuralDiffError `wrong-layout`
  */
 export async function checkLayout({ header }: OpenPayload, tensors: readonly TensorInfo[]): Promise<void> {
+  if (header.layout === undefined) return;
   const found = await layoutOf(tensors);
   if (found === header.layout) return;
   const [expected, got] = [header.layout, found].map((layout) => layout.toString(16).padStart(8, '0'));

@@ -114,8 +114,11 @@ export interface PayloadHeader {
   readonly base: string;
   /** Fingerprint of the resulting model. */
   readonly next: string;
-  /** Digest of the names, dtypes and shapes of the model's tensors; see `layoutOf`. */
-  readonly layout: number;
+  /**
+   * Digest of the names, dtypes and shapes of the model's tensors, see `layoutOf`; absent where the model
+   * stays as it is.
+   */
+  readonly layout?: number;
   readonly meta: Meta;
 }
 

@@ -92,9 +92,20 @@ export function payloadBytes(
   ops: readonly Op[],
   { meta = {}, choose }: { meta?: Meta | undefined; choose?: ChooseHead | undefined } = {},
 ): number {
-  const records = encodeRecords(ops, tensors, choose);
-  const blank = '00'.repeat(FINGERPRINT_BYTES);
-  const header = { base: blank, next: blank, layout: 0xffffffff, meta };
+  return framedBytes(encodeRecords(ops, tensors, choose), { meta, isUnchanged: ops.length === 0 });
+}
+
+/** @returns the size of the smallest payload of a model that changes: header and checksum */
+export function leastBytes(): number {
+  return framedBytes([], { meta: {}, isUnchanged: false });
+}
+
+function framedBytes(
+  records: readonly WrittenRecord[],
+  { meta, isUnchanged }: { meta: Meta; isUnchanged: boolean },
+): number {
+  const [base, other] = ['00', '01'].map((byte) => byte.repeat(FINGERPRINT_BYTES)) as [string, string];
+  const header = { base, next: isUnchanged ? base : other, layout: 0xffffffff, meta };
   return framePayload(header, records).payloadBytes;
 }
 
@@ -275,7 +286,7 @@ export function impossibleBudget(bytes: number, least: number): NeuralDiffError 
  */
 export function budgetBytes(budget: Budget, tensors: readonly TensorInfo[]): number {
   const bytes = readBudget(budget, tensors);
-  const least = payloadBytes(canonicalOrder(tensors), []);
+  const least = leastBytes();
   if (bytes < least) throw impossibleBudget(bytes, least);
   return bytes;
 }

@@ -49,7 +49,13 @@ export async function layoutOf(tensors: readonly TensorInfo[]): Promise<number> 
 /** @returns the header as a plain value for msgpack */
 export function headerValue(header: PayloadHeader, kinds: readonly RecordKind[]): unknown[] {
   const { base, next, layout, meta } = header;
+  if (isUnchanged(header, kinds)) return [fromHex(base)];
   return [fromHex(base), fromHex(next), layout, kinds.map((kind) => RECORD_CODES[kind]), { ...meta }];
+}
+
+/** @returns whether a payload says no more than that the model stays as it is */
+function isUnchanged({ base, next, meta }: PayloadHeader, kinds: readonly unknown[]): boolean {
+  return kinds.length === 0 && base === next && Object.keys(meta).length === 0;
 }
 
 /**
@@ -62,8 +68,9 @@ export function headerValue(header: PayloadHeader, kinds: readonly RecordKind[])
  */
 export function parseHeader(value: Value): { header: PayloadHeader; kinds: (RecordKind | undefined)[] } {
   const fields = asList(value);
-  if (fields.length !== 5) throw corrupt(`expected a header of 5 values, got ${fields.length}`);
   const [base, next, layout, codes, meta] = fields;
+  if (fields.length === 1) return { header: unchanged(asFingerprint(base)), kinds: [] };
+  if (fields.length !== 5) throw corrupt(`expected a header of 5 values, or 1, got ${fields.length}`);
   const list = asList(codes);
   if (list.length > MAX_RECORDS) throw beyondLimit('records', MAX_RECORDS, list.length);
   const kinds = list.map(asKind);
@@ -74,6 +81,10 @@ export function parseHeader(value: Value): { header: PayloadHeader; kinds: (Reco
     meta: parseMeta(meta),
   };
   return { header, kinds };
+}
+
+function unchanged(base: string): PayloadHeader {
+  return { base, next: base, meta: {} };
 }
 
 function asKind(value: unknown): RecordKind | undefined {

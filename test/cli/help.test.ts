@@ -11,7 +11,7 @@ const NAMES = readdirSync(join(ROOT, 'cli', 'commands')).map((file) => file.repl
 
 /** Most modules that a command may load that does little. */
 const MODULES_OF_VERSION = 15;
-const MODULES_OF_INFO = 80;
+const MODULES_OF_INFO = 100;
 
 /** @returns modules of the project and its packages that a command line loads */
 function modulesOf(...args: string[]): string[] {

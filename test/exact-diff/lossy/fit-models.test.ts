@@ -265,8 +265,8 @@ test('fitModels() refuses different tensors, and a budget that not even an empty
   expect((await errorOf(() => fitModels(base, fewer, { error: 0.1 }))).code).toBe('wrong-layout');
   const cut = { tensors: base.tensors.map((one) => ({ ...one, bytes: one.bytes.slice(1) })) };
   expect((await errorOf(() => fitModels(cut, cut, { error: 0.1 }))).code).toBe('bad-model');
-  const error = await errorOf(() => fitModels(base, next, { budget: 50 }));
-  expect([error.code, error.facts.bytes]).toEqual(['budget-impossible', 50]);
+  const error = await errorOf(() => fitModels(base, next, { budget: 30 }));
+  expect([error.code, error.facts.bytes]).toEqual(['budget-impossible', 30]);
   const least = error.facts.least as number;
   const found = await fitModels(base, next, { budget: least });
   expect([found.payloadBytes, found.error, found.perTensor[0]?.kinds]).toEqual([least, 1, []]);
