@@ -151,7 +151,7 @@ const setRecord: EncodedRecord = {
   bytes: encodeSet([set('words', new Uint8Array(20))], model.tensors),
 };
 
-/** Payloads with a delta record that is wrong, and one with the sound record that most of these change; the names are folders. */
+/** Payloads with a delta record that is wrong, or with the sound one and another result; named for it. */
 export const REFUSED_DELTAS: Readonly<Record<string, Refused>> = {
   'delta-on-no-tensor': withRecords([delta(joinRecord(forgeNames(model.tensors)))]),
   'delta-on-an-empty-tensor': withRecords([
