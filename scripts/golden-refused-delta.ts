@@ -42,19 +42,15 @@ const infoOf = (name: string): TensorInfo =>
 const long = zeros('long', [1_025, 256]);
 const wide = zeros('wide', [2, 2 ** 18 + 1]);
 
-/** A payload of some records on a model. */
+/** A payload of some records on a model, which is not its next one. */
 const withRecords = (
   records: readonly EncodedRecord[],
-  {
-    code = 'corrupt-payload',
-    on = model,
-    ...fields
-  }: { code?: ErrorCode; on?: Model; next?: Uint8Array } = {},
+  { code = 'corrupt-payload', on = model }: { code?: ErrorCode; on?: Model } = {},
 ): Refused => ({
   code,
   make: async () => {
     const kinds = records.map(({ kind }) => RECORD_CODES[kind]);
-    const values = Object.values({ ...(await header(on)), ...fields, kinds });
+    const values = Object.values({ ...(await header(on)), next: new Uint8Array(16), kinds });
     const packed = records.map(({ bytes }) => pack(bytes));
     return { payload: await seal(pack('ndiff1'), pack(values), ...packed), model: on };
   },
@@ -146,6 +142,20 @@ function atATime(count: number): Refused {
   return withRecords(records, { code: 'limit-exceeded', on });
 }
 
+/** A sound payload on zeros, which are in another context: the segment does not end with its bytes. */
+function onAnotherBase(): Refused {
+  const words = infoOf('words') as Tensor;
+  const head = headWith({ isBased: true, weights: [weights({ 0: 1 }), weights({ 0: 5, 4: 5 })] });
+  const elements = Array.from({ length: 10 }, (_, i) => ({ token: i % 3 === 0 ? 4 : 0, context: 1 }));
+  const refused = withRecords([delta(record(forgeSegment(scopeOf(words, false), head, elements)))], {
+    code: 'wrong-base',
+  });
+  const tensors = model.tensors.map((each) =>
+    each === words ? { ...words, bytes: new Uint8Array(20) } : each,
+  );
+  return { ...refused, make: async () => ({ ...(await refused.make()), model: { tensors } }) };
+}
+
 const setRecord: EncodedRecord = {
   kind: 'set',
   bytes: encodeSet([set('words', new Uint8Array(20))], model.tensors),
@@ -210,8 +220,6 @@ export const REFUSED_DELTAS: Readonly<Record<string, Refused>> = {
   'delta-top-of-a-class-too-many': headed('bias', { isNew: true, top: 279 }),
   'delta-top-of-2-32-less-1': headed('bias', { isNew: true, top: 2 ** 32 - 1 }),
   'delta-names-of-a-code-of-2-30': withRecords([delta(joinRecord(Uint8Array.of(0x40), joinSegment(sound)))]),
-  'delta-result-mismatch': withRecords([delta(record(sound))], {
-    code: 'result-mismatch',
-    next: new Uint8Array(16),
-  }),
+  'delta-result-mismatch': withRecords([delta(record(sound))], { code: 'result-mismatch' }),
+  'delta-on-another-base': onAnotherBase(),
 };

@@ -82,6 +82,7 @@ describe.each(goldenCases('accept'))('golden payload "%s"', (name) => {
     const { fingerprint } = await applyPayload(openMemoryStore(model), payload);
     expect(fingerprint).toBe(facts.next.fingerprint);
     expectSameModel(model, goldenModel(facts.next));
+    expect((await planApply(openMemoryStore(model), payload)).status).toBe('current');
   });
 });
 
