@@ -10,6 +10,7 @@ import type {
   SetOp,
   SparseOp,
 } from '../src/payload/diff.js';
+import type { EncodedRecord } from '../src/payload/encode-records.js';
 import { xxh32 } from '../src/payload/placement.js';
 import type { ChooseHead } from '../src/payload/sparse-writer.js';
 
@@ -23,6 +24,8 @@ export interface Accepted {
    * choose.
    */
   readonly choose?: ChooseHead;
+  /** The records that give these ops, in place of those that the encoder would choose. */
+  readonly records?: readonly EncodedRecord[];
   /** Records of a later version, behind the others. */
   readonly later?: readonly { readonly code: number; readonly bytes: Uint8Array }[];
 }

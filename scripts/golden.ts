@@ -9,12 +9,13 @@ import type { Model } from '../src/model/tensor.js';
 import { joinBytes } from '../src/payload/byte-source.js';
 import { type Diff, isSet, type Op, type SparseOp } from '../src/payload/diff.js';
 import { encodePayload, type PayloadFacts } from '../src/payload/encode.js';
-import { encodeSparse } from '../src/payload/encode-records.js';
+import { type EncodedRecord, encodeSparse } from '../src/payload/encode-records.js';
 import { layoutOf, RECORD_CODES } from '../src/payload/header.js';
 import { openPayload } from '../src/payload/open-payload.js';
 import { patchRange } from '../src/payload/patch.js';
 import { ACCEPTED } from './golden-accepted.js';
 import { CODED } from './golden-coding.js';
+import { DELTAS } from './golden-delta.js';
 import { REFUSED } from './golden-refused.js';
 import { ROUNDED } from './golden-rounding.js';
 import type { Accepted } from './golden-samples.js';
@@ -44,7 +45,7 @@ const describeModel = async (model: Model) => ({
 
 function describeOp(op: Op): unknown {
   if (op.kind === 'dense') return { ...op, levels: Array.from(op.levels) };
-  if (isSet(op)) return { kind: op.kind, tensor: op.tensor, bytes: hex(op.bytes) };
+  if (isSet(op)) return { kind: op.kind, tensor: op.tensor, bytes: describeBytes(op.bytes) };
   if (op.kind === 'sparse' || op.kind === 'exact')
     return { ...op, positions: Array.from(op.positions), levels: Array.from(op.levels) };
   if (op.kind === 'low-rank') {
@@ -68,6 +69,23 @@ async function encodeChosen({ base, diff, choose }: Accepted, facts: PayloadFact
   return seal(pack('ndiff1'), pack(values), pack(record));
 }
 
+/** @returns a payload of the sample's own records */
+async function encodeGiven(
+  { base }: Accepted,
+  records: readonly EncodedRecord[],
+  facts: PayloadFacts,
+): Promise<Uint8Array> {
+  const layout = await layoutOf(base.tensors);
+  const codes = records.map(({ kind }) => RECORD_CODES[kind]);
+  const values = [fromHex(facts.base), fromHex(facts.next), layout, codes, facts.meta];
+  return seal(pack('ndiff1'), pack(values), ...records.map(({ bytes }) => pack(bytes)));
+}
+
+function encodeOwn(sample: Accepted, facts: PayloadFacts): Promise<Uint8Array> {
+  if (sample.records) return encodeGiven(sample, sample.records, facts);
+  return sample.choose ? encodeChosen(sample, facts) : encodePayload(facts, sample.diff);
+}
+
 /** @returns a payload with records of a later version behind its own */
 async function withLater(payload: Uint8Array, later: NonNullable<Accepted['later']>): Promise<Uint8Array> {
   const { header, records } = await openPayload(payload);
@@ -79,13 +97,13 @@ async function withLater(payload: Uint8Array, later: NonNullable<Accepted['later
 }
 
 async function makeAccepted(files: Map<string, Uint8Array>): Promise<void> {
-  const samples: Readonly<Record<string, Accepted>> = { ...ACCEPTED, ...CODED, rounding: ROUNDED };
+  const samples: Readonly<Record<string, Accepted>> = { ...ACCEPTED, ...CODED, ...DELTAS, rounding: ROUNDED };
   for (const [name, sample] of Object.entries(samples)) {
     const { base, diff, meta = {} } = sample;
     const next = patch(base, diff);
     const [from, to] = [await fingerprint(openMemoryStore(base)), await fingerprint(openMemoryStore(next))];
     const facts = { base: from, next: to, tensors: base.tensors, meta };
-    const own = await (sample.choose ? encodeChosen(sample, facts) : encodePayload(facts, diff));
+    const own = await encodeOwn(sample, facts);
     const payload = sample.later ? await withLater(own, sample.later) : own;
     const { header, records } = await openPayload(payload);
     const described = {
@@ -93,7 +111,7 @@ async function makeAccepted(files: Map<string, Uint8Array>): Promise<void> {
         bytes: payload.length,
         layout: header.layout,
         records: records.map(({ kind }) => kind),
-        isChosenByEncoder: sample.choose === undefined && sample.later === undefined,
+        isChosenByEncoder: !(sample.choose || sample.records || sample.later),
         meta,
         ops: diff.ops.map(describeOp),
       },

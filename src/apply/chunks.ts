@@ -4,6 +4,7 @@ import type { WeightStore } from '../model/store.js';
 import { byteLength, canonicalOrder, type TensorInfo, wordBytes } from '../model/tensor.js';
 import { Yielder } from '../model/yielder.js';
 import { DiffReader } from '../payload/decode.js';
+import { PlainSegmentDecoder, type SegmentDecoder } from '../payload/delta/decoder.js';
 import type { Op } from '../payload/diff.js';
 import type { OpenPayload } from '../payload/open-payload.js';
 import { type Patcher, plainPatcher } from '../payload/patch.js';
@@ -44,6 +45,26 @@ export interface ChunkOptions {
   readonly patcher?: Patcher | undefined;
   /** Defaults to new buffers. */
   readonly buffers?: ChunkBuffers;
+  /**
+   * Receives what is wrong at the end of a segment of a delta record, which is read on: elements of another
+   * base cause it too. By default it is thrown.
+   */
+  readonly onFault?: ((fault: unknown) => void) | undefined;
+}
+
+/** @returns a decoder of segments that passes on what is wrong at their ends */
+function deferFaults(decoder: SegmentDecoder, onFault: (fault: unknown) => void): SegmentDecoder {
+  return {
+    begin: (segment) => decoder.begin(segment),
+    decode: (elements) => decoder.decode(elements),
+    finish() {
+      try {
+        decoder.finish();
+      } catch (error) {
+        onFault(error);
+      }
+    },
+  };
 }
 
 /**
@@ -62,8 +83,10 @@ export async function* borrowChunks(
   payload: OpenPayload,
   options: ChunkOptions = {},
 ): AsyncGenerator<Chunk> {
-  const { patcher = plainPatcher } = options;
-  const reader = new DiffReader(payload, store.tensors, patcher.createSegmentDecoder);
+  const { patcher = plainPatcher, onFault } = options;
+  const createDecoder = patcher.createSegmentDecoder ?? (() => new PlainSegmentDecoder());
+  const createDeferring = onFault && (() => deferFaults(createDecoder(), onFault));
+  const reader = new DiffReader(payload, store.tensors, createDeferring ?? createDecoder);
   const { before, after } = options.buffers ?? createChunkBuffers(patcher);
   const yielder = new Yielder(options.signal);
   const tick = () => yielder.tick();

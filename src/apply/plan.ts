@@ -100,6 +100,7 @@ export async function planOpenPayload(
   const dryRun = await runDry(store, payload, options);
   const { found, tensors } = dryRun;
   if (found === header.next) return { ...facts, ...noChange, found, status: 'current' };
+  if (found === header.base && dryRun.fault !== undefined) throw dryRun.fault;
   const problem = checkDryRun(payload, dryRun) ?? checkWritable(dryRun, store);
   if (problem) return { ...facts, ...noChange, found, status: 'refused', problem };
   const bytesWritten = tensors.reduce((sum, tensor) => sum + tensor.bytesWritten, 0);
@@ -118,6 +119,8 @@ interface DryRun {
   readonly found: string;
   /** Fingerprint of the patched model. */
   readonly result: string;
+  /** What is wrong with the payload, unless the model is not its base. */
+  readonly fault?: unknown;
   /** Number of runs of neighbouring bytes that change. */
   readonly runs: number;
   /** Effects on the touched tensors. */
@@ -136,7 +139,11 @@ async function runDry(store: WeightStore, payload: OpenPayload, options: ApplyOp
   const tallies: TensorTally[] = [];
   let tally: TensorTally | undefined;
   let bytesDone = 0;
-  for await (const chunk of borrowChunks(store, payload, options)) {
+  let fault: unknown;
+  const onFault = (error: unknown): void => {
+    fault ??= error;
+  };
+  for await (const chunk of borrowChunks(store, payload, { ...options, onFault })) {
     tally ??= new TensorTally(chunk.info, hash);
     await tally.add(chunk);
     bytesDone += chunk.before.length;
@@ -151,7 +158,8 @@ async function runDry(store: WeightStore, payload: OpenPayload, options: ApplyOp
   const after = digests.map((digest) => digest.after);
   const tensors = tallies.filter((each) => each.isTouched).map((each) => each.plan());
   const runs = tallies.reduce((sum, each) => sum + each.runs, 0);
-  return { found: await joinDigests(before, hash), result: await joinDigests(after, hash), runs, tensors };
+  const [found, result] = [await joinDigests(before, hash), await joinDigests(after, hash)];
+  return { found, result, fault, runs, tensors };
 }
 
 /** Accumulates a tensor's digests before and after the diff, and the number of bytes to write. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { DType, Model } from '../../src/model/tensor.js';
 
 /** Hexadecimal digits, or those of the runs that are not zero, by offset. */
-type DescribedBytes = string | { length: number; runs: Record<string, string> };
+export type DescribedBytes = string | { length: number; runs: Record<string, string> };
 
 /** A model as the facts next to a golden payload describe it. */
 export interface DescribedModel {
@@ -30,10 +30,11 @@ export function goldenFacts<T>(folder: string): T {
 
 /** @returns the model that the facts describe, with bytes of its own */
 export function goldenModel({ tensors }: DescribedModel): Model {
-  return { tensors: tensors.map(({ bytes, ...info }) => ({ ...info, bytes: bytesOf(bytes) })) };
+  return { tensors: tensors.map(({ bytes, ...info }) => ({ ...info, bytes: goldenBytes(bytes) })) };
 }
 
-function bytesOf(described: DescribedBytes): Uint8Array {
+/** @returns the bytes that the facts describe */
+export function goldenBytes(described: DescribedBytes): Uint8Array {
   if (typeof described === 'string') return new Uint8Array(Buffer.from(described, 'hex'));
   const bytes = new Uint8Array(described.length);
   for (const [at, run] of Object.entries(described.runs)) bytes.set(Buffer.from(run, 'hex'), Number(at));

@@ -146,6 +146,8 @@ function codeLines(
   if (split >= Math.max(1, shape.length)) throw corrupt('a tensor without the rows that are named');
   const columns = columnsOf(shape, split);
   if (columns > MAX_COLUMNS) throw corrupt('too many columns with offsets');
+  if (isRepeated && scope.isNew && before.columns.includes(KEPT))
+    throw corrupt('new elements in columns that are kept');
   const coding = new LineCoding(coder, { step, mayKeep: !scope.isNew });
   return {
     split,
