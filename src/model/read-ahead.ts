@@ -6,7 +6,7 @@ const WINDOW_BYTES = 2 ** 16;
 /** Longest read that is served from a window; longer ones gain nothing. */
 const SMALL_BYTES = 2 ** 14;
 
-/** Reads that are followed at a time: names in another order than bytes, such as 9, 10, 11, interleave them. */
+/** Runs of reads followed at a time: an order of names such as 1, 10, 11, 2 interleaves several. */
 const MAX_STREAMS = 8;
 
 /** How long bytes that were read ahead are used, in milliseconds: another process may change the file. */
