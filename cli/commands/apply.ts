@@ -3,6 +3,7 @@ import { type ApplyResult, applyPayload } from '../../src/apply/apply-payload.js
 import { createPatcher } from '../../src/apply/fast/create-patcher.js';
 import { type ApplyOptions, planApply } from '../../src/apply/plan.js';
 import { mostJournalBytes } from '../../src/model/planned-writes.js';
+import { nodeSha256 } from '../../src/node/node-sha256.js';
 import { openModelStorage } from '../../src/node/open-model.js';
 import { writeCopy } from '../../src/node/output.js';
 import type { ByteSource } from '../../src/payload/byte-source.js';
@@ -66,7 +67,12 @@ async function patch(
 ): Promise<void> {
   const { out, force } = flags;
   const copy = out === undefined ? undefined : await planCopy(flags.base, out, { force });
-  const options = { signal: io.signal, patcher: createPatcher(), onProgress: progress.report };
+  const options: ApplyOptions = {
+    sha256: nodeSha256,
+    signal: io.signal,
+    patcher: createPatcher(),
+    onProgress: progress.report,
+  };
   if (copy || flags.dryRun) {
     // Nothing is copied for a payload that does not fit.
     const fit = await withModel({ path: flags.base }, (store) => planApply(store, payload, options));

@@ -8,6 +8,7 @@ import { copyModel, type WeightStore } from '../../src/model/store.js';
 import { totalBytes } from '../../src/model/tensor.js';
 import { type CompressedSize, compressedSize } from '../../src/node/compressed.js';
 import { createFileSpool } from '../../src/node/file-spool.js';
+import { nodeSha256 } from '../../src/node/node-sha256.js';
 import { checkOutput, writeOutput } from '../../src/node/output.js';
 import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { MODEL, outputFlags } from '../flags.js';
@@ -103,7 +104,7 @@ async function diffExactly(flags: DiffFlags, io: Io): Promise<void> {
     const full = await compressedSize(match.store, work.signal);
     const spool = createFileSpool(flags.out);
     try {
-      const options = { ...work, spool, coder };
+      const options = { ...work, spool, coder, sha256: nodeSha256 };
       const { pieces, payloadBytes, ...found } = await diffStores(base, match.store, options);
       const { changedWeights, changedTensors } = found;
       const end = (saving: number): string[] => [

@@ -1,4 +1,5 @@
 import { fingerprint } from '../../src/model/fingerprint.js';
+import { nodeSha256 } from '../../src/node/node-sha256.js';
 import { defineCommand } from '../command.js';
 import { MODEL } from '../flags.js';
 import { printResult } from '../io.js';
@@ -18,7 +19,8 @@ export const command = defineCommand({
   async handle(flags, io) {
     const progress = byteProgress(io, flags);
     const json = await withModel({ path: flags.model }, async (store) => {
-      const found = await fingerprint(store, { signal: io.signal, onProgress: progress.report });
+      const options = { sha256: nodeSha256, signal: io.signal, onProgress: progress.report };
+      const found = await fingerprint(store, options);
       return { fingerprint: found, tensors: store.tensors };
     }).finally(() => progress.finish());
     printResult(io, flags, { json, lines: [json.fingerprint] });

@@ -1,6 +1,7 @@
 import { NeuralDiffError } from '../model/errors.js';
-import { joinDigests, sha256, TensorDigest } from '../model/fingerprint.js';
+import { inOrder, joinDigests, type Sha256, sha256, TensorDigest } from '../model/fingerprint.js';
 import { checkNotEmpty, type TensorInfo, wordsOf } from '../model/tensor.js';
+import { Yielder } from '../model/yielder.js';
 import { orderedBits } from '../payload/ordered-bits.js';
 import type { ChangedTensor } from './coding-trial.js';
 import { countChanged, PairReader, type StorePair } from './pairs.js';
@@ -20,41 +21,51 @@ export interface WorkOptions {
   readonly onBytes: (bytes: number) => void;
 }
 
+/** What is known of a tensor once it is compared. */
+interface Compared {
+  /** Digests of both tensors. */
+  readonly base: Uint8Array;
+  readonly next: Uint8Array;
+  /** Number of elements that differ. */
+  readonly count: number;
+}
+
 /**
  * Reads two models with the same tensors chunk by chunk and finds which tensors differ.
  *
- * @param infos the tensors, in canonical order
+ * @param infos the tensors, in the order in which they are read
  */
 export async function compareStores(
   stores: StorePair,
   infos: readonly TensorInfo[],
-  options: WorkOptions,
+  { sha256: hash = sha256, ...options }: WorkOptions & { readonly sha256?: Sha256 | undefined },
 ): Promise<Comparison> {
   const reader = new PairReader(stores);
-  const digests: { base: Uint8Array; next: Uint8Array }[] = [];
-  const changed: ChangedTensor[] = [];
+  const found = new Map<string, Compared & { readonly info: TensorInfo }>();
+  const yielder = new Yielder(options.signal);
   for (const info of infos) {
-    const [base, next] = [new TensorDigest(info, sha256), new TensorDigest(info, sha256)];
+    const [base, next] = [new TensorDigest(info, hash), new TensorDigest(info, hash)];
     let count = 0;
     for await (const { before, after } of reader.walk(info, options.signal)) {
       const hashed = Promise.all([base.add(before), next.add(after)]);
       count += countChanged(orderedBits(info, before).words, orderedBits(info, after).words);
       await hashed;
       options.onBytes(before.length);
+      await yielder.tick();
     }
-    digests.push({ base: await base.finish(), next: await next.finish() });
-    if (count > 0) changed.push({ info: wordsOf(info), count });
+    found.set(info.name, { info, base: await base.finish(), next: await next.finish(), count });
   }
+  const compared = inOrder(infos, found);
+  const join = (side: 'base' | 'next') =>
+    joinDigests(
+      compared.map((each) => each[side]),
+      hash,
+    );
+  const changed = compared.filter(({ count }) => count > 0);
   return {
-    base: await joinDigests(
-      digests.map((digest) => digest.base),
-      sha256,
-    ),
-    next: await joinDigests(
-      digests.map((digest) => digest.next),
-      sha256,
-    ),
-    changed,
+    base: await join('base'),
+    next: await join('next'),
+    changed: changed.map(({ info, count }) => ({ info: wordsOf(info), count })),
   };
 }
 

@@ -26,6 +26,8 @@ export interface DiffOptions {
   readonly spool?: Spool;
   /** Encodes large models in parallel; this thread alone by default. The payload is the same either way. */
   readonly coder?: Coder | undefined;
+  /** SHA-256 implementation; defaults to the runtime's. */
+  readonly sha256?: ((bytes: Uint8Array) => Promise<Uint8Array>) | undefined;
   readonly signal?: AbortSignal | undefined;
   /**
    * Progress in bytes: `match` reads tensors whose names differ, `cast` those whose dtypes differ, `compare`
@@ -79,8 +81,10 @@ export async function diffStores(
   checkSameTensors(base.tensors, next.tensors);
   const stores: StorePair = { base, next };
   // Stores may attach more to their tensors than worker threads need.
-  const infos = canonicalOrder(base.tensors).map(({ name, dtype, shape }) => ({ name, dtype, shape }));
-  const found = await compareStores(stores, infos, follow('compare', totalBytes(infos), options));
+  const own = base.tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape }));
+  const infos = canonicalOrder(own);
+  const compared = follow('compare', totalBytes(infos), options);
+  const found = await compareStores(stores, own, { ...compared, sha256: options.sha256 });
   const { changed } = found;
   const header = {
     base: found.base,

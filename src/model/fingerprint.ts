@@ -3,6 +3,7 @@ import { CHUNK_BYTES } from './limits.js';
 import type { Progress } from './progress.js';
 import type { WeightStore } from './store.js';
 import { byteLength, canonicalOrder, DTYPES, type TensorInfo, totalBytes } from './tensor.js';
+import { Yielder } from './yielder.js';
 
 /** Computes SHA-256 (FIPS 180-4), 32 bytes. The input is read before the call returns. */
 export type Sha256 = (bytes: Uint8Array) => Promise<Uint8Array>;
@@ -87,7 +88,7 @@ export interface FingerprintOptions {
  *
  * It is the first half of SHA-256 over the tensors' digests in canonical order; each digest covers name,
  * dtype, shape and bytes. The container and its order of tensors make no difference. Reads one chunk at a
- * time.
+ * time, in the store's order.
  *
  * @param store the model
  * @returns 16 bytes as 32 lower-case hexadecimal digits
@@ -99,21 +100,27 @@ export interface FingerprintOptions {
 export async function fingerprint(store: WeightStore, options: FingerprintOptions = {}): Promise<string> {
   const hash = options.sha256 ?? sha256;
   const buffer = new Uint8Array(CHUNK_BYTES);
-  const digests: Uint8Array[] = [];
+  const digests = new Map<string, Uint8Array>();
   const bytesTotal = totalBytes(store.tensors);
+  const yielder = new Yielder(options.signal);
   let done = 0;
-  for (const info of canonicalOrder(store.tensors)) {
+  for (const info of store.tensors) {
     const digest = new TensorDigest(info, hash);
     const total = byteLength(info);
     for (let offset = 0; offset < total; offset += CHUNK_BYTES) {
-      options.signal?.throwIfAborted();
+      await yielder.tick();
       const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, total - offset));
       await store.readInto(info.name, offset, chunk);
       await digest.add(chunk);
       done += chunk.length;
       options.onProgress?.({ phase: 'read', done, total: bytesTotal });
     }
-    digests.push(await digest.finish());
+    digests.set(info.name, await digest.finish());
   }
-  return joinDigests(digests, hash);
+  return joinDigests(inOrder(store.tensors, digests), hash);
+}
+
+/** @returns what is known of each tensor, in canonical order */
+export function inOrder<T>(tensors: readonly TensorInfo[], byName: ReadonlyMap<string, T>): T[] {
+  return canonicalOrder(tensors).map(({ name }) => byName.get(name) as T);
 }

@@ -1,5 +1,6 @@
 import { NeuralDiffError } from './errors.js';
 import type { ModelFiles } from './model-files.js';
+import { ReadAhead } from './read-ahead.js';
 import { checkRange, type WeightStore } from './store.js';
 import { checkNotEmpty, type TensorInfo } from './tensor.js';
 
@@ -47,6 +48,7 @@ interface Piece {
 export function openPlacedStore(files: ModelFiles, tensors: readonly PlacedTensor[]): PlacedStore {
   checkNotEmpty(tensors);
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  const ahead = new ReadAhead(files, endsOf(tensors));
   return {
     tensors: tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
     placed: tensors,
@@ -57,7 +59,7 @@ export function openPlacedStore(files: ModelFiles, tensors: readonly PlacedTenso
       if (fixed) target.set(fixed.subarray(byteOffset, byteOffset + length));
       else
         for (const piece of splitByExtents(extents, byteOffset, length)) {
-          await files.readInto(piece.path, piece.offset, target.subarray(piece.from, piece.to));
+          await ahead.readInto(piece.path, piece.offset, target.subarray(piece.from, piece.to));
         }
     },
     async reserve({ bytes, runs }) {
@@ -69,12 +71,25 @@ export function openPlacedStore(files: ModelFiles, tensors: readonly PlacedTenso
       const tensor = checkRange(byName, { name, byteOffset, length: bytes.length });
       if (isReadOnly(tensor) && bytes.length > 0) throw readOnlyTensor(name);
       for (const piece of splitByExtents(tensor.extents, byteOffset, bytes.length)) {
+        ahead.forget(piece.path, piece.offset, piece.to - piece.from);
         await files.write(piece.path, piece.offset, bytes.subarray(piece.from, piece.to));
       }
     },
-    flush: () => files.flush(),
+    flush() {
+      ahead.clear();
+      return files.flush();
+    },
     close: () => files.close(),
   };
+}
+
+/** @returns the offset after the last byte of the tensors in each file */
+function endsOf(tensors: readonly PlacedTensor[]): ReadonlyMap<string, number> {
+  const ends = new Map<string, number>();
+  for (const { extents } of tensors)
+    for (const { path, offset, length } of extents)
+      ends.set(path, Math.max(ends.get(path) ?? 0, offset + length));
+  return ends;
 }
 
 function isReadOnly({ fixed, isReadOnly = false }: PlacedTensor): boolean {

@@ -117,10 +117,20 @@ export class JournaledFiles implements ModelFiles {
       const free = this.#buffer.subarray(this.#pendingBytes);
       const piece = bytes.subarray(at, at + free.length);
       free.set(piece);
-      this.#pending.push({ path, offset: offset + at, bytes: free.subarray(0, piece.length) });
+      this.#pendTo(path, offset + at, piece.length);
       this.#pendingBytes += piece.length;
       at += piece.length;
     }
+  }
+
+  /** Adds bytes of the buffer to the pending writes: to the last one, where they continue it. */
+  #pendTo(path: string, offset: number, length: number): void {
+    const last = this.#pending.at(-1);
+    const continues = last?.path === path && last.offset + last.bytes.length === offset;
+    const from = this.#pendingBytes - (continues ? last.bytes.length : 0);
+    const bytes = this.#buffer.subarray(from, this.#pendingBytes + length);
+    if (continues) this.#pending.pop();
+    this.#pending.push({ path, offset: continues ? last.offset : offset, bytes });
   }
 
   get #disk(): Disk {
