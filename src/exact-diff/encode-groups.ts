@@ -4,6 +4,7 @@ import { MAX_PAYLOAD_BYTES } from '../payload/limits.js';
 import type { ChangedTensor, CodedTensor } from './coding-trial.js';
 import type { WorkOptions } from './compare-stores.js';
 import { type Consumer, type EncodedRecord, type Lane, RUN_BYTES } from './lane.js';
+import { groupBy } from './match/match-names.js';
 import { PairReader, type StorePair } from './pairs.js';
 import { type Spool, type SpooledRecord, SpooledRecords, tooLarge } from './spooled-records.js';
 
@@ -92,12 +93,9 @@ async function chooseAlike(
 
 /** @returns large tensors one by one, and small ones of one dtype together */
 function familiesOf(group: readonly ChangedTensor[]): ChangedTensor[][] {
-  const families = new Map<string, ChangedTensor[]>();
-  for (const tensor of group) {
-    const { name, dtype } = tensor.info;
-    const key = elementCount(tensor.info) < SHARED_BELOW ? dtype : `large ${name}`;
-    families.set(key, [...(families.get(key) ?? []), tensor]);
-  }
+  const families = groupBy(group, ({ info }) => [
+    elementCount(info) < SHARED_BELOW ? info.dtype : `large ${info.name}`,
+  ]);
   return [...families.values()];
 }
 
@@ -122,13 +120,10 @@ async function choose(
  *   small ones of one dtype, which share segments
  */
 function recordsOf(group: readonly CodedTensor[]): CodedTensor[][] {
-  const records = new Map<string, CodedTensor[]>();
-  for (const tensor of group) {
-    const { kind, info } = tensor;
+  const records = groupBy(group, ({ kind, info }) => {
     const isSmall = kind === 'delta' && elementCount(info) < SHARED_BELOW;
-    const key = isSmall ? `${kind} ${info.dtype}` : kind;
-    records.set(key, [...(records.get(key) ?? []), tensor]);
-  }
+    return [isSmall ? `${kind} ${info.dtype}` : kind];
+  });
   return [...records.values()];
 }
 
