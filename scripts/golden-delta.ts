@@ -92,10 +92,14 @@ function anyFloats(dtype: keyof typeof SPECIAL): Uint8Array {
 const anyTensors = (['bfloat16', 'float16', 'float32'] as const).map((dtype) => zeros(dtype, dtype, [410]));
 
 const large = zeros('a', 'uint8', [2_050, 256]);
-/** Elements of the first 16 columns of some rows, in the first, second and third segment. */
-const inSegments = [0, 5, 900, 1_024, 1_030, 1_800, 2_048, 2_049].flatMap((row) =>
-  upTo(16).map((column) => row * 256 + column),
-);
+/** Changes of the first 16 columns of a row, and of some in rows of the second and third segment. */
+const inSegments: Change[] = [
+  ...upTo(16).map((column): Change => [5 * 256 + column, 1 + column]),
+  ...someChanges(
+    [1_024, 1_030, 1_800, 2_048, 2_049].flatMap((row) => upTo(16).map((column) => row * 256 + column)),
+    86,
+  ),
+];
 
 const half: Tensor = {
   ...zeros('half', 'float16', [64, 64]),
@@ -289,15 +293,15 @@ export const DELTAS: Readonly<Record<string, Accepted>> = {
     ...DIFFERENCES,
     lines: lines(7),
   }),
-  'delta-columns-repeated': inLines(large, someChanges(inSegments, 86), {
+  'delta-columns-repeated': inLines(large, inSegments, {
     ...DIFFERENCES,
     lines: lines(1),
   }),
-  'delta-columns-not-repeated': inLines(
-    large,
-    someChanges([...inSegments, ...upTo(8).map((i) => 2_049 * 256 + 100 + i)], 87),
-    { isNew: false, isBased: false, lines: lines(1) },
-  ),
+  'delta-columns-not-repeated': inLines(large, [...inSegments, [2_049 * 256 + 100, 3]], {
+    isNew: false,
+    isBased: false,
+    lines: lines(1),
+  }),
   'delta-small-tensors': oneRecord(
     small,
     small

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { applyPayload } from '../../src/apply/apply-payload.js';
+import { createFastPatcher } from '../../src/apply/fast/create-patcher.js';
 import { planApply } from '../../src/apply/plan.js';
 import { hex } from '../../src/model/bytes.js';
 import { openMemoryStore } from '../../src/model/store.js';
@@ -17,6 +18,8 @@ import {
   goldenModel,
   goldenPayload,
 } from './facts.js';
+
+const patcher = createFastPatcher();
 
 interface AcceptFacts {
   readonly payload: {
@@ -76,12 +79,15 @@ describe.each(goldenCases('accept'))('golden payload "%s"', (name) => {
     if (!facts.payload.records.includes('delta')) expect(encoded.length).toBeLessThanOrEqual(payload.length);
   });
 
-  test('makes next of base', async () => {
+  test('makes next of base, in plain arithmetic and in WebAssembly', async () => {
     const model = goldenModel(facts.base);
     expect((await planApply(openMemoryStore(model), payload)).found).toBe(facts.base.fingerprint);
     const { fingerprint } = await applyPayload(openMemoryStore(model), payload);
     expect(fingerprint).toBe(facts.next.fingerprint);
     expectSameModel(model, goldenModel(facts.next));
+    const other = goldenModel(facts.base);
+    await applyPayload(openMemoryStore(other), payload, { patcher });
+    expectSameModel(other, model);
     expect((await planApply(openMemoryStore(model), payload)).status).toBe('current');
   });
 });
@@ -93,7 +99,9 @@ test.each(goldenCases('refuse'))(
     const model = goldenModel(described);
     const before = cloneModel(model);
     const store = recordStore(openMemoryStore(model));
-    expect(await codeOf(() => applyPayload(store, goldenPayload(`refuse/${name}`)))).toBe(code);
+    const payload = goldenPayload(`refuse/${name}`);
+    expect(await codeOf(() => applyPayload(store, payload))).toBe(code);
+    expect(await codeOf(() => applyPayload(store, payload, { patcher }))).toBe(code);
     expect(store.counts.writes).toBe(0);
     expectSameModel(model, before);
   },
