@@ -120,6 +120,22 @@ export async function wholeModel(path: string): Promise<WholeModel> {
 /** Formats of main files that own their folder. */
 const FOLDER_FORMATS: readonly string[] = ['tfjs', 'safetensors-index'];
 
+/**
+ * Lists the files that a model on disk consists of, without companions.
+ *
+ * @returns its folder, and paths in it
+ * @throws NeuralDiffError as `openModel`
+ */
+export async function listModelFiles(path: string): Promise<{ folder: string; names: string[] }> {
+  const { folder, file } = await locateModel(path);
+  const files = await openFolder(folder);
+  try {
+    return { folder, names: await listNamed(files, file) };
+  } finally {
+    await files.close();
+  }
+}
+
 /** @returns the files that a model consists of: those that are looked at to open it */
 async function listNamed(files: ModelFiles, file: string): Promise<string[]> {
   const recorded = recordPaths(files);
