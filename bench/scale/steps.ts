@@ -1,7 +1,7 @@
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
-import { timeProgram } from './time-program.js';
+import { type Run, timeProgram } from '../common/time-program.js';
 
 /** The built command line. */
 const MAIN = join(import.meta.dirname, '..', '..', 'cli', 'main.js');
@@ -47,24 +47,32 @@ const ZSTD_MOST_BYTES = 2 ** 31;
 
 /** Runs all steps one after the other, each in a process of its own. */
 export async function runSteps(files: ScaleFiles, signal: AbortSignal): Promise<ScaleRow[]> {
-  const idle = await timeProgram(process.execPath, [MAIN, '--version'], signal);
+  const idle = await run({ step: 'idle', command: process.execPath, args: [MAIN, '--version'] }, signal);
   const rows: ScaleRow[] = [];
   for (const step of stepsOf(files)) {
     process.stderr.write(`${step.step}\n`);
     const isRun = (step.needsBytes ?? 0) < totalmem();
-    const run = isRun ? await timeProgram(step.command, step.args, signal) : null;
+    const took = isRun ? await run(step, signal) : null;
     const { output, isOurs = false } = step;
-    const isMeasured = isOurs && run?.peakBytes != null && idle?.peakBytes != null;
+    const isMeasured = isOurs && took?.peakBytes != null && idle?.peakBytes != null;
     rows.push({
       step: step.step,
-      seconds: run?.seconds ?? null,
-      bytesPerSecond: run ? Math.round(files.modelBytes / run.seconds) : null,
-      peakBytes: run?.peakBytes ?? null,
-      extraBytes: isMeasured ? (run.peakBytes as number) - (idle.peakBytes as number) : null,
-      outputBytes: run && output && existsSync(output) ? statSync(output).size : null,
+      seconds: took?.seconds ?? null,
+      bytesPerSecond: took ? Math.round(files.modelBytes / took.seconds) : null,
+      peakBytes: took?.peakBytes ?? null,
+      extraBytes: isMeasured ? (took.peakBytes as number) - (idle.peakBytes as number) : null,
+      outputBytes: took && output && existsSync(output) ? statSync(output).size : null,
     });
   }
   return rows;
+}
+
+/** @returns what a step took; null where its program is not installed or fails, which stderr says */
+async function run({ command, args }: Step, signal: AbortSignal): Promise<Run | null> {
+  const took = await timeProgram(command, args, { signal });
+  if (!('problem' in took)) return took;
+  process.stderr.write(`${command}: ${took.problem}\n`);
+  return null;
 }
 
 function stepsOf({ folder, base, next, modelBytes }: ScaleFiles): Step[] {

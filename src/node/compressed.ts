@@ -15,6 +15,12 @@ const WHOLE_BYTES = 2 ** 21;
 const PIECES = 16;
 const PIECE_BYTES = 2 ** 16;
 
+/**
+ * Bytes above which xz alone is run for elements of several bytes: it was the smaller one for each of 20
+ * published models of floats, by 1 to 8 %, and takes a sixth of the time.
+ */
+const XZ_ALONE_BYTES = 2 ** 18;
+
 /** Bytes of a larger model up to which all of it is compressed with a fast setting; others in part. */
 const FAST_BYTES = 2 ** 25;
 
@@ -22,8 +28,8 @@ const QUALITY = 11;
 const FAST_QUALITY = 5;
 
 /**
- * Bits of Brotli's windows: for a few MiB; for a fast pass over all of a larger model; for one over parts, which
- * lie too far from each other to repeat, where a smaller window saves memory.
+ * Bits of Brotli's windows: for a few MiB; for a fast pass over all of a larger model; for one over parts,
+ * which lie too far from each other to repeat, where a smaller window saves memory.
  */
 const WINDOW_BITS = 22;
 const WHOLE_WINDOW_BITS = 24;
@@ -48,11 +54,11 @@ interface Content {
 }
 
 /**
- * Computes the size of a model's concatenated tensors under the best of `brotli -q 11` and, where that program
- * is installed, `xz -9e` with positions of bytes in elements as contexts.
+ * Computes the size of a model's concatenated tensors under the best of `brotli -q 11` and, where that
+ * program is installed, `xz -9e` with positions of bytes in elements as contexts.
  *
- * Above 2 MiB it is an estimate: the size of a sample, corrected by what a fast setting makes of the sample and
- * of the whole.
+ * Above 2 MiB it is an estimate: the size of a sample, corrected by what a fast setting makes of the sample
+ * and of the whole.
  *
  * @throws any error of the store; the signal's reason
  */
@@ -171,13 +177,16 @@ async function fastSize(content: Content, signal?: AbortSignal): Promise<number>
   return (bytes / read) * content.length;
 }
 
-/** @returns the smaller of both compressors' results */
+/** @returns the smaller result; Brotli is left out where xz is known to be the smaller one */
 async function bestOf(
   bytes: Uint8Array,
   step: number,
   signal?: AbortSignal,
 ): Promise<Omit<CompressedSize, 'isEstimate'>> {
-  const [brotli, xz] = await Promise.all([brotliSize(bytes, QUALITY), xzSize(bytes, step, signal)]);
+  const xz = await xzSize(bytes, step, signal);
+  signal?.throwIfAborted();
+  const isXzAlone = xz !== undefined && step > 1 && bytes.length > XZ_ALONE_BYTES;
+  const brotli = isXzAlone ? Number.POSITIVE_INFINITY : await brotliSize(bytes, QUALITY);
   signal?.throwIfAborted();
   return xz !== undefined && xz < brotli
     ? { bytes: xz, by: 'xz -9e' }
@@ -215,7 +224,7 @@ async function xzSize(bytes: Uint8Array, step: number, signal?: AbortSignal): Pr
   return status === 0 ? size : undefined;
 }
 
-/** @returns the filter of `xz` for elements of so many bytes, with a dictionary for what is compressed at once */
+/** @returns the filter of `xz` for elements of so many bytes, with a dictionary for all that it is given */
 function xzFilter(step: number): string {
   const bits = Math.log2(step);
   const contexts = bits === 0 ? '' : `,lc=${bits === 1 ? 1 : 0},lp=${bits},pb=${bits}`;
