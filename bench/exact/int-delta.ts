@@ -85,8 +85,8 @@ function matchTensors(base: readonly Tensor[], next: readonly Tensor[]): Source[
 
 /** @returns the differences with their signs in the lowest bit, so that small ones have zeros above */
 function subtract(base: Tensor, next: Tensor): Uint8Array {
-  const from = orderedBits(base, base.bytes.slice());
-  const to = orderedBits(next, next.bytes.slice());
+  const from = orderedBits(base, new Uint8Array(base.bytes));
+  const to = orderedBits(next, new Uint8Array(next.bytes));
   const size = 8 * wordBytes(next);
   const out = to.words.slice();
   for (let i = 0; i < out.length; i++) {
@@ -97,9 +97,10 @@ function subtract(base: Tensor, next: Tensor): Uint8Array {
 }
 
 function add(base: Tensor, differences: Uint8Array): Uint8Array {
-  const bytes = base.bytes.slice();
+  const bytes = new Uint8Array(base.bytes);
   const element = orderedBits(base, bytes);
-  const { words } = orderedBits(base, differences.slice());
+  // A copy is aligned; `slice` of what Node.js reads from a file is none.
+  const { words } = orderedBits(base, new Uint8Array(differences));
   for (let i = 0; i < words.length; i++) {
     const word = words[i] as number;
     addOrdered(element, i, (word >>> 1) ^ -(word & 1));

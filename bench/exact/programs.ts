@@ -233,7 +233,7 @@ async function runCommands(commands: readonly Command[]): Promise<Run | Failure>
   }
   return runs.reduce((sum, run) => ({
     seconds: sum.seconds + run.seconds,
-    cpuSeconds: both(sum.cpuSeconds, run.cpuSeconds, (a, b) => a + b),
+    cpuSeconds: both(sum.cpuSeconds, run.cpuSeconds, (a, b) => Number((a + b).toFixed(2))),
     peakBytes: both(sum.peakBytes, run.peakBytes, Math.max),
   }));
 }

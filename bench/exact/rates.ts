@@ -5,7 +5,10 @@ import { openMemoryStore } from '../../src/model/store.js';
 import { type Model, totalElements } from '../../src/model/tensor.js';
 
 /** Runs of which the fastest counts: the first ones compile. */
-const RUNS = 5;
+const RUNS = 3;
+
+/** Copies of a small model that are timed as one, so that what each model takes does not count. */
+const COPIES = 16;
 
 /** Weights a second, in memory and one thread. */
 export interface Rates {
@@ -13,8 +16,9 @@ export interface Rates {
   readonly decode: number;
 }
 
-/** Times making a diff of two models, and applying it with its checks. */
-export async function measureRates(base: Model, next: Model): Promise<Rates> {
+/** Times making a diff of copies of two small models, and applying it with its checks. */
+export async function measureRates(smallBase: Model, smallNext: Model): Promise<Rates> {
+  const [base, next] = [copiesOf(smallBase), copiesOf(smallNext)];
   const weights = totalElements(next.tensors);
   const { payload } = await diffModels(base, next);
   const patcher = createPatcher();
@@ -25,6 +29,13 @@ export async function measureRates(base: Model, next: Model): Promise<Rates> {
     return async () => void (await applyPayload(store, payload, { patcher }));
   });
   return { encode: weights / encode, decode: weights / decode };
+}
+
+function copiesOf({ tensors }: Model): Model {
+  const copies = Array.from({ length: COPIES }, (_, i) =>
+    tensors.map((tensor) => ({ ...tensor, name: `${i}/${tensor.name}` })),
+  );
+  return { tensors: copies.flat() };
 }
 
 /** @returns the least seconds of a task that is prepared before each run */
