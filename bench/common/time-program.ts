@@ -52,7 +52,7 @@ export async function timeProgram(
   const seconds = (performance.now() - start) / 1000;
   if (status === 0) return { seconds, ...most };
   const isMissing = (status as NodeJS.ErrnoException | null)?.code === 'ENOENT';
-  return { problem: isMissing ? 'not installed' : `${status} ${Buffer.concat(errors)}`.trim() };
+  return { problem: isMissing ? 'not installed' : `exit status ${status}: ${Buffer.concat(errors)}`.trim() };
 }
 
 /** The peak of a process alone: `ru_maxrss` begins with that of the process which started it. */

@@ -61,7 +61,7 @@ test('timeProgram() measures a process, and tells what failed', async () => {
   for (const value of [run.cpuSeconds, run.peakBytes]) expect(value === null || value > 0).toBe(true);
   writeFileSync(join(folder, 'broken.mjs'), 'process.stderr.write("why"); process.exit(3)');
   const failed = await timeProgram(process.execPath, [join(folder, 'broken.mjs')]);
-  expect(failed).toEqual({ problem: '3 why' });
+  expect(failed).toEqual({ problem: 'exit status 3: why' });
   expect(await timeProgram('no-such-program', [])).toEqual({ problem: 'not installed' });
 });
 
