@@ -1,4 +1,4 @@
-// Seconds and memory that a large model takes: npm run -s bench -- scale [--quick].
+// Seconds and memory that a large model takes: npm run -s bench -- scale [--quick] [--part large|many].
 
 import { mkdtempSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,47 +6,51 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Goal, printBench } from './common/report.js';
 import { trainLight } from './exact/pairs.js';
-import { FILES_TIMES, removeFiles, runSteps, type ScaleRow } from './scale/steps.js';
-import { TENSOR_BYTES, weightsOf, writeModels } from './scale/write-models.js';
-
-/** Tensors of the models: 4 GB, and 268 MB for a short run. */
-const TENSORS = 60;
-const QUICK_TENSORS = 4;
+import { largeGoals, manyGoals } from './scale/goals.js';
+import { FILES_TIMES, removeFiles, runSteps, type ScaleFiles, type ScaleRow } from './scale/steps.js';
+import { bytesOf, type ModelSize, weightsOf, writeModels } from './scale/write-models.js';
 
 /**
- * Tensors that training changes, at most: those of all 60 would take a payload of 2 GB, and payloads end at 1
- * GiB.
+ * 4 GB, of which 40 % change, and 268 MB for a short run: 64 MB a tensor. Many small tensors take 20 MB.
  */
-const MOST_CHANGED = 24;
+const LARGE: ModelSize = { tensors: 60, changed: 24, side: 4_096 };
+const QUICK: ModelSize = { tensors: 4, changed: 4, side: 4_096 };
+const MANY: ModelSize = { tensors: 20_000, changed: 20_000, side: 16 };
 
-/**
- * Memory next to that of a command which does nothing, and speed; a diff's in one thread, as each other takes
- * its own.
- */
-const APPLY_MEMORY_GOAL = 16e6;
-const DIFF_MEMORY_GOAL = 64e6;
-const APPLY_SPEED_GOAL = 50e6;
-
-const { values: flags } = parseArgs({ options: { quick: { type: 'boolean' }, json: { type: 'boolean' } } });
-const tensors = flags.quick ? QUICK_TENSORS : TENSORS;
-const modelBytes = tensors * TENSOR_BYTES;
+const { values: flags } = parseArgs({
+  options: { quick: { type: 'boolean' }, part: { type: 'string' }, json: { type: 'boolean' } },
+});
+const large = flags.quick ? QUICK : LARGE;
+const sizes = Object.entries({ many: MANY, large }).filter(([part]) =>
+  [part, undefined].includes(flags.part),
+);
+if (sizes.length === 0) throw new RangeError(`Cannot measure "${flags.part}": expected large or many`);
+const mostBytes = Math.max(...sizes.map(([, size]) => bytesOf(size)));
 checkDisk(tmpdir());
 const folder = mkdtempSync(join(tmpdir(), 'neural-diff-scale-'));
 const stop = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, interrupt);
 const start = performance.now();
 try {
-  const rows = await measure();
-  printBench({ bench: 'scale', seconds: (performance.now() - start) / 1000, rows, goals: goalsOf(rows) });
+  const measured = await measure();
+  printBench({ bench: 'scale', seconds: (performance.now() - start) / 1000, ...measured });
 } finally {
   removeFiles(folder);
 }
 
-async function measure(): Promise<ScaleRow[]> {
+async function measure(): Promise<{ rows: ScaleRow[]; goals: Goal[] }> {
   const { base, next } = await trainLight();
-  const files = { folder, base: join(folder, 'base.safetensors'), next: join(folder, 'next.safetensors') };
-  await writeModels(weightsOf(base, next), files, { tensors, changed: Math.min(MOST_CHANGED, tensors) });
-  return runSteps({ ...files, modelBytes }, stop.signal);
+  const weights = weightsOf(base, next);
+  const paths = { folder, base: join(folder, 'base.safetensors'), next: join(folder, 'next.safetensors') };
+  const [rows, goals]: [ScaleRow[], Goal[]] = [[], []];
+  for (const [name, size] of sizes) {
+    const part = name as ScaleFiles['part'];
+    await writeModels(weights, paths, size);
+    const measured = await runSteps({ ...paths, part, modelBytes: bytesOf(size) }, stop.signal);
+    rows.push(...measured);
+    goals.push(...(part === 'many' ? manyGoals(measured) : largeGoals(measured, size.changed)));
+  }
+  return { rows, goals };
 }
 
 /** Programs that run are ended first, so that nothing is written behind what is removed. */
@@ -58,7 +62,7 @@ function interrupt(): void {
 
 function checkDisk(path: string): void {
   const { bavail, bsize } = statfsSync(path);
-  const needed = FILES_TIMES * modelBytes;
+  const needed = FILES_TIMES * mostBytes;
   const missing = needed - bavail * bsize;
   if (missing <= 0) return;
   const inGigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
@@ -66,25 +70,4 @@ function checkDisk(path: string): void {
     `The bench scale needs ${inGigabytes(needed)} in ${path}: ${inGigabytes(missing)} are missing (TMPDIR names another folder, --quick takes less)\n`,
   );
   process.exit(1);
-}
-
-function goalsOf(rows: readonly ScaleRow[]): Goal[] {
-  const row = (step: string): ScaleRow => rows.find((each) => each.step === step) as ScaleRow;
-  const apply = row('apply --in-place');
-  const memory = { value: apply.extraBytes, goal: APPLY_MEMORY_GOAL, better: 'lower' } as const;
-  return [
-    { id: 'scale.apply.extra-memory-bytes', ...memory },
-    {
-      id: 'scale.diff.extra-memory-bytes',
-      value: row('diff --workers 1').extraBytes,
-      goal: DIFF_MEMORY_GOAL,
-      better: 'lower',
-    },
-    {
-      id: 'scale.apply.bytes-per-second',
-      value: apply.bytesPerSecond,
-      goal: APPLY_SPEED_GOAL,
-      better: 'higher',
-    },
-  ];
 }

@@ -8,13 +8,11 @@ import { arraysOf, prepare } from '../common/prepare.js';
 import { findTask } from '../tasks/index.js';
 import type { Stage } from '../tasks/task.js';
 
-/** A base, what it becomes, and how. */
+/** A base, and what it becomes. */
 export interface ModelPair {
   readonly name: string;
   readonly base: Model;
   readonly next: Model;
-  /** Whether the next model was trained from the base by little or much, as publishers do. */
-  readonly isFineTuned: boolean;
 }
 
 /** A keyword spotter, and how it may be trained on. */
@@ -54,12 +52,12 @@ export async function trainPairs(): Promise<ModelPair[]> {
     ),
   );
   return [
-    { name: 'light fine-tune', base, next: light, isFineTuned: true },
-    { name: 'heavy fine-tune', base, next: heavy, isFineTuned: true },
-    { name: 'light fine-tune, bfloat16', base: inHalves(base), next: inHalves(light), isFineTuned: true },
-    { name: 'heavy fine-tune, bfloat16', base: inHalves(base), next: inHalves(heavy), isFineTuned: true },
-    { name: 'no change', base, next: base, isFineTuned: false },
-    { name: 'trained anew', base, next: retrained, isFineTuned: false },
+    { name: 'light fine-tune', base, next: light },
+    { name: 'heavy fine-tune', base, next: heavy },
+    { name: 'light fine-tune, bfloat16', base: inHalves(base), next: inHalves(light) },
+    { name: 'heavy fine-tune, bfloat16', base: inHalves(base), next: inHalves(heavy) },
+    { name: 'no change', base, next: base },
+    { name: 'retrained', base, next: retrained },
   ];
 }
 

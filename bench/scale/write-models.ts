@@ -2,11 +2,6 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import type { Model } from '../../src/model/tensor.js';
 
-/** Elements of a tensor of the large models: 64 MB of float32. */
-const SHAPE = [4_096, 4_096];
-const ELEMENTS = 4_096 * 4_096;
-export const TENSOR_BYTES = 4 * ELEMENTS;
-
 /** Weights of a small model before and after training, one behind the other. */
 export interface WeightPair {
   readonly base: Float32Array;
@@ -24,33 +19,38 @@ export function weightsOf(base: Model, next: Model): WeightPair {
   return { base: floatsOf(base), next: floatsOf(next) };
 }
 
-/** Tensors of a large model, and those among them, the first ones, that training changes. */
-interface Size {
+/** Tensors of a model in float32, and those among them, the first ones, that training changes. */
+export interface ModelSize {
   readonly tensors: number;
   readonly changed: number;
+  /** Rows, and columns, of each tensor. */
+  readonly side: number;
 }
 
-/** Writes a large model as safetensors, before and after training, from tiles of a small one's weights. */
+/** @returns the bytes of all tensors */
+export function bytesOf({ tensors, side }: ModelSize): number {
+  return 4 * tensors * side * side;
+}
+
+/** Writes a model as safetensors, before and after training, from tiles of a small one's weights. */
 export async function writeModels(
   weights: WeightPair,
   paths: { base: string; next: string },
-  size: Size,
+  size: ModelSize,
 ): Promise<void> {
   await writeModel({ base: weights.base, next: weights.base }, paths.base, size);
   await writeModel(weights, paths.next, size);
 }
 
-async function writeModel(
-  { base, next }: WeightPair,
-  path: string,
-  { tensors, changed }: Size,
-): Promise<void> {
+async function writeModel({ base, next }: WeightPair, path: string, size: ModelSize): Promise<void> {
   const file = openSync(path, 'w');
   try {
-    writeSync(file, headerOf(tensors));
+    writeSync(file, headerOf(size));
     const random = createNumbers();
-    for (let left = tensors * ELEMENTS; left > 0; left -= base.length) {
-      const tile = tileOf(left > (tensors - changed) * ELEMENTS ? next : base, random);
+    const elements = bytesOf(size) / 4;
+    const kept = (size.tensors - size.changed) * size.side ** 2;
+    for (let left = elements; left > 0; left -= base.length) {
+      const tile = tileOf(left > kept ? next : base, random);
       const bytes = new Uint8Array(tile.buffer, 0, 4 * Math.min(left, tile.length));
       for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
       // Lets Ctrl-C in.
@@ -75,9 +75,11 @@ function tileOf(weights: Float32Array, random: () => number): Float32Array {
   return tile;
 }
 
-function headerOf(tensors: number): Uint8Array {
+function headerOf(size: ModelSize): Uint8Array {
+  const { tensors, side } = size;
+  const bytes = bytesOf(size) / tensors;
   const entries = Array.from({ length: tensors }, (_, i) => {
-    const place = { dtype: 'F32', shape: SHAPE, data_offsets: [i * TENSOR_BYTES, (i + 1) * TENSOR_BYTES] };
+    const place = { dtype: 'F32', shape: [side, side], data_offsets: [i * bytes, (i + 1) * bytes] };
     return [`layers.${i}.kernel`, place];
   });
   const text = JSON.stringify(Object.fromEntries(entries));

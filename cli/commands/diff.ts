@@ -6,7 +6,7 @@ import { createDiffThreads } from '../../src/exact-diff/threads/diff-threads.js'
 import { NeuralDiffError } from '../../src/model/errors.js';
 import { copyModel, type WeightStore } from '../../src/model/store.js';
 import { totalBytes } from '../../src/model/tensor.js';
-import { type CompressedSize, compressedSize } from '../../src/node/compressed.js';
+import { type CompressedSize, compressedFiles, compressedSize } from '../../src/node/compressed.js';
 import { createFileSpool } from '../../src/node/file-spool.js';
 import { nodeSha256 } from '../../src/node/node-sha256.js';
 import { checkOutput, writeOutput } from '../../src/node/output.js';
@@ -101,7 +101,7 @@ async function diffExactly(flags: DiffFlags, io: Io): Promise<void> {
   await withDiffJob(flags, io, async (job) => {
     const { base, match, work } = job;
     // Before the diff, whose arrays would still take memory.
-    const full = await compressedSize(match.store, work.signal);
+    const full = await fullSize(job, flags.next);
     const spool = createFileSpool(flags.out);
     try {
       const options = { ...work, spool, coder, sha256: nodeSha256 };
@@ -134,7 +134,7 @@ async function diffLossily(flags: DiffFlags, io: Io): Promise<void> {
     const { base, match, work } = job;
     const models = [await copyModel(base), await copyModel(match.store)] as const;
     const { payload, ...found } = await fitModels(...models, { ...goal, ...work });
-    const full = await compressedSize(match.store, work.signal);
+    const full = await fullSize(job, flags.next);
     const lines = {
       sizes: [`exact diff ${found.exactBytes} bytes`],
       end: () => describe(found, base.tensors.length),
@@ -144,6 +144,13 @@ async function diffLossily(flags: DiffFlags, io: Io): Promise<void> {
     const result = { content: payload, payloadBytes, isSame, full, json: found, lines };
     await finishDiff(job, result, { flags, io });
   });
+}
+
+/** @returns the size of the full model to ship: its files, or what casting makes of their tensors */
+function fullSize({ next, match, work }: DiffJob, path: string): Promise<CompressedSize> {
+  return match.castTensors > 0
+    ? compressedSize(match.store, work.signal)
+    : compressedFiles(path, next, work.signal);
 }
 
 function goalOf({ lossy, budget }: DiffFlags): FitOptions {
@@ -169,6 +176,8 @@ function describe(found: Omit<LossyDiff, 'payload'>, tensors: number): string[] 
 /** Two open models, and how work on them is stopped and shown. */
 interface DiffJob {
   readonly base: WeightStore;
+  /** The next model as it is. */
+  readonly next: WeightStore;
   /** The next model with the names and types of the base, and what that took. */
   readonly match: StoreMatch;
   readonly progress: ProgressLine;
@@ -190,7 +199,7 @@ async function withDiffJob(flags: DiffFlags, io: Io, run: (job: DiffJob) => Prom
       withModel({ path: flags.next }, async (next) => {
         const match = await matchStores(base, next, { ...work, rename, cast });
         const outside = await compareOutside(base, next);
-        await run({ base, match, progress, work, least, outside });
+        await run({ base, next, match, progress, work, least, outside });
       }),
     );
   } finally {
@@ -229,14 +238,14 @@ async function finishDiff(
   if (!dryRun) await writeOutput(out, content, { force });
   progress.finish();
   const modelBytes = totalBytes(base.tensors);
-  const sizes = { out, ...facts, fullBytesEstimated: full.isEstimate, modelBytes };
+  const sizes = { out, ...facts, fullBytesEstimated: full.isEstimate, fullBytesBy: full.by, modelBytes };
   const json = { ...sizes, ...result.json, ...taken, outside };
   const end = result.lines.end(saving);
   const lines = [
     ...describeTaken(taken),
     `diff       ${payloadBytes} bytes, ${formatShare(payloadBytes / Math.max(1, modelBytes))} of the model`,
     ...result.lines.sizes,
-    `full model ${modelBytes} bytes, ${full.isEstimate ? 'about ' : ''}${full.bytes} compressed`,
+    `full model ${modelBytes} bytes, ${full.isEstimate ? 'about ' : ''}${full.bytes} under ${full.by}`,
     ...(isSame ? [...end.slice(0, -1), describeSame(outside)] : end),
   ];
   printResult(io, flags, { json: { ...json, ...(dryRun && { dryRun }) }, lines });

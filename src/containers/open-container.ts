@@ -1,5 +1,5 @@
 import { NeuralDiffError } from '../model/errors.js';
-import { openPlacedLayers, readLayersJson } from '../model/layers-store.js';
+import { LAYERS_FILE, openPlacedLayers, readLayersJson } from '../model/layers-store.js';
 import type { ModelFiles } from '../model/model-files.js';
 import type { PlacedStore } from '../model/placed-store.js';
 import type { Outside, WeightStore } from '../model/store.js';
@@ -25,6 +25,10 @@ const HEAD_BYTES = 16;
 
 const OPEN_BRACE = 0x7b;
 
+/** Fields that the error for other JSON names, and letters of each. */
+const MOST_NAMED_FIELDS = 4;
+const MOST_KEY_LETTERS = 40;
+
 /**
  * Tags of the fields that may follow the version of an ONNX model: producer, domain, documentation, graph,
  * operators.
@@ -35,6 +39,7 @@ const ONNX_FIELDS = [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42];
 interface Format {
   /** Name of the format in `Outside`. */
   readonly name: string;
+  /** Whether a file starts like one of the format. */
   matches(head: Uint8Array, path: string): boolean;
   open(files: ModelFiles, path: string): Promise<PlacedStore>;
   /** Reads what the files hold besides tensors; defaults to the bytes of the file between them. */
@@ -50,18 +55,6 @@ const FORMATS: readonly Format[] = [
     matches: (head) => head[6] === 0 && head[7] === 0 && head[8] === OPEN_BRACE,
     open: openSafetensorsStore,
     outside: readSafetensorsOutside,
-  },
-  {
-    name: 'safetensors-index',
-    matches: (head, path) => isJson(head) && path.endsWith('.index.json'),
-    open: openSafetensorsIndex,
-    outside: readIndexOutside,
-  },
-  {
-    name: 'tfjs',
-    matches: (head, path) => isJson(head) && path === 'model.json',
-    open: openLayers,
-    outside: readLayersOutside,
   },
   { name: 'gguf', matches: (head) => startsWith(head, 'GGUF'), open: openGgufStore },
   { name: 'tflite', matches: isTflite, open: openTfliteStore },
@@ -81,11 +74,31 @@ const FORMATS: readonly Format[] = [
   },
 ];
 
+/** A format of JSON files, recognised by a field of the object. */
+type JsonFormat = Omit<Format, 'matches'> & { readonly field: string };
+
+const TFJS: JsonFormat = {
+  name: 'tfjs',
+  field: 'weightsManifest',
+  open: openLayers,
+  outside: readLayersOutside,
+};
+
+const JSON_FORMATS: readonly JsonFormat[] = [
+  TFJS,
+  {
+    name: 'safetensors-index',
+    field: 'weight_map',
+    open: openSafetensorsIndex,
+    outside: readIndexOutside,
+  },
+];
+
 /**
  * Opens a model file in the format that its content indicates.
  *
- * Formats: safetensors, an index of safetensors (`*.index.json`), ONNX, TFLite, GGUF, HDF5, a Keras archive,
- * a NumPy array or archive, the `model.json` of a LayersModel.
+ * Formats: safetensors, an index of safetensors, ONNX, TFLite, GGUF, HDF5, a Keras archive, a NumPy array or
+ * archive, the `model.json` of a LayersModel or GraphModel by any name.
  *
  * @param files the folder that contains the file; closed with the store
  * @param path the file's path in the folder
@@ -108,21 +121,19 @@ async function readGaps(
 }
 
 /** Opens a LayersModel folder, and refuses more than `openLayersStore`: keys that occur twice, and links. */
-async function openLayers(files: ModelFiles): Promise<PlacedStore> {
-  const store = await openPlacedLayers(files);
-  parseStrictJson(await readLayersJson(files), 'model.json');
+async function openLayers(files: ModelFiles, main: string): Promise<PlacedStore> {
+  const store = await openPlacedLayers(files, main);
+  parseStrictJson(await readLayersJson(files, main), main);
   const shards = store.placed.flatMap(({ extents }) => extents.map(({ path }) => path));
-  await checkNotLinked(files, 'model.json', shards);
+  await checkNotLinked(files, main, shards);
   return store;
 }
 
 /** Everything of a `model.json` but the weights manifest. */
-async function readLayersOutside(files: ModelFiles): Promise<Omit<Outside, 'format'>> {
-  const { weightsManifest: _, ...rest } = parseStrictJson(
-    await readLayersJson(files),
-    'model.json',
-  ) as Record<string, unknown>;
-  return { bytes: await files.size('model.json'), digest: await digestJson(rest, 'model.json') };
+async function readLayersOutside(files: ModelFiles, path: string): Promise<Omit<Outside, 'format'>> {
+  const json = parseStrictJson(await readLayersJson(files, path), path);
+  const { weightsManifest: _, ...rest } = json as Record<string, unknown>;
+  return { bytes: await files.size(path), digest: await digestJson(rest, path) };
 }
 
 /**
@@ -153,15 +164,51 @@ export async function formatOf(files: ModelFiles, path: string): Promise<string>
   return (await findFormat(files, path)).name;
 }
 
-async function findFormat(files: ModelFiles, path: string): Promise<Format> {
+async function findFormat(files: ModelFiles, path: string): Promise<Omit<Format, 'matches'>> {
   const head = new Uint8Array(Math.min(HEAD_BYTES, await files.size(path)));
   await files.readInto(path, 0, head);
   const format = FORMATS.find(({ matches }) => matches(head, path));
   if (format !== undefined) return format;
+  if (isJson(head)) return path === LAYERS_FILE ? TFJS : findJsonFormat(files, path);
   throw new NeuralDiffError(
     'bad-model',
-    `Cannot open model "${path}": expected safetensors, their index, ONNX, TFLite, GGUF, Keras, HDF5, NumPy, or the model.json of a LayersModel`,
+    `Cannot open model "${path}": expected safetensors, their index, ONNX, TFLite, GGUF, Keras, HDF5, NumPy, or the model.json of TensorFlow.js`,
   );
+}
+
+/** Recognises a format of JSON by a field that no other has. */
+async function findJsonFormat(files: ModelFiles, path: string): Promise<JsonFormat> {
+  const json = parseStrictJson(await readLayersJson(files, path), path) as object;
+  const format = JSON_FORMATS.find(({ field }) => Object.hasOwn(json, field));
+  if (format !== undefined) return format;
+  const keys = Object.keys(json).slice(0, MOST_NAMED_FIELDS);
+  const found = keys.map((key) => `"${key.slice(0, MOST_KEY_LETTERS)}"`).join(', ');
+  throw new NeuralDiffError(
+    'bad-model',
+    `Cannot open model "${path}": expected JSON with "weightsManifest" (TensorFlow.js) or "weight_map" (an index of safetensors), got ${found || 'no fields'}`,
+  );
+}
+
+/**
+ * Lists the files of a folder that contain the weights manifest of a TensorFlow.js model, whatever they are
+ * named.
+ *
+ * @param paths files in the folder
+ * @returns those that contain one; files that are no model, or cannot be read, are left out
+ */
+export async function listLayersFiles(files: ModelFiles, paths: Iterable<string>): Promise<string[]> {
+  const found: string[] = [];
+  for (const path of paths) {
+    const isLayers = await formatOf(files, path).then(
+      (format) => format === TFJS.name,
+      (error: unknown) => {
+        if (error instanceof NeuralDiffError) return false;
+        throw error;
+      },
+    );
+    if (isLayers) found.push(path);
+  }
+  return found;
 }
 
 function startsWith(head: Uint8Array, letters: string): boolean {
@@ -174,6 +221,7 @@ function isOnnx(head: Uint8Array): boolean {
   return first === 0x08 && version > 0 && version < 0x80 && ONNX_FIELDS.includes(second);
 }
 
+/** @returns whether an object of JSON starts, after a byte order mark where there is one */
 function isJson(head: Uint8Array): boolean {
-  return new TextDecoder('latin1').decode(head).trimStart().startsWith('{');
+  return /^(\xef\xbb\xbf)?\s*\{/.test(String.fromCharCode(...head));
 }

@@ -49,24 +49,28 @@ interface Shard {
   readonly end: number;
 }
 
+/** Name that TensorFlow.js gives to a model's main file; publishers choose others. */
+export const LAYERS_FILE = 'model.json';
+
 /**
- * Opens a TensorFlow.js LayersModel folder (`model.json` and its weight shards) as a store.
+ * Opens a TensorFlow.js LayersModel or GraphModel (`model.json` and its weight shards) as a store.
  *
  * A tensor may span several shards. Writes go to the shards in place.
  *
  * @param files the folder; closed with the store
+ * @param path the file with the weights manifest, directly in the folder
  * @returns the store
  * @throws NeuralDiffError `bad-model`, `unsupported-model`, `unsafe-path` for an invalid manifest
  */
-export async function openLayersStore(files: ModelFiles): Promise<WeightStore> {
-  return openPlacedLayers(files);
+export async function openLayersStore(files: ModelFiles, path: string = LAYERS_FILE): Promise<WeightStore> {
+  return openPlacedLayers(files, path);
 }
 
 /** Same as `openLayersStore`, with the places of the tensors. */
-export async function openPlacedLayers(files: ModelFiles): Promise<PlacedStore> {
-  const manifest = parseLayersManifest(parseJson(await readLayersJson(files)));
+export async function openPlacedLayers(files: ModelFiles, path: string): Promise<PlacedStore> {
+  const manifest = parseLayersManifest(path, parseJson(path, await readLayersJson(files, path)));
   const paths = manifest.groups.flatMap((group) => group.paths);
-  checkNamedFiles('model.json', paths);
+  checkNamedFiles(path, paths);
   const shards = await placeShards(files, manifest);
   const tensors = manifest.tensors.flatMap((tensor): PlacedTensor[] => {
     const { name, dtype, shape, group, start, quantization } = tensor;
@@ -89,7 +93,7 @@ export function readManifestTensors(
   weights: readonly unknown[],
   bytes: Uint8Array,
 ): { tensors: Tensor[]; quantization: ReadonlyMap<string, Quantization> } {
-  const manifest = parseLayersManifest({ weightsManifest: [{ paths: ['weights'], weights }] });
+  const manifest = parseLayersManifest(LAYERS_FILE, { weightsManifest: [{ paths: ['weights'], weights }] });
   const expected = manifest.groups[0]?.byteLength ?? 0;
   if (expected !== bytes.length)
     throw badModel(`Cannot read model: expected ${expected} bytes of weights, got ${bytes.length}`);
@@ -120,22 +124,21 @@ function quantizationOf({ tensors }: LayersManifest): ReadonlyMap<string, Quanti
   return new Map(mapped);
 }
 
-/** Reads the folder's `model.json`. @throws NeuralDiffError `bad-model` for one that is too large */
-export async function readLayersJson(files: ModelFiles): Promise<Uint8Array> {
-  const size = await files.size('model.json');
-  if (size > MAX_MANIFEST_BYTES) {
-    throw badModel(`Cannot read model.json: expected at most ${MAX_MANIFEST_BYTES} bytes, got ${size}`);
-  }
+/** Reads a `model.json` of any name. @throws NeuralDiffError `bad-model` for one that is too large */
+export async function readLayersJson(files: ModelFiles, path: string): Promise<Uint8Array> {
+  const size = await files.size(path);
+  if (size > MAX_MANIFEST_BYTES)
+    throw unreadable(path, `expected at most ${MAX_MANIFEST_BYTES} bytes, got ${size}`);
   const bytes = new Uint8Array(size);
-  await files.readInto('model.json', 0, bytes);
+  await files.readInto(path, 0, bytes);
   return bytes;
 }
 
-function parseJson(bytes: Uint8Array): unknown {
+function parseJson(path: string, bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw new NeuralDiffError('bad-model', 'Cannot read model.json: it is not JSON', { cause });
+    throw new NeuralDiffError('bad-model', `Cannot read "${path}": it is not JSON`, { cause });
   }
 }
 
@@ -183,22 +186,27 @@ function badModel(message: string): NeuralDiffError {
   return new NeuralDiffError('bad-model', message);
 }
 
+function unreadable(path: string, why: string): NeuralDiffError {
+  return badModel(`Cannot read "${path}": ${why}`);
+}
+
 /**
  * Reads the weights manifest of a TensorFlow.js `model.json`.
  *
+ * @param path the file's name for errors
  * @param json the parsed file; untrusted
  * @returns the groups and the location of each tensor
  * @throws NeuralDiffError `bad-model` for another structure, `unsupported-model` for string weights,
  *   `unsafe-path` for a shard outside the folder
  */
-function parseLayersManifest(json: unknown): LayersManifest {
+function parseLayersManifest(path: string, json: unknown): LayersManifest {
   const groups: ManifestGroup[] = [];
   const tensors: StreamedTensor[] = [];
-  for (const entry of list(field(json, 'weightsManifest'), 'weightsManifest')) {
-    const paths = list(field(entry, 'paths'), 'paths').map(checkShardPath);
+  for (const entry of listOf(path, json, 'weightsManifest')) {
+    const paths = listOf(path, entry, 'paths').map((shard) => checkShardPath(path, shard));
     let start = 0;
-    for (const weight of list(field(entry, 'weights'), 'weights')) {
-      const info = parseWeight(weight);
+    for (const weight of listOf(path, entry, 'weights')) {
+      const info = parseWeight(path, weight);
       tensors.push({ ...info, group: groups.length, start });
       start += byteLength(info);
     }
@@ -206,34 +214,35 @@ function parseLayersManifest(json: unknown): LayersManifest {
   }
   checkTensorInfos(tensors);
   const shards = groups.flatMap((group) => group.paths);
-  if (new Set(shards).size !== shards.length)
-    throw badModel('Cannot read model.json: a shard is listed twice');
+  if (new Set(shards).size !== shards.length) throw unreadable(path, 'a shard is listed twice');
   return { groups, tensors };
 }
 
-function field(value: unknown, key: string): unknown {
+function field(path: string, value: unknown, key: string): unknown {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) {
-    throw badModel(`Cannot read model.json: expected a field "${key}"`);
+    throw unreadable(path, `expected a field "${key}"`);
   }
   return (value as Record<string, unknown>)[key];
 }
 
-function list(value: unknown, what: string): unknown[] {
-  if (!Array.isArray(value)) throw badModel(`Cannot read model.json: expected "${what}" to be a list`);
-  return value;
+function listOf(path: string, value: unknown, key: string): unknown[] {
+  const found = field(path, value, key);
+  if (!Array.isArray(found)) throw unreadable(path, `expected "${key}" to be a list`);
+  return found;
 }
 
-function parseWeight(weight: unknown): TensorInfo & { quantization?: AffineMap } {
-  const name = field(weight, 'name');
-  const dtype = field(weight, 'dtype');
-  const shape = list(field(weight, 'shape'), 'shape');
+function parseWeight(path: string, weight: unknown): TensorInfo & { quantization?: AffineMap } {
+  const name = field(path, weight, 'name');
+  const dtype = field(path, weight, 'dtype');
+  const shape = listOf(path, weight, 'shape');
   if (
     typeof name !== 'string' ||
     !shape.every((size) => Number.isSafeInteger(size) && (size as number) >= 0)
   ) {
-    throw badModel('Cannot read model.json: expected weights with a name and a shape of whole numbers');
+    throw unreadable(path, 'expected weights with a name and a shape of whole numbers');
   }
-  const quantised = Object.hasOwn(weight as object, 'quantization') ? readQuantised(name, weight) : undefined;
+  const isQuantised = Object.hasOwn(weight as object, 'quantization');
+  const quantised = isQuantised ? readQuantised(name, field(path, weight, 'quantization'), path) : undefined;
   const type = quantised?.type ?? (typeof dtype === 'string' ? typeOf(dtype) : undefined);
   if (type === undefined) {
     throw new NeuralDiffError(
@@ -256,23 +265,25 @@ function typeOf(dtype: string): StoredType | undefined {
 }
 
 /** @returns the stored type of quantised weights, and the map from their integers to weights */
-function readQuantised(name: string, weight: unknown): { type: StoredType; map?: AffineMap } {
-  const quantization = field(weight, 'quantization');
-  const dtype = field(quantization, 'dtype');
+function readQuantised(
+  name: string,
+  quantization: unknown,
+  path: string,
+): { type: StoredType; map?: AffineMap } {
+  const dtype = field(path, quantization, 'dtype');
   if (dtype === 'float16') return { type: { dtype } };
   if (dtype !== 'uint8' && dtype !== 'uint16') {
     const message = `Cannot read tensor "${name}": unsupported quantisation "${String(dtype)}"`;
     throw new NeuralDiffError('unsupported-model', message);
   }
-  const [scale, min] = [field(quantization, 'scale'), field(quantization, 'min')];
+  const [scale, min] = [field(path, quantization, 'scale'), field(path, quantization, 'min')];
   if (!(Number.isFinite(scale) && (scale as number) > 0 && Number.isFinite(min)))
     throw badModel(`Cannot read tensor "${name}": expected a quantisation with a scale above 0 and a min`);
   const map = { dtype, scale: scale as number, min: min as number } as const;
   return { type: { dtype }, map };
 }
 
-function checkShardPath(path: unknown): string {
-  if (typeof path !== 'string' || path === '')
-    throw badModel('Cannot read model.json: expected shard paths to be strings');
-  return path;
+function checkShardPath(path: string, shard: unknown): string {
+  if (typeof shard !== 'string' || shard === '') throw unreadable(path, 'expected shard paths to be strings');
+  return shard;
 }

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { formatOf, listExternalFiles, openContainer } from '../containers/open-container.js';
+import { formatOf, listExternalFiles, listLayersFiles, openContainer } from '../containers/open-container.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { type ModelFiles, openOverlay, recordPaths } from '../model/model-files.js';
 import type { WeightStore } from '../model/store.js';
@@ -8,14 +8,20 @@ import { openInPlace } from '../storage/in-place.js';
 import type { ModelStorage } from '../storage/storage.js';
 import { type NodeDisk, openNodeDisk } from './disk.js';
 import { withFileErrors } from './file-errors.js';
-import { openFolder } from './folder.js';
+import { listFiles, openFolder } from './folder.js';
 
 /** Main files that identify a folder as a model. */
 const MAIN_FILES = ['model.json', 'model.safetensors.index.json', 'model.safetensors', 'model.onnx'] as const;
 
+/** Other `.json` files of a folder that are looked at for the weights manifest of a model. */
+const MOST_JSON_FILES = 256;
+
+/** Models of a folder that the error for several names. */
+const MOST_NAMED = 4;
+
 /**
  * Opens a model on disk: a file in any supported format, or a folder with a `model.json`, an index of
- * safetensors, a `model.safetensors` or a `model.onnx`.
+ * safetensors, a `model.safetensors`, a `model.onnx`, or one file that is a `model.json` by another name.
  *
  * @param path the folder, or a file in it
  * @param options `writable` to patch it in place
@@ -93,14 +99,38 @@ export async function wholeModel(path: string): Promise<WholeModel> {
   const { folder, file } = await locateModel(path);
   const files = await openFolder(folder);
   try {
-    if (file.endsWith('.json')) {
+    if (FOLDER_FORMATS.includes(await formatOf(files, file))) {
       const named = await listNamed(files, file);
       const others = (await listCompanions(folder)).filter((name) => !named.includes(name));
-      return { from: folder, files: [...named, ...others], main: file };
+      const models = await listLayersFiles(
+        files,
+        others.filter((name) => name.endsWith('.json')),
+      );
+      const companions = others.filter((name) => !models.includes(name));
+      return { from: folder, files: [...named, ...companions], main: file };
     }
     const external = await listExternalFiles(files, file);
     if (external.length === 0) return { from: join(folder, file), main: '' };
     return { from: folder, files: [file, ...external], main: file };
+  } finally {
+    await files.close();
+  }
+}
+
+/** Formats of main files that own their folder. */
+const FOLDER_FORMATS: readonly string[] = ['tfjs', 'safetensors-index'];
+
+/**
+ * Lists the files that a model on disk consists of, without companions.
+ *
+ * @returns its folder, and paths in it
+ * @throws NeuralDiffError as `openModel`
+ */
+export async function listModelFiles(path: string): Promise<{ folder: string; names: string[] }> {
+  const { folder, file } = await locateModel(path);
+  const files = await openFolder(folder);
+  try {
+    return { folder, names: await listNamed(files, file) };
   } finally {
     await files.close();
   }
@@ -149,11 +179,28 @@ async function locateModel(path: string): Promise<{ folder: string; file: string
   if (!found.isDirectory()) return { folder: dirname(path), file: basename(path) };
   const names = new Set(await withFileErrors(prefix, () => readdir(path)));
   const file = MAIN_FILES.find((name) => names.has(name));
-  if (file !== undefined) return { folder: path, file };
-  throw new NeuralDiffError(
-    'file-not-found',
-    `${prefix}: expected a folder with one of ${MAIN_FILES.join(', ')}`,
-  );
+  return { folder: path, file: file ?? (await findLayersFile(path, prefix)) };
+}
+
+/**
+ * Finds the only file of a folder that is a `model.json` by another name.
+ *
+ * @throws NeuralDiffError `file-not-found` where none is or several are
+ */
+async function findLayersFile(folder: string, prefix: string): Promise<string> {
+  const names = await listFiles(folder, '.json');
+  const files = await openFolder(folder);
+  try {
+    const found = await listLayersFiles(files, names.slice(0, MOST_JSON_FILES));
+    if (found.length === 1) return found[0] as string;
+    const expected =
+      found.length === 0
+        ? `a folder with one of ${MAIN_FILES.join(', ')}`
+        : `the path of one of the ${found.length} models in it, such as ${found.slice(0, MOST_NAMED).join(', ')}`;
+    throw new NeuralDiffError('file-not-found', `${prefix}: expected ${expected}`);
+  } finally {
+    await files.close();
+  }
 }
 
 /** A model on disk that is updated in place, protected against power loss; it must be closed. */

@@ -16,5 +16,5 @@ export async function loadNetwork(
   outputs?: readonly string[],
 ): Promise<Network> {
   if (kind === 'onnx') return openOnnxNetwork(files, file, outputs);
-  return openGraphNetwork(await loadGraphModel(files), outputs);
+  return openGraphNetwork(await loadGraphModel(files, file), outputs);
 }

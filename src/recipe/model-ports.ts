@@ -37,7 +37,7 @@ export async function readPorts(path: string): Promise<ModelPorts | undefined> {
 }
 
 async function portsOf({ kind, files, file }: Omit<OpenBase, 'store'>): Promise<ModelPorts | undefined> {
-  if (kind === 'graph-model') return signaturePorts(files);
+  if (kind === 'graph-model') return signaturePorts(files, file);
   if (kind !== 'onnx') return undefined;
   const { inputs, outputs } = (await readOnnxModel(files, file)).graph;
   const describe = ({ name, type, shape }: OnnxPort): ModelPort => ({ name, dtype: type, shape });
@@ -53,8 +53,8 @@ interface SignaturePort {
 
 type Signature = Readonly<Record<'inputs' | 'outputs', Readonly<Record<string, SignaturePort>> | undefined>>;
 
-async function signaturePorts(files: ModelFiles): Promise<ModelPorts | undefined> {
-  const json = JSON.parse(new TextDecoder().decode(await readLayersJson(files)));
+async function signaturePorts(files: ModelFiles, path: string): Promise<ModelPorts | undefined> {
+  const json = JSON.parse(new TextDecoder().decode(await readLayersJson(files, path)));
   const signature: Signature | undefined = json.signature ?? json.userDefinedMetadata?.signature;
   if (!signature?.inputs || !signature.outputs) return undefined;
   return { inputs: listPorts(signature.inputs), outputs: listPorts(signature.outputs) };

@@ -34,7 +34,7 @@ export interface OpenBase {
 export async function openBase({ base, chain = [] }: BaseModel): Promise<OpenBase> {
   const { files, file, format, store } = await openModelView(base);
   try {
-    const kind = format === 'tfjs' ? await kindOfJson(files) : format;
+    const kind = format === 'tfjs' ? await kindOfJson(files, file) : format;
     if (!isKind(kind)) throw withoutGraph(base, kind);
     const payloads: Uint8Array[] = [];
     for (const path of chain) payloads.push(await readPayload(path));
@@ -51,8 +51,9 @@ function isKind(kind: string): kind is ModelKind {
 }
 
 /** @returns the kind of a `model.json`; converters older than its field `format` write nodes of a graph */
-async function kindOfJson(files: ModelFiles): Promise<ModelKind> {
-  const { format, modelTopology } = JSON.parse(new TextDecoder().decode(await readLayersJson(files)));
+async function kindOfJson(files: ModelFiles, path: string): Promise<ModelKind> {
+  const text = new TextDecoder().decode(await readLayersJson(files, path));
+  const { format, modelTopology } = JSON.parse(text);
   const isGraph = format === 'graph-model' || Array.isArray(modelTopology?.node);
   return isGraph ? 'graph-model' : 'layers-model';
 }

@@ -31,11 +31,11 @@ export async function createRecipeTask(use: RecipeUse, base: OpenBase): Promise<
   throw new NeuralDiffError('unsupported-model', message);
 }
 
-async function layersTask({ path, recipe, options }: RecipeUse, { files }: OpenBase): Promise<Task> {
+async function layersTask({ path, recipe, options }: RecipeUse, { files, file }: OpenBase): Promise<Task> {
   const { mode, outputKind, outputs, microBatchSize: evaluationBatchSize } = options;
   if (outputs)
     throw invalidRecipe(path, 'a LayersModel trains on its own outputs: omit the option "outputs"');
-  const model = await loadModel(files);
+  const model = await loadModel(files, file);
   const { loss, metrics } = guardRecipe(path, { loss: recipe.loss, metrics: recipe.metrics });
   await runRecipe(path, () =>
     model.compile({ optimizer: tf.train.sgd(0), loss, ...(metrics && { metrics }) }),

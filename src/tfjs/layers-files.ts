@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { NeuralDiffError } from '../model/errors.js';
+import { LAYERS_FILE } from '../model/layers-store.js';
 import type { ModelFiles } from '../model/model-files.js';
 
 /** Size of a weight shard, as written by TensorFlow.js. */
@@ -9,23 +10,25 @@ const SHARD_BYTES = 4 * 2 ** 20;
  * Loads a LayersModel from a folder of files, real or virtual.
  *
  * @param files the folder with `model.json` and the shards
+ * @param path the file with topology and manifest, where it has another name
  * @returns the model, with its weights on the active backend
  * @throws NeuralDiffError `bad-model` if TensorFlow.js cannot build it; errors of `files`
  */
-export function loadModel(files: ModelFiles): Promise<tf.LayersModel> {
-  return build(files, (artifacts) => tf.loadLayersModel(tf.io.fromMemory(artifacts)));
+export function loadModel(files: ModelFiles, path: string = LAYERS_FILE): Promise<tf.LayersModel> {
+  return build({ files, path }, (artifacts) => tf.loadLayersModel(tf.io.fromMemory(artifacts)));
 }
 
 /**
  * Loads a GraphModel from a folder of files, real or virtual.
  *
  * @param files the folder with `model.json` and the shards
+ * @param path the file with topology and manifest, where it has another name
  * @returns the model, with its weights on the active backend; quantised ones as float32
  * @throws NeuralDiffError `bad-model` if TensorFlow.js cannot build it, such as a LayersModel; errors of
  *   `files`
  */
-export function loadGraphModel(files: ModelFiles): Promise<tf.GraphModel> {
-  return build(files, async (artifacts) => {
+export function loadGraphModel(files: ModelFiles, path: string = LAYERS_FILE): Promise<tf.GraphModel> {
+  return build({ files, path }, async (artifacts) => {
     const { node } = (artifacts.modelTopology ?? {}) as { node?: unknown };
     if (!Array.isArray(node)) throw new Error('expected a GraphModel, with a topology of nodes');
     return tf.loadGraphModel(tf.io.fromMemory(artifacts));
@@ -33,10 +36,10 @@ export function loadGraphModel(files: ModelFiles): Promise<tf.GraphModel> {
 }
 
 async function build<M>(
-  files: ModelFiles,
+  { files, path: main }: { readonly files: ModelFiles; readonly path: string },
   load: (artifacts: tf.io.ModelArtifacts) => Promise<M>,
 ): Promise<M> {
-  const text = new TextDecoder().decode(await readWhole(files, 'model.json'));
+  const text = new TextDecoder().decode(await readWhole(files, main));
   try {
     const artifacts = await tf.io.getModelArtifactsForJSON(JSON.parse(text), async (manifest) => {
       const parts: ArrayBuffer[] = [];
@@ -83,5 +86,5 @@ export async function modelFiles(
   }
   const weightsManifest = [{ paths: [...files.keys()], weights: weightSpecs }];
   const json = { format, generatedBy, convertedBy: null, modelTopology, weightsManifest };
-  return files.set('model.json', new TextEncoder().encode(JSON.stringify(json)));
+  return files.set(LAYERS_FILE, new TextEncoder().encode(JSON.stringify(json)));
 }

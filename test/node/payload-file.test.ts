@@ -2,8 +2,6 @@ import { mkdtempSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { openMemoryStore } from '../../src/model/store.js';
-import { compressedSize } from '../../src/node/compressed.js';
 import { createFileSpool } from '../../src/node/file-spool.js';
 import { writeOutput } from '../../src/node/output.js';
 import { openPayloadFile } from '../../src/node/read-payload.js';
@@ -54,19 +52,4 @@ test('writeOutput() writes pieces, and nothing when they break off', async () =>
   file.close();
   await expect(writeOutput(at('d.ndiff'), pieces(false))).rejects.toThrow('broken off');
   expect(await codeOf(() => openPayloadFile(at('d.ndiff')))).toBe('file-not-found');
-});
-
-test('compressedSize() compresses a small model whole and estimates a large one', async () => {
-  const noise = (length: number) => seededBytes(4, length);
-  const modelOf = (bytes: Uint8Array) => ({
-    tensors: [{ name: 'a', dtype: 'uint8' as const, shape: [bytes.length], bytes }],
-  });
-  const small = await compressedSize(openMemoryStore(modelOf(noise(100_000))));
-  expect(small.isEstimate).toBe(false);
-  expect(small.bytes).toBeGreaterThan(100_000);
-  const large = new Uint8Array(2 ** 26);
-  for (let start = 0; start < large.length / 2; start += 2 ** 20) large.set(noise(2 ** 20), start);
-  const estimate = await compressedSize(openMemoryStore(modelOf(large)));
-  expect(estimate.isEstimate).toBe(true);
-  expect(estimate.bytes / large.length).toBeCloseTo(0.5, 2);
 });

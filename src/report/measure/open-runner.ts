@@ -65,7 +65,7 @@ async function withShapes(runner: Runner, data: Data): Promise<Runner> {
 
 async function openRunner({ outputs, outputKind }: LiveModel, base: OpenBase): Promise<Runner> {
   if (base.kind === 'layers-model')
-    return createRunner(createPredictor(await loadModel(base.files), { outputKind }));
+    return createRunner(createPredictor(await loadModel(base.files, base.file), { outputKind }));
   const network = await loadNetwork(base, outputs);
   try {
     return createRunner(createNetworkPredictor(network, { outputs, outputKind }));

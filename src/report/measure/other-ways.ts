@@ -57,8 +57,8 @@ export async function measureAlternatives(
 }
 
 async function measureCompressed(store: WeightStore, signal: AbortSignal | undefined): Promise<Alternative> {
-  const { bytes, isEstimate } = await compressedSize(store, signal);
-  const note = isEstimate ? 'Brotli, estimated from a part of the model' : 'Brotli';
+  const { bytes, isEstimate, by } = await compressedSize(store, signal);
+  const note = isEstimate ? `${by}, estimated from a part of the model` : by;
   return { name: 'full model, compressed', bytes, note };
 }
 

@@ -59,7 +59,10 @@ test('measureReport() measures alternatives, including an exact diff', async () 
   expect(bytesOf['full model, float32']).toBe(9484);
   expect(bytesOf['exact diff']).toBe(statSync(payloads[1] as string).size);
   const whole = concat(...(await readModel(next)).tensors.map(({ bytes }) => bytes));
-  expect(bytesOf['full model, compressed']).toBeCloseTo(brotliCompressSync(whole).length, -3);
+  // xz is smaller where it is installed.
+  const brotli = brotliCompressSync(whole).length;
+  expect(bytesOf['full model, compressed']).toBeLessThanOrEqual(brotli);
+  expect(bytesOf['full model, compressed']).toBeGreaterThan(0.9 * brotli);
   for (const { name, bytes, note } of ways.slice(3))
     expect([name, bytes === undefined ? note : bytes > 1000 && bytes < 12_000]).toEqual([
       name,
