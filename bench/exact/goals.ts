@@ -78,7 +78,12 @@ function pairGoals(pair: MeasuredPair): Goal[] {
 function rateGoals({ encode, decode, fastDecode }: Rates): Goal[] {
   return [
     { id: 'exact.encode.weights-per-second', value: encode, goal: ENCODE_RATE_GOAL, better: 'higher' },
-    { id: 'exact.decode.weights-per-second', value: fastDecode, goal: FAST_DECODE_RATE_GOAL, better: 'higher' },
+    {
+      id: 'exact.decode.weights-per-second',
+      value: fastDecode,
+      goal: FAST_DECODE_RATE_GOAL,
+      better: 'higher',
+    },
     { id: 'exact.decode.plain-weights-per-second', value: decode, goal: DECODE_RATE_GOAL, better: 'higher' },
   ];
 }

@@ -1,6 +1,12 @@
 import { compileDecoding, createSegmentDecoder } from '../../src/apply/fast/segment-decoder.js';
 import { concatBytes } from '../../src/model/bytes.js';
-import { byteLength, elementCount, type Model, type Tensor, type TensorInfo } from '../../src/model/tensor.js';
+import {
+  byteLength,
+  elementCount,
+  type Model,
+  type Tensor,
+  type TensorInfo,
+} from '../../src/model/tensor.js';
 import { PlainSegmentDecoder, type SegmentDecoder } from '../../src/payload/delta/decoder.js';
 import { elementsOf } from '../../src/payload/delta/elements.js';
 import { chooseModel } from '../../src/payload/delta/models.js';
