@@ -4,6 +4,7 @@ import type { WeightStore } from '../model/store.js';
 import type { Bytes } from '../payload/byte-source.js';
 import { type OpenPayload, openPayload } from '../payload/open-payload.js';
 import { borrowChunks, type ChunkBuffers, changedRuns, createChunkBuffers } from './chunks.js';
+import { applyFiles } from './files/apply-files.js';
 import { type ApplyOptions, type ApplyPlan, planOpenPayload } from './plan.js';
 
 /** Result of `applyPayload`. */
@@ -24,10 +25,13 @@ export interface ApplyResult {
  * 3. Write the pages that change.
  * 4. Read everything back and compare the fingerprint.
  *
+ * A payload that makes new files is not applied in place: `applyFiles` says how.
+ *
  * @param store the model; a few chunks of 1 MiB are held in memory
  * @param payload the payload file
  * @throws NeuralDiffError with the model unchanged: `wrong-layout`, `wrong-base`, `result-mismatch`,
- *   `unsupported-model` for tensors that cannot be written, `no-space` in storage, and the codes of
+ *   `unsupported-model` for tensors that cannot be written, `needs-copy` for a payload that makes new files
+ *   where the store has no `rewrite`, `no-space` in storage, and the codes of
  *   `openPayload`; `storage-mismatch` if the store returns other bytes than were written
  *
  * @example
@@ -42,6 +46,7 @@ export async function applyPayload(
   options: ApplyOptions = {},
 ): Promise<ApplyResult> {
   const opened = await openPayload(payload);
+  if (opened.files) return applyFiles(store, opened, { ...options, payloadBytes: payload.length });
   const buffers = createChunkBuffers(options.patcher);
   const plan = await planOpenPayload(store, opened, { ...options, buffers, payloadBytes: payload.length });
   if (plan.problem) throw plan.problem;

@@ -1,6 +1,6 @@
 import { NeuralDiffError } from '../model/errors.js';
 import { openPlacedLayers, readLayersJson } from '../model/layers-store.js';
-import type { ModelFiles } from '../model/model-files.js';
+import { type ModelFiles, recordPaths } from '../model/model-files.js';
 import type { PlacedStore } from '../model/placed-store.js';
 import type { Outside, WeightStore } from '../model/store.js';
 import { checkNotLinked } from './file-window.js';
@@ -11,6 +11,7 @@ import { openArchive, readArchiveOutside } from './keras.js';
 import { isNpy, openNpyStore } from './npy.js';
 import { listOnnxFiles, openOnnxStore } from './onnx.js';
 import { digestGaps, digestJson } from './outside.js';
+import { partsOf } from './parts.js';
 import {
   openSafetensorsIndex,
   openSafetensorsStore,
@@ -95,8 +96,14 @@ const FORMATS: readonly Format[] = [
  */
 export async function openContainer(files: ModelFiles, path: string): Promise<WeightStore> {
   const { name, open, outside = readGaps } = await findFormat(files, path);
-  const store = await open(files, path);
-  return { ...store, outside: async () => ({ format: name, ...(await outside(files, path, store)) }) };
+  const recorded = recordPaths(files);
+  const store = await open(recorded.files, path);
+  const paths = [...new Set([path, ...recorded.paths])];
+  return {
+    ...store,
+    outside: async () => ({ format: name, ...(await outside(files, path, store)) }),
+    parts: async () => partsOf(files, paths, store.placed),
+  };
 }
 
 async function readGaps(

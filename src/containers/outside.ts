@@ -45,9 +45,10 @@ export async function digestGaps(
   return { bytes, digest: hex(await sha256(Uint8Array.from(digests.flatMap((each) => [...each])))) };
 }
 
-function* gapsOf(
+/** Lists the byte ranges of a range that belong to no tensor, in order. */
+export function* gapsOf(
   { path, start, end }: FileRange,
-  tensors: readonly PlacedTensor[],
+  tensors: readonly Pick<PlacedTensor, 'extents'>[],
 ): Generator<{ start: number; end: number }> {
   const held = tensors.flatMap(({ extents }) => extents.filter((extent) => extent.path === path));
   let at = start;

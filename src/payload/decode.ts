@@ -34,6 +34,7 @@ export async function decodePayload(payload: Bytes, tensors: readonly TensorInfo
  */
 export async function readDiff(payload: OpenPayload, tensors: readonly TensorInfo[]): Promise<Diff> {
   await checkLayout(payload, tensors);
+  if (payload.files) throw makesFiles();
   const infos = canonicalOrder(tensors).map(wordsOf);
   nameTensors(payload.records, infos);
   const pool = new RecordPool();
@@ -47,6 +48,12 @@ export async function readDiff(payload: OpenPayload, tensors: readonly TensorInf
     return read;
   });
   return { ops };
+}
+
+/** @returns the error for a payload whose ops are about the tensors of new files, not about the base's */
+function makesFiles(): NeuralDiffError {
+  const message = 'Cannot read the ops of this payload: it makes new files; apply it to a copy (apply --out)';
+  return new NeuralDiffError('needs-copy', message);
 }
 
 /** Copies the arrays that a reader reuses. */

@@ -1,0 +1,177 @@
+import { equalBytes, hex } from '../../model/bytes.js';
+import { fingerprint } from '../../model/fingerprint.js';
+import { CHUNK_BYTES } from '../../model/limits.js';
+import type { ModelFiles } from '../../model/model-files.js';
+import { Sha256Stream } from '../../model/sha256-stream.js';
+import type { WeightStore } from '../../model/store.js';
+import { byteLength, canonicalOrder, type TensorInfo, totalBytes, wordsOf } from '../../model/tensor.js';
+import { sourceOf } from '../../payload/byte-source.js';
+import { framePayload } from '../../payload/encode.js';
+import { encodeStructure } from '../../payload/encode-structure.js';
+import { codeTable, type FilesTable, type NewFile, openFilesRecord } from '../../payload/files-record.js';
+import { digestStructure, openFrameStore } from '../../payload/frame.js';
+import { layoutOf } from '../../payload/header.js';
+import { MAX_STRUCTURE_BYTES } from '../../payload/limits.js';
+import { RangeEncoder } from '../../payload/range-encoder.js';
+import { compareStores } from '../compare-stores.js';
+import { type DiffOptions, follow, recordChanges, type StoreDiff } from '../diff-stores.js';
+import { findSources } from './find-sources.js';
+import { ByteStream, type FramePlace, openPlaces, placeTensors, readStructureOf } from './place-tensors.js';
+
+/** The files of a next model. */
+export interface NextFiles {
+  /** The model, as `openContainer` opens it; it has `parts`. */
+  readonly store: WeightStore;
+  /** The folder with its files. */
+  readonly files: ModelFiles;
+  /** Paths of other files to carry along, such as a vocabulary; none by default. */
+  readonly others?: readonly string[];
+}
+
+/** Tensors of new files, counted. */
+interface Counted {
+  readonly tensors: number;
+  readonly bytes: number;
+}
+
+/** A diff that makes new files. */
+export interface FilesDiff extends StoreDiff {
+  /** The files in order, the main one first. */
+  readonly files: readonly { readonly path: string; readonly bytes: number; readonly sha256: string }[];
+  /** Bytes that belong to no tensor, and what they take in the payload, with all that describes the files. */
+  readonly structureBytes: number;
+  readonly structureCodedBytes: number;
+  /** Tensors that are those of the base, those coded against one of the base's, and new ones. */
+  readonly kept: Counted;
+  readonly coded: Counted;
+  readonly new: Counted;
+}
+
+/**
+ * Diffs two models whose tensors differ in number, names, shapes or types: the payload makes the files of the
+ * next model, byte for byte.
+ *
+ * It carries what belongs to no tensor, coded against the same of the base's files, and codes each tensor
+ * against the tensor of the base that it matches.
+ *
+ * @param base the model on the devices, as `openContainer` opens it
+ * @param next the files that they should have
+ * @throws NeuralDiffError `limit-exceeded`, `unsafe-path` for files that no payload can make; errors of the
+ *   stores; the signal's reason
+ */
+export async function diffFiles(
+  base: WeightStore,
+  next: NextFiles,
+  options: DiffOptions = {},
+): Promise<FilesDiff> {
+  const parts = await next.store.parts?.();
+  if (parts === undefined) throw new TypeError('Cannot diff files: expected a store of openContainer');
+  const stream = await ByteStream.open(next.files, [...new Set([...parts.paths, ...(next.others ?? [])])]);
+  const places = placeTensors(stream, parts);
+  const sources = await sourcesOf(base, { next: next.store, places }, options);
+  const infos = canonicalOrder(base.tensors);
+  const tensors = places.map((place, i) => withGap(place, places[i - 1], sources.get(place.name)));
+  const stores = { base: openFrameStore(base, { tensors, sources: infos }), next: openPlaces(stream, places) };
+  const total = totalBytes(tensors);
+  const { changed } = await compareStores(stores, tensors, follow('compare', total, options));
+  const header = {
+    base: await fingerprint(base, { signal: options.signal }),
+    next: await fingerprint(next.store, { signal: options.signal }),
+    layout: await layoutOf(base.tensors),
+    meta: options.meta ?? {},
+  };
+  const structure = await readStructureOf(stream, places);
+  const files = await digestFiles(stream, options.signal);
+  const record = await encodeFiles(base, { files, tensors }, structure);
+  const records = await recordChanges(stores, { changed, infos: tensors.map(wordsOf) }, options);
+  return {
+    ...framePayload(header, [{ kind: 'files', bytes: record }, ...records]),
+    ...{ base: header.base, next: header.next },
+    ...{ structureBytes: structure.length, structureCodedBytes: record.length },
+    ...countTensors(tensors, new Set(changed.map(({ info }) => info.name))),
+    files: files.map((file) => ({ ...file, sha256: hex(file.sha256) })),
+    changedTensors: changed.length,
+    changedWeights: changed.reduce((sum, { count }) => sum + count, 0),
+  };
+}
+
+type Tensors = FilesTable['tensors'];
+
+function withGap(place: FramePlace, before: FramePlace | undefined, source: number | undefined): Tensors[number] {
+  const { name, dtype, shape, start } = place;
+  const gap = start - (before ? before.start + byteLength(before) : 0);
+  return { name, dtype, shape, gap, ...(source !== undefined && { source }) };
+}
+
+/** @returns the source of each tensor of the frame, by its name */
+async function sourcesOf(
+  base: WeightStore,
+  { next, places }: { next: WeightStore; places: readonly FramePlace[] },
+  options: DiffOptions,
+): Promise<ReadonlyMap<string, number>> {
+  const own = places.filter(({ original }) => original !== undefined);
+  const wanted = own.map(({ original, dtype, shape }): TensorInfo => ({ name: original as string, dtype, shape }));
+  const found = await findSources(base, { next, wanted }, options);
+  return new Map(
+    own.flatMap(({ name, original }): [string, number][] => {
+      const source = found.get(original as string);
+      return source === undefined ? [] : [[name, source]];
+    }),
+  );
+}
+
+async function digestFiles(stream: ByteStream, signal: AbortSignal | undefined): Promise<NewFile[]> {
+  const buffer = new Uint8Array(CHUNK_BYTES);
+  const files: NewFile[] = [];
+  for (const { path, start, end } of stream.files) {
+    const hash = new Sha256Stream();
+    for (let at = start; at < end; at += buffer.length) {
+      signal?.throwIfAborted();
+      const piece = buffer.subarray(0, end - at);
+      await stream.readInto(at, piece);
+      hash.add(piece);
+    }
+    files.push({ path, bytes: end - start, sha256: hash.finish() });
+  }
+  return files;
+}
+
+/**
+ * Encodes the record of files, with the structure against that of the base or without it, whichever is
+ * shorter, and decodes it again.
+ */
+async function encodeFiles(
+  store: WeightStore,
+  table: Pick<FilesTable, 'files' | 'tensors'>,
+  structure: Uint8Array,
+): Promise<Uint8Array> {
+  const infos = canonicalOrder(store.tensors);
+  const encode = (own: FilesTable, base: Uint8Array): Uint8Array => {
+    const encoder = new RangeEncoder();
+    codeTable(encoder, infos, own);
+    encodeStructure(encoder, base, structure);
+    const record = encoder.finish();
+    const found = openFilesRecord(sourceOf(record), infos).readStructure(base);
+    if (!equalBytes(found, structure)) throw new Error('Cannot verify the packed structure');
+    return record;
+  };
+  const alone = encode(table, new Uint8Array(0));
+  const known = await (await store.parts?.())?.structure(MAX_STRUCTURE_BYTES);
+  if (known === undefined || known.length === 0) return alone;
+  const base = { bytes: known.length, digest: await digestStructure(known) };
+  const against = encode({ ...table, base }, known);
+  return against.length < alone.length ? against : alone;
+}
+
+function countTensors(
+  tensors: Tensors,
+  changed: ReadonlySet<string>,
+): Pick<FilesDiff, 'kept' | 'coded' | 'new'> {
+  const count = (list: Tensors): Counted => ({ tensors: list.length, bytes: totalBytes(list) });
+  const matched = tensors.filter(({ source }) => source !== undefined);
+  return {
+    kept: count(matched.filter(({ name }) => !changed.has(name))),
+    coded: count(matched.filter(({ name }) => changed.has(name))),
+    new: count(tensors.filter(({ source }) => source === undefined)),
+  };
+}
