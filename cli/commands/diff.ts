@@ -101,7 +101,8 @@ export const command = defineCommand({
       await diffExactly(flags, io);
     } catch (error) {
       if (!needsFiles(error, flags)) throw error;
-      remark(io, flags, 'the tensors differ in number or shape: the payload makes the whole files');
+      const reason = (error as Error).message.replace('Cannot diff models: ', '');
+      remark(io, flags, `the payload makes whole files: ${reason}`);
       await diffWholeFiles(flags, io);
     }
   },

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openAnyFile, openBytes } from '../containers/bytes.js';
 import type { NeuralDiffError } from '../model/errors.js';
@@ -9,6 +11,7 @@ import { layoutOf } from '../payload/header.js';
 import { checkFree, filesOnDisk } from '../storage/disk.js';
 import { openRewritable } from '../storage/rewritable.js';
 import { openNodeDisk } from './disk.js';
+import { withFileErrors } from './file-errors.js';
 import { openFolder } from './folder.js';
 import { listCompanions, locateModel } from './open-model.js';
 import { copyInto, writeFolder } from './output.js';
@@ -79,6 +82,54 @@ export function createSha256(): { add(piece: Uint8Array): void; finish(): Uint8A
 }
 
 /**
+ * Writes new files that a model is replaced by.
+ *
+ * @param store the base
+ * @param folder an empty folder
+ * @param change gets a store of the base whose `rewrite` writes into the folder
+ * @returns the result of `change`, and the paths of the new files
+ */
+async function writeInFolder<T>(
+  store: WeightStore,
+  folder: string,
+  change: (store: WeightStore) => Promise<T>,
+): Promise<{ result: T; paths: readonly string[] }> {
+  const disk = openNodeDisk(folder);
+  const files = filesOnDisk({ disk, folder: '' });
+  const reserve = ({ bytes }: { bytes: number }): Promise<void> => checkFree(disk, bytes, 'write the model');
+  try {
+    const rewritable = openRewritable(store, async (write) => {
+      const path = await write({ ...files, reserve });
+      return (await openAnyFile(files, path)).store;
+    });
+    return { result: await change(rewritable), paths: await disk.list('') };
+  } finally {
+    await disk.close();
+  }
+}
+
+/**
+ * Replaces a model by new files in a temporary folder, which is removed.
+ *
+ * @param change gets a store of the base whose `rewrite` writes the new files
+ * @returns the result of `change`
+ * @throws NeuralDiffError `no-space`, `file-unreadable`; any error of `change`
+ */
+export async function tryNewFiles<T>(
+  store: WeightStore,
+  change: (store: WeightStore) => Promise<T>,
+): Promise<T> {
+  const folder = await withFileErrors(`Cannot create a folder in "${tmpdir()}"`, () =>
+    mkdtemp(join(tmpdir(), 'neural-diff-files-')),
+  );
+  try {
+    return (await writeInFolder(store, folder, change)).result;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/**
  * Replaces a model by new files, written to another path.
  *
  * @param model the base; its other files are copied along
@@ -94,19 +145,8 @@ export async function writeNewFiles<T>(
 ): Promise<T> {
   const source = isFile ? { from: join(folder, main) } : { from: folder, files: others };
   return writeFolder({ ...source, to, force }, async (staged) => {
-    const disk = openNodeDisk(staged);
-    const files = filesOnDisk({ disk, folder: '' });
-    try {
-      const rewritable = openRewritable(store, async (write) => {
-        const path = await write({ ...files, reserve: ({ bytes }) => checkFree(disk, bytes, `write "${to}"`) });
-        return (await openAnyFile(files, path)).store;
-      });
-      const result = await change(rewritable);
-      const made = new Set(await disk.list(''));
-      await copyInto(staged, { from: folder, files: others.filter((name) => !made.has(name)) });
-      return result;
-    } finally {
-      await disk.close();
-    }
+    const { result, paths } = await writeInFolder(store, staged, change);
+    await copyInto(staged, { from: folder, files: others.filter((name) => !paths.includes(name)) });
+    return result;
   });
 }

@@ -104,17 +104,28 @@ export function openFilesRecord(record: ByteSource, base: readonly TensorInfo[])
  * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`, `unsafe-path`
  */
 export function codeTable(coder: BitCoder, base: readonly TensorInfo[], table?: FilesTable): FilesTable {
-  const numbers = new NumberCoding(coder, SLOW);
-  const count = numbers.code((table?.files.length ?? 1) - 1) + 1;
-  if (count > MAX_FILES) throw beyondLimit('files', MAX_FILES, count);
-  const files: NewFile[] = [];
-  for (let i = 0; i < count; i++) files.push(codeFile(coder, numbers, table?.files[i]));
-  checkFiles(files);
+  const files = codeFiles(coder, table?.files);
   const usesBase = coder.raw(1, table?.base ? 1 : 0) === 1;
   const structure = usesBase ? codeBase(coder, table?.base) : undefined;
   const tensors = new TensorCoding(coder, base).code(table?.tensors);
   checkCover(files, tensors);
   return { files, ...(structure && { base: structure }), tensors };
+}
+
+/**
+ * Codes the files, with which a record begins.
+ *
+ * @param given for an encoder: the files
+ * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`, `unsafe-path`
+ */
+export function codeFiles(coder: BitCoder, given?: readonly NewFile[]): NewFile[] {
+  const numbers = new NumberCoding(coder, SLOW);
+  const count = numbers.code((given?.length ?? 1) - 1) + 1;
+  if (count > MAX_FILES) throw beyondLimit('files', MAX_FILES, count);
+  const files: NewFile[] = [];
+  for (let i = 0; i < count; i++) files.push(codeFile(coder, numbers, given?.[i]));
+  checkFiles(files);
+  return files;
 }
 
 function codeFile(coder: BitCoder, numbers: NumberCoding, file?: NewFile): NewFile {

@@ -5,6 +5,7 @@ import { byteLength, canonicalOrder, checkNotEmpty } from '../../model/tensor.js
 import type { ByteSource } from '../../payload/byte-source.js';
 import { checkLayout, DiffReader } from '../../payload/decode.js';
 import {
+  codeFiles,
   type OpenFilesRecord,
   openFilesRecord,
   structureBytes,
@@ -12,6 +13,7 @@ import {
 import { digestStructure, openFrameStore } from '../../payload/frame.js';
 import { MAX_STRUCTURE_BYTES } from '../../payload/limits.js';
 import type { OpenPayload } from '../../payload/open-payload.js';
+import { RangeDecoder } from '../../payload/range-decoder.js';
 
 /** Tensors of new files, counted by where their elements come from. */
 interface Counted {
@@ -56,6 +58,19 @@ export async function openFrame(base: WeightStore, payload: OpenPayload): Promis
   return { record, store, facts: factsOf(record, touched) };
 }
 
+/**
+ * Reads which files a payload makes, without the base.
+ *
+ * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`, `unsafe-path`
+ */
+export function readMadeFiles(record: ByteSource): FilesFacts['made'] {
+  return describeFiles({ files: codeFiles(new RangeDecoder(record)) });
+}
+
+function describeFiles({ files }: Pick<OpenFilesRecord, 'files'>): FilesFacts['made'] {
+  return files.map(({ path, bytes, sha256 }) => ({ path, bytes, sha256: hex(sha256) }));
+}
+
 function factsOf(record: OpenFilesRecord, touched: ReadonlySet<string>): FilesFacts {
   const count = (kind: string): Counted => {
     const found = record.tensors.filter(({ name, source }) => {
@@ -65,7 +80,7 @@ function factsOf(record: OpenFilesRecord, touched: ReadonlySet<string>): FilesFa
     return { tensors: found.length, bytes: found.reduce((sum, info) => sum + byteLength(info), 0) };
   };
   return {
-    made: record.files.map((file) => ({ ...file, sha256: hex(file.sha256) })),
+    made: describeFiles(record),
     structureBytes: structureBytes(record),
     usesBaseFiles: record.base !== undefined,
     kept: count('kept'),
