@@ -19,7 +19,9 @@ async function readMade(payload: OpenPayload, base: string | undefined): Promise
 }
 
 function linesOf(files: MadeFiles): string[] {
-  const made = files.made.map((file) => `file         ${file.path}: ${file.bytes} bytes, sha256 ${file.sha256}`);
+  const made = files.made.map(
+    (file) => `file         ${file.path}: ${file.bytes} bytes, sha256 ${file.sha256}`,
+  );
   const head = [`record       files  ${formatBytes(files.filesBytes)}`, ...made];
   if (!('kept' in files)) return head;
   const against = files.usesBaseFiles ? ', coded against those of the base' : '';
@@ -27,7 +29,11 @@ function linesOf(files: MadeFiles): string[] {
     const { tensors, bytes } = files[kind];
     return `${kind.padEnd(13)}${tensors} tensors, ${formatBytes(bytes)}`;
   });
-  return [...head, `structure    ${formatBytes(files.structureBytes)} outside of tensors${against}`, ...counts];
+  return [
+    ...head,
+    `structure    ${formatBytes(files.structureBytes)} outside of tensors${against}`,
+    ...counts,
+  ];
 }
 
 /**

@@ -94,7 +94,8 @@ export const command = defineCommand({
   exits: { gate: 'The diff saves less than --min-saving; nothing was written' },
   async handle(flags, io) {
     const isLossy = flags.lossy !== undefined || flags.budget !== undefined;
-    if (isLossy && flags.files) throw new RangeError('Cannot diff with --files: lossy diffs change weights only');
+    if (isLossy && flags.files)
+      throw new RangeError('Cannot diff with --files: lossy diffs change weights only');
     if (isLossy) return diffLossily(flags, io);
     if (flags.files) return diffWholeFiles(flags, io);
     try {

@@ -43,7 +43,11 @@ export interface WeightStore {
     readonly paths: readonly string[];
     /** Those with byte ranges of their own, in order; a tensor stored in another form has none. */
     readonly places: readonly (TensorInfo & {
-      readonly extents: readonly { readonly path: string; readonly offset: number; readonly length: number }[];
+      readonly extents: readonly {
+        readonly path: string;
+        readonly offset: number;
+        readonly length: number;
+      }[];
     })[];
     /** @returns undefined if there are more bytes than the limit */
     structure(limit: number): Promise<Uint8Array | undefined>;

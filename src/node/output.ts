@@ -131,10 +131,7 @@ export async function writeCopy<T>(paths: CopyPaths, change: (copy: string) => P
  * @returns the result of `make`
  * @throws NeuralDiffError as `writeCopy`
  */
-export async function writeFolder<T>(
-  paths: CopyPaths,
-  make: (folder: string) => Promise<T>,
-): Promise<T> {
+export async function writeFolder<T>(paths: CopyPaths, make: (folder: string) => Promise<T>): Promise<T> {
   const { to, files } = paths;
   await checkOutput(to, paths);
   await checkNotInside(paths);

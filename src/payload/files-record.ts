@@ -226,7 +226,8 @@ class TensorCoding {
     const hasSource = this.#coder.bit(this.#flags, 0, given?.source === undefined ? 0 : 1) === 1;
     const source = hasSource ? this.#source(given?.source) : undefined;
     const from = source === undefined ? undefined : (this.#base[source] as TensorInfo);
-    const isSame = from !== undefined && this.#coder.bit(this.#flags, 2, isSameType(given, from) ? 1 : 0) === 1;
+    const isSame =
+      from !== undefined && this.#coder.bit(this.#flags, 2, isSameType(given, from) ? 1 : 0) === 1;
     const { dtype, shape } = isSame ? from : this.#type(given);
     const info = { name: frameName(index), dtype, shape };
     try {

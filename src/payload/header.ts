@@ -51,7 +51,13 @@ export async function layoutOf(tensors: readonly TensorInfo[]): Promise<number> 
 /** @returns the header as a plain value for msgpack */
 export function headerValue(header: PayloadHeader, kinds: readonly RecordKind[]): unknown[] {
   const { base, next, layout, meta } = header;
-  return [fromHex(base), fromHex(next), layout, kinds.map((kind) => (kind === 'files' ? FILES_CODE : RECORD_CODES[kind])), { ...meta }];
+  return [
+    fromHex(base),
+    fromHex(next),
+    layout,
+    kinds.map((kind) => (kind === 'files' ? FILES_CODE : RECORD_CODES[kind])),
+    { ...meta },
+  ];
 }
 
 /**

@@ -117,7 +117,8 @@ export class StructureCoding {
   }
 
   #codePlace(from: number): number {
-    const isInBase = this.baseBytes > 0 && this.#coder.bit(this.#kinds, IS_IN_BASE, from < this.baseBytes ? 1 : 0);
+    const isInBase =
+      this.baseBytes > 0 && this.#coder.bit(this.#kinds, IS_IN_BASE, from < this.baseBytes ? 1 : 0);
     if (!isInBase) return this.#at - 1 - this.#distances.code(this.#at - 1 - from);
     const seek = from - this.#fromBase;
     const isBack = this.#coder.bit(this.#signs, 0, seek < 0 ? 1 : 0) === 1;

@@ -31,7 +31,10 @@ beforeAll(async () => {
   writeFileSync(at('base.onnx'), writeOnnx(base));
   writeFileSync(at('next.onnx'), writeOnnx(next));
   writeFileSync(at('base.safetensors'), writeSafetensors(base));
-  writeFileSync(at('other.onnx'), writeOnnx({ tensors: [{ ...kernel, bytes: bias.bytes, shape: [50] }, bias] }));
+  writeFileSync(
+    at('other.onnx'),
+    writeOnnx({ tensors: [{ ...kernel, bytes: bias.bytes, shape: [50] }, bias] }),
+  );
   writeFolder('v1', base, 'a b c');
   writeFolder('v2', next, 'a b c d');
   await command('diff', at('base.onnx'), at('next.onnx'), '-o', at('onnx.ndiff'));
@@ -41,7 +44,11 @@ test('diff of models with other tensors makes a payload of files, and apply make
   const run = await command('diff', at('base.onnx'), at('next.onnx'), '-o', at('d.ndiff'), '--json');
   expect([run.status, run.stderr]).toEqual([0, expect.stringContaining('the payload makes whole files')]);
   const report = JSON.parse(run.stdout);
-  expect(report).toMatchObject({ kept: { tensors: 2 }, coded: { tensors: 0 }, new: { tensors: 1, bytes: 12 } });
+  expect(report).toMatchObject({
+    kept: { tensors: 2 },
+    coded: { tensors: 0 },
+    new: { tensors: 1, bytes: 12 },
+  });
   expect(report.payloadBytes).toBe(read('d.ndiff').length);
   expect(report.payloadBytes).toBeLessThan(300);
   const apply = await command('apply', at('base.onnx'), at('d.ndiff'), '-o', at('made.onnx'), '--json');
@@ -74,7 +81,10 @@ test('apply refuses to patch in place, another model, and the weights in another
 });
 
 test('apply copies a model that is the next one already', async () => {
-  writeFileSync(at('tuned.onnx'), writeOnnx({ tensors: [{ ...kernel, bytes: seededBytes(9, 8_000) }, bias] }));
+  writeFileSync(
+    at('tuned.onnx'),
+    writeOnnx({ tensors: [{ ...kernel, bytes: seededBytes(9, 8_000) }, bias] }),
+  );
   await command('diff', at('base.onnx'), at('tuned.onnx'), '--files', '-o', at('tuned.ndiff'));
   const again = await command('apply', at('tuned.onnx'), at('tuned.ndiff'), '-o', at('copy.onnx'));
   expect([again.status, again.stdout]).toEqual([0, expect.stringContaining('already current, copied')]);
@@ -113,7 +123,9 @@ test('diff and apply take files in no known format', async () => {
 
 test('info lists the files that a payload makes and, with its base, what of them is kept, coded and new', async () => {
   const alone = await command('info', at('onnx.ndiff'), '--json');
-  expect(JSON.parse(alone.stdout).made).toMatchObject([{ path: 'next.onnx', bytes: read('next.onnx').length }]);
+  expect(JSON.parse(alone.stdout).made).toMatchObject([
+    { path: 'next.onnx', bytes: read('next.onnx').length },
+  ]);
   const { stdout } = await command('info', at('onnx.ndiff'), '--base', at('base.onnx'));
   expect(stdout).toMatch(/^file {9}next\.onnx: \d+ bytes, sha256 [0-9a-f]{64}$/m);
   expect(stdout).toMatch(/^structure {4}\d+ B outside of tensors, coded against those of the base$/m);

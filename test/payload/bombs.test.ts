@@ -1,10 +1,9 @@
-import type { Op } from '../../src/payload/diff.js';
 import { expect, test } from 'vitest';
 import { RecordForge } from '../../scripts/forge-record.js';
 import type { TensorInfo } from '../../src/model/tensor.js';
 import { sourceOf } from '../../src/payload/byte-source.js';
 import { DiffReader } from '../../src/payload/decode.js';
-import type { LowRankOp } from '../../src/payload/diff.js';
+import type { LowRankOp, Op } from '../../src/payload/diff.js';
 import { MAX_BUCKETS } from '../../src/payload/limits.js';
 import type { OpenPayload } from '../../src/payload/open-payload.js';
 import { SLAB_ELEMENTS } from '../../src/payload/positions.js';

@@ -14,7 +14,7 @@ const BASE: readonly TensorInfo[] = [
   { name: 'b', dtype: 'int8', shape: [10] },
   { name: 'c', dtype: 'float64', shape: [2] },
 ];
-const NONE = new Uint8Array(0);
+const NONE: Uint8Array = new Uint8Array(0);
 const SHA = seededBytes(1, 32);
 
 const TABLE: FilesTable = {
@@ -60,12 +60,13 @@ test('structures come back, whatever they share with the base and with themselve
   });
   const text: fc.Arbitrary<Uint8Array> = fc
     .array(piece, { maxLength: 6 })
-    .map((pieces): Uint8Array =>
-      concat(
-        ...pieces.map(({ seed, from, length, step }) =>
-          Uint8Array.from(seededBytes(seed, from + length).slice(from), (byte) => byte + step),
+    .map(
+      (pieces): Uint8Array =>
+        concat(
+          ...pieces.map(({ seed, from, length, step }) =>
+            Uint8Array.from(seededBytes(seed, from + length).slice(from), (byte: number) => byte + step),
+          ),
         ),
-      ),
     );
   fc.assert(
     fc.property(text, text, (base, structure) => {
@@ -88,7 +89,10 @@ test('a structure that is that of the base with a few other bytes takes little',
 const file = (path: string | Uint8Array, bytes = 4) => ({ path, bytes });
 const withFiles = (...files: ReturnType<typeof file>[]) => new FilesForge().files(files).base().tensors([]);
 const withTensors = (...tensors: ForgedTensor[]) =>
-  new FilesForge().files([file('m', 200)]).base().tensors(tensors);
+  new FilesForge()
+    .files([file('m', 200)])
+    .base()
+    .tensors(tensors);
 const float32 = (...shape: number[]) => ({ type: { code: 1, shape } });
 
 const REFUSED: Record<string, [code: string, forge: FilesForge]> = {
@@ -111,7 +115,13 @@ const REFUSED: Record<string, [code: string, forge: FilesForge]> = {
     new FilesForge().files([file('m')]).base({ bytes: 2 ** 26 + 1, digest: new Uint8Array(16) }),
   ],
   'a structure of more than 2^26 bytes': ['limit-exceeded', withFiles(file('m', 2 ** 26 + 1))],
-  '65,537 tensors': ['limit-exceeded', new FilesForge().files([file('m')]).base().tensors([], 65_537)],
+  '65,537 tensors': [
+    'limit-exceeded',
+    new FilesForge()
+      .files([file('m')])
+      .base()
+      .tensors([], 65_537),
+  ],
   'tensors beyond the files': ['corrupt-payload', withTensors(float32(51))],
   'a gap beyond the files': ['corrupt-payload', withTensors({ gap: 197, ...float32(1) })],
   'a tensor without elements': ['corrupt-payload', withTensors(float32(0, 3))],

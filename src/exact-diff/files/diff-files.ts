@@ -71,7 +71,10 @@ export async function diffFiles(
   const sources = await sourcesOf(base, { next: next.store, places }, options);
   const infos = canonicalOrder(base.tensors);
   const tensors = places.map((place, i) => withGap(place, places[i - 1], sources.get(place.name)));
-  const stores = { base: openFrameStore(base, { tensors, sources: infos }), next: openPlaces(stream, places) };
+  const stores = {
+    base: openFrameStore(base, { tensors, sources: infos }),
+    next: openPlaces(stream, places),
+  };
   const total = totalBytes(tensors);
   const { changed } = await compareStores(stores, tensors, follow('compare', total, options));
   const header = {
@@ -97,7 +100,11 @@ export async function diffFiles(
 
 type Tensors = FilesTable['tensors'];
 
-function withGap(place: FramePlace, before: FramePlace | undefined, source: number | undefined): Tensors[number] {
+function withGap(
+  place: FramePlace,
+  before: FramePlace | undefined,
+  source: number | undefined,
+): Tensors[number] {
   const { name, dtype, shape, start } = place;
   const gap = start - (before ? before.start + byteLength(before) : 0);
   return { name, dtype, shape, gap, ...(source !== undefined && { source }) };
@@ -110,7 +117,9 @@ async function sourcesOf(
   options: DiffOptions,
 ): Promise<ReadonlyMap<string, number>> {
   const own = places.filter(({ original }) => original !== undefined);
-  const wanted = own.map(({ original, dtype, shape }): TensorInfo => ({ name: original as string, dtype, shape }));
+  const wanted = own.map(
+    ({ original, dtype, shape }): TensorInfo => ({ name: original as string, dtype, shape }),
+  );
   const found = await findSources(base, { next, wanted }, options);
   return new Map(
     own.flatMap(({ name, original }): [string, number][] => {

@@ -43,7 +43,8 @@ export class ByteStream {
     const stop = offset + target.length;
     for (const { path, start, end } of this.#ends) {
       const [from, to] = [Math.max(start, offset), Math.min(end, stop)];
-      if (from < to) await this.#files.readInto(path, from - start, target.subarray(from - offset, to - offset));
+      if (from < to)
+        await this.#files.readInto(path, from - start, target.subarray(from - offset, to - offset));
     }
   }
 }
@@ -65,7 +66,9 @@ export function placeTensors(stream: ByteStream, { places }: Pick<ModelParts, 'p
       start: (starts.get(path) as number) + offset,
       length,
     }));
-    const isWhole = ranges.every(({ start, length }, i) => (ranges[i + 1]?.start ?? start + length) === start + length);
+    const isWhole = ranges.every(
+      ({ start, length }, i) => (ranges[i + 1]?.start ?? start + length) === start + length,
+    );
     const [first] = ranges;
     if (first === undefined) return [];
     if (isWhole) return [{ dtype, shape, start: first.start, original: name }];
@@ -103,7 +106,10 @@ function withLargeGaps(
 }
 
 /** Reads the bytes that belong to no tensor. */
-export async function readStructureOf(stream: ByteStream, places: readonly FramePlace[]): Promise<Uint8Array> {
+export async function readStructureOf(
+  stream: ByteStream,
+  places: readonly FramePlace[],
+): Promise<Uint8Array> {
   const covered = places.reduce((sum, place) => sum + byteLength(place), 0);
   const structure = new Uint8Array(stream.length - covered);
   let [at, filled] = [0, 0];

@@ -53,7 +53,11 @@ function layers({ tensors }: Model, shardBytes: number): FileMap {
   const weights = tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape }));
   const bytes = concat(...tensors.map((tensor) => tensor.bytes));
   const shards = Array.from({ length: Math.ceil(bytes.length / shardBytes) }, (_, i) => `shard${i + 1}.bin`);
-  const json = text({ format: 'layers-model', modelTopology: {}, weightsManifest: [{ paths: shards, weights }] });
+  const json = text({
+    format: 'layers-model',
+    modelTopology: {},
+    weightsManifest: [{ paths: shards, weights }],
+  });
   const parts = shards.map((path, i) => [path, bytes.slice(i * shardBytes, (i + 1) * shardBytes)] as const);
   return new Map([['model.json', json], ...parts]);
 }
@@ -190,7 +194,9 @@ describe('planApply() of a payload of files', () => {
   test('finds a model that is the next one already', async () => {
     const { payload } = await diffMaps(onnx, newer);
     expect((await planApply((await openFileMap(newer)).store, payload)).problem?.code).toBe('wrong-layout');
-    const again = filesOf({ 'model.onnx': writeOnnx({ tensors: base.tensors.map((tensor) => moved(tensor)) }) });
+    const again = filesOf({
+      'model.onnx': writeOnnx({ tensors: base.tensors.map((tensor) => moved(tensor)) }),
+    });
     const same = await diffMaps(onnx, again);
     expect((await planApply((await openFileMap(again)).store, same.payload)).status).toBe('current');
     expect((await makeFiles(again, same.payload)).result.status).toBe('current');
@@ -206,7 +212,9 @@ describe('applyPayload() of a payload of files', () => {
 
   test('refuses another model', async () => {
     const { payload } = await diffMaps(onnx, newer);
-    const other = filesOf({ 'model.onnx': writeOnnx({ tensors: base.tensors.map((tensor) => moved(tensor)) }) });
+    const other = filesOf({
+      'model.onnx': writeOnnx({ tensors: base.tensors.map((tensor) => moved(tensor)) }),
+    });
     expect(await codeOf(() => makeFiles(other, payload))).toBe('wrong-base');
     expect(await codeOf(() => makeFiles(newer, payload))).toBe('wrong-layout');
   });
@@ -250,11 +258,18 @@ describe('applyPayload() of a payload of files', () => {
   });
 
   test('refuses a record of files that is not the first, or not the only one', async () => {
-    const record = new FilesForge().files([{ path: 'm', bytes: 0 }]).base().tensors([]).finish();
-    for (const kinds of [[9, 9], [3, 9]])
-      expect(await codeOf(async () => openPayload(await forge(await headerOf({ kinds }), [record, record])))).toBe(
-        'corrupt-payload',
-      );
+    const record = new FilesForge()
+      .files([{ path: 'm', bytes: 0 }])
+      .base()
+      .tensors([])
+      .finish();
+    for (const kinds of [
+      [9, 9],
+      [3, 9],
+    ])
+      expect(
+        await codeOf(async () => openPayload(await forge(await headerOf({ kinds }), [record, record]))),
+      ).toBe('corrupt-payload');
   });
 });
 
