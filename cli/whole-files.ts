@@ -1,4 +1,4 @@
-import { diffFiles, type FilesDiff } from '../src/exact-diff/files/diff-files.js';
+import { diffFiles } from '../src/exact-diff/diff-files.js';
 import { createDiffThreads } from '../src/exact-diff/threads/diff-threads.js';
 import { NeuralDiffError } from '../src/model/errors.js';
 import { compressedSize } from '../src/node/compressed.js';
@@ -77,21 +77,20 @@ async function hasSameBytes(base: FilesModel, next: FilesModel, name: string): P
 }
 
 function describe(
-  diff: FilesDiff,
+  diff: Awaited<ReturnType<typeof diffFiles>>,
   { fullBytes, isEstimate, saving }: { fullBytes: number; isEstimate: boolean; saving: number },
 ): string[] {
-  const { files, payloadBytes, kept, coded } = diff;
-  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-  const line = (word: string, { tensors, bytes }: FilesDiff['kept']): string =>
-    `${word.padEnd(11)}${tensors} tensors, ${formatBytes(bytes)}`;
+  const { files, payloadBytes } = diff;
+  const bytes = files.made.reduce((sum, file) => sum + file.bytes, 0);
+  const counts = (['kept', 'coded', 'new'] as const).map(
+    (kind) => `${kind.padEnd(11)}${files[kind].tensors} tensors, ${formatBytes(files[kind].bytes)}`,
+  );
   return [
-    ...files.map(({ path, bytes, sha256 }) => `file       ${path}: ${bytes} bytes, sha256 ${sha256}`),
+    ...files.made.map(({ path, bytes, sha256 }) => `file       ${path}: ${bytes} bytes, sha256 ${sha256}`),
     `diff       ${payloadBytes} bytes, ${formatShare(payloadBytes / Math.max(1, bytes))} of the files`,
     `full model ${bytes} bytes, ${isEstimate ? 'about ' : ''}${fullBytes} compressed`,
-    `structure  ${diff.structureBytes} bytes outside of tensors, in ${diff.structureCodedBytes}`,
-    line('kept', kept),
-    line('coded', coded),
-    line('new', diff.new),
+    `structure  ${files.structureBytes} bytes outside of tensors, in ${diff.structureCodedBytes}`,
+    ...counts,
     `base       ${diff.base}`,
     `next       ${diff.next}`,
     saving > 0

@@ -66,7 +66,7 @@ async function showPayload(
       ? undefined
       : await describeModel(payload, { base: flags.base, payloadBytes });
   // Loaded for payloads that make files alone.
-  const made = payload.files && (await (await import('../made-files.js')).describeMade(payload, flags.base));
+  const made = payload.files && (await (await import('../new-files.js')).describeMade(payload, flags.base));
   const json = {
     payloadBytes,
     base: header.base,
@@ -74,7 +74,7 @@ async function showPayload(
     layout: header.layout.toString(16).padStart(8, '0'),
     records: records.map((record) => ({ kind: record.kind, bytes: record.bytes.length })),
     ...model,
-    ...made?.facts,
+    ...(made && { files: made.facts }),
     meta: header.meta,
   };
   const share = model ? `, ${formatShare(model.share)} of the float32 model` : '';

@@ -6,11 +6,11 @@ import { byteLength, checkNotEmpty, type TensorInfo, totalBytes } from '../model
 import type { Bytes } from '../payload/byte-source.js';
 import { checkLayout } from '../payload/decode.js';
 import type { Meta, Op } from '../payload/diff.js';
+import type { FilesFacts } from '../payload/files-record.js';
 import { type OpenPayload, openPayload } from '../payload/open-payload.js';
 import type { Patcher } from '../payload/patch.js';
 import { borrowChunks, type Chunk, type ChunkOptions, changedRuns } from './chunks.js';
-import type { FilesFacts } from './files/frame.js';
-import { planFiles } from './files/plan-files.js';
+import { planFiles } from './new-files.js';
 
 /** Options of `planApply` and `applyPayload`. */
 export interface ApplyOptions {

@@ -1,6 +1,9 @@
+import { hex } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
+import { sha256 } from '../model/fingerprint.js';
 import { MAX_ELEMENTS, MAX_RANK, MAX_TENSORS } from '../model/limits.js';
 import { checkNamedFiles } from '../model/model-files.js';
+import type { WeightStore } from '../model/store.js';
 import {
   byteLength,
   checkTensorInfos,
@@ -199,7 +202,7 @@ class TensorCoding {
   readonly #types: NumberCoding;
   readonly #ranks: NumberCoding;
   readonly #sizes: NumberCoding;
-  /** Whether a tensor has a source; whether it comes before the expected one; whether its type is the same. */
+  /** Whether a tensor has a source; whether that comes before the expected one; whether the type is its. */
   readonly #flags = new Contexts(3, SLOW);
   #expected = 0;
 
@@ -263,4 +266,93 @@ class TensorCoding {
 
 function isSameType(given: TensorInfo | undefined, { dtype, shape }: TensorInfo): boolean {
   return given?.dtype === dtype && `${given.shape}` === `${shape}`;
+}
+
+/**
+ * Opens a view of the base with the tensors of other files: each has the first bytes of its source, as many
+ * as both have, and zeros.
+ *
+ * @param sources tensors of the base by which `source` counts
+ */
+export function openFrameStore(
+  base: Pick<WeightStore, 'readInto'>,
+  {
+    tensors,
+    sources,
+  }: {
+    tensors: readonly (TensorInfo & { readonly source?: number })[];
+    sources: readonly TensorInfo[];
+  },
+): WeightStore {
+  const byName = new Map(tensors.map((info) => [info.name, info]));
+  return {
+    tensors,
+    async readInto(name, byteOffset, target) {
+      const { source } = byName.get(name) as (typeof tensors)[number];
+      const from = source === undefined ? undefined : (sources[source] as TensorInfo);
+      const left = from === undefined ? 0 : Math.max(0, byteLength(from) - byteOffset);
+      const known = target.subarray(0, Math.min(left, target.length));
+      if (from !== undefined && known.length > 0) await base.readInto(from.name, byteOffset, known);
+      target.fill(0, known.length);
+    },
+    write: () => Promise.reject(new TypeError('Cannot write to a view of the base')),
+    async flush() {},
+    async close() {},
+  };
+}
+
+/** @returns the digest of a structure in a payload */
+export async function digestStructure(structure: Uint8Array): Promise<Uint8Array> {
+  return (await sha256(structure)).subarray(0, STRUCTURE_DIGEST_BYTES);
+}
+
+/** Tensors of new files, counted by where their elements come from. */
+interface Counted {
+  readonly tensors: number;
+  readonly bytes: number;
+}
+
+/** What a payload of files makes, and from what. */
+export interface FilesFacts {
+  /** In order, the main file first. */
+  readonly made: readonly { readonly path: string; readonly bytes: number; readonly sha256: string }[];
+  /** Bytes that belong to no tensor, and whether they are coded against those of the base's files. */
+  readonly structureBytes: number;
+  readonly usesBaseFiles: boolean;
+  /** Tensors with the base's elements, those coded against a tensor of the base, and new ones. */
+  readonly kept: Counted;
+  readonly coded: Counted;
+  readonly new: Counted;
+}
+
+/**
+ * Reads which files a payload makes, without the base.
+ *
+ * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`, `unsafe-path`
+ */
+export function readMadeFiles(record: ByteSource): FilesFacts['made'] {
+  return describeFiles({ files: codeFiles(new RangeDecoder(record)) });
+}
+
+function describeFiles({ files }: Pick<FilesTable, 'files'>): FilesFacts['made'] {
+  return files.map(({ path, bytes, sha256 }) => ({ path, bytes, sha256: hex(sha256) }));
+}
+
+/** @returns what a payload makes; `touched`, the names of the tensors that its other records patch */
+export function factsOf(record: FilesTable, touched: ReadonlySet<string>): FilesFacts {
+  const count = (kind: string): Counted => {
+    const found = record.tensors.filter(({ name, source }) => {
+      const fromBase = touched.has(name) ? 'coded' : 'kept';
+      return kind === (source === undefined ? 'new' : fromBase);
+    });
+    return { tensors: found.length, bytes: found.reduce((sum, info) => sum + byteLength(info), 0) };
+  };
+  return {
+    made: describeFiles(record),
+    structureBytes: structureBytes(record),
+    usesBaseFiles: record.base !== undefined,
+    kept: count('kept'),
+    coded: count('coded'),
+    new: count('new'),
+  };
 }

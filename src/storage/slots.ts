@@ -14,8 +14,13 @@ import {
   withSignal,
   writeRecord,
 } from './disk.js';
-import { openRewritable } from './rewritable.js';
-import { checkFingerprints, type ModelStorage, onTrial, type StorageStatus } from './storage.js';
+import {
+  checkFingerprints,
+  type ModelStorage,
+  onTrial,
+  openRewritable,
+  type StorageStatus,
+} from './storage.js';
 
 /** The location of a model's two copies. */
 export interface SlotOptions {

@@ -44,7 +44,7 @@ test('diff of models with other tensors makes a payload of files, and apply make
   const run = await command('diff', at('base.onnx'), at('next.onnx'), '-o', at('d.ndiff'), '--json');
   expect([run.status, run.stderr]).toEqual([0, expect.stringContaining('the payload makes whole files')]);
   const report = JSON.parse(run.stdout);
-  expect(report).toMatchObject({
+  expect(report.files).toMatchObject({
     kept: { tensors: 2 },
     coded: { tensors: 0 },
     new: { tensors: 1, bytes: 12 },
@@ -94,7 +94,11 @@ test('apply copies a model that is the next one already', async () => {
 test('folders come with the files that changed, and keep those that did not', async () => {
   const run = await command('diff', at('v1'), at('v2'), '-o', at('folder.ndiff'), '--json');
   const { files } = JSON.parse(run.stdout);
-  expect(files.map(({ path }: { path: string }) => path)).toEqual(['model.json', 'all.bin', 'vocab.txt']);
+  expect(files.made.map(({ path }: { path: string }) => path)).toEqual([
+    'model.json',
+    'all.bin',
+    'vocab.txt',
+  ]);
   expect((await command('apply', at('v1'), at('folder.ndiff'), '-o', at('made'))).status).toBe(0);
   for (const name of ['model.json', 'all.bin', 'vocab.txt', 'NOTICE'])
     expect(read(`made/${name}`)).toEqual(read(`v2/${name}`));
@@ -123,7 +127,7 @@ test('diff and apply take files in no known format', async () => {
 
 test('info lists the files that a payload makes and, with its base, what of them is kept, coded and new', async () => {
   const alone = await command('info', at('onnx.ndiff'), '--json');
-  expect(JSON.parse(alone.stdout).made).toMatchObject([
+  expect(JSON.parse(alone.stdout).files.made).toMatchObject([
     { path: 'next.onnx', bytes: read('next.onnx').length },
   ]);
   const { stdout } = await command('info', at('onnx.ndiff'), '--base', at('base.onnx'));

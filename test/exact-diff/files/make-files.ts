@@ -1,11 +1,11 @@
 import { applyPayload } from '../../../src/apply/apply-payload.js';
-import { openAnyFile } from '../../../src/containers/bytes.js';
-import { diffFiles, type FilesDiff } from '../../../src/exact-diff/files/diff-files.js';
+import { openAnyFile } from '../../../src/containers/open-container.js';
+import { diffFiles } from '../../../src/exact-diff/diff-files.js';
 import { NeuralDiffError } from '../../../src/model/errors.js';
 import { type ModelFiles, openMemoryFiles } from '../../../src/model/model-files.js';
 import type { WeightStore } from '../../../src/model/store.js';
 import { joinPieces } from '../../../src/payload/encode.js';
-import { openRewritable } from '../../../src/storage/rewritable.js';
+import { openRewritable } from '../../../src/storage/storage.js';
 
 /** A model's files by their paths, the main file first. */
 export type FileMap = ReadonlyMap<string, Uint8Array>;
@@ -20,11 +20,7 @@ export async function openFileMap(map: FileMap): Promise<{ store: WeightStore; f
 }
 
 /** @returns the diff of two models in memory, with the payload as one array */
-export async function diffMaps(
-  base: FileMap,
-  next: FileMap,
-  others: readonly string[] = [],
-): Promise<FilesDiff & { payload: Uint8Array }> {
+export async function diffMaps(base: FileMap, next: FileMap, others: readonly string[] = []) {
   const diff = await diffFiles((await openFileMap(base)).store, { ...(await openFileMap(next)), others });
   return { ...diff, payload: await joinPieces(diff) };
 }

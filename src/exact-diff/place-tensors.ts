@@ -1,8 +1,8 @@
-import type { ModelFiles } from '../../model/model-files.js';
-import type { ModelParts, WeightStore } from '../../model/store.js';
-import { byteLength, type TensorInfo } from '../../model/tensor.js';
-import { frameName } from '../../payload/files-record.js';
-import { MAX_STRUCTURE_BYTES } from '../../payload/limits.js';
+import type { ModelFiles } from '../model/model-files.js';
+import type { ModelParts, WeightStore } from '../model/store.js';
+import { byteLength, type TensorInfo } from '../model/tensor.js';
+import { frameName } from '../payload/files-record.js';
+import { MAX_STRUCTURE_BYTES } from '../payload/limits.js';
 
 /** A tensor of new files: a range of their bytes, one file after the other. */
 export interface FramePlace extends TensorInfo {

@@ -1,51 +1,29 @@
-import { equalBytes, hex } from '../../model/bytes.js';
-import { fingerprint } from '../../model/fingerprint.js';
-import { CHUNK_BYTES } from '../../model/limits.js';
-import type { ModelFiles } from '../../model/model-files.js';
-import { Sha256Stream } from '../../model/sha256-stream.js';
-import type { WeightStore } from '../../model/store.js';
-import { byteLength, canonicalOrder, type TensorInfo, totalBytes, wordsOf } from '../../model/tensor.js';
-import { sourceOf } from '../../payload/byte-source.js';
-import { framePayload } from '../../payload/encode.js';
-import { encodeStructure } from '../../payload/encode-structure.js';
-import { codeTable, type FilesTable, type NewFile, openFilesRecord } from '../../payload/files-record.js';
-import { digestStructure, openFrameStore } from '../../payload/frame.js';
-import { layoutOf } from '../../payload/header.js';
-import { MAX_STRUCTURE_BYTES } from '../../payload/limits.js';
-import { RangeEncoder } from '../../payload/range-encoder.js';
-import { compareStores } from '../compare-stores.js';
-import { type DiffOptions, follow, recordChanges, type StoreDiff } from '../diff-stores.js';
-import { findSources } from './find-sources.js';
+import { equalBytes } from '../model/bytes.js';
+import { fingerprint, Sha256Stream } from '../model/fingerprint.js';
+import { CHUNK_BYTES } from '../model/limits.js';
+import type { ModelFiles } from '../model/model-files.js';
+import type { WeightStore } from '../model/store.js';
+import { byteLength, canonicalOrder, type TensorInfo, totalBytes, wordsOf } from '../model/tensor.js';
+import { sourceOf } from '../payload/byte-source.js';
+import { framePayload } from '../payload/encode.js';
+import { encodeStructure } from '../payload/encode-structure.js';
+import {
+  codeTable,
+  digestStructure,
+  type FilesFacts,
+  type FilesTable,
+  factsOf,
+  type NewFile,
+  openFilesRecord,
+  openFrameStore,
+} from '../payload/files-record.js';
+import { layoutOf } from '../payload/header.js';
+import { MAX_STRUCTURE_BYTES } from '../payload/limits.js';
+import { RangeEncoder } from '../payload/range-encoder.js';
+import { compareStores } from './compare-stores.js';
+import { type DiffOptions, follow, recordChanges, type StoreDiff } from './diff-stores.js';
+import { findSources } from './match/find-sources.js';
 import { ByteStream, type FramePlace, openPlaces, placeTensors, readStructureOf } from './place-tensors.js';
-
-/** The files of a next model. */
-export interface NextFiles {
-  /** The model, as `openContainer` opens it; it has `parts`. */
-  readonly store: WeightStore;
-  /** The folder with its files. */
-  readonly files: ModelFiles;
-  /** Paths of other files to carry along, such as a vocabulary; none by default. */
-  readonly others?: readonly string[];
-}
-
-/** Tensors of new files, counted. */
-interface Counted {
-  readonly tensors: number;
-  readonly bytes: number;
-}
-
-/** A diff that makes new files. */
-export interface FilesDiff extends StoreDiff {
-  /** The files in order, the main one first. */
-  readonly files: readonly { readonly path: string; readonly bytes: number; readonly sha256: string }[];
-  /** Bytes that belong to no tensor, and what they take in the payload, with all that describes the files. */
-  readonly structureBytes: number;
-  readonly structureCodedBytes: number;
-  /** Tensors that are those of the base, those coded against one of the base's, and new ones. */
-  readonly kept: Counted;
-  readonly coded: Counted;
-  readonly new: Counted;
-}
 
 /**
  * Diffs two models whose tensors differ in number, names, shapes or types: the payload makes the files of the
@@ -55,15 +33,21 @@ export interface FilesDiff extends StoreDiff {
  * against the tensor of the base that it matches.
  *
  * @param base the model on the devices, as `openContainer` opens it
- * @param next the files that they should have
+ * @param next the model that they should have, and the folder with its files, perhaps with the paths of other
+ *   files to carry along, such as a vocabulary
+ * @returns the diff; its `files` tell what of the new files is structure, kept, coded or new
  * @throws NeuralDiffError `limit-exceeded`, `unsafe-path` for files that no payload can make; errors of the
  *   stores; the signal's reason
  */
 export async function diffFiles(
   base: WeightStore,
-  next: NextFiles,
+  next: {
+    readonly store: WeightStore;
+    readonly files: ModelFiles;
+    readonly others?: readonly string[];
+  },
   options: DiffOptions = {},
-): Promise<FilesDiff> {
+): Promise<StoreDiff & { readonly files: FilesFacts; readonly structureCodedBytes: number }> {
   const parts = await next.store.parts?.();
   if (parts === undefined) throw new TypeError('Cannot diff files: expected a store of openContainer');
   const stream = await ByteStream.open(next.files, [...new Set([...parts.paths, ...(next.others ?? [])])]);
@@ -85,14 +69,13 @@ export async function diffFiles(
   };
   const structure = await readStructureOf(stream, places);
   const files = await digestFiles(stream, options.signal);
-  const record = await encodeFiles(base, { files, tensors }, structure);
+  const { record, table } = await encodeFiles(base, { files, tensors }, structure);
   const records = await recordChanges(stores, { changed, infos: tensors.map(wordsOf) }, options);
   return {
     ...framePayload(header, [{ kind: 'files', bytes: record }, ...records]),
     ...{ base: header.base, next: header.next },
-    ...{ structureBytes: structure.length, structureCodedBytes: record.length },
-    ...countTensors(tensors, new Set(changed.map(({ info }) => info.name))),
-    files: files.map((file) => ({ ...file, sha256: hex(file.sha256) })),
+    files: factsOf(table, new Set(changed.map(({ info }) => info.name))),
+    structureCodedBytes: record.length,
     changedTensors: changed.length,
     changedWeights: changed.reduce((sum, { count }) => sum + count, 0),
   };
@@ -153,34 +136,21 @@ async function encodeFiles(
   store: WeightStore,
   table: Pick<FilesTable, 'files' | 'tensors'>,
   structure: Uint8Array,
-): Promise<Uint8Array> {
+): Promise<{ record: Uint8Array; table: FilesTable }> {
   const infos = canonicalOrder(store.tensors);
-  const encode = (own: FilesTable, base: Uint8Array): Uint8Array => {
+  const encode = (own: FilesTable, base: Uint8Array) => {
     const encoder = new RangeEncoder();
     codeTable(encoder, infos, own);
     encodeStructure(encoder, base, structure);
     const record = encoder.finish();
     const found = openFilesRecord(sourceOf(record), infos).readStructure(base);
     if (!equalBytes(found, structure)) throw new Error('Cannot verify the packed structure');
-    return record;
+    return { record, table: own };
   };
   const alone = encode(table, new Uint8Array(0));
   const known = await (await store.parts?.())?.structure(MAX_STRUCTURE_BYTES);
   if (known === undefined || known.length === 0) return alone;
   const base = { bytes: known.length, digest: await digestStructure(known) };
   const against = encode({ ...table, base }, known);
-  return against.length < alone.length ? against : alone;
-}
-
-function countTensors(
-  tensors: Tensors,
-  changed: ReadonlySet<string>,
-): Pick<FilesDiff, 'kept' | 'coded' | 'new'> {
-  const count = (list: Tensors): Counted => ({ tensors: list.length, bytes: totalBytes(list) });
-  const matched = tensors.filter(({ source }) => source !== undefined);
-  return {
-    kept: count(matched.filter(({ name }) => !changed.has(name))),
-    coded: count(matched.filter(({ name }) => changed.has(name))),
-    new: count(tensors.filter(({ source }) => source === undefined)),
-  };
+  return against.record.length < alone.record.length ? against : alone;
 }

@@ -2,14 +2,14 @@ import type { WeightStore } from '../../model/store.js';
 import { byteLength, canonicalOrder, type TensorInfo } from '../../model/tensor.js';
 import { describe } from '../compare-stores.js';
 import { type DiffOptions, follow } from '../diff-stores.js';
-import type { TensorMatch } from '../match/cast.js';
-import { bytesToMatch, type Group, matchContent } from '../match/match-content.js';
-import { groupBy, matchEqualNames, matchNames, type TensorLists, without } from '../match/match-names.js';
+import type { TensorMatch } from './cast.js';
+import { bytesToMatch, type Group, matchContent } from './match-content.js';
+import { groupBy, matchEqualNames, matchNames, type TensorLists, without } from './match-names.js';
 
 /**
- * Finds, for tensors of other files, the tensor of the base that each is coded against: of equal or like names
- * and the same shape, then by content among those of one shape, then of equal names and another shape. A
- * tensor may have none.
+ * Finds, for tensors of other files, the tensor of the base that each is coded against: of equal or like
+ * names and the same shape, then by content among those of one shape, then of equal names and another shape.
+ * A tensor may have none.
  *
  * @param next the next model
  * @param wanted its tensors that need one
