@@ -29,7 +29,8 @@ export interface ApplyResult {
  * 3. Write the pages that change.
  * 4. Read everything back and compare the fingerprint.
  *
- * A payload that makes new files is not applied in place: `applyFiles` says how.
+ * A payload that makes new files is not applied in place: in step 2 the SHA-256 of each file is checked as it
+ * is written, by the store's `rewrite`; in step 4 it is checked again, and the new model is opened.
  *
  * @param store the model; a few chunks of 1 MiB are held in memory
  * @param payload the payload file
