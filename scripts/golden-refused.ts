@@ -4,6 +4,7 @@ import { fingerprint } from '../src/model/fingerprint.js';
 import { openMemoryStore } from '../src/model/store.js';
 import type { Model, Tensor } from '../src/model/tensor.js';
 import { RecordForge } from './forge-record.js';
+import { REFUSED_FILES } from './golden-files.js';
 import { REFUSED_RECORDS } from './golden-refused-records.js';
 import { seeded } from './golden-samples.js';
 import { header, pack, type Refused, raw, seal } from './golden-seal.js';
@@ -146,4 +147,5 @@ export const REFUSED: Readonly<Record<string, Refused>> = {
   'wrong-layout': forModel('wrong-layout', (tensors) => [...tensors], { layout: 0 }),
   'result-mismatch': forModel('result-mismatch', (tensors) => [...tensors], { next: new Uint8Array(16) }),
   ...REFUSED_RECORDS,
+  ...REFUSED_FILES,
 };

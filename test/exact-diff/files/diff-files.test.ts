@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { FilesForge } from '../../../scripts/forge-files.js';
 import { applyPayload } from '../../../src/apply/apply-payload.js';
 import { planApply } from '../../../src/apply/plan.js';
+import { routeEdge } from '../../../src/chain/plan-route.js';
 import { fromHex } from '../../../src/model/bytes.js';
 import { fingerprint } from '../../../src/model/fingerprint.js';
 import type { Model, Tensor } from '../../../src/model/tensor.js';
@@ -33,7 +34,7 @@ const tuned = seeded('b/kernel', [16, 20], 2);
 const renamed = seeded('c/kernel', [30, 9], 3);
 const grown = seeded('d/table', [12, 8], 4);
 const dropped = seeded('e/old', [7, 3], 5);
-const base: Model = { tensors: [kept, tuned, renamed, grown, dropped] };
+const old: Model = { tensors: [kept, tuned, renamed, grown, dropped] };
 const next: Model = {
   tensors: [
     kept,
@@ -98,7 +99,7 @@ const npz = ({ tensors }: Model): Uint8Array =>
   );
 
 const single = (name: string, write: (model: Model) => Uint8Array): [FileMap, FileMap] => [
-  filesOf({ [name]: write(base) }),
+  filesOf({ [name]: write(old) }),
   filesOf({ [name]: write(next) }),
 ];
 const fixtures = (from: string, to: string): [FileMap, FileMap] => [
@@ -108,14 +109,14 @@ const fixtures = (from: string, to: string): [FileMap, FileMap] => [
 
 const PAIRS: Record<string, [FileMap, FileMap]> = {
   safetensors: single('model.safetensors', (model) => writeSafetensors(model)),
-  'an index of safetensors': [indexed(base), indexed(next)],
+  'an index of safetensors': [indexed(old), indexed(next)],
   ONNX: single('model.onnx', writeOnnx),
-  'ONNX with external data': [external(base), external(next)],
+  'ONNX with external data': [external(old), external(next)],
   TFLite: single('model.tflite', writeTflite),
   GGUF: single('model.gguf', writeGguf),
   HDF5: single('model.h5', (model) => writeHdf5(model)),
   NumPy: single('model.npz', npz),
-  'a LayersModel': [layers(base, 1_000), layers(next, 900)],
+  'a LayersModel': [layers(old, 1_000), layers(next, 900)],
 };
 
 describe.each(Object.entries(PAIRS))('diffFiles() of %s', (_, [from, to]) => {
@@ -142,21 +143,21 @@ const OTHERS: Record<string, [FileMap, FileMap]> = {
   'HDF5 files of several types': fixtures('types.h5', 'types-latest.h5'),
   'Keras archives, from HDF5': fixtures('model.h5', 'model.keras'),
   'an ONNX file from safetensors': [
-    filesOf({ 'model.safetensors': writeSafetensors(base) }),
+    filesOf({ 'model.safetensors': writeSafetensors(old) }),
     filesOf({ 'model.onnx': writeOnnx(next) }),
   ],
-  'a folder from a file': [filesOf({ 'model.onnx': writeOnnx(base) }), layers(next, 500)],
+  'a folder from a file': [filesOf({ 'model.onnx': writeOnnx(old) }), layers(next, 500)],
   'a file in no known format': [
     filesOf({ 'a.bin': seededBytes(1, 5_000) }),
     filesOf({ 'b.bin': concat(seededBytes(1, 2_000), seededBytes(2, 30), seededBytes(1, 5_000)) }),
   ],
   'a file in no known format from a model': [
-    filesOf({ 'model.onnx': writeOnnx(base) }),
+    filesOf({ 'model.onnx': writeOnnx(old) }),
     filesOf({ 'b.bin': seededBytes(3, 900) }),
   ],
   'a model from a file in no known format': [
     filesOf({ 'b.bin': seededBytes(3, 900) }),
-    filesOf({ 'model.onnx': writeOnnx(base) }),
+    filesOf({ 'model.onnx': writeOnnx(old) }),
   ],
 };
 
@@ -167,9 +168,9 @@ test.each(Object.entries(OTHERS))('diffFiles() makes %s', async (_, [from, to]) 
 
 test('diffFiles() carries empty files and files that are no part of the model', async () => {
   const to = new Map([...layers(next, 700), ['vocab.txt', text('words')], ['empty.txt', new Uint8Array(0)]]);
-  const { payload, files } = await diffMaps(layers(base, 700), to, ['vocab.txt', 'empty.txt']);
+  const { payload, files } = await diffMaps(layers(old, 700), to, ['vocab.txt', 'empty.txt']);
   expect(files.made.map(({ path }) => path).slice(-2)).toEqual(['vocab.txt', 'empty.txt']);
-  expect(new Map((await makeFiles(layers(base, 700), payload)).made)).toEqual(to);
+  expect(new Map((await makeFiles(layers(old, 700), payload)).made)).toEqual(to);
 });
 
 test('a file in which something was moved takes little', async () => {
@@ -196,7 +197,7 @@ describe('planApply() of a payload of files', () => {
     const { payload } = await diffMaps(onnx, newer);
     expect((await planApply((await openFileMap(newer)).store, payload)).problem?.code).toBe('wrong-layout');
     const again = filesOf({
-      'model.onnx': writeOnnx({ tensors: base.tensors.map((tensor) => moved(tensor)) }),
+      'model.onnx': writeOnnx({ tensors: old.tensors.map((tensor) => moved(tensor)) }),
     });
     const same = await diffMaps(onnx, again);
     expect((await planApply((await openFileMap(again)).store, same.payload)).status).toBe('current');
@@ -214,7 +215,7 @@ describe('applyPayload() of a payload of files', () => {
   test('refuses another model', async () => {
     const { payload } = await diffMaps(onnx, newer);
     const other = filesOf({
-      'model.onnx': writeOnnx({ tensors: base.tensors.map((tensor) => moved(tensor)) }),
+      'model.onnx': writeOnnx({ tensors: old.tensors.map((tensor) => moved(tensor)) }),
     });
     expect(await codeOf(() => makeFiles(other, payload))).toBe('wrong-base');
     expect(await codeOf(() => makeFiles(newer, payload))).toBe('wrong-layout');
@@ -222,7 +223,7 @@ describe('applyPayload() of a payload of files', () => {
 
   test('refuses the weights of the base in another file, where the payload needs the file', async () => {
     const { payload } = await diffMaps(onnx, newer);
-    const tensors = base.tensors.map((tensor) => field(5, tensorProto(tensor)));
+    const tensors = old.tensors.map((tensor) => field(5, tensorProto(tensor)));
     const graph = filesOf({
       'model.onnx': onnxModel(node('Abs', { inputs: ['x'], outputs: ['y'] }), ...tensors),
     });
@@ -233,7 +234,7 @@ describe('applyPayload() of a payload of files', () => {
 
   test('takes the weights of the base from any file, where the payload does not need it', async () => {
     const to = filesOf({ 'b.bin': seededBytes(3, 900) });
-    const { payload } = await diffMaps(filesOf({ 'model.safetensors': writeSafetensors(base) }), to);
+    const { payload } = await diffMaps(filesOf({ 'model.safetensors': writeSafetensors(old) }), to);
     expect((await openPayload(payload)).files?.length).toBeGreaterThan(900);
     expect(new Map((await makeFiles(onnx, payload)).made)).toEqual(to);
   });
@@ -272,6 +273,11 @@ describe('applyPayload() of a payload of files', () => {
         await codeOf(async () => openPayload(await forge(await headerOf({ kinds }), [record, record]))),
       ).toBe('corrupt-payload');
   });
+});
+
+test('routeEdge() leaves a payload of files out of what is composed', async () => {
+  const { payload, base, next } = await diffMaps(onnx, newer);
+  expect(await routeEdge('x', payload)).toEqual({ name: 'x', base, next, bytes: payload.length });
 });
 
 test('a tensor without a counterpart may be larger than all of the base', async () => {

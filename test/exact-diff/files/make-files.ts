@@ -40,10 +40,15 @@ export function growingFiles(map: Map<string, Uint8Array>): ModelFiles {
   };
 }
 
-/** @returns the files that a payload makes of a model, and how applying ended */
+/** @returns the files that a payload makes of a model in files, and how applying ended */
 export async function makeFiles(base: FileMap, payload: Uint8Array) {
+  return makeFilesOf((await openFileMap(base)).store, payload);
+}
+
+/** @returns the files that a payload makes of a model, the model that they are, and how applying ended */
+export async function makeFilesOf(base: WeightStore, payload: Uint8Array) {
   const made = new Map<string, Uint8Array>();
-  const store = openRewritable((await openFileMap(base)).store, async (write) => {
+  const store = openRewritable(base, async (write) => {
     const files = growingFiles(made);
     const main = await write(files);
     return (await openAnyFile(files, main)).store;
