@@ -168,7 +168,8 @@ export async function checkFilesBase(
     throw new NeuralDiffError('wrong-base', message, { facts });
   }
   const known = await readBaseStructure(store, frame.record);
-  return { frame, found, isCurrent: false, structure: frame.record.readStructure(known) };
+  const structure = await frame.record.readStructure(known, options.signal);
+  return { frame, found, isCurrent: false, structure };
 }
 
 /**

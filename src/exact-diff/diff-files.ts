@@ -138,19 +138,19 @@ async function encodeFiles(
   structure: Uint8Array,
 ): Promise<{ record: Uint8Array; table: FilesTable }> {
   const infos = canonicalOrder(store.tensors);
-  const encode = (own: FilesTable, base: Uint8Array) => {
+  const encode = async (own: FilesTable, base: Uint8Array) => {
     const encoder = new RangeEncoder();
     codeTable(encoder, infos, own);
     encodeStructure(encoder, base, structure);
     const record = encoder.finish();
-    const found = openFilesRecord(sourceOf(record), infos).readStructure(base);
+    const found = await openFilesRecord(sourceOf(record), infos).readStructure(base);
     if (!equalBytes(found, structure)) throw new Error('Cannot verify the packed structure');
     return { record, table: own };
   };
-  const alone = encode(table, new Uint8Array(0));
+  const alone = await encode(table, new Uint8Array(0));
   const known = await (await store.parts?.())?.structure(MAX_STRUCTURE_BYTES);
   if (known === undefined || known.length === 0) return alone;
   const base = { bytes: known.length, digest: await digestStructure(known) };
-  const against = encode({ ...table, base }, known);
+  const against = await encode({ ...table, base }, known);
   return against.record.length < alone.record.length ? against : alone;
 }

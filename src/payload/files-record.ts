@@ -12,6 +12,7 @@ import {
   isCleanText,
   type TensorInfo,
 } from '../model/tensor.js';
+import { Yielder } from '../model/yielder.js';
 import type { ByteSource } from './byte-source.js';
 import { type BitCoder, Contexts, codeWide, NumberCoding, SLOW } from './coding.js';
 import {
@@ -64,15 +65,20 @@ export function structureBytes({ files, tensors }: Pick<FilesTable, 'files' | 't
   return total - tensors.reduce((sum, info) => sum + byteLength(info), 0);
 }
 
+/** Steps of a structure between two chances to yield. */
+const STEPS_AT_ONCE = 2 ** 12;
+
 /** An open record of files. */
 export interface OpenFilesRecord extends FilesTable {
   /**
    * Decodes the bytes that belong to no tensor.
    *
+   * Yields to the event loop on the way.
+   *
    * @param base the base's structure; empty if it is not needed
-   * @throws NeuralDiffError `corrupt-payload`; it may be called once
+   * @throws NeuralDiffError `corrupt-payload`; the signal's reason; it may be called once
    */
-  readStructure(base: Uint8Array): Uint8Array;
+  readStructure(base: Uint8Array, signal?: AbortSignal): Promise<Uint8Array>;
 }
 
 /**
@@ -87,11 +93,15 @@ export function openFilesRecord(record: ByteSource, base: readonly TensorInfo[])
   const table = codeTable(decoder, base);
   return {
     ...table,
-    readStructure(known) {
+    async readStructure(known, signal) {
       const bytes = new Uint8Array(known.length + structureBytes(table));
       bytes.set(known);
       const coding = new StructureCoding(decoder, bytes, known.length);
-      while (coding.at < bytes.length) coding.step();
+      const yielder = new Yielder(signal);
+      while (coding.at < bytes.length) {
+        for (let i = 0; i < STEPS_AT_ONCE && coding.at < bytes.length; i++) coding.step();
+        await yielder.tick();
+      }
       decoder.expectEnd();
       return bytes.subarray(known.length);
     },

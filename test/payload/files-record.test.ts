@@ -38,20 +38,20 @@ function encode(table: FilesTable, base: Uint8Array, structure: Uint8Array): Uin
   return encoder.finish();
 }
 
-test('openFilesRecord() reads files, tensors, their sources and the structure', () => {
+test('openFilesRecord() reads files, tensors, their sources and the structure', async () => {
   const [base, structure] = [seededBytes(4, 7), seededBytes(5, 300 - 16 - 48 - 80 - 2)];
   const { readStructure, ...table } = openFilesRecord(sourceOf(encode(TABLE, base, structure)), BASE);
   expect(table).toEqual(TABLE);
-  expect(readStructure(base)).toEqual(structure);
+  expect(await readStructure(base)).toEqual(structure);
 });
 
 /** A table of one file without tensors. */
 const oneFile = (bytes: number): FilesTable => ({ files: [{ path: 'm', bytes, sha256: SHA }], tensors: [] });
 
-const readAlone = (record: Uint8Array, base = NONE): Uint8Array =>
+const readAlone = (record: Uint8Array, base = NONE): Promise<Uint8Array> =>
   openFilesRecord(sourceOf(record), BASE).readStructure(base);
 
-test('structures come back, whatever they share with the base and with themselves', () => {
+test('structures come back, whatever they share with the base and with themselves', async () => {
   const piece = fc.record({
     seed: fc.integer({ min: 0, max: 5 }),
     from: fc.integer({ min: 0, max: 60 }),
@@ -68,12 +68,19 @@ test('structures come back, whatever they share with the base and with themselve
           ),
         ),
     );
-  fc.assert(
-    fc.property(text, text, (base, structure) => {
-      expect(readAlone(encode(oneFile(structure.length), base, structure), base)).toEqual(structure);
+  await fc.assert(
+    fc.asyncProperty(text, text, async (base, structure) => {
+      expect(await readAlone(encode(oneFile(structure.length), base, structure), base)).toEqual(structure);
     }),
     { numRuns: 60, seed: 22 },
   );
+});
+
+test('readStructure() stops when it is cancelled', async () => {
+  const structure = seededBytes(3, 20_000);
+  const opened = openFilesRecord(sourceOf(encode(oneFile(20_000), NONE, structure)), BASE);
+  const reason = new Error('enough');
+  await expect(opened.readStructure(NONE, AbortSignal.abort(reason))).rejects.toBe(reason);
 });
 
 test('a structure that is that of the base with a few other bytes takes little', () => {
@@ -165,7 +172,7 @@ test('a record that is cut or changed anywhere ends in a code, or gives somethin
   const record = encode(oneFile(120), NONE, structure);
   const read = async (bytes: Uint8Array): Promise<string> => {
     const { files, tensors, readStructure } = openFilesRecord(sourceOf(bytes), BASE);
-    return JSON.stringify([files, tensors, [...readStructure(NONE)]]);
+    return JSON.stringify([files, tensors, [...(await readStructure(NONE))]]);
   };
   const whole = await read(record);
   let refused = 0;
