@@ -37,6 +37,7 @@ export const EXIT_DESCRIPTIONS: Readonly<Record<ExitName, string>> = {
 export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'wrong-base': EXIT.wrongBase,
   'wrong-layout': EXIT.wrongBase,
+  'needs-copy': EXIT.usage,
   'broken-chain': EXIT.wrongBase,
   'no-route': EXIT.wrongBase,
   'not-a-payload': EXIT.corruptPayload,

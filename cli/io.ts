@@ -76,10 +76,11 @@ export function remarkWritten(
 /** @returns lines that describe what a payload does to a model */
 export function describePlan(plan: ApplyPlan): string[] {
   if (plan.status === 'current') return [`already current: the model is ${plan.next}`];
-  const { base, next, tensors, bytesWritten, modelBytes } = plan;
+  const { base, next, tensors, bytesWritten, modelBytes, files } = plan;
+  const fits = [`fits: the model is ${base}`, `result: ${next}`];
+  if (files) return [...fits, ...files.made.map((made) => `makes ${made.path}: ${formatBytes(made.bytes)}`)];
   return [
-    `fits: the model is ${base}`,
-    `result: ${next}`,
+    ...fits,
     `changes ${tensors.length} tensors, writes ${formatBytes(bytesWritten)} of ${formatBytes(modelBytes)}`,
   ];
 }

@@ -1,3 +1,6 @@
+import { NeuralDiffError } from '../src/model/errors.js';
+import { formatShare } from './io.js';
+
 /**
  * Reads a share or a difference, as `0.3%` or `0.003`.
  *
@@ -30,4 +33,18 @@ export function readList(name: string, text: string): string[] {
 export function checkWorkers(workers: number | undefined): void {
   if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1))
     throw new RangeError(`Cannot use ${workers} workers: expected a whole number of at least 1`);
+}
+
+/** @returns the error for a diff that saves less than --min-saving */
+export function tooSmall(facts: {
+  payloadBytes: number;
+  fullBytes: number;
+  saving: number;
+  least: number;
+}): NeuralDiffError {
+  const { payloadBytes, fullBytes, saving, least } = facts;
+  const sizes = `the diff takes ${payloadBytes} bytes, the compressed model ${fullBytes}`;
+  const shares = `that saves ${formatShare(saving)}, not ${formatShare(least)}`;
+  const message = `Ship the full model: ${sizes}; ${shares}`;
+  return new NeuralDiffError('saving-too-small', message, { facts });
 }

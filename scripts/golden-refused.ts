@@ -4,6 +4,7 @@ import { fingerprint } from '../src/model/fingerprint.js';
 import { openMemoryStore } from '../src/model/store.js';
 import type { Model, Tensor } from '../src/model/tensor.js';
 import { RecordForge } from './forge-record.js';
+import { REFUSED_FILES } from './golden-files.js';
 import { REFUSED_DELTAS } from './golden-refused-delta.js';
 import { REFUSED_RECORDS } from './golden-refused-records.js';
 import { seeded } from './golden-samples.js';
@@ -148,4 +149,5 @@ export const REFUSED: Readonly<Record<string, Refused>> = {
   'result-mismatch': forModel('result-mismatch', (tensors) => [...tensors], { next: new Uint8Array(16) }),
   ...REFUSED_RECORDS,
   ...REFUSED_DELTAS,
+  ...REFUSED_FILES,
 };

@@ -16,6 +16,7 @@ import { patchRange } from '../src/payload/patch.js';
 import { ACCEPTED } from './golden-accepted.js';
 import { CODED } from './golden-coding.js';
 import { DELTAS } from './golden-delta.js';
+import { makeFileSamples } from './golden-files.js';
 import { REFUSED } from './golden-refused.js';
 import { ROUNDED } from './golden-rounding.js';
 import type { Accepted } from './golden-samples.js';
@@ -122,6 +123,24 @@ async function makeAccepted(files: Map<string, Uint8Array>): Promise<void> {
   }
 }
 
+async function makeFiles(files: Map<string, Uint8Array>): Promise<void> {
+  for (const { name, payload, base, structure, next, to, facts } of await makeFileSamples()) {
+    const { header, records } = await openPayload(payload);
+    const made = Array.from(next, ([path, bytes]) => ({ path, bytes: hex(bytes) }));
+    const described = {
+      payload: {
+        bytes: payload.length,
+        layout: header.layout,
+        records: records.map(({ kind }) => kind),
+        facts,
+      },
+      base: { ...(await describeModel(base)), structure: hex(structure) },
+      next: { fingerprint: to, files: made },
+    };
+    add(files, `files/${name}`, { payload, facts: described });
+  }
+}
+
 async function makeRefused(files: Map<string, Uint8Array>): Promise<void> {
   for (const [name, refused] of Object.entries(REFUSED)) {
     const { payload, model } = await refused.make();
@@ -147,9 +166,13 @@ function formatFacts(facts: unknown): string {
   return text.replaceAll(/\[[-\d.e+,\s]+\]/g, (list) => list.replaceAll(/\s+/g, ''));
 }
 
+/** Folders of the kit. */
+const GROUPS = ['accept', 'files', 'refuse'];
+
 function check(root: string, files: ReadonlyMap<string, Uint8Array>): string[] {
-  const kept = ['accept', 'refuse']
-    .flatMap((group) => readdirSync(join(root, group), { recursive: true, withFileTypes: true }))
+  const kept = GROUPS.flatMap((group) =>
+    readdirSync(join(root, group), { recursive: true, withFileTypes: true }),
+  )
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
   const surplus = kept.filter((path) => !files.has(path));
@@ -160,7 +183,7 @@ function check(root: string, files: ReadonlyMap<string, Uint8Array>): string[] {
 }
 
 function write(root: string, files: ReadonlyMap<string, Uint8Array>): void {
-  for (const group of ['accept', 'refuse']) rmSync(join(root, group), { recursive: true, force: true });
+  for (const group of GROUPS) rmSync(join(root, group), { recursive: true, force: true });
   for (const [path, bytes] of files) {
     mkdirSync(join(root, path, '..'), { recursive: true });
     writeFileSync(join(root, path), bytes);
@@ -170,6 +193,7 @@ function write(root: string, files: ReadonlyMap<string, Uint8Array>): void {
 const root = resolve('test/golden');
 const files = new Map<string, Uint8Array>();
 await makeAccepted(files);
+await makeFiles(files);
 await makeRefused(files);
 if (process.argv.includes('--check')) {
   const wrong = check(root, files);

@@ -12,6 +12,7 @@ import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../co
 import { UsageError } from '../exit-codes.js';
 import { MODEL, optionalOutputFlags, PAYLOAD } from '../flags.js';
 import { describePlan, formatBytes, type Io, printResult, remark } from '../io.js';
+import { applyNewFiles, planNewFiles } from '../new-files.js';
 import { keepHeapSmall, planCopy, withModel, withPayload } from '../open.js';
 import { byteProgress, type ProgressLine } from '../progress.js';
 
@@ -66,13 +67,21 @@ async function patch(
   io: Io,
 ): Promise<void> {
   const { out, force } = flags;
-  const copy = out === undefined ? undefined : await planCopy(flags.base, out, { force });
   const options: ApplyOptions = {
     sha256: nodeSha256,
     signal: io.signal,
     patcher: createPatcher(),
     onProgress: progress.report,
   };
+  const opened = await openPayload(payload);
+  if (opened.files && (out !== undefined || flags.dryRun)) {
+    const job = { base: flags.base, payload, opened };
+    if (!flags.dryRun && out !== undefined)
+      return printApplied(await applyNewFiles(job, { out, force }, options), { progress }, { flags, io });
+    const plan = await planNewFiles(job, options);
+    return printResult(io, flags, { json: { ...plan, dryRun: true }, lines: describePlan(plan) });
+  }
+  const copy = out === undefined ? undefined : await planCopy(flags.base, out, { force });
   if (copy || flags.dryRun) {
     // Nothing is copied for a payload that does not fit.
     const fit = await withModel({ path: flags.base }, (store) => planApply(store, payload, options));
@@ -86,13 +95,23 @@ async function patch(
       return;
     }
   }
-  const { plan, ...result } = copy
+  const result = copy
     ? await writeCopy(copy, (staged) =>
         withModel({ path: join(staged, copy.main), writable: true }, (store) =>
           applyPayload(store, payload, options),
         ),
       )
     : await patchInPlace({ payload, options }, flags, io);
+  printApplied(result, { progress }, { flags, io });
+}
+
+/** Prints what was done. */
+function printApplied(
+  { plan, ...result }: ApplyResult,
+  { progress }: { progress: ProgressLine },
+  { flags, io }: { flags: ApplyFlags; io: Io },
+): void {
+  const { out } = flags;
   progress.finish();
   const path = out ?? flags.base;
   const unchanged = out === undefined ? 'already current' : 'already current, copied';

@@ -3,7 +3,6 @@ import { diffStores } from '../../src/exact-diff/diff-stores.js';
 import { type FitOptions, fitModels, type LossyDiff } from '../../src/exact-diff/lossy/fit-models.js';
 import { matchStores, type StoreMatch } from '../../src/exact-diff/match/match-stores.js';
 import { createDiffThreads } from '../../src/exact-diff/threads/diff-threads.js';
-import { NeuralDiffError } from '../../src/model/errors.js';
 import { copyModel, type WeightStore } from '../../src/model/store.js';
 import { totalBytes } from '../../src/model/tensor.js';
 import { type CompressedSize, compressedFiles, compressedSize } from '../../src/node/compressed.js';
@@ -15,7 +14,8 @@ import { MODEL, outputFlags } from '../flags.js';
 import { formatShare, type Io, printResult, remark, remarkWritten } from '../io.js';
 import { withModel } from '../open.js';
 import { byteProgress, type ProgressLine } from '../progress.js';
-import { checkWorkers, readShare } from '../values.js';
+import { checkWorkers, readShare, tooSmall } from '../values.js';
+import { diffWholeFiles, needsFiles } from '../whole-files.js';
 
 const ARGS = {
   base: MODEL,
@@ -36,6 +36,11 @@ const FLAGS = {
   cast: {
     type: 'boolean',
     description: 'Cast float32 to float16 or bfloat16, and back, where the base has another type',
+  },
+  files: {
+    type: 'boolean',
+    description:
+      'Carry the whole files, graph and metadata too; default: only where tensors differ in number or shape',
   },
   minSaving: {
     type: 'string',
@@ -90,7 +95,18 @@ export const command = defineCommand({
   exits: { gate: 'The diff saves less than --min-saving; nothing was written' },
   async handle(flags, io) {
     const isLossy = flags.lossy !== undefined || flags.budget !== undefined;
-    await (isLossy ? diffLossily(flags, io) : diffExactly(flags, io));
+    if (isLossy && flags.files)
+      throw new RangeError('Cannot diff with --files: lossy diffs change weights only');
+    if (isLossy) return diffLossily(flags, io);
+    if (flags.files) return diffWholeFiles(flags, io);
+    try {
+      await diffExactly(flags, io);
+    } catch (error) {
+      if (!needsFiles(error, flags)) throw error;
+      const reason = (error as Error).message.replace('Cannot diff models: ', '');
+      remark(io, flags, `the payload makes whole files: ${reason}`);
+      await diffWholeFiles(flags, io);
+    }
   },
 });
 
@@ -272,17 +288,4 @@ function describeTaken({ renamed, castTensors, roundedElements }: Omit<StoreMatc
   const lines = renamed.map(([base, next]) => `renamed    ${base} takes ${next}`);
   if (castTensors > 0) lines.push(`cast       ${castTensors} tensors, ${roundedElements} weights rounded`);
   return lines;
-}
-
-function tooSmall(facts: {
-  payloadBytes: number;
-  fullBytes: number;
-  saving: number;
-  least: number;
-}): NeuralDiffError {
-  const { payloadBytes, fullBytes, saving, least } = facts;
-  const sizes = `the diff takes ${payloadBytes} bytes, the compressed model ${fullBytes}`;
-  const shares = `that saves ${formatShare(saving)}, not ${formatShare(least)}`;
-  const message = `Ship the full model: ${sizes}; ${shares}`;
-  return new NeuralDiffError('saving-too-small', message, { facts });
 }

@@ -62,7 +62,11 @@ async function showPayload(
   const { header, records } = payload;
   const payloadBytes = bytes.length;
   const model =
-    flags.base === undefined ? undefined : await describeModel(payload, { base: flags.base, payloadBytes });
+    flags.base === undefined || payload.files
+      ? undefined
+      : await describeModel(payload, { base: flags.base, payloadBytes });
+  // Loaded for payloads that make files alone.
+  const made = payload.files && (await (await import('../new-files.js')).describeMade(payload, flags.base));
   const json = {
     payloadBytes,
     base: header.base,
@@ -70,6 +74,7 @@ async function showPayload(
     ...(header.layout !== undefined && { layout: header.layout.toString(16).padStart(8, '0') }),
     records: records.map((record) => ({ kind: record.kind, bytes: record.bytes.length })),
     ...model,
+    ...(made && { files: made.facts }),
     meta: header.meta,
   };
   const size = model ? `: ${model.tensors} tensors, ${model.weights} weights` : '';
@@ -79,6 +84,7 @@ async function showPayload(
     `base         ${json.base}`,
     `next         ${json.next}`,
     ...(json.layout === undefined ? [] : [`layout       ${json.layout}${size}`]),
+    ...(made?.lines ?? []),
     ...json.records.map((record) => `record       ${record.kind.padEnd(7)}${formatBytes(record.bytes)}`),
     ...(model?.ops.map((op) => `op           ${formatOp(op)}`) ?? []),
     ...(model ? [`unchanged    ${model.unchanged} of ${model.tensors} tensors have no op`] : []),

@@ -6,14 +6,18 @@ import { byteLength, checkNotEmpty, type TensorInfo, totalBytes } from '../model
 import type { Bytes } from '../payload/byte-source.js';
 import { checkLayout } from '../payload/decode.js';
 import type { Meta, Op } from '../payload/diff.js';
+import type { FilesFacts } from '../payload/files-record.js';
 import { type OpenPayload, openPayload } from '../payload/open-payload.js';
 import type { Patcher } from '../payload/patch.js';
 import { borrowChunks, type Chunk, type ChunkOptions, changedRuns } from './chunks.js';
+import { planFiles } from './new-files.js';
 
 /** Options of `planApply` and `applyPayload`. */
 export interface ApplyOptions {
   /** SHA-256 implementation; defaults to the runtime's, which browsers provide in secure contexts only. */
   readonly sha256?: (bytes: Uint8Array) => Promise<Uint8Array>;
+  /** Incremental SHA-256 for payloads of files; defaults to one in plain JavaScript. */
+  readonly createSha256?: () => { add(piece: Uint8Array): void; finish(): Uint8Array };
   /** Cancels until the first write; later only if storage that can roll back has the signal too. */
   readonly signal?: AbortSignal;
   /**
@@ -51,6 +55,11 @@ export interface ApplyPlan {
     readonly bytesRead: number;
     readonly bytesWritten: number;
   }[];
+  /**
+   * Present for a payload that makes new files, which is never applied in place: the store needs `rewrite`.
+   * It lists the files in order, and where their bytes come from; `tensors` is empty then.
+   */
+  readonly files?: FilesFacts;
   readonly meta: Meta;
 }
 
@@ -95,6 +104,7 @@ export async function planOpenPayload(
     modelBytes: totalBytes(store.tensors),
   };
   const noChange = { found: '', bytesWritten: 0, runs: 0, tensors: [] };
+  if (payload.files) return { ...facts, ...noChange, ...(await planNewFiles(store, payload, options)) };
   const mismatch = await checkTensors(payload, store.tensors).catch((error: NeuralDiffError) => error);
   if (mismatch) return { ...facts, ...noChange, status: 'refused', problem: mismatch };
   const dryRun = await runDry(store, payload, options);
@@ -107,6 +117,28 @@ export async function planOpenPayload(
   const { runs } = dryRun;
   return { ...facts, found, status: 'ready', bytesWritten, runs, tensors };
 }
+
+/** The part of a plan that payloads of files have of their own. */
+async function planNewFiles(
+  store: WeightStore,
+  payload: OpenPayload,
+  options: ApplyOptions & Pick<ChunkOptions, 'buffers'>,
+): Promise<Pick<ApplyPlan, 'status'> & Partial<ApplyPlan>> {
+  const { onProgress, ...rest } = options;
+  const report = ({ done, total }: Progress): void => onProgress?.({ phase: 'check', done, total });
+  try {
+    const plan = await planFiles(store, payload, { ...rest, onProgress: report });
+    const { isCurrent, files, ...found } = plan;
+    if (isCurrent) return { ...found, files, status: 'current' };
+    return { ...found, files, runs: files.made.length, status: 'ready' };
+  } catch (error) {
+    if (!(error instanceof NeuralDiffError && REFUSALS.includes(error.code))) throw error;
+    return { status: 'refused', problem: error };
+  }
+}
+
+/** Codes of a payload that is well-formed, but does not fit. */
+const REFUSALS: readonly unknown[] = ['wrong-layout', 'wrong-base', 'result-mismatch', 'empty-model'];
 
 async function checkTensors(payload: OpenPayload, tensors: readonly TensorInfo[]): Promise<void> {
   await checkLayout(payload, tensors);

@@ -141,9 +141,12 @@ const RECORD_HEAD_BYTES = 4;
  * @throws NeuralDiffError `not-a-payload`, `unsupported-version`, `corrupt-payload`, `limit-exceeded`
  */
 export async function routeEdge(name: string, bytes: Uint8Array): Promise<RouteEdge> {
-  const { header, records } = await openPayload(bytes);
+  const { header, records, files } = await openPayload(bytes);
+  const edge = { name, base: header.base, next: header.next, bytes: bytes.length };
+  // What makes new files cannot be composed.
+  if (files) return edge;
   const opBytes = records.reduce((sum, record) => sum + RECORD_HEAD_BYTES + record.bytes.length, 0);
-  return { name, base: header.base, next: header.next, bytes: bytes.length, opBytes };
+  return { ...edge, opBytes };
 }
 
 /** The cheapest path to a model found so far. */

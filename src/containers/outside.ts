@@ -1,10 +1,11 @@
-import { hex } from '../model/bytes.js';
+import { concatBytes, hex } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { sha256 } from '../model/fingerprint.js';
 import { CHUNK_BYTES } from '../model/limits.js';
 import type { ModelFiles } from '../model/model-files.js';
 import type { PlacedTensor } from '../model/placed-store.js';
-import type { Outside, WeightStore } from '../model/store.js';
+import type { ModelParts, Outside, WeightStore } from '../model/store.js';
+import { compareNames } from '../model/tensor.js';
 
 /** A byte range of a file; `end` is exclusive. */
 export interface FileRange {
@@ -45,9 +46,10 @@ export async function digestGaps(
   return { bytes, digest: hex(await sha256(Uint8Array.from(digests.flatMap((each) => [...each])))) };
 }
 
+/** Lists the byte ranges of a range that belong to no tensor, in order. */
 function* gapsOf(
   { path, start, end }: FileRange,
-  tensors: readonly PlacedTensor[],
+  tensors: readonly Pick<PlacedTensor, 'extents'>[],
 ): Generator<{ start: number; end: number }> {
   const held = tensors.flatMap(({ extents }) => extents.filter((extent) => extent.path === path));
   let at = start;
@@ -94,4 +96,46 @@ export async function compareOutside(base: WeightStore, next: WeightStore): Prom
   const [left, right]: (Outside | undefined)[] = [await base.outside?.(), await next.outside?.()];
   if (left === undefined || right === undefined || left.format !== right.format) return 'unknown';
   return left.digest === right.digest ? 'equal' : 'different';
+}
+
+/**
+ * Describes the files of a model.
+ *
+ * @param paths the main file first, then all others that were looked at to open the model
+ * @param placed all tensors of the model
+ */
+export function partsOf(
+  files: ModelFiles,
+  paths: readonly string[],
+  placed: readonly PlacedTensor[],
+): ModelParts {
+  const known = new Set(paths);
+  const places = placed
+    .filter(({ fixed, extents }) => fixed === undefined && extents.every(({ path }) => known.has(path)))
+    .map(({ name, dtype, shape, extents }) => ({
+      ...{ name, dtype, shape },
+      extents: extents.filter(({ length }) => length > 0),
+    }));
+  return { paths, places, structure: (limit) => readStructure(files, { paths, places }, limit) };
+}
+
+/** Reads the bytes that belong to no tensor: of the main file, then of the others in the order of names. */
+async function readStructure(
+  files: ModelFiles,
+  { paths, places }: Pick<ModelParts, 'paths' | 'places'>,
+  limit: number,
+): Promise<Uint8Array | undefined> {
+  const [main, ...others] = paths as [string, ...string[]];
+  const parts: Uint8Array[] = [];
+  let left = limit;
+  for (const path of [main, ...others.sort(compareNames)]) {
+    for (const { start, end } of gapsOf({ path, start: 0, end: await files.size(path) }, places)) {
+      left -= end - start;
+      if (left < 0) return undefined;
+      const part = new Uint8Array(end - start);
+      await files.readInto(path, start, part);
+      parts.push(part);
+    }
+  }
+  return concatBytes(parts);
 }

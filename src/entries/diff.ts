@@ -9,6 +9,7 @@ export {
   importAdapter,
 } from '../exact-diff/adapter/import-adapter.js';
 export type { ImportedTensor } from '../exact-diff/adapter/measure.js';
+export { diffFiles } from '../exact-diff/diff-files.js';
 export { type DiffOptions, diffStores, type StoreDiff } from '../exact-diff/diff-stores.js';
 export type { Coder } from '../exact-diff/lane.js';
 export { type FitOptions, fitModels, type LossyDiff } from '../exact-diff/lossy/fit-models.js';

@@ -92,10 +92,8 @@ export async function diffStores(
     layout: await layoutOf(infos),
     meta: options.meta ?? {},
   };
-  const records =
-    changed.length === 0 ? [] : await recordChanges(stores, { changed, infos: infos.map(wordsOf) }, options);
   return {
-    ...framePayload(header, records),
+    ...framePayload(header, await recordChanges(stores, { changed, infos: infos.map(wordsOf) }, options)),
     base: found.base,
     next: found.next,
     changedTensors: changed.length,
@@ -103,12 +101,18 @@ export async function diffStores(
   };
 }
 
-/** @returns records in the spool, verified on the base */
-async function recordChanges(
+/**
+ * Encodes the changes between two models.
+ *
+ * @param infos the tensors as ops see them, in canonical order
+ * @returns records in the spool, verified on the base
+ */
+export async function recordChanges(
   stores: StorePair,
   { changed, infos }: { changed: readonly ChangedTensor[]; infos: GroupJob['infos'] },
   options: DiffOptions,
 ): Promise<EncodedRecord[]> {
+  if (changed.length === 0) return [];
   const { spool = createMemorySpool(), coder } = options;
   const groups = groupTensors(changed);
   const bytes = changed.reduce((sum, { info }) => sum + byteLength(info), 0);

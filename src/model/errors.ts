@@ -7,6 +7,7 @@ import { printable } from './printable.js';
 export type ErrorCode =
   | 'wrong-base'
   | 'wrong-layout'
+  | 'needs-copy'
   | 'broken-chain'
   | 'no-route'
   | 'not-a-payload'

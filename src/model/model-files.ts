@@ -118,8 +118,12 @@ export function openMemoryFiles(files: ReadonlyMap<string, Uint8Array>): ModelFi
  */
 export function recordPaths(files: ModelFiles): { files: ModelFiles; paths: ReadonlySet<string> } {
   const paths = new Set<string>();
+  // Each method by itself: the folder may be an instance of a class.
   const recorded: ModelFiles = {
-    ...files,
+    reserve: async (writes) => files.reserve?.(writes),
+    write: (path, offset, bytes) => files.write(path, offset, bytes),
+    flush: () => files.flush(),
+    close: () => files.close(),
     size(path) {
       paths.add(path);
       return files.size(path);

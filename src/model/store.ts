@@ -1,3 +1,4 @@
+import type { ModelFiles } from './model-files.js';
 import { byteLength, checkModel, type Model, type Tensor, type TensorInfo } from './tensor.js';
 
 /**
@@ -34,6 +35,30 @@ export interface WeightStore {
    * equal for equal content. `openContainer` sets it.
    */
   outside?(): Promise<{ readonly format: string; readonly bytes: number; readonly digest: string }>;
+  /**
+   * Tells which files the model consists of, the main file first, which bytes of them each tensor is, and
+   * reads those that belong to no tensor: the structure. `openContainer` sets it.
+   */
+  parts?(): Promise<{
+    readonly paths: readonly string[];
+    /** Those with byte ranges of their own, in order; a tensor stored in another form has none. */
+    readonly places: readonly (TensorInfo & {
+      readonly extents: readonly {
+        readonly path: string;
+        readonly offset: number;
+        readonly length: number;
+      }[];
+    })[];
+    /** @returns undefined if there are more bytes than the limit */
+    structure(limit: number): Promise<Uint8Array | undefined>;
+  }>;
+  /**
+   * Replaces the model by other files, where the storage keeps two copies. Afterwards the store is the new
+   * model.
+   *
+   * @param write gets an empty folder, in which writing creates files; returns the path of the main file
+   */
+  rewrite?(write: (files: ModelFiles) => Promise<string>): Promise<void>;
   /** Fills all of `target` with a tensor's bytes from `byteOffset` on. */
   readInto(name: string, byteOffset: number, target: Uint8Array): Promise<void>;
   /**
@@ -49,6 +74,9 @@ export interface WeightStore {
   flush(): Promise<void>;
   close(): Promise<void>;
 }
+
+/** The files of a model. */
+export type ModelParts = Awaited<ReturnType<NonNullable<WeightStore['parts']>>>;
 
 /** What a model's files hold besides tensors. */
 export type Outside = Awaited<ReturnType<NonNullable<WeightStore['outside']>>>;

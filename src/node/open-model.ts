@@ -149,7 +149,7 @@ const COMPANIONS =
   /(\.(json|txt|md|model|spm|vocab|jinja|ya?ml|tiktoken|bpe|py)|^vocab|^(LICENSE|NOTICE|README)(\.\w+)?)$/i;
 
 /** Lists the companions directly in a model's folder; hidden files and links to no file are none. */
-async function listCompanions(folder: string): Promise<string[]> {
+export async function listCompanions(folder: string): Promise<string[]> {
   return withFileErrors(`Cannot list "${folder}"`, async () => {
     const names: string[] = [];
     for (const entry of await readdir(folder, { withFileTypes: true })) {
@@ -173,7 +173,7 @@ async function leadsToFile(path: string): Promise<boolean> {
 }
 
 /** Finds the folder of a model, and its main file. */
-async function locateModel(path: string): Promise<{ folder: string; file: string }> {
+export async function locateModel(path: string): Promise<{ folder: string; file: string }> {
   const prefix = `Cannot open model "${path}"`;
   const found = await withFileErrors(prefix, () => stat(path));
   if (!found.isDirectory()) return { folder: dirname(path), file: basename(path) };

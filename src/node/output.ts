@@ -122,6 +122,46 @@ export async function writeCopy<T>(paths: CopyPaths, change: (copy: string) => P
   });
 }
 
+/**
+ * Makes a folder, calls `make` with its path, makes what is in it durable, and moves it to the target: the
+ * folder itself, or its only file.
+ *
+ * @param paths the model that the files are made from, not copied; without `files` a single file is made
+ * @param make writes into the folder; if it throws, the folder is removed
+ * @returns the result of `make`
+ * @throws NeuralDiffError as `writeCopy`
+ */
+export async function writeFolder<T>(paths: CopyPaths, make: (folder: string) => Promise<T>): Promise<T> {
+  const { to, files } = paths;
+  await checkOutput(to, paths);
+  await checkNotInside(paths);
+  const staged = siblingOf(to);
+  return withFileErrors(`Cannot write "${to}"`, async () => {
+    try {
+      await mkdir(staged);
+      const result = await make(staged);
+      await syncTree(staged);
+      const [name] = files === undefined ? await readdir(staged) : [];
+      await replace(name === undefined ? staged : join(staged, name), to);
+      return result;
+    } finally {
+      await rm(staged, { recursive: true, force: true });
+    }
+  });
+}
+
+/** Copies files of a folder into another one; a link to another file of the folder is copied as a file. */
+export async function copyInto(
+  folder: string,
+  { from, files }: { readonly from: string; readonly files: readonly string[] },
+): Promise<void> {
+  for (const name of files) {
+    const { path } = await findInside(from, name);
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await copyFile(path, join(folder, name), constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  }
+}
+
 /** @returns the real path and the size of a file of a folder */
 async function findInside(root: string, name: string): Promise<{ path: string; bytes: number }> {
   const path = await realPathInside(await realpath(root), name);

@@ -58,6 +58,7 @@ export async function readDiff(
   tensors: readonly (TensorInfo | Tensor)[],
 ): Promise<Diff> {
   await checkLayout(payload, tensors);
+  if (payload.files) throw makesFiles();
   const infos = canonicalOrder(tensors).map(wordsOf);
   nameTensors(payload.records, infos);
   const pool = new RecordPool();
@@ -93,6 +94,12 @@ function readRun(reader: Reader, info: TensorInfo, { base, ...run }: Run): Op {
     throw new NeuralDiffError('wrong-base', message);
   }
   return reader.read(info, run.start, base);
+}
+
+/** @returns the error for a payload whose ops are about the tensors of new files, not about the base's */
+function makesFiles(): NeuralDiffError {
+  const message = 'Cannot read the ops of this payload: it makes new files; apply it to a copy (apply --out)';
+  return new NeuralDiffError('needs-copy', message);
 }
 
 /** Copies the arrays that a reader reuses. */

@@ -24,8 +24,11 @@ export const RECORD_CODES = {
   delta: 8,
 } as const satisfies Record<Op['kind'], number>;
 
-/** Kind of a record's ops. */
-export type RecordKind = Op['kind'];
+/** Code of the record that describes new files: the first one, if there is any. */
+const FILES_CODE = 9;
+
+/** Kind of a record: that of its ops, or `files`. */
+export type RecordKind = Op['kind'] | 'files';
 
 /** Unknown records are skipped from this code to `LAST_CODE`, and refused below. */
 const FIRST_SKIPPABLE = 64;
@@ -50,7 +53,8 @@ export async function layoutOf(tensors: readonly TensorInfo[]): Promise<number> 
 export function headerValue(header: PayloadHeader, kinds: readonly RecordKind[]): unknown[] {
   const { base, next, layout, meta } = header;
   if (isUnchanged(header, kinds)) return [fromHex(base)];
-  return [fromHex(base), fromHex(next), layout, kinds.map((kind) => RECORD_CODES[kind]), { ...meta }];
+  const codes = kinds.map((kind) => (kind === 'files' ? FILES_CODE : RECORD_CODES[kind]));
+  return [fromHex(base), fromHex(next), layout, codes, { ...meta }];
 }
 
 /** @returns whether a payload says no more than that the model stays as it is */
@@ -74,6 +78,7 @@ export function parseHeader(value: Value): { header: PayloadHeader; kinds: (Reco
   const list = asList(codes);
   if (list.length > MAX_RECORDS) throw beyondLimit('records', MAX_RECORDS, list.length);
   const kinds = list.map(asKind);
+  if (kinds.lastIndexOf('files') > 0) throw corrupt('expected the record of files first, and once');
   const header = {
     base: asFingerprint(base),
     next: asFingerprint(next),
@@ -89,10 +94,11 @@ function unchanged(base: string): PayloadHeader {
 
 function asKind(value: unknown): RecordKind | undefined {
   const code = asUint(value);
-  const kind = (Object.keys(RECORD_CODES) as RecordKind[]).find((name) => RECORD_CODES[name] === code);
+  if (code === FILES_CODE) return 'files';
+  const kind = (Object.keys(RECORD_CODES) as Op['kind'][]).find((name) => RECORD_CODES[name] === code);
   if (kind !== undefined || (code >= FIRST_SKIPPABLE && code <= LAST_CODE)) return kind;
   if (code === 0 || code > LAST_CODE) throw corrupt(`invalid record kind ${code}`);
-  const message = `Cannot read payload: expected records of kinds ${Object.values(RECORD_CODES)}, got ${code}, of a later version; update neural-diff`;
+  const message = `Cannot read payload: expected records of kinds ${[...Object.values(RECORD_CODES), FILES_CODE]}, got ${code}, of a later version; update neural-diff`;
   throw new NeuralDiffError('unsupported-version', message);
 }
 

@@ -39,6 +39,18 @@ export const MAX_META_ENTRIES = 64;
 /** UTF-8 bytes of a metadata value. */
 export const MAX_META_BYTES = 4_096;
 
+/** Files that a payload makes. */
+export const MAX_FILES = 4_096;
+
+/** UTF-8 bytes of the path of a file that a payload makes. */
+export const MAX_FILE_NAME_BYTES = 1_024;
+
+/** Bytes of all files that a payload makes. */
+export const MAX_FILES_BYTES = 2 ** 40;
+
+/** Bytes of those files, or of the base's, that belong to no tensor: they are held in memory. */
+export const MAX_STRUCTURE_BYTES = 2 ** 26;
+
 /** @returns the error for bytes that violate the format */
 export function corrupt(message: string, cause?: unknown): NeuralDiffError {
   return new NeuralDiffError('corrupt-payload', `Cannot read payload: ${message}`, { cause });

@@ -2,8 +2,8 @@ import { equalBytes } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { type ByteSource, type Bytes, joinBytes, sliceOf, sourceOf } from './byte-source.js';
 import { xxh64 } from './checksum.js';
-import type { PayloadHeader } from './diff.js';
-import { MAGIC, parseHeader, type RecordKind } from './header.js';
+import type { Op, PayloadHeader } from './diff.js';
+import { MAGIC, parseHeader } from './header.js';
 import { beyondLimit, corrupt, MAX_PAYLOAD_BYTES } from './limits.js';
 import { borrowValue, MAX_BIN_HEAD_BYTES, readBinHead } from './msgpack.js';
 
@@ -20,7 +20,9 @@ export interface OpenPayload {
    * Kind and bytes of each record, in order, without those of a later version that may be skipped; valid as
    * long as the payload.
    */
-  readonly records: readonly { readonly kind: RecordKind; readonly bytes: ByteSource }[];
+  readonly records: readonly { readonly kind: Op['kind']; readonly bytes: ByteSource }[];
+  /** The record that describes new files. With it, the other records are about the tensors of these files. */
+  readonly files?: ByteSource;
 }
 
 /**
@@ -43,13 +45,15 @@ export async function openPayload(payload: Bytes): Promise<OpenPayload> {
   const { value, end } = borrowValue(joinBytes(source, headerStart + HEADER_WINDOW), headerStart);
   const { header, kinds } = parseHeader(value);
   let at = end;
+  let files: ByteSource | undefined;
   const records = kinds.flatMap((kind) => {
     const { content, end } = binAt(source, at);
     at = end;
-    return kind === undefined ? [] : [{ kind, bytes: content }];
+    if (kind === 'files') files = content;
+    return kind === undefined || kind === 'files' ? [] : [{ kind, bytes: content }];
   });
   if (at !== source.length - CHECKSUM_BYTES) throw corrupt(`expected the checksum at byte ${at}`);
-  return { header, records };
+  return { header, records, ...(files && { files }) };
 }
 
 function binAt(source: ByteSource, at: number): { content: ByteSource; end: number } {

@@ -1,4 +1,5 @@
-import { planApply } from '../apply/plan.js';
+import { applyPayload } from '../apply/apply-payload.js';
+import { type ApplyPlan, planApply } from '../apply/plan.js';
 import { openContainer } from '../containers/open-container.js';
 import { hex } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
@@ -6,7 +7,9 @@ import { fingerprint, sha256 } from '../model/fingerprint.js';
 import { openMemoryFiles } from '../model/model-files.js';
 import type { WeightStore } from '../model/store.js';
 import { totalBytes } from '../model/tensor.js';
+import { createSha256, tryNewFiles } from '../node/files-model.js';
 import { FORMAT_VERSION } from '../payload/header.js';
+import { openPayload } from '../payload/open-payload.js';
 import { encodeStatement, type ReleaseStatement, type SignedFile } from '../release/statement.js';
 import { type Signer, signedBy } from './keys.js';
 
@@ -36,7 +39,8 @@ export type NamedFile = Pick<ReleaseDraft, 'name' | 'bytes'>;
 /**
  * Creates a release's statement by applying the file.
  *
- * A payload is applied to the base in memory, a chunk at a time; a whole model is opened and fingerprinted.
+ * A payload is applied to the base in memory, a chunk at a time, one that makes new files in a temporary
+ * folder; a whole model is opened and fingerprinted.
  * Everything that can be computed is computed, not taken from the draft.
  *
  * @throws NeuralDiffError `wrong-base`, also if the base already is the next model; `wrong-layout`,
@@ -69,11 +73,21 @@ export async function proveRelease(draft: ReleaseDraft): Promise<ReleaseStatemen
 type Proof = Pick<ReleaseStatement, 'kind' | 'base' | 'next' | 'formatVersion' | 'modelBytes'>;
 
 async function proveUpdate({ name, bytes }: NamedFile, store: WeightStore): Promise<Proof> {
-  const { status, problem, base, next, modelBytes } = await planApply(store, bytes);
+  const { files } = await openPayload(bytes);
+  const plan = await (files ? proveFiles : planApply)(store, bytes);
+  const { status, problem, base, next, modelBytes } = plan;
   if (problem) throw problem;
   if (status === 'ready') return { kind: 'update', base, next, modelBytes, formatVersion: FORMAT_VERSION };
   const message = `Cannot release "${name}": expected base ${base}, got ${next}, the model after the update`;
   throw new NeuralDiffError('wrong-base', message, { facts: { expected: base, found: next } });
+}
+
+/** Makes the files of a payload in a temporary folder and opens the model that they are. */
+function proveFiles(store: WeightStore, bytes: Uint8Array): Promise<ApplyPlan> {
+  return tryNewFiles(store, async (copy) => {
+    const { plan } = await applyPayload(copy, bytes, { createSha256 });
+    return { ...plan, modelBytes: totalBytes(copy.tensors) };
+  });
 }
 
 async function proveFull({ name, bytes }: NamedFile): Promise<Proof> {

@@ -14,7 +14,13 @@ import {
   withSignal,
   writeRecord,
 } from './disk.js';
-import { checkFingerprints, type ModelStorage, onTrial, type StorageStatus } from './storage.js';
+import {
+  checkFingerprints,
+  type ModelStorage,
+  onTrial,
+  openRewritable,
+  type StorageStatus,
+} from './storage.js';
 
 /** The location of a model's two copies. */
 export interface SlotOptions {
@@ -51,7 +57,8 @@ const textOf = ({ slot, status }: Current): string => `${slot} ${status}`;
  * Opens a model that is stored twice (A/B): an update changes the inactive copy, then a pointer is switched
  * atomically.
  *
- * Readers of the active copy always see a complete model. Takes twice the space; no recovery is needed.
+ * Readers of the active copy always see a complete model. Takes twice the space, and that of the new files
+ * while an update makes them; no recovery is needed.
  */
 export function openSlots(options: SlotOptions): SlotStorage {
   const { disk, folder } = options;
@@ -61,7 +68,11 @@ export function openSlots(options: SlotOptions): SlotStorage {
   return {
     path: pointerOf(folder),
     folder: async () => folderOfSlot(await readPointer(options)),
-    recover: () => locked(async () => (await readPointer(options)).status),
+    recover: () =>
+      locked(async () => {
+        await removeFiles({ disk, folder: join(folder, STAGED) });
+        return (await readPointer(options)).status;
+      }),
     async open() {
       return options.openModel(filesOnDisk({ disk, folder: folderOfSlot(await readPointer(options)) }));
     },
@@ -77,7 +88,11 @@ export function openSlots(options: SlotOptions): SlotStorage {
         const files = (await disk.list(from.folder)).map((path) => path.slice(from.folder.length + 1));
         await checkSpace(from, to);
         await replaceFiles(to, withSignal(filesOnDisk(from), signal), files);
-        const store = await options.openModel(withSignal(filesOnDisk(to), signal));
+        const open = (): Promise<WeightStore> => options.openModel(withSignal(filesOnDisk(to), signal));
+        const store = openRewritable(await open(), async (write, made) => {
+          await rewriteFiles({ disk, folder: join(folder, STAGED) }, to, { write, made, signal });
+          return open();
+        });
         try {
           await change(store);
           await store.flush();
@@ -156,9 +171,46 @@ async function replaceFiles(
   files: ModelFiles,
   names: readonly string[],
 ): Promise<void> {
-  for (const path of await disk.list(folder)) await disk.remove(path);
+  await removeFiles({ disk, folder });
   for (const name of names) await copyFile(disk, { files, name }, pathIn({ disk, folder }, name));
   await syncFolders(disk, folder);
+}
+
+async function removeFiles({ disk, folder }: ModelLocation): Promise<void> {
+  for (const path of await disk.list(folder)) await disk.remove(path);
+}
+
+/** Folder for files that replace those of the inactive copy, which they are made from. */
+const STAGED = 'made';
+
+/** What replaces the files of a model: what writes them, and the model at present. */
+interface Rewrite {
+  readonly write: Parameters<NonNullable<WeightStore['rewrite']>>[0];
+  readonly made: WeightStore;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Replaces the files of a model in the inactive copy by others, durably; files that are not its own stay. */
+async function rewriteFiles(
+  staged: ModelLocation,
+  to: ModelLocation,
+  { write, made, signal }: Rewrite,
+): Promise<void> {
+  const { disk } = staged;
+  const reserve = ({ bytes }: { bytes: number }): Promise<void> => checkFree(disk, bytes, 'write the model');
+  try {
+    await removeFiles(staged);
+    await write(withSignal({ ...filesOnDisk(staged), reserve }, signal));
+    const names = (await disk.list(staged.folder)).map((path) => path.slice(staged.folder.length + 1));
+    for (const name of names) await disk.sync(pathIn(staged, name));
+    const own = (await made.parts?.())?.paths ?? [];
+    await made.close();
+    for (const name of own) await disk.remove(pathIn(to, name));
+    for (const name of names) await disk.rename(pathIn(staged, name), pathIn(to, name));
+    await syncFolders(disk, to.folder);
+  } finally {
+    await removeFiles(staged);
+  }
 }
 
 async function copyFile(

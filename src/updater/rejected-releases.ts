@@ -27,6 +27,7 @@ const MAX_REJECTED_RELEASES = 64;
  */
 const RELEASE_FAULTS: ReadonlySet<string> = new Set([
   'wrong-layout',
+  'needs-copy',
   'not-a-payload',
   'unsupported-version',
   'corrupt-payload',

@@ -85,8 +85,8 @@ test('diff ends with the status of a gate when it saves too little, and writes n
   expect((await diff('layers', 'next.safetensors', 'c.ndiff', '--min-saving', '10%')).status).toBe(0);
 });
 
-test('diff refuses models of other tensors, an output that is there, and a saving that is no number', async () => {
-  const part = await diff('layers', 'part.safetensors', 'd.ndiff', '--json');
+test('diff --no-rename refuses models of other tensors, diff an output that is there, and a saving that is no number', async () => {
+  const part = await diff('layers', 'part.safetensors', 'd.ndiff', '--no-rename', '--json');
   expect([part.status, JSON.parse(part.stdout).error.code]).toEqual([3, 'wrong-layout']);
   await expectRefusal(
     diff('layers', 'next.safetensors', 'layers', '--json'),

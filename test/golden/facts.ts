@@ -13,8 +13,8 @@ export interface DescribedModel {
 
 const root = import.meta.dirname;
 
-/** @returns the names of the payloads to be accepted or refused */
-export function goldenCases(group: 'accept' | 'refuse'): string[] {
+/** @returns the names of the payloads to be accepted, that make files, or to be refused */
+export function goldenCases(group: 'accept' | 'files' | 'refuse'): string[] {
   return readdirSync(join(root, group)).sort();
 }
 

@@ -8,6 +8,7 @@ import { decodePayload } from '../../src/payload/decode.js';
 import type { Meta } from '../../src/payload/diff.js';
 import { encodePayload } from '../../src/payload/encode.js';
 import { openPayload } from '../../src/payload/open-payload.js';
+import { makeFilesOf } from '../exact-diff/files/make-files.js';
 import { cloneModel, codeOf, expectSameModel, recordStore } from '../support.js';
 import {
   type DescribedBytes,
@@ -90,6 +91,29 @@ describe.each(goldenCases('accept'))('golden payload "%s"', (name) => {
     expectSameModel(other, model);
     expect((await planApply(openMemoryStore(model), payload)).status).toBe('current');
   });
+});
+
+interface FilesFacts {
+  readonly payload: { bytes: number; layout: number; records: string[]; facts: object };
+  readonly base: DescribedModel & { structure: string };
+  readonly next: { fingerprint: string; files: { path: string; bytes: string }[] };
+}
+
+test.each(goldenCases('files'))('golden payload "%s" makes the recorded files', async (name) => {
+  const payload = goldenPayload(`files/${name}`);
+  const facts = goldenFacts<FilesFacts>(`files/${name}`);
+  const structure = new Uint8Array(Buffer.from(facts.base.structure, 'hex'));
+  const parts = async () => ({ paths: [], places: [], structure: async () => structure });
+  const base = { ...openMemoryStore(goldenModel(facts.base)), parts };
+  const plan = await planApply(base, payload);
+  expect(plan).toMatchObject({ status: 'ready', base: facts.base.fingerprint, next: facts.next.fingerprint });
+  expect(plan.files).toMatchObject(facts.payload.facts);
+  const { header, records } = await openPayload(payload);
+  expect([payload.length, header.layout]).toEqual([facts.payload.bytes, facts.payload.layout]);
+  expect(records.map(({ kind }) => kind)).toEqual(facts.payload.records);
+  const { made, result } = await makeFilesOf(base, payload);
+  expect(Array.from(made, ([path, bytes]) => ({ path, bytes: hex(bytes) }))).toEqual(facts.next.files);
+  expect(result.fingerprint).toBe(facts.next.fingerprint);
 });
 
 test.each(goldenCases('refuse'))(

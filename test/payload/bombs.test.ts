@@ -3,8 +3,7 @@ import { RecordForge } from '../../scripts/forge-record.js';
 import type { TensorInfo } from '../../src/model/tensor.js';
 import { sourceOf } from '../../src/payload/byte-source.js';
 import { DiffReader } from '../../src/payload/decode.js';
-import type { LowRankOp } from '../../src/payload/diff.js';
-import type { RecordKind } from '../../src/payload/header.js';
+import type { LowRankOp, Op } from '../../src/payload/diff.js';
 import { MAX_BUCKETS } from '../../src/payload/limits.js';
 import type { OpenPayload } from '../../src/payload/open-payload.js';
 import { SLAB_ELEMENTS } from '../../src/payload/positions.js';
@@ -13,7 +12,7 @@ import { codeOf } from '../support.js';
 const tensor = (...shape: number[]): TensorInfo => ({ name: 'w', dtype: 'float32', shape });
 
 /** A payload of one record, as if it had been opened. */
-function opened(kind: RecordKind, bytes: Uint8Array, times = 1): OpenPayload {
+function opened(kind: Op['kind'], bytes: Uint8Array, times = 1): OpenPayload {
   const blank = '00'.repeat(16);
   return {
     header: { base: blank, next: blank, layout: 0, meta: {} },

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { checkPayload, Sha256Stream } from '../../src/release/check-payload.js';
+import { Sha256Stream } from '../../src/model/fingerprint.js';
+import { checkPayload } from '../../src/release/check-payload.js';
 import { offsetView, seededBytes } from '../support.js';
 import { expectCode, sha256Hex } from './maker.js';
 

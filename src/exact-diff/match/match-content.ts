@@ -137,7 +137,7 @@ async function pairSimilar<T extends Sampled>(
   for (let round = 0; round < MOST_ROUNDS && left.base.length > 0; round++) {
     const areSame = left.next.every(({ digest }) => digest === left.next[0]?.digest);
     const found = areSame
-      ? left.base.map((tensor, i): [T, T] => [tensor, left.next[i] as T])
+      ? left.base.slice(0, left.next.length).map((tensor, i): [T, T] => [tensor, left.next[i] as T])
       : await pairClear(left, yielder);
     pairs.push(...found);
     if (areSame || found.length === 0) break;

@@ -30,7 +30,7 @@ export class Sizes {
     return this.#split.isNew || this.#split.tokens[i] !== 0;
   }
 
-  /** @returns the level of an element; of a change, that of the real difference in steps of the smallest number */
+  /** @returns the level of an element; of a change, that of the real difference, not of its steps */
   levelAt(i: number): number {
     const { base, next } = this.#pair;
     const { fraction, sign } = base.form;

@@ -71,8 +71,8 @@ export async function withPayload<T>(
 /**
  * Checks that a payload fits the base and results in the expected model.
  *
- * @throws NeuralDiffError `wrong-base`, `wrong-layout`, `result-mismatch`, `unsupported-model`, the payload's
- *   own codes; its message names the payload
+ * @throws NeuralDiffError `wrong-base`, `wrong-layout`, `result-mismatch`, `unsupported-model`; `needs-copy`
+ *   for a payload that makes new files; the payload's own codes; its message names the payload
  */
 export async function checkPayload(
   { name, path }: NamedPayload,
@@ -80,6 +80,10 @@ export async function checkPayload(
   signal?: AbortSignal,
 ): Promise<void> {
   const plan = await withPayload(path, ({ bytes }) => planApply(base, bytes, signal ? { signal } : {}));
+  if (plan.files) {
+    const message = `Cannot measure payload "${name}": it makes new files, and only patches of the base's weights are measured; diff the two models with --json for its sizes`;
+    throw new NeuralDiffError('needs-copy', message);
+  }
   if (plan.problem) {
     const { code, message, facts } = plan.problem;
     throw new NeuralDiffError(code, `Cannot measure payload "${name}": ${message}`, {
