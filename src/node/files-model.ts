@@ -13,7 +13,7 @@ import { openRewritable } from '../storage/storage.js';
 import { openNodeDisk } from './disk.js';
 import { withFileErrors } from './file-errors.js';
 import { openFolder } from './folder.js';
-import { listCompanions, locateModel } from './open-model.js';
+import { listOthers, locateModel } from './open-model.js';
 import { copyInto, writeFolder } from './output.js';
 
 /** A model with all of its files; the store must be closed. */
@@ -42,9 +42,8 @@ export async function openFilesModel(path: string, layout?: number): Promise<Fil
   const files = await openFolder(folder);
   try {
     const opened = await openBy(files, file, layout);
-    const own = new Set((await opened.store.parts?.())?.paths);
-    const companions = file.endsWith('.json') ? await listCompanions(folder) : [];
-    const others = companions.filter((name) => !own.has(name));
+    const own = (await opened.store.parts?.())?.paths ?? [];
+    const others = file.endsWith('.json') ? await listOthers(files, folder, own) : [];
     return { ...opened, files, folder, main: file, others };
   } catch (error) {
     await files.close();

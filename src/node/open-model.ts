@@ -101,13 +101,7 @@ export async function wholeModel(path: string): Promise<WholeModel> {
   try {
     if (FOLDER_FORMATS.includes(await formatOf(files, file))) {
       const named = await listNamed(files, file);
-      const others = (await listCompanions(folder)).filter((name) => !named.includes(name));
-      const models = await listLayersFiles(
-        files,
-        others.filter((name) => name.endsWith('.json')),
-      );
-      const companions = others.filter((name) => !models.includes(name));
-      return { from: folder, files: [...named, ...companions], main: file };
+      return { from: folder, files: [...named, ...(await listOthers(files, folder, named))], main: file };
     }
     const external = await listExternalFiles(files, file);
     if (external.length === 0) return { from: join(folder, file), main: '' };
@@ -115,6 +109,25 @@ export async function wholeModel(path: string): Promise<WholeModel> {
   } finally {
     await files.close();
   }
+}
+
+/**
+ * Lists the companions in a model's folder.
+ *
+ * @param own the model's own files
+ * @returns names in the folder, without the model's own and the main files of other models
+ */
+export async function listOthers(
+  files: ModelFiles,
+  folder: string,
+  own: readonly string[],
+): Promise<string[]> {
+  const others = (await listCompanions(folder)).filter((name) => !own.includes(name));
+  const models = await listLayersFiles(
+    files,
+    others.filter((name) => name.endsWith('.json')),
+  );
+  return others.filter((name) => !models.includes(name));
 }
 
 /** Formats of main files that own their folder. */
@@ -149,7 +162,7 @@ const COMPANIONS =
   /(\.(json|txt|md|model|spm|vocab|jinja|ya?ml|tiktoken|bpe|py)|^vocab|^(LICENSE|NOTICE|README)(\.\w+)?)$/i;
 
 /** Lists the companions directly in a model's folder; hidden files and links to no file are none. */
-export async function listCompanions(folder: string): Promise<string[]> {
+async function listCompanions(folder: string): Promise<string[]> {
   return withFileErrors(`Cannot list "${folder}"`, async () => {
     const names: string[] = [];
     for (const entry of await readdir(folder, { withFileTypes: true })) {
