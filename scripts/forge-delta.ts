@@ -27,7 +27,9 @@ export function encodeDelta(base: Model, targets: readonly DeltaTarget[]): Uint8
   const infoOf = (name: string): TensorInfo => wordsOf(byName.get(name) as Tensor);
   const parts: Uint8Array[] = [];
   const tensors = targets.map(({ tensor, model }) => ({ info: infoOf(tensor), model }));
-  const writer = new DeltaWriter(base.tensors.map(wordsOf), tensors, (bytes) => parts.push(bytes.slice()));
+  const writer = new DeltaWriter(base.tensors.map(wordsOf), tensors, {
+    sink: (bytes) => parts.push(bytes.slice()),
+  });
   for (const { tensor, bytes } of targets) {
     const before = (byName.get(tensor) as Tensor).bytes;
     writer.write(infoOf(tensor), { byteOffset: 0, before, after: bytes });

@@ -45,7 +45,7 @@ export function measureRates(base: Model, next: Model): Rates {
   let record: Uint8Array = new Uint8Array();
   const encode = fastest(() => {
     const parts: Uint8Array[] = [];
-    const written = new DeltaWriter([info], [writer], (bytes) => void parts.push(bytes.slice()));
+    const written = new DeltaWriter([info], [writer], { sink: (bytes) => void parts.push(bytes.slice()) });
     for (const run of runsOf(info))
       written.write(info, { byteOffset: run.start, before: part(before, run), after: part(after, run) });
     record = concatBytes(parts);

@@ -1,5 +1,6 @@
 import { DTYPES, type TensorInfo } from '../model/tensor.js';
 import { DiffReader } from '../payload/decode.js';
+import { SegmentEncoder } from '../payload/delta/encoder.js';
 import { DeltaWriter } from '../payload/delta/writer.js';
 import { SetWriter } from '../payload/encode-records.js';
 import type { OpenPayload } from '../payload/open-payload.js';
@@ -50,10 +51,12 @@ export interface Coder {
 /** @returns a lane in this thread: each call has finished its work when it returns */
 export function createLane() {
   const buffers = new DifferenceBuffers();
+  let encoder: SegmentEncoder | undefined;
+  const encoderOf = (): SegmentEncoder => (encoder ??= new SegmentEncoder());
   return {
     choose: (tensors: readonly ChangedTensor[]) => new CodingTrial(tensors, buffers),
     write: (record: RecordPlan, sink: (bytes: Uint8Array) => void) =>
-      new RecordWriter(record, { sink, buffers }),
+      new RecordWriter(record, { sink, buffers, encoderOf }),
     check: (records: RecordsOf) => new RecordCheck(records),
   } satisfies Lane;
 }
@@ -67,10 +70,11 @@ export interface RecordPlan {
   readonly tensors: readonly CodedTensor[];
 }
 
-/** Where a record is written, and scratch memory for differences. */
+/** Where a record is written, and the lane's scratch memory: one record is written at a time. */
 interface RecordOutput {
   readonly sink: (bytes: Uint8Array) => void;
   readonly buffers: DifferenceBuffers;
+  readonly encoderOf: () => SegmentEncoder;
 }
 
 /** Writes a record. */
@@ -78,11 +82,13 @@ class RecordWriter {
   readonly #writer: DeltaWriter | ExactWriter | SetWriter;
   readonly #sink: RecordOutput['sink'];
 
-  constructor(plan: RecordPlan, { sink, buffers }: RecordOutput) {
+  constructor(plan: RecordPlan, { sink, buffers, encoderOf }: RecordOutput) {
     const tensors = new Set(plan.tensors.map(({ info }) => info.name));
     this.#sink = sink;
-    if (plan.kind === 'delta') this.#writer = new DeltaWriter(plan.infos, plan.tensors.filter(isDelta), sink);
-    else if (plan.kind === 'set') this.#writer = new SetWriter(plan.infos, { tensors, sink });
+    if (plan.kind === 'delta') {
+      const encoder = encoderOf();
+      this.#writer = new DeltaWriter(plan.infos, plan.tensors.filter(isDelta), { sink, encoder });
+    } else if (plan.kind === 'set') this.#writer = new SetWriter(plan.infos, { tensors, sink });
     else
       this.#writer = new ExactWriter(
         plan,

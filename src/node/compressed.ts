@@ -158,10 +158,12 @@ async function readSample({ length, readInto }: Content): Promise<Uint8Array> {
 async function fastSize(content: Content, signal?: AbortSignal): Promise<number> {
   const every = Math.max(1, Math.ceil(content.length / FAST_BYTES));
   let [read, bytes] = [0, 0];
+  const buffer = new Uint8Array(Math.min(CHUNK_BYTES, content.length));
+  // A chunk is read when the stream has taken the one before: both are longer than what it holds back.
   async function* chunks(): AsyncGenerator<Uint8Array> {
     for (let at = 0; at < content.length; at += every * CHUNK_BYTES) {
       signal?.throwIfAborted();
-      const chunk = new Uint8Array(Math.min(CHUNK_BYTES, content.length - at));
+      const chunk = buffer.subarray(0, content.length - at);
       await content.readInto(at, chunk);
       read += chunk.length;
       yield chunk;

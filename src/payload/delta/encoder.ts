@@ -19,9 +19,12 @@ export interface EncodedSegment {
   readonly columns?: Float32Array | undefined;
 }
 
-/** Encodes segments of a delta record. */
+/** Encodes segments of delta records, one after the other. */
 export class SegmentEncoder {
-  readonly #tokens = new SplitElements();
+  /** Room for a segment's bytes in both models, which the encoder itself does not use. */
+  readonly before = new Uint8Array(4 * SEGMENT_ELEMENTS);
+  readonly after = new Uint8Array(4 * SEGMENT_ELEMENTS);
+  readonly #tokens = new SplitElements(SEGMENT_ELEMENTS);
   readonly #sums = new Int16Array(SEGMENT_ELEMENTS);
   readonly #counts = createCounts();
   readonly #states = new Int32Array(LANES);

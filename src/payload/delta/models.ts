@@ -59,7 +59,7 @@ class Trial {
     this.#runs = runs;
     this.#isNew = isNew;
     this.#splits = runs.map(({ pair }) => {
-      const split = new SplitElements();
+      const split = new SplitElements(pair.base.words.length);
       split.split(pair, { isNew, top: topOf(pair.next, isNew) });
       return split;
     });

@@ -82,7 +82,7 @@ export class DeltaReader {
   }
 
   #buffer(name: 'words' | 'raw', length: number): Uint8Array {
-    if (this.#buffers[name].length < length) this.#buffers[name] = new Uint8Array(length);
+    if (this.#buffers[name].length < length) this.#buffers[name] = new Uint8Array(length + WINDOW_BYTES);
     return this.#buffers[name].subarray(0, length);
   }
 }

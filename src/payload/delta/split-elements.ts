@@ -2,7 +2,6 @@ import type { ContextRange } from './context-range.js';
 import { NO_CONTEXT } from './decoder.js';
 import { differenceOf, type Elements, magnitudeOf, signedWords, signOf } from './elements.js';
 import { KEPT } from './head.js';
-import { SEGMENT_ELEMENTS } from './segments.js';
 import type { Counts } from './tables.js';
 import { type TokenForm, tokenOfDifference, tokenOfNew, tokenTable } from './tokens.js';
 
@@ -12,17 +11,25 @@ export interface ElementPair {
   readonly next: Elements;
 }
 
-/** Elements of a segment as tokens and raw bits. */
+/** Elements of a segment, or of a part of one, as tokens and raw bits. */
 export class SplitElements {
   /** Number of elements. */
   count = 0;
-  readonly tokens = new Uint8Array(SEGMENT_ELEMENTS);
+  readonly tokens: Uint8Array;
   /** The context of each; `NO_CONTEXT` for elements without a token. */
-  readonly contexts = new Uint8Array(SEGMENT_ELEMENTS);
+  readonly contexts: Uint8Array;
   isNew = false;
-  readonly #magnitudes = new Int32Array(SEGMENT_ELEMENTS);
-  readonly #raw = new Int32Array(SEGMENT_ELEMENTS + 2);
+  readonly #magnitudes: Int32Array;
+  readonly #raw: Int32Array;
   #rawBits = 0;
+
+  /** @param most the most elements that will be split at once */
+  constructor(most: number) {
+    this.tokens = new Uint8Array(most);
+    this.contexts = new Uint8Array(most);
+    this.#magnitudes = new Int32Array(most);
+    this.#raw = new Int32Array(most + 2);
+  }
 
   /** @returns the raw bits in whole bytes, as a copy */
   raw(): Uint8Array {

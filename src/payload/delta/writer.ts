@@ -12,6 +12,12 @@ export interface DeltaTensor {
   readonly model: TensorModel;
 }
 
+/** Where a record is written, and by which encoder; by default by a new one. */
+interface DeltaOutput {
+  readonly sink: (bytes: Uint8Array) => void;
+  readonly encoder?: SegmentEncoder;
+}
+
 /** A run of elements of both models. */
 interface WrittenRun {
   readonly byteOffset: number;
@@ -32,9 +38,7 @@ export class DeltaWriter {
   readonly #sink: (bytes: Uint8Array) => void;
   readonly #segments: ReadonlyMap<string, readonly SegmentRange[]>;
   readonly #models: ReadonlyMap<string, TensorModel>;
-  readonly #encoder = new SegmentEncoder();
-  readonly #before = new Uint8Array(4 * SEGMENT_ELEMENTS);
-  readonly #after = new Uint8Array(4 * SEGMENT_ELEMENTS);
+  readonly #encoder: SegmentEncoder;
   #open: OpenSegment | undefined;
   /** The segment before of the same tensor. */
   #last: EncodedSegment | undefined;
@@ -42,14 +46,15 @@ export class DeltaWriter {
   /**
    * @param infos the model's tensors, in canonical order
    * @param tensors the record's, in canonical order, with elements each
-   * @param sink receives bytes as they are written
+   * @param output `sink` receives bytes as they are written; `encoder` may be used again afterwards
    */
   constructor(
     infos: readonly TensorInfo[],
     tensors: readonly DeltaTensor[],
-    sink: (bytes: Uint8Array) => void,
+    { sink, encoder = new SegmentEncoder() }: DeltaOutput,
   ) {
     this.#sink = sink;
+    this.#encoder = encoder;
     this.#segments = segmentsOf(tensors.map(({ info }) => info));
     this.#models = new Map(tensors.map(({ info, model }) => [info.name, model]));
     const head = new RangeEncoder();
@@ -68,8 +73,8 @@ export class DeltaWriter {
     for (let at = 0; at < after.length; ) {
       const open = this.#openAt(info, start + at / size);
       const length = Math.min(after.length - at, open.bytes - open.filled);
-      this.#before.set(before.subarray(at, at + length), open.filled);
-      this.#after.set(after.subarray(at, at + length), open.filled);
+      this.#encoder.before.set(before.subarray(at, at + length), open.filled);
+      this.#encoder.after.set(after.subarray(at, at + length), open.filled);
       open.filled += length;
       at += length;
       if (open.filled === open.bytes) this.#close(open);
@@ -87,8 +92,8 @@ export class DeltaWriter {
   }
 
   #close({ info, range, bytes }: OpenSegment): void {
-    const base = elementsOf(info, this.#before.subarray(0, bytes));
-    const next = elementsOf(info, this.#after.subarray(0, bytes));
+    const base = elementsOf(info, this.#encoder.before.subarray(0, bytes));
+    const next = elementsOf(info, this.#encoder.after.subarray(0, bytes));
     const run = { pair: { base, next }, scope: { ...range, form: base.form } };
     const model = this.#models.get(info.name) as TensorModel;
     this.#last = this.#encoder.encode(run, model, this.#last);

@@ -58,7 +58,9 @@ function encode({ info, base, next }: Case): Uint8Array {
   const scope = { form: from.form, shape: info.shape, first: 0, elements };
   const { model } = chooseModel([{ pair: { base: part(from), next: part(to) }, scope }]);
   const pieces: Uint8Array[] = [];
-  const writer = new DeltaWriter([info], [{ info, model }], (bytes) => void pieces.push(bytes.slice()));
+  const writer = new DeltaWriter([info], [{ info, model }], {
+    sink: (bytes) => void pieces.push(bytes.slice()),
+  });
   writer.write(info, { byteOffset: 0, before: base, after: next });
   return Buffer.concat(pieces);
 }

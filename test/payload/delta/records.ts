@@ -38,7 +38,7 @@ export function writeRecord(pairs: readonly Pair[], split: Split = (left) => lef
   const parts: Uint8Array[] = [];
   const infos = ordered.map(({ info }) => info);
   const tensors = ordered.map(({ info, model }) => ({ info, model }));
-  const writer = new DeltaWriter(infos, tensors, (bytes) => parts.push(bytes.slice()));
+  const writer = new DeltaWriter(infos, tensors, { sink: (bytes) => parts.push(bytes.slice()) });
   for (const { tensor, info, next } of ordered) {
     const size = wordBytes(info);
     for (const { start, end } of runsOf(tensor, split)) {
