@@ -19,9 +19,9 @@ export interface ForgedTensor {
 /** Writes records of files piece by piece, right or wrong, as docs/FORMAT.md has them. */
 export class FilesForge {
   readonly #encoder = new RangeEncoder();
-  readonly #kinds = new Contexts(5, FAST);
+  readonly #kinds = new Contexts(6, FAST);
   readonly #signs = new Contexts(1, FAST);
-  readonly #fast = Array.from({ length: 4 }, () => new NumberCoding(this.#encoder, FAST));
+  readonly #fast = Array.from({ length: 5 }, () => new NumberCoding(this.#encoder, FAST));
 
   /** @param count number of files that is stated */
   files(files: readonly ForgedFile[], count = files.length): this {
@@ -73,6 +73,7 @@ export class FilesForge {
   /** A match with what was coded before, after a match or not. */
   distance(distance: number, length: number, afterMatch = 0): this {
     this.#encoder.bit(this.#kinds, afterMatch, 1);
+    this.#encoder.bit(this.#kinds, 5, 0);
     this.#encoder.bit(this.#kinds, 2 + afterMatch, 0);
     this.#fast[1]?.code(distance - 1);
     this.#fast[3]?.code(length - 4);
@@ -82,6 +83,7 @@ export class FilesForge {
   /** A match in the base at the start. */
   seek(seek: number, length: number): this {
     this.#encoder.bit(this.#kinds, 0, 1);
+    this.#encoder.bit(this.#kinds, 5, 0);
     this.#encoder.bit(this.#kinds, 2, 0);
     this.#encoder.bit(this.#kinds, 4, 1);
     this.#encoder.bit(this.#signs, 0, seek < 0 ? 1 : 0);
@@ -93,8 +95,22 @@ export class FilesForge {
   /** A repeat at the start. */
   repeat(length: number): this {
     this.#encoder.bit(this.#kinds, 0, 1);
+    this.#encoder.bit(this.#kinds, 5, 0);
     this.#encoder.bit(this.#kinds, 2, 1);
     this.#fast[2]?.code(length - 1);
+    return this;
+  }
+
+  /**
+   * The head of a run of numbers at the start.
+   *
+   * @param width 0, 1, 2 or 3 for numbers of 1, 2, 4 or 8 bytes
+   */
+  numbers(width: number, count: number): this {
+    this.#encoder.bit(this.#kinds, 0, 1);
+    this.#encoder.bit(this.#kinds, 5, 1);
+    this.#encoder.raw(2, width);
+    this.#fast[4]?.code(count - 1);
     return this;
   }
 

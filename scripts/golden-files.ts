@@ -36,6 +36,14 @@ const grown: Tensor = {
   bytes: concatBytes([kernel.bytes, seeded('', 'float32', { shape: [8], seed: 3 }).bytes]),
 };
 
+/** @returns sorted places of kept weights, row by row, as numbers of so many bytes */
+function places(width: number, rows: number): Uint8Array {
+  const numbers = Array.from({ length: 200 * rows }, (_, i) => (i % 200) * 7 + ((i * i) % 5));
+  return Uint8Array.from(
+    numbers.flatMap((number) => [0, 8, 16, 24].slice(0, width).map((at) => number >> at)),
+  );
+}
+
 /** The files of two models, main files first, and paths of other files of the second. */
 interface FilesSample {
   readonly base: ReadonlyMap<string, Uint8Array>;
@@ -62,6 +70,17 @@ const SAMPLES: Readonly<Record<string, FilesSample>> = {
   'structure-alone': {
     base: one({ tensors: [bias, kernel] }, ''),
     next: new Map([['other.bin', encoder.encode('no model, no model, no model; only a text')]]),
+  },
+  'structure-of-numbers': {
+    base: one({ tensors: [bias, kernel] }, ''),
+    next: new Map([
+      [
+        'places.bin',
+        concatBytes([encoder.encode('places'), places(2, 4), encoder.encode('.'), places(4, 2)]),
+      ],
+      ['places-1.bin', places(1, 3)],
+    ]),
+    others: ['places-1.bin'],
   },
   'several-files': {
     base: one({ tensors: [bias, kernel] }, 'v1'),
@@ -169,6 +188,8 @@ export const REFUSED_FILES: Readonly<Record<string, Refused>> = {
   'files-source-below': refused(withTensors({ source: -1 })),
   'files-source-beyond': refused(withTensors({ source: 2 })),
   'files-match-of-nothing': refused(withFiles('m').distance(1, 8)),
+  'files-numbers-of-8-bytes': refused(withFiles('m').numbers(3, 1)),
+  'files-numbers-beyond': refused(withFiles('m').numbers(1, 51)),
   'files-bytes-left-over': refused(withFiles('m').raw(raw('0102030405060708090a0b0c'))),
   'files-of-another-base': refused(against, 'wrong-base'),
   'files-in-place': withRecords([9], sound, 'needs-copy'),

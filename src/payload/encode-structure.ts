@@ -1,6 +1,7 @@
 import { concatBytes } from '../model/bytes.js';
 import type { BitCoder } from './coding.js';
-import { MIN_MATCH, StructureCoding } from './structure-coding.js';
+import { COMPARED_BYTES, findNumbers } from './number-runs.js';
+import { type Match, MIN_MATCH, type NumberRun, StructureCoding } from './structure-coding.js';
 
 /** Shortest repeat that is shorter than its bytes. */
 const MIN_REPEAT = 2;
@@ -13,23 +14,60 @@ const SEEK_GAIN = 6;
 const TRIES = 256;
 const LONG_MATCH = 256;
 
+/** A match that runs of numbers leave alone, and bytes between two places where such a run is looked for. */
+const LONG_ENOUGH = 24;
+const LOOK_EVERY = 8;
+
+/** Estimated bits of a step, by its kind. */
+const [REPEAT_BITS, MATCH_BITS, EQUAL_BITS, BYTE_BITS] = [8, 22, 1.5, 7];
+
 const HASH_BITS = 16;
+
+/** Where a step begins. */
+type Place = Pick<StructureCoding, 'bytes' | 'at' | 'from' | 'baseBytes'>;
 
 /** Writes the structure of files, given that of the base's. */
 export function encodeStructure(coder: BitCoder, base: Uint8Array, structure: Uint8Array): void {
   const coding = new StructureCoding(coder, concatBytes([base, structure]), base.length);
   const index = new MatchIndex(coding.bytes);
-  let indexed = 0;
+  let [indexed, nextLook] = [0, 0];
   while (coding.at < coding.bytes.length) {
     for (; indexed < coding.at; indexed++) index.add(indexed);
-    coding.step(chooseMatch(coding, index));
+    const match = chooseMatch(coding, index);
+    const isLook = coding.at >= nextLook && (match?.length ?? 0) < LONG_ENOUGH;
+    const numbers = isLook ? chooseNumbers(coding, index) : undefined;
+    if (isLook && numbers === undefined) nextLook = coding.at + LOOK_EVERY;
+    coding.step(numbers ?? match);
   }
 }
 
-function chooseMatch(
-  { bytes, at, from, baseBytes }: StructureCoding,
-  index: MatchIndex,
-): { from: number; length: number } | undefined {
+/** @returns numbers that take fewer bits than matches would */
+function chooseNumbers(coding: Place, index: MatchIndex): NumberRun | undefined {
+  const { bytes, at, from } = coding;
+  const isEnd = (place: number): boolean => {
+    const again = from + place - at;
+    if (again < place && sharedBytes(bytes, again, place) >= LONG_ENOUGH) return true;
+    return (index.find(place)?.length ?? 0) >= LONG_ENOUGH;
+  };
+  const found = findNumbers(bytes, { start: at, isEnd });
+  return found && found.bits < bitsOfMatches(coding, index, COMPARED_BYTES) ? found.run : undefined;
+}
+
+/** @returns about how many bits the next bytes take as matches and bytes */
+function bitsOfMatches(coding: Place, index: MatchIndex, length: number): number {
+  const { bytes, baseBytes } = coding;
+  let [at, from, bits] = [coding.at, coding.from, 0];
+  for (const end = at + length; at < end; ) {
+    const match = chooseMatch({ bytes, at, from, baseBytes }, index);
+    if (match) bits += match.from === from ? REPEAT_BITS : MATCH_BITS;
+    else bits += from < baseBytes && bytes[from] === bytes[at] ? EQUAL_BITS : BYTE_BITS;
+    at += match?.length ?? 1;
+    from = (match?.from ?? from) + (match?.length ?? 1);
+  }
+  return bits * (length / (at - coding.at));
+}
+
+function chooseMatch({ bytes, at, from, baseBytes }: Place, index: MatchIndex): Match | undefined {
   const again = from < at ? sharedBytes(bytes, from, at) : 0;
   const best = again < LONG_MATCH ? index.find(at) : undefined;
   const length = best?.length ?? 0;
@@ -76,7 +114,7 @@ class MatchIndex {
   }
 
   /** @returns the longest match that was found; of equally long ones, the latest */
-  find(at: number): { from: number; length: number } | undefined {
+  find(at: number): Match | undefined {
     if (at + MIN_MATCH > this.#bytes.length) return undefined;
     let best = { from: -1, length: 0 };
     let from = this.#last[this.#hash(at)] as number;

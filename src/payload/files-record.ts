@@ -65,8 +65,8 @@ export function structureBytes({ files, tensors }: Pick<FilesTable, 'files' | 't
   return total - tensors.reduce((sum, info) => sum + byteLength(info), 0);
 }
 
-/** Steps of a structure between two chances to yield. */
-const STEPS_AT_ONCE = 2 ** 12;
+/** Bytes of a structure between two chances to yield; a step may take more. */
+const BYTES_AT_ONCE = 2 ** 14;
 
 /** An open record of files. */
 export interface OpenFilesRecord extends FilesTable {
@@ -99,7 +99,7 @@ export function openFilesRecord(record: ByteSource, base: readonly TensorInfo[])
       const coding = new StructureCoding(decoder, bytes, known.length);
       const yielder = new Yielder(signal);
       while (coding.at < bytes.length) {
-        for (let i = 0; i < STEPS_AT_ONCE && coding.at < bytes.length; i++) coding.step();
+        for (let end = coding.at + BYTES_AT_ONCE; coding.at < Math.min(end, bytes.length); ) coding.step();
         await yielder.tick();
       }
       decoder.expectEnd();

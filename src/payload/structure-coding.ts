@@ -10,11 +10,31 @@ const TREE = 256;
 /** Places of the decisions between literals and matches in their contexts. */
 const IS_REPEAT = 2;
 const IS_IN_BASE = 4;
+const IS_NUMBERS = 5;
+
+/** Trees for numbers of 1, 2 and 4 bytes: that of a byte is its index plus the bytes of the number, less 1. */
+const NUMBER_TREES = 7;
+
+/** Most numbers of a run: a step stays short. */
+export const MAX_NUMBERS = 2 ** 12;
+
+/** Bytes that are copied from an earlier place. */
+export interface Match {
+  readonly from: number;
+  readonly length: number;
+}
+
+/** Whole numbers of 1, 2 or 4 bytes, the lowest byte first, which are coded as differences to the one before. */
+export interface NumberRun {
+  readonly width: number;
+  readonly count: number;
+}
 
 /**
  * Codes the structure of files by matches with the base's structure and with what was coded before. A byte
  * between two matches that is next to the base's is coded as its difference to the byte that would continue
- * the match.
+ * the match. Runs of numbers, such as the places of the weights that a pruned model keeps, are coded as
+ * differences to the number before.
  *
  * Sources: J. Ziv and A. Lempel, "A universal algorithm for sequential data compression", 1977; C. Percival,
  * "Naive differences of executable code", 2003 (differences next to matches).
@@ -25,15 +45,17 @@ export class StructureCoding {
   readonly baseBytes: number;
   readonly #coder: BitCoder;
   /** Whether a match follows, and whether it is a repeat, each by what came before; whether in the base. */
-  readonly #kinds = new Contexts(IS_IN_BASE + 1, FAST);
+  readonly #kinds = new Contexts(IS_NUMBERS + 1, FAST);
   readonly #signs = new Contexts(1, FAST);
   readonly #seeks: NumberCoding;
   readonly #distances: NumberCoding;
   readonly #repeats: NumberCoding;
   readonly #lengths: NumberCoding;
-  /** Differences by the difference before; other bytes by the byte before. */
+  readonly #counts: NumberCoding;
+  /** Differences by the difference before; other bytes by the byte before; numbers by width and place. */
   readonly #differences = new Contexts(TREE * TREE, FAST);
   readonly #others = new Contexts(TREE * TREE, FAST);
+  readonly #numbers = new Contexts(NUMBER_TREES * TREE, FAST);
   #at: number;
   #from = 0;
   /** Where the base would continue. */
@@ -51,6 +73,7 @@ export class StructureCoding {
     this.#distances = new NumberCoding(coder, FAST);
     this.#repeats = new NumberCoding(coder, FAST);
     this.#lengths = new NumberCoding(coder, FAST);
+    this.#counts = new NumberCoding(coder, FAST);
   }
 
   /** Offset in `bytes` of the next byte. */
@@ -64,14 +87,22 @@ export class StructureCoding {
   }
 
   /**
-   * Codes a byte, or a match.
+   * Codes a byte, a match or a run of numbers.
    *
-   * @param match for an encoder: a match, `from` before `at`; without one, a byte is coded
-   * @throws NeuralDiffError `corrupt-payload` for a match outside the bytes
+   * @param part for an encoder: a match, `from` before `at`, or a run; without one, a byte is coded
+   * @throws NeuralDiffError `corrupt-payload` for a match outside the bytes, or numbers beyond them
    */
-  step(match?: { readonly from: number; readonly length: number }): void {
-    if (this.#coder.bit(this.#kinds, this.#afterMatch, match ? 1 : 0) === 0) this.#codeByte();
-    else this.#codeMatch(match);
+  step(part?: Match | NumberRun): void {
+    const coder = this.#coder;
+    if (coder.bit(this.#kinds, this.#afterMatch, part ? 1 : 0) === 0) {
+      this.#codeByte();
+      return;
+    }
+    const run = part && 'width' in part ? part : undefined;
+    if (coder.bit(this.#kinds, IS_NUMBERS, run ? 1 : 0) === 1) this.#codeNumbers(run);
+    else this.#codeMatch(part as Match | undefined);
+    this.#difference = 0;
+    this.#afterMatch = 1;
   }
 
   #codeByte(): void {
@@ -96,7 +127,27 @@ export class StructureCoding {
     return node - TREE;
   }
 
-  #codeMatch(match = { from: 0, length: 0 }): void {
+  #codeNumbers(run: NumberRun = { width: 1, count: 1 }): void {
+    const { bytes } = this;
+    const width = 1 << this.#coder.raw(2, run.width >>> 1);
+    const count = this.#counts.code(run.count - 1) + 1;
+    if (width > 4 || count > MAX_NUMBERS || width * count > bytes.length - this.#at)
+      throw corrupt('numbers of the structure are out of range');
+    const numbers = new DataView(bytes.buffer, bytes.byteOffset + this.#at, width * count);
+    let before = 0;
+    for (let at = 0; at < numbers.byteLength; at += width) {
+      let difference = 0;
+      for (let i = 0; i < width; i++) {
+        const byte = ((readNumber(numbers, at, width) - before) >>> (8 * i)) & 0xff;
+        difference += this.#tree(this.#numbers, width - 1 + i, byte) << (8 * i);
+      }
+      before += difference;
+      for (let i = 0; i < width; i++) numbers.setUint8(at + i, before >>> (8 * i));
+    }
+    this.#advance(numbers.byteLength);
+  }
+
+  #codeMatch(match: Match = { from: 0, length: 0 }): void {
     const { bytes, baseBytes } = this;
     const at = this.#at;
     const again = match.from === this.#from ? 1 : 0;
@@ -112,8 +163,6 @@ export class StructureCoding {
     if (from < baseBytes) this.#fromBase = from;
     this.#from = from;
     this.#advance(length);
-    this.#difference = 0;
-    this.#afterMatch = 1;
   }
 
   #codePlace(from: number): number {
@@ -131,4 +180,9 @@ export class StructureCoding {
     this.#from += length;
     this.#fromBase += length;
   }
+}
+
+function readNumber(numbers: DataView, at: number, width: number): number {
+  if (width === 1) return numbers.getUint8(at);
+  return width === 2 ? numbers.getUint16(at, true) : numbers.getInt32(at, true);
 }

@@ -93,6 +93,20 @@ test('a structure that is that of the base with a few other bytes takes little',
   expect(encode(oneFile(next.length), NONE, next).length).toBeGreaterThan(19_000);
 });
 
+test.each([1, 2, 4])('sorted numbers of %i bytes take few bits each', async (width) => {
+  const random = createRandom(11);
+  const numbers = new Uint8Array(width * 9_000);
+  for (let [i, number] = [0, 0]; i < 9_000; i++, number += 1 + (random() % 8)) {
+    if (i % 300 === 0) number = 0;
+    for (let byte = 0; byte < width; byte++) numbers[width * i + byte] = number >>> (8 * byte);
+  }
+  const text = new TextEncoder().encode('a text before and after numbers');
+  const structure = concat(text, numbers, text);
+  const record = encode(oneFile(structure.length), NONE, structure);
+  expect(await readAlone(record, NONE)).toEqual(structure);
+  expect((8 * record.length) / 9_000).toBeLessThan(4);
+});
+
 const file = (path: string | Uint8Array, bytes = 4) => ({ path, bytes });
 const withFiles = (...files: ReturnType<typeof file>[]) => new FilesForge().files(files).base().tensors([]);
 const withTensors = (...tensors: ForgedTensor[]) =>
@@ -158,6 +172,9 @@ const STRUCTURES: Record<string, FilesForge> = {
     .base({ bytes: 20, digest: new Uint8Array(16) })
     .tensors([])
     .seek(-1, 8),
+  'numbers of eight bytes': withFiles(file('m', 80)).numbers(3, 1),
+  'more numbers than bytes are left': withFiles(file('m', 80)).numbers(2, 21),
+  'a run of more than 4,096 numbers': withFiles(file('m', 80_000)).numbers(0, 4_097),
   'bytes that are left over': withFiles(file('m', 0)).raw(Uint8Array.of(1, 2, 3, 4, 5)),
 };
 
