@@ -84,12 +84,12 @@ const unxz = (path: string, output: string): Command => ({
 const PROGRAMS: readonly Program[] = [
   {
     name: OURS,
-    ways: ({ mainBase, mainNext, update, restored }) => [
-      {
-        encode: [node(MAIN, 'diff', mainBase, mainNext, '-o', update, '--quiet')],
+    // New files are made where patched tensors do not give all of the next file.
+    ways: ({ mainBase, mainNext, update, restored }) =>
+      [[], ['--files']].map((flags) => ({
+        encode: [node(MAIN, 'diff', mainBase, mainNext, '-o', update, '--quiet', ...flags)],
         decode: [node(MAIN, 'apply', mainBase, update, '-o', restored, '--quiet')],
-      },
-    ],
+      })),
   },
   {
     name: 'bsdiff',
@@ -186,8 +186,12 @@ export async function runPrograms(
     for (const way of program.ways(paths)) {
       for (const path of [paths.update, paths.restored]) rmSync(path, { recursive: true, force: true });
       const result = await runWay(program, way, paths);
-      const restores = program.name === OURS ? problemOf(paths.restored, next) : null;
-      made.push({ ...result, problem: result.problem ?? restores });
+      if (program.name !== OURS) made.push(result);
+      else {
+        const problem = result.problem ?? problemOf(paths.restored, next);
+        made.splice(0, 1, { ...result, problem });
+        if (problem === null) break;
+      }
     }
     const shortest = (left: ProgramResult, right: ProgramResult): ProgramResult =>
       (right.bytes ?? Number.POSITIVE_INFINITY) < (left.bytes ?? Number.POSITIVE_INFINITY) ? right : left;

@@ -12,7 +12,7 @@ const IS_REPEAT = 2;
 const IS_IN_BASE = 4;
 const IS_NUMBERS = 5;
 
-/** Trees for numbers of 1, 2 and 4 bytes: that of a byte is its index plus the bytes of the number, less 1. */
+/** Trees for numbers of 1, 2 and 4 bytes: for byte i of a number of w bytes, that of w - 1 + i. */
 const NUMBER_TREES = 7;
 
 /** Most numbers of a run: a step stays short. */
@@ -24,7 +24,7 @@ export interface Match {
   readonly length: number;
 }
 
-/** Whole numbers of 1, 2 or 4 bytes, the lowest byte first, which are coded as differences to the one before. */
+/** Whole numbers of 1, 2 or 4 bytes, the lowest byte first, coded as differences to the one before. */
 export interface NumberRun {
   readonly width: number;
   readonly count: number;
