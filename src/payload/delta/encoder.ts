@@ -1,14 +1,20 @@
 import { RangeEncoder } from '../range-encoder.js';
 import { rangeOf, topOf } from './context-range.js';
-import { LANES, LEAST_STATE, NO_CONTEXT, sumLevels } from './decoder.js';
-import { TOTAL_BITS } from './frequencies.js';
+import { LANES, LEAST_STATE, sumLevels } from './decoder.js';
+import { TOTAL, TOTAL_BITS } from './frequencies.js';
 import { codeHead, type Lines, MAX_CONTEXTS } from './head.js';
 import { fitColumns, fitLines, type Run, Sizes } from './line-fit.js';
 import type { TensorModel } from './models.js';
 import { SEGMENT_ELEMENTS } from './segments.js';
-import { SplitElements } from './split-elements.js';
+import { NO_PLACE, SplitElements } from './split-elements.js';
 import { chooseTables, createCounts, frequenciesOfAll, roundWeights } from './tables.js';
 import { TOKENS } from './tokens.js';
+
+/**
+ * Inverses of frequencies, a little too large. For x below 2^31, `x * INVERSES[f]` cut to a whole number is
+ * `x / f` cut to one: it is less than 2^-13 too large, and `x / f` ends at least 1 / f before the next one.
+ */
+const INVERSES = Float64Array.from({ length: TOTAL + 1 }, (_, frequency) => (1 + 2 ** -45) / frequency);
 
 /** A segment that has been written. */
 export interface EncodedSegment {
@@ -28,8 +34,8 @@ export class SegmentEncoder {
   readonly #sums = new Int16Array(SEGMENT_ELEMENTS);
   readonly #counts = createCounts();
   readonly #states = new Int32Array(LANES);
-  /** Halves of words, filled from the end. */
-  readonly #words = new Uint16Array(SEGMENT_ELEMENTS);
+  /** Halves of words, filled from the end; the first one is never used. */
+  readonly #words = new Uint16Array(SEGMENT_ELEMENTS + 1);
   /** For each token in each context its frequency, and above 16 bits the sum of those before it. */
   readonly #ranges = new Int32Array(MAX_CONTEXTS * TOKENS);
 
@@ -73,20 +79,21 @@ export class SegmentEncoder {
   /** Encodes the tokens from the last to the first. @returns the bytes that a decoder takes in, in order */
   #encodeTokens(frequencies: readonly Uint16Array[]): Uint8Array {
     this.#fillTables(frequencies);
-    const { tokens, contexts, count } = this.#tokens;
+    const { places, count } = this.#tokens;
     const [states, ranges, words] = [this.#states.fill(LEAST_STATE), this.#ranges, this.#words];
     let at = words.length;
     for (let i = count - 1; i >= 0; i--) {
-      const context = contexts[i] as number;
-      if (context === NO_CONTEXT) continue;
-      const range = ranges[(context << 8) | (tokens[i] as number)] as number;
+      const place = places[i] as number;
+      if (place === NO_PLACE) continue;
+      const range = ranges[place] as number;
       const frequency = range & 0xffff;
       let state = states[i & (LANES - 1)] as number;
-      if (state >>> (31 - TOTAL_BITS) >= frequency) {
-        words[--at] = state;
-        state >>>= 16;
-      }
-      const share = (state / frequency) | 0;
+      // A branch would be taken half of the time, and predicted as often.
+      const isFull = (frequency - 1 - (state >>> (31 - TOTAL_BITS))) >>> 31;
+      words[at - 1] = state;
+      at -= isFull;
+      state >>>= isFull << 4;
+      const share = (state * (INVERSES[frequency] as number)) | 0;
       states[i & (LANES - 1)] =
         (share << TOTAL_BITS) + (state - Math.imul(share, frequency)) + (range >>> 16);
     }

@@ -1,9 +1,11 @@
 import type { ContextRange } from './context-range.js';
-import { NO_CONTEXT } from './decoder.js';
 import { differenceOf, type Elements, magnitudeOf, signedWords, signOf } from './elements.js';
 import { KEPT } from './head.js';
 import type { Counts } from './tables.js';
 import { type TokenForm, tokenOfDifference, tokenOfNew, tokenTable } from './tokens.js';
+
+/** In place of the index of an element that has no token: no context has this number. */
+export const NO_PLACE = 0xffff;
 
 /** The elements of a run before and after. */
 export interface ElementPair {
@@ -16,8 +18,8 @@ export class SplitElements {
   /** Number of elements. */
   count = 0;
   readonly tokens: Uint8Array;
-  /** The context of each; `NO_CONTEXT` for elements without a token. */
-  readonly contexts: Uint8Array;
+  /** The context and the token of each, as an index of `Counts`; `NO_PLACE` for elements without a token. */
+  readonly places: Uint16Array;
   isNew = false;
   readonly #magnitudes: Int32Array;
   readonly #raw: Int32Array;
@@ -26,7 +28,7 @@ export class SplitElements {
   /** @param most the most elements that will be split at once */
   constructor(most: number) {
     this.tokens = new Uint8Array(most);
-    this.contexts = new Uint8Array(most);
+    this.places = new Uint16Array(most);
     this.#magnitudes = new Int32Array(most);
     this.#raw = new Int32Array(most + 2);
   }
@@ -94,36 +96,39 @@ export class SplitElements {
     }
   }
 
-  #writeRaw(magnitudes: Int32Array, { first, bits }: ReturnType<typeof tokenTable>): void {
+  /** Writes the lowest bits of each magnitude: those above are its token's, whose magnitudes begin with zeros. */
+  #writeRaw(magnitudes: Int32Array, { bits }: ReturnType<typeof tokenTable>): void {
     const { tokens, count } = this;
     const raw = this.#raw;
-    let [held, word, total] = [0, 0, 0];
+    let [held, total] = [0, 0];
     for (let i = 0; i < count; i++) {
-      const token = tokens[i] as number;
-      const width = bits[token] as number;
-      const value = (magnitudes[i] as number) - (first[token] as number);
+      const width = bits[tokens[i] as number] as number;
+      const value = (magnitudes[i] as number) & ((1 << width) - 1);
       const shift = total & 31;
       held |= value << shift;
+      raw[total >>> 5] = held;
+      // All ones when the word is full. Shifting by 32 would be shifting by 0.
+      const full = -((shift + width) >>> 5);
+      held = (held & ~full) | (((value >>> 1) >>> (31 - shift)) & full);
       total += width;
-      if (shift + width < 32) continue;
-      raw[word++] = held;
-      // Shifting by 32 would be shifting by 0.
-      held = (value >>> 1) >>> (31 - shift);
     }
-    raw[word] = held;
+    raw[total >>> 5] = held;
     this.#rawBits = total;
   }
 
   /** Sets the context of each element, and counts the tokens of each. */
   place(sums: Int16Array, { origin, contexts }: ContextRange, counts: Counts): void {
-    const [own, { tokens }] = [this.contexts, this];
+    const { tokens, places } = this;
+    const last = contexts - 1;
     counts.fill(0);
     for (let i = 0; i < this.count; i++) {
       const sum = sums[i] as number;
-      const context = sum === KEPT ? NO_CONTEXT : Math.min(Math.max(sum - origin, 0), contexts - 1);
-      own[i] = context;
-      if (context === NO_CONTEXT) continue;
-      const at = (context << 8) | (tokens[i] as number);
+      if (sum === KEPT) {
+        places[i] = NO_PLACE;
+        continue;
+      }
+      const at = (Math.min(Math.max(sum - origin, 0), last) << 8) | (tokens[i] as number);
+      places[i] = at;
       counts[at] = (counts[at] as number) + 1;
     }
   }
