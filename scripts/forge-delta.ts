@@ -69,7 +69,7 @@ export function weights(given: Readonly<Record<number, number>>): Uint16Array {
 
 /** A head of differences, in one context in which nothing changes, but for some fields. */
 export function headWith(fields: Partial<HeadToCode> = {}): HeadToCode {
-  const plain = { isNew: false, isBased: false, top: 0, origin: 0, precision: 3 };
+  const plain = { dropped: 0, isNew: false, isBased: false, top: 0, origin: 0, precision: 3 };
   return { ...plain, weights: [weights({ 0: 1 })], ...fields };
 }
 

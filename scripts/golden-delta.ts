@@ -254,6 +254,12 @@ const wraps = (): Accepted => {
   );
 };
 
+/** @returns floats whose lowest bits are 0 */
+function shorter(tensor: Tensor, zeros: number): Tensor {
+  const words = new Uint32Array(tensor.bytes.slice().buffer).map((word) => (word >>> zeros) * 2 ** zeros);
+  return { ...tensor, bytes: new Uint8Array(words.buffer) };
+}
+
 const lines = (split: number, step = 1) => ({ split, step });
 const deep = zeros('a', 'float64', [2, 2, 2, 2, 2, 2, 2, 32]);
 const still = zeros('a', 'int8', [64, 65]);
@@ -283,6 +289,15 @@ export const DELTAS: Readonly<Record<string, Accepted>> = {
       const bytes = anyFloats(name as keyof typeof SPECIAL);
       const size = name === 'float32' ? 4 : 2;
       return [name, concatBytes([bytes.subarray(3 * size), bytes.subarray(0, 3 * size)]), DIFFERENCES];
+    }),
+  ),
+  'delta-shorter-floats': oneRecord(
+    [13, 16, 22, 8].map((zeros) =>
+      shorter(seeded(`z${zeros}`, 'float32', { shape: [6, 700], seed: zeros }), zeros),
+    ),
+    [13, 16, 22, 8].map((zeros, i) => {
+      const next = seeded('', 'float32', { shape: [6, 700], seed: 100 + zeros });
+      return [`z${zeros}`, shorter(next, zeros).bytes, i % 2 === 0 ? NEW : DIFFERENCES];
     }),
   ),
   'delta-beyond-the-ends': wraps(),

@@ -217,6 +217,7 @@ export const REFUSED_DELTAS: Readonly<Record<string, Refused>> = {
   'delta-kept-columns-of-new-elements': keptColumns(),
   'delta-origin-of-8751': headed('words', { origin: 8_751 }),
   'delta-origin-below-8750': headed('words', { origin: -8_751 }),
+  'delta-zeros-23': headed('bias', { dropped: 23 }),
   'delta-top-of-a-class-too-many': headed('bias', { isNew: true, top: 279 }),
   'delta-top-of-2-32-less-1': headed('bias', { isNew: true, top: 2 ** 32 - 1 }),
   'delta-names-of-a-code-of-2-30': withRecords([delta(joinRecord(Uint8Array.of(0x40), joinSegment(sound)))]),

@@ -49,14 +49,18 @@ LETTERS = {8: "B", 16: "H", 32: "I"}
 class Kind:
     """What the records see of a dtype: w bits; F bits of fraction, 0 for integers."""
 
-    def __init__(self, w, name):
+    def __init__(self, w, name, F=None):
         self.w, self.name = w, name
-        self.F = {"bfloat": 7, "float": 23 if w == 32 else 10}.get(name, 0)
+        self.F = {"bfloat": 7, "float": 23 if w == 32 else 10}.get(name, 0) if F is None else F
         self.is_float = self.F > 0
         self.largest_class = ((1 << (w - 1 - self.F)) - 1) + self.F if self.is_float else w
 
     def key(self):
         return (self.w, self.name)
+
+    def shorter(self, zeros):
+        """The floats that are left without their lowest bits."""
+        return Kind(self.w - zeros, self.name, self.F - zeros) if zeros else self
 
     def split(self, bits):
         """The sign and the magnitude of an element."""
@@ -505,7 +509,10 @@ def slots_of(weights):
 class Head:
     def __init__(self, data, parts, known):
         coder = Coder(data)
-        tensor, kind = parts[0].tensor, parts[0].tensor.kind
+        tensor = parts[0].tensor
+        self.zeros = coder.raw(5) if tensor.kind.is_float and tensor.kind.w == 32 else 0
+        require(self.zeros <= 22, "too many zeros")
+        kind = self.kind = tensor.kind.shorter(self.zeros)
         self.new, self.based = coder.raw(1), coder.raw(1)
         self.lines, self.rows = None, None
         if coder.raw(1):
@@ -570,6 +577,7 @@ def read_segment(cursor, parts, known):
     halves = struct.unpack(f"<{words}H", cursor.take(2 * words))
     raw, taken, index = Bits(cursor.take(raw_bytes)), 0, 0
     for part in parts:
+        part.tensor.words[part.start : part.end] = [w >> head.zeros for w in part.tensor.words[part.start : part.end]]
         for at in range(part.start, part.end):
             lane = index & 7
             index += 1
@@ -586,6 +594,8 @@ def read_segment(cursor, parts, known):
                 taken += 1
             states[lane] = x
             change(head, part.tensor, at, t, raw)
+    for part in parts:
+        part.tensor.words[part.start : part.end] = [w << head.zeros for w in part.tensor.words[part.start : part.end]]
     require(taken == words, "halves left over")
     raw.end()
     require(all(x == 1 << 15 for x in states), "a final state that is not 2^15")
@@ -599,12 +609,12 @@ def context_of(head, tensor, at):
         if row is KEPT or column is KEPT:
             return KEPT
         offset = row + column
-    level = tensor.kind.level(tensor.kind.split(tensor.words[at])[1]) if head.based else 0
+    level = head.kind.level(head.kind.split(tensor.words[at])[1]) if head.based else 0
     return max(0, min(head.contexts - 1, level + offset - head.origin))
 
 
 def change(head, tensor, at, t, raw):
-    token, kind, bits = head.tokens[t], tensor.kind, tensor.words[at]
+    token, kind, bits = head.tokens[t], head.kind, tensor.words[at]
     m = token.magnitude + raw.take(token.width)
     modulus = 1 << kind.w
     if not head.new:

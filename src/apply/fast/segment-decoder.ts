@@ -88,6 +88,9 @@ function placesOf<K extends string>(sizes: Readonly<Record<K, number>>): Readonl
   return { ...places, end } as Record<K | 'end', number>;
 }
 
+/** Bits of the elements that the kernels know. */
+const WIDTHS: readonly number[] = [8, 16, 32];
+
 const PAGE_BYTES = 2 ** 16;
 
 /** Compiles the decoding kernels. */
@@ -110,6 +113,8 @@ class FastSegmentDecoder implements SegmentDecoder {
   readonly #kernels: DecodingKernels;
   readonly #buffer: ArrayBuffer;
   readonly #bytes: Uint8Array;
+  /** Decodes the segment if its floats have a width that no dtype has, which is rare. */
+  #plain: PlainSegmentDecoder | undefined;
   #segment!: Segment;
   #at = 0;
   #half = 0;
@@ -139,6 +144,9 @@ class FastSegmentDecoder implements SegmentDecoder {
   begin(segment: Segment): void {
     const { head, states, words, raw } = segment;
     this.#segment = segment;
+    this.#plain = WIDTHS.includes(segment.scope.form.width) ? undefined : new PlainSegmentDecoder();
+    this.#plain?.begin(segment);
+    if (this.#plain) return;
     [this.#at, this.#half, this.#bit] = [0, PLACES.halves, 0];
     const addresses = this.#addresses;
     head.contexts.forEach((frequencies, context) => {
@@ -157,7 +165,12 @@ class FastSegmentDecoder implements SegmentDecoder {
       new Int16Array(this.#buffer, PLACES.columns, head.lines.columns.length).set(head.lines.columns);
   }
 
-  decode({ words, form }: Elements): void {
+  decode(elements: Elements): void {
+    if (this.#plain) this.#plain.decode(elements);
+    else this.#decode(elements);
+  }
+
+  #decode({ words, form }: Elements): void {
     const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
     const size = words.BYTES_PER_ELEMENT;
     for (let start = 0; start < words.length; start += RUN) {
@@ -169,6 +182,11 @@ class FastSegmentDecoder implements SegmentDecoder {
   }
 
   finish(): void {
+    if (this.#plain) this.#plain.finish();
+    else this.#finish();
+  }
+
+  #finish(): void {
     const { words, raw, rawBytes } = this.#segment;
     const isRead = this.#half === PLACES.halves + 2 * words.length && Math.ceil(this.#bit / 8) === rawBytes;
     const rest = (this.#bit & 7) === 0 ? 0 : (raw[this.#bit >>> 5] as number) >>> (this.#bit & 31);

@@ -39,6 +39,21 @@ export function elementsOf(info: TensorInfo, bytes: Uint8Array): Elements {
   return { words: orderedBits(info, bytes).words, form: formOf(info) };
 }
 
+/** @returns the form of floats without the lowest bits of their fractions */
+export function shorten(form: ElementForm, bits: number): ElementForm {
+  const { width, sign, fraction } = form;
+  return { ...form, width: width - bits, sign: sign / 2 ** bits, fraction: fraction - bits };
+}
+
+/** @returns floats of 32 bits without their lowest bits, as a copy unless there are none */
+export function dropBits({ words, form }: Elements, bits: number): Elements {
+  if (bits === 0) return { words, form };
+  const short = shorten(form, bits);
+  const kept = short.width > 16 ? new Uint32Array(words.length) : new Uint16Array(words.length);
+  for (let i = 0; i < words.length; i++) kept[i] = (words[i] as number) >>> bits;
+  return { words: kept, form: short };
+}
+
 /** @returns 1 for a negative element, else 0 */
 export function signOf(word: number, { sign, isSigned, width }: ElementForm): number {
   if (sign !== 0) return word >>> (width - 1);

@@ -6,7 +6,7 @@ import { codeHead, type Lines, MAX_CONTEXTS } from './head.js';
 import { fitColumns, fitLines, type Run, Sizes } from './line-fit.js';
 import type { TensorModel } from './models.js';
 import { SEGMENT_ELEMENTS } from './segments.js';
-import { NO_PLACE, SplitElements } from './split-elements.js';
+import { NO_PLACE, SplitElements, shortenPair } from './split-elements.js';
 import { chooseTables, createCounts, frequenciesOfAll, roundWeights } from './tables.js';
 import { TOKENS } from './tokens.js';
 
@@ -43,8 +43,10 @@ export class SegmentEncoder {
    * @param before what the segment before of the same tensor returned
    * @returns the bytes of a segment, in parts, and what the next one of the tensor needs
    */
-  encode({ pair, scope }: Run, model: TensorModel, before?: EncodedSegment): EncodedSegment {
+  encode(run: Run, model: TensorModel, before?: EncodedSegment): EncodedSegment {
     const { isNew, isBased } = model;
+    const pair = shortenPair(run.pair, isNew);
+    const scope = { ...run.scope, form: pair.base.form };
     const top = topOf(pair.next, isNew);
     this.#tokens.split(pair, { isNew, top });
     const sizes = new Sizes(pair, this.#tokens);
@@ -65,8 +67,8 @@ export class SegmentEncoder {
     const { origin } = range;
     codeHead(
       coder,
-      { ...scope, before: before?.lines },
-      { isNew, isBased, top, lines, origin, precision, weights: rounded },
+      { ...run.scope, before: before?.lines },
+      { dropped: pair.dropped, isNew, isBased, top, lines, origin, precision, weights: rounded },
     );
     const head = coder.finish();
     const words = this.#encodeTokens(frequenciesOfAll(rounded));

@@ -1,6 +1,6 @@
 import { type BitCoder, Contexts, FAST, MagnitudeCoding, NumberCoding } from '../coding.js';
 import { corrupt } from '../limits.js';
-import { type ElementForm, MAX_LEVEL } from './elements.js';
+import { type ElementForm, MAX_LEVEL, shorten } from './elements.js';
 import { frequenciesOf, WeightCoding } from './frequencies.js';
 import { classes, TOKENS, type TokenTable, tokenTable } from './tokens.js';
 
@@ -29,6 +29,8 @@ export interface Lines {
 
 /** What comes before the tokens of a segment: how elements choose contexts, and contexts frequencies. */
 export interface SegmentHead {
+  /** Lowest bits of floats of 32 bits that are left out of this segment, 0 in the next model. */
+  readonly dropped: number;
   readonly isNew: boolean;
   /** Whether contexts depend on the base's levels. */
   readonly isBased: boolean;
@@ -51,6 +53,17 @@ export interface SegmentScope {
   readonly elements: number;
   /** Columns of the segment before of this tensor, if it had any, with their split and step. */
   readonly before?: Lines | undefined;
+}
+
+/** Whether elements of a form may be coded without their lowest bits: floats of 32 bits. */
+export function mayDrop({ width, sign }: ElementForm): boolean {
+  return width === 32 && sign !== 0;
+}
+
+function codeDropped(coder: BitCoder, form: ElementForm, value = 0): number {
+  const dropped = mayDrop(form) ? coder.raw(5, value) : 0;
+  if (dropped >= form.fraction) throw corrupt('a segment drops too many bits');
+  return dropped;
 }
 
 /** @returns the number of columns of a tensor of which the first `split` dimensions count rows */
@@ -83,6 +96,8 @@ export function codeHead(
   scope: SegmentScope,
   head?: HeadToCode,
 ): SegmentHead & { readonly tokens: TokenTable } {
+  const dropped = codeDropped(coder, scope.form, head?.dropped);
+  const form = shorten(scope.form, dropped);
   const isNew = coder.raw(1, head?.isNew ? 1 : 0) === 1;
   const isBased = coder.raw(1, head?.isBased ? 1 : 0) === 1;
   const numbers = new NumberCoding(coder, FAST);
@@ -90,9 +105,9 @@ export function codeHead(
     coder.raw(1, head?.lines ? 1 : 0) === 1 ? codeLines(coder, { ...scope, isNew }, head) : undefined;
   const origin = unfold(numbers.code(fold(head?.origin ?? 0)));
   if (Math.abs(origin) > MAX_LEVEL + 2 * MAX_OFFSET) throw corrupt('an origin is out of range');
-  const top = codeTop(numbers, { form: scope.form, isNew }, head?.top ?? 0);
-  const tokens = tokenTable({ form: scope.form, isNew, top });
-  return { isNew, isBased, top, origin, lines, contexts: codeContexts(coder, tokens, head), tokens };
+  const top = codeTop(numbers, { form, isNew }, head?.top ?? 0);
+  const tokens = tokenTable({ form, isNew, top });
+  return { dropped, isNew, isBased, top, origin, lines, contexts: codeContexts(coder, tokens, head), tokens };
 }
 
 function codeTop(

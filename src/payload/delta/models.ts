@@ -2,7 +2,7 @@ import { rangeOf, topOf } from './context-range.js';
 import { sumLevels } from './decoder.js';
 import { columnsOf, KEPT, type Lines, MAX_COLUMNS, type SegmentScope } from './head.js';
 import { fitColumns, fitLines, type Run, Sizes } from './line-fit.js';
-import { SplitElements } from './split-elements.js';
+import { SplitElements, shortenPair } from './split-elements.js';
 import { chooseTables, createCounts } from './tables.js';
 
 /** How the segments of a tensor are coded. */
@@ -56,9 +56,12 @@ class Trial {
   readonly #rawBits: number;
 
   constructor(runs: readonly Run[], isNew: boolean) {
-    this.#runs = runs;
+    this.#runs = runs.map(({ pair, scope }) => {
+      const short = shortenPair(pair, isNew);
+      return { pair: short, scope: { ...scope, form: short.base.form } };
+    });
     this.#isNew = isNew;
-    this.#splits = runs.map(({ pair }) => {
+    this.#splits = this.#runs.map(({ pair }) => {
       const split = new SplitElements(pair.base.words.length);
       split.split(pair, { isNew, top: topOf(pair.next, isNew) });
       return split;

@@ -5,7 +5,7 @@ import { corrupt } from '../limits.js';
 import { RangeDecoder } from '../range-decoder.js';
 import { codeTensors } from '../record-head.js';
 import { LANES, LEAST_STATE, type SegmentDecoder } from './decoder.js';
-import { elementsOf, formOf } from './elements.js';
+import { dropBits, type Elements, elementsOf, formOf, shorten } from './elements.js';
 import { codeHead, type Lines } from './head.js';
 import { SEGMENT_ELEMENTS, type SegmentRange, segmentsOf } from './segments.js';
 
@@ -21,6 +21,8 @@ export class DeltaReader {
   readonly #buffers = { words: new Uint8Array(0), raw: new Uint8Array(0) };
   /** Elements of the open segment that are left. */
   #left = 0;
+  /** Lowest bits of its elements that are left out, and 0 in the next model. */
+  #dropped = 0;
   #lines: Lines | undefined;
 
   constructor(record: Bytes, infos: readonly TensorInfo[], segments: SegmentDecoder) {
@@ -45,12 +47,20 @@ export class DeltaReader {
     for (let at = 0; at < bytes.length; ) {
       if (this.#left === 0) this.#open(info, start + at / size);
       const length = Math.min(bytes.length - at, this.#left * size);
-      this.segments.decode(elementsOf(info, bytes.subarray(at, at + length)));
+      this.#decode(elementsOf(info, bytes.subarray(at, at + length)));
       this.#left -= length / size;
       at += length;
       if (this.#left === 0) this.segments.finish();
     }
     return { kind: 'delta', tensor: info.name, bytes, ...(start > 0 && { first: start }) };
+  }
+
+  #decode(elements: Elements): void {
+    const short = dropBits(elements, this.#dropped);
+    this.segments.decode(short);
+    if (this.#dropped > 0)
+      for (let i = 0; i < short.words.length; i++)
+        elements.words[i] = (short.words[i] as number) << this.#dropped;
   }
 
   #open(info: TensorInfo, first: number): void {
@@ -65,8 +75,10 @@ export class DeltaReader {
     if (wordCount > range.elements || rawBytes > 4 * range.elements)
       throw corrupt('a segment has more bytes than its elements can take');
     const coder = new RangeDecoder(this.decoder.take(headBytes));
-    const scope = { ...range, form: formOf(info), before: this.#lines };
+    const form = formOf(info);
+    const scope = { ...range, form, before: this.#lines };
     const head = codeHead(coder, scope);
+    this.#dropped = head.dropped;
     coder.expectEnd();
     if (head.lines) this.#lines = head.lines;
     const states = new Uint32Array(this.decoder.read(4 * LANES, new Uint8Array(4 * LANES)).buffer);
@@ -77,7 +89,14 @@ export class DeltaReader {
     this.decoder.read(rawBytes, raw);
     const halves = new Uint16Array(words.buffer as ArrayBuffer, words.byteOffset, wordCount);
     const bits = new Uint32Array(raw.buffer as ArrayBuffer, 0, raw.length / 4);
-    this.segments.begin({ scope, head, states, words: halves, raw: bits, rawBytes });
+    this.segments.begin({
+      scope: { ...scope, form: shorten(form, head.dropped) },
+      head,
+      states,
+      words: halves,
+      raw: bits,
+      rawBytes,
+    });
     this.#left = range.elements;
   }
 

@@ -1,6 +1,6 @@
 import type { ContextRange } from './context-range.js';
-import { differenceOf, type Elements, magnitudeOf, signedWords, signOf } from './elements.js';
-import { KEPT } from './head.js';
+import { differenceOf, dropBits, type Elements, magnitudeOf, signedWords, signOf } from './elements.js';
+import { KEPT, mayDrop } from './head.js';
 import type { Counts } from './tables.js';
 import { type TokenForm, tokenOfDifference, tokenOfNew, tokenTable } from './tokens.js';
 
@@ -11,6 +11,25 @@ export const NO_PLACE = 0xffff;
 export interface ElementPair {
   readonly base: Elements;
   readonly next: Elements;
+}
+
+/**
+ * Leaves out the lowest bits of floats that are 0 in all of them, as of models cast from a narrower dtype.
+ *
+ * @param isNew whether only the next model's elements count
+ */
+export function shortenPair({ base, next }: ElementPair, isNew: boolean): ElementPair & { dropped: number } {
+  const bits = (isNew ? 0 : bitsOf(base)) | bitsOf(next);
+  const most = base.form.fraction - 1;
+  const dropped = mayDrop(base.form) ? Math.min(most, bits === 0 ? most : 31 - Math.clz32(bits & -bits)) : 0;
+  return { base: dropBits(base, dropped), next: dropBits(next, dropped), dropped };
+}
+
+/** @returns the bits that are set in any element, or some with the lowest one */
+function bitsOf({ words }: Elements): number {
+  let bits = 0;
+  for (let i = 0; i < words.length && (bits & 1) === 0; i++) bits |= words[i] as number;
+  return bits;
 }
 
 /** Elements of a segment, or of a part of one, as tokens and raw bits. */

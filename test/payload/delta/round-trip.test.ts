@@ -26,8 +26,13 @@ const shape = fc.oneof(
   },
 );
 
-/** How the next elements differ from the base's: which share changes, and whether only in lower bits. */
+/**
+ * How the next elements differ from the base's: which share changes, whether only in lower bits, and how many
+ * of the lowest bits are 0 in 32 bits of both, or of the next ones.
+ */
 const change = fc.record({
+  zeros: fc.constantFrom(0, 0, 1, 8, 13, 16, 22, 23),
+  inBase: fc.boolean(),
   seed: fc.integer(),
   share: fc.constantFrom(0, 0.02, 0.5, 1),
   isSmall: fc.boolean(),
@@ -37,10 +42,11 @@ const change = fc.record({
 /** Base of ordinary or any elements, and a next of it: changed in some rows of 125 elements, or all. */
 function pairOf(
   { name, dtype, shape }: Pick<Tensor, 'name' | 'dtype' | 'shape'>,
-  how: { seed: number; share: number; isSmall: boolean; isAny: boolean },
+  how: { seed: number; share: number; isSmall: boolean; isAny: boolean; zeros: number; inBase: boolean },
 ): { tensor: Tensor; next: Uint8Array } {
   const ordinary = seededTensor(name, dtype, shape, how.seed);
   const bytes = how.isAny ? seededBytes(how.seed, byteLength(ordinary)) : ordinary.bytes;
+  if (how.inBase) clearLowest(bytes, how.zeros);
   const next = bytes.slice();
   const size = DTYPES[dtype].bytes;
   const random = createRandom(how.seed + 1);
@@ -49,7 +55,15 @@ function pairOf(
     if (isKept) continue;
     for (let i = 0; i < size; i++) if (i === 0 || !how.isSmall) next[at + i] = random();
   }
+  clearLowest(next, how.zeros);
   return { tensor: { ...ordinary, bytes }, next };
+}
+
+/** Clears the lowest bits of each word of 32 bits. */
+function clearLowest(bytes: Uint8Array, zeros: number): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let at = 0; at + 4 <= bytes.length; at += 4)
+    view.setUint32(at, (view.getUint32(at, true) >>> zeros) * 2 ** zeros, true);
 }
 
 /** Any way of coding a tensor that the format has, or the one that the package chooses. */
@@ -112,8 +126,8 @@ test('tensors of several segments are read bit for bit', () => {
   const random = createRandom(5);
   const inRuns: Split = (left) => Math.min(left, 1 + (random() % 2 ** 17));
   for (const [dtype, how] of [
-    ['int8', { seed: 1, share: 0.02, isSmall: true, isAny: true }],
-    ['bfloat16', { seed: 2, share: 0.5, isSmall: true, isAny: false }],
+    ['int8', { seed: 1, share: 0.02, isSmall: true, isAny: true, zeros: 0, inBase: false }],
+    ['bfloat16', { seed: 2, share: 0.5, isSmall: true, isAny: false, zeros: 0, inBase: false }],
   ] as const) {
     const pair = pairOf({ name: 'a', dtype, shape: [2_200, 125] }, how);
     for (const isNew of [false, true]) {
