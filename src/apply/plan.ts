@@ -15,7 +15,7 @@ import { planFiles } from './new-files.js';
 /** Options of `planApply` and `applyPayload`. */
 export interface ApplyOptions {
   /** SHA-256 implementation; defaults to the runtime's, which browsers provide in secure contexts only. */
-  readonly sha256?: (bytes: Uint8Array) => Promise<Uint8Array>;
+  readonly sha256?: (bytes: Uint8Array) => Promise<Uint8Array> | Uint8Array;
   /** Incremental SHA-256 for payloads of files; defaults to one in plain JavaScript. */
   readonly createSha256?: () => { add(piece: Uint8Array): void; finish(): Uint8Array };
   /** Cancels until the first write; later only if storage that can roll back has the signal too. */
@@ -177,7 +177,8 @@ async function runDry(store: WeightStore, payload: OpenPayload, options: ApplyOp
   };
   for await (const chunk of borrowChunks(store, payload, { ...options, onFault })) {
     tally ??= new TensorTally(chunk.info, hash);
-    await tally.add(chunk);
+    const adding = tally.add(chunk);
+    if (adding) await adding;
     bytesDone += chunk.before.length;
     options.onProgress?.({ phase: 'check', done: bytesDone, total: bytesTotal });
     if (!chunk.isLast) continue;
@@ -209,14 +210,17 @@ class TensorTally {
     this.#after = new TensorDigest(info, hash);
   }
 
-  async add(chunk: Chunk): Promise<void> {
+  /** @returns undefined where the digests were computed at once */
+  add(chunk: Chunk): Promise<unknown> | undefined {
     this.#kinds = chunk.kinds;
     const runs = changedRuns(chunk);
     this.#runs += runs.length;
     this.#bytesWritten += runs.reduce((sum, run) => sum + run.end - run.start, 0);
-    if (chunk.before.length === 0) return;
-    await this.#before.add(chunk.before);
-    if (this.isTouched) await this.#after.add(chunk.after);
+    if (chunk.before.length === 0) return undefined;
+    const before = this.#before.add(chunk.before);
+    if (!this.isTouched) return before;
+    const after = this.#after.add(chunk.after);
+    return before || after ? Promise.all([before, after]) : undefined;
   }
 
   async finish(): Promise<{ before: Uint8Array; after: Uint8Array }> {

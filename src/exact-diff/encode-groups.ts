@@ -171,8 +171,10 @@ async function walkInto(
 ): Promise<void> {
   await orAbandon(consumer, async () => {
     for (const { info } of tensors) {
-      for await (const pair of reader.walk(info, signal)) {
-        await consumer.push(info, pair);
+      for (const reading of reader.walk(info, signal)) {
+        const pair = reading instanceof Promise ? await reading : reading;
+        const pushing = consumer.push(info, pair);
+        if (pushing) await pushing;
         onBytes(pair.after.length);
       }
     }

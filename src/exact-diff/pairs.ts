@@ -1,5 +1,5 @@
 import { CHUNK_BYTES } from '../model/limits.js';
-import type { WeightStore } from '../model/store.js';
+import { readFrom, type WeightStore } from '../model/store.js';
 import { byteLength, type TensorInfo } from '../model/tensor.js';
 import type { ExactOp } from '../payload/diff.js';
 import { orderedBits, ordinalOf, wrapDifference } from '../payload/ordered-bits.js';
@@ -30,24 +30,24 @@ export class PairReader {
     this.#after = new Uint8Array(runBytes);
   }
 
-  /** Reads a byte range of a tensor, at most `runBytes` long. */
-  async borrow({ name }: TensorInfo, run: { start: number; end: number }): Promise<BytePair> {
-    const length = run.end - run.start;
+  /** Reads a byte range of a tensor, at most `runBytes` long; at once where it is at hand. */
+  borrow({ name }: TensorInfo, run: { start: number; end: number }): Promise<BytePair> | BytePair {
+    const { base, next } = this.#stores;
+    const [byteOffset, length] = [run.start, run.end - run.start];
     const [before, after] = [this.#before.subarray(0, length), this.#after.subarray(0, length)];
-    await Promise.all([
-      this.#stores.base.readInto(name, run.start, before),
-      this.#stores.next.readInto(name, run.start, after),
-    ]);
-    return { byteOffset: run.start, before, after };
+    const pair = { byteOffset, before, after };
+    const reading = readFrom(base, name, { byteOffset, target: before });
+    const other = readFrom(next, name, { byteOffset, target: after });
+    return reading || other ? Promise.all([reading, other]).then(() => pair) : pair;
   }
 
-  /** Reads a tensor run by run; a tensor without elements has no runs. */
-  async *walk(info: TensorInfo, signal?: AbortSignal): AsyncGenerator<BytePair> {
+  /** Reads a tensor run by run, each when it is asked for; a tensor without elements has no runs. */
+  *walk(info: TensorInfo, signal?: AbortSignal): Generator<Promise<BytePair> | BytePair> {
     const total = byteLength(info);
     const step = this.#before.length;
     for (let start = 0; start < total; start += step) {
       signal?.throwIfAborted();
-      yield await this.borrow(info, { start, end: Math.min(start + step, total) });
+      yield this.borrow(info, { start, end: Math.min(start + step, total) });
     }
   }
 }

@@ -1,17 +1,17 @@
 import { concatBytes, hex } from './bytes.js';
 import { CHUNK_BYTES } from './limits.js';
 import type { Progress } from './progress.js';
-import type { WeightStore } from './store.js';
+import { readFrom, type WeightStore } from './store.js';
 import { byteLength, canonicalOrder, DTYPES, type TensorInfo, totalBytes } from './tensor.js';
 import { Yielder } from './yielder.js';
 
-/** Computes SHA-256 (FIPS 180-4), 32 bytes. The input is read before the call returns. */
-export type Sha256 = (bytes: Uint8Array) => Promise<Uint8Array>;
+/** Computes SHA-256 (FIPS 180-4), 32 bytes, also at once. The input is read before the call returns. */
+export type Sha256 = (bytes: Uint8Array) => Promise<Uint8Array> | Uint8Array;
 
 /**
  * The runtime's SHA-256. Browsers provide it in secure contexts only; elsewhere pass another implementation.
  */
-export const sha256: Sha256 = async (bytes) =>
+export const sha256 = async (bytes: Uint8Array): Promise<Uint8Array> =>
   new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
 
 /** Bytes of a fingerprint. Every payload holds two; 128 bits rule out accidental collisions. */
@@ -32,13 +32,20 @@ export class TensorDigest {
     this.#sha256 = hash;
   }
 
-  /** Adds the next chunk: `CHUNK_BYTES` long; the last one of a tensor may be shorter. */
-  async add(chunk: Uint8Array): Promise<void> {
-    this.#parts.push(await this.#sha256(chunk));
+  /**
+   * Adds the next chunk: `CHUNK_BYTES` long; the last one of a tensor may be shorter.
+   *
+   * @returns undefined where the digest was computed at once
+   */
+  add(chunk: Uint8Array): Promise<void> | undefined {
+    const digest = this.#sha256(chunk);
+    if (!(digest instanceof Uint8Array)) return digest.then((found) => void this.#parts.push(found));
+    this.#parts.push(digest);
+    return undefined;
   }
 
   /** @returns the tensor's digest, 32 bytes */
-  finish(): Promise<Uint8Array> {
+  finish(): Promise<Uint8Array> | Uint8Array {
     return this.#sha256(concatBytes([TENSOR_TAG, describeTensor(this.#info), ...this.#parts]));
   }
 }
@@ -76,7 +83,7 @@ export async function joinDigests(digests: readonly Uint8Array[], hash: Sha256):
 /** Options of `fingerprint`. */
 export interface FingerprintOptions {
   /** SHA-256 implementation; defaults to the runtime's. */
-  readonly sha256?: (bytes: Uint8Array) => Promise<Uint8Array>;
+  readonly sha256?: (bytes: Uint8Array) => Promise<Uint8Array> | Uint8Array;
   /** Cancels between two chunks with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Called after each chunk with the bytes read so far. */
@@ -108,14 +115,19 @@ export async function fingerprint(store: WeightStore, options: FingerprintOption
     const digest = new TensorDigest(info, hash);
     const total = byteLength(info);
     for (let offset = 0; offset < total; offset += CHUNK_BYTES) {
-      await yielder.tick();
+      // Many small tensors: nothing is waited for that is at hand.
+      const pause = yielder.tick();
+      if (pause) await pause;
       const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, total - offset));
-      await store.readInto(info.name, offset, chunk);
-      await digest.add(chunk);
+      const reading = readFrom(store, info.name, { byteOffset: offset, target: chunk });
+      if (reading) await reading;
+      const adding = digest.add(chunk);
+      if (adding) await adding;
       done += chunk.length;
       options.onProgress?.({ phase: 'read', done, total: bytesTotal });
     }
-    digests.set(info.name, await digest.finish());
+    const found = digest.finish();
+    digests.set(info.name, found instanceof Uint8Array ? found : await found);
   }
   return joinDigests(inOrder(store.tensors, digests), hash);
 }

@@ -62,6 +62,13 @@ export function openPlacedStore(files: ModelFiles, tensors: readonly PlacedTenso
           await ahead.readInto(piece.path, piece.offset, target.subarray(piece.from, piece.to));
         }
     },
+    readNow(name, byteOffset, target) {
+      const { length } = target;
+      const { extents, fixed } = checkRange(byName, { name, byteOffset, length });
+      const [extent] = extents;
+      if (fixed || extents.length !== 1 || extent === undefined) return false;
+      return ahead.readNow(extent.path, extent.offset + byteOffset, target);
+    },
     async reserve({ bytes, runs }) {
       // Where a tensor continues in another file, a run is two.
       const joints = tensors.reduce((sum, { extents }) => sum + Math.max(0, extents.length - 1), 0);

@@ -26,6 +26,8 @@ interface Window {
   readonly end: number;
   readonly loadedAt: number;
   readonly bytes: Promise<Uint8Array>;
+  /** Present once they are read. */
+  loaded?: Uint8Array;
 }
 
 /**
@@ -55,6 +57,19 @@ export class ReadAhead {
     target.set(bytes.subarray(from, from + target.length));
   }
 
+  /** Same as `readInto`, at once. @returns false, with nothing read, for bytes that were not read ahead */
+  readNow(path: string, offset: number, target: Uint8Array): boolean {
+    const index = this.#find(path, offset);
+    const { window } = this.#streams[index] ?? {};
+    const end = offset + target.length;
+    if (window?.loaded === undefined || !isUsable(window, end)) return false;
+    const [stream] = this.#streams.splice(index, 1) as [Stream];
+    this.#streams.push(stream);
+    stream.at = end;
+    target.set(window.loaded.subarray(offset - window.start, end - window.start));
+    return true;
+  }
+
   /** Call it before a write: what was read ahead of the range is read again. */
   forget(path: string, offset: number, length: number): void {
     for (const stream of this.#streams) {
@@ -71,7 +86,7 @@ export class ReadAhead {
 
   /** @returns the window with a range that follows an earlier read; undefined for any other range */
   #follow(path: string, offset: number, length: number): Window | undefined {
-    const index = this.#streams.findIndex((each) => each.at === offset && each.path === path);
+    const index = this.#find(path, offset);
     const [stream = { path, at: offset }] = index < 0 ? [] : this.#streams.splice(index, 1);
     this.#streams.push(stream);
     if (this.#streams.length > MAX_STREAMS) this.#streams.shift();
@@ -81,17 +96,27 @@ export class ReadAhead {
     return stream.window;
   }
 
+  /** @returns the index of the stream that a read continues; -1 if there is none */
+  #find(path: string, offset: number): number {
+    return this.#streams.findIndex((each) => each.at === offset && each.path === path);
+  }
+
   #load(path: string, start: number, length: number): Window {
     const left = (this.#ends.get(path) ?? start) - start;
     const buffer = new Uint8Array(Math.max(length, Math.min(WINDOW_BYTES, left)));
-    const bytes = this.#files.readInto(path, start, buffer).then(
-      () => buffer,
+    const reading = this.#files.readInto(path, start, buffer);
+    const bytes = reading.then(
+      () => {
+        window.loaded = buffer;
+        return buffer;
+      },
       (error: unknown) => {
         this.clear();
         throw error;
       },
     );
-    return { start, end: start + buffer.length, loadedAt: Date.now(), bytes };
+    const window: Window = { start, end: start + buffer.length, loadedAt: Date.now(), bytes };
+    return window;
   }
 }
 

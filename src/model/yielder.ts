@@ -13,15 +13,20 @@ export class Yielder {
   /**
    * Call it after each piece of work, of a few milliseconds at most.
    *
+   * @returns undefined where it is not yet time to yield
    * @throws the signal's reason
    */
-  async tick(): Promise<void> {
+  tick(): Promise<void> | undefined {
     const elapsed = Date.now() - this.#since;
     // A clock that was set back would keep the thread for as long.
-    if (elapsed >= SLICE_MS || elapsed < 0) {
-      await nextTask();
-      this.#since = Date.now();
-    }
+    if (elapsed >= SLICE_MS || elapsed < 0) return this.#yield();
+    this.#signal?.throwIfAborted();
+    return undefined;
+  }
+
+  async #yield(): Promise<void> {
+    await nextTask();
+    this.#since = Date.now();
     this.#signal?.throwIfAborted();
   }
 }

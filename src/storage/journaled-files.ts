@@ -1,13 +1,15 @@
 import type { ModelFiles } from '../model/model-files.js';
 import { MAX_RUN_BYTES, mostJournalBytes, PAGE_BYTES, type PlannedWrites } from '../model/planned-writes.js';
+import { compareNames } from '../model/tensor.js';
 import { checkFree, closedStore, type Disk, type ModelLocation, pathIn, sizeOf } from './disk.js';
 import { createJournal, type JournalWriter } from './journal.js';
 import type { Fingerprints } from './storage.js';
 
 /**
- * Maximum number and bytes of writes that are buffered, so that their journal entries are synced together.
+ * Maximum number and bytes of writes that are buffered, so that neighbours are written together and journal
+ * entries are synced together.
  */
-const MAX_PENDING = 256;
+const MAX_PENDING = 1_024;
 const MAX_PENDING_BYTES = 2 ** 20;
 
 /** A buffered write. */
@@ -102,15 +104,22 @@ export class JournaledFiles implements ModelFiles {
 
   async #read(name: string, offset: number, target: Uint8Array): Promise<void> {
     const path = pathIn(this.#location, name);
-    const end = offset + target.length;
-    const overlaps = (pending: PendingWrite): boolean =>
-      pending.path === path && pending.offset < end && offset < pending.offset + pending.bytes.length;
-    if (this.#pending.some(overlaps)) await this.#writePending();
+    if (this.#isPending(path, offset, target.length)) await this.#writePending();
     await this.#disk.readInto(path, offset, target);
+  }
+
+  /** @returns whether a pending write touches a range */
+  #isPending(path: string, offset: number, length: number): boolean {
+    const end = offset + length;
+    return this.#pending.some(
+      (write) => write.offset < end && offset < write.offset + write.bytes.length && write.path === path,
+    );
   }
 
   async #addPending(name: string, offset: number, bytes: Uint8Array): Promise<void> {
     const path = pathIn(this.#location, name);
+    // Pending writes are written in the order of their offsets, so no two may share a byte.
+    if (this.#isPending(path, offset, bytes.length)) await this.#writePending();
     for (let at = 0; at < bytes.length; ) {
       const isFull = this.#pendingBytes === MAX_PENDING_BYTES || this.#pending.length === MAX_PENDING;
       if (isFull) await this.#writePending();
@@ -142,19 +151,42 @@ export class JournaledFiles implements ModelFiles {
     const pending = this.#pending;
     if (pending.length === 0) return;
     this.#journal ??= await createJournal(this.#disk, this.#journalPath, this.#fingerprints);
-    for (const write of pending) await this.#saveOriginal(write, this.#journal);
+    const runs = runsOf(pending);
+    for (const run of runs) await this.#saveOriginal(run, this.#journal);
     await this.#journal.sync();
-    for (const { path, offset, bytes } of pending) {
-      this.#written.add(path);
-      await this.#disk.write(path, offset, bytes);
+    for (const run of runs) {
+      this.#written.add(run.path);
+      await this.#writeRun(run);
     }
     this.#pending = [];
     this.#pendingBytes = 0;
   }
 
-  async #saveOriginal({ path, offset, bytes }: PendingWrite, journal: JournalWriter): Promise<void> {
+  /** Writes neighbouring writes together. */
+  async #writeRun({ path, start, writes }: Run): Promise<void> {
+    const [first] = writes as [PendingWrite];
+    if (writes.length === 1) return this.#disk.write(path, start, first.bytes);
+    // The journal has the original bytes, so that their buffer is free.
+    let [at, filled] = [start, 0];
+    const writeFilled = async (): Promise<void> => {
+      await this.#disk.write(path, at, this.#original.subarray(0, filled));
+      [at, filled] = [at + filled, 0];
+    };
+    for (const { bytes } of writes) {
+      for (let done = 0; done < bytes.length; ) {
+        const piece = bytes.subarray(done, done + this.#original.length - filled);
+        this.#original.set(piece, filled);
+        filled += piece.length;
+        done += piece.length;
+        if (filled === this.#original.length) await writeFilled();
+      }
+    }
+    if (filled > 0) await writeFilled();
+  }
+
+  async #saveOriginal({ path, start: from, end: to }: Run, journal: JournalWriter): Promise<void> {
     const saved = await this.#savedPagesOf(path);
-    for (const { start, end } of saved.add(offset, offset + bytes.length)) {
+    for (const { start, end } of saved.add(from, to)) {
       const original = this.#original.subarray(0, end - start);
       await this.#disk.readInto(path, start, original);
       await journal.append({ kind: 'saved', path, offset: start, bytes: original });
@@ -168,6 +200,31 @@ export class JournaledFiles implements ModelFiles {
     this.#saved.set(path, pages);
     return pages;
   }
+}
+
+/** Pending writes of neighbouring bytes, in order. */
+interface Run {
+  readonly path: string;
+  readonly start: number;
+  end: number;
+  readonly writes: PendingWrite[];
+}
+
+/** @param pending writes that share no byte */
+function runsOf(pending: readonly PendingWrite[]): Run[] {
+  const runs: Run[] = [];
+  const ordered = [...pending].sort((a, b) => compareNames(a.path, b.path) || a.offset - b.offset);
+  for (const write of ordered) {
+    const { path, offset, bytes } = write;
+    const last = runs.at(-1);
+    if (last?.path !== path || last.end !== offset)
+      runs.push({ path, start: offset, end: offset + bytes.length, writes: [write] });
+    else {
+      last.writes.push(write);
+      last.end += bytes.length;
+    }
+  }
+  return runs;
 }
 
 /** The set of pages of a file that are in the journal, as a bitmap. */

@@ -133,6 +133,11 @@ export function openView(next: WeightStore, pairs: readonly TensorMatch[]): Weig
       checkRange(infos, { name, byteOffset, length: target.length });
       await readAs(next, byName.get(name) as TensorMatch, { byteOffset, target });
     },
+    readNow(name, byteOffset, target) {
+      checkRange(infos, { name, byteOffset, length: target.length });
+      const { base, next: from } = byName.get(name) as TensorMatch;
+      return from.dtype === base.dtype && next.readNow?.(from.name, byteOffset, target) === true;
+    },
     async write(name) {
       throw new TypeError(`Cannot write tensor "${name}": it is a read-only view of another model's tensor`);
     },
