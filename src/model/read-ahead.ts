@@ -1,7 +1,8 @@
 import type { ModelFiles } from './model-files.js';
 
-/** Bytes read at once where small reads follow each other. */
+/** Bytes read at once where small reads follow each other: at first, and at most after several such reads. */
 const WINDOW_BYTES = 2 ** 16;
+const MAX_WINDOW_BYTES = 2 ** 18;
 
 /** Longest read that is served from a window; longer ones gain nothing. */
 const SMALL_BYTES = 2 ** 14;
@@ -92,7 +93,13 @@ export class ReadAhead {
     if (this.#streams.length > MAX_STREAMS) this.#streams.shift();
     stream.at += length;
     if (index < 0) return undefined;
-    if (!isUsable(stream.window, stream.at)) stream.window = this.#load(path, offset, length);
+    const { window } = stream;
+    if (!isUsable(window, stream.at)) {
+      // A window that was used up is followed by a longer one.
+      const isUsedUp = window?.end === offset;
+      const bytes = isUsedUp ? Math.min(2 * (window.end - window.start), MAX_WINDOW_BYTES) : WINDOW_BYTES;
+      stream.window = this.#load(path, offset, Math.max(length, bytes));
+    }
     return stream.window;
   }
 
@@ -101,9 +108,9 @@ export class ReadAhead {
     return this.#streams.findIndex((each) => each.at === offset && each.path === path);
   }
 
-  #load(path: string, start: number, length: number): Window {
-    const left = (this.#ends.get(path) ?? start) - start;
-    const buffer = new Uint8Array(Math.max(length, Math.min(WINDOW_BYTES, left)));
+  /** @param most bytes; fewer at the end of the tensors */
+  #load(path: string, start: number, most: number): Window {
+    const buffer = new Uint8Array(Math.min(most, (this.#ends.get(path) ?? start) - start));
     const reading = this.#files.readInto(path, start, buffer);
     const bytes = reading.then(
       () => {
@@ -120,6 +127,6 @@ export class ReadAhead {
   }
 }
 
-function isUsable(window: Window | undefined, end: number): window is Window {
+function isUsable(window: Window | undefined, end: number): boolean {
   return window !== undefined && end <= window.end && Math.abs(Date.now() - window.loadedAt) < MAX_AGE_MS;
 }
