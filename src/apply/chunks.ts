@@ -1,6 +1,6 @@
 import { CHUNK_BYTES } from '../model/limits.js';
 import { PAGE_BYTES } from '../model/planned-writes.js';
-import { readFrom, type WeightStore } from '../model/store.js';
+import type { WeightStore } from '../model/store.js';
 import { byteLength, canonicalOrder, type TensorInfo, wordBytes } from '../model/tensor.js';
 import { Yielder } from '../model/yielder.js';
 import { DiffReader } from '../payload/decode.js';
@@ -100,8 +100,7 @@ export async function* borrowChunks(
       options.signal?.throwIfAborted();
       const length = Math.min(CHUNK_BYTES, total - byteOffset);
       const original = before.subarray(0, length);
-      const reading = readFrom(store, info.name, { byteOffset, target: original });
-      if (reading) await reading;
+      await store.readInto(info.name, byteOffset, original);
       let kinds: readonly Op['kind'][] = [];
       const patched = isTouched ? after.subarray(0, length) : original;
       if (isTouched) {
@@ -119,7 +118,7 @@ export async function* borrowChunks(
 interface RunPatcher {
   readonly reader: DiffReader;
   readonly patcher: Patcher;
-  readonly tick: () => Promise<void> | undefined;
+  readonly tick: () => Promise<void>;
 }
 
 /** Patches a part of a tensor in place, run by run. @returns the kinds of the ops, in order */
@@ -139,8 +138,7 @@ async function patchRuns(
     patcher.patch(ops, info, { startElement: first + done, bytes: run });
     kinds = ops.map((op) => op.kind);
     done = end;
-    const pause = tick();
-    if (pause) await pause;
+    await tick();
   } while (done < count);
   return kinds;
 }

@@ -177,8 +177,7 @@ async function runDry(store: WeightStore, payload: OpenPayload, options: ApplyOp
   };
   for await (const chunk of borrowChunks(store, payload, { ...options, onFault })) {
     tally ??= new TensorTally(chunk.info, hash);
-    const adding = tally.add(chunk);
-    if (adding) await adding;
+    await tally.add(chunk);
     bytesDone += chunk.before.length;
     options.onProgress?.({ phase: 'check', done: bytesDone, total: bytesTotal });
     if (!chunk.isLast) continue;
@@ -210,17 +209,14 @@ class TensorTally {
     this.#after = new TensorDigest(info, hash);
   }
 
-  /** @returns undefined where the digests were computed at once */
-  add(chunk: Chunk): Promise<unknown> | undefined {
+  async add(chunk: Chunk): Promise<void> {
     this.#kinds = chunk.kinds;
     const runs = changedRuns(chunk);
     this.#runs += runs.length;
     this.#bytesWritten += runs.reduce((sum, run) => sum + run.end - run.start, 0);
-    if (chunk.before.length === 0) return undefined;
-    const before = this.#before.add(chunk.before);
-    if (!this.isTouched) return before;
-    const after = this.#after.add(chunk.after);
-    return before || after ? Promise.all([before, after]) : undefined;
+    if (chunk.before.length === 0) return;
+    await this.#before.add(chunk.before);
+    if (this.isTouched) await this.#after.add(chunk.after);
   }
 
   async finish(): Promise<{ before: Uint8Array; after: Uint8Array }> {

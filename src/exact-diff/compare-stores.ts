@@ -47,19 +47,14 @@ export async function compareStores(
     const [base, next] = [new TensorDigest(info, hash), new TensorDigest(info, hash)];
     let count = 0;
     for (const pair of reader.walk(info, options.signal)) {
-      // Many small tensors: nothing is waited for that is at hand.
-      const { before, after } = pair instanceof Promise ? await pair : pair;
-      const hashed = [base.add(before), next.add(after)];
+      const { before, after } = await pair;
+      const hashed = Promise.all([base.add(before), next.add(after)]);
       count += countChanged(orderedBits(info, before).words, orderedBits(info, after).words);
-      if (hashed[0] || hashed[1]) await Promise.all(hashed);
+      await hashed;
       options.onBytes(before.length);
-      const pause = yielder.tick();
-      if (pause) await pause;
+      await yielder.tick();
     }
-    const [left, right] = [base.finish(), next.finish()];
-    const isAtHand = left instanceof Uint8Array && right instanceof Uint8Array;
-    const [before, after] = isAtHand ? [left, right] : await Promise.all([left, right]);
-    found.set(info.name, { info, base: before, next: after, count });
+    found.set(info.name, { info, base: await base.finish(), next: await next.finish(), count });
   }
   const compared = inOrder(infos, found);
   const join = (side: 'base' | 'next') =>

@@ -172,9 +172,8 @@ async function walkInto(
   await orAbandon(consumer, async () => {
     for (const { info } of tensors) {
       for (const reading of reader.walk(info, signal)) {
-        const pair = reading instanceof Promise ? await reading : reading;
-        const pushing = consumer.push(info, pair);
-        if (pushing) await pushing;
+        const pair = await reading;
+        await consumer.push(info, pair);
         onBytes(pair.after.length);
       }
     }

@@ -1,5 +1,5 @@
 import { CHUNK_BYTES } from '../model/limits.js';
-import { readFrom, type WeightStore } from '../model/store.js';
+import type { WeightStore } from '../model/store.js';
 import { byteLength, type TensorInfo } from '../model/tensor.js';
 import type { ExactOp } from '../payload/diff.js';
 import { orderedBits, ordinalOf, wrapDifference } from '../payload/ordered-bits.js';
@@ -17,6 +17,9 @@ export interface BytePair {
   readonly after: Uint8Array;
 }
 
+/** Runs up to this size are read one after the other: stores have most of them in memory. */
+const SMALL_BYTES = 2 ** 14;
+
 /** Reads tensors of two models chunk by chunk. */
 export class PairReader {
   readonly #stores: StorePair;
@@ -30,19 +33,20 @@ export class PairReader {
     this.#after = new Uint8Array(runBytes);
   }
 
-  /** Reads a byte range of a tensor, at most `runBytes` long; at once where it is at hand. */
-  borrow({ name }: TensorInfo, run: { start: number; end: number }): Promise<BytePair> | BytePair {
-    const { base, next } = this.#stores;
-    const [byteOffset, length] = [run.start, run.end - run.start];
+  /** Reads a byte range of a tensor, at most `runBytes` long. */
+  async borrow({ name }: TensorInfo, run: { start: number; end: number }): Promise<BytePair> {
+    const length = run.end - run.start;
     const [before, after] = [this.#before.subarray(0, length), this.#after.subarray(0, length)];
-    const pair = { byteOffset, before, after };
-    const reading = readFrom(base, name, { byteOffset, target: before });
-    const other = readFrom(next, name, { byteOffset, target: after });
-    return reading || other ? Promise.all([reading, other]).then(() => pair) : pair;
+    const { base, next } = this.#stores;
+    const readNext = () => next.readInto(name, run.start, after);
+    const reading = base.readInto(name, run.start, before);
+    if (length > SMALL_BYTES) await Promise.all([reading, readNext()]);
+    else await reading.then(readNext);
+    return { byteOffset: run.start, before, after };
   }
 
   /** Reads a tensor run by run, each when it is asked for; a tensor without elements has no runs. */
-  *walk(info: TensorInfo, signal?: AbortSignal): Generator<Promise<BytePair> | BytePair> {
+  *walk(info: TensorInfo, signal?: AbortSignal): Generator<Promise<BytePair>> {
     const total = byteLength(info);
     const step = this.#before.length;
     for (let start = 0; start < total; start += step) {

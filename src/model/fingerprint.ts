@@ -1,7 +1,7 @@
 import { concatBytes, hex } from './bytes.js';
 import { CHUNK_BYTES } from './limits.js';
 import type { Progress } from './progress.js';
-import { readFrom, type WeightStore } from './store.js';
+import type { WeightStore } from './store.js';
 import { byteLength, canonicalOrder, DTYPES, type TensorInfo, totalBytes } from './tensor.js';
 import { Yielder } from './yielder.js';
 
@@ -32,20 +32,13 @@ export class TensorDigest {
     this.#sha256 = hash;
   }
 
-  /**
-   * Adds the next chunk: `CHUNK_BYTES` long; the last one of a tensor may be shorter.
-   *
-   * @returns undefined where the digest was computed at once
-   */
-  add(chunk: Uint8Array): Promise<void> | undefined {
-    const digest = this.#sha256(chunk);
-    if (!(digest instanceof Uint8Array)) return digest.then((found) => void this.#parts.push(found));
-    this.#parts.push(digest);
-    return undefined;
+  /** Adds the next chunk: `CHUNK_BYTES` long; the last one of a tensor may be shorter. */
+  async add(chunk: Uint8Array): Promise<void> {
+    this.#parts.push(await this.#sha256(chunk));
   }
 
   /** @returns the tensor's digest, 32 bytes */
-  finish(): Promise<Uint8Array> | Uint8Array {
+  finish(): ReturnType<Sha256> {
     return this.#sha256(concatBytes([TENSOR_TAG, describeTensor(this.#info), ...this.#parts]));
   }
 }
@@ -115,19 +108,14 @@ export async function fingerprint(store: WeightStore, options: FingerprintOption
     const digest = new TensorDigest(info, hash);
     const total = byteLength(info);
     for (let offset = 0; offset < total; offset += CHUNK_BYTES) {
-      // Many small tensors: nothing is waited for that is at hand.
-      const pause = yielder.tick();
-      if (pause) await pause;
+      await yielder.tick();
       const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, total - offset));
-      const reading = readFrom(store, info.name, { byteOffset: offset, target: chunk });
-      if (reading) await reading;
-      const adding = digest.add(chunk);
-      if (adding) await adding;
+      await store.readInto(info.name, offset, chunk);
+      await digest.add(chunk);
       done += chunk.length;
       options.onProgress?.({ phase: 'read', done, total: bytesTotal });
     }
-    const found = digest.finish();
-    digests.set(info.name, found instanceof Uint8Array ? found : await found);
+    digests.set(info.name, await digest.finish());
   }
   return joinDigests(inOrder(store.tensors, digests), hash);
 }

@@ -59,15 +59,9 @@ export function openPlacedStore(files: ModelFiles, tensors: readonly PlacedTenso
       if (fixed) target.set(fixed.subarray(byteOffset, byteOffset + length));
       else
         for (const piece of splitByExtents(extents, byteOffset, length)) {
-          await ahead.readInto(piece.path, piece.offset, target.subarray(piece.from, piece.to));
+          const reading = ahead.read(piece.path, piece.offset, target.subarray(piece.from, piece.to));
+          if (reading) await reading;
         }
-    },
-    readNow(name, byteOffset, target) {
-      const { length } = target;
-      const { extents, fixed } = checkRange(byName, { name, byteOffset, length });
-      const [extent] = extents;
-      if (fixed || extents.length !== 1 || extent === undefined) return false;
-      return ahead.readNow(extent.path, extent.offset + byteOffset, target);
     },
     async reserve({ bytes, runs }) {
       // Where a tensor continues in another file, a run is two.

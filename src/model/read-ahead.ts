@@ -1,8 +1,7 @@
 import type { ModelFiles } from './model-files.js';
 
-/** Bytes read at once where small reads follow each other: at first, and at most after several such reads. */
-const WINDOW_BYTES = 2 ** 16;
-const MAX_WINDOW_BYTES = 2 ** 18;
+/** Bytes read at once where small reads follow each other. */
+const WINDOW_BYTES = 2 ** 17;
 
 /** Longest read that is served from a window; longer ones gain nothing. */
 const SMALL_BYTES = 2 ** 14;
@@ -26,9 +25,8 @@ interface Window {
   readonly start: number;
   readonly end: number;
   readonly loadedAt: number;
-  readonly bytes: Promise<Uint8Array>;
-  /** Present once they are read. */
-  loaded?: Uint8Array;
+  /** A promise until they are read. */
+  bytes: Promise<Uint8Array> | Uint8Array;
 }
 
 /**
@@ -49,26 +47,14 @@ export class ReadAhead {
     this.#ends = ends;
   }
 
-  /** Same as `readInto` of `ModelFiles`. */
-  async readInto(path: string, offset: number, target: Uint8Array): Promise<void> {
+  /** Same as `readInto` of `ModelFiles`. @returns undefined for bytes that have been read ahead */
+  read(path: string, offset: number, target: Uint8Array): Promise<void> | undefined {
     const window = target.length > SMALL_BYTES ? undefined : this.#follow(path, offset, target.length);
     if (window === undefined) return this.#files.readInto(path, offset, target);
-    const bytes = await window.bytes;
     const from = offset - window.start;
-    target.set(bytes.subarray(from, from + target.length));
-  }
-
-  /** Same as `readInto`, at once. @returns false, with nothing read, for bytes that were not read ahead */
-  readNow(path: string, offset: number, target: Uint8Array): boolean {
-    const index = this.#find(path, offset);
-    const { window } = this.#streams[index] ?? {};
-    const end = offset + target.length;
-    if (window?.loaded === undefined || !isUsable(window, end)) return false;
-    const [stream] = this.#streams.splice(index, 1) as [Stream];
-    this.#streams.push(stream);
-    stream.at = end;
-    target.set(window.loaded.subarray(offset - window.start, end - window.start));
-    return true;
+    const copy = (bytes: Uint8Array): void => target.set(bytes.subarray(from, from + target.length));
+    const { bytes } = window;
+    return bytes instanceof Uint8Array ? void copy(bytes) : bytes.then(copy);
   }
 
   /** Call it before a write: what was read ahead of the range is read again. */
@@ -87,34 +73,22 @@ export class ReadAhead {
 
   /** @returns the window with a range that follows an earlier read; undefined for any other range */
   #follow(path: string, offset: number, length: number): Window | undefined {
-    const index = this.#find(path, offset);
+    const index = this.#streams.findIndex((each) => each.at === offset && each.path === path);
     const [stream = { path, at: offset }] = index < 0 ? [] : this.#streams.splice(index, 1);
     this.#streams.push(stream);
     if (this.#streams.length > MAX_STREAMS) this.#streams.shift();
     stream.at += length;
     if (index < 0) return undefined;
-    const { window } = stream;
-    if (!isUsable(window, stream.at)) {
-      // A window that was used up is followed by a longer one.
-      const isUsedUp = window?.end === offset;
-      const bytes = isUsedUp ? Math.min(2 * (window.end - window.start), MAX_WINDOW_BYTES) : WINDOW_BYTES;
-      stream.window = this.#load(path, offset, Math.max(length, bytes));
-    }
+    if (!isUsable(stream.window, stream.at)) stream.window = this.#load(path, offset, length);
     return stream.window;
   }
 
-  /** @returns the index of the stream that a read continues; -1 if there is none */
-  #find(path: string, offset: number): number {
-    return this.#streams.findIndex((each) => each.at === offset && each.path === path);
-  }
-
-  /** @param most bytes; fewer at the end of the tensors */
-  #load(path: string, start: number, most: number): Window {
-    const buffer = new Uint8Array(Math.min(most, (this.#ends.get(path) ?? start) - start));
-    const reading = this.#files.readInto(path, start, buffer);
-    const bytes = reading.then(
+  #load(path: string, start: number, length: number): Window {
+    const left = (this.#ends.get(path) ?? start) - start;
+    const buffer = new Uint8Array(Math.max(length, Math.min(WINDOW_BYTES, left)));
+    const bytes = this.#files.readInto(path, start, buffer).then(
       () => {
-        window.loaded = buffer;
+        window.bytes = buffer;
         return buffer;
       },
       (error: unknown) => {

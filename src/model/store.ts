@@ -62,12 +62,6 @@ export interface WeightStore {
   /** Fills all of `target` with a tensor's bytes from `byteOffset` on. */
   readInto(name: string, byteOffset: number, target: Uint8Array): Promise<void>;
   /**
-   * Same as `readInto`, at once, where the bytes are in memory; many small tensors would take a promise each.
-   *
-   * @returns false, with nothing read, if that would take a wait; `readInto` reads them then
-   */
-  readNow?(name: string, byteOffset: number, target: Uint8Array): boolean;
-  /**
    * Called before the first write, where known, with what will be written: bytes, and the number of runs of
    * neighbouring ones.
    *
@@ -79,16 +73,6 @@ export interface WeightStore {
   /** Makes every write so far visible to the model's users and, where the container supports it, durable. */
   flush(): Promise<void>;
   close(): Promise<void>;
-}
-
-/** Same as `readInto` of a store. @returns undefined where the bytes were at hand */
-export function readFrom(
-  store: WeightStore,
-  name: string,
-  range: { readonly byteOffset: number; readonly target: Uint8Array },
-): Promise<void> | undefined {
-  const { byteOffset, target } = range;
-  return store.readNow?.(name, byteOffset, target) ? undefined : store.readInto(name, byteOffset, target);
 }
 
 /** The files of a model. */

@@ -200,9 +200,7 @@ export function checkNotEmpty(tensors: readonly TensorInfo[]): void {
 }
 
 function checkName(name: string): void {
-  // A unit of UTF-16 takes three bytes at most.
-  const isLong = 3 * name.length > MAX_NAME_BYTES && encoder.encode(name).length > MAX_NAME_BYTES;
-  if (name.length === 0 || !isCleanText(name) || isLong) {
+  if (name.length === 0 || !isCleanText(name) || encoder.encode(name).length > MAX_NAME_BYTES) {
     throw badModel(
       `Cannot read model: expected tensor names of 1 to ${MAX_NAME_BYTES} bytes of valid UTF-8 without U+FEFF, got "${name}"`,
     );

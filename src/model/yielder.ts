@@ -13,20 +13,15 @@ export class Yielder {
   /**
    * Call it after each piece of work, of a few milliseconds at most.
    *
-   * @returns undefined where it is not yet time to yield
    * @throws the signal's reason
    */
-  tick(): Promise<void> | undefined {
+  async tick(): Promise<void> {
     const elapsed = Date.now() - this.#since;
     // A clock that was set back would keep the thread for as long.
-    if (elapsed >= SLICE_MS || elapsed < 0) return this.#yield();
-    this.#signal?.throwIfAborted();
-    return undefined;
-  }
-
-  async #yield(): Promise<void> {
-    await nextTask();
-    this.#since = Date.now();
+    if (elapsed >= SLICE_MS || elapsed < 0) {
+      await nextTask();
+      this.#since = Date.now();
+    }
     this.#signal?.throwIfAborted();
   }
 }

@@ -258,7 +258,7 @@ export class DiffReader {
    * @param tick called after each part
    * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`; what `tick` throws
    */
-  async prepare({ name }: TensorInfo, tick: () => Promise<void> | undefined): Promise<void> {
+  async prepare({ name }: TensorInfo, tick: () => Promise<void>): Promise<void> {
     const info = this.#byName.get(name) as TensorInfo;
     for (const state of this.#touching(name)) {
       const reader = this.#open(state);

@@ -1,3 +1,4 @@
+import { concatBytes } from '../model/bytes.js';
 import type { ModelFiles } from '../model/model-files.js';
 import { MAX_RUN_BYTES, mostJournalBytes, PAGE_BYTES, type PlannedWrites } from '../model/planned-writes.js';
 import { compareNames } from '../model/tensor.js';
@@ -151,42 +152,20 @@ export class JournaledFiles implements ModelFiles {
     const pending = this.#pending;
     if (pending.length === 0) return;
     this.#journal ??= await createJournal(this.#disk, this.#journalPath, this.#fingerprints);
-    const runs = runsOf(pending);
+    const runs = joinNeighbours(pending);
     for (const run of runs) await this.#saveOriginal(run, this.#journal);
     await this.#journal.sync();
-    for (const run of runs) {
-      this.#written.add(run.path);
-      await this.#writeRun(run);
+    for (const { path, offset, bytes } of runs) {
+      this.#written.add(path);
+      await this.#disk.write(path, offset, bytes);
     }
     this.#pending = [];
     this.#pendingBytes = 0;
   }
 
-  /** Writes neighbouring writes together. */
-  async #writeRun({ path, start, writes }: Run): Promise<void> {
-    const [first] = writes as [PendingWrite];
-    if (writes.length === 1) return this.#disk.write(path, start, first.bytes);
-    // The journal has the original bytes, so that their buffer is free.
-    let [at, filled] = [start, 0];
-    const writeFilled = async (): Promise<void> => {
-      await this.#disk.write(path, at, this.#original.subarray(0, filled));
-      [at, filled] = [at + filled, 0];
-    };
-    for (const { bytes } of writes) {
-      for (let done = 0; done < bytes.length; ) {
-        const piece = bytes.subarray(done, done + this.#original.length - filled);
-        this.#original.set(piece, filled);
-        filled += piece.length;
-        done += piece.length;
-        if (filled === this.#original.length) await writeFilled();
-      }
-    }
-    if (filled > 0) await writeFilled();
-  }
-
-  async #saveOriginal({ path, start: from, end: to }: Run, journal: JournalWriter): Promise<void> {
+  async #saveOriginal({ path, offset, bytes }: PendingWrite, journal: JournalWriter): Promise<void> {
     const saved = await this.#savedPagesOf(path);
-    for (const { start, end } of saved.add(from, to)) {
+    for (const { start, end } of saved.add(offset, offset + bytes.length)) {
       const original = this.#original.subarray(0, end - start);
       await this.#disk.readInto(path, start, original);
       await journal.append({ kind: 'saved', path, offset: start, bytes: original });
@@ -202,27 +181,20 @@ export class JournaledFiles implements ModelFiles {
   }
 }
 
-/** Pending writes of neighbouring bytes, in order. */
-interface Run {
-  readonly path: string;
-  readonly start: number;
-  end: number;
-  readonly writes: PendingWrite[];
-}
-
-/** @param pending writes that share no byte */
-function runsOf(pending: readonly PendingWrite[]): Run[] {
-  const runs: Run[] = [];
+/** @param pending writes that share no byte @returns them in order, with neighbours as one */
+function joinNeighbours(pending: readonly PendingWrite[]): PendingWrite[] {
   const ordered = [...pending].sort((a, b) => compareNames(a.path, b.path) || a.offset - b.offset);
-  for (const write of ordered) {
-    const { path, offset, bytes } = write;
-    const last = runs.at(-1);
-    if (last?.path !== path || last.end !== offset)
-      runs.push({ path, start: offset, end: offset + bytes.length, writes: [write] });
-    else {
-      last.writes.push(write);
-      last.end += bytes.length;
+  const runs: PendingWrite[] = [];
+  for (let i = 0; i < ordered.length; ) {
+    const { path, offset } = ordered[i] as PendingWrite;
+    const parts: Uint8Array[] = [];
+    let end = offset;
+    for (; ordered[i]?.path === path && ordered[i]?.offset === end; i++) {
+      const { bytes } = ordered[i] as PendingWrite;
+      parts.push(bytes);
+      end += bytes.length;
     }
+    runs.push({ path, offset, bytes: parts.length > 1 ? concatBytes(parts) : (parts[0] as Uint8Array) });
   }
   return runs;
 }

@@ -28,13 +28,21 @@ export function canCast(from: DType, to: DType): boolean {
  *
  * @param range in bytes of the base's tensor; it may start and end within an element
  */
-export async function readAs(
+export function readAs(
   store: WeightStore,
   { base, next }: TensorMatch,
   range: { byteOffset: number; target: Uint8Array },
 ): Promise<void> {
   const { byteOffset, target } = range;
-  if (next.dtype === base.dtype) return store.readInto(next.name, byteOffset, target);
+  const isSame = next.dtype === base.dtype;
+  return isSame ? store.readInto(next.name, byteOffset, target) : readCast(store, { base, next }, range);
+}
+
+async function readCast(
+  store: WeightStore,
+  { base, next }: TensorMatch,
+  { byteOffset, target }: { byteOffset: number; target: Uint8Array },
+): Promise<void> {
   const size = DTYPES[base.dtype].bytes;
   const run = { start: Math.floor(byteOffset / size), end: Math.ceil((byteOffset + target.length) / size) };
   const cast = new Uint8Array(size * Math.min(PIECE_ELEMENTS, run.end - run.start));
@@ -132,11 +140,6 @@ export function openView(next: WeightStore, pairs: readonly TensorMatch[]): Weig
     async readInto(name, byteOffset, target) {
       checkRange(infos, { name, byteOffset, length: target.length });
       await readAs(next, byName.get(name) as TensorMatch, { byteOffset, target });
-    },
-    readNow(name, byteOffset, target) {
-      checkRange(infos, { name, byteOffset, length: target.length });
-      const { base, next: from } = byName.get(name) as TensorMatch;
-      return from.dtype === base.dtype && next.readNow?.(from.name, byteOffset, target) === true;
     },
     async write(name) {
       throw new TypeError(`Cannot write tensor "${name}": it is a read-only view of another model's tensor`);
