@@ -116,8 +116,9 @@ async function diffExactly(flags: DiffFlags, io: Io): Promise<void> {
   const coder = flags.workers === 1 ? undefined : createDiffThreads({ count: flags.workers });
   await withDiffJob(flags, io, async (job) => {
     const { base, match, work } = job;
-    // Before the diff, whose arrays would still take memory.
-    const full = await fullSize(job, flags.next);
+    const measured = measureFull(job, flags.next);
+    // A large model before the diff, whose arrays would still take memory; a small one meanwhile.
+    if (totalBytes(base.tensors) > MEANWHILE_BYTES) await measured.size;
     const spool = createFileSpool(flags.out);
     try {
       const options = { ...work, spool, coder, sha256: nodeSha256 };
@@ -132,9 +133,11 @@ async function diffExactly(flags: DiffFlags, io: Io): Promise<void> {
           : 'ship the full model: the diff is no smaller',
       ];
       const isSame = changedTensors === 0;
+      const full = await measured.size;
       const result = { content: pieces, payloadBytes, isSame, full, json: found, lines: { sizes: [], end } };
       await finishDiff(job, result, { flags, io });
     } finally {
+      await measured.stop();
       // Threads still write into the spool until they are closed.
       await coder?.close();
       spool.close();
@@ -150,7 +153,7 @@ async function diffLossily(flags: DiffFlags, io: Io): Promise<void> {
     const { base, match, work } = job;
     const models = [await copyModel(base), await copyModel(match.store)] as const;
     const { payload, ...found } = await fitModels(...models, { ...goal, ...work });
-    const full = await fullSize(job, flags.next);
+    const full = await fullSize(job, flags.next, work.signal);
     const lines = {
       sizes: [`exact diff ${found.exactBytes} bytes`],
       end: () => describe(found, base.tensors.length),
@@ -162,11 +165,33 @@ async function diffLossily(flags: DiffFlags, io: Io): Promise<void> {
   });
 }
 
+/** Bytes up to which a model is compressed for comparison while it is diffed. */
+const MEANWHILE_BYTES = 2 ** 25;
+
+/** Starts to measure the full model; `stop` ends that, if it still goes on. */
+function measureFull(
+  job: DiffJob,
+  path: string,
+): { size: Promise<CompressedSize>; stop: () => Promise<void> } {
+  const end = new AbortController();
+  const size = fullSize(job, path, AbortSignal.any([job.work.signal, end.signal]));
+  // Where the diff fails first, its error counts.
+  const settled = size.then(
+    () => undefined,
+    () => undefined,
+  );
+  return {
+    size,
+    stop() {
+      end.abort();
+      return settled;
+    },
+  };
+}
+
 /** @returns the size of the full model to ship: its files, or what casting makes of their tensors */
-function fullSize({ next, match, work }: DiffJob, path: string): Promise<CompressedSize> {
-  return match.castTensors > 0
-    ? compressedSize(match.store, work.signal)
-    : compressedFiles(path, next, work.signal);
+function fullSize({ next, match }: DiffJob, path: string, signal: AbortSignal): Promise<CompressedSize> {
+  return match.castTensors > 0 ? compressedSize(match.store, signal) : compressedFiles(path, next, signal);
 }
 
 function goalOf({ lossy, budget }: DiffFlags): FitOptions {

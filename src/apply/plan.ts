@@ -15,7 +15,7 @@ import { planFiles } from './new-files.js';
 /** Options of `planApply` and `applyPayload`. */
 export interface ApplyOptions {
   /** SHA-256 implementation; defaults to the runtime's, which browsers provide in secure contexts only. */
-  readonly sha256?: (bytes: Uint8Array) => Promise<Uint8Array>;
+  readonly sha256?: (bytes: Uint8Array) => Promise<Uint8Array> | Uint8Array;
   /** Incremental SHA-256 for payloads of files; defaults to one in plain JavaScript. */
   readonly createSha256?: () => { add(piece: Uint8Array): void; finish(): Uint8Array };
   /** Cancels until the first write; later only if storage that can roll back has the signal too. */

@@ -46,7 +46,8 @@ export async function compareStores(
   for (const info of infos) {
     const [base, next] = [new TensorDigest(info, hash), new TensorDigest(info, hash)];
     let count = 0;
-    for await (const { before, after } of reader.walk(info, options.signal)) {
+    for (const pair of reader.walk(info, options.signal)) {
+      const { before, after } = await pair;
       const hashed = Promise.all([base.add(before), next.add(after)]);
       count += countChanged(orderedBits(info, before).words, orderedBits(info, after).words);
       await hashed;

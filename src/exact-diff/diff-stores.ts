@@ -27,7 +27,7 @@ export interface DiffOptions {
   /** Encodes large models in parallel; this thread alone by default. The payload is the same either way. */
   readonly coder?: Coder | undefined;
   /** SHA-256 implementation; defaults to the runtime's. */
-  readonly sha256?: ((bytes: Uint8Array) => Promise<Uint8Array>) | undefined;
+  readonly sha256?: ((bytes: Uint8Array) => Promise<Uint8Array> | Uint8Array) | undefined;
   readonly signal?: AbortSignal | undefined;
   /**
    * Progress in bytes: `match` reads tensors whose names differ, `cast` those whose dtypes differ, `compare`

@@ -171,7 +171,8 @@ async function walkInto(
 ): Promise<void> {
   await orAbandon(consumer, async () => {
     for (const { info } of tensors) {
-      for await (const pair of reader.walk(info, signal)) {
+      for (const reading of reader.walk(info, signal)) {
+        const pair = await reading;
         await consumer.push(info, pair);
         onBytes(pair.after.length);
       }

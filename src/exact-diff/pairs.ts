@@ -17,6 +17,9 @@ export interface BytePair {
   readonly after: Uint8Array;
 }
 
+/** Runs up to this size are read one after the other: stores have most of them in memory. */
+const SMALL_BYTES = 2 ** 14;
+
 /** Reads tensors of two models chunk by chunk. */
 export class PairReader {
   readonly #stores: StorePair;
@@ -34,20 +37,21 @@ export class PairReader {
   async borrow({ name }: TensorInfo, run: { start: number; end: number }): Promise<BytePair> {
     const length = run.end - run.start;
     const [before, after] = [this.#before.subarray(0, length), this.#after.subarray(0, length)];
-    await Promise.all([
-      this.#stores.base.readInto(name, run.start, before),
-      this.#stores.next.readInto(name, run.start, after),
-    ]);
+    const { base, next } = this.#stores;
+    const readNext = () => next.readInto(name, run.start, after);
+    const reading = base.readInto(name, run.start, before);
+    if (length > SMALL_BYTES) await Promise.all([reading, readNext()]);
+    else await reading.then(readNext);
     return { byteOffset: run.start, before, after };
   }
 
-  /** Reads a tensor run by run; a tensor without elements has no runs. */
-  async *walk(info: TensorInfo, signal?: AbortSignal): AsyncGenerator<BytePair> {
+  /** Reads a tensor run by run, each when it is asked for; a tensor without elements has no runs. */
+  *walk(info: TensorInfo, signal?: AbortSignal): Generator<Promise<BytePair>> {
     const total = byteLength(info);
     const step = this.#before.length;
     for (let start = 0; start < total; start += step) {
       signal?.throwIfAborted();
-      yield await this.borrow(info, { start, end: Math.min(start + step, total) });
+      yield this.borrow(info, { start, end: Math.min(start + step, total) });
     }
   }
 }

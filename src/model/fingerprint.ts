@@ -5,13 +5,13 @@ import type { WeightStore } from './store.js';
 import { byteLength, canonicalOrder, DTYPES, type TensorInfo, totalBytes } from './tensor.js';
 import { Yielder } from './yielder.js';
 
-/** Computes SHA-256 (FIPS 180-4), 32 bytes. The input is read before the call returns. */
-export type Sha256 = (bytes: Uint8Array) => Promise<Uint8Array>;
+/** Computes SHA-256 (FIPS 180-4), 32 bytes, also at once. The input is read before the call returns. */
+export type Sha256 = (bytes: Uint8Array) => Promise<Uint8Array> | Uint8Array;
 
 /**
  * The runtime's SHA-256. Browsers provide it in secure contexts only; elsewhere pass another implementation.
  */
-export const sha256: Sha256 = async (bytes) =>
+export const sha256 = async (bytes: Uint8Array): Promise<Uint8Array> =>
   new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
 
 /** Bytes of a fingerprint. Every payload holds two; 128 bits rule out accidental collisions. */
@@ -38,7 +38,7 @@ export class TensorDigest {
   }
 
   /** @returns the tensor's digest, 32 bytes */
-  finish(): Promise<Uint8Array> {
+  finish(): ReturnType<Sha256> {
     return this.#sha256(concatBytes([TENSOR_TAG, describeTensor(this.#info), ...this.#parts]));
   }
 }
@@ -76,7 +76,7 @@ export async function joinDigests(digests: readonly Uint8Array[], hash: Sha256):
 /** Options of `fingerprint`. */
 export interface FingerprintOptions {
   /** SHA-256 implementation; defaults to the runtime's. */
-  readonly sha256?: (bytes: Uint8Array) => Promise<Uint8Array>;
+  readonly sha256?: (bytes: Uint8Array) => Promise<Uint8Array> | Uint8Array;
   /** Cancels between two chunks with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Called after each chunk with the bytes read so far. */

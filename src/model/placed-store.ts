@@ -59,7 +59,8 @@ export function openPlacedStore(files: ModelFiles, tensors: readonly PlacedTenso
       if (fixed) target.set(fixed.subarray(byteOffset, byteOffset + length));
       else
         for (const piece of splitByExtents(extents, byteOffset, length)) {
-          await ahead.readInto(piece.path, piece.offset, target.subarray(piece.from, piece.to));
+          const reading = ahead.read(piece.path, piece.offset, target.subarray(piece.from, piece.to));
+          if (reading) await reading;
         }
     },
     async reserve({ bytes, runs }) {

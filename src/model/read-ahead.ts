@@ -1,7 +1,7 @@
 import type { ModelFiles } from './model-files.js';
 
 /** Bytes read at once where small reads follow each other. */
-const WINDOW_BYTES = 2 ** 16;
+const WINDOW_BYTES = 2 ** 17;
 
 /** Longest read that is served from a window; longer ones gain nothing. */
 const SMALL_BYTES = 2 ** 14;
@@ -25,7 +25,8 @@ interface Window {
   readonly start: number;
   readonly end: number;
   readonly loadedAt: number;
-  readonly bytes: Promise<Uint8Array>;
+  /** A promise until they are read. */
+  bytes: Promise<Uint8Array> | Uint8Array;
 }
 
 /**
@@ -46,13 +47,14 @@ export class ReadAhead {
     this.#ends = ends;
   }
 
-  /** Same as `readInto` of `ModelFiles`. */
-  async readInto(path: string, offset: number, target: Uint8Array): Promise<void> {
+  /** Same as `readInto` of `ModelFiles`. @returns undefined for bytes that have been read ahead */
+  read(path: string, offset: number, target: Uint8Array): Promise<void> | undefined {
     const window = target.length > SMALL_BYTES ? undefined : this.#follow(path, offset, target.length);
     if (window === undefined) return this.#files.readInto(path, offset, target);
-    const bytes = await window.bytes;
     const from = offset - window.start;
-    target.set(bytes.subarray(from, from + target.length));
+    const copy = (bytes: Uint8Array): void => target.set(bytes.subarray(from, from + target.length));
+    const { bytes } = window;
+    return bytes instanceof Uint8Array ? void copy(bytes) : bytes.then(copy);
   }
 
   /** Call it before a write: what was read ahead of the range is read again. */
@@ -85,16 +87,20 @@ export class ReadAhead {
     const left = (this.#ends.get(path) ?? start) - start;
     const buffer = new Uint8Array(Math.max(length, Math.min(WINDOW_BYTES, left)));
     const bytes = this.#files.readInto(path, start, buffer).then(
-      () => buffer,
+      () => {
+        window.bytes = buffer;
+        return buffer;
+      },
       (error: unknown) => {
         this.clear();
         throw error;
       },
     );
-    return { start, end: start + buffer.length, loadedAt: Date.now(), bytes };
+    const window: Window = { start, end: start + buffer.length, loadedAt: Date.now(), bytes };
+    return window;
   }
 }
 
-function isUsable(window: Window | undefined, end: number): window is Window {
+function isUsable(window: Window | undefined, end: number): boolean {
   return window !== undefined && end <= window.end && Math.abs(Date.now() - window.loadedAt) < MAX_AGE_MS;
 }

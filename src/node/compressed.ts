@@ -6,7 +6,7 @@ import { CHUNK_BYTES } from '../model/limits.js';
 import type { WeightStore } from '../model/store.js';
 import { byteLength, DTYPES, type TensorInfo, totalBytes } from '../model/tensor.js';
 import { openFolder } from './folder.js';
-import { listModelFiles } from './open-model.js';
+import { listModelFiles, locateModel } from './open-model.js';
 
 /** Bytes up to which a model is compressed completely with the best settings, which take 2 s a MiB. */
 const WHOLE_BYTES = 2 ** 21;
@@ -83,7 +83,7 @@ export async function compressedFiles(
   store: WeightStore,
   signal?: AbortSignal,
 ): Promise<CompressedSize> {
-  const { folder, names } = await listModelFiles(path);
+  const { folder, names } = await filesOf(path, store);
   const files = await openFolder(folder);
   try {
     const parts: Part[] = [];
@@ -97,6 +97,17 @@ export async function compressedFiles(
   } finally {
     await files.close();
   }
+}
+
+/** @returns the folder and the files of an open model */
+async function filesOf(
+  path: string,
+  store: WeightStore,
+): Promise<{ folder: string; names: readonly string[] }> {
+  const parts = await store.parts?.();
+  // A store that does not know its files is opened again.
+  if (parts === undefined) return listModelFiles(path);
+  return { folder: (await locateModel(path)).folder, names: parts.paths };
 }
 
 type Part = Omit<Content, 'step'>;

@@ -84,23 +84,40 @@ export function openNodeDisk(root: string): NodeDisk {
   };
 }
 
+/** A file and its identity, which lasts as long as it is open. */
+interface OpenedFile {
+  readonly file: FileHandle;
+  readonly dev: number;
+  readonly ino: number;
+}
+
+async function identify(file: FileHandle): Promise<OpenedFile> {
+  try {
+    const { dev, ino } = await file.stat();
+    return { file, dev, ino };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
 /** Manages open files by path. */
 function createHandles(root: string, systemPathOf: (path: string) => string) {
-  const handles = new Map<string, Promise<FileHandle>>();
+  const handles = new Map<string, Promise<OpenedFile>>();
   const closeFile = async (path: string): Promise<void> => {
-    const handle = handles.get(path);
+    const opened = handles.get(path);
     handles.delete(path);
-    await (await handle)?.close();
+    await (await opened)?.file.close();
   };
   const handleOf = async (path: string, make = false): Promise<FileHandle> => {
     const known = handles.get(path);
-    if (known && (await isAt(await known, systemPathOf(path)))) return known;
+    if (known && (await isAt(await known, systemPathOf(path)))) return (await known).file;
     // Another process may have replaced the file.
     if (known && handles.get(path) === known) await closeFile(path);
-    const opened = handles.get(path) ?? openFile(root, path, make);
+    const opened = handles.get(path) ?? openFile(root, path, make).then(identify);
     handles.set(path, opened);
     opened.catch(() => handles.delete(path));
-    return opened;
+    return (await opened).file;
   };
   /** Paths that were found to be no links. */
   const plain = new Set<string>();
@@ -148,9 +165,9 @@ async function checkLinks(root: string, path: string): Promise<void> {
 }
 
 /** @returns whether an open file still has its path */
-async function isAt(file: FileHandle, systemPath: string): Promise<boolean> {
-  const [opened, found] = [await file.stat(), await stat(systemPath).catch(() => undefined)];
-  return found !== undefined && opened.ino === found.ino && opened.dev === found.dev;
+async function isAt({ dev, ino }: OpenedFile, systemPath: string): Promise<boolean> {
+  const found = await stat(systemPath).catch(() => undefined);
+  return found !== undefined && found.ino === ino && found.dev === dev;
 }
 
 async function sizeOf(systemPath: string): Promise<number | undefined> {

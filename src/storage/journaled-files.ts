@@ -1,13 +1,16 @@
+import { concatBytes } from '../model/bytes.js';
 import type { ModelFiles } from '../model/model-files.js';
 import { MAX_RUN_BYTES, mostJournalBytes, PAGE_BYTES, type PlannedWrites } from '../model/planned-writes.js';
+import { compareNames } from '../model/tensor.js';
 import { checkFree, closedStore, type Disk, type ModelLocation, pathIn, sizeOf } from './disk.js';
 import { createJournal, type JournalWriter } from './journal.js';
 import type { Fingerprints } from './storage.js';
 
 /**
- * Maximum number and bytes of writes that are buffered, so that their journal entries are synced together.
+ * Maximum number and bytes of writes that are buffered, so that neighbours are written together and journal
+ * entries are synced together.
  */
-const MAX_PENDING = 256;
+const MAX_PENDING = 1_024;
 const MAX_PENDING_BYTES = 2 ** 20;
 
 /** A buffered write. */
@@ -102,15 +105,22 @@ export class JournaledFiles implements ModelFiles {
 
   async #read(name: string, offset: number, target: Uint8Array): Promise<void> {
     const path = pathIn(this.#location, name);
-    const end = offset + target.length;
-    const overlaps = (pending: PendingWrite): boolean =>
-      pending.path === path && pending.offset < end && offset < pending.offset + pending.bytes.length;
-    if (this.#pending.some(overlaps)) await this.#writePending();
+    if (this.#isPending(path, offset, target.length)) await this.#writePending();
     await this.#disk.readInto(path, offset, target);
+  }
+
+  /** @returns whether a pending write touches a range */
+  #isPending(path: string, offset: number, length: number): boolean {
+    const end = offset + length;
+    return this.#pending.some(
+      (write) => write.offset < end && offset < write.offset + write.bytes.length && write.path === path,
+    );
   }
 
   async #addPending(name: string, offset: number, bytes: Uint8Array): Promise<void> {
     const path = pathIn(this.#location, name);
+    // Pending writes are written in the order of their offsets, so no two may share a byte.
+    if (this.#isPending(path, offset, bytes.length)) await this.#writePending();
     for (let at = 0; at < bytes.length; ) {
       const isFull = this.#pendingBytes === MAX_PENDING_BYTES || this.#pending.length === MAX_PENDING;
       if (isFull) await this.#writePending();
@@ -142,9 +152,10 @@ export class JournaledFiles implements ModelFiles {
     const pending = this.#pending;
     if (pending.length === 0) return;
     this.#journal ??= await createJournal(this.#disk, this.#journalPath, this.#fingerprints);
-    for (const write of pending) await this.#saveOriginal(write, this.#journal);
+    const runs = joinNeighbours(pending);
+    for (const run of runs) await this.#saveOriginal(run, this.#journal);
     await this.#journal.sync();
-    for (const { path, offset, bytes } of pending) {
+    for (const { path, offset, bytes } of runs) {
       this.#written.add(path);
       await this.#disk.write(path, offset, bytes);
     }
@@ -168,6 +179,24 @@ export class JournaledFiles implements ModelFiles {
     this.#saved.set(path, pages);
     return pages;
   }
+}
+
+/** @param pending writes that share no byte @returns them in order, with neighbours as one */
+function joinNeighbours(pending: readonly PendingWrite[]): PendingWrite[] {
+  const ordered = [...pending].sort((a, b) => compareNames(a.path, b.path) || a.offset - b.offset);
+  const runs: PendingWrite[] = [];
+  for (let i = 0; i < ordered.length; ) {
+    const { path, offset } = ordered[i] as PendingWrite;
+    const parts: Uint8Array[] = [];
+    let end = offset;
+    for (; ordered[i]?.path === path && ordered[i]?.offset === end; i++) {
+      const { bytes } = ordered[i] as PendingWrite;
+      parts.push(bytes);
+      end += bytes.length;
+    }
+    runs.push({ path, offset, bytes: parts.length > 1 ? concatBytes(parts) : (parts[0] as Uint8Array) });
+  }
+  return runs;
 }
 
 /** The set of pages of a file that are in the journal, as a bitmap. */

@@ -102,6 +102,22 @@ describe('a store of many small tensors', () => {
     expect(state.reads).toBeLessThan(100);
   });
 
+  test('returns no bytes that were written since, or were returned already', async () => {
+    const { store, state } = open(SMALL);
+    const target = new Uint8Array(1_024);
+    const readsOf = async (name: string): Promise<number> => {
+      const { reads } = state;
+      await store.readInto(name, 0, target);
+      return state.reads - reads;
+    };
+    expect([await readsOf('t0'), await readsOf('t1'), await readsOf('t2')]).toEqual([1, 1, 0]);
+    await store.write('t3', 0, new Uint8Array(1_024).fill(7));
+    expect([await readsOf('t3'), new Set(target)]).toEqual([1, new Set([7])]);
+    expect([await readsOf('t4'), await readsOf('t4')]).toEqual([0, 1]);
+    await store.flush();
+    expect(await readsOf('t5')).toBe(1);
+  });
+
   test('sees what another process wrote when it reads the model again', async () => {
     const { store, bytes } = open(SMALL);
     const before = await fingerprint(store);

@@ -3,6 +3,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -41,6 +42,21 @@ describe('openNodeDisk()', () => {
     const other = openNodeDisk(root);
     expect([await other.size('sub/file'), await other.list('')]).toEqual([3, ['sub/file']]);
     await other.close();
+  });
+
+  test('reads and writes the file that has a path now, also after another process replaced it', async () => {
+    await disk.write('file', 0, Uint8Array.of(1));
+    for (const value of [2, 3]) {
+      writeFileSync(join(root, 'other'), Uint8Array.of(value, value));
+      renameSync(join(root, 'other'), join(root, 'file'));
+      const found = new Uint8Array(2);
+      await disk.readInto('file', 0, found);
+      expect([...found]).toEqual([value, value]);
+      writeFileSync(join(root, 'other'), Uint8Array.of(0, 0));
+      renameSync(join(root, 'other'), join(root, 'file'));
+      await disk.write('file', 1, Uint8Array.of(value));
+      expect([...readFileSync(join(root, 'file'))]).toEqual([0, value]);
+    }
   });
 
   test('writes nothing more for a process that stood still while another one took its lock', async () => {

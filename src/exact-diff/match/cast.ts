@@ -28,13 +28,21 @@ export function canCast(from: DType, to: DType): boolean {
  *
  * @param range in bytes of the base's tensor; it may start and end within an element
  */
-export async function readAs(
+export function readAs(
   store: WeightStore,
   { base, next }: TensorMatch,
   range: { byteOffset: number; target: Uint8Array },
 ): Promise<void> {
   const { byteOffset, target } = range;
-  if (next.dtype === base.dtype) return store.readInto(next.name, byteOffset, target);
+  const isSame = next.dtype === base.dtype;
+  return isSame ? store.readInto(next.name, byteOffset, target) : readCast(store, { base, next }, range);
+}
+
+async function readCast(
+  store: WeightStore,
+  { base, next }: TensorMatch,
+  { byteOffset, target }: { byteOffset: number; target: Uint8Array },
+): Promise<void> {
   const size = DTYPES[base.dtype].bytes;
   const run = { start: Math.floor(byteOffset / size), end: Math.ceil((byteOffset + target.length) / size) };
   const cast = new Uint8Array(size * Math.min(PIECE_ELEMENTS, run.end - run.start));

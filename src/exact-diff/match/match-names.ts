@@ -100,6 +100,7 @@ function matchEnds({ base, next }: TensorLists, fits: Fits): TensorMatch[] {
 
 /** Drops pairs that an unmatched tensor, or one unmatched by this, could replace under another numbering. */
 function dropNumbered(pairs: readonly TensorMatch[], left: TensorLists): readonly TensorMatch[] {
+  if (left.base.length + left.next.length === 0) return pairs;
   const stems = { base: new Set(left.base.map(stemOf)), next: new Set(left.next.map(stemOf)) };
   const isDoubtful = ({ base, next }: TensorMatch): boolean =>
     stems.base.has(stemOf(base)) || stems.next.has(stemOf(next));
