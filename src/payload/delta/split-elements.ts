@@ -115,7 +115,7 @@ export class SplitElements {
     }
   }
 
-  /** Writes the lowest bits of each magnitude: those above are its token's, whose magnitudes begin with zeros. */
+  /** Writes the lowest bits of each magnitude: the others are those of its token's smallest magnitude. */
   #writeRaw(magnitudes: Int32Array, { bits }: ReturnType<typeof tokenTable>): void {
     const { tokens, count } = this;
     const raw = this.#raw;
