@@ -271,6 +271,13 @@ export const DELTAS: Readonly<Record<string, Accepted>> = {
     everyDtype,
     everyDtype.map((tensor, i) => [tensor.name, movedBy(tensor, 100 + i), DIFFERENCES]),
   ),
+  'delta-in-parts': {
+    ...oneRecord(
+      everyDtype,
+      everyDtype.map((tensor, i) => [tensor.name, movedBy(tensor, 100 + i), DIFFERENCES]),
+    ),
+    partBytes: 333,
+  },
   'delta-new-every-dtype': oneRecord(
     everyDtype,
     everyDtype.map((tensor, i) => [

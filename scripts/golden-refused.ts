@@ -53,6 +53,20 @@ const withMeta = (digits: string): Refused => ({
 /** A payload whose metadata are a map of one key to a value given as bytes. */
 const withValue = (digits: string): Refused => withMeta(`81a16b${digits}`);
 
+/** A payload that leaves the model as it is, whose record is written as some value. */
+const inParts = (write: (record: Uint8Array) => unknown): Refused => ({
+  code: 'corrupt-payload',
+  make: async () => {
+    const record = new RecordForge(base.tensors)
+      .tensors('table')
+      .scale('table', 1)
+      .levels(0, 0, 0, 0, 0, 0)
+      .finish();
+    const values = await headerValues({ kinds: [3] });
+    return { payload: await seal(pack('ndiff1'), pack(values), pack(write(record))), model: base };
+  },
+});
+
 /** A payload that adds 1 to every byte of the table, for a model that is not its base. */
 const forModel = (
   code: ErrorCode,
@@ -114,6 +128,10 @@ export const REFUSED: Readonly<Record<string, Refused>> = {
   'record-kind-0': withHeader({ kinds: [0] }),
   'record-kind-128': withHeader({ kinds: [128] }),
   'record-missing': withHeader({ kinds: [3] }),
+  'record-in-one-part': inParts((record) => [record]),
+  'record-with-an-empty-part': inParts((record) => [record, new Uint8Array()]),
+  'record-in-parts-of-parts': inParts((record) => [record.subarray(0, 4), [record.subarray(4)]]),
+  'record-in-parts-of-numbers': inParts((record) => [...record].slice(0, 15)),
   'too-many-records': withHeader({ kinds: Array(257).fill(3) }, 'limit-exceeded'),
   'metadata-key-twice': withMeta('82a16b01a16b02'),
   'metadata-key-with-a-capital': withHeader({ meta: { Key: 1 } }),

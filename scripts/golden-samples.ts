@@ -26,6 +26,8 @@ export interface Accepted {
   readonly choose?: ChooseHead;
   /** The records that give these ops, in place of those that the encoder would choose. */
   readonly records?: readonly EncodedRecord[];
+  /** Bytes of a part of a record, for records that are written in parts. */
+  readonly partBytes?: number;
   /** Records of a later version, behind the others. */
   readonly later?: readonly { readonly code: number; readonly bytes: Uint8Array }[];
 }

@@ -72,14 +72,19 @@ async function encodeChosen({ base, diff, choose }: Accepted, facts: PayloadFact
 
 /** @returns a payload of the sample's own records */
 async function encodeGiven(
-  { base }: Accepted,
+  { base, partBytes = Number.POSITIVE_INFINITY }: Accepted,
   records: readonly EncodedRecord[],
   facts: PayloadFacts,
 ): Promise<Uint8Array> {
+  const inParts = (bytes: Uint8Array): Uint8Array | Uint8Array[] => {
+    if (bytes.length <= partBytes) return bytes;
+    const count = Math.ceil(bytes.length / partBytes);
+    return Array.from({ length: count }, (_, i) => bytes.subarray(i * partBytes, (i + 1) * partBytes));
+  };
   const layout = await layoutOf(base.tensors);
   const codes = records.map(({ kind }) => RECORD_CODES[kind]);
   const values = [fromHex(facts.base), fromHex(facts.next), layout, codes, facts.meta];
-  return seal(pack('ndiff1'), pack(values), ...records.map(({ bytes }) => pack(bytes)));
+  return seal(pack('ndiff1'), pack(values), ...records.map(({ bytes }) => pack(inParts(bytes))));
 }
 
 function encodeOwn(sample: Accepted, facts: PayloadFacts): Promise<Uint8Array> {

@@ -1,14 +1,14 @@
 import type { NeuralDiffError } from '../../src/model/errors.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { byteLength, totalBytes, totalElements } from '../../src/model/tensor.js';
-import { readPayload } from '../../src/node/read-payload.js';
+import type { ByteSource } from '../../src/payload/byte-source.js';
 import { readDiff, tensorsFor } from '../../src/payload/decode.js';
 import { isSet, type Op } from '../../src/payload/diff.js';
 import { type OpenPayload, openPayload } from '../../src/payload/open-payload.js';
 import type { ModelPort } from '../../src/recipe/model-ports.js';
 import { type CommonFlags, defineCommand } from '../command.js';
 import { formatBytes, formatShare, type Io, printResult } from '../io.js';
-import { withModel } from '../open.js';
+import { withModel, withPayload } from '../open.js';
 
 export const command = defineCommand({
   group: 'Apply a diff',
@@ -35,8 +35,9 @@ export const command = defineCommand({
   exits: { corruptPayload: 'The payload is damaged' },
   async handle(flags, io) {
     try {
-      const bytes = await readPayload(flags.file);
-      return await showPayload({ bytes, payload: await openPayload(bytes) }, flags, io);
+      return await withPayload(flags.file, async (bytes) =>
+        showPayload({ bytes, payload: await openPayload(bytes) }, flags, io),
+      );
     } catch (error) {
       if (flags.base !== undefined || !NOT_A_PAYLOAD.includes((error as NeuralDiffError).code)) throw error;
       await showModel(flags.file, flags, io).catch((modelError: NeuralDiffError) => {
@@ -55,7 +56,7 @@ const NOT_A_PAYLOAD: readonly unknown[] = ['not-a-payload', 'file-unreadable', '
 
 /** With a model that the payload was made for, also what it does to each tensor. */
 async function showPayload(
-  { bytes, payload }: { bytes: Uint8Array; payload: OpenPayload },
+  { bytes, payload }: { bytes: ByteSource; payload: OpenPayload },
   flags: CommonFlags & { readonly base?: string },
   io: Io,
 ): Promise<void> {

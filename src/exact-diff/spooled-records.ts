@@ -1,7 +1,7 @@
 import { concatBytes } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
-import { type ByteSource, sliceOf, sourceOf } from '../payload/byte-source.js';
-import { MAX_PAYLOAD_BYTES } from '../payload/limits.js';
+import { type ByteSource, joinSources, sliceOf, sourceOf } from '../payload/byte-source.js';
+import { MAX_HELD_BYTES, MAX_PAYLOAD_BYTES } from '../payload/limits.js';
 import type { EncodedRecord } from './lane.js';
 
 /** A record being written. */
@@ -14,8 +14,6 @@ export interface SpooledRecord {
 
 /** A byte range of the spool that belongs to a record. */
 interface Piece {
-  /** Offset within the record. */
-  readonly at: number;
   readonly start: number;
   end: number;
 }
@@ -33,17 +31,15 @@ export class SpooledRecords {
   /** @returns a record whose sink throws `limit-exceeded` as soon as the payload exceeds its largest size */
   open(kind: EncodedRecord['kind']): SpooledRecord {
     const pieces: Piece[] = [];
-    let at = 0;
     return {
       sink: (bytes) => {
         const start = this.#length;
         this.#write(bytes);
         const last = pieces.at(-1);
         if (last?.end === start) last.end = this.#length;
-        else pieces.push({ at, start, end: this.#length });
-        at += bytes.length;
+        else pieces.push({ start, end: this.#length });
       },
-      finish: () => ({ kind, bytes: this.#read(pieces, at) }),
+      finish: () => ({ kind, bytes: this.#read(pieces) }),
     };
   }
 
@@ -54,27 +50,18 @@ export class SpooledRecords {
     this.#length = length;
   }
 
-  #read(pieces: readonly Piece[], length: number): ByteSource {
+  #read(pieces: readonly Piece[]): ByteSource {
     this.#written ??= this.#spool.read();
     const written = this.#written;
-    // Records are mostly read from front to back, so start from the last piece.
-    let i = 0;
-    return {
-      length,
-      borrow(at, buffer) {
-        if ((pieces[i] as Piece).at > at) i = 0;
-        while (i + 1 < pieces.length && (pieces[i + 1] as Piece).at <= at) i++;
-        const piece = pieces[i] as Piece;
-        return sliceOf(written, piece.start, piece.end).borrow(at - piece.at, buffer);
-      },
-    };
+    return joinSources(pieces.map(({ start, end }) => sliceOf(written, start, end)));
   }
 }
 
 /** @param bytes actual or estimated size of the records */
-export function tooLarge(bytes: number): NeuralDiffError {
-  const facts = { limit: MAX_PAYLOAD_BYTES, got: Math.round(bytes) };
-  const message = `Cannot pack diff: expected at most ${facts.limit} bytes, got ${facts.got} or more; ship the full model, or a lossy diff`;
+export function tooLarge(bytes: number, limit = MAX_PAYLOAD_BYTES): NeuralDiffError {
+  const facts = { limit, got: Math.round(bytes) };
+  const help = limit < MAX_PAYLOAD_BYTES ? 'pass a spool on disk (createFileSpool)' : 'ship the full model';
+  const message = `Cannot pack diff: expected at most ${facts.limit} bytes, got ${facts.got} or more; ${help}, or a lossy diff`;
   return new NeuralDiffError('limit-exceeded', message, { facts });
 }
 
@@ -86,11 +73,16 @@ export interface Spool {
   read(): ByteSource;
 }
 
-/** @returns a spool in memory */
+/** @returns a spool in memory, whose `write` throws `limit-exceeded` above `MAX_HELD_BYTES` */
 export function createMemorySpool(): Spool {
   const pieces: Uint8Array[] = [];
+  let length = 0;
   return {
-    write: (bytes) => void pieces.push(bytes.slice()),
+    write(bytes) {
+      length += bytes.length;
+      if (length > MAX_HELD_BYTES) throw tooLarge(length, MAX_HELD_BYTES);
+      pieces.push(bytes.slice());
+    },
     read: () => sourceOf(concatBytes(pieces)),
   };
 }

@@ -1,27 +1,30 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { NeuralDiffError } from '../model/errors.js';
-import type { ByteSource } from '../payload/byte-source.js';
-import { MAX_PAYLOAD_BYTES } from '../payload/limits.js';
+import { type ByteSource, sourceOf } from '../payload/byte-source.js';
+import { MAX_HELD_BYTES, MAX_PAYLOAD_BYTES } from '../payload/limits.js';
 import { withFileErrorsSync } from './file-errors.js';
-import { checkRegular, READ_WITHOUT_WAITING, readWhole } from './read-whole.js';
+import { checkRegular, READ_WITHOUT_WAITING, readPiped, readWhole } from './read-whole.js';
 
 /**
- * Reads a payload file, or a pipe from the shell, into memory; at most `MAX_PAYLOAD_BYTES`.
+ * Reads a payload file, or a pipe from the shell, into memory; at most 1 GiB (`openPayloadFile` opens more).
  *
  * @throws NeuralDiffError `file-not-found`, `file-unreadable`, `limit-exceeded`
  */
 export async function readPayload(path: string): Promise<Uint8Array> {
-  return readWhole(path, MAX_PAYLOAD_BYTES, `Cannot read payload "${path}"`);
+  return readWhole(path, MAX_HELD_BYTES, `Cannot read payload "${path}"`);
 }
 
 /**
- * Opens a payload file without reading it into memory.
+ * Opens a payload file without reading it into memory; a pipe from the shell is read, up to 1 GiB.
  *
  * @returns the file; it must be closed
  * @throws NeuralDiffError `file-not-found`, `file-unreadable`, `limit-exceeded`
  */
 export async function openPayloadFile(path: string): Promise<FileSource> {
-  const source = openSource(path, `Cannot read payload "${path}"`);
+  const prefix = `Cannot read payload "${path}"`;
+  const piped = await readPiped(path, MAX_HELD_BYTES, prefix);
+  if (piped) return { ...sourceOf(piped), close: () => undefined };
+  const source = openSource(path, prefix);
   if (source.length <= MAX_PAYLOAD_BYTES) return source;
   source.close();
   const expected = `expected at most ${MAX_PAYLOAD_BYTES} bytes, got ${source.length}`;

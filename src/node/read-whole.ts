@@ -52,19 +52,38 @@ export async function readWhole(
   maxBytes: number,
   prefix = `Cannot read "${path}"`,
 ): Promise<Uint8Array> {
-  const tooLong = (found: number | string): NeuralDiffError =>
-    new NeuralDiffError('limit-exceeded', `${prefix}: expected at most ${maxBytes} bytes, got ${found}`);
-  if (SHELL_PIPE.test(path)) {
-    const piped = await withFileErrors(prefix, () => readPipe(path, { maxBytes, tooLong: tooLong('more') }));
-    if (piped) return piped;
-  }
+  const piped = await readPiped(path, maxBytes, prefix);
+  if (piped) return piped;
   const { file, size } = await openRegular(path, prefix);
   try {
-    if (size > maxBytes) throw tooLong(size);
+    if (size > maxBytes) throw tooLong(prefix, { maxBytes, found: size });
     return await withFileErrors(prefix, () => readExactly(file, size, prefix));
   } finally {
     await file.close();
   }
+}
+
+/**
+ * Reads a pipe from the shell into memory.
+ *
+ * @returns undefined for anything else
+ * @throws NeuralDiffError `file-not-found`, `file-unreadable`, `limit-exceeded`
+ */
+export async function readPiped(
+  path: string,
+  maxBytes: number,
+  prefix: string,
+): Promise<Uint8Array | undefined> {
+  if (!SHELL_PIPE.test(path)) return undefined;
+  const error = tooLong(prefix, { maxBytes, found: 'more' });
+  return withFileErrors(prefix, () => readPipe(path, { maxBytes, tooLong: error }));
+}
+
+function tooLong(
+  prefix: string,
+  { maxBytes, found }: { maxBytes: number; found: number | string },
+): NeuralDiffError {
+  return new NeuralDiffError('limit-exceeded', `${prefix}: expected at most ${maxBytes} bytes, got ${found}`);
 }
 
 async function readExactly(file: FileHandle, size: number, prefix: string): Promise<Uint8Array> {

@@ -31,6 +31,23 @@ export function sliceOf(source: ByteSource, start: number, end: number): ByteSou
   return { length, borrow: (at, buffer) => source.borrow(start + at, buffer).subarray(0, length - at) };
 }
 
+/** @returns the bytes of several sources, one behind the other */
+export function joinSources(sources: readonly ByteSource[]): ByteSource {
+  const starts = [0];
+  for (const { length } of sources) starts.push((starts.at(-1) as number) + length);
+  const length = starts.pop() as number;
+  // Bytes are mostly read from front to back, so start from the last source.
+  let i = 0;
+  return {
+    length,
+    borrow(at, buffer) {
+      if ((starts[i] as number) > at) i = 0;
+      while (i + 1 < starts.length && (starts[i + 1] as number) <= at) i++;
+      return (sources[i] as ByteSource).borrow(at - (starts[i] as number), buffer);
+    },
+  };
+}
+
 /** @returns the first `length` bytes of a source, all by default, as one array */
 export function joinBytes(source: ByteSource, length = source.length): Uint8Array {
   const pieces: Uint8Array[] = [];

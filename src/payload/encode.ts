@@ -11,7 +11,7 @@ import {
   totalElements,
   wordsOf,
 } from '../model/tensor.js';
-import { type ByteSource, type Bytes, sourceOf } from './byte-source.js';
+import { type ByteSource, type Bytes, sliceOf, sourceOf } from './byte-source.js';
 import { checkOp } from './check-op.js';
 import { createChecksum } from './checksum.js';
 import { decodePayload } from './decode.js';
@@ -184,12 +184,35 @@ export function framePayload(header: PayloadHeader, records: readonly WrittenRec
   const kinds = records.map(({ kind }) => kind);
   const values = [
     sourceOf(concatBytes([packValue(MAGIC), packValue(headerValue(header, kinds))])),
-    ...records.flatMap(({ bytes }) => [sourceOf(binHead(bytes.length)), sourceOf(bytes)]),
+    ...records.flatMap(({ bytes }) => recordValues(sourceOf(bytes))),
   ];
   const payloadBytes = values.reduce((sum, { length }) => sum + length, CHECKSUM_BYTES);
   if (payloadBytes > MAX_PAYLOAD_BYTES)
     throw beyondLimit('bytes of a payload', MAX_PAYLOAD_BYTES, payloadBytes);
   return { pieces: withChecksum(values), payloadBytes };
+}
+
+/** Most bytes of a `bin` of MessagePack, and most parts of a record. */
+const MAX_BIN_BYTES = 2 ** 32 - 1;
+const MAX_PARTS = 15;
+
+/**
+ * Frames a record as binary data; one that is too long for that as a list of parts.
+ *
+ * @param most bytes of a part
+ * @throws NeuralDiffError `limit-exceeded` for more than 15 parts
+ */
+export function recordValues(record: ByteSource, most = MAX_BIN_BYTES): ByteSource[] {
+  if (record.length <= most) return [sourceOf(binHead(record.length)), record];
+  const count = Math.ceil(record.length / most);
+  if (count > MAX_PARTS) throw beyondLimit('bytes of a record', MAX_PARTS * most, record.length);
+  const parts = Array.from({ length: count }, (_, i) =>
+    sliceOf(record, i * most, Math.min((i + 1) * most, record.length)),
+  );
+  return [
+    sourceOf(Uint8Array.of(0x90 + count)),
+    ...parts.flatMap((part) => [sourceOf(binHead(part.length)), part]),
+  ];
 }
 
 /** @returns the payload file as one array */

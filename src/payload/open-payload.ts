@@ -1,6 +1,6 @@
 import { equalBytes } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
-import { type ByteSource, type Bytes, joinBytes, sliceOf, sourceOf } from './byte-source.js';
+import { type ByteSource, type Bytes, joinBytes, joinSources, sliceOf, sourceOf } from './byte-source.js';
 import { xxh64 } from './checksum.js';
 import type { Op, PayloadHeader } from './diff.js';
 import { MAGIC, parseHeader } from './header.js';
@@ -12,6 +12,9 @@ export const CHECKSUM_BYTES = 10;
 
 /** Bytes in which a header must end: the limits of its values allow less. */
 const HEADER_WINDOW = 2 ** 19;
+
+/** Upper half of the first byte of a list of at most 15 values. */
+const LIST = 9;
 
 /** A payload whose header has been read; its records have not. */
 export interface OpenPayload {
@@ -47,13 +50,29 @@ export async function openPayload(payload: Bytes): Promise<OpenPayload> {
   let at = end;
   let files: ByteSource | undefined;
   const records = kinds.flatMap((kind) => {
-    const { content, end } = binAt(source, at);
+    const { content, end } = recordAt(source, at);
     at = end;
     if (kind === 'files') files = content;
     return kind === undefined || kind === 'files' ? [] : [{ kind, bytes: content }];
   });
   if (at !== source.length - CHECKSUM_BYTES) throw corrupt(`expected the checksum at byte ${at}`);
   return { header, records, ...(files && { files }) };
+}
+
+/** Reads a record: binary data, or several in a list, one behind the other. */
+function recordAt(source: ByteSource, at: number): { content: ByteSource; end: number } {
+  const [first = 0] = at < source.length ? joinBytes(sliceOf(source, at, at + 1)) : [];
+  if (first >> 4 !== LIST) return binAt(source, at);
+  if (first % 16 < 2) throw corrupt(`the list at byte ${at} has fewer than two parts`);
+  const parts: ByteSource[] = [];
+  let end = at + 1;
+  while (parts.length < first % 16) {
+    const part = binAt(source, end);
+    if (part.content.length === 0) throw corrupt(`a part of a record is empty at byte ${end}`);
+    parts.push(part.content);
+    end = part.end;
+  }
+  return { content: joinSources(parts), end };
 }
 
 function binAt(source: ByteSource, at: number): { content: ByteSource; end: number } {

@@ -5,7 +5,7 @@ import { NeuralDiffError } from '../model/errors.js';
 import { ifMissing, withFileErrors } from '../node/file-errors.js';
 import { writeOutput } from '../node/output.js';
 import { readWhole } from '../node/read-whole.js';
-import { MAX_PAYLOAD_BYTES } from '../payload/limits.js';
+import { MAX_HELD_BYTES } from '../payload/limits.js';
 
 /** The files of a repository. Paths are relative, with `/` between segments. */
 export interface RepositoryFiles {
@@ -31,7 +31,7 @@ export interface OutputFile {
  */
 export function openRepositoryFolder(folder: string): RepositoryFiles {
   return {
-    read: (path) => readWhole(join(folder, path), MAX_PAYLOAD_BYTES).catch(ifMissing),
+    read: (path) => readWhole(join(folder, path), MAX_HELD_BYTES).catch(ifMissing),
     list: (name) =>
       withFileErrors(`Cannot list "${join(folder, name)}"`, () => readdir(join(folder, name)))
         .catch(ifMissing)

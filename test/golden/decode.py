@@ -661,6 +661,9 @@ def decode(payload, described):
     spans = []
     for kind in kinds:
         record, at = read_msgpack(payload, at)
+        if isinstance(record, list):
+            require(len(record) >= 2 and all(record), "a record in parts of which one is empty, or in one")
+            record = b"".join(record)
         if 64 <= kind < 128:
             continue
         require(kind in READERS, f"records of kind {kind} are not read here")

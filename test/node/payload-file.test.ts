@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createFileSpool } from '../../src/node/file-spool.js';
 import { writeOutput } from '../../src/node/output.js';
-import { openPayloadFile } from '../../src/node/read-payload.js';
+import { openPayloadFile, readPayload } from '../../src/node/read-payload.js';
 import { joinBytes } from '../../src/payload/byte-source.js';
 import { codeOf, seededBytes } from '../support.js';
 
@@ -28,6 +28,8 @@ test('openPayloadFile() refuses what is not there, too large, or becomes shorter
   expect(await codeOf(() => openPayloadFile(at('none.ndiff')))).toBe('file-not-found');
   writeFileSync(at('huge.ndiff'), '');
   truncateSync(at('huge.ndiff'), 2 ** 30 + 1);
+  expect(await codeOf(() => readPayload(at('huge.ndiff')))).toBe('limit-exceeded');
+  truncateSync(at('huge.ndiff'), 2 ** 36 + 1);
   expect(await codeOf(() => openPayloadFile(at('huge.ndiff')))).toBe('limit-exceeded');
   writeFileSync(at('b.ndiff'), 'abcdef');
   const file = await openPayloadFile(at('b.ndiff'));
