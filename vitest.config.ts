@@ -38,6 +38,7 @@ const EXHAUSTIVE = [
   `${PUBLISHED}/*.test.ts`,
   'test/apply/fast/{apply,fast-patcher}.test.ts',
   'test/cli/search.test.ts',
+  'test/node/payload-file.test.ts',
   'test/containers/archive-cuts.test.ts',
   'test/exact-diff/diff-stores.test.ts',
   'test/exact-diff/threads/diff-threads.test.ts',

@@ -1,6 +1,7 @@
 import { equalBytes, hex } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
-import { type FingerprintOptions, fingerprint, Sha256Stream } from '../model/fingerprint.js';
+import { type FingerprintOptions, fingerprint } from '../model/fingerprint.js';
+import { Sha256Stream } from '../model/sha256-stream.js';
 import type { WeightStore } from '../model/store.js';
 import { canonicalOrder, checkNotEmpty } from '../model/tensor.js';
 import type { ByteSource } from '../payload/byte-source.js';

@@ -10,7 +10,6 @@ import type { FilesFacts } from '../payload/files-record.js';
 import { type OpenPayload, openPayload } from '../payload/open-payload.js';
 import type { Patcher } from '../payload/patch.js';
 import { borrowChunks, type Chunk, type ChunkOptions, changedRuns } from './chunks.js';
-import { planFiles } from './new-files.js';
 
 /** Options of `planApply` and `applyPayload`. */
 export interface ApplyOptions {
@@ -126,6 +125,8 @@ async function planNewFiles(
 ): Promise<Pick<ApplyPlan, 'status'> & Partial<ApplyPlan>> {
   const { onProgress, ...rest } = options;
   const report = ({ done, total }: Progress): void => onProgress?.({ phase: 'check', done, total });
+  // Loaded where it is needed, as in `applyPayload`.
+  const { planFiles } = await import('./new-files.js');
   try {
     const plan = await planFiles(store, payload, { ...rest, onProgress: report });
     const { isCurrent, files, ...found } = plan;

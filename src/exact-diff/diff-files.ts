@@ -1,7 +1,8 @@
 import { equalBytes } from '../model/bytes.js';
-import { fingerprint, Sha256Stream } from '../model/fingerprint.js';
+import { fingerprint } from '../model/fingerprint.js';
 import { CHUNK_BYTES } from '../model/limits.js';
 import type { ModelFiles } from '../model/model-files.js';
+import { Sha256Stream } from '../model/sha256-stream.js';
 import type { WeightStore } from '../model/store.js';
 import { byteLength, canonicalOrder, type TensorInfo, totalBytes, wordsOf } from '../model/tensor.js';
 import { sourceOf } from '../payload/byte-source.js';

@@ -1,7 +1,7 @@
 import { concatBytes } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
-import { type ByteSource, joinSources, sliceOf, sourceOf } from '../payload/byte-source.js';
-import { MAX_HELD_BYTES, MAX_PAYLOAD_BYTES } from '../payload/limits.js';
+import { type ByteSource, joinSources, MAX_HELD_BYTES, sliceOf, sourceOf } from '../payload/byte-source.js';
+import { MAX_PAYLOAD_BYTES } from '../payload/limits.js';
 import type { EncodedRecord } from './lane.js';
 
 /** A record being written. */

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { NeuralDiffError } from '../model/errors.js';
-import { type ByteSource, sourceOf } from '../payload/byte-source.js';
-import { MAX_HELD_BYTES, MAX_PAYLOAD_BYTES } from '../payload/limits.js';
+import { type ByteSource, MAX_HELD_BYTES, sourceOf } from '../payload/byte-source.js';
+import { MAX_PAYLOAD_BYTES } from '../payload/limits.js';
 import { withFileErrorsSync } from './file-errors.js';
 import { checkRegular, READ_WITHOUT_WAITING, readPiped, readWhole } from './read-whole.js';
 

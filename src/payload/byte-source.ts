@@ -13,6 +13,9 @@ export interface ByteSource {
   borrow(at: number, buffer?: Uint8Array): Uint8Array;
 }
 
+/** Most bytes of a payload that is held in memory as a whole. */
+export const MAX_HELD_BYTES = 2 ** 30;
+
 /** Size of a buffer for windows of a source, in bytes. */
 export const WINDOW_BYTES = 2 ** 16;
 

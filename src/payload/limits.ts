@@ -3,9 +3,6 @@ import { NeuralDiffError } from '../model/errors.js';
 /** Bytes of a payload file. */
 export const MAX_PAYLOAD_BYTES = 2 ** 36;
 
-/** Bytes of a payload that is held in memory as a whole. */
-export const MAX_HELD_BYTES = 2 ** 30;
-
 /** Records in a payload: each holds ops of one kind for any number of tensors. */
 export const MAX_RECORDS = 2 ** 8;
 

@@ -5,7 +5,7 @@ import { NeuralDiffError } from '../model/errors.js';
 import { ifMissing, withFileErrors } from '../node/file-errors.js';
 import { writeOutput } from '../node/output.js';
 import { readWhole } from '../node/read-whole.js';
-import { MAX_HELD_BYTES } from '../payload/limits.js';
+import { MAX_HELD_BYTES } from '../payload/byte-source.js';
 
 /** The files of a repository. Paths are relative, with `/` between segments. */
 export interface RepositoryFiles {

@@ -1,5 +1,5 @@
 import { hex } from '../model/bytes.js';
-import { Sha256Stream } from '../model/fingerprint.js';
+import { Sha256Stream } from '../model/sha256-stream.js';
 import { refuse } from './limits.js';
 import type { SignedFile } from './statement.js';
 

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import type { TensorInfo } from '../../src/model/tensor.js';
+import { joinBytes, sourceOf } from '../../src/payload/byte-source.js';
 import type { Buckets, Op } from '../../src/payload/diff.js';
-import { encodePayload } from '../../src/payload/encode.js';
+import { encodePayload, recordValues } from '../../src/payload/encode.js';
+import { codeOf, concat, seededBytes } from '../support.js';
 
 const TENSORS: readonly TensorInfo[] = [
   { name: 'a', dtype: 'float32', shape: [4] },
@@ -28,6 +30,17 @@ const hash = (more: object, coding: Buckets['coding'] = 'levels', values = [1, 0
       : { coding, values: Int8Array.from(values) };
   return { kind: 'hash', tensors: [{ tensor: 'a', scale: 0.5 }], seed: 1, block: 2, buckets, ...more };
 };
+
+test('recordValues() writes a record that is too long for one bin in parts, up to 15', async () => {
+  const record = seededBytes(1, 700);
+  const write = (most: number): Uint8Array =>
+    concat(...recordValues(sourceOf(record), most).map((value) => joinBytes(value)));
+  expect(write(700)).toEqual(concat([0xc5, 0x02, 0xbc], record));
+  const [first, second] = [record.subarray(0, 400), record.subarray(400)];
+  expect(write(400)).toEqual(concat([0x92, 0xc5, 0x01, 0x90], first, [0xc5, 0x01, 0x2c], second));
+  expect(write(47)[0]).toBe(0x9f);
+  expect(await codeOf(() => write(46))).toBe('limit-exceeded');
+});
 
 test('encodePayload() packs ops that keep to their ranges', async () => {
   for (const op of [

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { Sha256Stream } from '../../src/model/fingerprint.js';
+import { Sha256Stream } from '../../src/model/sha256-stream.js';
 import { checkPayload } from '../../src/release/check-payload.js';
 import { offsetView, seededBytes } from '../support.js';
 import { expectCode, sha256Hex } from './maker.js';

@@ -1,0 +1,93 @@
+/**
+ * The first 32 bits of the fractions of the square roots (start) and cube roots (rounds) of the first primes.
+ */
+const PRIMES = firstPrimes(64);
+const START = PRIMES.slice(0, 8).map((prime) => fractionBits(prime ** (1 / 2)));
+const ROUNDS = Int32Array.from(PRIMES, (prime) => fractionBits(prime ** (1 / 3)));
+
+const BLOCK_BYTES = 64;
+
+type Word = number;
+
+/** Incremental SHA-256 (FIPS 180-4), which WebCrypto lacks. */
+export class Sha256Stream {
+  readonly #state = Int32Array.from(START);
+  readonly #block = new Uint8Array(BLOCK_BYTES);
+  readonly #schedule = new Int32Array(64);
+  #bytes = 0;
+
+  /** Adds a piece of any length. */
+  add(piece: Uint8Array): void {
+    for (let at = 0; at < piece.length; ) {
+      const filled = this.#bytes % BLOCK_BYTES;
+      const part = piece.subarray(at, at + BLOCK_BYTES - filled);
+      this.#block.set(part, filled);
+      this.#bytes += part.length;
+      at += part.length;
+      if (this.#bytes % BLOCK_BYTES === 0) this.#compress();
+    }
+  }
+
+  /** @returns the digest, 32 bytes; no more pieces may be added */
+  finish(): Uint8Array {
+    const bits = 8 * this.#bytes;
+    const padding = new Uint8Array(((119 - (this.#bytes % BLOCK_BYTES)) % BLOCK_BYTES) + 9);
+    padding[0] = 0x80;
+    const tail = new DataView(padding.buffer, padding.length - 8);
+    tail.setUint32(0, Math.floor(bits / 2 ** 32));
+    tail.setUint32(4, bits % 2 ** 32);
+    this.add(padding);
+    const digest = new Uint8Array(32);
+    const view = new DataView(digest.buffer);
+    this.#state.forEach((word, i) => {
+      view.setInt32(4 * i, word);
+    });
+    return digest;
+  }
+
+  #compress(): void {
+    const w = this.#schedule;
+    const view = new DataView(this.#block.buffer);
+    for (let t = 0; t < 16; t++) w[t] = view.getInt32(4 * t);
+    for (let t = 16; t < 64; t++) {
+      const [early, late] = [w[t - 15] as number, w[t - 2] as number];
+      const low = rotateRight(early, 7) ^ rotateRight(early, 18) ^ (early >>> 3);
+      const high = rotateRight(late, 17) ^ rotateRight(late, 19) ^ (late >>> 10);
+      w[t] = (high + (w[t - 7] as number) + low + (w[t - 16] as number)) | 0;
+    }
+    const s = this.#state;
+    let [a, b, c, d, e, f, g, h] = s as unknown as [Word, Word, Word, Word, Word, Word, Word, Word];
+    for (let t = 0; t < 64; t++) {
+      const choice = (e & f) ^ (~e & g);
+      const majority = (a & b) ^ (a & c) ^ (b & c);
+      const sum1 = rotateRight(e, 6) ^ rotateRight(e, 11) ^ rotateRight(e, 25);
+      const sum0 = rotateRight(a, 2) ^ rotateRight(a, 13) ^ rotateRight(a, 22);
+      const first = (h + sum1 + choice + (ROUNDS[t] as number) + (w[t] as number)) | 0;
+      h = g;
+      g = f;
+      f = e;
+      e = (d + first) | 0;
+      d = c;
+      c = b;
+      b = a;
+      a = (first + sum0 + majority) | 0;
+    }
+    [a, b, c, d, e, f, g, h].forEach((word, i) => {
+      s[i] = ((s[i] as number) + word) | 0;
+    });
+  }
+}
+
+function rotateRight(word: number, bits: number): number {
+  return (word >>> bits) | (word << (32 - bits));
+}
+
+function fractionBits(root: number): number {
+  return ((root % 1) * 2 ** 32) | 0;
+}
+
+function firstPrimes(count: number): number[] {
+  const primes: number[] = [];
+  for (let n = 2; primes.length < count; n++) if (primes.every((prime) => n % prime !== 0)) primes.push(n);
+  return primes;
+}
