@@ -34,16 +34,18 @@ export async function applyFiles(
   const report = (phase: 'check' | 'write' | 'verify') => (step: { done: number; total: number }) =>
     onProgress?.({ ...step, phase });
   const checked = await checkFilesBase(store, payload, { ...options, onProgress: report('check') });
-  const { found, frame, structure } = checked;
-  const { made } = frame.facts;
-  const total = checked.isCurrent ? 0 : made.reduce((sum, { bytes }) => sum + bytes, 0);
-  const plan: ApplyPlan = {
-    status: checked.isCurrent ? 'current' : 'ready',
-    ...{ base: header.base, next: header.next, found, meta: header.meta, files: frame.facts },
+  const { found } = checked;
+  const known = {
+    ...{ base: header.base, next: header.next, found, meta: header.meta, tensors: [] },
     ...{ payloadBytes: options.payloadBytes, modelBytes: totalBytes(store.tensors) },
-    ...{ bytesWritten: total, runs: checked.isCurrent ? 0 : made.length, tensors: [] },
   };
-  if (checked.isCurrent) return { found, plan };
+  if (checked.isCurrent) return { found, plan: { ...known, status: 'current', bytesWritten: 0, runs: 0 } };
+  const { frame, structure } = checked;
+  const { made } = frame.facts;
+  const total = made.reduce((sum, { bytes }) => sum + bytes, 0);
+  const plan: ApplyPlan = {
+    ...{ ...known, status: 'ready', files: frame.facts, bytesWritten: total, runs: made.length },
+  };
   if (store.rewrite === undefined) throw needsCopy();
   const { patcher, signal, createSha256 } = options;
   const assembly: Assembly = {

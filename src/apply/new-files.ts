@@ -136,20 +136,20 @@ function checkDigest({ path, sha256 }: NewFile, found: Uint8Array): void {
   throw new NeuralDiffError('result-mismatch', message, { facts });
 }
 
-/** A base that was checked for a payload of files. */
-export interface CheckedBase {
-  readonly frame: Frame;
-  /** The base's fingerprint. */
-  readonly found: string;
-  /** Whether the base already is the next model; it then has no structure. */
-  readonly isCurrent: boolean;
-  /** Bytes of the new files that belong to no tensor. */
-  readonly structure: Uint8Array;
-}
+/** A model that was checked for a payload of files; `found` is its fingerprint. */
+type CheckedBase =
+  | { readonly isCurrent: true; readonly found: string }
+  | {
+      readonly isCurrent: false;
+      readonly found: string;
+      readonly frame: Frame;
+      /** Bytes of the new files that belong to no tensor. */
+      readonly structure: Uint8Array;
+    };
 
 /**
  * Checks that a model is the base of a payload of files: its layout, its fingerprint, and the rest of its
- * files where the payload needs it. Reads the model once.
+ * files where the payload needs it; or that it is the next model already. Reads the model once.
  *
  * @throws NeuralDiffError `wrong-layout`, `wrong-base`; those of reading payload and model
  */
@@ -159,10 +159,12 @@ export async function checkFilesBase(
   options: FingerprintOptions,
 ): Promise<CheckedBase> {
   const { base, next } = payload.header;
-  const frame = await openFrame(store, payload);
+  const frame = await openFrame(store, payload).catch((error: NeuralDiffError) => error);
+  const isOther = frame instanceof Error && (frame.code !== 'wrong-layout' || store.tensors.length === 0);
+  if (isOther) throw frame;
   const found = await fingerprint(store, options);
-  const nothing = new Uint8Array(0);
-  if (found === next && base !== next) return { frame, found, isCurrent: true, structure: nothing };
+  if (found === next && base !== next) return { found, isCurrent: true };
+  if (frame instanceof Error) throw frame;
   if (found !== base) {
     const facts = { expected: base, found };
     const message = `Cannot apply payload: expected a base with fingerprint ${base}, got ${found}`;
@@ -170,26 +172,28 @@ export async function checkFilesBase(
   }
   const known = await readBaseStructure(store, frame.record);
   const structure = await frame.record.readStructure(known, options.signal);
-  return { frame, found, isCurrent: false, structure };
+  return { isCurrent: false, found, frame, structure };
 }
 
 /**
  * Makes the new files in memory, a piece at a time, and checks their SHA-256. Writes nothing.
  *
- * @returns the base's fingerprint, what would be made, and the bytes of it
+ * @returns the model's fingerprint, what would be made, and the bytes of it; nothing for the next model
  * @throws NeuralDiffError as `checkFilesBase`; `result-mismatch`
  */
 export async function planFiles(
   store: WeightStore,
   payload: OpenPayload,
   options: Omit<Assembly, 'frame' | 'payload' | 'structure'> & FingerprintOptions,
-): Promise<{ found: string; isCurrent: boolean; files: FilesFacts; bytesWritten: number }> {
+): Promise<{ found: string; files?: FilesFacts; bytesWritten: number }> {
   const { signal, ...rest } = options;
-  const { frame, structure, found, isCurrent } = await checkFilesBase(store, payload, options);
+  const checked = await checkFilesBase(store, payload, options);
+  const { found } = checked;
+  if (checked.isCurrent) return { found, bytesWritten: 0 };
+  const { frame, structure } = checked;
   const files = frame.facts;
-  if (isCurrent) return { found, isCurrent, files, bytesWritten: 0 };
   let bytesWritten = 0;
   const assembly = { ...rest, ...(signal && { signal }), frame, payload, structure };
   for await (const { bytes } of borrowFiles(assembly)) bytesWritten += bytes.length;
-  return { found, isCurrent, files, bytesWritten };
+  return { found, files, bytesWritten };
 }

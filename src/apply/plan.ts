@@ -56,7 +56,8 @@ export interface ApplyPlan {
   }[];
   /**
    * Present for a payload that makes new files, which is never applied in place: the store needs `rewrite`.
-   * It lists the files in order, and where their bytes come from; `tensors` is empty then.
+   * It lists the files in order, and where their bytes come from; `tensors` is empty then. Absent for a model
+   * that is the next one already.
    */
   readonly files?: FilesFacts;
   readonly meta: Meta;
@@ -129,8 +130,8 @@ async function planNewFiles(
   const { planFiles } = await import('./new-files.js');
   try {
     const plan = await planFiles(store, payload, { ...rest, onProgress: report });
-    const { isCurrent, files, ...found } = plan;
-    if (isCurrent) return { ...found, files, status: 'current' };
+    const { files, ...found } = plan;
+    if (files === undefined) return { ...found, status: 'current' };
     return { ...found, files, runs: files.made.length, status: 'ready' };
   } catch (error) {
     if (!(error instanceof NeuralDiffError && REFUSALS.includes(error.code))) throw error;
