@@ -98,7 +98,8 @@ function readRun(reader: Reader, info: TensorInfo, { base, ...run }: Run): Op {
 
 /** @returns the error for a payload whose ops are about the tensors of new files, not about the base's */
 function makesFiles(): NeuralDiffError {
-  const message = 'Cannot read the ops of this payload: it makes new files; apply it to a copy (apply --out)';
+  const message =
+    'Cannot read the ops of this payload: it makes new files; apply it to a copy (apply --out), and make a way back or a longer step from models (diff --files)';
   return new NeuralDiffError('needs-copy', message);
 }
 
