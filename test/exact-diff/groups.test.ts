@@ -52,11 +52,11 @@ test('chooseCodings() does not mistake changes in the last rows for changes ever
 });
 
 test('chooseCodings() refuses diffs too large for a payload before coding them', async () => {
-  // 2 GiB of noise, of which nothing lies anywhere.
+  // 128 GiB of noise, of which nothing lies anywhere.
   const tensors = Array.from({ length: 2 }, (_, i) => ({
     name: `w${i}`,
     dtype: 'float32' as const,
-    shape: [2 ** 14, 2 ** 14],
+    shape: [2 ** 17, 2 ** 17],
   }));
   const noise = (seed: number): WeightStore => ({
     tensors,
@@ -68,7 +68,7 @@ test('chooseCodings() refuses diffs too large for a payload before coding them',
     async close() {},
   });
   const stations = createLaneReaders([createLane()], { base: noise(1), next: noise(2) });
-  const groups = groupTensors(tensors.map((info) => ({ info, count: 2 ** 28 })));
+  const groups = groupTensors(tensors.map((info) => ({ info, count: 2 ** 34 })));
   const choose = () => chooseCodings({ lanes: stations, infos: tensors }, groups, { onBytes: () => {} });
   expect(await codeOf(choose)).toBe('limit-exceeded');
   // One of them fits.

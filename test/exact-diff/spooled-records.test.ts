@@ -40,8 +40,14 @@ test('a diff larger than the largest payload is refused while it is coded', asyn
   const written: number[] = [];
   const spool = { ...createMemorySpool(), write: (bytes: Uint8Array) => void written.push(bytes.length) };
   const records = new SpooledRecords(spool);
-  const half = { length: 2 ** 29 } as Uint8Array;
+  const half = { length: 2 ** 35 } as Uint8Array;
   for (const kind of ['exact', 'set'] as const) records.open(kind).sink(half);
   expect(await codeOf(() => records.open('set').sink({ length: 1 } as Uint8Array))).toBe('limit-exceeded');
-  expect(written).toEqual([2 ** 29, 2 ** 29]);
+  expect(written).toEqual([2 ** 35, 2 ** 35]);
+});
+
+test('a spool in memory refuses more than 1 GiB', async () => {
+  const spool = createMemorySpool();
+  spool.write(seededBytes(1, 20));
+  expect(await codeOf(() => spool.write({ length: 2 ** 30 } as Uint8Array))).toBe('limit-exceeded');
 });
