@@ -47,7 +47,7 @@ test('train --max-gap writes the smallest payload and lists its tries as JSON', 
   expect(rowsOf('first.ndiff.search').length).toBe(tries.length);
   expect(first.stderr).toMatch(/^0 of at most 12 {2}full fine-tune 1\/120 {2}\d s so far$/m);
   expect(first.stderr).toMatch(
-    /^1 of at most 12 {2}\w+ 250 B: \d+ bytes, loss 0\.\d{4}, gap 0\.\d{4} {2}\d/m,
+    /^1 of at most 12 {2}\w+ 250 B: \d+ bytes, loss \d\.\d{4}, gap \d\.\d{4} {2}\d/m,
   );
 });
 
