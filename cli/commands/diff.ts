@@ -103,7 +103,8 @@ export const command = defineCommand({
       await diffExactly(flags, io);
     } catch (error) {
       if (!needsFiles(error, flags)) throw error;
-      const reason = (error as Error).message.replace('Cannot diff models: ', '');
+      const { message } = error as Error;
+      const reason = message.replace('Cannot diff models: ', '').replace('; ship the full model', '');
       remark(io, flags, `the payload makes whole files: ${reason}`);
       await diffWholeFiles(flags, io);
     }

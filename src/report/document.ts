@@ -81,7 +81,7 @@ export interface Candidate extends MeasuredModel {
   readonly share: number;
   readonly apply?: ApplyCost;
   readonly layers: readonly Layer[];
-  /** Bytes that belong to no single tensor: header, checksum, values that tensors share. */
+  /** Bytes that belong to no single tensor: header, checksum, files' structure, values that tensors share. */
   readonly sharedBytes: number;
   /** Compared with the model on the devices. */
   readonly versusBase?: Comparison;
@@ -90,7 +90,7 @@ export interface Candidate extends MeasuredModel {
   readonly checks: readonly Check[];
 }
 
-/** The cost of applying a payload in a separate process that patches files in place. */
+/** The cost of applying a payload in a separate process that patches files in place, or makes new ones. */
 export interface ApplyCost {
   /** Median. */
   readonly seconds: number;
@@ -109,6 +109,7 @@ export interface Layer {
   readonly changed: number;
   /**
    * Bytes of its records, or its part of those with several tensors; 0 if it shares its values with others.
+   * Small tensors that share a segment of a delta record have parts by their weights.
    */
   readonly bytes: number;
   /** Root mean square of the change, and of the base's weights. */

@@ -60,6 +60,18 @@ test('report measures payloads and writes a page, Markdown, JSON and JUnit', asy
   );
 });
 
+test('report measures a payload that makes new files', async () => {
+  const [out, files] = [at('of-files'), at('files.ndiff')];
+  expect((await command('diff', base, full, '--files', '-o', files)).status).toBe(0);
+  const args = ['--base', base, '--recipe', recipe('tested'), '--payload', files, '--apply-runs', '1'];
+  const { status } = await command('report', ...args, '-o', out);
+  expect(status).toBe(0);
+  const [candidate] = read(out).candidates;
+  expect(candidate).toMatchObject({ kinds: ['delta', 'files'], apply: { runs: 1 } });
+  expect(candidate?.bytes).toBe(readFileSync(files).length);
+  expect(readFileSync(join(out, 'report.html'), 'utf8')).toContain('structure of files');
+});
+
 test('report ends with status 10 when no payload meets the gates, and writes it all the same', async () => {
   const out = at('failed');
   const gates = write('strict.json', { maxBytes: 10 });

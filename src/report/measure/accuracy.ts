@@ -7,8 +7,9 @@ import { type Numbers, readRows } from '../../train/predictor.js';
 import { checkSeed } from '../../train/random.js';
 import { compareModels, type Predictions, qualityOf, type Truth } from '../assess.js';
 import type { Candidate, DataFacts, MeasuredModel } from '../document.js';
+import type { CheckedPayload } from './open-payloads.js';
 import { type LiveModel, withRunner } from './open-runner.js';
-import type { ModelPaths, NamedPayload } from './options.js';
+import type { ModelPaths } from './options.js';
 import { type Predicted, predict } from './predict.js';
 import type { Steps } from './steps.js';
 import { bad, classOutputsOf, truthOf } from './truth.js';
@@ -41,7 +42,7 @@ export interface AccuracyBench {
    * @throws NeuralDiffError `bad-data` for a dataset that changes, `wrong-layout` for a full fine-tune with
    *   other classes, those of a model on disk; the signal's reason
    */
-  measure(payloads: readonly NamedPayload[], steps: Steps): Promise<Accuracy>;
+  measure(payloads: readonly CheckedPayload[], steps: Steps): Promise<Accuracy>;
 }
 
 /**
@@ -106,7 +107,7 @@ interface Setting {
 
 async function measureAll(
   setting: Setting,
-  { job, payloads, steps }: { job: AccuracyJob; payloads: readonly NamedPayload[]; steps: Steps },
+  { job, payloads, steps }: { job: AccuracyJob; payloads: readonly CheckedPayload[]; steps: Steps },
 ): Promise<Accuracy> {
   const { truth, source, model, runtime } = setting;
   const base = await predictWith(setting, { name: 'the base', model, steps });
@@ -119,8 +120,11 @@ async function measureAll(
           steps,
         });
   const candidates: MeasuredCandidate[] = [];
-  for (const { name, path } of payloads) {
-    const patched = { ...model, chain: [...(model.chain ?? []), path] };
+  for (const { name, path, made } of payloads) {
+    const patched =
+      made === undefined
+        ? { ...model, chain: [...(model.chain ?? []), path] }
+        : { ...model, base: made, chain: [] };
     const found = await predictWith(setting, { name: `"${name}"`, model: patched, steps });
     const versusBase = compare(truth, base, found);
     const versusFull = full && compare(truth, full, found);

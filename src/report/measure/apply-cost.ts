@@ -7,6 +7,7 @@ import { openModel, type WholeModel, wholeModel } from '../../node/open-model.js
 import { writeCopy } from '../../node/output.js';
 import { openPayloadFile } from '../../node/read-payload.js';
 import type { ApplyCost } from '../document.js';
+import type { CheckedPayload } from './open-payloads.js';
 import { runProgram } from './run-program.js';
 
 const PROBE = fileURLToPath(new URL('./apply-probe.js', import.meta.url));
@@ -20,11 +21,11 @@ const STARTS = 3;
 /** A copy of the model on the devices, which is copied again for each run. */
 export interface ApplyBench {
   /**
-   * Patches copies of the model in place, each in a separate process.
+   * Patches copies of the model in place, or makes new files, each time in a separate process.
    *
    * @throws errors of applying; the signal's reason
    */
-  measure(payload: string, runs: number): Promise<ApplyCost>;
+  measure(payload: CheckedPayload, runs: number): Promise<ApplyCost>;
 }
 
 /**
@@ -90,14 +91,15 @@ async function applyChain(path: string, chain: readonly string[]): Promise<void>
 
 async function runOnce(
   model: WholeModel,
-  { payload, folder, signal }: { payload: string; folder: string; signal: AbortSignal | undefined },
+  { payload, folder, signal }: { payload: CheckedPayload; folder: string; signal: AbortSignal | undefined },
 ): Promise<ProbeResult> {
   const place = join(folder, 'run');
   await mkdir(place);
   try {
     const copy = join(place, basename(model.from));
     await writeCopy({ ...model, to: copy }, async () => {});
-    return await probe([join(copy, model.main), payload], signal);
+    const args = [join(copy, model.main), payload.path];
+    return await probe(payload.made === undefined ? args : [...args, join(place, 'made')], signal);
   } finally {
     await rm(place, { recursive: true, force: true });
   }

@@ -5,14 +5,18 @@ import { NeuralDiffError } from '../../model/errors.js';
 import { openModelStorage } from '../../node/open-model.js';
 import { openPayloadFile } from '../../node/read-payload.js';
 import { openPayload } from '../../payload/open-payload.js';
+import { makeModel } from './make-model.js';
 
-// A program that patches a model in place like `apply --in-place`: MODEL PAYLOAD; without arguments it only
-// starts.
+// A program that patches a model in place like `apply --in-place`: MODEL PAYLOAD; or, like `apply --out`,
+// makes the new files of a payload in a folder: MODEL PAYLOAD FOLDER. Without arguments it only starts.
 
-const [model, payload] = process.argv.slice(2);
+const [model, payload, folder] = process.argv.slice(2);
 try {
   const start = performance.now();
-  if (model !== undefined && payload !== undefined) await patchInPlace(model, payload);
+  if (model !== undefined && payload !== undefined) {
+    if (folder === undefined) await patchInPlace(model, payload);
+    else await makeFiles(model, payload, folder);
+  }
   const seconds = (performance.now() - start) / 1000;
   print({ seconds, peakBytes: peakBytes() });
 } catch (error) {
@@ -35,6 +39,11 @@ async function patchInPlace(path: string, payloadPath: string): Promise<void> {
     await storage.close();
     bytes.close();
   }
+}
+
+async function makeFiles(path: string, payloadPath: string, to: string): Promise<void> {
+  const bytes = await openPayloadFile(payloadPath);
+  await makeModel(path, bytes, { to }).finally(() => bytes.close());
 }
 
 /** Reads VmHWM on Linux, as `maxRSS` there includes the peak of the parent process. */

@@ -1,3 +1,4 @@
+import { openFrame } from '../../apply/new-files.js';
 import { CHUNK_BYTES } from '../../model/limits.js';
 import { numbersOf } from '../../model/numbers.js';
 import type { Quantization, WeightStore } from '../../model/store.js';
@@ -7,6 +8,7 @@ import {
   DTYPES,
   elementCount,
   type TensorInfo,
+  totalElements,
   wordBytes,
 } from '../../model/tensor.js';
 import type { ByteSource } from '../../payload/byte-source.js';
@@ -21,7 +23,8 @@ import type { Candidate, Layer } from '../document.js';
 export type PayloadFacts = Pick<Candidate, 'kinds' | 'layers' | 'sharedBytes'>;
 
 /**
- * Reads a base and a payload together, chunk by chunk.
+ * Reads a base and a payload together, chunk by chunk. Tensors of new files are compared with those that they
+ * are coded against, and have their names.
  *
  * @param base a store that the payload fits
  * @param payload the payload, and the size of its file
@@ -32,9 +35,43 @@ export async function measureLayers(
   payload: OpenPayload & { readonly payloadBytes: number },
   signal?: AbortSignal,
 ): Promise<PayloadFacts> {
+  if (payload.files) {
+    const { named, ...frame } = await nameFrame(base, payload);
+    const { layers, ...facts } = await measurePatches(frame, payload, signal);
+    return {
+      ...facts,
+      layers: layers.map((layer) => ({ ...layer, tensor: named.get(layer.tensor) as string })),
+    };
+  }
+  return measurePatches(base, payload, signal);
+}
+
+/** A frame whose tensors have the quantisation of those that they are coded against, and names for them. */
+async function nameFrame(
+  base: WeightStore,
+  payload: OpenPayload,
+): Promise<WeightStore & { readonly named: ReadonlyMap<string, string> }> {
+  const { store, record } = await openFrame(base, payload);
+  const sources = canonicalOrder(base.tensors);
+  const named = new Map<string, string>();
+  const quantization = new Map<string, Quantization>();
+  for (const [i, { name, source }] of record.tensors.entries()) {
+    const from = source === undefined ? undefined : sources[source]?.name;
+    named.set(name, from ?? `new tensor ${i}`);
+    const found = from === undefined ? undefined : base.quantization?.get(from);
+    if (found) quantization.set(name, found);
+  }
+  return { ...store, quantization, named };
+}
+
+async function measurePatches(
+  base: WeightStore,
+  payload: OpenPayload & { readonly payloadBytes: number },
+  signal: AbortSignal | undefined,
+): Promise<PayloadFacts> {
   const records = payload.records.map((_, place) => new TracedRecord(payload, place, base.tensors));
   const buffers = { before: new Uint8Array(CHUNK_BYTES), after: new Uint8Array(CHUNK_BYTES) };
-  const layers = new Map<string, Layer>();
+  const layers = new Map<string, Omit<Layer, 'bytes'>>();
   for (const info of canonicalOrder(base.tensors)) {
     const tally = new ElementTally(info, base.quantization?.get(info.name));
     for (const { byteOffset, length } of chunksOf(info)) {
@@ -50,10 +87,14 @@ export async function measureLayers(
       patchRange(ops, info, { startElement: start, bytes: after });
       tally.add({ before, after, start: byteOffset / DTYPES[info.dtype].bytes });
     }
-    const bytes = records.reduce((sum, record) => sum + record.takeBytes(info), 0);
-    layers.set(info.name, { ...describe(info), ...tally.result(), bytes });
+    for (const record of records) record.finish(info);
+    layers.set(info.name, { ...describe(info), ...tally.result() });
   }
-  const ordered = base.tensors.map(({ name }) => layers.get(name) as Layer);
+  const shares = records.map((record) => record.shares());
+  const bytesOf = (name: string): number => shares.reduce((sum, share) => sum + (share.get(name) ?? 0), 0);
+  const ordered = base.tensors.map(
+    ({ name }): Layer => ({ ...(layers.get(name) as Omit<Layer, 'bytes'>), bytes: bytesOf(name) }),
+  );
   const own = ordered.reduce((sum, { bytes }) => sum + bytes, 0);
   return { kinds: kindsOf(payload), layers: ordered, sharedBytes: payload.payloadBytes - own };
 }
@@ -72,8 +113,8 @@ function chunksOf(info: TensorInfo): { byteOffset: number; length: number }[] {
 }
 
 /** @returns the kinds of a payload's records, the one with the most bytes first */
-function kindsOf({ records }: OpenPayload): string[] {
-  const sizes = new Map<string, number>();
+function kindsOf({ records, files }: OpenPayload): string[] {
+  const sizes = new Map<string, number>(files ? [['files', files.length]] : []);
   for (const { kind, bytes } of records) sizes.set(kind, (sizes.get(kind) ?? 0) + bytes.length);
   return [...sizes].sort(([, a], [, b]) => b - a).map(([kind]) => kind);
 }
@@ -146,12 +187,15 @@ const BUFFER_BYTES = 2 ** 16;
 
 /**
  * Reads a record of a payload tensor by tensor, and attributes its bytes to them: those read since the end of
- * the previous tensor. Buckets shared by several tensors are not attributed.
+ * the previous tensor. Where small tensors share a segment of a delta record, each has a part of it by its
+ * weights. Buckets shared by several tensors are not attributed.
  */
 class TracedRecord {
   readonly #reader: DiffReader;
   readonly #kind: Op['kind'];
   readonly #source: CountingSource;
+  /** The tensors whose bytes were read together, in order, and these bytes. */
+  readonly #runs: { readonly infos: TensorInfo[]; readonly bytes: number }[] = [];
   #taken = 0;
 
   /** @throws NeuralDiffError `corrupt-payload`, `limit-exceeded` */
@@ -171,16 +215,36 @@ class TracedRecord {
     return this.touches(info) ? this.#reader.read(info, run) : [];
   }
 
-  /** @returns the bytes of a tensor that has been read completely */
-  takeBytes(info: TensorInfo): number {
-    if (!this.touches(info)) return 0;
-    const { touched } = this.#reader;
-    if (touched.size === 1) return this.#source.length;
-    if (this.#kind === 'hash') return 0;
+  /** Notes which bytes have been read when a tensor is complete. */
+  finish(info: TensorInfo): void {
+    if (!this.touches(info)) return;
     const bytes = this.#source.bytesRead - this.#taken;
     this.#taken = this.#source.bytesRead;
-    return bytes;
+    const last = this.#runs.at(-1);
+    if (bytes === 0 && last) last.infos.push(info);
+    else this.#runs.push({ infos: [info], bytes });
   }
+
+  /** @returns the bytes of each tensor, when all have been read */
+  shares(): ReadonlyMap<string, number> {
+    const [only, ...others] = this.#reader.touched;
+    if (only !== undefined && others.length === 0) return new Map([[only, this.#source.length]]);
+    if (this.#kind === 'hash') return new Map();
+    return new Map(this.#runs.flatMap(({ infos, bytes }) => splitByWeights(infos, bytes)));
+  }
+}
+
+/** Splits bytes among tensors in proportion to their weights. @returns whole numbers that sum to `bytes` */
+function splitByWeights(infos: readonly TensorInfo[], bytes: number): [name: string, bytes: number][] {
+  const total = Math.max(1, totalElements(infos));
+  let [weights, given] = [0, 0];
+  return infos.map((info, i): [string, number] => {
+    weights += elementCount(info);
+    const end = i === infos.length - 1 ? bytes : Math.round((bytes * weights) / total);
+    const share = end - given;
+    given = end;
+    return [info.name, share];
+  });
 }
 
 /** Provides one byte at a time, to know which bytes have been read. */

@@ -1,11 +1,13 @@
+import { join } from 'node:path';
+import { checkSameTensors } from '../../exact-diff/compare-stores.js';
 import { importWithTensorFlow } from '../../recipe/import-training.js';
 import { seedFor } from '../../recipe/open-base.js';
 import type { Alternative, ApplyCost, Candidate, DataFacts, Measurements } from '../document.js';
 import type { Accuracy, AccuracyBench } from './accuracy.js';
-import { prepareApplyBench } from './apply-cost.js';
+import { copyPatched, prepareApplyBench } from './apply-cost.js';
 import { measureLayers } from './layers.js';
 import { type OpenModels, withModels } from './open-models.js';
-import { checkPayload, namePayloads, withPayload } from './open-payloads.js';
+import { type CheckedPayload, checkPayload, namePayloads, withPayload } from './open-payloads.js';
 import type { MeasureOptions, ModelPaths, NamedPayload } from './options.js';
 import { measureAlternatives, stepsOfAlternatives } from './other-ways.js';
 import { describeMachine, withTemporaryFolder } from './run-program.js';
@@ -15,7 +17,8 @@ import { Steps } from './steps.js';
  * Measures the costs and results of payloads, and alternative ways of shipping the same update. Only
  * temporary files are written, and they are removed. TensorFlow.js is loaded only for a recipe.
  *
- * 1. Opens base, full fine-tune and payloads, and checks everything that could fail later.
+ * 1. Opens base, full fine-tune and payloads, and checks everything that could fail later. Payloads that
+ *   make new files make them here.
  * 2. Decodes the payloads and compares them with the base tensor by tensor.
  * 3. Tries alternative ways of shipping.
  * 4. Applies the payloads to copies of the model's files.
@@ -38,11 +41,10 @@ export async function measureReport(options: MeasureOptions): Promise<Measuremen
   const payloads = namePayloads(options.payloads);
   const steps = new Steps(countSteps({ ...options, applyRuns }, payloads), options);
   steps.report('reading the models');
-  return withModels(options, signal, async (models) => {
-    for (const payload of payloads)
-      await steps.run(`checking "${payload.name}"`, () => checkPayload(payload, models.base, signal));
+  const use = async (models: OpenModels, folder: string): Promise<Measurements> => {
+    const checked = await checkAll(payloads, { models, paths: options, steps, folder });
     const { byteDiffers } = options;
-    const job = { models, payloads, paths: options, applyRuns, byteDiffers, steps };
+    const job = { models, payloads: checked, paths: options, applyRuns, byteDiffers, steps };
     if (recipe === undefined) return measureAll(job);
     const { base, chain, next } = options;
     const accuracyJob = {
@@ -56,7 +58,30 @@ export async function measureReport(options: MeasureOptions): Promise<Measuremen
     steps.report('loading the examples');
     const { withAccuracyBench } = await importWithTensorFlow(() => import('./accuracy.js'));
     return withAccuracyBench(accuracyJob, signal, (bench) => measureAll({ ...job, bench }));
-  });
+  };
+  return withTemporaryFolder((folder) => withModels(options, signal, (models) => use(models, folder)));
+}
+
+/** Checks the payloads, and the full fine-tune unless a payload makes other tensors too. */
+async function checkAll(
+  payloads: readonly NamedPayload[],
+  { models, paths, steps, folder }: Pick<MeasureJob, 'models' | 'paths' | 'steps'> & { folder: string },
+): Promise<CheckedPayload[]> {
+  const { base, chain = [] } = paths;
+  let copy: Promise<string> | undefined;
+  const baseFiles = (): Promise<string> => {
+    if (chain.length === 0) return Promise.resolve(base);
+    copy ??= copyPatched({ base, chain }, join(folder, 'base')).then(({ from, main }) => join(from, main));
+    return copy;
+  };
+  const checked: CheckedPayload[] = [];
+  for (const [i, payload] of payloads.entries()) {
+    const against = { base: models.base, baseFiles, to: join(folder, `${i}`), signal: steps.signal };
+    checked.push(await steps.run(`checking "${payload.name}"`, () => checkPayload(payload, against)));
+  }
+  if (models.next && checked.every(({ made }) => made === undefined))
+    checkSameTensors(models.base.tensors, models.next.tensors);
+  return checked;
 }
 
 function countSteps(
@@ -72,7 +97,7 @@ function countSteps(
 /** Everything needed to measure, already checked. */
 interface MeasureJob {
   readonly models: OpenModels;
-  readonly payloads: readonly NamedPayload[];
+  readonly payloads: readonly CheckedPayload[];
   readonly paths: ModelPaths;
   readonly applyRuns: number;
   readonly byteDiffers?: boolean | undefined;
@@ -85,8 +110,8 @@ async function measureAll(job: MeasureJob): Promise<Measurements> {
   const costs: PayloadCost[] = [];
   for (const payload of payloads)
     costs.push(await steps.run(`comparing "${payload.name}"`, () => measurePayload(payload, job)));
-  const payload = (payloads[0] as NamedPayload).path;
-  const ways = await measureAlternatives(models, { payload, byteDiffers, steps });
+  const payload = payloads[0] as CheckedPayload;
+  const ways = await measureAlternatives(models, { payload, next: job.paths.next, byteDiffers, steps });
   const applied = applyRuns > 0 ? await measureApplying(job) : [];
   const accuracy = await bench?.measure(payloads, steps);
   steps.report('done');
@@ -134,8 +159,8 @@ function measureApplying({ payloads, paths, applyRuns, steps }: MeasureJob): Pro
       prepareApplyBench({ base, chain }, folder, steps.signal),
     );
     const costs: ApplyCost[] = [];
-    for (const { name, path } of payloads)
-      costs.push(await steps.run(`applying "${name}"`, () => bench.measure(path, applyRuns)));
+    for (const payload of payloads)
+      costs.push(await steps.run(`applying "${payload.name}"`, () => bench.measure(payload, applyRuns)));
     return costs;
   });
 }

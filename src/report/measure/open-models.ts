@@ -1,5 +1,4 @@
 import { patchChain } from '../../chain/patch-chain.js';
-import { checkSameTensors } from '../../exact-diff/compare-stores.js';
 import { fingerprint } from '../../model/fingerprint.js';
 import { copyModel, openMemoryStore, type WeightStore } from '../../model/store.js';
 import { totalBytes, totalElements } from '../../model/tensor.js';
@@ -19,8 +18,7 @@ export interface OpenModels {
 /**
  * Opens base and full fine-tune, calls a function with them, and closes them.
  *
- * @throws NeuralDiffError `wrong-layout` if the full fine-tune has other tensors; those of a model on disk
- *   and of a chain
+ * @throws NeuralDiffError those of a model on disk and of a chain
  */
 export async function withModels<T>(
   paths: ModelPaths,
@@ -30,7 +28,6 @@ export async function withModels<T>(
   return withModel(paths.base, async (stored) => {
     const base = await applyChain(stored, paths.chain ?? []);
     const useBoth = async (next?: WeightStore): Promise<T> => {
-      if (next) checkSameTensors(base.tensors, next.tensors);
       return use({ base, next, facts: await factsOf(base, next, signal) });
     };
     return paths.next === undefined ? useBoth() : withModel(paths.next, useBoth);

@@ -1,10 +1,11 @@
 import { basename, dirname, resolve } from 'node:path';
 import { planApply } from '../../apply/plan.js';
-import { NeuralDiffError } from '../../model/errors.js';
+import { type ErrorCode, type ErrorFacts, NeuralDiffError } from '../../model/errors.js';
 import type { WeightStore } from '../../model/store.js';
 import { openPayloadFile } from '../../node/read-payload.js';
 import type { Bytes } from '../../payload/byte-source.js';
 import { type OpenPayload, openPayload } from '../../payload/open-payload.js';
+import { makeModel } from './make-model.js';
 import type { NamedPayload } from './options.js';
 
 /**
@@ -68,31 +69,59 @@ export async function withPayload<T>(
   }
 }
 
+/** A payload that fits the base. */
+export interface CheckedPayload extends NamedPayload {
+  /** For a payload that makes new files: path of the model that it made. */
+  readonly made?: string;
+}
+
+/** What payloads are checked against. */
+export interface PayloadBase {
+  readonly base: WeightStore;
+  /** Makes files of the base with the payloads that devices have applied. @returns their path */
+  readonly baseFiles: () => Promise<string>;
+  /** Folder for the model that the payload makes; it must not exist. */
+  readonly to: string;
+  readonly signal: AbortSignal | undefined;
+}
+
 /**
- * Checks that a payload fits the base and results in the expected model.
+ * Checks that a payload fits the base and results in the expected model; makes that model if the payload
+ * makes new files.
  *
- * @throws NeuralDiffError `wrong-base`, `wrong-layout`, `result-mismatch`, `unsupported-model`; `needs-copy`
- *   for a payload that makes new files; the payload's own codes; its message names the payload
+ * @throws NeuralDiffError `wrong-base`, `wrong-layout`, `result-mismatch`, `unsupported-model`; `no-space`;
+ *   the payload's own codes; its message names the payload
  */
-export async function checkPayload(
-  { name, path }: NamedPayload,
-  base: WeightStore,
-  signal?: AbortSignal,
-): Promise<void> {
-  const plan = await withPayload(path, ({ bytes }) => planApply(base, bytes, signal ? { signal } : {}));
-  if (plan.files) {
-    const message = `Cannot measure payload "${name}": it makes new files, and only patches of the base's weights are measured; diff the two models with --json for its sizes`;
-    throw new NeuralDiffError('needs-copy', message);
-  }
-  if (plan.problem) {
-    const { code, message, facts } = plan.problem;
-    throw new NeuralDiffError(code, `Cannot measure payload "${name}": ${message}`, {
-      cause: plan.problem,
-      facts,
+export async function checkPayload(payload: NamedPayload, against: PayloadBase): Promise<CheckedPayload> {
+  return withPayload(payload.path, async (readable) => {
+    const { isCurrent, ...made } = await tryPayload(readable, against).catch((error: unknown) => {
+      if (!(error instanceof NeuralDiffError)) throw error;
+      throw unfit(payload, error.code, { why: error.message, cause: error, facts: error.facts });
     });
+    if (!isCurrent) return { ...payload, ...made };
+    const { base, next } = readable.opened.header;
+    const why = `the base already is its result; expected ${base}, got ${next}`;
+    throw unfit(payload, 'wrong-base', { why, facts: { expected: base, found: next } });
+  });
+}
+
+async function tryPayload(
+  { bytes, opened }: ReadablePayload,
+  { base, baseFiles, to, signal }: PayloadBase,
+): Promise<{ isCurrent: boolean } & Pick<CheckedPayload, 'made'>> {
+  if (opened.files) {
+    const made = await makeModel(await baseFiles(), bytes, { to, signal });
+    return made === undefined ? { isCurrent: true } : { isCurrent: false, made };
   }
-  if (plan.status === 'ready' || plan.base === plan.found) return;
-  const facts = { expected: plan.base, found: plan.found };
-  const message = `Cannot measure payload "${name}": the base already is its result; expected ${facts.expected}, got ${facts.found}`;
-  throw new NeuralDiffError('wrong-base', message, { facts });
+  const plan = await planApply(base, bytes, signal ? { signal } : {});
+  if (plan.problem) throw plan.problem;
+  return { isCurrent: plan.status !== 'ready' && plan.base !== plan.found };
+}
+
+function unfit(
+  { name }: NamedPayload,
+  code: ErrorCode,
+  { why, ...options }: { why: string; cause?: unknown; facts: ErrorFacts },
+): NeuralDiffError {
+  return new NeuralDiffError(code, `Cannot measure payload "${name}": ${why}`, options);
 }

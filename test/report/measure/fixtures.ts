@@ -2,14 +2,16 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
+import { diffFiles } from '../../../src/exact-diff/diff-files.js';
 import { diffModels } from '../../../src/exact-diff/diff-stores.js';
 import { fingerprint } from '../../../src/model/fingerprint.js';
 import { copyModel, openMemoryStore } from '../../../src/model/store.js';
 import type { Model } from '../../../src/model/tensor.js';
+import { openFilesModel } from '../../../src/node/files-model.js';
 import { openFolder } from '../../../src/node/folder.js';
 import { openModel } from '../../../src/node/open-model.js';
 import type { Diff } from '../../../src/payload/diff.js';
-import { encodePayload } from '../../../src/payload/encode.js';
+import { encodePayload, joinPieces } from '../../../src/payload/encode.js';
 import { patchModel } from '../../../src/payload/patch.js';
 import { openBase } from '../../../src/recipe/open-base.js';
 import { trainByRecipe } from '../../../src/recipe/train-by-recipe.js';
@@ -57,10 +59,10 @@ export class Workshop {
     return this.at(name);
   }
 
-  /** Writes a small model of two inputs: 64 and 32 hidden units, then outputs as they are asked for. */
+  /** Writes a small model of two inputs: two hidden layers, then outputs as they are asked for. */
   async saveSmall(
     name: string,
-    { seed = 1, units = 3, activation = 'softmax' as Activation } = {},
+    { seed = 1, units = 3, hidden = 32, activation = 'softmax' as Activation } = {},
   ): Promise<string> {
     await useBackend('cpu');
     const dense = (size: number, layer: string, config: object) => {
@@ -69,7 +71,7 @@ export class Workshop {
     };
     const layers = [
       dense(64, 'hidden', { activation: 'relu', inputShape: [2] }),
-      dense(32, 'middle', { activation: 'relu' }),
+      dense(hidden, 'middle', { activation: 'relu' }),
       dense(units, 'out', { activation }),
     ];
     return this.saveModel(name, tf.sequential({ layers }));
@@ -91,6 +93,15 @@ export class Workshop {
   async exact(name: string, base: string, next: Model | string): Promise<string> {
     const model = typeof next === 'string' ? await readModel(next) : next;
     return this.write(name, (await diffModels(await readModel(base), model)).payload);
+  }
+
+  /** Writes a payload that makes the files of the next model. */
+  async files(name: string, base: string, next: string): Promise<string> {
+    const models = [await openFilesModel(base), await openFilesModel(next)] as const;
+    const diff = await diffFiles(models[0].store, models[1]);
+    const bytes = await joinPieces(diff);
+    for (const { store } of models) await store.close();
+    return this.write(name, bytes);
   }
 
   /** Writes a payload of any ops. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { diffModels } from '../../../src/exact-diff/diff-stores.js';
 import { floatsOf } from '../../../src/model/float16.js';
 import { openMemoryStore } from '../../../src/model/store.js';
 import { DTYPES, elementCount, type Model, type Tensor } from '../../../src/model/tensor.js';
@@ -131,6 +132,24 @@ test('measureLayers() attributes records of several tensors by the bytes read fo
   const [shared] = (await openPayload(several.payload)).records;
   const total = Object.values(bytesOf(layers)).reduce((sum, bytes) => sum + bytes, 0);
   expect(total).toBe(shared?.bytes.length);
+});
+
+test('measureLayers() splits a segment of a delta record among its tensors by their weights', async () => {
+  const tensors = [seededTensor('a', 'float32', [2_000]), seededTensor('b', 'float32', [1_000])];
+  tensors.push(seededTensor('c', 'float32', [6_000]));
+  const next = {
+    tensors: tensors.map((each) => ({
+      ...each,
+      bytes: each.bytes.map((byte, i) => (i % 4 > 1 ? byte : byte ^ ((i * 37) >> 3))),
+    })),
+  };
+  const { payload } = await diffModels({ tensors }, next);
+  const { layers, sharedBytes, kinds } = await layersOf({ tensors }, payload);
+  const [a, b, c] = layers.map(({ bytes }) => bytes) as [number, number, number];
+  expect(kinds).toEqual(['delta']);
+  expect(Math.abs(a - 2 * b)).toBeLessThan(2);
+  expect(Math.min(b, c)).toBeGreaterThan(100);
+  expect(a + b + c + sharedBytes).toBe(payload.length);
 });
 
 test('measureLayers() reads large tensors in chunks, and skips weights that are not finite', async () => {

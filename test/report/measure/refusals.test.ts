@@ -1,8 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, expect, test } from 'vitest';
-import { diffFiles } from '../../../src/exact-diff/diff-files.js';
-import { openFilesModel } from '../../../src/node/files-model.js';
-import { joinPieces } from '../../../src/payload/encode.js';
 import { measureReport } from '../../../src/report/measure/measure-report.js';
 import { namePayloads } from '../../../src/report/measure/open-payloads.js';
 import type { MeasureOptions } from '../../../src/report/measure/options.js';
@@ -55,12 +52,13 @@ test('measureReport() refuses payloads and models that do not fit', async () => 
   expect(candidates[0]?.layers.every(({ changed, bytes }) => changed + bytes === 0)).toBe(true);
 });
 
-test('measureReport() refuses a payload that makes new files', async () => {
-  const strange = await openFilesModel(await shop.saveSmall('stranger', { units: 4 }));
-  const { store } = await openFilesModel(base);
-  const bytes = await joinPieces(await diffFiles(store, strange));
-  await expectRefusal({ payloads: [shop.write('files.ndiff', bytes)] }, 'needs-copy', 'it makes new files');
-  for (const each of [store, strange.store]) await each.close();
+test('measureReport() refuses payloads of files that do not fit', async () => {
+  const wide = await shop.saveSmall('wide', { units: 4 });
+  const files = await shop.files('files.ndiff', other, wide);
+  await expectRefusal({ payloads: [files] }, 'wrong-base', 'Cannot measure payload "files"');
+  await expectRefusal({ base: wide, payloads: [files] }, 'wrong-base', 'the base already is its result');
+  const onward = await shop.files('onward.ndiff', base, wide);
+  await expectRefusal({ chain: [onward] }, 'needs-copy', 'makes new files');
 });
 
 test('measureReport() refuses models without classes to measure accuracy with', async () => {

@@ -109,8 +109,8 @@ function LayersTable({ candidate, index }: { candidate: Candidate; index: number
       />
       <p class="note">
         {unchangedWords(candidate)}
-        {formatBytes(candidate.sharedBytes)} more belong to no single tensor: header, checksum, values that
-        tensors share. Rms is the root mean square.
+        {formatBytes(candidate.sharedBytes)} more belong to no single tensor: header, checksum, structure of
+        files, values that tensors share. Rms is the root mean square.
       </p>
     </>
   );
