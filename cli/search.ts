@@ -15,7 +15,7 @@ import { checkSeed } from '../src/train/random.js';
 import type { CommonFlags, Flags, FlagsOf } from './command.js';
 import { EXIT, STATUS_OF } from './exit-codes.js';
 import type { OutputFlags } from './flags.js';
-import { Interrupted, type Io, printResult, remark } from './io.js';
+import { formatShare, Interrupted, type Io, printResult, remark } from './io.js';
 import { SearchProgress } from './job-progress.js';
 import { kebabCase } from './names.js';
 import { SweepFolder } from './sweep-folder.js';
@@ -23,6 +23,7 @@ import { settingsOf } from './sweep-grid.js';
 import {
   baseOf,
   describeTrained,
+  isShare,
   optionsOf,
   planTraining,
   readBase,
@@ -198,23 +199,36 @@ async function findAndWrite(
   await writeOutput(flags.out, payload, { force: flags.force });
   if (!flags.keepWork) await folder.remove();
   const { kind, budgetBytes, diff } = winner;
-  const { payloadBytes, share, base, next, metrics } = diff;
   const judged = { goal: prepared.goal, metric, tries, winner };
   const json = {
     kind,
     out: flags.out,
     budgetBytes,
-    payloadBytes,
-    share,
-    base,
-    next,
-    metrics,
+    ...diff,
     metric: metric.name,
     goal: prepared.goal,
     tries: listTries(judged),
   };
   printResult(io, flags, { json, lines: [...formatTries(judged), '', ...describeTrained(diff)] });
+  remarkCoarseGap(judged, { flags, io });
   remark(io, flags, `wrote ${flags.out}${flags.keepWork ? `, kept the tries in ${work}` : ''}`);
+}
+
+/** Warns if the gap asked for is less than one of the examples that it is measured on. */
+function remarkCoarseGap(
+  { goal, metric, tries }: Judged,
+  { flags, io }: { flags: SearchFlags; io: Io },
+): void {
+  const examples = tries.find(({ diff }) => diff)?.diff?.validationExamples ?? 0;
+  if (goal.type !== 'smallest' || metric === undefined || !isShare(metric.name) || examples === 0) return;
+  if (goal.maxGap >= 1 / examples) return;
+  const one = `one of ${examples} validation examples is ${formatShare(1 / examples)}`;
+  const gap = formatShare(goal.maxGap);
+  remark(
+    io,
+    flags,
+    `a gap of ${gap} cannot be told from none: ${one}; use more examples or another --max-gap`,
+  );
 }
 
 function mostTries({ goal, kinds }: PreparedSearch): number {
@@ -230,6 +244,7 @@ function printMissed(
   const { code, message, facts } = error;
   const json = { error: { code, message: `${message} (${code})`, ...facts }, tries: listTries(judged) };
   printResult(io, flags, { json, lines: formatTries(judged) });
+  remarkCoarseGap(judged, { flags, io });
   io.err(`neural-diff: ${printable(message)} (${code})\n`);
 }
 

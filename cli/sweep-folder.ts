@@ -54,6 +54,7 @@ export interface TrainedRow extends JobFacts {
   readonly base: string;
   readonly next: string;
   readonly metrics: TrainedDiff['metrics'];
+  readonly validationExamples: number;
 }
 
 /** A job that failed. */

@@ -105,8 +105,9 @@ export function rowOf(cell: PricedCell, outcome: Outcome): Row {
     const { code, message, facts } = summarise(outcome.error);
     return { ...factsOf(cell), error: { code, message, ...(facts && { facts }) } };
   }
-  const { payload, share, base, next, metrics } = outcome.diff;
-  return { ...factsOf(cell), file: cell.file, payloadBytes: payload.length, share, base, next, metrics };
+  const { payload, share, base, next, metrics, validationExamples } = outcome.diff;
+  const found = { payloadBytes: payload.length, share, base, next, metrics, validationExamples };
+  return { ...factsOf(cell), file: cell.file, ...found };
 }
 
 /** @returns rows for people: a table of what was trained, then what failed and why */

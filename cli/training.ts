@@ -4,6 +4,8 @@ import { importTraining } from '../src/recipe/import-training.js';
 import type { FineTuneJob } from '../src/recipe/job.js';
 import { type BaseModel, openBase, seedFor } from '../src/recipe/open-base.js';
 import type { RecipeOptions } from '../src/recipe/options.js';
+import { shareOf } from '../src/report/interval.js';
+import type { Metrics } from '../src/train/task.js';
 import type { TrainedDiff } from '../src/train/train-diff.js';
 import type { FlagsOf } from './command.js';
 import type { RECIPE_FLAGS, TRAINING_FLAGS } from './flags.js';
@@ -55,19 +57,43 @@ export async function planTraining(job: FineTuneJob, { weights }: { weights: num
   return { json: { weights: count, tensors: trained.map(({ name }) => name) }, lines };
 }
 
+/** Metrics that are the share of the examples for which a model is right. */
+const SHARES = /acc(uracy)?$/i;
+
+/** @returns whether a metric is a share of examples, so that one example more or less is a step of it */
+export function isShare(metric: string): boolean {
+  return SHARES.test(metric);
+}
+
+/** @returns lines with the metrics of some models on validation data, a line for each metric */
+export function describeMetrics(models: Readonly<Record<string, Metrics>>, examples: number): string[] {
+  const [some = {}] = Object.values(models);
+  const names = Object.keys(some);
+  if (names.length === 0) return [];
+  const write = (name: string, value = Number.NaN): string => {
+    if (!isShare(name) || !(examples > 0)) return value.toFixed(4);
+    const { low, high } = shareOf(Math.round(value * examples), examples);
+    return `${value.toFixed(4)} ±${((high - low) / 2).toFixed(4)}`;
+  };
+  const lines = names.map((name) => {
+    const values = Object.entries(models).map(([model, metrics]) => `${model} ${write(name, metrics[name])}`);
+    return `${name}: ${values.join('  ')}`;
+  });
+  const intervals = names.some(isShare) ? '; ± is half of the 95 % interval' : '';
+  return [...lines, `on ${examples > 0 ? `${examples} ` : ''}validation examples${intervals}`];
+}
+
 /** @returns lines that describe a trained diff */
 export function describeTrained(
-  diff: Pick<TrainedDiff, 'share' | 'base' | 'next' | 'metrics'> & { payloadBytes: number },
+  diff: Pick<TrainedDiff, 'share' | 'base' | 'next' | 'metrics' | 'validationExamples'> & {
+    payloadBytes: number;
+  },
 ): string[] {
-  const { payloadBytes, share, metrics, base, next } = diff;
-  const models = ['base', 'full', 'diff'] as const;
+  const { payloadBytes, share, metrics, base, next, validationExamples } = diff;
   return [
     `payload  ${formatBytes(payloadBytes)}, ${formatShare(share)} of the float32 model`,
     `base     ${base}`,
     `next     ${next}`,
-    ...Object.keys(metrics.diff).map(
-      (name) =>
-        `${name}: ${models.map((model) => `${model} ${metrics[model][name]?.toFixed(4)}`).join('  ')}`,
-    ),
+    ...describeMetrics({ base: metrics.base, full: metrics.full, diff: metrics.diff }, validationExamples),
   ];
 }

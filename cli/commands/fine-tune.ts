@@ -9,7 +9,7 @@ import { outputFlags, RECIPE_FLAGS, SEED } from '../flags.js';
 import { printResult, remark } from '../io.js';
 import { planCopy } from '../open.js';
 import { trainingProgress } from '../progress.js';
-import { baseOf, optionsOf, planTraining, readBase } from '../training.js';
+import { baseOf, describeMetrics, optionsOf, planTraining, readBase } from '../training.js';
 
 export const command = defineCommand({
   group: 'Make a diff',
@@ -64,12 +64,12 @@ export const command = defineCommand({
       force,
       use: async (store) => await fingerprint(store),
     });
-    const { metrics } = trained;
-    const json = { out, seed, base: facts.fingerprint, next, metrics };
+    const { metrics, validationExamples } = trained;
+    const json = { out, seed, base: facts.fingerprint, next, metrics, validationExamples };
     const lines = [
       `base  ${facts.fingerprint}`,
       `next  ${next}`,
-      ...Object.entries(metrics).map(([name, value]) => `${name}: full ${value.toFixed(4)}`),
+      ...describeMetrics({ full: metrics }, validationExamples),
     ];
     printResult(io, flags, { json, lines });
     const isRounded = facts.tensors.some(({ name, dtype }) => trained.weights.has(name) && dtype in HALVES);

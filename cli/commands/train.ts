@@ -103,9 +103,9 @@ async function train(flags: SearchFlags, io: Io): Promise<void> {
   const trained = await trainByRecipe(job, { signal: io.signal, onStep: progress.report });
   progress.finish();
   await writeOutput(out, trained.payload, { force });
-  const { payload, share, metrics, next } = trained;
+  const { payload, model: _, ...found } = trained;
   const payloadBytes = payload.length;
-  const json = { kind, out, payloadBytes, share, seed, base: trained.base, next, metrics };
+  const json = { kind, out, payloadBytes, seed, ...found };
   printResult(io, flags, { json, lines: describeTrained({ ...trained, payloadBytes }) });
   remark(io, flags, `wrote ${out}`);
 }

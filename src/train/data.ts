@@ -192,6 +192,19 @@ async function* borrowDatasetBatches(
 }
 
 /**
+ * Counts the examples of a set. A dataset is iterated over once.
+ *
+ * @throws NeuralDiffError `bad-data` for an infinite dataset, and for arrays that disagree
+ */
+export async function countExamples(data: Data, ports: Ports): Promise<number> {
+  if (isArrayData(data)) return exampleCount(data, ports);
+  checkEnds(data, 'measure');
+  let count = 0;
+  for await (const { ys } of borrowDatasetBatches(data, ports)) count += ys[0]?.shape[0] ?? 0;
+  return count;
+}
+
+/**
  * Counts the batches per epoch, which schedules need. A dataset of unknown size is iterated over once.
  *
  * @throws NeuralDiffError `bad-data` for a dataset that is empty or infinite

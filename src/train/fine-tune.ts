@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { trackSquares } from '../tfjs/kernels/diff/gates.js';
 import { secondMoments } from '../tfjs/kernels/layers/adam.js';
-import type { Data } from './data.js';
+import { countExamples, type Data } from './data.js';
 import { type LoopOptions, type TrainingOptions, trainParts } from './loop.js';
 import { checkMemory } from './memory.js';
 import { type DiffPart, readAll, type Values, valuesOf } from './part.js';
@@ -37,6 +37,8 @@ export interface FineTuned {
   readonly fisher: ReadonlyMap<string, Float32Array>;
   /** On the validation set; empty without one. */
   readonly metrics: Metrics;
+  /** Examples of the validation set; 0 without one. */
+  readonly validationExamples: number;
 }
 
 /**
@@ -92,7 +94,8 @@ export async function fineTuneFrom(
     const { deltas, fisher } = await trainFreely({ task, train, base, fisher: isWanted }, loop);
     const trained = sumValues(base.trainable, deltas);
     const metrics = validation ? await measure(task, { base, trained }, validation) : {};
-    const found = fineTuned({ deltas, fisher, metrics }, trained);
+    const validationExamples = validation ? await countExamples(validation, task) : 0;
+    const found = fineTuned({ deltas, fisher, metrics, validationExamples }, trained);
     BASES.set(found, base.trainable);
     return found;
   });

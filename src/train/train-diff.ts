@@ -3,7 +3,7 @@ import type { Meta, Op } from '../payload/diff.js';
 import { type Budget, budgetBytes, float32Bytes, impossibleBudget, packDiff } from '../payload/encode.js';
 import { infoOf } from '../tfjs/weights.js';
 import { checkNumber } from './check.js';
-import type { Data } from './data.js';
+import { countExamples, type Data } from './data.js';
 import { onDevice, shareBytes, storedBase } from './device.js';
 import { createTeacher, type DistillationOptions, type Teacher } from './distillation.js';
 import {
@@ -79,6 +79,8 @@ export interface TrainedDiff {
   readonly share: number;
   /** On the validation set (empty without one); `diff` is that of the decoded payload applied to the base. */
   readonly metrics: { readonly base: Metrics; readonly full: Metrics; readonly diff: Metrics };
+  /** Examples of the validation set; 0 without one. */
+  readonly validationExamples: number;
 }
 
 /** What a kind of diff needs to create its parts. */
@@ -152,7 +154,8 @@ async function trainChecked(
     const trained = weightsOfModel(packed.model, new Set(base.trainable.keys()), base.quantization);
     const diff = validation ? await measure(task, { base, trained }, validation) : {};
     const share = packed.payload.length / float32Bytes(base.tensors);
-    return { ...packed, share, metrics: { base: baseMetrics, full, diff } };
+    const validationExamples = validation ? await countExamples(validation, task) : 0;
+    return { ...packed, share, metrics: { base: baseMetrics, full, diff }, validationExamples };
   });
 }
 

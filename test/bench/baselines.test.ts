@@ -178,7 +178,7 @@ function handmade(values: Float32Array, shape: number[]): BaselineContext {
   const one = new Map([['a', values]]);
   const trainable = new Map([['a', new Float32Array(values.length)]]);
   const tensors = [{ name: 'a', dtype: 'float32' as const, shape }];
-  const full: FineTuned = { weights: one, deltas: one, fisher: one, metrics: {} };
+  const full: FineTuned = { weights: one, deltas: one, fisher: one, metrics: {}, validationExamples: 0 };
   const base = { model: { tensors: [] }, tensors, trainable, quantization: new Map(), held: new Map() };
   return { ...context, base, full };
 }

@@ -51,6 +51,19 @@ test('train --max-gap writes the smallest payload and lists its tries as JSON', 
   );
 });
 
+test('train says how its figures were measured, and which gap is too small to be measured', async () => {
+  const points = ['--base', base, '--recipe', recipe('points'), '--budget', '9%', '-o', at('points.ndiff')];
+  const { stdout } = await command('train', 'hash', ...points);
+  const figure = String.raw`[01]\.\d{4} ±0\.[01]\d{3}`;
+  expect(stdout).toMatch(new RegExp(`^accuracy: base ${figure}  full ${figure}  diff ${figure}$`, 'm'));
+  expect(stdout).toContain('on 96 validation examples; ± is half of the 95 % interval');
+  const fine = [...points.slice(0, 4), '--max-gap', '0.5%', '--tries', '1', '--least', '9%', '--most', '9%'];
+  const { stderr } = await command('train', 'auto', ...fine, '-o', at('fine.ndiff'));
+  expect(stderr).toContain(
+    'a gap of 0.50 % cannot be told from none: one of 96 validation examples is 1.04 %',
+  );
+});
+
 test('the payload is what train gives with the kind and the budget of the winner', async () => {
   const { kind, budgetBytes } = JSON.parse(first.stdout);
   const args = ['--base', base, '--recipe', recipe('spirals'), '--budget', String(budgetBytes)];

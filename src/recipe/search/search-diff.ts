@@ -25,7 +25,7 @@ export interface Try {
   /** For an impossible budget: size of the smallest payload. */
   readonly leastBytes?: number | undefined;
   /** Undefined if the try failed. */
-  readonly diff?: Pick<TrainedDiff, 'share' | 'base' | 'next' | 'metrics'> & {
+  readonly diff?: Pick<TrainedDiff, 'share' | 'base' | 'next' | 'metrics' | 'validationExamples'> & {
     readonly payloadBytes: number;
   };
   readonly error?: Error;
@@ -217,8 +217,8 @@ export interface TryStore {
 }
 
 /** @returns the facts of a diff, without its payload */
-function describeDiff({ payload, share, base, next, metrics }: SweptDiff): TriedDiff {
-  return { payloadBytes: payload.length, share, base, next, metrics };
+function describeDiff({ payload, ...facts }: SweptDiff): TriedDiff {
+  return { payloadBytes: payload.length, ...facts };
 }
 
 /** Creates a store of tries in memory. */
