@@ -6,6 +6,7 @@ import type { ModelFiles } from '../model/model-files.js';
 import { Sha256Stream } from '../model/sha256-stream.js';
 import type { WeightStore } from '../model/store.js';
 import { totalBytes } from '../model/tensor.js';
+import { Yielder } from '../model/yielder.js';
 import type { OpenPayload } from '../payload/open-payload.js';
 import { createChunkBuffers } from './chunks.js';
 import { type Assembly, borrowFiles, checkFilesBase } from './new-files.js';
@@ -87,10 +88,11 @@ async function checkWritten(
   { frame, createSha256 = () => new Sha256Stream(), signal }: Assembly,
 ): Promise<void> {
   const buffer = new Uint8Array(CHUNK_BYTES);
+  const yielder = new Yielder(signal);
   for (const { path, bytes, sha256 } of frame.record.files) {
     const hash = createSha256();
     for (let at = 0; at < bytes; at += buffer.length) {
-      signal?.throwIfAborted();
+      await yielder.tick();
       const piece = buffer.subarray(0, bytes - at);
       await files.readInto(path, at, piece);
       hash.add(piece);

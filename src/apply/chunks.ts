@@ -97,7 +97,7 @@ export async function* borrowChunks(
     const total = byteLength(info);
     let byteOffset = 0;
     do {
-      options.signal?.throwIfAborted();
+      await tick();
       const length = Math.min(CHUNK_BYTES, total - byteOffset);
       const original = before.subarray(0, length);
       await store.readInto(info.name, byteOffset, original);
