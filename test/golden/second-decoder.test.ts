@@ -1,16 +1,13 @@
-import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type DescribedModel, goldenCases, goldenFacts } from './facts.js';
+import { type DescribedModel, goldenBytes, goldenCases, goldenFacts } from './facts.js';
+import { decodeAll, isThere, lineOf } from './second-decoder.js';
 
-// `decode` was written from FORMAT.md alone: what it reads as the package does, the page says.
-
-const isThere = spawnSync('python3', ['--version']).status === 0;
 if (!isThere)
   process.stderr.write('\nSKIPPED: no python3, so the second decoder did not read the golden payloads\n');
 
-type Group = 'accept' | 'files' | 'refuse';
+const decodeCases = (group: 'accept' | 'files' | 'refuse', cases: readonly string[]): string[] =>
+  decodeAll(cases.map((name) => join(import.meta.dirname, group, name)));
 
 interface AcceptFacts {
   readonly payload: { readonly records: readonly string[] };
@@ -19,17 +16,6 @@ interface AcceptFacts {
 
 interface FilesFacts {
   readonly next: { readonly fingerprint: string; readonly files: readonly { path: string; bytes: string }[] };
-}
-
-/** @returns what the second decoder prints for each case: what it makes, or `refused` with the code and why */
-function decodeAll(group: Group, cases: readonly string[]): string[] {
-  const folders = cases.map((name) => join(import.meta.dirname, group, name));
-  const decoder = join(import.meta.dirname, 'decode');
-  const { stdout, stderr } = spawnSync('python3', ['-B', decoder, ...folders], { encoding: 'utf8' });
-  expect(stderr).toBe('');
-  const lines = stdout.trimEnd().split('\n');
-  expect(lines).toHaveLength(folders.length);
-  return lines.map((line) => line.split('\t')[1] as string);
 }
 
 const acceptFacts = (name: string): AcceptFacts => goldenFacts(`accept/${name}`);
@@ -48,7 +34,7 @@ describe.skipIf(!isThere)('the second decoder', () => {
     expect(cases.length).toBeGreaterThan(20);
     const kinds = new Set(cases.flatMap((name) => acceptFacts(name).payload.records));
     expect([...kinds]).toEqual(expect.arrayContaining(['delta', 'exact', 'set']));
-    expect(decodeAll('accept', cases)).toEqual(cases.map((name) => acceptFacts(name).next.fingerprint));
+    expect(decodeCases('accept', cases)).toEqual(cases.map((name) => acceptFacts(name).next.fingerprint));
   });
 
   test('makes the files of next of base with each payload that makes files', () => {
@@ -56,11 +42,10 @@ describe.skipIf(!isThere)('the second decoder', () => {
     expect(cases.length).toBeGreaterThan(4);
     const expected = cases.map((name) => {
       const { fingerprint, files } = goldenFacts<FilesFacts>(`files/${name}`).next;
-      const sha256 = (digits: string) =>
-        createHash('sha256').update(Buffer.from(digits, 'hex')).digest('hex');
-      return { fingerprint, files: files.map(({ path, bytes }) => ({ path, sha256: sha256(bytes) })) };
+      const made = files.map(({ path, bytes }) => [path, goldenBytes(bytes)] as const);
+      return lineOf(fingerprint, made);
     });
-    expect(decodeAll('files', cases).map((line) => JSON.parse(line))).toEqual(expected);
+    expect(decodeCases('files', cases)).toEqual(expected);
   });
 
   test.each(['delta-', 'files-'])('refuses each payload "%s…" that is wrong with its code', (prefix) => {
@@ -68,7 +53,7 @@ describe.skipIf(!isThere)('the second decoder', () => {
       (name) => name.startsWith(prefix) && !OF_WRITING.includes(name),
     );
     expect(cases.length).toBeGreaterThan(20);
-    const codes = decodeAll('refuse', cases).map((line) => /^refused: ([a-z-]+): ./.exec(line)?.[1]);
+    const codes = decodeCases('refuse', cases).map((line) => /^refused: ([a-z-]+): ./.exec(line)?.[1]);
     const expected = cases.map((name) => goldenFacts<{ code: string }>(`refuse/${name}`).code);
     expect(codes).toEqual(expected);
   });

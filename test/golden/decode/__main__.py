@@ -80,7 +80,7 @@ def decode(payload, tensors, structure):
 def describe(made, is_opened, following):
     files = [{"path": path, "sha256": hashlib.sha256(data).hexdigest()} for path, data in made.items()]
     described = {"fingerprint": following.hex(), "files": files} if is_opened else {"files": files}
-    return json.dumps(described, ensure_ascii=False)
+    return json.dumps(described, ensure_ascii=False, separators=(",", ":"))
 
 
 def main(folders):

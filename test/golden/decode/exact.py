@@ -2,7 +2,7 @@
 
 import math
 
-from coder import FAST, SLOW, Context, Coder, contexts, read_tensors
+from coder import FAST, SLOW, Coder, contexts, read_tensors
 from refusal import require
 
 SLAB = 1 << 16

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from coder import FAST, SLOW, Coder, contexts
+from coder import SLOW, Coder, contexts
 from model import DTYPES, count_bytes, count_words
 from paths import check_together, read_path
 from refusal import require, require_limit

@@ -28,10 +28,10 @@ class Making:
         for file in self.files:
             data = joined[at : at + file.bytes]
             at += file.bytes
-            require(hashlib.sha256(data).digest() == file.sha256, "another result", "result-mismatch")
+            require(hashlib.sha256(data).digest() == file.sha256, "a file of another SHA-256", "result-mismatch")
             made[file.path] = data
         model = open_model(*next(iter(made.items())))
-        require(model is None or fingerprint(model) == following, "another result", "result-mismatch")
+        require(model is None or fingerprint(model) == following, "another fingerprint", "result-mismatch")
         return made, model is not None
 
     def join(self):
@@ -50,11 +50,10 @@ def make_tensor(index, described):
 
 def open_model(path, data):
     """The tensors of a main file; None for formats that are not read here."""
+    as_bytes = [Tensor("bytes", "uint8", [len(data)], data)]
     if path.endswith(".safetensors"):
-        return open_safetensors(data)
-    if path.endswith(".bin"):
-        return [Tensor("bytes", "uint8", [len(data)], data)]
-    return None
+        return open_safetensors(data) or as_bytes
+    return as_bytes if path.endswith(".bin") else None
 
 
 def open_safetensors(data):

@@ -15,14 +15,16 @@ def read_path(data):
         require(False, "a path that is not UTF-8")
     require("\ufeff" not in path, "a path with U+FEFF")
     for part in path.split("/"):
-        require(part not in ("", ".", ".."), "a part of a path that leads elsewhere", "unsafe-path")
-        require(not OF_UPDATES.search(part), "a name that updates use", "unsafe-path")
+        require(part.strip(". "), "a part of a path that is no name", "unsafe-path")
+        require(not OF_UPDATES.search(fold(part)), "a name that updates use", "unsafe-path")
     require(not set(path) & set('\\\0:?*<>|"'), "a character that paths must not have", "unsafe-path")
     return path
 
 
 def fold(path):
-    return unicodedata.normalize("NFKC", path).lower().rstrip(". ")
+    """A path as file systems compare it that ignore case, forms of Unicode, and dots behind a name."""
+    lower = unicodedata.normalize("NFKC", path).lower()
+    return "/".join(part.rstrip(". ") for part in lower.split("/"))
 
 
 def check_together(paths):
