@@ -17,6 +17,7 @@ from pathlib import Path
 from delta import apply_delta
 from dense import apply_dense, apply_set
 from exact import apply_exact
+from files import FilesRecord
 from making import Making
 from model import Tensor, fingerprint, in_canonical_order, layout
 from payload import FILES, open_payload
@@ -66,9 +67,11 @@ def check_open(spans, count):
 def decode(payload, tensors, structure):
     (base, following, of_layout, _, _), records = open_payload(payload)
     require(layout(tensors) == of_layout, "another layout", "wrong-layout")
+    makes_files = records and records[0][0] == FILES
+    record = FilesRecord(records[0][1], tensors) if makes_files else None
     require(fingerprint(tensors) == base, "another base", "wrong-base")
-    if records and records[0][0] == FILES:
-        making = Making(records[0][1], tensors, structure)
+    if record:
+        making = Making(record, structure)
         apply_records(records[1:], making.frame)
         return describe(*making.finish(following), following)
     apply_records(records, tensors)

@@ -36,15 +36,23 @@ def read_files(coder):
     return files
 
 
-def read_base(coder, structure):
-    """The base's structure, or no bytes when it is not needed."""
-    if not coder.raw(1):
-        return b""
-    length, digest = coder.raw(32), read_bytes(coder, 16)
-    require_limit(length <= MAX_STRUCTURE, "a structure of the base of more than 2^26 bytes")
-    require(length == len(structure), "a structure of another length", "wrong-base")
-    require(hashlib.sha256(structure).digest()[:16] == digest, "another structure", "wrong-base")
-    return structure
+class Needed:
+    """The base's structure, where a record needs it."""
+
+    def __init__(self, coder):
+        self.is_needed = coder.raw(1)
+        if self.is_needed:
+            self.length, self.digest = coder.raw(32), read_bytes(coder, 16)
+            require_limit(self.length <= MAX_STRUCTURE, "a structure of the base of more than 2^26 bytes")
+
+    def check(self, structure):
+        """The structure that is needed: no bytes where it is not."""
+        if not self.is_needed:
+            return b""
+        require(self.length == len(structure), "a structure of another length", "wrong-base")
+        digest = hashlib.sha256(structure).digest()[:16]
+        require(self.digest == digest, "a structure of another digest", "wrong-base")
+        return structure
 
 
 class FrameTensor:
@@ -104,13 +112,18 @@ def read_frame(coder, base, total):
     return tensors, total - in_tensors
 
 
-def read_record(data, base, base_structure):
-    """The files, the tensors of the frame, and the structure of the files."""
-    coder = Coder(data)
-    files = read_files(coder)
-    known = read_base(coder, base_structure)
-    tensors, length = read_frame(coder, base, sum(file.bytes for file in files))
-    require_limit(length <= MAX_STRUCTURE, "a structure of more than 2^26 bytes")
-    structure = Structure(coder, known, length).read()
-    coder.end()
-    return files, tensors, structure
+class FilesRecord:
+    """The files, the tensors of the frame, and the structure of the files, which is read on its own."""
+
+    def __init__(self, data, base):
+        self.coder = Coder(data)
+        self.files = read_files(self.coder)
+        self.needed = Needed(self.coder)
+        total = sum(file.bytes for file in self.files)
+        self.tensors, self.in_structure = read_frame(self.coder, base, total)
+        require_limit(self.in_structure <= MAX_STRUCTURE, "a structure of more than 2^26 bytes")
+
+    def read_structure(self, of_base):
+        structure = Structure(self.coder, self.needed.check(of_base), self.in_structure).read()
+        self.coder.end()
+        return structure

@@ -3,7 +3,6 @@
 import hashlib
 import json
 
-from files import read_record
 from model import Tensor, fingerprint, in_canonical_order
 from refusal import require
 
@@ -18,8 +17,9 @@ FROM_SAFETENSORS = {
 class Making:
     """The files of a record, and their frame, to which the other records are applied."""
 
-    def __init__(self, record, base, base_structure):
-        self.files, self.described, self.structure = read_record(record, base, base_structure)
+    def __init__(self, record, of_base):
+        self.files, self.described = record.files, record.tensors
+        self.structure = record.read_structure(of_base)
         self.frame = [make_tensor(i, tensor) for i, tensor in enumerate(self.described)]
 
     def finish(self, following):
