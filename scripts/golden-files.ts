@@ -94,7 +94,7 @@ const SAMPLES: Readonly<Record<string, FilesSample>> = {
 };
 
 /** A payload that makes files, with what it makes them from. */
-interface MadeSample {
+export interface MadeSample {
   readonly name: string;
   readonly payload: Uint8Array;
   readonly base: Model;
