@@ -9,7 +9,7 @@ import { StructureCoding } from '../src/payload/structure-coding.js';
 import type { MadeSample } from './golden-files.js';
 import { pack, raw, seal } from './golden-seal.js';
 
-/** A byte; numbers of so many bytes; a match with a place in the base, so far back, or where the last ended. */
+/** A byte; numbers of so many bytes; a match: at a place in H, so far back, or where the last one ended. */
 type Step =
   | number
   | { readonly width: number; readonly numbers: readonly number[] }
