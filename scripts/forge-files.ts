@@ -70,6 +70,15 @@ export class FilesForge {
     return this;
   }
 
+  /** A byte at the start, where the base has no structure. */
+  byte(value: number): this {
+    this.#encoder.bit(this.#kinds, 0, 0);
+    const tree = new Contexts(256, FAST);
+    for (let node = 256 | value, bit = 7; bit >= 0; bit--)
+      this.#encoder.bit(tree, node >> (bit + 1), (node >> bit) & 1);
+    return this;
+  }
+
   /** A match with what was coded before, after a match or not. */
   distance(distance: number, length: number, afterMatch = 0): this {
     this.#encoder.bit(this.#kinds, afterMatch, 1);

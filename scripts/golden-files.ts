@@ -94,7 +94,7 @@ const SAMPLES: Readonly<Record<string, FilesSample>> = {
 };
 
 /** A payload that makes files, with what it makes them from. */
-interface MadeSample {
+export interface MadeSample {
   readonly name: string;
   readonly payload: Uint8Array;
   readonly base: Model;
@@ -168,6 +168,11 @@ export const REFUSED_FILES: Readonly<Record<string, Refused>> = {
   'files-of-one-name': refused(withFiles('m', 'n', 'n')),
   'files-that-differ-in-case': refused(withFiles('m', 'M')),
   'files-one-a-folder-of-another': refused(withFiles('m', 'm/n')),
+  'files-a-folder-in-another-case': refused(withFiles('m', 'M/n')),
+  'files-of-dots-and-spaces': refused(withFiles('m', 'a/. .'), 'unsafe-path'),
+  'files-of-updates-in-capitals': refused(withFiles('m', 'M.UNDO./n'), 'unsafe-path'),
+  'files-path-of-1025-bytes': refused(new FilesForge().files([file('m'.repeat(1_025))]), 'limit-exceeded'),
+  'files-path-not-utf-8': refused(new FilesForge().files([{ path: raw('6dff'), bytes: 8 }])),
   'files-4097': refused(new FilesForge().files([file('m')], 4_097), 'limit-exceeded'),
   'files-of-2-40-and-more': refused(
     new FilesForge().files([file('m', 2 ** 40 + 1)]).base(),
@@ -180,6 +185,23 @@ export const REFUSED_FILES: Readonly<Record<string, Refused>> = {
       .tensors([]),
     'limit-exceeded',
   ),
+  'files-base-structure-above-2-26': refused(
+    new FilesForge().files([file('m')]).base({ bytes: 2 ** 26 + 1, digest: new Uint8Array(16) }),
+    'limit-exceeded',
+  ),
+  'files-65537-tensors': refused(
+    new FilesForge()
+      .files([file('m')])
+      .base()
+      .tensors([], 65_537),
+    'limit-exceeded',
+  ),
+  'files-tensor-of-2-32-elements': refused(
+    new FilesForge()
+      .files([file('m', 2 ** 32)])
+      .base()
+      .tensors([{ type: { code: 5, shape: [2 ** 16, 2 ** 16] } }]),
+  ),
   'files-tensors-beyond': refused(withTensors(float(26))),
   'files-gap-beyond': refused(withTensors({ gap: 97, ...float(1) })),
   'files-tensor-empty': refused(withTensors(float(0))),
@@ -188,8 +210,17 @@ export const REFUSED_FILES: Readonly<Record<string, Refused>> = {
   'files-source-below': refused(withTensors({ source: -1 })),
   'files-source-beyond': refused(withTensors({ source: 2 })),
   'files-match-of-nothing': refused(withFiles('m').distance(1, 8)),
+  'files-match-before-the-first-byte': refused(withFiles('m').byte(109).distance(2, 4)),
+  'files-match-beyond': refused(withFiles('m').byte(109).distance(1, 8)),
   'files-numbers-of-8-bytes': refused(withFiles('m').numbers(3, 1)),
   'files-numbers-beyond': refused(withFiles('m').numbers(1, 51)),
+  'files-numbers-4097': refused(
+    new FilesForge()
+      .files([file('m', 5_000)])
+      .base()
+      .tensors([])
+      .numbers(0, 4_097),
+  ),
   'files-bytes-left-over': refused(withFiles('m').raw(raw('0102030405060708090a0b0c'))),
   'files-of-another-base': refused(against, 'wrong-base'),
   'files-in-place': withRecords([9], sound, 'needs-copy'),

@@ -21,6 +21,7 @@ import { REFUSED } from './golden-refused.js';
 import { ROUNDED } from './golden-rounding.js';
 import type { Accepted } from './golden-samples.js';
 import { pack, seal } from './golden-seal.js';
+import { makeStepsSample } from './golden-steps.js';
 
 /** Bytes up to here are spelt out; longer tensors are mostly zeros. */
 const SPELT_BYTES = 4_096;
@@ -129,7 +130,8 @@ async function makeAccepted(files: Map<string, Uint8Array>): Promise<void> {
 }
 
 async function makeFiles(files: Map<string, Uint8Array>): Promise<void> {
-  for (const { name, payload, base, structure, next, to, facts } of await makeFileSamples()) {
+  const samples = [...(await makeFileSamples()), await makeStepsSample()];
+  for (const { name, payload, base, structure, next, to, facts } of samples) {
     const { header, records } = await openPayload(payload);
     const made = Array.from(next, ([path, bytes]) => ({ path, bytes: hex(bytes) }));
     const described = {

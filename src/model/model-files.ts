@@ -32,7 +32,7 @@ export interface ModelFiles {
  */
 export function checkInside(path: string): string {
   const isUnsafe = /[\\:\0?*<>|"]/.test(path) || path.startsWith('/');
-  const hasDots = path.split('/').some((segment) => segment === '' || segment === '.' || segment === '..');
+  const hasDots = path.split('/').some((segment) => /^[. ]*$/.test(segment));
   if (!isUnsafe && !hasDots) return path;
   throw new NeuralDiffError(
     'unsafe-path',
@@ -48,12 +48,12 @@ export function isOwnPath(path: string): boolean {
   return path.split('/').some((segment) => OWN_NAME.test(folded(segment)));
 }
 
-/** @returns a name as file systems compare it that ignore case, forms of Unicode, and dots at the end */
-function folded(name: string): string {
-  return name
+/** @returns a path as file systems compare it that ignore case, forms of Unicode, and dots behind a name */
+export function folded(path: string): string {
+  return path
     .normalize('NFKC')
     .toLowerCase()
-    .replace(/[. ]+$/, '');
+    .replace(/[. ]+(?=\/|$)/g, '');
 }
 
 /**

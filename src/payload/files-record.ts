@@ -1,8 +1,7 @@
 import { hex } from '../model/bytes.js';
-import { NeuralDiffError } from '../model/errors.js';
 import { sha256 } from '../model/fingerprint.js';
 import { MAX_ELEMENTS, MAX_RANK, MAX_TENSORS } from '../model/limits.js';
-import { checkNamedFiles } from '../model/model-files.js';
+import { checkNamedFiles, folded } from '../model/model-files.js';
 import type { WeightStore } from '../model/store.js';
 import {
   byteLength,
@@ -173,17 +172,12 @@ function textOf(bytes: Uint8Array): string {
 
 /** @throws NeuralDiffError `unsafe-path`, `limit-exceeded`; `corrupt-payload` for two files of one name */
 function checkFiles(files: readonly NewFile[]): void {
-  const [main, ...others] = files.map(({ path }) => path) as [string, ...string[]];
-  const folders = new Set([main, ...others].flatMap(foldersOf));
-  if (new Set(others).size !== others.length || [main, ...others].some((path) => folders.has(path)))
+  const paths = files.map(({ path }) => path);
+  const names = paths.map(folded);
+  const folders = new Set(names.flatMap(foldersOf));
+  if (new Set(names).size !== names.length || names.some((name) => folders.has(name)))
     throw corrupt('two files have one name');
-  try {
-    checkNamedFiles('', [main]);
-    checkNamedFiles(main, others);
-  } catch (error) {
-    if (error instanceof NeuralDiffError && error.code === 'bad-model') throw corrupt(error.message, error);
-    throw error;
-  }
+  checkNamedFiles('', paths);
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   if (total > MAX_FILES_BYTES) throw beyondLimit('bytes of files', MAX_FILES_BYTES, total);
 }

@@ -1,48 +1,60 @@
-import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type DescribedModel, goldenCases, goldenFacts } from './facts.js';
+import { type DescribedModel, goldenBytes, goldenCases, goldenFacts } from './facts.js';
+import { decodeAll, isThere, lineOf } from './second-decoder.js';
 
-// `decode.py` was written from FORMAT.md alone: what it reads as the package does, the page says.
-
-const isThere = spawnSync('python3', ['--version']).status === 0;
 if (!isThere)
-  process.stderr.write('\nSKIPPED: no python3, so the second decoder did not read the delta records\n');
+  process.stderr.write('\nSKIPPED: no python3, so the second decoder did not read the golden payloads\n');
 
-const casesOf = (group: 'accept' | 'refuse'): string[] =>
-  goldenCases(group).filter((name) => name.startsWith('delta-'));
+const decodeCases = (group: 'accept' | 'files' | 'refuse', cases: readonly string[]): string[] =>
+  decodeAll(cases.map((name) => join(import.meta.dirname, group, name)));
 
-/** @returns what the second decoder prints for each case: a fingerprint, or `refused` and why */
-function decodeAll(group: 'accept' | 'refuse'): Map<string, string> {
-  const folders = casesOf(group).map((name) => join(import.meta.dirname, group, name));
-  const decoder = join(import.meta.dirname, 'decode.py');
-  const { stdout, stderr } = spawnSync('python3', ['-B', decoder, ...folders], { encoding: 'utf8' });
-  expect(stderr).toBe('');
-  const lines = stdout.trimEnd().split('\n');
-  expect(lines).toHaveLength(folders.length);
-  return new Map(casesOf(group).map((name, i) => [name, (lines[i] as string).split('\t')[1] as string]));
+interface AcceptFacts {
+  readonly payload: { readonly records: readonly string[] };
+  readonly next: DescribedModel;
 }
 
+interface FilesFacts {
+  readonly next: { readonly fingerprint: string; readonly files: readonly { path: string; bytes: string }[] };
+}
+
+const acceptFacts = (name: string): AcceptFacts => goldenFacts(`accept/${name}`);
+
+function decodesAll(name: string): boolean {
+  const { records } = acceptFacts(name).payload;
+  return name.startsWith('delta-') || (records.length > 0 && records.every((kind) => /exact|set/.test(kind)));
+}
+
+/** What is wrong with them shows only where files are written. */
+const OF_WRITING = ['files-in-place'];
+
 describe.skipIf(!isThere)('the second decoder', () => {
-  test('makes next of base with each payload that has delta records', () => {
-    const expected = casesOf('accept').map((name) => {
-      const { next, payload } = goldenFacts<{ next: DescribedModel; payload: { records: string[] } }>(
-        `accept/${name}`,
-      );
-      expect(payload.records).toContain('delta');
-      return [name, next.fingerprint];
-    });
-    expect(expected.length).toBeGreaterThan(10);
-    expect([...decodeAll('accept')]).toEqual(expected);
+  test('makes next of base with each payload of delta, exact and set records', () => {
+    const cases = goldenCases('accept').filter(decodesAll);
+    expect(cases.length).toBeGreaterThan(20);
+    const kinds = new Set(cases.flatMap((name) => acceptFacts(name).payload.records));
+    expect([...kinds]).toEqual(expect.arrayContaining(['delta', 'exact', 'set']));
+    expect(decodeCases('accept', cases)).toEqual(cases.map((name) => acceptFacts(name).next.fingerprint));
   });
 
-  test('refuses each payload with a delta record that is wrong, before it has a result', () => {
-    const decoded = [...decodeAll('refuse')];
-    expect(decoded.length).toBeGreaterThan(30);
-    for (const [name, line] of decoded) {
-      const { code } = goldenFacts<{ code: string }>(`refuse/${name}`);
-      if (code === 'result-mismatch') expect(line).toBe('refused: another result');
-      else expect(line, name).toMatch(/^refused: (?!another result$)/);
-    }
+  test('makes the files of next of base with each payload that makes files', () => {
+    const cases = goldenCases('files');
+    expect(cases.length).toBeGreaterThan(4);
+    const expected = cases.map((name) => {
+      const { fingerprint, files } = goldenFacts<FilesFacts>(`files/${name}`).next;
+      const made = files.map(({ path, bytes }) => [path, goldenBytes(bytes)] as const);
+      return lineOf(fingerprint, made);
+    });
+    expect(decodeCases('files', cases)).toEqual(expected);
+  });
+
+  test.each(['delta-', 'files-'])('refuses each payload "%s…" that is wrong with its code', (prefix) => {
+    const cases = goldenCases('refuse').filter(
+      (name) => name.startsWith(prefix) && !OF_WRITING.includes(name),
+    );
+    expect(cases.length).toBeGreaterThan(20);
+    const codes = decodeCases('refuse', cases).map((line) => /^refused: ([a-z-]+): ./.exec(line)?.[1]);
+    const expected = cases.map((name) => goldenFacts<{ code: string }>(`refuse/${name}`).code);
+    expect(codes).toEqual(expected);
   });
 });
