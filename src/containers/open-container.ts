@@ -256,10 +256,13 @@ export async function openBytes(files: ModelFiles, path: string): Promise<Weight
   return { ...store, parts: async () => partsOf(files, [path], length > SMALL_BYTES ? tensors : []) };
 }
 
-/** @returns whether a file has a known format; such a file may be damaged */
+/**
+ * @returns whether a file has a known format for sure; such a file may be damaged. Three bytes of ONNX are what
+ *   other files begin with too
+ */
 async function isKnown(files: ModelFiles, path: string): Promise<boolean> {
   return formatOf(files, path).then(
-    () => true,
+    (format) => format !== 'onnx' || path.endsWith('.onnx'),
     () => false,
   );
 }

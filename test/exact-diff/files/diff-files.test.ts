@@ -151,6 +151,10 @@ const OTHERS: Record<string, [FileMap, FileMap]> = {
     filesOf({ 'a.bin': seededBytes(1, 5_000) }),
     filesOf({ 'b.bin': concat(seededBytes(1, 2_000), seededBytes(2, 30), seededBytes(1, 5_000)) }),
   ],
+  'a file that begins like ONNX, and is none': [
+    filesOf({ 'a.bin': concat([0x08, 7, 0x12], seededBytes(1, 500)) }),
+    filesOf({ 'a.bin': concat([0x08, 7, 0x12], seededBytes(2, 500)) }),
+  ],
   'a file in no known format from a model': [
     filesOf({ 'model.onnx': writeOnnx(old) }),
     filesOf({ 'b.bin': seededBytes(3, 900) }),
