@@ -91,6 +91,11 @@ export const RECIPE_FLAGS = {
 /** Flags of a command that trains diffs. */
 export const TRAINING_FLAGS = {
   ...RECIPE_FLAGS,
+  full: {
+    type: 'string',
+    placeholder: 'model',
+    description: 'Full fine-tune to start with, as neural-diff fine-tune writes it; default: trained first',
+  },
   epochs: { type: 'number', placeholder: 'n', description: 'Epochs of the diff; default: from the recipe' },
   learningRate: {
     type: 'number',

@@ -177,7 +177,7 @@ async function prepare(flags: SearchFlags, io: Io): Promise<Ready> {
   await loadRecipe(recipe);
   await importTraining();
   checkSeed(seed);
-  const job = { ...model, recipe, seed, backend, options: optionsOf(flags) };
+  const job = { ...model, full: flags.full, recipe, seed, backend, options: optionsOf(flags) };
   const kinds = flags.kind === 'auto' ? DIFF_KINDS : [flags.kind];
   const search = { job, kinds, goal, metric };
   return { search, prepared: await prepareSearch(search), folder, work, facts };

@@ -29,6 +29,7 @@ export interface Settings {
   readonly base: string;
   readonly recipe: string;
   readonly backend: 'wasm' | 'cpu';
+  readonly full?: string | undefined;
   readonly epochs?: number | undefined;
   readonly batchSize?: number | undefined;
   readonly learningRate?: number | undefined;

@@ -49,12 +49,12 @@ export function listCells(flags: GridFlags, freshSeed: number): Cell[] {
   const kinds = readList('kinds', flags.kinds).map(kindOf);
   const budgets = readList('budgets', flags.budgets);
   const seeds = flags.seeds === undefined ? [freshSeed] : readList('seeds', flags.seeds).map(seedOf);
-  const { recipe, backend } = flags;
+  const { recipe, backend, full } = flags;
   const base = baseOf(flags);
   const cells = seeds.flatMap((seed) =>
     kinds.flatMap((kind) =>
       budgets.map((budget) => ({
-        job: { kind, ...base, recipe, budget, seed, backend, options: optionsOf(flags) },
+        job: { kind, ...base, full, recipe, budget, seed, backend, options: optionsOf(flags) },
         file: fileOf(kind, budget, seed),
       })),
     ),
@@ -91,7 +91,8 @@ export interface PricedCell extends Cell {
 export function settingsOf(flags: TrainingFlags, base: string): Settings {
   const { recipe, backend, epochs, batchSize, learningRate } = flags;
   const { only, freeze } = optionsOf(flags);
-  return { base, recipe: normalize(recipe), backend, epochs, batchSize, learningRate, only, freeze };
+  const full = flags.full === undefined ? undefined : normalize(flags.full);
+  return { base, recipe: normalize(recipe), backend, full, epochs, batchSize, learningRate, only, freeze };
 }
 
 /** @returns the facts of a row's job */

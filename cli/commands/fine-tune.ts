@@ -22,6 +22,12 @@ export const command = defineCommand({
   args: {},
   flags: {
     ...RECIPE_FLAGS,
+    epochs: { type: 'number', placeholder: 'n', description: 'Epochs; default: from the recipe, or 12' },
+    learningRate: {
+      type: 'number',
+      placeholder: 'rate',
+      description: 'Peak learning rate; default: from the recipe, or 0.002',
+    },
     seed: SEED,
     ...outputFlags('model', 'Model to write: a folder, or a file for an ONNX file'),
   },
@@ -44,7 +50,9 @@ export const command = defineCommand({
     await loadRecipe(recipe);
     const { fineTuneByRecipe } = await importTraining();
     checkSeed(seed);
-    const job = { ...base, recipe, seed, backend, options: optionsOf(flags) };
+    const { epochs, learningRate, ...others } = flags;
+    const options = { ...optionsOf(others), fineTune: { epochs, learningRate } };
+    const job = { ...base, recipe, seed, backend, options };
     if (flags.dryRun) {
       const trained = await planTraining(job, facts, io);
       const json = { dryRun: true, base: facts.fingerprint, seed, out, trained: trained.json };

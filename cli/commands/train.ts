@@ -77,7 +77,7 @@ async function train(flags: SearchFlags, io: Io): Promise<void> {
   const { trainByRecipe } = await importTraining();
   const bytes = budgetBytes(budget, facts.tensors);
   checkSeed(seed);
-  const job = { kind, ...base, recipe, budget, seed, backend, options: optionsOf(flags) };
+  const job = { kind, ...base, full: flags.full, recipe, budget, seed, backend, options: optionsOf(flags) };
   if (flags.dryRun) {
     const trained = await planTraining(job, facts, io);
     const json = {

@@ -257,8 +257,8 @@ export async function openBytes(files: ModelFiles, path: string): Promise<Weight
 }
 
 /**
- * @returns whether a file has a known format for sure; such a file may be damaged. Three bytes of ONNX are what
- *   other files begin with too
+ * @returns whether a file has a known format for sure; such a file may be damaged. Other files too begin with
+ *   the first three bytes of ONNX
  */
 async function isKnown(files: ModelFiles, path: string): Promise<boolean> {
   return formatOf(files, path).then(

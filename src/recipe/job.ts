@@ -12,6 +12,8 @@ export interface TrainingJob {
   readonly kind: DiffKind;
   /** Path of the recipe module. */
   readonly recipe: string;
+  /** Path of the full fine-tune, a model like the base; trained first by default. */
+  readonly full?: string | undefined;
   /** Largest size of the payload file. */
   readonly budget: Budget;
   /** 0 to 2^32 - 1; defaults to a seed derived from the base (`seedFor`). */
@@ -39,11 +41,12 @@ export interface JobContext {
  * @returns everything the full fine-tune depends on, as text
  */
 export function fineTuneKey(job: FineTuneJob): string {
-  const { base, chain = [], recipe, seed, backend = 'wasm', options = {} } = job;
+  const { base, chain = [], full, recipe, seed, backend = 'wasm', options = {} } = job;
   const { batchSize, microBatchSize, mode, outputs, outputKind, only, freeze, fineTune } = options;
   return JSON.stringify([
     base,
     chain,
+    full,
     recipe,
     seed,
     backend,

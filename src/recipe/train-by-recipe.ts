@@ -2,15 +2,22 @@ import * as tf from '@tensorflow/tfjs';
 import { trainHashDiff } from '../hash-diff/train-hash-diff.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { fingerprint } from '../model/fingerprint.js';
+import { isFloat } from '../model/float16.js';
 import { copyModel, type WeightStore } from '../model/store.js';
-import type { TensorInfo } from '../model/tensor.js';
+import { elementCount, type TensorInfo } from '../model/tensor.js';
+import { openModel } from '../node/open-model.js';
 import { trainSparseDiff } from '../sparse-diff/train-sparse-diff.js';
 import { useBackend } from '../tfjs/backend.js';
 import { infoOf } from '../tfjs/weights.js';
-import type { FineTuned } from '../train/fine-tune.js';
-import { selectWeights } from '../train/session.js';
+import { type FineTuned, takeFineTune } from '../train/fine-tune.js';
+import { selectWeights, weightsOfModel } from '../train/session.js';
 import type { DeviceModel } from '../train/task.js';
-import { fineTuneFor, type TrainDiffOptions, type TrainedDiff } from '../train/train-diff.js';
+import {
+  fineTuneFor,
+  fineTuneOptions,
+  type TrainDiffOptions,
+  type TrainedDiff,
+} from '../train/train-diff.js';
 import type { FineTuneJob, JobContext, TrainingJob } from './job.js';
 import { openBase, seedFor } from './open-base.js';
 import { mergeOptions, type RecipeOptions } from './options.js';
@@ -24,19 +31,57 @@ import { createRecipeTask } from './recipe-task.js';
  *   a model on disk, those of the trainers; the signal's reason
  */
 export async function trainByRecipe(job: TrainingJob, context: JobContext): Promise<TrainedDiff> {
-  const { options, recipeOptions } = await setUp(job, context);
-  if (job.kind === 'sparse') return trainSparseDiff({ ...options, ...recipeOptions.sparse });
+  const { options: found, recipeOptions } = await setUp(job, context);
+  const { kind, full } = job;
+  const isRead = full !== undefined && context.fullFineTune === undefined;
+  const options = isRead
+    ? { ...found, fullFineTune: await readFineTune(full, found, { fisher: kind === 'sparse' }) }
+    : found;
+  if (kind === 'sparse') return trainSparseDiff({ ...options, ...recipeOptions.sparse });
   return trainHashDiff({ ...options, ...recipeOptions.hash });
 }
 
 /**
- * Trains the full fine-tune that `trainByRecipe` would start the job with.
+ * Trains the full fine-tune that `trainByRecipe` would start the job with, or reads the one that is named.
  *
  * @throws as `trainByRecipe`
  */
 export async function fineTuneByRecipe(job: FineTuneJob, context: JobContext): Promise<FineTuned> {
   const { options } = await setUp({ ...job, kind: 'hash', budget: '100%' }, context);
+  if (job.full !== undefined) return readFineTune(job.full, options, { fisher: true });
   return fineTuneFor(options);
+}
+
+/**
+ * Reads a full fine-tune from disk.
+ *
+ * @throws NeuralDiffError `wrong-layout` for a model with other tensors; those of a model on disk
+ */
+async function readFineTune(
+  path: string,
+  options: TrainDiffOptions,
+  wanted: { fisher: boolean },
+): Promise<FineTuned> {
+  const store = await openModel(path);
+  try {
+    const trained = selectWeights(options.task, options).map(infoOf);
+    for (const info of trained) checkHas(path, store, info);
+    const names = new Set(trained.map(({ name }) => name));
+    const weights = weightsOfModel(await copyModel(store), names, store.quantization);
+    return await takeFineTune(fineTuneOptions(options), weights, wanted);
+  } finally {
+    await store.close();
+  }
+}
+
+function checkHas(path: string, store: WeightStore, info: TensorInfo): void {
+  const { name, shape } = info;
+  const found = store.tensors.find((tensor) => tensor.name === name);
+  const isWeight = found && (isFloat(found.dtype) || store.quantization?.has(name));
+  if (isWeight && elementCount(found) === elementCount(info)) return;
+  const met = found ? `${found.dtype}[${found.shape.join(', ')}]` : 'none of that name';
+  const message = `Cannot use "${path}" as the full fine-tune: expected tensor "${name}" with shape [${shape.join(', ')}], got ${met}`;
+  throw new NeuralDiffError('wrong-layout', message);
 }
 
 /** What a job trains. */

@@ -11,6 +11,7 @@ import {
   checkData,
   checkGradients,
   measure,
+  putWeights,
   selectWeights,
   takeBase,
   type ValueSource,
@@ -101,6 +102,59 @@ export async function fineTuneFrom(
   });
 }
 
+/**
+ * Takes weights that were trained before as a full fine-tune: measures them and, where it is wanted,
+ * estimates their Fisher information with a pass over the training set.
+ *
+ * @param weights values of the trained tensors
+ * @throws as `fineTune`
+ */
+export async function takeFineTune(
+  options: FineTuneOptions,
+  weights: ValueSource,
+  { fisher: isWanted }: { fisher: boolean },
+): Promise<FineTuned> {
+  const { task, train, validation } = options;
+  checkData(task, train);
+  return withTraining(task, async () => {
+    const base = await takeBase(task, options);
+    const names = [...base.trainable.keys()];
+    const trained = new Map(names.map((name) => [name, valuesOf(weights, name)]));
+    const fisher = isWanted
+      ? await fisherOf({ task, train, base }, trained, fineTuneLoop(options))
+      : new Map();
+    const metrics = await withBaseRestored(task, base, async () =>
+      validation ? measure(task, { base, trained }, validation) : {},
+    );
+    const validationExamples = validation ? await countExamples(validation, task) : 0;
+    const deltas = new Map(names.map((name) => [name, valuesOf(trained, name).slice()]));
+    for (const [name, values] of deltas) subtract(values, valuesOf(base.trainable, name));
+    return { weights: trained, deltas, fisher, metrics, validationExamples };
+  });
+}
+
+/** @returns running means of the squared gradients of some weights, in an epoch in which these stay */
+async function fisherOf(
+  { task, train: data, base }: { task: Task; train: Data; base: BaseWeights },
+  weights: Values,
+  loop: LoopOptions,
+): Promise<Values> {
+  const variables = variablesOf(task, weights);
+  const optimizer = tf.train.sgd(0);
+  const part = createFreePart(variables, { tracksSquares: true });
+  try {
+    return await withBaseRestored(task, base, async () => {
+      putWeights(variables, weights);
+      const job = { phase: 'fine-tune' as const, task, data, base: new Map(), parts: [part], optimizer };
+      await trainParts(job, { ...loop, epochs: 1, learningRate: 0 });
+      return readAll(new Map([...variables.keys()].map((name, i) => [name, part.squares[i] as tf.Variable])));
+    });
+  } finally {
+    optimizer.dispose();
+    part.dispose();
+  }
+}
+
 /** The weights that full fine-tunes started from, so that a diff of one need not keep them twice. */
 const BASES = new WeakMap<FineTuned, Values>();
 
@@ -187,11 +241,12 @@ async function trainFreely(
 /** @returns the variables' differences to the base */
 async function readDeltas(variables: ReadonlyMap<string, tf.Variable>, base: Values): Promise<Values> {
   const values = await readAll(variables);
-  for (const [name, deltas] of values) {
-    const from = valuesOf(base, name);
-    for (let i = 0; i < deltas.length; i++) deltas[i] = (deltas[i] as number) - (from[i] as number);
-  }
+  for (const [name, deltas] of values) subtract(deltas, valuesOf(base, name));
   return values;
+}
+
+function subtract(values: Float32Array, others: Float32Array): void {
+  for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) - (others[i] as number);
 }
 
 /** Decay of the running mean per step: the default of Adam's second moment. */

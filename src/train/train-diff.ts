@@ -263,7 +263,8 @@ export function fineTuneFor(options: TrainDiffOptions): Promise<FineTuned> {
   return fineTune(fineTuneOptions(options));
 }
 
-function fineTuneOptions(options: TrainDiffOptions): FineTuneOptions {
+/** @returns the options of the full fine-tune that a diff starts with */
+export function fineTuneOptions(options: TrainDiffOptions): FineTuneOptions {
   const { task, train, validation, only, freeze, signal, onStep, onEpoch } = options;
   const { batchSize, microBatchSize, seed } = options;
   const data = { task, train, validation, only, freeze, signal, onStep, onEpoch };

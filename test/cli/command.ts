@@ -87,14 +87,14 @@ export async function expectRefusal(outcome: Promise<Outcome>, code: string, mes
 export const scratch = (): string => mkdtempSync(join(tmpdir(), 'neural-diff-cli-'));
 
 /** Writes a small model for the recipe `points`. */
-export async function writeModel(folder: string, seed = 1): Promise<void> {
+export async function writeModel(folder: string, seed = 1, hidden = 64): Promise<void> {
   await useBackend('cpu');
   const dense = (units: number, name: string, activation: 'relu' | 'softmax', inputShape?: number[]) => {
     const kernelInitializer = tf.initializers.heNormal({ seed: seed + units });
     return tf.layers.dense({ units, name, activation, kernelInitializer, ...(inputShape && { inputShape }) });
   };
   const model = tf.sequential({
-    layers: [dense(64, 'hidden', 'relu', [2]), dense(32, 'middle', 'relu'), dense(3, 'out', 'softmax')],
+    layers: [dense(hidden, 'hidden', 'relu', [2]), dense(32, 'middle', 'relu'), dense(3, 'out', 'softmax')],
   });
   mkdirSync(folder, { recursive: true });
   for (const [path, bytes] of await modelFiles(model, 1000)) writeFileSync(join(folder, path), bytes);

@@ -54,3 +54,53 @@ test('fine-tune refuses outputs that exist before it trains; --dry-run writes no
   expect((await outcome).status).toBe(130);
   expect(existsSync(out)).toBe(false);
 });
+
+test('train and sweep start with a full fine-tune that fine-tune wrote', async () => {
+  const full = join(folder, 'longer');
+  const longer = ['--epochs', '20', '--learning-rate', '0.01'];
+  const written = JSON.parse(
+    (await command('fine-tune', ...training, ...longer, '-o', full, '--json')).stdout,
+  );
+  expect(written.metrics).not.toEqual(
+    JSON.parse((await command('fine-tune', ...training, '-o', `${full}-2`, '--json')).stdout).metrics,
+  );
+  for (const kind of ['hash', 'sparse']) {
+    const out = ['--budget', '18%', '-o', join(folder, `${kind}-full.ndiff`)];
+    const { stdout, stderr } = await command('train', kind, ...training, '--full', full, ...out, '--json');
+    const { metrics } = JSON.parse(stdout);
+    expect([metrics.full, metrics.diff.accuracy > metrics.base.accuracy]).toEqual([written.metrics, true]);
+    if (kind === 'hash') expect(stderr).not.toContain('fine-tune');
+  }
+  const swept = join(folder, 'swept');
+  const grid = [
+    '--base',
+    base,
+    '--recipe',
+    recipe('points'),
+    '--seeds',
+    '3',
+    '--kinds',
+    'hash',
+    '--budgets',
+    '18%',
+  ];
+  expect((await command('sweep', ...grid, '--full', full, '-o', swept)).status).toBe(0);
+  expect(readFileSync(join(swept, 'hash-18pct-seed3.ndiff'))).toEqual(
+    readFileSync(join(folder, 'hash-full.ndiff')),
+  );
+  const resumed = command('sweep', ...grid, '--full', base, '--resume', '-o', swept, '--json');
+  await expectRefusal(resumed, 'output-exists', 'it was made with full');
+});
+
+test('train refuses a full fine-tune with other tensors', async () => {
+  const other = join(folder, 'other');
+  await writeModel(other, 1, 48);
+  const out = ['--budget', '18%', '-o', join(folder, 'x.ndiff'), '--json'];
+  const { status, stdout } = await command('train', 'hash', ...training, '--full', other, ...out);
+  const { code, message } = JSON.parse(stdout).error;
+  expect([status, code, message]).toEqual([
+    3,
+    'wrong-layout',
+    expect.stringContaining('as the full fine-tune: expected tensor'),
+  ]);
+});
