@@ -106,7 +106,7 @@ export async function* borrowChunks(
       if (isTouched) {
         patched.set(original);
         kinds = await patchRuns({ reader, patcher, tick }, info, { byteOffset, bytes: patched });
-      }
+      } else await tick();
       const isLast = byteOffset + length === total;
       yield { info, byteOffset, kinds, before: original, after: patched, isLast };
       byteOffset += length;

@@ -50,10 +50,11 @@ export function isOwnPath(path: string): boolean {
 
 /** @returns a name as file systems compare it that ignore case, forms of Unicode, and dots at the end */
 function folded(name: string): string {
-  return name
-    .normalize('NFKC')
-    .toLowerCase()
-    .replace(/[. ]+$/, '');
+  const text = name.normalize('NFKC').toLowerCase();
+  // A regular expression would take the square of the length for dots before a letter.
+  let end = text.length;
+  while (text[end - 1] === '.' || text[end - 1] === ' ') end--;
+  return text.slice(0, end);
 }
 
 /**

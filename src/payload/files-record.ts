@@ -174,8 +174,8 @@ function textOf(bytes: Uint8Array): string {
 /** @throws NeuralDiffError `unsafe-path`, `limit-exceeded`; `corrupt-payload` for two files of one name */
 function checkFiles(files: readonly NewFile[]): void {
   const [main, ...others] = files.map(({ path }) => path) as [string, ...string[]];
-  const folders = new Set([main, ...others].flatMap(foldersOf));
-  if (new Set(others).size !== others.length || [main, ...others].some((path) => folders.has(path)))
+  const paths = new Set([main, ...others]);
+  if (paths.size !== files.length || [...paths].some((path) => leadsThrough(path, paths)))
     throw corrupt('two files have one name');
   try {
     checkNamedFiles('', [main]);
@@ -188,10 +188,11 @@ function checkFiles(files: readonly NewFile[]): void {
   if (total > MAX_FILES_BYTES) throw beyondLimit('bytes of files', MAX_FILES_BYTES, total);
 }
 
-/** @returns the folders that a path leads through */
-function foldersOf(path: string): string[] {
-  const names = path.split('/');
-  return names.slice(1).map((_, i) => names.slice(0, i + 1).join('/'));
+/** @returns whether one of some paths is a folder of a path */
+function leadsThrough(path: string, paths: ReadonlySet<string>): boolean {
+  for (let at = path.indexOf('/'); at !== -1; at = path.indexOf('/', at + 1))
+    if (paths.has(path.slice(0, at))) return true;
+  return false;
 }
 
 /** @throws NeuralDiffError `corrupt-payload` for tensors beyond the files, `limit-exceeded` */

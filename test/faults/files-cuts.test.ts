@@ -90,7 +90,12 @@ test.each(CASES)('the power is cut: $name, during $act', async ({ name, act, cha
   const found = { base: 0, next: 0 };
   const tally = await cutEverywhere({
     disk,
-    act: (cut) => (act === 'update' ? update(cut, payloads) : open(cut)[act]().then(() => undefined)),
+    act: (cut) =>
+      act === 'update'
+        ? update(cut, payloads)
+        : open(cut)
+            [act]()
+            .then(() => undefined),
     recover: async (cut) => void (await open(cut).recover()),
     check: async (cut) => {
       const status = await open(cut).recover();
@@ -105,7 +110,9 @@ test.each(CASES)('the power is cut: $name, during $act', async ({ name, act, cha
       await update(cut, payloads);
       expect(await activeFile(cut)).toEqual(next);
       await open(cut).confirm();
-      expect(await fingerprintOf(open(cut))).toBe((await openPayload(payloads.at(-1) as Uint8Array)).header.next);
+      expect(await fingerprintOf(open(cut))).toBe(
+        (await openPayload(payloads.at(-1) as Uint8Array)).header.next,
+      );
     },
     survivals: SURVIVALS,
   });

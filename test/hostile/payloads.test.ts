@@ -9,24 +9,12 @@ import { encodeRecords } from '../../src/payload/encode-records.js';
 import { plainPatcher } from '../../src/payload/patch.js';
 import { cloneModel, expectSameModel, seededBytes } from '../support.js';
 import { type HostileCase, tryCases } from './try-cases.js';
+import { watchMemory } from './watch-memory.js';
 
 const ELEMENTS = 2 ** 20;
 
 /** Bytes of all arrays at a time: the payload, its bounded memory, and what is not yet collected. */
 const MEMORY_CEILING = 100e6;
-
-/** Looks at the memory whenever applying yields. @returns a function that gives the largest growth */
-function watchMemory(): () => number {
-  const before = process.memoryUsage().arrayBuffers;
-  let most = 0;
-  const timer = setInterval(() => {
-    most = Math.max(most, process.memoryUsage().arrayBuffers - before);
-  }, 5);
-  return () => {
-    clearInterval(timer);
-    return most;
-  };
-}
 
 const tensor = (name: string, shape: number[], dtype: DType = 'int8'): Tensor => {
   const elements = shape.reduce((product, size) => product * size, 1);
