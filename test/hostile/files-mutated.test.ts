@@ -121,7 +121,7 @@ test('mutated payloads that make files are refused by a code, or make the right 
       throw error;
     }
     outcomes.next++;
-    // Nothing but a signature covers the names of files next to the model, nor metadata: a name may be another.
+    // Only a signature covers the names of files next to the model: one may be another.
     const made = readMadeFiles((await openPayload(bytes)).files as ByteSource).map(({ path }) => path);
     const contents = [...next.values()].map((file, i): [string, Uint8Array] => [made[i] as string, file]);
     expect(made.length).toBe(contents.length);

@@ -19,7 +19,7 @@ import { watchMemory } from './watch-memory.js';
 /** Bytes of the structures, as docs/FORMAT.md limits them. */
 const STRUCTURE = 2 ** 26;
 
-/** Both structures, the base's before it is joined to them and its copy to be digested; and what else there is. */
+/** Both structures, that of the base twice more: as it was read, and as it is digested; and the rest. */
 const MEMORY_CEILING = 4 * STRUCTURE + 100e6;
 
 /** Bytes that fit on the device. */
@@ -33,7 +33,7 @@ async function payloadOf(kinds: readonly number[], ...records: readonly Uint8Arr
   return seal(pack('ndiff1'), pack(Object.values(values)), ...records.map(pack));
 }
 
-/** A device with room for some bytes, of which nothing is kept; `replaced` says whether a model was replaced. */
+/** A device that keeps no bytes; `replaced` says whether a model was replaced. */
 function openDevice(structure?: Uint8Array) {
   const device = { replaced: false, store: openMemoryStore(base) as WeightStore };
   const parts = async () => ({ paths: [], places: [], structure: async () => structure as Uint8Array });

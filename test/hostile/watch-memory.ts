@@ -1,4 +1,4 @@
-/** Looks at the memory whenever the thread yields. @returns a function that gives the largest growth, in bytes */
+/** Looks at the memory whenever the thread yields. @returns a function that gives the largest growth */
 export function watchMemory(): () => number {
   const before = process.memoryUsage().arrayBuffers;
   let most = 0;
