@@ -50,10 +50,15 @@ export function isOwnPath(path: string): boolean {
 
 /** @returns a path as file systems compare it that ignore case, forms of Unicode, and dots behind a name */
 export function folded(path: string): string {
-  return path
-    .normalize('NFKC')
-    .toLowerCase()
-    .replace(/[. ]+(?=\/|$)/g, '');
+  return path.normalize('NFKC').toLowerCase().split('/').map(withoutEnd).join('/');
+}
+
+/** @returns a name without the dots and spaces at its end */
+function withoutEnd(name: string): string {
+  // A regular expression would take the square of the length for dots before a letter.
+  let end = name.length;
+  while (name[end - 1] === '.' || name[end - 1] === ' ') end--;
+  return name.slice(0, end);
 }
 
 /**

@@ -173,19 +173,19 @@ function textOf(bytes: Uint8Array): string {
 /** @throws NeuralDiffError `unsafe-path`, `limit-exceeded`; `corrupt-payload` for two files of one name */
 function checkFiles(files: readonly NewFile[]): void {
   const paths = files.map(({ path }) => path);
-  const names = paths.map(folded);
-  const folders = new Set(names.flatMap(foldersOf));
-  if (new Set(names).size !== names.length || names.some((name) => folders.has(name)))
+  const names = new Set(paths.map(folded));
+  if (names.size !== paths.length || [...names].some((name) => leadsThrough(name, names)))
     throw corrupt('two files have one name');
   checkNamedFiles('', paths);
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   if (total > MAX_FILES_BYTES) throw beyondLimit('bytes of files', MAX_FILES_BYTES, total);
 }
 
-/** @returns the folders that a path leads through */
-function foldersOf(path: string): string[] {
-  const names = path.split('/');
-  return names.slice(1).map((_, i) => names.slice(0, i + 1).join('/'));
+/** @returns whether one of some paths is a folder of a path */
+function leadsThrough(path: string, paths: ReadonlySet<string>): boolean {
+  for (let at = path.indexOf('/'); at !== -1; at = path.indexOf('/', at + 1))
+    if (paths.has(path.slice(0, at))) return true;
+  return false;
 }
 
 /** @throws NeuralDiffError `corrupt-payload` for tensors beyond the files, `limit-exceeded` */

@@ -1,6 +1,6 @@
 // Runs in pages and workers: a model that is kept on the disks of browsers.
 
-import { openContainer, openLayersStore, openMemoryFiles } from 'neural-diff';
+import { openLayersStore, openMemoryFiles } from 'neural-diff';
 import { applyPayload } from 'neural-diff/apply';
 import {
   type BrowserDisk,
@@ -11,8 +11,6 @@ import {
   type SlotOptions,
   type SlotStorage,
 } from 'neural-diff/storage';
-import { hex } from '../../src/model/bytes.js';
-import { sha256 } from '../../src/model/fingerprint.js';
 import { fingerprintOf } from '../../src/storage/storage.js';
 import { codeOf, codesOfUnsafe, DISK_CASES } from '../storage/disk-cases.js';
 import { download, downloadFolder } from './patch-copies.js';
@@ -138,23 +136,6 @@ export function tryToInstall(of: DiskName, origin: string): Promise<string> {
 /** @returns what became of an update: `fine`, or the code of the refusal */
 export async function update(of: DiskName, payload: string, names: Names): Promise<string> {
   return withStorage(of, (storage) => codeOf(applyTo(storage, payload, names)));
-}
-
-/** Replaces the model by the files that a payload makes, and confirms. @returns their SHA-256 by name */
-export function makeFiles(of: DiskName, payload: string, names: Names): Promise<Record<string, string>> {
-  return withDisk(of, async (disk) => {
-    const storage = openSlots({ ...slotsOn(disk), openModel: (files) => openContainer(files, 'model.json') });
-    await applyTo(storage, payload, names);
-    await storage.confirm();
-    const folder = await storage.folder();
-    const found: Record<string, string> = {};
-    for (const path of await disk.list(folder)) {
-      const bytes = new Uint8Array((await disk.size(path)) ?? 0);
-      await disk.readInto(path, 0, bytes);
-      found[path.slice(folder.length + 1)] = hex(await sha256(bytes));
-    }
-    return found;
-  });
 }
 
 /** @returns what became of confirming, or of rolling back */

@@ -90,8 +90,6 @@ export async function createPayloads(
 }
 
 /** @returns a LayersModel folder with the tensors in shards that cut through them */
-const SHARD_BYTES = 500_001;
-
 function toFolder(model: Model, shardBytes: number): Map<string, Uint8Array> {
   const data = concat(...model.tensors.map(({ bytes }) => bytes));
   const files = new Map<string, Uint8Array>();
@@ -103,20 +101,13 @@ function toFolder(model: Model, shardBytes: number): Map<string, Uint8Array> {
   return files.set('model.json', new TextEncoder().encode(JSON.stringify(json)));
 }
 
-/** @returns the files of a model on a device, and those of one with other tensors; `model.json` first */
-export function folders(model: Model): [Map<string, Uint8Array>, Map<string, Uint8Array>] {
-  const other: Model = { tensors: [...model.tensors.slice(1), seededTensor('added', 'float32', [70, 9], 5)] };
-  const first = (files: Map<string, Uint8Array>) => new Map([...files].reverse());
-  return [first(toFolder(model, SHARD_BYTES)), first(toFolder(other, 700_000))];
-}
-
 /** @returns the files that a device downloads: the model's folder below `model/`, and the payloads */
 export function deviceFiles(
   model: Model,
   payloads: ReadonlyMap<string, { bytes: Uint8Array }>,
 ): Map<string, Uint8Array> {
   const files = new Map<string, Uint8Array>();
-  for (const [path, bytes] of toFolder(model, SHARD_BYTES)) files.set(`model/${path}`, bytes);
+  for (const [path, bytes] of toFolder(model, 500_001)) files.set(`model/${path}`, bytes);
   for (const [path, { bytes }] of payloads) files.set(path, bytes);
   return files;
 }

@@ -5,12 +5,11 @@ import { type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll } from 'vitest';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { openMemoryStore } from '../../src/model/store.js';
-import { diffMaps, type FileMap } from '../exact-diff/files/make-files.js';
 import { bundleForBrowser } from './bundle.js';
 import { chromiumOptions, type Realm, startWorker } from './chromium.js';
 import { type FileServer, serveFiles } from './file-server.js';
 import type { DiskKind, DiskName, Names } from './keep-model.js';
-import { createBase, createPayloads, deviceFiles, folders } from './samples.js';
+import { createBase, createPayloads, deviceFiles } from './samples.js';
 
 export const KINDS: readonly DiskKind[] = ['files', 'database'];
 export const REALMS = ['page', 'worker'] as const;
@@ -31,8 +30,6 @@ export interface StorageSession {
   readonly names: Names;
   /** Where the update is. */
   readonly payload: string;
-  /** Where a payload is that makes new files of the model, what both are called, and the files. */
-  readonly made: { readonly payload: string; readonly names: Names; readonly files: FileMap };
   /** @returns another origin of the same server */
   newOrigin(): string;
   /** Limits what an origin may keep, to some bytes. */
@@ -47,8 +44,6 @@ export function useStorage(): StorageSession {
   let server: FileServer;
   let context: BrowserContext;
   let names: Names;
-  let made: Names;
-  let newFiles: FileMap;
   beforeAll(async () => {
     const base = createBase();
     const payloads = await createPayloads(base);
@@ -59,11 +54,6 @@ export function useStorage(): StorageSession {
     const { code } = await bundleForBrowser('keep-model.ts');
     const html = '<!doctype html><meta charset="utf-8"><script src="device.js"></script>';
     const files = deviceFiles(base, payloads);
-    const [from, to] = folders(base);
-    const diff = await diffMaps(from, to);
-    made = { base: diff.base, next: diff.next };
-    newFiles = to;
-    files.set('made.ndiff', diff.payload);
     server = await serveFiles(
       new Map<string, Uint8Array | string>([['index.html', html], ['device.js', code], ...files]),
     );
@@ -88,9 +78,6 @@ export function useStorage(): StorageSession {
     },
     get payload() {
       return `${server.origin}/stacked.ndiff`;
-    },
-    get made() {
-      return { payload: `${server.origin}/made.ndiff`, names: made, files: newFiles };
     },
     newOrigin: () => server.origin.replace('127.0.0.1', `origin${origins++}.localhost`),
     async limit(origin, quotaSize) {

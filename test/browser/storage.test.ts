@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { DISK_CASES } from '../storage/disk-cases.js';
 import type { Realm } from './chromium.js';
@@ -36,17 +35,6 @@ describe.each(REALMS)('in a %s of Chromium', (where) => {
       expect(await call(realm, 'update', disk, payload, names)).toBe('fine');
       expect(await call(realm, 'end', disk, 'confirm')).toBe('fine');
       expect(await recovered()).toEqual({ status: 'settled', fingerprint: names.next });
-    });
-
-    test('makes the new files of a payload, byte for byte', async () => {
-      const disk = newDisk(kind);
-      const { made, origin } = session;
-      await call(realm, 'install', disk, origin);
-      const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-      const expected = Object.fromEntries([...made.files].map(([name, bytes]) => [name, digest(bytes)]));
-      expect(await call(realm, 'makeFiles', disk, made.payload, made.names)).toEqual(expected);
-      const { next } = made.names;
-      expect(await call(realm, 'recover', disk)).toEqual({ status: 'settled', fingerprint: next });
     });
   });
 });

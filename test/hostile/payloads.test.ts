@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { encodeDelta } from '../../scripts/forge-delta.js';
 import { RecordForge } from '../../scripts/forge-record.js';
 import { header, pack, seal } from '../../scripts/golden-seal.js';
 import { applyPayload } from '../../src/apply/apply-payload.js';
@@ -9,24 +10,12 @@ import { encodeRecords } from '../../src/payload/encode-records.js';
 import { plainPatcher } from '../../src/payload/patch.js';
 import { cloneModel, expectSameModel, seededBytes } from '../support.js';
 import { type HostileCase, tryCases } from './try-cases.js';
+import { watchMemory } from './watch-memory.js';
 
 const ELEMENTS = 2 ** 20;
 
 /** Bytes of all arrays at a time: the payload, its bounded memory, and what is not yet collected. */
 const MEMORY_CEILING = 100e6;
-
-/** Looks at the memory whenever applying yields. @returns a function that gives the largest growth */
-function watchMemory(): () => number {
-  const before = process.memoryUsage().arrayBuffers;
-  let most = 0;
-  const timer = setInterval(() => {
-    most = Math.max(most, process.memoryUsage().arrayBuffers - before);
-  }, 5);
-  return () => {
-    clearInterval(timer);
-    return most;
-  };
-}
 
 const tensor = (name: string, shape: number[], dtype: DType = 'int8'): Tensor => {
   const elements = shape.reduce((product, size) => product * size, 1);
@@ -43,7 +32,7 @@ const parts = (count: number, shape: number[]): Model => ({
 });
 const thousand = parts(1_024, [2_048]);
 const thousands = parts(8_192, [1]);
-const KINDS = { sparse: 1, hash: 2, dense: 3, exact: 4, set: 5, 'low-rank': 7 } as const;
+const KINDS = { sparse: 1, hash: 2, dense: 3, exact: 4, set: 5, 'low-rank': 7, delta: 8 } as const;
 
 /** A payload of some records, which promises a model that it does not make. */
 async function payloadOf(model: Model, kind: keyof typeof KINDS, records: readonly Uint8Array[]) {
@@ -102,6 +91,19 @@ const alone: Model = {
   tensors: [{ ...tensor('a', [1_024, 1_024]), dtype: 'float32', bytes: new Uint8Array(4 * ELEMENTS) }],
 };
 
+/** A delta record of few bytes on a tensor, or on all of them: as they are, or of one value. */
+const delta = (model: Model, only?: string, isNew = false): Uint8Array =>
+  encodeDelta(
+    model,
+    model.tensors
+      .filter(({ name }) => only === undefined || name === only)
+      .map(({ name, bytes }) => ({
+        tensor: name,
+        bytes: isNew ? new Uint8Array(bytes.length) : bytes,
+        model: { isNew, isBased: !isNew },
+      })),
+  );
+
 async function* bombs(): AsyncGenerator<HostileCase & { readonly model: Model }> {
   const records: [string, Model, keyof typeof KINDS, Uint8Array[]][] = [
     ['one dense record', large, 'dense', [dense()]],
@@ -130,6 +132,15 @@ async function* bombs(): AsyncGenerator<HostileCase & { readonly model: Model }>
   records.push(
     ['a scale of its own for each of 1,024 tensors', thousand, 'hash', [hashOfAll(thousand, 2 ** 21)]],
     ['16 hash records on 8,192 tensors', thousands, 'hash', times(16, hashOfAll(thousands, 1))],
+  );
+  records.push(
+    ['a delta record that changes nothing', large, 'delta', [delta(large, 'a')]],
+    ['a delta record of new elements, all of one value', large, 'delta', [delta(large, 'a', true)]],
+    ['delta records on two tensors', large, 'delta', [delta(large, 'a'), delta(large, 'b')]],
+    ['5 delta records on one tensor', large, 'delta', times(5, delta(large, 'a'))],
+    ['256 delta records', large, 'delta', times(256, delta(large, 'a'))],
+    ['a delta record on 8,192 tensors', thousands, 'delta', [delta(thousands)]],
+    ['256 delta records on the last of 65,536 tensors', many, 'delta', times(256, delta(many, 't65535'))],
   );
   for (const [name, model, kind, list] of records) {
     const payload = await payloadOf(model, kind, list);
@@ -163,6 +174,10 @@ test('payloads of few bytes that ask for much work or memory end in time, and th
   process.stderr.write(`payload bombs: at most ${(bytes / 1e6).toFixed(0)} MB more than before\n`);
   expect(bytes).toBeLessThan(MEMORY_CEILING);
   expect(counts.accepted).toBe(0);
-  expect(Object.keys(counts.refused).sort()).toEqual(['limit-exceeded', 'result-mismatch']);
+  expect(Object.keys(counts.refused).sort()).toEqual([
+    'corrupt-payload',
+    'limit-exceeded',
+    'result-mismatch',
+  ]);
   for (const [i, model] of [large, many, alone].entries()) expectSameModel(model, before[i] as Model);
 });

@@ -159,6 +159,15 @@ describe('openFilesRecord()', () => {
   });
 });
 
+test('4,096 long paths of many folders take little memory', () => {
+  const paths = Array.from({ length: 4_096 }, (_, i) => file(`${i}/${'a/'.repeat(150)}a`, 0));
+  const record = withFiles(...paths).finish();
+  const before = process.memoryUsage().heapUsed;
+  expect(openFilesRecord(sourceOf(record), BASE).files.length).toBe(4_096);
+  // The folders of all paths, joined, are 90 MB.
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(60e6);
+});
+
 const STRUCTURES: Record<string, FilesForge> = {
   'a match before the first byte': withFiles(file('m', 8)).distance(1, 8),
   'a repeat before the first byte': withFiles(file('m', 8)).repeat(8),
