@@ -3,7 +3,8 @@ import { impossibleBudget } from '../payload/encode.js';
 import { MAX_BLOCK, MAX_BUCKETS } from '../payload/limits.js';
 import { checkChoice } from '../train/check.js';
 import { changeSizes, densePartOf } from '../train/dense-part.js';
-import { partitionTensors, type TensorPartition } from '../train/layout.js';
+import { divideEmbeddings } from '../train/embeddings.js';
+import type { TensorPartition } from '../train/layout.js';
 import type { DiffPart } from '../train/part.js';
 import {
   type DiffSize,
@@ -80,17 +81,15 @@ function createHashParts(
     block: number | undefined;
   },
 ): DiffPart[] {
-  const layout = partitionTensors(context.base, context);
-  if (layout.matrices.length === 0) return [densePartOf(context, layout)];
+  const { parts, layout, budgetBytes } = divideEmbeddings(context);
+  if (layout.matrices.length === 0) return [...parts, densePartOf(context, layout)];
   checkAddable(settings.coding, layout.matrices);
-  const bucketCount = affordableBuckets(
-    layout,
-    bitsPerBucket(settings.coding, settings.zeros),
-    context.budgetBytes,
-  );
+  const bits = bitsPerBucket(settings.coding, settings.zeros);
+  const bucketCount = affordableBuckets(layout, bits, budgetBytes);
   const sizes = sizesOf(context, layout, settings.scales);
   const { coding, block = blockFor(layout), zeros } = settings;
   return [
+    ...parts,
     createHashPart({
       tensors: layout.matrices,
       bucketCount,

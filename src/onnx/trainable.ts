@@ -89,6 +89,25 @@ export function reachedConstants(graph: OnnxGraph): Map<string, Reached> {
   return found;
 }
 
+/**
+ * Finds the constants that a graph only looks up rows of, as embedding layers do.
+ *
+ * @returns their names in the store
+ */
+export function lookedUpConstants(graph: OnnxGraph): Set<string> {
+  const found = new Set<string>();
+  const others = new Set<string>();
+  for (const node of graph.nodes) {
+    const isLookUp = operatorOf(node) === 'Gather' && (node.attributes.get('axis') ?? 0) === 0;
+    node.inputs.forEach((name, i) => {
+      const constant = graph.constants.get(name);
+      if (constant) (isLookUp && i === 0 ? found : others).add(constant.stored);
+    });
+  }
+  for (const name of others) found.delete(name);
+  return found;
+}
+
 function reach(level: Level, reached: Set<string>, found: Map<string, Reached>): void {
   const { graph } = level;
   for (const node of nodesFor(graph, [...reached])) {

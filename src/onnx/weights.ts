@@ -6,7 +6,7 @@ import type { DeviceModel } from '../train/task.js';
 import { hasFloats, tensorOf } from './constants.js';
 import type { OnnxConstant, OnnxModel } from './graph.js';
 import { type QuantisedWeight, quantisedWeights } from './quantised.js';
-import { type Reached, reachedConstants } from './trainable.js';
+import { lookedUpConstants, type Reached, reachedConstants } from './trainable.js';
 
 /** A model's tensors as its file stores them. */
 export interface StoredModel extends Model {
@@ -50,8 +50,12 @@ export function createWeights({ graph }: OnnxModel, model: StoredModel): OnnxWei
   const floats = [...reached.values()].filter(
     (each) => !isKept(each.constant) && isTrained(each, storedAs(each.constant)),
   );
+  const lookedUp = lookedUpConstants(graph);
   const trained = [
-    ...floats.map(({ constant }) => variableOf(constant.stored, tensorOf(constant, storedAs(constant)))),
+    ...floats.map(({ constant }) => ({
+      ...variableOf(constant.stored, tensorOf(constant, storedAs(constant))),
+      ...(lookedUp.has(constant.stored) && { isEmbedding: true }),
+    })),
     ...quantised.map((each) => variableOf(each.constant.stored, weightsOf(each, storedAs(each.constant)))),
   ];
   const held = new Map<string, tf.Tensor>();

@@ -13,6 +13,7 @@ import { type FineTuned, takeFineTune } from '../train/fine-tune.js';
 import { selectWeights, weightsOfModel } from '../train/session.js';
 import type { DeviceModel } from '../train/task.js';
 import {
+  embeddingsOf,
   fineTuneFor,
   fineTuneOptions,
   type TrainDiffOptions,
@@ -35,7 +36,12 @@ export async function trainByRecipe(job: TrainingJob, context: JobContext): Prom
   const { kind, full } = job;
   const isRead = full !== undefined && context.fullFineTune === undefined;
   const options = isRead
-    ? { ...found, fullFineTune: await readFineTune(full, found, { fisher: kind === 'sparse' }) }
+    ? {
+        ...found,
+        fullFineTune: await readFineTune(full, found, {
+          fisher: kind === 'sparse' || embeddingsOf(found.task).size > 0,
+        }),
+      }
     : found;
   if (kind === 'sparse') return trainSparseDiff({ ...options, ...recipeOptions.sparse });
   return trainHashDiff({ ...options, ...recipeOptions.hash });

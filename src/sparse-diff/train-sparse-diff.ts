@@ -1,7 +1,8 @@
 import { totalElements } from '../model/tensor.js';
 import { checkChoice } from '../train/check.js';
 import { changeSizes, densePartOf } from '../train/dense-part.js';
-import { partitionTensors, pickValues, type TensorPartition } from '../train/layout.js';
+import { divideEmbeddings } from '../train/embeddings.js';
+import { pickValues, type TensorPartition } from '../train/layout.js';
 import { type DiffPart, type Values, valuesOf } from '../train/part.js';
 import { rootMeanSquare, scalesFor } from '../train/quantise.js';
 import { scalesOf } from '../train/session.js';
@@ -99,11 +100,10 @@ function checkSettings(settings: Settings): void {
 }
 
 function createSparseParts(context: PartContext, settings: Settings): DiffPart[] {
-  const layout = partitionTensors(context.base, context);
-  if (layout.matrices.length === 0) return [densePartOf(context, layout)];
+  const { parts, layout, budgetBytes } = divideEmbeddings(context);
+  if (layout.matrices.length === 0) return [...parts, densePartOf(context, layout)];
   const weightCount = totalElements(layout.matrices);
-  const choose = (saliency: Values) =>
-    affordablePositions(saliency, { layout, budgetBytes: context.budgetBytes, ...settings });
+  const choose = (saliency: Values) => affordablePositions(saliency, { layout, budgetBytes, ...settings });
   const { full, ownsFull: reuses } = context;
   const guess = choose(fineTuneSaliency(full, layout, { kind: settings.saliency, reuses }));
   const density = densityOf(guess, weightCount);
@@ -112,7 +112,7 @@ function createSparseParts(context: PartContext, settings: Settings): DiffPart[]
     settings.selection === 'rewind'
       ? createRewoundPart(guess, { ...settings, weightCount, scaleOf, sizes: maskedSizes(context, guess) })
       : annealed({ context, layout, settings, choose, density });
-  return [sparse, densePartOf(context, layout)];
+  return [...parts, sparse, densePartOf(context, layout)];
 }
 
 /**

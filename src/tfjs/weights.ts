@@ -9,6 +9,8 @@ export interface NamedWeight {
   readonly name: string;
   readonly variable: tf.Variable;
   readonly trainable: boolean;
+  /** Whether the model only looks up its rows by index, as an embedding layer does; unknown if absent. */
+  readonly isEmbedding?: boolean;
 }
 
 /**
@@ -20,10 +22,12 @@ export interface NamedWeight {
  */
 export function namedWeights(model: tf.LayersModel): NamedWeight[] {
   const trainable = new Set(model.trainableWeights.map((weight) => weight.id));
+  const embeddings = new Set(embeddingWeights(model));
   const weights = model.weights.map((weight) => ({
     name: weight.originalName,
     variable: weight.read() as tf.Variable,
     trainable: trainable.has(weight.id),
+    ...(embeddings.has(weight.id) && { isEmbedding: true }),
   }));
   const names = new Set(weights.map((weight) => weight.name));
   if (names.size === weights.length) return weights;
@@ -31,6 +35,13 @@ export function namedWeights(model: tf.LayersModel): NamedWeight[] {
     'unsupported-model',
     `Cannot use model "${model.name}": two of its weights share a name`,
   );
+}
+
+/** @returns the ids of the weights of embedding layers, those in nested models and wrappers among them */
+function embeddingWeights(container: tf.layers.Layer): number[] {
+  if (container.getClassName() === 'Embedding') return container.weights.map(({ id }) => id);
+  const { layers = [], layer } = container as { layers?: tf.layers.Layer[]; layer?: tf.layers.Layer };
+  return [...layers, ...(layer ? [layer] : [])].flatMap(embeddingWeights);
 }
 
 /** @returns name, dtype and shape of a weight in this package's terms */

@@ -22,12 +22,16 @@ export function openGraphNetwork(
 ): Network {
   registerGradients();
   const weights = graphWeights(model);
-  const { trained } = trace(model, names);
+  const { trained, embeddings } = trace(model, names);
   const runnable = makeDifferentiable(model);
   const ports = graphPorts(model);
   const shapes = ports.map(({ shape }) => shape);
   const network: Network = {
-    weights: weights.map((weight) => ({ ...weight, trainable: trained.has(weight.name) })),
+    weights: weights.map((weight) => ({
+      ...weight,
+      trainable: trained.has(weight.name),
+      ...(embeddings.has(weight.name) && { isEmbedding: true }),
+    })),
     inputNames: ports.map(({ name }) => name),
     inputShapes: shapes.every((shape) => shape !== undefined) ? shapes : undefined,
     outputNames: model.outputNodes,

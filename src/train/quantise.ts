@@ -79,3 +79,25 @@ export function entropyOf(levels: readonly Int16Array[]): number {
   for (const count of counts) if (count > 0) bits += count * Math.log2(total / count);
   return total === 0 ? 0 : bits / total;
 }
+
+/**
+ * @returns about how many bits a record takes for levels of which most are 0 and the others −1 or 1: a dense
+ *   record predicts whether a level is 0 from the one before
+ */
+export function bitsOfLevels(levels: Int16Array): number {
+  const counts = new Float64Array(4);
+  let before = 0;
+  for (let i = 0; i < levels.length; i++) {
+    const now = levels[i] === 0 ? 0 : 1;
+    counts[2 * before + now]! += 1;
+    before = now;
+  }
+  const [stays, begins, ends, goesOn] = counts as unknown as [number, number, number, number];
+  return splitBits(stays, begins) + splitBits(ends, goesOn) + begins + goesOn;
+}
+
+/** @returns the bits of so many decisions of two kinds, by their entropy */
+function splitBits(some: number, others: number): number {
+  const bits = (count: number) => (count === 0 ? 0 : count * Math.log2((some + others) / count));
+  return bits(some) + bits(others);
+}

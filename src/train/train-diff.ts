@@ -93,6 +93,8 @@ export interface PartContext {
   readonly denseRate: number;
   readonly seed: number;
   readonly meta: Meta;
+  /** Names of weights whose rows are looked up. */
+  readonly embeddings: ReadonlySet<string>;
 }
 
 /** How many weights a diff is for, and the most bytes that it may have. */
@@ -103,7 +105,7 @@ export interface DiffSize {
 
 /** A kind of diff. */
 export interface DiffKind {
-  /** Whether its parts need the Fisher information of the full fine-tune. */
+  /** Whether its parts need the Fisher information of the full fine-tune; those of embeddings always do. */
   readonly fisher: boolean;
   /** @returns how many numbers its parts and their optimiser keep at least; few by default */
   numbersOf?(size: DiffSize): number;
@@ -148,7 +150,14 @@ async function trainChecked(
   return withBaseRestored(task, held, async () => {
     putBase(task, base);
     const baseMetrics = validation ? await measure(task, { base, trained: base.trainable }, validation) : {};
-    const setting = { base, budgetBytes: bytes, denseRate, seed: loop.seed, meta };
+    const setting = {
+      base,
+      budgetBytes: bytes,
+      denseRate,
+      seed: loop.seed,
+      meta,
+      embeddings: embeddingsOf(task),
+    };
     const { full, ops } = await trainOps(options, kind, { setting, loop });
     const packed = await packDiff(base.model, { ops }, meta);
     const trained = weightsOfModel(packed.model, new Set(base.trainable.keys()), base.quantization);
@@ -168,6 +177,11 @@ async function takeBases(options: TrainDiffOptions): Promise<{ held: BaseWeights
   return { held: shared, base: onDevice(shared, device) };
 }
 
+/** @returns the names of weights whose rows are looked up */
+export function embeddingsOf({ weights }: Task): ReadonlySet<string> {
+  return new Set(weights.filter(({ isEmbedding }) => isEmbedding).map(({ name }) => name));
+}
+
 type PartSetting = Omit<PartContext, 'full' | 'ownsFull'>;
 
 /** What a diff is trained with. The full fine-tune is in memory only until this is known. */
@@ -182,7 +196,7 @@ interface Guided {
 async function guide(options: TrainDiffOptions, kind: DiffKind, setting: PartSetting): Promise<Guided> {
   const { task, train, fullFineTune, distillation } = options;
   const loop = fineTuneLoop(fineTuneOptions(options));
-  const { fisher } = kind;
+  const fisher = kind.fisher || embeddingsOf(task).size > 0;
   const full = fullFineTune ?? (await fineTuneFrom(setting.base, options, { loop, fisher }));
   const parts = kind.createParts({ ...setting, full, ownsFull: !fullFineTune });
   if (distillation === false) return { parts, teacher: undefined, full: full.metrics };

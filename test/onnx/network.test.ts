@@ -118,6 +118,28 @@ describe('layouts', () => {
   });
 });
 
+test('tables whose rows are looked up are known, unless they are used otherwise, too', async () => {
+  const network = await networkOf({
+    inputs: { x: [2] },
+    weights: { table: { shape: [7, 3] }, tied: { shape: [7, 3] }, columns: { shape: [7, 5] } },
+    nodes: [
+      ['Cast', { inputs: ['x'], outputs: ['i'], attributes: { to: 7 } }],
+      ['Gather', { inputs: ['table', 'i'], outputs: ['a'] }],
+      ['Gather', { inputs: ['tied', 'i'], outputs: ['b'] }],
+      ['Gather', { inputs: ['columns', 'i'], outputs: ['c'], attributes: { axis: 1 } }],
+      ['Add', { inputs: ['a', 'b'], outputs: ['s'] }],
+      ['Transpose', { inputs: ['tied'], outputs: ['t'], attributes: { perm: [1, 0] } }],
+      ['MatMul', { inputs: ['s', 't'], outputs: ['y'] }],
+      ['MatMul', { inputs: ['y', 'c'], outputs: ['z'] }],
+    ],
+    outputs: ['z'],
+  });
+  const marked = network.weights.filter(({ isEmbedding }) => isEmbedding);
+  expect(marked.map(({ name }) => name)).toEqual(['table']);
+  expect(network.weights.map(({ name }) => name)).toEqual(['table', 'tied', 'columns']);
+  network.dispose();
+});
+
 describe('what is known before', () => {
   const flat: GraphDraft = {
     inputs: { x: ['n', 3, 8, 8] },

@@ -5,6 +5,7 @@ import { createAnnealedPart } from '../../src/sparse-diff/annealed-part.js';
 import { createRewoundPart } from '../../src/sparse-diff/rewound-part.js';
 import { positionsAbove, thresholds } from '../../src/sparse-diff/saliency.js';
 import { createDensePart } from '../../src/train/dense-part.js';
+import { createEmbeddingPart } from '../../src/train/embedding-part.js';
 import { type DiffPart, readAll } from '../../src/train/part.js';
 import { scalesFor } from '../../src/train/quantise.js';
 import { createRandom } from '../../src/train/random.js';
@@ -51,6 +52,17 @@ export const annealed = (): DiffPart =>
     scaleOf: scalesFor([]),
     choose: (saliency) => positionsAbove(saliency, thresholds(saliency, 0.1, 'global')),
   });
+/** A part that moves the rows of the first tensor along four directions. */
+export const embedding = (): DiffPart =>
+  createEmbeddingPart({
+    info: TENSORS[0] as TensorInfo,
+    directions: noise(4 * 11, 1.5),
+    importance: new Float32Array(4 * 37).fill(1),
+    size: 0.3,
+    bits: 400,
+    seed: 5,
+    scaleOf: scalesFor([]),
+  });
 /** A part of every kind. */
 export const PARTS: Readonly<Record<string, () => DiffPart>> = {
   'hash float, blocks of 1': () => hash('float', 1),
@@ -64,6 +76,7 @@ export const PARTS: Readonly<Record<string, () => DiffPart>> = {
       sizes: new Map([['b/kernel', 0.5]]),
     }),
   'sparse annealed': annealed,
+  embedding,
   'dense, 3 bits per weight': () => createDensePart(BASE, { rate: 3, sizes: new Map([['a/kernel', 0.1]]) }),
   'dense, 1 bit a weight': () => createDensePart(BASE, { rate: 1 }),
 };

@@ -86,6 +86,11 @@ export function layerInputs({ op }: GraphNode): readonly number[] {
   return LAYER_INPUTS.get(op) ?? [];
 }
 
+/** @returns whether an operation takes rows of its first input by their index */
+export function isLookUp({ op }: GraphNode): boolean {
+  return op === 'Gather' || op === 'GatherV2';
+}
+
 /** Operations that may also add or multiply constants that are no weights, such as the mean of inputs. */
 const MIXING: ReadonlySet<string> = new Set(list('Add AddV2 AddN Sub Mul RealDiv Div ConcatV2 Pack'));
 

@@ -1,11 +1,20 @@
 import type * as tf from '@tensorflow/tfjs';
 import { ancestorsOf, type GraphNode } from './graph-nodes.js';
-import { differentiableInputs, isAsynchronous, isForm, isMixing, layerInputs } from './operations.js';
+import {
+  differentiableInputs,
+  isAsynchronous,
+  isForm,
+  isLookUp,
+  isMixing,
+  layerInputs,
+} from './operations.js';
 
 /** What a gradient of some outputs reaches in a graph. */
 export interface GradientPaths {
   /** Names of the weights to train. */
   readonly trained: ReadonlySet<string>;
+  /** Those of them whose rows are only looked up, as by embedding layers. */
+  readonly embeddings: ReadonlySet<string>;
   /** Nodes without a gradient between these weights and the outputs, and nodes that cannot run. */
   readonly obstacles: readonly GraphNode[];
   /** Outputs that no such weight reaches. */
@@ -39,19 +48,24 @@ export function traceGradients(outputs: readonly GraphNode[], layouts: Layouts):
     return behind.has(user) && (isVector || before.has(user));
   };
   const trained = new Set<string>();
+  const others = new Set<string>();
   const carriers = new Set<GraphNode>();
   for (const node of live.filter((each) => reached.has(each))) {
     const positions = isMixing(node) ? node.inputs.keys() : layerInputs(node);
     const leaves = [...positions].flatMap((i) => leavesOf(node.inputs[i], constants));
     const weights = leaves.filter((leaf) => isWeight(leaf, node));
-    for (const weight of weights) trained.add(weight);
+    for (const weight of weights) {
+      trained.add(weight);
+      if (!isLookUp(node)) others.add(weight);
+    }
     const inputs = differentiableInputs(node)?.map((i) => node.inputs.at(i)) ?? node.inputs;
     if (weights.length > 0 || inputs.some((input) => carriers.has(input as GraphNode))) carriers.add(node);
   }
   const obstacles = nodes.filter(
     (node) => isAsynchronous(node) || (carriers.has(node) && differentiableInputs(node) === undefined),
   );
-  return { trained, obstacles, unreached: outputs.filter((node) => !carriers.has(node)) };
+  const embeddings = new Set([...trained].filter((weight) => !others.has(weight)));
+  return { trained, embeddings, obstacles, unreached: outputs.filter((node) => !carriers.has(node)) };
 }
 
 /** @returns nodes that do not depend on the model's inputs */
