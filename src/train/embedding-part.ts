@@ -25,7 +25,7 @@ export interface EmbeddingPartOptions {
 /** Magnitude of the random initial coefficients, which break the symmetry of the quantiser. */
 const INITIAL_VALUE = 0.05;
 
-/** Grid of the directions: between two levels, in units of the root mean square of the strongest direction. */
+/** From one level of a direction to the next, in root mean squares of the strongest direction at first. */
 const STEP = 0.22;
 
 /** Largest level of a direction. */

@@ -24,7 +24,7 @@ const RANK = 8;
 /** Bytes of a low-rank record in addition to its levels: kind, length, heads, scales, cost of its coder. */
 const RECORD_BYTES = 16;
 
-/** A table is worth a part of its own if its coefficients take at least this many times its directions' bits. */
+/** A table gets a part of its own if its coefficients may take so many times the bits of its directions. */
 const WORTH = 2;
 
 /** Bits of a level of a direction, at first. */
