@@ -6,6 +6,7 @@ import { type LoopOptions, type TrainingOptions, trainParts } from './loop.js';
 import { checkMemory } from './memory.js';
 import { type DiffPart, readAll, type Values, valuesOf } from './part.js';
 import { checkSeed } from './random.js';
+import { type FoundPlan, searchPlan } from './search-plan.js';
 import {
   type BaseWeights,
   checkData,
@@ -21,7 +22,11 @@ import {
 } from './session.js';
 import type { Metrics, Task } from './task.js';
 
-/** Options of `fineTune`. Defaults: 12 epochs, batches of 32, learning rate 0.002, seed 0. */
+/**
+ * Options of `fineTune`. With a validation set, learning rate and epochs are found on it unless one of them,
+ * or an optimiser, is given; without one, or with one of them, their defaults are 0.002 and 12. Batches of 32
+ * and seed 0 by default.
+ */
 export interface FineTuneOptions extends TrainingOptions {
   readonly task: Task;
   readonly train: Data;
@@ -40,6 +45,8 @@ export interface FineTuned {
   readonly metrics: Metrics;
   /** Examples of the validation set; 0 without one. */
   readonly validationExamples: number;
+  /** Learning rate and epochs, if they were found on the validation set. */
+  readonly plan?: FoundPlan | undefined;
 }
 
 /**
@@ -88,17 +95,49 @@ export function numbersPerWeight({ optimizer, batchSize, microBatchSize = batchS
  */
 export async function fineTuneFrom(
   base: BaseWeights,
-  { task, train, validation }: Pick<FineTuneOptions, 'task' | 'train' | 'validation'>,
-  { loop, fisher: isWanted }: { loop: LoopOptions; fisher: boolean },
+  options: FineTuneOptions,
+  { loop, fisher }: { loop: LoopOptions; fisher: boolean },
 ): Promise<FineTuned> {
-  return withBaseRestored(task, base, async () => {
-    const { deltas, fisher } = await trainFreely({ task, train, base, fisher: isWanted }, loop);
-    const trained = sumValues(base.trainable, deltas);
-    const metrics = validation ? await measure(task, { base, trained }, validation) : {};
-    const validationExamples = validation ? await countExamples(validation, task) : 0;
-    const found = fineTuned({ deltas, fisher, metrics, validationExamples }, trained);
-    BASES.set(found, base.trainable);
-    return found;
+  const { task, validation } = options;
+  const run = (each: LoopOptions, from?: TrainedFreely) =>
+    withBaseRestored(task, base, async () => {
+      if (from) putWeights(variablesOf(task, base.trainable), sumValues(base.trainable, from.deltas));
+      const { train } = options;
+      const trained = await trainFreely({ task, train, base, fisher }, each);
+      const weights = { base, trained: sumValues(base.trainable, trained.deltas) };
+      return { ...trained, metrics: validation ? await measure(task, weights, validation) : {} };
+    });
+  const { best, plan } = isSearched(options)
+    ? await search(run, loop)
+    : { best: await run(loop), plan: undefined };
+  const validationExamples = validation ? await countExamples(validation, task) : 0;
+  const found = fineTuned({ ...best, validationExamples, plan }, sumValues(base.trainable, best.deltas));
+  BASES.set(found, base.trainable);
+  return found;
+}
+
+function isSearched({ validation, epochs, learningRate, optimizer }: FineTuneOptions): boolean {
+  return validation !== undefined && [epochs, learningRate, optimizer].every((each) => each === undefined);
+}
+
+/** Numbers epochs and steps of all runs in order. */
+function search(
+  run: (loop: LoopOptions, from?: TrainedFreely) => Promise<TrainedFreely & Pick<FineTuned, 'metrics'>>,
+  loop: LoopOptions,
+): ReturnType<typeof searchPlan<TrainedFreely & Pick<FineTuned, 'metrics'>>> {
+  let [runs, epochs, steps] = [0, 0, 0];
+  return searchPlan(async (plan, from) => {
+    const [epochsBefore, stepsBefore] = [epochs, steps];
+    const onStep: LoopOptions['onStep'] = (report) => {
+      steps = stepsBefore + report.done;
+      const total = stepsBefore + report.total;
+      loop.onStep?.({ ...report, done: steps, total, epoch: epochsBefore + report.epoch, epochs });
+    };
+    const onEpoch: LoopOptions['onEpoch'] = (report) =>
+      loop.onEpoch?.({ ...report, epoch: epochsBefore + report.epoch, epochs });
+    epochs += plan.epochs;
+    const seed = (loop.seed + runs++) >>> 0;
+    return run({ ...loop, ...plan, seed, onStep, onEpoch }, from);
   });
 }
 
@@ -209,6 +248,9 @@ export function sumValues(values: ValueSource, others: ValueSource): ValueSource
   return { has: (name) => others.has(name), get: (name) => (others.has(name) ? sum(name) : undefined) };
 }
 
+/** What training all weights comes to. */
+type TrainedFreely = Pick<FineTuned, 'deltas' | 'fisher'>;
+
 /**
  * Trains the task's own variables. Adam's second moment is the Fisher information; other optimisers need a
  * running mean as well.
@@ -216,7 +258,7 @@ export function sumValues(values: ValueSource, others: ValueSource): ValueSource
 async function trainFreely(
   setup: { task: Task; train: Data; base: BaseWeights; fisher: boolean },
   loop: LoopOptions,
-): Promise<Pick<FineTuned, 'deltas' | 'fisher'>> {
+): Promise<TrainedFreely> {
   const { task, train: data, base, fisher } = setup;
   const adam = loop.optimizer ? undefined : tf.train.adam(0);
   const variables = variablesOf(task, base.trainable);

@@ -197,7 +197,7 @@ async function guide(options: TrainDiffOptions, kind: DiffKind, setting: PartSet
   const { task, train, fullFineTune, distillation } = options;
   const loop = fineTuneLoop(fineTuneOptions(options));
   const fisher = kind.fisher || embeddingsOf(task).size > 0;
-  const full = fullFineTune ?? (await fineTuneFrom(setting.base, options, { loop, fisher }));
+  const full = fullFineTune ?? (await fineTuneFrom(setting.base, fineTuneOptions(options), { loop, fisher }));
   const parts = kind.createParts({ ...setting, full, ownsFull: !fullFineTune });
   if (distillation === false) return { parts, teacher: undefined, full: full.metrics };
   try {
