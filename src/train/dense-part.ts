@@ -21,7 +21,7 @@ import type { PartContext } from './train-diff.js';
  * Factor from parameters to changes: biases and norms need a higher learning rate than weights that share
  * values, and an optimiser has one rate for all.
  */
-export const DENSE_GAIN = 5;
+export const DENSE_GAIN = 2;
 
 /** Share of the difference to the target rate that a step corrects (the step size doubles per bit). */
 const CORRECTION = 0.5;

@@ -6,7 +6,7 @@ import { type LoopOptions, type TrainingOptions, trainParts } from './loop.js';
 import { checkMemory } from './memory.js';
 import { type DiffPart, readAll, type Values, valuesOf } from './part.js';
 import { checkSeed } from './random.js';
-import { type FoundPlan, searchPlan } from './search-plan.js';
+import { searchPlan } from './search-plan.js';
 import {
   type BaseWeights,
   checkData,
@@ -45,8 +45,13 @@ export interface FineTuned {
   readonly metrics: Metrics;
   /** Examples of the validation set; 0 without one. */
   readonly validationExamples: number;
-  /** Learning rate and epochs, if they were found on the validation set. */
-  readonly plan?: FoundPlan | undefined;
+  /**
+   * Learning rate and epochs, if they were found on the validation set, and whether the last epochs of as
+   * many as are tried were still an improvement.
+   */
+  readonly plan?:
+    | { readonly learningRate: number; readonly epochs: number; readonly isImproving: boolean }
+    | undefined;
 }
 
 /**
@@ -107,10 +112,10 @@ export async function fineTuneFrom(
       const weights = { base, trained: sumValues(base.trainable, trained.deltas) };
       return { ...trained, metrics: validation ? await measure(task, weights, validation) : {} };
     });
-  const { best, plan } = isSearched(options)
-    ? await search(run, loop)
-    : { best: await run(loop), plan: undefined };
   const validationExamples = validation ? await countExamples(validation, task) : 0;
+  const { best, plan } = isSearched(options)
+    ? await search(run, { loop, validationExamples })
+    : { best: await run(loop), plan: undefined };
   const found = fineTuned({ ...best, validationExamples, plan }, sumValues(base.trainable, best.deltas));
   BASES.set(found, base.trainable);
   return found;
@@ -123,10 +128,10 @@ function isSearched({ validation, epochs, learningRate, optimizer }: FineTuneOpt
 /** Numbers epochs and steps of all runs in order. */
 function search(
   run: (loop: LoopOptions, from?: TrainedFreely) => Promise<TrainedFreely & Pick<FineTuned, 'metrics'>>,
-  loop: LoopOptions,
+  { loop, validationExamples }: { loop: LoopOptions; validationExamples: number },
 ): ReturnType<typeof searchPlan<TrainedFreely & Pick<FineTuned, 'metrics'>>> {
   let [runs, epochs, steps] = [0, 0, 0];
-  return searchPlan(async (plan, from) => {
+  return searchPlan(validationExamples, async (plan, from) => {
     const [epochsBefore, stepsBefore] = [epochs, steps];
     const onStep: LoopOptions['onStep'] = (report) => {
       steps = stepsBefore + report.done;

@@ -47,7 +47,7 @@ export interface TrainDiffOptions extends TrainingOptions {
   readonly budget: Budget;
   /**
    * The full fine-tune that guides the diff; trained first by default, with the epochs, learning rate and
-   * optimiser of `fineTune` below.
+   * optimiser of `fineTune` below. Without these, rate and epochs are found on the validation set.
    */
   readonly fullFineTune?: FineTuned | undefined;
   readonly fineTune?: Pick<TrainingOptions, 'epochs' | 'learningRate' | 'optimizer'>;
@@ -81,6 +81,8 @@ export interface TrainedDiff {
   readonly metrics: { readonly base: Metrics; readonly full: Metrics; readonly diff: Metrics };
   /** Examples of the validation set; 0 without one. */
   readonly validationExamples: number;
+  /** That of the full fine-tune, if it was found on the validation set. */
+  readonly plan?: FineTuned['plan'];
 }
 
 /** What a kind of diff needs to create its parts. */
@@ -159,12 +161,19 @@ async function trainChecked(
       embeddings: embeddingsOf(task),
     };
     const { full, ops } = await trainOps(options, kind, { setting, loop });
+    const { plan } = full;
     const packed = await packDiff(base.model, { ops }, meta);
     const trained = weightsOfModel(packed.model, new Set(base.trainable.keys()), base.quantization);
     const diff = validation ? await measure(task, { base, trained }, validation) : {};
     const share = packed.payload.length / float32Bytes(base.tensors);
     const validationExamples = validation ? await countExamples(validation, task) : 0;
-    return { ...packed, share, metrics: { base: baseMetrics, full, diff }, validationExamples };
+    return {
+      ...packed,
+      share,
+      metrics: { base: baseMetrics, full: full.metrics, diff },
+      validationExamples,
+      plan,
+    };
   });
 }
 
@@ -188,8 +197,7 @@ type PartSetting = Omit<PartContext, 'full' | 'ownsFull'>;
 interface Guided {
   readonly parts: readonly DiffPart[];
   readonly teacher: Teacher | undefined;
-  /** Metrics of the full fine-tune. */
-  readonly full: Metrics;
+  readonly full: Pick<FineTuned, 'metrics' | 'plan'>;
 }
 
 /** Trains the full fine-tune unless it is given, and creates parts and teacher from it. */
@@ -199,14 +207,19 @@ async function guide(options: TrainDiffOptions, kind: DiffKind, setting: PartSet
   const fisher = kind.fisher || embeddingsOf(task).size > 0;
   const full = fullFineTune ?? (await fineTuneFrom(setting.base, fineTuneOptions(options), { loop, fisher }));
   const parts = kind.createParts({ ...setting, full, ownsFull: !fullFineTune });
-  if (distillation === false) return { parts, teacher: undefined, full: full.metrics };
+  if (distillation === false) return { parts, teacher: undefined, full: factsOf(full) };
   try {
     const weights = fullFineTune?.weights ?? sumValues(setting.base.trainable, full.deltas);
-    return { parts, teacher: createTeacher(task, weights, train), full: full.metrics };
+    return { parts, teacher: createTeacher(task, weights, train), full: factsOf(full) };
   } catch (error) {
     for (const part of parts) part.dispose();
     throw error;
   }
+}
+
+/** Leaves its tensors to be freed. */
+function factsOf({ metrics, plan }: FineTuned): Guided['full'] {
+  return { metrics, plan };
 }
 
 /** Trains the parts of a kind, fits their ops to the budget, and disposes of everything. */
@@ -214,7 +227,7 @@ async function trainOps(
   options: TrainDiffOptions,
   kind: DiffKind,
   { setting, loop }: { setting: PartSetting; loop: LoopOptions },
-): Promise<{ ops: Op[]; full: Metrics }> {
+): Promise<{ ops: Op[] } & Pick<Guided, 'full'>> {
   const { base, budgetBytes: bytes, meta } = setting;
   const { parts, teacher, full } = await guide(options, kind, setting);
   const { task, train: data, distillation } = options;

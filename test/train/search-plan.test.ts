@@ -7,6 +7,9 @@ import type { Metrics } from '../../src/train/task.js';
 import { codeOf } from '../support.js';
 import { createTinyTask, type TinyTask } from './tiny-task.js';
 
+/** Examples, so many that accuracies of the runs below differ. */
+const N = 1e8;
+
 interface Result {
   readonly metrics: Metrics;
   readonly epochs: number;
@@ -36,13 +39,13 @@ describe('searchPlan()', () => {
     ['the highest of all rates', { bestRate: 10, divergesFrom: 100 }, 0.016],
     ['a rate by the loss', { bestRate: 0.004, isLoss: true }, 0.004],
   ])('finds %s', async (_name, setting, expected) => {
-    const { plan } = await searchPlan(runs(setting).run);
+    const { plan } = await searchPlan(N, runs(setting).run);
     expect(plan.learningRate).toBe(expected);
   });
 
   test('goes on from the best short run until it no longer improves, and returns what was best', async () => {
     const { plans, run } = runs({ lastEpoch: 12 });
-    const { best, plan } = await searchPlan(run);
+    const { best, plan } = await searchPlan(N, run);
     expect(plan).toEqual({ learningRate: 0.002, epochs: 12, isImproving: false });
     expect(best.epochs).toBe(12);
     expect(plans.map(({ from, epochs }) => [from, epochs]).slice(-2)).toEqual([
@@ -52,12 +55,18 @@ describe('searchPlan()', () => {
   });
 
   test('says that the last epochs of as many as are tried were an improvement', async () => {
-    const { plan } = await searchPlan(runs({}).run);
-    expect(plan).toEqual({ learningRate: 0.002, epochs: 60, isImproving: true });
+    const { plan } = await searchPlan(N, runs({}).run);
+    expect(plan).toEqual({ learningRate: 0.002, epochs: 28, isImproving: true });
+  });
+
+  test('takes the longer of two trainings that the examples cannot tell apart', async () => {
+    const { best, plan } = await searchPlan(10, runs({ lastEpoch: 12 }).run);
+    expect(plan).toEqual({ learningRate: 0.002, epochs: 28, isImproving: false });
+    expect(best.epochs).toBe(28);
   });
 
   test('refuses as training-diverged if every rate diverges', async () => {
-    expect(await codeOf(() => searchPlan(runs({ divergesFrom: 0 }).run))).toBe('training-diverged');
+    expect(await codeOf(() => searchPlan(N, runs({ divergesFrom: 0 }).run))).toBe('training-diverged');
   });
 });
 
