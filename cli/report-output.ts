@@ -11,7 +11,7 @@ import { alignColumns } from './io.js';
 /** Columns that the lines below the table explain. */
 const [BEHIND, WRONG] = [4, 5];
 
-/** @returns base, full fine-tune and payloads as a table for a terminal, without empty columns, and what they mean */
+/** @returns a table of base, full fine-tune and payloads without empty columns, and what its columns mean */
 export function tableOf({
   base,
   full,

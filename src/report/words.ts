@@ -61,7 +61,7 @@ export function formatSigned(difference: number): string {
  * Describes how far a payload is behind a model, by its measured value.
  *
  * @param gap fraction of 1; below 0 if the payload is better
- * @returns `0.3 points behind the base`, `0.1 points better than the base`, `no difference from the base measured`
+ * @returns `0.3 points behind …`, `0.1 points better than …`, `no difference from … measured`
  */
 export function describeGap(gap: number, reference = 'the full fine-tune'): string {
   const size = formatPoints(Math.abs(gap));
@@ -69,7 +69,7 @@ export function describeGap(gap: number, reference = 'the full fine-tune'): stri
   return gap > 0 ? `${size} behind ${reference}` : `${size} better than ${reference}`;
 }
 
-/** @returns the 95 % interval of a gap in words: `0.2 to 1.3 points behind`, `0.4 points better to 1.0 points behind` */
+/** @returns the interval of a gap: `0.2 to 1.3 points behind`, `0.4 points better to 1.0 points behind` */
 export function describeInterval({ low, high }: { low: number; high: number }): string {
   const [least, most] = [low, high].map((end) => formatPointsNumber(Math.abs(end)));
   if (low >= 0) return `${least} to ${most} points behind`;

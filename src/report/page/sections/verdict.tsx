@@ -31,7 +31,7 @@ export function Verdict({ view }: { view: View }): VNode {
     <section class="verdict" aria-labelledby="verdict-title">
       <Badge report={view.report} />
       <h2 id="verdict-title">
-        <bdi>{advice.headline}</bdi>
+        <bdi>{tieShares(advice.headline)}</bdi>
       </h2>
       {figures.length > 0 && (
         <dl class="figures">
@@ -50,7 +50,7 @@ export function Verdict({ view }: { view: View }): VNode {
         <ul class="reasons">
           {advice.reasons.map((reason, index) => (
             <li key={index}>
-              <bdi>{reason}</bdi>
+              <bdi>{tieShares(reason)}</bdi>
             </li>
           ))}
         </ul>
@@ -58,6 +58,9 @@ export function Verdict({ view }: { view: View }): VNode {
     </section>
   );
 }
+
+/** Keeps numbers and their percent signs on one line. */
+const tieShares = (text: string): string => text.replaceAll(/(\d) %/g, '$1\u00a0%');
 
 function Badge({ report }: { report: Report }): VNode {
   const isGated = report.candidates.some(({ checks }) => checks.length > 0);
