@@ -5,26 +5,24 @@ import type { Report } from '../src/report/document.js';
 import { renderJunit } from '../src/report/junit.js';
 import { renderMarkdown } from '../src/report/markdown.js';
 import { renderReportPage } from '../src/report/page/render-pages.js';
-import {
-  formatNumber,
-  formatPercent,
-  formatPointsNumber,
-  formatSeconds,
-  formatShare,
-} from '../src/report/words.js';
+import { formatGap, formatNumber, formatPercent, formatSeconds, formatShare } from '../src/report/words.js';
 import { alignColumns } from './io.js';
 
-/** @returns base, full fine-tune and payloads as a table for a terminal, without empty columns */
+/** Columns that the lines below the table explain. */
+const [BEHIND, WRONG] = [4, 5];
+
+/** @returns a table of base, full fine-tune and payloads without empty columns, and what its columns mean */
 export function tableOf({
   base,
   full,
   model,
   candidates,
-}: Pick<Report, 'base' | 'full' | 'model' | 'candidates'>): string[] {
+  data,
+}: Pick<Report, 'base' | 'full' | 'model' | 'candidates' | 'data'>): string[] {
   const accuracyOf = (value: number | undefined) => (value === undefined ? '' : formatPercent(value));
   const whole = model ? [formatNumber(model.float32Bytes), '100 %'] : ['', ''];
   const rows = [
-    ['bytes', 'share', 'accuracy', '95 %', 'gap', 'flips', 'applied in'],
+    ['bytes', 'share', 'accuracy', '95 % interval', 'points behind', 'newly wrong', 'applied in'],
     ['', '', accuracyOf(base?.quality?.accuracy.value), '', '', '', ''],
     ...(full ? [[...whole, accuracyOf(full.quality?.accuracy.value), '', '', '', '']] : []),
     ...candidates.map(({ bytes, share, quality, versusFull, versusBase, apply }) => [
@@ -32,7 +30,7 @@ export function tableOf({
       formatShare(share),
       accuracyOf(quality?.accuracy.value),
       quality ? `${formatPercent(quality.accuracy.low)} to ${formatPercent(quality.accuracy.high)}` : '',
-      versusFull ? formatPointsNumber(versusFull.gap.value) : '',
+      versusFull ? formatGap(versusFull.gap) : '',
       versusBase ? formatNumber(versusBase.negativeFlips.count) : '',
       apply ? formatSeconds(apply.seconds) : '',
     ]),
@@ -45,7 +43,12 @@ export function tableOf({
     ...(full ? ['full fine-tune'] : []),
     ...candidates.map(({ name }) => printable(name)),
   ];
-  return alignColumns(used).map((line, i) => `${line}  ${names[i]}`.trimEnd());
+  return [
+    ...alignColumns(used).map((line, i) => `${line}  ${names[i]}`.trimEnd()),
+    ...(data ? [`measured on ${formatNumber(data.examples)} ${data.source} examples`] : []),
+    ...(isUsed(BEHIND) ? ['points behind the full fine-tune, with 95 % interval: below 0 is better'] : []),
+    ...(isUsed(WRONG) ? ['newly wrong: examples that the base gets right (negative flips)'] : []),
+  ];
 }
 
 /** Files of a report. */

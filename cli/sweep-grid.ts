@@ -123,11 +123,19 @@ export function formatRows(rows: readonly Row[]): string[] {
   ]);
   return [
     ...(trained.length > 0 ? alignColumns([head, ...cells]) : []),
+    ...(metric ? [meaningOf(metric, trained)] : []),
     ...failed.map(
       ({ kind, budget, seed, error }) =>
         `failed: ${kind} ${budget} seed ${seed}: ${error.message} (${error.code})`,
     ),
   ];
+}
+
+/** @returns which models and examples the last columns are of */
+function meaningOf(metric: string, rows: readonly TrainedRow[]): string {
+  const examples = rows[0]?.validationExamples ?? 0;
+  const on = `${examples > 0 ? `${examples} ` : ''}validation examples`;
+  return `${metric} on ${on}: of the base, of the full fine-tune, of the payload`;
 }
 
 /** The recipe's first metric, else the loss. */

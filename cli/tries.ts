@@ -50,13 +50,14 @@ export function formatTries(judged: Judged): string[] {
     if (diff === undefined) return [];
     const value = diff.metrics.diff[name]?.toFixed(4) ?? '';
     const sizes = [String(budgetBytes), String(diff.payloadBytes), formatShare(diff.share)];
-    return [[kind, ...sizes, value, formatGap(gap), verdictOf(one, judged)]];
+    return [[kind, ...sizes, value, formatSigned(gap), verdictOf(one, judged)]];
   });
   const failed = tries.flatMap(({ kind, budgetBytes, error }) =>
     error ? [`failed: ${kind} ${budgetBytes}: ${error.message}`] : [],
   );
   return [
-    ...alignColumns([['kind', 'budget', 'bytes', 'share', name, 'gap', 'verdict'], ...cells]),
+    ...alignColumns([['kind', 'budget', 'bytes', 'share', name, 'behind', 'verdict'], ...cells]),
+    ...(cells.length > 0 ? [meaningOf(judged)] : []),
     ...failed,
   ];
 }
@@ -65,11 +66,26 @@ export function formatTries(judged: Judged): string[] {
 export function describeTry(one: Try, metric: Metric): string {
   if (one.diff === undefined) return `failed: ${one.error?.message}`;
   const value = one.diff.metrics.diff[metric.name]?.toFixed(4);
-  return `${one.diff.payloadBytes} bytes, ${metric.name} ${value}, gap ${formatGap(one.gap)}`;
+  return `${one.diff.payloadBytes} bytes, ${metric.name} ${value}, ${describeGap(one.gap)}`;
 }
 
-function formatGap(gap: number): string {
-  return gap.toFixed(4);
+/** @returns which examples and unit the table's figures have */
+function meaningOf({ metric, tries }: Judged): string {
+  const examples = tries.find(({ diff }) => diff)?.diff?.validationExamples ?? 0;
+  const on = `on ${examples > 0 ? `${examples} ` : ''}validation examples`;
+  return `${on}; behind: difference from the ${metric?.name ?? 'metric'} of the full fine-tune, below 0 is better`;
+}
+
+function formatSigned(gap: number): string {
+  const text = Math.abs(gap).toFixed(4);
+  if (!/[1-9]/.test(text)) return text;
+  return gap > 0 ? `+${text}` : `-${text}`;
+}
+
+function describeGap(gap: number): string {
+  const size = Math.abs(gap).toFixed(4);
+  if (!/[1-9]/.test(size)) return 'no difference from the full fine-tune';
+  return `${size} ${gap > 0 ? 'behind' : 'better than'} the full fine-tune`;
 }
 
 /**

@@ -44,7 +44,7 @@ type ReportFlags = FlagsOf<typeof FLAGS> & CommonFlags;
 
 export const command = defineCommand({
   group: 'Measure diffs',
-  summary: 'Measure payloads, check them against gates, and recommend what to ship',
+  summary: 'Measure payloads, check them against limits (gates), and recommend what to ship',
   details: [
     `Writes ${REPORT_FILES.join(', ')}: a page for people, Markdown for a pull request, JSON, ` +
       'and JUnit for build servers.',

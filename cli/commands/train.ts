@@ -107,5 +107,5 @@ async function train(flags: SearchFlags, io: Io): Promise<void> {
   const payloadBytes = payload.length;
   const json = { kind, out, payloadBytes, seed, ...found };
   printResult(io, flags, { json, lines: describeTrained({ ...trained, payloadBytes }) });
-  remark(io, flags, `wrote ${out}`);
+  remark(io, flags, `wrote ${out}; to measure it on test data: neural-diff report`);
 }

@@ -52,7 +52,7 @@ export function fineTuneKey(job: FineTuneJob): string {
     backend,
     batchSize,
     microBatchSize,
-    mode,
+    fineTune?.mode ?? mode,
     outputs,
     outputKind,
     only,

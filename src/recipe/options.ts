@@ -15,7 +15,7 @@ export type RecipeOptions = Pick<
   Pick<TaskOptions, 'mode' | 'outputKind'> &
   Pick<NetworkTaskOptions, 'outputs'> &
   Selection & {
-    readonly fineTune?: Pick<TrainingOptions, 'epochs' | 'learningRate'>;
+    readonly fineTune?: Pick<TrainingOptions, 'epochs' | 'learningRate'> & Pick<TaskOptions, 'mode'>;
     /** For hash diffs only. */
     readonly hash?: Pick<TrainHashDiffOptions, 'coding' | 'zeros' | 'block' | 'scales'>;
     /** For sparse diffs only. */
@@ -44,7 +44,7 @@ const OPTION_NAMES: Readonly<Record<string, readonly string[]>> = {
     'sparse',
   ],
   distillation: ['weight', 'temperature'],
-  fineTune: ['epochs', 'learningRate'],
+  fineTune: ['epochs', 'learningRate', 'mode'],
   hash: ['coding', 'zeros', 'block', 'scales'],
   sparse: ['selection', 'saliency', 'scope', 'bits', 'temperatures', 'fixedFrom'],
 };

@@ -32,7 +32,7 @@ export async function createRecipeTask(use: RecipeUse, base: OpenBase): Promise<
 }
 
 async function layersTask({ path, recipe, options }: RecipeUse, { files, file }: OpenBase): Promise<Task> {
-  const { mode, outputKind, outputs, microBatchSize: evaluationBatchSize } = options;
+  const { mode, fineTune, outputKind, outputs, microBatchSize: evaluationBatchSize } = options;
   if (outputs)
     throw invalidRecipe(path, 'a LayersModel trains on its own outputs: omit the option "outputs"');
   const model = await loadModel(files, file);
@@ -40,13 +40,16 @@ async function layersTask({ path, recipe, options }: RecipeUse, { files, file }:
   await runRecipe(path, () =>
     model.compile({ optimizer: tf.train.sgd(0), loss, ...(metrics && { metrics }) }),
   );
-  return createLayersTask(model, definedOnly({ mode, outputKind, evaluationBatchSize }));
+  return createLayersTask(
+    model,
+    definedOnly({ mode, fineTuneMode: fineTune?.mode, outputKind, evaluationBatchSize }),
+  );
 }
 
 async function networkTask(use: RecipeUse, base: OpenBase): Promise<Task> {
   const { path, recipe, options } = use;
-  const { mode, outputKind, outputs, microBatchSize: evaluationBatchSize } = options;
-  if (mode === 'training')
+  const { mode, fineTune, outputKind, outputs, microBatchSize: evaluationBatchSize } = options;
+  if (mode === 'training' || fineTune?.mode === 'training')
     throw invalidRecipe(path, 'mode "training" is for LayersModels: other models run as they were saved');
   const network = await loadNetwork(base, outputs);
   try {

@@ -1,6 +1,16 @@
-import type { Advice, Alternative, Candidate, Comparison, Measurements } from './document.js';
+import type { Advice, Alternative, Candidate, Comparison, DataFacts, Measurements } from './document.js';
 import type { Gates } from './gates.js';
-import { formatBytes, formatNumber, formatPercent, formatPoints, formatShare, formatTimes } from './words.js';
+import {
+  describeGap,
+  describeInterval,
+  formatBytes,
+  formatLimited,
+  formatNumber,
+  formatPercent,
+  formatPoints,
+  formatShare,
+  formatTimes,
+} from './words.js';
 
 /** Accuracy points that a payload may be behind the full fine-tune by default. */
 const DEFAULT_GAP = 0.005;
@@ -42,7 +52,7 @@ export function advise({ measurements, candidates, isDefault }: Facts): Advice {
     return {
       isPassed: usable.length > 0,
       headline: `Ship the full model${size}: ${why}`,
-      reasons: [rule, ...refusals(order), ...warningsOf(measurements)],
+      reasons: [rule, ...refusals(order), ...choiceBy(measurements), ...warningsOf(measurements)],
     };
   }
   const smaller = order.slice(0, order.indexOf(best));
@@ -54,6 +64,7 @@ export function advise({ measurements, candidates, isDefault }: Facts): Advice {
       rule,
       ...refusals(smaller),
       ...speakFor(best, measurements, whole),
+      ...choiceBy(measurements),
       ...warningsOf(measurements),
     ],
   };
@@ -74,23 +85,23 @@ function smallestWhole(ways: readonly Alternative[]): { name: string; bytes: num
 
 function headlineOf({ name, bytes, share, versusFull, quality }: Candidate): string {
   const cost = `Ship ${name}: ${formatBytes(bytes)}, ${formatShare(share)} of the model`;
-  if (versusFull) return `${cost}, ${behind(versusFull)}`;
+  if (versusFull) return `${cost}, ${standing(versusFull)}`;
   return quality ? `${cost}, accuracy ${formatPercent(quality.accuracy.value)}` : cost;
 }
 
-function behind({ gap }: Comparison): string {
-  return gap.value > 0
-    ? `${formatPoints(gap.value)} behind the full fine-tune`
-    : `no worse than the full fine-tune`;
+/** @returns how a payload compares with a model, with the interval of the difference */
+function standing({ gap }: Comparison, reference?: string): string {
+  return `${describeGap(gap.value, reference)} (95 % interval: ${describeInterval(gap)})`;
 }
 
 function ruleOf({ base, full }: Measurements, isDefault: boolean): string {
-  const rule = 'The rule: the smallest payload that meets all gates, if it is smaller than the full model';
+  const rule =
+    'The rule: the smallest payload that meets all gates (limits on size, accuracy and cost), if it is smaller than the full model';
   if (!isDefault) return `${rule}.`;
   if (full?.quality)
-    return `${rule}; without your own gates, one that is at most ${formatPoints(DEFAULT_GAP)} behind the full fine-tune.`;
+    return `${rule}; without your own gates, one that is measured to be at most ${formatPoints(DEFAULT_GAP)} behind the full fine-tune.`;
   return base.quality
-    ? `${rule}; without your own gates and a full fine-tune to compare with, one that is no worse than the base.`
+    ? `${rule}; without your own gates and a full fine-tune to compare with, one whose measured accuracy is at least that of the base.`
     : 'The rule: the smallest payload, if it is smaller than the full model; accuracy was not measured.';
 }
 
@@ -124,23 +135,40 @@ function speakFor(
     reasons.push(
       `The smallest alternative, ${whole.name}, takes ${formatBytes(whole.bytes)}: ${formatNumber(whole.bytes / bytes, 1)} times as many.`,
     );
-  if (versusFull && data) {
-    const { low, high } = versusFull.gap;
-    reasons.push(
-      `With ${formatNumber(data.examples)} examples, the gap is between ${formatPoints(low)} and ${formatPoints(high)} (95 %).`,
-    );
-  }
+  if (versusFull && data) reasons.push(resolutionOf(versusFull, data));
   if (versusBase) {
     const { gap, negativeFlips, positiveFlips } = versusBase;
     const [lost, gained] = [negativeFlips, positiveFlips].map(({ count }) => formatNumber(count));
     reasons.push(
-      `Positive flips: ${gained}; negative flips: ${lost}, ${formatShare(negativeFlips.share.value)} of the examples.`,
+      `Of the examples, ${gained} that the base gets wrong become right (positive flips), and ${lost} that it gets right become wrong (negative flips, ${formatShare(negativeFlips.share.value)}).`,
     );
-    if (gap.value > 0) reasons.push(`It is ${formatPoints(gap.value)} behind the base.`);
+    if (gap.value > 0) reasons.push(`It is ${standing(versusBase, 'the base')}.`);
   }
-  if (data?.source === 'validation')
-    reasons.push(
-      'The payload may have been chosen by these examples: expect slightly lower accuracy on others.',
-    );
   return reasons;
+}
+
+/** @returns what the examples can tell of the difference from the full fine-tune */
+function resolutionOf({ gap }: Comparison, { examples, source }: DataFacts): string {
+  const { low, high } = gap;
+  const step = formatLimited(1 / examples, 'points');
+  const isOpen = low <= 0 && high >= 0;
+  const verdict = isOpen
+    ? 'The interval contains 0: these examples do not tell the two models apart.'
+    : `The interval is on one side of 0: the payload is ${low > 0 ? 'less accurate' : 'more accurate'}.`;
+  return `Compared with the full fine-tune on ${formatNumber(examples)} ${source} examples, where one example is ${step}: the difference is known to ±${formatPoints((high - low) / 2)} (95 %). ${verdict}`;
+}
+
+/** @returns which data the advice was made by, and what that does to its figures */
+function choiceBy({ data, candidates }: Measurements): string[] {
+  if (data === undefined || candidates.length === 0) return [];
+  const on = `${formatNumber(data.examples)} ${data.source} examples`;
+  if (data.source === 'validation')
+    return [
+      `Decided on ${on}, as the recipe returns no test data. Training may have used them to choose, too: expect slightly lower accuracy on others.`,
+    ];
+  if (candidates.length === 1)
+    return [`Decided on ${on}. There was one payload, so this report chose none by them.`];
+  return [
+    `Chosen from ${formatNumber(candidates.length)} payloads on the ${on} that the figures are of, which makes the figures of the chosen one slightly too good. To avoid this, choose on validation data and report on that payload alone.`,
+  ];
 }

@@ -1,13 +1,16 @@
 import type { Candidate, Estimate, Report } from './document.js';
 import {
   formatBytes,
+  formatGap,
   formatNumber,
   formatPercent,
-  formatPoints,
-  formatPointsNumber,
   formatSeconds,
   formatShare,
+  formatSigned,
 } from './words.js';
+
+/** Heading of signed differences from the full fine-tune. */
+const BEHIND = 'points behind full fine-tune (below 0: better)';
 
 /** Most rows of slices and classes: those with the lowest accuracy. */
 const MAX_PARTS = 8;
@@ -21,6 +24,7 @@ export function renderMarkdown(report: Report): string {
     `**${verdict}.** ${escapeMarkdown(advice.headline)}.`,
     list(advice.reasons),
     table(modelRows(report)),
+    legendOf(report),
     section('Gates not met', list(failuresOf(report))),
     section('Slices and classes with the lowest accuracy', table(partRows(report))),
     section('Other ways to ship the full fine-tune', table(wayRows(report))),
@@ -79,7 +83,7 @@ function modelRows({ base, full, model, candidates, advice }: Report): string[][
     'bytes shipped',
     'share',
     'accuracy',
-    'gap',
+    BEHIND,
     'negative flips',
     'applied in',
     'gates',
@@ -90,7 +94,7 @@ function modelRows({ base, full, model, candidates, advice }: Report): string[][
     formatNumber(each.bytes),
     formatShare(each.share),
     each.problem === undefined ? intervalText(each.quality?.accuracy) : each.problem,
-    each.versusFull ? formatPointsNumber(each.versusFull.gap.value) : '',
+    each.versusFull ? formatGap(each.versusFull.gap) : '',
     each.versusBase ? formatNumber(each.versusBase.negativeFlips.count) : '',
     each.apply ? formatSeconds(each.apply.seconds) : '',
     gatesText(each),
@@ -114,6 +118,12 @@ function modelRows({ base, full, model, candidates, advice }: Report): string[][
       : []),
     ...rows,
   ];
+}
+
+/** @returns the terms of the first table, as far as it has values of them */
+function legendOf({ candidates, data }: Report): string {
+  if (data === undefined || candidates.every(({ versusBase }) => versusBase === undefined)) return '';
+  return `Measured on ${formatNumber(data.examples)} ${data.source} examples, with 95 % intervals. Negative flips: examples that the base gets right and the payload wrong. Gates: the limits that a payload must meet.`;
 }
 
 function intervalText(estimate: Estimate | undefined): string {
@@ -165,13 +175,13 @@ function wayRows({ ways }: Report): string[][] {
 function frontierRows({ frontier, candidates }: Report): string[][] {
   if (frontier === undefined || candidates.length > 0) return [];
   return [
-    ['method', 'bytes', 'share', 'accuracy', 'gap'],
+    ['method', 'bytes', 'share', 'accuracy', BEHIND],
     ...frontier.points.map(({ method, bytes, share, accuracy, gap }) => [
       method,
       formatNumber(bytes),
       formatShare(share),
       formatPercent(accuracy),
-      formatPointsNumber(gap),
+      formatSigned(gap),
     ]),
   ];
 }
@@ -179,7 +189,7 @@ function frontierRows({ frontier, candidates }: Report): string[][] {
 const TREND_TEXT = {
   bytes: formatNumber,
   accuracy: formatPercent,
-  gap: formatPoints,
+  gap: formatSigned,
   'negative-flips': formatShare,
   'apply-seconds': formatSeconds,
 } as const;
@@ -190,7 +200,8 @@ function trendRows({ trend }: Report): string[][] {
     ['payload', 'measure', 'before', 'now'],
     ...trend.rows.map(({ candidate, measure, before, now }) => {
       const text = TREND_TEXT[measure];
-      return [candidate, measure.replace('-', ' '), text(before), text(now)];
+      const name = measure === 'gap' ? BEHIND : measure.replace('-', ' ');
+      return [candidate, name, text(before), text(now)];
     }),
   ];
 }

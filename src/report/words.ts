@@ -51,6 +51,37 @@ export function formatPoints(difference: number): string {
   return `${formatPointsNumber(difference)} points`;
 }
 
+/** @returns a difference in points with its sign: `+0.3`, `−0.1`, `0.0` */
+export function formatSigned(difference: number): string {
+  const text = formatPointsNumber(difference);
+  return difference > 0 && /[1-9]/.test(text) ? `+${text}` : text;
+}
+
+/**
+ * Describes how far a payload is behind a model, by its measured value.
+ *
+ * @param gap fraction of 1; below 0 if the payload is better
+ * @returns `0.3 points behind …`, `0.1 points better than …`, `no difference from … measured`
+ */
+export function describeGap(gap: number, reference = 'the full fine-tune'): string {
+  const size = formatPoints(Math.abs(gap));
+  if (!/[1-9]/.test(size)) return `no difference from ${reference} measured`;
+  return gap > 0 ? `${size} behind ${reference}` : `${size} better than ${reference}`;
+}
+
+/** @returns the interval of a gap: `0.2 to 1.3 points behind`, `0.4 points better to 1.0 points behind` */
+export function describeInterval({ low, high }: { low: number; high: number }): string {
+  const [least, most] = [low, high].map((end) => formatPointsNumber(Math.abs(end)));
+  if (low >= 0) return `${least} to ${most} points behind`;
+  if (high <= 0) return `${most} to ${least} points better`;
+  return `${least} points better to ${most} points behind`;
+}
+
+/** @returns a signed difference in points with its 95 % interval: `+0.3 (−0.4 to +1.0)` */
+export function formatGap({ value, low, high }: { value: number; low: number; high: number }): string {
+  return `${formatSigned(value)} (${formatSigned(low)} to ${formatSigned(high)})`;
+}
+
 /** @returns `31 ms`, `1.24 s` */
 export function formatSeconds(seconds: number): string {
   if (!Number.isFinite(seconds)) return DASH;

@@ -14,7 +14,7 @@ import {
   type TrendRow,
 } from './document.js';
 import { checksOf, type Gates } from './gates.js';
-import { formatBytes, formatPercent, formatPoints, formatShare } from './words.js';
+import { describeGap, formatBytes, formatPercent, formatPoints, formatShare } from './words.js';
 
 /** Options of `writeReport`. */
 export interface ReportOptions {
@@ -110,7 +110,7 @@ function adviseByFrontier({ points, full }: Frontier, maxGap: number): Advice {
   const { method, bytes, share, gap, seeds, deviation } = best;
   return {
     isPassed: true,
-    headline: `Ship a ${method} diff of ${formatBytes(bytes)}, ${formatShare(share)} of the model: ${formatPoints(gap)} behind the full fine-tune`,
+    headline: `Ship a ${method} diff of ${formatBytes(bytes)}, ${formatShare(share)} of the model: ${describeGap(gap)}, on average over ${seeds === 1 ? 'one seed' : `${seeds} seeds`}`,
     reasons: [
       rule,
       seeds === 1

@@ -20,7 +20,7 @@ import {
   withBaseRestored,
   withTraining,
 } from './session.js';
-import type { Metrics, Task } from './task.js';
+import { fineTuneTask, type Metrics, type Task } from './task.js';
 
 /**
  * Options of `fineTune`. With a validation set, learning rate and epochs are found on it unless one of them,
@@ -189,7 +189,7 @@ async function fisherOf(
   try {
     return await withBaseRestored(task, base, async () => {
       putWeights(variables, weights);
-      const job = { phase: 'fine-tune' as const, task, data, base: new Map(), parts: [part], optimizer };
+      const job = { ...jobOf(task, data, part), optimizer };
       await trainParts(job, { ...loop, epochs: 1, learningRate: 0 });
       return readAll(new Map([...variables.keys()].map((name, i) => [name, part.squares[i] as tf.Variable])));
     });
@@ -197,6 +197,11 @@ async function fisherOf(
     optimizer.dispose();
     part.dispose();
   }
+}
+
+/** @returns what the loop of a full fine-tune trains, but for its optimiser */
+function jobOf(task: Task, data: Data, part: FreePart) {
+  return { phase: 'fine-tune' as const, task: fineTuneTask(task), data, base: new Map(), parts: [part] };
 }
 
 /** The weights that full fine-tunes started from, so that a diff of one need not keep them twice. */
@@ -269,7 +274,7 @@ async function trainFreely(
   const variables = variablesOf(task, base.trainable);
   const part = createFreePart(variables, { tracksSquares: fisher && !adam });
   try {
-    const job = { phase: 'fine-tune' as const, task, data, base: new Map(), parts: [part], optimizer: adam };
+    const job = { ...jobOf(task, data, part), optimizer: adam };
     await trainParts(job, loop);
     const squares = adam ? secondMoments(adam) : part.squares;
     const names = [...variables.keys()];

@@ -30,6 +30,8 @@ export interface Task {
   readonly outputKinds: readonly OutputKind[];
   /** Runs the model on a batch's inputs, with the current values of the variables. */
   outputs(xs: tf.Tensor[]): tf.Tensor[];
+  /** Runs it for a step of the full fine-tune; as `outputs` if absent. */
+  readonly fineTuneOutputs?: Task['outputs'] | undefined;
   /** The scalar to minimise. */
   loss(outputs: tf.Tensor[], batch: Batch): tf.Scalar;
   /** Measures the model in inference mode, with the current values of the variables. */
@@ -54,6 +56,11 @@ export interface TaskOptions {
    * restored afterwards, and dropout layers need their own seed for a run to be reproducible.
    */
   readonly mode?: 'inference' | 'training';
+  /**
+   * How the full fine-tune is trained; default: `mode`. With `training` here alone, the full fine-tune trains
+   * with dropout, and the diff and its teacher run without.
+   */
+  readonly fineTuneMode?: 'inference' | 'training' | undefined;
   /** Meaning of the outputs; by default derived from the activations of the last layers. */
   readonly outputKind?: OutputKind | undefined;
   /** Batch size for measuring array sets. */
@@ -69,8 +76,9 @@ export interface TaskOptions {
  */
 export function createLayersTask(model: tf.LayersModel, options: TaskOptions = {}): Task {
   checkChoice('mode', options.mode, ['inference', 'training']);
+  checkChoice('fineTuneMode', options.fineTuneMode, ['inference', 'training']);
   checkChoice('outputKind', options.outputKind, ['probabilities', 'logits', 'values']);
-  const { outputKind, mode } = options;
+  const { outputKind, mode = 'inference', fineTuneMode = mode } = options;
   const predictor = createPredictor(model, { training: mode === 'training', outputKind });
   const { inputNames, inputShapes, outputNames, outputKinds, outputs } = predictor;
   const lossFunctions = lossFunctionsOf(model).map((loss, i) =>
@@ -83,6 +91,9 @@ export function createLayersTask(model: tf.LayersModel, options: TaskOptions = {
     outputNames,
     outputKinds,
     outputs,
+    ...(fineTuneMode !== mode && {
+      fineTuneOutputs: createPredictor(model, { training: fineTuneMode === 'training' }).outputs,
+    }),
     loss(outputs, batch) {
       const parts = lossFunctions.map((loss, i) =>
         tf.mean(loss(batch.ys[i] as tf.Tensor, outputs[i] as tf.Tensor)),
@@ -98,6 +109,12 @@ export function createLayersTask(model: tf.LayersModel, options: TaskOptions = {
       return readMetrics(model, Array.isArray(scalars) ? scalars : [scalars]);
     },
   };
+}
+
+/** @returns the task as its full fine-tune runs it */
+export function fineTuneTask(task: Task): Task {
+  const { fineTuneOutputs } = task;
+  return fineTuneOutputs === undefined ? task : { ...task, outputs: fineTuneOutputs };
 }
 
 /** A Sequential model stores its compiled losses in the model that it wraps. */

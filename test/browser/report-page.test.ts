@@ -108,6 +108,42 @@ function findCut(): string[] {
   return [...texts, ...cells].map((element) => element.outerHTML.slice(0, 200));
 }
 
+test.each([
+  { width: 360, colorScheme: 'light' },
+  { width: 390, colorScheme: 'dark' },
+] as const)(
+  'wide tables say on a screen of $width points that they scroll, and do so by the keyboard',
+  async ({ width, colorScheme }) => {
+    const { page } = await openPage('sample', { viewport: { width, height: 740 }, colorScheme });
+    const region = page.getByRole('region', { name: /^Payloads, full fine-tune and base/ });
+    const hintOf = () =>
+      region.evaluate((node) => getComputedStyle(node.querySelector('caption span')!, '::after').content);
+    await expect.poll(hintOf).toContain('Scroll sideways for more columns');
+    const left = () =>
+      region.evaluate((node) => node.querySelector('tbody th')!.getBoundingClientRect().left);
+    const before = await left();
+    await region.focus();
+    await page.keyboard.press('ArrowRight');
+    await expect.poll(() => region.evaluate((node) => node.scrollLeft)).toBeGreaterThan(0);
+    expect(await left()).toBe(before);
+    await page.setViewportSize({ width: 1600, height: 740 });
+    await expect.poll(hintOf).toBe('none');
+    await page.close();
+  },
+);
+
+test('tables fit on paper', async () => {
+  const { page } = await openPage('sample', { viewport: { width: 718, height: 1000 } });
+  await page.emulateMedia({ media: 'print' });
+  const wide = await page.evaluate(() =>
+    [...document.querySelectorAll('.scroll')]
+      .filter((region) => region.scrollWidth > region.clientWidth + 1)
+      .map((region) => `${region.querySelector('caption')?.textContent} ${region.scrollWidth}`),
+  );
+  expect(wide).toEqual([]);
+  await page.close();
+});
+
 test('charts have the colours of the scheme', async () => {
   const fills = [];
   for (const colorScheme of ['light', 'dark'] as const) {

@@ -338,6 +338,11 @@ describe('commands refuse', () => {
           'mode "training" is for LayersModels',
         ],
         [
+          'fine-tune-mode',
+          `${LOSS} export const options = { fineTune: { mode: 'training' } };`,
+          'mode "training" is for LayersModels',
+        ],
+        [
           'metric',
           `${LOSS} export const metrics = ['precision'];`,
           'expected "metrics" for this kind of model',

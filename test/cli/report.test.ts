@@ -227,13 +227,18 @@ test('compare prints payloads next to base and full fine-tune', async () => {
   );
   expect(status).toBe(0);
   const [head, ...rows] = stdout.split('\n');
-  expect(head?.trim().split(/ {2,}/)).toEqual(['bytes', 'share', 'accuracy', '95 %', 'gap', 'flips']);
+  expect(head?.trim().split(/ {2,}/)).toEqual([
+    ...['bytes', 'share', 'accuracy', '95 % interval', 'points behind', 'newly wrong'],
+  ]);
   expect(rows.slice(0, 4).map((line) => line.split(/ {2,}/).at(-1))).toEqual([
     'base',
     'full fine-tune',
     'large',
     'small',
   ]);
+  expect(stdout).toMatch(
+    /\nmeasured on 192 test examples\npoints behind .*: below 0 is better\nnewly wrong: /,
+  );
   expect(stdout).toMatch(/\nShip (large|small|the full model)/);
   const sizes = await command('compare', base, large);
   expect(sizes.stdout).toMatch(/^ *bytes +share\n/);

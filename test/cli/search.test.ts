@@ -47,7 +47,7 @@ test('train --max-gap writes the smallest payload and lists its tries as JSON', 
   expect(rowsOf('first.ndiff.search').length).toBe(tries.length);
   expect(first.stderr).toMatch(/^0 of at most 12 {2}full fine-tune 1\/120 {2}\d s so far$/m);
   expect(first.stderr).toMatch(
-    /^1 of at most 12 {2}\w+ 250 B: \d+ bytes, loss \d\.\d{4}, gap \d\.\d{4} {2}\d/m,
+    /^1 of at most 12 {2}\w+ 250 B: \d+ bytes, loss \d\.\d{4}, (?:\d\.\d{4} (?:behind|better than)|no difference from) the full fine-tune {2}\d/m,
   );
 });
 
@@ -80,11 +80,12 @@ test.runIf(EXHAUSTIVE)(
     expect(readdirSync(folder).filter((name) => name.startsWith('second'))).toEqual(['second.ndiff']);
     const { tries } = JSON.parse(first.stdout);
     const lines = stdout.split('\n');
-    expect(lines[0]).toMatch(/^ +kind +budget +bytes +share +loss +gap +verdict$/);
+    expect(lines[0]).toMatch(/^ +kind +budget +bytes +share +loss +behind +verdict$/);
     expect(lines.slice(1, 1 + tries.length).map((line) => line.trim().split(/ +/)[1])).toEqual(
       tries.map(({ budgetBytes }: { budgetBytes: number }) => String(budgetBytes)),
     );
-    expect(lines[2 + tries.length]).toMatch(/^payload {2}\d+ B/);
+    expect(lines[1 + tries.length]).toMatch(/validation examples; behind: .*, below 0 is better$/);
+    expect(lines[3 + tries.length]).toMatch(/^payload {2}\d+ B/);
   },
 );
 
@@ -135,7 +136,9 @@ test('a gap out of reach lists what was tried and keeps it', async () => {
   const far = ['--max-gap', '0', '--most', '250', '--resume'];
   const words = await command(...smallest('far.ndiff', ...far));
   expect(words.status).toBe(2);
-  expect(words.stdout).toMatch(/verdict\n.*misses\n.*misses\n$/);
+  expect(words.stdout).toMatch(
+    /verdict\n.*misses\n.*misses\non \d+ validation examples; behind: .* below 0 is better\n$/,
+  );
   expect(words.stderr).toMatch(
     /neural-diff: Cannot come within 0 of the full fine-tune's loss: the nearest of 2 tries, \w+ with \d+ bytes, is 0\.\d+ behind \(gap-unreachable\)\ntries are kept/,
   );

@@ -63,6 +63,9 @@ test('sweep --force trains everything again, with one worker to the same bytes, 
     expect(readFileSync(at('forced', file))).toEqual(readFileSync(at('first', file)));
   }
   const lines = stdout.trimEnd().split('\n');
+  expect(lines.pop()).toMatch(
+    /^accuracy on \d+ validation examples: of the base, of the full fine-tune, of the payload$/,
+  );
   expect(lines[0]).toMatch(/^ +kind +budget +seed +bytes +share +base +full +accuracy$/);
   expect(new Set(lines.map(({ length }) => length)).size).toBe(1);
   expect(lines.length).toBe(3);
@@ -91,7 +94,7 @@ test('sweep --resume keeps what is finished and trains the rest', async () => {
 test('sweep --resume lists what an earlier sweep left outside of the grid', async () => {
   cpSync(at('first'), at('grown'), { recursive: true });
   const { status, stdout } = await sweep('grown', '--resume', '--kinds', 'hash', '--budgets', '8%', '-q');
-  expect([status, stdout.trimEnd().split('\n').length]).toEqual([0, 2]);
+  expect([status, stdout.trimEnd().split('\n').length]).toEqual([0, 3]);
   const files = resultsOf('grown').rows.map(({ file }: { file: string }) => file);
   expect(files).toEqual(['hash-8pct-seed3.ndiff', HASH, SPARSE]);
 });

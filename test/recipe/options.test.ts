@@ -55,7 +55,12 @@ test('fineTuneKey() depends only on what affects the full fine-tune', () => {
     { options: { fineTune: { epochs: 2 } } },
     { options: { fineTune: { learningRate: 2 } } },
   ];
+  const dropout: Partial<TrainingJob>[] = [
+    { options: { mode: 'training' } },
+    { options: { fineTune: { mode: 'training' } } },
+  ];
   const keyOf = (change: Partial<TrainingJob>): string => fineTuneKey({ ...JOB, ...change });
+  expect(new Set(dropout.map(keyOf)).size).toBe(1);
   expect(new Set(same.map(keyOf))).toEqual(new Set([fineTuneKey(JOB)]));
   expect(new Set([JOB, ...other].map(keyOf)).size).toBe(other.length + 1);
 });

@@ -5,25 +5,31 @@ import type { Gates } from '../../src/report/gates.js';
 import { writeBenchReport, writeReport } from '../../src/report/write-report.js';
 import { candidateOf, measurements, truth, wrongOn } from './measurements.js';
 
+const CHOSEN =
+  'Chosen from 2 payloads on the 200 test examples that the figures are of, which makes the figures of the chosen one slightly too good. To avoid this, choose on validation data and report on that payload alone.';
+
 const adviceOf = (measured: Measurements, gates?: Gates) =>
   writeReport(measured, { title: 'keywords', gates }).advice;
 
 test('advise() ships the smallest payload that meets all gates, with reasons', () => {
   const { ship, isPassed, headline, reasons } = adviceOf(measurements);
   expect([ship, isPassed]).toEqual(['large', true]);
-  expect(headline).toBe('Ship large: 6,000 bytes, 1.0 % of the model, no worse than the full fine-tune');
+  expect(headline).toBe(
+    'Ship large: 6,000 bytes, 1.0 % of the model, no difference from the full fine-tune measured (95 % interval: 1.9 points better to 1.9 points behind)',
+  );
   expect(reasons).toEqual([
-    'The rule: the smallest payload that meets all gates, if it is smaller than the full model; without your own gates, one that is at most 0.5 points behind the full fine-tune.',
+    'The rule: the smallest payload that meets all gates (limits on size, accuracy and cost), if it is smaller than the full model; without your own gates, one that is measured to be at most 0.5 points behind the full fine-tune.',
     'Not small, 1,500 bytes: gap to the full fine-tune: 2.00 points, expected at most 0.50 points.',
     'It is 100 times smaller than the float32 model.',
     'The smallest alternative, full model, compressed, takes 540,000 bytes: 90.0 times as many.',
-    'With 200 examples, the gap is between −1.9 points and 1.9 points (95 %).',
-    'Positive flips: 41; negative flips: 1, 0.50 % of the examples.',
+    'Compared with the full fine-tune on 200 test examples, where one example is 0.50 points: the difference is known to ±1.9 points (95 %). The interval contains 0: these examples do not tell the two models apart.',
+    'Of the examples, 41 that the base gets wrong become right (positive flips), and 1 that it gets right become wrong (negative flips, 0.50 %).',
+    CHOSEN,
   ]);
   const loose = adviceOf(measurements, { maxGap: 0.03 });
   expect([loose.ship, loose.reasons[0]]).toEqual([
     'small',
-    'The rule: the smallest payload that meets all gates, if it is smaller than the full model.',
+    'The rule: the smallest payload that meets all gates (limits on size, accuracy and cost), if it is smaller than the full model.',
   ]);
 });
 
@@ -36,6 +42,7 @@ test('advise() ships the full model if no payload meets the gates', () => {
   expect(reasons.slice(1)).toEqual([
     'Not small, 1,500 bytes: payload: 1,500 bytes, expected at most 1,000 bytes.',
     'Not large, 6,000 bytes: payload: 6,000 bytes, expected at most 1,000 bytes.',
+    CHOSEN,
   ]);
   const none = adviceOf({ ...measurements, candidates: [] });
   expect(none.headline).toContain('there is no payload');
@@ -67,7 +74,7 @@ test('advise() compares with the base without a full fine-tune, and by size alon
     'small',
     'Ship small: 1,500 bytes, 0.25 % of the model, accuracy 93.0 %',
   ]);
-  expect(noFull.reasons[0]).toContain('no worse than the base');
+  expect(noFull.reasons[0]).toContain('one whose measured accuracy is at least that of the base');
   const { data: _data, ...bare } = { ...rest, base: {} };
   const sizes = candidates.map(({ quality: _q, versusBase: _b, ...each }) => each);
   const noData = adviceOf({ ...bare, candidates: sizes });
@@ -82,10 +89,14 @@ test('advise() prefers the more accurate of two payloads of the same size', () =
   expect(adviceOf({ ...measurements, candidates: twins }, {}).ship).toBe('better');
 });
 
-test('advise() mentions that validation data were used', () => {
+test('advise() says which data decided, and whether they chose among payloads', () => {
   const data = { ...measurements.data, source: 'validation', examples: 200, labels: [] } as const;
-  expect(adviceOf({ ...measurements, data }).reasons.at(-1)).toContain(
-    'may have been chosen by these examples',
+  expect(adviceOf({ ...measurements, data }).reasons.at(-1)).toBe(
+    'Decided on 200 validation examples, as the recipe returns no test data. Training may have used them to choose, too: expect slightly lower accuracy on others.',
+  );
+  const candidates = measurements.candidates.slice(0, 1);
+  expect(adviceOf({ ...measurements, candidates }).reasons.at(-1)).toBe(
+    'Decided on 200 test examples. There was one payload, so this report chose none by them.',
   );
 });
 
@@ -100,7 +111,7 @@ test('writeBenchReport() advises the smallest diff that is close enough on avera
   const write = (maxGap?: number) =>
     writeBenchReport({ title: 'keywords', machine: measurements.machine, frontier, maxGap }).advice;
   expect(write().headline).toBe(
-    'Ship a hash diff of 3,000 bytes, 0.50 % of the model: 0.4 points behind the full fine-tune',
+    'Ship a hash diff of 3,000 bytes, 0.50 % of the model: 0.4 points behind the full fine-tune, on average over 3 seeds',
   );
   expect(write(0.01).headline).toContain('sparse diff of 1,800 bytes');
   expect([write(0.001).isPassed, write(0.001).headline]).toEqual([
@@ -132,5 +143,20 @@ test('advise() warns about the full fine-tune, and about payloads behind the bas
   );
   const behind = candidateOf('behind', 100, (i) => i < 60);
   const { ship, reasons: told } = adviceOf({ ...measurements, candidates: [large, behind] }, {});
-  expect([ship, told]).toEqual(['behind', expect.arrayContaining(['It is 5.0 points behind the base.'])]);
+  expect([ship, told]).toEqual([
+    'behind',
+    expect.arrayContaining([
+      'It is 5.0 points behind the base (95 % interval: 1.7 to 8.2 points behind).',
+      expect.stringContaining('the payload is less accurate.'),
+    ]),
+  ]);
+});
+
+test('advise() says by how much a payload is better, and that the interval is on one side', () => {
+  const better = candidateOf('better', 100, (i) => i < 0);
+  const { headline, reasons } = adviceOf({ ...measurements, candidates: [better] });
+  expect(headline).toBe(
+    'Ship better: 100 bytes, 0.017 % of the model, 5.0 points better than the full fine-tune (95 % interval: 1.7 to 8.2 points better)',
+  );
+  expect(reasons).toContainEqual(expect.stringContaining('on one side of 0: the payload is more accurate.'));
 });

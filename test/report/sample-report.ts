@@ -49,7 +49,8 @@ export function sampleReport(): Report {
     advice: {
       ship: 'hash 0.5 %',
       isPassed: true,
-      headline: 'Ship hash 0.5 %: 2,988 bytes, 0.8 points behind the full fine-tune.',
+      headline:
+        'Ship hash 0.5 %: 2,988 bytes, 0.8 points behind the full fine-tune (95 % interval: 0.0 to 1.5 points behind).',
       reasons: [
         'Of the payloads that meet all gates, it is the most accurate on test data.',
         'Sparse 0.5 % is 36 bytes smaller and 0.2 points less accurate.',

@@ -11,11 +11,13 @@ test('renderMarkdown() writes verdict, reasons and tables for a pull request', (
   const text = renderMarkdown(writeReport(measurements, { title: 'Keywords', gates: GATES }));
   expect(text).toContain('## Keywords\n\n**Passed.** Ship large: 6,000 bytes, 1.0 % of the model');
   expect(text).toContain(
-    '| large (ship this) | 6,000 | 1.0 % | 95.0 % (91.0 % to 97.3 %) | 0.0 | 1 | 12 ms | met |'.replaceAll(
-      /[()]/g,
+    '| large (ship this) | 6,000 | 1.0 % | 95.0 % (91.0 % to 97.3 %) | 0.0 (−1.9 to +1.9) | 1 | 12 ms | met |'.replaceAll(
+      /[()+]/g,
       '\\$&',
     ),
   );
+  expect(text).toContain('| points behind full fine-tune (below 0: better) |');
+  expect(text).toContain('Measured on 200 test examples, with 95 % intervals. Negative flips: examples');
   expect(text).toContain('| base |  |  | 75.0 % |');
   expect(text).toContain('### Gates not met\n\n- small: gap to the full fine-tune: 2.00 points');
   expect(text).toContain('| full model, compressed | 540,000 |');

@@ -175,6 +175,26 @@ test('createTask() in training mode restores the moving statistics that the forw
   expect(read()).toEqual(before);
 });
 
+test('createTask() trains the full fine-tune alone in training mode, and the diff in its own', async () => {
+  const { train, model } = tiny;
+  const [plain, whole, apart] = [
+    createTask(model),
+    createTask(model, { mode: 'training' }),
+    createTask(model, { fineTuneMode: 'training' }),
+  ];
+  const fullOf = (task: Task) => fineTune({ task, train, epochs: 1 });
+  const [ofPlain, ofWhole, ofApart] = [await fullOf(plain), await fullOf(whole), await fullOf(apart)];
+  expect(ofApart.deltas).toEqual(ofWhole.deltas);
+  expect(ofApart.deltas).not.toEqual(ofPlain.deltas);
+  const diffOf = async (task: Task) => {
+    const options = { task, train, budget: '8%', ...QUICK, fullFineTune: ofApart };
+    return (await trainHashDiff(options)).payload;
+  };
+  const [inPlain, inWhole, inApart] = [await diffOf(plain), await diffOf(whole), await diffOf(apart)];
+  expect(inApart).toEqual(inPlain);
+  expect(inApart).not.toEqual(inWhole);
+});
+
 test('a convolutional model trains reproducibly on the wasm backend', async () => {
   await useBackend('wasm');
   const model = tf.sequential({

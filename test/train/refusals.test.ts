@@ -169,6 +169,7 @@ test.each([{ selection: 'annealed' }, { saliency: 'fischer' }, { scope: 'matrix'
 
 test('createTask() refuses unknown modes and kinds of output', () => {
   expect(() => createTask(tiny.model, { mode: 'train' as 'training' })).toThrow(RangeError);
+  expect(() => createTask(tiny.model, { fineTuneMode: 'train' as 'training' })).toThrow(RangeError);
   expect(() => createTask(tiny.model, { outputKind: 'logit' as 'logits' })).toThrow(RangeError);
 });
 

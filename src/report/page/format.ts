@@ -8,7 +8,7 @@ export const DASH = '–';
 
 const MAX_DECIMALS = 8;
 
-export const { formatNumber, formatPointsNumber } = words;
+export const { formatNumber, formatPointsNumber, formatSigned } = words;
 
 /** Keeps a number and its unit on one line. */
 const tie = (text: string): string => text.replaceAll(' ', '\u00a0');
@@ -51,6 +51,11 @@ export function formatSmall(value: number): string {
 /** @returns the bounds of an interval of accuracies: `95.5 to 97.2` */
 export function formatInterval({ low, high }: Estimate): string {
   return `${formatPointsNumber(low)} to ${formatPointsNumber(high)}`;
+}
+
+/** @returns the bounds of a difference in points: `−0.4 to +1.0` */
+export function formatSignedInterval({ low, high }: Estimate): string {
+  return `${formatSigned(low)} to ${formatSigned(high)}`;
 }
 
 /** @returns an accuracy with its interval, for tooltips: `96.4 % (95.5 to 97.2)` */

@@ -40,6 +40,12 @@ export const SCRIPT = `'use strict';
     button.addEventListener('click', () => sort(heading));
   }
 
+  const cuts = new ResizeObserver((entries) => {
+    for (const { target } of entries)
+      target.classList.toggle('cut', target.scrollWidth > target.clientWidth + 1);
+  });
+  for (const region of document.querySelectorAll('.scroll')) cuts.observe(region);
+
   const tip = document.createElement('div');
   tip.className = 'tip';
   tip.hidden = true;

@@ -47,7 +47,7 @@ const COLOURS = `
 :root {
   color-scheme: light dark;
   --ground: #fafafa; --card: #fff; --text: #1b1b1f; --quiet: #5a5a64;
-  --line: #dcdce2; --line-strong: #b9b9c3; --accent: #2251c9;
+  --line: #dcdce2; --line-strong: #b9b9c3; --edge: #b9b9c3; --accent: #2251c9;
   --right: #0b6b3a; --right-ground: #e3f3e9; --wrong: #b3261e; --wrong-ground: #fbe9e7;
   --base: #8a5a00; --full: #1b1b1f; --other: #85858f;
   --series-1: #2251c9; --series-2: #c2410c; --series-3: #0f766e;
@@ -56,7 +56,7 @@ const COLOURS = `
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --ground: #131316; --card: #1d1d22; --text: #ececf1; --quiet: #a9a9b5;
-    --line: #34343d; --line-strong: #5b5b67; --accent: #9db8ff;
+    --line: #34343d; --line-strong: #5b5b67; --edge: #5b5b67; --accent: #9db8ff;
     --right: #74d99f; --right-ground: #16301f; --wrong: #ffb4ab; --wrong-ground: #3d1a17;
     --base: #e5b454; --full: #ececf1; --other: #85858f;
     --series-1: #8fb0ff; --series-2: #ff9d66; --series-3: #5bd3c2;
@@ -164,8 +164,13 @@ const SCREENS = `
   :root { color-scheme: light; }
   body { background: none; font-size: 10pt; }
   nav, .skip, .tip { display: none; }
-  .scroll { overflow: visible; }
+  .scroll { overflow: visible; background: none; }
+  .scroll.cut caption span::after { content: none; }
   table { font-size: 8pt; }
+  table.broad, table.broader { min-width: 0; font-size: 7pt; }
+  th, td { padding: 0.3rem 0.2rem; overflow-wrap: anywhere; }
+  thead th.text:first-child, tbody th.text { position: static; background: none; min-width: 0; }
+  tbody .text, tbody td.text:last-child, td .named { min-width: 0; }
   figure, tr, .verdict { break-inside: avoid; }
   h2, h3, caption, figcaption { break-after: avoid; }
 }
@@ -176,7 +181,13 @@ const SCREENS = `
 
 /** Tables: numbers are right-aligned; wide tables scroll with their first column fixed. */
 const TABLE_STYLE = `
-.scroll { position: relative; margin-top: 1.5rem; overflow-x: auto; }
+.scroll {
+  position: relative; margin-top: 1.5rem; overflow-x: auto;
+  background:
+    linear-gradient(to left, var(--ground) 40%, transparent) 100% 0 / 4rem 100% no-repeat local,
+    linear-gradient(to left, var(--edge), transparent) 100% 0 / 1rem 100% no-repeat scroll;
+}
+.scroll.cut caption span::after { content: "Scroll sideways for more columns \\2192"; display: block; color: var(--quiet); font-weight: 400; font-size: 0.8125rem; }
 figure + .scroll, .pair > .scroll { margin-top: 2rem; }
 table { width: 100%; border-collapse: collapse; font-size: 0.875rem; line-height: 1.4; }
 caption { padding-bottom: 0.5rem; text-align: left; }

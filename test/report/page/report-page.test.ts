@@ -62,8 +62,8 @@ function numbersOf(report: Report): string[] {
     ...candidates.flatMap(({ versusBase, versusFull }) =>
       [versusBase!, versusFull!].flatMap(({ gap, agreement, negativeFlips, positiveFlips, divergence }) => [
         ...[
-          format.formatPointsNumber(gap.value),
-          format.formatInterval(gap),
+          format.formatSigned(gap.value),
+          format.formatSignedInterval(gap),
           format.formatPercent(agreement.value),
         ],
         ...[format.formatNumber(negativeFlips.count), format.formatShare(negativeFlips.share.value)],

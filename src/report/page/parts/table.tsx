@@ -1,6 +1,6 @@
 import type { VNode } from 'preact';
 import type { Estimate } from '../../document.js';
-import { DASH, formatInterval, formatPercent, formatPointsNumber } from '../format.js';
+import { DASH, formatInterval, formatPercent, formatSigned, formatSignedInterval } from '../format.js';
 import type { Series } from '../view.js';
 import { Name, Swatch } from './figure.js';
 
@@ -125,10 +125,11 @@ export function accuracyCell(estimate: Estimate | undefined): Cell {
   return { text: formatPercent(estimate.value), note: formatInterval(estimate), order: estimate.value };
 }
 
-/** @returns a cell with a difference in points and, below it, its interval */
+/** @returns a cell with a signed difference in points and, below it, its interval */
 export function pointsCell(estimate: Estimate | undefined): Cell {
   if (estimate === undefined) return { text: DASH };
-  return { text: formatPointsNumber(estimate.value), note: formatInterval(estimate), order: estimate.value };
+  const { value } = estimate;
+  return { text: formatSigned(value), note: formatSignedInterval(estimate), order: value };
 }
 
 /** @returns a cell with a verdict as a word and a mark */

@@ -18,7 +18,15 @@ import {
 import { BASE_SERIES, FULL_SERIES, type View } from '../view.js';
 
 const COLUMNS = columnsOf(
-  ...['Model', 'Kinds', '#Bytes', '#Share', '#Times smaller', '#Accuracy', '#Points behind full fine-tune'],
+  ...[
+    'Model',
+    'Kinds',
+    '#Bytes',
+    '#Share',
+    '#Times smaller',
+    '#Accuracy',
+    '#Points behind full fine-tune (below 0: better)',
+  ],
   ...['#Negative flips', '#Time to apply', '#Extra memory', '#Gates held'],
 );
 

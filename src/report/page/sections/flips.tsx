@@ -17,7 +17,7 @@ const COLUMNS = columnsOf(
   ...[
     'Payload',
     'Against',
-    '#Points behind',
+    '#Points behind (below 0: better)',
     '#Same prediction',
     '#Negative flips',
     '#Share',
@@ -39,12 +39,13 @@ export function flipsSection(view: View): Section | undefined {
   ]);
   return {
     id: 'flips',
-    title: 'Flips',
+    title: 'Changed predictions',
     content: (
       <>
         <p class="note">
           A negative flip is an example that the other model gets right and the payload gets wrong; a positive
-          flip is the opposite. Divergence is the Kullback-Leibler divergence, in nats.
+          flip is the opposite. Divergence is how far the probabilities of the two models are apart: 0 where
+          they are equal (Kullback-Leibler divergence in nats, that is, with natural logarithms).
         </p>
         <Table id="flips-table" caption="Predictions that change" columns={COLUMNS} rows={rows} />
         {view.candidates.map(({ series }, index) => (

@@ -7,6 +7,7 @@ import {
   formatPercent,
   formatPointsNumber,
   formatShare,
+  formatSigned,
 } from '../format.js';
 import { Details, Figure } from '../parts/figure.js';
 import type { Section } from '../parts/section.js';
@@ -107,11 +108,19 @@ function OtherMethods({ frontier }: { frontier: Frontier }) {
     numberCell(share, formatShare),
     numberCell(accuracy, formatPercent),
     numberCell(deviation, formatPointsNumber),
-    numberCell(gap, formatPointsNumber),
+    numberCell(gap, formatSigned),
     numberCell(seeds, formatNumber),
   ]);
   const columns = columnsOf(
-    ...['Method', '#Bytes', '#Share', '#Accuracy', '#± points', '#Points behind full fine-tune', '#Seeds'],
+    ...[
+      'Method',
+      '#Bytes',
+      '#Share',
+      '#Accuracy',
+      '#± points',
+      '#Points behind full fine-tune (below 0: better)',
+      '#Seeds',
+    ],
   );
   const caption = `Other methods on the task “${frontier.task}”`;
   return (

@@ -5,9 +5,9 @@ import {
   formatNumber,
   formatPercent,
   formatPoints,
-  formatPointsNumber,
   formatSeconds,
   formatShare,
+  formatSigned,
 } from '../format.js';
 import { Details, Figure } from '../parts/figure.js';
 import type { Section } from '../parts/section.js';
@@ -22,7 +22,7 @@ const fineShare: Format = (change) => formatLimited(change, 'points');
 const MEASURES: Readonly<Record<TrendRow['measure'], { name: string; format: Format; change: Format }>> = {
   bytes: { name: 'bytes', format: formatNumber, change: formatNumber },
   accuracy: { name: 'accuracy', format: formatPercent, change: formatPoints },
-  gap: { name: 'points behind full fine-tune', format: formatPointsNumber, change: formatPoints },
+  gap: { name: 'points behind full fine-tune (below 0: better)', format: formatSigned, change: formatPoints },
   'negative-flips': { name: 'negative flips', format: formatShare, change: fineShare },
   'apply-seconds': { name: 'time to apply', format: formatSeconds, change: formatSeconds },
 };
@@ -84,11 +84,18 @@ export async function sequenceSection({ report }: View): Promise<Section | undef
     numberCell(point.update, formatNumber),
     numberCell(point.bytes, formatNumber),
     numberCell(point.accuracy, formatPercent),
-    numberCell(point.gap, formatPointsNumber),
+    numberCell(point.gap, formatSigned),
     numberCell(point.seeds, formatNumber),
   ]);
   const columns = columnsOf(
-    ...['Method', '#Update', '#Bytes', '#Accuracy', '#Points behind full fine-tunes', '#Seeds'],
+    ...[
+      'Method',
+      '#Update',
+      '#Bytes',
+      '#Accuracy',
+      '#Points behind full fine-tunes (below 0: better)',
+      '#Seeds',
+    ],
   );
   return {
     id: 'sequence',

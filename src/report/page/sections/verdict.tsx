@@ -1,5 +1,6 @@
 import type { VNode } from 'preact';
 import type { Candidate, Report } from '../../document.js';
+import { describeInterval } from '../../words.js';
 import {
   formatBytes,
   formatInterval,
@@ -30,7 +31,7 @@ export function Verdict({ view }: { view: View }): VNode {
     <section class="verdict" aria-labelledby="verdict-title">
       <Badge report={view.report} />
       <h2 id="verdict-title">
-        <bdi>{advice.headline}</bdi>
+        <bdi>{tieShares(advice.headline)}</bdi>
       </h2>
       {figures.length > 0 && (
         <dl class="figures">
@@ -49,7 +50,7 @@ export function Verdict({ view }: { view: View }): VNode {
         <ul class="reasons">
           {advice.reasons.map((reason, index) => (
             <li key={index}>
-              <bdi>{reason}</bdi>
+              <bdi>{tieShares(reason)}</bdi>
             </li>
           ))}
         </ul>
@@ -57,6 +58,9 @@ export function Verdict({ view }: { view: View }): VNode {
     </section>
   );
 }
+
+/** Keeps numbers and their percent signs on one line. */
+const tieShares = (text: string): string => text.replaceAll(/(\d) %/g, '$1\u00a0%');
 
 function Badge({ report }: { report: Report }): VNode {
   const isGated = report.candidates.some(({ checks }) => checks.length > 0);
@@ -80,17 +84,17 @@ function payloadFigures({ bytes, share, quality, versusBase, versusFull, apply }
     ...optional(quality, ({ accuracy }) => ({
       name: 'Accuracy',
       value: formatPercent(accuracy.value),
-      note: formatInterval(accuracy),
+      note: `95 %: ${formatInterval(accuracy)}`,
     })),
     ...optional(versusFull, ({ gap }) => ({
-      name: 'Behind full fine-tune',
-      value: formatPoints(gap.value),
-      note: formatInterval(gap),
+      name: 'Against full fine-tune',
+      value: againstWords(gap.value),
+      note: `95 %: ${describeInterval(gap)}`,
     })),
     ...optional(versusBase, ({ negativeFlips: { count, share: part } }) => ({
       name: 'Negative flips',
       value: formatNumber(count),
-      note: `${formatShare(part.value)} of the examples`,
+      note: `right with the base, now wrong: ${formatShare(part.value)}`,
     })),
     ...optional(apply, ({ seconds, runs }) => ({
       name: 'Time to apply',
@@ -98,6 +102,13 @@ function payloadFigures({ bytes, share, quality, versusBase, versusFull, apply }
       note: runs === 1 ? 'one run' : `median of ${formatNumber(runs)} runs`,
     })),
   ];
+}
+
+/** @returns a gap in a few words; none where its digits are all 0 */
+function againstWords(gap: number): string {
+  const size = formatPoints(Math.abs(gap));
+  if (!/[1-9]/.test(size)) return 'no difference';
+  return `${size} ${gap > 0 ? 'behind' : 'better'}`;
 }
 
 function fullFigures({ model, full }: Report): Figure[] {
@@ -110,16 +121,16 @@ function fullFigures({ model, full }: Report): Figure[] {
     ...optional(full?.quality, ({ accuracy }) => ({
       name: 'Accuracy',
       value: formatPercent(accuracy.value),
-      note: formatInterval(accuracy),
+      note: `95 %: ${formatInterval(accuracy)}`,
     })),
   ];
 }
 
 function baseFigures({ base }: Report): Figure[] {
   return optional(base.quality, ({ accuracy }) => ({
-    name: 'Base',
+    name: 'Accuracy of the base',
     value: formatPercent(accuracy.value),
-    note: formatInterval(accuracy),
+    note: `95 %: ${formatInterval(accuracy)}`,
   }));
 }
 
@@ -148,6 +159,11 @@ export function gatesSection({ candidates }: View): Section | undefined {
   return {
     id: 'gates',
     title: 'Gates',
-    content: <Table id="gates-table" caption="Limits for payloads" columns={columns} rows={rows} />,
+    content: (
+      <>
+        <p class="note">A gate is a limit that a payload must meet to be shipped.</p>
+        <Table id="gates-table" caption="Limits for payloads" columns={columns} rows={rows} />
+      </>
+    ),
   };
 }
