@@ -8,6 +8,7 @@ const programs = {
   garments: 'examples/garment-images/demo.js',
   intents: 'examples/intents/demo.js',
   emoji: 'examples/emoji-pictures/demo.js',
+  email: 'examples/mail-folders/demo.js',
   speech: 'examples/published-speech/demo.js',
   pictures: 'examples/published-pictures/demo.js',
   ocr: 'examples/published-ocr/demo.js',

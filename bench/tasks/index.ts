@@ -1,3 +1,4 @@
+import { email } from './email.js';
 import { emoji } from './emoji.js';
 import { garments } from './garments.js';
 import { intents } from './intents.js';
@@ -5,7 +6,7 @@ import { keywords } from './keywords.js';
 import type { BenchTask } from './task.js';
 
 /** The tasks that accuracy is measured on. */
-export const TASKS: readonly BenchTask[] = [keywords, garments, intents, emoji];
+export const TASKS: readonly BenchTask[] = [keywords, garments, intents, emoji, email];
 
 /**
  * Finds a task.

@@ -49,8 +49,8 @@ const VARIANT_POINTS = new Set([
 ]);
 
 /**
- * Names the family of an emoji: what it shows, without skin tone, gender and direction. Those of a family look
- * alike, so it is never in two splits.
+ * Names the family of an emoji: what it shows, without skin tone, gender and direction. Those of a family
+ * look alike, so it is never in two splits.
  *
  * @param points code points as hexadecimal digits, joined by `-`
  */
