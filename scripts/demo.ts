@@ -7,6 +7,8 @@ const programs = {
   'any-model': 'examples/fine-tune-any-model/demo.js',
   garments: 'examples/garment-images/demo.js',
   intents: 'examples/intents/demo.js',
+  emoji: 'examples/emoji-pictures/demo.js',
+  email: 'examples/mail-folders/demo.js',
   speech: 'examples/published-speech/demo.js',
   pictures: 'examples/published-pictures/demo.js',
   ocr: 'examples/published-ocr/demo.js',

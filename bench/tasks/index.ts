@@ -1,10 +1,12 @@
+import { email } from './email.js';
+import { emoji } from './emoji.js';
 import { garments } from './garments.js';
 import { intents } from './intents.js';
 import { keywords } from './keywords.js';
 import type { BenchTask } from './task.js';
 
 /** The tasks that accuracy is measured on. */
-export const TASKS: readonly BenchTask[] = [keywords, garments, intents];
+export const TASKS: readonly BenchTask[] = [keywords, garments, intents, emoji, email];
 
 /**
  * Finds a task.

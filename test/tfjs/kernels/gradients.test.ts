@@ -133,6 +133,8 @@ const CASES: readonly Case[] = [
     shape: [20],
     run: (x) => tf.where(tf.logicalOr(tf.logicalNot(tf.less(x, 0.1)), tf.equal(x, 0)), tf.neg(x), x),
   },
+  { name: 'tile', shape: [2, 1, 3], run: (x) => tf.tile(x, [3, 2, 1]) },
+  { name: 'tile of five dimensions', shape: [2, 1, 2, 1, 2], run: (x) => tf.tile(x, [2, 3, 1, 1, 2]) },
   {
     name: 'squaredDifference with a mean',
     shape: [3, 5],

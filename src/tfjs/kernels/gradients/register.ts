@@ -7,6 +7,7 @@ import { mirrorPadGradient } from './mirror-pad.js';
 import { registerResizeGradients } from './resize.js';
 import { squaredDifferenceGradient } from './squared-difference.js';
 import { stridedSliceGradient } from './strided-slice.js';
+import { tileGradient } from './tile.js';
 
 /** Kernels with boolean results: nothing depends on them continuously. */
 const COMPARISONS = ['Equal', 'NotEqual', 'Greater', 'Less', 'LessEqual', 'LogicalAnd', 'LogicalOr'];
@@ -16,10 +17,11 @@ const MARK = Symbol.for('neural-diff.gradients');
 
 /**
  * Registers, for all backends, gradients that TensorFlow.js 4.22 lacks, and corrects those of MirrorPad, Max,
- * Min, SquaredDifference and of resizing. Others stay, and so do those that the program has added itself.
+ * Min, SquaredDifference, Tile and of resizing. Others stay, and so do those that the program has added
+ * itself.
  */
 export function registerGradients(): void {
-  const corrected = [mirrorPadGradient, squaredDifferenceGradient, ...extremeGradients];
+  const corrected = [mirrorPadGradient, squaredDifferenceGradient, tileGradient, ...extremeGradients];
   if (MARK in tf.getGradient('MirrorPad')) return;
   for (const config of corrected) {
     tf.unregisterGradient(config.kernelName);

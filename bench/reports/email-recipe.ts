@@ -1,0 +1,4 @@
+import { FINE_TUNING } from '../../examples/mail-folders/training.js';
+import { recipeOf } from './recipe.js';
+
+export const { data, loss, metrics, options } = recipeOf('email', FINE_TUNING);

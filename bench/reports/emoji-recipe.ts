@@ -1,0 +1,4 @@
+import { FINE_TUNING } from '../../examples/emoji-pictures/training.js';
+import { recipeOf } from './recipe.js';
+
+export const { data, loss, metrics, options } = recipeOf('emoji', FINE_TUNING);

@@ -1,0 +1,16 @@
+import { loadEmojiData } from '../../examples/emoji-pictures/data.js';
+import { createEmojiModel } from '../../examples/emoji-pictures/model.js';
+import { BASE_TRAINING, FINE_TUNING } from '../../examples/emoji-pictures/training.js';
+import { packageTask } from './package-task.js';
+
+/** What emoji show: a style of drawing an update. */
+export const emoji = packageTask({
+  name: 'emoji',
+  title: 'emoji in pictures, MobileNet',
+  baseTraining: BASE_TRAINING,
+  fineTuning: FINE_TUNING,
+  refusal: 'Cannot load emoji: they come',
+  quickShare: 0.3,
+  loadData: loadEmojiData,
+  create: createEmojiModel,
+});
