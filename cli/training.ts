@@ -83,17 +83,28 @@ export function describeMetrics(models: Readonly<Record<string, Metrics>>, examp
   return [...lines, `on ${examples > 0 ? `${examples} ` : ''}validation examples${intervals}`];
 }
 
+/** @returns lines on how the full fine-tune was trained, if that was found on validation data */
+export function describePlan(plan: TrainedDiff['plan']): string[] {
+  if (plan === undefined) return [];
+  const { learningRate, epochs, isImproving } = plan;
+  const line = `full fine-tune: learning rate ${learningRate}, ${epochs} epochs, found on validation data`;
+  if (!isImproving) return [line];
+  const advice = `set both, the epochs to ${2 * epochs}, in the recipe's "fineTune" or by flags of fine-tune`;
+  return [line, `its last epochs were still an improvement: ${advice}`];
+}
+
 /** @returns lines that describe a trained diff */
 export function describeTrained(
-  diff: Pick<TrainedDiff, 'share' | 'base' | 'next' | 'metrics' | 'validationExamples'> & {
+  diff: Pick<TrainedDiff, 'share' | 'base' | 'next' | 'metrics' | 'validationExamples' | 'plan'> & {
     payloadBytes: number;
   },
 ): string[] {
-  const { payloadBytes, share, metrics, base, next, validationExamples } = diff;
+  const { payloadBytes, share, metrics, base, next, validationExamples, plan } = diff;
   return [
     `payload  ${formatBytes(payloadBytes)}, ${formatShare(share)} of the float32 model`,
     `base     ${base}`,
     `next     ${next}`,
     ...describeMetrics({ base: metrics.base, full: metrics.full, diff: metrics.diff }, validationExamples),
+    ...describePlan(plan),
   ];
 }

@@ -9,7 +9,7 @@ import { outputFlags, RECIPE_FLAGS, SEED } from '../flags.js';
 import { printResult, remark } from '../io.js';
 import { planCopy } from '../open.js';
 import { trainingProgress } from '../progress.js';
-import { baseOf, describeMetrics, optionsOf, planTraining, readBase } from '../training.js';
+import { baseOf, describeMetrics, describePlan, optionsOf, planTraining, readBase } from '../training.js';
 
 export const command = defineCommand({
   group: 'Make a diff',
@@ -22,11 +22,15 @@ export const command = defineCommand({
   args: {},
   flags: {
     ...RECIPE_FLAGS,
-    epochs: { type: 'number', placeholder: 'n', description: 'Epochs; default: from the recipe, or 12' },
+    epochs: {
+      type: 'number',
+      placeholder: 'n',
+      description: 'Epochs; default: from the recipe, or found on validation data',
+    },
     learningRate: {
       type: 'number',
       placeholder: 'rate',
-      description: 'Peak learning rate; default: from the recipe, or 0.002',
+      description: 'Peak learning rate; default: from the recipe, or found on validation data',
     },
     seed: SEED,
     ...outputFlags('model', 'Model to write: a folder, or a file for an ONNX file'),
@@ -72,12 +76,13 @@ export const command = defineCommand({
       force,
       use: async (store) => await fingerprint(store),
     });
-    const { metrics, validationExamples } = trained;
-    const json = { out, seed, base: facts.fingerprint, next, metrics, validationExamples };
+    const { metrics, validationExamples, plan } = trained;
+    const json = { out, seed, base: facts.fingerprint, next, metrics, validationExamples, plan };
     const lines = [
       `base  ${facts.fingerprint}`,
       `next  ${next}`,
       ...describeMetrics({ full: metrics }, validationExamples),
+      ...describePlan(plan),
     ];
     printResult(io, flags, { json, lines });
     const isRounded = facts.tensors.some(({ name, dtype }) => trained.weights.has(name) && dtype in HALVES);
