@@ -54,7 +54,7 @@ describe.each(Object.entries(KINDS))('%s', (_name, trainer) => {
     // Coded lengths are foreseen to a few bytes, of which such a small file has few.
     expect(payload.length).toBeGreaterThan(0.8 * budget);
     expect(share).toBe(payload.length / weights);
-    expect(metrics.diff.accuracy).toBeGreaterThan((metrics.base.accuracy as number) + 0.1);
+    expect(metrics.diff.accuracy).toBeGreaterThan((metrics.base.accuracy as number) + 0.08);
   });
 
   test('yields the same payload bytes for the same seed, and different ones for another', async () => {
