@@ -11,7 +11,7 @@ const SHARES = { test: 0.35, validation: 0.1 } as const;
 const LABEL_FAMILIES = 80;
 
 /** Shots of each picture to learn from; of the others, there is one. */
-const TRAINING_SHOTS = 4;
+const TRAINING_SHOTS = 2;
 
 /** The last stage, which shows pictures of all styles on dark backgrounds, a shot each. */
 const DARK_STAGE = STYLES.length;
@@ -44,7 +44,7 @@ export interface Shot extends ExampleFacts {
 }
 
 /**
- * Load the pictures of a base model and four updates. The base model knows all emoji in one style, by several
+ * Load the pictures of a base model and four updates. The base model knows all emoji in one style, by two
  * shots each; its tests are other shots. Each update adds a style, the last one dark backgrounds, and of that
  * only some families of emoji are learned from: the tests are of others, which nothing learns from in it.
  *
