@@ -159,7 +159,7 @@ test('measureReport() measures on test data, with labels, names and slices of th
   expect(remarks.join(' ')).not.toContain('validation');
 });
 
-/** @returns a copy with numbers of 6 digits: the backend may sum in another order for fewer examples */
+/** Compares numbers to five decimals: the backend may sum in another order for fewer examples. */
 function expectClose(found: unknown, expected: unknown): void {
   if (typeof expected === 'number') expect(found).toBeCloseTo(expected, 5);
   else if (typeof expected === 'object' && expected !== null) {
