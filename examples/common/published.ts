@@ -119,7 +119,8 @@ async function download(name: string): Promise<Uint8Array | undefined> {
   const folder = await mkdtemp(join(tmpdir(), 'neural-diff-published-'));
   try {
     const options = ['--json', '--ignore-scripts', '--fetch-retries=0', '--pack-destination', folder];
-    const { stdout } = await promisify(execFile)('npm', ['pack', name, ...options]);
+    // npm lists every file of the package, of which there may be thousands.
+    const { stdout } = await promisify(execFile)('npm', ['pack', name, ...options], { maxBuffer: 2 ** 26 });
     const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
     return await readFile(join(folder, filename.replace(/^@/, '').replaceAll('/', '-')));
   } catch (error) {
