@@ -10,7 +10,7 @@ import { graphWeights } from '../../src/tfjs/graph/graph-weights.js';
 import { createTask } from '../../src/train/create-task.js';
 import { graphFiles, loadGraph, pictures } from './graph-task.js';
 
-const OPTIONS = { epochs: 4, fineTune: { epochs: 3 }, batchSize: 16, seed: 3 } as const;
+const OPTIONS = { epochs: 6, fineTune: { epochs: 3 }, batchSize: 16, seed: 3 } as const;
 const LOSS = { loss: 'sparseCategoricalCrossentropy', outputs: ['probabilities'] } as const;
 
 const kernelOf = async (model: tf.GraphModel) => {
