@@ -3,6 +3,7 @@
 
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
+import { pairedRatio, type Round } from './common/paired-ratios.js';
 import { type Goal, printBench } from './common/report.js';
 import { MODELS } from './common/train-models.js';
 import type { Mode } from './common/train-worker.js';
@@ -22,24 +23,33 @@ const VS_CPU = { mlp: 20, cnn: 200, dscnn: 200, gru: 20, lstm: 20 } as const;
  */
 const GRAPH = { vsCpu: 50, vsTwin: 1.15 } as const;
 
-/** Most that a diff step may cost, in plain steps. */
+/** Most that a diff step may cost, in plain steps of the same round: the median over rounds. */
 const DIFF_STEP = 1.15;
+
+/** Ways of training diffs: the column of their quartiles, and the goal's name. */
+const DIFFS = {
+  sparse: { column: 'sparse', goal: 'sparse-step' },
+  annealed: { column: 'annealed', goal: 'annealed-step' },
+  hash: { column: 'hash', goal: 'hash-step' },
+  hashBlock1: { column: 'blocks of 1', goal: 'hash-block-1-step' },
+} as const;
 
 type Times = Readonly<Record<string, number | null>>;
 
-function run(model: string, mode: Mode, budget: number): Promise<Times> {
+/** @returns what the worker says: `Times`, or for diffs a list of rounds */
+function run<Answer = Times>(model: string, mode: Mode, budget: number): Promise<Answer> {
   process.stderr.write(`${model}: ${mode} …\n`);
   return new Promise((resolve, reject) => {
     const child = fork(WORKER, [model, mode, String(budget)], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
-    let times: Times | undefined;
+    let answer: Answer | undefined;
     child.on('message', (message) => {
-      times = message as Times;
+      answer = message as Answer;
       child.kill();
     });
     child.on('exit', (code) =>
-      times ? resolve(times) : reject(new Error(`${model} on ${mode} ended with status ${code}`)),
+      answer ? resolve(answer) : reject(new Error(`${model} on ${mode} ended with status ${code}`)),
     );
   });
 }
@@ -52,8 +62,8 @@ for (const { name, title } of MODELS) {
   for (const mode of ['cpu', 'stock', 'composed', 'simd'] as const) {
     plain[mode] = (await run(name, mode, BUDGET_MS)).plain ?? null;
   }
-  const diffs = await run(name, 'diffs', 5 * BUDGET_MS);
-  const ratio = (way: string): number => (diffs[way] as number) / (diffs.plain as number);
+  const rounds = await run<Round[]>(name, 'diffs', 5 * BUDGET_MS);
+  const ratio = (way: string): number => pairedRatio(rounds, way, 'plain').median;
   const speedUp = (plain.cpu as number) / (plain.simd as number);
   rows.push({
     network: title,
@@ -68,13 +78,24 @@ for (const { name, title } of MODELS) {
     'hash diff': ratio('hash'),
     'hash, blocks of 1': ratio('hashBlock1'),
     'vs twin': null,
+    rounds: rounds.length,
+    ...quartilesOf(rounds),
   });
-  goals.push(
-    { id: `train.${name}.vs-cpu`, value: speedUp, goal: VS_CPU[name], better: 'higher' },
-    { id: `train.${name}.sparse-step`, value: ratio('sparse'), goal: DIFF_STEP, better: 'lower' },
-    { id: `train.${name}.hash-step`, value: ratio('hash'), goal: DIFF_STEP, better: 'lower' },
+  goals.push({ id: `train.${name}.vs-cpu`, value: speedUp, goal: VS_CPU[name], better: 'higher' });
+  for (const [way, { goal }] of Object.entries(DIFFS))
+    goals.push({ id: `train.${name}.${goal}`, value: ratio(way), goal: DIFF_STEP, better: 'lower' });
+}
+
+/** @returns lower and upper quartile of every kind of diff step, in plain steps of the same round */
+function quartilesOf(rounds: readonly Round[]): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(DIFFS).map(([way, { column }]) => {
+      const { lowerQuartile, upperQuartile } = pairedRatio(rounds, way, 'plain');
+      return [`${column} quartiles`, `${lowerQuartile.toFixed(3)} to ${upperQuartile.toFixed(3)}`];
+    }),
   );
 }
+
 /** Networks that are timed as graphs, too; recurrent and dense ones have no convolutions to win on. */
 const GRAPHS = [
   { name: 'cnn', format: 'graph', title: 'the CNN as a GraphModel', hasConvolutions: true },

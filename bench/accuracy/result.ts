@@ -1,5 +1,7 @@
+import { bdRate, type RatePoint } from '../common/bd-rate.js';
 import type { Unit } from '../common/prepare.js';
-import type { Goal } from '../common/report.js';
+import type { Flips } from './hits.js';
+import { intervalOf } from './hits.js';
 
 /** One method at one budget, measured with one seed. */
 export interface Point {
@@ -10,6 +12,9 @@ export interface Point {
   /** Null where the budget cannot be met. */
   readonly bytes: number | null;
   readonly accuracy: number | null;
+  readonly flips: Flips | null;
+  /** Of training and measuring. */
+  readonly seconds: number;
 }
 
 /** What one task gave with one seed. */
@@ -27,98 +32,101 @@ export interface UnitResult extends Unit {
 export interface AccuracyRow {
   readonly task: string;
   readonly method: string;
+  /** Of the float32 model, in percent; null for sizes of their own. */
+  readonly percent: number | null;
   readonly seeds: number;
+  /** Test examples of a seed. */
+  readonly tests: number;
   readonly bytes: number | null;
   readonly share: number | null;
   readonly mean: number | null;
   readonly deviation: number | null;
   readonly gap: number | null;
+  /** Half of the 95 % interval of the gap; see `intervalOf`. */
+  readonly 'gap ±': number | null;
+  /** Bjøntegaard delta-rate of the method, all its budgets, against hash diffs; see `bdRate`. */
+  readonly 'rate vs hash': number | null;
+  readonly seconds: number | null;
   readonly note: string;
   readonly [column: string]: string | number | null;
 }
+
+type Measured = Pick<Point, 'seconds'> & { bytes: number; accuracy: number; full: number; flips: Flips };
 
 /** @returns a row for base, full fine-tune, and every method and budget of one task */
 export function rowsOf(results: readonly UnitResult[]): AccuracyRow[] {
   const [first] = results as [UnitResult];
   const whole = 4 * first.weights;
-  const row = (
-    method: string,
-    points: readonly { bytes: number; accuracy: number; full: number }[],
-    note = '',
-  ) => {
-    const accuracies = points.map(({ accuracy }) => accuracy);
-    const bytes = meanOf(points.map((point) => point.bytes));
-    const gap = meanOf(points.map(({ accuracy, full }) => full - accuracy));
-    const facts = { task: first.task, method, seeds: points.length };
-    if (points.length === 0)
-      return { ...facts, bytes: null, share: null, mean: null, deviation: null, gap: null, note };
-    return {
-      ...facts,
-      bytes,
-      share: bytes / whole,
-      mean: meanOf(accuracies),
-      deviation: deviationOf(accuracies),
-      gap,
-      note,
-    };
-  };
-  const base = row(
-    'base',
-    results.map((each) => ({ bytes: 0, accuracy: each.base, full: each.full })),
-    `${first.tests} tests`,
-  );
-  const tuning = results.map((each) => `seed ${each.seed}: ${each.tuning}`).join('; ');
-  const full = row(
-    'full fine-tune',
-    results.map((each) => ({ bytes: whole, accuracy: each.full, full: each.full })),
-    tuning,
-  );
-  const others = first.points.map((point, i) => {
-    const measured = results.flatMap(({ points, full: reference }) => {
-      const { bytes, accuracy } = points[i] as Point;
-      return bytes === null || accuracy === null ? [] : [{ bytes, accuracy, full: reference }];
-    });
-    return row(
-      point.method,
-      measured,
-      point.percent === null ? 'size of its own' : `budget ${point.percent} %`,
-    );
+  const plain = { ...EMPTY, task: first.task, seeds: results.length, tests: first.tests };
+  const ends = (['base', 'full'] as const).map((end): AccuracyRow => {
+    const accuracies = results.map((each) => each[end]);
+    const [mean, deviation] = [meanOf(accuracies), deviationOf(accuracies)];
+    const gap = meanOf(results.map((each) => each.full - each[end]));
+    if (end === 'base') return { ...plain, method: 'base', bytes: 0, share: 0, mean, deviation, gap };
+    const note = results.map((each) => `seed ${each.seed}: ${each.tuning}`).join('; ');
+    return { ...plain, method: 'full fine-tune', bytes: whole, share: 1, mean, deviation, gap, note };
   });
-  return [base, full, ...others];
+  const others = first.points.map(({ method, percent }, i): AccuracyRow => {
+    const measured = results.flatMap(({ points, full }): Measured[] => {
+      const { bytes, accuracy, flips, seconds } = points[i] as Point;
+      return bytes === null || accuracy === null || flips === null
+        ? []
+        : [{ bytes, accuracy, flips, seconds, full }];
+    });
+    const note = percent === null ? 'size of its own' : `budget ${percent} %`;
+    const row = { ...plain, method, percent, seeds: measured.length, note };
+    return measured.length === 0 ? row : { ...row, ...meansOf(measured, { whole, tests: first.tests }) };
+  });
+  const hash = curveOf(others, ({ method }) => method === 'hash');
+  const rated = others.map((row) => ({
+    ...row,
+    'rate vs hash': row.method === 'hash' ? null : bdRate(hash, curveOf(others, isOf(row.method))),
+  }));
+  return [...ends, ...rated];
 }
 
-/** What `METHODS.md` sets out to reach: the share at which the gap must be no larger, by gap in points. */
-const SHARES = { '0.3': 0.005, '1': 0.003, '2': 0.002 } as const;
+const EMPTY = {
+  percent: null,
+  bytes: null,
+  share: null,
+  mean: null,
+  deviation: null,
+  gap: null,
+  'gap ±': null,
+  'rate vs hash': null,
+  seconds: null,
+  note: '',
+} as const;
 
-/** @returns the goals of one task */
-export function goalsOf(rows: readonly AccuracyRow[], results: readonly UnitResult[]): Goal[] {
-  const [{ task, points }] = results as [UnitResult];
-  const ours = new Set(points.filter(({ isOurs }) => isOurs).map(({ method }) => method));
-  const shares = Object.entries(SHARES).map(([gap, goal]): Goal => {
-    const within = rows.filter(
-      (row) => ours.has(row.method) && (row.gap as number) <= Number(gap) / 100 + 1e-9,
-    );
-    const least = within.length === 0 ? null : Math.min(...within.map((row) => row.share as number));
-    return { id: `accuracy.${task}.share-at-gap-${gap}`, value: least, goal, better: 'lower' };
-  });
-  const bestOf = (isOurs: boolean): number =>
-    Math.max(
-      ...rows
-        .filter(
-          (row) =>
-            row.share !== null &&
-            row.share <= 0.005 &&
-            ours.has(row.method) === isOurs &&
-            !['base', 'full fine-tune'].includes(row.method),
-        )
-        .map((row) => row.mean as number),
-    );
-  const [base, full] = rows as [AccuracyRow, AccuracyRow];
-  return [
-    ...shares,
-    { id: `accuracy.${task}.full`, value: full.mean, goal: base.mean as number, better: 'higher' },
-    { id: `accuracy.${task}.lead-at-0.5`, value: bestOf(true) - bestOf(false), goal: 0, better: 'higher' },
-  ];
+function meansOf(points: readonly Measured[], { whole, tests }: { whole: number; tests: number }) {
+  const accuracies = points.map(({ accuracy }) => accuracy);
+  const bytes = meanOf(points.map((point) => point.bytes));
+  return {
+    bytes,
+    share: bytes / whole,
+    mean: meanOf(accuracies),
+    deviation: deviationOf(accuracies),
+    gap: meanOf(points.map(({ accuracy, full }) => full - accuracy)),
+    'gap ±': intervalOf(
+      points.map(({ flips }) => flips),
+      tests,
+    ),
+    seconds: meanOf(points.map(({ seconds }) => seconds)),
+  };
+}
+
+/** @returns whether a row is of a method */
+function isOf(method: string): (row: AccuracyRow) => boolean {
+  return (row) => row.method === method;
+}
+
+/** @returns bytes and mean accuracy of some rows, without those that no seed could meet */
+export function curveOf(rows: readonly AccuracyRow[], isTaken: (row: AccuracyRow) => boolean): RatePoint[] {
+  return rows.flatMap((row) =>
+    isTaken(row) && row.bytes !== null && row.mean !== null && row.bytes > 0
+      ? [{ bytes: row.bytes, accuracy: row.mean }]
+      : [],
+  );
 }
 
 export function meanOf(values: readonly number[]): number {

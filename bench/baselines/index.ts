@@ -27,13 +27,10 @@ export type { Baseline, BaselineContext, BaselineResult } from './baseline.js';
 /** Those that have a size of their own: the budget only says whether it is too large. */
 export const FIXED_SIZE: readonly Baseline[] = [quantised(8), quantised(4), quantised(2), oneBit, biases];
 
+const untrained: readonly Baseline[] = [topK('magnitude'), topK('fisher'), hashFit];
+
 /** Those that meet any budget within reason. */
-export const ANY_SIZE: readonly Baseline[] = [
-  pruned,
-  factorised,
-  lowRank,
-  oneBitMasked,
-  topK('magnitude'),
-  topK('fisher'),
-  hashFit,
-];
+export const ANY_SIZE: readonly Baseline[] = [pruned, factorised, lowRank, oneBitMasked, ...untrained];
+
+/** Those of any size that cut a full fine-tune without training: they take little time. */
+export const UNTRAINED: ReadonlySet<Baseline> = new Set(untrained);

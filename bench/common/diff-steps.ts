@@ -10,19 +10,26 @@ import {
   trainSparseDiff,
 } from 'neural-diff/train';
 import { median } from './median.js';
+import type { Round } from './paired-ratios.js';
 import { BATCH } from './time-steps.js';
 import { type BenchModel, buildModel, noisyExamples } from './train-models.js';
 
+/** How long to train. */
+export interface Rounds {
+  /** Milliseconds after which no round begins. */
+  readonly budgetMs: number;
+  /** Steps of every way of training in a round. */
+  readonly steps: number;
+  /** Rounds whatever they take; 1 by default. */
+  readonly atLeast?: number;
+}
+
 /**
- * Trains on the active backend until a time is up.
+ * Trains on the active backend until a time is up; ways of training take turns.
  *
- * @param rounds `steps` of a round: ways of training take turns
- * @returns median milliseconds a step, by way of training
+ * @returns for every round, median milliseconds a step by way of training
  */
-export async function timeDiffs(
-  spec: BenchModel,
-  rounds: { readonly budgetMs: number; readonly steps: number },
-): Promise<Record<string, number>> {
+export async function timeDiffs(spec: BenchModel, rounds: Rounds): Promise<Round[]> {
   const model = buildModel(spec);
   const task = createTask(model, { mode: 'training' });
   const train = noisyExamples(spec, BATCH * rounds.steps);
@@ -44,17 +51,21 @@ export async function timeDiffs(
     hash: (onStep) => trainHashDiff({ ...hash, onStep }),
     hashBlock1: (onStep) => trainHashDiff({ ...hash, block: 1, onStep }),
   };
-  const times: Record<string, number[]> = Object.fromEntries(Object.keys(ways).map((way) => [way, []]));
-  for (const start = performance.now(); performance.now() - start < rounds.budgetMs; ) {
-    for (const [way, run] of Object.entries(ways)) {
-      const stamps: number[] = [];
-      await run(() => stamps.push(performance.now()));
-      for (let i = 2; i < stamps.length; i++) {
-        times[way]?.push((stamps[i] as number) - (stamps[i - 1] as number));
-      }
-    }
+  const timed: Round[] = [];
+  const start = performance.now();
+  while (timed.length < (rounds.atLeast ?? 1) || performance.now() - start < rounds.budgetMs) {
+    const round: Record<string, number> = {};
+    for (const [way, run] of Object.entries(ways)) round[way] = await medianStep(run);
+    timed.push(round);
   }
-  return Object.fromEntries(Object.entries(times).map(([way, list]) => [way, median(list)]));
+  return timed;
+}
+
+/** @returns median milliseconds between steps, without the first of them */
+async function medianStep(run: (onStep: () => void) => Promise<unknown>): Promise<number> {
+  const stamps: number[] = [];
+  await run(() => stamps.push(performance.now()));
+  return median(stamps.slice(2).map((stamp, i) => stamp - (stamps[i + 1] as number)));
 }
 
 /** What a user would write without this package: batches, `trainOnBatch`, Adam. */

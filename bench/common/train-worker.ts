@@ -35,6 +35,9 @@ const [name, mode, budget] = process.argv.slice(2) as [string, Mode, string];
 const spec = MODELS.find((model) => model.name === name) as (typeof MODELS)[number];
 const budgetMs = Number(budget);
 
+/** Rounds of diffs, as pairs of fewer say little. */
+const ROUNDS = 5;
+
 /** Steps of a round on the cpu backend. */
 const CPU_STEPS = 3;
 
@@ -46,7 +49,7 @@ else if (mode.startsWith('onnx')) process.send?.(await timeOnnx());
 else
   process.send?.(
     mode === 'diffs'
-      ? await timeDiffs(spec, { budgetMs, steps: ROUND_STEPS })
+      ? await timeDiffs(spec, { budgetMs, steps: ROUND_STEPS, atLeast: ROUNDS })
       : { plain: await timePlain(budgetMs) },
   );
 

@@ -99,13 +99,29 @@ async function runChain(
     putWeights(variablesOf(task, weights), weights);
     const accuracy = (await task.evaluate(arrays.test)).accuracy as number;
     const old = (await task.evaluate(baseTest)).accuracy as number;
-    steps.push({ update: index + 1, bytes, accuracy, oldLoss: oldBefore - old });
+    steps.push({
+      update: index + 1,
+      bytes,
+      accuracy,
+      oldLoss: oldBefore - old,
+      largestDense: await largestDense(task),
+    });
     tf.dispose(Object.values(arrays).flatMap(Object.values));
     const text = `${unit.task}, seed ${unit.seed}: ${method}, update ${index + 1}: ${accuracy.toFixed(4)}`;
     say({ type: 'progress', text });
   }
   tf.dispose(Object.values(baseTest));
   return steps;
+}
+
+/** @returns the largest absolute value among the trained tensors of one dimension; 0 without any */
+async function largestDense(task: Task): Promise<number> {
+  let largest = 0;
+  for (const { variable, trainable } of task.weights) {
+    if (!trainable || variable.shape.length !== 1) continue;
+    for (const value of await variable.data()) largest = Math.max(largest, Math.abs(value));
+  }
+  return largest;
 }
 
 say({ type: 'result', result: await run() });

@@ -3,6 +3,8 @@
 import '@tensorflow/tfjs-backend-webgpu';
 import { useBackend } from 'neural-diff/tfjs';
 import { timeDiffs } from '../common/diff-steps.js';
+import { median } from '../common/median.js';
+import type { Round } from '../common/paired-ratios.js';
 import { type BenchModel, MODELS } from '../common/train-models.js';
 
 /** What to time. */
@@ -20,7 +22,9 @@ const STEPS = 8;
 export async function timeSteps({ backend, network, budgetMs }: StepsJob): Promise<Record<string, number>> {
   await useBackend(backend);
   const spec = MODELS.find(({ name }) => name === network) as BenchModel;
-  return timeDiffs(spec, { budgetMs, steps: STEPS });
+  const rounds = await timeDiffs(spec, { budgetMs, steps: STEPS });
+  const ways = Object.keys(rounds[0] as Round);
+  return Object.fromEntries(ways.map((way) => [way, median(rounds.map((round) => round[way] as number))]));
 }
 
 /** @returns the name of the adapter that the webgpu backend takes; undefined if there is none */
