@@ -3,7 +3,7 @@ import type { Goal } from '../common/report.js';
 import { type AccuracyRow, curveOf, type UnitResult } from './result.js';
 
 /** Tasks whose network is convolutional: their gaps must be smaller. */
-const CONVOLUTIONAL = new Set(['keywords', 'garments']);
+const CONVOLUTIONAL = new Set(['keywords', 'garments', 'emoji']);
 
 /** Largest gap to the full fine-tune, by percent of the float32 model. */
 const HASH_GAPS = { '0.5': 0.005, '0.3': 0.01, '0.2': 0.02, '0.1': 0.03 } as const;
