@@ -8,7 +8,7 @@ type Weights = Awaited<ReturnType<typeof takeBase>>['trainable'];
 /** Examples at once. */
 const BATCH = 256;
 
-/** @returns 1 for every test example that some weights classify correctly, 0 for others; the base is put back */
+/** @returns 1 for every test example that some weights classify correctly, 0 for others; restores the base */
 export async function hitsOf(
   { task, arrays }: { task: Task; arrays: Pick<StageArrays, 'test'> },
   weights: Weights,
@@ -50,10 +50,10 @@ export function flipsOf(full: Uint8Array, other: Uint8Array): Flips {
 }
 
 /**
- * Half of the 95 % interval of the mean gap to the full fine-tune, as a share of 1: 1.96 standard errors. Their
- * squares are the variance of the seeds' gaps over the number of seeds, plus the mean variance of the paired
- * difference per example. The latter is not divided by the number of seeds, whose test examples may be the same;
- * the interval is rather too wide than too narrow.
+ * Half of the 95 % interval of the mean gap to the full fine-tune, as a share of 1: 1.96 standard errors.
+ * Their squares are the variance of the seeds' gaps over the number of seeds, plus the mean variance of the
+ * paired difference per example. The latter is not divided by the number of seeds, whose test examples may be
+ * the same; the interval is rather too wide than too narrow.
  *
  * @param tests examples of the test set
  */

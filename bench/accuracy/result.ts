@@ -57,7 +57,7 @@ type Measured = Pick<Point, 'seconds'> & { bytes: number; accuracy: number; full
 export function rowsOf(results: readonly UnitResult[]): AccuracyRow[] {
   const [first] = results as [UnitResult];
   const whole = 4 * first.weights;
-  const plain = { ...EMPTY, task: first.task, seeds: results.length, tests: first.tests };
+  const plain = { task: first.task, method: '', ...EMPTY, seeds: results.length, tests: first.tests };
   const ends = (['base', 'full'] as const).map((end): AccuracyRow => {
     const accuracies = results.map((each) => each[end]);
     const [mean, deviation] = [meanOf(accuracies), deviationOf(accuracies)];
