@@ -13,7 +13,7 @@ type Knot = readonly [accuracy: number, logBytes: number];
  * interpolated linearly between points in place of a cubic, which overshoots between few points).
  *
  * A curve that is not monotone is replaced by its upper hull: points that a smaller or equal size matches or
- * exceeds in accuracy are left out, as nobody would take them.
+ * exceeds in accuracy are left out.
  *
  * @returns (bytes of `curve`) / (bytes of `reference`) − 1: −0.6 for 60 % fewer bytes; null if either has
  *   fewer than two points left, or no accuracies in common
