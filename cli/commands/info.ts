@@ -86,7 +86,7 @@ async function showPayload(
     `next         ${json.next}`,
     ...(json.layout === undefined ? [] : [`layout       ${json.layout}${size}`]),
     ...(made?.lines ?? []),
-    ...json.records.map((record) => `record       ${record.kind.padEnd(7)}${formatBytes(record.bytes)}`),
+    ...json.records.map((record) => `record       ${record.kind.padEnd(9)}${formatBytes(record.bytes)}`),
     ...(model?.ops.map((op) => `op           ${formatOp(op)}`) ?? []),
     ...(model ? [`unchanged    ${model.unchanged} of ${model.tensors} tensors have no op`] : []),
     ...Object.entries(json.meta).map(([key, value]) => `meta         ${key}: ${JSON.stringify(value)}`),
@@ -131,7 +131,7 @@ function formatOp({ kind, tensors, ...facts }: OpFacts): string {
   const details = Object.entries(facts).map(([name, value]) => {
     return `${name} ${typeof value === 'number' && !Number.isInteger(value) ? value.toPrecision(4) : value}`;
   });
-  return `${kind.padEnd(7)}${details.join(', ')}  ${tensors.map((name) => JSON.stringify(name)).join(' ')}`;
+  return `${kind.padEnd(9)}${details.join(', ')}  ${tensors.map((name) => JSON.stringify(name)).join(' ')}`;
 }
 
 /** Prints a model's fingerprint and tensors, and which of them cannot be written. */
