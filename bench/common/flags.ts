@@ -1,20 +1,25 @@
 import { parseArgs } from 'node:util';
 import { findTask, TASKS } from '../tasks/index.js';
+import { forgetAll } from './keep.js';
 
 /** What the benches of accuracy take. */
 export interface TaskFlags {
   readonly tasks: readonly string[];
   readonly seeds: readonly number[];
   readonly quick: boolean;
+  /** Every method, not only those that may win. */
+  readonly all: boolean;
   readonly data?: string | undefined;
 }
 
 /** Reads the flags of a bench that trains; prints help and ends where that is asked for. */
-export function readFlags(bench: { name: string; does: string; time: string }): TaskFlags {
+export async function readFlags(bench: { name: string; does: string; time: string }): Promise<TaskFlags> {
   const { values } = parseArgs({
     options: {
       json: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
+      all: { type: 'boolean', default: false },
+      fresh: { type: 'boolean', default: false },
       task: { type: 'string', multiple: true },
       data: { type: 'string' },
       seeds: { type: 'string' },
@@ -30,7 +35,9 @@ export function readFlags(bench: { name: string; does: string; time: string }): 
   const tasks = values.task ?? (values.data === undefined ? names : ['keywords']);
   for (const name of tasks) findTask(name);
   const seeds = (values.seeds ?? (values.quick ? '1' : '1,2,3')).split(',').map(Number);
-  return { tasks, seeds, quick: values.quick, data: values.data };
+  if (values.fresh) await forgetAll();
+  const { quick, all, data } = values;
+  return { tasks, seeds, quick, all, data };
 }
 
 function helpOf({ name, does, time }: { name: string; does: string; time: string }): string {
@@ -42,5 +49,10 @@ function helpOf({ name, does, time }: { name: string; does: string; time: string
   npm run -s bench -- ${name} --task NAME   one task (may be given again): ${names}
   npm run -s bench -- ${name} --data DIR    keywords of recordings {label}_{speaker}_{take}.wav
   npm run -s bench -- ${name} --seeds 1,2,3
+  npm run -s bench -- ${name} --all         every kind and baseline, not only those that may win
+  npm run -s bench -- ${name} --fresh       forget what earlier runs kept
+
+What a run has trained is kept in .cache/bench: the next one goes on from there, and trains again only what
+depends on changed code.
 `;
 }

@@ -1,26 +1,27 @@
+import * as tf from '@tensorflow/tfjs';
 import { toArrays } from '../../examples/common/task.js';
-import { type TrainingPlan, trainBase } from '../../examples/common/train-base.js';
-import { trainHashDiff } from '../../src/hash-diff/train-hash-diff.js';
-import { trainSparseDiff } from '../../src/sparse-diff/train-sparse-diff.js';
+import { trainBase } from '../../examples/common/train-base.js';
 import { useBackend } from '../../src/tfjs/backend.js';
 import { createTask } from '../../src/train/create-task.js';
-import { type FineTuned, fineTune } from '../../src/train/fine-tune.js';
 import type { Values } from '../../src/train/part.js';
 import { measure, takeBase, withBaseRestored } from '../../src/train/session.js';
 import type { Task } from '../../src/train/task.js';
 import type { BenchTask, Stage, TaskData } from '../tasks/task.js';
+import { digestOfWeights, keep } from './keep.js';
 
-/** The trainers of diffs by kind. */
-export const TRAINERS = { hash: trainHashDiff, sparse: trainSparseDiff } as const;
-
-/** Epochs of diffs and of trained baselines, times those of the tuned full fine-tune. */
-export const LONGER = 2;
+/** What makes a task's data and its base model. */
+export const TASK_PROGRAMS: readonly URL[] = [
+  new URL('../tasks/index.js', import.meta.url),
+  new URL('../../examples/common/train-base.js', import.meta.url),
+];
 
 /** One task with one seed. */
 export interface Unit {
   readonly task: string;
   readonly seed: number;
   readonly quick: boolean;
+  /** Every method, not only those that may win. */
+  readonly all?: boolean;
   readonly data?: string | undefined;
 }
 
@@ -30,16 +31,36 @@ export interface Prepared {
   readonly task: Task;
   /** Weights of the model. */
   readonly weights: number;
+  /** What results follow from, in addition to their own settings: task, data, and the base's digest. */
+  readonly inputs: Readonly<Record<string, unknown>>;
 }
 
-/** Loads a task's data and trains its base model. */
-export async function prepare(benchTask: BenchTask, { seed, quick, data: folder }: Unit): Promise<Prepared> {
+/** Loads a task's data, and trains its base model unless an earlier run has. */
+export async function prepare(benchTask: BenchTask, unit: Unit): Promise<Prepared> {
+  const { task: name, seed, quick, data: folder } = unit;
   const data = await benchTask.load({ seed, quick, data: folder });
   await useBackend('wasm');
   const model = data.createModel(seed);
+  model.compile({ optimizer: 'adam', loss: 'categoricalCrossentropy', metrics: ['accuracy'] });
+  const inputs = { task: name, seed, quick, folder };
+  const source = { what: 'base', programs: TASK_PROGRAMS, inputs };
+  const { value: trained } = await keep(source, () => trainWeights(model, data, seed));
+  const values = model.getWeights().map(({ shape }, i) => tf.tensor(trained[i] as Float32Array, shape));
+  model.setWeights(values);
+  tf.dispose(values);
+  const digest = digestOfWeights(trained.map((values, i) => [String(i), values]));
+  return {
+    data,
+    task: createTask(model),
+    weights: model.countParams(),
+    inputs: { ...inputs, base: digest },
+  };
+}
+
+async function trainWeights(model: tf.LayersModel, data: TaskData, seed: number): Promise<Float32Array[]> {
   const [stage] = data.stages as [Stage];
   await trainBase(model, stage.train, { ...data.baseTraining, seed });
-  return { data, task: createTask(model), weights: model.countParams() };
+  return model.getWeights().map((weight) => weight.dataSync() as Float32Array);
 }
 
 /** The examples of a stage on this thread's backend; the caller disposes of them with it. */
@@ -64,44 +85,4 @@ export async function accuracyOf(
     measure(task, { base, trained }, arrays.test),
   );
   return accuracy as number;
-}
-
-/** A full fine-tune and how it was tuned. */
-export interface Tuned {
-  readonly full: FineTuned;
-  readonly plan: TrainingPlan;
-  /** In words: what was tried and what was taken. */
-  readonly tuning: string;
-}
-
-/** Learning rates, times that of the task's own plan, and epochs, times its own. */
-const RATES = [1, 2];
-const LENGTHS = [1, 2];
-
-/**
- * Tunes the full fine-tune: all combinations of learning rates and epochs are trained, the one that does best
- * on the validation set is taken. The test set is not looked at.
- */
-export async function tuneFull(
-  task: Task,
-  arrays: StageArrays,
-  { plan, seed, quick }: { plan: TrainingPlan; seed: number; quick: boolean },
-): Promise<Tuned> {
-  const plans = LENGTHS.slice(0, quick ? 1 : undefined).flatMap((length) =>
-    RATES.slice(0, quick ? 1 : undefined).map((rate) => ({
-      ...plan,
-      epochs: length * plan.epochs,
-      learningRate: rate * plan.learningRate * (quick ? 2 : 1),
-    })),
-  );
-  const tried: { full: FineTuned; plan: TrainingPlan }[] = [];
-  for (const each of plans) {
-    const full = await fineTune({ task, train: arrays.train, validation: arrays.validation, ...each, seed });
-    tried.push({ full, plan: each });
-  }
-  const accuracyOf = ({ full }: (typeof tried)[number]): number => full.metrics.accuracy as number;
-  const best = tried.reduce((a, b) => (accuracyOf(b) > accuracyOf(a) ? b : a));
-  const describe = ({ epochs, learningRate }: TrainingPlan): string => `${epochs} epochs at ${learningRate}`;
-  const list = tried.map((each) => `${describe(each.plan)}: ${accuracyOf(each).toFixed(4)}`).join(', ');
-  return { ...best, tuning: `${describe(best.plan)}, by validation (${list})` };
 }

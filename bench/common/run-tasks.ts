@@ -20,11 +20,13 @@ export interface TaskBench<Result, Row> {
 /** Reads flags, runs every task with every seed and prints what came out. */
 export async function runTaskBench<Result extends Unit, Row>(spec: TaskBench<Result, Row>): Promise<void> {
   const { bench, does, time } = spec;
-  const { tasks, seeds, quick, data } = readFlags({ name: bench, does, time });
-  const units = tasks.flatMap((task) => seeds.map((seed): Unit => ({ task, seed, quick, data })));
+  const { tasks, seeds, quick, all, data } = await readFlags({ name: bench, does, time });
+  const units = tasks.flatMap((task) => seeds.map((seed): Unit => ({ task, seed, quick, all, data })));
   const start = performance.now();
   const results = await runUnits<Unit, Result>(spec.unit, units);
-  const groups = tasks.map((task) => results.filter((result) => result.task === task));
+  const groups = tasks
+    .map((task) => results.filter((result) => result.task === task))
+    .filter((group) => group.length > 0);
   const tables = groups.map((group) => ({ group, rows: spec.rowsOf(group) }));
   printBench({
     bench,

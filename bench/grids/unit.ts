@@ -5,17 +5,9 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { Values } from '../../src/train/part.js';
 import { type BaseWeights, takeBase, weightsOfModel } from '../../src/train/session.js';
 import type { TrainedDiff } from '../../src/train/train-diff.js';
-import {
-  accuracyOf,
-  arraysOf,
-  LONGER,
-  type Prepared,
-  prepare,
-  TRAINERS,
-  type Tuned,
-  tuneFull,
-  type Unit,
-} from '../common/prepare.js';
+import { type Full, fullFineTune } from '../common/full-fine-tune.js';
+import { accuracyOf, arraysOf, type Prepared, prepare, type Unit } from '../common/prepare.js';
+import { LONGER, TRAINERS } from '../common/trainers.js';
 import type { UnitMessage } from '../common/units.js';
 import { findTask } from '../tasks/index.js';
 import type { Stage } from '../tasks/task.js';
@@ -31,9 +23,8 @@ const unit = workerData as Unit;
 const say = (message: UnitMessage<GridResult>): void => parentPort?.postMessage(message);
 
 /** What the measurements share. */
-interface Setting extends Prepared {
+interface Setting extends Prepared, Full {
   readonly arrays: ReturnType<typeof arraysOf>;
-  readonly tuned: Tuned;
   readonly base: BaseWeights;
   /** Diffs that know nothing of the device. */
   readonly plain: ReadonlyMap<Kind, TrainedDiff>;
@@ -43,35 +34,31 @@ async function run(): Promise<GridResult> {
   const prepared = await prepare(findTask(unit.task), unit);
   const { data, task } = prepared;
   const arrays = arraysOf(data.stages[1] as Stage, data.classes);
-  const tuned = await tuneFull(task, arrays, { plan: data.fineTuning, ...unit });
+  const tuned = await fullFineTune(prepared, arrays, unit);
   const plain = new Map<Kind, TrainedDiff>();
-  const setting = { ...prepared, arrays, tuned, base: await takeBase(task), plain };
+  const setting = { ...prepared, ...tuned, arrays, base: await takeBase(task), plain };
   for (const kind of Object.keys(TRAINERS) as Kind[]) plain.set(kind, await train(setting, kind));
   const points: GridPoint[] = [];
   for (const storedAs of STORED_AS) points.push(...(await measureDevice(setting, storedAs)));
   return { ...unit, points };
 }
 
-function train(
-  { task, arrays, tuned, data }: Setting,
-  kind: Kind,
-  device?: Parameters<StoredAs['round']>[1],
-) {
+function train({ task, arrays, full, data }: Setting, kind: Kind, device?: Parameters<StoredAs['round']>[1]) {
   return TRAINERS[kind]({
     task,
     train: arrays.train,
     validation: arrays.test,
-    fullFineTune: tuned.full,
+    fullFineTune: full,
     device,
     budget: BUDGET,
-    epochs: LONGER * tuned.plan.epochs,
+    epochs: LONGER * data.fineTuning.epochs,
     batchSize: data.fineTuning.batchSize,
     seed: unit.seed,
   });
 }
 
 async function measureDevice(setting: Setting, storedAs: StoredAs): Promise<GridPoint[]> {
-  const { base, tuned, plain } = setting;
+  const { base, full, plain } = setting;
   const device = storedAs.store(base.model);
   const names = new Set(base.trainable.keys());
   const stored = weightsOfModel(device, names, device.quantization);
@@ -83,7 +70,7 @@ async function measureDevice(setting: Setting, storedAs: StoredAs): Promise<Grid
   const rounded = (weights: Values): Promise<number> => accuracyOf(setting, storedAs.round(weights, device));
   const points = [
     tell('base', null, await accuracyOf(setting, stored)),
-    tell(FULL, null, await rounded(tuned.full.weights)),
+    tell(FULL, null, await rounded(full.weights)),
   ];
   for (const [kind, diff] of plain) {
     const weights = weightsOfModel(diff.model, names);

@@ -3,7 +3,7 @@ import type { Examples } from '../../examples/common/staged-examples.js';
 import { toArrays } from '../../examples/common/task.js';
 import type { TrainingPlan } from '../../examples/common/train-base.js';
 import type { Recipe, RecipeData } from '../../src/recipe/recipe.js';
-import { LONGER } from '../common/prepare.js';
+import { LONGER } from '../common/trainers.js';
 import { findTask } from '../tasks/index.js';
 import type { Stage } from '../tasks/task.js';
 

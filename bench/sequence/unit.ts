@@ -7,17 +7,16 @@ import type { TrainingPlan } from '../../examples/common/train-base.js';
 import { fineTune } from '../../src/train/fine-tune.js';
 import { putWeights, takeBase, variablesOf, weightsOfModel } from '../../src/train/session.js';
 import type { Task } from '../../src/train/task.js';
-import type { TrainDiffOptions, TrainedDiff } from '../../src/train/train-diff.js';
+import { digestOfWeights, keep } from '../common/keep.js';
 import {
   arraysOf,
-  LONGER,
   type Prepared,
   prepare,
   type StageArrays,
-  TRAINERS,
-  tuneFull,
+  TASK_PROGRAMS,
   type Unit,
 } from '../common/prepare.js';
+import { LONGER, TRAINER_PROGRAMS, TRAINERS } from '../common/trainers.js';
 import type { UnitMessage } from '../common/units.js';
 import { findTask } from '../tasks/index.js';
 import type { Stage } from '../tasks/task.js';
@@ -28,12 +27,21 @@ const BUDGET = '0.5%';
 
 type Weights = Awaited<ReturnType<typeof takeBase>>['trainable'];
 
+type Kind = keyof typeof TRAINERS;
+
 /** How an update is made: from what the device has to what it will have. */
-type Update = (context: {
-  task: Task;
-  arrays: StageArrays;
-  seed: number;
-}) => Promise<{ weights: Weights; bytes: number | null }>;
+interface Update {
+  readonly method: string;
+  /** Module whose code makes it. */
+  readonly program: URL;
+  make(context: {
+    task: Task;
+    arrays: StageArrays;
+    seed: number;
+  }): Promise<{ weights: Weights; bytes: number | null }>;
+}
+
+const FINE_TUNE = new URL('../../src/train/fine-tune.js', import.meta.url);
 
 const unit = workerData as Unit;
 const say = (message: UnitMessage<SequenceResult>): void => parentPort?.postMessage(message);
@@ -41,61 +49,74 @@ const say = (message: UnitMessage<SequenceResult>): void => parentPort?.postMess
 async function run(): Promise<SequenceResult> {
   const prepared = await prepare(findTask(unit.task), unit);
   const { task, data } = prepared;
-  const first = arraysOf(data.stages[1] as Stage, data.classes);
-  const { plan } = await tuneFull(task, first, { plan: data.fineTuning, ...unit });
-  tf.dispose(Object.values(first).flatMap(Object.values));
+  const plan = data.fineTuning;
   const base = (await takeBase(task)).trainable;
-  const updates: [string, Update][] = [
-    ['full fine-tune', updateInFull(plan)],
-    ...Object.entries(TRAINERS).map(([kind, train]): [string, Update] => [kind, updateByDiff(train, plan)]),
-  ];
+  const kinds = Object.keys(TRAINERS) as Kind[];
+  const updates = [updateInFull(plan), ...kinds.filter(isRun).map((kind) => updateByDiff(kind, plan))];
   const chains: Chain[] = [];
-  for (const [method, update] of updates) {
+  for (const update of updates) {
     putWeights(variablesOf(task, base), base);
-    chains.push({ method, steps: await runChain(prepared, { method, update }) });
+    chains.push({ method: update.method, steps: await runChain(prepared, update) });
   }
   return { ...unit, weights: prepared.weights, chains };
 }
 
+/** Chains of sparse diffs take as long as those of hash diffs. */
+function isRun(kind: Kind): boolean {
+  return kind === 'hash' || unit.all === true;
+}
+
 function updateInFull(plan: TrainingPlan): Update {
-  return async ({ task, arrays, seed }) => {
-    const { weights } = await fineTune({ task, train: arrays.train, ...plan, seed });
-    return { weights, bytes: null };
+  return {
+    method: 'full fine-tune',
+    program: FINE_TUNE,
+    async make({ task, arrays, seed }) {
+      const { weights } = await fineTune({ task, train: arrays.train, ...plan, seed });
+      return { weights, bytes: null };
+    },
   };
 }
 
-function updateByDiff(
-  train: (options: TrainDiffOptions) => Promise<TrainedDiff>,
-  plan: TrainingPlan,
-): Update {
-  return async ({ task, arrays, seed }) => {
-    const { epochs, batchSize, learningRate } = plan;
-    const { payload, model } = await train({
-      task,
-      train: arrays.train,
-      budget: BUDGET,
-      seed,
-      batchSize,
-      epochs: LONGER * epochs,
-      fineTune: { epochs, learningRate },
-    });
-    return {
-      weights: weightsOfModel(model, new Set((await takeBase(task)).trainable.keys())),
-      bytes: payload.length,
-    };
+function updateByDiff(kind: Kind, { epochs, batchSize, learningRate }: TrainingPlan): Update {
+  return {
+    method: kind,
+    program: TRAINER_PROGRAMS[kind],
+    async make({ task, arrays, seed }) {
+      const { payload, model } = await TRAINERS[kind]({
+        task,
+        train: arrays.train,
+        budget: BUDGET,
+        seed,
+        batchSize,
+        epochs: LONGER * epochs,
+        fineTune: { epochs, learningRate },
+      });
+      return {
+        weights: weightsOfModel(model, new Set((await takeBase(task)).trainable.keys())),
+        bytes: payload.length,
+      };
+    },
   };
 }
 
-async function runChain(
-  { task, data }: Prepared,
-  { method, update }: { method: string; update: Update },
-): Promise<Step[]> {
+async function runChain(prepared: Prepared, update: Update): Promise<Step[]> {
+  const { task, data } = prepared;
   const baseTest = toArrays((data.stages[0] as Stage).test, data.classes);
   const oldBefore = (await task.evaluate(baseTest)).accuracy as number;
   const steps: Step[] = [];
   for (const [index, stage] of data.stages.slice(1).entries()) {
     const arrays = arraysOf(stage, data.classes);
-    const { weights, bytes } = await update({ task, arrays, seed: 100 * unit.seed + index });
+    const seed = 100 * unit.seed + index;
+    const from = digestOfWeights((await takeBase(task)).trainable);
+    const { value, isKept } = await keep(
+      {
+        what: `update-${update.method.replace(' ', '-')}`,
+        programs: [...TASK_PROGRAMS, update.program],
+        inputs: { ...prepared.inputs, method: update.method, index, from, plan: data.fineTuning, BUDGET },
+      },
+      () => update.make({ task, arrays, seed }),
+    );
+    const { weights, bytes } = value;
     putWeights(variablesOf(task, weights), weights);
     const accuracy = (await task.evaluate(arrays.test)).accuracy as number;
     const old = (await task.evaluate(baseTest)).accuracy as number;
@@ -107,8 +128,8 @@ async function runChain(
       largestDense: await largestDense(task),
     });
     tf.dispose(Object.values(arrays).flatMap(Object.values));
-    const text = `${unit.task}, seed ${unit.seed}: ${method}, update ${index + 1}: ${accuracy.toFixed(4)}`;
-    say({ type: 'progress', text });
+    const end = `update ${index + 1}: ${accuracy.toFixed(4)}${isKept ? ' (kept)' : ''}`;
+    say({ type: 'progress', text: `${unit.task}, seed ${unit.seed}: ${update.method}, ${end}` });
   }
   tf.dispose(Object.values(baseTest));
   return steps;
