@@ -56,6 +56,8 @@ export interface TrainedRow extends JobFacts {
   readonly next: string;
   readonly metrics: TrainedDiff['metrics'];
   readonly validationExamples: number;
+  /** File of a smaller budget whose payload this is too: the job's own did worse. */
+  readonly takenFrom?: string;
 }
 
 /** A job that failed. */

@@ -124,6 +124,9 @@ export function formatRows(rows: readonly Row[]): string[] {
   return [
     ...(trained.length > 0 ? alignColumns([head, ...cells]) : []),
     ...(metric ? [meaningOf(metric, trained)] : []),
+    ...trained.flatMap(({ file, takenFrom }) =>
+      takenFrom === undefined ? [] : `${file} is ${takenFrom}: its own payload did worse`,
+    ),
     ...failed.map(
       ({ kind, budget, seed, error }) =>
         `failed: ${kind} ${budget} seed ${seed}: ${error.message} (${error.code})`,

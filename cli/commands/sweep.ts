@@ -19,6 +19,7 @@ import {
   rowOf,
   settingsOf,
 } from '../sweep-grid.js';
+import { keepMonotone } from '../sweep-monotone.js';
 import { baseOf, planTraining, readBase } from '../training.js';
 import { checkWorkers } from '../values.js';
 
@@ -41,7 +42,8 @@ export const command = defineCommand({
   summary: 'Train a diff for every kind, budget and seed, several at once',
   details: [
     'Every payload is written as soon as it is trained. A job that fails does not stop the others. ' +
-      'After Ctrl-C, --resume trains the rest.',
+      'After Ctrl-C, --resume trains the rest. At the end, a job whose payload does worse on the validation ' +
+      'set than that of a smaller budget, of the same kind and seed, gets the smaller one.',
   ],
   args: {},
   flags: FLAGS,
@@ -78,6 +80,7 @@ export const command = defineCommand({
       return EXIT.done;
     }
     const statuses = await trainMissing(missing, { flags, io, folder });
+    await keepMonotone(priced, folder);
     printResult(io, flags, { json: { out: flags.out, ...folder.results }, lines: formatRows(folder.rows) });
     remark(io, flags, `wrote ${flags.out}`);
     return statuses.size > 1 ? EXIT.internal : ([...statuses][0] ?? EXIT.done);

@@ -99,6 +99,23 @@ test('sweep --resume lists what an earlier sweep left outside of the grid', asyn
   expect(files).toEqual(['hash-8pct-seed3.ndiff', HASH, SPARSE]);
 });
 
+test('sweep gives a job the payload of a smaller budget that does better', async () => {
+  cpSync(at('first'), at('monotone'), { recursive: true });
+  const results = resultsOf('monotone');
+  const [smaller, sparse] = results.rows;
+  smaller.metrics.diff.accuracy = 1.5;
+  writeFileSync(at('monotone', 'results.json'), JSON.stringify(results));
+  const flags = ['--kinds', 'hash', '--budgets', '9%,7%', '--resume', '-q'];
+  const file = 'hash-9pct-seed3.ndiff';
+  for (let run = 0; run < 2; run++) {
+    const { status, stdout } = await sweep('monotone', ...flags);
+    expect([status, stdout]).toEqual([0, expect.stringContaining(`${file} is ${HASH}: its own payload`)]);
+  }
+  const taken = { ...smaller, budget: '9%', budgetBytes: expect.any(Number), file, takenFrom: HASH };
+  expect(resultsOf('monotone').rows).toEqual([taken, smaller, sparse]);
+  expect(readFileSync(at('monotone', file))).toEqual(readFileSync(at('first', HASH)));
+});
+
 test('sweep --resume refuses other settings, other payloads and other documents', async () => {
   cpSync(at('first'), at('other'), { recursive: true });
   await expectRefusal(sweep('other', '--resume', '--json', '--epochs', '5'), 'output-exists', 'epochs 4');
