@@ -15,7 +15,7 @@ import {
   TASK_PROGRAMS,
   type Unit,
 } from '../common/prepare.js';
-import { LONGER, TRAINER_PROGRAMS, TRAINERS } from '../common/trainers.js';
+import { TRAINER_PROGRAMS, TRAINERS } from '../common/trainers.js';
 import type { UnitMessage } from '../common/units.js';
 import { findTask } from '../tasks/index.js';
 import type { Stage } from '../tasks/task.js';
@@ -27,7 +27,7 @@ type Kind = keyof typeof TRAINERS;
 /** Shares of the float32 model, in percent, in ascending order. */
 const BUDGETS: Readonly<Record<Kind, readonly number[]>> = {
   hash: [0.1, 0.2, 0.3, 0.5, 1],
-  sparse: [0.2, 0.5, 1],
+  sparse: [0.5, 1],
 };
 const TRAINED_BASELINE_BUDGETS = [0.5, 1];
 const BASELINE_BUDGETS = [0.2, 0.5, 1, 2];
@@ -57,7 +57,7 @@ async function run(): Promise<UnitResult> {
   const base = (await task.evaluate(arrays.test)).accuracy as number;
   const tuned = await fullFineTune(prepared, arrays, unit);
   const hits = await hitsOf({ task, arrays }, tuned.full.weights);
-  const setting = { ...prepared, ...tuned, arrays, epochs: LONGER * data.fineTuning.epochs, hits };
+  const setting = { ...prepared, ...tuned, arrays, epochs: data.diffEpochs, hits };
   const full = meanOf([...hits]);
   say({
     type: 'progress',

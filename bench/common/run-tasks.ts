@@ -21,7 +21,7 @@ export interface TaskBench<Result, Row> {
 export async function runTaskBench<Result extends Unit, Row>(spec: TaskBench<Result, Row>): Promise<void> {
   const { bench, does, time } = spec;
   const { tasks, seeds, quick, all, data } = await readFlags({ name: bench, does, time });
-  const units = tasks.flatMap((task) => seeds.map((seed): Unit => ({ task, seed, quick, all, data })));
+  const units = seeds.flatMap((seed) => tasks.map((task): Unit => ({ task, seed, quick, all, data })));
   const start = performance.now();
   const results = await runUnits<Unit, Result>(spec.unit, units);
   const groups = tasks

@@ -9,6 +9,3 @@ export const TRAINER_PROGRAMS = {
   hash: new URL('../../src/hash-diff/train-hash-diff.js', import.meta.url),
   sparse: new URL('../../src/sparse-diff/train-sparse-diff.js', import.meta.url),
 } as const;
-
-/** Epochs of diffs and of trained baselines, times those of a task's fine-tuning. */
-export const LONGER = 2;

@@ -7,7 +7,7 @@ import { type BaseWeights, takeBase, weightsOfModel } from '../../src/train/sess
 import type { TrainedDiff } from '../../src/train/train-diff.js';
 import { type Full, fullFineTune } from '../common/full-fine-tune.js';
 import { accuracyOf, arraysOf, type Prepared, prepare, type Unit } from '../common/prepare.js';
-import { LONGER, TRAINERS } from '../common/trainers.js';
+import { TRAINERS } from '../common/trainers.js';
 import type { UnitMessage } from '../common/units.js';
 import { findTask } from '../tasks/index.js';
 import type { Stage } from '../tasks/task.js';
@@ -51,7 +51,7 @@ function train({ task, arrays, full, data }: Setting, kind: Kind, device?: Param
     fullFineTune: full,
     device,
     budget: BUDGET,
-    epochs: LONGER * data.fineTuning.epochs,
+    epochs: data.diffEpochs,
     batchSize: data.fineTuning.batchSize,
     seed: unit.seed,
   });

@@ -3,21 +3,20 @@ import type { Examples } from '../../examples/common/staged-examples.js';
 import { toArrays } from '../../examples/common/task.js';
 import type { TrainingPlan } from '../../examples/common/train-base.js';
 import type { Recipe, RecipeData } from '../../src/recipe/recipe.js';
-import { LONGER } from '../common/trainers.js';
 import { findTask } from '../tasks/index.js';
 import type { Stage } from '../tasks/task.js';
 
 /** @returns a recipe that teaches a task's first update, and that reports measure it by */
 export function recipeOf(
   name: string,
-  plan: TrainingPlan,
+  plan: TrainingPlan & { readonly diffEpochs: number },
 ): Required<Pick<Recipe, 'data' | 'loss' | 'metrics' | 'options'>> {
-  const { epochs, learningRate, batchSize } = plan;
+  const { epochs, learningRate, batchSize, diffEpochs } = plan;
   return {
     data: ({ seed, signal }) => loadData(name, seed, signal),
     loss: 'categoricalCrossentropy' satisfies Tf.ModelCompileArgs['loss'],
     metrics: ['accuracy'],
-    options: { epochs: LONGER * epochs, batchSize, fineTune: { epochs, learningRate } },
+    options: { epochs: diffEpochs, batchSize, fineTune: { epochs, learningRate } },
   };
 }
 

@@ -16,10 +16,10 @@ import {
   TASK_PROGRAMS,
   type Unit,
 } from '../common/prepare.js';
-import { LONGER, TRAINER_PROGRAMS, TRAINERS } from '../common/trainers.js';
+import { TRAINER_PROGRAMS, TRAINERS } from '../common/trainers.js';
 import type { UnitMessage } from '../common/units.js';
 import { findTask } from '../tasks/index.js';
-import type { Stage } from '../tasks/task.js';
+import type { Stage, TaskData } from '../tasks/task.js';
 import type { Chain, SequenceResult, Step } from './result.js';
 
 /** Share of the float32 model that each update may take. */
@@ -52,7 +52,7 @@ async function run(): Promise<SequenceResult> {
   const plan = data.fineTuning;
   const base = (await takeBase(task)).trainable;
   const kinds = Object.keys(TRAINERS) as Kind[];
-  const updates = [updateInFull(plan), ...kinds.filter(isRun).map((kind) => updateByDiff(kind, plan))];
+  const updates = [updateInFull(plan), ...kinds.filter(isRun).map((kind) => updateByDiff(kind, data))];
   const chains: Chain[] = [];
   for (const update of updates) {
     putWeights(variablesOf(task, base), base);
@@ -77,7 +77,8 @@ function updateInFull(plan: TrainingPlan): Update {
   };
 }
 
-function updateByDiff(kind: Kind, { epochs, batchSize, learningRate }: TrainingPlan): Update {
+function updateByDiff(kind: Kind, { fineTuning, diffEpochs }: TaskData): Update {
+  const { epochs, batchSize, learningRate } = fineTuning;
   return {
     method: kind,
     program: TRAINER_PROGRAMS[kind],
@@ -88,7 +89,7 @@ function updateByDiff(kind: Kind, { epochs, batchSize, learningRate }: TrainingP
         budget: BUDGET,
         seed,
         batchSize,
-        epochs: LONGER * epochs,
+        epochs: diffEpochs,
         fineTune: { epochs, learningRate },
       });
       return {
@@ -101,6 +102,8 @@ function updateByDiff(kind: Kind, { epochs, batchSize, learningRate }: TrainingP
 
 async function runChain(prepared: Prepared, update: Update): Promise<Step[]> {
   const { task, data } = prepared;
+  const { diffEpochs, fineTuning } = data;
+  const plan = { ...fineTuning, diffEpochs };
   const baseTest = toArrays((data.stages[0] as Stage).test, data.classes);
   const oldBefore = (await task.evaluate(baseTest)).accuracy as number;
   const steps: Step[] = [];
@@ -112,7 +115,7 @@ async function runChain(prepared: Prepared, update: Update): Promise<Step[]> {
       {
         what: `update-${update.method.replace(' ', '-')}`,
         programs: [...TASK_PROGRAMS, update.program],
-        inputs: { ...prepared.inputs, method: update.method, index, from, plan: data.fineTuning, BUDGET },
+        inputs: { ...prepared.inputs, method: update.method, index, from, plan, BUDGET },
       },
       () => update.make({ task, arrays, seed }),
     );

@@ -1,6 +1,6 @@
 import { COUNTS, loadGarmentData } from '../../examples/garment-images/data.js';
 import { createGarmentModel } from '../../examples/garment-images/model.js';
-import { BASE_TRAINING, FINE_TUNING } from '../../examples/garment-images/training.js';
+import { BASE_TRAINING, DIFF_EPOCHS, FINE_TUNING } from '../../examples/garment-images/training.js';
 import type { BenchTask } from './task.js';
 
 const QUICK_COUNTS = {
@@ -26,6 +26,7 @@ export const garments: BenchTask = {
       classes: labels.length,
       baseTraining: BASE_TRAINING,
       fineTuning: FINE_TUNING,
+      diffEpochs: DIFF_EPOCHS,
       stages: stages.map((stage, i) => ({ ...stage, adds: adds[i] as string })),
       createModel: (modelSeed) => createGarmentModel(labels.length, modelSeed),
     };

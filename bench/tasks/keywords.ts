@@ -26,6 +26,10 @@ const RECORDED_BASE_TRAINING: TrainingPlan = { ...BASE_TRAINING, epochs: 64 };
 
 const RECORDED_FINE_TUNING: TrainingPlan = { ...FINE_TUNING, epochs: 36, learningRate: 1e-3 };
 
+/** Epochs of diffs, of synthetic and of recorded words. */
+export const DIFF_EPOCHS = 20;
+const RECORDED_DIFF_EPOCHS = 72;
+
 /**
  * The keyword spotter: words and an accent an update or, with a folder of recordings, a speaker an update.
  */
@@ -49,6 +53,7 @@ export const keywords: BenchTask = {
       classes: labels.length,
       baseTraining: data === undefined ? BASE_TRAINING : RECORDED_BASE_TRAINING,
       fineTuning: data === undefined ? FINE_TUNING : RECORDED_FINE_TUNING,
+      diffEpochs: data === undefined ? DIFF_EPOCHS : RECORDED_DIFF_EPOCHS,
       stages: stages.map((stage, i) => ({ ...stage, adds: adds[i] as string })),
       createModel: (modelSeed) => createKeywordModel(labels.length, modelSeed),
     };

@@ -4,7 +4,7 @@ import type { BenchTask, TaskData } from './task.js';
 /** A task whose data come from a package, whole or a share of them. */
 interface PackageTask
   extends Pick<BenchTask, 'name' | 'title'>,
-    Pick<TaskData, 'baseTraining' | 'fineTuning'> {
+    Pick<TaskData, 'baseTraining' | 'fineTuning' | 'diffEpochs'> {
   /** What comes from the package, for the refusal of a folder: `Cannot load intents: they come`. */
   readonly refusal: string;
   /** Share of the data in a short run. */
@@ -20,7 +20,7 @@ interface PackageTask
 
 /** Makes a task of the data of a package. */
 export function packageTask(task: PackageTask): BenchTask {
-  const { name, title, baseTraining, fineTuning, refusal, quickShare, loadData, create } = task;
+  const { name, title, baseTraining, fineTuning, diffEpochs, refusal, quickShare, loadData, create } = task;
   return {
     name,
     title,
@@ -36,6 +36,7 @@ export function packageTask(task: PackageTask): BenchTask {
         classes: labels.length,
         baseTraining,
         fineTuning,
+        diffEpochs,
         stages: stages.map((stage, i) => ({ ...stage, adds: adds[i] as string })),
         createModel: (modelSeed) => create(labels.length, modelSeed),
       };

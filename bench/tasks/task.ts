@@ -46,6 +46,8 @@ export interface TaskData {
   readonly baseTraining: TrainingPlan;
   /** How a full fine-tune of update 1 does best on its validation set, of what was tried. */
   readonly fineTuning: TrainingPlan;
+  /** Of diffs, and of baselines that train. */
+  readonly diffEpochs: number;
 }
 
 /** A model, and updates of what it should know, for benches. */
