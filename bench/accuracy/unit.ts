@@ -2,6 +2,7 @@
 // equal bytes.
 
 import { parentPort, workerData } from 'node:worker_threads';
+import { NeuralDiffError } from '../../src/model/errors.js';
 import { takeBase, weightsOfModel } from '../../src/train/session.js';
 import type { Baseline } from '../baselines/baseline.js';
 import { ANY_SIZE, FIXED_SIZE, LEADING, UNTRAINED } from '../baselines/index.js';
@@ -104,21 +105,28 @@ async function measureDiff(
     { method: kind, percent, setting, program: TRAINER_PROGRAMS[kind] },
     { epochs, batchSize },
     async () => {
-      const { payload, model, metrics } = await TRAINERS[kind]({
-        task,
-        train: arrays.train,
-        validation: arrays.validation,
-        fullFineTune: full,
-        budget: `${percent}%`,
-        epochs,
-        batchSize,
-        seed: unit.seed,
-      });
+      const options = { task, train: arrays.train, validation: arrays.validation, epochs, batchSize };
+      const budget = `${percent}%`;
+      const diff = await ifPossible(
+        TRAINERS[kind]({ ...options, fullFineTune: full, budget, seed: unit.seed }),
+      );
+      if (diff === undefined) return { bytes: null, accuracy: null, flips: null, validation: 0 };
+      const { payload, model, metrics } = diff;
       const own = await hitsOf({ task, arrays }, weightsOfModel(model, new Set(full.weights.keys())));
       const validation = metrics.diff.accuracy as number;
       return { bytes: payload.length, accuracy: meanOf([...own]), flips: flipsOf(hits, own), validation };
     },
   );
+}
+
+/** @returns the result; undefined if the budget is less than the smallest payload */
+async function ifPossible<T>(result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result;
+  } catch (error) {
+    if (error instanceof NeuralDiffError && error.code === 'budget-impossible') return undefined;
+    throw error;
+  }
 }
 
 async function measureBaselines(setting: Setting): Promise<Point[]> {

@@ -59,7 +59,10 @@ export interface TrainDiffOptions extends TrainingOptions {
    * the task's variables are restored.
    */
   readonly device?: DeviceModel | undefined;
-  /** Bits per weight of biases and norms after entropy coding: 0.1 to 7; default 1.2. */
+  /**
+   * Bits per weight of biases and norms after entropy coding: 0.1 to 7; by default 1.2, or fewer where these
+   * would take more than half of the budget.
+   */
   readonly denseRate?: number;
   readonly meta?: Meta;
 }
@@ -143,9 +146,10 @@ async function trainChecked(
   kind: DiffKind,
   loop: LoopOptions,
 ): Promise<TrainedDiff> {
-  const { task, validation, meta = {}, denseRate = 1.2 } = options;
+  const { task, validation, meta = {} } = options;
   const { held, base } = await takeBases(options);
   const bytes = budgetBytes(options.budget, base.tensors);
+  const denseRate = options.denseRate ?? denseRateFor(bytes, base, meta);
   const least = partitionTensors(base, { denseRate, meta }).fileBytes([]);
   if (least > bytes) throw impossibleBudget(bytes, least);
   await checkGradients(task, options.train);
@@ -175,6 +179,19 @@ async function trainChecked(
       plan,
     };
   });
+}
+
+/** Bits per weight of biases and norms, by default. */
+const DENSE_RATES = { least: 0.1, most: 1.2 };
+
+/** @returns the default rate of biases and norms, lowered so that they take at most half of a budget */
+function denseRateFor(budget: number, base: BaseWeights, meta: Meta): number {
+  const { least, most } = DENSE_RATES;
+  const bytesAt = (denseRate: number): number => partitionTensors(base, { denseRate, meta }).fileBytes([]);
+  const [fewest, usual] = [bytesAt(least), bytesAt(most)];
+  if (usual <= budget / 2 || usual === fewest) return most;
+  const rate = least + ((most - least) * (budget / 2 - fewest)) / (usual - fewest);
+  return Math.max(least, rate);
 }
 
 /** @returns the task's weights, and those of the model that devices store */

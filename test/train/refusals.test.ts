@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, expect, test } from 'vitest';
 import { trainHashDiff } from '../../src/hash-diff/train-hash-diff.js';
+import { decodePayload } from '../../src/payload/decode.js';
 import { trainSparseDiff } from '../../src/sparse-diff/train-sparse-diff.js';
-import { copyWeights, namedWeights } from '../../src/tfjs/weights.js';
+import { copyWeights, infoOf, namedWeights } from '../../src/tfjs/weights.js';
 import { createTask } from '../../src/train/create-task.js';
 import { fineTune } from '../../src/train/fine-tune.js';
 import type { TrainDiffOptions } from '../../src/train/train-diff.js';
@@ -32,6 +33,25 @@ test('trainHashDiff() and trainSparseDiff() refuse a budget that not even the sm
   expect(steps).toEqual([]);
 });
 
+test('biases take fewer bits in a budget that they would fill, unless their rate is given', async () => {
+  const layers = [
+    tf.layers.dense({ inputShape: [16], units: 2000, activation: 'relu' }),
+    tf.layers.dense({ units: 4, activation: 'softmax' }),
+  ];
+  const model = tf.sequential({ layers });
+  model.compile({ optimizer: 'adam', loss: 'categoricalCrossentropy' });
+  const task = createTask(model);
+  const tight = options({ task, budget: 360, epochs: 1 });
+  for (const train of [trainHashDiff, trainSparseDiff]) {
+    await expect(train({ ...tight, denseRate: 1.2 })).rejects.toMatchObject({ code: 'budget-impossible' });
+    const { payload } = await train(tight);
+    expect(payload.length).toBeLessThanOrEqual(360);
+    const { ops } = (await decodePayload(payload, task.weights.map(infoOf))).diff;
+    expect(ops.map(({ kind }) => kind)).toContain(train === trainHashDiff ? 'hash' : 'sparse');
+  }
+  model.dispose();
+});
+
 test('trainHashDiff() and trainSparseDiff() leak no tensors when the budget turns out too small', async () => {
   const fullFineTune = await fineTune(options());
   const least = 90;
@@ -39,7 +59,7 @@ test('trainHashDiff() and trainSparseDiff() leak no tensors when the budget turn
   for (const train of [trainHashDiff, trainSparseDiff]) {
     let refused = 0;
     for (let budget = least; budget < least + 60; budget++) {
-      const run = train(options({ budget, fullFineTune, epochs: 1 }));
+      const run = train(options({ budget, fullFineTune, epochs: 1, denseRate: 1.2 }));
       await run.catch(({ code }) => {
         expect(code).toBe('budget-impossible');
         refused++;
