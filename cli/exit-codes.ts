@@ -12,6 +12,7 @@ export const EXIT = {
   network: 8,
   healthCheck: 9,
   gate: 10,
+  missed: 11,
   interrupted: 130,
 } as const;
 
@@ -30,6 +31,7 @@ export const EXIT_DESCRIPTIONS: Readonly<Record<ExitName, string>> = {
   network: 'The repository cannot be reached or lacks a file',
   healthCheck: 'The test of an updated model failed; the old model is restored',
   gate: 'A gate failed: the payload is too large or not good enough',
+  missed: 'A newer release exists that the device cannot take: unreachable, held back, or over the limit',
   interrupted: 'Interrupted by Ctrl-C or SIGTERM',
 };
 

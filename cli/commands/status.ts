@@ -1,3 +1,4 @@
+import { describeRejection } from '../../src/updater/missed-release.js';
 import type { UpdaterStatus } from '../../src/updater/updater.js';
 import { defineCommand } from '../command.js';
 import { UPDATER_FLAGS } from '../flags.js';
@@ -30,7 +31,7 @@ function linesOf(
     `model    ${fingerprint}`,
     `counter  ${counter}`,
     `status   ${trial ? `${status}: ${trial.names.join(', ')}, ${trial.starts} starts` : settled}`,
-    ...rejectedModels.map((name) => `rejected  ${name}`),
-    ...rejectedReleases.map(({ name, code }) => `rejected  ${name}: ${code}`),
+    ...rejectedModels.map((rejected) => `held back  ${describeRejection(rejected)}`),
+    ...rejectedReleases.map(({ name, code }) => `held back  ${name} was rejected (${code})`),
   ];
 }

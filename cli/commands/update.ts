@@ -1,9 +1,24 @@
 import type { UpdatePlan } from '../../src/updater/plan-update.js';
-import { type CommonFlags, defineCommand } from '../command.js';
+import type { UpdateOutcome } from '../../src/updater/updater.js';
+import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
+import { EXIT } from '../exit-codes.js';
 import { UPDATER_FLAGS } from '../flags.js';
 import { type Io, printResult, remark } from '../io.js';
 import { REPOSITORY_FLAGS, refuseOtherTrial, withUpdater } from '../model-updater.js';
 import { keepHeapSmall } from '../open.js';
+
+const FLAGS = {
+  ...UPDATER_FLAGS,
+  ...REPOSITORY_FLAGS,
+  confirm: { type: 'boolean', description: 'Keep the model without a trial' },
+  retryRejected: {
+    type: 'boolean',
+    description: 'Try models and releases again that were rolled back, failed their test or were rejected',
+  },
+  dryRun: { type: 'boolean', description: 'Plan, download no payload' },
+} as const satisfies Flags;
+
+type UpdateFlags = FlagsOf<typeof FLAGS> & CommonFlags;
 
 export const command = defineCommand({
   group: 'Keep a device up to date',
@@ -14,12 +29,7 @@ export const command = defineCommand({
       '--confirm keeps it without a trial. After a power loss, the next run continues or restores.',
   ],
   args: {},
-  flags: {
-    ...UPDATER_FLAGS,
-    ...REPOSITORY_FLAGS,
-    confirm: { type: 'boolean', description: 'Keep the model without a trial' },
-    dryRun: { type: 'boolean', description: 'Plan, download no payload' },
-  },
+  flags: FLAGS,
   examples: [
     {
       description: 'Update a model from a web server',
@@ -34,38 +44,57 @@ export const command = defineCommand({
     refused: 'The release is not trusted, or the model is on trial',
     network: 'The repository cannot be reached',
     healthCheck: 'The test failed; the old model is restored',
+    missed: 'A newer release exists, but is unreachable, held back or over --max-bytes; nothing was changed',
   },
   async handle(flags, io) {
     keepHeapSmall();
-    await withUpdater(flags, io, async ({ updater, ...own }) => {
-      const call = { signal: io.signal };
-      if (flags.dryRun) return printPlan(await updater.check(call), flags, io);
+    return withUpdater(flags, io, async ({ updater, ...own }) => {
+      const call = { signal: io.signal, retryRejected: flags.retryRejected };
+      if (flags.dryRun) return report(await updater.check(call), flags, io);
       await refuseOtherTrial(own);
       await updater.recover();
-      const { status, plan, fingerprint, ...before } = await updater.update(undefined, call);
-      const isConfirmed = status === 'updated' && flags.confirm;
+      const outcome = await updater.update(undefined, call);
+      const isConfirmed = outcome.status === 'updated' && flags.confirm;
       if (isConfirmed) await updater.confirm();
-      const counter = isConfirmed && plan ? plan.counter : before.counter;
-      const isTrial = status === 'updated' && !flags.confirm;
-      printResult(io, flags, {
-        json: { status, ...(plan && { plan: factsOf(plan) }), fingerprint, counter, isTrial },
-        lines: [`${status === 'current' ? 'already current' : status}: ${fingerprint}`],
-      });
-      if (isTrial)
-        remark(
-          io,
-          flags,
-          'on trial: neural-diff confirm keeps it, neural-diff rollback restores the old one',
-        );
+      return report(isConfirmed ? { ...outcome, counter: outcome.plan?.counter ?? 0 } : outcome, flags, io);
     });
   },
 });
 
-function printPlan(plan: UpdatePlan | undefined, flags: CommonFlags, io: Io): void {
+/** @returns the exit status */
+function report(outcome: UpdateOutcome, flags: UpdateFlags, io: Io): number {
+  const { status, plan, missed, fingerprint, counter } = outcome;
+  const isTrial = status === 'updated' && !flags.confirm;
   printResult(io, flags, {
-    json: { dryRun: true, plan: plan ? factsOf(plan) : null },
-    lines: plan ? [`would update to ${plan.next}: ${plan.reason}`] : ['already current'],
+    json: {
+      ...(flags.dryRun && { dryRun: true }),
+      ...{ status, plan: plan ? factsOf(plan) : null, ...(missed && { missed }) },
+      ...{ fingerprint, counter, isTrial },
+    },
+    lines: linesOf(outcome),
   });
+  if (isTrial)
+    remark(io, flags, 'on trial: neural-diff confirm keeps it, neural-diff rollback restores the old one');
+  return missed?.status === status ? EXIT.missed : EXIT.done;
+}
+
+/** What to do about a release that is missed. */
+const ADVICE = {
+  unreachable: '',
+  'held-back': '; --retry-rejected tries it again',
+  'over-limit': '; a higher --max-bytes takes it',
+} as const;
+
+function linesOf({ status, plan, missed, fingerprint }: UpdateOutcome): string[] {
+  const words: Partial<Record<UpdateOutcome['status'], string>> = {
+    current: `already current: ${fingerprint}`,
+    available: `would update to ${plan?.next}: ${plan?.reason}`,
+    updated: `updated: ${fingerprint}`,
+  };
+  const first = words[status] ?? `not updated, ${status}: ${fingerprint}`;
+  if (missed === undefined) return [first];
+  const which = missed.counter === undefined ? 'a release' : `release ${missed.counter} (${missed.next})`;
+  return [first, `${which} is ${missed.status}: ${missed.reason}${ADVICE[missed.status]}`];
 }
 
 function factsOf({ kind, bytes, base, next, counter, reason, ways, steps }: UpdatePlan): object {

@@ -28,7 +28,12 @@ export interface FoundReleases {
   /** Newest first, then fewest bytes first. The caller must check that the base matches. */
   readonly usable: readonly Release[];
   /** Targets with a statement that is malformed, expired, older or for other devices, and the reason. */
-  readonly refused: readonly { readonly name: string; readonly problem: NeuralDiffError }[];
+  readonly refused: readonly {
+    readonly name: string;
+    readonly problem: NeuralDiffError;
+    /** Undefined if it is malformed. */
+    readonly statement?: ReleaseStatement | undefined;
+  }[];
 }
 
 /**
@@ -41,16 +46,17 @@ export interface FoundReleases {
  */
 export function findReleases(trust: Trust, device: Device): FoundReleases {
   const usable: Release[] = [];
-  const refused: { name: string; problem: NeuralDiffError }[] = [];
+  const refused: FoundReleases['refused'][number][] = [];
   for (const target of trust.targets.targets.values()) {
     if (!Object.hasOwn(target.custom, CUSTOM_FIELD)) continue;
+    let statement: ReleaseStatement | undefined;
     try {
-      const statement = openTarget(target);
+      statement = openTarget(target);
       checkRelease(statement, device, trust.updateStart);
       usable.push({ statement, path: pathOfTarget(trust, target) });
     } catch (problem) {
       if (!(problem instanceof NeuralDiffError)) throw problem;
-      refused.push({ name: target.path, problem });
+      refused.push({ name: target.path, problem, statement });
     }
   }
   usable.sort(({ statement: a }, { statement: b }) => b.counter - a.counter || a.bytes - b.bytes);

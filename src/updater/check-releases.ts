@@ -5,17 +5,20 @@ import type { Trust } from '../release/refresh-trust.js';
 import { readRecord, removeRecord, writeRecord } from '../storage/disk.js';
 import { fingerprintOf } from '../storage/storage.js';
 import { refreshFromSource } from './list-targets.js';
+import { missedAmongRefused, missedBecause } from './missed-release.js';
 import { planUpdate, type UpdatePlan } from './plan-update.js';
-import { namesOfRejected } from './rejected-releases.js';
+import { rejectedAmong } from './rejected-releases.js';
 import type { StateLocation, UpdaterState } from './state.js';
-import type { CallOptions, UpdaterOptions } from './updater.js';
+import type { CallOptions, UpdateOutcome, UpdaterOptions } from './updater.js';
 
 /** Result of a check. */
 interface CheckedReleases {
   /** Fingerprint of the stored model. */
   readonly fingerprint: string;
-  /** Undefined if the model is current. */
-  readonly plan: UpdatePlan | undefined;
+  /** Undefined if there is nothing to do. */
+  readonly plan?: UpdatePlan;
+  /** The newest release, if the plan does not lead there. Without plan and this the model is current. */
+  readonly missed?: NonNullable<UpdateOutcome['missed']>;
 }
 
 /**
@@ -31,24 +34,18 @@ export async function checkReleases(
 ): Promise<CheckedReleases> {
   const { deviceClass, policy, openModelFile } = options;
   const trust = await refreshFromSource({ ...options, store: metadataOnDisk(options), signal });
-  const { usable } = findReleases(trust, { counter, ...(deviceClass !== undefined && { deviceClass }) });
+  const found = findReleases(trust, { counter, ...(deviceClass !== undefined && { deviceClass }) });
   const fingerprint = await fingerprintOf(options.storage);
-  const planned = planUpdate(
-    usable,
-    {
-      fingerprint,
-      counter,
-      rejectedModels,
-      rejectedReleases: await namesOfRejected(usable, rejectedReleases, options.programVersion),
-    },
-    {
-      ...policy,
-      ...(openModelFile === undefined && { full: 'never' as const }),
-    },
-  );
-  const plan = planned && withGolden(planned, trust);
+  const rejected = await rejectedAmong(found.usable, rejectedReleases, options.programVersion);
+  const state = { fingerprint, rejectedModels, rejectedReleases: rejected };
+  const routes = { ...policy, ...(openModelFile === undefined && { full: 'never' as const }) };
+  const planned = planUpdate(found.usable, state, routes);
+  const missed =
+    missedAmongRefused(found, { fingerprint, counter }) ??
+    (planned.missed && missedBecause(planned.missed, found.usable, { ...state, ...routes }));
+  const plan = planned.plan && withGolden(planned.plan, trust);
   if (plan) options.onEvent?.({ type: 'planned', plan });
-  return { fingerprint, plan };
+  return { fingerprint, ...(plan && { plan }), ...(missed && { missed }) };
 }
 
 /** Adds the golden inputs of the plan's last release. */

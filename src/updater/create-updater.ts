@@ -6,7 +6,7 @@ import { applyPlan, checkBase } from './apply-plan.js';
 import { checkReleases } from './check-releases.js';
 import { downloadPlan, removeDownloads } from './download.js';
 import { checkSteps, type UpdatePlan } from './plan-update.js';
-import { namesOfRejected, rejectionOf, withRejected } from './rejected-releases.js';
+import { rejectedAmong, rejectionOf, withRejected } from './rejected-releases.js';
 import {
   confirmed,
   readStateOr,
@@ -58,8 +58,7 @@ export function createUpdater(options: UpdaterOptions): Updater {
         return describe(options);
       }),
     status: () => describe(options),
-    check: (call = {}) =>
-      locked(async () => (await checkReleases(options, await stateOf(options), call)).plan),
+    check: (call = {}) => locked(() => check(options, call)),
     update: (plan, call = {}) => locked(() => update(options, plan, call)),
     confirm: () => locked(() => confirm(options)),
     rollback: () => locked(() => rollBack(options, 'asked')),
@@ -81,7 +80,9 @@ async function countStart(options: UpdaterOptions, state: UpdaterState): Promise
   const { trial } = state;
   const { maxTrialStarts = MAX_TRIAL_STARTS } = options.policy ?? {};
   if (trial === undefined) return void (await rollBack(options, 'unknown-trial'));
-  if (state.rejectedModels.includes(trial.next)) return void (await rollBack(options, 'asked'));
+  const rejected = state.rejectedModels.find(({ model }) => model === trial.next);
+  const reason = rejected?.reason === 'too-many-starts' ? 'too-many-starts' : 'asked';
+  if (rejected) return void (await rollBack(options, reason));
   if (trial.starts >= maxTrialStarts) return void (await rollBack(options, 'too-many-starts'));
   const counted = { ...state, trial: { ...trial, starts: trial.starts + 1 } };
   await retryWithoutDownloads(options, () => writeState(options, counted));
@@ -119,20 +120,34 @@ async function describe(options: UpdaterOptions): Promise<UpdaterStatus> {
   return trial === undefined ? { ...facts, status: 'settled' } : { ...facts, status: 'trial', trial };
 }
 
+async function check(options: UpdaterOptions, call: CallOptions): Promise<UpdateOutcome> {
+  const state = await stateFor(options, call);
+  const found = await checkReleases(options, state, call);
+  const status = found.plan ? 'available' : (found.missed?.status ?? 'current');
+  return { status, ...found, counter: state.counter };
+}
+
+/** @returns the updater's state, without what was rejected if a call tries it again */
+async function stateFor(options: UpdaterOptions, { retryRejected }: CallOptions): Promise<UpdaterState> {
+  const { rejectedReleases, ...state } = await stateOf(options);
+  if (retryRejected) return { ...state, rejectedModels: [] };
+  return rejectedReleases ? { ...state, rejectedReleases } : state;
+}
+
 async function update(
   options: UpdaterOptions,
   givenPlan: UpdatePlan | undefined,
   call: CallOptions,
 ): Promise<UpdateOutcome> {
   const { policy = {} } = options;
-  const state = await stateOf(options);
+  const state = await stateFor(options, call);
   if (state.trial !== undefined) throw onTrial();
   if (givenPlan !== undefined) await checkPlan(options, givenPlan, state);
-  const { plan, fingerprint } = givenPlan
-    ? { plan: givenPlan, fingerprint: givenPlan.base }
+  const { plan, missed, fingerprint } = givenPlan
+    ? { plan: givenPlan, missed: undefined, fingerprint: givenPlan.base }
     : await checkReleases(options, state, call);
-  const facts = { fingerprint, counter: state.counter };
-  if (plan === undefined) return { status: 'current', ...facts };
+  const facts = { ...(missed && { missed }), fingerprint, counter: state.counter };
+  if (plan === undefined) return { status: missed?.status ?? 'current', ...facts };
   if (policy.mayBegin && !(await policy.mayBegin(plan))) return { status: 'deferred', plan, ...facts };
   const mustAsk = plan.kind === 'full' && policy.full === 'ask';
   if (mustAsk && !(await policy.approve?.(plan))) return { status: 'declined', plan, ...facts };
@@ -147,15 +162,18 @@ async function checkPlan(options: UpdaterOptions, plan: UpdatePlan, state: Updat
   checkSteps(plan);
   const device = { counter: state.counter, ...(deviceClass !== undefined && { deviceClass }) };
   for (const { statement } of plan.steps) checkRelease(statement, device, now());
-  if (state.rejectedModels.includes(plan.next)) {
+  if (state.rejectedModels.some(({ model }) => model === plan.next)) {
     const message = `Cannot use model ${plan.next}: it was rolled back earlier`;
     throw new NeuralDiffError('release-refused', message);
   }
-  const [name] = await namesOfRejected(plan.steps, state.rejectedReleases, options.programVersion);
+  const rejected = await rejectedAmong(plan.steps, state.rejectedReleases, options.programVersion);
+  const [name] = rejected.keys();
   if (name !== undefined)
     throw new NeuralDiffError('release-refused', `Cannot use "${name}": its content was rejected earlier`);
   checkBase(await fingerprintOf(options.storage), plan.base);
 }
+
+const namesOf = ({ steps }: UpdatePlan): string[] => steps.map(({ statement }) => statement.name);
 
 /** A plan with its downloaded files. */
 interface Download extends CallOptions {
@@ -171,7 +189,7 @@ async function applyUpdate(
 ): Promise<void> {
   const { plan, golden, signal } = downloaded;
   const { base, next, counter } = plan;
-  const names = plan.steps.map(({ statement }) => statement.name);
+  const names = namesOf(plan);
   // Written first, so that `start` can identify the trial after an interruption.
   const { path: storage } = options.storage;
   const trial = { base, next, counter, names, starts: 0, ...(storage !== undefined && { storage }) };
@@ -191,7 +209,7 @@ async function applyUpdate(
       { base, next, signal },
     );
   } catch (error) {
-    await rememberFailure(options, state, { error, failing, next });
+    await rememberFailure(options, state, { error, failing, plan });
     throw error;
   }
   options.onEvent?.({ type: 'updated', next });
@@ -201,11 +219,13 @@ async function applyUpdate(
 async function rememberFailure(
   options: UpdaterOptions,
   state: UpdaterState,
-  { error, failing, next }: { error: unknown; failing: ReleaseStatement | undefined; next: string },
+  { error, failing, plan }: { error: unknown; failing: ReleaseStatement | undefined; plan: UpdatePlan },
 ): Promise<void> {
   const rejection = failing && (await rejectionOf(failing, error, options.programVersion));
   const hasFailedTest = error instanceof NeuralDiffError && error.code === 'health-check-failed';
-  const tested = hasFailedTest ? withRejectedModel(state, next) : state;
+  const { next: model, counter } = plan;
+  const failed = { model, reason: 'test-failed', counter, names: namesOf(plan) } as const;
+  const tested = hasFailedTest ? withRejectedModel(state, failed) : state;
   const after = rejection
     ? { ...tested, rejectedReleases: withRejected(state.rejectedReleases, rejection) }
     : tested;
@@ -247,7 +267,7 @@ async function rollBack(options: UpdaterOptions, reason: RollbackReason): Promis
   // Written first, so that the model is rejected even after an interruption. A full disk must not prevent the
   // rollback.
   if (state.trial) {
-    const { rejectedModels } = withRejectedModel(state, next);
+    const { rejectedModels } = withRejectedModel(state, { model: next, reason });
     await writeState(options, { ...state, rejectedModels }).catch((error) => {
       if (error.code !== 'no-space') throw error;
     });
@@ -255,7 +275,8 @@ async function rollBack(options: UpdaterOptions, reason: RollbackReason): Promis
   const isRolledBack = await options.storage.rollback();
   if (!isRolledBack && state.trial === undefined) return false;
   // A trial whose state was lost says nothing about its model.
-  if (reason !== 'unknown-trial') await writeState(options, withRejectedModel(state, next));
+  if (reason !== 'unknown-trial')
+    await writeState(options, withRejectedModel(state, { model: next, reason }));
   options.onEvent?.({ type: 'rolled-back', next, reason });
   return true;
 }

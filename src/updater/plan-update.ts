@@ -1,4 +1,10 @@
-import { MAX_CHAIN_STEPS, planRoute, type RouteEdge, reachableModels } from '../chain/plan-route.js';
+import {
+  MAX_CHAIN_STEPS,
+  planRoute,
+  type Route,
+  type RouteEdge,
+  reachableModels,
+} from '../chain/plan-route.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { FORMAT_VERSION } from '../payload/header.js';
 import type { Release } from '../release/find-releases.js';
@@ -26,47 +32,68 @@ export interface UpdatePlan {
 }
 
 /** A device's model, and what it has rejected. */
-interface DeviceState {
+export interface DeviceState {
   /** Fingerprint of the model, 32 hexadecimal digits. */
   readonly fingerprint: string;
-  readonly counter: number;
-  /** Fingerprints of models that were tried and rolled back. */
-  readonly rejectedModels: readonly string[];
-  /** Names of releases whose content was rejected earlier; they are not used. */
-  readonly rejectedReleases?: ReadonlySet<string>;
+  /** Models that were tried and rolled back. */
+  readonly rejectedModels: readonly { readonly model: string }[];
+  /** Names of releases whose content was rejected earlier, and the codes; they are not used. */
+  readonly rejectedReleases?: ReadonlyMap<string, string>;
 }
 
-type RoutePolicy = Pick<UpdatePolicy, 'full' | 'maxBytes'>;
+/** What a policy says about routes. */
+export type RoutePolicy = Pick<UpdatePolicy, 'full' | 'maxBytes'>;
+
+/** A release that is newer than the device's. */
+export interface Goal {
+  readonly counter: number;
+  /** Fingerprint of its model. */
+  readonly next: string;
+  /** Bytes of the smallest route, if any. */
+  readonly bytes: number | undefined;
+}
+
+/** The update that a device can take, if any, and the newest release, if the device cannot take that one. */
+interface PlannedUpdate {
+  readonly plan?: UpdatePlan;
+  readonly missed?: Goal;
+}
 
 /**
  * Plans an update to the newest reachable release with the fewest bytes to download.
  *
  * @param releases usable releases, from `findReleases`
- * @returns undefined if no newer release is reachable with at most `MAX_CHAIN_STEPS` payloads or the whole
- *   model
+ * @returns a plan if a newer release is reachable with at most `MAX_CHAIN_STEPS` payloads or the whole model;
+ *   the newest release, if the plan does not lead there; neither if the model is current
  */
 export function planUpdate(
   releases: readonly Release[],
   state: DeviceState,
   policy: RoutePolicy = {},
-): UpdatePlan | undefined {
+): PlannedUpdate {
   const { fingerprint, rejectedModels } = state;
   const { maxBytes = Number.POSITIVE_INFINITY } = policy;
   const ways = waysOf(releases, state, policy);
   const bytes = reachableModels(ways.edges, fingerprint);
-  let tooFar: number | undefined;
+  const least = (next: string): number | undefined => {
+    const sizes = [bytes.get(next), ways.wholes.get(next)?.statement.bytes];
+    return sizes.reduce((a, b) => (a !== undefined && (b === undefined || a <= b) ? a : b));
+  };
+  let missed: Goal | undefined;
   for (const [counter, models] of goalsOf(releases)) {
-    for (const next of models) {
-      if (next === fingerprint || rejectedModels.includes(next)) continue;
-      const sizes = [bytes.get(next), ways.wholes.get(next)?.statement.bytes];
-      const isInReach = sizes.some((size) => size !== undefined && size <= maxBytes);
-      if (isInReach) return planTo({ next, counter, tooFar }, ways, { fingerprint, maxBytes });
-      tooFar ??= counter;
-    }
     // The device has this release; the remaining ones are older.
-    if (models.has(fingerprint)) return undefined;
+    if (models.has(fingerprint)) break;
+    for (const next of models) {
+      const isRejected = rejectedModels.some(({ model }) => model === next);
+      const goal = { counter, next, bytes: isRejected ? undefined : least(next) };
+      if (goal.bytes !== undefined && goal.bytes <= maxBytes) {
+        const plan = planTo({ next, counter, missed }, ways, { fingerprint, maxBytes });
+        return { plan, ...(missed && { missed }) };
+      }
+      missed ??= goal;
+    }
   }
-  return undefined;
+  return missed ? { missed } : {};
 }
 
 /** @returns the models of each release, newest first */
@@ -88,9 +115,10 @@ interface Ways {
 }
 
 function waysOf(releases: readonly Release[], state: DeviceState, { full }: RoutePolicy): Ways {
+  const rejected = new Set(state.rejectedModels.map(({ model }) => model));
   const accepted = releases.filter(({ statement }) => !state.rejectedReleases?.has(statement.name));
   const edges = accepted
-    .filter(({ statement }) => statement.kind === 'update' && !state.rejectedModels.includes(statement.next))
+    .filter(({ statement }) => statement.kind === 'update' && !rejected.has(statement.next))
     .filter(({ statement }) => statement.formatVersion === FORMAT_VERSION)
     .map(({ statement: { name, base, next, bytes } }) => ({ name, base: base as string, next, bytes }));
   const wholes = new Map<string, Release>();
@@ -127,31 +155,27 @@ export function checkSteps({ steps, base, next }: UpdatePlan): void {
 
 /** Plans an update to a model that is known to be reachable. */
 function planTo(
-  { next, counter, tooFar }: { next: string; counter: number; tooFar: number | undefined },
+  { next, counter, missed }: { next: string; counter: number; missed: Goal | undefined },
   { byName, edges, wholes }: Ways,
   { fingerprint, maxBytes }: { fingerprint: string; maxBytes: number },
-): UpdatePlan | undefined {
+): UpdatePlan {
   const whole = wholes.get(next);
   const ends = { from: fingerprint, to: next, fullBytes: whole?.statement.bytes };
   const { routes } = planRoute(edges, ends);
-  const within = routes.filter((route) => route.bytes <= maxBytes);
-  const best = within.reduce<(typeof routes)[number] | undefined>(
-    (a, b) => (a === undefined || b.bytes < a.bytes ? b : a),
-    undefined,
-  );
-  if (best === undefined || best.kind === 'none' || best.kind === 'composed') return undefined;
+  const within = routes.filter((route) => route.bytes <= maxBytes) as (Route & Pick<UpdatePlan, 'kind'>)[];
+  const best = within.reduce((a, b) => (b.bytes < a.bytes ? b : a));
   const steps =
     best.kind === 'full' ? [whole as Release] : best.edges.map(({ name }) => byName.get(name) as Release);
   const ways = Object.fromEntries(routes.map(({ kind, bytes }) => [kind, bytes]));
   const facts = { kind: best.kind, steps, bytes: best.bytes, base: fingerprint, next, counter, ways };
-  return { ...facts, reason: reasonOf(facts, tooFar) };
+  return { ...facts, reason: reasonOf(facts, missed) };
 }
 
 const WORDS = { direct: 'one payload', chain: 'consecutive payloads', full: 'the whole model' } as const;
 
 function reasonOf(
   { kind, bytes, ways }: Pick<UpdatePlan, 'kind' | 'bytes' | 'ways'>,
-  tooFar: number | undefined,
+  missed: Goal | undefined,
 ): string {
   const others = Object.entries(ways).filter(([other]) => other !== kind);
   const describe = ([other, size]: [string, number]): string =>
@@ -160,7 +184,7 @@ function reasonOf(
     others.length === 0
       ? `there is no alternative of at most ${MAX_CHAIN_STEPS} payloads`
       : `instead of ${others.map(describe).join(', ')}`;
-  const older = tooFar === undefined ? '' : `; release ${tooFar} is out of reach`;
+  const older = missed === undefined ? '' : `; release ${missed.counter} is out of reach`;
   return `${WORDS[kind]}, ${bytes} bytes: ${comparison}${older}`;
 }
 

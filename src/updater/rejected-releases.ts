@@ -60,18 +60,23 @@ export function withRejected(
   return [...others, next].slice(-MAX_REJECTED_RELEASES);
 }
 
-/** @returns the names of releases that this program version has rejected */
-export async function namesOfRejected(
+/** @returns releases that this program version has rejected: the codes of their errors by name */
+export async function rejectedAmong(
   releases: readonly Pick<Release, 'statement'>[],
   refused: readonly RejectedRelease[] = [],
   programVersion: string | undefined,
-): Promise<ReadonlySet<string>> {
+): Promise<ReadonlyMap<string, string>> {
   const by = checkerOf(programVersion);
-  const digests = new Set(refused.filter((each) => each.by === by).map(({ statement }) => statement));
-  const names = new Set<string>();
-  if (digests.size === 0) return names;
-  for (const { statement } of releases) if (digests.has(await digestOf(statement))) names.add(statement.name);
-  return names;
+  const codes = new Map(
+    refused.filter((each) => each.by === by).map(({ statement, code }) => [statement, code]),
+  );
+  const found = new Map<string, string>();
+  if (codes.size === 0) return found;
+  for (const { statement } of releases) {
+    const code = codes.get(await digestOf(statement));
+    if (code !== undefined) found.set(statement.name, code);
+  }
+  return found;
 }
 
 async function digestOf(statement: ReleaseStatement): Promise<string> {

@@ -6,13 +6,16 @@ import type { UpdaterStatus } from './updater.js';
 /** An update that was started and may be on trial. */
 export type Trial = NonNullable<UpdaterStatus['trial']>;
 
+/** A model that was rolled back or failed its test. */
+export type RejectedModel = UpdaterStatus['rejectedModels'][number];
+
 /** Persistent state of an updater. */
 export interface UpdaterState {
   /** Counter of the installed release; 0 before the first. */
   readonly counter: number;
   readonly trial?: Trial;
-  /** Fingerprints of models that were rolled back, newest last; they are not tried again. */
-  readonly rejectedModels: readonly string[];
+  /** Models that were rolled back or failed their test, newest last; they are not tried again. */
+  readonly rejectedModels: readonly RejectedModel[];
   /** Releases whose content was rejected, newest last. */
   readonly rejectedReleases?: readonly RejectedRelease[];
 }
@@ -100,7 +103,7 @@ function isState(value: unknown): value is UpdaterState {
   const { counter, trial, rejectedModels, rejectedReleases } = value;
   const areReleases = rejectedReleases === undefined || isListOf(rejectedReleases, isRejectedRelease);
   const isTrialOrNone = trial === undefined || isTrial(trial);
-  return isCount(counter) && isTrialOrNone && isListOf(rejectedModels, isFingerprint) && areReleases;
+  return isCount(counter) && isTrialOrNone && isListOf(rejectedModels, isRejectedModel) && areReleases;
 }
 
 function isTrial(value: unknown): boolean {
@@ -108,6 +111,12 @@ function isTrial(value: unknown): boolean {
   const { base, next, counter, names, starts, storage = '' } = value;
   const areIds = isFingerprint(base) && isFingerprint(next) && isString(storage);
   return areIds && isCount(counter) && isCount(starts) && isListOf(names, isString);
+}
+
+function isRejectedModel(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { model, reason = '', counter = 0, names = [] } = value;
+  return isFingerprint(model) && isString(reason) && isCount(counter) && isListOf(names, isString);
 }
 
 function isRejectedRelease(value: unknown): boolean {
@@ -123,8 +132,13 @@ export function confirmed({ trial, ...state }: UpdaterState): UpdaterState {
   return trial ? { ...state, counter: trial.counter } : state;
 }
 
-/** @returns the state after a model was rejected */
-export function withRejectedModel({ trial: _trial, ...state }: UpdaterState, next: string): UpdaterState {
-  const others = state.rejectedModels.filter((each) => each !== next);
-  return { ...state, rejectedModels: [...others, next].slice(-MAX_REJECTED_MODELS) };
+/** @returns the state after a model was rejected, without a trial */
+export function withRejectedModel({ trial, ...state }: UpdaterState, rejected: RejectedModel): UpdaterState {
+  const { model } = rejected;
+  const update = trial?.next === model ? { counter: trial.counter, names: trial.names } : {};
+  const others = state.rejectedModels.filter((each) => each.model !== model);
+  return {
+    ...state,
+    rejectedModels: [...others, { ...update, ...rejected }].slice(-MAX_REJECTED_MODELS),
+  };
 }

@@ -97,15 +97,46 @@ export interface UpdaterStatus {
     /** The model's `path` in `ModelStorage`, which tells it from other models on the disk. */
     readonly storage?: string;
   };
-  readonly rejectedModels: readonly string[];
+  /** Models that were rolled back or failed their test; they are not tried again. */
+  readonly rejectedModels: readonly {
+    /** Fingerprint. */
+    readonly model: string;
+    readonly reason?: RollbackReason | 'test-failed';
+    /** Counter and file names of the update that led there. */
+    readonly counter?: number;
+    readonly names?: readonly string[];
+  }[];
   /** Releases whose content was rejected, if any; they are not downloaded again. */
   readonly rejectedReleases?: readonly RejectedRelease[];
 }
 
-/** Result of an update. `deferred` and `declined` are decisions of the policy. */
+/** Result of a check or an update. */
 export interface UpdateOutcome {
-  readonly status: 'current' | 'updated' | 'deferred' | 'declined';
+  /**
+   * - `current`: the model is that of the newest release for this device
+   * - `available`: `check` found an update; `updated`: `update` made it, and it is on trial
+   * - `deferred`, `declined`: the policy's `mayBegin` or `approve` said no
+   * - `unreachable`, `held-back`, `over-limit`: nothing was done, although a newer release exists: `missed`
+   */
+  readonly status:
+    | ('current' | 'available' | 'updated' | 'deferred' | 'declined')
+    | ('unreachable' | 'held-back' | 'over-limit');
   readonly plan?: UpdatePlan;
+  /**
+   * The newest release, if the plan does not lead there: no files do from this model (`unreachable`), it, its
+   * model or one on the way was rejected earlier (`held-back`), or only routes of more than `maxBytes` do
+   * (`over-limit`).
+   */
+  readonly missed?: {
+    readonly status: 'unreachable' | 'held-back' | 'over-limit';
+    /** Counter of the release and fingerprint of its model, if its statement can be read. */
+    readonly counter?: number;
+    readonly next?: string;
+    /** Bytes of the smallest route that is over the limit. */
+    readonly bytes?: number;
+    /** What keeps the device from it, for people. */
+    readonly reason: string;
+  };
   /** Fingerprint of the stored model. */
   readonly fingerprint: string;
   /** Counter of the last confirmed release. */
@@ -115,6 +146,7 @@ export interface UpdateOutcome {
 /** Options of an updater's methods. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
+  readonly retryRejected?: boolean | undefined;
 }
 
 /** Updates a device's model and rolls it back. A call during another one fails with `locked`. */
@@ -133,10 +165,14 @@ export interface Updater {
   /**
    * Fetches and verifies the repository's metadata, and plans an update.
    *
-   * @returns undefined if the model is current
+   * @param options `retryRejected` tries again what was rejected; an update that begins forgets it
+   * @returns `available` with a plan; `current`; or why the newest release cannot be taken
    * @throws NeuralDiffError `network`, and the codes of `refreshTrust`
    */
-  check(options?: { signal?: AbortSignal | undefined }): Promise<UpdatePlan | undefined>;
+  check(options?: {
+    signal?: AbortSignal | undefined;
+    retryRejected?: boolean | undefined;
+  }): Promise<UpdateOutcome>;
   /**
    * Downloads, verifies, applies and tests an update, after which the model is on trial. After an error or an
    * aborted signal the model is unchanged.
@@ -145,7 +181,10 @@ export interface Updater {
    * @throws NeuralDiffError `on-trial`, `locked`, `network`, `payload-mismatch`, `health-check-failed`,
    *   `no-space`; the codes of `applyPayload`; the signal's reason
    */
-  update(plan?: UpdatePlan, options?: { signal?: AbortSignal | undefined }): Promise<UpdateOutcome>;
+  update(
+    plan?: UpdatePlan,
+    options?: { signal?: AbortSignal | undefined; retryRejected?: boolean | undefined },
+  ): Promise<UpdateOutcome>;
   /** Ends a trial and keeps the model. Does nothing without a trial. */
   confirm(): Promise<void>;
   /**

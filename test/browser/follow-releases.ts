@@ -56,7 +56,8 @@ export async function open({ database, origin, root, isHeld, ...rest }: Followed
 
 /** @returns how the model is, and what the live one predicts */
 export async function look(): Promise<Seen> {
-  const { status, fingerprint, counter, rejectedModels: bad } = await kept.updater.status();
+  const { status, fingerprint, counter, rejectedModels } = await kept.updater.status();
+  const bad = rejectedModels.map(({ model }) => model);
   return { status, fingerprint, counter, bad, outputs: predict(kept.model, input) };
 }
 

@@ -26,7 +26,7 @@ test('a live model that is rolled back has the outputs that it had, and is not u
   expect(await call(page, 'act', 'rollback')).toBe('fine');
   const bad = [next.fingerprint];
   expect(await call(page, 'look')).toEqual({ ...base, status: 'settled', counter: 0, bad });
-  expect(await call(page, 'act', 'update')).toBe('current');
+  expect(await call(page, 'act', 'update')).toBe('held-back');
   await page.close();
 });
 

@@ -116,7 +116,7 @@ test('apply and train refuse an output that exists, unless forced', async () => 
 });
 
 test('train refuses budgets that cannot be met or understood', async () => {
-  await expectRefusal(train('out', '--budget', '80'), 'budget-impossible', 2);
+  await expectRefusal(train('out', '--budget', '40'), 'budget-impossible', 2);
   await expectRefusal(train('out', '--budget', 'plenty'), 'usage', 2);
   await expectRefusal(train('out', '--budget', '1B', '--dry-run'), 'budget-impossible', 2);
   await expectRefusal(train('out', '--seed', '1.5', '--dry-run'), 'usage', 2);

@@ -72,8 +72,39 @@ test('rollback puts the old model back, byte for byte, and it is not tried again
   const { stdout } = await command('rollback', ...model);
   expect(stdout).toBe(`rolled back to: ${fleet.version(0).name}\n`);
   expect(readFileSync(at('rolled.safetensors')).equals(before)).toBe(true);
-  expect((await update(model)).stdout).toContain('already current');
   expect((await command('rollback', ...model)).stdout).toContain('not on trial');
+  const { name: next } = fleet.version(1);
+  const why = `model ${next} (v1.ndiff) was rolled back on request`;
+  const held = await update(model);
+  expect([held.status, held.stdout]).toEqual([
+    11,
+    `not updated, held-back: ${fleet.version(0).name}\n` +
+      `release 1 (${next}) is held-back: ${why}; --retry-rejected tries it again\n`,
+  ]);
+  expect((await command('status', ...model)).stdout).toContain(`held back  ${why}\n`);
+  expect(JSON.parse((await update(model, '--json')).stdout)).toMatchObject({
+    status: 'held-back',
+    plan: null,
+    missed: { counter: 1, next, reason: why },
+  });
+  const planned = await update(model, '--dry-run', '--retry-rejected');
+  expect([planned.status, planned.stdout]).toEqual([0, expect.stringContaining(`would update to ${next}`)]);
+  expect((await update(model, '--dry-run')).status).toBe(11);
+  expect((await update(model, '--retry-rejected', '--confirm')).stdout).toBe(`updated: ${next}\n`);
+  expect((await command('status', ...model)).stdout).not.toContain('held back');
+});
+
+test('update ends with 11 where a newer release is out of reach, and says which and why', async () => {
+  const foreign = await Fleet.start(9);
+  writeFileSync(at('foreign.safetensors'), writeSafetensors(foreign.version(8).model));
+  const limited = await update(freshModel('limited.safetensors'), '--max-bytes', '10', '--json');
+  const bytes = fleet.version(1).payload.length;
+  expect([limited.status, JSON.parse(limited.stdout)]).toMatchObject([
+    11,
+    { status: 'over-limit', missed: { bytes, reason: `it takes ${bytes} bytes, the limit is 10` } },
+  ]);
+  const { status, stdout } = await update(['--model', at('foreign.safetensors')]);
+  expect([status, stdout]).toEqual([11, expect.stringContaining('publish one, or the whole model')]);
 });
 
 test('update --test keeps the old model when the command fails, and --confirm needs no trial', async () => {
@@ -157,7 +188,7 @@ test('status names the updater that has the model on trial, and the others refus
     trial: { starts: 0 },
   });
   expect((await command('rollback', ...model, ...flag.split(' '))).stdout).toBe(`rolled back to: ${base}\n`);
-  expect((await update(model, ...flag.split(' '))).stdout).toContain('already current');
+  expect((await update(model, ...flag.split(' '))).status).toBe(11);
   // What another updater remembers of a trial that has ended otherwise is not in the way.
   expect((await update(model)).stdout).toBe(`updated: ${next}\n`);
 });

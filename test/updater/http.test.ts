@@ -212,7 +212,7 @@ test('the downloads of an update have a deadline together, also those of a sourc
   };
   for (const source of [openHttpSource({ url: web.url }), deaf]) {
     web.tricks = {};
-    const plan = await device.updater({ source }).check();
+    const { plan } = await device.updater({ source }).check();
     web.tricks = { dripMs: 20 };
     const error = await errorOf(() => device.updater({ source, downloadMs: 150 }).update(plan));
     expect([error.code, error.message]).toEqual(['network', expect.stringContaining('longer than 150 ms')]);
@@ -229,7 +229,7 @@ test('a device updates over a web server', async () => {
   servers.push(web);
   const device = await fleet.device();
   const updater = device.updater({ source: openHttpSource({ url: `${web.url}/` }) });
-  const plan = await updater.check();
+  const { plan } = await updater.check();
   web.tricks = { cutAfter: 40 };
   await updater.update(plan);
   await updater.confirm();

@@ -71,7 +71,7 @@ test('a device that patches in place rejects a release of new files, and keeps i
 
 test('a release of new files is proved: the statement has the bytes of the new tensors', async () => {
   const { fleet } = await releaseNewFiles();
-  const plan = await (await fleet.device(0, SLOTS)).updater().check();
+  const { plan } = await (await fleet.device(0, SLOTS)).updater().check();
   const sizes = plan?.steps.map(({ statement }) => statement.modelBytes);
   const { model } = fleet.version(0);
   const before = model.tensors.reduce((sum, { bytes }) => sum + bytes.length, 0);

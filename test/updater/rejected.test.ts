@@ -93,7 +93,7 @@ test.each(Object.keys(WRONG))(
     expect(await codeOf(() => careless.updater(device).update())).toBe(code);
     expect(await device.disk.list('updates/downloads')).toEqual([]);
     const again = careless.updater(device);
-    expect((await again.update()).status).toBe('current');
+    expect((await again.update()).status).toBe('held-back');
     expect(careless.fetched).toEqual(['v1.ndiff']);
     expect(await again.status()).toMatchObject({
       status: 'settled',
@@ -136,7 +136,7 @@ test('a release that is refused while downloads cannot be removed, or the disk i
       status: 'settled',
       rejectedReleases: [{ name: 'v1.ndiff' }],
     });
-    expect((await updater.update()).status).toBe('current');
+    expect((await updater.update()).status).toBe('held-back');
   }
 });
 
@@ -150,7 +150,7 @@ test('a way around a refused payload is taken: the whole model, or another paylo
   careless.sign('v1.safetensors', writeSafetensors(model));
   const device = await fleet.device();
   const updater = careless.updater(device);
-  const plan = await updater.check();
+  const { plan } = await updater.check();
   expect(plan?.kind).toBe('direct');
   await expect(updater.update(plan)).rejects.toThrow(NeuralDiffError);
   expect(await codeOf(() => updater.update(plan))).toBe('release-refused');
@@ -186,7 +186,7 @@ test('a whole model of other tensors is downloaded once', async () => {
   careless.sign('v1.safetensors', writeSafetensors({ tensors: [first as NonNullable<typeof first>] }));
   const device = await fleet.device();
   expect(await codeOf(() => careless.updater(device).update())).toBe('wrong-layout');
-  expect((await careless.updater(device).update()).status).toBe('current');
+  expect((await careless.updater(device).update()).status).toBe('held-back');
   expect(careless.fetched).toEqual(['v1.safetensors']);
 });
 

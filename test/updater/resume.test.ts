@@ -59,7 +59,7 @@ test('a corrupt cache heals itself: every stored file of an updater, cut, flippe
     () => new Uint8Array(),
     () => new Uint8Array(100_000),
   ];
-  const plan = (await seen.updater().check())!;
+  const plan = (await seen.updater().check()).plan!;
   const name = plan.steps[0]?.statement.sha256 as string;
   await seen.disk.write(`updates/downloads/${name}`, 0, fleet.version(1).payload);
   const cached = (await seen.disk.list('updates')).filter((path) => /trust|downloads/.test(path));

@@ -15,12 +15,12 @@ test('a plan that is no longer true is refused: base, counter, date, a model tha
   await fleet.release(1);
   const device = await fleet.device();
   const updater = device.updater();
-  const plan = await updater.check();
+  const { plan } = await updater.check();
   await updater.update(plan);
   await updater.rollback();
   expect(await codeOf(() => updater.update(plan))).toBe('release-refused');
   const other = await fleet.device();
-  const old = await other.updater().check();
+  const { plan: old } = await other.updater().check();
   fleet.publisher.clock.pass(100);
   expect(await codeOf(() => other.updater().update(old))).toBe('metadata-expired');
   fleet.publisher.clock.pass(-100);

@@ -37,7 +37,7 @@ describe.each(STORAGES)('createUpdater() on a model that is kept $name', (kind) 
     for (const index of [1, 2]) await fleet.release(index);
     const device = await fleet.device(0, kind);
     const updater = device.updater();
-    const plan = await updater.check();
+    const { plan } = await updater.check();
     expect([plan?.kind, plan?.steps.map(({ statement }) => statement.name)]).toEqual([
       'chain',
       ['v1.ndiff', 'v2.ndiff'],
@@ -78,9 +78,9 @@ describe.each(STORAGES)('createUpdater() on a model that is kept $name', (kind) 
     expect(events).toEqual([{ type: 'rolled-back', next, reason: 'too-many-starts' }]);
     expect(await device.updater().status()).toMatchObject({
       fingerprint: fleet.version(0).name,
-      rejectedModels: [next],
+      rejectedModels: [{ model: next, reason: 'too-many-starts', counter: 1, names: ['v1.ndiff'] }],
     });
-    expect((await device.updater().update()).status).toBe('current');
+    expect((await device.updater().update()).status).toBe('held-back');
   });
 
   test('keeps the base when the self-test fails, and does not try the model again', async () => {
@@ -100,9 +100,11 @@ describe.each(STORAGES)('createUpdater() on a model that is kept $name', (kind) 
     expect(await updater.status()).toMatchObject({
       status: 'settled',
       fingerprint: fleet.version(0).name,
-      rejectedModels: [fleet.version(1).name],
+      rejectedModels: [
+        { model: fleet.version(1).name, reason: 'test-failed', counter: 1, names: ['v1.ndiff'] },
+      ],
     });
-    expect((await updater.update()).status).toBe('current');
+    expect((await updater.update()).status).toBe('held-back');
   });
 
   test('keeps the base when a signal stops it at any moment, and takes the same release later', async () => {
@@ -156,7 +158,7 @@ test('an updater asks its policy', async () => {
   const device = await fleet.device();
   const later = device.updater({ policy: { mayBegin: () => false } });
   expect(await later.update()).toMatchObject({ status: 'deferred', plan: { kind: 'direct' } });
-  expect((await device.updater({ policy: { maxBytes: 10 } }).update()).status).toBe('current');
+  expect((await device.updater({ policy: { maxBytes: 10 } }).update()).status).toBe('over-limit');
   await fleet.releaseWhole(2);
   const asks: string[] = [];
   const policy = { full: 'ask', approve: ({ kind }: { kind: string }) => asks.push(kind) > 5 } as const;

@@ -104,7 +104,7 @@ test('a job that fails keeps its error, with code, facts and cause, and does not
     [
       broken,
       { ...broken, kind: 'sparse' },
-      job({ budget: 80, seed: 8 }),
+      job({ budget: 40, seed: 8 }),
       job({ recipe: recipe('exits') }),
       job({ recipe: recipe('crashes') }),
       job(),
@@ -118,7 +118,7 @@ test('a job that fails keeps its error, with code, facts and cause, and does not
   const [throws, , impossible, exits, crashes] = errors;
   expect(throws?.message).toMatch(/failed: the disk is on fire$/);
   expect(throws?.cause).toMatchObject({ message: 'the disk is on fire' });
-  expect(impossible?.facts).toEqual({ bytes: 80, least: expect.any(Number) });
+  expect(impossible?.facts).toEqual({ bytes: 40, least: expect.any(Number) });
   expect(exits?.message).toContain('Cannot call process.exit(3)');
   expect(crashes?.message).toBe('out of nowhere');
   expect(summary(outcomes[5] as TrainMany.Outcome)).toBe(alone[0]);
