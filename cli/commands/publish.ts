@@ -29,6 +29,7 @@ import {
   readSigners,
   withDraft,
 } from '../release-draft.js';
+import { printReleases } from '../release-list.js';
 
 const KEY_FLAGS = {
   key: {
@@ -99,6 +100,10 @@ const RELEASE_FLAGS = {
     valueIfBare: '',
     description: 'Sign roles again for later dates; without a value, snapshot and timestamp',
   },
+  list: {
+    type: 'boolean',
+    description: 'Show the releases, and what devices with each of their models would fetch',
+  },
   dryRun: DRY_RUN,
 } as const satisfies Flags;
 
@@ -107,8 +112,9 @@ export const command = defineCommand({
   summary: 'Add a release to a TUF repository, or create, rotate or refresh the repository',
   details: [
     'A repository is a folder of signed metadata and targets that any web server can serve; devices ' +
-      'follow it with neural-diff update. At least one of --init, --rotate, --withdraw, --refresh and ' +
-      '--payload is required; several are done in this order, and written together.',
+      'follow it with neural-diff update. At least one of --init, --rotate, --withdraw, --refresh, ' +
+      '--payload and --list is required; several are done in this order, and written together, but for ' +
+      '--list, which changes nothing.',
   ],
   args: { folder: { type: 'string', isRequired: true, description: 'Repository: metadata and targets' } },
   flags: { ...RELEASE_FLAGS, ...DRAFT_FLAGS, ...KEY_FLAGS },
@@ -122,6 +128,10 @@ export const command = defineCommand({
       run: 'publish releases --payload v2.ndiff --base models/v1 --key keys/targets.key.json --counter 2',
     },
     {
+      description: 'Show what is released, and what a fleet would fetch',
+      run: 'publish releases --list',
+    },
+    {
       description: 'Renew the dates, as a nightly job',
       run: 'publish releases --refresh --key keys/online.key.json',
     },
@@ -132,10 +142,11 @@ export const command = defineCommand({
         '--key keys/root.key.json --key keys/online.key.json',
     },
   ],
-  exits: { refused: 'Too few signatures, or a counter that is not higher than the last' },
+  exits: { refused: 'Too few signatures, an old counter, or one under which devices get another model' },
   async handle(flags, io) {
     const { folder, dryRun } = flags;
     const folderFiles = openRepositoryFolder(folder);
+    if (flags.list) return void printReleases(await openRepository(folderFiles), flags, io);
     const files = stageFiles(folderFiles);
     const expiryDays = parseDays(flags.expires);
     const options = { signers: await signersOf(flags), now: () => new Date(), expiryDays };
@@ -189,7 +200,7 @@ async function change(
     await writePublication(files, last);
   }
   if (last) return last;
-  throw new UsageError('Expected --payload, --init, --rotate, --withdraw or --refresh');
+  throw new UsageError('Expected --payload, --init, --rotate, --withdraw, --refresh or --list');
 }
 
 async function runRotate(

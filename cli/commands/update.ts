@@ -44,7 +44,7 @@ export const command = defineCommand({
     refused: 'The release is not trusted, or the model is on trial',
     network: 'The repository cannot be reached',
     healthCheck: 'The test failed; the old model is restored',
-    missed: 'A newer release exists, but is unreachable, held back or over --max-bytes; nothing was changed',
+    missed: 'A newer release is unreachable, held back or over --max-bytes; nothing was changed',
   },
   async handle(flags, io) {
     keepHeapSmall();

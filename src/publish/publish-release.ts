@@ -23,8 +23,9 @@ import { makeTargetFile } from './tuf-models.js';
  *
  * @param repository result of `openRepository`
  * @param draft the release
- * @throws NeuralDiffError as `proveRelease`; `release-refused` for a counter below the newest;
- *   `output-exists` for the name of another file; `signature-invalid` for too few signers
+ * @throws NeuralDiffError as `proveRelease`; `release-refused` for a counter below the newest, or one under
+ *   which devices already get another model; `output-exists` for the name of another file;
+ *   `signature-invalid` for too few signers
  *
  * @example
  * const signer = await openSigner(readFileSync('keys/targets.key.json'), 'targets.key.json');
@@ -44,7 +45,9 @@ export async function publishRelease(
   options: PublishOptions,
 ): Promise<Publication & { readonly statement: ReleaseStatement }> {
   const statement = await proveRelease(draft);
-  checkCounter(repository, statement);
+  const present = statementsOf(repository);
+  checkCounter(present, statement);
+  checkOneModel(present, statement);
   const custom = { [CUSTOM_FIELD]: encodeStatement(statement) };
   const detached = {
     name: draft.name + RELEASE_ENDING,
@@ -79,14 +82,35 @@ async function addTargets(
 }
 
 function checkCounter(
-  repository: Repository,
+  present: readonly ReleaseStatement[],
   { name, counter, allowsRollbackFrom = 0 }: ReleaseStatement,
 ): void {
-  const newest = Math.max(0, ...statementsOf(repository).map((statement) => statement.counter));
+  const newest = Math.max(0, ...present.map((statement) => statement.counter));
   if (counter >= newest || allowsRollbackFrom >= newest) return;
   const facts = { expected: newest, found: counter };
   const message = `Cannot publish "${name}": expected a counter of at least ${newest}, got ${counter}`;
   throw new NeuralDiffError('release-refused', message, { facts });
+}
+
+/** Files that lead to one release share its counter: for a device it means one model. */
+function checkOneModel(
+  present: readonly ReleaseStatement[],
+  { name, counter, next, deviceClasses }: ReleaseStatement,
+): void {
+  const other = present.find(
+    (each) => each.counter === counter && each.next !== next && overlap(each.deviceClasses, deviceClasses),
+  );
+  if (other === undefined) return;
+  const facts = { expected: other.next, found: next };
+  const message =
+    `Cannot publish "${name}": expected counter ${counter} to lead to ${other.next} as "${other.name}" does, ` +
+    `got ${next}; take a higher counter, or device classes that are not those of "${other.name}"`;
+  throw new NeuralDiffError('release-refused', message, { facts });
+}
+
+/** @returns whether a device may be of both; without classes all are */
+function overlap(a?: readonly string[], b?: readonly string[]): boolean {
+  return a === undefined || b === undefined || a.some((name) => b.includes(name));
 }
 
 /** @returns the statements of all releases of a repository */

@@ -26,6 +26,7 @@ test('exit statuses are frozen', () => {
     network: 8,
     healthCheck: 9,
     gate: 10,
+    missed: 11,
     interrupted: 130,
   });
 });

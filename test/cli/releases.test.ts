@@ -182,6 +182,20 @@ test('publish begins a repository, adds releases, rotates keys, withdraws: devic
     exit: 5,
     error: { code: 'release-refused' },
   });
+  const [from, to] = [published.release.base as string, published.release.next as string];
+  expect(await publish('--list')).toMatchObject({
+    exit: 0,
+    releases: [
+      { name: 'v2.ndiff', kind: 'update', counter: 2, base: from, next: to, isLive: true },
+      { name: 'v2.safetensors', kind: 'full' },
+    ],
+    fleet: [
+      { model: to, status: 'current' },
+      { model: from, status: 'available', counter: 2, files: ['v2.ndiff'] },
+    ],
+  });
+  const { stdout: listed } = await command('publish', releases, '--list');
+  expect(listed).toMatch(/^counter .*\n {6}2 {2}update .*v2[.]ndiff\n[\s\S]* current\n[\s\S]* to 2 /);
   const { usable } = findReleases(await refresh(), { counter: 1 });
   expect(usable.map(({ statement }) => statement.name)).toEqual(['v2.ndiff', 'v2.safetensors']);
   expect(readFileSync(join(releases, 'targets', usable[0]?.path as string))).toEqual(readFileSync(payload));

@@ -102,6 +102,29 @@ test('publishRelease() keeps the order of counters, and names', async () => {
   ).toEqual([1, 3]);
 });
 
+test('publishRelease() refuses another model under a used counter, unless it is for other devices', async () => {
+  const maker = await Publisher.start();
+  await maker.publish(draft);
+  const before = [...maker.files.files.keys()];
+  const other = { name: 'other.safetensors', bytes: safetensors([1, 2]), counter: 2, expires };
+  await expectCode(maker.publish(other), 'release-refused');
+  await expectCode(maker.publish({ ...other, deviceClasses: ['watch'] }), 'release-refused');
+  expect([...maker.files.files.keys()]).toEqual(before);
+  await maker.publish({ ...draft, name: 'v2-again.ndiff' });
+  const phone = { ...other, counter: 3, deviceClasses: ['phone'] };
+  await maker.publish(phone);
+  await maker.publish({
+    ...phone,
+    name: 'watch.safetensors',
+    bytes: safetensors([3]),
+    deviceClasses: ['watch'],
+  });
+  const both = { ...phone, name: 'both.safetensors', bytes: safetensors([4]) };
+  await expectCode(maker.publish({ ...both, deviceClasses: ['tablet', 'watch'] }), 'release-refused');
+  const error = await maker.publish({ ...both, deviceClasses: ['phone'] }).catch((caught) => caught);
+  expect(error.message).toMatch(/expected counter 3 to lead to .* as "other.safetensors" does, got .*higher/);
+});
+
 test('publishRelease() refuses too few keys', async () => {
   const maker = await Publisher.start();
   const { targets, snapshot, timestamp } = maker.signers;
