@@ -59,7 +59,8 @@ export function meetsGap({ gap }: { readonly gap: number }, maxGap: number): boo
  * For the smallest diff, budgets go down (or up) in strides that double until one is sufficient and one is
  * not; then the interval between the two is bisected, in log bytes. A kind that misses at a budget where
  * another one succeeds is dropped, as it needs more bytes; so is one that misses without using up a larger
- * budget. When tries run short, only the kind nearest to the goal continues.
+ * budget. Every kind is tried in the first round; when tries run short, only the kind nearest to the goal
+ * continues, and while nothing is sufficient, the last tries are for the largest budget, one for each kind.
  *
  * @returns the next round, all with one budget; empty when the search is over
  */
@@ -70,13 +71,31 @@ export function nextTries<K extends string>(state: SearchState<K>): PlannedTry<K
   }
   const rounds = listRounds(ended);
   const bracket = bracketOf(rounds, goal);
-  const budgetBytes = nextBudget(bracket, goal);
   const remaining = goal.tries - ended.length;
-  if (budgetBytes === undefined || remaining < 1) return [];
-  const spare = remaining - mostRoundsLeft(bracket, goal);
+  if (remaining < 1) return [];
+  if (rounds.length === 0)
+    return kinds.slice(0, remaining).map((kind) => ({ kind, budgetBytes: goal.startBytes }));
+  const budgetBytes = nextBudget(bracket, goal);
+  const last = bracket.high === undefined ? untriedAtMost(state, goal) : [];
+  if (budgetBytes === undefined || remaining <= last.length) return last.slice(0, remaining);
+  const spare = remaining - Math.max(0, last.length - 1) - mostRoundsLeft(bracket, goal);
   return kindsLeft(kinds, rounds, goal)
     .slice(0, Math.max(1, spare + 1))
     .map((kind) => ({ kind, budgetBytes }));
+}
+
+/** @returns the largest budget for the kinds that did not have it, but for those that cannot use it */
+function untriedAtMost<K extends string>(
+  { kinds, ended }: SearchState<K>,
+  { mostBytes }: SmallestGoal,
+): PlannedTry<K>[] {
+  const rounds = listRounds(ended);
+  const isFullKind = (kind: K): boolean =>
+    rounds.some((round, i) => round.some((one) => one.kind === kind && isFull(one, rounds[i - 1])));
+  return kinds
+    .filter((kind) => !ended.some((one) => one.kind === kind && one.budgetBytes >= mostBytes))
+    .filter((kind) => !isFullKind(kind))
+    .map((kind) => ({ kind, budgetBytes: mostBytes }));
 }
 
 /**

@@ -67,6 +67,23 @@ test('nextTries() strides up to the largest budget, and ends there', () => {
   expect(budgets(play({ kinds: ['hash'], goal: GOAL }, () => 1))).toEqual([10_000, 20_000, 80_000, 200_000]);
 });
 
+test('nextTries() tries every kind before it drops one, and the largest budget before it gives up', () => {
+  const kinds = ['hash', 'sparse'];
+  const onlySparse = (planned: PlannedTry) => (planned.kind === 'sparse' ? from(9000)(planned) : 0.5);
+  for (const tries of [2, 3, 4, 6]) {
+    const ended = play({ kinds, goal: { ...GOAL, tries } }, onlySparse);
+    expect(ended.slice(0, 2).map(({ kind }) => kind)).toEqual(kinds);
+    expect(ended.some((one) => meetsGap(one, GOAL.maxGap))).toBe(true);
+  }
+  const late = (planned: PlannedTry) => (planned.kind === 'sparse' ? from(150_000)(planned) : 0.012);
+  for (const tries of [5, 6, 7]) {
+    const ended = play({ kinds, goal: { ...GOAL, tries } }, late);
+    expect(pickWinner({ ...GOAL, tries }, ended)?.kind).toBe('sparse');
+  }
+  const missed = play({ kinds: ['hash'], goal: { ...GOAL, tries: 2 } }, () => 1);
+  expect(budgets(missed)).toEqual([10_000, 200_000]);
+});
+
 test('nextTries() drops a kind that does not use up larger budgets', () => {
   const full = { kind: 'hash', payloadBytes: 9000, gap: 0.5 };
   const ended = [
