@@ -1,23 +1,41 @@
+import { checkOutput, writeOutput } from '../../src/node/output.js';
 import { describeRejection } from '../../src/updater/missed-release.js';
 import type { UpdaterStatus } from '../../src/updater/updater.js';
 import { defineCommand } from '../command.js';
-import { UPDATER_FLAGS } from '../flags.js';
-import { printResult } from '../io.js';
+import { FORCE, UPDATER_FLAGS } from '../flags.js';
+import { printResult, remark } from '../io.js';
 import { findOtherTrial, withUpdater } from '../model-updater.js';
 
 export const command = defineCommand({
   group: 'Keep a device up to date',
   summary: 'Show the model of a device and the state of its last update',
   args: {},
-  flags: UPDATER_FLAGS,
+  flags: {
+    ...UPDATER_FLAGS,
+    evidence: {
+      type: 'string',
+      placeholder: 'file',
+      description: 'Write what was installed, when, and by which keys it was signed, as JSON',
+    },
+    force: FORCE,
+  },
   examples: [
     { description: 'Show whether a model is on trial', run: 'status --model models/v1.safetensors' },
+    {
+      description: 'Keep a record for an audit',
+      run: 'status --model models/v1.safetensors --evidence evidence.json',
+    },
   ],
   async handle(flags, io) {
     await withUpdater(flags, io, async ({ updater, ...own }) => {
       const status = await updater.status();
       const other = await findOtherTrial(own, async () => status.fingerprint);
       printResult(io, flags, { json: { ...status, ...(other && { other }) }, lines: linesOf(status, other) });
+      if (flags.evidence === undefined) return;
+      await checkOutput(flags.evidence, flags);
+      const record = { at: new Date().toISOString(), ...status, installed: await updater.history() };
+      await writeOutput(flags.evidence, Buffer.from(`${JSON.stringify(record, null, 2)}\n`), flags);
+      remark(io, flags, `wrote ${flags.evidence}: ${record.installed.length} releases`);
     });
   },
 });

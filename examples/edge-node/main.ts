@@ -78,6 +78,7 @@ async function tryModel(store: WeightStore, golden?: Uint8Array): Promise<void> 
 function onEvent(event: UpdaterEvent): void {
   if (event.type === 'planned') say(`planned: ${event.plan.reason}`);
   else if (event.type === 'state-reset') say(`${event.type}: ${event.aside}`);
+  else if (event.type === 'outcome') say(`${event.status} after ${Math.round(event.ms)} ms`);
   else if (event.type !== 'progress') say(`${event.type}: ${event.next}`);
   else if (event.done === event.total && event.phase === 'download')
     say(`downloaded: ${event.name}, ${event.total} bytes`);

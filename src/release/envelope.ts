@@ -62,15 +62,16 @@ function checkDistinct(signatures: readonly Signature[], what: string): void {
 /**
  * Checks that enough keys signed. Each public key counts once, even with several key IDs or encodings.
  *
+ * @returns the IDs of the keys that signed
  * @throws NeuralDiffError `signature-invalid` for fewer keys than the threshold
  */
 export async function checkSignatures(
   { what, signed, signatures }: Envelope,
   { keys, threshold }: Signers,
   verify: VerifyEd25519 = verifyEd25519,
-): Promise<void> {
+): Promise<readonly string[]> {
   const message = canonicalJson(signed);
-  const signers = new Set<string>();
+  const signers = new Map<string, string>();
   for (const { keyid, bytes } of signatures) {
     const key = keys.get(keyid);
     if (key === undefined) continue;
@@ -78,9 +79,9 @@ export async function checkSignatures(
     const signer = hex(publicKey);
     if (signers.has(signer)) continue;
     const verifyOne = key.keytype === 'ed25519' ? verify : verifyEcdsa;
-    if (await verifyOne({ publicKey, signature: bytes, message })) signers.add(signer);
+    if (await verifyOne({ publicKey, signature: bytes, message })) signers.set(signer, keyid);
   }
-  if (signers.size >= threshold) return;
+  if (signers.size >= threshold) return [...signers.values()];
   const facts = { expected: threshold, found: signers.size };
   const problem = `expected valid signatures by ${threshold} of ${keys.size} keys, got ${signers.size}`;
   throw refuse('signature-invalid', `Cannot trust ${what}: ${problem}`, facts);

@@ -14,6 +14,8 @@ export interface Signed {
   /** From 1, incremented with each change. */
   readonly version: number;
   readonly expires: Date;
+  /** IDs of the keys whose signatures were verified. */
+  readonly signedBy?: readonly string[];
 }
 
 /** Root metadata: the signers of each role. */

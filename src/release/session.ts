@@ -92,8 +92,8 @@ export async function openSigned<R extends Role>(
 ): Promise<SignedByRole[R]> {
   const what = `metadata "${name}"`;
   const envelope = parseEnvelope(bytes, { what, maxBytes: maxBytesOf(role, session.limits) });
-  await checkSignatures(envelope, root.roles[role], session.ed25519);
-  return PARSERS[role](envelope.signed, what);
+  const signedBy = await checkSignatures(envelope, root.roles[role], session.ed25519);
+  return { ...PARSERS[role](envelope.signed, what), signedBy };
 }
 
 /** Metadata from the store. */

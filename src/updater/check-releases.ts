@@ -43,15 +43,17 @@ export async function checkReleases(
   const missed =
     missedAmongRefused(found, { fingerprint, counter }) ??
     (planned.missed && missedBecause(planned.missed, found.usable, { ...state, ...routes }));
-  const plan = planned.plan && withGolden(planned.plan, trust);
+  const plan = planned.plan && withTrust(planned.plan, trust);
   if (plan) options.onEvent?.({ type: 'planned', plan });
   return { fingerprint, ...(plan && { plan }), ...(missed && { missed }) };
 }
 
-/** Adds the golden inputs of the plan's last release. */
-function withGolden(plan: UpdatePlan, trust: Trust): UpdatePlan {
+/** Adds who signed, and the golden inputs of the plan's last release. */
+function withTrust(plan: UpdatePlan, trust: Trust): UpdatePlan {
+  const { signedBy: keys = [], version } = trust.targets;
   const file = plan.steps.at(-1)?.statement.golden;
-  return file ? { ...plan, golden: { file, path: findTarget(trust, file) } } : plan;
+  const golden = file && { file, path: findTarget(trust, file) };
+  return { ...plan, signedBy: { keys, version }, ...(golden && { golden }) };
 }
 
 /** Stores trusted metadata on a disk. A damaged file is treated as missing, so that it is fetched again. */

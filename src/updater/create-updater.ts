@@ -5,8 +5,9 @@ import { fingerprintOf, onTrial } from '../storage/storage.js';
 import { applyPlan, checkBase } from './apply-plan.js';
 import { checkReleases } from './check-releases.js';
 import { downloadPlan, removeDownloads } from './download.js';
+import { addToHistory, evidenceOf, readHistory } from './history.js';
 import { checkSteps, type UpdatePlan } from './plan-update.js';
-import { rejectedAmong, rejectionOf, withRejected } from './rejected-releases.js';
+import { rejectedAmong, rejectionOf, versionsOf, withRejected } from './rejected-releases.js';
 import {
   confirmed,
   readStateOr,
@@ -59,7 +60,8 @@ export function createUpdater(options: UpdaterOptions): Updater {
       }),
     status: () => describe(options),
     check: (call = {}) => locked(() => check(options, call)),
-    update: (plan, call = {}) => locked(() => update(options, plan, call)),
+    update: (plan, call = {}) => locked(() => reported(options, () => update(options, plan, call))),
+    history: () => readHistory(options),
     confirm: () => locked(() => confirm(options)),
     rollback: () => locked(() => rollBack(options, 'asked')),
   };
@@ -95,7 +97,14 @@ async function settleState(options: UpdaterOptions, state: UpdaterState): Promis
   const { trial, ...rest } = state;
   if (trial === undefined) return;
   const isNext = (await fingerprintOf(options.storage)) === trial.next;
-  await writeState(options, isNext ? confirmed(state) : rest);
+  await (isNext ? keepTrial(options, state) : writeState(options, rest));
+}
+
+/** Ends a trial whose model is kept. */
+async function keepTrial(options: UpdaterOptions, state: UpdaterState): Promise<void> {
+  const { now = () => new Date() } = options;
+  if (state.trial) await addToHistory(options, state.trial, now());
+  await writeState(options, confirmed(state));
 }
 
 /** Retries a write after removing downloads if the disk is full. */
@@ -132,6 +141,24 @@ async function stateFor(options: UpdaterOptions, { retryRejected }: CallOptions)
   const { rejectedReleases, ...state } = await stateOf(options);
   if (retryRejected) return { ...state, rejectedModels: [] };
   return rejectedReleases ? { ...state, rejectedReleases } : state;
+}
+
+/** Reports what became of an update. */
+async function reported(
+  { onEvent, programVersion }: UpdaterOptions,
+  run: () => Promise<UpdateOutcome>,
+): Promise<UpdateOutcome> {
+  const start = performance.now();
+  const facts = () => ({ ms: performance.now() - start, versions: versionsOf(programVersion) });
+  try {
+    const outcome = await run();
+    onEvent?.({ type: 'outcome', ...outcome, ...facts() });
+    return outcome;
+  } catch (error) {
+    const code = error instanceof NeuralDiffError ? error.code : (error as Error).name;
+    onEvent?.({ type: 'outcome', status: 'failed', code, ...facts() });
+    throw error;
+  }
 }
 
 async function update(
@@ -192,7 +219,8 @@ async function applyUpdate(
   const names = namesOf(plan);
   // Written first, so that `start` can identify the trial after an interruption.
   const { path: storage } = options.storage;
-  const trial = { base, next, counter, names, starts: 0, ...(storage !== undefined && { storage }) };
+  const facts = { base, next, counter, names, ...evidenceOf(plan), starts: 0 };
+  const trial = { ...facts, ...(storage !== undefined && { storage }) };
   await writeState(options, { ...state, trial });
   let failing: ReleaseStatement | undefined;
   const onFailure = (statement: ReleaseStatement): void => {
@@ -255,7 +283,7 @@ async function confirm(options: UpdaterOptions): Promise<void> {
   // After an interrupted update only the updater's state has a trial.
   if ((await options.storage.recover()) !== 'trial') return settleState(options, state);
   await options.storage.confirm();
-  await writeState(options, confirmed(state));
+  await keepTrial(options, state);
   await removeDownloads(options);
   options.onEvent?.({ type: 'confirmed', next });
 }

@@ -27,6 +27,8 @@ export interface UpdatePlan {
   readonly reason: string;
   /** Signed inputs with expected outputs of the resulting release, and their path in the repository. */
   readonly golden?: { readonly file: SignedFile; readonly path: string };
+  /** IDs of the keys that signed the repository's list of releases, and its version. */
+  readonly signedBy?: { readonly keys: readonly string[]; readonly version: number };
   /** Bytes to download for each alternative, by kind. */
   readonly ways: Readonly<Partial<Record<UpdatePlan['kind'], number>>>;
 }

@@ -48,7 +48,7 @@ export async function rejectionOf(
 ): Promise<RejectedRelease | undefined> {
   if (!(error instanceof NeuralDiffError && RELEASE_FAULTS.has(error.code))) return undefined;
   const { name } = statement;
-  return { name, statement: await digestOf(statement), code: error.code, by: checkerOf(programVersion) };
+  return { name, statement: await digestOf(statement), code: error.code, by: versionsOf(programVersion) };
 }
 
 /** @returns the list with one more release, without the oldest if there are too many */
@@ -66,7 +66,7 @@ export async function rejectedAmong(
   refused: readonly RejectedRelease[] = [],
   programVersion: string | undefined,
 ): Promise<ReadonlyMap<string, string>> {
-  const by = checkerOf(programVersion);
+  const by = versionsOf(programVersion);
   const codes = new Map(
     refused.filter((each) => each.by === by).map(({ statement, code }) => [statement, code]),
   );
@@ -83,7 +83,8 @@ async function digestOf(statement: ReleaseStatement): Promise<string> {
   return hex(await sha256(canonicalJson(encodeStatement(statement))));
 }
 
-const checkerOf = (programVersion = ''): string =>
+/** @returns versions of library, payload format and program, in words */
+export const versionsOf = (programVersion = ''): string =>
   `neural-diff ${LIBRARY_VERSION}, format ${FORMAT_VERSION}, program ${programVersion}`;
 
 /** Version of this package. */

@@ -1,10 +1,13 @@
 import { NeuralDiffError } from '../model/errors.js';
 import { type Disk, isNoFile, moveAside, readRecord, writeRecord } from '../storage/disk.js';
 import type { RejectedRelease } from './rejected-releases.js';
-import type { UpdaterStatus } from './updater.js';
+import type { Updater, UpdaterStatus } from './updater.js';
 
-/** An update that was started and may be on trial. */
-export type Trial = NonNullable<UpdaterStatus['trial']>;
+/** A release that a device kept, and who signed it. */
+export type Installed = Awaited<ReturnType<Updater['history']>>[number];
+
+/** An update that was started and may be on trial, with what the history will say of it. */
+export type Trial = NonNullable<UpdaterStatus['trial']> & Partial<Pick<Installed, 'files' | 'signedBy'>>;
 
 /** A model that was rolled back or failed its test. */
 export type RejectedModel = UpdaterStatus['rejectedModels'][number];

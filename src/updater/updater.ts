@@ -77,7 +77,15 @@ export type UpdaterEvent =
   | { readonly type: 'self-test' | 'updated' | 'confirmed'; readonly next: string }
   /** The updater's state was damaged: it was moved aside, and the updater starts afresh. */
   | { readonly type: 'state-reset'; readonly aside: string }
-  | { readonly type: 'rolled-back'; readonly next: string; readonly reason: RollbackReason };
+  | { readonly type: 'rolled-back'; readonly next: string; readonly reason: RollbackReason }
+  /**
+   * What became of a call of `update`, for telemetry: its status, or `failed` with the code of the error;
+   * milliseconds that it took; versions of library and payload format.
+   */
+  | ({ readonly type: 'outcome'; readonly ms: number; readonly versions: string } & (
+      | UpdateOutcome
+      | { readonly status: 'failed'; readonly code: string }
+    ));
 
 /** Status of a model and its updater. */
 export interface UpdaterStatus {
@@ -185,6 +193,20 @@ export interface Updater {
     plan?: UpdatePlan,
     options?: { signal?: AbortSignal | undefined; retryRejected?: boolean | undefined },
   ): Promise<UpdateOutcome>;
+  /** @returns the last 64 releases that were confirmed, oldest first: what, when, and who signed it */
+  history(): Promise<
+    readonly {
+      /** ISO 8601, by the device's clock. */
+      readonly confirmedAt: string;
+      /** Fingerprints of the model before and after. */
+      readonly base: string;
+      readonly next: string;
+      readonly counter: number;
+      /** Files that were applied, in order; `sha256` in hexadecimal digits. */
+      readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
+      readonly signedBy?: NonNullable<UpdatePlan['signedBy']>;
+    }[]
+  >;
   /** Ends a trial and keeps the model. Does nothing without a trial. */
   confirm(): Promise<void>;
   /**

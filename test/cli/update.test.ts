@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { openMemoryStore } from '../../src/model/store.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';
-import { Clock } from '../release/maker.js';
+import { Clock, sha256Hex } from '../release/maker.js';
 import { startHostileServer } from '../rig/hostile-server.js';
 import { Fleet } from '../updater/fleet.js';
 import { command, program, scratch, start } from './command.js';
@@ -63,6 +63,31 @@ test('update puts a model on trial, confirm keeps it', async () => {
   expect((await update(model)).stdout).toBe(`already current: ${next}\n`);
   const { stdout: lines } = await command('status', ...model);
   expect(lines).toBe(`model    ${next}\ncounter  1\nstatus   settled\n`);
+});
+
+test('status --evidence writes what was installed, when, and by which keys it was signed', async () => {
+  const model = freshModel('audited.safetensors');
+  await update(model, '--confirm');
+  const out = at('evidence.json');
+  const { status, stderr } = await command('status', ...model, '--evidence', out);
+  expect([status, stderr]).toEqual([0, expect.stringContaining('1 releases')]);
+  const { payload } = fleet.version(1);
+  const record = JSON.parse(readFileSync(out, 'utf8'));
+  expect(record).toMatchObject({
+    fingerprint: fleet.version(1).name,
+    installed: [
+      {
+        base: fleet.version(0).name,
+        next: fleet.version(1).name,
+        counter: 1,
+        files: [{ name: 'v1.ndiff', bytes: payload.length, sha256: sha256Hex(payload) }],
+        signedBy: { keys: fleet.publisher.signers.targets.map(({ keyid }) => keyid), version: 2 },
+      },
+    ],
+  });
+  expect(Math.abs(Date.now() - Date.parse(record.installed[0].confirmedAt))).toBeLessThan(60_000);
+  expect((await command('status', ...model, '--evidence', out)).status).toBe(2);
+  expect((await command('status', ...model, '--evidence', out, '--force')).status).toBe(0);
 });
 
 test('rollback puts the old model back, byte for byte, and it is not tried again', async () => {
