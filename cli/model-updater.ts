@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { createPatcher } from '../src/apply/fast/create-patcher.js';
 import { openContainer } from '../src/containers/open-container.js';
@@ -9,6 +10,7 @@ import { openHttpSource, type UpdateSource } from '../src/updater/http-source.js
 import { readTrial, type Trial } from '../src/updater/state.js';
 import type { Updater, UpdaterEvent, UpdaterOptions } from '../src/updater/updater.js';
 import type { CommonFlags, Flags, FlagsOf } from './command.js';
+import { UsageError } from './exit-codes.js';
 import type { UPDATER_FLAGS } from './flags.js';
 import { openFolderSource } from './folder-source.js';
 import { type Io, remark } from './io.js';
@@ -129,7 +131,12 @@ function show(
   if (event.type === 'rolled-back') remark(io, flags, `rolled ${event.next} back: ${event.reason}`);
 }
 
+/** @throws UsageError for what is neither an address nor a folder */
 function openSource(repository: string): UpdateSource {
+  if (repository !== '' && !/^https?:\/\//.test(repository) && !existsSync(repository))
+    throw new UsageError(
+      `Expected --repo to be a folder or an address with https://, got "${repository}", which is not there`,
+    );
   return /^https?:\/\//.test(repository) ? openHttpSource({ url: repository }) : openFolderSource(repository);
 }
 

@@ -44,19 +44,25 @@ export async function openPayload(payload: Bytes): Promise<OpenPayload> {
     throw beyondLimit('bytes of a payload', MAX_PAYLOAD_BYTES, source.length);
   checkMagic(source);
   await checkChecksum(source);
+  const { end, ...opened } = readRecords(source);
+  if (end !== source.length - CHECKSUM_BYTES) throw corrupt(`expected the checksum at byte ${end}`);
+  return opened;
+}
+
+/** Reads the header and the bounds of each record; `end` is where the last one ends. */
+function readRecords(source: ByteSource): OpenPayload & { readonly end: number } {
   const headerStart = 1 + MAGIC.length;
-  const { value, end } = borrowValue(joinBytes(source, headerStart + HEADER_WINDOW), headerStart);
+  const { value, end: headerEnd } = borrowValue(joinBytes(source, headerStart + HEADER_WINDOW), headerStart);
   const { header, kinds } = parseHeader(value);
-  let at = end;
+  let end = headerEnd;
   let files: ByteSource | undefined;
   const records = kinds.flatMap((kind) => {
-    const { content, end } = recordAt(source, at);
-    at = end;
+    const { content, end: recordEnd } = recordAt(source, end);
+    end = recordEnd;
     if (kind === 'files') files = content;
     return kind === undefined || kind === 'files' ? [] : [{ kind, bytes: content }];
   });
-  if (at !== source.length - CHECKSUM_BYTES) throw corrupt(`expected the checksum at byte ${at}`);
-  return { header, records, ...(files && { files }) };
+  return { header, records, end, ...(files && { files }) };
 }
 
 /** Reads a record: binary data, or several in a list, one behind the other. */
@@ -76,10 +82,12 @@ function recordAt(source: ByteSource, at: number): { content: ByteSource; end: n
 }
 
 function binAt(source: ByteSource, at: number): { content: ByteSource; end: number } {
+  const least = at + 2;
+  if (least > source.length) throw truncated(source, least + CHECKSUM_BYTES);
   const head = joinBytes(sliceOf(source, at, Math.min(at + MAX_BIN_HEAD_BYTES, source.length)));
   const { value: length, end: headBytes } = readBinHead(head, 0);
   const end = at + headBytes + length;
-  if (end > source.length) throw corrupt(`the binary data at byte ${at} are truncated`);
+  if (end > source.length) throw truncated(source, end + CHECKSUM_BYTES);
   return { content: sliceOf(source, at + headBytes, end), end };
 }
 
@@ -98,8 +106,26 @@ function checkMagic(source: ByteSource): void {
 async function checkChecksum(source: ByteSource): Promise<void> {
   const body = source.length - CHECKSUM_BYTES;
   if (body < 1 + MAGIC.length) throw corrupt(`${source.length} bytes are too short`);
-  const { content, end } = binAt(source, body);
-  if (content.length !== 8 || end !== source.length) throw corrupt('it does not end with a checksum');
-  if (!equalBytes(joinBytes(content), await xxh64(sliceOf(source, 0, body))))
-    throw corrupt('the checksum does not match');
+  const [head, length] = joinBytes(sliceOf(source, body, body + 2));
+  const found = joinBytes(sliceOf(source, body + 2, source.length));
+  const isChecksum = head === BIN_8 && length === found.length;
+  if (isChecksum && equalBytes(found, await xxh64(sliceOf(source, 0, body)))) return;
+  throw damageOf(source);
 }
+
+/** @returns what is wrong with a payload whose checksum is: it may have been cut short */
+function damageOf(source: ByteSource): NeuralDiffError {
+  try {
+    const needed = readRecords(source).end + CHECKSUM_BYTES;
+    if (needed > source.length) return truncated(source, needed);
+  } catch (error) {
+    if (error instanceof NeuralDiffError && error.code === 'corrupt-payload') return error;
+  }
+  return corrupt('the checksum does not match');
+}
+
+/** First byte of binary data of at most 255 bytes. */
+const BIN_8 = 0xc4;
+
+const truncated = ({ length }: ByteSource, needed: number): NeuralDiffError =>
+  corrupt(`it is truncated or damaged: it has ${length} of at least ${needed} bytes`);

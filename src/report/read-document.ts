@@ -22,8 +22,27 @@ export function parseDocument<T>(
   if (result.success) return result.output;
   const [issue] = result.issues;
   const place = v.getDotPath(issue) ?? 'the document';
-  const message = `Cannot read ${expected} "${name}": at ${place}, expected ${issue.expected ?? 'another value'}, got ${issue.received}`;
+  const isUnknown = issue.expected === 'never';
+  const wanted = isUnknown ? `one of ${entriesAround(schema, issue)}` : (issue.expected ?? 'another value');
+  const message = `Cannot read ${expected} "${name}": at ${place}, expected ${wanted}, got ${issue.received}`;
   throw new NeuralDiffError('bad-document', message);
+}
+
+/** What schemas of objects, records and optional values have in common. */
+interface SchemaNode {
+  readonly entries?: Readonly<Record<string, SchemaNode>>;
+  readonly value?: SchemaNode;
+  readonly wrapped?: SchemaNode;
+}
+
+/** @returns the names that an object may have where an issue met an unknown one */
+function entriesAround(schema: object, issue: v.BaseIssue<unknown>): string {
+  const keys = (issue.path ?? []).slice(0, -1).map(({ key }) => String(key));
+  const at = keys.reduce<SchemaNode>((node, key) => {
+    const { entries, value } = node.wrapped ?? node;
+    return entries?.[key] ?? value ?? {};
+  }, schema);
+  return Object.keys((at.wrapped ?? at).entries ?? {}).join(', ');
 }
 
 function parseJson(text: string, name: string): unknown {

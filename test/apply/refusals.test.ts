@@ -7,6 +7,7 @@ import { openMemoryStore } from '../../src/model/store.js';
 import type { Model, Tensor } from '../../src/model/tensor.js';
 import type { Diff } from '../../src/payload/diff.js';
 import { encodePayload } from '../../src/payload/encode.js';
+import { openPayload } from '../../src/payload/open-payload.js';
 import { forge, headerOf } from '../payload/forge.js';
 import { SMALL_DIFFS, smallBase } from '../payload/samples.js';
 import { cloneModel, codeOf, errorOf, pack, recordStore, seededTensor } from '../support.js';
@@ -78,6 +79,17 @@ describe('applyPayload() refuses, before it reads a weight,', () => {
   test('a truncated payload', async () => {
     const payload = (await packed()).subarray(0, -1);
     expect(await refuse(smallBase(), payload)).toEqual({ code: 'corrupt-payload', reads: 0 });
+  });
+  test('a payload cut anywhere, with its length and the length that its records need', async () => {
+    const payload = await packed();
+    const said = new Set<string>();
+    for (let length = 0; length < payload.length; length++) {
+      const error = await errorOf(() => openPayload(payload.subarray(0, length)));
+      expect(error.code).toBe(length < 7 ? 'not-a-payload' : 'corrupt-payload');
+      if (error.message.includes('truncated')) said.add(error.message.replace(/^.*has \d+ /, ''));
+      if (length > payload.length - 40) expect(error.message).toContain(`it has ${length} of at least`);
+    }
+    expect(said).toContain(`of at least ${payload.length} bytes`);
   });
   test('a payload with one bit flipped', async () => {
     const payload = await packed();

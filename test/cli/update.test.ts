@@ -155,6 +155,8 @@ test('update says by its status why it cannot: no server, another root, no model
   writeFileSync(at('other.json'), other.publisher.files.files.get('metadata/1.root.json') as Uint8Array);
   expect((await from('--repo', url, '--root', at('other.json'))).status).toBe(5);
   expect((await from('--repo', url)).status).toBe(2);
+  const bare = await from('--repo', 'example.com/releases', '--root', at('root.json'));
+  expect([bare.status, bare.stderr]).toEqual([2, expect.stringContaining('an address with https://')]);
   expect((await command('status', '--model', at('none.onnx'))).status).toBe(2);
 });
 

@@ -32,7 +32,7 @@ test('parseGates() reads limits for the model, slices and classes', () => {
 
 test.each([
   ['no JSON', 'maxBytes: 3000', 'Cannot read "gates.json": expected JSON'],
-  ['a gate that there is none of', '{"maxByte":3000}', 'at maxByte, expected never, got "maxByte"'],
+  ['a gate that there is none of', '{"maxByte":3000}', 'at maxByte, expected one of maxBytes, maxShare,'],
   ['a text for a number', '{"maxGap":"0.5%"}', 'at maxGap, expected number, got "0.5%"'],
   ['points for a fraction', '{"maxGap":2}', 'at maxGap, expected <=1, got 2'],
   ['bytes below one', '{"maxBytes":0}', 'at maxBytes, expected >=1, got 0'],
@@ -41,7 +41,7 @@ test.each([
   [
     'a gate that slices have none of',
     '{"slices":{"a":{"maxBytes":3}}}',
-    'at slices.a.maxBytes, expected never',
+    'at slices.a.maxBytes, expected one of maxGap, maxNegativeFlips, minAccuracy, got "maxBytes"',
   ],
   ['another judge', '{"judgeBy":"luck"}', 'at judgeBy, expected ("value" | "interval"), got "luck"'],
   ['a list', '[]', 'expected an object, got a list'],
