@@ -2,6 +2,7 @@ import { fingerprint } from '../../src/model/fingerprint.js';
 import { nodeSha256 } from '../../src/node/node-sha256.js';
 import { defineCommand } from '../command.js';
 import { MODEL } from '../flags.js';
+import { remarkInterrupted } from '../interrupted.js';
 import { printResult } from '../io.js';
 import { withModel } from '../open.js';
 import { byteProgress } from '../progress.js';
@@ -17,12 +18,13 @@ export const command = defineCommand({
   flags: {},
   examples: [{ description: 'Print the fingerprint of a model folder', run: 'fingerprint models/v1' }],
   async handle(flags, io) {
+    const interrupted = await remarkInterrupted(flags.model, flags, io);
     const progress = byteProgress(io, flags);
     const json = await withModel({ path: flags.model }, async (store) => {
       const options = { sha256: nodeSha256, signal: io.signal, onProgress: progress.report };
       const found = await fingerprint(store, options);
       return { fingerprint: found, tensors: store.tensors };
     }).finally(() => progress.finish());
-    printResult(io, flags, { json, lines: [json.fingerprint] });
+    printResult(io, flags, { json: { ...json, ...interrupted }, lines: [json.fingerprint] });
   },
 });

@@ -7,6 +7,7 @@ import { isSet, type Op } from '../../src/payload/diff.js';
 import { type OpenPayload, openPayload } from '../../src/payload/open-payload.js';
 import type { ModelPort } from '../../src/recipe/model-ports.js';
 import { type CommonFlags, defineCommand } from '../command.js';
+import { remarkInterrupted } from '../interrupted.js';
 import { formatBytes, formatShare, type Io, printResult } from '../io.js';
 import { withModel, withPayload } from '../open.js';
 
@@ -136,6 +137,7 @@ function formatOp({ kind, tensors, ...facts }: OpFacts): string {
 
 /** Prints a model's fingerprint and tensors, and which of them cannot be written. */
 async function showModel(path: string, flags: CommonFlags, io: Io): Promise<void> {
+  const interrupted = await remarkInterrupted(path, flags, io);
   const { outside, ...found } = await withModel({ path }, async (store) => {
     const { tensors, readOnly = new Set() } = store;
     const outside = await store.outside?.();
@@ -161,7 +163,15 @@ async function showModel(path: string, flags: CommonFlags, io: Io): Promise<void
       (tensor) => `tensor       ${formatPort(tensor)}${'readOnly' in tensor ? '  read only' : ''}`,
     ),
   ];
-  const json = { fingerprint: found.fingerprint, modelBytes, weights, outside, ...ports, tensors };
+  const json = {
+    fingerprint: found.fingerprint,
+    modelBytes,
+    weights,
+    outside,
+    ...ports,
+    tensors,
+    ...interrupted,
+  };
   printResult(io, flags, { json, lines });
 }
 

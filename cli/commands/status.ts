@@ -3,6 +3,7 @@ import { describeRejection } from '../../src/updater/missed-release.js';
 import type { UpdaterStatus } from '../../src/updater/updater.js';
 import { defineCommand } from '../command.js';
 import { FORCE, UPDATER_FLAGS } from '../flags.js';
+import { remarkInterrupted } from '../interrupted.js';
 import { printResult, remark } from '../io.js';
 import { findOtherTrial, withUpdater } from '../model-updater.js';
 
@@ -30,7 +31,11 @@ export const command = defineCommand({
     await withUpdater(flags, io, async ({ updater, ...own }) => {
       const status = await updater.status();
       const other = await findOtherTrial(own, async () => status.fingerprint);
-      printResult(io, flags, { json: { ...status, ...(other && { other }) }, lines: linesOf(status, other) });
+      const interrupted = await remarkInterrupted(flags.model, flags, io);
+      printResult(io, flags, {
+        json: { ...status, ...interrupted, ...(other && { other }) },
+        lines: linesOf(status, interrupted.isInterrupted ? 'interrupted update' : otherTrial(other)),
+      });
       if (flags.evidence === undefined) return;
       await checkOutput(flags.evidence, flags);
       const record = { at: new Date().toISOString(), ...status, installed: await updater.history() };
@@ -40,15 +45,17 @@ export const command = defineCommand({
   },
 });
 
+const otherTrial = (folder?: string): string | undefined =>
+  folder && `trial of the updater in ${folder}: give --updates ${folder}`;
+
 function linesOf(
   { status, fingerprint, counter, trial, rejectedModels, rejectedReleases = [] }: UpdaterStatus,
-  other?: string,
+  instead: string | undefined,
 ): string[] {
-  const settled = other ? `trial of the updater in ${other}: give --updates ${other}` : status;
   return [
     `model    ${fingerprint}`,
     `counter  ${counter}`,
-    `status   ${trial ? `${status}: ${trial.names.join(', ')}, ${trial.starts} starts` : settled}`,
+    `status   ${trial ? `${status}: ${trial.names.join(', ')}, ${trial.starts} starts` : (instead ?? status)}`,
     ...rejectedModels.map((rejected) => `held back  ${describeRejection(rejected)}`),
     ...rejectedReleases.map(({ name, code }) => `held back  ${name} was rejected (${code})`),
   ];

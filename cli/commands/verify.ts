@@ -9,6 +9,7 @@ import { verifyRelease } from '../../src/release/verify-release.js';
 import { defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { UsageError } from '../exit-codes.js';
 import { MODEL, PAYLOAD } from '../flags.js';
+import { remarkInterrupted } from '../interrupted.js';
 import { describePlan, printResult } from '../io.js';
 import { readSmall, withModel, withPayload } from '../open.js';
 import { byteProgress } from '../progress.js';
@@ -56,6 +57,7 @@ export const command = defineCommand({
     corruptPayload: 'The payload is damaged',
   },
   async handle(flags, io) {
+    const interrupted = await remarkInterrupted(flags.model, flags, io);
     const progress = byteProgress(io, flags);
     const options = { signal: io.signal, patcher: createPatcher(), onProgress: progress.report };
     const release = await openRelease(flags);
@@ -67,7 +69,7 @@ export const command = defineCommand({
     if (release) checkPromise(plan, release);
     if (plan.problem) throw plan.problem;
     const lines = [...(release ? describeRelease(release) : []), ...describePlan(plan)];
-    printResult(io, flags, { json: { ...plan, ...(release && { release }) }, lines });
+    printResult(io, flags, { json: { ...plan, ...(release && { release }), ...interrupted }, lines });
   },
 });
 

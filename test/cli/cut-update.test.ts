@@ -42,6 +42,29 @@ async function nameOf(path: string): Promise<string> {
   }
 }
 
+test('fingerprint, info, verify and status say that an update was cut, and how to go on; doctor does so', async () => {
+  const path = await cutUpdate('seen');
+  const before = readFileSync(path);
+  const commands = [
+    ['fingerprint', path],
+    ['info', path],
+    ['verify', path, at('update.ndiff')],
+    ['status', '--model', path],
+  ];
+  for (const args of commands) {
+    const { stdout, stderr } = await command(...args);
+    expect([args[0], stderr]).toEqual([args[0], expect.stringContaining('was interrupted')]);
+    expect(stderr).toContain(`neural-diff doctor --model ${path}`);
+    if (args[0] === 'status') expect(stdout).toContain('status   interrupted update');
+    if (args[0] !== 'verify')
+      expect(JSON.parse((await command(...args, '--json')).stdout)).toMatchObject({ isInterrupted: true });
+  }
+  expect(readFileSync(path).equals(before)).toBe(true);
+  expect((await command('doctor', '--model', path)).status).toBe(0);
+  const { stdout, stderr } = await command('fingerprint', path);
+  expect([stdout, stderr]).toEqual([`${update.base}\n`, '']);
+});
+
 test('apply --in-place undoes an update that was cut, then applies its own', async () => {
   const path = await cutUpdate('applied');
   const { status, stdout, stderr } = await command('apply', path, at('update.ndiff'), '--in-place');
