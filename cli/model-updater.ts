@@ -42,6 +42,12 @@ export const REPOSITORY_FLAGS = {
     description: 'Never download the whole model; default: do so where it is smaller, or no payload fits',
   },
   maxBytes: { type: 'number', placeholder: 'bytes', description: 'Do not download more than this' },
+  header: {
+    type: 'string',
+    placeholder: 'name: value',
+    isRepeated: true,
+    description: 'Header of each request to the repository, such as "Authorization: …"; may be repeated',
+  },
   test: {
     type: 'string',
     placeholder: 'command',
@@ -97,9 +103,9 @@ type RepositoryOptions = Pick<UpdaterOptions, 'source' | 'root' | 'policy' | 'de
 
 /** A command without a repository opens one that is never asked. */
 async function repositoryOf(flags: UpdaterFlags & RepositoryFlags): Promise<RepositoryOptions> {
-  const { repo = '', root, deviceClass, full = true, maxBytes, test, model } = flags;
+  const { repo = '', root, deviceClass, full = true, maxBytes, test, model, header = [] } = flags;
   return {
-    source: openSource(repo),
+    source: openSource(repo, headersOf(header)),
     root: root === undefined ? new Uint8Array(0) : await readSmall(root),
     deviceClass,
     policy: { full: full ? 'auto' : 'never', maxBytes },
@@ -131,13 +137,26 @@ function show(
   if (event.type === 'rolled-back') remark(io, flags, `rolled ${event.next} back: ${event.reason}`);
 }
 
+/** @throws UsageError for a header without a name or value */
+function headersOf(lines: readonly string[]): Record<string, string> {
+  const pairs = lines.map((line) => {
+    const [, name, value] = /^([!#$%&'*+.^_`|~\w-]+): *(\S.*)$/.exec(line) ?? [];
+    // The value may be a secret.
+    if (name === undefined || value === undefined) throw new UsageError('Expected --header as "Name: value"');
+    return [name, value] as const;
+  });
+  return Object.fromEntries(pairs);
+}
+
 /** @throws UsageError for what is neither an address nor a folder */
-function openSource(repository: string): UpdateSource {
+function openSource(repository: string, headers: Readonly<Record<string, string>>): UpdateSource {
   if (repository !== '' && !/^https?:\/\//.test(repository) && !existsSync(repository))
     throw new UsageError(
       `Expected --repo to be a folder or an address with https://, got "${repository}", which is not there`,
     );
-  return /^https?:\/\//.test(repository) ? openHttpSource({ url: repository }) : openFolderSource(repository);
+  return /^https?:\/\//.test(repository)
+    ? openHttpSource({ url: repository, headers })
+    : openFolderSource(repository);
 }
 
 /**

@@ -78,11 +78,11 @@ function report(outcome: UpdateOutcome, flags: UpdateFlags, io: Io): number {
   return missed?.status === status ? EXIT.missed : EXIT.done;
 }
 
-/** What to do about a release that is missed. */
-const ADVICE = {
-  unreachable: '',
-  'held-back': '; --retry-rejected tries it again',
-  'over-limit': '; a higher --max-bytes takes it',
+/** How a release is missed, and what to do about it. */
+const MISSED = {
+  unreachable: ['cannot be reached', ''],
+  'held-back': ['is held back', '; --retry-rejected tries it again'],
+  'over-limit': ['is over the limit', '; a higher --max-bytes takes it'],
 } as const;
 
 function linesOf({ status, plan, missed, fingerprint }: UpdateOutcome): string[] {
@@ -94,7 +94,8 @@ function linesOf({ status, plan, missed, fingerprint }: UpdateOutcome): string[]
   const first = words[status] ?? `not updated, ${status}: ${fingerprint}`;
   if (missed === undefined) return [first];
   const which = missed.counter === undefined ? 'a release' : `release ${missed.counter} (${missed.next})`;
-  return [first, `${which} is ${missed.status}: ${missed.reason}${ADVICE[missed.status]}`];
+  const [how, advice] = MISSED[missed.status];
+  return [first, `${which} ${how}: ${missed.reason}${advice}`];
 }
 
 function factsOf({ kind, bytes, base, next, counter, reason, ways, steps }: UpdatePlan): object {

@@ -80,9 +80,17 @@ async function request(
       signal: init.signal,
     });
   } catch (cause) {
-    throw asNetwork(path, cause, init.signal);
+    const error = asNetwork(path, cause, init.signal);
+    // Runtimes put the reason of a failed connection into the cause: "connect ECONNREFUSED 127.0.0.1:80".
+    const { cause: reason } = cause as Error;
+    throw reason instanceof Error && error !== init.signal.reason
+      ? failed(path, `${withoutQuery(url)}: ${reason.message}`, cause)
+      : error;
   }
 }
+
+/** @returns the address without its query, which may be a secret */
+const withoutQuery = (url: string): string => url.replace(/[?#].*/s, '');
 
 /** Detects stalls of a transfer. */
 interface Watch {
@@ -157,7 +165,9 @@ function asNetwork(path: string, cause: unknown, signal: AbortSignal): unknown {
 }
 
 function failed(path: string, problem: string, cause?: unknown): NeuralDiffError {
-  return new NeuralDiffError('network', `Cannot fetch "${path}": ${problem}`, { cause });
+  // Runtimes quote addresses, with user and password.
+  const safe = problem.replace(/\/\/[^/\s]*@/g, '//');
+  return new NeuralDiffError('network', `Cannot fetch "${path}": ${safe}`, { cause });
 }
 
 /** A source of releases: a repository as written by `neural-diff publish`. */

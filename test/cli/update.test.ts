@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { openMemoryStore } from '../../src/model/store.js';
@@ -104,7 +107,7 @@ test('rollback puts the old model back, byte for byte, and it is not tried again
   expect([held.status, held.stdout]).toEqual([
     11,
     `not updated, held-back: ${fleet.version(0).name}\n` +
-      `release 1 (${next}) is held-back: ${why}; --retry-rejected tries it again\n`,
+      `release 1 (${next}) is held back: ${why}; --retry-rejected tries it again\n`,
   ]);
   expect((await command('status', ...model)).stdout).toContain(`held back  ${why}\n`);
   expect(JSON.parse((await update(model, '--json')).stdout)).toMatchObject({
@@ -147,6 +150,15 @@ test('update --test keeps the old model when the command fails, and --confirm ne
   expect((await command('status', ...other)).stdout).toContain('settled');
 });
 
+/** @returns an address where no server listens */
+async function closedHost(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return `127.0.0.1:${port}`;
+}
+
 test('update says by its status why it cannot: no server, another root, no model', async () => {
   const model = freshModel('refused.safetensors');
   const from = (...flags: string[]) => command('update', ...model, ...flags);
@@ -155,9 +167,34 @@ test('update says by its status why it cannot: no server, another root, no model
   writeFileSync(at('other.json'), other.publisher.files.files.get('metadata/1.root.json') as Uint8Array);
   expect((await from('--repo', url, '--root', at('other.json'))).status).toBe(5);
   expect((await from('--repo', url)).status).toBe(2);
+  const host = await closedHost();
+  const closed = await from('--repo', `http://${host}/r?key=1`, '--root', at('root.json'));
+  expect(closed.stderr).toContain(`http://${host}/r: connect ECONNREFUSED ${host}`);
+  const named = await from('--repo', `http://user:secret@${host}/r`, '--root', at('root.json'));
+  expect([named.status, closed.stderr + named.stderr]).toEqual([
+    8,
+    expect.not.stringMatching(/secret|key=1/),
+  ]);
+  const wrong = await from('--repo', url, '--root', at('root.json'), '--header', 'secret');
+  expect([wrong.status, wrong.stderr]).toEqual([2, expect.stringContaining('--header as "Name: value"')]);
   const bare = await from('--repo', 'example.com/releases', '--root', at('root.json'));
   expect([bare.status, bare.stderr]).toEqual([2, expect.stringContaining('an address with https://')]);
   expect((await command('status', '--model', at('none.onnx'))).status).toBe(2);
+});
+
+test('update --header sends headers with each request', async () => {
+  const seen: IncomingHttpHeaders[] = [];
+  const server = createServer((request, response) => {
+    seen.push(request.headers);
+    response.writeHead(404).end();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const headers = ['--header', 'Authorization: Bearer token', '--header', 'x-fleet: a:b'];
+  const repo = ['--repo', `http://127.0.0.1:${port}`, '--root', at('root.json')];
+  await command('update', ...freshModel('headers.safetensors'), ...repo, ...headers);
+  server.close();
+  expect(seen[0]).toMatchObject({ authorization: 'Bearer token', 'x-fleet': 'a:b' });
 });
 
 test('doctor looks at everything, and puts right what an interruption left', async () => {
