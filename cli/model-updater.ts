@@ -36,6 +36,17 @@ export const REPOSITORY_FLAGS = {
     description: 'Root metadata that this device trusts: 1.root.json of the repository, copied here safely',
   },
   deviceClass: { type: 'string', placeholder: 'class', description: 'Class of this device' },
+  channel: {
+    type: 'string',
+    placeholder: 'name',
+    description: 'Channel of releases that this device follows, such as beta; default: those for all alone',
+  },
+  deviceId: {
+    type: 'string',
+    placeholder: 'id',
+    description:
+      'Name of this device in staged rollouts, sent nowhere; default: a random one that stays here',
+  },
   full: {
     type: 'boolean',
     default: true,
@@ -99,15 +110,19 @@ export async function withUpdater<T>(
   }
 }
 
-type RepositoryOptions = Pick<UpdaterOptions, 'source' | 'root' | 'policy' | 'deviceClass' | 'selfTest'>;
+type RepositoryOptions = Pick<
+  UpdaterOptions,
+  'source' | 'root' | 'policy' | 'deviceClass' | 'channel' | 'deviceId' | 'selfTest'
+>;
 
 /** A command without a repository opens one that is never asked. */
 async function repositoryOf(flags: UpdaterFlags & RepositoryFlags): Promise<RepositoryOptions> {
-  const { repo = '', root, deviceClass, full = true, maxBytes, test, model, header = [] } = flags;
+  const { repo = '', root, full = true, maxBytes, test, model, header = [] } = flags;
+  const { deviceClass, channel, deviceId } = flags;
   return {
     source: openSource(repo, headersOf(header)),
     root: root === undefined ? new Uint8Array(0) : await readSmall(root),
-    deviceClass,
+    ...{ deviceClass, channel, deviceId },
     policy: { full: full ? 'auto' : 'never', maxBytes },
     ...(test !== undefined && {
       selfTest: (_, { plan, golden, signal }) =>

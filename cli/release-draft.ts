@@ -4,7 +4,7 @@ import { openPublicKey, openSigner, type Signer } from '../src/publish/keys.js';
 import type { ReleaseDraft } from '../src/publish/prove-release.js';
 import type { ReleaseKey } from '../src/release/keys.js';
 import { ROLES, type Role } from '../src/release/metadata.js';
-import type { ReleaseStatement } from '../src/release/statement.js';
+import { type ReleaseStatement, ROLLOUT_UNITS } from '../src/release/statement.js';
 import type { FlagsOf } from './command.js';
 import { UsageError } from './exit-codes.js';
 import { type DRAFT_FLAGS, RELEASE_DAYS } from './flags.js';
@@ -59,9 +59,13 @@ function parseMetric(text: string): [string, number] {
   return [name, Number(value)];
 }
 
+/** @returns a share in ten thousand as percent */
+export const formatRollout = (rollout: number): string => `${(rollout * 100) / ROLLOUT_UNITS} %`;
+
 /** @returns lines that describe a release */
 export function describeRelease(release: ReleaseStatement): string[] {
   const { kind, name, bytes, base, next, counter, expires, deviceClasses, metrics } = release;
+  const { channel, rollout } = release;
   return [
     `release  ${name}: ${kind}, ${formatBytes(bytes)}`,
     ...(base === undefined ? [] : [`base     ${base}`]),
@@ -69,6 +73,8 @@ export function describeRelease(release: ReleaseStatement): string[] {
     `counter  ${counter}`,
     `expires  ${expires.toISOString()}`,
     ...(deviceClasses ? [`devices  ${deviceClasses.join(', ')}`] : []),
+    ...(channel === undefined ? [] : [`channel  ${channel}`]),
+    ...(rollout === undefined ? [] : [`rollout  ${formatRollout(rollout)} of devices`]),
     ...Object.entries(metrics).map(([metric, value]) => `metric   ${metric} ${value}`),
   ];
 }

@@ -6,7 +6,8 @@ import {
 } from '../../src/publish/files.js';
 import { initRepository } from '../../src/publish/init-repository.js';
 import { openSigner, type Signer } from '../../src/publish/keys.js';
-import { publishRelease, withdrawReleases } from '../../src/publish/publish-release.js';
+import type { ReleaseDraft } from '../../src/publish/prove-release.js';
+import { changeRollout, publishRelease, withdrawReleases } from '../../src/publish/publish-release.js';
 import { ONLINE_ROLES, refreshExpiry, rotateKeys } from '../../src/publish/renew.js';
 import {
   openRepository,
@@ -15,7 +16,7 @@ import {
   writePublication,
 } from '../../src/publish/repository.js';
 import { ROLES, type Role } from '../../src/release/metadata.js';
-import type { ReleaseStatement } from '../../src/release/statement.js';
+import { type ReleaseStatement, ROLLOUT_UNITS } from '../../src/release/statement.js';
 import { defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { UsageError } from '../exit-codes.js';
 import { DRAFT_FLAGS, DRY_RUN } from '../flags.js';
@@ -88,6 +89,22 @@ const RELEASE_FLAGS = {
     placeholder: 'file',
     description: 'Payload file, or a whole model in one file, to release',
   },
+  channel: {
+    type: 'string',
+    placeholder: 'name',
+    description: 'With --payload: only for devices that follow this channel, such as beta; default: all',
+  },
+  rollout: {
+    type: 'string',
+    placeholder: 'share',
+    description: 'Share of devices that get the release, as 10%; of --payload, or of each --release',
+  },
+  release: {
+    type: 'string',
+    placeholder: 'name',
+    isRepeated: true,
+    description: 'With --rollout: release whose share changes; 0% pauses it; may be repeated',
+  },
   withdraw: {
     type: 'string',
     placeholder: 'name',
@@ -112,9 +129,9 @@ export const command = defineCommand({
   summary: 'Add a release to a TUF repository, or create, rotate or refresh the repository',
   details: [
     'A repository is a folder of signed metadata and targets that any web server can serve; devices ' +
-      'follow it with neural-diff update. At least one of --init, --rotate, --withdraw, --refresh, ' +
-      '--payload and --list is required; several are done in this order, and written together, but for ' +
-      '--list, which changes nothing.',
+      'follow it with neural-diff update. At least one of --init, --rotate, --withdraw, --release, ' +
+      '--refresh, --payload and --list is required; several are done in this order, and written together, ' +
+      'but for --list, which changes nothing.',
   ],
   args: { folder: { type: 'string', isRequired: true, description: 'Repository: metadata and targets' } },
   flags: { ...RELEASE_FLAGS, ...DRAFT_FLAGS, ...KEY_FLAGS },
@@ -126,6 +143,10 @@ export const command = defineCommand({
     {
       description: 'Release a payload',
       run: 'publish releases --payload v2.ndiff --base models/v1 --key keys/targets.key.json --counter 2',
+    },
+    {
+      description: 'Release to a tenth of the devices, later to half of them, then to all',
+      run: 'publish releases --rollout 50% --release v2.ndiff --key keys/targets.key.json',
     },
     {
       description: 'Show what is released, and what a fleet would fetch',
@@ -183,16 +204,19 @@ async function change(
   options: PublishOptions,
 ): Promise<Changed> {
   const steps: (() => Promise<Changed>)[] = [];
-  const { payload, withdraw, rotate, refresh } = flags;
+  const { payload, release, withdraw, rotate, refresh } = flags;
   if (flags.init) steps.push(async () => initRepository(files, await rolePlans(flags), options));
   if (rotate !== undefined) steps.push(() => runRotate(files, rotate, { flags, options }));
   if (withdraw.length > 0)
     steps.push(async () => withdrawReleases(await openRepository(files), withdraw, options));
+  if (release.length > 0) steps.push(() => runRollout(files, flags, options));
   if (refresh !== undefined) steps.push(() => runRefresh(files, refresh, options));
   if (payload !== undefined)
     steps.push(async () => {
       const repository = await openRepository(files);
-      return withDraft(payload, flags, (draft) => publishRelease(repository, draft, options));
+      return withDraft(payload, flags, (draft) =>
+        publishRelease(repository, { ...draft, ...stagingOf(flags) }, options),
+      );
     });
   let last: Changed | undefined;
   for (const step of steps) {
@@ -200,7 +224,31 @@ async function change(
     await writePublication(files, last);
   }
   if (last) return last;
-  throw new UsageError('Expected --payload, --init, --rotate, --withdraw, --refresh or --list');
+  throw new UsageError('Expected --payload, --init, --rotate, --release, --withdraw, --refresh or --list');
+}
+
+/** @returns for whom a release is, besides device classes */
+function stagingOf({ channel, rollout }: PublishFlags): Pick<ReleaseDraft, 'channel' | 'rollout'> {
+  return {
+    ...(channel !== undefined && { channel }),
+    ...(rollout !== undefined && { rollout: parseRollout(rollout) }),
+  };
+}
+
+/** @returns devices in ten thousand */
+function parseRollout(text: string): number {
+  const units = Math.round(Number(/^(\d+(?:\.\d+)?) ?%$/.exec(text)?.[1]) * (ROLLOUT_UNITS / 100));
+  if (units <= ROLLOUT_UNITS) return units;
+  throw new UsageError(`Expected --rollout as a share of devices from 0% to 100%, got "${text}"`);
+}
+
+async function runRollout(
+  files: RepositoryFiles,
+  { release: names, rollout }: PublishFlags,
+  options: PublishOptions,
+): Promise<Publication> {
+  if (rollout === undefined) throw new UsageError('Expected --rollout with --release');
+  return changeRollout(await openRepository(files), { names, rollout: parseRollout(rollout) }, options);
 }
 
 async function runRotate(

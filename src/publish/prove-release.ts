@@ -26,6 +26,10 @@ export interface ReleaseDraft {
   readonly counter: number;
   readonly expires: Date;
   readonly deviceClasses?: readonly string[];
+  /** Channel of devices that it is for; defaults to all. */
+  readonly channel?: string;
+  /** Devices in ten thousand that may use it, 0 to 10,000; defaults to all. */
+  readonly rollout?: number;
   readonly metrics?: Readonly<Record<string, number>>;
   /** Inputs with expected outputs. */
   readonly golden?: { readonly name: string; readonly bytes: Uint8Array };
@@ -49,6 +53,7 @@ export type NamedFile = Pick<ReleaseDraft, 'name' | 'bytes'>;
  */
 export async function proveRelease(draft: ReleaseDraft): Promise<ReleaseStatement> {
   const { counter, expires, deviceClasses, metrics = {}, golden, allowsRollbackFrom } = draft;
+  const { channel, rollout } = draft;
   const facts = await (draft.base ? proveUpdate(draft, draft.base) : proveFull(draft));
   if (draft.next !== undefined && draft.next !== facts.next) {
     const message = `Cannot release "${draft.name}": expected a resulting model ${draft.next}, got ${facts.next}`;
@@ -63,6 +68,8 @@ export async function proveRelease(draft: ReleaseDraft): Promise<ReleaseStatemen
     expires,
     metrics,
     ...(deviceClasses && { deviceClasses }),
+    ...(channel !== undefined && { channel }),
+    ...(rollout !== undefined && { rollout }),
     ...(golden && { golden: await signedFile(golden) }),
     ...(allowsRollbackFrom !== undefined && { allowsRollbackFrom }),
   };

@@ -13,7 +13,7 @@ import {
   signStatement,
 } from './prove-release.js';
 import { type Publication, type PublishOptions, previousOf, type Repository } from './repository.js';
-import { makeTargetFile } from './tuf-models.js';
+import { makeTargetFile, withCustom } from './tuf-models.js';
 
 /**
  * Creates the publication of a release. Nothing is written.
@@ -119,6 +119,38 @@ export function statementsOf({ targets }: Repository): ReleaseStatement[] {
     const signed = custom[CUSTOM_FIELD];
     return signed === undefined ? [] : [parseStatement(signed as JsonObject, `release "${path}"`)];
   });
+}
+
+/**
+ * Creates a publication that changes which share of devices may use releases. Nothing is written.
+ *
+ * @param names names of payloads or model files
+ * @param rollout devices in ten thousand, 0 to 10,000; devices that have the release keep it
+ * @throws NeuralDiffError `file-not-found` for an unknown release; `metadata-corrupt` for another share;
+ *   `signature-invalid`
+ */
+export async function changeRollout(
+  repository: Repository,
+  { names, rollout }: { names: readonly string[]; rollout: number },
+  options: PublishOptions,
+): Promise<Publication> {
+  const statements = new Map(statementsOf(repository).map((statement) => [statement.name, statement]));
+  const files = new Map(Object.entries(repository.targets.signed.targets));
+  const detached: OutputFile[] = [];
+  for (const name of names) {
+    const [statement, file] = [statements.get(name), files.get(name)];
+    if (statement === undefined || file === undefined)
+      throw new NeuralDiffError(
+        'file-not-found',
+        `Cannot roll out "${name}": the repository has no such release`,
+      );
+    const changed = { ...statement, rollout };
+    files.set(name, withCustom(file, { ...file.custom, [CUSTOM_FIELD]: encodeStatement(changed) }));
+    const bytes = await signStatement(changed, options.signers);
+    detached.push({ path: `targets/${name}${RELEASE_ENDING}`, bytes });
+  }
+  const edition = await newEdition(previousOf(repository), { targets: [...files.values()] }, options);
+  return { ...edition, files: [...detached, ...edition.files] };
 }
 
 /**

@@ -105,6 +105,11 @@ export async function makeTargetFile(
   return new TargetFile({ path, length: bytes.length, hashes, unrecognizedFields });
 }
 
+/** @returns a target with another `custom` object */
+export function withCustom({ path, length, hashes }: TargetFile, custom: JsonObject): TargetFile {
+  return new TargetFile({ path, length, hashes, unrecognizedFields: { custom } as never });
+}
+
 /** @returns a snapshot that lists targets metadata */
 export async function makeSnapshot(edition: Edition, targets: MadeFile): Promise<Snapshot> {
   return new Snapshot({ ...common(edition), meta: { 'targets.json': await metaFile(targets) } });

@@ -14,6 +14,8 @@ export interface Device {
   readonly counter: number;
   /** Class of the device; without one, releases for certain classes are refused. */
   readonly deviceClass?: string;
+  /** The channel that it follows; without one, releases for certain channels are refused. */
+  readonly channel?: string;
 }
 
 /** A release and its file. */
@@ -74,18 +76,24 @@ function openTarget(target: TargetFile): ReleaseStatement {
 }
 
 /**
- * Checks that a device may use a verified statement: device class, counter and expiry date.
+ * Checks that a device may use a verified statement: device class, channel, counter and expiry date.
  *
  * @throws NeuralDiffError `release-refused`, `metadata-expired`
  */
 export function checkRelease(statement: ReleaseStatement, device: Device, now: Date): void {
-  const { name, counter, deviceClasses, allowsRollbackFrom = 0 } = statement;
+  const { name, counter, deviceClasses, channel, allowsRollbackFrom = 0 } = statement;
   const prefix = `Cannot use release "${name}"`;
   checkNotExpired(statement, `release "${name}"`, now);
   if (deviceClasses && !deviceClasses.includes(device.deviceClass ?? '')) {
     const facts = { expected: deviceClasses.join(', '), found: device.deviceClass };
     const found = device.deviceClass === undefined ? 'no class' : `"${device.deviceClass}"`;
     const message = `${prefix}: expected a device of class ${facts.expected}, got ${found}`;
+    throw refuse('release-refused', message, facts);
+  }
+  if (channel !== undefined && channel !== device.channel) {
+    const facts = { expected: channel, found: device.channel };
+    const found = device.channel === undefined ? 'no channel' : `"${device.channel}"`;
+    const message = `${prefix}: expected a device that follows channel "${channel}", got ${found}`;
     throw refuse('release-refused', message, facts);
   }
   if (counter >= device.counter || allowsRollbackFrom >= device.counter) return;

@@ -97,7 +97,7 @@ export class Fields {
   /** @returns a whole number from `min` to 2^53 - 1 */
   whole(name: string, min: number): number {
     const value = this.#get(name);
-    if (typeof value === 'number' && value >= min) return value;
+    if (Number.isSafeInteger(value) && (value as number) >= min) return value as number;
     throw this.wrong(name, `a whole number of at least ${min}`);
   }
 

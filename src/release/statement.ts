@@ -8,6 +8,9 @@ const STATEMENT_TYPE = 'neural-diff-release';
 /** The supported version of statements. */
 const STATEMENT_VERSION = 1;
 
+/** Unit of a rollout: devices in ten thousand. */
+export const ROLLOUT_UNITS = 10_000;
+
 /** A file that belongs to a release. */
 export interface SignedFile {
   /** Plain file name: letters, digits, `.`, `_`, `-`; up to 128 characters. */
@@ -37,6 +40,10 @@ export interface ReleaseStatement extends SignedFile {
   readonly expires: Date;
   /** Device classes that may use it; defaults to all. */
   readonly deviceClasses?: readonly string[] | undefined;
+  /** Only devices that follow this channel may use it; defaults to all. */
+  readonly channel?: string | undefined;
+  /** Devices in ten thousand that may use it, 0 to 10,000; defaults to all. */
+  readonly rollout?: number | undefined;
   /** Published metrics of the model by name, for example `{ accuracy: 0.963 }`. */
   readonly metrics: Readonly<Record<string, number>>;
   /** Inputs with expected outputs, to be run before the release is trusted. */
@@ -90,8 +97,13 @@ function parsePermissions(fields: Fields): Partial<ReleaseStatement> {
   // An empty list would exclude all devices and is probably a mistake.
   if (classes && classes.deviceClasses.length === 0)
     throw fields.wrong('deviceClasses', 'at least one class');
+  const rollout = fields.has('rollout') ? fields.whole('rollout', 0) : undefined;
+  if (rollout !== undefined && rollout > ROLLOUT_UNITS)
+    throw fields.wrong('rollout', `at most ${ROLLOUT_UNITS}`);
   return {
     ...classes,
+    ...(fields.has('channel') && { channel: fields.text('channel', LABEL) }),
+    ...(rollout !== undefined && { rollout }),
     ...(fields.has('golden') && { golden: parseFile(fields.fields('golden')) }),
     ...(fields.has('allowsRollbackFrom') && { allowsRollbackFrom: fields.whole('allowsRollbackFrom', 1) }),
   };

@@ -1,5 +1,5 @@
 import { NeuralDiffError } from '../model/errors.js';
-import { findReleases, findTarget } from '../release/find-releases.js';
+import { type Device, findReleases, findTarget } from '../release/find-releases.js';
 import type { MetadataStore } from '../release/metadata.js';
 import type { Trust } from '../release/refresh-trust.js';
 import { readRecord, removeRecord, writeRecord } from '../storage/disk.js';
@@ -8,6 +8,7 @@ import { refreshFromSource } from './list-targets.js';
 import { missedAmongRefused, missedBecause } from './missed-release.js';
 import { planUpdate, type UpdatePlan } from './plan-update.js';
 import { rejectedAmong } from './rejected-releases.js';
+import { waitingFor } from './rollout.js';
 import type { StateLocation, UpdaterState } from './state.js';
 import type { CallOptions, UpdateOutcome, UpdaterOptions } from './updater.js';
 
@@ -32,20 +33,31 @@ export async function checkReleases(
   { counter, rejectedModels, rejectedReleases }: UpdaterState,
   { signal }: CallOptions,
 ): Promise<CheckedReleases> {
-  const { deviceClass, policy, openModelFile } = options;
+  const { policy, openModelFile } = options;
   const trust = await refreshFromSource({ ...options, store: metadataOnDisk(options), signal });
-  const found = findReleases(trust, { counter, ...(deviceClass !== undefined && { deviceClass }) });
+  const found = findReleases(trust, deviceOf(options, counter));
+  const { usable } = found;
   const fingerprint = await fingerprintOf(options.storage);
-  const rejected = await rejectedAmong(found.usable, rejectedReleases, options.programVersion);
-  const state = { fingerprint, rejectedModels, rejectedReleases: rejected };
+  const rejected = await rejectedAmong(usable, rejectedReleases, options.programVersion);
+  const waiting = await waitingFor(usable, options);
+  const state = { fingerprint, rejectedModels, rejectedReleases: rejected, waiting };
   const routes = { ...policy, ...(openModelFile === undefined && { full: 'never' as const }) };
-  const planned = planUpdate(found.usable, state, routes);
+  const planned = planUpdate(usable, state, routes);
   const missed =
     missedAmongRefused(found, { fingerprint, counter }) ??
-    (planned.missed && missedBecause(planned.missed, found.usable, { ...state, ...routes }));
+    (planned.missed && missedBecause(planned.missed, usable, { ...state, ...routes }));
   const plan = planned.plan && withTrust(planned.plan, trust);
   if (plan) options.onEvent?.({ type: 'planned', plan });
   return { fingerprint, ...(plan && { plan }), ...(missed && { missed }) };
+}
+
+/** @returns what a release must be for */
+export function deviceOf({ deviceClass, channel }: UpdaterOptions, counter: number): Device {
+  return {
+    counter,
+    ...(deviceClass !== undefined && { deviceClass }),
+    ...(channel !== undefined && { channel }),
+  };
 }
 
 /** Adds who signed, and the golden inputs of the plan's last release. */

@@ -3,11 +3,12 @@ import { checkRelease } from '../release/find-releases.js';
 import type { ReleaseStatement } from '../release/statement.js';
 import { fingerprintOf, onTrial } from '../storage/storage.js';
 import { applyPlan, checkBase } from './apply-plan.js';
-import { checkReleases } from './check-releases.js';
+import { checkReleases, deviceOf } from './check-releases.js';
 import { downloadPlan, removeDownloads } from './download.js';
 import { addToHistory, evidenceOf, readHistory } from './history.js';
 import { checkSteps, type UpdatePlan } from './plan-update.js';
 import { rejectedAmong, rejectionOf, versionsOf, withRejected } from './rejected-releases.js';
+import { waitingFor } from './rollout.js';
 import {
   confirmed,
   readStateOr,
@@ -185,10 +186,14 @@ async function update(
 
 /** Checks that a plan, which may be old, is still valid. */
 async function checkPlan(options: UpdaterOptions, plan: UpdatePlan, state: UpdaterState): Promise<void> {
-  const { deviceClass, now = () => new Date() } = options;
+  const { now = () => new Date() } = options;
   checkSteps(plan);
-  const device = { counter: state.counter, ...(deviceClass !== undefined && { deviceClass }) };
+  const device = deviceOf(options, state.counter);
   for (const { statement } of plan.steps) checkRelease(statement, device, now());
+  if ((await waitingFor(plan.steps.slice(-1), options)).size > 0) {
+    const message = `Cannot use model ${plan.next}: the device is not in its rollout`;
+    throw new NeuralDiffError('release-refused', message);
+  }
   if (state.rejectedModels.some(({ model }) => model === plan.next)) {
     const message = `Cannot use model ${plan.next}: it was rolled back earlier`;
     throw new NeuralDiffError('release-refused', message);

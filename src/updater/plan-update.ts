@@ -41,6 +41,8 @@ export interface DeviceState {
   readonly rejectedModels: readonly { readonly model: string }[];
   /** Names of releases whose content was rejected earlier, and the codes; they are not used. */
   readonly rejectedReleases?: ReadonlyMap<string, string>;
+  /** Names of releases whose rollout the device is not in; they are steps to others at most. */
+  readonly waiting?: ReadonlySet<string>;
 }
 
 /** What a policy says about routes. */
@@ -82,10 +84,11 @@ export function planUpdate(
     return sizes.reduce((a, b) => (a !== undefined && (b === undefined || a <= b) ? a : b));
   };
   let missed: Goal | undefined;
-  for (const [counter, models] of goalsOf(releases)) {
+  for (const [counter, models] of goalsOf(releases, state)) {
     // The device has this release; the remaining ones are older.
     if (models.has(fingerprint)) break;
-    for (const next of models) {
+    for (const [next, isOpen] of models) {
+      if (!isOpen) continue;
       const isRejected = rejectedModels.some(({ model }) => model === next);
       const goal = { counter, next, bytes: isRejected ? undefined : least(next) };
       if (goal.bytes !== undefined && goal.bytes <= maxBytes) {
@@ -98,12 +101,16 @@ export function planUpdate(
   return missed ? { missed } : {};
 }
 
-/** @returns the models of each release, newest first */
-function goalsOf(releases: readonly Release[]): [number, Set<string>][] {
-  const goals = new Map<number, Set<string>>();
+/** @returns the models of each release, newest first, and whether the device may have them already */
+function goalsOf(
+  releases: readonly Release[],
+  { waiting }: DeviceState,
+): [number, ReadonlyMap<string, boolean>][] {
+  const goals = new Map<number, Map<string, boolean>>();
   for (const { statement } of releases) {
-    const models = goals.get(statement.counter) ?? new Set();
-    goals.set(statement.counter, models.add(statement.next));
+    const { name, counter, next } = statement;
+    const models = goals.get(counter) ?? new Map<string, boolean>();
+    goals.set(counter, models.set(next, models.get(next) || !waiting?.has(name)));
   }
   return [...goals].sort(([a], [b]) => b - a);
 }

@@ -22,6 +22,13 @@ export interface UpdaterOptions {
   /** Root metadata of the repository, shipped with the program. */
   readonly root: Uint8Array;
   readonly deviceClass?: string | undefined;
+  /** Channel of releases that the device follows, such as `beta`, besides those for all. */
+  readonly channel?: string | undefined;
+  /**
+   * ID that decides which staged rollouts the device takes part in; it is not sent anywhere. By default a
+   * random one that stays in `folder`.
+   */
+  readonly deviceId?: string | undefined;
   /** Counter of the release that the program was shipped with; defaults to 0. */
   readonly counter?: number;
   /** Version of the program; releases with rejected content are tried again after it changes. */

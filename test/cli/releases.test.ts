@@ -118,6 +118,7 @@ test('sign refuses what does not fit, and says why', async () => {
     [['--base', base, '--key', key('targets'), '--counter', '2', '--metric', 'accuracy'], 2, 'usage'],
     [['--base', base, '--key', key('targets'), '--counter', '2', '--expires', 'soon'], 2, 'usage'],
     [['--base', base, '--key', key('targets'), '--counter', '0.5'], 6, 'metadata-corrupt'],
+    [['--base', base, '--key', key('targets'), '--counter', '1.5'], 6, 'metadata-corrupt'],
     [['--key', key('targets'), '--counter', '2'], 2, 'bad-model'],
   ];
   for (const [flags, status, code] of refusals)
@@ -196,6 +197,16 @@ test('publish begins a repository, adds releases, rotates keys, withdraws: devic
   });
   const { stdout: listed } = await command('publish', releases, '--list');
   expect(listed).toMatch(/^counter .*\n {6}2 {2}update .*v2[.]ndiff\n[\s\S]* current\n[\s\S]* to 2 /);
+  const staged = ['--rollout', '12.5%', '--release', 'v2.ndiff'];
+  expect((await publish(...staged, ...signers)).exit).toBe(0);
+  expect((await publish('--list')).releases[0]).toMatchObject({ name: 'v2.ndiff', rollout: 1_250 });
+  expect((await command('publish', releases, '--list')).stdout).toContain('all, 12.5 %');
+  for (const wrong of [
+    ['--release', 'v2.ndiff'],
+    ['--rollout', '101%', '--release', 'v2.ndiff'],
+  ])
+    expect(await publish(...wrong, ...signers)).toMatchObject({ exit: 2, error: { code: 'usage' } });
+  await publish('--rollout', '100%', '--release', 'v2.ndiff', ...signers);
   const { usable } = findReleases(await refresh(), { counter: 1 });
   expect(usable.map(({ statement }) => statement.name)).toEqual(['v2.ndiff', 'v2.safetensors']);
   expect(readFileSync(join(releases, 'targets', usable[0]?.path as string))).toEqual(readFileSync(payload));
