@@ -105,11 +105,9 @@ function checkMagic(source: ByteSource): void {
 
 async function checkChecksum(source: ByteSource): Promise<void> {
   const body = source.length - CHECKSUM_BYTES;
-  if (body < 1 + MAGIC.length) throw corrupt(`${source.length} bytes are too short`);
-  const [head, length] = joinBytes(sliceOf(source, body, body + 2));
-  const found = joinBytes(sliceOf(source, body + 2, source.length));
-  const isChecksum = head === BIN_8 && length === found.length;
-  if (isChecksum && equalBytes(found, await xxh64(sliceOf(source, 0, body)))) return;
+  if (body < 1 + MAGIC.length) throw corrupt('too short');
+  const expected = Uint8Array.of(BIN_8, 8, ...(await xxh64(sliceOf(source, 0, body))));
+  if (equalBytes(joinBytes(sliceOf(source, body, source.length)), expected)) return;
   throw damageOf(source);
 }
 
@@ -128,4 +126,4 @@ function damageOf(source: ByteSource): NeuralDiffError {
 const BIN_8 = 0xc4;
 
 const truncated = ({ length }: ByteSource, needed: number): NeuralDiffError =>
-  corrupt(`it is truncated or damaged: it has ${length} of at least ${needed} bytes`);
+  corrupt(`truncated: it has ${length} of at least ${needed} bytes`);
