@@ -70,7 +70,7 @@ export interface CommandFacts {
   readonly summary: string;
   /** Paragraphs of help. */
   readonly details?: readonly string[];
-  /** Positional arguments, in their order; all are required, and the last may be repeated. */
+  /** Positional arguments, in their order; required without a default, and the last may be repeated. */
   readonly args: Flags;
   readonly flags: Flags;
   readonly examples: readonly [Example, ...Example[]];

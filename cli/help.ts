@@ -86,9 +86,10 @@ export function exampleLines({ description, run }: Example): string[] {
   ];
 }
 
-/** @returns the name of an argument in help: `<payloads>...` */
-export function argumentName(name: string, { isRepeated }: Flag): string {
-  return `<${kebabCase(name)}>${isRepeated ? '...' : ''}`;
+/** @returns the name of an argument in help: `<payloads>...`, or `[<folder>]` for one with a default */
+export function argumentName(name: string, { isRepeated, default: preset }: Flag): string {
+  const word = `<${kebabCase(name)}>${isRepeated ? '...' : ''}`;
+  return preset === undefined ? word : `[${word}]`;
 }
 
 /** @returns how a flag is written: `-o, --out <file>` */

@@ -106,7 +106,8 @@ function placeArguments(positionals: readonly string[], args: Flags): Values {
   const left = [...positionals];
   const values = Object.entries(args).map(([name, flag]): [string, Value | Value[]] => {
     const texts = left.splice(0, flag.isRepeated ? left.length : 1);
-    const [first, ...more] = texts.map((text) => convert(text, flag, `<${kebabCase(name)}>`));
+    const given = texts.map((text) => convert(text, flag, `<${kebabCase(name)}>`));
+    const [first = flag.default, ...more] = given;
     if (first === undefined) throw new UsageError(`Expected <${kebabCase(name)}>`);
     return [name, flag.isRepeated ? [first, ...more] : first];
   });

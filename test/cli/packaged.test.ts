@@ -52,6 +52,12 @@ test('train says which packages are missing', () => {
   expect([status, JSON.parse(stdout).error.code]).toEqual([2, 'missing-package']);
 });
 
+test('init says so too, before it writes anything', () => {
+  const { status, stdout } = run('init', 'project', '--json');
+  expect([status, JSON.parse(stdout).error.code]).toEqual([2, 'missing-package']);
+  expect(readdirSync(home)).not.toContain('project');
+});
+
 test('the device kit and the stores import under their published names', () => {
   writeFileSync(
     join(home, 'device.mjs'),

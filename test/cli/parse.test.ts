@@ -60,6 +60,12 @@ test('parseCommandLine() places arguments in their order, and the rest in the la
   expect(parse('refresh - -o x', ARGS)).toMatchObject({ base: 'refresh', payloads: ['-'] });
 });
 
+test('parseCommandLine() takes the default of an argument that is not given', () => {
+  const args: Flags = { folder: { type: 'string', default: '.', description: '' } };
+  expect(parse('-o x', args)).toMatchObject({ folder: '.' });
+  expect(parse('demo -o x', args)).toMatchObject({ folder: 'demo' });
+});
+
 test.each([
   ['', 'Expected --out'],
   ['-o', 'Expected a value after -o'],
