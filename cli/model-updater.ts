@@ -71,7 +71,7 @@ export const REPOSITORY_FLAGS = {
 type RepositoryFlags = Partial<FlagsOf<typeof REPOSITORY_FLAGS>>;
 
 /** What follows the name of a model's main file in that of its updater's folder. */
-const FOLDER_ENDING = '.updates';
+export const FOLDER_ENDING = '.updates';
 
 /** A model on this machine and its updater. */
 export interface ModelUpdater {
@@ -115,9 +115,14 @@ type RepositoryOptions = Pick<
   'source' | 'root' | 'policy' | 'deviceClass' | 'channel' | 'deviceId' | 'selfTest'
 >;
 
-/** A command without a repository opens one that is never asked. */
-async function repositoryOf(flags: UpdaterFlags & RepositoryFlags): Promise<RepositoryOptions> {
-  const { repo = '', root, full = true, maxBytes, test, model, header = [] } = flags;
+/**
+ * Opens a repository with the flags of an updater. A command without a repository opens one that is never
+ * asked.
+ */
+export async function repositoryOf(
+  flags: Partial<UpdaterFlags> & RepositoryFlags,
+): Promise<RepositoryOptions> {
+  const { repo = '', root, full = true, maxBytes, test, model = '', header = [] } = flags;
   const { deviceClass, channel, deviceId } = flags;
   return {
     source: openSource(repo, headersOf(header)),

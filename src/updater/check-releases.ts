@@ -52,7 +52,10 @@ export async function checkReleases(
 }
 
 /** @returns what a release must be for */
-export function deviceOf({ deviceClass, channel }: UpdaterOptions, counter: number): Device {
+export function deviceOf(
+  { deviceClass, channel }: Pick<UpdaterOptions, 'deviceClass' | 'channel'>,
+  counter: number,
+): Device {
   return {
     counter,
     ...(deviceClass !== undefined && { deviceClass }),

@@ -18,6 +18,9 @@ const MIN_BYTES_PER_SECOND = 500;
 /** Default window in which the minimum rate must be met, longer than common interruptions. */
 const RATE_WINDOW_MS = 60_000;
 
+/** Options of an updater; downloads do not touch its model. */
+type DownloadOptions = Omit<UpdaterOptions, 'storage'>;
+
 /** The downloaded files of a plan. */
 interface DownloadedPlan {
   /** Paths on the disk, in the order of the plan's steps. */
@@ -33,7 +36,7 @@ interface DownloadedPlan {
  *   reason
  */
 export async function downloadPlan(
-  options: UpdaterOptions,
+  options: DownloadOptions,
   plan: UpdatePlan,
   { signal }: CallOptions,
 ): Promise<DownloadedPlan> {
@@ -47,7 +50,7 @@ export async function downloadPlan(
 }
 
 async function downloadFiles(
-  options: UpdaterOptions,
+  options: DownloadOptions,
   plan: UpdatePlan,
   signal: AbortSignal,
 ): Promise<DownloadedPlan> {
@@ -77,7 +80,7 @@ async function downloadFiles(
 }
 
 /** Checks the free space for the downloads; that for the update itself is checked when it begins. */
-async function checkSpace({ disk, folder }: UpdaterOptions, { bytes }: UpdatePlan): Promise<void> {
+async function checkSpace({ disk, folder }: DownloadOptions, { bytes }: UpdatePlan): Promise<void> {
   const kept = await disk.list(`${folder}/downloads`);
   const sizes = await Promise.all(kept.map((path) => disk.size(path)));
   const needed = bytes - sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
@@ -88,7 +91,7 @@ const goldenOf = ({ golden }: UpdatePlan): SignedFile[] => (golden ? [golden.fil
 
 /** Removes downloads except those of some files. */
 export async function removeDownloads(
-  options: UpdaterOptions,
+  options: StateLocation,
   kept: readonly SignedFile[] = [],
 ): Promise<void> {
   const { disk, folder } = options;

@@ -29,7 +29,8 @@ export async function waitingFor(
   return new Set(staged.filter((_, i) => !taken[i]).map(({ name }) => name));
 }
 
-const isForAll = ({ rollout = ROLLOUT_UNITS }: ReleaseStatement): boolean => rollout === ROLLOUT_UNITS;
+/** @returns whether a release has no rollout, or one to all devices */
+export const isForAll = ({ rollout = ROLLOUT_UNITS }: ReleaseStatement): boolean => rollout === ROLLOUT_UNITS;
 
 /** @returns whether the device with an ID is within the release's share */
 async function isIn({ counter, next, rollout = ROLLOUT_UNITS }: ReleaseStatement, id: string) {
