@@ -57,6 +57,11 @@ export const BACKEND = {
   description: 'TensorFlow.js backend',
 } as const;
 
+const VERBOSE = {
+  type: 'boolean',
+  description: "Print the stack of an error, also that of a recipe's",
+} as const;
+
 /** Flags of a command that needs a recipe. */
 export const RECIPE_FLAGS = {
   base: {
@@ -86,6 +91,7 @@ export const RECIPE_FLAGS = {
   },
   batchSize: { type: 'number', placeholder: 'n', description: 'Examples per step; default: from the recipe' },
   backend: BACKEND,
+  verbose: VERBOSE,
 } as const satisfies Flags;
 
 /** Flags of a command that trains diffs. */
@@ -119,6 +125,7 @@ export const MEASURE_FLAGS = {
   },
   seed: SEED,
   backend: BACKEND,
+  verbose: VERBOSE,
 } as const satisfies Flags;
 
 /** Values of the flags of a command that measures payloads. */
