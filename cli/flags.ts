@@ -57,6 +57,15 @@ export const BACKEND = {
   description: 'TensorFlow.js backend',
 } as const;
 
+/** How a command shows its progress. */
+export const PROGRESS = {
+  type: 'string',
+  choices: ['text', 'json'],
+  default: 'text',
+  description:
+    'Form of progress on stderr; json: an object a line with phase, done, total, seconds, and name of the job',
+} as const;
+
 const VERBOSE = {
   type: 'boolean',
   description: "Print the stack of an error, also that of a recipe's",
@@ -91,6 +100,7 @@ export const RECIPE_FLAGS = {
   },
   batchSize: { type: 'number', placeholder: 'n', description: 'Examples per step; default: from the recipe' },
   backend: BACKEND,
+  progress: PROGRESS,
   verbose: VERBOSE,
 } as const satisfies Flags;
 
@@ -125,6 +135,7 @@ export const MEASURE_FLAGS = {
   },
   seed: SEED,
   backend: BACKEND,
+  progress: PROGRESS,
   verbose: VERBOSE,
 } as const satisfies Flags;
 

@@ -31,6 +31,9 @@ const status = await runCli(process.argv.slice(2), {
   out: (text) => writeData(text),
   err: (text) => process.stderr.write(text),
   isTerminal: process.stderr.isTTY === true,
+  get columns() {
+    return process.stderr.columns;
+  },
   signal: stop.signal,
   now: () => performance.now(),
 });

@@ -4,7 +4,7 @@ import { suggest } from '../src/model/suggest.js';
 import type { Command } from './command.js';
 import { EXIT, stackOf, summarise, UsageError } from './exit-codes.js';
 import { commandHelp, type NamedCommand, programHelp } from './help.js';
-import { Interrupted, type Io } from './io.js';
+import { endingLines, Interrupted, type Io } from './io.js';
 
 /** Folder of the commands: each is a module of its name, and loaded when it is called. */
 const COMMANDS = new URL('./commands/', import.meta.url);
@@ -13,10 +13,11 @@ const COMMANDS = new URL('./commands/', import.meta.url);
  * Runs one command line.
  *
  * @param args the arguments after the program's name
- * @param io where it writes and how it is stopped
+ * @param given where it writes and how it is stopped
  * @returns the exit status
  */
-export async function runCli(args: readonly string[], io: Io): Promise<number> {
+export async function runCli(args: readonly string[], given: Io): Promise<number> {
+  const io = endingLines(given);
   const stall = watchStall();
   try {
     return await Promise.race([run(args, io), stall.stalled]);
