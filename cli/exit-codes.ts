@@ -105,3 +105,11 @@ export function summarise(error: unknown): ErrorSummary {
     ? { code: 'usage', status: EXIT.usage, message }
     : { code: 'internal', status: EXIT.internal, message };
 }
+
+/** @returns the lines of an error's stack, and of those of its causes */
+export function stackOf(error: unknown): string[] {
+  if (!(error instanceof Error)) return [];
+  const lines = (error.stack ?? error.message).split('\n');
+  const [first, ...rest] = stackOf(error.cause);
+  return first === undefined ? lines : [...lines, `Caused by: ${first}`, ...rest];
+}

@@ -57,6 +57,20 @@ export const BACKEND = {
   description: 'TensorFlow.js backend',
 } as const;
 
+/** How a command shows its progress. */
+export const PROGRESS = {
+  type: 'string',
+  choices: ['text', 'json'],
+  default: 'text',
+  description:
+    'Form of progress on stderr; json: an object a line with phase, done, total, seconds, and name of the job',
+} as const;
+
+const VERBOSE = {
+  type: 'boolean',
+  description: "Print the stack of an error, also that of a recipe's",
+} as const;
+
 /** Flags of a command that needs a recipe. */
 export const RECIPE_FLAGS = {
   base: {
@@ -86,6 +100,8 @@ export const RECIPE_FLAGS = {
   },
   batchSize: { type: 'number', placeholder: 'n', description: 'Examples per step; default: from the recipe' },
   backend: BACKEND,
+  progress: PROGRESS,
+  verbose: VERBOSE,
 } as const satisfies Flags;
 
 /** Flags of a command that trains diffs. */
@@ -119,6 +135,8 @@ export const MEASURE_FLAGS = {
   },
   seed: SEED,
   backend: BACKEND,
+  progress: PROGRESS,
+  verbose: VERBOSE,
 } as const satisfies Flags;
 
 /** Values of the flags of a command that measures payloads. */

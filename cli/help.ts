@@ -1,7 +1,7 @@
 import { type CommandFacts, type Example, type Flag, type Flags, GROUPS } from './command.js';
 import { EXIT, EXIT_DESCRIPTIONS, type ExitName } from './exit-codes.js';
 import { COMMON_FLAGS } from './flags.js';
-import { kebabCase } from './names.js';
+import { kebabCase } from './parse.js';
 
 /** Columns of help. */
 const WIDTH = 96;

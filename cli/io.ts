@@ -10,10 +10,39 @@ export interface Io {
   err(text: string): void;
   /** Whether progress may redraw its line. */
   readonly isTerminal: boolean;
+  /** Width of the terminal, if it has told. */
+  readonly columns?: number | undefined;
   /** Fires on Ctrl-C. */
   readonly signal: AbortSignal;
   /** Milliseconds from some fixed point. */
   now(): number;
+}
+
+/** Clears the line of a terminal. */
+export const CLEAR = '\r\u001b[2K';
+
+/** Ends a line of progress, which has no end of its own, before anything else is written. */
+export function endingLines(io: Io): Io {
+  let isOpen = false;
+  const end = (): void => {
+    if (isOpen) io.err('\n');
+    isOpen = false;
+  };
+  return {
+    ...io,
+    get columns() {
+      return io.columns;
+    },
+    out(text) {
+      end();
+      io.out(text);
+    },
+    err(text) {
+      if (!/^[\r\n]/.test(text)) end();
+      io.err(text);
+      isOpen = io.isTerminal && !text.endsWith('\n') && !text.endsWith(CLEAR);
+    },
+  };
 }
 
 /**

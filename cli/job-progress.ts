@@ -2,9 +2,8 @@ import type { PlannedTry } from '../src/recipe/search/plan.js';
 import type { Metric } from '../src/recipe/search/prepare.js';
 import type { Try } from '../src/recipe/search/search-diff.js';
 import type { StepReport } from '../src/train/loop.js';
-import type { CommonFlags } from './command.js';
 import { formatBytes, formatSeconds, type Io } from './io.js';
-import { ProgressLine } from './progress.js';
+import { type ProgressFlags, ProgressLine } from './progress.js';
 import { describeTry } from './tries.js';
 
 /** Shows training runs that go side by side in one line: a head, what runs, and a tail. */
@@ -13,19 +12,31 @@ class RunningJobs {
   /** What runs, in words, by a key of the caller's. */
   readonly #running = new Map<string, string>();
 
-  constructor(io: Io, flags: CommonFlags, frame: { head(): string; tail(): string | undefined }) {
+  constructor(io: Io, flags: ProgressFlags, frame: { head(): string; tail(): string | undefined }) {
     this.#line = new ProgressLine<StepReport>(io, flags, {
-      describe: () => [frame.head(), ...this.#running.values(), frame.tail() ?? []].flat().join('  '),
+      describe: (_, { width }) => this.#describe(frame.head(), frame.tail() ?? [], width),
       isDue: (_, before) => before === undefined,
     });
   }
 
-  /** Takes the report of a job. */
-  step(report: StepReport, { key, name }: { key: string; name: string }): void {
+  /** Takes the report of a job: `name` on a line, `job` for programs. */
+  step(report: StepReport, { key, name, job }: { key: string; name: string; job: string }): void {
     const { done, total } = report;
     if (done === total) this.#running.delete(key);
     else this.#running.set(key, `${name} ${done}/${total}`);
-    this.#line.report(report);
+    this.#line.reportOf(job, report);
+  }
+
+  /** Counts the jobs that a narrow line has no place for. */
+  #describe(head: string, tail: string | readonly string[], width: number): string {
+    const running = [...this.#running.values()];
+    const lineWith = (shown: number): string => {
+      const others = shown < running.length ? [`+${running.length - shown}`] : [];
+      return [head, ...running.slice(0, shown), ...others, tail].flat().join('  ');
+    };
+    let shown = running.length;
+    while (shown > 0 && lineWith(shown).length > width) shown--;
+    return lineWith(shown);
   }
 
   /** Prints how some jobs ended. */
@@ -60,7 +71,7 @@ export class SweepProgress {
   readonly #done = { 'fine-tune': 0, diff: 0 };
   #started = Number.NaN;
 
-  constructor(io: Io, flags: CommonFlags, plan: SweepPlan) {
+  constructor(io: Io, flags: ProgressFlags, plan: SweepPlan) {
     this.#io = io;
     this.#plan = plan;
     this.#stepsOfDiff = plan.jobs.map(() => 0);
@@ -79,10 +90,8 @@ export class SweepProgress {
     const [first = 0] = served;
     if (phase === 'diff') this.#stepsOfDiff[first] = done;
     const others = served.length > 1 ? ` and ${served.length - 1} more` : '';
-    this.#jobs.step(report, {
-      key: `${phase} ${first}`,
-      name: `${this.#plan.jobs[first]}${others} ${phase}`,
-    });
+    const job = `${this.#plan.jobs[first]}${others}`;
+    this.#jobs.step(report, { key: `${phase} ${first}`, name: `${job} ${phase}`, job });
   }
 
   /** Prints how a job ended. */
@@ -109,6 +118,7 @@ export class SweepProgress {
     const ofDiffs = this.#stepsOfDiff.map((steps, index) => (this.#ended.has(index) ? 0 : diff - steps));
     const ofFull = Math.max(0, this.#plan.fineTunes * full - this.#done['fine-tune']);
     const steps = ofDiffs.reduce((sum, value) => sum + value, ofFull);
+    if (steps === 0) return undefined;
     // The clock started when the first step was done.
     const since = this.#done['fine-tune'] + this.#done.diff - 1;
     return `${formatSeconds(((this.#io.now() - this.#started) / 1000 / since) * steps)} left`;
@@ -126,7 +136,7 @@ export class SearchProgress {
   #metric: Metric | undefined;
 
   /** @param limits most tries that there may be */
-  constructor(io: Io, flags: CommonFlags, limits: { most: number }) {
+  constructor(io: Io, flags: ProgressFlags, limits: { most: number }) {
     this.#io = io;
     this.#most = limits.most;
     this.#started = io.now();
@@ -151,7 +161,7 @@ export class SearchProgress {
   /** Takes the report of a step that serves some tries. */
   step(report: StepReport, [first]: readonly PlannedTry[]): void {
     const name = report.phase === 'diff' && first ? nameOf(first) : 'full fine-tune';
-    this.#jobs.step(report, { key: name, name });
+    this.#jobs.step(report, { key: name, name, job: name });
   }
 
   /** Takes a try that has ended. */

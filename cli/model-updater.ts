@@ -16,10 +16,10 @@ import { openFolderSource } from './folder-source.js';
 import { type Io, remark } from './io.js';
 import { runModelTest } from './model-test.js';
 import { readSmall } from './open.js';
-import { byteProgress, type ProgressLine } from './progress.js';
+import { byteProgress, type ProgressFlags, type ProgressLine } from './progress.js';
 
 /** Flags of the commands that only look at a model or end its trial. */
-export type UpdaterFlags = FlagsOf<typeof UPDATER_FLAGS> & CommonFlags;
+export type UpdaterFlags = FlagsOf<typeof UPDATER_FLAGS> & ProgressFlags;
 
 /** Flags that say how a model is updated from a repository. */
 export const REPOSITORY_FLAGS = {

@@ -1,7 +1,12 @@
 import { parseArgs } from 'node:util';
+import { suggest } from '../src/model/suggest.js';
 import type { Flag, Flags } from './command.js';
 import { UsageError } from './exit-codes.js';
-import { kebabCase, suggest } from './names.js';
+
+/** @returns the name of a flag on a command line, without its dashes: `max-bytes` */
+export function kebabCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
 
 /** A value of a flag or an argument. */
 export type Value = string | number | boolean;

@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { printable, printableJson } from '../src/model/printable.js';
+import { suggest } from '../src/model/suggest.js';
 import type { Command } from './command.js';
-import { EXIT, summarise, UsageError } from './exit-codes.js';
+import { EXIT, stackOf, summarise, UsageError } from './exit-codes.js';
 import { commandHelp, type NamedCommand, programHelp } from './help.js';
-import { Interrupted, type Io } from './io.js';
-import { suggest } from './names.js';
+import { endingLines, Interrupted, type Io } from './io.js';
 
 /** Folder of the commands: each is a module of its name, and loaded when it is called. */
 const COMMANDS = new URL('./commands/', import.meta.url);
@@ -13,15 +13,41 @@ const COMMANDS = new URL('./commands/', import.meta.url);
  * Runs one command line.
  *
  * @param args the arguments after the program's name
- * @param io where it writes and how it is stopped
+ * @param given where it writes and how it is stopped
  * @returns the exit status
  */
-export async function runCli(args: readonly string[], io: Io): Promise<number> {
+export async function runCli(args: readonly string[], given: Io): Promise<number> {
+  const io = endingLines(given);
+  const stall = watchStall();
   try {
-    return await run(args, io);
+    return await Promise.race([run(args, io), stall.stalled]);
   } catch (error) {
     return report(error, { io, args });
+  } finally {
+    stall.stop();
   }
+}
+
+/** Rejects when nothing is left to run while a command still waits; Node.js would end without a word. */
+function watchStall(): { stalled: Promise<never>; stop(): void } {
+  const { promise, reject } = withReject();
+  let rounds = 0;
+  const onExit = (): void => {
+    const message =
+      'stopped while waiting for a promise that nothing is left to settle, such as one of a recipe';
+    // What waits for a recipe's data knows more: it goes first.
+    setImmediate(() => (rounds++ === 0 ? undefined : reject(new Error(message))));
+  };
+  process.on('beforeExit', onExit);
+  return { stalled: promise, stop: () => void process.off('beforeExit', onExit) };
+}
+
+function withReject(): { promise: Promise<never>; reject(error: Error): void } {
+  let reject: (error: Error) => void = () => {};
+  const promise = new Promise<never>((_, fail) => {
+    reject = fail;
+  });
+  return { promise, reject };
 }
 
 async function run(args: readonly string[], io: Io): Promise<number> {
@@ -67,8 +93,8 @@ function report(error: unknown, { io, args }: { io: Io; args: readonly string[] 
   const { code, status, message, facts } = classify(error, io.signal, helpFor(args));
   if (args.includes('--json')) io.out(`${printableJson({ error: { code, message, ...facts } })}\n`);
   io.err(`neural-diff: ${printable(message)}\n`);
-  if (code === 'internal' && error instanceof Error && error.stack)
-    io.err(`${error.stack.split('\n').map(printable).join('\n')}\n`);
+  if (code === 'internal' || args.includes('--verbose'))
+    for (const line of stackOf(error)) io.err(`${printable(line)}\n`);
   return status;
 }
 

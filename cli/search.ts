@@ -17,7 +17,7 @@ import { EXIT, STATUS_OF } from './exit-codes.js';
 import type { OutputFlags } from './flags.js';
 import { formatShare, Interrupted, type Io, printResult, remark } from './io.js';
 import { SearchProgress } from './job-progress.js';
-import { kebabCase } from './names.js';
+import { kebabCase } from './parse.js';
 import { SweepFolder } from './sweep-folder.js';
 import { settingsOf } from './sweep-grid.js';
 import {

@@ -19,7 +19,7 @@ export const BASE_FOLDER = 'models/v1';
 /**
  * The recipe that a new project starts with. It needs no package and no download.
  *
- * @returns the text of an ES module; its export `before` has the data that the base is trained with
+ * @returns the text of an ES module; its `before` makes the data that the base is trained with
  */
 export function starterRecipe(language: Language): string {
   const type = (text: string): string => (language === 'ts' ? text : '');
@@ -62,7 +62,7 @@ export const metrics = ['accuracy'];
 export const options = { epochs: 20, batchSize: 32, fineTune: { epochs: 12, learningRate: 0.004 } };
 
 /** What \`neural-diff init\` trained models/v1 with. Delete it for a model of your own. */
-export const before = (tf${type(': Tf')}) => signals(tf, { kinds: KNOWN, count: 1200, seed: 4 });
+const before = (tf${type(': Tf')}) => signals(tf, { kinds: KNOWN, count: 1200, seed: 4 });
 
 /** Signals of some kinds in turn: two to three periods, and noise. */
 ${SIGNALS[language]} {

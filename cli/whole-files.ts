@@ -5,13 +5,12 @@ import { compressedSize } from '../src/node/compressed.js';
 import { createFileSpool } from '../src/node/file-spool.js';
 import { type FilesModel, openFileBytes, openFilesModel } from '../src/node/files-model.js';
 import { checkOutput, writeOutput } from '../src/node/output.js';
-import type { CommonFlags } from './command.js';
 import { formatBytes, formatShare, type Io, printResult, remark, remarkWritten } from './io.js';
-import { byteProgress } from './progress.js';
+import { byteProgress, type ProgressFlags } from './progress.js';
 import { checkWorkers, readShare, tooSmall } from './values.js';
 
 /** Values of the flags of `diff` that a diff of files takes. */
-interface FilesFlags extends CommonFlags {
+interface FilesFlags extends ProgressFlags {
   readonly base: string;
   readonly next: string;
   readonly out: string;

@@ -10,7 +10,7 @@ import type { ByteSource } from '../../src/payload/byte-source.js';
 import { openPayload } from '../../src/payload/open-payload.js';
 import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { UsageError } from '../exit-codes.js';
-import { MODEL, optionalOutputFlags, PAYLOAD } from '../flags.js';
+import { MODEL, optionalOutputFlags, PAYLOAD, PROGRESS } from '../flags.js';
 import { describePlan, formatBytes, type Io, printResult, remark } from '../io.js';
 import { applyNewFiles, planNewFiles } from '../new-files.js';
 import { keepHeapSmall, planCopy, withModel, withPayload } from '../open.js';
@@ -21,6 +21,7 @@ const ARGS = { base: MODEL, payload: PAYLOAD } as const satisfies Flags;
 const FLAGS = {
   ...optionalOutputFlags('path', 'Folder or file to write'),
   inPlace: { type: 'boolean', description: 'Patch the model itself' },
+  progress: PROGRESS,
 } as const satisfies Flags;
 
 type ApplyFlags = FlagsOf<typeof ARGS> & FlagsOf<typeof FLAGS> & CommonFlags;

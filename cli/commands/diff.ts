@@ -10,7 +10,7 @@ import { createFileSpool } from '../../src/node/file-spool.js';
 import { nodeSha256 } from '../../src/node/node-sha256.js';
 import { checkOutput, writeOutput } from '../../src/node/output.js';
 import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
-import { MODEL, outputFlags } from '../flags.js';
+import { MODEL, outputFlags, PROGRESS } from '../flags.js';
 import { formatShare, type Io, printResult, remark, remarkWritten } from '../io.js';
 import { withModel } from '../open.js';
 import { byteProgress, type ProgressLine } from '../progress.js';
@@ -28,6 +28,7 @@ const ARGS = {
 
 const FLAGS = {
   ...outputFlags('file', 'Payload file to write'),
+  progress: PROGRESS,
   rename: {
     type: 'boolean',
     default: true,

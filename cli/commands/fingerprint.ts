@@ -1,7 +1,7 @@
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { nodeSha256 } from '../../src/node/node-sha256.js';
 import { defineCommand } from '../command.js';
-import { MODEL } from '../flags.js';
+import { MODEL, PROGRESS } from '../flags.js';
 import { remarkInterrupted } from '../interrupted.js';
 import { printResult } from '../io.js';
 import { withModel } from '../open.js';
@@ -15,7 +15,7 @@ export const command = defineCommand({
       'payload names the models that it is for by it.',
   ],
   args: { model: MODEL },
-  flags: {},
+  flags: { progress: PROGRESS },
   examples: [{ description: 'Print the fingerprint of a model folder', run: 'fingerprint models/v1' }],
   async handle(flags, io) {
     const interrupted = await remarkInterrupted(flags.model, flags, io);

@@ -8,11 +8,11 @@ import { checkOutput } from '../../src/node/output.js';
 import type { Release } from '../../src/release/find-releases.js';
 import { findWhole, installWhole } from '../../src/updater/pull-release.js';
 import type { UpdaterEvent } from '../../src/updater/updater.js';
-import { type CommonFlags, defineCommand } from '../command.js';
-import { outputFlags } from '../flags.js';
+import { defineCommand } from '../command.js';
+import { outputFlags, PROGRESS } from '../flags.js';
 import { formatBytes, type Io, printResult, remark } from '../io.js';
 import { FOLDER_ENDING, REPOSITORY_FLAGS, repositoryOf } from '../model-updater.js';
-import { byteProgress } from '../progress.js';
+import { byteProgress, type ProgressFlags } from '../progress.js';
 
 const { repo, root, deviceClass, channel, deviceId, header } = REPOSITORY_FLAGS;
 
@@ -28,6 +28,7 @@ export const command = defineCommand({
   flags: {
     ...{ repo, root, deviceClass, channel, deviceId, header },
     ...outputFlags('model', "File to write, or a folder for a file of the release's name"),
+    progress: PROGRESS,
   },
   examples: [
     {
@@ -67,7 +68,7 @@ export const command = defineCommand({
 async function install(
   release: Release,
   { path, options }: { path: string; options: Awaited<ReturnType<typeof repositoryOf>> },
-  { flags, io }: { flags: CommonFlags; io: Io },
+  { flags, io }: { flags: ProgressFlags; io: Io },
 ): Promise<void> {
   const progress = byteProgress(io, flags);
   const disk = openNodeDisk(dirname(path));

@@ -4,7 +4,7 @@ import { loadRecipe } from '../../src/recipe/recipe.js';
 import { type Outcome, trainMany } from '../../src/recipe/sweep/train-many.js';
 import { checkSeed } from '../../src/train/random.js';
 import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
-import { EXIT, summarise } from '../exit-codes.js';
+import { EXIT, stackOf, summarise } from '../exit-codes.js';
 import { outputFlags, TRAINING_FLAGS } from '../flags.js';
 import { formatBytes, formatShare, Interrupted, type Io, printResult, remark } from '../io.js';
 import { SweepProgress } from '../job-progress.js';
@@ -107,6 +107,8 @@ async function trainMissing(
     const payload = outcome.status === 'trained' ? outcome.diff.payload : undefined;
     await folder.keep(cell, rowOf(cell, outcome), payload);
     progress.end(index, describe(outcome));
+    if (flags.verbose && outcome.status === 'failed')
+      for (const line of stackOf(outcome.error)) remark(io, flags, line);
   };
   try {
     await trainMany(

@@ -2,12 +2,13 @@ import type { UpdatePlan } from '../../src/updater/plan-update.js';
 import type { UpdateOutcome } from '../../src/updater/updater.js';
 import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { EXIT } from '../exit-codes.js';
-import { UPDATER_FLAGS } from '../flags.js';
+import { PROGRESS, UPDATER_FLAGS } from '../flags.js';
 import { type Io, printResult, remark } from '../io.js';
 import { REPOSITORY_FLAGS, refuseOtherTrial, withUpdater } from '../model-updater.js';
 import { keepHeapSmall } from '../open.js';
 
 const FLAGS = {
+  progress: PROGRESS,
   ...UPDATER_FLAGS,
   ...REPOSITORY_FLAGS,
   confirm: { type: 'boolean', description: 'Keep the model without a trial' },

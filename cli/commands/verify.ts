@@ -8,7 +8,7 @@ import type { ReleaseStatement } from '../../src/release/statement.js';
 import { verifyRelease } from '../../src/release/verify-release.js';
 import { defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { UsageError } from '../exit-codes.js';
-import { MODEL, PAYLOAD } from '../flags.js';
+import { MODEL, PAYLOAD, PROGRESS } from '../flags.js';
 import { remarkInterrupted } from '../interrupted.js';
 import { describePlan, printResult } from '../io.js';
 import { readSmall, withModel, withPayload } from '../open.js';
@@ -16,6 +16,7 @@ import { byteProgress } from '../progress.js';
 import { describeRelease, readPublicKeys } from '../release-draft.js';
 
 const RELEASE_FLAGS = {
+  progress: PROGRESS,
   release: { type: 'string', placeholder: 'file', description: 'Signed release that the payload must be' },
   key: {
     type: 'string',

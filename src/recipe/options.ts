@@ -15,6 +15,8 @@ export type RecipeOptions = Pick<
   Pick<TaskOptions, 'mode' | 'outputKind'> &
   Pick<NetworkTaskOptions, 'outputs'> &
   Selection & {
+    /** Most minutes that the recipe's `data` may take. */
+    readonly dataMinutes?: number;
     readonly fineTune?: Pick<TrainingOptions, 'epochs' | 'learningRate'> & Pick<TaskOptions, 'mode'>;
     /** For hash diffs only. */
     readonly hash?: Pick<TrainHashDiffOptions, 'coding' | 'zeros' | 'block' | 'scales'>;
@@ -38,6 +40,7 @@ const OPTION_NAMES: Readonly<Record<string, readonly string[]>> = {
     'outputKind',
     'only',
     'freeze',
+    'dataMinutes',
     'distillation',
     'fineTune',
     'hash',
@@ -48,6 +51,11 @@ const OPTION_NAMES: Readonly<Record<string, readonly string[]>> = {
   hash: ['coding', 'zeros', 'block', 'scales'],
   sparse: ['selection', 'saliency', 'scope', 'bits', 'temperatures', 'fixedFrom'],
 };
+
+/** Names of all options, such as `epochs` and `sparse.bits`. */
+export const OPTION_PATHS: readonly string[] = Object.entries(OPTION_NAMES).flatMap(([map, names]) =>
+  names.map((name) => (map === '' ? name : `${map}.${name}`)),
+);
 
 /** @returns the unknown names in options, such as `sparse.bitz` */
 export function unknownOptions(options: object, map = ''): string[] {

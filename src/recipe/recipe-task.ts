@@ -8,7 +8,8 @@ import { createLayersTask, type Task } from '../train/task.js';
 import { loadNetwork } from './load-network.js';
 import type { OpenBase } from './open-base.js';
 import { definedOnly, type RecipeOptions } from './options.js';
-import { guardRecipe, invalidRecipe, type Recipe, runRecipe } from './recipe.js';
+import type { Recipe } from './recipe.js';
+import { guardRecipe, invalidRecipe, runRecipe } from './recipe-errors.js';
 
 /** A recipe, its path, and its options with those of the job merged over them. */
 export interface RecipeUse {

@@ -2,10 +2,11 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type * as Tf from '@tensorflow/tfjs';
-import { NeuralDiffError } from '../model/errors.js';
+import { suggest } from '../model/suggest.js';
 import { checkRegular } from '../node/read-whole.js';
 import type { Data } from '../train/data.js';
-import { type RecipeOptions, unknownOptions } from './options.js';
+import { OPTION_PATHS, type RecipeOptions, unknownOptions } from './options.js';
+import { invalidRecipe, runRecipe, settle, unreadableRecipe } from './recipe-errors.js';
 
 /** The data that a recipe returns. */
 export interface RecipeData {
@@ -45,6 +46,9 @@ export interface Recipe {
   readonly options?: RecipeOptions;
 }
 
+/** Minutes that `data` may take, by default. */
+const DATA_MINUTES = 10;
+
 const DATA_EXPORT = 'a function that returns { train, validation }';
 
 /**
@@ -52,7 +56,7 @@ const DATA_EXPORT = 'a function that returns { train, validation }';
  *
  * @param path an ES module
  * @throws NeuralDiffError `recipe-unreadable` if it cannot be imported, `file-unreadable` if it is not a
- *   regular file, `recipe-invalid` if an export is missing
+ *   regular file, `recipe-invalid` if an export is missing, unknown or of the wrong type
  */
 export async function loadRecipe(path: string): Promise<Recipe> {
   // The import of a named pipe would wait for ever.
@@ -60,11 +64,12 @@ export async function loadRecipe(path: string): Promise<Recipe> {
   if (found) checkRegular(found, `Cannot read recipe "${path}"`);
   let module: Partial<Recipe>;
   try {
-    module = await import(pathToFileURL(resolve(path)).href);
+    const imported = import(pathToFileURL(resolve(path)).href);
+    module = await settle(imported, { name: 'the import', minutes: Number.POSITIVE_INFINITY });
   } catch (cause) {
-    const message = `Cannot read recipe "${path}": ${(cause as Error).message}`;
-    throw new NeuralDiffError('recipe-unreadable', message, { cause });
+    throw unreadableRecipe(path, cause);
   }
+  checkNames(path, Object.keys(module));
   const { data, loss, optimizer, options } = module;
   expectExport(path, 'data', { isRight: typeof data === 'function', expected: DATA_EXPORT });
   expectExport(path, 'loss', {
@@ -78,24 +83,41 @@ export async function loadRecipe(path: string): Promise<Recipe> {
   });
   expectExport(path, 'options', { isRight: isOptional(options, 'object'), expected: 'an object or nothing' });
   const unknown = unknownOptions(options ?? {});
-  expectExport(path, 'options', { isRight: unknown.length === 0, expected: `without "${unknown}"` });
+  const hint = suggest(unknown[0] ?? '', OPTION_PATHS);
+  expectExport(path, 'options', { isRight: unknown.length === 0, expected: `without "${unknown}"${hint}` });
   for (const name of ['outputs', 'only', 'freeze'] as const) {
     const isRight = options?.[name] === undefined || isTexts(options[name]);
     expectExport(path, 'options', { isRight, expected: `an object with a list of texts as "${name}"` });
   }
+  const minutes = options?.dataMinutes ?? DATA_MINUTES;
+  const isTime = typeof minutes === 'number' && minutes > 0;
+  expectExport(path, 'options', { isRight: isTime, expected: 'an object with minutes as "dataMinutes"' });
   return module as Recipe;
+}
+
+/** What a recipe may export. */
+const EXPORTS = ['data', 'loss', 'metrics', 'optimizer', 'options'] as const satisfies (keyof Recipe)[];
+
+/** Names that Node.js adds to a CommonJS module; a default export alone lacks the others. */
+const ADDED = ['default', 'module.exports', '__esModule'];
+
+function checkNames(path: string, names: readonly string[]): void {
+  const unknown = names.find((name) => ![...EXPORTS, ...ADDED].includes(name));
+  if (unknown === undefined) return;
+  const advice = suggest(unknown, EXPORTS) || '; move what other modules need to a file of its own';
+  throw invalidRecipe(path, `expected only the exports ${EXPORTS.join(', ')}, got "${unknown}"${advice}`);
 }
 
 function expectExport(path: string, name: string, check: { isRight: boolean; expected: string }): void {
   if (!check.isRight) throw invalidRecipe(path, `expected export "${name}" to be ${check.expected}`);
 }
 
-/** @param why what was expected of the recipe */
-export function invalidRecipe(path: string, why: string, cause?: unknown): NeuralDiffError {
-  return new NeuralDiffError('recipe-invalid', `Cannot use recipe "${path}": ${why}`, { cause });
-}
-
-/** Runs the recipe's `data` function and checks the structure of its result. */
+/**
+ * Runs the recipe's `data` function and checks the structure of its result.
+ *
+ * @throws NeuralDiffError `recipe-failed` also if it takes too long or never ends; `recipe-invalid`; the
+ *   signal's reason
+ */
 export async function loadRecipeData(
   path: string,
   recipe: Recipe,
@@ -103,7 +125,10 @@ export async function loadRecipeData(
 ): Promise<RecipeData> {
   // On abort, throw the signal's reason rather than an error of the recipe.
   const stopped = rejectOnAbort(context.signal);
-  const data = await Promise.race([stopped, runRecipe(path, () => recipe.data(context))]);
+  const minutes = recipe.options?.dataMinutes ?? DATA_MINUTES;
+  const run = async () => recipe.data(context);
+  const loaded = runRecipe(path, () => settle(run(), { name: '"data"', minutes }));
+  const data = await Promise.race([stopped, loaded]);
   const isSet = (value: unknown): boolean => typeof value === 'object' && value !== null;
   expectExport(path, 'data', { isRight: isSet(data) && isSet(data.train), expected: DATA_EXPORT });
   checkDescriptions(path, data);
@@ -134,45 +159,4 @@ function rejectOnAbort(signal: AbortSignal): Promise<never> {
     if (signal.aborted) stop();
     else signal.addEventListener('abort', stop, { once: true });
   });
-}
-
-/**
- * Runs code of a recipe.
- *
- * @throws NeuralDiffError `recipe-failed`, with the recipe's own error as its cause
- */
-export async function runRecipe<T>(path: string, run: () => T | Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (cause) {
-    if (cause instanceof NeuralDiffError || (cause as Error)?.name === 'AbortError') throw cause;
-    throw recipeFailed(path, cause);
-  }
-}
-
-/**
- * Wraps the functions among a recipe's values, so that errors they throw later are reported as the recipe's.
- *
- * @param path the recipe
- * @param value a function, a list or map of functions, or anything else
- */
-export function guardRecipe<T>(path: string, value: T): T {
-  if (typeof value === 'function') {
-    const guarded = (...args: unknown[]): unknown => {
-      try {
-        return value(...args);
-      } catch (cause) {
-        throw recipeFailed(path, cause);
-      }
-    };
-    return guarded as T;
-  }
-  if (Array.isArray(value)) return value.map((item) => guardRecipe(path, item)) as T;
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, guardRecipe(path, item)])) as T;
-}
-
-function recipeFailed(path: string, cause: unknown): NeuralDiffError {
-  const message = `Recipe "${path}" failed: ${(cause as Error)?.message ?? String(cause)}`;
-  return new NeuralDiffError('recipe-failed', message, { cause });
 }

@@ -19,10 +19,12 @@ import {
   type TrainDiffOptions,
   type TrainedDiff,
 } from '../train/train-diff.js';
+import { checkRecipeData } from './check-data.js';
 import type { FineTuneJob, JobContext, TrainingJob } from './job.js';
 import { openBase, seedFor } from './open-base.js';
 import { mergeOptions, type RecipeOptions } from './options.js';
-import { guardRecipe, loadRecipe, loadRecipeData, type Recipe } from './recipe.js';
+import { loadRecipe, loadRecipeData, type Recipe } from './recipe.js';
+import { guardRecipe } from './recipe-errors.js';
 import { createRecipeTask } from './recipe-task.js';
 
 /**
@@ -114,12 +116,14 @@ export async function planByRecipe(
 async function setUp(job: TrainingJob, context: JobContext) {
   const { recipe, task, device, seed, recipeOptions } = await prepare(job, context.signal);
   const data = await loadRecipeData(job.recipe, recipe, { tf, seed, signal: context.signal });
+  await checkRecipeData(task, data, context.signal);
   const {
     hash: _hash,
     sparse: _sparse,
     mode: _mode,
     outputs: _outputs,
     outputKind: _kind,
+    dataMinutes: _minutes,
     ...shared
   } = recipeOptions;
   const options: TrainDiffOptions = {

@@ -20,7 +20,9 @@ const TRAINING = { epochs: 8, batchSize: 32, shuffle: false, verbose: 0 } as con
  * @throws the signal's reason
  */
 export async function trainStarter(text: string, signal: AbortSignal): Promise<Map<string, Uint8Array>> {
-  const starter: Starter = await import(`data:text/javascript,${encodeURIComponent(text)}`);
+  const starter: Starter = await import(
+    `data:text/javascript,${encodeURIComponent(`${text}\nexport { before };`)}`
+  );
   await useBackend('wasm');
   const { xs, ys } = starter.before(tf);
   const model = createModel(xs.shape[1], ys.shape[1]);

@@ -22,17 +22,42 @@ export interface Batch {
   readonly indexes?: tf.Tensor1D;
 }
 
+/** Where the examples of a batch are from. */
+interface BatchPlace {
+  /** Name of the set: `train`. */
+  readonly set: string;
+  /** Index of the first example in the set. */
+  readonly first: number;
+}
+
 /** @throws NeuralDiffError `bad-data` if inputs or labels of a batch have NaN or infinite elements */
-export async function checkFinite({ xs, ys }: Batch, { inputNames, outputNames }: Ports): Promise<void> {
+export async function checkFinite(
+  { xs, ys }: Batch,
+  { inputNames, outputNames }: Ports,
+  place?: BatchPlace,
+): Promise<void> {
   const named = [
     ...xs.map((x, i) => [`for "${inputNames[i]}"`, x] as const),
     ...ys.map((y, i) => [`of labels for "${outputNames[i]}"`, y] as const),
   ];
-  for (const [name, values] of named) {
-    if (await isFiniteTensor(values)) continue;
-    const message = `Cannot use data ${name}: expected finite numbers, got NaN or infinity`;
-    throw new NeuralDiffError('bad-data', message);
-  }
+  for (const [name, values] of named)
+    if (!(await isFiniteTensor(values))) throw await notFinite(name, values, place);
+}
+
+async function notFinite(
+  name: string,
+  tensor: tf.Tensor,
+  place: BatchPlace | undefined,
+): Promise<NeuralDiffError> {
+  const message = `Cannot use data ${name}: expected finite numbers, got NaN or infinity`;
+  if (place === undefined) return new NeuralDiffError('bad-data', message);
+  const { set, first } = place;
+  const numbers = await tensor.data();
+  const perExample = numbers.length / (tensor.shape[0] ?? 1);
+  const example = first + Math.floor(numbers.findIndex((number) => !Number.isFinite(number)) / perExample);
+  const where = `in example ${example} of "${set}" (the first is 0)`;
+  const advice = 'leave out such examples, or correct how they are read or scaled';
+  return new NeuralDiffError('bad-data', `${message} ${where}; ${advice}`, { facts: { set, example } });
 }
 
 /** @returns whether no element is NaN or infinite */

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { NeuralDiffError } from '../model/errors.js';
 import { checkChoice } from './check.js';
 import type { OutputKind } from './predictor.js';
 
@@ -28,6 +29,54 @@ export function lossOf(loss: LossName | LossFunction, kind: OutputKind): LossFun
   if (typeof loss === 'function') return loss;
   checkChoice('loss', loss, LOSS_NAMES);
   return (kind === 'logits' ? LOGIT_LOSSES : LOSSES)[loss];
+}
+
+/** Labels and output of a standard loss. */
+interface Labelled {
+  readonly labels: tf.Tensor;
+  readonly output: tf.Tensor;
+  /** Name of the output. */
+  readonly name: string;
+}
+
+/**
+ * Checks that labels have the shape of the output, or are numbers of its classes for a sparse cross-entropy.
+ * Dimensions of 1 after the first may differ. Other shapes would be broadcast without an error, or fail in
+ * the middle of a kernel.
+ *
+ * @param loss name of a loss; functions, and an empty name, are unchecked
+ * @returns the labels, in the shape of the output unless they are numbers of classes
+ * @throws NeuralDiffError `bad-data`
+ */
+export function fitLabels(loss: unknown, { labels, output, name }: Labelled): tf.Tensor {
+  if (typeof loss !== 'string' || loss === '') return labels;
+  const isSparse = loss === 'sparseCategoricalCrossentropy';
+  const classes = output.shape.at(-1) as number;
+  const [rows, numbers] = [output.shape, output.shape.slice(0, -1)];
+  const expected = isSparse ? numbers : rows;
+  if (areAlike(labels.shape, expected)) return isSparse ? labels : tf.reshape(labels, output.shape);
+  const other = isSparse && areAlike(labels.shape, rows) ? 'one-hot rows: use categoricalCrossentropy' : '';
+  const isNumbers = loss === 'categoricalCrossentropy' && areAlike(labels.shape, numbers);
+  const advice = isNumbers
+    ? `numbers of classes: use tf.oneHot(…, ${classes}), or sparse${upper(loss)}`
+    : other;
+  const message = `Cannot use labels for "${name}": expected shape ${write(expected)} for ${loss}, got ${write(labels.shape)}`;
+  throw new NeuralDiffError('bad-data', advice === '' ? message : `${message}, which are ${advice}`);
+}
+
+/** @returns whether shapes agree in all but dimensions of 1 after the first */
+function areAlike([count, ...sizes]: readonly number[], [others, ...expected]: readonly number[]): boolean {
+  const relevant = (list: readonly number[]): string => String(list.filter((size) => size !== 1));
+  return count === others && relevant(sizes) === relevant(expected);
+}
+
+/** Leaves open how many examples a batch has. */
+function write([, ...sizes]: readonly number[]): string {
+  return `[${['examples', ...sizes].join(', ')}]`;
+}
+
+function upper(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /**

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { NamedWeight } from '../tfjs/weights.js';
 import { checkChoice } from './check.js';
 import { borrowInOrder } from './data.js';
-import { hitsOf, type LossFunction, type LossName, lossOf } from './losses.js';
+import { fitLabels, hitsOf, type LossFunction, type LossName, lossOf } from './losses.js';
 import type { OutputKind, Predictor } from './predictor.js';
 import type { DeviceModel, Metrics, Task } from './task.js';
 
@@ -73,7 +73,10 @@ export function createNetworkTask(network: Network, options: NetworkTaskOptions)
   const losses = listLosses(loss, outputNames);
   const functions = losses.map((each, i) => lossOf(each, outputKinds[i] as OutputKind));
   const lossesOf = (outputs: readonly tf.Tensor[], ys: readonly tf.Tensor[]): tf.Tensor[] =>
-    functions.map((each, i) => each(ys[i] as tf.Tensor, outputs[i] as tf.Tensor));
+    functions.map((each, i) => {
+      const [labels, output] = [ys[i] as tf.Tensor, outputs[i] as tf.Tensor];
+      return each(fitLabels(losses[i], { labels, output, name: outputNames[i] as string }), output);
+    });
   const task: Task = {
     ...predictor,
     weights: network.weights,

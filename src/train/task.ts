@@ -1,10 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
+import { NeuralDiffError } from '../model/errors.js';
 import type { Quantization } from '../model/store.js';
 import type { Model } from '../model/tensor.js';
 import { type NamedWeight, namedWeights } from '../tfjs/weights.js';
 import { checkChoice } from './check.js';
 import { type Batch, type Data, isArrayData, listTensors } from './data.js';
-import { LOSSES } from './losses.js';
+import { fitLabels, LOSSES } from './losses.js';
 import { createPredictor, type OutputKind } from './predictor.js';
 
 /** Values measured on a set: `loss`, and the model's metrics under their names (`accuracy`, …). */
@@ -95,20 +96,36 @@ export function createLayersTask(model: tf.LayersModel, options: TaskOptions = {
       fineTuneOutputs: createPredictor(model, { training: fineTuneMode === 'training' }).outputs,
     }),
     loss(outputs, batch) {
-      const parts = lossFunctions.map((loss, i) =>
-        tf.mean(loss(batch.ys[i] as tf.Tensor, outputs[i] as tf.Tensor)),
-      );
+      const parts = lossFunctions.map((loss, i) => {
+        const [output, name] = [outputs[i] as tf.Tensor, outputNames[i] as string];
+        const labels = fitLabels(lossNameOf(model, i), { labels: batch.ys[i] as tf.Tensor, output, name });
+        return tf.mean(loss(labels, output));
+      });
       return tf.addN([...parts, ...model.calculateLosses()]) as tf.Scalar;
     },
     async evaluate(data) {
-      const scalars = isArrayData(data)
-        ? model.evaluate(listTensors(data.xs, model.inputNames), listTensors(data.ys, outputNames), {
-            batchSize: options.evaluationBatchSize ?? 128,
-          })
-        : await model.evaluateDataset(data as tf.data.Dataset<tf.TensorContainerObject>, {});
-      return readMetrics(model, Array.isArray(scalars) ? scalars : [scalars]);
+      const scalars = await evaluateModel(model, data, options.evaluationBatchSize ?? 128);
+      return readMetrics(model, scalars);
     },
   };
+}
+
+/** Begin messages of TensorFlow.js on examples whose shapes do not fit the model. */
+const MISFIT = /^(Error when checking|input expected|target expected)/;
+
+/** @throws NeuralDiffError `bad-data` for examples of another shape */
+async function evaluateModel(model: tf.LayersModel, data: Data, batchSize: number): Promise<tf.Scalar[]> {
+  try {
+    const scalars = isArrayData(data)
+      ? model.evaluate(listTensors(data.xs, model.inputNames), listTensors(data.ys, model.outputNames), {
+          batchSize,
+        })
+      : await model.evaluateDataset(data as tf.data.Dataset<tf.TensorContainerObject>, {});
+    return [scalars].flat();
+  } catch (cause) {
+    if (!(cause instanceof Error && MISFIT.test(cause.message))) throw cause;
+    throw new NeuralDiffError('bad-data', `Cannot use data for measuring: ${cause.message}`, { cause });
+  }
 }
 
 /** @returns the task as its full fine-tune runs it */

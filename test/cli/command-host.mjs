@@ -5,16 +5,21 @@ const [main] = process.argv.slice(2);
 const node = process.argv[0];
 const streams = { stdout: process.stdout, stderr: process.stderr };
 const text = { stdout: '', stderr: '' };
-for (const [name, stream] of Object.entries(streams)) {
-  stream.write = (chunk, ...others) => {
-    text[name] += typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString();
-    others.find((each) => typeof each === 'function')?.();
-    return true;
-  };
+
+/** Keeps what is written; the program sends what recipes print elsewhere, so each run starts with it. */
+function captureStreams() {
+  for (const [name, stream] of Object.entries(streams)) {
+    stream.write = (chunk, ...others) => {
+      text[name] += typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString();
+      others.find((each) => typeof each === 'function')?.();
+      return true;
+    };
+  }
 }
 
 let count = 0;
 process.on('message', async (args) => {
+  captureStreams();
   Object.assign(text, { stdout: '', stderr: '' });
   process.argv = [node, main, ...args];
   process.exitCode = undefined;
@@ -27,4 +32,7 @@ process.on('message', async (args) => {
   process.send({ status: process.exitCode ?? 0, ...text });
 });
 
-process.on('disconnect', () => process.exit());
+const { exit } = process;
+process.on('disconnect', () => exit());
+// The program ends its process after a failure; this one has more to run.
+process.exit = () => {};

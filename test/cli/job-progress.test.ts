@@ -36,7 +36,7 @@ test('SweepProgress says what runs, what ended and what is left, a line each in 
     '0/2 ended  hash-1pct-seed1 diff 1/3  sparse-1pct-seed1 diff 1/3  1 min 20 s left',
     '1/2 ended  hash-1pct-seed1: failed: no',
     '1/2 ended  sparse-1pct-seed1 diff 2/3  20 s left',
-    '1/2 ended  0 s left',
+    '1/2 ended',
     '2/2 ended  sparse-1pct-seed1: 12 B',
     '',
   ]);
@@ -61,4 +61,24 @@ test('SweepProgress draws no faster than people read, and nothing when quiet', (
   const silent = clockedIo(true);
   play(new SweepProgress(silent.io, { json: false, quiet: true }, PLAN), silent.clock);
   expect(silent.clock.text).toBe('');
+});
+
+test('SweepProgress fits 80 columns with two workers, and counts the jobs that have no place', () => {
+  const { clock, io } = clockedIo(true);
+  const jobs = ['hash-0.125pct-seed1234567', 'sparse-0.125pct-seed1234567'];
+  const progress = new SweepProgress(io, { json: false, quiet: false }, { jobs, fineTunes: 1 });
+  play(progress, clock);
+  const lines = clock.text.split('\r\u001b[2K').filter((line) => !line.endsWith('\n'));
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(80);
+  expect(lines).toContain('0/2 ended  hash-0.125pct-seed1234567 diff 1/3  +1  1 min 20 s left');
+});
+
+test('SweepProgress prints the job of each JSON object', () => {
+  const { clock, io } = clockedIo(false);
+  play(new SweepProgress(io, { json: false, quiet: true, progress: 'json' }, PLAN), clock);
+  const [first, , third, fourth] = clock.text.split('\n').map((line) => line && JSON.parse(line));
+  const fineTune = { phase: 'fine-tune', done: 1, total: 2, name: 'hash-1pct-seed1 and 1 more', seconds: 20 };
+  expect(first).toEqual(fineTune);
+  expect(third).toEqual({ phase: 'diff', done: 1, total: 3, name: 'hash-1pct-seed1', seconds: 60 });
+  expect(fourth).toMatchObject({ phase: 'diff', done: 1, name: 'sparse-1pct-seed1' });
 });

@@ -145,7 +145,9 @@ test('sweep --dry-run lists the jobs with their bytes and writes nothing', async
 test('a job that fails keeps the others, has its error in results.json, and gives its exit status', async () => {
   const { status, stdout } = await moody('failed', '1,2');
   expect(status).toBe(2);
-  expect(stdout).toMatch(/^failed: hash 7% seed 2: Recipe ".*" failed: not today \(recipe-failed\)$/m);
+  expect(stdout).toMatch(
+    /^failed: hash 7% seed 2: Recipe ".*" failed at .*moody\.mjs:6:33: not today \(recipe-failed\)$/m,
+  );
   expect(readdirSync(at('failed')).sort()).toEqual(['hash-7pct-seed1.ndiff', 'results.json']);
   const [trained, failed] = resultsOf('failed').rows;
   expect(trained.file).toBe('hash-7pct-seed1.ndiff');

@@ -116,7 +116,7 @@ test('a job that fails keeps its error, with code, facts and cause, and does not
     ...['recipe-failed', 'recipe-failed', 'budget-impossible', 'recipe-failed', undefined],
   ]);
   const [throws, , impossible, exits, crashes] = errors;
-  expect(throws?.message).toMatch(/failed: the disk is on fire$/);
+  expect(throws?.message).toMatch(/failed at .*throws\.mjs:2:9: the disk is on fire$/);
   expect(throws?.cause).toMatchObject({ message: 'the disk is on fire' });
   expect(impossible?.facts).toEqual({ bytes: 40, least: expect.any(Number) });
   expect(exits?.message).toContain('Cannot call process.exit(3)');

@@ -1,8 +1,3 @@
-/** @returns the name of a flag on a command line, without its dashes: `max-bytes` */
-export function kebabCase(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}
-
 /** @returns ` (did you mean --force?)` where one of the names is like an unknown one, else an empty text */
 export function suggest(unknown: string, names: readonly string[], prefix = ''): string {
   const near = names
