@@ -79,6 +79,25 @@ test('the published files are the build and the documents, nothing of tests, ben
   expect([...tops].filter((top) => !allowed.includes(top))).toEqual([]);
 });
 
+test('every package that is installed with this one stands in docs/START.md, with its version and licence', () => {
+  const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'));
+  const start = readFileSync(join(ROOT, 'docs/START.md'), 'utf8');
+  type Entry = Partial<Record<'dev' | 'peer' | 'devOptional' | 'optional' | 'link', boolean>> & {
+    version: string;
+    license: string;
+  };
+  const installed = Object.entries<Entry>(lock.packages).filter(
+    ([path, { dev, peer, devOptional, optional, link }]) =>
+      path.startsWith('node_modules/') && !(dev || peer || devOptional || optional || link),
+  );
+  const rows = installed.map(
+    ([path, { version, license }]) =>
+      `| \`${path.replace('node_modules/', '')}\` | ${version} | ${license} |`,
+  );
+  expect(rows.filter((row) => !start.includes(row))).toEqual([]);
+  expect(rows.length).toBeGreaterThan(5);
+});
+
 test('sources are finished: nothing to do, nothing skipped, no paths of a machine', () => {
   const sources = readSources('src', 'cli', 'bench', 'examples', 'scripts', 'test');
   const marks = new RegExp(
