@@ -38,9 +38,9 @@ try {
   // What is on trial now was left by a run that was cut off: `start` counts these, and rolls back after
   // three.
   if ((await updater.start()).status === 'trial') await endTrial();
-  const { status } = await updater.update();
+  const { status, missed } = await updater.update();
   if (status === 'updated') await endTrial();
-  else say(status);
+  else say(missed ? `${status}: ${missed.reason}` : status);
   say(`model ${(await updater.status()).fingerprint}`);
 } catch (error) {
   if (!(error instanceof NeuralDiffError)) throw error;
@@ -78,8 +78,10 @@ async function tryModel(store: WeightStore, golden?: Uint8Array): Promise<void> 
 function onEvent(event: UpdaterEvent): void {
   if (event.type === 'planned') say(`planned: ${event.plan.reason}`);
   else if (event.type === 'state-reset') say(`${event.type}: ${event.aside}`);
-  else if (event.type === 'outcome') say(`${event.status} after ${Math.round(event.ms)} ms`);
-  else if (event.type !== 'progress') say(`${event.type}: ${event.next}`);
-  else if (event.done === event.total && event.phase === 'download')
-    say(`downloaded: ${event.name}, ${event.total} bytes`);
+  else if (event.type === 'progress') sayDownloaded(event);
+  else if (event.type !== 'outcome') say(`${event.type}: ${event.next}`);
+}
+
+function sayDownloaded({ phase, name, done, total }: Extract<UpdaterEvent, { type: 'progress' }>): void {
+  if (phase === 'download' && done === total) say(`downloaded: ${name}, ${total} bytes`);
 }

@@ -85,7 +85,10 @@ test('a device refuses a release whose golden outputs it does not find, and does
   expect(status).toBe(1);
   expect(text).not.toContain('updated');
   expect(errors).toMatch(/^health-check-failed: .*golden input 0/m);
-  expect(await run()).toEqual({ status: 0, text: `current\nmodel ${names.base}\n`, errors: '' });
+  const again = await run();
+  expect([again.status, again.errors]).toEqual([0, '']);
+  expect(again.text).toMatch(/^held-back: model .* failed its self-test\n/);
+  expect(again.text).toContain(`\nmodel ${names.base}\n`);
 });
 
 test('a device ends the trial of a run that was cut off', async () => {
