@@ -20,7 +20,7 @@ import {
 
 export const command = defineCommand({
   group: 'Make a diff',
-  summary: 'Start a project: a recipe with data of its own, a small base model, and what to run next',
+  summary: 'Start a project with a recipe, synthetic data and a small base model',
   details: [
     `Writes the recipe, and a model of 17,000 weights into ${BASE_FOLDER}. The model knows three kinds of ` +
       'signals, and the recipe teaches it three more; no data are downloaded. Prints the commands that ' +

@@ -126,7 +126,7 @@ const RELEASE_FLAGS = {
 
 export const command = defineCommand({
   group: 'Publish releases',
-  summary: 'Add a release to a TUF repository, or create, rotate or refresh the repository',
+  summary: 'Add a release to a TUF repository, or list, create, rotate or refresh it',
   details: [
     'A repository is a folder of signed metadata and targets that any web server can serve; devices ' +
       'follow it with neural-diff update. At least one of --init, --rotate, --withdraw, --release, ' +
