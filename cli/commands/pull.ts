@@ -4,6 +4,7 @@ import { openContainer } from '../../src/containers/open-container.js';
 import { NeuralDiffError } from '../../src/model/errors.js';
 import { openNodeDisk } from '../../src/node/disk.js';
 import { withFileErrors } from '../../src/node/file-errors.js';
+import { JOURNAL_ENDING } from '../../src/node/open-model.js';
 import { checkOutput } from '../../src/node/output.js';
 import type { Release } from '../../src/release/find-releases.js';
 import { findWhole, installWhole } from '../../src/updater/pull-release.js';
@@ -77,7 +78,7 @@ async function install(
     if (event.type === 'progress') progress.report(event);
   };
   try {
-    if ((await disk.size(`${file}.undo`)) !== undefined) throw onTrial(path);
+    if ((await disk.size(file + JOURNAL_ENDING)) !== undefined) throw onTrial(path);
     // The state of the updater that will follow the repository.
     const own = { ...options, onEvent, disk, folder: file + FOLDER_ENDING, openModelFile: openContainer };
     await installWhole(own, release, { signal: io.signal, path: file });

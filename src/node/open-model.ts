@@ -227,7 +227,7 @@ export interface FileStorage extends ModelStorage {
 }
 
 /** Suffix of the journal's name, appended to the name of the model's main file. */
-const JOURNAL_ENDING = '.undo';
+export const JOURNAL_ENDING = '.undo';
 
 /**
  * Opens a model on disk for updates in place: a file in any supported format, or a folder with one.

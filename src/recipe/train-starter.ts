@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { useBackend } from '../tfjs/backend.js';
 import { modelFiles } from '../tfjs/layers-files.js';
 
-/** What a starting recipe exports for its base. */
+/** What a starting recipe has for its base; recipes must not export `before` themselves. */
 interface Starter {
   /** The examples that the base is trained with. */
   readonly before: (library: typeof tf) => { readonly xs: tf.Tensor2D; readonly ys: tf.Tensor2D };

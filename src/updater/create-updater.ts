@@ -139,9 +139,10 @@ async function check(options: UpdaterOptions, call: CallOptions): Promise<Update
 
 /** @returns the updater's state, without what was rejected if a call tries it again */
 async function stateFor(options: UpdaterOptions, { retryRejected }: CallOptions): Promise<UpdaterState> {
-  const { rejectedReleases, ...state } = await stateOf(options);
-  if (retryRejected) return { ...state, rejectedModels: [] };
-  return rejectedReleases ? { ...state, rejectedReleases } : state;
+  const state = await stateOf(options);
+  if (!retryRejected) return state;
+  const { rejectedReleases: _rejected, ...rest } = state;
+  return { ...rest, rejectedModels: [] };
 }
 
 /** Reports what became of an update. */
@@ -299,8 +300,9 @@ async function rollBack(options: UpdaterOptions, reason: RollbackReason): Promis
   await removeDownloads(options);
   // Written first, so that the model is rejected even after an interruption. A full disk must not prevent the
   // rollback.
+  const rejected = withRejectedModel(state, { model: next, reason });
   if (state.trial) {
-    const { rejectedModels } = withRejectedModel(state, { model: next, reason });
+    const { rejectedModels } = rejected;
     await writeState(options, { ...state, rejectedModels }).catch((error) => {
       if (error.code !== 'no-space') throw error;
     });
@@ -308,8 +310,7 @@ async function rollBack(options: UpdaterOptions, reason: RollbackReason): Promis
   const isRolledBack = await options.storage.rollback();
   if (!isRolledBack && state.trial === undefined) return false;
   // A trial whose state was lost says nothing about its model.
-  if (reason !== 'unknown-trial')
-    await writeState(options, withRejectedModel(state, { model: next, reason }));
+  if (reason !== 'unknown-trial') await writeState(options, rejected);
   options.onEvent?.({ type: 'rolled-back', next, reason });
   return true;
 }

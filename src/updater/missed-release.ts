@@ -1,7 +1,7 @@
 import { MAX_CHAIN_STEPS, reachableModels } from '../chain/plan-route.js';
 import { FORMAT_VERSION } from '../payload/header.js';
 import type { FoundReleases, Release } from '../release/find-releases.js';
-import type { DeviceState, Goal, RoutePolicy } from './plan-update.js';
+import { type DeviceState, edgesOf, type Goal, type RoutePolicy } from './plan-update.js';
 import type { RejectedModel } from './state.js';
 import type { UpdateOutcome } from './updater.js';
 
@@ -65,16 +65,8 @@ function usableFiles(releases: readonly Release[], { full }: RoutePolicy): Relea
 }
 
 function isReachable(next: string, releases: readonly Release[], { fingerprint }: DeviceState): boolean {
-  const edges = releases
-    .filter(({ statement }) => statement.kind === 'update')
-    .map(({ statement: { name, base, next: to, bytes } }) => ({
-      name,
-      base: base as string,
-      next: to,
-      bytes,
-    }));
   const isWhole = releases.some(({ statement }) => statement.kind === 'full' && statement.next === next);
-  return isWhole || reachableModels(edges, fingerprint).has(next);
+  return isWhole || reachableModels(edgesOf(releases), fingerprint).has(next);
 }
 
 function unreachable(next: string, releases: readonly Release[], state: Device): string {

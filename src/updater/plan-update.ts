@@ -123,13 +123,18 @@ interface Ways {
   readonly wholes: ReadonlyMap<string, Release>;
 }
 
+/** @returns the payloads among releases as edges; whole models lead there from anywhere */
+export function edgesOf(releases: readonly Release[]): RouteEdge[] {
+  return releases
+    .filter(({ statement }) => statement.kind === 'update')
+    .map(({ statement: { name, base, next, bytes } }) => ({ name, base: base as string, next, bytes }));
+}
+
 function waysOf(releases: readonly Release[], state: DeviceState, { full }: RoutePolicy): Ways {
   const rejected = new Set(state.rejectedModels.map(({ model }) => model));
   const accepted = releases.filter(({ statement }) => !state.rejectedReleases?.has(statement.name));
-  const edges = accepted
-    .filter(({ statement }) => statement.kind === 'update' && !rejected.has(statement.next))
-    .filter(({ statement }) => statement.formatVersion === FORMAT_VERSION)
-    .map(({ statement: { name, base, next, bytes } }) => ({ name, base: base as string, next, bytes }));
+  const payloads = accepted.filter(({ statement: { next } }) => !rejected.has(next));
+  const edges = edgesOf(payloads.filter(({ statement }) => statement.formatVersion === FORMAT_VERSION));
   const wholes = new Map<string, Release>();
   for (const release of full === 'never' ? [] : accepted) {
     const { kind, next, bytes } = release.statement;

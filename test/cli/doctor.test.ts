@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { openMemoryStore } from '../../src/model/store.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';
-import { Clock } from '../release/maker.js';
 import { startHostileServer } from '../rig/hostile-server.js';
 import { Fleet } from '../updater/fleet.js';
 import { command, scratch } from './command.js';
@@ -17,10 +16,7 @@ let fleet: Fleet;
 let update: (model: string, ...more: string[]) => ReturnType<typeof command>;
 
 beforeAll(async () => {
-  // The command line has the real clock.
-  const clock = new Clock();
-  clock.time = Date.now();
-  fleet = await Fleet.start(2, clock);
+  fleet = await Fleet.startNow(2);
   const base = openMemoryStore(fleet.version(0).model);
   await fleet.publish({ base, name: 'v1.ndiff', counter: 1, bytes: fleet.version(1).payload });
   const { files } = fleet.publisher.files;

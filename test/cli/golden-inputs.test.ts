@@ -4,7 +4,6 @@ import { dirname, join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { openMemoryStore } from '../../src/model/store.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';
-import { Clock } from '../release/maker.js';
 import { Fleet } from '../updater/fleet.js';
 import { command, program, scratch } from './command.js';
 
@@ -48,9 +47,7 @@ function goldenOf(index: number, off = 0): Uint8Array {
 }
 
 beforeAll(async () => {
-  const clock = new Clock();
-  clock.time = Date.now();
-  fleet = await Fleet.start(3, clock);
+  fleet = await Fleet.startNow(3);
   writeFileSync(at('try.mjs'), TRY);
 });
 

@@ -2,7 +2,6 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { writeSafetensors } from '../containers/write-safetensors.js';
-import { Clock } from '../release/maker.js';
 import { startHostileServer } from '../rig/hostile-server.js';
 import { Fleet } from '../updater/fleet.js';
 import { command, scratch } from './command.js';
@@ -13,13 +12,10 @@ let fleet: Fleet;
 let url: string;
 
 beforeAll(async () => {
-  // The command line has the real clock.
-  const clock = new Clock();
-  clock.time = Date.now();
-  fleet = await Fleet.start(4, clock);
+  fleet = await Fleet.startNow(4);
   await fleet.releaseWhole(1);
   await fleet.release(2);
-  await fleet.releaseWhole(3, { rollout: 5_000 });
+  await fleet.releaseWhole(3, { rollout: 0 });
   const server = await startHostileServer(fleet.publisher.files.files);
   url = server.url;
   writeFileSync(at('root.json'), fleet.publisher.files.files.get('metadata/1.root.json') as Uint8Array);
@@ -57,9 +53,7 @@ test('pull replaces nothing unless forced, and no model on trial', async () => {
 });
 
 test('pull refuses a repository without a whole model for the device, and files that are not the signed ones', async () => {
-  const clock = new Clock();
-  clock.time = Date.now();
-  const other = await Fleet.start(3, clock);
+  const other = await Fleet.startNow(3);
   await other.release(1);
   const { files } = other.publisher.files;
   const server = await startHostileServer(files);

@@ -4,7 +4,6 @@ import { dirname, join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { openMemoryStore } from '../../src/model/store.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';
-import { Clock } from '../release/maker.js';
 import { Fleet } from '../updater/fleet.js';
 import { command, scratch, writeModel } from './command.js';
 
@@ -19,9 +18,7 @@ const SPECIAL = { 'a named pipe': at('pipe'), 'a device': '/dev/zero' };
 beforeAll(async () => {
   execFileSync('mkfifo', [at('pipe')]);
   await writeModel(at('layers'));
-  const clock = new Clock();
-  clock.time = Date.now();
-  fleet = await Fleet.start(2, clock);
+  fleet = await Fleet.startNow(2);
   const { payload, model } = fleet.version(1);
   await fleet.publish({
     base: openMemoryStore(fleet.version(0).model),

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { openMemoryStore } from '../../src/model/store.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';
-import { Clock, sha256Hex } from '../release/maker.js';
+import { sha256Hex } from '../release/maker.js';
 import { startHostileServer } from '../rig/hostile-server.js';
 import { Fleet } from '../updater/fleet.js';
 import { command, program, scratch, start } from './command.js';
@@ -17,10 +17,7 @@ let fleet: Fleet;
 let url: string;
 
 beforeAll(async () => {
-  // The command line has the real clock.
-  const clock = new Clock();
-  clock.time = Date.now();
-  fleet = await Fleet.start(2, clock);
+  fleet = await Fleet.startNow(2);
   await fleet.publish({
     base: openMemoryStore(fleet.version(0).model),
     name: 'v1.ndiff',

@@ -51,6 +51,13 @@ export class Fleet {
     return new Fleet(await Publisher.start(clock), versions);
   }
 
+  /** Makes so many versions by the real clock, as the command line has it. */
+  static startNow(count: number): Promise<Fleet> {
+    const clock = new Clock();
+    clock.time = Date.now();
+    return Fleet.start(count, clock);
+  }
+
   version(index: number): Version {
     return this.versions[index] as Version;
   }
