@@ -6,6 +6,8 @@ import { type CopyPaths, checkOutput } from '../src/node/output.js';
 import { openPayloadFile } from '../src/node/read-payload.js';
 import { readWhole } from '../src/node/read-whole.js';
 import type { ByteSource } from '../src/payload/byte-source.js';
+import { tensorsFor } from '../src/payload/decode.js';
+import { type OpenPayload, openPayload } from '../src/payload/open-payload.js';
 import { UsageError } from './exit-codes.js';
 
 /** Opens a model, lets a function use it, and closes it whatever happens. */
@@ -29,6 +31,13 @@ export async function withPayload<T>(path: string, use: (payload: ByteSource) =>
   } finally {
     payload.close();
   }
+}
+
+/** @returns the base's tensors, with their bytes where one of the payloads needs them */
+export async function tensorsForAll(parts: readonly Uint8Array[], store: WeightStore) {
+  const opened: OpenPayload[] = [];
+  for (const part of parts) opened.push(await openPayload(part));
+  return tensorsFor({ records: opened.flatMap(({ records }) => records) }, store);
 }
 
 /**

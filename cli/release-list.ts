@@ -1,4 +1,4 @@
-import { statementsOf } from '../src/publish/publish-release.js';
+import { statementsOf } from '../src/publish/arrange-targets.js';
 import type { Repository } from '../src/publish/repository.js';
 import type { ReleaseStatement } from '../src/release/statement.js';
 import { planUpdate } from '../src/updater/plan-update.js';

@@ -2,16 +2,13 @@ import { createPatcher } from '../../src/apply/fast/create-patcher.js';
 import { planApply } from '../../src/apply/plan.js';
 import { composePayloads } from '../../src/chain/compose-payloads.js';
 import { NeuralDiffError } from '../../src/model/errors.js';
-import type { WeightStore } from '../../src/model/store.js';
 import { totalElements } from '../../src/model/tensor.js';
 import { checkOutput, writeOutput } from '../../src/node/output.js';
 import { readPayload } from '../../src/node/read-payload.js';
-import { tensorsFor } from '../../src/payload/decode.js';
-import { type OpenPayload, openPayload } from '../../src/payload/open-payload.js';
 import { defineCommand } from '../command.js';
 import { outputFlags } from '../flags.js';
 import { formatShare, printResult, remarkWritten } from '../io.js';
-import { withModel } from '../open.js';
+import { tensorsForAll, withModel } from '../open.js';
 
 export const command = defineCommand({
   group: 'Work with several diffs',
@@ -72,13 +69,6 @@ export const command = defineCommand({
     remarkWritten(io, flags, { out, bytes: payloadBytes });
   },
 });
-
-/** @returns the base's tensors, with their bytes where one of the payloads needs them */
-async function tensorsForAll(parts: readonly Uint8Array[], store: WeightStore) {
-  const opened: OpenPayload[] = [];
-  for (const part of parts) opened.push(await openPayload(part));
-  return tensorsFor({ records: opened.flatMap(({ records }) => records) }, store);
-}
 
 /** A model that is the next one already does not show what the payload does to its base. */
 function checkFound(expected: string, found: string): void {

@@ -6,13 +6,14 @@ import {
 } from '../../src/publish/files.js';
 import { initRepository } from '../../src/publish/init-repository.js';
 import { openSigner, type Signer } from '../../src/publish/keys.js';
-import type { ReleaseDraft } from '../../src/publish/prove-release.js';
-import { changeRollout, publishRelease, withdrawReleases } from '../../src/publish/publish-release.js';
+import { proveRelease, type ReleaseDraft } from '../../src/publish/prove-release.js';
+import { changeRollout, publishProven, withdrawReleases } from '../../src/publish/publish-release.js';
 import { ONLINE_ROLES, refreshExpiry, rotateKeys } from '../../src/publish/renew.js';
 import {
   openRepository,
   type Publication,
   type PublishOptions,
+  type Repository,
   writePublication,
 } from '../../src/publish/repository.js';
 import { ROLES, type Role } from '../../src/release/metadata.js';
@@ -31,6 +32,7 @@ import {
   withDraft,
 } from '../release-draft.js';
 import { printReleases } from '../release-list.js';
+import { proveSkips } from '../skip-releases.js';
 
 const KEY_FLAGS = {
   key: {
@@ -105,6 +107,20 @@ const RELEASE_FLAGS = {
     isRepeated: true,
     description: 'With --rollout: release whose share changes; 0% pauses it; may be repeated',
   },
+  keep: {
+    type: 'number',
+    placeholder: 'n',
+    description:
+      'Newest releases that all devices read about; they look older ones up in an index if they need them; ' +
+      'default: as before, at first all',
+  },
+  skip: {
+    type: 'string',
+    placeholder: 'folder',
+    description:
+      'With --payload: also release payloads from older models, which are in this folder, to the new one, so ' +
+      'that any device needs few payloads',
+  },
   withdraw: {
     type: 'string',
     placeholder: 'name',
@@ -130,7 +146,7 @@ export const command = defineCommand({
   details: [
     'A repository is a folder of signed metadata and targets that any web server can serve; devices ' +
       'follow it with neural-diff update. At least one of --init, --rotate, --withdraw, --release, ' +
-      '--refresh, --payload and --list is required; several are done in this order, and written together, ' +
+      '--keep, --refresh, --payload and --list is required; several are done in this order, and written together, ' +
       'but for --list, which changes nothing.',
   ],
   args: { folder: { type: 'string', isRequired: true, description: 'Repository: metadata and targets' } },
@@ -147,6 +163,12 @@ export const command = defineCommand({
     {
       description: 'Release to a tenth of the devices, later to half of them, then to all',
       run: 'publish releases --rollout 50% --release v2.ndiff --key keys/targets.key.json',
+    },
+    {
+      description: 'Release a payload for many devices, some of them far behind',
+      run:
+        'publish releases --payload v9.ndiff --base models/v8 --key keys/targets.key.json --counter 9 ' +
+        '--keep 1 --skip models',
     },
     {
       description: 'Show what is released, and what a fleet would fetch',
@@ -170,8 +192,8 @@ export const command = defineCommand({
     if (flags.list) return void printReleases(await openRepository(folderFiles), flags, io);
     const files = stageFiles(folderFiles);
     const expiryDays = parseDays(flags.expires);
-    const options = { signers: await signersOf(flags), now: () => new Date(), expiryDays };
-    const { versions, statement } = await change(files, flags, options);
+    const options = { signers: await signersOf(flags), now: () => new Date(), expiryDays, keep: flags.keep };
+    const { versions, statement, remarks = [] } = await change(files, flags, options);
     io.signal.throwIfAborted();
     const outputs = files.outputs();
     if (!dryRun) await writeFiles(folderFiles, outputs);
@@ -186,6 +208,7 @@ export const command = defineCommand({
     });
     const bytes = outputs.reduce((sum, output) => sum + output.bytes.length, 0);
     const wrote = dryRun ? 'would write' : 'wrote';
+    for (const each of remarks) remark(io, flags, each);
     remark(io, flags, `${wrote} ${paths.length} files into ${folder}: ${formatBytes(bytes)}`);
   },
 });
@@ -195,6 +218,8 @@ type PublishFlags = FlagsOf<typeof KEY_FLAGS> & FlagsOf<typeof RELEASE_FLAGS> & 
 /** The repository after a change. */
 interface Changed extends Publication {
   readonly statement?: ReleaseStatement;
+  /** Payloads of `--skip` that were not made, and why. */
+  readonly remarks?: readonly string[];
 }
 
 /** Makes every change that the flags name, one after the other. */
@@ -204,18 +229,20 @@ async function change(
   options: PublishOptions,
 ): Promise<Changed> {
   const steps: (() => Promise<Changed>)[] = [];
-  const { payload, release, withdraw, rotate, refresh } = flags;
+  const { payload, release, withdraw, rotate, refresh, keep } = flags;
   if (flags.init) steps.push(async () => initRepository(files, await rolePlans(flags), options));
   if (rotate !== undefined) steps.push(() => runRotate(files, rotate, { flags, options }));
   if (withdraw.length > 0)
     steps.push(async () => withdrawReleases(await openRepository(files), withdraw, options));
   if (release.length > 0) steps.push(() => runRollout(files, flags, options));
+  if (keep !== undefined && payload === undefined)
+    steps.push(async () => withdrawReleases(await openRepository(files), [], options));
   if (refresh !== undefined) steps.push(() => runRefresh(files, refresh, options));
   if (payload !== undefined)
     steps.push(async () => {
       const repository = await openRepository(files);
       return withDraft(payload, flags, (draft) =>
-        publishRelease(repository, { ...draft, ...stagingOf(flags) }, options),
+        runRelease(repository, { ...draft, ...stagingOf(flags) }, { files, flags, options }),
       );
     });
   let last: Changed | undefined;
@@ -224,7 +251,9 @@ async function change(
     await writePublication(files, last);
   }
   if (last) return last;
-  throw new UsageError('Expected --payload, --init, --rotate, --release, --withdraw, --refresh or --list');
+  throw new UsageError(
+    'Expected --payload, --init, --rotate, --release, --withdraw, --keep, --refresh or --list',
+  );
 }
 
 /** @returns for whom a release is, besides device classes */
@@ -240,6 +269,21 @@ function parseRollout(text: string): number {
   const units = Math.round(Number(/^(\d+(?:\.\d+)?) ?%$/.exec(text)?.[1]) * (ROLLOUT_UNITS / 100));
   if (units <= ROLLOUT_UNITS) return units;
   throw new UsageError(`Expected --rollout as a share of devices from 0% to 100%, got "${text}"`);
+}
+
+async function runRelease(
+  repository: Repository,
+  draft: ReleaseDraft,
+  { files, flags, options }: { files: RepositoryFiles; flags: PublishFlags; options: PublishOptions },
+): Promise<Changed> {
+  const statement = await proveRelease(draft);
+  const release = { draft, statement };
+  const { proven, withdrawn, remarks } =
+    flags.skip === undefined
+      ? { proven: [], withdrawn: [], remarks: [] }
+      : await proveSkips(repository, release, { files, folder: flags.skip });
+  const all = { proven: [release, ...proven], withdrawn };
+  return { ...(await publishProven(repository, all, options)), statement, remarks };
 }
 
 async function runRollout(

@@ -1,4 +1,5 @@
 import { diffModels } from '../exact-diff/diff-stores.js';
+import { NeuralDiffError } from '../model/errors.js';
 import { canonicalOrder, DTYPES, type Tensor, type TensorInfo } from '../model/tensor.js';
 import { readDiff } from '../payload/decode.js';
 import {
@@ -32,14 +33,16 @@ export interface ComposedPayload {
 /**
  * Composes consecutive payloads into one, which turns the base of the first into the result of the last, bit
  * for bit as applying them one after the other. Their ops are kept in order, with one rounding each; ops that
- * can be merged without changing a bit are merged if that makes the file smaller.
+ * can be merged without changing a bit are merged if that makes the file smaller. More ops than a payload may
+ * have become a lossless diff.
  *
  * @param payloads at least one, each made for the result of the previous one
  * @param options `tensors`: those of the base of the first; with their bytes where a payload has delta
- *   records
+ *   records, or where there may be too many ops
  * @returns the payload; nothing is applied, so verify it on a base before you ship it
  * @throws NeuralDiffError `broken-chain`; `wrong-layout` for tensors of another model; `wrong-base` for delta
- *   records without the bytes of the base; `limit-exceeded` for too many ops; the payloads' own codes
+ *   records without the bytes of the base; `limit-exceeded` for too many ops without them; the payloads' own
+ *   codes
  *
  * @example
  * const { tensors } = await openModel('models/v1');
@@ -66,15 +69,44 @@ export async function composePayloads(
   const [{ base }, { next, meta }] = [headers[0] as PayloadHeader, headers.at(-1) as PayloadHeader];
   const tensors = canonicalOrder(options.tensors);
   const facts = { base, next, tensors, meta: options.meta ?? meta };
-  const plain = await encodePayload(facts, { ops });
-  const merged = await encodePayload(facts, { ops: mergeOps(ops, tensors) });
-  const candidates = [merged, plain];
-  if (isModel(options.tensors) && isModel(model) && ops.some(({ kind }) => kind === 'delta'))
-    candidates.push((await diffModels({ tensors: options.tensors }, { tensors: model }, facts.meta)).payload);
-  const payload = candidates.reduce((best, each) => (each.length < best.length ? each : best), plain);
+  const lossless = isModel(options.tensors) &&
+    isModel(model) && { from: options.tensors, to: model, meta: facts.meta };
+  const payload = await smallest(facts, ops, lossless);
   await openPayload(payload);
   const partBytes = payloads.map((bytes) => bytes.length);
   return { payload, base, next, partBytes };
+}
+
+/** The models before and after, for a lossless diff between them. */
+interface Ends {
+  readonly from: readonly Tensor[];
+  readonly to: readonly Tensor[];
+  readonly meta: Meta;
+}
+
+/**
+ * @returns the smallest payload with the ops as they are, merged, or, with delta records or more ops than a
+ *   payload may have, with a lossless diff in their place
+ */
+async function smallest(
+  facts: Parameters<typeof encodePayload>[0],
+  ops: readonly Op[],
+  ends: Ends | false,
+): Promise<Uint8Array> {
+  const found: Uint8Array[] = [];
+  let problem: unknown;
+  for (const each of [ops, mergeOps(ops, facts.tensors)])
+    try {
+      found.push(await encodePayload(facts, { ops: each }));
+    } catch (error) {
+      if (!(error instanceof NeuralDiffError && error.code === 'limit-exceeded')) throw error;
+      problem = error;
+    }
+  if (ends && (found.length === 0 || ops.some(({ kind }) => kind === 'delta')))
+    found.push((await diffModels({ tensors: ends.from }, { tensors: ends.to }, ends.meta)).payload);
+  const [first] = found;
+  if (first === undefined) throw problem;
+  return found.reduce((best, each) => (each.length < best.length ? each : best), first);
 }
 
 function isModel(tensors: readonly (TensorInfo | Tensor)[]): tensors is readonly Tensor[] {

@@ -2,9 +2,9 @@ import type { TargetFile } from '@tufjs/models';
 import { NeuralDiffError } from '../model/errors.js';
 import { CUSTOM_FIELD } from '../release/find-releases.js';
 import type { JsonObject } from '../release/json.js';
-import { encodeStatement, parseStatement, type ReleaseStatement } from '../release/statement.js';
+import { encodeStatement, type ReleaseStatement } from '../release/statement.js';
+import { publishTargets, statementsOf, targetsOf } from './arrange-targets.js';
 import type { OutputFile } from './files.js';
-import { newEdition } from './init-repository.js';
 import {
   type NamedFile,
   proveRelease,
@@ -12,8 +12,8 @@ import {
   type ReleaseDraft,
   signStatement,
 } from './prove-release.js';
-import { type Publication, type PublishOptions, previousOf, type Repository } from './repository.js';
-import { makeTargetFile, withCustom } from './tuf-models.js';
+import type { Publication, PublishOptions, Repository } from './repository.js';
+import { listTarget, makeTargetFile } from './tuf-models.js';
 
 /**
  * Creates the publication of a release. Nothing is written.
@@ -45,20 +45,40 @@ export async function publishRelease(
   options: PublishOptions,
 ): Promise<Publication & { readonly statement: ReleaseStatement }> {
   const statement = await proveRelease(draft);
+  return { ...(await publishProven(repository, { proven: [{ draft, statement }] }, options)), statement };
+}
+
+/** A release, and its statement of `proveRelease`. */
+export interface ProvenRelease {
+  readonly draft: Omit<ReleaseDraft, 'base'>;
+  readonly statement: ReleaseStatement;
+}
+
+/** Creates the publication of releases, and removes others. @throws NeuralDiffError as `publishRelease` */
+export async function publishProven(
+  repository: Repository,
+  {
+    proven,
+    withdrawn = [],
+  }: { readonly proven: readonly ProvenRelease[]; readonly withdrawn?: readonly string[] },
+  options: PublishOptions,
+): Promise<Publication> {
+  const targets = targetsOf(repository);
+  for (const name of withdrawn) targets.delete(name);
   const present = statementsOf(repository);
-  checkCounter(present, statement);
-  checkOneModel(present, statement);
-  const custom = { [CUSTOM_FIELD]: encodeStatement(statement) };
-  const detached = {
-    name: draft.name + RELEASE_ENDING,
-    bytes: await signStatement(statement, options.signers),
-  };
-  const added = [{ ...draft, custom }, ...(draft.golden ? [draft.golden] : [])];
-  const targets = await addTargets(repository, added);
-  const { files, versions } = await newEdition(previousOf(repository), { targets }, options);
-  const contents = await Promise.all(added.map(contentOf));
-  const detachedFile = { path: `targets/${detached.name}`, bytes: detached.bytes };
-  return { statement, versions, files: [...contents, detachedFile, ...files] };
+  const outputs: OutputFile[] = [];
+  for (const { draft, statement } of proven) {
+    checkCounter(present, statement);
+    checkOneModel(present, statement);
+    const custom = { [CUSTOM_FIELD]: encodeStatement(statement) };
+    const added = [{ ...draft, custom }, ...(draft.golden ? [draft.golden] : [])];
+    await addTargets(targets, added);
+    const bytes = await signStatement(statement, options.signers);
+    outputs.push(...(await Promise.all(added.map(contentOf))));
+    outputs.push({ path: `targets/${draft.name}${RELEASE_ENDING}`, bytes });
+  }
+  const edition = await publishTargets(repository, [...targets.values()], options);
+  return { ...edition, files: [...outputs, ...edition.files] };
 }
 
 async function contentOf({ name, bytes }: NamedFile): Promise<OutputFile> {
@@ -67,10 +87,9 @@ async function contentOf({ name, bytes }: NamedFile): Promise<OutputFile> {
 }
 
 async function addTargets(
-  { targets }: Repository,
+  files: Map<string, TargetFile>,
   added: readonly (NamedFile & { readonly custom?: JsonObject })[],
-): Promise<TargetFile[]> {
-  const files = new Map(Object.entries(targets.signed.targets));
+): Promise<void> {
   for (const { name, bytes, custom } of added) {
     const file = await makeTargetFile(name, bytes, custom);
     const present = files.get(name);
@@ -78,7 +97,6 @@ async function addTargets(
       throw new NeuralDiffError('output-exists', `Cannot publish "${name}": another target has this name`);
     files.set(name, file);
   }
-  return [...files.values()];
 }
 
 function checkCounter(
@@ -113,14 +131,6 @@ function overlap(a?: readonly string[], b?: readonly string[]): boolean {
   return a === undefined || b === undefined || a.some((name) => b.includes(name));
 }
 
-/** @returns the statements of all releases of a repository */
-export function statementsOf({ targets }: Repository): ReleaseStatement[] {
-  return Object.values(targets.signed.targets).flatMap(({ path, custom }) => {
-    const signed = custom[CUSTOM_FIELD];
-    return signed === undefined ? [] : [parseStatement(signed as JsonObject, `release "${path}"`)];
-  });
-}
-
 /**
  * Creates a publication that changes which share of devices may use releases. Nothing is written.
  *
@@ -135,21 +145,21 @@ export async function changeRollout(
   options: PublishOptions,
 ): Promise<Publication> {
   const statements = new Map(statementsOf(repository).map((statement) => [statement.name, statement]));
-  const files = new Map(Object.entries(repository.targets.signed.targets));
+  const files = targetsOf(repository);
   const detached: OutputFile[] = [];
   for (const name of names) {
-    const [statement, file] = [statements.get(name), files.get(name)];
-    if (statement === undefined || file === undefined)
+    const statement = statements.get(name);
+    if (statement === undefined)
       throw new NeuralDiffError(
         'file-not-found',
         `Cannot roll out "${name}": the repository has no such release`,
       );
     const changed = { ...statement, rollout };
-    files.set(name, withCustom(file, { ...file.custom, [CUSTOM_FIELD]: encodeStatement(changed) }));
+    files.set(name, listTarget(changed, { [CUSTOM_FIELD]: encodeStatement(changed) }));
     const bytes = await signStatement(changed, options.signers);
     detached.push({ path: `targets/${name}${RELEASE_ENDING}`, bytes });
   }
-  const edition = await newEdition(previousOf(repository), { targets: [...files.values()] }, options);
+  const edition = await publishTargets(repository, [...files.values()], options);
   return { ...edition, files: [...detached, ...edition.files] };
 }
 
@@ -166,12 +176,12 @@ export async function withdrawReleases(
   names: readonly string[],
   options: PublishOptions,
 ): Promise<Publication> {
-  const files = new Map(Object.entries(repository.targets.signed.targets));
+  const files = targetsOf(repository);
   for (const name of names)
     if (!files.delete(name))
       throw new NeuralDiffError(
         'file-not-found',
         `Cannot withdraw "${name}": the repository has no such target`,
       );
-  return newEdition(previousOf(repository), { targets: [...files.values()] }, options);
+  return publishTargets(repository, [...files.values()], options);
 }

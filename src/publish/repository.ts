@@ -1,7 +1,11 @@
 import { NeuralDiffError } from '../model/errors.js';
+import { Fields } from '../release/json.js';
 import type { Role } from '../release/metadata.js';
+import { INDEX_FIELD, INDEX_NAME } from '../release/release-index.js';
+import type { ReleaseStatement } from '../release/statement.js';
 import { type OutputFile, type RepositoryFiles, writeFiles } from './files.js';
 import type { Signer } from './keys.js';
+import { readIndex } from './release-index.js';
 import { checkTuf, openTuf, rolesOf, signTuf, type Tuf, type TufSigned } from './tuf-models.js';
 
 /** Default validity of each role's metadata in days; the timestamp must be renewed twice a month. */
@@ -17,6 +21,11 @@ export interface PublishOptions {
   /** Private keys; each role is signed with those that it lists. */
   readonly signers: readonly Signer[];
   readonly now: () => Date;
+  /**
+   * Newest releases that the metadata list, for each group of devices, from 1; an index lists older ones,
+   * which devices read only if they need them. Defaults to that of the repository, at first to all.
+   */
+  readonly keep?: number | undefined;
   /** Validity of new metadata in days; missing roles default to `EXPIRY_DAYS`. */
   readonly expiryDays?: Partial<Record<Role, number>>;
 }
@@ -27,6 +36,10 @@ export interface Repository {
   readonly targets: Tuf<'targets'>;
   readonly snapshot: Tuf<'snapshot'>;
   readonly timestamp: Tuf<'timestamp'>;
+  /** Releases that the index lists. */
+  readonly older: readonly ReleaseStatement[];
+  /** Newest releases that the metadata list; undefined without an index. */
+  readonly keep: number | undefined;
 }
 
 /** A prepared change of a repository, to be written by `writePublication`. */
@@ -42,7 +55,7 @@ export interface Publication {
  * again.
  *
  * @throws NeuralDiffError `file-not-found` for a folder without a repository, `metadata-missing`,
- *   `metadata-corrupt`, `signature-invalid`; any error of the files
+ *   `metadata-corrupt`, `metadata-mismatch`, `signature-invalid`; any error of the files
  */
 export async function openRepository(files: RepositoryFiles): Promise<Repository> {
   const versions = (await files.list('metadata')).flatMap(
@@ -66,7 +79,19 @@ export async function openRepository(files: RepositoryFiles): Promise<Repository
   const timestamp = await open('timestamp', 0);
   const snapshot = await open('snapshot', timestamp.signed.snapshotMeta.version);
   const targets = await open('targets', snapshot.signed.meta['targets.json']?.version ?? 0);
-  return { root, targets, snapshot, timestamp };
+  return { root, targets, snapshot, timestamp, ...(await openIndex(files, targets)) };
+}
+
+async function openIndex(
+  files: RepositoryFiles,
+  { signed }: Tuf<'targets'>,
+): Promise<Pick<Repository, 'older' | 'keep'>> {
+  const { [INDEX_NAME]: target } = signed.targets;
+  const { [INDEX_FIELD]: facts } = target?.custom ?? {};
+  if (target === undefined || facts === undefined) return { older: [], keep: undefined };
+  const keep = new Fields(facts, `metadata of "${INDEX_NAME}"`).whole('keep', 1);
+  const older = await readIndex(files, { bytes: target.length, sha256: target.hashes.sha256 ?? '' });
+  return { older, keep };
 }
 
 async function readRequired(files: RepositoryFiles, path: string): Promise<Uint8Array> {

@@ -14,7 +14,7 @@ import { sha256 } from '../model/fingerprint.js';
 import type { JsonObject } from '../release/json.js';
 import type { ReleaseKey } from '../release/keys.js';
 import type { Role } from '../release/metadata.js';
-import { encodeDate } from '../release/statement.js';
+import { encodeDate, type SignedFile } from '../release/statement.js';
 import { type Signer, signedBy } from './keys.js';
 
 /** Metadata by role, as classes of `@tufjs/models`. */
@@ -100,14 +100,13 @@ export async function makeTargetFile(
   bytes: Uint8Array,
   custom?: JsonObject,
 ): Promise<TargetFile> {
-  const hashes = { sha256: hex(await sha256(bytes)) };
-  const unrecognizedFields = (custom ? { custom } : {}) as never;
-  return new TargetFile({ path, length: bytes.length, hashes, unrecognizedFields });
+  return listTarget({ name: path, bytes: bytes.length, sha256: hex(await sha256(bytes)) }, custom);
 }
 
-/** @returns a target with another `custom` object */
-export function withCustom({ path, length, hashes }: TargetFile, custom: JsonObject): TargetFile {
-  return new TargetFile({ path, length, hashes, unrecognizedFields: { custom } as never });
+/** @returns the description of a file that a statement signs, with custom data if given */
+export function listTarget({ name, bytes, sha256 }: SignedFile, custom?: JsonObject): TargetFile {
+  const unrecognizedFields = (custom ? { custom } : {}) as never;
+  return new TargetFile({ path: name, length: bytes, hashes: { sha256 }, unrecognizedFields });
 }
 
 /** @returns a snapshot that lists targets metadata */

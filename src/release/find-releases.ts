@@ -2,6 +2,7 @@ import { NeuralDiffError } from '../model/errors.js';
 import { refuse } from './limits.js';
 import type { TargetFile } from './metadata.js';
 import type { Trust } from './refresh-trust.js';
+import { INDEX_NAME } from './release-index.js';
 import { parseStatement, type ReleaseStatement, type SignedFile } from './statement.js';
 import { checkNotExpired } from './verify-release.js';
 
@@ -43,24 +44,31 @@ export interface FoundReleases {
  *
  * @param trust result of `refreshTrust`
  * @param device the device's class and installed release
+ * @param older releases that the repository's index lists
  * @returns usable and refused releases; problems have the code `release-refused`, `metadata-expired`,
  *   `metadata-corrupt`, `metadata-mismatch` or `unsupported-version`
  */
-export function findReleases(trust: Trust, device: Device): FoundReleases {
+export function findReleases(
+  trust: Trust,
+  device: Device,
+  older: readonly ReleaseStatement[] = [],
+): FoundReleases {
   const usable: Release[] = [];
   const refused: FoundReleases['refused'][number][] = [];
-  for (const target of trust.targets.targets.values()) {
-    if (!Object.hasOwn(target.custom, CUSTOM_FIELD)) continue;
+  const check = (target: TargetFile, open: () => ReleaseStatement): void => {
     let statement: ReleaseStatement | undefined;
     try {
-      statement = openTarget(target);
+      statement = open();
       checkRelease(statement, device, trust.updateStart);
       usable.push({ statement, path: pathOfTarget(trust, target) });
     } catch (problem) {
       if (!(problem instanceof NeuralDiffError)) throw problem;
       refused.push({ name: target.path, problem, statement });
     }
-  }
+  };
+  for (const target of trust.targets.targets.values())
+    if (Object.hasOwn(target.custom, CUSTOM_FIELD)) check(target, () => openTarget(target));
+  for (const statement of older) check({ ...statement, path: statement.name, custom: {} }, () => statement);
   usable.sort(({ statement: a }, { statement: b }) => b.counter - a.counter || a.bytes - b.bytes);
   return { usable, refused };
 }
@@ -110,7 +118,11 @@ export function checkRelease(statement: ReleaseStatement, device: Device, now: D
  *   target differs
  */
 export function findTarget(trust: Trust, file: SignedFile): string {
-  const target = trust.targets.targets.get(file.name);
+  const { targets } = trust.targets;
+  const target = targets.get(file.name);
+  // The index lists no other files of a release; its statement does.
+  if (target === undefined && targets.has(INDEX_NAME))
+    return pathOfTarget(trust, { ...file, path: file.name, custom: {} });
   if (target === undefined)
     throw refuse('metadata-missing', `Cannot find "${file.name}": the repository does not list it`);
   checkSameFile(target, file, `"${file.name}"`);

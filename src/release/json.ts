@@ -1,5 +1,5 @@
 import { NeuralDiffError } from '../model/errors.js';
-import { corrupt, MAX_JSON_DEPTH } from './limits.js';
+import { corrupt, MAX_JSON_DEPTH, refuse } from './limits.js';
 
 /** Description and size limit of untrusted bytes. */
 export interface Untrusted {
@@ -135,6 +135,18 @@ export class Fields {
     // `Date` moves an invalid day to the next month, or returns an invalid date.
     if (!Number.isNaN(date.getTime()) && date.toISOString().startsWith(text.slice(0, 19))) return date;
     throw this.wrong(name, 'a date');
+  }
+
+  /**
+   * Checks the fields `_type` and `version`. @throws NeuralDiffError `metadata-corrupt`,
+   * `unsupported-version`
+   */
+  checkType(type: string, version: number): void {
+    if (this.text('_type') !== type) throw this.wrong('_type', `"${type}"`);
+    const found = this.whole('version', 1);
+    if (found === version) return;
+    const message = `Cannot read ${this.#what}: expected version ${version}, got ${found}`;
+    throw refuse('unsupported-version', message, { version: found });
   }
 
   /** @returns the error for a field of another type */

@@ -15,6 +15,9 @@ export const MAX_RELEASE_BYTES = 65_536;
 /** Bytes of a payload or a model file in a statement, more than any device stores. */
 export const MAX_FILE_BYTES = 2 ** 40;
 
+/** Bytes of a file of the index of older releases. */
+export const MAX_INDEX_NODE_BYTES = 2 ** 20;
+
 /** Metrics or device classes in one statement. */
 export const MAX_STATEMENT_ENTRIES = 256;
 

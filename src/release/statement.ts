@@ -1,6 +1,6 @@
 import { Fields, type JsonObject } from './json.js';
 import { HEX_32 } from './keys.js';
-import { MAX_FILE_BYTES, MAX_STATEMENT_ENTRIES, refuse } from './limits.js';
+import { MAX_FILE_BYTES, MAX_STATEMENT_ENTRIES } from './limits.js';
 
 /** Value of `_type`, which distinguishes statements from other metadata. */
 const STATEMENT_TYPE = 'neural-diff-release';
@@ -67,12 +67,7 @@ const DECIMAL = /^-?(0|[1-9]\d{0,20})(\.\d{1,30})?(e[+-]?\d{1,3})?$/;
  */
 export function parseStatement(signed: JsonObject, what: string): ReleaseStatement {
   const fields = new Fields(signed, what);
-  if (fields.text('_type') !== STATEMENT_TYPE) throw fields.wrong('_type', `"${STATEMENT_TYPE}"`);
-  const version = fields.whole('version', 1);
-  if (version !== STATEMENT_VERSION) {
-    const message = `Cannot read ${what}: expected version ${STATEMENT_VERSION}, got ${version}`;
-    throw refuse('unsupported-version', message, { version });
-  }
+  fields.checkType(STATEMENT_TYPE, STATEMENT_VERSION);
   const kind = fields.text('kind', /^(update|full)$/) as ReleaseStatement['kind'];
   return {
     kind,

@@ -1,10 +1,11 @@
 import { NeuralDiffError } from '../model/errors.js';
-import { type Device, findReleases, findTarget } from '../release/find-releases.js';
+import { type Device, findTarget, type Release } from '../release/find-releases.js';
 import type { MetadataStore } from '../release/metadata.js';
 import type { Trust } from '../release/refresh-trust.js';
 import { readRecord, removeRecord, writeRecord } from '../storage/disk.js';
 import { fingerprintOf } from '../storage/storage.js';
-import { refreshFromSource } from './list-targets.js';
+import { findAllReleases } from './find-all-releases.js';
+import { refreshFromSource, withSource } from './list-targets.js';
 import { missedAmongRefused, missedBecause } from './missed-release.js';
 import { planUpdate, type UpdatePlan } from './plan-update.js';
 import { rejectedAmong } from './rejected-releases.js';
@@ -35,10 +36,15 @@ export async function checkReleases(
 ): Promise<CheckedReleases> {
   const { policy, openModelFile } = options;
   const trust = await refreshFromSource({ ...options, store: metadataOnDisk(options), signal });
-  const found = findReleases(trust, deviceOf(options, counter));
-  const { usable } = found;
   const fingerprint = await fingerprintOf(options.storage);
-  const rejected = await rejectedAmong(usable, rejectedReleases, options.programVersion);
+  const rejectedIn = (releases: readonly Release[]) =>
+    rejectedAmong(releases, rejectedReleases, options.programVersion);
+  const device = { ...deviceOf(options, counter), fingerprint, rejectedModels, rejectedIn };
+  const found = await withSource({ ...options, signal }, (fetch) =>
+    findAllReleases(trust, device, (path, maxBytes) => fetch(`targets/${path}`, maxBytes)),
+  );
+  const { usable } = found;
+  const rejected = await rejectedIn(usable);
   const waiting = await waitingFor(usable, options);
   const state = { fingerprint, rejectedModels, rejectedReleases: rejected, waiting };
   const routes = { ...policy, ...(openModelFile === undefined && { full: 'never' as const }) };

@@ -1,8 +1,8 @@
 import { pathOfTarget } from '../release/find-releases.js';
-import type { MetadataStore } from '../release/metadata.js';
+import type { FetchMetadata, MetadataStore } from '../release/metadata.js';
 import { refreshTrust, type Trust } from '../release/refresh-trust.js';
 import { setDeadline } from './deadline.js';
-import type { UpdaterOptions } from './updater.js';
+import type { CallOptions, UpdaterOptions } from './updater.js';
 
 /** Default timeout in milliseconds for all metadata of a check, enough for a slow connection. */
 const METADATA_MS = 300_000;
@@ -11,7 +11,7 @@ const METADATA_MS = 300_000;
  * Fetches and verifies the newest metadata of a TUF repository, and lists its files: releases and any others.
  *
  * The client workflow of TUF 1.0, sections 5.1 to 5.6, without delegations. Callers compare downloads with
- * the listed length and hash.
+ * the listed length and hash. Releases that only the index of older releases lists are not among them.
  *
  * @param options as those of an updater; `store` keeps verified metadata between calls
  * @returns files by name: path below the repository's `targets` folder, length, and SHA-256 in 64 hexadecimal
@@ -35,19 +35,24 @@ export async function listTargets(
 }
 
 /** Calls `refreshTrust` with a source's metadata, within a time limit. */
-export async function refreshFromSource(options: Parameters<typeof listTargets>[0]): Promise<Trust> {
-  const { source, root, store, signal, now = () => new Date() } = options;
-  const { ed25519, metadataMs = METADATA_MS } = options;
+export function refreshFromSource(options: Parameters<typeof listTargets>[0]): Promise<Trust> {
+  const { root, store, now = () => new Date(), ed25519 } = options;
+  return withSource(options, (fetch) => {
+    const fetchMetadata: FetchMetadata = (name, maxBytes) => fetch(`metadata/${name}`, maxBytes);
+    return refreshTrust({ root, now, store, fetchMetadata, ...(ed25519 && { ed25519 }) });
+  });
+}
+
+/** Lets a function fetch files of a repository by their paths, within the time limit of metadata. */
+export async function withSource<T>(
+  { source, signal, metadataMs = METADATA_MS }: Pick<UpdaterOptions, 'source' | 'metadataMs'> & CallOptions,
+  run: (fetch: FetchMetadata) => Promise<T>,
+): Promise<T> {
   const deadline = setDeadline({ milliseconds: metadataMs, action: 'fetch metadata', signal });
   try {
-    return await refreshTrust({
-      root,
-      now,
-      store,
-      fetchMetadata: (name, maxBytes) =>
-        deadline.within((stop) => source.fetch(`metadata/${name}`, { maxBytes, signal: stop })),
-      ...(ed25519 && { ed25519 }),
-    });
+    return await run((path, maxBytes) =>
+      deadline.within((stop) => source.fetch(path, { maxBytes, signal: stop })),
+    );
   } finally {
     deadline.end();
   }

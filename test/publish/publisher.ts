@@ -43,6 +43,8 @@ export class Publisher {
   readonly clock: Clock;
   readonly files = new MemoryRepository();
   readonly signers: Record<Role, Signer[]>;
+  /** Releases that the metadata list; all without it. */
+  keep: number | undefined;
 
   private constructor(signers: Record<Role, Signer[]>, clock: Clock) {
     this.signers = signers;
@@ -70,7 +72,7 @@ export class Publisher {
   }
 
   options(signers = Object.values(this.signers).flat()): PublishOptions {
-    return { signers, now: this.clock.now };
+    return { signers, now: this.clock.now, keep: this.keep };
   }
 
   async publish(draft: ReleaseDraft, options = this.options()) {
