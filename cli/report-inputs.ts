@@ -1,5 +1,8 @@
+import { join } from 'node:path';
 import { type RouteEdge, routeEdge } from '../src/chain/plan-route.js';
 import { readPayload } from '../src/node/read-payload.js';
+import { openRepositoryFolder } from '../src/publish/files.js';
+import { openRepository, rolePath } from '../src/publish/repository.js';
 import { parseBench, readTask, tasksOf } from '../src/report/bench.js';
 import type { Fleet, Frontier, Report, Sequence } from '../src/report/document.js';
 import { type InstalledVersion, parseFleet, planFleet } from '../src/report/fleet.js';
@@ -98,7 +101,8 @@ export const FLEET_FLAGS = {
   updates: {
     type: 'string',
     placeholder: 'folder',
-    description: 'With --fleet: folder with other payloads that devices could take',
+    description:
+      'With --fleet: folder with other payloads that devices could take, or a repository, whose metadata count',
   },
   fullBytes: {
     type: 'number',
@@ -113,6 +117,8 @@ type FleetFlags = FlagsOf<typeof FLEET_FLAGS>;
 export interface FleetPlan {
   readonly versions: readonly InstalledVersion[];
   readonly edges: readonly RouteEdge[];
+  /** Bytes of a repository's metadata. */
+  readonly metadataBytes?: number | undefined;
 }
 
 /**
@@ -126,8 +132,7 @@ export async function readFleet(
   io: Io,
 ): Promise<FleetPlan> {
   const own = await Promise.all(flags.payload.map(async (path) => routeEdge(path, await readPayload(path))));
-  const { edges: others, skipped } =
-    flags.updates === undefined ? { edges: [], skipped: [] } : await readEdges(flags.updates);
+  const { edges: others, skipped, metadataBytes } = await readUpdates(flags.updates);
   for (const { file, message } of skipped) remark(io, flags, `passed over ${file}: ${message}`);
   const edges = [...own, ...others];
   const known = new Set(edges.flatMap(({ base, next }) => [base, next]));
@@ -136,7 +141,25 @@ export async function readFleet(
     versions.push({ version: await resolveModel(version, known, io), devices });
   const twice = versions.find(({ version }, i) => versions.findIndex((each) => each.version === version) < i);
   if (twice) throw new RangeError(`Cannot plan the fleet: two of its versions are model ${twice.version}`);
-  return { versions, edges };
+  return { versions, edges, metadataBytes };
+}
+
+/** Reads the payloads of a folder, or those of a repository and the bytes of its newest metadata. */
+async function readUpdates(
+  folder: string | undefined,
+): Promise<Awaited<ReturnType<typeof readEdges>> & Pick<FleetPlan, 'metadataBytes'>> {
+  if (folder === undefined) return { edges: [], skipped: [] };
+  const files = openRepositoryFolder(folder);
+  if ((await files.read('metadata/timestamp.json')) === undefined) return readEdges(folder);
+  const repository = await openRepository(files);
+  const roles = ['timestamp', 'snapshot', 'targets'] as const;
+  const sizes = await Promise.all(
+    roles.map(
+      async (role) => (await files.read(rolePath(role, repository[role].signed.version)))?.length ?? 0,
+    ),
+  );
+  const metadataBytes = sizes.reduce((sum, bytes) => sum + bytes, 0);
+  return { ...(await readEdges(join(folder, 'targets'))), metadataBytes };
 }
 
 /** Computes what a fleet downloads to get to the model of the payload to ship, or of the first payload. */

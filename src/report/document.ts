@@ -311,6 +311,8 @@ export interface Fleet {
   /** Total bytes downloaded: by the cheapest route of each device, and as full models. */
   readonly bytes: number;
   readonly fullBytes: number;
+  /** Bytes of signed metadata that `bytes` and `fullBytes` count for each update; 0 by default. */
+  readonly metadataBytes?: number;
   /** Direct payloads that would save the most, largest savings first. */
   readonly precompute: readonly Precompute[];
 }

@@ -59,21 +59,26 @@ export interface FleetOptions {
   readonly next: string;
   /** Size of the full model as a download. */
   readonly fullBytes: number;
+  /** Bytes of the repository's metadata, which a device fetches for an update. */
+  readonly metadataBytes?: number | undefined;
 }
 
 /** Computes the downloads of a fleet, and which direct payloads would save the most. */
-export function planFleet({ versions, edges, next, fullBytes }: FleetOptions): Fleet {
+export function planFleet({ versions, edges, next, fullBytes, metadataBytes }: FleetOptions): Fleet {
   // Composed payloads do not exist yet, so they cannot be downloaded.
   const plain = edges.map(({ opBytes: _opBytes, ...edge }) => edge);
   const planned = versions.map((version) => planVersion(version, { edges: plain, next, fullBytes }));
   const sum = (of: (each: FleetVersion) => number): number =>
     planned.reduce((total, each) => total + of(each), 0);
+  const updated = sum(({ devices, best }) => (best === 'none' ? 0 : devices));
+  const metadata = updated * (metadataBytes ?? 0);
   return {
     next,
     versions: planned,
     devices: sum(({ devices }) => devices),
-    bytes: sum(({ bytes }) => bytes),
-    fullBytes: sum(({ devices, best }) => (best === 'none' ? 0 : devices * fullBytes)),
+    bytes: sum(({ bytes }) => bytes) + metadata,
+    fullBytes: updated * fullBytes + metadata,
+    ...(metadataBytes !== undefined && { metadataBytes }),
     precompute: precomputeOf(
       planned,
       plain.filter((edge) => edge.next === next),

@@ -208,9 +208,12 @@ function trendRows({ trend }: Report): string[][] {
 
 function fleetText({ fleet }: Report): string {
   if (fleet === undefined) return '';
-  const { devices, bytes, fullBytes, precompute } = fleet;
+  const { devices, bytes, fullBytes, metadataBytes, precompute } = fleet;
   return list([
     `${formatNumber(devices)} devices download ${formatBytes(bytes)} in total, compared with ${formatBytes(fullBytes)} as full models`,
+    ...(metadataBytes === undefined
+      ? []
+      : [`both count ${formatBytes(metadataBytes)} of signed metadata for each update`]),
     ...precompute.map(
       ({ version, savedBytes, devices: count }) =>
         `a direct payload from ${version} would save ${formatBytes(savedBytes)} on ${formatNumber(count)} devices`,

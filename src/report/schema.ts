@@ -153,6 +153,7 @@ const fleet = v.strictObject({
   devices: count,
   bytes: count,
   fullBytes: count,
+  metadataBytes: v.exactOptional(count),
   precompute: v.array(
     v.strictObject({ version: text, devices: count, expectedBytes: count, savedBytes: count }),
   ),

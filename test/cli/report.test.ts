@@ -97,8 +97,10 @@ test('report compares with an earlier report, plans a fleet, and shows a bench',
   const quick = ['--base', base, '--payload', large, '--apply-runs', '0'];
   expect((await command('report', ...quick, '-o', earlier)).status).toBe(0);
   const fleet = write('fleet.csv', `version,devices\n${base},700\n${full},3\n`);
-  mkdirSync(at('updates'));
-  copyFileSync(small, join(at('updates'), 'small.ndiff'));
+  const key = ['--key', at('k.key.json')];
+  await command('keys', 'generate', '-o', at('k'));
+  const release = ['--payload', small, '--base', base, '--counter', '1'];
+  expect((await command('publish', at('updates'), '--init', ...release, ...key)).status).toBe(0);
   const row = { task: 'points', seeds: 1, share: 0.1, deviation: 0, gap: 0, mean: 0.9 };
   const rows = ['base', 'full fine-tune', 'hash'].map((method) => ({ ...row, method, bytes: 900 }));
   const bench = write('bench.json', { schema: 1, bench: 'accuracy', rows });
@@ -122,6 +124,9 @@ test('report compares with an earlier report, plans a fleet, and shows a bench',
     [700, 'direct'],
     [3, 'full'],
   ]);
+  const newest = ['timestamp.json', '2.snapshot.json', '2.targets.json'];
+  const sizes = newest.map((name) => readFileSync(join(at('updates'), 'metadata', name)).length);
+  expect(report.fleet?.metadataBytes).toBe(sizes.reduce((sum, bytes) => sum + bytes, 0));
   expect(report.frontier?.points).toHaveLength(1);
   const alone = at('alone');
   const ofBench = await command('report', '--bench', bench, '-o', alone);

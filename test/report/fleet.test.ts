@@ -55,6 +55,19 @@ test('planFleet() suggests no payload if none leads to the model', () => {
   expect([precompute, bytes]).toEqual([[], 7000]);
 });
 
+test('planFleet() counts metadata for each device that has something to fetch', () => {
+  const versions = [
+    { version: 'v4', devices: 50 },
+    { version: 'v3', devices: 1000 },
+  ];
+  const fleet = planFleet({ versions, edges: EDGES, next: 'v4', fullBytes: 60_000, metadataBytes: 1900 });
+  expect(fleet).toMatchObject({
+    bytes: 1000 * (310 + 1900),
+    fullBytes: 1000 * (60_000 + 1900),
+    metadataBytes: 1900,
+  });
+});
+
 test('a fleet never downloads more than full models, and its bytes are the sum over versions', () => {
   const counts = fc.array(fc.nat(1000), { minLength: 1, maxLength: 5 });
   fc.assert(

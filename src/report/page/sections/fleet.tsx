@@ -46,9 +46,13 @@ export function fleetSection({ report }: View): Section | undefined {
   };
 }
 
-function sentence({ devices, bytes, fullBytes }: Fleet): string {
+function sentence({ devices, bytes, fullBytes, metadataBytes }: Fleet): string {
   const share = fullBytes > 0 ? `${formatShare(bytes / fullBytes)} of ` : '';
-  return `${formatNumber(devices)} devices download ${formatBytes(bytes)} in total, each by its cheapest way: ${share}the ${formatBytes(fullBytes)} of full models.`;
+  const metadata =
+    metadataBytes === undefined
+      ? ''
+      : ` Both count ${formatBytes(metadataBytes)} of signed metadata for each update.`;
+  return `${formatNumber(devices)} devices download ${formatBytes(bytes)} in total, each by its cheapest way: ${share}the ${formatBytes(fullBytes)} of full models.${metadata}`;
 }
 
 function rowsOf(fleet: Fleet): Cell[][] {
