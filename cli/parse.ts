@@ -109,12 +109,12 @@ function valuesOf(flags: Flags, found: ReadonlyMap<string, Value[]>): Values {
 /** Gives each argument its word, and a repeated one all that are left. */
 function placeArguments(positionals: readonly string[], args: Flags): Values {
   const left = [...positionals];
-  const values = Object.entries(args).map(([name, flag]): [string, Value | Value[]] => {
+  const values = Object.entries(args).flatMap(([name, flag]): [string, Value | Value[]][] => {
     const texts = left.splice(0, flag.isRepeated ? left.length : 1);
     const given = texts.map((text) => convert(text, flag, `<${kebabCase(name)}>`));
     const [first = flag.default, ...more] = given;
-    if (first === undefined) throw new UsageError(`Expected <${kebabCase(name)}>`);
-    return [name, flag.isRepeated ? [first, ...more] : first];
+    if (first === undefined && flag.isRequired) throw new UsageError(`Expected <${kebabCase(name)}>`);
+    return first === undefined ? [] : [[name, flag.isRepeated ? [first, ...more] : first]];
   });
   if (left.length > 0) throw new UsageError(`Cannot use "${left[0]}": expected no more arguments`);
   return Object.fromEntries(values);

@@ -68,7 +68,7 @@ export function trainHashDiff(options: TrainHashDiffOptions): Promise<TrainedDif
   const perBucket = options.optimizer ? BUCKET_NUMBERS - 2 : BUCKET_NUMBERS;
   const numbersOf = ({ weights, budgetBytes }: DiffSize): number =>
     perBucket * Math.min(Math.floor((8 * budgetBytes) / bitsPerBucket(coding, zeros)), weights, MAX_BUCKETS);
-  return trainDiff(options, { createParts, fisher: false, numbersOf });
+  return trainDiff(options, { createParts, fisher: false, restarts: true, numbersOf });
 }
 
 /** Value, gradient, two moments. */

@@ -77,7 +77,8 @@ export function trainSparseDiff(options: TrainSparseDiffOptions): Promise<Traine
   const createParts = (context: PartContext) => createSparseParts(context, settings);
   const perWeight = settings.selection === 'anneal' ? ANNEALED_NUMBERS : 0;
   const numbersOf = ({ weights }: DiffSize): number => perWeight * weights;
-  return trainDiff(options, { createParts, fisher: true, numbersOf });
+  const restarts = settings.selection === 'rewind';
+  return trainDiff(options, { createParts, fisher: true, restarts, numbersOf });
 }
 
 /** Changes, gates, Fisher information, two moments, gradients of the changes. */

@@ -76,6 +76,8 @@ export interface LoopJob extends LossJob {
   readonly parts: readonly DiffPart[];
   /** Belongs to the caller; by default one of the options' for this run. */
   readonly optimizer?: tf.Optimizer | undefined;
+  /** Whether to stop in the first half if the loss rises: the learning rate is too high. */
+  readonly stopsIfRising?: boolean;
 }
 
 /**
@@ -83,10 +85,11 @@ export interface LoopJob extends LossJob {
  * step. Before, the task's variables hold the base; afterwards the last step's weights, not the final ones,
  * except those of tensors that train freely. The caller must restore or set them.
  *
+ * @returns whether it has not stopped because the loss rises
  * @throws NeuralDiffError if the loss is not a finite number: `bad-data` for such inputs or labels, else
  *   `training-diverged`; `no-memory`; the signal's reason
  */
-export async function trainParts(job: LoopJob, options: LoopOptions): Promise<void> {
+export async function trainParts(job: LoopJob, options: LoopOptions): Promise<boolean> {
   const stepsPerEpoch = await countBatches(job.data, job.task, options.batchSize);
   const session = new TrainingSession(job, options, stepsPerEpoch);
   try {
@@ -95,13 +98,23 @@ export async function trainParts(job: LoopJob, options: LoopOptions): Promise<vo
       name: `train on ${examples} examples at a time`,
       instead: 'set a smaller "microBatchSize", or train fewer weights ("only", "freeze")',
     };
-    await explainingMemory(attempt, async () => {
-      for (let epoch = 0; epoch < options.epochs; epoch++) await session.runEpoch(epoch);
+    return await explainingMemory(attempt, async () => {
+      for (let epoch = 0; epoch < options.epochs; epoch++) {
+        await session.runEpoch(epoch);
+        if (job.stopsIfRising && 2 * epoch < options.epochs && session.isRising) return false;
+      }
+      return true;
     });
   } finally {
     session.dispose();
   }
 }
+
+/** Steps whose mean loss is that of the start: the learning rate is still near zero. */
+const FIRST_STEPS = 5;
+
+/** A loss rises if the mean of an epoch is this many times that of the start, or of an epoch before. */
+const RISE = 1.1;
 
 /**
  * Steps between yields to the event loop: few enough to stay responsive, enough not to slow small models
@@ -118,6 +131,9 @@ class TrainingSession {
   readonly #stepsPerEpoch: number;
   readonly #peakRate: number;
   #step = 0;
+  /** Sum of the losses of the first steps, and the mean of each epoch. */
+  #firstLoss = 0;
+  readonly #epochLosses: number[] = [];
 
   constructor(job: LoopJob, options: LoopOptions, stepsPerEpoch: number) {
     this.#job = job;
@@ -135,6 +151,12 @@ class TrainingSession {
     if (!this.#job.optimizer) this.#optimizer.dispose();
   }
 
+  get isRising(): boolean {
+    const last = this.#epochLosses.at(-1) ?? 0;
+    const first = this.#firstLoss / Math.min(FIRST_STEPS, this.#step);
+    return last > RISE * Math.min(first, ...this.#epochLosses);
+  }
+
   async runEpoch(epoch: number): Promise<void> {
     const { epochs, batchSize, seed, onEpoch } = this.#options;
     const { phase, data, task } = this.#job;
@@ -145,9 +167,11 @@ class TrainingSession {
       const loss = await this.#runStep(batch, epoch, count);
       sum += loss;
       count++;
+      if (this.#step <= FIRST_STEPS) this.#firstLoss += loss;
       if (this.#step % STEPS_PER_YIELD === 0) await tf.nextFrame();
     }
     await this.#checkParameters();
+    this.#epochLosses.push(sum / count);
     await onEpoch?.({ phase, epoch, epochs, loss: sum / count });
   }
 

@@ -36,6 +36,7 @@ import {
   withTraining,
 } from './session.js';
 import type { DeviceModel, Metrics, Task } from './task.js';
+import { trainSteadily } from './train-steadily.js';
 
 /** Options of both trainers. */
 export interface TrainDiffOptions extends TrainingOptions {
@@ -112,6 +113,8 @@ export interface DiffSize {
 export interface DiffKind {
   /** Whether its parts need the Fisher information of the full fine-tune; those of embeddings always do. */
   readonly fisher: boolean;
+  /** Whether all state of its parts follows θ, so that training can start again with a lower rate. */
+  readonly restarts?: boolean;
   /** @returns how many numbers its parts and their optimiser keep at least; few by default */
   numbersOf?(size: DiffSize): number;
   createParts(context: PartContext): DiffPart[];
@@ -258,7 +261,9 @@ async function trainOps(
     teacher,
   };
   try {
-    await trainParts({ ...job, distillation: distillation === false ? undefined : distillation }, loop);
+    const isFree = options.learningRate === undefined && options.optimizer === undefined;
+    const train = kind.restarts && isFree ? trainSteadily : trainParts;
+    await train({ ...job, distillation: distillation === false ? undefined : distillation }, loop);
     await Promise.all(parts.map((part) => part.read()));
     return { ops: fitToBudget(parts, { bytes, tensors: base.tensors, meta }), full };
   } finally {

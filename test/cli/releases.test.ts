@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
@@ -245,4 +246,22 @@ test.each(['keys', 'sign', 'publish'])('%s has help with examples', async (name)
   expect(status).toBe(0);
   expect(stdout).toContain(`neural-diff ${name}`);
   expect(stdout).toContain('Examples:');
+});
+
+test('sign --oms covers the files of a model, and verify --oms finds what was changed', async () => {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+  writeFileSync(at('oms.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  writeFileSync(at('oms.pub.pem'), publicKey.export({ type: 'spki', format: 'pem' }));
+  const bundle = `${base}.sig`;
+  const signing = ['sign', base, '--oms', '--key', at('oms.pem')];
+  expect(await run(...signing, '--dry-run')).toMatchObject({ exit: 0, out: bundle, files: 1, dryRun: true });
+  expect(existsSync(bundle)).toBe(false);
+  expect(await run(...signing)).toMatchObject({ exit: 0, out: bundle, files: 1 });
+  expect(await run(...signing)).toMatchObject({ exit: 2, error: { code: 'output-exists' } });
+  const verify = (model: string, ...more: string[]) =>
+    run('verify', model, '--oms', bundle, '--key', at('oms.pub.pem'), ...more);
+  expect(await verify(base)).toMatchObject({ exit: 0, files: 1 });
+  expect(await verify(next)).toMatchObject({ exit: 5, error: { code: 'metadata-mismatch' } });
+  expect(await verify(base, '--key', at('oms.pub.pem'))).toMatchObject({ exit: 2, error: { code: 'usage' } });
+  expect((await command('verify', base)).stderr).toContain('Expected a payload, or --oms');
 });
