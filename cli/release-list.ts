@@ -1,4 +1,4 @@
-import { statementsOf } from '../src/publish/arrange-targets.js';
+import { statementsOf, withdrawnOf } from '../src/publish/arrange-targets.js';
 import type { Repository } from '../src/publish/repository.js';
 import type { ReleaseStatement } from '../src/release/statement.js';
 import { planUpdate } from '../src/updater/plan-update.js';
@@ -26,11 +26,14 @@ interface FleetRow extends Group {
 /** Prints the releases of a repository, newest first, and what a fleet of devices would fetch. */
 export function printReleases(repository: Repository, flags: CommonFlags, io: Io): void {
   const now = new Date();
-  const releases = statementsOf(repository).sort((a, b) => b.counter - a.counter || a.bytes - b.bytes);
-  const live = releases.filter(({ expires }) => expires > now);
+  const releases = [...statementsOf(repository), ...withdrawnOf(repository)].sort(
+    (a, b) => b.counter - a.counter || a.bytes - b.bytes,
+  );
+  const isLive = ({ expires, withdrawn }: ReleaseStatement) => expires > now && withdrawn === undefined;
+  const live = releases.filter(isLive);
   const fleet = groupsOf(live).flatMap((group) => fleetOf(live, group));
   printResult(io, flags, {
-    json: { releases: releases.map((release) => ({ ...release, isLive: release.expires > now })), fleet },
+    json: { releases: releases.map((release) => ({ ...release, isLive: isLive(release) })), fleet },
     lines: [...releaseTable(releases, now), '', ...fleetTable(fleet)],
   });
 }
@@ -69,13 +72,14 @@ const short = (model: string): string => model.slice(0, 12);
 
 function releaseTable(releases: readonly ReleaseStatement[], now: Date): string[] {
   const rows = releases.map((release) => {
-    const { counter, kind, bytes, base, next, expires, deviceClasses, channel, rollout, name } = release;
+    const { counter, kind, bytes, base, next, expires, deviceClasses, channel, rollout, name, withdrawn } =
+      release;
     const staging = [channel, rollout === undefined ? undefined : formatRollout(rollout)];
     return [
       ...[String(counter), kind, String(bytes), base ? short(base) : 'any', short(next)],
       expires > now ? expires.toISOString().slice(0, 10) : 'expired',
       [deviceClasses?.join(',') ?? 'all', ...staging.filter((each) => each !== undefined)].join(', '),
-      name,
+      withdrawn === undefined ? name : `${name}, withdrawn: ${withdrawn}`,
     ];
   });
   const head = ['counter', 'kind', 'bytes', 'base', 'next', 'expires', 'devices', 'name'];

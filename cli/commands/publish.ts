@@ -7,7 +7,7 @@ import {
 import { initRepository } from '../../src/publish/init-repository.js';
 import { openSigner, type Signer } from '../../src/publish/keys.js';
 import { proveRelease, type ReleaseDraft } from '../../src/publish/prove-release.js';
-import { changeRollout, publishProven, withdrawReleases } from '../../src/publish/publish-release.js';
+import { changeRollout, publishProven, REASON, withdrawReleases } from '../../src/publish/publish-release.js';
 import { ONLINE_ROLES, refreshExpiry, rotateKeys } from '../../src/publish/renew.js';
 import {
   openRepository,
@@ -127,6 +127,11 @@ const RELEASE_FLAGS = {
     isRepeated: true,
     description: 'Release that devices must not install any longer; may be repeated',
   },
+  reason: {
+    type: 'string',
+    placeholder: 'text',
+    description: 'With --withdraw: keep the release listed as withdrawn; devices that have it show the text',
+  },
   refresh: {
     type: 'string',
     placeholder: 'roles',
@@ -169,6 +174,10 @@ export const command = defineCommand({
       run:
         'publish releases --payload v9.ndiff --base models/v8 --key keys/targets.key.json --counter 9 ' +
         '--keep 1 --skip models',
+    },
+    {
+      description: 'Withdraw a release, and say why',
+      run: 'publish releases --withdraw v2.ndiff --reason "wrong labels" --key keys/targets.key.json',
     },
     {
       description: 'Show what is released, and what a fleet would fetch',
@@ -232,8 +241,9 @@ async function change(
   const { payload, release, withdraw, rotate, refresh, keep } = flags;
   if (flags.init) steps.push(async () => initRepository(files, await rolePlans(flags), options));
   if (rotate !== undefined) steps.push(() => runRotate(files, rotate, { flags, options }));
+  const reason = readReason(flags);
   if (withdraw.length > 0)
-    steps.push(async () => withdrawReleases(await openRepository(files), withdraw, options));
+    steps.push(async () => withdrawReleases(await openRepository(files), withdraw, { ...options, reason }));
   if (release.length > 0) steps.push(() => runRollout(files, flags, options));
   if (keep !== undefined && payload === undefined)
     steps.push(async () => withdrawReleases(await openRepository(files), [], options));
@@ -254,6 +264,13 @@ async function change(
   throw new UsageError(
     'Expected --payload, --init, --rotate, --release, --withdraw, --keep, --refresh or --list',
   );
+}
+
+function readReason({ withdraw, reason }: PublishFlags): string | undefined {
+  if (reason === undefined) return undefined;
+  if (withdraw.length === 0) throw new UsageError('Expected --withdraw with --reason');
+  if (REASON.test(reason)) return reason;
+  throw new UsageError('Expected --reason as one line of 1 to 200 printable characters');
 }
 
 /** @returns for whom a release is, besides device classes */

@@ -6,6 +6,7 @@ import { FORCE, UPDATER_FLAGS } from '../flags.js';
 import { remarkInterrupted } from '../interrupted.js';
 import { printResult, remark } from '../io.js';
 import { findOtherTrial, withUpdater } from '../model-updater.js';
+import { describeWithdrawal, storedWithdrawal } from '../withdrawn.js';
 
 export const command = defineCommand({
   group: 'Keep a device up to date',
@@ -30,11 +31,18 @@ export const command = defineCommand({
   async handle(flags, io) {
     await withUpdater(flags, io, async ({ updater, ...own }) => {
       const status = await updater.status();
+      const withdrawn = await storedWithdrawal(
+        { disk: own.storage.disk, folder: own.folder },
+        status.fingerprint,
+      );
       const other = await findOtherTrial(own, async () => status.fingerprint);
       const interrupted = await remarkInterrupted(flags.model, flags, io);
       printResult(io, flags, {
-        json: { ...status, ...interrupted, ...(other && { other }) },
-        lines: linesOf(status, interrupted.isInterrupted ? 'interrupted update' : otherTrial(other)),
+        json: { ...status, ...interrupted, ...(other && { other }), ...(withdrawn && { withdrawn }) },
+        lines: [
+          ...linesOf(status, interrupted.isInterrupted ? 'interrupted update' : otherTrial(other)),
+          ...(withdrawn ? [describeWithdrawal(withdrawn)] : []),
+        ],
       });
       if (flags.evidence === undefined) return;
       await checkOutput(flags.evidence, flags);

@@ -6,6 +6,7 @@ import { PROGRESS, UPDATER_FLAGS } from '../flags.js';
 import { type Io, printResult, remark } from '../io.js';
 import { REPOSITORY_FLAGS, refuseOtherTrial, withUpdater } from '../model-updater.js';
 import { keepHeapSmall } from '../open.js';
+import { describeWithdrawal, withdrawalOf } from '../withdrawn.js';
 
 const FLAGS = {
   progress: PROGRESS,
@@ -64,12 +65,13 @@ export const command = defineCommand({
 
 /** @returns the exit status */
 function report(outcome: UpdateOutcome, flags: UpdateFlags, io: Io): number {
-  const { status, plan, missed, fingerprint, counter } = outcome;
+  const { status, plan, missed, withdrawn, fingerprint, counter } = outcome;
   const isTrial = status === 'updated' && !flags.confirm;
   printResult(io, flags, {
     json: {
       ...(flags.dryRun && { dryRun: true }),
       ...{ status, plan: plan ? factsOf(plan) : null, ...(missed && { missed }) },
+      ...(withdrawn && { withdrawn: withdrawalOf(withdrawn) }),
       ...{ fingerprint, counter, isTrial },
     },
     lines: linesOf(outcome),
@@ -86,17 +88,18 @@ const MISSED = {
   'over-limit': ['is over the limit', '; a higher --max-bytes takes it'],
 } as const;
 
-function linesOf({ status, plan, missed, fingerprint }: UpdateOutcome): string[] {
+function linesOf({ status, plan, missed, withdrawn, fingerprint }: UpdateOutcome): string[] {
   const words: Partial<Record<UpdateOutcome['status'], string>> = {
     current: `already current: ${fingerprint}`,
     available: `would update to ${plan?.next}: ${plan?.reason}`,
     updated: `updated: ${fingerprint}`,
   };
   const first = words[status] ?? `not updated, ${status}: ${fingerprint}`;
-  if (missed === undefined) return [first];
+  const lines = withdrawn ? [describeWithdrawal(withdrawalOf(withdrawn)), first] : [first];
+  if (missed === undefined) return lines;
   const which = missed.counter === undefined ? 'a release' : `release ${missed.counter} (${missed.next})`;
   const [how, advice] = MISSED[missed.status];
-  return [first, `${which} ${how}: ${missed.reason}${advice}`];
+  return [...lines, `${which} ${how}: ${missed.reason}${advice}`];
 }
 
 function factsOf({ kind, bytes, base, next, counter, reason, ways, steps }: UpdatePlan): object {

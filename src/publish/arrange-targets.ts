@@ -1,6 +1,6 @@
 import type { TargetFile } from '@tufjs/models';
 import { NeuralDiffError } from '../model/errors.js';
-import { CUSTOM_FIELD } from '../release/find-releases.js';
+import { CUSTOM_FIELD, WITHDRAWN_FIELD } from '../release/find-releases.js';
 import type { JsonObject } from '../release/json.js';
 import { INDEX_FIELD, INDEX_NAME } from '../release/release-index.js';
 import { encodeStatement, parseStatement, type ReleaseStatement } from '../release/statement.js';
@@ -22,14 +22,19 @@ export function targetsOf({ targets, older }: Repository): Map<string, TargetFil
   return files;
 }
 
-/** @returns the statements of all releases of a repository */
+/** @returns the statements of all releases of a repository, without those that were withdrawn */
 export function statementsOf(repository: Repository): ReleaseStatement[] {
   return statementsAmong(targetsOf(repository).values());
 }
 
-function statementsAmong(files: Iterable<TargetFile>): ReleaseStatement[] {
+/** @returns the statements of the releases that were withdrawn for a reason; the metadata list them all */
+export function withdrawnOf(repository: Repository): ReleaseStatement[] {
+  return statementsAmong(targetsOf(repository).values(), WITHDRAWN_FIELD);
+}
+
+function statementsAmong(files: Iterable<TargetFile>, field = CUSTOM_FIELD): ReleaseStatement[] {
   return [...files].flatMap(({ path, custom }) => {
-    const signed = custom[CUSTOM_FIELD];
+    const signed = custom[field];
     return signed === undefined ? [] : [parseStatement(signed as JsonObject, `release "${path}"`)];
   });
 }

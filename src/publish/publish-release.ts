@@ -1,9 +1,10 @@
 import type { TargetFile } from '@tufjs/models';
 import { NeuralDiffError } from '../model/errors.js';
-import { CUSTOM_FIELD } from '../release/find-releases.js';
+import { CUSTOM_FIELD, WITHDRAWN_FIELD } from '../release/find-releases.js';
 import type { JsonObject } from '../release/json.js';
+import { corrupt } from '../release/limits.js';
 import { encodeStatement, type ReleaseStatement } from '../release/statement.js';
-import { publishTargets, statementsOf, targetsOf } from './arrange-targets.js';
+import { publishTargets, statementsOf, targetsOf, withdrawnOf } from './arrange-targets.js';
 import type { OutputFile } from './files.js';
 import {
   type NamedFile,
@@ -65,7 +66,8 @@ export async function publishProven(
 ): Promise<Publication> {
   const targets = targetsOf(repository);
   for (const name of withdrawn) targets.delete(name);
-  const present = statementsOf(repository);
+  // Devices may have releases that were withdrawn, and their counters.
+  const present = [...statementsOf(repository), ...withdrawnOf(repository)];
   const outputs: OutputFile[] = [];
   for (const { draft, statement } of proven) {
     checkCounter(present, statement);
@@ -144,38 +146,64 @@ export async function changeRollout(
   { names, rollout }: { names: readonly string[]; rollout: number },
   options: PublishOptions,
 ): Promise<Publication> {
-  const statements = new Map(statementsOf(repository).map((statement) => [statement.name, statement]));
+  const known = statementsOf(repository);
+  const changed = names.map((name) => ({ ...findRelease(known, name, 'roll out'), rollout }));
+  return publishChanged(repository, changed, options);
+}
+
+function findRelease(known: readonly ReleaseStatement[], name: string, verb: string): ReleaseStatement {
+  const found = known.find((statement) => statement.name === name);
+  if (found) return found;
+  throw new NeuralDiffError('file-not-found', `Cannot ${verb} "${name}": the repository has no such release`);
+}
+
+/** Signs other statements of releases that a repository has. */
+async function publishChanged(
+  repository: Repository,
+  changed: readonly ReleaseStatement[],
+  options: PublishOptions,
+): Promise<Publication> {
   const files = targetsOf(repository);
   const detached: OutputFile[] = [];
-  for (const name of names) {
-    const statement = statements.get(name);
-    if (statement === undefined)
-      throw new NeuralDiffError(
-        'file-not-found',
-        `Cannot roll out "${name}": the repository has no such release`,
-      );
-    const changed = { ...statement, rollout };
-    files.set(name, listTarget(changed, { [CUSTOM_FIELD]: encodeStatement(changed) }));
-    const bytes = await signStatement(changed, options.signers);
+  for (const statement of changed) {
+    const { name, withdrawn } = statement;
+    const field = withdrawn === undefined ? CUSTOM_FIELD : WITHDRAWN_FIELD;
+    files.set(name, listTarget(statement, { [field]: encodeStatement(statement) }));
+    const bytes = await signStatement(statement, options.signers);
     detached.push({ path: `targets/${name}${RELEASE_ENDING}`, bytes });
   }
   const edition = await publishTargets(repository, [...files.values()], options);
   return { ...edition, files: [...detached, ...edition.files] };
 }
 
+/** The reason of a withdrawal. */
+export const REASON = /^[^\p{C}\p{Zl}\p{Zp}]{1,200}$/u;
+
 /**
- * Creates a publication that removes releases from the targets. Nothing is written.
+ * Creates a publication that removes releases from the targets or, with a reason, marks them as withdrawn.
+ * Nothing is written.
  *
- * Devices that have installed them keep them; other devices no longer find them. The files are not deleted.
+ * Devices that have installed them keep them; other devices no longer install them. With a reason, those that
+ * have them are told. The files are not deleted.
  *
  * @param names names of payloads or model files
- * @throws NeuralDiffError `file-not-found` for an unknown target; `signature-invalid`
+ * @param options `reason`: 1 to 200 printable characters
+ * @throws NeuralDiffError `file-not-found` for an unknown target; `metadata-corrupt` for another reason;
+ *   `signature-invalid`
  */
 export async function withdrawReleases(
   repository: Repository,
   names: readonly string[],
-  options: PublishOptions,
+  options: PublishOptions & { readonly reason?: string | undefined },
 ): Promise<Publication> {
+  const { reason: withdrawn } = options;
+  if (withdrawn !== undefined) {
+    if (!REASON.test(withdrawn))
+      throw corrupt('reason of a withdrawal', 'expected 1 to 200 printable characters');
+    const known = [...statementsOf(repository), ...withdrawnOf(repository)];
+    const changed = names.map((name) => ({ ...findRelease(known, name, 'withdraw'), withdrawn }));
+    return publishChanged(repository, changed, options);
+  }
   const files = targetsOf(repository);
   for (const name of names)
     if (!files.delete(name))

@@ -1,4 +1,5 @@
 import { NeuralDiffError } from '../model/errors.js';
+import type { Json } from './json.js';
 import { refuse } from './limits.js';
 import type { TargetFile } from './metadata.js';
 import type { Trust } from './refresh-trust.js';
@@ -8,6 +9,12 @@ import { checkNotExpired } from './verify-release.js';
 
 /** The field of a target's `custom` object with its statement. */
 export const CUSTOM_FIELD = 'neural-diff';
+
+/**
+ * The field with the statement of a withdrawn release. It is another one since programs that do not know of
+ * withdrawals would ignore what the statement says of it.
+ */
+export const WITHDRAWN_FIELD = 'neural-diff-withdrawn';
 
 /** Properties of a device that decide which releases it may use. */
 export interface Device {
@@ -66,17 +73,18 @@ export function findReleases(
       refused.push({ name: target.path, problem, statement });
     }
   };
-  for (const target of trust.targets.targets.values())
-    if (Object.hasOwn(target.custom, CUSTOM_FIELD)) check(target, () => openTarget(target));
+  for (const target of trust.targets.targets.values()) {
+    const { [WITHDRAWN_FIELD]: withdrawn, [CUSTOM_FIELD]: signed = withdrawn } = target.custom;
+    if (signed !== undefined) check(target, () => openTarget(target, signed));
+  }
   for (const statement of older) check({ ...statement, path: statement.name, custom: {} }, () => statement);
   usable.sort(({ statement: a }, { statement: b }) => b.counter - a.counter || a.bytes - b.bytes);
   return { usable, refused };
 }
 
 /** Reads a target's statement, which must describe the target itself. */
-function openTarget(target: TargetFile): ReleaseStatement {
+function openTarget(target: TargetFile, signed: Json): ReleaseStatement {
   const what = `release "${target.path}"`;
-  const { [CUSTOM_FIELD]: signed } = target.custom;
   const isObject = typeof signed === 'object' && signed !== null && !Array.isArray(signed);
   const statement = parseStatement(isObject ? (signed as TargetFile['custom']) : {}, what);
   checkSameFile(target, statement, what);
@@ -84,13 +92,16 @@ function openTarget(target: TargetFile): ReleaseStatement {
 }
 
 /**
- * Checks that a device may use a verified statement: device class, channel, counter and expiry date.
+ * Checks that a device may use a verified statement: withdrawal, device class, channel, counter and expiry
+ * date.
  *
  * @throws NeuralDiffError `release-refused`, `metadata-expired`
  */
 export function checkRelease(statement: ReleaseStatement, device: Device, now: Date): void {
-  const { name, counter, deviceClasses, channel, allowsRollbackFrom = 0 } = statement;
+  const { name, counter, deviceClasses, channel, allowsRollbackFrom = 0, withdrawn } = statement;
   const prefix = `Cannot use release "${name}"`;
+  if (withdrawn !== undefined)
+    throw refuse('release-refused', `${prefix}: it was withdrawn: ${withdrawn}`, { withdrawn });
   checkNotExpired(statement, `release "${name}"`, now);
   if (deviceClasses && !deviceClasses.includes(device.deviceClass ?? '')) {
     const facts = { expected: deviceClasses.join(', '), found: device.deviceClass };

@@ -50,6 +50,8 @@ export interface ReleaseStatement extends SignedFile {
   readonly golden?: SignedFile;
   /** Permits a rollback to this release for devices whose counter is at most this. */
   readonly allowsRollbackFrom?: number;
+  /** Why the release was withdrawn; devices do not install such a release. */
+  readonly withdrawn?: string | undefined;
 }
 
 const FILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
@@ -101,6 +103,7 @@ function parsePermissions(fields: Fields): Partial<ReleaseStatement> {
     ...(rollout !== undefined && { rollout }),
     ...(fields.has('golden') && { golden: parseFile(fields.fields('golden')) }),
     ...(fields.has('allowsRollbackFrom') && { allowsRollbackFrom: fields.whole('allowsRollbackFrom', 1) }),
+    ...(fields.has('withdrawn') && { withdrawn: fields.text('withdrawn') }),
   };
 }
 

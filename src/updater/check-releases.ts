@@ -14,13 +14,15 @@ import type { StateLocation, UpdaterState } from './state.js';
 import type { CallOptions, UpdateOutcome, UpdaterOptions } from './updater.js';
 
 /** Result of a check. */
-interface CheckedReleases {
+export interface CheckedReleases {
   /** Fingerprint of the stored model. */
   readonly fingerprint: string;
   /** Undefined if there is nothing to do. */
   readonly plan?: UpdatePlan;
   /** The newest release, if the plan does not lead there. Without plan and this the model is current. */
   readonly missed?: NonNullable<UpdateOutcome['missed']>;
+  /** The stored model's release, if it was withdrawn and no other file leads to that model. */
+  readonly withdrawn?: NonNullable<UpdateOutcome['withdrawn']>;
 }
 
 /**
@@ -54,7 +56,12 @@ export async function checkReleases(
     (planned.missed && missedBecause(planned.missed, usable, { ...state, ...routes }));
   const plan = planned.plan && withTrust(planned.plan, trust);
   if (plan) options.onEvent?.({ type: 'planned', plan });
-  return { fingerprint, ...(plan && { plan }), ...(missed && { missed }) };
+  const leadsHere = ({ statement }: { readonly statement?: Release['statement'] | undefined }) =>
+    statement?.next === fingerprint;
+  const withdrawn = usable.some(leadsHere)
+    ? undefined
+    : found.refused.find((release) => leadsHere(release) && release.statement?.withdrawn)?.statement;
+  return { fingerprint, ...(plan && { plan }), ...(missed && { missed }), ...(withdrawn && { withdrawn }) };
 }
 
 /** @returns what a release must be for */

@@ -3,7 +3,7 @@ import { checkRelease } from '../release/find-releases.js';
 import type { ReleaseStatement } from '../release/statement.js';
 import { fingerprintOf, onTrial } from '../storage/storage.js';
 import { applyPlan, checkBase } from './apply-plan.js';
-import { checkReleases, deviceOf } from './check-releases.js';
+import { type CheckedReleases, checkReleases, deviceOf } from './check-releases.js';
 import { downloadPlan, removeDownloads } from './download.js';
 import { addToHistory, evidenceOf, readHistory } from './history.js';
 import { checkSteps, type UpdatePlan } from './plan-update.js';
@@ -172,10 +172,11 @@ async function update(
   const state = await stateFor(options, call);
   if (state.trial !== undefined) throw onTrial();
   if (givenPlan !== undefined) await checkPlan(options, givenPlan, state);
-  const { plan, missed, fingerprint } = givenPlan
-    ? { plan: givenPlan, missed: undefined, fingerprint: givenPlan.base }
+  const { plan, ...found }: CheckedReleases = givenPlan
+    ? { plan: givenPlan, fingerprint: givenPlan.base }
     : await checkReleases(options, state, call);
-  const facts = { ...(missed && { missed }), fingerprint, counter: state.counter };
+  const { missed } = found;
+  const facts = { ...found, counter: state.counter };
   if (plan === undefined) return { status: missed?.status ?? 'current', ...facts };
   if (policy.mayBegin && !(await policy.mayBegin(plan))) return { status: 'deferred', plan, ...facts };
   const mustAsk = plan.kind === 'full' && policy.full === 'ask';

@@ -83,7 +83,7 @@ function unreachable(next: string, releases: readonly Release[], state: Device):
 
 /**
  * Finds a release that a device would miss without knowing of it: one that has expired, or, where none is
- * usable, one for other devices or of an unknown version.
+ * usable, one for other devices or of an unknown version. Those that were withdrawn are not missed.
  *
  * @param found the releases; a plan knows only the usable ones
  * @param device fingerprint of the model and counter of the installed release
@@ -96,7 +96,7 @@ export function missedAmongRefused(
   const missed = refused
     .filter(({ problem }) => usable.length === 0 || problem.code === 'metadata-expired')
     .filter(({ statement }) => (statement?.counter ?? Number.POSITIVE_INFINITY) > newest)
-    .filter(({ statement }) => statement?.next !== device.fingerprint)
+    .filter(({ statement }) => statement?.next !== device.fingerprint && !statement?.withdrawn)
     .sort((a, b) => (b.statement?.counter ?? 0) - (a.statement?.counter ?? 0))[0];
   if (missed === undefined) return undefined;
   const { statement, problem } = missed;

@@ -3,6 +3,7 @@ import type { Progress } from '../model/progress.js';
 import type { WeightStore } from '../model/store.js';
 import type { Patcher } from '../payload/patch.js';
 import type { VerifyEd25519 } from '../release/ed25519.js';
+import type { ReleaseStatement } from '../release/statement.js';
 import type { Disk } from '../storage/disk.js';
 import type { ModelStorage, StorageStatus } from '../storage/storage.js';
 import type { UpdateSource } from './http-source.js';
@@ -152,6 +153,8 @@ export interface UpdateOutcome {
     /** What keeps the device from it, for people. */
     readonly reason: string;
   };
+  /** The release that was installed before the call, if it was withdrawn; its `withdrawn` says why. */
+  readonly withdrawn?: ReleaseStatement;
   /** Fingerprint of the stored model. */
   readonly fingerprint: string;
   /** Counter of the last confirmed release. */
