@@ -7,3 +7,4 @@ export { openFolder } from '../node/folder.js';
 export { type FileStorage, openModel, openModelStorage } from '../node/open-model.js';
 export { writeOutput } from '../node/output.js';
 export { type FileSource, openPayloadFile, readPayload } from '../node/read-payload.js';
+export { saveModel } from '../recipe/save-model.js';

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { realpathSync } from 'node:fs';
-import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NeuralDiffError } from '../model/errors.js';
 
@@ -91,10 +91,19 @@ export function invalidRecipe(path: string, why: string, cause?: unknown): Neura
   return new NeuralDiffError('recipe-invalid', `Cannot use recipe "${path}": ${why}`, { cause });
 }
 
+/** @returns what to do where this Node.js does not run TypeScript; an empty text for other errors */
+function adviseCompiling(path: string, cause: unknown): string {
+  const isTypeScript = /\.[mc]?ts$/.test(path);
+  if (!isTypeScript || (cause as NodeJS.ErrnoException)?.code !== 'ERR_UNKNOWN_FILE_EXTENSION') return '';
+  const [name, compiled] = [basename(path), `${basename(path).replace(/\.[mc]?ts$/, '')}.mjs`];
+  return `; compile it first: npx esbuild ${name} --outfile=${compiled}, or use Node.js 22.18 or newer`;
+}
+
 /** @returns the error of a recipe that cannot be imported */
 export function unreadableRecipe(path: string, cause: unknown): NeuralDiffError {
   const { message, at, facts } = describe(path, cause);
-  const text = `Cannot read recipe "${path}": ${at === '' ? '' : `error${at}: `}${message}`;
+  const error = `${at === '' ? '' : `error${at}: `}${message}${adviseCompiling(path, cause)}`;
+  const text = `Cannot read recipe "${path}": ${error}`;
   return new NeuralDiffError('recipe-unreadable', text, { cause, facts });
 }
 

@@ -23,7 +23,7 @@ export interface RecipeData {
   readonly slices?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** The exports of a recipe module. */
+/** What a recipe module exports: each by its name, or all as its default export. */
 export interface Recipe {
   /** Loads the examples. Use the `tf` passed in: tensors of another copy of TensorFlow.js do not mix. */
   readonly data: (context: {
@@ -46,6 +46,23 @@ export interface Recipe {
   readonly options?: RecipeOptions;
 }
 
+/**
+ * Types a recipe, so that editors complete and check it.
+ *
+ * @param recipe what a recipe module exports
+ * @returns the same object, for the default export of the module
+ *
+ * @example
+ * const recipe = defineRecipe({
+ *   data: ({ tf }) => ({ train: { xs: tf.zeros([8, 2]), ys: tf.ones([8, 1]) } }),
+ *   loss: 'meanSquaredError',
+ * });
+ * console.log(recipe.loss);
+ */
+export function defineRecipe(recipe: Recipe): Recipe {
+  return recipe;
+}
+
 /** Minutes that `data` may take, by default. */
 const DATA_MINUTES = 10;
 
@@ -62,15 +79,16 @@ export async function loadRecipe(path: string): Promise<Recipe> {
   // The import of a named pipe would wait for ever.
   const found = await stat(path).catch(() => undefined);
   if (found) checkRegular(found, `Cannot read recipe "${path}"`);
-  let module: Partial<Recipe>;
+  let module: Readonly<Record<string, unknown>>;
   try {
     const imported = import(pathToFileURL(resolve(path)).href);
     module = await settle(imported, { name: 'the import', minutes: Number.POSITIVE_INFINITY });
   } catch (cause) {
     throw unreadableRecipe(path, cause);
   }
-  checkNames(path, Object.keys(module));
-  const { data, loss, optimizer, options } = module;
+  const recipe = wholeRecipe(path, module);
+  checkNames(path, Object.keys(recipe));
+  const { data, loss, optimizer, options } = recipe;
   expectExport(path, 'data', { isRight: typeof data === 'function', expected: DATA_EXPORT });
   expectExport(path, 'loss', {
     isRight: loss !== undefined,
@@ -92,14 +110,27 @@ export async function loadRecipe(path: string): Promise<Recipe> {
   const minutes = options?.dataMinutes ?? DATA_MINUTES;
   const isTime = typeof minutes === 'number' && minutes > 0;
   expectExport(path, 'options', { isRight: isTime, expected: 'an object with minutes as "dataMinutes"' });
-  return module as Recipe;
+  return recipe as Recipe;
 }
 
 /** What a recipe may export. */
 const EXPORTS = ['data', 'loss', 'metrics', 'optimizer', 'options'] as const satisfies (keyof Recipe)[];
 
-/** Names that Node.js adds to a CommonJS module; a default export alone lacks the others. */
+/** Names that Node.js adds to a CommonJS module. */
 const ADDED = ['default', 'module.exports', '__esModule'];
+
+/** @returns the named exports of a module, or the object that is its default export */
+function wholeRecipe(path: string, module: Readonly<Record<string, unknown>>): Partial<Recipe> {
+  const { default: whole } = module;
+  const named = Object.keys(module).filter((name) => !ADDED.includes(name));
+  const values = typeof whole === 'object' && whole !== null ? (whole as typeof module) : undefined;
+  if (named.length === 0 && values !== undefined) return values;
+  // Node.js lists what a CommonJS module exports twice.
+  const isTwice = values !== undefined && named.every((name) => values[name] === module[name]);
+  if (whole === undefined || isTwice) return module;
+  const expected = 'expected named exports, or one default export that is an object with all of them';
+  throw invalidRecipe(path, `${expected}, got ${named.length > 0 ? 'both' : 'a default export only'}`);
+}
 
 function checkNames(path: string, names: readonly string[]): void {
   const unknown = names.find((name) => ![...EXPORTS, ...ADDED].includes(name));

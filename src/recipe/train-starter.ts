@@ -20,9 +20,9 @@ const TRAINING = { epochs: 8, batchSize: 32, shuffle: false, verbose: 0 } as con
  * @throws the signal's reason
  */
 export async function trainStarter(text: string, signal: AbortSignal): Promise<Map<string, Uint8Array>> {
-  const starter: Starter = await import(
-    `data:text/javascript,${encodeURIComponent(`${text}\nexport { before };`)}`
-  );
+  // Bun takes what follows a dot in the address for a file's ending: Base64 has none.
+  const module = Buffer.from(`${text}\nexport { before };`).toString('base64');
+  const starter: Starter = await import(`data:text/javascript;base64,${module}`);
   await useBackend('wasm');
   const { xs, ys } = starter.before(tf);
   const model = createModel(xs.shape[1], ys.shape[1]);

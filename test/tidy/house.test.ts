@@ -7,7 +7,7 @@ test('the code base keeps to its size: rooms, files, subpaths, public names', ()
   expect(house.rooms.length).toBeLessThanOrEqual(18);
   expect(house.files).toBeLessThanOrEqual(465);
   expect(house.subpaths).toBeLessThanOrEqual(12);
-  expect(house.publicNames).toBeLessThanOrEqual(196);
+  expect(house.publicNames).toBeLessThanOrEqual(198);
 });
 
 test('files and functions are of one size: none scattered, none endless', () => {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { expect, test } from 'vitest';
 import { LIBRARY_VERSION } from '../../src/updater/rejected-releases.js';
 import { ROOT, readSources } from './sources.js';
@@ -52,31 +52,61 @@ test('every subpath export has a source', () => {
   expect(targets.length).toBeGreaterThan(5);
 });
 
-test('the published files are the build and the documents, nothing of tests, benches or examples', () => {
+/** @returns the paths of the files that are published */
+function packedPaths(): string[] {
   const listing = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
     cwd: ROOT,
     encoding: 'utf8',
   });
   const [pack] = Object.values<{ files: { path: string }[] }>(JSON.parse(listing));
+  return pack?.files.map(({ path }) => path) ?? [];
+}
+
+const packed = packedPaths();
+
+test('the published files are the build, the documents and the examples, nothing of tests or benches', () => {
   const tops = new Set(
-    pack?.files.map(({ path }) =>
+    packed.map((path) =>
       path
         .split('/')
-        .slice(0, path.startsWith('dist') ? 2 : 1)
+        .slice(0, path.startsWith('dist') || path.startsWith('test') ? 2 : 1)
         .join('/'),
     ),
   );
   const allowed = [
     'CHANGELOG.md',
+    'CONTRIBUTING.md',
     'LICENSE',
     'README.md',
+    'SECURITY.md',
     'dist/cli',
     'dist/device',
     'dist/src',
     'docs',
+    'examples',
     'package.json',
+    'test/golden',
   ];
   expect([...tops].filter((top) => !allowed.includes(top))).toEqual([]);
+  const samples = packed.filter((path) => path.startsWith('test/') && path !== 'test/golden/README.md');
+  expect(samples).toEqual([]);
+});
+
+test('links and pictures of the published documents lead to published files', () => {
+  const documents = packed.filter((path) => path.endsWith('.md'));
+  const isPublished = (path: string): boolean =>
+    packed.some((each) => each === path || each.startsWith(`${path}/`));
+  const wrong = documents.flatMap((document) => {
+    const text = readFileSync(join(ROOT, document), 'utf8').replaceAll(/^```[\s\S]*?^```/gm, '');
+    const links = text.matchAll(/\]\(([^)\s]+)\)|(?:src|srcset|href)="([^"]+)"/g);
+    return [...links]
+      .map(([, link, address]) => (link ?? address ?? '').replace(/#.*/, ''))
+      .filter((target) => target !== '' && !/^https?:/.test(target))
+      .filter((target) => !isPublished(posix.join(posix.dirname(document), target)))
+      .map((target) => `${document}: ${target}`);
+  });
+  expect(wrong).toEqual([]);
+  expect(documents.length).toBeGreaterThan(40);
 });
 
 test('every package that is installed with this one stands in docs/START.md, with its version and licence', () => {
