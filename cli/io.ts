@@ -64,6 +64,11 @@ export function remark(io: Io, flags: CommonFlags, text: string): void {
   if (!flags.quiet) io.err(`${printable(text)}\n`);
 }
 
+/** @returns a count and its noun: `1 release`, `2 releases` */
+export function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** @returns bytes for people: `812 B`, `5.4 kB`, `1.2 MB` (decimal units) */
 export function formatBytes(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
@@ -110,6 +115,6 @@ export function describePlan(plan: ApplyPlan): string[] {
   if (files) return [...fits, ...files.made.map((made) => `makes ${made.path}: ${formatBytes(made.bytes)}`)];
   return [
     ...fits,
-    `changes ${tensors.length} tensors, writes ${formatBytes(bytesWritten)} of ${formatBytes(modelBytes)}`,
+    `changes ${countOf(tensors.length, 'tensor')}, writes ${formatBytes(bytesWritten)} of ${formatBytes(modelBytes)}`,
   ];
 }

@@ -5,7 +5,7 @@ import { createSha256, type FilesModel, openFilesModel, writeNewFiles } from '..
 import type { ByteSource } from '../src/payload/byte-source.js';
 import { type FilesFacts, readMadeFiles } from '../src/payload/files-record.js';
 import type { OpenPayload } from '../src/payload/open-payload.js';
-import { formatBytes } from './io.js';
+import { countOf, formatBytes } from './io.js';
 
 /** A payload that makes new files, and the model that it is for. */
 interface FilesJob {
@@ -79,7 +79,7 @@ function linesOf(files: MadeFiles): string[] {
   const against = files.usesBaseFiles ? ', coded against those of the base' : '';
   const counts = (['kept', 'coded', 'new'] as const).map((kind) => {
     const { tensors, bytes } = files[kind];
-    return `${kind.padEnd(13)}${tensors} tensors, ${formatBytes(bytes)}`;
+    return `${kind.padEnd(13)}${countOf(tensors, 'tensor')}, ${formatBytes(bytes)}`;
   });
   return [
     ...head,

@@ -9,7 +9,7 @@ import type { Metrics } from '../src/train/task.js';
 import type { TrainedDiff } from '../src/train/train-diff.js';
 import type { FlagsOf } from './command.js';
 import type { RECIPE_FLAGS, TRAINING_FLAGS } from './flags.js';
-import { formatBytes, formatShare, type Io } from './io.js';
+import { countOf, formatBytes, formatShare, type Io } from './io.js';
 import { readList } from './values.js';
 
 /** Values of the flags of a training command; `fine-tune` has none of the diff's options. */
@@ -51,7 +51,7 @@ export async function planTraining(job: FineTuneJob, { weights }: { weights: num
   const { trained } = await planByRecipe(job, io);
   const count = totalElements(trained);
   const lines = [
-    `trains  ${trained.length} tensors, ${count} of ${weights} weights`,
+    `trains  ${countOf(trained.length, 'tensor')}, ${count} of ${weights} weights`,
     ...trained.map(({ name, shape }) => `        [${shape.join(', ')}]  ${JSON.stringify(name)}`),
   ];
   return { json: { weights: count, tensors: trained.map(({ name }) => name) }, lines };

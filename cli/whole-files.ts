@@ -5,7 +5,7 @@ import { compressedSize } from '../src/node/compressed.js';
 import { createFileSpool } from '../src/node/file-spool.js';
 import { type FilesModel, openFileBytes, openFilesModel } from '../src/node/files-model.js';
 import { checkOutput, writeOutput } from '../src/node/output.js';
-import { formatBytes, formatShare, type Io, printResult, remark, remarkWritten } from './io.js';
+import { countOf, formatBytes, formatShare, type Io, printResult, remark, remarkWritten } from './io.js';
 import { byteProgress, type ProgressFlags } from './progress.js';
 import { checkWorkers, readShare, tooSmall } from './values.js';
 
@@ -82,7 +82,8 @@ function describe(
   const { files, payloadBytes } = diff;
   const bytes = files.made.reduce((sum, file) => sum + file.bytes, 0);
   const counts = (['kept', 'coded', 'new'] as const).map(
-    (kind) => `${kind.padEnd(11)}${files[kind].tensors} tensors, ${formatBytes(files[kind].bytes)}`,
+    (kind) =>
+      `${kind.padEnd(11)}${countOf(files[kind].tensors, 'tensor')}, ${formatBytes(files[kind].bytes)}`,
   );
   return [
     ...files.made.map(({ path, bytes, sha256 }) => `file       ${path}: ${bytes} bytes, sha256 ${sha256}`),

@@ -7,7 +7,7 @@ import { checkOutput, writeOutput } from '../../src/node/output.js';
 import { readPayload } from '../../src/node/read-payload.js';
 import { defineCommand } from '../command.js';
 import { outputFlags } from '../flags.js';
-import { formatShare, printResult, remarkWritten } from '../io.js';
+import { countOf, formatShare, printResult, remarkWritten } from '../io.js';
 import { tensorsForAll, withModel } from '../open.js';
 
 export const command = defineCommand({
@@ -60,7 +60,7 @@ export const command = defineCommand({
     const saved = sum - payloadBytes;
     const change = `${Math.abs(saved)} ${saved < 0 ? 'more' : 'less'}`;
     const lines = [
-      `parts     ${partBytes.length} payloads, ${sum} bytes`,
+      `parts     ${countOf(partBytes.length, 'payload')}, ${sum} bytes`,
       `composed  ${payloadBytes} bytes, ${change}; ${formatShare(share)} of the float32 model`,
       `base      ${base}`,
       `next      ${next}`,

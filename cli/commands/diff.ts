@@ -11,7 +11,7 @@ import { nodeSha256 } from '../../src/node/node-sha256.js';
 import { checkOutput, writeOutput } from '../../src/node/output.js';
 import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { MODEL, outputFlags, PROGRESS } from '../flags.js';
-import { formatShare, type Io, printResult, remark, remarkWritten } from '../io.js';
+import { countOf, formatShare, type Io, printResult, remark, remarkWritten } from '../io.js';
 import { withModel } from '../open.js';
 import { byteProgress, type ProgressLine } from '../progress.js';
 import { checkWorkers, readShare, tooSmall } from '../values.js';
@@ -127,7 +127,7 @@ async function diffExactly(flags: DiffFlags, io: Io): Promise<void> {
       const { pieces, payloadBytes, ...found } = await diffStores(base, match.store, options);
       const { changedWeights, changedTensors } = found;
       const end = (saving: number): string[] => [
-        `changed    ${changedWeights} weights in ${changedTensors} of ${base.tensors.length} tensors`,
+        `changed    ${countOf(changedWeights, 'weight')} in ${changedTensors} of ${base.tensors.length} tensors`,
         `base       ${found.base}`,
         `next       ${found.next}`,
         saving > 0
@@ -313,6 +313,7 @@ function describeSame(outside: OutsideComparison): string {
 /** @returns which tensors were matched by content, and what casting did to their elements */
 function describeTaken({ renamed, castTensors, roundedElements }: Omit<StoreMatch, 'store'>): string[] {
   const lines = renamed.map(([base, next]) => `renamed    ${base} takes ${next}`);
-  if (castTensors > 0) lines.push(`cast       ${castTensors} tensors, ${roundedElements} weights rounded`);
+  if (castTensors > 0)
+    lines.push(`cast       ${countOf(castTensors, 'tensor')}, ${countOf(roundedElements, 'weight')} rounded`);
   return lines;
 }

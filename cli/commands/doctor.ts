@@ -5,7 +5,7 @@ import { totalBytes } from '../../src/model/tensor.js';
 import { resetDamagedState } from '../../src/updater/state.js';
 import { defineCommand } from '../command.js';
 import { UPDATER_FLAGS } from '../flags.js';
-import { formatBytes, printResult } from '../io.js';
+import { countOf, formatBytes, printResult } from '../io.js';
 import { findOtherTrial, type ModelUpdater, withUpdater } from '../model-updater.js';
 
 export const command = defineCommand({
@@ -84,7 +84,7 @@ async function lookAtModel({ storage }: ModelUpdater): Promise<string> {
   const store = await storage.open();
   try {
     const found = await fingerprint(store);
-    return `${found}, ${store.tensors.length} tensors, ${formatBytes(totalBytes(store.tensors))}`;
+    return `${found}, ${countOf(store.tensors.length, 'tensor')}, ${formatBytes(totalBytes(store.tensors))}`;
   } finally {
     await store.close();
   }

@@ -8,7 +8,7 @@ import { checkOutput, writeOutput } from '../../src/node/output.js';
 import { readWhole } from '../../src/node/read-whole.js';
 import { defineCommand } from '../command.js';
 import { outputFlags } from '../flags.js';
-import { formatShare, printResult, remarkWritten } from '../io.js';
+import { countOf, formatShare, printResult, remarkWritten } from '../io.js';
 import { withModel } from '../open.js';
 import { byteProgress } from '../progress.js';
 import { readShare } from '../values.js';
@@ -138,7 +138,7 @@ function describe(
   return [
     `payload    ${payloadBytes} bytes, ${formatShare(payloadBytes / modelBytes)} of the model`,
     `adapter    ${adapterBytes} bytes; the payload takes ${formatShare(payloadBytes / adapterBytes)} of them`,
-    `changed    ${tensors.length} tensors by products of rank ${most(({ rank }) => rank)} at most` +
+    `changed    ${countOf(tensors.length, 'tensor')} by products of rank ${most(({ rank }) => rank)} at most` +
       (replaced.length > 0 ? `, ${replaced.length} replaced` : ''),
     `error      at most ${formatShare(most(({ error }) => error))} of a tensor's change, ` +
       `${formatShare(most(({ rounding }) => rounding))} by rounding to the dtype alone`,

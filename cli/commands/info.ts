@@ -8,7 +8,7 @@ import { type OpenPayload, openPayload } from '../../src/payload/open-payload.js
 import type { ModelPort } from '../../src/recipe/model-ports.js';
 import { type CommonFlags, defineCommand } from '../command.js';
 import { remarkInterrupted } from '../interrupted.js';
-import { formatBytes, formatShare, type Io, printResult } from '../io.js';
+import { countOf, formatBytes, formatShare, type Io, printResult } from '../io.js';
 import { withModel, withPayload } from '../open.js';
 
 export const command = defineCommand({
@@ -79,7 +79,7 @@ async function showPayload(
     ...(made && { files: made.facts }),
     meta: header.meta,
   };
-  const size = model ? `: ${model.tensors} tensors, ${model.weights} weights` : '';
+  const size = model ? `: ${countOf(model.tensors, 'tensor')}, ${countOf(model.weights, 'weight')}` : '';
   const share = model ? `, ${formatShare(model.share)} of the float32 model` : '';
   const lines = [
     `payload      ${formatBytes(payloadBytes)}${share}`,
@@ -152,7 +152,7 @@ async function showModel(path: string, flags: CommonFlags, io: Io): Promise<void
   const ports = await readPorts(path);
   const [weights, modelBytes] = [totalElements(found.tensors), totalBytes(found.tensors)];
   const lines = [
-    `model        ${formatBytes(modelBytes)}: ${tensors.length} tensors, ${weights} weights`,
+    `model        ${formatBytes(modelBytes)}: ${countOf(tensors.length, 'tensor')}, ${countOf(weights, 'weight')}`,
     `fingerprint  ${found.fingerprint}`,
     ...(outside
       ? [`outside      ${formatBytes(outside.bytes)} of graph and metadata, which no payload changes`]

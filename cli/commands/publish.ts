@@ -21,7 +21,7 @@ import { type ReleaseStatement, ROLLOUT_UNITS } from '../../src/release/statemen
 import { defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { UsageError } from '../exit-codes.js';
 import { DRAFT_FLAGS, DRY_RUN } from '../flags.js';
-import { formatBytes, printResult, remark } from '../io.js';
+import { countOf, formatBytes, printResult, remark } from '../io.js';
 import { readSmall } from '../open.js';
 import {
   type DraftFlags,
@@ -218,7 +218,7 @@ export const command = defineCommand({
     const bytes = outputs.reduce((sum, output) => sum + output.bytes.length, 0);
     const wrote = dryRun ? 'would write' : 'wrote';
     for (const each of remarks) remark(io, flags, each);
-    remark(io, flags, `${wrote} ${paths.length} files into ${folder}: ${formatBytes(bytes)}`);
+    remark(io, flags, `${wrote} ${countOf(paths.length, 'file')} into ${folder}: ${formatBytes(bytes)}`);
   },
 });
 

@@ -5,7 +5,7 @@ import { checkOutput, writeOutput } from '../../src/node/output.js';
 import { readPayload } from '../../src/node/read-payload.js';
 import { defineCommand } from '../command.js';
 import { outputFlags, PAYLOAD } from '../flags.js';
-import { formatShare, printResult, remarkWritten } from '../io.js';
+import { countOf, formatShare, printResult, remarkWritten } from '../io.js';
 import { withModel } from '../open.js';
 
 export const command = defineCommand({
@@ -40,7 +40,7 @@ export const command = defineCommand({
       `back     ${payloadBytes} bytes, ${formatShare(payloadBytes / modelBytes)} of the model`,
       `forward  ${forwardBytes} bytes`,
       `model    ${modelBytes} bytes`,
-      `way      ${WAYS[way]} for ${exactWeights} weights`,
+      `way      ${WAYS[way]} for ${countOf(exactWeights, 'weight')}`,
       `base     ${base}`,
       `next     ${next}`,
     ];

@@ -4,7 +4,7 @@ import type { UpdaterStatus } from '../../src/updater/updater.js';
 import { defineCommand } from '../command.js';
 import { FORCE, UPDATER_FLAGS } from '../flags.js';
 import { remarkInterrupted } from '../interrupted.js';
-import { printResult, remark } from '../io.js';
+import { countOf, printResult, remark } from '../io.js';
 import { findOtherTrial, withUpdater } from '../model-updater.js';
 import { describeWithdrawal, storedWithdrawal } from '../withdrawn.js';
 
@@ -48,7 +48,7 @@ export const command = defineCommand({
       await checkOutput(flags.evidence, flags);
       const record = { at: new Date().toISOString(), ...status, installed: await updater.history() };
       await writeOutput(flags.evidence, Buffer.from(`${JSON.stringify(record, null, 2)}\n`), flags);
-      remark(io, flags, `wrote ${flags.evidence}: ${record.installed.length} releases`);
+      remark(io, flags, `wrote ${flags.evidence}: ${countOf(record.installed.length, 'release')}`);
     });
   },
 });
@@ -63,7 +63,7 @@ function linesOf(
   return [
     `model    ${fingerprint}`,
     `counter  ${counter}`,
-    `status   ${trial ? `${status}: ${trial.names.join(', ')}, ${trial.starts} starts` : (instead ?? status)}`,
+    `status   ${trial ? `${status}: ${trial.names.join(', ')}, ${countOf(trial.starts, 'start')}` : (instead ?? status)}`,
     ...rejectedModels.map((rejected) => `held back  ${describeRejection(rejected)}`),
     ...rejectedReleases.map(({ name, code }) => `held back  ${name} was rejected (${code})`),
   ];

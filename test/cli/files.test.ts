@@ -134,7 +134,7 @@ test('info lists the files that a payload makes and, with its base, what of them
   expect(stdout).toMatch(/^file {9}next\.onnx: \d+ bytes, sha256 [0-9a-f]{64}$/m);
   expect(stdout).toMatch(/^structure {4}\d+ B outside of tensors, coded against those of the base$/m);
   expect(stdout).toMatch(/^kept {9}2 tensors, 8\.2 kB$/m);
-  expect(stdout).toMatch(/^new {10}1 tensors, 12 B$/m);
+  expect(stdout).toMatch(/^new {10}1 tensor, 12 B$/m);
 });
 
 test('verify takes a payload of files; compose and reverse refuse it', async () => {

@@ -35,7 +35,7 @@ test('import-adapter, apply and reverse merge an adapter into a file and take it
   const made = await program(...words);
   expect(made).toMatchObject({ status: 0 });
   expect(made.stdout).toMatch(/^payload {4}\d+ bytes, .* of the model$/m);
-  expect(made.stdout).toMatch(/^changed {4}1 tensors by products of rank 4 at most$/m);
+  expect(made.stdout).toMatch(/^changed {4}1 tensor by products of rank 4 at most$/m);
   expect(made.stderr).toContain('wrote');
   const back = ['reverse', at('de.ndiff'), '--base', at('base.safetensors'), '-o', at('out.ndiff')];
   expect((await command(...back)).status).toBe(0);

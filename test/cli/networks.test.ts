@@ -160,7 +160,7 @@ describe.skipIf(runOnnx === undefined).each(MODELS)('of $model', ({ model, endin
     const [head] = (await read(base)).tensors.flatMap(({ name }) => (/^head.weight$/.test(name) ? name : []));
     const out = at(`head-${model}.ndiff`);
     const planned = await command('train', 'hash', ...only, '--budget', '9%', '-o', out, '--dry-run');
-    expect(planned.stdout).toContain('trains  1 tensors, 96 of 2371 weights');
+    expect(planned.stdout).toContain('trains  1 tensor, 96 of 2371 weights');
     expect(planned.stdout).toContain(JSON.stringify(head));
     expect((await command('train', 'hash', ...only, '--budget', '9%', '-o', out)).status).toBe(0);
     const { stdout } = await command('info', out, '--base', base, '--json');

@@ -70,7 +70,7 @@ test('status --evidence writes what was installed, when, and by which keys it wa
   await update(model, '--confirm');
   const out = at('evidence.json');
   const { status, stderr } = await command('status', ...model, '--evidence', out);
-  expect([status, stderr]).toEqual([0, expect.stringContaining('1 releases')]);
+  expect([status, stderr]).toEqual([0, expect.stringContaining(': 1 release\n')]);
   const { payload } = fleet.version(1);
   const record = JSON.parse(readFileSync(out, 'utf8'));
   expect(record).toMatchObject({
