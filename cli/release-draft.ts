@@ -10,6 +10,7 @@ import { UsageError } from './exit-codes.js';
 import { type DRAFT_FLAGS, RELEASE_DAYS } from './flags.js';
 import { formatBytes } from './io.js';
 import { readSmall, withModel } from './open.js';
+import type { PackedModel, packModel } from './pack-model.js';
 
 /** What is released. */
 export type DraftFlags = FlagsOf<typeof DRAFT_FLAGS>;
@@ -28,18 +29,23 @@ export function parseDays(text = ''): Days {
   return Object.fromEntries(pairs.map(([name, days]) => [name, Number(days)]));
 }
 
-/** Reads what is to be released, lets a function use it, and closes the base whatever happens. */
+/**
+ * Reads what is to be released, lets a function use it, and closes the base whatever happens.
+ *
+ * @param source path of a file; with `pack` also that of a model of several files
+ */
 export async function withDraft<T>(
-  path: string,
+  { path, pack = readFile }: { readonly path: string; readonly pack?: typeof packModel },
   flags: DraftFlags,
   use: (draft: ReleaseDraft) => Promise<T>,
 ): Promise<T> {
   const { base, next, counter, deviceClass, metric, golden, allowRollbackFrom } = flags;
   if (counter === undefined) throw new UsageError('Expected --counter, the number of the release');
   const days = parseDays(flags.expires).release ?? RELEASE_DAYS;
+  const content = await (base === undefined ? pack : readFile)(path);
   const draft: ReleaseDraft = {
-    name: flags.name ?? basename(path),
-    bytes: await readPayload(path),
+    ...content,
+    name: flags.name ?? content.name,
     counter,
     expires: new Date(Date.now() + days * 86_400_000),
     metrics: Object.fromEntries(metric.map(parseMetric)),
@@ -50,6 +56,10 @@ export async function withDraft<T>(
   };
   if (base === undefined) return use(draft);
   return withModel({ path: base }, (store) => use({ ...draft, base: store }));
+}
+
+async function readFile(path: string): Promise<PackedModel> {
+  return { name: basename(path), bytes: await readPayload(path) };
 }
 
 function parseMetric(text: string): [string, number] {

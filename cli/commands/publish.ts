@@ -23,6 +23,7 @@ import { UsageError } from '../exit-codes.js';
 import { DRAFT_FLAGS, DRY_RUN } from '../flags.js';
 import { countOf, formatBytes, printResult, remark } from '../io.js';
 import { readSmall } from '../open.js';
+import { packModel } from '../pack-model.js';
 import {
   type DraftFlags,
   describeRelease,
@@ -89,7 +90,8 @@ const RELEASE_FLAGS = {
   payload: {
     type: 'string',
     placeholder: 'file',
-    description: 'Payload file, or a whole model in one file, to release',
+    description:
+      'Payload file to release, or a whole model: a file, or a folder, whose tensors become one safetensors file',
   },
   channel: {
     type: 'string',
@@ -164,6 +166,10 @@ export const command = defineCommand({
     {
       description: 'Release a payload',
       run: 'publish releases --payload v2.ndiff --base models/v1 --key keys/targets.key.json --counter 2',
+    },
+    {
+      description: 'Release a whole model, for devices that have none or that no payload fits',
+      run: 'publish releases --payload models/v2 --key keys/targets.key.json --counter 2',
     },
     {
       description: 'Release to a tenth of the devices, later to half of them, then to all',
@@ -251,7 +257,7 @@ async function change(
   if (payload !== undefined)
     steps.push(async () => {
       const repository = await openRepository(files);
-      return withDraft(payload, flags, (draft) =>
+      return withDraft({ path: payload, pack: packModel }, flags, (draft) =>
         runRelease(repository, { ...draft, ...stagingOf(flags) }, { files, flags, options }),
       );
     });

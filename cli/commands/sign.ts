@@ -53,7 +53,9 @@ export const command = defineCommand({
     const { payload, force, dryRun, out = `${payload}${RELEASE_ENDING}` } = flags;
     await checkOutput(out, { force });
     const signers = await readSigners(flags.key);
-    const { statement, file } = await withDraft(payload, flags, (draft) => signRelease(draft, signers));
+    const { statement, file } = await withDraft({ path: payload }, flags, (draft) =>
+      signRelease(draft, signers),
+    );
     io.signal.throwIfAborted();
     if (!dryRun) await writeOutput(out, file, { force });
     const keyids = signers.map(({ keyid }) => keyid);

@@ -9,13 +9,13 @@ import { openZipStore, readZip, type ZipEntry } from './zip.js';
 const MAX_HEADER_BYTES = 10_000;
 
 /** The byte 0x93 and `NUMPY`. */
-const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
+export const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 
 /** The name of an unnamed array, as in `numpy.savez`. */
 const UNNAMED = 'arr_0';
 
 /** Element types by NumPy's kind and size. */
-const TYPES: Readonly<Record<string, StoredType>> = {
+export const TYPES: Readonly<Record<string, StoredType>> = {
   f4: { dtype: 'float32' },
   f2: { dtype: 'float16' },
   i1: { dtype: 'int8' },

@@ -8,13 +8,19 @@ import { digestJson } from './outside.js';
 import { parseStrictJson } from './strict-json.js';
 
 /** Bytes of a header accepted by the format's reference reader. */
-const MAX_HEADER_BYTES = 100_000_000;
+export const MAX_HEADER_BYTES = 100_000_000;
 
 /** Bytes of an index, which lists tensor and file names. */
 const MAX_INDEX_BYTES = 2 ** 26;
 
-/** Supported dtypes; those of 4 and 6 bits are not supported. */
-const TYPES: Readonly<Record<string, StoredType>> = {
+/** Key of a header's texts, which no tensor can have as its name. */
+export const METADATA_KEY = '__metadata__';
+
+/**
+ * Supported dtypes; those of 4 and 6 bits are not supported. Of names with the same type, the first is
+ * written.
+ */
+export const TYPES: Readonly<Record<string, StoredType>> = {
   F32: { dtype: 'float32' },
   F16: { dtype: 'float16' },
   BF16: { dtype: 'bfloat16' },
@@ -87,7 +93,7 @@ async function placeSafetensors(files: ModelFiles, path: string): Promise<Placed
   const size = await files.size(path);
   const { header, start } = await readHeader(files, path);
   const placed = Object.entries(header)
-    .filter(([name]) => name !== '__metadata__')
+    .filter(([name]) => name !== METADATA_KEY)
     .map(([name, entry]) => place(name, entry, { path, start }));
   checkTensorInfos(placed);
   return checkCover(placed, { path, start, end: size });
@@ -153,7 +159,7 @@ export async function readIndexOutside(
 function describeHeader(header: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const described = Object.entries(header).map(([name, entry]) => [
     name,
-    name === '__metadata__' ? entry : (entry as { dtype: unknown }).dtype,
+    name === METADATA_KEY ? entry : (entry as { dtype: unknown }).dtype,
   ]);
   return Object.fromEntries(described);
 }

@@ -199,7 +199,7 @@ function unreadable(path: string, why: string): NeuralDiffError {
  * @throws NeuralDiffError `bad-model` for another structure, `unsupported-model` for string weights,
  *   `unsafe-path` for a shard outside the folder
  */
-function parseLayersManifest(path: string, json: unknown): LayersManifest {
+export function parseLayersManifest(path: string, json: unknown): LayersManifest {
   const groups: ManifestGroup[] = [];
   const tensors: StreamedTensor[] = [];
   for (const entry of listOf(path, json, 'weightsManifest')) {

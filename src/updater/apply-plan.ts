@@ -116,7 +116,9 @@ async function copyWeights(
         signal?.throwIfAborted();
         const piece = buffer.subarray(0, byteLength(info) - at);
         await downloaded.readInto(info.name, at, piece);
-        await store.write(info.name, at, piece);
+        // Tensors that cannot be written, such as the scales of a manifest, may be the same.
+        if (!store.readOnly?.has(info.name) || (await differs(store, { name: info.name, at, piece })))
+          await store.write(info.name, at, piece);
         done += piece.length;
         onEvent?.({ type: 'progress', phase: 'apply', name, done, total });
       }
@@ -129,6 +131,15 @@ async function copyWeights(
   } finally {
     await downloaded.close();
   }
+}
+
+async function differs(
+  store: WeightStore,
+  { name, at, piece }: { name: string; at: number; piece: Uint8Array },
+): Promise<boolean> {
+  const found = new Uint8Array(piece.length);
+  await store.readInto(name, at, found);
+  return found.some((byte, i) => byte !== piece[i]);
 }
 
 /**
