@@ -1,8 +1,9 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
+import { externalData, field, onnxModel, tensorProto } from '../containers/write-onnx.js';
 import { writeSafetensors } from '../containers/write-safetensors.js';
-import { sampleModel } from '../support.js';
+import { sampleModel, seededTensor } from '../support.js';
 import { command, expectRefusal, scratch, writeModel } from './command.js';
 import { quantise } from './quantise.js';
 
@@ -117,6 +118,18 @@ test('publish packs shards with an index, and takes the only file of a folder as
     name: 'single.safetensors',
     bytes: bytes.length,
   });
+});
+
+test('publish packs an ONNX file with external data, given as its folder', async () => {
+  await createRepository('external');
+  const tensor = seededTensor('kernel', 'float32', [3, 4]);
+  const main = onnxModel(field(5, tensorProto(tensor, externalData('kernel.bin'))));
+  mkdirSync(at('onnx'));
+  writeFileSync(at('onnx', 'model.onnx'), main);
+  writeFileSync(at('onnx', 'kernel.bin'), tensor.bytes);
+  const { stdout } = await publish('external', '--payload', at('onnx'), '--counter', '1');
+  const next = await fingerprintOf(at('onnx'));
+  expect(JSON.parse(stdout).release).toMatchObject({ kind: 'full', name: 'onnx.safetensors', next });
 });
 
 test('publish refuses a folder that is no model or comes with a base; sign takes files alone', async () => {
