@@ -46,7 +46,7 @@ const OPTION_NAMES: Readonly<Record<string, readonly string[]>> = {
     'hash',
     'sparse',
   ],
-  distillation: ['weight', 'temperature'],
+  distillation: ['weight', 'temperature', 'teachers'],
   fineTune: ['epochs', 'learningRate', 'mode'],
   hash: ['coding', 'zeros', 'block', 'scales'],
   sparse: ['selection', 'saliency', 'scope', 'bits', 'temperatures', 'fixedFrom'],

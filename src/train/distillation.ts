@@ -13,6 +13,11 @@ export interface DistillationOptions {
   readonly weight?: number;
   /** Divides the logits of both models; default 2. */
   readonly temperature?: number;
+  /**
+   * Full fine-tunes whose mean outputs are learnt from: 1 to 8; default 1. Others than the first start from
+   * other seeds, and take its learning rate and epochs.
+   */
+  readonly teachers?: number;
 }
 
 /** Provides the teacher's outputs for a batch. */
@@ -38,6 +43,23 @@ export function createTeacher(task: Task, weights: ValueSource, data: Data): Tea
   return {
     outputs: (batch) => outputs.map((output) => tf.gather(output, batch.indexes as tf.Tensor1D)),
     dispose: () => tf.dispose(outputs),
+  };
+}
+
+/** @returns a teacher with the mean outputs of others, which it owns */
+export function meanTeacher(teachers: readonly Teacher[]): Teacher {
+  const [first] = teachers;
+  if (first !== undefined && teachers.length === 1) return first;
+  return {
+    outputs: (batch) =>
+      tf.tidy(() => {
+        const all = teachers.map((teacher) => teacher.outputs(batch));
+        const sums = (all[0] ?? []).map((_, i) => tf.addN(all.map((outputs) => outputs[i] as tf.Tensor)));
+        return sums.map((sum) => tf.div(sum, all.length));
+      }),
+    dispose() {
+      for (const teacher of teachers) teacher.dispose();
+    },
   };
 }
 

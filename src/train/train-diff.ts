@@ -5,7 +5,7 @@ import { infoOf } from '../tfjs/weights.js';
 import { checkNumber } from './check.js';
 import { countExamples, type Data } from './data.js';
 import { onDevice, shareBytes, storedBase } from './device.js';
-import { createTeacher, type DistillationOptions, type Teacher } from './distillation.js';
+import { createTeacher, type DistillationOptions, meanTeacher, type Teacher } from './distillation.js';
 import {
   baseOf,
   type FineTuned,
@@ -228,13 +228,33 @@ async function guide(options: TrainDiffOptions, kind: DiffKind, setting: PartSet
   const full = fullFineTune ?? (await fineTuneFrom(setting.base, fineTuneOptions(options), { loop, fisher }));
   const parts = kind.createParts({ ...setting, full, ownsFull: !fullFineTune });
   if (distillation === false) return { parts, teacher: undefined, full: factsOf(full) };
+  const teachers: Teacher[] = [];
   try {
     const weights = fullFineTune?.weights ?? sumValues(setting.base.trainable, full.deltas);
-    return { parts, teacher: createTeacher(task, weights, train), full: factsOf(full) };
+    teachers.push(createTeacher(task, weights, train));
+    for (let i = 1; i < (distillation?.teachers ?? 1); i++)
+      teachers.push(await anotherTeacher(options, { base: setting.base, plan: full.plan, index: i }));
+    return { parts, teacher: meanTeacher(teachers), full: factsOf(full) };
   } catch (error) {
-    for (const part of parts) part.dispose();
+    for (const each of [...parts, ...teachers]) each.dispose();
     throw error;
   }
+}
+
+/** Keeps the seeds of teachers apart from those that a search for a plan counts through. */
+const TEACHER_SEEDS = 1000;
+
+/** Trains another full fine-tune, with the learning rate and epochs of the first, for its outputs alone. */
+async function anotherTeacher(
+  options: TrainDiffOptions,
+  { base, plan, index }: { base: BaseWeights; plan: FineTuned['plan']; index: number },
+): Promise<Teacher> {
+  const given = { ...fineTuneOptions(options), validation: undefined };
+  const found = plan ? { learningRate: plan.learningRate, epochs: plan.epochs } : {};
+  const loop = fineTuneLoop({ ...given, ...found });
+  const seed = (loop.seed + TEACHER_SEEDS * index) >>> 0;
+  const { deltas } = await fineTuneFrom(base, given, { loop: { ...loop, seed }, fisher: false });
+  return createTeacher(options.task, sumValues(base.trainable, deltas), options.train);
 }
 
 /** Leaves its tensors to be freed. */
@@ -278,6 +298,9 @@ function checkedLoop(options: TrainDiffOptions, kind: DiffKind): LoopOptions {
   checkNumber('denseRate', denseRate, { least: 0.1, most: 7 });
   if (distillation) {
     checkNumber('distillation.weight', distillation.weight, { least: 0, most: 1 });
+    checkNumber('distillation.teachers', distillation.teachers, { least: 1, most: 8 });
+    if (!Number.isInteger(distillation.teachers ?? 1))
+      throw new RangeError(`Cannot train: expected whole "teachers", got ${distillation.teachers}`);
     checkNumber('distillation.temperature', distillation.temperature, { least: 2 ** -10, most: 2 ** 10 });
   }
   const loop = loopOptions(options, { epochs: EPOCHS, learningRate: rateOf });
