@@ -2,6 +2,7 @@ import { EXIT } from './exit-codes.js';
 import { COMMON_FLAGS } from './flags.js';
 import type { Io } from './io.js';
 import { parseCommandLine } from './parse.js';
+import { isToStdout, writeToStdout } from './to-stdout.js';
 
 /** A flag or an argument, as a command declares it. */
 export interface Flag {
@@ -108,7 +109,10 @@ export function defineCommand<const Args extends Flags, const Own extends Flags>
     ...facts,
     run: async (line, io) => {
       const values = parseCommandLine(line, { args, flags: { ...flags, ...COMMON_FLAGS } });
-      return (await handle(values as FlagsOf<Args> & FlagsOf<Own> & CommonFlags, io)) ?? EXIT.done;
+      const run = async (given: object, own: Io): Promise<number> =>
+        (await handle(given as FlagsOf<Args> & FlagsOf<Own> & CommonFlags, own)) ?? EXIT.done;
+      if (!isToStdout(flags, values.out)) return run(values, io);
+      return writeToStdout((out, own) => run({ ...values, out }, own), { json: values.json === true, io });
     },
   };
 }

@@ -5,7 +5,7 @@ import type { CommonFlags } from './command.js';
 /** What a command uses of its process: where it writes, how it is stopped, what time it is. */
 export interface Io {
   /** Data: what scripts read. */
-  out(text: string): void;
+  out(data: string | Uint8Array): void;
   /** Remarks and progress: what people read. */
   err(text: string): void;
   /** Whether progress may redraw its line. */
@@ -33,9 +33,9 @@ export function endingLines(io: Io): Io {
     get columns() {
       return io.columns;
     },
-    out(text) {
+    out(data) {
       end();
-      io.out(text);
+      io.out(data);
     },
     err(text) {
       if (!/^[\r\n]/.test(text)) end();

@@ -28,7 +28,7 @@ const writeData = process.stdout.write.bind(process.stdout);
 process.stdout.write = process.stderr.write.bind(process.stderr);
 
 const status = await runCli(process.argv.slice(2), {
-  out: (text) => writeData(text),
+  out: (data) => writeData(data),
   err: (text) => process.stderr.write(text),
   isTerminal: process.stderr.isTTY === true,
   get columns() {

@@ -109,7 +109,7 @@ async function runReport(
     ...['--seed', String(seed), '--title', title, '--gate', gates, '--json', '-o', out],
   ];
   const status = await runCli(args, {
-    out: (text) => lines.push(text),
+    out: (text) => lines.push(String(text)),
     err: (text) => say(`${task}: ${text.trimEnd()}`),
     isTerminal: false,
     signal,

@@ -31,7 +31,7 @@ export const command = defineCommand({
       isRequired: true,
       description: 'Model that the first payload is for',
     },
-    ...outputFlags('file', 'Payload file to write'),
+    ...outputFlags('file', 'Payload file to write; - for stdout'),
   },
   examples: [
     {

@@ -27,7 +27,7 @@ const ARGS = {
 } as const satisfies Flags;
 
 const FLAGS = {
-  ...outputFlags('file', 'Payload file to write'),
+  ...outputFlags('file', 'Payload file to write; - for stdout'),
   progress: PROGRESS,
   rename: {
     type: 'boolean',

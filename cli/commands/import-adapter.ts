@@ -44,7 +44,7 @@ export const command = defineCommand({
       isRequired: true,
       description: 'Model that the adapter was trained for, of float32, float16 or bfloat16',
     },
-    ...outputFlags('file', 'Payload file to write'),
+    ...outputFlags('file', 'Payload file to write; - for stdout'),
     config: {
       type: 'string',
       placeholder: 'file',

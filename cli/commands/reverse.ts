@@ -20,7 +20,7 @@ export const command = defineCommand({
       isRequired: true,
       description: 'Model that the payload is for',
     },
-    ...outputFlags('file', 'Payload file to write'),
+    ...outputFlags('file', 'Payload file to write; - for stdout'),
   },
   examples: [{ description: 'Make a way back', run: 'reverse v2.ndiff --base models/v1 -o v2-v1.ndiff' }],
   exits: { wrongBase: 'The payload is for another model than --base' },

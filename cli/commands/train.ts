@@ -34,7 +34,7 @@ export const command = defineCommand({
     ...TRAINING_FLAGS,
     seed: SEED,
     ...SEARCH_FLAGS,
-    ...outputFlags('file', 'Payload file to write'),
+    ...outputFlags('file', 'Payload file to write; - for stdout'),
   },
   examples: [
     {
