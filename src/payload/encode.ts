@@ -295,7 +295,7 @@ export function readBudget(budget: Budget, tensors: readonly TensorInfo[]): numb
 
 /** @returns the error for a budget below the smallest payload */
 export function impossibleBudget(bytes: number, least: number): NeuralDiffError {
-  const message = `Cannot meet a budget of ${bytes} bytes: the smallest payload for this model has ${least}`;
+  const message = `Cannot meet a budget of ${bytes} bytes: expected at least ${least} for this model`;
   return new NeuralDiffError('budget-impossible', message, { facts: { bytes, least } });
 }
 

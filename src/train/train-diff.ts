@@ -1,6 +1,14 @@
+import { NeuralDiffError } from '../model/errors.js';
 import { type Model, totalElements } from '../model/tensor.js';
 import type { Meta, Op } from '../payload/diff.js';
-import { type Budget, budgetBytes, float32Bytes, impossibleBudget, packDiff } from '../payload/encode.js';
+import {
+  type Budget,
+  budgetBytes,
+  float32Bytes,
+  impossibleBudget,
+  packDiff,
+  readBudget,
+} from '../payload/encode.js';
 import { infoOf } from '../tfjs/weights.js';
 import { checkNumber } from './check.js';
 import { countExamples, type Data } from './data.js';
@@ -149,8 +157,37 @@ async function trainChecked(
   kind: DiffKind,
   loop: LoopOptions,
 ): Promise<TrainedDiff> {
-  const { task, validation, meta = {} } = options;
   const { held, base } = await takeBases(options);
+  try {
+    return await trainOnBase(options, kind, { loop, held, base });
+  } catch (error) {
+    if (!(error instanceof NeuralDiffError && error.code === 'budget-impossible')) throw error;
+    throw impossibleBudget(readBudget(options.budget, base.tensors), sufficientBudget(options, base));
+  }
+}
+
+/** Bytes of records of matrices with a change, at most: kinds, lengths, placement, scales, one change. */
+const MATRIX_BYTES = { all: 32, each: 2 };
+
+/** @returns a budget that every kind of diff can meet, little above the least one */
+function sufficientBudget({ denseRate, meta = {} }: TrainDiffOptions, base: BaseWeights): number {
+  let budget = 0;
+  for (let needed = 1; needed > budget; ) {
+    budget = needed;
+    const rate = denseRate ?? denseRateFor(budget, base, meta);
+    const { matrices, fileBytes } = partitionTensors(base, { denseRate: rate, meta });
+    const records = matrices.length > 0 ? MATRIX_BYTES.all + MATRIX_BYTES.each * matrices.length : 0;
+    needed = fileBytes([]) + records;
+  }
+  return budget;
+}
+
+async function trainOnBase(
+  options: TrainDiffOptions,
+  kind: DiffKind,
+  { loop, held, base }: { loop: LoopOptions; held: BaseWeights; base: BaseWeights },
+): Promise<TrainedDiff> {
+  const { task, validation, meta = {} } = options;
   const bytes = budgetBytes(options.budget, base.tensors);
   const denseRate = options.denseRate ?? denseRateFor(bytes, base, meta);
   const least = partitionTensors(base, { denseRate, meta }).fileBytes([]);
@@ -315,7 +352,7 @@ function checkDiffMemory(options: TrainDiffOptions, kind: DiffKind, loop: LoopOp
   const { task, fullFineTune } = options;
   const trained = selectWeights(task, options);
   const weights = totalElements(trained.map(infoOf));
-  const bytes = budgetBytes(options.budget, task.weights.map(infoOf));
+  const bytes = readBudget(options.budget, task.weights.map(infoOf));
   const gradients = numbersPerWeight({ ...loop, optimizer: undefined }) - 2;
   const diff = { perWeight: 1 + gradients, others: kind.numbersOf?.({ weights, budgetBytes: bytes }) ?? 0 };
   checkMemory({ weights: task.weights, trained, ...diff });
