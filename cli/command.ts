@@ -2,7 +2,6 @@ import { EXIT } from './exit-codes.js';
 import { COMMON_FLAGS } from './flags.js';
 import type { Io } from './io.js';
 import { parseCommandLine } from './parse.js';
-import { isToStdout, writeToStdout } from './to-stdout.js';
 
 /** A flag or an argument, as a command declares it. */
 export interface Flag {
@@ -99,6 +98,9 @@ interface Definition<Args extends Flags, Own extends Flags> extends CommandFacts
   handle(flags: FlagsOf<Args> & FlagsOf<Own> & CommonFlags, io: Io): Promise<number> | Promise<void>;
 }
 
+/** Name of an output file that stands for stdout. */
+const STDOUT = '-';
+
 /** Defines a command: the types of its handler's flags are inferred from the flags that it declares. */
 export function defineCommand<const Args extends Flags, const Own extends Flags>(
   definition: Definition<Args, Own>,
@@ -111,7 +113,8 @@ export function defineCommand<const Args extends Flags, const Own extends Flags>
       const values = parseCommandLine(line, { args, flags: { ...flags, ...COMMON_FLAGS } });
       const run = async (given: object, own: Io): Promise<number> =>
         (await handle(given as FlagsOf<Args> & FlagsOf<Own> & CommonFlags, own)) ?? EXIT.done;
-      if (!isToStdout(flags, values.out)) return run(values, io);
+      if (flags.out?.placeholder !== 'file' || values.out !== STDOUT) return run(values, io);
+      const { writeToStdout } = await import('./to-stdout.js');
       return writeToStdout((out, own) => run({ ...values, out }, own), { json: values.json === true, io });
     },
   };

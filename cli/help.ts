@@ -87,9 +87,9 @@ export function exampleLines({ description, run }: Example): string[] {
 }
 
 /** @returns the name of an argument in help: `<payloads>...`, or `[<folder>]` for one with a default */
-export function argumentName(name: string, { isRepeated, default: preset }: Flag): string {
+export function argumentName(name: string, { isRepeated, isRequired }: Flag): string {
   const word = `<${kebabCase(name)}>${isRepeated ? '...' : ''}`;
-  return preset === undefined ? word : `[${word}]`;
+  return isRequired ? word : `[${word}]`;
 }
 
 /** @returns how a flag is written: `-o, --out <file>` */

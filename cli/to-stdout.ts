@@ -6,17 +6,6 @@ import { MAX_HELD_BYTES } from '../src/payload/byte-source.js';
 import { UsageError } from './exit-codes.js';
 import type { Io } from './io.js';
 
-/** Name of an output that stands for stdout. */
-const STDOUT = '-';
-
-/** @returns whether a command writes a file, and it should go to stdout */
-export function isToStdout(
-  flags: { readonly out?: { readonly placeholder?: string } },
-  out: unknown,
-): boolean {
-  return flags.out?.placeholder === 'file' && out === STDOUT;
-}
-
 /**
  * Runs a command with a temporary file as its output, and writes that to stdout if the command succeeds. What
  * the command prints goes to stderr.
