@@ -1,12 +1,23 @@
 import { createRequire } from 'node:module';
 import { NeuralDiffError } from '../../src/model/errors.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
+import { printable } from '../../src/model/printable.js';
 import { totalBytes } from '../../src/model/tensor.js';
 import { resetDamagedState } from '../../src/updater/state.js';
+import type { UpdaterStatus } from '../../src/updater/updater.js';
 import { defineCommand } from '../command.js';
-import { UPDATER_FLAGS } from '../flags.js';
-import { countOf, formatBytes, printResult } from '../io.js';
-import { findOtherTrial, type ModelUpdater, withUpdater } from '../model-updater.js';
+import { EXIT, UsageError } from '../exit-codes.js';
+import { DRY_RUN, PROGRESS, UPDATER_FLAGS } from '../flags.js';
+import { countOf, formatBytes, type Io, printResult } from '../io.js';
+import { findOtherTrial, type ModelUpdater, REPOSITORY_FLAGS, withUpdater } from '../model-updater.js';
+import { type Repair, type RepairFlags, repairModel } from '../repair-model.js';
+
+const { repo, root, deviceClass, channel, header } = REPOSITORY_FLAGS;
+
+/** @returns a flag that is not required */
+function optional<const F extends { readonly isRequired: true }>({ isRequired: _required, ...flag }: F) {
+  return flag;
+}
 
 export const command = defineCommand({
   group: 'Keep a device up to date',
@@ -14,14 +25,39 @@ export const command = defineCommand({
   details: [
     'Checks the undo journal, the model, the state of the updater, and the free space of the disk. Says ' +
       'which optional packages are installed; updates need none of them.',
+    'A damaged model is repaired with --repair: the newest whole model for this device takes its place, or ' +
+      'that of the last update if it is released whole. Chunks of 64 KiB whose signed digests match are kept, ' +
+      'others are fetched.',
   ],
   args: {},
-  flags: UPDATER_FLAGS,
-  examples: [{ description: 'Check a model on a device', run: 'doctor --model models/v1.safetensors' }],
+  flags: {
+    ...UPDATER_FLAGS,
+    repair: {
+      type: 'boolean',
+      description:
+        'With --repo and --root: fetch what is damaged of the model from a whole model that is released',
+    },
+    repo: optional(repo),
+    root: optional(root),
+    ...{ deviceClass, channel, header },
+    dryRun: DRY_RUN,
+    progress: PROGRESS,
+  },
+  examples: [
+    { description: 'Check a model on a device', run: 'doctor --model models/v1.safetensors' },
+    {
+      description: 'Repair a damaged model',
+      run:
+        'doctor --model models/keywords.safetensors --repair --repo https://example.com/releases ' +
+        '--root root.json',
+    },
+  ],
   exits: { internal: 'A check failed' },
   async handle(flags, io) {
-    await withUpdater(flags, io, async (opened) => {
+    const repaired = await repairIfAsked(flags, io);
+    return withUpdater({ ...flags, repo: '' }, io, async (opened) => {
       const findings = [
+        ...repaired,
         await look('storage', () => lookAtStorage(opened)),
         await look('model', () => lookAtModel(opened)),
         await look('updater', () => lookAtUpdater(opened)),
@@ -32,15 +68,32 @@ export const command = defineCommand({
       const lines = findings.map(
         ({ check, text, ...found }) => `${wordOf(found)} ${check.padEnd(8)} ${text}`,
       );
-      printResult(io, flags, { json: { isGood, findings }, lines });
-      if (!isGood)
-        throw new NeuralDiffError(
-          'storage-mismatch',
-          `Cannot update model "${flags.model}": see the checks above`,
-        );
+      const error = { code: 'storage-mismatch', message: messageOf(flags) };
+      printResult(io, flags, { json: { isGood, findings, ...(!isGood && { error }) }, lines });
+      if (isGood) return EXIT.done;
+      io.err(`neural-diff: ${printable(error.message)} (${error.code})\n`);
+      return EXIT.internal;
     });
   },
 });
+
+/** Repairs the model before it is opened, which a damaged one may not allow. */
+async function repairIfAsked(flags: RepairFlags & { repair: boolean }, io: Io): Promise<Finding[]> {
+  const { repair: isAsked, repo: repository, root: trusted, dryRun } = flags;
+  if (!isAsked) {
+    if (repository === undefined && dryRun !== true) return [];
+    throw new UsageError('Expected --repair with --repo and --dry-run');
+  }
+  if (repository === undefined || trusted === undefined)
+    throw new UsageError('Expected --repo and --root with --repair');
+  const { text, ...facts } = await repairModel(flags, io);
+  return [{ check: 'repair', isGood: true, text, ...facts }];
+}
+
+function messageOf({ model, repair: wasAsked }: { model: string; repair: boolean }): string {
+  const advice = wasAsked ? '' : '; --repair with --repo and --root fetches what is damaged of a model';
+  return `Cannot update model "${model}": see the checks above${advice}`;
+}
 
 function wordOf({ isGood, isWarning = false }: Pick<Finding, 'isGood' | 'isWarning'>): string {
   if (!isGood) return 'BAD ';
@@ -48,7 +101,7 @@ function wordOf({ isGood, isWarning = false }: Pick<Finding, 'isGood' | 'isWarni
 }
 
 /** Result of one check. */
-interface Finding {
+interface Finding extends Partial<Omit<Repair, 'text'>> {
   readonly check: string;
   readonly isGood: boolean;
   readonly text: string;
@@ -80,14 +133,26 @@ async function lookAtStorage({ storage }: ModelUpdater): Promise<string> {
   return found === 'undone' ? 'an update was interrupted; it is undone' : found;
 }
 
-async function lookAtModel({ storage }: ModelUpdater): Promise<string> {
+async function lookAtModel({ storage, updater }: ModelUpdater): Promise<string> {
   const store = await storage.open();
   try {
     const found = await fingerprint(store);
+    checkInstalled(found, await updater.status(), (await updater.history()).at(-1));
     return `${found}, ${countOf(store.tensors.length, 'tensor')}, ${formatBytes(totalBytes(store.tensors))}`;
   } finally {
     await store.close();
   }
+}
+
+/** Compares a model that is not on trial with the last one that was installed. */
+function checkInstalled(
+  found: string,
+  { status }: UpdaterStatus,
+  last: { readonly next: string; readonly counter: number } | undefined,
+): void {
+  if (status === 'trial' || last === undefined || found === last.next) return;
+  const message = `expected ${last.next}, which release ${last.counter} installed, got ${found}: it is damaged, or another program has changed it`;
+  throw new NeuralDiffError('wrong-base', message, { facts: { expected: last.next, found } });
 }
 
 async function lookAtUpdater({ updater, ...own }: ModelUpdater): Promise<string | Warning> {

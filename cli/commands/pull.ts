@@ -6,8 +6,7 @@ import { openNodeDisk } from '../../src/node/disk.js';
 import { withFileErrors } from '../../src/node/file-errors.js';
 import { JOURNAL_ENDING } from '../../src/node/open-model.js';
 import { checkOutput } from '../../src/node/output.js';
-import type { Release } from '../../src/release/find-releases.js';
-import { findWhole, installWhole } from '../../src/updater/pull-release.js';
+import { findWhole, installWhole, type WholeRelease } from '../../src/updater/pull-release.js';
 import type { UpdaterEvent } from '../../src/updater/updater.js';
 import { defineCommand } from '../command.js';
 import { outputFlags, PROGRESS } from '../flags.js';
@@ -67,7 +66,7 @@ export const command = defineCommand({
 
 /** Downloads a model, and moves it to its place. */
 async function install(
-  release: Release,
+  release: WholeRelease,
   { path, options }: { path: string; options: Awaited<ReturnType<typeof repositoryOf>> },
   { flags, io }: { flags: ProgressFlags; io: Io },
 ): Promise<void> {

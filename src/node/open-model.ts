@@ -185,8 +185,14 @@ async function leadsToFile(path: string): Promise<boolean> {
   }
 }
 
+/** The folder of a model, and its main file in it. */
+export interface ModelPlace {
+  readonly folder: string;
+  readonly file: string;
+}
+
 /** Finds the folder of a model, and its main file. */
-export async function locateModel(path: string): Promise<{ folder: string; file: string }> {
+export async function locateModel(path: string): Promise<ModelPlace> {
   const prefix = `Cannot open model "${path}"`;
   const found = await withFileErrors(prefix, () => stat(path));
   if (!found.isDirectory()) return { folder: dirname(path), file: basename(path) };
@@ -247,7 +253,11 @@ export const JOURNAL_ENDING = '.undo';
  * await storage.confirm(); // or `rollback()`
  */
 export async function openModelStorage(path: string): Promise<FileStorage> {
-  const { folder, file } = await locateModel(path);
+  return openStorageAt(await locateModel(path));
+}
+
+/** Opens a model at its place, where its main file may be missing. */
+export function openStorageAt({ folder, file }: ModelPlace): FileStorage {
   const disk = openNodeDisk(folder);
   const storage = openInPlace({
     disk,

@@ -1,7 +1,7 @@
 import { applyPayload } from '../apply/apply-payload.js';
 import { type ApplyPlan, planApply } from '../apply/plan.js';
 import { openContainer } from '../containers/open-container.js';
-import { hex } from '../model/bytes.js';
+import { concatBytes, hex } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { fingerprint, sha256 } from '../model/fingerprint.js';
 import { openMemoryFiles } from '../model/model-files.js';
@@ -77,7 +77,7 @@ export async function proveRelease(draft: ReleaseDraft): Promise<ReleaseStatemen
   return statement;
 }
 
-type Proof = Pick<ReleaseStatement, 'kind' | 'base' | 'next' | 'formatVersion' | 'modelBytes'>;
+type Proof = Pick<ReleaseStatement, 'kind' | 'base' | 'next' | 'formatVersion' | 'modelBytes' | 'chunks'>;
 
 async function proveUpdate({ name, bytes }: NamedFile, store: WeightStore): Promise<Proof> {
   const { files } = await openPayload(bytes);
@@ -100,10 +100,24 @@ function proveFiles(store: WeightStore, bytes: Uint8Array): Promise<ApplyPlan> {
 async function proveFull({ name, bytes }: NamedFile): Promise<Proof> {
   const store = await openContainer(openMemoryFiles(new Map([[name, bytes]])), name);
   try {
-    return { kind: 'full', next: await fingerprint(store), modelBytes: totalBytes(store.tensors) };
+    const facts = { next: await fingerprint(store), modelBytes: totalBytes(store.tensors) };
+    const list = await signedFile(await chunkList({ name, bytes }));
+    return { kind: 'full', ...facts, chunks: { ...list, chunkBytes: CHUNK_LIST_BYTES } };
   } finally {
     await store.close();
   }
+}
+
+/** Bytes of the chunks whose digests are listed: 32 bytes for each, a two-thousandth of the file. */
+const CHUNK_LIST_BYTES = 65_536;
+
+/** @returns the digests of the chunks of a whole model, as a file to publish next to it */
+export async function chunkList({ name, bytes }: NamedFile): Promise<NamedFile> {
+  const digests: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; at += CHUNK_LIST_BYTES)
+    digests.push(await sha256(bytes.subarray(at, at + CHUNK_LIST_BYTES)));
+  // Names may have 128 characters.
+  return { name: `${name.slice(0, 121)}.chunks`, bytes: concatBytes(digests) };
 }
 
 async function signedFile({ name, bytes }: NamedFile): Promise<SignedFile> {

@@ -7,6 +7,7 @@ import { encodeStatement, type ReleaseStatement } from '../release/statement.js'
 import { publishTargets, statementsOf, targetsOf, withdrawnOf } from './arrange-targets.js';
 import type { OutputFile } from './files.js';
 import {
+  chunkList,
   type NamedFile,
   proveRelease,
   RELEASE_ENDING,
@@ -19,8 +20,8 @@ import { listTarget, makeTargetFile } from './tuf-models.js';
 /**
  * Creates the publication of a release. Nothing is written.
  *
- * Computes its statement (`proveRelease`), adds its file, golden inputs and a detached release to the
- * targets, and signs new targets, snapshot and timestamp.
+ * Computes its statement (`proveRelease`), adds its file, golden inputs, a detached release and digests of a
+ * whole model's chunks, and signs new targets, snapshot and timestamp.
  *
  * @param repository result of `openRepository`
  * @param draft the release
@@ -76,7 +77,8 @@ export async function publishProven(
     const added = [{ ...draft, custom }, ...(draft.golden ? [draft.golden] : [])];
     await addTargets(targets, added);
     const bytes = await signStatement(statement, options.signers);
-    outputs.push(...(await Promise.all(added.map(contentOf))));
+    const lists = statement.chunks ? [await chunkList(draft)] : [];
+    outputs.push(...(await Promise.all([...added, ...lists].map(contentOf))));
     outputs.push({ path: `targets/${draft.name}${RELEASE_ENDING}`, bytes });
   }
   const edition = await publishTargets(repository, [...targets.values()], options);

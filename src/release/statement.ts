@@ -48,6 +48,11 @@ export interface ReleaseStatement extends SignedFile {
   readonly metrics: Readonly<Record<string, number>>;
   /** Inputs with expected outputs, to be run before the release is trusted. */
   readonly golden?: SignedFile;
+  /**
+   * For whole models: the SHA-256 of each chunk of `chunkBytes`, 32 bytes each, by which devices repair a
+   * damaged one.
+   */
+  readonly chunks?: SignedFile & { readonly chunkBytes: number };
   /** Permits a rollback to this release for devices whose counter is at most this. */
   readonly allowsRollbackFrom?: number;
   /** Why the release was withdrawn; devices do not install such a release. */
@@ -83,6 +88,7 @@ export function parseStatement(signed: JsonObject, what: string): ReleaseStateme
     counter: fields.whole('counter', 1),
     expires: fields.date('expires'),
     metrics: parseMetrics(fields),
+    ...(fields.has('chunks') && { chunks: parseChunks(fields.fields('chunks')) }),
     ...parsePermissions(fields),
   };
 }
@@ -113,6 +119,10 @@ function parseFile(fields: Fields): SignedFile {
   return { name: fields.text('name', FILE_NAME), bytes, sha256: fields.text('sha256', HEX_32) };
 }
 
+function parseChunks(fields: Fields): NonNullable<ReleaseStatement['chunks']> {
+  return { ...parseFile(fields), chunkBytes: fields.whole('chunkBytes', 1) };
+}
+
 /** Parses metrics, which are decimal strings since canonical JSON has no fractions. */
 function parseMetrics(fields: Fields): Record<string, number> {
   const metrics = fields.fields('metrics');
@@ -134,7 +144,7 @@ function parseDecimal(fields: Fields, name: string): number {
  * @throws NeuralDiffError `metadata-corrupt` for an invalid statement
  */
 export function encodeStatement(statement: ReleaseStatement): JsonObject {
-  const { expires, metrics, golden, ...rest } = statement;
+  const { expires, metrics, golden, chunks, ...rest } = statement;
   const defined = Object.entries(rest).filter(([, value]) => value !== undefined);
   const signed = {
     ...Object.fromEntries(defined),
@@ -143,6 +153,7 @@ export function encodeStatement(statement: ReleaseStatement): JsonObject {
     expires: encodeDate(expires),
     metrics: Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, String(value)])),
     ...(golden && { golden: { ...golden } }),
+    ...(chunks && { chunks: { ...chunks } }),
   } as unknown as JsonObject;
   parseStatement(signed, `statement of "${statement.name}"`);
   return signed;

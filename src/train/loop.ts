@@ -113,8 +113,11 @@ export async function trainParts(job: LoopJob, options: LoopOptions): Promise<bo
 /** Steps whose mean loss is that of the start: the learning rate is still near zero. */
 const FIRST_STEPS = 5;
 
-/** A loss rises if the mean of an epoch is this many times that of the start, or of an epoch before. */
-const RISE = 1.1;
+/**
+ * A loss rises if the mean of an epoch is this many times that of the start, or of the best epoch before:
+ * epochs of recurrent networks differ by a fifth without being worse for it.
+ */
+const RISE = { start: 1.1, best: 1.5 };
 
 /**
  * Steps between yields to the event loop: few enough to stay responsive, enough not to slow small models
@@ -154,7 +157,7 @@ class TrainingSession {
   get isRising(): boolean {
     const last = this.#epochLosses.at(-1) ?? 0;
     const first = this.#firstLoss / Math.min(FIRST_STEPS, this.#step);
-    return last > RISE * Math.min(first, ...this.#epochLosses);
+    return last > Math.min(RISE.start * first, RISE.best * Math.min(...this.#epochLosses));
   }
 
   async runEpoch(epoch: number): Promise<void> {

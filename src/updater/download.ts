@@ -54,20 +54,9 @@ async function downloadFiles(
   plan: UpdatePlan,
   signal: AbortSignal,
 ): Promise<DownloadedPlan> {
-  const { source, onEvent, waitMs, disk, minBytesPerSecond, rateWindowMs } = options;
+  const { disk } = options;
   const fetchOne = (file: SignedFile, path: string): Promise<string> =>
-    download({
-      source,
-      location: options,
-      path: `targets/${path}`,
-      file,
-      signal,
-      waitMs,
-      minBytesPerSecond,
-      rateWindowMs,
-      onProgress: (done) =>
-        onEvent?.({ type: 'progress', phase: 'download', name: file.name, done, total: file.bytes }),
-    });
+    download(downloadJob(options, { file, path, signal }));
   // Remove downloads of abandoned plans.
   await removeDownloads(options, [...plan.steps.map(({ statement }) => statement), ...goldenOf(plan)]);
   await checkSpace(options, plan);
@@ -77,6 +66,18 @@ async function downloadFiles(
   const golden = new Uint8Array(plan.golden.file.bytes);
   await disk.readInto(await fetchOne(plan.golden.file, plan.golden.path), 0, golden);
   return { paths, golden };
+}
+
+/** @returns how a file of a release is downloaded; its path is below the repository's targets */
+export function downloadJob(
+  options: DownloadOptions,
+  { file, path, signal }: { file: SignedFile; path: string; signal: AbortSignal | undefined },
+): DownloadJob {
+  const { source, onEvent, waitMs, minBytesPerSecond, rateWindowMs } = options;
+  const report = (done: number): void =>
+    onEvent?.({ type: 'progress', phase: 'download', name: file.name, done, total: file.bytes });
+  const limits = { waitMs, minBytesPerSecond, rateWindowMs };
+  return { source, location: options, path: `targets/${path}`, file, signal, ...limits, onProgress: report };
 }
 
 /** Checks the free space for the downloads; that for the update itself is checked when it begins. */
@@ -100,7 +101,7 @@ export async function removeDownloads(
 }
 
 /** A file to download. */
-interface DownloadJob {
+export interface DownloadJob {
   readonly source: UpdateSource;
   readonly location: StateLocation;
   /** Path below the repository. */
@@ -120,7 +121,7 @@ const DEFAULT_ATTEMPTS = 4;
 const defaultWait = (failures: number): number => Math.min(8_000, 250 * 2 ** failures);
 
 /** @returns the path of a download: named by its digest, so that it can be resumed */
-function pathOfDownload({ folder }: StateLocation, { sha256 }: SignedFile): string {
+export function pathOfDownload({ folder }: StateLocation, { sha256 }: SignedFile): string {
   return `${folder}/downloads/${sha256}`;
 }
 
@@ -139,7 +140,7 @@ export async function download(job: DownloadJob): Promise<string> {
   const path = pathOfDownload(job.location, job.file);
   for (let isFirst = true; ; isFirst = false) {
     try {
-      await fetchRest(job, path);
+      await fetchUpTo(job, job.file.bytes);
       await checkPayload(readPieces(job, path), job.file);
       await disk.sync(path);
       return path;
@@ -152,8 +153,13 @@ export async function download(job: DownloadJob): Promise<string> {
   }
 }
 
-/** Fetches what is missing of a file, in several attempts; too low a rate over all of them is final. */
-async function fetchRest(job: DownloadJob, path: string): Promise<void> {
+/**
+ * Fetches what is missing of a file up to an offset, in several attempts; too low a rate over all of them is
+ * final.
+ *
+ * @throws NeuralDiffError as `download`
+ */
+export async function fetchUpTo(job: DownloadJob, end: number): Promise<void> {
   const { minBytesPerSecond = MIN_BYTES_PER_SECOND, rateWindowMs = RATE_WINDOW_MS, signal } = job;
   const rate = setMinimumRate({
     bytesPerSecond: minBytesPerSecond,
@@ -162,24 +168,25 @@ async function fetchRest(job: DownloadJob, path: string): Promise<void> {
     signal,
   });
   try {
-    await fetchInAttempts({ ...job, signal: rate.signal }, path, rate);
+    await fetchInAttempts({ ...job, signal: rate.signal }, end, rate);
   } finally {
     rate.end();
   }
 }
 
-async function fetchInAttempts(job: DownloadJob, path: string, rate: Rate): Promise<void> {
+async function fetchInAttempts(job: DownloadJob, end: number, rate: Rate): Promise<void> {
   const { attempts = DEFAULT_ATTEMPTS, waitMs = defaultWait, signal } = job;
+  const path = pathOfDownload(job.location, job.file);
   let farthest = 0;
   for (let failures = 0; ; ) {
     const before = (await job.location.disk.size(path)) ?? 0;
-    if (before === job.file.bytes) return;
-    const isUsable = before < job.file.bytes;
+    if (before === end) return;
+    const isUsable = before < end;
     if (!isUsable) await job.location.disk.remove(path);
     try {
-      await fetchFrom(job, { path, from: isUsable ? before : 0 }, rate);
+      await fetchFrom(job, { path, from: isUsable ? before : 0, end }, rate);
       const got = (await job.location.disk.size(path)) ?? 0;
-      if (got === job.file.bytes) return;
+      if (got === end) return;
       throw endedEarly(job, got);
     } catch (error) {
       signal?.throwIfAborted();
@@ -199,13 +206,13 @@ type Rate = ReturnType<typeof setMinimumRate>;
 /** Appends the source's bytes to the file; replaces the file if the source cannot start at the offset. */
 async function fetchFrom(
   job: DownloadJob,
-  { path, from }: { path: string; from: number },
+  { path, from, end }: { path: string; from: number; end: number },
   rate: Rate,
 ): Promise<void> {
   const { disk } = job.location;
   const { file } = job;
   const { offset, pieces } = await rate.within((signal) =>
-    job.source.open(job.path, { offset: from, signal }),
+    job.source.open(job.path, { offset: from, signal, ...(end < file.bytes && { end }) }),
   );
   let at = offset;
   if (offset !== from) await disk.remove(path);
@@ -215,10 +222,13 @@ async function fetchFrom(
       const message = `Cannot use "${file.name}": expected ${file.bytes} bytes as signed, got more`;
       throw new NeuralDiffError('payload-mismatch', message);
     }
-    await disk.write(path, at, piece);
+    // Sources may ignore the end.
+    const wanted = piece.subarray(0, end - at);
+    await disk.write(path, at, wanted);
     rate.add(piece.length);
-    at += piece.length;
+    at += wanted.length;
     job.onProgress?.(at);
+    if (at === end && end < file.bytes) return;
   }
 }
 

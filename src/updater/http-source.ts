@@ -37,9 +37,11 @@ export function openHttpSource(options: HttpSourceOptions): UpdateSource {
         watch.end();
       }
     },
-    async open(path, { offset, signal }) {
+    async open(path, { offset, end, signal }) {
       const watch = watchFor(options, signal);
-      const headers: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {};
+      const isPart = offset > 0 || end !== undefined;
+      const range = `bytes=${offset}-${end === undefined ? '' : end - 1}`;
+      const headers: Record<string, string> = isPart ? { range } : {};
       const response = await request(options, path, { signal: watch.signal, headers }).catch((error) => {
         watch.end();
         throw error;
@@ -187,11 +189,12 @@ export interface UpdateSource {
   /**
    * Opens a file from an offset on.
    *
+   * @param options `end`: offset of the first byte that is not needed, which sources may ignore
    * @throws NeuralDiffError `network`, also for a missing file
    */
   open(
     path: string,
-    options: { offset: number; signal?: AbortSignal | undefined },
+    options: { offset: number; end?: number; signal?: AbortSignal | undefined },
   ): Promise<{
     /** Offset of the first byte: the requested one, or 0 if the source does not support offsets. */
     readonly offset: number;

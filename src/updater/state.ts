@@ -87,6 +87,12 @@ export async function readTrial(location: StateLocation): Promise<Trial | undefi
   return (await readStateOr(location, FIRST)).trial;
 }
 
+/** Clears a trial that the storage has ended. */
+export async function endTrial(location: StateLocation): Promise<void> {
+  const { trial, ...state } = await readStateOr(location, FIRST);
+  if (trial !== undefined) await writeState(location, state);
+}
+
 function isDamage(error: unknown): boolean {
   if (isNoFile(error)) return true;
   return error instanceof NeuralDiffError && error.code === 'storage-mismatch';

@@ -208,7 +208,7 @@ export interface Updater {
     readonly {
       /** ISO 8601, by the device's clock. */
       readonly confirmedAt: string;
-      /** Fingerprints of the model before and after. */
+      /** Fingerprints of the model before, empty where there was none, and after. */
       readonly base: string;
       readonly next: string;
       readonly counter: number;

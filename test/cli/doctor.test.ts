@@ -81,7 +81,7 @@ test('doctor prints lines only where a check fails', async () => {
   writeFileSync(at('bad.safetensors.undo'), 'no journal');
   const { status, stdout, stderr } = await command('doctor', '--model', at('bad.safetensors'));
   expect([status, stdout]).toEqual([1, expect.stringMatching(/^BAD {2}storage/m)]);
-  expect(stderr).toMatch(/^neural-diff: [^\n]*see the checks above \(storage-mismatch\)\n$/);
+  expect(stderr).toMatch(/^neural-diff: [^\n]*see the checks above; --repair [^\n]* \(storage-mismatch\)\n$/);
 });
 
 test('doctor warns of a disk that is nearly full, and apply refuses what does not fit before it writes', async () => {

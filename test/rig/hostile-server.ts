@@ -44,7 +44,7 @@ export async function startHostileServer(
   const state = { tricks, bytesSent: 0 };
   const server = createServer((request, response) => {
     const path = decodeURIComponent((request.url as string).slice(1));
-    const asked = offsetOf(request);
+    const { asked, end } = rangeOf(request);
     requests.push({ path, offset: asked });
     const bytes = files.get(path);
     const { status } = state.tricks;
@@ -52,11 +52,13 @@ export async function startHostileServer(
       response.writeHead(status ?? 404).end();
       return;
     }
-    const offset = answerHead(response, { asked, length: bytes.length }, state.tricks);
+    const range = { asked, length: end ?? bytes.length, isPart: end !== undefined || asked > 0 };
+    const offset = answerHead(response, range, state.tricks);
     const count = (sent: number): void => {
       state.bytesSent += sent;
     };
-    void sendBody(response, bodyOf(bytes, offset, state.tricks), { ...state.tricks, count });
+    const sent = state.tricks.ignoresRanges ? bytes : bytes.subarray(0, range.length);
+    void sendBody(response, bodyOf(sent, offset, state.tricks), { ...state.tricks, count });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
@@ -79,17 +81,19 @@ export async function startHostileServer(
   };
 }
 
-function offsetOf({ headers }: IncomingMessage): number {
-  return Number(/^bytes=(\d+)-$/.exec(headers.range ?? '')?.[1] ?? 0);
+/** @returns the first byte that was asked for, and the one behind the last, if that was said */
+function rangeOf({ headers }: IncomingMessage): { asked: number; end: number | undefined } {
+  const [, first = '0', last = ''] = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? '') ?? [];
+  return { asked: Number(first), end: last === '' ? undefined : Number(last) + 1 };
 }
 
 /** @returns where in the file the body will begin */
 function answerHead(
   response: ServerResponse,
-  { asked, length }: { asked: number; length: number },
+  { asked, length, isPart }: { asked: number; length: number; isPart: boolean },
   { ignoresRanges, shiftsRanges }: Tricks,
 ): number {
-  if (asked === 0 || ignoresRanges) {
+  if (!isPart || ignoresRanges) {
     response.writeHead(200);
     return 0;
   }
