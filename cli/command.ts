@@ -47,6 +47,7 @@ export type CommonFlags = FlagsOf<typeof COMMON_FLAGS>;
 
 /** Headings of the list of commands, in its order. */
 export const GROUPS = [
+  'Set up',
   'Make a diff',
   'Apply a diff',
   'Work with several diffs',

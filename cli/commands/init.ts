@@ -19,7 +19,7 @@ import {
 } from '../starter.js';
 
 export const command = defineCommand({
-  group: 'Make a diff',
+  group: 'Set up',
   summary: 'Start a project with a recipe, synthetic data and a small base model',
   details: [
     `Writes the recipe, and a model of 17,000 weights into ${BASE_FOLDER}. The model knows three kinds of ` +
