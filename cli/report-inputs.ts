@@ -4,6 +4,7 @@ import { readPayload } from '../src/node/read-payload.js';
 import { openRepositoryFolder } from '../src/publish/files.js';
 import { openRepository, rolePath } from '../src/publish/repository.js';
 import { parseBench, readTask, tasksOf } from '../src/report/bench.js';
+import { type CurveDocument, parseCurve } from '../src/report/curve.js';
 import type { Fleet, Frontier, Report, Sequence } from '../src/report/document.js';
 import { type InstalledVersion, parseFleet, planFleet } from '../src/report/fleet.js';
 import { type Gates, parseGates } from '../src/report/gates.js';
@@ -34,7 +35,19 @@ export const INPUT_FLAGS = {
     placeholder: 'file',
     description: 'JSON file of limits for payloads; without one that meets them, exit with 10',
   },
-  against: { type: 'string', placeholder: 'file', description: 'Earlier report.json to compare with' },
+  against: {
+    type: 'string',
+    placeholder: 'file',
+    isRepeated: true,
+    description:
+      'Earlier report.json to compare with; repeated, oldest first, the last is compared with and all are the history',
+  },
+  curve: {
+    type: 'string',
+    placeholder: 'file',
+    isRepeated: true,
+    description: 'Document of train --curve, to show how a payload was trained; may be repeated',
+  },
   bench: {
     type: 'string',
     placeholder: 'file',
@@ -49,7 +62,8 @@ export const INPUT_FLAGS = {
 /** The documents, read and checked. */
 export interface ReportInputs {
   readonly gates: Gates | undefined;
-  readonly against: Report | undefined;
+  readonly against: readonly Report[];
+  readonly curves: readonly CurveDocument[];
   readonly fleet: readonly InstalledVersion[] | undefined;
   /** What benches have measured of one task. */
   readonly bench: { readonly frontier?: Frontier; readonly sequence?: Sequence };
@@ -64,13 +78,15 @@ export interface ReportInputs {
 export async function readInputs({
   gate,
   against,
+  curve,
   fleet,
   bench,
   task,
 }: FlagsOf<typeof INPUT_FLAGS>): Promise<ReportInputs> {
   return {
     gates: await readInto(gate, parseGates),
-    against: await readInto(against, parseReport),
+    against: await readAll(against, parseReport),
+    curves: await readAll(curve, parseCurve),
     fleet: await readInto(fleet, parseFleet),
     bench: await readBenches(bench, task),
   };
@@ -83,12 +99,16 @@ async function readInto<T>(
   return path === undefined ? undefined : parse(await readText(path), path);
 }
 
+function readAll<T>(paths: readonly string[], parse: (text: string, name: string) => T): Promise<T[]> {
+  return Promise.all(paths.map(async (path) => parse(await readText(path), path)));
+}
+
 async function readBenches(
   paths: readonly string[],
   task: string | undefined,
 ): Promise<ReportInputs['bench']> {
   if (paths.length === 0) return {};
-  const documents = await Promise.all(paths.map(async (path) => parseBench(await readText(path), path)));
+  const documents = await readAll(paths, parseBench);
   const tasks = [...new Set(documents.flatMap(tasksOf))];
   const [only] = tasks;
   if (task === undefined && (tasks.length > 1 || only === undefined))

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const LOCK = 'package-lock.json';
@@ -32,7 +32,8 @@ export function programDigest(program: URL): string {
 
 function gather(href: string, contents: Map<string, Uint8Array>): void {
   const path = fileURLToPath(href);
-  if (contents.has(href) || !existsSync(path)) return;
+  // A program may name a folder, too.
+  if (contents.has(href) || !statSync(path, { throwIfNoEntry: false })?.isFile()) return;
   const content = readFileSync(path);
   contents.set(href, content);
   if (!path.endsWith('.js')) return;

@@ -1,3 +1,4 @@
+import { curvesOf } from '../../src/report/curve.js';
 import type { Report } from '../../src/report/document.js';
 import { measureReport } from '../../src/report/measure/measure-report.js';
 import { describeMachine } from '../../src/report/measure/run-program.js';
@@ -6,7 +7,7 @@ import { writeBenchReport, writeReport } from '../../src/report/write-report.js'
 import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { EXIT, UsageError } from '../exit-codes.js';
 import { MEASURE_FLAGS, outputFlags } from '../flags.js';
-import { type Io, printResult, remark } from '../io.js';
+import { countOf, type Io, printResult, remark } from '../io.js';
 import { measuringProgress } from '../progress.js';
 import {
   FLEET_FLAGS,
@@ -92,13 +93,13 @@ export const command = defineCommand({
  * @throws UsageError for flags that do not go together
  */
 function checkFlags(flags: ReportFlags): { isMeasured: boolean } {
-  const { base, payload, bench, chain, task, fleet, updates, fullBytes } = flags;
+  const { base, payload, bench, task, fleet, updates, fullBytes } = flags;
   const isMeasured = base !== undefined || payload.length > 0;
   if (!isMeasured && bench.length === 0) throw new UsageError('Expected --base and --payload, or --bench');
   if (isMeasured && (base === undefined || payload.length === 0))
     throw new UsageError('Expected --base and --payload together');
-  const measuring = ['next', 'recipe', 'gate', 'against', 'fleet'] as const;
-  const idle = chain.length > 0 ? 'chain' : measuring.find((name) => flags[name] !== undefined);
+  const measuring = ['next', 'recipe', 'gate', 'fleet', 'chain', 'against', 'curve'] as const;
+  const idle = measuring.find((name) => (flags[name]?.length ?? 0) > 0);
   if (!isMeasured && idle !== undefined)
     throw new UsageError(`Expected --${idle} with --base and --payload alone`);
   if (task !== undefined && bench.length === 0) throw new UsageError('Expected --task with --bench alone');
@@ -119,7 +120,10 @@ async function measured(inputs: ReportInputs, flags: ReportFlags, io: Io): Promi
     () => progress.finish(),
   );
   const title = flags.title ?? `Update of ${base}`;
-  const about = { title, gates, against, ...bench };
+  const curves = curvesOf(inputs.curves, measurements.candidates);
+  const unused = inputs.curves.length - curves.length;
+  if (unused > 0) remark(io, flags, `passed over ${countOf(unused, 'curve')} of other payloads`);
+  const about = { title, gates, against, curves, ...bench };
   const report = writeReport(measurements, about);
   if (plan === undefined) return report;
   return writeReport(measurements, { ...about, fleet: planReportFleet(report, plan, flags) });

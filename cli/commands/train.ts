@@ -3,9 +3,10 @@ import { budgetBytes, float32Bytes } from '../../src/payload/encode.js';
 import { importTraining } from '../../src/recipe/import-training.js';
 import { DIFF_KINDS, type DiffKind } from '../../src/recipe/options.js';
 import { loadRecipe } from '../../src/recipe/recipe.js';
+import { writeCurve } from '../../src/report/curve.js';
 import { checkSeed } from '../../src/train/random.js';
 import { defineCommand } from '../command.js';
-import { EXIT } from '../exit-codes.js';
+import { EXIT, UsageError } from '../exit-codes.js';
 import { outputFlags, SEED, TRAINING_FLAGS } from '../flags.js';
 import { formatShare, type Io, printResult, remark } from '../io.js';
 import { trainingProgress } from '../progress.js';
@@ -34,6 +35,12 @@ export const command = defineCommand({
     ...TRAINING_FLAGS,
     seed: SEED,
     ...SEARCH_FLAGS,
+    curve: {
+      type: 'string',
+      placeholder: 'file',
+      description:
+        'Write loss, state and validation metrics of each epoch to a JSON file, for report --curve; not with auto or --max-gap',
+    },
     ...outputFlags('file', 'Payload file to write; - for stdout'),
   },
   examples: [
@@ -59,17 +66,21 @@ export const command = defineCommand({
     },
   ],
   async handle(flags, io) {
-    if (isSearch(flags)) return runSearch(flags, io);
+    const isSearching = isSearch(flags);
+    if (isSearching && flags.curve !== undefined)
+      throw new UsageError('Expected --curve with one kind and --budget, as of the payload that is trained');
+    if (isSearching) return runSearch(flags, io);
     await train(flags, io);
     return EXIT.done;
   },
 });
 
-async function train(flags: SearchFlags, io: Io): Promise<void> {
-  const { recipe, backend, out, force } = flags;
+async function train(flags: SearchFlags & { readonly curve?: string }, io: Io): Promise<void> {
+  const { recipe, backend, out, force, curve } = flags;
   // A search was asked for otherwise.
   const [kind, budget] = [flags.kind as DiffKind, flags.budget as string];
   await checkOutput(out, { force });
+  if (curve !== undefined) await checkOutput(curve, { force });
   const base = baseOf(flags);
   const facts = await readBase(base, io);
   const { seed = facts.seed } = flags;
@@ -100,10 +111,12 @@ async function train(flags: SearchFlags, io: Io): Promise<void> {
     return;
   }
   const progress = trainingProgress(io, flags);
-  const trained = await trainByRecipe(job, { signal: io.signal, onStep: progress.report });
+  const measureEpochs = curve !== undefined;
+  const trained = await trainByRecipe(job, { signal: io.signal, onStep: progress.report, measureEpochs });
   progress.finish();
   await writeOutput(out, trained.payload, { force });
-  const { payload, model: _, ...found } = trained;
+  if (curve !== undefined) await writeOutput(curve, new TextEncoder().encode(writeCurve(trained)), { force });
+  const { payload, model: _, epochs: _epochs, ...found } = trained;
   const payloadBytes = payload.length;
   const json = { kind, out, payloadBytes, seed, ...found };
   printResult(io, flags, { json, lines: describeTrained({ ...trained, payloadBytes }) });

@@ -31,6 +31,8 @@ export type FineTuneJob = Omit<TrainingJob, 'kind' | 'budget'>;
 export interface JobContext {
   readonly signal: AbortSignal;
   readonly onStep?: (report: StepReport) => void;
+  /** Whether to measure the diff on validation data after each epoch. */
+  readonly measureEpochs?: boolean;
   /** The job's full fine-tune; trained first by default. */
   readonly fullFineTune?: FineTuned | undefined;
 }

@@ -33,6 +33,10 @@ export interface Report {
   readonly fleet?: Fleet;
   /** What changed since an earlier report. */
   readonly trend?: Trend;
+  /** The payloads that earlier reports and this one advise to ship, oldest first. */
+  readonly history?: readonly HistoryPoint[];
+  /** How payloads were trained. */
+  readonly curves?: readonly Curve[];
   /** Notes on how this was measured, in sentences. */
   readonly remarks: readonly string[];
 }
@@ -161,6 +165,36 @@ export interface TrendRow {
   readonly measure: 'bytes' | 'accuracy' | 'gap' | 'negative-flips' | 'apply-seconds';
   readonly before: number;
   readonly now: number;
+}
+
+/** The advised payload of a report, or its first one. */
+export interface HistoryPoint {
+  /** Title of the report. */
+  readonly title: string;
+  readonly candidate: string;
+  readonly isPassed: boolean;
+  readonly bytes: number;
+  readonly share: number;
+  readonly accuracy?: number;
+  /** Accuracy of the full fine-tune less that of the payload. */
+  readonly gap?: number;
+  readonly negativeFlips?: number;
+}
+
+/** The training of a payload, epoch by epoch. */
+export interface Curve {
+  readonly candidate: string;
+  /** Accuracy of base and full fine-tune on the validation data. */
+  readonly base?: number;
+  readonly full?: number;
+  readonly epochs: readonly {
+    /** Mean over the steps. */
+    readonly loss: number;
+    /** On the validation data. */
+    readonly accuracy?: number;
+    /** What the diff's parts report: `density`, `temperature`, `buckets`. */
+    readonly state: Readonly<Record<string, number>>;
+  }[];
 }
 
 /** The raw results of measuring, before they are assessed. */

@@ -171,6 +171,30 @@ const trend = v.strictObject({
   ),
 });
 
+const history = v.array(
+  v.strictObject({
+    title: text,
+    candidate: text,
+    isPassed: v.boolean(),
+    bytes: count,
+    share: positive,
+    accuracy: v.exactOptional(share),
+    gap: v.exactOptional(difference),
+    negativeFlips: v.exactOptional(share),
+  }),
+);
+
+const curves = v.array(
+  v.strictObject({
+    candidate: text,
+    base: v.exactOptional(share),
+    full: v.exactOptional(share),
+    epochs: v.array(
+      v.strictObject({ loss: number, accuracy: v.exactOptional(share), state: v.record(text, number) }),
+    ),
+  }),
+);
+
 /** The schema of report documents: the source of `docs/report.schema.json`. */
 export const REPORT_SCHEMA = v.strictObject({
   format: v.literal(REPORT_FORMAT),
@@ -193,6 +217,8 @@ export const REPORT_SCHEMA = v.strictObject({
   sequence: v.exactOptional(sequence),
   fleet: v.exactOptional(fleet),
   trend: v.exactOptional(trend),
+  history: v.exactOptional(history),
+  curves: v.exactOptional(curves),
   remarks: v.array(text),
 });
 

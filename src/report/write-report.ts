@@ -4,6 +4,7 @@ import {
   type Candidate,
   type Fleet,
   type Frontier,
+  type HistoryPoint,
   type Machine,
   type Measurements,
   REPORT_FORMAT,
@@ -24,20 +25,23 @@ export interface ReportOptions {
   readonly frontier?: Frontier;
   readonly sequence?: Sequence | undefined;
   readonly fleet?: Fleet | undefined;
-  /** An earlier report to compare with. */
-  readonly against?: Report | undefined;
+  /** Earlier reports, oldest first: the last one is compared with, all are the history. */
+  readonly against?: readonly Report[] | undefined;
+  /** How the payloads were trained. */
+  readonly curves?: Report['curves'];
 }
 
 /** Makes a report from measurements: checks payloads against gates, and advises what to ship. */
 export function writeReport(measurements: Measurements, options: ReportOptions): Report {
-  const { title, gates, frontier, sequence, fleet, against } = options;
+  const { title, gates, frontier, sequence, fleet, against: earlier = [], curves = [] } = options;
+  const against = earlier.at(-1);
   const used = gates ?? defaultGates(measurements);
   const candidates = measurements.candidates.map((candidate) => ({
     ...candidate,
     checks: checksOf(candidate, measurements, used),
   }));
   const { machine, model, data, base, full, ways, remarks } = measurements;
-  return {
+  const report: Report = {
     format: REPORT_FORMAT,
     version: REPORT_VERSION,
     title,
@@ -53,8 +57,31 @@ export function writeReport(measurements: Measurements, options: ReportOptions):
     ...(sequence && { sequence }),
     ...(fleet && { fleet }),
     ...(against && { trend: trendOf(candidates, against) }),
+    ...(curves.length > 0 && { curves }),
     remarks: [...remarks, ...remarksOnTrend(measurements, against)],
   };
+  const history = [...earlier, report].flatMap(historyPoint);
+  return history.length > 2 ? { ...report, history } : report;
+}
+
+/** @returns what a report says of the payload to ship, or of its first one */
+function historyPoint({ title, candidates, advice }: Report): HistoryPoint[] {
+  const shown = candidates.find(({ name }) => name === advice.ship) ?? candidates[0];
+  if (shown === undefined) return [];
+  const { name: candidate, bytes, share, quality, versusFull, versusBase } = shown;
+  const flips = versusBase?.negativeFlips.share.value;
+  return [
+    {
+      title,
+      candidate,
+      isPassed: advice.isPassed,
+      bytes,
+      share,
+      ...(quality && { accuracy: quality.accuracy.value }),
+      ...(versusFull && { gap: versusFull.gap.value }),
+      ...(flips !== undefined && { negativeFlips: flips }),
+    },
+  ];
 }
 
 function remarksOnTrend({ model, data }: Measurements, against: Report | undefined): string[] {

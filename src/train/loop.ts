@@ -17,6 +17,7 @@ import { explainingMemory } from './memory.js';
 import { type DiffPart, type LiveValues, readFloatsSync, type Values, valuesOf } from './part.js';
 import type { Selection } from './selection.js';
 import { variablesOf } from './session.js';
+import type { Metrics } from './task.js';
 
 /** Progress after a step, over all epochs; `fine-tune` trains the reference and teacher, `diff` the diff. */
 export interface StepReport extends Progress<'fine-tune' | 'diff'> {
@@ -48,13 +49,18 @@ export interface TrainingOptions extends Selection {
   /** Stops between two steps with the signal's reason; the task's variables are restored. */
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: ((report: StepReport) => void) | undefined;
-  /** Called after an epoch, counted from 0, with the mean loss of its steps. */
+  /**
+   * Called after an epoch, counted from 0, with the mean loss of its steps, the state of the parts, and
+   * `metrics` on validation data if they are measured.
+   */
   readonly onEpoch?:
     | ((report: {
         readonly phase: 'fine-tune' | 'diff';
         readonly epoch: number;
         readonly epochs: number;
         readonly loss: number;
+        readonly state: Readonly<Record<string, number>>;
+        readonly metrics?: Metrics;
       }) => void | Promise<void>)
     | undefined;
 }
@@ -78,6 +84,8 @@ export interface LoopJob extends LossJob {
   readonly optimizer?: tf.Optimizer | undefined;
   /** Whether to stop in the first half if the loss rises: the learning rate is too high. */
   readonly stopsIfRising?: boolean;
+  /** Measures the model after each epoch; the task's variables hold the weights of its last step. */
+  readonly measure?: (() => Promise<Metrics>) | undefined;
 }
 
 /**
@@ -175,7 +183,9 @@ class TrainingSession {
     }
     await this.#checkParameters();
     this.#epochLosses.push(sum / count);
-    await onEpoch?.({ phase, epoch, epochs, loss: sum / count });
+    const metrics = await this.#job.measure?.();
+    const state = this.#describe();
+    await onEpoch?.({ phase, epoch, epochs, loss: sum / count, state, ...(metrics && { metrics }) });
   }
 
   async #runStep(batch: Batch, epoch: number, stepInEpoch: number): Promise<number> {

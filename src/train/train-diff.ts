@@ -12,6 +12,7 @@ import {
 import { infoOf } from '../tfjs/weights.js';
 import { checkNumber } from './check.js';
 import { countExamples, type Data } from './data.js';
+import { denseRateFor, sufficientBudget } from './dense-rate.js';
 import { onDevice, shareBytes, storedBase } from './device.js';
 import { createTeacher, type DistillationOptions, meanTeacher, type Teacher } from './distillation.js';
 import {
@@ -73,6 +74,8 @@ export interface TrainDiffOptions extends TrainingOptions {
    * would take more than half of the budget.
    */
   readonly denseRate?: number;
+  /** Whether to measure the diff on the validation set after each epoch too, for `epochs` of the result. */
+  readonly measureEpochs?: boolean | undefined;
   readonly meta?: Meta;
 }
 
@@ -95,6 +98,15 @@ export interface TrainedDiff {
   readonly validationExamples: number;
   /** That of the full fine-tune, if it was found on the validation set. */
   readonly plan?: FineTuned['plan'];
+  /**
+   * The epochs of the diff: mean loss, state of its parts, and with `measureEpochs` metrics on the validation
+   * set, of the weights of the last step. Epochs before a new start with a lower rate do not count.
+   */
+  readonly epochs: readonly {
+    readonly loss: number;
+    readonly state: Readonly<Record<string, number>>;
+    readonly metrics?: Metrics;
+  }[];
 }
 
 /** What a kind of diff needs to create its parts. */
@@ -166,22 +178,6 @@ async function trainChecked(
   }
 }
 
-/** Bytes of records of matrices with a change, at most: kinds, lengths, placement, scales, one change. */
-const MATRIX_BYTES = { all: 32, each: 2 };
-
-/** @returns a budget that every kind of diff can meet, little above the least one */
-function sufficientBudget({ denseRate, meta = {} }: TrainDiffOptions, base: BaseWeights): number {
-  let budget = 0;
-  for (let needed = 1; needed > budget; ) {
-    budget = needed;
-    const rate = denseRate ?? denseRateFor(budget, base, meta);
-    const { matrices, fileBytes } = partitionTensors(base, { denseRate: rate, meta });
-    const records = matrices.length > 0 ? MATRIX_BYTES.all + MATRIX_BYTES.each * matrices.length : 0;
-    needed = fileBytes([]) + records;
-  }
-  return budget;
-}
-
 async function trainOnBase(
   options: TrainDiffOptions,
   kind: DiffKind,
@@ -204,7 +200,7 @@ async function trainOnBase(
       meta,
       embeddings: embeddingsOf(task),
     };
-    const { full, ops } = await trainOps(options, kind, { setting, loop });
+    const { full, ops, epochs } = await trainOps(options, kind, { setting, loop });
     const { plan } = full;
     const packed = await packDiff(base.model, { ops }, meta);
     const trained = weightsOfModel(packed.model, new Set(base.trainable.keys()), base.quantization);
@@ -217,21 +213,9 @@ async function trainOnBase(
       metrics: { base: baseMetrics, full: full.metrics, diff },
       validationExamples,
       plan,
+      epochs,
     };
   });
-}
-
-/** Bits per weight of biases and norms, by default. */
-const DENSE_RATES = { least: 0.1, most: 1.2 };
-
-/** @returns the default rate of biases and norms, lowered so that they take at most half of a budget */
-function denseRateFor(budget: number, base: BaseWeights, meta: Meta): number {
-  const { least, most } = DENSE_RATES;
-  const bytesAt = (denseRate: number): number => partitionTensors(base, { denseRate, meta }).fileBytes([]);
-  const [fewest, usual] = [bytesAt(least), bytesAt(most)];
-  if (usual <= budget / 2 || usual === fewest) return most;
-  const rate = least + ((most - least) * (budget / 2 - fewest)) / (usual - fewest);
-  return Math.max(least, rate);
 }
 
 /** @returns the task's weights, and those of the model that devices store */
@@ -304,10 +288,12 @@ async function trainOps(
   options: TrainDiffOptions,
   kind: DiffKind,
   { setting, loop }: { setting: PartSetting; loop: LoopOptions },
-): Promise<{ ops: Op[] } & Pick<Guided, 'full'>> {
+): Promise<{ ops: Op[] } & Pick<Guided, 'full'> & Pick<TrainedDiff, 'epochs'>> {
   const { base, budgetBytes: bytes, meta } = setting;
   const { parts, teacher, full } = await guide(options, kind, setting);
-  const { task, train: data, distillation } = options;
+  const { task, train: data, validation, distillation, measureEpochs } = options;
+  const measure = measureEpochs && validation ? () => task.evaluate(validation) : undefined;
+  const { epochs, onEpoch } = collectEpochs(loop);
   const job = {
     phase: 'diff' as const,
     task,
@@ -316,17 +302,35 @@ async function trainOps(
     parts,
     grid: gridOf(base),
     teacher,
+    measure,
   };
   try {
     const isFree = options.learningRate === undefined && options.optimizer === undefined;
     const train = kind.restarts && isFree ? trainSteadily : trainParts;
-    await train({ ...job, distillation: distillation === false ? undefined : distillation }, loop);
+    const taught = { ...job, distillation: distillation === false ? undefined : distillation };
+    await train(taught, { ...loop, onEpoch });
     await Promise.all(parts.map((part) => part.read()));
-    return { ops: fitToBudget(parts, { bytes, tensors: base.tensors, meta }), full };
+    return { ops: fitToBudget(parts, { bytes, tensors: base.tensors, meta }), full, epochs };
   } finally {
     teacher?.dispose();
     for (const part of parts) part.dispose();
   }
+}
+
+/** Collects the reports of a run's epochs, from its last start on. */
+function collectEpochs(loop: LoopOptions): {
+  readonly epochs: TrainedDiff['epochs'];
+  readonly onEpoch: NonNullable<LoopOptions['onEpoch']>;
+} {
+  const epochs: TrainedDiff['epochs'][number][] = [];
+  return {
+    epochs,
+    onEpoch(report) {
+      const { epoch, loss, state, metrics } = report;
+      epochs.splice(epoch, epochs.length, { loss, state, ...(metrics && { metrics }) });
+      return loop.onEpoch?.(report);
+    },
+  };
 }
 
 /** @returns the loop's options of a diff, after a check of everything that can be checked at once */

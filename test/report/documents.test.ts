@@ -175,7 +175,7 @@ test('writeReport() compares payloads with those of the same name in an earlier 
     ...measurements,
     candidates: [candidateOf('large', 5_000, (i) => i < 8), candidateOf('fresh', 9, () => true)],
   };
-  const { trend } = writeReport(now, { title: 'today', against: report });
+  const { trend } = writeReport(now, { title: 'today', against: [report] });
   expect(trend?.title).toBe('keywords');
   expect(trend?.rows).toEqual([
     { candidate: 'large', measure: 'bytes', before: 6000, now: 5000 },
@@ -185,7 +185,9 @@ test('writeReport() compares payloads with those of the same name in an earlier 
     { candidate: 'large', measure: 'apply-seconds', before: 0.012, now: 0.012 },
   ]);
   const remarksOf = (change: object) =>
-    writeReport({ ...now, ...change }, { title: 'today', against: report }).remarks.slice(now.remarks.length);
+    writeReport({ ...now, ...change }, { title: 'today', against: [report] }).remarks.slice(
+      now.remarks.length,
+    );
   expect(remarksOf({})).toEqual([]);
   expect(
     remarksOf({ model: { ...now.model, base: 'c'.repeat(32) }, data: { ...now.data, examples: 7 } }),
@@ -197,5 +199,5 @@ test('writeReport() compares payloads with those of the same name in an earlier 
     candidates: [{ ...large, name } as typeof large & object],
   });
   const earlier = writeReport(alone('v2'), { title: 'v2' });
-  expect(writeReport(alone('v3'), { title: 'v3', against: earlier }).trend?.rows).toHaveLength(5);
+  expect(writeReport(alone('v3'), { title: 'v3', against: [earlier] }).trend?.rows).toHaveLength(5);
 });

@@ -1,8 +1,10 @@
 import {
   type Candidate,
   type Check,
+  type Curve,
   type Fleet,
   type Frontier,
+  type HistoryPoint,
   REPORT_FORMAT,
   REPORT_VERSION,
   type Report,
@@ -61,12 +63,39 @@ export function sampleReport(): Report {
     sequence: sampleSequence(),
     fleet: sampleFleet(),
     trend: sampleTrend(),
+    history: sampleHistory(),
+    curves: sampleCurves(),
     remarks: [
       'Accuracy was measured on the weights that a process of the device kit wrote to disk.',
       'Intervals of accuracy are by Wilson, those of gaps from paired examples, both at 95 %.',
       'Seconds are the median of seven runs, each in a process of its own.',
     ],
   };
+}
+
+function sampleHistory(): HistoryPoint[] {
+  return [
+    { title: 'Version 2', candidate: 'hash 1 %', isPassed: true, bytes: 6_010, share: 0.01, accuracy: 0.941 },
+    { title: 'Version 3', candidate: 'sparse 0.5 %', isPassed: false, bytes: 2_961, share: 0.0049 },
+    {
+      ...{ title: 'Keywords, version 4', candidate: 'hash 0.5 %', isPassed: true, bytes: 2_988 },
+      ...{ share: 0.00498, accuracy: 0.957, gap: 0.008, negativeFlips: 0.004 },
+    },
+  ];
+}
+
+/** A hash diff without validation data, and an annealed sparse diff. */
+function sampleCurves(): Curve[] {
+  const epochs = Array.from({ length: 16 }, (_, i) => ({ loss: 4 / (1 + i), state: { buckets: 9_000 } }));
+  const annealed = epochs.map(({ loss }, i) => ({
+    loss: 1.5 * loss,
+    accuracy: 0.95 - 0.15 / (1 + i),
+    state: { density: Math.max(0.005, 1 - i / 8), temperature: Math.max(0.05, 1 - i / 8) },
+  }));
+  return [
+    { candidate: 'hash 0.5 %', epochs },
+    { candidate: 'sparse 0.5 %', base: 0.797, full: 0.965, epochs: annealed },
+  ];
 }
 
 /** @returns a report with as little in it as a document may have */

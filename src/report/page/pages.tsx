@@ -8,9 +8,11 @@ import { accuracySection } from './sections/accuracy.js';
 import { costSection } from './sections/cost.js';
 import { fleetSection } from './sections/fleet.js';
 import { flipsSection } from './sections/flips.js';
+import { historySection } from './sections/history.js';
 import { layersSection } from './sections/layers.js';
 import { methodSection } from './sections/method.js';
 import { sizesSection } from './sections/sizes.js';
+import { trainingSection } from './sections/training.js';
 import { sequenceSection, trendSection } from './sections/trend.js';
 import { gatesSection, Verdict } from './sections/verdict.js';
 import { wrapPage } from './shell.js';
@@ -24,9 +26,11 @@ const SECTIONS: readonly ((view: View) => Section | undefined | Promise<Section 
   accuracySection,
   flipsSection,
   layersSection,
+  trainingSection,
   sequenceSection,
   fleetSection,
   trendSection,
+  historySection,
   methodSection,
 ];
 

@@ -17,6 +17,10 @@ const OPTIONAL: Readonly<Record<string, string>> = {
   sequence: '',
   fleet: '',
   trend: '',
+  history: '',
+  curves: '',
+  gap: 'title',
+  density: '',
   ship: '',
   note: '',
   direct: '',
@@ -38,6 +42,9 @@ const LISTS_TO_EMPTY = [
   'bins',
   'points',
   'rows',
+  'history',
+  'curves',
+  'epochs',
 ];
 
 test.each(Array.from({ length: 16 }, (_, seed) => seed))(

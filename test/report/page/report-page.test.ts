@@ -9,7 +9,8 @@ import { HOSTILE, hostileReport } from './hostile-report.js';
 import { takeApart } from './page-text.js';
 
 const SECTIONS = [
-  ...['cost', 'sizes', 'gates', 'accuracy', 'flips', 'layers', 'sequence', 'fleet', 'trend', 'method'],
+  ...['cost', 'sizes', 'gates', 'accuracy', 'flips', 'layers', 'training', 'sequence', 'fleet', 'trend'],
+  ...['history', 'method'],
 ];
 
 /** What shows where a value is written that is not there. */
@@ -27,7 +28,8 @@ test('renderReportPage() omits sections without data', async () => {
   expect(sectionsOf(html)).toEqual(['cost', 'method']);
   expect(html).not.toContain('<figure');
   expect(takeApart(html).text).not.toMatch(UNWRITTEN);
-  for (const part of ['frontier', 'sequence', 'fleet', 'trend', 'full', 'data'] as const) {
+  const parts = ['frontier', 'sequence', 'fleet', 'trend', 'history', 'curves', 'full', 'data'] as const;
+  for (const part of parts) {
     const { [part]: left, ...rest } = sampleReport();
     expect(left).toBeDefined();
     expect(takeApart(await renderReportPage(rest as Report)).text).not.toMatch(UNWRITTEN);

@@ -46,7 +46,9 @@ export async function drawSizes(chart: SizeChart): Promise<Drawing[]> {
   });
 }
 
-function ruleLayers(rules: SizeChart['rules'], y: object): object[] {
+/** @param rules the field of `y`, `name` and `colour` of each */
+export function ruleLayers(rules: readonly object[], y: object): object[] {
+  if (rules.length === 0) return [];
   const data = { values: rules };
   const fill = { field: 'colour', type: 'nominal', scale: null };
   const text = { type: 'text', align: 'right', baseline: 'bottom', x: 'width', dy: -4 };
@@ -91,39 +93,6 @@ function candidateLayers({ candidates }: SizeChart, x: object, y: object): objec
     { data: { values }, mark: bar, encoding: { x, y: low, y2: { field: 'high' }, stroke: fill } },
     { data: { values }, mark: point, encoding: { x, y, fill, shape, description: { field: 'about' } } },
   ];
-}
-
-/** Accuracy of a method after an update. */
-interface UpdateDot {
-  /** Index of the method's series. */
-  readonly series: number;
-  /** From 1. */
-  readonly update: number;
-  readonly accuracy: number;
-  readonly about: string;
-}
-
-/** Draws accuracy after each update, one line per method. */
-export async function drawSequence(looks: readonly Series[], dots: readonly UpdateDot[]): Promise<Drawing[]> {
-  const y = shareChannel('accuracy', accuracySpan(dots.map(({ accuracy }) => accuracy)));
-  const updates = [...new Set(dots.map(({ update }) => update))].sort((a, b) => a - b);
-  const axis = { title: 'Update', grid: false, values: updates, format: 'd' };
-  const domain = [updates[0], Math.max(updates.at(-1) ?? 1, (updates[0] ?? 1) + 1)];
-  const scale = { domain, nice: false, zero: false, padding: 16 };
-  const x = { field: 'update', type: 'quantitative', scale, axis };
-  const { fill, shape } = lookChannels(looks);
-  const data = { values: dots };
-  const line = { type: 'line', strokeWidth: 2 };
-  const point = { type: 'point', size: 80, filled: true, opacity: 1 };
-  return drawBoth((fit) => ({
-    label: 'Accuracy after each update',
-    height: fit === 'wide' ? 260 : 240,
-    margins: { left: 56, right: 16, top: 10, bottom: 44 },
-    layers: [
-      { data, mark: line, encoding: { x, y, stroke: fill } },
-      { data, mark: point, encoding: { x, y, fill, shape, description: { field: 'about' } } },
-    ],
-  }));
 }
 
 /** A bin of a model's confidence. */

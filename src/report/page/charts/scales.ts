@@ -65,6 +65,12 @@ export function shareChannel(field: string, { domain, ticks }: Span, title?: str
   return { field, type: 'quantitative', scale: { domain, nice: false, zero: false }, axis };
 }
 
+/** @returns an encoding of plain numbers on a linear axis */
+export function numberChannel(field: string, { domain, ticks }: Span): object {
+  const axis = { values: ticks, title: null, grid: true };
+  return { field, type: 'quantitative', scale: { domain, nice: false, zero: false }, axis };
+}
+
 /** @returns encodings of colour and shape by the index of a series */
 export function lookChannels(
   series: readonly { colour: string; shape: string }[],

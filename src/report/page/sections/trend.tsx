@@ -1,5 +1,5 @@
 import type { TrendRow } from '../../document.js';
-import { drawSequence } from '../charts/points.js';
+import { drawLines } from '../charts/lines.js';
 import {
   formatLimited,
   formatNumber,
@@ -73,10 +73,10 @@ export async function sequenceSection({ report }: View): Promise<Section | undef
   if (sequence === undefined || sequence.points.length === 0) return undefined;
   const methods = [...new Set(sequence.points.map(({ method }) => method))];
   const looks = looksOf(methods);
-  const dots = sequence.points.map(({ method, update, accuracy }) => ({
+  const points = sequence.points.map(({ method, update, accuracy }) => ({
     series: methods.indexOf(method),
-    update,
-    accuracy,
+    at: update,
+    value: accuracy,
     about: `${method}, update ${update}: accuracy ${formatPercent(accuracy)}`,
   }));
   const rows = sequence.points.map((point) => [
@@ -97,15 +97,16 @@ export async function sequenceSection({ report }: View): Promise<Section | undef
       '#Seeds',
     ],
   );
+  const title = 'Accuracy on the data of all updates so far';
   return {
     id: 'sequence',
     title: 'Consecutive updates',
     content: (
       <>
         <Figure
-          title="Accuracy on the data of all updates so far"
+          title={title}
           note={`Task “${sequence.task}”. Each update is trained from what devices have; means over seeds.`}
-          drawings={await drawSequence(looks, dots)}
+          drawings={await drawLines({ label: title, along: 'Update', looks, points, unit: 'share' })}
           legend={looks}
         />
         <Details title="Consecutive updates as a table">
