@@ -155,7 +155,9 @@ export async function runSearch(flags: SearchFlags, io: Io): Promise<number> {
     const { work, prepared } = ready;
     const { tries, metric } = progress;
     if (io.signal.aborted && tries.some(({ diff }) => diff))
-      throw new Interrupted(`interrupted; kept ${tries.length} tries in ${work}: --resume trains the rest`);
+      throw new Interrupted(
+        `interrupted; kept in ${work} (tries: ${tries.length}): --resume trains the rest`,
+      );
     if (!(error instanceof NeuralDiffError) || error.code !== 'gap-unreachable') throw error;
     printMissed(error, { goal: prepared.goal, metric, tries }, { flags, io });
     remark(io, flags, `tries are kept in ${work}: --resume trains the rest`);

@@ -87,7 +87,7 @@ export function describeMetrics(models: Readonly<Record<string, Metrics>>, examp
 export function describePlan(plan: TrainedDiff['plan']): string[] {
   if (plan === undefined) return [];
   const { learningRate, epochs, isImproving } = plan;
-  const line = `full fine-tune: learning rate ${learningRate}, ${epochs} epochs, found on validation data`;
+  const line = `full fine-tune: learning rate ${learningRate}, ${countOf(epochs, 'epoch')}, found on validation data`;
   if (!isImproving) return [line];
   const advice = `set both, the epochs to ${2 * epochs}, in the recipe's "fineTune" or by flags of fine-tune`;
   return [line, `its last epochs were still an improvement: ${advice}`];

@@ -209,6 +209,7 @@ function otherRuntimes(home: string): Runtime[] {
 const own: Runtime = { name: `Node.js ${process.versions.node}`, command: [process.execPath] };
 const home = mkdtempSync(join(tmpdir(), 'neural-diff-walk-'));
 process.on('exit', () => rmSync(home, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 const project = install(home, own);
 compile(own, project);
 const others = process.argv.includes('--runtimes') ? otherRuntimes(home) : [];

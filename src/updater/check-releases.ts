@@ -53,7 +53,7 @@ export async function checkReleases(
   const planned = planUpdate(usable, state, routes);
   const missed =
     missedAmongRefused(found, { fingerprint, counter }) ??
-    (planned.missed && missedBecause(planned.missed, usable, { ...state, ...routes }));
+    (planned.missed && missedBecause(planned.missed, found, { ...state, ...routes }));
   const plan = planned.plan && withTrust(planned.plan, trust);
   if (plan) options.onEvent?.({ type: 'planned', plan });
   const leadsHere = ({ statement }: { readonly statement?: Release['statement'] | undefined }) =>

@@ -13,15 +13,16 @@ type Device = DeviceState & RoutePolicy & { readonly rejectedModels: readonly Re
 /** @returns why a device does not take a release */
 export function missedBecause(
   { counter, next, bytes }: Goal,
-  releases: readonly Release[],
+  found: FoundReleases,
   state: Device,
 ): MissedRelease {
+  const { usable: releases } = found;
   const goal = { counter, next };
   if (bytes !== undefined)
     return { status: 'over-limit', ...goal, bytes, reason: overLimit(bytes, state.maxBytes) };
   const held = heldBack(next, releases, state);
   if (held !== undefined) return { status: 'held-back', ...goal, reason: held };
-  return { status: 'unreachable', ...goal, reason: unreachable(next, releases, state) };
+  return { status: 'unreachable', ...goal, reason: unreachable(next, found, state) };
 }
 
 const overLimit = (bytes: number, maxBytes = 0): string =>
@@ -69,12 +70,19 @@ function isReachable(next: string, releases: readonly Release[], { fingerprint }
   return isWhole || reachableModels(edgesOf(releases), fingerprint).has(next);
 }
 
-function unreachable(next: string, releases: readonly Release[], state: Device): string {
+function unreachable(next: string, { usable: releases, refused }: FoundReleases, state: Device): string {
   const { fingerprint } = state;
   if (isReachable(next, usableFiles(releases, {}), state))
     return `only the whole model leads there from ${fingerprint}, and whole models are not allowed`;
   if (isReachable(next, releases, state))
     return `its payloads have another format, this program reads format ${FORMAT_VERSION}: update the program`;
+  const withdrawn = refused.flatMap(({ statement }) =>
+    statement?.withdrawn === undefined ? [] : [{ statement, path: '' }],
+  );
+  if (isReachable(next, [...releases, ...withdrawn], state)) {
+    const why = withdrawn.map(({ statement }) => `${statement.name} (${statement.withdrawn})`);
+    return `the way there was withdrawn: ${why.join(', ')}`;
+  }
   return (
     `no payload, and no chain of at most ${MAX_CHAIN_STEPS}, leads there from ${fingerprint}: ` +
     'publish one, or the whole model'

@@ -95,7 +95,9 @@ test('Ctrl-C keeps the tries, --resume goes on to the same payload, and the fold
   child.stderr?.on('data', (text) => String(text).startsWith('2 of at most') && child.kill('SIGINT'));
   const { status, stderr } = await outcome;
   expect(status).toBe(130);
-  expect(stderr).toMatch(/interrupted; kept \d tries in .*stopped\.ndiff\.search: --resume trains the rest/);
+  expect(stderr).toMatch(
+    /interrupted; kept in .*stopped\.ndiff\.search \(tries: \d\): --resume trains the rest/,
+  );
   expect(existsSync(at('stopped.ndiff'))).toBe(false);
   const kept = rowsOf('stopped.ndiff.search').length;
   expect(kept).toBeLessThan(JSON.parse(first.stdout).tries.length);

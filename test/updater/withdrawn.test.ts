@@ -32,7 +32,12 @@ test('no route ends at or passes a withdrawn release, and those who lack it are 
   expect(current.status).toBe('current');
   expect([current.missed, current.withdrawn]).toEqual([undefined, undefined]);
   await fleet.release(3);
-  expect(await second.updater().check()).toMatchObject({ status: 'unreachable', missed: { counter: 3 } });
+  const reason = 'the way there was withdrawn: v2.ndiff (wrong labels)';
+  expect((await second.updater().check()).missed).toMatchObject({
+    status: 'unreachable',
+    counter: 3,
+    reason,
+  });
 });
 
 test('a device whose release was withdrawn is told why, and goes on to a newer one', async () => {
