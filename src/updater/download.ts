@@ -228,7 +228,7 @@ async function fetchFrom(
     rate.add(piece.length);
     at += wanted.length;
     job.onProgress?.(at);
-    if (at === end && end < file.bytes) return;
+    if (at === end) return;
   }
 }
 
