@@ -8,11 +8,17 @@ import { Yielder } from './yielder.js';
 /** Computes SHA-256 (FIPS 180-4), 32 bytes, also at once. The input is read before the call returns. */
 export type Sha256 = (bytes: Uint8Array) => Promise<Uint8Array> | Uint8Array;
 
-/**
- * The runtime's SHA-256. Browsers provide it in secure contexts only; elsewhere pass another implementation.
- */
-export const sha256 = async (bytes: Uint8Array): Promise<Uint8Array> =>
-  new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
+/** The runtime's SHA-256, or, where there is none, such as on pages from `http://`, a slower one. */
+export async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
+  const subtle = globalThis.crypto?.subtle;
+  if (subtle) return new Uint8Array(await subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
+  // The caller may write to its buffer while the module is loaded.
+  const input = bytes.slice();
+  const { Sha256Stream } = await import('./sha256-stream.js');
+  const hash = new Sha256Stream();
+  hash.add(input);
+  return hash.finish();
+}
 
 /** Bytes of a fingerprint. Every payload holds two; 128 bits rule out accidental collisions. */
 export const FINGERPRINT_BYTES = 16;

@@ -36,13 +36,28 @@ interface Checksum {
   digest(): Uint8Array;
 }
 
-/** The WebAssembly module, instantiated once; each hash keeps its state outside it. */
-let loaded: ReturnType<typeof xxhash> | undefined;
+/** Makes empty checksums; loaded once. */
+let loaded: Promise<() => Checksum> | undefined;
 
 /** @returns an empty incremental checksum */
 export async function createChecksum(): Promise<Checksum> {
-  loaded ??= xxhash();
-  const hasher = (await loaded).create64();
+  loaded ??= load();
+  return (await loaded)();
+}
+
+/** Runtimes may lack WebAssembly, or refuse to compile it, as a page's policy can have it. */
+async function load(): Promise<() => Checksum> {
+  try {
+    const { create64 } = await xxhash();
+    return () => checksumOf(create64());
+  } catch {
+    const { PlainXxh64 } = await import('./plain-xxh64.js');
+    return () => new PlainXxh64();
+  }
+}
+
+/** Each hash keeps its state outside of the WebAssembly module. */
+function checksumOf(hasher: ReturnType<Awaited<ReturnType<typeof xxhash>>['create64']>): Checksum {
   return {
     update(piece) {
       for (let at = 0; at < piece.length; at += HASH_STEP_BYTES)
