@@ -14,7 +14,7 @@ const SHARD = /^group\d+-shard\d+of\d+\.bin$/;
  * Writes a LayersModel to a folder in Node.js, as `model.json` and shards. The folder is created completely
  * or not at all; missing folders above it are created first.
  *
- * @param model any LayersModel
+ * @param model any LayersModel; described here so that projects without TensorFlow.js can use these types
  * @param folder path of the folder
  * @param options `force` replaces a model that is there; a folder with other files is never replaced
  * @throws NeuralDiffError `output-exists`, `no-space`, `file-not-found`, `file-unreadable`
@@ -24,7 +24,10 @@ const SHARD = /^group\d+-shard\d+of\d+\.bin$/;
  * await saveModel(tf.sequential({ layers: [layer] }), 'models/saved');
  */
 export async function saveModel(
-  model: tf.LayersModel,
+  model: {
+    readonly layers: readonly object[];
+    save(handler: never, config?: never): Promise<unknown>;
+  },
   folder: string,
   options: { readonly force?: boolean } = {},
 ): Promise<void> {
@@ -32,7 +35,7 @@ export async function saveModel(
   await withFileErrors(`Cannot make "${dirname(to)}"`, () => mkdir(dirname(to), { recursive: true }));
   await checkReplaced(to, options);
   const { modelFiles } = await importWithTensorFlow(() => import('../tfjs/layers-files.js'));
-  const files = await modelFiles(model);
+  const files = await modelFiles(model as tf.LayersModel);
   await writeFolder({ from: dirname(to), files: [], to, ...options }, async (staged) => {
     for (const [name, bytes] of files) await writeInto(staged, name, bytes);
   });
