@@ -5,6 +5,7 @@ import { externalData, field, onnxModel, tensorProto } from '../containers/write
 import { writeSafetensors } from '../containers/write-safetensors.js';
 import { sampleModel, seededTensor } from '../support.js';
 import { command, expectRefusal, scratch, writeModel } from './command.js';
+import { writeGraphFolder } from './networks.js';
 import { quantise } from './quantise.js';
 
 const folder = scratch();
@@ -62,16 +63,19 @@ test('publish releases a folder as one file, which pull installs and update take
   expect(updated.stdout).toBe(`updated: ${await fingerprintOf(at('v1b'))}\n`);
 });
 
-test.each(['float32', 'uint8'] as const)(
+test.each(['float32', 'uint8', 'a GraphModel'] as const)(
   'a device keeps its folder, of %s, when it takes a whole model',
   async (dtype) => {
-    const [base, next] = dtype === 'uint8' ? ['base8', 'next8'] : ['v1', 'next'];
+    const [base, next] = { float32: ['v1', 'next'], uint8: ['base8', 'next8'], 'a GraphModel': ['g1', 'g2'] }[
+      dtype
+    ] as [string, string];
     if (dtype === 'uint8') quantise(at('v1'), at(base), dtype);
+    if (dtype === 'a GraphModel') writeGraphFolder(at(base));
     changed(base, next);
-    const device = await createRepository(`of-${dtype}`);
-    await publish(`of-${dtype}`, '--payload', at(next, 'model.json'), '--counter', '1', '--name', 'n.st');
-    cpSync(at(base), at('own', dtype), { recursive: true });
-    const model = at('own', dtype);
+    const device = await createRepository(`of-${base}`);
+    await publish(`of-${base}`, '--payload', at(next, 'model.json'), '--counter', '1', '--name', 'n.st');
+    cpSync(at(base), at('own', base), { recursive: true });
+    const model = at('own', base);
     const updated = await command('update', '--model', model, ...device, '--confirm');
     expect([updated.stdout, updated.stderr]).toEqual([
       `updated: ${await fingerprintOf(at(next))}\n`,
