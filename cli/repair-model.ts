@@ -134,6 +134,8 @@ async function isSingleFile({ root, file }: FileStorage): Promise<boolean> {
 async function packTo({ disk, open }: FileStorage, path: string): Promise<void> {
   const store = await open();
   try {
+    // An interrupted repair may have left a longer one.
+    await disk.remove(path);
     let at = 0;
     for await (const piece of encodeSafetensors(store).pieces) {
       await disk.write(path, at, piece);

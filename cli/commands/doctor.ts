@@ -40,7 +40,7 @@ export const command = defineCommand({
     repo: optional(repo),
     root: optional(root),
     ...{ deviceClass, channel, header },
-    dryRun: DRY_RUN,
+    dryRun: { ...DRY_RUN, description: 'With --repair: say what would be fetched, and fetch nothing' },
     progress: PROGRESS,
   },
   examples: [
