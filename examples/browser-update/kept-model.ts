@@ -77,8 +77,14 @@ async function installOnce(slots: SlotOptions, address: string): Promise<void> {
     if ((error as NeuralDiffError).code !== 'file-not-found') throw error;
     const files = await downloadModel(address);
     await installSlots(slots, openMemoryFiles(files), [...files.keys()]);
-    await navigator.storage.persist();
+    askToPersist();
   }
+}
+
+/** Not waited for: Firefox asks the person, who may never answer; some browsers have nothing to ask. */
+function askToPersist(): void {
+  const { storage }: { storage?: Partial<StorageManager> } = navigator;
+  void storage?.persist?.().catch(() => undefined);
 }
 
 async function downloadModel(address: string): Promise<Map<string, Uint8Array>> {

@@ -63,3 +63,20 @@ test('the page of the example updates its model at the press of a button', async
   expect(await heard(page, 'before')).toEqual(before);
   expect(errors).toEqual([]);
 });
+
+test.each([
+  ['is never answered', 'navigator.storage.persist = () => new Promise(() => {});'],
+  ['is refused with an error', "navigator.storage.persist = () => Promise.reject(new Error('no'));"],
+  ['cannot be asked', "Object.defineProperty(navigator, 'storage', { value: undefined });"],
+])('the first visit installs the model where the question for lasting storage %s', async (_, script) => {
+  const context = await browser.newContext();
+  await context.addInitScript(script);
+  const page = await context.newPage();
+  const errors: unknown[] = [];
+  page.on('pageerror', (error) => errors.push(error));
+  await page.goto(address);
+  await ready(page);
+  expect(await page.getByRole('status').textContent()).toBe('This is the model as it was installed.');
+  expect(errors).toEqual([]);
+  await context.close();
+});
