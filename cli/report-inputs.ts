@@ -1,8 +1,5 @@
-import { join } from 'node:path';
 import { type RouteEdge, routeEdge } from '../src/chain/plan-route.js';
 import { readPayload } from '../src/node/read-payload.js';
-import { openRepositoryFolder } from '../src/publish/files.js';
-import { openRepository, rolePath } from '../src/publish/repository.js';
 import { parseBench, readTask, tasksOf } from '../src/report/bench.js';
 import { type CurveDocument, parseCurve } from '../src/report/curve.js';
 import type { Fleet, Frontier, Report, Sequence } from '../src/report/document.js';
@@ -15,7 +12,7 @@ import { UsageError } from './exit-codes.js';
 import type { MeasureFlags } from './flags.js';
 import { type Io, remark } from './io.js';
 import { readText } from './open.js';
-import { readEdges, resolveModel } from './routes.js';
+import { NO_UPDATES, readUpdates, resolveModel } from './routes.js';
 import { chainOf } from './training.js';
 
 /** @returns what is to be measured */
@@ -152,7 +149,11 @@ export async function readFleet(
   io: Io,
 ): Promise<FleetPlan> {
   const own = await Promise.all(flags.payload.map(async (path) => routeEdge(path, await readPayload(path))));
-  const { edges: others, skipped, metadataBytes } = await readUpdates(flags.updates);
+  const {
+    edges: others,
+    skipped,
+    metadataBytes,
+  } = flags.updates ? await readUpdates(flags.updates) : NO_UPDATES;
   for (const { file, message } of skipped) remark(io, flags, `passed over ${file}: ${message}`);
   const edges = [...own, ...others];
   const known = new Set(edges.flatMap(({ base, next }) => [base, next]));
@@ -162,24 +163,6 @@ export async function readFleet(
   const twice = versions.find(({ version }, i) => versions.findIndex((each) => each.version === version) < i);
   if (twice) throw new RangeError(`Cannot plan the fleet: two of its versions are model ${twice.version}`);
   return { versions, edges, metadataBytes };
-}
-
-/** Reads the payloads of a folder, or those of a repository and the bytes of its newest metadata. */
-async function readUpdates(
-  folder: string | undefined,
-): Promise<Awaited<ReturnType<typeof readEdges>> & Pick<FleetPlan, 'metadataBytes'>> {
-  if (folder === undefined) return { edges: [], skipped: [] };
-  const files = openRepositoryFolder(folder);
-  if ((await files.read('metadata/timestamp.json')) === undefined) return readEdges(folder);
-  const repository = await openRepository(files);
-  const roles = ['timestamp', 'snapshot', 'targets'] as const;
-  const sizes = await Promise.all(
-    roles.map(
-      async (role) => (await files.read(rolePath(role, repository[role].signed.version)))?.length ?? 0,
-    ),
-  );
-  const metadataBytes = sizes.reduce((sum, bytes) => sum + bytes, 0);
-  return { ...(await readEdges(join(folder, 'targets'))), metadataBytes };
 }
 
 /** Computes what a fleet downloads to get to the model of the payload to ship, or of the first payload. */

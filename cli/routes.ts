@@ -4,6 +4,9 @@ import { NeuralDiffError } from '../src/model/errors.js';
 import { fingerprint } from '../src/model/fingerprint.js';
 import { listFiles } from '../src/node/folder.js';
 import { readPayload } from '../src/node/read-payload.js';
+import { statementsOf } from '../src/publish/arrange-targets.js';
+import { openRepositoryFolder, type RepositoryFiles } from '../src/publish/files.js';
+import { openRepository, type Repository, rolePath } from '../src/publish/repository.js';
 import { summarise } from './exit-codes.js';
 import type { Io } from './io.js';
 import { withModel } from './open.js';
@@ -15,8 +18,45 @@ export interface Skipped {
   readonly message: string;
 }
 
-/** Reads from which model to which the payloads of a folder lead. */
-export async function readEdges(folder: string): Promise<{ edges: RouteEdge[]; skipped: Skipped[] }> {
+/** What devices can download to get from one model to another. */
+interface Updates {
+  readonly edges: readonly RouteEdge[];
+  readonly skipped: readonly Skipped[];
+  /** Of a repository: bytes of its newest metadata. */
+  readonly metadataBytes?: number;
+  /** Of a repository: bytes of the whole models that are released, by fingerprint. */
+  readonly wholes?: ReadonlyMap<string, number>;
+}
+
+/** For a fleet that has nothing but the full model. */
+export const NO_UPDATES: Updates = { edges: [], skipped: [] };
+
+/** Reads from which model to which the payloads of a folder lead, or the live releases of a repository. */
+export async function readUpdates(folder: string): Promise<Updates> {
+  const files = openRepositoryFolder(folder);
+  if ((await files.read('metadata/timestamp.json')) === undefined) return readEdges(folder);
+  const repository = await openRepository(files);
+  const live = statementsOf(repository).filter(({ expires }) => expires > new Date());
+  const edges = live.flatMap(({ name, base, next, bytes }) =>
+    base === undefined ? [] : [{ name, base, next, bytes }],
+  );
+  const wholes = live.filter(({ kind }) => kind === 'full').map(({ next, bytes }) => [next, bytes] as const);
+  return {
+    edges,
+    skipped: [],
+    wholes: new Map(wholes),
+    metadataBytes: await sizeOfMetadata(files, repository),
+  };
+}
+
+async function sizeOfMetadata(files: RepositoryFiles, repository: Repository): Promise<number> {
+  const roles = ['timestamp', 'snapshot', 'targets'] as const;
+  const paths = roles.map((role) => rolePath(role, repository[role].signed.version));
+  const sizes = await Promise.all(paths.map(async (path) => (await files.read(path))?.length ?? 0));
+  return sizes.reduce((sum, bytes) => sum + bytes, 0);
+}
+
+async function readEdges(folder: string): Promise<Updates> {
   const edges: RouteEdge[] = [];
   const skipped: Skipped[] = [];
   for (const file of await listFiles(folder, '.ndiff')) {

@@ -4,7 +4,7 @@ import { defineCommand } from '../command.js';
 import { UsageError } from '../exit-codes.js';
 import { alignColumns, printResult, remark } from '../io.js';
 import { withModel } from '../open.js';
-import { noRoute, readEdges, resolveModel } from '../routes.js';
+import { noRoute, readUpdates, resolveModel } from '../routes.js';
 
 /** How a model is named where its fingerprint is enough. */
 const HOW_NAMED = 'a fingerprint, the start of one, or a model';
@@ -14,9 +14,10 @@ export const command = defineCommand({
   summary: 'Find the payloads that bring a device to a model with the fewest bytes',
   details: [
     'Compares the payloads of a folder, in sequence or combined into one, and the full model if its ' +
-      'size is known from --model or --full-bytes.',
+      'size is known from --model or --full-bytes. Of a repository it compares the live releases, whole ' +
+      'models among them.',
   ],
-  args: { folder: { type: 'string', isRequired: true, description: 'Folder with *.ndiff' } },
+  args: { folder: { type: 'string', isRequired: true, description: 'Folder with *.ndiff, or a repository' } },
   flags: {
     from: {
       type: 'string',
@@ -52,13 +53,13 @@ export const command = defineCommand({
   async handle(flags, io) {
     if (flags.model !== undefined && flags.fullBytes !== undefined)
       throw new UsageError('Expected either --model or --full-bytes');
-    const { edges, skipped } = await readEdges(flags.folder);
+    const { edges, skipped, wholes } = await readUpdates(flags.folder);
     for (const { file, message } of skipped) remark(io, flags, `skipped ${file}: ${message}`);
     const known = new Set(edges.flatMap(({ base, next }) => [base, next]));
     const from = await resolveModel(flags.from, known, io);
     const to = await resolveModel(flags.to, known, io);
     const usable = flags.compose ? edges : edges.map(({ opBytes: _opBytes, ...edge }) => edge);
-    const fullBytes = flags.fullBytes ?? (await modelBytes(flags.model));
+    const fullBytes = flags.fullBytes ?? (await modelBytes(flags.model)) ?? wholes?.get(to);
     const { best, routes } = planRoute(usable, { from, to, fullBytes });
     if (best === undefined) throw noRoute(`no payload of "${flags.folder}" leads from ${from} to ${to}`);
     const json = { from, to, best: describe(best), routes: routes.map(describe), skipped };
