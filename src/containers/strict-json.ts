@@ -1,4 +1,5 @@
 import { NeuralDiffError } from '../model/errors.js';
+import { decodeUtf8 } from '../model/utf8.js';
 
 /**
  * Parses untrusted JSON. Other readers disagree on which of two equal keys counts, so an object with a key
@@ -12,7 +13,7 @@ export function parseStrictJson(bytes: Uint8Array, path: string): unknown {
   let text: string;
   let value: unknown;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    text = decodeUtf8(bytes).replace(/^\ufeff/, '');
     value = JSON.parse(text);
   } catch (cause) {
     throw new NeuralDiffError('bad-model', `Cannot read "${path}": expected JSON`, { cause });

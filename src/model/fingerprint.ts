@@ -3,6 +3,7 @@ import { CHUNK_BYTES } from './limits.js';
 import type { Progress } from './progress.js';
 import type { WeightStore } from './store.js';
 import { byteLength, canonicalOrder, DTYPES, type TensorInfo, totalBytes } from './tensor.js';
+import { encodeUtf8 } from './utf8.js';
 import { Yielder } from './yielder.js';
 
 /** Computes SHA-256 (FIPS 180-4), 32 bytes, also at once. The input is read before the call returns. */
@@ -23,9 +24,8 @@ export async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
 /** Bytes of a fingerprint. Every payload holds two; 128 bits rule out accidental collisions. */
 export const FINGERPRINT_BYTES = 16;
 
-const encoder = new TextEncoder();
-const TENSOR_TAG = encoder.encode('neural-diff tensor\n');
-const MODEL_TAG = encoder.encode('neural-diff model\n');
+const TENSOR_TAG = encodeUtf8('neural-diff tensor\n');
+const MODEL_TAG = encodeUtf8('neural-diff model\n');
 
 /** Computes a tensor's digest from its chunks, in order, and its name, dtype and shape. */
 export class TensorDigest {
@@ -51,7 +51,7 @@ export class TensorDigest {
 
 /** @returns name, dtype and shape as bytes, with lengths first so that the encoding is unambiguous */
 export function describeTensor(info: TensorInfo): Uint8Array {
-  const name = encoder.encode(info.name);
+  const name = encodeUtf8(info.name);
   const bytes = new Uint8Array(4 + name.length + 2 + 4 * info.shape.length);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, name.length, true);

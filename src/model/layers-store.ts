@@ -13,6 +13,7 @@ import {
   type TensorInfo,
   tensorOf,
 } from './tensor.js';
+import { decodeUtf8 } from './utf8.js';
 
 /** Maps stored integers to weights: `scale * integer + min`. */
 interface AffineMap {
@@ -136,7 +137,7 @@ export async function readLayersJson(files: ModelFiles, path: string): Promise<U
 
 function parseJson(path: string, bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return JSON.parse(decodeUtf8(bytes).replace(/^\ufeff/, ''));
   } catch (cause) {
     throw new NeuralDiffError('bad-model', `Cannot read "${path}": it is not JSON`, { cause });
   }

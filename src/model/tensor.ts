@@ -1,5 +1,6 @@
 import { NeuralDiffError } from './errors.js';
 import { MAX_ELEMENTS, MAX_NAME_BYTES, MAX_RANK, MAX_TENSORS } from './limits.js';
+import { encodeUtf8 } from './utf8.js';
 
 /** Element types of tensors, all stored little-endian. */
 export type DType =
@@ -112,8 +113,6 @@ export function totalBytes(tensors: readonly TensorInfo[]): number {
   return tensors.reduce((sum, info) => sum + byteLength(info), 0);
 }
 
-const encoder = new TextEncoder();
-
 /** Compares two names by their UTF-8 bytes, the order of tensors in fingerprints and payloads. */
 export function compareNames(a: string, b: string): number {
   const shared = Math.min(a.length, b.length);
@@ -200,7 +199,7 @@ export function checkNotEmpty(tensors: readonly TensorInfo[]): void {
 }
 
 function checkName(name: string): void {
-  if (name.length === 0 || !isCleanText(name) || encoder.encode(name).length > MAX_NAME_BYTES) {
+  if (name.length === 0 || !isCleanText(name) || encodeUtf8(name).length > MAX_NAME_BYTES) {
     throw badModel(
       `Cannot read model: expected tensor names of 1 to ${MAX_NAME_BYTES} bytes of valid UTF-8 without U+FEFF, got "${name}"`,
     );

@@ -28,7 +28,9 @@ export class Yielder {
 
 /** Resolves once other tasks have run; a message is not delayed as browsers delay timers. */
 function nextTask(): Promise<void> {
-  if (typeof MessageChannel === 'undefined') return new Promise((resolve) => setTimeout(resolve));
+  if (typeof MessageChannel === 'undefined')
+    // Engines without either have no other tasks.
+    return new Promise((resolve) => (typeof setTimeout === 'undefined' ? resolve() : setTimeout(resolve)));
   const { port1, port2 } = new MessageChannel();
   return new Promise((resolve) => {
     port1.onmessage = () => {

@@ -11,6 +11,7 @@ import {
   isCleanText,
   type TensorInfo,
 } from '../model/tensor.js';
+import { decodeUtf8, encodeUtf8 } from '../model/utf8.js';
 import { Yielder } from '../model/yielder.js';
 import type { ByteSource } from './byte-source.js';
 import { type BitCoder, Contexts, codeWide, NumberCoding, SLOW } from './coding.js';
@@ -141,7 +142,7 @@ export function codeFiles(coder: BitCoder, given?: readonly NewFile[]): NewFile[
 }
 
 function codeFile(coder: BitCoder, numbers: NumberCoding, file?: NewFile): NewFile {
-  const name = new TextEncoder().encode(file?.path ?? '');
+  const name = encodeUtf8(file?.path ?? '');
   const length = numbers.code(name.length - 1) + 1;
   if (length > MAX_FILE_NAME_BYTES) throw beyondLimit('bytes of a file name', MAX_FILE_NAME_BYTES, length);
   const path = textOf(codeBytes(coder, length, name));
@@ -162,7 +163,7 @@ function codeBytes(coder: BitCoder, length: number, bytes?: Uint8Array): Uint8Ar
 
 function textOf(bytes: Uint8Array): string {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    const text = decodeUtf8(bytes);
     if (isCleanText(text)) return text;
   } catch {
     // The same refusal.

@@ -2,6 +2,7 @@ import { concatBytes, fromHex, hex } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { describeTensor, FINGERPRINT_BYTES } from '../model/fingerprint.js';
 import { canonicalOrder, isCleanText, type TensorInfo } from '../model/tensor.js';
+import { encodeUtf8 } from '../model/utf8.js';
 import { xxh64 } from './checksum.js';
 import type { Meta, Op, PayloadHeader } from './diff.js';
 import { beyondLimit, corrupt, MAX_META_BYTES, MAX_META_ENTRIES, MAX_RECORDS } from './limits.js';
@@ -120,7 +121,7 @@ export function checkMeta(meta: Meta): void {
     throw beyondLimit('metadata entries', MAX_META_ENTRIES, entries.length);
   for (const [key, item] of entries) {
     if (!META_KEY.test(key)) throw corrupt('invalid metadata key');
-    const bytes = typeof item === 'string' ? new TextEncoder().encode(item).length : 0;
+    const bytes = typeof item === 'string' ? encodeUtf8(item).length : 0;
     if (typeof item === 'string' && !isCleanText(item))
       throw corrupt('metadata contains U+FEFF or a lone surrogate');
     if (bytes > MAX_META_BYTES) throw beyondLimit('metadata bytes', MAX_META_BYTES, bytes);

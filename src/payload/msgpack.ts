@@ -1,4 +1,5 @@
 import { isCleanText } from '../model/tensor.js';
+import { decodeUtf8 } from '../model/utf8.js';
 import { corrupt } from './limits.js';
 
 /** A value of a header; maps keep their order. */
@@ -12,8 +13,6 @@ interface Read<T> {
 
 /** Values nested deeper are in no header; ends the recursion. */
 const MAX_DEPTH = 4;
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * Reads one msgpack value of the subset that payloads use.
@@ -100,7 +99,7 @@ function readText(bytes: Uint8Array, at: number, length: number): Read<string> {
   const { value, end } = readBytes(bytes, at, length);
   let text: string;
   try {
-    text = utf8.decode(value);
+    text = decodeUtf8(value);
   } catch (cause) {
     throw corrupt(`the text at byte ${at} is not UTF-8`, cause);
   }
