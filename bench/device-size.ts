@@ -5,7 +5,7 @@ import { bundleDeviceFile, DEVICE_FILE } from '../scripts/device-file.js';
 import { printBench } from './common/report.js';
 
 /** Minified and gzipped bytes that the device kit may take. */
-const KIT_BUDGET = 24_000;
+const KIT_BUDGET = 24_100;
 
 /** A bundle to measure. */
 interface Entry {
@@ -19,7 +19,7 @@ interface Entry {
 const RELEASE_BUDGET = 10_000;
 
 /** Everything that a browser needs to follow a repository. */
-const UPDATER_BUDGET = 50_800;
+const UPDATER_BUDGET = 51_300;
 
 const UPDATER = 'updater in browsers, with all of these';
 

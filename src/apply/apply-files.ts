@@ -9,7 +9,7 @@ import { totalBytes } from '../model/tensor.js';
 import { Yielder } from '../model/yielder.js';
 import type { OpenPayload } from '../payload/open-payload.js';
 import { createChunkBuffers } from './chunks.js';
-import { type Assembly, borrowFiles, checkFilesBase } from './new-files.js';
+import { type Assembly, checkFilesBase, eachPiece } from './new-files.js';
 import type { ApplyOptions, ApplyPlan } from './plan.js';
 
 /**
@@ -75,11 +75,11 @@ async function writeFiles(
   // Files without bytes are made too.
   for (const { path } of assembly.frame.record.files) await files.write(path, 0, new Uint8Array(0));
   let done = 0;
-  for await (const { file, offset, bytes } of borrowFiles(assembly)) {
+  await eachPiece(assembly, async ({ file, offset, bytes }) => {
     await files.write(file.path, offset, bytes);
     done += bytes.length;
     onBytes(done);
-  }
+  });
 }
 
 /** Reads the files back. @throws NeuralDiffError `storage-mismatch` */

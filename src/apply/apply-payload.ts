@@ -1,9 +1,10 @@
+import { throwIfAborted } from '../model/abort.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { fingerprint } from '../model/fingerprint.js';
 import type { WeightStore } from '../model/store.js';
 import type { Bytes } from '../payload/byte-source.js';
 import { type OpenPayload, openPayload } from '../payload/open-payload.js';
-import { borrowChunks, type ChunkBuffers, changedRuns, createChunkBuffers } from './chunks.js';
+import { type ChunkBuffers, changedRuns, createChunkBuffers, eachChunk } from './chunks.js';
 import { type ApplyOptions, type ApplyPlan, planOpenPayload } from './plan.js';
 
 /** Result of `applyPayload`. */
@@ -56,7 +57,7 @@ export async function applyPayload(
   const plan = await planOpenPayload(store, opened, { ...options, buffers, payloadBytes: payload.length });
   if (plan.problem) throw plan.problem;
   if (plan.status === 'current') return { status: 'current', fingerprint: plan.next, plan };
-  options.signal?.throwIfAborted();
+  throwIfAborted(options.signal);
   await store.reserve?.({ bytes: plan.bytesWritten, runs: plan.runs });
   const progress = deferErrors(options.onProgress);
   const bytesTotal = plan.tensors.reduce((sum, tensor) => sum + tensor.bytesRead, 0);
@@ -101,13 +102,13 @@ async function writeChanges(
   }: { onProgress: OnProgress; bytesTotal: number; buffers: ChunkBuffers } & Pick<ApplyOptions, 'patcher'>,
 ): Promise<void> {
   let bytesDone = 0;
-  for await (const chunk of borrowChunks(store, payload, { touchedOnly: true, ...chunkOptions })) {
+  await eachChunk({ store, payload, touchedOnly: true, ...chunkOptions }, async (chunk) => {
     for (const { start, end } of changedRuns(chunk)) {
       await store.write(chunk.info.name, chunk.byteOffset + start, chunk.after.subarray(start, end));
     }
     bytesDone += chunk.after.length;
     onProgress({ phase: 'write', done: bytesDone, total: bytesTotal });
-  }
+  });
 }
 
 function readBack(store: WeightStore, options: ApplyOptions): Promise<string> {

@@ -9,7 +9,7 @@ import type { Op } from '../payload/diff.js';
 import type { OpenPayload } from '../payload/open-payload.js';
 import { type Patcher, plainPatcher } from '../payload/patch.js';
 
-/** A range of a tensor's bytes before and after a diff; the arrays are valid until the next chunk. */
+/** A range of a tensor's bytes before and after a diff; the arrays are valid until the visitor is done. */
 export interface Chunk {
   readonly info: TensorInfo;
   /** Offset of the chunk in its tensor: a multiple of `CHUNK_BYTES`. */
@@ -37,7 +37,7 @@ export function createChunkBuffers(patcher: Patcher = plainPatcher): ChunkBuffer
 /** Elements patched between two chances to yield. */
 const RUN_ELEMENTS = 2 ** 13;
 
-/** Options of `borrowChunks`. */
+/** How chunks are made. */
 export interface ChunkOptions {
   /** Skips tensors that no op touches; defaults to false. */
   readonly touchedOnly?: boolean;
@@ -67,23 +67,27 @@ function deferFaults(decoder: SegmentDecoder, onFault: (fault: unknown) => void)
   };
 }
 
+/** A model and the payload that is applied to it in memory. */
+export interface PatchedModel extends ChunkOptions {
+  readonly store: WeightStore;
+  readonly payload: OpenPayload;
+}
+
+/** Something to do for each of several pieces, in order; the next one waits for it. */
+export type Visit<T> = (piece: T) => Promise<void> | void;
+
 /**
- * Iterates over a model in canonical order, one chunk at a time, and applies a payload to each chunk in
- * memory.
+ * Visits a model in canonical order, one chunk at a time, and applies a payload to each chunk in memory.
  *
  * The payload is decoded incrementally, with yields to the event loop on the way. A tensor without elements
- * yields one empty chunk. Holds two chunks, the ops of a run and the buckets in memory, however large the
- * model is.
+ * has one empty chunk. Holds two chunks, the ops of a run and the buckets in memory, however large the model
+ * is. It takes a visitor since Hermes compiles no async generators.
  *
- * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`; any error of the store; the signal's reason,
- *   also within a chunk
+ * @throws NeuralDiffError `corrupt-payload`, `limit-exceeded`; any error of the store and of the visitor; the
+ *   signal's reason, also within a chunk
  */
-export async function* borrowChunks(
-  store: WeightStore,
-  payload: OpenPayload,
-  options: ChunkOptions = {},
-): AsyncGenerator<Chunk> {
-  const { patcher = plainPatcher, onFault } = options;
+export async function eachChunk(options: PatchedModel, visit: Visit<Chunk>): Promise<void> {
+  const { store, payload, patcher = plainPatcher, onFault } = options;
   const createDecoder = patcher.createSegmentDecoder ?? (() => new PlainSegmentDecoder());
   const createDeferring = onFault && (() => deferFaults(createDecoder(), onFault));
   const reader = new DiffReader(payload, store.tensors, createDeferring ?? createDecoder);
@@ -108,7 +112,7 @@ export async function* borrowChunks(
         kinds = await patchRuns({ reader, patcher, tick }, info, { byteOffset, bytes: patched });
       }
       const isLast = byteOffset + length === total;
-      yield { info, byteOffset, kinds, before: original, after: patched, isLast };
+      await visit({ info, byteOffset, kinds, before: original, after: patched, isLast });
       byteOffset += length;
     } while (byteOffset < total);
   }

@@ -17,7 +17,7 @@ import {
 } from '../payload/files-record.js';
 import { MAX_STRUCTURE_BYTES } from '../payload/limits.js';
 import type { OpenPayload } from '../payload/open-payload.js';
-import { borrowChunks, type ChunkOptions } from './chunks.js';
+import { type ChunkOptions, eachChunk, type Visit } from './chunks.js';
 
 /** The new files of a payload as a model: the *frame*, whose elements are those of the base, or zeros. */
 export interface Frame {
@@ -86,16 +86,16 @@ export interface Assembly extends ChunkOptions {
 }
 
 /**
- * Makes the new files, a piece at a time, and checks each against its SHA-256 at its end.
+ * Makes the new files, visits them a piece at a time, and checks each against its SHA-256 at its end.
  *
- * @throws NeuralDiffError `result-mismatch` for a file that is not the stated one; those of `borrowChunks`
+ * @throws NeuralDiffError `result-mismatch` for a file that is not the stated one; those of `eachChunk`
  */
-export async function* borrowFiles(assembly: Assembly): AsyncGenerator<FilePiece> {
+export async function eachPiece(assembly: Assembly, visit: Visit<FilePiece>): Promise<void> {
   const { createSha256 = () => new Sha256Stream() } = assembly;
   const files = assembly.frame.record.files.values();
   let file = files.next().value as NewFile;
   let [offset, hash] = [0, createSha256()];
-  for await (const bytes of borrowBytes(assembly)) {
+  await eachRange(assembly, async (bytes) => {
     for (let at = 0; at < bytes.length; ) {
       while (offset === file.bytes) {
         checkDigest(file, hash.finish());
@@ -104,29 +104,32 @@ export async function* borrowFiles(assembly: Assembly): AsyncGenerator<FilePiece
       }
       const piece = bytes.subarray(at, at + file.bytes - offset);
       hash.add(piece);
-      yield { file, offset, bytes: piece };
+      await visit({ file, offset, bytes: piece });
       at += piece.length;
       offset += piece.length;
     }
-  }
+  });
   checkDigest(file, hash.finish());
   // Files without bytes at the end.
   for (const rest of files) checkDigest(rest, createSha256().finish());
 }
 
-/** Yields the bytes of all files: structure and tensors in turn. */
-async function* borrowBytes({ frame, payload, structure, ...options }: Assembly): AsyncGenerator<Uint8Array> {
+/** Visits the bytes of all files: structure and tensors in turn. */
+async function eachRange(
+  { frame, structure, ...options }: Assembly,
+  visit: (bytes: Uint8Array) => Promise<void>,
+): Promise<void> {
   const { tensors } = frame.record;
   let [at, index] = [0, 0];
-  for await (const chunk of borrowChunks(frame.store, payload, options)) {
+  await eachChunk({ ...options, store: frame.store }, async (chunk) => {
     if (chunk.byteOffset === 0) {
       const { gap } = tensors[index++] as (typeof tensors)[number];
-      yield structure.subarray(at, at + gap);
+      await visit(structure.subarray(at, at + gap));
       at += gap;
     }
-    yield chunk.after;
-  }
-  yield structure.subarray(at);
+    await visit(chunk.after);
+  });
+  await visit(structure.subarray(at));
 }
 
 function checkDigest({ path, sha256 }: NewFile, found: Uint8Array): void {
@@ -194,6 +197,8 @@ export async function planFiles(
   const files = frame.facts;
   let bytesWritten = 0;
   const assembly = { ...rest, ...(signal && { signal }), frame, payload, structure };
-  for await (const { bytes } of borrowFiles(assembly)) bytesWritten += bytes.length;
+  await eachPiece(assembly, ({ bytes }) => {
+    bytesWritten += bytes.length;
+  });
   return { found, files, bytesWritten };
 }

@@ -9,7 +9,7 @@ import type { Meta, Op } from '../payload/diff.js';
 import type { FilesFacts } from '../payload/files-record.js';
 import { type OpenPayload, openPayload } from '../payload/open-payload.js';
 import type { Patcher } from '../payload/patch.js';
-import { borrowChunks, type Chunk, type ChunkOptions, changedRuns } from './chunks.js';
+import { type Chunk, type ChunkOptions, changedRuns, eachChunk } from './chunks.js';
 
 /** Options of `planApply` and `applyPayload`. */
 export interface ApplyOptions {
@@ -177,15 +177,15 @@ async function runDry(store: WeightStore, payload: OpenPayload, options: ApplyOp
   const onFault = (error: unknown): void => {
     fault ??= error;
   };
-  for await (const chunk of borrowChunks(store, payload, { ...options, onFault })) {
+  await eachChunk({ ...options, store, payload, onFault }, async (chunk) => {
     tally ??= new TensorTally(chunk.info, hash);
     await tally.add(chunk);
     bytesDone += chunk.before.length;
     options.onProgress?.({ phase: 'check', done: bytesDone, total: bytesTotal });
-    if (!chunk.isLast) continue;
+    if (!chunk.isLast) return;
     tallies.push(tally);
     tally = undefined;
-  }
+  });
   const digests: Awaited<ReturnType<TensorTally['finish']>>[] = [];
   for (const each of tallies) digests.push(await each.finish());
   const before = digests.map((digest) => digest.before);

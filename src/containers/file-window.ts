@@ -107,15 +107,6 @@ function overlaps({ path, name }: Range, what: string): NeuralDiffError {
   return new NeuralDiffError('bad-model', `Cannot read "${path}": tensor "${name}" overlaps ${what}`);
 }
 
-/** @returns the decoded text; undefined for invalid UTF-8 */
-export function decodeUtf8(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
-}
-
 /** Bytes at the start by which a file is recognised under another name. */
 const SAMPLE_BYTES = 2 ** 12;
 

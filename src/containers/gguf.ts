@@ -3,7 +3,8 @@ import { MAX_NAME_BYTES, MAX_RANK, MAX_TENSORS } from '../model/limits.js';
 import type { ModelFiles } from '../model/model-files.js';
 import { openPlacedStore, type PlacedStore, type PlacedTensor } from '../model/placed-store.js';
 import { byteLength, checkTensorInfos, type StoredType, tensorOf } from '../model/tensor.js';
-import { checkApart, decodeUtf8, FileWindow } from './file-window.js';
+import { decodeLatin1, tryDecodeUtf8 } from '../model/text.js';
+import { checkApart, FileWindow } from './file-window.js';
 
 /** Key of the alignment of tensors in bytes, and its default. */
 const ALIGNMENT_KEY = 'general.alignment';
@@ -184,7 +185,7 @@ class GgufReader {
 
   /** Checks the magic. @returns the version */
   async begin(): Promise<number> {
-    const magic = new TextDecoder('latin1').decode(await this.#take(4));
+    const magic = decodeLatin1(await this.#take(4));
     if (magic !== 'GGUF') throw this.invalid('expected it to start with "GGUF"');
     return this.number32();
   }
@@ -212,7 +213,7 @@ class GgufReader {
     const length = await this.number64();
     if (length > MAX_NAME_BYTES)
       throw this.invalid(`expected names of at most ${MAX_NAME_BYTES} bytes, got ${length}`);
-    const text = decodeUtf8(await this.#take(length));
+    const text = tryDecodeUtf8(await this.#take(length));
     if (text === undefined) throw this.invalid('a name is not UTF-8');
     return text;
   }

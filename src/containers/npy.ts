@@ -2,6 +2,7 @@ import { NeuralDiffError } from '../model/errors.js';
 import type { ModelFiles } from '../model/model-files.js';
 import { openPlacedStore, type PlacedStore, type PlacedTensor } from '../model/placed-store.js';
 import { asBytes, byteLength, checkTensorInfos, type StoredType, tensorOf } from '../model/tensor.js';
+import { decodeLatin1 } from '../model/text.js';
 import { type Deflated, openInflatedFiles } from './inflate.js';
 import { openZipStore, readZip, type ZipEntry } from './zip.js';
 
@@ -104,7 +105,7 @@ async function placeNpy(
     throw invalid(name, `invalid header length ${headerBytes}`);
   const header = new Uint8Array(headerBytes);
   await files.readInto(path, start + headBytes, header);
-  const info = tensorOf(name, ...readHeader(new TextDecoder('latin1').decode(header), name));
+  const info = tensorOf(name, ...readHeader(decodeLatin1(header), name));
   checkTensorInfos([info]);
   const offset = start + headBytes + headerBytes;
   const length = byteLength(info);

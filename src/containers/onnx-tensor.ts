@@ -8,7 +8,7 @@ import {
   type TensorInfo,
   tensorOf,
 } from '../model/tensor.js';
-import { decodeUtf8 } from './file-window.js';
+import { tryDecodeUtf8 } from '../model/text.js';
 import type { WireField, WireReader } from './wire-reader.js';
 
 /** Element types by their number in `TensorProto.DataType`. */
@@ -220,7 +220,7 @@ function tooManyNumbers(max: number): NeuralDiffError {
 export async function textOf({ wire, start, end }: WireField, reader: WireReader): Promise<string> {
   if (wire !== 2 || end - start > MAX_TEXT_BYTES)
     throw invalidOnnx(`expected a string of at most ${MAX_TEXT_BYTES} bytes`);
-  const text = decodeUtf8(await reader.bytes(start, end));
+  const text = tryDecodeUtf8(await reader.bytes(start, end));
   if (text === undefined) throw invalidOnnx('a string is not UTF-8');
   return text;
 }

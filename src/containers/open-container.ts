@@ -4,6 +4,7 @@ import { type ModelFiles, recordPaths } from '../model/model-files.js';
 import { openPlacedStore, type PlacedStore } from '../model/placed-store.js';
 import type { Outside, WeightStore } from '../model/store.js';
 import { checkTensorInfos } from '../model/tensor.js';
+import { decodeLatin1 } from '../model/text.js';
 import { checkNotLinked } from './file-window.js';
 import { openGgufStore } from './gguf.js';
 import { isHdf5 } from './hdf5/file.js';
@@ -219,7 +220,7 @@ export async function listLayersFiles(files: ModelFiles, paths: Iterable<string>
 }
 
 function startsWith(head: Uint8Array, letters: string): boolean {
-  return new TextDecoder('latin1').decode(head).startsWith(letters);
+  return decodeLatin1(head).startsWith(letters);
 }
 
 /** @returns whether the file starts with a small version number, then another field of an ONNX model */

@@ -6,6 +6,7 @@ import type { ModelFiles } from '../model/model-files.js';
 import type { PlacedTensor } from '../model/placed-store.js';
 import type { ModelParts, Outside, WeightStore } from '../model/store.js';
 import { compareNames } from '../model/tensor.js';
+import { encodeUtf8 } from '../model/text.js';
 
 /** A byte range of a file; `end` is exclusive. */
 export interface FileRange {
@@ -69,7 +70,7 @@ function* gapsOf(
 export async function digestJson(value: unknown, path: string): Promise<string> {
   try {
     const text = JSON.stringify(value, (_, each) => (isObject(each) ? withSortedKeys(each) : each)) ?? '';
-    return hex(await sha256(new TextEncoder().encode(text)));
+    return hex(await sha256(encodeUtf8(text)));
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new NeuralDiffError('bad-model', `Cannot read "${path}": JSON nested too deeply`, { cause });

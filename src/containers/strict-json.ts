@@ -1,5 +1,5 @@
 import { NeuralDiffError } from '../model/errors.js';
-import { decodeUtf8 } from '../model/utf8.js';
+import { decodeUtf8 } from '../model/text.js';
 
 /**
  * Parses untrusted JSON. Other readers disagree on which of two equal keys counts, so an object with a key

@@ -11,7 +11,8 @@ import {
   type TensorInfo,
   tensorOf,
 } from '../model/tensor.js';
-import { checkApart, decodeUtf8, FileWindow } from './file-window.js';
+import { decodeLatin1, tryDecodeUtf8 } from '../model/text.js';
+import { checkApart, FileWindow } from './file-window.js';
 
 /** File identifier, after the first offset. */
 const IDENTIFIER = 'TFL3';
@@ -74,7 +75,7 @@ export async function openTfliteStore(files: ModelFiles, path: string): Promise<
 
 /** @returns whether a file that starts with these bytes is a TFLite model */
 export function isTflite(head: Uint8Array): boolean {
-  return new TextDecoder('latin1').decode(head.subarray(4, 8)) === IDENTIFIER;
+  return decodeLatin1(head.subarray(4, 8)) === IDENTIFIER;
 }
 
 /** Collects the constant tensors of a model. */
@@ -299,7 +300,7 @@ class FlatReader {
       throw this.invalid(`expected names of at most ${MAX_NAME_BYTES} bytes, got ${count}`);
     if (count === 0) return '';
     const { buffer, byteOffset } = await this.view(start, count);
-    const text = decodeUtf8(new Uint8Array(buffer, byteOffset, count));
+    const text = tryDecodeUtf8(new Uint8Array(buffer, byteOffset, count));
     if (text === undefined) throw this.invalid('a name is not UTF-8');
     return text;
   }

@@ -2,6 +2,7 @@ import { NeuralDiffError } from '../model/errors.js';
 import { LAYERS_FILE, parseLayersManifest } from '../model/layers-store.js';
 import type { WeightStore } from '../model/store.js';
 import { byteLength, type TensorInfo } from '../model/tensor.js';
+import { encodeUtf8 } from '../model/text.js';
 import { type EncodedFile, readPieces } from './encoded-file.js';
 import { parseStrictJson } from './strict-json.js';
 
@@ -54,7 +55,7 @@ export async function encodeLayers(
   }
   const weights = await Promise.all(given.map((weight) => withScale(store, weight)));
   const text = JSON.stringify({ ...json, weightsManifest: [{ paths: [...files.keys()], weights }] });
-  const bytes = new TextEncoder().encode(text);
+  const bytes = encodeUtf8(text);
   return files.set(LAYERS_FILE, { bytes: bytes.length, pieces: only(bytes) });
 }
 

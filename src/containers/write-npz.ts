@@ -2,6 +2,7 @@ import { concatBytes } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import type { WeightStore } from '../model/store.js';
 import { byteLength, DTYPES, type TensorInfo } from '../model/tensor.js';
+import { encodeUtf8 } from '../model/text.js';
 import { type EncodedFile, readPieces } from './encoded-file.js';
 import { MAGIC, TYPES } from './npy.js';
 import { crc32 } from './zip.js';
@@ -109,7 +110,7 @@ const FIRST_DATE = 0x0021;
 function entryOf(info: TensorInfo, start: number): Entry {
   if (info.name.includes('\0')) throw unsupported('a name with a NUL is cut by other readers');
   const header = encodeHeader(info);
-  const name = new TextEncoder().encode(`${info.name}.npy`);
+  const name = encodeUtf8(`${info.name}.npy`);
   return { info, name, header, length: header.length + byteLength(info), start };
 }
 
@@ -122,7 +123,7 @@ function encodeHeader({ name, dtype, shape }: TensorInfo): Uint8Array {
   const text = `{'descr': '${order}${found[0]}', 'fortran_order': False, 'shape': (${sizes}), }`;
   const before = MAGIC.length + 4;
   const length = ALIGNMENT * Math.ceil((before + text.length + 1) / ALIGNMENT) - before;
-  const padded = new TextEncoder().encode(`${text.padEnd(length - 1)}\n`);
+  const padded = encodeUtf8(`${text.padEnd(length - 1)}\n`);
   return concatBytes([Uint8Array.from(MAGIC), Uint8Array.of(1, 0), numbers([2, length]), padded]);
 }
 

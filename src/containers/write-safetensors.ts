@@ -1,6 +1,7 @@
 import { NeuralDiffError } from '../model/errors.js';
 import type { WeightStore } from '../model/store.js';
 import { byteLength, DTYPES, type DType, type TensorInfo, totalBytes } from '../model/tensor.js';
+import { encodeUtf8 } from '../model/text.js';
 import { type EncodedFile, readPieces } from './encoded-file.js';
 import { MAX_HEADER_BYTES, METADATA_KEY, TYPES } from './safetensors.js';
 
@@ -41,7 +42,7 @@ function encodeHeader(tensors: readonly TensorInfo[]): Uint8Array {
     const entry = { dtype: nameOf(info.dtype), shape: info.shape, data_offsets: offsets };
     return `${JSON.stringify(info.name)}:${JSON.stringify(entry)}`;
   });
-  const text = new TextEncoder().encode(`{${entries.join(',')}}`);
+  const text = encodeUtf8(`{${entries.join(',')}}`);
   const length = ALIGNMENT * Math.ceil(text.length / ALIGNMENT);
   if (length > MAX_HEADER_BYTES)
     throw unsupported(`expected a header of at most ${MAX_HEADER_BYTES} bytes, got ${length}`);

@@ -2,7 +2,7 @@ import { NeuralDiffError } from '../model/errors.js';
 import { CHUNK_BYTES } from '../model/limits.js';
 import type { ModelFiles } from '../model/model-files.js';
 import { openPlacedStore, type PlacedStore, type PlacedTensor } from '../model/placed-store.js';
-import { decodeUtf8 } from './file-window.js';
+import { tryDecodeUtf8 } from '../model/text.js';
 
 /** An entry of an archive, uncompressed or compressed with deflate. */
 export interface ZipEntry {
@@ -180,7 +180,7 @@ class Archive {
   }
 
   #text(bytes: Uint8Array): string {
-    const text = decodeUtf8(bytes);
+    const text = tryDecodeUtf8(bytes);
     if (text === undefined) throw this.invalid('a name is not UTF-8');
     return text;
   }

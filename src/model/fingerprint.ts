@@ -3,7 +3,7 @@ import { CHUNK_BYTES } from './limits.js';
 import type { Progress } from './progress.js';
 import type { WeightStore } from './store.js';
 import { byteLength, canonicalOrder, DTYPES, type TensorInfo, totalBytes } from './tensor.js';
-import { encodeUtf8 } from './utf8.js';
+import { encodeUtf8 } from './text.js';
 import { Yielder } from './yielder.js';
 
 /** Computes SHA-256 (FIPS 180-4), 32 bytes, also at once. The input is read before the call returns. */

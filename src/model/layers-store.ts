@@ -13,7 +13,7 @@ import {
   type TensorInfo,
   tensorOf,
 } from './tensor.js';
-import { decodeUtf8 } from './utf8.js';
+import { decodeUtf8 } from './text.js';
 
 /** Maps stored integers to weights: `scale * integer + min`. */
 interface AffineMap {

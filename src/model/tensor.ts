@@ -1,6 +1,6 @@
 import { NeuralDiffError } from './errors.js';
 import { MAX_ELEMENTS, MAX_NAME_BYTES, MAX_RANK, MAX_TENSORS } from './limits.js';
-import { encodeUtf8 } from './utf8.js';
+import { encodeUtf8 } from './text.js';
 
 /** Element types of tensors, all stored little-endian. */
 export type DType =

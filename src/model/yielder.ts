@@ -1,3 +1,5 @@
+import { throwIfAborted } from './abort.js';
+
 /** Longest work between two yields to the event loop, in milliseconds. */
 const SLICE_MS = 12;
 
@@ -22,7 +24,7 @@ export class Yielder {
       await nextTask();
       this.#since = Date.now();
     }
-    this.#signal?.throwIfAborted();
+    throwIfAborted(this.#signal);
   }
 }
 

@@ -11,7 +11,7 @@ import {
   isCleanText,
   type TensorInfo,
 } from '../model/tensor.js';
-import { decodeUtf8, encodeUtf8 } from '../model/utf8.js';
+import { decodeUtf8, encodeUtf8 } from '../model/text.js';
 import { Yielder } from '../model/yielder.js';
 import type { ByteSource } from './byte-source.js';
 import { type BitCoder, Contexts, codeWide, NumberCoding, SLOW } from './coding.js';

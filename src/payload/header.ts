@@ -2,7 +2,7 @@ import { concatBytes, fromHex, hex } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { describeTensor, FINGERPRINT_BYTES } from '../model/fingerprint.js';
 import { canonicalOrder, isCleanText, type TensorInfo } from '../model/tensor.js';
-import { encodeUtf8 } from '../model/utf8.js';
+import { encodeUtf8 } from '../model/text.js';
 import { xxh64 } from './checksum.js';
 import type { Meta, Op, PayloadHeader } from './diff.js';
 import { beyondLimit, corrupt, MAX_META_BYTES, MAX_META_ENTRIES, MAX_RECORDS } from './limits.js';

@@ -1,5 +1,5 @@
 import { isCleanText } from '../model/tensor.js';
-import { decodeUtf8 } from '../model/utf8.js';
+import { decodeUtf8 } from '../model/text.js';
 import { corrupt } from './limits.js';
 
 /** A value of a header; maps keep their order. */

@@ -30,31 +30,45 @@ export function pointOfPem(pem: string): Uint8Array | undefined {
   return equalBytes(spki.subarray(0, SPKI_HEAD.length), SPKI_HEAD) && point[0] === 4 ? point : undefined;
 }
 
-/**
- * Verifies an ECDSA signature on P-256 with SHA-256, by WebCrypto.
- *
- * @returns whether the signature is valid; false for a key or signature of another form
- */
-export async function verifyEcdsa({
-  publicKey,
-  signature,
-  message,
-}: {
+/** A message, the claimed signer's key and the signature. */
+interface Signed {
   /** Uncompressed point, 65 bytes. */
   readonly publicKey: Uint8Array;
   /** DER of the numbers r and s (RFC 3279, 2.2.3). */
   readonly signature: Uint8Array;
   readonly message: Uint8Array;
-}): Promise<boolean> {
+}
+
+/**
+ * Verifies an ECDSA signature on P-256 with SHA-256, by WebCrypto, or by `@noble/curves` where there is none.
+ *
+ * @returns whether the signature is valid; false for a key or signature of another form
+ */
+export async function verifyEcdsa({ publicKey, signature, message }: Signed): Promise<boolean> {
   const raw = rawSignature(signature);
   if (raw === undefined || publicKey.length !== POINT_BYTES) return false;
+  const signed = { publicKey, signature: raw, message };
+  return globalThis.crypto?.subtle ? verifyByWebCrypto(signed) : verifyByNoble(signed);
+}
+
+async function verifyByWebCrypto({ publicKey, signature, message }: Signed): Promise<boolean> {
+  const [point, raw, data] = [publicKey, signature, message] as Uint8Array<ArrayBuffer>[];
   const curve = { name: 'ECDSA', namedCurve: 'P-256' };
-  const point = publicKey as Uint8Array<ArrayBuffer>;
   // Import fails for a point that is not on the curve.
-  const key = await crypto.subtle.importKey('raw', point, curve, false, ['verify']).catch(() => undefined);
+  const key = await crypto.subtle.importKey('raw', point!, curve, false, ['verify']).catch(() => undefined);
   if (key === undefined) return false;
-  const data = message as Uint8Array<ArrayBuffer>;
-  return crypto.subtle.verify({ name: 'ECDSA', hash: 'SHA-256' }, key, raw, data);
+  return crypto.subtle.verify({ name: 'ECDSA', hash: 'SHA-256' }, key, raw!, data!);
+}
+
+/** The package is loaded on first use. */
+async function verifyByNoble({ publicKey, signature, message }: Signed): Promise<boolean> {
+  const { p256 } = await import('@noble/curves/nist.js');
+  try {
+    return p256.verify(signature, message, publicKey, { lowS: false });
+  } catch {
+    // Thrown for a point that is not on the curve.
+    return false;
+  }
 }
 
 /** @returns r and s as 64 bytes, the form of WebCrypto; undefined unless `der` is their DER */

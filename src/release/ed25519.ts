@@ -63,11 +63,12 @@ function power(base: bigint, exponent: bigint): bigint {
 /**
  * Verifies with WebCrypto: Node.js, Chromium from 137, Firefox from 129, Safari from 17.
  *
- * @throws DOMException `NotSupportedError` if WebCrypto lacks Ed25519
+ * @throws Error with the name `NotSupportedError` if there is no WebCrypto, or if it lacks Ed25519
  */
 export const verifyByWebCrypto: VerifyEd25519 = async (signed) => {
   const { publicKey, signature, message } = signed;
   if (!isWellFormed(signed)) return false;
+  if (!globalThis.crypto?.subtle) throw Object.assign(new Error('No WebCrypto'), { name: UNSUPPORTED });
   const [raw, bytes, data] = [publicKey, signature, message] as Uint8Array<ArrayBuffer>[];
   try {
     const key = await crypto.subtle.importKey('raw', raw!, 'Ed25519', false, ['verify']);
@@ -80,19 +81,23 @@ export const verifyByWebCrypto: VerifyEd25519 = async (signed) => {
 };
 
 /**
- * Verifies with `@noble/ed25519`, which is loaded on first use. Strict as in RFC 8032, section 5.1.7: only
- * canonical encodings of points and scalars. Uses the runtime's SHA-512.
+ * Verifies with `@noble/ed25519` and `@noble/hashes`, which are loaded on first use. Strict as in RFC 8032,
+ * section 5.1.7: only canonical encodings of points and scalars.
  */
 export const verifyByNoble: VerifyEd25519 = async (signed) => {
   if (!isWellFormed(signed)) return false;
   const { publicKey, signature, message } = signed;
-  const { Point, verifyAsync } = await import('@noble/ed25519');
+  const { hashes, Point, verify } = await import('@noble/ed25519');
+  hashes.sha512 ??= (await import('@noble/hashes/sha2.js')).sha512;
   // The package throws for malformed points, which means an invalid signature. It ignores parts of small
   // order, which WebCrypto does not.
   const isPure = (point: Uint8Array) => Point.fromBytes(point).isTorsionFree();
-  return verifyAsync(signature, message, publicKey, { zip215: false })
-    .then((isValid) => isValid && isPure(publicKey) && isPure(signature.subarray(0, 32)))
-    .catch(() => false);
+  try {
+    const isValid = verify(signature, message, publicKey, { zip215: false });
+    return isValid && isPure(publicKey) && isPure(signature.subarray(0, 32));
+  } catch {
+    return false;
+  }
 };
 
 /**
@@ -120,6 +125,9 @@ function isWellFormed({ publicKey, signature }: SignedMessage): boolean {
   return isUsablePoint(signature.subarray(0, 32)) && numberOf(signature.subarray(32)) < ORDER;
 }
 
+/** The name of WebCrypto's error for what it lacks. */
+const UNSUPPORTED = 'NotSupportedError';
+
 function isUnsupported(error: unknown): boolean {
-  return (error as Error | undefined)?.name === 'NotSupportedError';
+  return (error as Error | undefined)?.name === UNSUPPORTED;
 }

@@ -1,4 +1,5 @@
 import { NeuralDiffError } from '../model/errors.js';
+import { decodeUtf8, encodeUtf8 } from '../model/text.js';
 import { corrupt, MAX_JSON_DEPTH, refuse } from './limits.js';
 
 /** Description and size limit of untrusted bytes. */
@@ -31,7 +32,7 @@ export function parseJson(bytes: Uint8Array, { what, maxBytes }: Untrusted): Jso
 
 function parse(bytes: Uint8Array, what: string): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+    return JSON.parse(decodeUtf8(bytes));
   } catch (cause) {
     throw corrupt(what, 'expected JSON in UTF-8', cause);
   }
@@ -168,8 +169,6 @@ export interface JsonObject {
   readonly [name: string]: Json;
 }
 
-const encoder = new TextEncoder();
-
 /**
  * Encodes a value as OLPC canonical JSON, as the TUF reference implementations do.
  *
@@ -181,7 +180,7 @@ const encoder = new TextEncoder();
  * @throws TypeError for fractions, numbers beyond 2^53, lone surrogates and values that are not JSON
  */
 export function canonicalJson(value: Json): Uint8Array<ArrayBuffer> {
-  return encoder.encode(encode(value));
+  return encodeUtf8(encode(value));
 }
 
 function encode(value: Json): string {

@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../model/abort.js';
 import { concatBytes, equalBytes } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { checkInside, type ModelFiles } from '../model/model-files.js';
@@ -102,12 +103,12 @@ export function withSignal(files: ModelFiles, signal: AbortSignal | undefined): 
   return {
     size: (name) => files.size(name),
     async readInto(name, offset, target) {
-      signal.throwIfAborted();
+      throwIfAborted(signal);
       await files.readInto(name, offset, target);
     },
     reserve: async (writes) => files.reserve?.(writes),
     async write(name, offset, bytes) {
-      signal.throwIfAborted();
+      throwIfAborted(signal);
       await files.write(name, offset, bytes);
     },
     flush: () => files.flush(),

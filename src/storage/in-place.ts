@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../model/abort.js';
 import { NeuralDiffError } from '../model/errors.js';
 import type { ModelFiles } from '../model/model-files.js';
 import type { WeightStore } from '../model/store.js';
@@ -61,7 +62,7 @@ async function update(
   try {
     await change(store);
     await store.flush();
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     await files.close();
     if (files.journal !== undefined) await (isTrial ? commit(files.journal) : dropJournal(options));
   } catch (error) {
@@ -108,7 +109,7 @@ async function fingerprintIn(options: InPlaceOptions, files: ModelFiles): Promis
 }
 
 /** Restores the bytes in the journal, checks the base's fingerprint, and removes the journal. */
-async function undo(options: InPlaceOptions, { facts, entries, writer }: OwnJournal): Promise<void> {
+async function undo(options: InPlaceOptions, { facts, eachEntry, writer }: OwnJournal): Promise<void> {
   const { disk } = options;
   if (facts.isCommitted && !facts.isUndoing) {
     // After an interruption from here on, the update must not count as complete.
@@ -116,11 +117,11 @@ async function undo(options: InPlaceOptions, { facts, entries, writer }: OwnJour
     await writer.sync();
   }
   const touched = new Set<string>();
-  for await (const { kind, path, offset, bytes } of entries()) {
-    if (kind !== 'saved') continue;
+  await eachEntry(async ({ kind, path, offset, bytes }) => {
+    if (kind !== 'saved') return;
     touched.add(path);
     await disk.write(path, offset, bytes);
-  }
+  });
   for (const path of touched) await disk.sync(path);
   const found = await fingerprintOf({ open: () => options.openModel(filesOnDisk(options)) });
   if (found !== facts.base) throw cannotRollBack(options, facts.base, found);

@@ -2,6 +2,7 @@ import { concatBytes, equalBytes, fromHex, hex } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { FINGERPRINT_BYTES } from '../model/fingerprint.js';
 import { MAX_PATH_BYTES } from '../model/planned-writes.js';
+import { decodeUtf8, encodeUtf8 } from '../model/text.js';
 import { createChecksum, xxh64 } from '../payload/checksum.js';
 import { type Disk, folderOf } from './disk.js';
 import type { Fingerprints } from './storage.js';
@@ -14,7 +15,7 @@ import type { Fingerprints } from './storage.js';
  * in UTF-8, the bytes, and XXH64 of the header's checksum, the entry's offset in the journal (8 bytes) and
  * the entry. An entry without a valid checksum was not completed: the journal ends before it.
  */
-const MAGIC = new TextEncoder().encode('neural-diff undo');
+const MAGIC = encodeUtf8('neural-diff undo');
 const CHECKSUM_BYTES = 8;
 const HEADER_BYTES = MAGIC.length + 2 * FINGERPRINT_BYTES + CHECKSUM_BYTES;
 const HEAD_BYTES = 15;
@@ -52,8 +53,6 @@ export interface JournalWriter {
   mark(kind: 'committed' | 'undoing'): Promise<void>;
   sync(): Promise<void>;
 }
-
-const encoder = new TextEncoder();
 
 /**
  * Creates a journal; its name and header are durable when the promise settles.
@@ -111,8 +110,8 @@ function createWriter(disk: Disk, cursor: Cursor): JournalWriter {
 /** An existing journal. */
 export interface OpenJournal {
   readonly facts: JournalFacts;
-  /** Reads the complete entries, in order. */
-  entries(): AsyncIterable<ReadEntry>;
+  /** Visits the complete entries, in order. */
+  eachEntry(visit: (entry: ReadEntry) => Promise<void> | void): Promise<void>;
   /** Appends after the last complete entry. */
   readonly writer: JournalWriter;
 }
@@ -137,10 +136,13 @@ export async function openJournal(disk: Disk, path: string): Promise<OpenJournal
   const { fingerprints, checksum } = header;
   const cursor = cursorAfterHeader(path, checksum);
   const kinds = new Set<JournalEntry['kind']>();
-  for await (const { kind } of readEntries(disk, cursor)) kinds.add(kind);
+  await readEntries({ disk, cursor }, ({ kind }) => {
+    kinds.add(kind);
+  });
   const facts = { ...fingerprints, isCommitted: kinds.has('committed'), isUndoing: kinds.has('undoing') };
-  const entries = () => readEntries(disk, cursorAfterHeader(path, checksum));
-  return { facts, entries, writer: createWriter(disk, cursor) };
+  const eachEntry: OpenJournal['eachEntry'] = (visit) =>
+    readEntries({ disk, cursor: cursorAfterHeader(path, checksum) }, visit);
+  return { facts, eachEntry, writer: createWriter(disk, cursor) };
 }
 
 function notAJournal(path: string): NeuralDiffError {
@@ -167,8 +169,11 @@ async function parseHeader(
   return { fingerprints: { base: base as string, next: next as string }, checksum };
 }
 
-/** Reads a journal's complete entries, in order, and advances the cursor after each of them. */
-async function* readEntries(disk: Disk, cursor: Cursor): AsyncGenerator<ReadEntry> {
+/** Visits a journal's complete entries, in order, and moves the cursor to the end of each. */
+async function readEntries(
+  { disk, cursor }: { disk: Disk; cursor: Cursor },
+  visit: (entry: ReadEntry) => Promise<void> | void,
+): Promise<void> {
   const { path } = cursor;
   const size = (await disk.size(path)) as number;
   for (;;) {
@@ -177,7 +182,7 @@ async function* readEntries(disk: Disk, cursor: Cursor): AsyncGenerator<ReadEntr
     if (bytes === undefined || entry === undefined) return;
     const at = cursor.at + bytes.length - CHECKSUM_BYTES - entry.bytes.length;
     cursor.at += bytes.length;
-    yield { ...entry, at };
+    await visit({ ...entry, at });
   }
 }
 
@@ -216,7 +221,7 @@ async function decodeEntry(
   const entry = bytes.subarray(0, bytes.length - CHECKSUM_BYTES);
   if (!equalBytes(await checksumOf(entry, cursor), bytes.subarray(entry.length))) return undefined;
   const { kind, pathBytes, offset } = parseHead(entry);
-  const path = new TextDecoder().decode(entry.subarray(HEAD_BYTES, HEAD_BYTES + pathBytes));
+  const path = decodeUtf8(entry.subarray(HEAD_BYTES, HEAD_BYTES + pathBytes));
   return {
     kind: KINDS[kind] as JournalEntry['kind'],
     path,
@@ -227,7 +232,7 @@ async function decodeEntry(
 
 /** @returns the encoded entry, in the cursor's buffer */
 async function encodeEntry({ kind, path, offset, bytes }: JournalEntry, cursor: Cursor): Promise<Uint8Array> {
-  const name = encoder.encode(path);
+  const name = encodeUtf8(path);
   const length = HEAD_BYTES + name.length + bytes.length + CHECKSUM_BYTES;
   if (cursor.buffer.length < length)
     cursor.buffer = new Uint8Array(Math.max(length, 2 * cursor.buffer.length));

@@ -2,6 +2,7 @@ import { concatBytes } from '../model/bytes.js';
 import type { ModelFiles } from '../model/model-files.js';
 import { MAX_RUN_BYTES, mostJournalBytes, PAGE_BYTES, type PlannedWrites } from '../model/planned-writes.js';
 import { compareNames } from '../model/tensor.js';
+import { encodeUtf8 } from '../model/text.js';
 import { checkFree, closedStore, type Disk, type ModelLocation, pathIn, sizeOf } from './disk.js';
 import { createJournal, type JournalWriter } from './journal.js';
 import type { Fingerprints } from './storage.js';
@@ -69,7 +70,7 @@ export class JournaledFiles implements ModelFiles {
   reserve(writes: PlannedWrites): Promise<void> {
     let [pathBytes, totalBytes] = [0, 0];
     for (const [path, size] of this.#sizes) {
-      pathBytes = Math.max(pathBytes, new TextEncoder().encode(path).length);
+      pathBytes = Math.max(pathBytes, encodeUtf8(path).length);
       totalBytes += size;
     }
     const needed = mostJournalBytes(writes, { pathBytes, totalBytes });

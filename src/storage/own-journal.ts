@@ -46,14 +46,14 @@ export async function findJournal(options: InPlaceOptions): Promise<OwnJournal |
   }
   if (found === undefined || found === 'torn') return undefined;
   const pages = new SavedAt();
-  for await (const entry of found.entries()) {
-    if (entry.kind !== 'saved') continue;
+  await found.eachEntry(async (entry) => {
+    if (entry.kind !== 'saved') return;
     const size = own.has(entry.path) ? await disk.size(entry.path) : undefined;
-    if (size !== undefined && isWholePages(entry, size) && pages.add(entry)) continue;
+    if (size !== undefined && isWholePages(entry, size) && pages.add(entry)) return;
     // A model that cannot be opened may have more files than are known.
     if (problem && size === undefined) throw problem;
     throw await refuse(options, `it saves ${describe(entry)}, which is no part of the model as it is`);
-  }
+  });
   return { ...found, filesBefore: () => openFilesBefore(options, pages) };
 }
 

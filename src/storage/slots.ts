@@ -1,7 +1,9 @@
+import { throwIfAborted } from '../model/abort.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { CHUNK_BYTES } from '../model/limits.js';
 import type { ModelFiles } from '../model/model-files.js';
 import type { WeightStore } from '../model/store.js';
+import { decodeLatin1, encodeUtf8 } from '../model/text.js';
 import {
   checkFree,
   type Disk,
@@ -81,7 +83,7 @@ export function openSlots(options: SlotOptions): SlotStorage {
         checkFingerprints(fingerprints);
         const current = await readPointer(options);
         if (current.status === 'trial') throw onTrial();
-        signal?.throwIfAborted();
+        throwIfAborted(signal);
         const next: Current = { slot: otherSlot(current.slot), status: isTrial ? 'trial' : 'settled' };
         const from = { disk, folder: folderOfSlot(current) };
         const to = { disk, folder: folderOfSlot(next) };
@@ -96,7 +98,7 @@ export function openSlots(options: SlotOptions): SlotStorage {
         try {
           await change(store);
           await store.flush();
-          signal?.throwIfAborted();
+          throwIfAborted(signal);
         } finally {
           await store.close();
         }
@@ -143,7 +145,7 @@ async function readPointer({ disk, folder }: SlotOptions): Promise<Current> {
   const bytes = await readRecord(disk, pointerOf(folder));
   if (bytes === undefined)
     throw new NeuralDiffError('file-not-found', `Cannot open model: no model is installed in "${folder}"`);
-  const text = new TextDecoder().decode(bytes);
+  const text = decodeLatin1(bytes);
   const current = STATES.find((each) => textOf(each) === text);
   if (current !== undefined) return current;
   const why = `expected "a settled" or the like, got "${text.slice(0, 40)}"; install the model again`;
@@ -151,7 +153,7 @@ async function readPointer({ disk, folder }: SlotOptions): Promise<Current> {
 }
 
 async function writePointer({ disk, folder }: SlotOptions, current: Current): Promise<void> {
-  await writeRecord(disk, pointerOf(folder), new TextEncoder().encode(textOf(current)));
+  await writeRecord(disk, pointerOf(folder), encodeUtf8(textOf(current)));
 }
 
 /** Checks the free space for a copy, which takes the place of what is in its folder. */

@@ -1,4 +1,5 @@
 import { applyPayload } from '../apply/apply-payload.js';
+import { throwIfAborted } from '../model/abort.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { fingerprint } from '../model/fingerprint.js';
 import { CHUNK_BYTES } from '../model/limits.js';
@@ -44,7 +45,7 @@ export async function applyPlan(
   for (const step of steps) {
     const apply = step.statement.kind === 'full' ? copyWeights : applyStep;
     await watch(step.statement, apply(store, step, options));
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
   }
 }
 
@@ -113,7 +114,7 @@ async function copyWeights(
     await store.reserve?.({ bytes: total, runs });
     for (const info of canonicalOrder(store.tensors)) {
       for (let at = 0; at < byteLength(info); at += buffer.length) {
-        signal?.throwIfAborted();
+        throwIfAborted(signal);
         const piece = buffer.subarray(0, byteLength(info) - at);
         await downloaded.readInto(info.name, at, piece);
         // Tensors that cannot be written, such as the scales of a manifest, may be the same.

@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../model/abort.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { checkRelease } from '../release/find-releases.js';
 import type { ReleaseStatement } from '../release/statement.js';
@@ -150,8 +151,8 @@ async function reported(
   { onEvent, programVersion }: UpdaterOptions,
   run: () => Promise<UpdateOutcome>,
 ): Promise<UpdateOutcome> {
-  const start = performance.now();
-  const facts = () => ({ ms: performance.now() - start, versions: versionsOf(programVersion) });
+  const start = Date.now();
+  const facts = () => ({ ms: Date.now() - start, versions: versionsOf(programVersion) });
   try {
     const outcome = await run();
     onEvent?.({ type: 'outcome', ...outcome, ...facts() });
@@ -239,7 +240,7 @@ async function applyUpdate(
         await applyPlan(store, { ...downloaded, onFailure }, options);
         options.onEvent?.({ type: 'self-test', next });
         await testModel(() => options.selfTest?.(store, { plan, golden, signal }), { next, signal });
-        signal?.throwIfAborted();
+        throwIfAborted(signal);
       },
       { base, next, signal },
     );
@@ -277,7 +278,7 @@ async function testModel(
     await test();
   } catch (cause) {
     // A cancelled test does not reject the model.
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     const message = `Cannot use model ${next}: its self-test failed: ${(cause as Error).message}`;
     throw new NeuralDiffError('health-check-failed', message, { cause });
   }

@@ -1,3 +1,4 @@
+import { type Abort, createAbort } from '../model/abort.js';
 import { NeuralDiffError } from '../model/errors.js';
 
 /** Longest delay that timers support; a longer one would become 1 ms. */
@@ -80,25 +81,22 @@ export function setMinimumRate({
 }
 
 function openLimit({ action, signal }: Limited): { deadline: Deadline; exceed: (problem: string) => void } {
-  const controller = new AbortController();
-  const stop = (): void => controller.abort(signal?.reason);
-  if (signal?.aborted) stop();
-  signal?.addEventListener('abort', stop);
+  const abort = createAbort(signal);
   return {
     deadline: {
-      signal: controller.signal,
-      within: (run) => whileOpen(run, controller.signal),
-      end: () => signal?.removeEventListener('abort', stop),
+      signal: abort.signal,
+      within: (run) => whileOpen(run, abort),
+      end: abort.end,
     },
-    exceed: (problem) => controller.abort(new NeuralDiffError('network', `Cannot ${action}: ${problem}`)),
+    exceed: (problem) => abort.abort(new NeuralDiffError('network', `Cannot ${action}: ${problem}`)),
   };
 }
 
 /** Rejects when the signal is aborted, even if the operation ignores the signal. */
-function whileOpen<T>(run: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+function whileOpen<T>(run: (signal: AbortSignal) => Promise<T>, { signal, reason }: Abort): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    signal.throwIfAborted();
-    const stop = (): void => reject(signal.reason);
+    const stop = (): void => reject(reason());
+    if (signal.aborted) return stop();
     signal.addEventListener('abort', stop);
     run(signal)
       .then(resolve, reject)

@@ -1,3 +1,4 @@
+import { reasonOf, throwIfAborted } from '../model/abort.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { CHUNK_BYTES } from '../model/limits.js';
 import { checkPayload } from '../release/check-payload.js';
@@ -5,6 +6,7 @@ import type { SignedFile } from '../release/statement.js';
 import { checkFree } from '../storage/disk.js';
 import { setDeadline, setMinimumRate } from './deadline.js';
 import type { UpdateSource } from './http-source.js';
+import { iterate } from './iterate.js';
 import type { UpdatePlan } from './plan-update.js';
 import type { StateLocation } from './state.js';
 import type { CallOptions, UpdaterOptions } from './updater.js';
@@ -189,7 +191,7 @@ async function fetchInAttempts(job: DownloadJob, end: number, rate: Rate): Promi
       if (got === end) return;
       throw endedEarly(job, got);
     } catch (error) {
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       if (!(error instanceof NeuralDiffError) || error.code !== 'network') throw error;
       const after = (await job.location.disk.size(path)) ?? 0;
       // If the source restarts each time, only getting further than before counts as progress.
@@ -217,7 +219,7 @@ async function fetchFrom(
   let at = offset;
   if (offset !== from) await disk.remove(path);
   if (offset === 0) await disk.write(path, 0, new Uint8Array(0));
-  for await (const piece of readWithin(pieces, rate)) {
+  await eachWithin({ pieces, rate }, async (piece) => {
     if (at + piece.length > file.bytes) {
       const message = `Cannot use "${file.name}": expected ${file.bytes} bytes as signed, got more`;
       throw new NeuralDiffError('payload-mismatch', message);
@@ -228,18 +230,20 @@ async function fetchFrom(
     rate.add(piece.length);
     at += wanted.length;
     job.onProgress?.(at);
-    if (at === end) return;
-  }
+    return at === end;
+  });
 }
 
-/** Reads the pieces of a source that may ignore the signal of a limit. */
-async function* readWithin(pieces: AsyncIterable<Uint8Array>, rate: Rate): AsyncGenerator<Uint8Array> {
+/** Visits the pieces of a source that may ignore a limit, until a visit says that it was the last. */
+async function eachWithin(
+  { pieces, rate }: { pieces: AsyncIterable<Uint8Array>; rate: Rate },
+  visit: (piece: Uint8Array) => Promise<boolean>,
+): Promise<void> {
   const iterator = pieces[Symbol.asyncIterator]();
   try {
     for (;;) {
       const next = await rate.within(() => iterator.next());
-      if (next.done) return;
-      yield next.value;
+      if (next.done || (await visit(next.value))) return;
     }
   } finally {
     // Not waited for: a source that ignores the signal would never end.
@@ -247,17 +251,17 @@ async function* readWithin(pieces: AsyncIterable<Uint8Array>, rate: Rate): Async
   }
 }
 
-async function* readPieces(
-  { location, file, signal }: DownloadJob,
-  path: string,
-): AsyncGenerator<Uint8Array> {
+function readPieces({ location, file, signal }: DownloadJob, path: string): AsyncIterable<Uint8Array> {
   const buffer = new Uint8Array(Math.min(CHUNK_BYTES, file.bytes));
-  for (let at = 0; at < file.bytes; at += buffer.length) {
-    signal?.throwIfAborted();
+  let at = 0;
+  return iterate(async () => {
+    if (at >= file.bytes) return undefined;
+    throwIfAborted(signal);
     const piece = buffer.subarray(0, file.bytes - at);
     await location.disk.readInto(path, at, piece);
-    yield piece;
-  }
+    at += piece.length;
+    return piece;
+  });
 }
 
 function isMismatch(error: unknown): boolean {
@@ -273,7 +277,7 @@ function wait(milliseconds: number, signal: AbortSignal | undefined): Promise<vo
   return new Promise((resolve, reject) => {
     const stop = (): void => {
       clearTimeout(timer);
-      reject(signal?.reason);
+      reject(signal && reasonOf(signal));
     };
     const timer = setTimeout(() => {
       signal?.removeEventListener('abort', stop);

@@ -1,4 +1,5 @@
 import { NeuralDiffError } from '../model/errors.js';
+import { encodeUtf8, tryDecodeUtf8 } from '../model/text.js';
 import { readRecord, writeRecord } from '../storage/disk.js';
 import type { UpdatePlan } from './plan-update.js';
 import type { Installed, StateLocation, Trial } from './state.js';
@@ -18,7 +19,7 @@ export function evidenceOf({ steps, signedBy }: UpdatePlan): Pick<Trial, 'files'
 export async function readHistory(location: StateLocation): Promise<readonly Installed[]> {
   try {
     const bytes = await readRecord(location.disk, pathOf(location));
-    const value: unknown = bytes && JSON.parse(new TextDecoder().decode(bytes));
+    const value: unknown = bytes && JSON.parse(tryDecodeUtf8(bytes) ?? '');
     return Array.isArray(value) ? value : [];
   } catch (error) {
     const isDamage = error instanceof NeuralDiffError && error.code === 'storage-mismatch';
@@ -42,5 +43,5 @@ export async function addToHistory(location: StateLocation, trial: Trial, at: Da
     ...(signedBy && { signedBy }),
   };
   const text = JSON.stringify([...history, entry].slice(-MAX_INSTALLED));
-  await writeRecord(location.disk, pathOf(location), new TextEncoder().encode(text));
+  await writeRecord(location.disk, pathOf(location), encodeUtf8(text));
 }

@@ -1,7 +1,9 @@
+import { type Abort, createAbort } from '../model/abort.js';
 import { concatBytes } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { LONGEST_MS } from './deadline.js';
 import { followRedirects } from './follow-redirects.js';
+import { iterate } from './iterate.js';
 
 /** Options of `openHttpSource`. */
 export interface HttpSourceOptions {
@@ -26,7 +28,7 @@ export function openHttpSource(options: HttpSourceOptions): UpdateSource {
     async fetch(path, { maxBytes, signal }) {
       const watch = watchFor(options, signal);
       try {
-        const response = await request(options, path, { signal: watch.signal });
+        const response = await request(options, path, { watch });
         if (response.status !== 200) {
           await response.body?.cancel().catch(() => undefined);
           if (response.status === 404) return undefined;
@@ -42,7 +44,7 @@ export function openHttpSource(options: HttpSourceOptions): UpdateSource {
       const isPart = offset > 0 || end !== undefined;
       const range = `bytes=${offset}-${end === undefined ? '' : end - 1}`;
       const headers: Record<string, string> = isPart ? { range } : {};
-      const response = await request(options, path, { signal: watch.signal, headers }).catch((error) => {
+      const response = await request(options, path, { watch, headers }).catch((error) => {
         watch.end();
         throw error;
       });
@@ -71,7 +73,7 @@ function startOf({ status, headers }: Response, offset: number): number | undefi
 async function request(
   { url, headers = {}, fetch: send = fetch }: HttpSourceOptions,
   path: string,
-  init: { signal: AbortSignal; headers?: Record<string, string> },
+  init: { watch: Watch; headers?: Record<string, string> },
 ): Promise<Response> {
   try {
     return await followRedirects(send, {
@@ -79,13 +81,13 @@ async function request(
       headers,
       // Compression is disabled, since ranges of a compressed body are not ranges of the file.
       publicHeaders: { 'accept-encoding': 'identity', ...init.headers },
-      signal: init.signal,
+      signal: init.watch.signal,
     });
   } catch (cause) {
-    const error = asNetwork(path, cause, init.signal);
+    const error = asNetwork(path, cause, init.watch);
     // Runtimes put the reason of a failed connection into the cause: "connect ECONNREFUSED 127.0.0.1:80".
     const { cause: reason } = cause as Error;
-    throw reason instanceof Error && error !== init.signal.reason
+    throw reason instanceof Error && error !== init.watch.reason()
       ? failed(path, `${withoutQuery(url)}: ${reason.message}`, cause)
       : error;
   }
@@ -95,8 +97,7 @@ async function request(
 const withoutQuery = (url: string): string => url.replace(/[?#].*/s, '');
 
 /** Detects stalls of a transfer. */
-interface Watch {
-  readonly signal: AbortSignal;
+interface Watch extends Pick<Abort, 'signal' | 'reason'> {
   /** Restarts the timeout; it is paused while the reader is busy. */
   resume(): void;
   pause(): void;
@@ -104,15 +105,13 @@ interface Watch {
 }
 
 function watchFor({ stallMs = DEFAULT_STALL_MS }: HttpSourceOptions, signal: AbortSignal | undefined): Watch {
-  const controller = new AbortController();
-  const stall = (): void => controller.abort(failed('the server', `no data received for ${stallMs} ms`));
+  const abort = createAbort(signal);
+  const stall = (): void => abort.abort(failed('the server', `no data received for ${stallMs} ms`));
   const start = () => setTimeout(stall, Math.min(stallMs, LONGEST_MS));
   let timer = start();
-  const forward = (): void => controller.abort(signal?.reason);
-  if (signal?.aborted) forward();
-  signal?.addEventListener('abort', forward);
   return {
-    signal: controller.signal,
+    signal: abort.signal,
+    reason: abort.reason,
     resume() {
       clearTimeout(timer);
       timer = start();
@@ -120,27 +119,51 @@ function watchFor({ stallMs = DEFAULT_STALL_MS }: HttpSourceOptions, signal: Abo
     pause: () => clearTimeout(timer),
     end() {
       clearTimeout(timer);
-      signal?.removeEventListener('abort', forward);
+      abort.end();
     },
   };
 }
 
-async function* piecesOf(response: Response, path: string, watch: Watch): AsyncGenerator<Uint8Array> {
-  const reader = response.body?.getReader();
-  try {
-    for (;;) {
+function piecesOf(response: Response, path: string, watch: Watch): AsyncIterable<Uint8Array> {
+  const { read, cancel } = readerOf(response);
+  return iterate(
+    async () => {
       watch.resume();
-      const { done, value } = (await reader?.read()) ?? { done: true, value: undefined };
-      if (done) return;
-      watch.pause();
-      yield value;
-    }
-  } catch (cause) {
-    throw asNetwork(path, cause, watch.signal);
-  } finally {
-    watch.end();
-    await reader?.cancel().catch(() => undefined);
-  }
+      try {
+        const piece = await read();
+        watch.pause();
+        return piece;
+      } catch (cause) {
+        throw asNetwork(path, cause, watch);
+      }
+    },
+    async () => {
+      watch.end();
+      await cancel();
+    },
+  );
+}
+
+/** How the body of a response is read; React Native's `fetch` has it as a whole only. */
+function readerOf(response: Response): {
+  read: () => Promise<Uint8Array | undefined>;
+  cancel: () => Promise<void>;
+} {
+  const reader = response.body?.getReader();
+  if (reader)
+    return {
+      read: async () => (await reader.read()).value,
+      cancel: () => reader.cancel().catch(() => undefined),
+    };
+  let isRead = false;
+  return {
+    async read() {
+      if (isRead) return undefined;
+      isRead = true;
+      return new Uint8Array(await response.arrayBuffer());
+    },
+    cancel: async () => undefined,
+  };
 }
 
 async function readWhole(
@@ -161,8 +184,12 @@ async function readWhole(
 }
 
 /** @returns the reason of an aborted signal, otherwise a `network` error */
-function asNetwork(path: string, cause: unknown, signal: AbortSignal): unknown {
-  if (signal.aborted) return signal.reason;
+function asNetwork(
+  path: string,
+  cause: unknown,
+  { signal, reason }: Pick<Watch, 'signal' | 'reason'>,
+): unknown {
+  if (signal.aborted) return reason();
   return cause instanceof NeuralDiffError ? cause : failed(path, String((cause as Error).message), cause);
 }
 

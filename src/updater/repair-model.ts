@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../model/abort.js';
 import { equalBytes } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
 import { sha256 } from '../model/fingerprint.js';
@@ -88,7 +89,7 @@ export async function planRepair(
   const isDamaged: boolean[] = [];
   let bytes = 0;
   for (let chunk = 0; chunk < count; chunk++) {
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     const range = rangeOf({ statement, chunkBytes }, chunk);
     const digest = digests?.subarray(32 * chunk, 32 * (chunk + 1));
     const found = copy !== undefined && digest ? await readChunk(options.disk, copy, range) : undefined;
@@ -169,7 +170,7 @@ export async function fetchDamaged(
   let at = (await disk.size(target)) ?? 0;
   await checkFree(disk, statement.bytes - at, 'repair a model');
   while (at < statement.bytes) {
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     const chunk = Math.floor(at / chunkBytes);
     const { start, length } = rangeOf({ statement, chunkBytes }, chunk);
     const good = isDamaged[chunk] ? undefined : await readChunk(disk, copy, { start, length });

@@ -1,5 +1,6 @@
 import { hex } from '../model/bytes.js';
 import { sha256 } from '../model/fingerprint.js';
+import { decodeLatin1, encodeUtf8 } from '../model/text.js';
 import type { Release } from '../release/find-releases.js';
 import { type ReleaseStatement, ROLLOUT_UNITS } from '../release/statement.js';
 import { readRecord, writeRecord } from '../storage/disk.js';
@@ -34,7 +35,7 @@ export const isForAll = ({ rollout = ROLLOUT_UNITS }: ReleaseStatement): boolean
 
 /** @returns whether the device with an ID is within the release's share */
 async function isIn({ counter, next, rollout = ROLLOUT_UNITS }: ReleaseStatement, id: string) {
-  const digest = await sha256(new TextEncoder().encode(`${counter} ${next} ${id}`));
+  const digest = await sha256(encodeUtf8(`${counter} ${next} ${id}`));
   const place = new DataView(digest.buffer, digest.byteOffset).getUint32(0) / 2 ** 32;
   return place * ROLLOUT_UNITS < rollout;
 }
@@ -45,8 +46,15 @@ const ID_BYTES = 16;
 async function readOrCreateId({ disk, folder }: StateLocation): Promise<string> {
   const path = `${folder}/device`;
   const known = await readRecord(disk, path).catch(() => undefined);
-  if (known !== undefined) return new TextDecoder().decode(known);
-  const id = hex(crypto.getRandomValues(new Uint8Array(ID_BYTES)));
-  await writeRecord(disk, path, new TextEncoder().encode(id));
+  if (known !== undefined) return decodeLatin1(known);
+  const id = hex(randomBytes(ID_BYTES));
+  await writeRecord(disk, path, encodeUtf8(id));
   return id;
+}
+
+/** Engines without WebCrypto have other random numbers: the ID is no secret. */
+function randomBytes(count: number): Uint8Array {
+  const bytes = new Uint8Array(count);
+  if (globalThis.crypto) return crypto.getRandomValues(bytes);
+  return bytes.map(() => Math.floor(256 * Math.random()));
 }

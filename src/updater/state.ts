@@ -1,4 +1,5 @@
 import { NeuralDiffError } from '../model/errors.js';
+import { decodeUtf8, encodeUtf8 } from '../model/text.js';
 import { type Disk, isNoFile, moveAside, readRecord, writeRecord } from '../storage/disk.js';
 import type { RejectedRelease } from './rejected-releases.js';
 import type { Updater, UpdaterStatus } from './updater.js';
@@ -49,7 +50,7 @@ export async function readState(location: StateLocation): Promise<UpdaterState |
   if (bytes === undefined) return undefined;
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder().decode(bytes));
+    value = JSON.parse(decodeUtf8(bytes));
   } catch (cause) {
     throw new NeuralDiffError('storage-mismatch', `Cannot read "${path}": expected JSON`, { cause });
   }
@@ -133,7 +134,7 @@ function isRejectedRelease(value: unknown): boolean {
 }
 
 export async function writeState(location: StateLocation, state: UpdaterState): Promise<void> {
-  await writeRecord(location.disk, pathOfState(location), new TextEncoder().encode(JSON.stringify(state)));
+  await writeRecord(location.disk, pathOfState(location), encodeUtf8(JSON.stringify(state)));
 }
 
 /** @returns the state after a trial was confirmed */

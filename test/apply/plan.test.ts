@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { borrowChunks, changedRuns } from '../../src/apply/chunks.js';
+import { changedRuns, eachChunk } from '../../src/apply/chunks.js';
 import { planApply } from '../../src/apply/plan.js';
 import { fingerprint } from '../../src/model/fingerprint.js';
 import { openMemoryStore } from '../../src/model/store.js';
@@ -50,17 +50,17 @@ test('planApply() foretells the same twice, as JSON', async () => {
   expect(JSON.stringify(first)).toBe(JSON.stringify(second));
 });
 
-test('borrowChunks() walks in canonical order, gives empty tensors one chunk, and patches touched ones only', async () => {
+test('eachChunk() walks in canonical order, gives empty tensors one chunk, and patches touched ones only', async () => {
   const diff: Diff = {
     ops: [{ kind: 'dense', tensor: 'half', scale: 1, levels: new Int8Array(35).fill(1) }],
   };
   const { payload } = await pack(sampleModel(), diff);
   const store = openMemoryStore(sampleModel());
   const seen: [string, number, boolean][] = [];
-  for await (const { info, before, after, isLast } of borrowChunks(store, await openPayload(payload))) {
+  await eachChunk({ store, payload: await openPayload(payload) }, ({ info, before, after, isLast }) => {
     expect(isLast).toBe(true);
     seen.push([info.name, before.length, before !== after]);
-  }
+  });
   expect(seen).toEqual([
     ['brain', 66, false],
     ['bytes', 18, false],

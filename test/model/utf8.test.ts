@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodePlainly, decodeUtf8, encodePlainly, encodeUtf8 } from '../../src/model/utf8.js';
+import { decodePlainly, decodeUtf8, encodePlainly, encodeUtf8 } from '../../src/model/text.js';
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const OPTIONS = { numRuns: 1_000 };

@@ -1,5 +1,5 @@
 import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
-import { expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { concatBytes, equalBytes, fromHex } from '../../src/model/bytes.js';
 import { pointOfPem, verifyEcdsa } from '../../src/release/ecdsa.js';
 import { createRandom, offsetView } from '../support.js';
@@ -26,39 +26,6 @@ const signature = der(`00${R}`, `00${S}`);
 const verify = (changed: { publicKey?: Uint8Array; signature?: Uint8Array; message?: Uint8Array }) =>
   verifyEcdsa({ publicKey: point, signature, message, ...changed });
 
-test('verifyEcdsa() accepts the vector of RFC 6979, at any offset, and no other bit', async () => {
-  const parts = {
-    publicKey: offsetView(point),
-    signature: offsetView(signature),
-    message: offsetView(message),
-  };
-  expect(await verify(parts)).toBe(true);
-  for (const part of Object.values(parts))
-    for (let at = 0; at < part.length; at++) {
-      part[at] = (part[at] as number) ^ 1;
-      expect(await verify(parts)).toBe(false);
-      part[at] = (part[at] as number) ^ 1;
-    }
-});
-
-test('verifyEcdsa() accepts what Node signs, with numbers of any length', async () => {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const own = pointOfPem(String(publicKey.export({ type: 'spki', format: 'pem' }))) as Uint8Array;
-  const lengths = new Set<number>();
-  for (let i = 0; i < 600; i++) {
-    const text = Uint8Array.of(i & 255, i >> 8);
-    const made = new Uint8Array(sign('sha256', text, privateKey));
-    lengths.add(made.length);
-    expect(await verify({ publicKey: own, signature: made, message: text })).toBe(true);
-  }
-  expect(lengths.size).toBeGreaterThan(2);
-});
-
-test('verifyEcdsa() accepts both of the two values that s may have', async () => {
-  const other = (ORDER - BigInt(`0x${S}`)).toString(16).padStart(64, '0');
-  expect(await verify({ signature: der(`00${R}`, other) })).toBe(true);
-});
-
 const REFUSED: readonly [string, Uint8Array][] = [
   ['64 bytes without DER', fromHex(R + S)],
   ['nothing', new Uint8Array()],
@@ -78,19 +45,64 @@ const REFUSED: readonly [string, Uint8Array][] = [
   ],
 ];
 
-test.each(REFUSED)('verifyEcdsa() refuses a signature of %s', async (_, changed) => {
-  expect(await verify({ signature: changed })).toBe(false);
-});
+describe.each([
+  ['by WebCrypto', globalThis.crypto],
+  ['without WebCrypto', undefined],
+])('%s', (_, crypto) => {
+  beforeEach(() => {
+    vi.stubGlobal('crypto', crypto);
+  });
+  afterEach(() => {
+    vi.unstubAllGlobals();
+  });
 
-test('verifyEcdsa() refuses a signature that is cut off anywhere', async () => {
-  for (let length = 0; length < signature.length; length++)
-    expect(await verify({ signature: signature.subarray(0, length) })).toBe(false);
-});
+  test('verifyEcdsa() accepts the vector of RFC 6979, at any offset, and no other bit', async () => {
+    const parts = {
+      publicKey: offsetView(point),
+      signature: offsetView(signature),
+      message: offsetView(message),
+    };
+    expect(await verify(parts)).toBe(true);
+    for (const part of Object.values(parts))
+      for (let at = 0; at < part.length; at++) {
+        part[at] = (part[at] as number) ^ 1;
+        expect(await verify(parts)).toBe(false);
+        part[at] = (part[at] as number) ^ 1;
+      }
+  });
 
-test('verifyEcdsa() refuses keys that are no point of the curve in 65 bytes', async () => {
-  const compressed = concatBytes([Uint8Array.of(3), point.subarray(1, 33)]);
-  for (const publicKey of [new Uint8Array(65), fromHex(`04${Y}${X}`), compressed, point.subarray(1)])
-    expect(await verify({ publicKey })).toBe(false);
+  test('verifyEcdsa() accepts what Node signs, with numbers of any length', async () => {
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const own = pointOfPem(String(publicKey.export({ type: 'spki', format: 'pem' }))) as Uint8Array;
+    const lengths = new Set<number>();
+    for (let i = 0; i < 600; i++) {
+      const text = Uint8Array.of(i & 255, i >> 8);
+      const made = new Uint8Array(sign('sha256', text, privateKey));
+      lengths.add(made.length);
+      expect(await verify({ publicKey: own, signature: made, message: text })).toBe(true);
+    }
+    expect(lengths.size).toBeGreaterThan(2);
+  });
+
+  test('verifyEcdsa() accepts both of the two values that s may have', async () => {
+    const other = (ORDER - BigInt(`0x${S}`)).toString(16).padStart(64, '0');
+    expect(await verify({ signature: der(`00${R}`, other) })).toBe(true);
+  });
+
+  test.each(REFUSED)('verifyEcdsa() refuses a signature of %s', async (_, changed) => {
+    expect(await verify({ signature: changed })).toBe(false);
+  });
+
+  test('verifyEcdsa() refuses a signature that is cut off anywhere', async () => {
+    for (let length = 0; length < signature.length; length++)
+      expect(await verify({ signature: signature.subarray(0, length) })).toBe(false);
+  });
+
+  test('verifyEcdsa() refuses keys that are no point of the curve in 65 bytes', async () => {
+    const compressed = concatBytes([Uint8Array.of(3), point.subarray(1, 33)]);
+    for (const publicKey of [new Uint8Array(65), fromHex(`04${Y}${X}`), compressed, point.subarray(1)])
+      expect(await verify({ publicKey })).toBe(false);
+  });
 });
 
 const spki = (bytes: Uint8Array): string =>

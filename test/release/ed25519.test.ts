@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { fromHex } from '../../src/model/bytes.js';
 import {
   type VerifyEd25519,
@@ -39,10 +39,16 @@ const VECTORS = [
   },
 ] as const;
 
+const withoutWebCrypto: VerifyEd25519 = (signed) => {
+  vi.stubGlobal('crypto', undefined);
+  return verifyEd25519(signed).finally(() => vi.unstubAllGlobals());
+};
+
 const WAYS: [string, VerifyEd25519][] = [
   ['verifyByWebCrypto()', verifyByWebCrypto],
   ['verifyByNoble()', verifyByNoble],
   ['verifyEd25519()', verifyEd25519],
+  ['verifyEd25519() without WebCrypto', withoutWebCrypto],
 ];
 
 test.each(WAYS)('%s accepts the vectors of RFC 8032 and no other bit', async (_, verify) => {

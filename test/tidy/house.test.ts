@@ -5,7 +5,7 @@ const house = measureHouse();
 
 test('the code base keeps to its size: rooms, files, subpaths, public names', () => {
   expect(house.rooms.length).toBeLessThanOrEqual(18);
-  expect(house.files).toBeLessThanOrEqual(470);
+  expect(house.files).toBeLessThanOrEqual(476);
   expect(house.subpaths).toBeLessThanOrEqual(12);
   expect(house.publicNames).toBeLessThanOrEqual(198);
 });
@@ -22,7 +22,7 @@ test('no file imports itself, over whichever others', () => {
 });
 
 test('devices load few files, unbundled', () => {
-  for (const [name, most] of Object.entries({ apply: 50, 'fast-apply': 30, storage: 35, updater: 82 })) {
+  for (const [name, most] of Object.entries({ apply: 51, 'fast-apply': 30, storage: 35, updater: 84 })) {
     expect(house.loaded[name]?.length, name).toBeGreaterThan(10);
     expect(house.loaded[name]?.length, name).toBeLessThanOrEqual(most);
   }

@@ -1,5 +1,5 @@
 import { MAX_NAME_BYTES } from '../../model/limits.js';
-import { decodeUtf8 } from '../file-window.js';
+import { tryDecodeUtf8 } from '../../model/text.js';
 import { denseLinks } from './dense-links.js';
 import type { Hdf5File } from './file.js';
 import { body, MESSAGE, type Message, type ObjectHeader } from './header.js';
@@ -148,7 +148,7 @@ function bytesOf(view: DataView): Uint8Array {
 }
 
 function nameOf(file: Hdf5File, bytes: Uint8Array): string {
-  const name = decodeUtf8(bytes);
+  const name = tryDecodeUtf8(bytes);
   if (name === undefined) throw file.invalid('a name is not UTF-8');
   if (name === '' || name.includes('/')) throw file.invalid(`invalid name "${name}"`);
   return name;
