@@ -56,7 +56,7 @@ export default defineConfig({
         ...SHARED,
         exclude: [
           ...FRESH,
-          ...['tidy', 'browser', 'faults', 'hostile'].map((name) => `test/${name}/**`),
+          ...['tidy', 'browser', 'faults', 'hostile', 'engines'].map((name) => `test/${name}/**`),
           PUBLISHED,
         ],
       }),
@@ -66,6 +66,7 @@ export default defineConfig({
       project('faults', ['test/faults/**/*.test.ts'], { ...ALONE, testTimeout: 1_200_000 }),
       project('hostile', ['test/hostile/**/*.test.ts'], { ...ALONE, testTimeout: 1_200_000 }),
       project('exhaustive', EXHAUSTIVE, { ...SHARED, env: { EXHAUSTIVE: '1' }, testTimeout: 600_000 }),
+      project('engines', ['test/engines/**/*.test.ts'], { maxConcurrency: 2 }),
       project('browser', ['test/browser/**/*.test.ts'], SHARED),
     ],
   },

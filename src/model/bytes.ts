@@ -28,7 +28,24 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
   return bytes;
 }
 
-/** @returns the bytes that a base64 string encodes */
+const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+/**
+ * Decodes base64 (RFC 4648). Not every engine has `atob`.
+ *
+ * @throws RangeError for other characters than its digits, and `=` at the end
+ */
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+  const digits = text.replace(/={0,2}$/, '');
+  const bytes = new Uint8Array(Math.floor((3 * digits.length) / 4));
+  let bits = 0;
+  for (let at = 0; at < digits.length; at++) {
+    const digit = BASE64.indexOf(digits[at] as string);
+    if (digit < 0) throw new RangeError(`Cannot decode base64: expected a digit, got "${digits[at]}"`);
+    bits = ((bits << 6) | digit) & 0xffff;
+    // Each digit but the first of four ends a byte.
+    const extra = (6 * (at + 1)) % 8;
+    if (at % 4 > 0) bytes[Math.floor((6 * (at + 1)) / 8) - 1] = bits >> extra;
+  }
+  return bytes;
 }

@@ -34,7 +34,7 @@ export function pointOfPem(pem: string): Uint8Array | undefined {
 interface Signed {
   /** Uncompressed point, 65 bytes. */
   readonly publicKey: Uint8Array;
-  /** DER of the numbers r and s (RFC 3279, 2.2.3). */
+  /** DER of the numbers r and s (RFC 3279, 2.2.3), or both as 64 bytes. */
   readonly signature: Uint8Array;
   readonly message: Uint8Array;
 }
@@ -48,7 +48,8 @@ export async function verifyEcdsa({ publicKey, signature, message }: Signed): Pr
   const raw = rawSignature(signature);
   if (raw === undefined || publicKey.length !== POINT_BYTES) return false;
   const signed = { publicKey, signature: raw, message };
-  return globalThis.crypto?.subtle ? verifyByWebCrypto(signed) : verifyByNoble(signed);
+  if (globalThis.crypto?.subtle) return verifyByWebCrypto(signed);
+  return (await import('./noble-ecdsa.js')).verifyByNoble(signed);
 }
 
 async function verifyByWebCrypto({ publicKey, signature, message }: Signed): Promise<boolean> {
@@ -58,17 +59,6 @@ async function verifyByWebCrypto({ publicKey, signature, message }: Signed): Pro
   const key = await crypto.subtle.importKey('raw', point!, curve, false, ['verify']).catch(() => undefined);
   if (key === undefined) return false;
   return crypto.subtle.verify({ name: 'ECDSA', hash: 'SHA-256' }, key, raw!, data!);
-}
-
-/** The package is loaded on first use. */
-async function verifyByNoble({ publicKey, signature, message }: Signed): Promise<boolean> {
-  const { p256 } = await import('@noble/curves/nist.js');
-  try {
-    return p256.verify(signature, message, publicKey, { lowS: false });
-  } catch {
-    // Thrown for a point that is not on the curve.
-    return false;
-  }
 }
 
 /** @returns r and s as 64 bytes, the form of WebCrypto; undefined unless `der` is their DER */

@@ -6,7 +6,7 @@ import type { SignedFile } from '../release/statement.js';
 import { checkFree } from '../storage/disk.js';
 import { setDeadline, setMinimumRate } from './deadline.js';
 import type { UpdateSource } from './http-source.js';
-import { iterate } from './iterate.js';
+import { ASYNC_ITERATOR, iterate } from './iterate.js';
 import type { UpdatePlan } from './plan-update.js';
 import type { StateLocation } from './state.js';
 import type { CallOptions, UpdaterOptions } from './updater.js';
@@ -239,7 +239,7 @@ async function eachWithin(
   { pieces, rate }: { pieces: AsyncIterable<Uint8Array>; rate: Rate },
   visit: (piece: Uint8Array) => Promise<boolean>,
 ): Promise<void> {
-  const iterator = pieces[Symbol.asyncIterator]();
+  const iterator = pieces[ASYNC_ITERATOR]();
   try {
     for (;;) {
       const next = await rate.within(() => iterator.next());

@@ -1,3 +1,7 @@
+/** Where engines lack the symbol, programs compiled by Babel use this name. */
+export const ASYNC_ITERATOR: typeof Symbol.asyncIterator =
+  Symbol.asyncIterator ?? ('@@asyncIterator' as never);
+
 /**
  * Makes an iterator by hand, since Hermes compiles no async generators.
  *
@@ -27,7 +31,7 @@ export function iterate<T>(
       }
     },
     return: finish,
-    [Symbol.asyncIterator]() {
+    [ASYNC_ITERATOR]() {
       return this;
     },
   };

@@ -1,26 +1,37 @@
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { type BuildOptions, build } from 'esbuild';
+import type { Material } from './engine.js';
+import { writeCases } from './fixtures.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
-/**
- * Bundles a module of this folder, with the built package in it, as one module that imports nothing.
- *
- * @param module file name
- */
-export async function bundleForEngine(module: string): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [join(import.meta.dirname, module)],
-    absWorkingDir: ROOT,
-    bundle: true,
-    write: false,
+const SETTINGS: BuildOptions = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  platform: 'neutral',
+  mainFields: ['module', 'main'],
+  target: 'es2022',
+  // The project's own settings lead package names to the sources; users get what the package exports.
+  tsconfigRaw: {},
+  logLevel: 'error',
+};
+
+/** Writes what engines run: the program, with the built package in it, and the cases. */
+export async function writeMaterial(folder: string): Promise<Material> {
+  const own = (name: string): string => join(import.meta.dirname, name);
+  const program = { ...SETTINGS, entryPoints: [own('prove.ts')] };
+  await build({ ...program, format: 'esm', outfile: join(folder, 'prove.mjs') });
+  await build({ ...program, format: 'iife', outfile: join(folder, 'prove.js') });
+  await build({
+    ...program,
     format: 'esm',
-    platform: 'neutral',
-    mainFields: ['module', 'main'],
-    target: 'es2022',
-    // The project's own settings lead package names to the sources; users get what the package exports.
-    tsconfigRaw: {},
-    logLevel: 'error',
+    packages: 'external',
+    outfile: join(folder, 'prove-external.js'),
   });
-  return outputFiles[0]?.text as string;
+  copyFileSync(own('bare-host.js'), join(folder, 'bare-host.js'));
+  writeFileSync(join(folder, 'app.js'), "import './bare-host.js';\nimport './prove-external.js';\n");
+  for (const size of ['all', 'small'] as const)
+    writeFileSync(join(folder, `${size}.json`), await writeCases(size));
+  return { folder };
 }

@@ -40,20 +40,3 @@ async function apply(
   }
   return fingerprint(openMemoryStore(model));
 }
-
-/** @returns what the engine has of that which the kit uses where it can */
-export function capabilities(): Record<'webAssembly' | 'webCrypto', boolean> {
-  return {
-    webAssembly: works(() => new WebAssembly.Module(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0))),
-    webCrypto: globalThis.crypto?.subtle !== undefined,
-  };
-}
-
-function works(run: () => unknown): boolean {
-  try {
-    run();
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -1,4 +1,4 @@
-import { createHash, createPrivateKey, createPublicKey, sign } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
 import { expect } from 'vitest';
 import { type ErrorCode, NeuralDiffError } from '../../src/model/errors.js';
 import { canonicalJson, type Json, type JsonObject } from '../../src/release/json.js';
@@ -27,6 +27,20 @@ export function testKey(seed: number): TestKey {
   const key = releaseKey(new Uint8Array(spki.subarray(-32)));
   const keyid = sha256Hex(canonicalJson(key as unknown as Json));
   return { key, keyid, sign: (message) => new Uint8Array(sign(null, message, privateKey)) };
+}
+
+/** @returns an ECDSA key; `alias` is the same one, whose text has one more line break */
+export function ecdsaKey(): TestKey & { alias: TestKey } {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const pem = String(publicKey.export({ type: 'spki', format: 'pem' }));
+  const make = (text: string): TestKey => {
+    const key = { keytype: 'ecdsa', scheme: 'ecdsa-sha2-nistp256', keyval: { public: text } } as const;
+    const keyid = createHash('sha256')
+      .update(canonicalJson(key as Json))
+      .digest('hex');
+    return { key, keyid, sign: (message) => new Uint8Array(sign('sha256', message, privateKey)) };
+  };
+  return { ...make(pem), alias: make(pem.replace(/\n.{10}/, '$&\n')) };
 }
 
 /** @returns a signed file in TUF's form: canonical JSON, with the escapes of line feeds that it lacks */

@@ -1,10 +1,11 @@
-import { createHash, generateKeyPairSync, sign } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { canonicalJson, type Json } from '../../src/release/json.js';
 import type { ReleaseKey } from '../../src/release/keys.js';
 import { encodeStatement } from '../../src/release/statement.js';
 import { verifyRelease } from '../../src/release/verify-release.js';
 import {
+  ecdsaKey,
   envelope,
   expectCode,
   sampleStatement,
@@ -16,20 +17,6 @@ import {
 } from './maker.js';
 
 const v2 = targetOf(sampleStatement());
-
-/** @returns an ECDSA key; `alias` is the same one, whose text has one more line break */
-function ecdsaKey(): TestKey & { alias: TestKey } {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const pem = String(publicKey.export({ type: 'spki', format: 'pem' }));
-  const make = (text: string): TestKey => {
-    const key = { keytype: 'ecdsa', scheme: 'ecdsa-sha2-nistp256', keyval: { public: text } } as const;
-    const keyid = createHash('sha256')
-      .update(canonicalJson(key as Json))
-      .digest('hex');
-    return { key, keyid, sign: (message) => new Uint8Array(sign('sha256', message, privateKey)) };
-  };
-  return { ...make(pem), alias: make(pem.replace(/\n.{10}/, '$&\n')) };
-}
 
 test('refreshTrust() trusts roles that sign with ECDSA, alone and together with Ed25519', async () => {
   const repository = new TestRepository();
