@@ -1,19 +1,13 @@
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { chromium } from 'playwright-core';
 import { chromiumOptions } from '../browser/chromium.js';
 import type { Engine, Material } from './engine.js';
+import { BROWSERS, type BrowserName, openBrowser } from './open-browser.js';
 import type { Proof } from './prove.js';
-
-/** Where Debian's packages `firefox-esr`, `webkit2gtk-driver` and `xvfb` put their programs. */
-const FIREFOX = '/usr/bin/firefox-esr';
-const WEBKIT = '/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser';
-const XVFB = '/usr/bin/xvfb-run';
 
 const STRICT = "default-src 'none'; script-src 'self'; connect-src 'self'; worker-src 'self'";
 
@@ -47,8 +41,11 @@ export const BROWSER_ENGINES: readonly Engine[] = [
     needs: [],
     run: (material) => runPage(material, openChromium, { host: 'kiosk.test' }),
   },
-  { name: 'Firefox', needs: [FIREFOX], run: (material) => runPage(material, openFirefox) },
-  { name: 'WebKit', needs: [WEBKIT, XVFB], run: (material) => runPage(material, openWebKit) },
+  ...(Object.keys(BROWSERS) as BrowserName[]).map((name) => ({
+    name,
+    needs: BROWSERS[name],
+    run: (material: Material) => runPage(material, (address) => openBrowser(name, address)),
+  })),
 ];
 
 async function runPage(
@@ -96,24 +93,3 @@ const openChromium: Open = async (address) => {
   await (await browser.newPage()).goto(address);
   return () => browser.close();
 };
-
-const openFirefox: Open = (address) =>
-  openProgram((profile) => [FIREFOX, '--headless', '--no-remote', '--profile', profile, address]);
-
-const openWebKit: Open = (address) =>
-  openProgram(() => [XVFB, '-a', WEBKIT, '--private', address].filter((word) => word !== '--private'));
-
-/** Starts a browser with a home folder of its own. */
-async function openProgram(command: (home: string) => readonly string[]): Promise<() => Promise<void>> {
-  const home = mkdtempSync(join(tmpdir(), 'neural-diff-browser-'));
-  const [program, ...args] = command(home) as [string, ...string[]];
-  const env = { ...process.env, HOME: home, XDG_DATA_HOME: home, XDG_CACHE_HOME: home };
-  const child = spawn(program, args, { stdio: 'ignore', detached: true, env });
-  const ended = new Promise((resolve) => child.on('close', resolve));
-  return async () => {
-    // The program is the leader of a group, to which its helpers belong.
-    process.kill(-(child.pid as number), 'SIGKILL');
-    await ended;
-    rmSync(home, { recursive: true, force: true, maxRetries: 5 });
-  };
-}

@@ -1,6 +1,6 @@
 import { NeuralDiffError } from '../../model/errors.js';
 import { type BrowserDisk, checkReadLength, createBrowserDisk, noSuchFile } from './browser-disk.js';
-import { openDatabase, resultOf, type Stores, transact } from './indexeddb-transactions.js';
+import { openDatabase, resultOf, type Stores, transact, whenWrittenBack } from './indexeddb-transactions.js';
 
 /**
  * Opens an IndexedDB database as a disk, in pages and workers. Files are stored in chunks of 64 KiB.
@@ -101,7 +101,7 @@ class IndexedDbFiles {
 
   async remove(path: string): Promise<void> {
     this.#discardAll(path);
-    await this.#mutate((stores) => removeFrom(stores, path));
+    await whenWrittenBack(() => this.#mutate((stores) => removeFrom(stores, path)));
   }
 
   async list(folder: string): Promise<string[]> {

@@ -75,6 +75,24 @@ export function resultOf<T>(request: IDBRequest<T>): Promise<T> {
   });
 }
 
+/** Milliseconds between attempts to remove from a full database, and their number. */
+const [WAIT_MS, ATTEMPTS] = [500, 10];
+
+/**
+ * Runs a removal. In a full database, Firefox refuses it too, until it has written back the log of what
+ * failed.
+ */
+export async function whenWrittenBack<T>(removal: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await removal();
+    } catch (error) {
+      if ((error as Error).name !== 'QuotaExceededError' || attempt === ATTEMPTS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
+    }
+  }
+}
+
 function abort(transaction: IDBTransaction): void {
   try {
     transaction.abort();
