@@ -22,8 +22,8 @@ function readFences(): [string, string][] {
   const documents = [
     'README.md',
     ...readdirSync('docs', { recursive: true, encoding: 'utf8' }).map((name) => join('docs', name)),
-    ...readdirSync('examples').map((name) => join('examples', name, 'README.md')),
-  ].filter((path) => path.endsWith('.md'));
+    ...readdirSync('examples', { recursive: true, encoding: 'utf8' }).map((name) => join('examples', name)),
+  ].filter((path) => path.endsWith('.md') && !path.includes('node_modules'));
   return documents.flatMap((path) =>
     [...readFileSync(path, 'utf8').matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(
       ([, code], i): [string, string] => [`${path.replaceAll(/[/\\.]/g, '-')}-${i + 1}`, code as string],
