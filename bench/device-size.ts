@@ -48,6 +48,11 @@ const ENTRIES: readonly Entry[] = [
     code: `${KIT}; export * from 'neural-diff/storage'; export * from 'neural-diff/updater'`,
     external: ['@noble/ed25519'],
   },
+  ...Object.entries({
+    'XXH64 without WebAssembly': 'payload/plain-xxh64',
+    'SHA-256 without WebCrypto': 'model/sha256-stream',
+    'ECDSA without WebCrypto': 'release/noble-ecdsa',
+  }).map(([name, module]) => ({ name: `later: ${name}`, code: `export * from './dist/src/${module}.js'` })),
   { name: 'of which xxhash-wasm', code: "export { default } from 'xxhash-wasm'" },
 ];
 
