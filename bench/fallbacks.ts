@@ -56,7 +56,7 @@ const baseOf = (bytes: Uint8Array) => ({ tensors: [{ ...weightsInfo(weights), by
 /** Writes a base model, and a payload of each kind for it. */
 async function prepare(folder: string): Promise<void> {
   const random = createRandom(1);
-  const values = Float32Array.from({ length: weights }, () => random() / 2 ** 32 - 0.5);
+  const values = Float32Array.from({ length: weights }, () => random() - 0.5);
   const base = new Uint8Array(values.buffer);
   writeFileSync(join(folder, 'base'), base);
   const ops = {
