@@ -5,9 +5,9 @@ const house = measureHouse();
 
 test('the code base keeps to its size: rooms, files, subpaths, public names', () => {
   expect(house.rooms.length).toBeLessThanOrEqual(18);
-  expect(house.files).toBeLessThanOrEqual(476);
+  expect(house.files).toBeLessThanOrEqual(480);
   expect(house.subpaths).toBeLessThanOrEqual(12);
-  expect(house.publicNames).toBeLessThanOrEqual(198);
+  expect(house.publicNames).toBeLessThanOrEqual(206);
 });
 
 test('files and functions are of one size: none scattered, none endless', () => {
