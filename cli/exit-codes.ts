@@ -50,6 +50,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'storage-mismatch': EXIT.internal,
   locked: EXIT.refused,
   'on-trial': EXIT.refused,
+  'worker-lost': EXIT.internal,
   'bad-model': EXIT.usage,
   'empty-model': EXIT.usage,
   'unsupported-model': EXIT.usage,

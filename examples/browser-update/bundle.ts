@@ -6,17 +6,17 @@ import { build } from 'esbuild';
 const SOURCES = join(import.meta.dirname, '..', '..', '..', 'examples', 'browser-update');
 
 /**
- * Writes the page into a folder: its document, its style, and all of its program in one script. It runs from
- * the build.
+ * Writes the page into a folder: its document, its style, and a script each for the page and its worker. It
+ * runs from the build.
  *
- * @param root metadata that the page trusts
+ * @param root metadata that the worker trusts
  */
 export async function bundlePage(folder: string, root: Uint8Array): Promise<void> {
   await mkdir(folder, { recursive: true });
   for (const name of ['index.html', 'style.css']) await copyFile(join(SOURCES, name), join(folder, name));
   await build({
-    entryPoints: [join(import.meta.dirname, 'page.js')],
-    outfile: join(folder, 'page.js'),
+    entryPoints: ['page.js', 'worker.js'].map((name) => join(import.meta.dirname, name)),
+    outdir: folder,
     define: { ROOT_METADATA: JSON.stringify(new TextDecoder().decode(root)) },
     bundle: true,
     minify: true,

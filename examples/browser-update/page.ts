@@ -1,14 +1,10 @@
 // The program of index.html: shows what a model hears, updates it, and shows what it hears then.
 
 import type { NeuralDiffError } from 'neural-diff';
-import type { UpdaterEvent } from 'neural-diff/updater';
+import { connectUpdater, type Updater, type UpdaterEvent } from 'neural-diff/updater';
 import { predict } from '../common/golden.js';
 import { type KeptModel, openKeptModel } from './kept-model.js';
-
-/** Root metadata of the repository: put into this script when it is bundled. */
-declare const ROOT_METADATA: string;
-
-const DATABASE = 'neural-diff-example';
+import { DATABASE } from './names.js';
 
 /** What `clips.json` has. */
 interface Clips {
@@ -29,8 +25,13 @@ function say(text: string): void {
   find('status').textContent = text;
 }
 
+/** The live model and its clips, once they are loaded. */
+let shown: { readonly kept: KeptModel; readonly clips: Clips } | undefined;
+
+/** Shows what the worker does, also for other tabs. */
 function onEvent(event: UpdaterEvent): void {
-  if (event.type === 'planned') say(`Downloading ${event.plan.bytes} bytes.`);
+  if (event.type === 'updated' && !button.disabled) void follow();
+  else if (event.type === 'planned') say(`Downloading ${event.plan.bytes} bytes.`);
   else if (event.type === 'self-test') say('Testing the new model.');
   else if (event.type === 'progress') {
     bar.max = event.total;
@@ -61,15 +62,13 @@ function addRows({ clips }: Clips): void {
   }
 }
 
-async function update(kept: KeptModel, clips: Clips): Promise<void> {
+async function update(updater: Updater): Promise<void> {
   button.disabled = true;
   say('Looking for a release.');
   try {
-    const { status, plan } = await kept.updater.update();
-    // Also where another tab has updated the model.
-    await kept.refresh();
-    hear(kept, clips, 'after');
-    if (status === 'updated') await kept.updater.confirm();
+    const { status, plan } = await updater.update();
+    await showStored();
+    if (status === 'updated') await updater.confirm();
     bar.value = bar.max;
     say(status === 'updated' ? `Updated with ${plan?.bytes} bytes.` : 'The model is the newest one.');
   } catch (error) {
@@ -79,6 +78,19 @@ async function update(kept: KeptModel, clips: Clips): Promise<void> {
   button.disabled = false;
 }
 
+/** Another tab has updated the model. */
+async function follow(): Promise<void> {
+  await showStored();
+  say('Another tab has updated the model.');
+}
+
+/** Gives the live model the stored weights, and shows what it hears with them. */
+async function showStored(): Promise<void> {
+  if (shown === undefined) return;
+  await shown.kept.refresh();
+  hear(shown.kept, shown.clips, 'after');
+}
+
 function describe({ code, message }: NeuralDiffError): string {
   if (code === 'locked') return 'Another tab is updating the model. Try again when it is done.';
   if (code === 'network') return 'The server cannot be reached. The model is as it was.';
@@ -86,31 +98,26 @@ function describe({ code, message }: NeuralDiffError): string {
 }
 
 /** A trial that the last visit did not end: the model starts, so it may stay. */
-async function endTrial({ updater }: KeptModel): Promise<void> {
-  if ((await updater.status()).status === 'trial') await updater.confirm();
-}
-
-async function forget(kept: KeptModel): Promise<void> {
-  await kept.close();
-  indexedDB.deleteDatabase(DATABASE).onsuccess = () => location.reload();
+async function endTrial(updater: Updater): Promise<void> {
+  if ((await updater.start()).status === 'trial') await updater.confirm();
 }
 
 async function start(): Promise<void> {
-  const root = new TextEncoder().encode(ROOT_METADATA);
-  const kept = await openKeptModel({
-    database: DATABASE,
-    base: 'base',
-    releases: new URL('releases', location.href).href,
-    root,
-    onEvent,
-  });
-  await endTrial(kept);
+  const worker = new Worker('worker.js');
+  const updater = connectUpdater(worker, { onEvent });
+  await endTrial(updater);
+  const kept = await openKeptModel(DATABASE);
   const clips = (await (await fetch('clips.json')).json()) as Clips;
   addRows(clips);
   hear(kept, clips, 'before');
-  button.onclick = () => void update(kept, clips);
-  again.onclick = () => void forget(kept);
-  const { counter } = await kept.updater.status();
+  shown = { kept, clips };
+  button.onclick = () => void update(updater);
+  again.onclick = async () => {
+    worker.terminate();
+    await kept.close();
+    indexedDB.deleteDatabase(DATABASE).onsuccess = () => location.reload();
+  };
+  const { counter } = await updater.status();
   say(counter === 0 ? 'This is the model as it was installed.' : `This is release ${counter}.`);
   button.disabled = false;
   again.disabled = false;

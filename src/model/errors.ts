@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'storage-mismatch'
   | 'locked'
   | 'on-trial'
+  | 'worker-lost'
   | 'bad-model'
   | 'empty-model'
   | 'unsupported-model'

@@ -1,7 +1,8 @@
 // Runs in a page: a live model that is kept in the browser and follows a repository.
 
-import { openHttpSource } from 'neural-diff/updater';
+import { openHttpSource, type Updater } from 'neural-diff/updater';
 import { type KeptModel, openKeptModel } from '../../examples/browser-update/kept-model.js';
+import { openKeptUpdater } from '../../examples/browser-update/kept-updater.js';
 import { predict } from '../../examples/common/golden.js';
 
 /** What is to be followed, and where it is kept. */
@@ -27,6 +28,7 @@ export interface Seen {
 }
 
 let kept: KeptModel;
+let updater: Updater;
 let input: readonly number[];
 let letGoOn = (): void => {};
 let tellOfTest = (): void => {};
@@ -44,19 +46,21 @@ export async function open({ database, origin, root, isHeld, ...rest }: Followed
     await going;
   };
   input = rest.input;
-  kept = await openKeptModel({
+  updater = await openKeptUpdater({
     database,
     base: `${origin}/base`,
     releases: `${origin}/releases`,
     root: new TextEncoder().encode(root),
     ...(isHeld && { selfTest: hold }),
   });
+  await updater.start();
+  kept = await openKeptModel(database);
   return look();
 }
 
 /** @returns how the model is, and what the live one predicts */
 export async function look(): Promise<Seen> {
-  const { status, fingerprint, counter, rejectedModels } = await kept.updater.status();
+  const { status, fingerprint, counter, rejectedModels } = await updater.status();
   const bad = rejectedModels.map(({ model }) => model);
   return { status, fingerprint, counter, bad, outputs: predict(kept.model, input) };
 }
@@ -64,7 +68,7 @@ export async function look(): Promise<Seen> {
 /** @returns what became of a call: its status, or the code of the refusal */
 export async function act(name: 'update' | 'confirm' | 'rollback'): Promise<string> {
   try {
-    const outcome = await kept.updater[name]();
+    const outcome = await updater[name]();
     await kept.refresh();
     return typeof outcome === 'object' ? outcome.status : 'fine';
   } catch (error) {

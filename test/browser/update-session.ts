@@ -39,16 +39,21 @@ export interface UpdateSession {
   open(followed: Followed): Promise<{ page: Page; seen: Seen }>;
 }
 
-const INPUTS = 256;
-const input = Array.from({ length: INPUTS }, (_, i) => Math.sin(i));
+/** How large the model of a session is. */
+interface ModelSize {
+  readonly inputs: number;
+  readonly units: number;
+}
+
+const SMALL: ModelSize = { inputs: 256, units: 512 };
 
 /** @returns a network whose outputs have the same bits in every JavaScript engine: it has no exponentials */
-function createModel(): tf.LayersModel {
+function createModel({ inputs, units }: ModelSize): tf.LayersModel {
   const seeded = (seed: number) => tf.initializers.heNormal({ seed });
-  const hidden = { units: 512, activation: 'relu', name: 'hidden' } as const;
+  const hidden = { units, activation: 'relu', name: 'hidden' } as const;
   return tf.sequential({
     layers: [
-      tf.layers.dense({ ...hidden, inputShape: [INPUTS], kernelInitializer: seeded(1) }),
+      tf.layers.dense({ ...hidden, inputShape: [inputs], kernelInitializer: seeded(1) }),
       tf.layers.dense({ units: 8, name: 'outputs', kernelInitializer: seeded(2) }),
     ],
   });
@@ -57,11 +62,15 @@ function createModel(): tf.LayersModel {
 /**
  * Writes a site with a model, an update of it, and the page's script. @returns what is known of both models
  */
-async function makeSite(folder: string): Promise<{ base: Known; next: Known; root: string }> {
+async function makeSite(
+  folder: string,
+  size: ModelSize,
+): Promise<{ base: Known; next: Known; root: string; input: readonly number[] }> {
   await tf.setBackend('cpu');
   const site = join(folder, 'site');
   mkdirSync(site);
-  const model = createModel();
+  const model = createModel(size);
+  const input = Array.from({ length: size.inputs }, (_, i) => Math.sin(i));
   const know = async (): Promise<Known> => ({
     fingerprint: await fingerprint(openMemoryStore(await copyWeights(namedWeights(model)))),
     outputs: predict(model, input),
@@ -85,17 +94,26 @@ async function makeSite(folder: string): Promise<{ base: Known; next: Known; roo
     golden: { name: 'v1.golden.json', bytes: makeGolden(model, [input]) },
   });
   model.dispose();
-  const { code } = await bundleForBrowser('follow-releases.ts');
-  writeFileSync(join(site, 'device.js'), code);
-  writeFileSync(
-    join(site, 'index.html'),
-    '<!doctype html><meta charset="utf-8"><script src="device.js"></script>',
-  );
-  return { base, next, root: new TextDecoder().decode(root) };
+  await writePages(site);
+  writeFileSync(join(site, 'root.json'), root);
+  return { base, next, root: new TextDecoder().decode(root), input };
+}
+
+/** Writes the page of `follow-releases.ts`, and that of `connect-worker.ts` with its worker. */
+async function writePages(site: string): Promise<void> {
+  const scripts = {
+    'device.js': 'follow-releases.ts',
+    'connect.js': 'connect-worker.ts',
+    'worker.js': 'update-worker.ts',
+  };
+  for (const [name, module] of Object.entries(scripts))
+    writeFileSync(join(site, name), (await bundleForBrowser(module)).code);
+  for (const [name, script] of Object.entries({ 'index.html': 'device.js', 'connect.html': 'connect.js' }))
+    writeFileSync(join(site, name), `<!doctype html><meta charset="utf-8"><script src="${script}"></script>`);
 }
 
 /** Starts the session before a suite's tests and ends it after. */
-export function useUpdates(): UpdateSession {
+export function useUpdates(size = SMALL): UpdateSession {
   const folder = mkdtempSync(join(tmpdir(), 'neural-diff-updates-'));
   let made: Awaited<ReturnType<typeof makeSite>>;
   let server: FolderServer;
@@ -103,7 +121,7 @@ export function useUpdates(): UpdateSession {
   let context: BrowserContext;
   let databases = 0;
   beforeAll(async () => {
-    made = await makeSite(folder);
+    made = await makeSite(folder, size);
     server = await serveFolder(join(folder, 'site'));
     browser = await launchChromium();
     context = await browser.newContext();
@@ -123,7 +141,12 @@ export function useUpdates(): UpdateSession {
     get context() {
       return context;
     },
-    follow: () => ({ database: `model${databases++}`, origin: server.url, root: made.root, input }),
+    follow: () => ({
+      database: `model${databases++}`,
+      origin: server.url,
+      root: made.root,
+      input: made.input,
+    }),
     async open(followed) {
       const page = await context.newPage();
       await page.goto(server.url);

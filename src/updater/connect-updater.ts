@@ -1,0 +1,132 @@
+import { reasonOf, throwIfAborted } from '../model/abort.js';
+import { NeuralDiffError, reviveFailure } from '../model/errors.js';
+import {
+  type Answer,
+  type Broadcast,
+  type Call,
+  channelOf,
+  DEFAULT_NAME,
+  locksOf,
+  MARK,
+  type Method,
+} from './remote-call.js';
+import type { CallOptions, Updater, UpdaterEvent } from './updater.js';
+
+/** Default time for a worker to begin a call, in milliseconds. */
+const ANSWER_MS = 30_000;
+
+/** How long the last message of a worker may take once its lock is free, in milliseconds. */
+const LAST_MESSAGE_MS = 1_000;
+
+/**
+ * Connects to an updater that a worker serves with `serveUpdater`. Calls run in the worker; their errors have
+ * the codes that they have there.
+ *
+ * @param worker a `Worker`, a `ServiceWorker` or a `MessagePort`
+ * @param options `onEvent` gets the events of this page's calls and, of the same origin, those that other
+ *   pages and workers made; `name` as in `serveUpdater`; `answerMs`, the time for the worker to begin a call,
+ *   defaults to 30,000
+ * @returns the updater; its methods also throw `worker-lost` where the worker has ended or does not answer:
+ *   connect to a new one and call `start`. `close` ends the events.
+ *
+ * @example
+ * const updater = connectUpdater(new Worker('worker.js'), { onEvent: ({ type }) => console.log(type) });
+ * await updater.start();
+ * if ((await updater.update()).status === 'updated') await updater.confirm();
+ */
+export function connectUpdater(
+  worker: { postMessage(message: unknown, transfer: Transferable[]): void },
+  options: {
+    readonly name?: string;
+    readonly onEvent?: (event: UpdaterEvent) => void;
+    readonly answerMs?: number;
+  } = {},
+): Updater & { close(): void } {
+  const { name = DEFAULT_NAME, onEvent = () => {}, answerMs = ANSWER_MS } = options;
+  const connection = newId();
+  let count = 0;
+  const channel = options.onEvent && channelOf(name);
+  if (channel)
+    channel.onmessage = ({ data: { event, calls } }: MessageEvent<Broadcast>) => {
+      if (!calls.some((id) => id.startsWith(connection))) onEvent(event);
+    };
+  const send = async (method: Method, args: readonly unknown[], signal?: AbortSignal): Promise<unknown> => {
+    throwIfAborted(signal);
+    const id = `${connection}-${count++}`;
+    const { port1: port, port2: theirs } = new MessageChannel();
+    const call: Call = { mark: MARK, name, id, method, args };
+    const answered = listen(port, { call, signal, onEvent, answerMs });
+    worker.postMessage(call, [theirs]);
+    return answered;
+  };
+  return {
+    start: () => send('start', []) as ReturnType<Updater['start']>,
+    recover: () => send('recover', []) as ReturnType<Updater['recover']>,
+    status: () => send('status', []) as ReturnType<Updater['status']>,
+    check: (call) => send('check', [sendable(call)], call?.signal) as ReturnType<Updater['check']>,
+    update: (plan, call) =>
+      send('update', [plan, sendable(call)], call?.signal) as ReturnType<Updater['update']>,
+    history: () => send('history', []) as ReturnType<Updater['history']>,
+    confirm: () => send('confirm', []) as ReturnType<Updater['confirm']>,
+    rollback: () => send('rollback', []) as ReturnType<Updater['rollback']>,
+    close: () => channel?.close(),
+  };
+}
+
+/** @returns an ID that no other connection of the origin has */
+function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** @returns options without their signal, which cannot be sent */
+function sendable({ signal: _, ...rest }: CallOptions = {}): CallOptions {
+  return rest;
+}
+
+/** How a page waits for the answer to a call. */
+interface Waiting {
+  readonly call: Call;
+  readonly signal: AbortSignal | undefined;
+  readonly onEvent: (event: UpdaterEvent) => void;
+  readonly answerMs: number;
+}
+
+function listen(port: MessagePort, { call, signal, onEvent, answerMs }: Waiting): Promise<unknown> {
+  const abort = (): void => port.postMessage('abort');
+  const alive = new AbortController();
+  let timer: ReturnType<typeof setTimeout>;
+  return new Promise<unknown>((resolve, reject) => {
+    const lose = (why: string): void => reject(workerLost(call, why));
+    timer = setTimeout(() => lose(`expected an answer within ${answerMs} ms, got none`), answerMs);
+    signal?.addEventListener('abort', abort);
+    port.onmessage = ({ data }: MessageEvent<Answer>) => {
+      if (data.type === 'begun') {
+        clearTimeout(timer);
+        whenLost(call, alive.signal, () => {
+          timer = setTimeout(() => lose('the worker has ended'), LAST_MESSAGE_MS);
+        });
+      } else if (data.type === 'event') onEvent(data.event);
+      else if (data.type === 'done') resolve(data.value);
+      else if (data.type === 'failed') reject(reviveFailure(data.failure));
+      else reject(signal && reasonOf(signal));
+    };
+  }).finally(() => {
+    clearTimeout(timer);
+    alive.abort();
+    signal?.removeEventListener('abort', abort);
+    port.close();
+  });
+}
+
+/** Calls back when the lock of a call is free, which the browser ensures when its worker ends. */
+function whenLost({ id }: Call, signal: AbortSignal, tell: () => void): void {
+  const done = locksOf()?.request(`${MARK}/${id}`, { signal }, tell);
+  // Aborted, or the page cannot take locks.
+  done?.catch(() => undefined);
+}
+
+function workerLost({ method }: Call, why: string): NeuralDiffError {
+  const message = `Cannot call "${method}" in the worker: ${why}; connect to a new worker and call start()`;
+  return new NeuralDiffError('worker-lost', message);
+}
