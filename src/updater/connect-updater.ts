@@ -30,9 +30,19 @@ const LAST_MESSAGE_MS = 1_000;
  *   connect to a new one and call `start`. `close` ends the events.
  *
  * @example
- * const updater = connectUpdater(new Worker('worker.js'), { onEvent: ({ type }) => console.log(type) });
+ * const { port1: worker, port2: scope } = new MessageChannel(); // or a worker and its global scope
+ * const endService = serveUpdater(async (onEvent) => {
+ *   const storage = await openModelStorage('models/v1');
+ *   const source = openHttpSource({ url: 'https://example.com/releases' });
+ *   const root = readFileSync('root.json'); // part of the worker's script
+ *   return createUpdater({ storage, disk: storage.disk, folder: 'updates', source, root, onEvent });
+ * }, { scope });
+ * const updater = connectUpdater(worker, { onEvent: ({ type }) => console.log(type) });
  * await updater.start();
  * if ((await updater.update()).status === 'updated') await updater.confirm();
+ * updater.close();
+ * endService();
+ * worker.close();
  */
 export function connectUpdater(
   worker: { postMessage(message: unknown, transfer: Transferable[]): void },

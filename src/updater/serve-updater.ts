@@ -29,14 +29,6 @@ interface CallEvent {
  * @param options `name` tells several updaters of an origin apart; `scope` is the worker's global scope by
  *   default, else a `MessagePort`
  * @returns a function that ends the service
- *
- * @example
- * serveUpdater(async (onEvent) => {
- *   const disk = await openIndexedDbDisk({ database: 'models' });
- *   const storage = openSlots({ disk, folder: 'keywords', openModel: openLayersStore });
- *   const source = openHttpSource({ url: 'https://example.com/releases' });
- *   return createUpdater({ storage, disk, folder: 'updates', source, root, onEvent });
- * });
  */
 export function serveUpdater(
   open: (onEvent: (event: UpdaterEvent) => void) => Updater | Promise<Updater>,
