@@ -26,6 +26,10 @@ const UPDATER = 'updater in browsers, with all of these';
 /** What a device bundles, each as the code that would be in its program. */
 const STORES = "export { fingerprint, openLayersStore, openMemoryFiles, openMemoryStore } from 'neural-diff'";
 const KIT = `export * from 'neural-diff/apply'; ${STORES}`;
+const STORAGE = `${KIT};
+  export { filesOnDisk, installSlots, openIndexedDbDisk, openInPlace, openOpfsDisk, openSlots } from 'neural-diff/storage'`;
+const FOLLOW = `${STORAGE};
+  export { createUpdater, listTargets, openHttpSource, verifyRelease } from 'neural-diff/updater'`;
 const ENTRIES: readonly Entry[] = [
   { name: 'device kit', code: KIT },
   {
@@ -42,12 +46,14 @@ const ENTRIES: readonly Entry[] = [
     external: ['@noble/ed25519'],
   },
   { name: 'of which @noble/ed25519', code: "export { verifyAsync } from '@noble/ed25519'" },
-  { name: 'device kit with storage in browsers', code: `${KIT}; export * from 'neural-diff/storage'` },
+  { name: 'device kit with storage in browsers', code: STORAGE },
+  { name: UPDATER, code: FOLLOW, external: ['@noble/ed25519'] },
   {
-    name: UPDATER,
-    code: `${KIT}; export * from 'neural-diff/storage'; export * from 'neural-diff/updater'`,
+    name: 'the same in a worker',
+    code: `${FOLLOW}; export { serveUpdater } from 'neural-diff/updater'`,
     external: ['@noble/ed25519'],
   },
+  { name: 'page of such a worker', code: "export { connectUpdater } from 'neural-diff/updater'" },
   ...Object.entries({
     'XXH64 without WebAssembly': 'payload/plain-xxh64',
     'SHA-256 without WebCrypto': 'model/sha256-stream',
