@@ -1,4 +1,4 @@
-// Builds the documentation site from the documents, docstrings and gallery: npm run site [-- --out DIR]
+// Builds the site of documents, docstrings, gallery and playground: npm run site [-- --out DIR]
 
 import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -15,6 +15,7 @@ import {
   ReflectionKind,
   type RouterTarget,
 } from 'typedoc';
+import { bundlePlayground } from '../examples/playground/bundle.js';
 import { ROOT } from './root.js';
 
 /** Where the site is written, from the project's root. */
@@ -22,6 +23,7 @@ const FOLDER = '.cache/site';
 
 /** Pages of the site that TypeDoc does not write, as its links name them. */
 const OWN_PAGES: Readonly<Record<string, string>> = {
+  Playground: 'site:playground/index.html',
   Gallery: 'site:gallery/index.html',
 };
 
@@ -45,8 +47,8 @@ class SiteRouter extends KindRouter {
 const paths = new WeakMap<Reflection, string>();
 
 /**
- * Writes the site: pages for the documents and for every public name, a search over both, and the gallery.
- * All links are relative, and nothing is loaded from elsewhere.
+ * Writes the site: pages for the documents and for every public name, a search over both, the gallery and the
+ * playground. All links are relative, and nothing is loaded from elsewhere.
  *
  * @param folder emptied first
  * @throws Error for a broken reference in a document or docstring
@@ -64,6 +66,7 @@ export async function buildSite(folder: string): Promise<void> {
   if (app.logger.hasErrors() || app.logger.hasWarnings())
     throw new Error('Cannot build the site: see the warnings above');
   cpSync(join(ROOT, 'docs/gallery'), join(folder, 'gallery'), { recursive: true });
+  await bundlePlayground(join(folder, 'playground'));
 }
 
 function optionsOf(folder: string): Parameters<typeof Application.bootstrap>[0] {

@@ -1,6 +1,7 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { SCRIPT_OPTIONS } from '../common/script-options.js';
 
 /** What is not compiled lies in the sources, seen from the build. */
 const SOURCES = join(import.meta.dirname, '..', '..', '..', 'examples', 'browser-update');
@@ -18,14 +19,6 @@ export async function bundlePage(folder: string, root: Uint8Array): Promise<void
     entryPoints: ['page.js', 'worker.js'].map((name) => join(import.meta.dirname, name)),
     outdir: folder,
     define: { ROOT_METADATA: JSON.stringify(new TextDecoder().decode(root)) },
-    bundle: true,
-    minify: true,
-    format: 'iife',
-    platform: 'browser',
-    target: 'es2022',
-    // The project's own settings lead package names to the sources; users get what the package exports.
-    tsconfigRaw: {},
-    legalComments: 'none',
-    logLevel: 'error',
+    ...SCRIPT_OPTIONS,
   });
 }

@@ -1,18 +1,19 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, posix } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { buildSite } from '../../scripts/site.js';
 import { launchChromium } from './chromium.js';
 import { serveFiles } from './file-server.js';
 
+const ROOT = join(import.meta.dirname, '..', '..');
 const folder = mkdtempSync(join(tmpdir(), 'neural-diff-site-'));
 let browser: Browser;
 
 beforeAll(async () => {
-  await buildSite(folder);
+  execFileSync(process.execPath, ['dist/scripts/site.js', '--out', folder], { cwd: ROOT, stdio: 'ignore' });
   browser = await launchChromium();
 });
 afterAll(async () => {
@@ -78,7 +79,12 @@ test('all pages of the project are reached from the first one', () => {
   expect(listPages().filter((page) => !seen.has(page) && page !== 'hierarchy.html')).toEqual([]);
   expect([...seen]).toEqual(
     expect.arrayContaining([
-      ...['gallery/index.html', 'documents/CHANGELOG.html', 'documents/docs/START.html'],
+      ...[
+        'gallery/index.html',
+        'playground/index.html',
+        'documents/CHANGELOG.html',
+        'documents/docs/START.html',
+      ],
       ...['documents/docs/decisions/0001-own-header-reader.html', 'modules/neural-diff_apply.html'],
     ]),
   );
@@ -120,7 +126,12 @@ async function find(page: Page, text: string, name: RegExp) {
 test.each(['as files', 'under a sub-path'])('the site is searched %s, without other hosts', async (way) => {
   const server = way === 'as files' ? undefined : await serveBelow('project/docs');
   const origin = server ? `${server.origin}/project/docs` : pathToFileURL(folder).href;
-  for (const path of ['index.html', 'documents/docs/ERRORS.html', 'gallery/index.html']) {
+  for (const path of [
+    'index.html',
+    'documents/docs/ERRORS.html',
+    'gallery/index.html',
+    'playground/index.html',
+  ]) {
     const { page, outside } = await openPage(origin, path);
     expect(outside).toEqual([]);
     await page.close();
@@ -137,7 +148,12 @@ test.each(['as files', 'under a sub-path'])('the site is searched %s, without ot
 test.each([1100, 390])('pages fit a screen of %i points', async (width) => {
   const page = await browser.newPage({ viewport: { width, height: 844 } });
   const wide: string[] = [];
-  for (const path of ['index.html', 'modules/neural-diff_apply.html', ...documents()]) {
+  for (const path of [
+    'index.html',
+    'modules/neural-diff_apply.html',
+    'playground/index.html',
+    ...documents(),
+  ]) {
     await page.goto(pathToFileURL(join(folder, path)).href);
     if ((await page.evaluate(() => document.documentElement.scrollWidth)) > width) wide.push(path);
   }
