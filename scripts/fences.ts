@@ -42,6 +42,14 @@ writeFileSync(join(OUT, 'ambient.d.ts'), AMBIENT);
 const settings = {
   extends: '../../tsconfig.test.json',
   include: ['*.ts'],
-  compilerOptions: { noUnusedLocals: false },
+  compilerOptions: {
+    noUnusedLocals: false,
+    paths: {
+      'neural-diff': ['../../src/index.ts'],
+      'neural-diff/*': ['../../src/entries/*.ts'],
+      // Not installed: what the tests have in its place.
+      'expo-file-system': ['../../test/storage/expo-file-system.ts'],
+    },
+  },
 };
 writeFileSync(join(OUT, 'tsconfig.json'), JSON.stringify(settings));

@@ -1,9 +1,10 @@
-// Models that survive power loss, on any disk; disks in browsers.
+// Models that survive power loss, on any disk; disks in browsers and apps.
 
 export type { BrowserDisk } from '../storage/browser/browser-disk.js';
 export { openIndexedDbDisk } from '../storage/browser/indexeddb-disk.js';
 export { openOpfsDisk } from '../storage/browser/opfs-disk.js';
 export { type Disk, filesOnDisk } from '../storage/disk.js';
+export { openFileDisk, type PlainFiles } from '../storage/file-disk.js';
 export { openInPlace } from '../storage/in-place.js';
 export type { InPlaceOptions } from '../storage/own-journal.js';
 export { installSlots, openSlots, type SlotOptions, type SlotStorage } from '../storage/slots.js';
