@@ -61,7 +61,10 @@ const NAME_BYTES = 16;
  * models with external data for ONNX Runtime Web. Several tabs may use one disk.
  *
  * @example
- * const cache = openModelCache({ disk: openNodeDisk('cache-of-models'), openModel: openContainer });
+ * const cache = openModelCache({
+ *   disk: openNodeDisk('models'),
+ *   openModel: (files, path) => openContainer(files, path),
+ * });
  * await cache.put('https://example.com/config.json', new Response('{}'));
  * const kept = await cache.match('https://example.com/config.json');
  * console.log(await kept?.text());
