@@ -145,16 +145,17 @@ test('models with other tensors give a payload that makes the files', async () =
 
 test('training in the page gives the bytes of Node.js, and its payload is applied', async () => {
   const page = await openPage();
-  for (const task of ['Pictures', 'Melodies']) {
-    for (const kind of ['Hashed', 'Sparse']) {
-      const labels = await page.locator('option').allTextContents();
-      const labelOf = (start: string) => labels.find((label) => label.startsWith(start)) as string;
-      await page.getByLabel('Task').selectOption({ label: labelOf(task) });
-      await page.getByLabel('Kind').selectOption({ label: labelOf(kind) });
-      await press(page, 'Train');
-      await page.getByText('Trained.').waitFor();
-      await page.getByText('Node.js trains the same bytes.').waitFor();
-    }
+  const labels = await page.locator('option').allTextContents();
+  const labelOf = (start: string) => labels.find((label) => label.startsWith(start)) as string;
+  for (const [task, kind] of [
+    ['Pictures', 'Hashed'],
+    ['Melodies', 'Sparse'],
+  ] as const) {
+    await page.getByLabel('Task').selectOption({ label: labelOf(task) });
+    await page.getByLabel('Kind').selectOption({ label: labelOf(kind) });
+    await press(page, 'Train');
+    await page.getByText('Trained.').waitFor();
+    await page.getByText('Node.js trains the same bytes.').waitFor();
   }
   await press(page, 'Apply it above');
   await press(page, 'Compare');
