@@ -157,5 +157,5 @@ export function summaryText(rows: readonly TensorRow[], payloadBytes: number, mo
   const what = `${tensors} of ${rows.length} tensors changed, ${numberText(changed)} of ${numberText(weights)} weights.`;
   const times = modelBytes / payloadBytes;
   const less = times >= 10 ? Math.round(times) : times.toFixed(1);
-  return `${what} The payload has ${bytesText(payloadBytes)}, ${percentText(payloadBytes, modelBytes)} of the model: ${less} times less.`;
+  return `${what} The payload has ${bytesText(payloadBytes)}, ${percentText(payloadBytes, modelBytes)} of the model: ${less} times smaller.`;
 }
