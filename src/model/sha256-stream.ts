@@ -17,14 +17,18 @@ export class Sha256Stream {
 
   /** Adds a piece of any length. */
   add(piece: Uint8Array): void {
-    for (let at = 0; at < piece.length; ) {
-      const filled = this.#bytes % BLOCK_BYTES;
-      const part = piece.subarray(at, at + BLOCK_BYTES - filled);
+    const filled = this.#bytes % BLOCK_BYTES;
+    this.#bytes += piece.length;
+    let at = 0;
+    if (filled > 0) {
+      const part = piece.subarray(0, BLOCK_BYTES - filled);
       this.#block.set(part, filled);
-      this.#bytes += part.length;
-      at += part.length;
-      if (this.#bytes % BLOCK_BYTES === 0) this.#compress();
+      at = part.length;
+      if (filled + at === BLOCK_BYTES) this.#compress(this.#view, 0);
     }
+    const view = new DataView(piece.buffer, piece.byteOffset, piece.length);
+    for (; at + BLOCK_BYTES <= piece.length; at += BLOCK_BYTES) this.#compress(view, at);
+    if (at < piece.length) this.#block.set(piece.subarray(at));
   }
 
   /** @returns the digest, 32 bytes; no more pieces may be added */
@@ -44,14 +48,13 @@ export class Sha256Stream {
     return digest;
   }
 
-  #compress(): void {
+  /** Adds the block that begins at a byte of the view. */
+  #compress(view: DataView, at: number): void {
     const w = this.#schedule;
-    const view = this.#view;
-    for (let t = 0; t < 16; t++) w[t] = view.getInt32(4 * t);
+    for (let t = 0; t < 16; t++) w[t] = view.getInt32(at + 4 * t);
     for (let t = 16; t < 64; t++) {
-      const [early, late] = [w[t - 15] as number, w[t - 2] as number];
-      const low = rotateRight(early, 7) ^ rotateRight(early, 18) ^ (early >>> 3);
-      const high = rotateRight(late, 17) ^ rotateRight(late, 19) ^ (late >>> 10);
+      const low = smallSigma0(w[t - 15] as number);
+      const high = smallSigma1(w[t - 2] as number);
       w[t] = (high + (w[t - 7] as number) + low + (w[t - 16] as number)) | 0;
     }
     const s = this.#state;
@@ -65,11 +68,10 @@ export class Sha256Stream {
     let g = s[6] as number;
     let h = s[7] as number;
     for (let t = 0; t < 64; t++) {
-      const choice = (e & f) ^ (~e & g);
-      const majority = (a & b) ^ (a & c) ^ (b & c);
-      const sum1 = rotateRight(e, 6) ^ rotateRight(e, 11) ^ rotateRight(e, 25);
-      const sum0 = rotateRight(a, 2) ^ rotateRight(a, 13) ^ rotateRight(a, 22);
-      const first = (h + sum1 + choice + (ROUNDS[t] as number) + (w[t] as number)) | 0;
+      const choice = g ^ (e & (f ^ g));
+      const majority = (a & b) | (c & (a | b));
+      const second = (bigSigma0(a) + majority) | 0;
+      const first = (h + bigSigma1(e) + choice + (ROUNDS[t] as number) + (w[t] as number)) | 0;
       h = g;
       g = f;
       f = e;
@@ -77,7 +79,7 @@ export class Sha256Stream {
       d = c;
       c = b;
       b = a;
-      a = (first + sum0 + majority) | 0;
+      a = (first + second) | 0;
     }
     s[0] = (s[0] as number) + a;
     s[1] = (s[1] as number) + b;
@@ -90,8 +92,22 @@ export class Sha256Stream {
   }
 }
 
-function rotateRight(word: number, bits: number): number {
-  return (word >>> bits) | (word << (32 - bits));
+// The functions of the standard's section 4.1.2, with rotations spelt out: calls take half as long again.
+
+function bigSigma0(x: number): number {
+  return ((x >>> 2) | (x << 30)) ^ ((x >>> 13) | (x << 19)) ^ ((x >>> 22) | (x << 10));
+}
+
+function bigSigma1(x: number): number {
+  return ((x >>> 6) | (x << 26)) ^ ((x >>> 11) | (x << 21)) ^ ((x >>> 25) | (x << 7));
+}
+
+function smallSigma0(x: number): number {
+  return ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
+}
+
+function smallSigma1(x: number): number {
+  return ((x >>> 17) | (x << 15)) ^ ((x >>> 19) | (x << 13)) ^ (x >>> 10);
 }
 
 function fractionBits(root: number): number {
