@@ -17,7 +17,7 @@ export interface KeptUpdaterOptions extends Pick<UpdaterOptions, 'root' | 'onEve
 }
 
 /** Milliseconds that the lock of a page that was closed may outlive it. */
-const LOCK_MS = 5_000;
+const LOCK_MS = 10_000;
 
 /**
  * Opens the updater of the model that this browser keeps, in a page or a worker; installs the model first

@@ -50,11 +50,6 @@ export function tryToOpen(of: DiskName): Promise<string> {
   return codeOf(withDisk(of, () => undefined));
 }
 
-/** @returns what becomes of locking a disk that there is */
-export function tryToLock(of: DiskName): Promise<string> {
-  return withDisk(of, (disk) => codeOf(disk.withLock('model', async () => {})));
-}
-
 /**
  * @returns what becomes of the one write, a megabyte each, that does not fit; then of another file, once that
  * one is gone

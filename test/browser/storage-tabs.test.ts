@@ -1,3 +1,4 @@
+import type { Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import { DISK_CASES } from '../storage/disk-cases.js';
 import type { State } from './keep-model.js';
@@ -109,12 +110,58 @@ test('a disk of a database lets go of it when another tab takes it to a newer ve
   await page.close();
 });
 
-test('without a secure connection there are no private files, and a database cannot be locked', async () => {
-  const page = await session.context.newPage();
-  await page.goto(`${session.origin.replace('127.0.0.1', INSECURE_HOST)}/index.html`);
-  expect(await call(page, 'tryToOpen', newDisk('files'))).toBe('file-unreadable');
-  const database = newDisk('database');
-  expect(await call(page, 'tryToOpen', database)).toBe('fine');
-  expect(await call(page, 'tryToLock', database)).toBe('file-unreadable');
-  await page.close();
+describe('without a secure connection', () => {
+  const originOf = (): string => session.origin.replace('127.0.0.1', INSECURE_HOST);
+
+  /** The clock of a page that was asleep, or of one that comes after the lease of another has ended. */
+  const passLease = (page: Page): Promise<unknown> =>
+    page.evaluate('{ const now = Date.now; Date.now = () => now() + 6_000; }');
+
+  test('there are no private files, and a database does all that it does elsewhere', async () => {
+    const { page } = await session.open('page', originOf());
+    expect(await page.evaluate('[isSecureContext, typeof navigator.locks]')).toEqual([false, 'undefined']);
+    expect(await call(page, 'tryToOpen', newDisk('files'))).toBe('file-unreadable');
+    for (const [index, { name, expected }] of DISK_CASES.entries())
+      expect(await call(page, 'runCase', newDisk('database'), index), name).toEqual(expected);
+    await page.close();
+  });
+
+  test('one tab updates a model at a time, and one that is closed leaves its lease for seconds', async () => {
+    const disk = newDisk('database');
+    const { names } = session;
+    const payload = session.payload.replace(session.origin, originOf());
+    const [one, other] = [
+      (await session.open('page', originOf())).page,
+      (await session.open('page', originOf())).page,
+    ];
+    await call(one, 'install', disk, originOf());
+    await call(one, 'beginUpdate', disk, payload, names);
+    expect(await call(other, 'update', disk, payload, names)).toBe('locked');
+    expect(await call(one, 'finishUpdate', disk)).toBe('fine');
+    expect(await call(other, 'end', disk, 'rollback')).toBe('fine');
+    await call(one, 'beginUpdate', disk, payload, names);
+    await one.close();
+    expect(await call(other, 'update', disk, payload, names)).toBe('locked');
+    await passLease(other);
+    expect(await call(other, 'recover', disk)).toEqual({ status: 'settled', fingerprint: names.base });
+    expect(await call(other, 'update', disk, payload, names)).toBe('fine');
+    await other.close();
+  });
+
+  test('a tab that has lost its lease to another one does not write any more', async () => {
+    const disk = newDisk('database');
+    const { names } = session;
+    const payload = session.payload.replace(session.origin, originOf());
+    const [one, other] = [
+      (await session.open('page', originOf())).page,
+      (await session.open('page', originOf())).page,
+    ];
+    await call(one, 'install', disk, originOf());
+    await call(one, 'beginUpdate', disk, payload, names);
+    await passLease(other);
+    expect(await call(other, 'update', disk, payload, names)).toBe('fine');
+    expect(await call(one, 'finishUpdate', disk)).toBe('locked');
+    expect(await call(other, 'recover', disk)).toEqual({ status: 'trial', fingerprint: names.next });
+    for (const page of [one, other]) await page.close();
+  });
 });

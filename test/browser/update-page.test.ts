@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { launchChromium } from './chromium.js';
+import { chromiumOptions, launchChromium } from './chromium.js';
+import { INSECURE_HOST } from './storage-session.js';
 
 const SERVER = join(import.meta.dirname, '..', '..', 'dist', 'examples', 'device-server', 'main.js');
 const folder = mkdtempSync(join(tmpdir(), 'neural-diff-page-'));
@@ -79,4 +80,22 @@ test.each([
   expect(await page.getByRole('status').textContent()).toBe('This is the model as it was installed.');
   expect(errors).toEqual([]);
   await context.close();
+});
+
+test('a page from http without a secure connection, as of a kiosk, is updated too', async () => {
+  const { executablePath, args } = chromiumOptions();
+  const rule = `--host-resolver-rules=MAP ${INSECURE_HOST} 127.0.0.1`;
+  const kiosk = await chromium.launch({ executablePath, args: [...args, rule] });
+  const page = await kiosk.newPage();
+  const errors: unknown[] = [];
+  page.on('pageerror', (error) => errors.push(error));
+  await page.goto(address.replace('127.0.0.1', INSECURE_HOST));
+  await ready(page);
+  expect(await page.evaluate('[isSecureContext, typeof crypto.subtle]')).toEqual([false, 'undefined']);
+  await page.getByRole('button', { name: 'Update' }).click();
+  await page.getByText(/Updated with \d+ bytes/).waitFor();
+  await page.reload();
+  await page.getByText('This is release 1.').waitFor();
+  expect(errors).toEqual([]);
+  await kiosk.close();
 });

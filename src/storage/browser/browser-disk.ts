@@ -20,11 +20,13 @@ interface LockOptions {
   onLock?(): void;
   /** Called before a lock is released. */
   onUnlock?(): Promise<void>;
+  /** Takes locks where the browser has no Web Locks. */
+  withLease?: BrowserDisk['withLock'];
 }
 
 /** Makes a disk from files: serialises calls, checks paths and converts errors. */
 export function createBrowserDisk(files: BrowserFiles, lockOptions: LockOptions): BrowserDisk {
-  const { prefix, onLock, onUnlock } = lockOptions;
+  const { prefix, onLock, onUnlock, withLease } = lockOptions;
   const queue = createQueue();
   const run = <T>(action: string, path: string, operation: () => Promise<T>): Promise<T> =>
     queue(() => {
@@ -43,14 +45,16 @@ export function createBrowserDisk(files: BrowserFiles, lockOptions: LockOptions)
     // Names in a database are durable with their transaction; private files have no such call.
     syncDirectory: async () => {},
     withLock: async (name, operation) =>
-      withWebLock(prefix + checkInside(name), async () => {
-        onLock?.();
-        try {
-          return await operation();
-        } finally {
-          if (onUnlock) await run('close', '', onUnlock);
-        }
-      }),
+      hasWebLocks() || withLease === undefined
+        ? withWebLock(prefix + checkInside(name), async () => {
+            onLock?.();
+            try {
+              return await operation();
+            } finally {
+              if (onUnlock) await run('close', '', onUnlock);
+            }
+          })
+        : withLease(checkInside(name), operation),
     close: () => run('close', '', () => files.close()),
   };
 }
@@ -116,6 +120,9 @@ export function createQueue(): Queue {
   };
 }
 
+/** @returns whether the browser has Web Locks; pages from `http:` have none, despite the type */
+const hasWebLocks = (): boolean => (navigator.locks as LockManager | undefined) !== undefined;
+
 /**
  * Runs an operation while holding a lock that excludes other tabs, workers and calls of this origin.
  *
@@ -124,13 +131,11 @@ export function createQueue(): Queue {
  * @throws NeuralDiffError `locked` if the lock is taken; `file-unreadable` if Web Locks are not available
  */
 async function withWebLock<T>(name: string, run: () => Promise<T>): Promise<T> {
-  // Missing in insecure contexts, despite the type.
-  const locks = navigator.locks as LockManager | undefined;
-  if (locks === undefined) {
+  if (!hasWebLocks()) {
     const message = `Cannot lock "${name}": Web Locks are not available; serve the page from https or localhost`;
     throw new NeuralDiffError('file-unreadable', message);
   }
-  return locks.request(name, { ifAvailable: true }, async (lock) => {
+  return navigator.locks.request(name, { ifAvailable: true }, async (lock) => {
     if (lock !== null) return run();
     throw new NeuralDiffError('locked', `Cannot lock "${name}": another tab or worker holds it`);
   });

@@ -1,6 +1,7 @@
 import { NeuralDiffError } from '../../model/errors.js';
 import { type BrowserDisk, checkReadLength, createBrowserDisk, noSuchFile } from './browser-disk.js';
 import { openDatabase, resultOf, type Stores, transact, whenWrittenBack } from './indexeddb-transactions.js';
+import { Leases } from './leases.js';
 
 /**
  * Opens an IndexedDB database as a disk, in pages and workers. Files are stored in chunks of 64 KiB.
@@ -10,6 +11,9 @@ import { openDatabase, resultOf, type Stores, transact, whenWrittenBack } from '
  * written it to the medium. This is the only guarantee that browsers make about power loss. Under storage
  * pressure a browser may delete an origin's databases, unless `navigator.storage.persist()` was granted.
  *
+ * Where there are no Web Locks, as on pages from `http:`, locks are leases in the database: those of a page
+ * that was closed end after five seconds, and a page that has lost one can no longer write.
+ *
  * @throws NeuralDiffError `file-unreadable` if IndexedDB is not available, or for a database of a newer
  *   version
  */
@@ -18,8 +22,9 @@ export async function openIndexedDbDisk({ database: name }: { database: string }
     const message = `Cannot open the database "${name}": IndexedDB is not available`;
     throw new NeuralDiffError('file-unreadable', message);
   }
-  const database = await openDatabase(name);
-  return createBrowserDisk(new IndexedDbFiles(database), { prefix: `neural-diff/database/${name}/` });
+  const files = new IndexedDbFiles(await openDatabase(name));
+  const withLease: BrowserDisk['withLock'] = (lock, run) => files.leases.hold(lock, run);
+  return createBrowserDisk(files, { prefix: `neural-diff/database/${name}/`, withLease });
 }
 
 /** Bytes stored as one value. */
@@ -43,6 +48,7 @@ interface FileEntry {
 
 /** Files in a database; operations must be serialised. */
 class IndexedDbFiles {
+  readonly leases = new Leases((operation) => this.#mutate(operation));
   readonly #database: IDBDatabase;
   readonly #buffered = new Map<string, BufferedFile>();
   /** Errors of files whose buffered writes were lost while another file was written. */
@@ -126,7 +132,10 @@ class IndexedDbFiles {
   }
 
   #mutate<T>(operation: (stores: Stores) => Promise<T>): Promise<T> {
-    return transact(this.#database, 'readwrite', operation);
+    return transact(this.#database, 'readwrite', async (stores) => {
+      await this.leases.check(stores);
+      return operation(stores);
+    });
   }
 
   #find(path: string): Promise<FileEntry | undefined> {
