@@ -117,6 +117,18 @@ describe('without a secure connection', () => {
   const passLease = (page: Page): Promise<unknown> =>
     page.evaluate('{ const now = Date.now; Date.now = () => now() + 6_000; }');
 
+  /** Opens two tabs, one of which is in the middle of an update. */
+  async function beginInOneTab() {
+    const { names } = session;
+    const disk = newDisk('database');
+    const payload = session.payload.replace(session.origin, originOf());
+    const { page: one } = await session.open('page', originOf());
+    const { page: other } = await session.open('page', originOf());
+    await call(one, 'install', disk, originOf());
+    await call(one, 'beginUpdate', disk, payload, names);
+    return { one, other, disk, payload, names };
+  }
+
   test('there are no private files, and a database does all that it does elsewhere', async () => {
     const { page } = await session.open('page', originOf());
     expect(await page.evaluate('[isSecureContext, typeof navigator.locks]')).toEqual([false, 'undefined']);
@@ -127,15 +139,7 @@ describe('without a secure connection', () => {
   });
 
   test('one tab updates a model at a time, and one that is closed leaves its lease for seconds', async () => {
-    const disk = newDisk('database');
-    const { names } = session;
-    const payload = session.payload.replace(session.origin, originOf());
-    const [one, other] = [
-      (await session.open('page', originOf())).page,
-      (await session.open('page', originOf())).page,
-    ];
-    await call(one, 'install', disk, originOf());
-    await call(one, 'beginUpdate', disk, payload, names);
+    const { one, other, disk, payload, names } = await beginInOneTab();
     expect(await call(other, 'update', disk, payload, names)).toBe('locked');
     expect(await call(one, 'finishUpdate', disk)).toBe('fine');
     expect(await call(other, 'end', disk, 'rollback')).toBe('fine');
@@ -149,15 +153,7 @@ describe('without a secure connection', () => {
   });
 
   test('a tab that has lost its lease to another one does not write any more', async () => {
-    const disk = newDisk('database');
-    const { names } = session;
-    const payload = session.payload.replace(session.origin, originOf());
-    const [one, other] = [
-      (await session.open('page', originOf())).page,
-      (await session.open('page', originOf())).page,
-    ];
-    await call(one, 'install', disk, originOf());
-    await call(one, 'beginUpdate', disk, payload, names);
+    const { one, other, disk, payload, names } = await beginInOneTab();
     await passLease(other);
     expect(await call(other, 'update', disk, payload, names)).toBe('fine');
     expect(await call(one, 'finishUpdate', disk)).toBe('locked');
