@@ -129,15 +129,19 @@ class KeptFiles {
   async find(address: string): Promise<string | undefined> {
     const { disk } = this.#options;
     const name = nameOf(address);
-    const link = await this.#readLink(name);
-    if (link) return `${await openSlots(this.#slots(link.model)).folder()}/${link.file}`;
+    const linked = await this.#findLinked(name);
+    if (linked !== undefined) return linked;
     const path = this.#path('files', name);
     return (await disk.size(path)) === undefined ? undefined : path;
   }
 
-  async #readLink(name: string): Promise<Link | undefined> {
+  /** @returns the path of a file of a model that is updated, and installed */
+  async #findLinked(name: string): Promise<string | undefined> {
     const bytes = await readRecord(this.#options.disk, this.#path('links', name));
-    return bytes && (JSON.parse(decodeUtf8(bytes)) as Link);
+    if (bytes === undefined) return undefined;
+    const { model, file } = JSON.parse(decodeUtf8(bytes)) as Link;
+    const folder = await installedFolder(this.#slots(model));
+    return folder === undefined ? undefined : `${folder}/${file}`;
   }
 
   /** Slots of a model, by the name of its address; `main` is needed to open it. */
@@ -153,7 +157,7 @@ class KeptFiles {
     const { disk, folder } = this.#options;
     try {
       await disk.withLock(`${folder}/keep-${name}`, async () => {
-        if (await this.#readLink(name)) return void (await response.body?.cancel());
+        if ((await this.#findLinked(name)) !== undefined) return void (await response.body?.cancel());
         await writeBody(disk, `${path}.new`, response);
         await disk.rename(`${path}.new`, path);
         await disk.syncDirectory(this.#path('files', '').slice(0, -1));
@@ -171,7 +175,7 @@ class KeptFiles {
     const main = mainName(address);
     const slots = this.#slots(model, main);
     const storage = openSlots(slots);
-    const isKept = async (): Promise<boolean> => (await this.#readLink(model)) !== undefined;
+    const isKept = async (): Promise<boolean> => (await this.#findLinked(model)) !== undefined;
     if (!(await isKept()))
       await disk.withLock(`${folder}/adopt-${model}`, async () => {
         if (!(await isKept())) await this.#install(address, slots);

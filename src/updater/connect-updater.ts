@@ -65,9 +65,8 @@ export function connectUpdater(
     const id = `${connection}-${count++}`;
     const { port1: port, port2: theirs } = new MessageChannel();
     const call: Call = { mark: MARK, name, id, method, args };
-    const answered = listen(port, { call, signal, onEvent, answerMs });
-    worker.postMessage(call, [theirs]);
-    return answered;
+    const post = (): void => worker.postMessage(call, [theirs]);
+    return listen(port, { call, post, signal, onEvent, answerMs });
   };
   return {
     start: () => send('start', []) as ReturnType<Updater['start']>,
@@ -97,12 +96,13 @@ function sendable({ signal: _, ...rest }: CallOptions = {}): CallOptions {
 /** How a page waits for the answer to a call. */
 interface Waiting {
   readonly call: Call;
+  readonly post: () => void;
   readonly signal: AbortSignal | undefined;
   readonly onEvent: (event: UpdaterEvent) => void;
   readonly answerMs: number;
 }
 
-function listen(port: MessagePort, { call, signal, onEvent, answerMs }: Waiting): Promise<unknown> {
+function listen(port: MessagePort, { call, post, signal, onEvent, answerMs }: Waiting): Promise<unknown> {
   const abort = (): void => port.postMessage('abort');
   const alive = new AbortController();
   let timer: ReturnType<typeof setTimeout>;
@@ -121,6 +121,7 @@ function listen(port: MessagePort, { call, signal, onEvent, answerMs }: Waiting)
       else if (data.type === 'failed') reject(reviveFailure(data.failure));
       else reject(signal && reasonOf(signal));
     };
+    post();
   }).finally(() => {
     clearTimeout(timer);
     alive.abort();

@@ -187,6 +187,18 @@ test('what is missing or no model is refused by a code, and can be tried again',
   expect(await codeOf(() => cache.storage('https://example.com/..'))).toBe('unsafe-path');
 });
 
+test('a model whose slots are gone is installed again', async () => {
+  const { base } = await makeOnnxPair('model.onnx', true);
+  const cache = open(base);
+  await cache.storage(`${ROOT}model.onnx`);
+  for (const path of await disk.list('cache/models')) await disk.remove(path);
+  expect(await cache.match(`${ROOT}model.onnx`)).toBeUndefined();
+  await cache.put(`${ROOT}model.onnx`, new Response(base.get('model.onnx')?.slice()));
+  expect((await cache.load(`${ROOT}model.onnx`)).externalData.length).toBe(1);
+  await expectKept(cache, base);
+  expect(fetched.length).toBe(3);
+});
+
 test('match() finds nothing where the disk fails, and tells of it', async () => {
   const errors: unknown[] = [];
   const failing = { ...disk, size: () => Promise.reject(new Error('no storage')) };

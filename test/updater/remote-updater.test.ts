@@ -121,6 +121,14 @@ test('an aborted signal ends the call in the worker with its reason, and the mod
   expect((await updater.update()).status).toBe('updated');
 });
 
+test('what cannot be sent to a worker is refused at once', async () => {
+  const fleet = await released();
+  const { updater } = remote(await fleet.device());
+  const { plan } = await updater.check();
+  const unsendable = { ...plan, reason: () => 'a function' } as never;
+  expect((await updater.update(unsendable).catch((error) => error)).name).toBe('DataCloneError');
+});
+
 test('an updater that cannot be opened fails the call, and the next call opens it again', async () => {
   const fleet = await released();
   const device = await fleet.device();
