@@ -134,10 +134,10 @@ interface CompareResultProps {
 }
 
 function CompareResult({ result, isBusy, onApply }: CompareResultProps) {
-  const { payload, rows, sizes, next, added, removed, makesFiles } = result;
+  const { payload, rows, sizes, added, removed, makesFiles } = result;
   return (
     <div class="result">
-      <p class="summary">{summaryText(rows, payload.size, next.bytes)}</p>
+      <p class="summary">{summaryText(rows, payload.size, sizes[0]?.bytes ?? 0)}</p>
       {makesFiles && (
         <p>The models differ in more than the values of their tensors: the payload makes the new files.</p>
       )}
@@ -169,7 +169,15 @@ function ApplyResult({ result, isAlone }: { result: Applied; isAlone: boolean })
   const { base, next, promised, payloadBytes, files, rows } = result;
   return (
     <div class="result">
-      {isAlone && <p class="summary">{summaryText(rows, payloadBytes, next.bytes)}</p>}
+      {isAlone && (
+        <p class="summary">
+          {summaryText(
+            rows,
+            payloadBytes,
+            files.reduce((sum, { blob }) => sum + blob.size, 0),
+          )}
+        </p>
+      )}
       <p class="verified">
         The patched copy has the fingerprint that the payload states: <code>{next.fingerprint}</code>
         {next.fingerprint === promised ? '.' : `, not ${promised}.`}

@@ -26,7 +26,8 @@ async function load(picked: readonly PickedFile[]): Promise<tf.LayersModel> {
   const { format } = (await store.outside?.()) ?? {};
   const model = format === 'tfjs' ? await loadModel(files, main) : undefined;
   if (model?.inputs.length === 1) return model;
-  const message = `Cannot run the model: expected a LayersModel with one input, got ${format} with ${model?.inputs.length ?? 'no'} inputs`;
+  const found = model ? `a LayersModel with ${model.inputs.length} inputs` : `the format ${format}`;
+  const message = `Cannot run the model here: expected a LayersModel of TensorFlow.js with one input, got ${found}`;
   throw new NeuralDiffError('unsupported-model', message);
 }
 

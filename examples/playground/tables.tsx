@@ -52,6 +52,7 @@ function Bar({ share }: { share: number }) {
 /** What changed, tensor by tensor: the changed ones first. */
 export function TensorTable({ rows }: { rows: readonly TensorRow[] }) {
   const [isWhole, setWhole] = useState(false);
+  if (rows.length === 0) return null;
   const sorted = [...rows].sort((a, b) => b.changed / b.weights - a.changed / a.weights);
   const shown = isWhole ? sorted : sorted.slice(0, FIRST_ROWS);
   return (
@@ -149,13 +150,17 @@ function outputText(values: readonly number[], names: readonly string[] | undefi
   return `${first.join(', ')}${values.length > 3 ? ', …' : ''}`;
 }
 
-/** @returns a sentence about a payload and the model that it updates */
+/** @returns sentences about a payload and the model that it updates, both in bytes of their files */
 export function summaryText(rows: readonly TensorRow[], payloadBytes: number, modelBytes: number): string {
   const tensors = rows.filter(({ changed }) => changed > 0).length;
   const changed = rows.reduce((sum, row) => sum + row.changed, 0);
   const weights = rows.reduce((sum, row) => sum + row.weights, 0);
-  const what = `${tensors} of ${rows.length} tensors changed, ${numberText(changed)} of ${numberText(weights)} weights.`;
+  const what =
+    rows.length === 0
+      ? 'No tensor has the same name, type and shape in both models.'
+      : `${tensors} of ${rows.length} tensors changed, ${numberText(changed)} of ${numberText(weights)} weights.`;
   const times = modelBytes / payloadBytes;
-  const less = times >= 10 ? Math.round(times) : times.toFixed(1);
-  return `${what} The payload has ${bytesText(payloadBytes)}, ${percentText(payloadBytes, modelBytes)} of the model: ${less} times smaller.`;
+  const size = `The payload has ${bytesText(payloadBytes)}, ${percentText(payloadBytes, modelBytes)} of the model`;
+  if (times < 1.05) return `${what} ${size}: ship the whole model.`;
+  return `${what} ${size}: ${times >= 10 ? Math.round(times) : times.toFixed(1)} times smaller.`;
 }
