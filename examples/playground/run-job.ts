@@ -1,4 +1,4 @@
-import type { EpochRow, Job, JobProgress, Message, Results } from './jobs.js';
+import type { EpochRow, Job, JobProgress, Message, PickedFile, Results } from './jobs.js';
 
 /** What the page hears of a job. */
 export interface JobListener {
@@ -30,9 +30,21 @@ export function runJob<T extends Job['type']>(
     worker.onmessage = ({ data }: MessageEvent<Message>) => {
       if (data.type === 'progress') onProgress?.(data.progress);
       else if (data.type === 'epoch') onEpoch?.(data.epoch);
-      else if (data.type === 'result') resolve(data.result as Results[T]);
+      else if (data.type === 'result')
+        adopt(data.result).then((result) => resolve(result as Results[T]), reject);
       else reject(Object.assign(new Error(data.message), { code: data.code }));
     };
     worker.postMessage(job);
   }).finally(() => worker.terminate());
 }
+
+/** Copies the blobs of a result before its worker ends: WebKit may hang on those of one that is gone. */
+async function adopt(result: Results[keyof Results]): Promise<Results[keyof Results]> {
+  if ('makesFiles' in result) return { ...result, payload: await copyOf(result.payload) };
+  if (!('promised' in result)) return result;
+  const files: PickedFile[] = [];
+  for (const { path, blob } of result.files) files.push({ path, blob: await copyOf(blob) });
+  return { ...result, files };
+}
+
+const copyOf = async (blob: Blob): Promise<Blob> => new Blob([await blob.arrayBuffer()]);
