@@ -2,7 +2,7 @@ import { fingerprint, openContainer, openPayload, type WeightStore } from 'neura
 import { applyPayload } from 'neural-diff/apply';
 import { compareTensors, factsOf } from './compare-tensors.js';
 import type { Applied, Job, Tell } from './jobs.js';
-import { openBlobs, openPicked, type PickedModel } from './picked-files.js';
+import { openBlobs, openPicked, type PickedModel, readBlob } from './picked-files.js';
 
 /** Applies a payload to a copy of a model, and compares both. */
 export async function apply(
@@ -10,7 +10,7 @@ export async function apply(
   tell: Tell,
 ): Promise<Applied> {
   const base = await openPicked(picked);
-  const payload = new Uint8Array(await blob.arrayBuffer());
+  const payload = readBlob(blob);
   const { header } = await openPayload(payload);
   const before = await fingerprint(base.store);
   let copy = await openPicked(picked);

@@ -2,10 +2,13 @@ import type { NeuralDiffError } from 'neural-diff';
 import { diffFiles, diffStores } from 'neural-diff/diff';
 import { compareTensors, factsOf } from './compare-tensors.js';
 import type { Comparison, Job, PickedFile, SizeRow, Tell } from './jobs.js';
-import { openPicked, type PickedModel } from './picked-files.js';
+import { openPicked, type PickedModel, readBlob } from './picked-files.js';
 
 /** Compressors that some browsers have, by the name that these know. */
 const COMPRESSORS = { gzip: 'gzip', brotli: 'Brotli', zstd: 'Zstandard' } as const;
+
+/** Bytes that a compressor gets at once. */
+const PIECE_BYTES = 2 ** 20;
 
 /** Compares two models tensor by tensor, and makes the payload that turns one into the other. */
 export async function compare(
@@ -73,11 +76,16 @@ async function compressedSizes(
     tell.progress({ phase: 'compress', done, total });
   };
   const rows: SizeRow[] = [];
+  const counted = (piece: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> => {
+    onBytes(piece.length);
+    return piece;
+  };
   for (const format of formats) {
     let [alone, delta] = [0, 0];
-    for (const { next, base } of pairs) {
-      alone += await compressedSize(next.stream(), format, onBytes);
-      if (hasAlike) delta += await compressedSize(differences(next, base), format, onBytes);
+    for (const { next, base = new Blob() } of pairs) {
+      alone += await compressedSize(next.size, format, (at) => counted(pieceOf(next, at)));
+      if (!hasAlike) continue;
+      delta += await compressedSize(next.size, format, (at) => counted(differences(next, base, at)));
     }
     rows.push({ name: `Whole model, ${COMPRESSORS[format]}`, bytes: alone });
     if (hasAlike) rows.push({ name: `Differences of bytes, ${COMPRESSORS[format]}`, bytes: delta });
@@ -93,35 +101,34 @@ function isSupported(format: string): boolean {
   }
 }
 
+/** @param pieceAt gives each piece by its offset */
 async function compressedSize(
-  bytes: ReadableStream<Uint8Array<ArrayBuffer>>,
+  size: number,
   format: string,
-  onBytes: (bytes: number) => void,
+  pieceAt: (offset: number) => Uint8Array<ArrayBuffer>,
 ): Promise<number> {
-  let size = 0;
-  const counted = bytes.pipeThrough(
-    new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-      transform(chunk, controller) {
-        onBytes(chunk.length);
-        controller.enqueue(chunk);
-      },
-    }),
-  );
-  const reader = counted.pipeThrough(new CompressionStream(format as CompressionFormat)).getReader();
-  for (let part = await reader.read(); !part.done; part = await reader.read()) size += part.value.length;
-  return size;
+  let at = 0;
+  const pieces = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull(controller) {
+      if (at >= size) return controller.close();
+      controller.enqueue(pieceAt(at));
+      at += PIECE_BYTES;
+    },
+  });
+  const reader = pieces.pipeThrough(new CompressionStream(format as CompressionFormat)).getReader();
+  let compressed = 0;
+  for (let part = await reader.read(); !part.done; part = await reader.read())
+    compressed += part.value.length;
+  return compressed;
 }
 
-/** @returns each byte of a file less the one at its place in the other */
-function differences(next: Blob, base = new Blob()): ReadableStream<Uint8Array<ArrayBuffer>> {
-  let at = 0;
-  return next.stream().pipeThrough(
-    new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-      async transform(chunk, controller) {
-        const old = new Uint8Array(await base.slice(at, at + chunk.length).arrayBuffer());
-        at += chunk.length;
-        controller.enqueue(chunk.map((byte, i) => byte - (old[i] ?? 0)));
-      },
-    }),
-  );
+/** @returns a piece of a file */
+function pieceOf(blob: Blob, at: number): Uint8Array<ArrayBuffer> {
+  return readBlob(blob.slice(at, at + PIECE_BYTES));
+}
+
+/** @returns each byte of a piece of a file less the one at its place in the other */
+function differences(next: Blob, base: Blob, at: number): Uint8Array<ArrayBuffer> {
+  const old = pieceOf(base, at);
+  return pieceOf(next, at).map((byte, i) => byte - (old[i] ?? 0));
 }

@@ -9,7 +9,7 @@ export interface PickedFile {
 export type TaskName = 'pictures' | 'melodies';
 export type DiffKind = 'hash' | 'sparse';
 
-/** A job of a worker, which does one and ends. */
+/** A job of a worker, which does one at a time. */
 export type Job =
   | { readonly type: 'compare'; readonly base: readonly PickedFile[]; readonly next: readonly PickedFile[] }
   | { readonly type: 'apply'; readonly base: readonly PickedFile[]; readonly payload: Blob }

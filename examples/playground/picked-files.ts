@@ -60,6 +60,16 @@ export function openBlobs(picked: readonly PickedFile[], mayCreate = false): Pic
   };
 }
 
+/** Of workers; the types of pages lack it. */
+declare class FileReaderSync {
+  readAsArrayBuffer(blob: Blob): ArrayBuffer;
+}
+
+/** Reads a blob in a worker at once: in WebKit, `arrayBuffer` and `stream` now and then never settle. */
+export function readBlob(blob: Blob): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new FileReaderSync().readAsArrayBuffer(blob));
+}
+
 /** A blob whose bytes can be overwritten, and more written behind them. */
 class WritableBlob {
   size: number;
@@ -78,18 +88,18 @@ class WritableBlob {
         'bad-model',
         `Cannot read ${target.length} bytes at ${offset} of ${this.size}`,
       );
-    if (this.#pieces.size === 0) return target.set(await this.#read(offset, target.length));
+    if (this.#pieces.size === 0) return target.set(this.#read(offset, target.length));
     for (const [piece, start, end] of piecesOf(offset, target.length)) {
       const at = piece * PIECE_BYTES;
       const bytes = this.#pieces.get(piece)?.subarray(start - at, end - at);
-      target.set(bytes ?? (await this.#read(start, end - start)), start - offset);
+      target.set(bytes ?? this.#read(start, end - start), start - offset);
     }
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     for (const [piece, start, end] of piecesOf(offset, bytes.length)) {
       const at = piece * PIECE_BYTES;
-      const copy = this.#pieces.get(piece) ?? (await this.#readPiece(at));
+      const copy = this.#pieces.get(piece) ?? this.#readPiece(at);
       copy.set(bytes.subarray(start - offset, end - offset), start - at);
       this.#pieces.set(piece, copy);
     }
@@ -105,14 +115,14 @@ class WritableBlob {
   }
 
   /** @returns a piece of full length, zeros behind the end */
-  async #readPiece(at: number): Promise<Uint8Array<ArrayBuffer>> {
+  #readPiece(at: number): Uint8Array<ArrayBuffer> {
     const piece = new Uint8Array(PIECE_BYTES);
-    piece.set(await this.#read(at, PIECE_BYTES));
+    piece.set(this.#read(at, PIECE_BYTES));
     return piece;
   }
 
-  async #read(start: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-    return new Uint8Array(await this.#blob.slice(start, start + length).arrayBuffer());
+  #read(start: number, length: number): Uint8Array<ArrayBuffer> {
+    return readBlob(this.#blob.slice(start, start + length));
   }
 }
 

@@ -1,4 +1,4 @@
-import type { EpochRow, Job, JobProgress, Message, PickedFile, Results } from './jobs.js';
+import type { EpochRow, Job, JobProgress, Message, Results } from './jobs.js';
 
 /** What the page hears of a job. */
 export interface JobListener {
@@ -11,40 +11,42 @@ declare const WORKER_PROGRAM: string;
 
 let program: string | undefined;
 
+/** A worker that has done its job. */
+let idle: Worker | undefined;
+
+function startWorker(): Worker {
+  program ??= URL.createObjectURL(new Blob([WORKER_PROGRAM], { type: 'text/javascript' }));
+  return new Worker(program);
+}
+
 /**
- * Does a job in a worker of its own, which ends with it and gives all memory back.
+ * Does a job in a worker, which the next job uses again.
  *
- * @param signal ends the worker at once
+ * @param signal ends the worker at once, which gives all of its memory back
  * @throws Error with the worker's message and `code`; the signal's reason
  */
-export function runJob<T extends Job['type']>(
+export async function runJob<T extends Job['type']>(
   job: Extract<Job, { type: T }>,
   signal: AbortSignal,
   { onProgress, onEpoch }: JobListener = {},
 ): Promise<Results[T]> {
-  program ??= URL.createObjectURL(new Blob([WORKER_PROGRAM], { type: 'text/javascript' }));
-  const worker = new Worker(program);
-  return new Promise<Results[T]>((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    worker.onerror = ({ message }) => reject(new Error(`The worker has failed: ${message}`));
+  const worker = idle ?? startWorker();
+  idle = undefined;
+  const message = await new Promise<Message>((resolve, reject) => {
+    const end = (error: unknown): void => {
+      worker.terminate();
+      reject(error);
+    };
+    signal.addEventListener('abort', () => end(signal.reason), { once: true });
+    worker.onerror = ({ message }) => end(new Error(`The worker has failed: ${message}`));
     worker.onmessage = ({ data }: MessageEvent<Message>) => {
       if (data.type === 'progress') onProgress?.(data.progress);
       else if (data.type === 'epoch') onEpoch?.(data.epoch);
-      else if (data.type === 'result')
-        adopt(data.result).then((result) => resolve(result as Results[T]), reject);
-      else reject(Object.assign(new Error(data.message), { code: data.code }));
+      else resolve(data);
     };
     worker.postMessage(job);
-  }).finally(() => worker.terminate());
+  });
+  idle = worker;
+  if (message.type === 'failed') throw Object.assign(new Error(message.message), { code: message.code });
+  return (message as Extract<Message, { type: 'result' }>).result as Results[T];
 }
-
-/** Copies the blobs of a result before its worker ends: WebKit may hang on those of one that is gone. */
-async function adopt(result: Results[keyof Results]): Promise<Results[keyof Results]> {
-  if ('makesFiles' in result) return { ...result, payload: await copyOf(result.payload) };
-  if (!('promised' in result)) return result;
-  const files: PickedFile[] = [];
-  for (const { path, blob } of result.files) files.push({ path, blob: await copyOf(blob) });
-  return { ...result, files };
-}
-
-const copyOf = async (blob: Blob): Promise<Blob> => new Blob([await blob.arrayBuffer()]);

@@ -1,4 +1,4 @@
-// The program of the playground's worker: does one job, and tells how far it is.
+// The program of the playground's worker: does one job at a time, and tells how far it is.
 
 import * as tf from '@tensorflow/tfjs';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
