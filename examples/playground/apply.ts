@@ -10,7 +10,7 @@ export async function apply(
   tell: Tell,
 ): Promise<Applied> {
   const base = await openPicked(picked);
-  const payload = readBlob(blob);
+  const payload = await readBlob(blob);
   const { header } = await openPayload(payload);
   const before = await fingerprint(base.store);
   let copy = await openPicked(picked);

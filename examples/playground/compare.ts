@@ -83,9 +83,11 @@ async function compressedSizes(
   for (const format of formats) {
     let [alone, delta] = [0, 0];
     for (const { next, base = new Blob() } of pairs) {
-      alone += await compressedSize(next.size, format, (at) => counted(pieceOf(next, at)));
+      alone += await compressedSize(next.size, format, async (at) => counted(await pieceOf(next, at)));
       if (!hasAlike) continue;
-      delta += await compressedSize(next.size, format, (at) => counted(differences(next, base, at)));
+      delta += await compressedSize(next.size, format, async (at) =>
+        counted(await differences(next, base, at)),
+      );
     }
     rows.push({ name: `Whole model, ${COMPRESSORS[format]}`, bytes: alone });
     if (hasAlike) rows.push({ name: `Differences of bytes, ${COMPRESSORS[format]}`, bytes: delta });
@@ -105,13 +107,13 @@ function isSupported(format: string): boolean {
 async function compressedSize(
   size: number,
   format: string,
-  pieceAt: (offset: number) => Uint8Array<ArrayBuffer>,
+  pieceAt: (offset: number) => Promise<Uint8Array<ArrayBuffer>>,
 ): Promise<number> {
   let at = 0;
   const pieces = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    pull(controller) {
+    async pull(controller) {
       if (at >= size) return controller.close();
-      controller.enqueue(pieceAt(at));
+      controller.enqueue(await pieceAt(at));
       at += PIECE_BYTES;
     },
   });
@@ -123,12 +125,12 @@ async function compressedSize(
 }
 
 /** @returns a piece of a file */
-function pieceOf(blob: Blob, at: number): Uint8Array<ArrayBuffer> {
+function pieceOf(blob: Blob, at: number): Promise<Uint8Array<ArrayBuffer>> {
   return readBlob(blob.slice(at, at + PIECE_BYTES));
 }
 
 /** @returns each byte of a piece of a file less the one at its place in the other */
-function differences(next: Blob, base: Blob, at: number): Uint8Array<ArrayBuffer> {
-  const old = pieceOf(base, at);
-  return pieceOf(next, at).map((byte, i) => byte - (old[i] ?? 0));
+async function differences(next: Blob, base: Blob, at: number): Promise<Uint8Array<ArrayBuffer>> {
+  const old = await pieceOf(base, at);
+  return (await pieceOf(next, at)).map((byte, i) => byte - (old[i] ?? 0));
 }

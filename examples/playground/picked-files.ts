@@ -65,9 +65,20 @@ declare class FileReaderSync {
   readAsArrayBuffer(blob: Blob): ArrayBuffer;
 }
 
-/** Reads a blob in a worker at once: in WebKit, `arrayBuffer` and `stream` now and then never settle. */
-export function readBlob(blob: Blob): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(new FileReaderSync().readAsArrayBuffer(blob));
+/** How long a blob may take to be read before it is read another way, in milliseconds. */
+const READ_MS = 1_000;
+
+/** Reads a blob in a worker: synchronously where the browser does not answer, as WebKit does now and then. */
+export async function readBlob(blob: Blob): Promise<Uint8Array<ArrayBuffer>> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<ArrayBuffer>((resolve) => {
+    timer = setTimeout(() => resolve(new FileReaderSync().readAsArrayBuffer(blob)), READ_MS);
+  });
+  try {
+    return new Uint8Array(await Promise.race([blob.arrayBuffer(), late]));
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** A blob whose bytes can be overwritten, and more written behind them. */
@@ -88,18 +99,18 @@ class WritableBlob {
         'bad-model',
         `Cannot read ${target.length} bytes at ${offset} of ${this.size}`,
       );
-    if (this.#pieces.size === 0) return target.set(this.#read(offset, target.length));
+    if (this.#pieces.size === 0) return target.set(await this.#read(offset, target.length));
     for (const [piece, start, end] of piecesOf(offset, target.length)) {
       const at = piece * PIECE_BYTES;
       const bytes = this.#pieces.get(piece)?.subarray(start - at, end - at);
-      target.set(bytes ?? this.#read(start, end - start), start - offset);
+      target.set(bytes ?? (await this.#read(start, end - start)), start - offset);
     }
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     for (const [piece, start, end] of piecesOf(offset, bytes.length)) {
       const at = piece * PIECE_BYTES;
-      const copy = this.#pieces.get(piece) ?? this.#readPiece(at);
+      const copy = this.#pieces.get(piece) ?? (await this.#readPiece(at));
       copy.set(bytes.subarray(start - offset, end - offset), start - at);
       this.#pieces.set(piece, copy);
     }
@@ -115,13 +126,13 @@ class WritableBlob {
   }
 
   /** @returns a piece of full length, zeros behind the end */
-  #readPiece(at: number): Uint8Array<ArrayBuffer> {
+  async #readPiece(at: number): Promise<Uint8Array<ArrayBuffer>> {
     const piece = new Uint8Array(PIECE_BYTES);
-    piece.set(this.#read(at, PIECE_BYTES));
+    piece.set(await this.#read(at, PIECE_BYTES));
     return piece;
   }
 
-  #read(start: number, length: number): Uint8Array<ArrayBuffer> {
+  #read(start: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
     return readBlob(this.#blob.slice(start, start + length));
   }
 }
