@@ -32,12 +32,14 @@ export async function runJob<T extends Job['type']>(
 ): Promise<Results[T]> {
   const worker = idle ?? startWorker();
   idle = undefined;
+  let abort = (): void => {};
   const message = await new Promise<Message>((resolve, reject) => {
     const end = (error: unknown): void => {
       worker.terminate();
       reject(error);
     };
-    signal.addEventListener('abort', () => end(signal.reason), { once: true });
+    abort = () => end(signal.reason);
+    signal.addEventListener('abort', abort);
     worker.onerror = ({ message }) => end(new Error(`The worker has failed: ${message}`));
     worker.onmessage = ({ data }: MessageEvent<Message>) => {
       if (data.type === 'progress') onProgress?.(data.progress);
@@ -45,7 +47,7 @@ export async function runJob<T extends Job['type']>(
       else resolve(data);
     };
     worker.postMessage(job);
-  });
+  }).finally(() => signal.removeEventListener('abort', abort));
   idle = worker;
   if (message.type === 'failed') throw Object.assign(new Error(message.message), { code: message.code });
   return (message as Extract<Message, { type: 'result' }>).result as Results[T];

@@ -49,3 +49,14 @@ export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   }
   return bytes;
 }
+
+/** Bytes of a random ID. */
+const ID_BYTES = 16;
+
+/** @returns an ID that nothing else has; it is no secret, as engines without WebCrypto make it another way */
+export function randomId(): string {
+  const bytes = new Uint8Array(ID_BYTES);
+  return hex(
+    globalThis.crypto ? crypto.getRandomValues(bytes) : bytes.map(() => Math.floor(256 * Math.random())),
+  );
+}

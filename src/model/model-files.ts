@@ -158,13 +158,18 @@ export function openOverlay(files: ModelFiles): ModelFiles {
     readInto: (path, offset, target) => layerOf(path).readInto(path, offset, target),
     async write(path, offset, bytes) {
       if (!changed.has(path)) {
-        const whole = new Uint8Array(await files.size(path));
-        await files.readInto(path, 0, whole);
-        changed.set(path, whole);
+        changed.set(path, await readWhole(files, path));
       }
       await top.write(path, offset, bytes);
     },
     async flush() {},
     close: () => files.close(),
   };
+}
+
+/** Reads a file into memory. */
+export async function readWhole(files: ModelFiles, path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(await files.size(path));
+  await files.readInto(path, 0, bytes);
+  return bytes;
 }

@@ -120,10 +120,39 @@ export function withSignal(files: ModelFiles, signal: AbortSignal | undefined): 
  * @returns the size of an existing file
  * @throws NeuralDiffError `file-not-found`
  */
-export async function sizeOf(disk: Disk, path: string): Promise<number> {
+export async function sizeOf(disk: Pick<Disk, 'size'>, path: string): Promise<number> {
   const size = await disk.size(path);
-  if (size !== undefined) return size;
-  throw new NeuralDiffError('file-not-found', `Cannot open "${path}": no such file`);
+  if (size === undefined) throw noSuchFile(path);
+  return size;
+}
+
+/** @throws NeuralDiffError `file-unreadable` if a read returned fewer bytes than requested */
+export function checkReadLength(
+  path: string,
+  range: { offset: number; expected: number; found: number },
+): void {
+  const { offset, expected, found } = range;
+  if (found === expected) return;
+  const message = `Cannot read "${path}": expected ${expected} bytes at ${offset}, got ${found}`;
+  throw new NeuralDiffError('file-unreadable', message);
+}
+
+/** @returns the error for a path without a file */
+export function noSuchFile(path: string): NeuralDiffError {
+  return new NeuralDiffError('file-not-found', `Cannot open "${path}": no such file`);
+}
+
+/** Runs operations sequentially, in the order of the calls. */
+type Queue = <T>(operation: () => Promise<T>) => Promise<T>;
+
+/** @returns an empty queue */
+export function createQueue(): Queue {
+  let last: Promise<unknown> = Promise.resolve();
+  return (operation) => {
+    const result = last.then(operation);
+    last = result.catch(() => undefined);
+    return result;
+  };
 }
 
 /**

@@ -1,7 +1,6 @@
 import { NeuralDiffError } from '../model/errors.js';
 import { checkInside } from '../model/model-files.js';
-import { checkReadLength, createQueue, noSuchFile } from './browser/browser-disk.js';
-import { type Disk, folderOf, noFile } from './disk.js';
+import { checkReadLength, createQueue, type Disk, folderOf, noFile, sizeOf } from './disk.js';
 
 /**
  * Files of a platform below one folder, with no more than any file library has: `expo-file-system`, for
@@ -120,15 +119,9 @@ class FileDisk {
     return size;
   }
 
-  async #sizeOf(path: string): Promise<number> {
-    const size = await this.size(path);
-    if (size === undefined) throw noSuchFile(path);
-    return size;
-  }
-
   async readInto(path: string, offset: number, target: Uint8Array): Promise<void> {
     const expected = target.length;
-    const found = Math.min(expected, (await this.#sizeOf(path)) - offset);
+    const found = Math.min(expected, (await sizeOf(this, path)) - offset);
     checkReadLength(path, { offset, expected, found });
     for (let at = 0; at < expected; ) {
       const part = await this.#files.read(path, offset + at, expected - at);
@@ -150,12 +143,12 @@ class FileDisk {
   }
 
   async sync(path: string): Promise<void> {
-    await this.#sizeOf(path);
+    await sizeOf(this, path);
     await this.#files.sync?.(path);
   }
 
   async rename(from: string, to: string): Promise<void> {
-    await this.#sizeOf(from);
+    await sizeOf(this, from);
     if (from === to) return;
     await this.#files.makeFolder(folderOf(to));
     if ((await this.size(to)) === undefined) return void (await this.#files.move(from, to));

@@ -1,10 +1,10 @@
 import { hex } from '../model/bytes.js';
 import { NeuralDiffError } from '../model/errors.js';
-import { checkInside, type ModelFiles } from '../model/model-files.js';
+import { checkInside, type ModelFiles, readWhole } from '../model/model-files.js';
 import { Sha256Stream } from '../model/sha256-stream.js';
 import type { WeightStore } from '../model/store.js';
 import { decodeUtf8, encodeUtf8 } from '../model/text.js';
-import { type Disk, filesOnDisk, readRecord, sizeOf, writeRecord } from './disk.js';
+import { type Disk, filesOnDisk, folderOf, readRecord, sizeOf, writeRecord } from './disk.js';
 import { installSlots, openSlots, type SlotOptions, type SlotStorage } from './slots.js';
 
 /** Options of `openModelCache`. */
@@ -84,10 +84,11 @@ export function openModelCache(options: ModelCacheOptions): ModelCache {
   return {
     match,
     put: (request, response) => files.keep(addressOf(request), response),
-    storage: async (address) => (await files.adopt(address)).storage,
+    storage: (address) => files.adopt(address),
     async load(address) {
-      const { names, storage } = await files.adopt(address);
+      const storage = await files.adopt(address);
       const kept = filesOnDisk({ disk, folder: await storage.folder() });
+      const names = await namesOf(kept, mainName(address), options);
       const [model, ...external] = await Promise.all(names.map((name) => readWhole(kept, name)));
       const externalData = external.map((data, i) => ({ path: names[i + 1] as string, data }));
       return { model: model as Uint8Array, externalData };
@@ -160,7 +161,7 @@ class KeptFiles {
         if ((await this.#findLinked(name)) !== undefined) return void (await response.body?.cancel());
         await writeBody(disk, `${path}.new`, response);
         await disk.rename(`${path}.new`, path);
-        await disk.syncDirectory(this.#path('files', '').slice(0, -1));
+        await disk.syncDirectory(folderOf(path));
       });
     } catch (error) {
       // Another tab is keeping the same file.
@@ -169,19 +170,16 @@ class KeptFiles {
   }
 
   /** Moves a model into slots, if it is not there yet. */
-  async adopt(address: string): Promise<{ names: readonly string[]; storage: SlotStorage }> {
+  async adopt(address: string): Promise<SlotStorage> {
     const { disk, folder } = this.#options;
     const model = nameOf(address);
-    const main = mainName(address);
-    const slots = this.#slots(model, main);
-    const storage = openSlots(slots);
+    const slots = this.#slots(model, mainName(address));
     const isKept = async (): Promise<boolean> => (await this.#findLinked(model)) !== undefined;
     if (!(await isKept()))
       await disk.withLock(`${folder}/adopt-${model}`, async () => {
         if (!(await isKept())) await this.#install(address, slots);
       });
-    const files = filesOnDisk({ disk, folder: await storage.folder() });
-    return { names: await namesOf(files, main, this.#options), storage };
+    return openSlots(slots);
   }
 
   /**
@@ -209,7 +207,8 @@ class KeptFiles {
   /** The files next to an address, which are fetched when they are first asked for. */
   #plainFiles(address: string): ModelFiles {
     const { disk, fetch = (of) => globalThis.fetch(of) } = this.#options;
-    const ensure = async (file: string): Promise<string> => {
+    const paths = new Map<string, string>();
+    const keep = async (file: string): Promise<string> => {
       const of = siblingOf(address, mainName(address), checkInside(file));
       const path = await this.find(of);
       if (path !== undefined) return path;
@@ -220,6 +219,11 @@ class KeptFiles {
         throw new NeuralDiffError('network', `Cannot fetch "${of}": status ${response.status}`);
       await this.keep(of, response);
       return this.#path('files', nameOf(of));
+    };
+    const ensure = async (file: string): Promise<string> => {
+      const path = paths.get(file) ?? (await keep(file));
+      paths.set(file, path);
+      return path;
     };
     return {
       size: async (file) => sizeOf(disk, await ensure(file)),
@@ -303,10 +307,4 @@ async function respond(disk: Disk, path: string): Promise<Response> {
   });
   const headers = { 'content-length': `${size}`, 'content-type': 'application/octet-stream' };
   return new Response(body, { headers });
-}
-
-async function readWhole(files: ModelFiles, name: string): Promise<Uint8Array> {
-  const bytes = new Uint8Array(await files.size(name));
-  await files.readInto(name, 0, bytes);
-  return bytes;
 }

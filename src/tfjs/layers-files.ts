@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { NeuralDiffError } from '../model/errors.js';
 import { LAYERS_FILE } from '../model/layers-store.js';
-import type { ModelFiles } from '../model/model-files.js';
+import { type ModelFiles, readWhole } from '../model/model-files.js';
 
 /** Size of a weight shard, as written by TensorFlow.js. */
 const SHARD_BYTES = 4 * 2 ** 20;
@@ -52,12 +52,6 @@ async function build<M>(
     if (cause instanceof NeuralDiffError) throw cause;
     throw new NeuralDiffError('bad-model', `Cannot build the model: ${(cause as Error).message}`, { cause });
   }
-}
-
-async function readWhole(files: ModelFiles, path: string): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(await files.size(path));
-  await files.readInto(path, 0, bytes);
-  return bytes;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { reasonOf, throwIfAborted } from '../model/abort.js';
+import { randomId } from '../model/bytes.js';
 import { NeuralDiffError, reviveFailure } from '../model/errors.js';
 import {
   type Answer,
@@ -53,39 +54,37 @@ export function connectUpdater(
   } = {},
 ): Updater & { close(): void } {
   const { name = DEFAULT_NAME, onEvent = () => {}, answerMs = ANSWER_MS } = options;
-  const connection = newId();
+  const connection = randomId();
   let count = 0;
   const channel = options.onEvent && channelOf(name);
   if (channel)
     channel.onmessage = ({ data: { event, calls } }: MessageEvent<Broadcast>) => {
       if (!calls.some((id) => id.startsWith(connection))) onEvent(event);
     };
-  const send = async (method: Method, args: readonly unknown[], signal?: AbortSignal): Promise<unknown> => {
+  const send = async <M extends Method>(
+    method: M,
+    args: readonly unknown[] = [],
+    signal?: AbortSignal,
+  ): Promise<Awaited<ReturnType<Updater[M]>>> => {
     throwIfAborted(signal);
     const id = `${connection}-${count++}`;
     const { port1: port, port2: theirs } = new MessageChannel();
     const call: Call = { mark: MARK, name, id, method, args };
     const post = (): void => worker.postMessage(call, [theirs]);
-    return listen(port, { call, post, signal, onEvent, answerMs });
+    const result = await listen(port, { call, post, signal, onEvent, answerMs });
+    return result as Awaited<ReturnType<Updater[M]>>;
   };
   return {
-    start: () => send('start', []) as ReturnType<Updater['start']>,
-    recover: () => send('recover', []) as ReturnType<Updater['recover']>,
-    status: () => send('status', []) as ReturnType<Updater['status']>,
-    check: (call) => send('check', [sendable(call)], call?.signal) as ReturnType<Updater['check']>,
-    update: (plan, call) =>
-      send('update', [plan, sendable(call)], call?.signal) as ReturnType<Updater['update']>,
-    history: () => send('history', []) as ReturnType<Updater['history']>,
-    confirm: () => send('confirm', []) as ReturnType<Updater['confirm']>,
-    rollback: () => send('rollback', []) as ReturnType<Updater['rollback']>,
+    start: () => send('start'),
+    recover: () => send('recover'),
+    status: () => send('status'),
+    check: (call) => send('check', [sendable(call)], call?.signal),
+    update: (plan, call) => send('update', [plan, sendable(call)], call?.signal),
+    history: () => send('history'),
+    confirm: () => send('confirm'),
+    rollback: () => send('rollback'),
     close: () => channel?.close(),
   };
-}
-
-/** @returns an ID that no other connection of the origin has */
-function newId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** @returns options without their signal, which cannot be sent */

@@ -9,9 +9,15 @@ export const DEFAULT_NAME = 'model';
 
 /** Methods of an updater that pages call. */
 export const METHODS = [
-  ...(['start', 'recover', 'status', 'check', 'update'] as const),
-  ...(['history', 'confirm', 'rollback'] as const),
-];
+  'start',
+  'recover',
+  'status',
+  'check',
+  'update',
+  'history',
+  'confirm',
+  'rollback',
+] as const;
 export type Method = (typeof METHODS)[number];
 
 /** A call, as a page sends it; answers come through a port of its own. */

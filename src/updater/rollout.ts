@@ -1,4 +1,4 @@
-import { hex } from '../model/bytes.js';
+import { randomId } from '../model/bytes.js';
 import { sha256 } from '../model/fingerprint.js';
 import { decodeLatin1, encodeUtf8 } from '../model/text.js';
 import type { Release } from '../release/find-releases.js';
@@ -40,21 +40,11 @@ async function isIn({ counter, next, rollout = ROLLOUT_UNITS }: ReleaseStatement
   return place * ROLLOUT_UNITS < rollout;
 }
 
-/** Bytes of a random ID. */
-const ID_BYTES = 16;
-
 async function readOrCreateId({ disk, folder }: StateLocation): Promise<string> {
   const path = `${folder}/device`;
   const known = await readRecord(disk, path).catch(() => undefined);
   if (known !== undefined) return decodeLatin1(known);
-  const id = hex(randomBytes(ID_BYTES));
+  const id = randomId();
   await writeRecord(disk, path, encodeUtf8(id));
   return id;
-}
-
-/** Engines without WebCrypto have other random numbers: the ID is no secret. */
-function randomBytes(count: number): Uint8Array {
-  const bytes = new Uint8Array(count);
-  if (globalThis.crypto) return crypto.getRandomValues(bytes);
-  return bytes.map(() => Math.floor(256 * Math.random()));
 }

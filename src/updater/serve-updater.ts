@@ -14,9 +14,9 @@ import {
 import type { Updater, UpdaterEvent } from './updater.js';
 
 /** A message to a worker; that to a service worker keeps it alive until the call has ended. */
-interface CallEvent {
+interface CallEvent extends Event {
   readonly data: unknown;
-  readonly ports: readonly MessagePort[];
+  readonly ports?: readonly MessagePort[];
   waitUntil?(promise: Promise<unknown>): void;
 }
 
@@ -49,24 +49,19 @@ export function serveUpdater(
     });
     return opened;
   };
-  const onMessage = (event: Event): void => {
-    const { data, ports, ...rest } = messageOf(event);
-    const [port] = ports;
+  const onMessage = (event: CallEvent): void => {
+    const { data } = event;
+    const [port] = event.ports ?? [];
     if (!isCall(data) || data.name !== name || port === undefined) return;
     const answered = answer(data, port, { updater, running });
-    rest.waitUntil?.(answered);
+    event.waitUntil?.(answered);
   };
-  scope.addEventListener('message', onMessage);
+  scope.addEventListener('message', onMessage as (event: Event) => void);
   (scope as Partial<MessagePort>).start?.();
   return () => {
-    scope.removeEventListener('message', onMessage);
+    scope.removeEventListener('message', onMessage as (event: Event) => void);
     channel?.close();
   };
-}
-
-function messageOf(event: Event): CallEvent {
-  const { data, ports = [], waitUntil } = event as Event & Partial<CallEvent>;
-  return { data, ports, ...(waitUntil && { waitUntil: waitUntil.bind(event) }) };
 }
 
 function isCall(data: unknown): data is Call {

@@ -79,6 +79,10 @@ class Agents {
   }
 }
 
+/** @returns a page with an agent */
+export const withAgent = (page: string): string =>
+  page.replace('</body>', '<script src="agent.js"></script></body>');
+
 /** The agent's own script, at `/agent.js`. */
 const SCRIPT = readFileSync(join(import.meta.dirname, 'page-agent.js'));
 

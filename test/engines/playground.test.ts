@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type AgentServer, serveAgents } from './agent.js';
+import { type AgentServer, serveAgents, withAgent } from './agent.js';
 import { BROWSERS, type BrowserName, missingOf, openBrowser } from './open-browser.js';
 
 const BUNDLE = join(import.meta.dirname, '..', '..', 'dist', 'examples', 'playground', 'bundle.js');
@@ -26,7 +26,7 @@ beforeAll(async () => {
     const bytes = new Uint8Array(readFileSync(file));
     if (extname(file) !== '.html') return { type, body: bytes };
     const page = new TextDecoder().decode(bytes);
-    return { type, body: page.replace('</body>', '<script src="agent.js"></script></body>') };
+    return { type, body: withAgent(page) };
   });
 });
 afterAll(async () => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type AgentServer, serveAgents } from './agent.js';
+import { type AgentServer, serveAgents, withAgent } from './agent.js';
 import { BROWSERS, type BrowserName, missingOf, openBrowser } from './open-browser.js';
 
 const SERVER = join(import.meta.dirname, '..', '..', 'dist', 'examples', 'device-server', 'main.js');
@@ -21,7 +21,7 @@ async function passOn(address: string, path: string) {
   const type = response.headers.get('content-type') ?? 'application/octet-stream';
   if (!type.startsWith('text/html')) return { type, body: new Uint8Array(await response.arrayBuffer()) };
   const page = await response.text();
-  return { type, body: page.replace('</body>', '<script src="agent.js"></script></body>') };
+  return { type, body: withAgent(page) };
 }
 
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { type ErrorCode, NeuralDiffError } from '../../model/errors.js';
 import { checkInside } from '../../model/model-files.js';
-import type { Disk } from '../disk.js';
+import { createQueue, type Disk } from '../disk.js';
 
 /** A disk with open files or an open database; it must be closed. */
 export interface BrowserDisk extends Disk {
@@ -89,35 +89,6 @@ export async function withBrowserErrors<T>(prefix: string, operation: () => Prom
     const code = CODES[cause.name] ?? 'file-unreadable';
     throw new NeuralDiffError(code, `${prefix}: ${cause.message}`, { cause });
   }
-}
-
-/** @throws NeuralDiffError `file-unreadable` if a read returned fewer bytes than requested */
-export function checkReadLength(
-  path: string,
-  range: { offset: number; expected: number; found: number },
-): void {
-  const { offset, expected, found } = range;
-  if (found === expected) return;
-  const message = `Cannot read "${path}": expected ${expected} bytes at ${offset}, got ${found}`;
-  throw new NeuralDiffError('file-unreadable', message);
-}
-
-/** @returns the error for a path without a file */
-export function noSuchFile(path: string): NeuralDiffError {
-  return new NeuralDiffError('file-not-found', `Cannot open "${path}": no such file`);
-}
-
-/** Runs operations sequentially, in the order of the calls. */
-type Queue = <T>(operation: () => Promise<T>) => Promise<T>;
-
-/** @returns an empty queue */
-export function createQueue(): Queue {
-  let last: Promise<unknown> = Promise.resolve();
-  return (operation) => {
-    const result = last.then(operation);
-    last = result.catch(() => undefined);
-    return result;
-  };
 }
 
 /** @returns whether the browser has Web Locks; pages from `http:` have none, despite the type */

@@ -1,5 +1,6 @@
 import { NeuralDiffError } from '../../model/errors.js';
-import { type BrowserDisk, checkReadLength, createBrowserDisk, noSuchFile } from './browser-disk.js';
+import { checkReadLength, noSuchFile } from '../disk.js';
+import { type BrowserDisk, createBrowserDisk } from './browser-disk.js';
 import { openDatabase, resultOf, type Stores, transact, whenWrittenBack } from './indexeddb-transactions.js';
 import { Leases } from './leases.js';
 

@@ -1,3 +1,4 @@
+import { randomId } from '../../model/bytes.js';
 import { NeuralDiffError } from '../../model/errors.js';
 import { resultOf, type Stores } from './indexeddb-transactions.js';
 
@@ -20,7 +21,7 @@ type Mutate = <T>(operation: (stores: Stores) => Promise<T>) => Promise<T>;
  */
 export class Leases {
   readonly #mutate: Mutate;
-  readonly #holder = Array.from(crypto.getRandomValues(new Uint32Array(4))).join('-');
+  readonly #holder = randomId();
   readonly #held = new Set<string>();
 
   /** @param mutate runs an operation in a transaction that writes */

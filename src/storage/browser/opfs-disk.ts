@@ -1,12 +1,7 @@
 import { NeuralDiffError } from '../../model/errors.js';
 import { checkInside } from '../../model/model-files.js';
-import {
-  type BrowserDisk,
-  checkReadLength,
-  createBrowserDisk,
-  noSuchFile,
-  withBrowserErrors,
-} from './browser-disk.js';
+import { checkReadLength, noSuchFile } from '../disk.js';
+import { type BrowserDisk, createBrowserDisk, withBrowserErrors } from './browser-disk.js';
 import { hasSyncAccess, type OpenFile, openForWriting, readSnapshot } from './opfs-open-file.js';
 import { findFile, listFiles, makeFile, makeFolder, moveFile, removeFile } from './opfs-tree.js';
 

@@ -1,5 +1,5 @@
 import { NeuralDiffError } from '../../model/errors.js';
-import { noSuchFile } from './browser-disk.js';
+import { noSuchFile } from '../disk.js';
 
 /** A browser method that the standard library's types lack. */
 interface MovableFile extends FileSystemFileHandle {
