@@ -1,7 +1,7 @@
 import type { PlannedTry } from '../src/recipe/search/plan.js';
 import type { Metric } from '../src/recipe/search/prepare.js';
 import type { Try } from '../src/recipe/search/search-diff.js';
-import type { StepReport } from '../src/train/loop.js';
+import type { StepReport } from '../src/train/training-options.js';
 import { formatBytes, formatSeconds, type Io } from './io.js';
 import { type ProgressFlags, ProgressLine } from './progress.js';
 import { describeTry } from './tries.js';

@@ -1,6 +1,6 @@
 import { printable } from '../src/model/printable.js';
 import type { Progress } from '../src/model/progress.js';
-import type { StepReport } from '../src/train/loop.js';
+import type { StepReport } from '../src/train/training-options.js';
 import type { CommonFlags } from './command.js';
 import { CLEAR, formatBytes, formatSeconds, type Io } from './io.js';
 

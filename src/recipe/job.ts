@@ -1,6 +1,6 @@
 import type { Budget } from '../payload/encode.js';
 import type { FineTuned } from '../train/fine-tune.js';
-import type { StepReport } from '../train/loop.js';
+import type { Checkpoints, StepReport } from '../train/training-options.js';
 import type { DiffKind, RecipeOptions } from './options.js';
 
 /** A diff to train, as plain data that can be sent to a worker thread. */
@@ -35,6 +35,8 @@ export interface JobContext {
   readonly measureEpochs?: boolean;
   /** The job's full fine-tune; trained first by default. */
   readonly fullFineTune?: FineTuned | undefined;
+  /** Where the job's runs keep their state after every epoch; a job that was stopped goes on from there. */
+  readonly checkpoints?: Checkpoints | undefined;
 }
 
 /**

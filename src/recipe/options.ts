@@ -1,10 +1,10 @@
 import type { TrainHashDiffOptions } from '../hash-diff/train-hash-diff.js';
 import type { TrainSparseDiffOptions } from '../sparse-diff/train-sparse-diff.js';
-import type { TrainingOptions } from '../train/loop.js';
 import type { NetworkTaskOptions } from '../train/network.js';
 import type { Selection } from '../train/selection.js';
 import type { TaskOptions } from '../train/task.js';
 import type { TrainDiffOptions } from '../train/train-diff.js';
+import type { TrainingOptions } from '../train/training-options.js';
 
 /** Training options that a recipe may set; those of a job override them. */
 export type RecipeOptions = Pick<

@@ -12,6 +12,7 @@ import {
   zeroVariables,
 } from '../train/part.js';
 import type { ScaleOf } from '../train/quantise.js';
+import { assign } from '../train/training-state.js';
 import { addMasked, densityOf, type Mask, maskOps, type Positions } from './mask.js';
 import { type Saliency, type Scope, saliencyOf, thresholds } from './saliency.js';
 
@@ -54,6 +55,14 @@ const FISHER_DECAY = 0.99;
  */
 export function createAnnealedPart(base: Values, options: AnnealingOptions): DiffPart {
   return new AnnealedPart(base, options);
+}
+
+/** What steps depend on besides θ; density and temperature follow from the progress. */
+interface AnnealedState {
+  readonly fisher: Values;
+  readonly thresholds: ReadonlyMap<string, number>;
+  readonly positions: Positions | undefined;
+  readonly steps: number;
 }
 
 class AnnealedPart implements DiffPart {
@@ -128,6 +137,17 @@ class AnnealedPart implements DiffPart {
 
   ops(extraZeros: number) {
     return maskOps(this.#mask(this.#positions ?? new Map()), extraZeros);
+  }
+
+  async save(): Promise<AnnealedState> {
+    const fisher = await readAll(this.#fisher);
+    const [thresholds, positions, steps] = [this.#thresholds, this.#positions, this.#steps];
+    return { fisher, thresholds, positions, steps };
+  }
+
+  restore({ fisher, thresholds, positions, steps }: AnnealedState): void {
+    for (const [name, values] of fisher) assign(valuesOf(this.#fisher, name), values);
+    [this.#thresholds, this.#positions, this.#steps] = [thresholds, positions, steps];
   }
 
   describe(): Record<string, number> {

@@ -109,6 +109,14 @@ class DensePart implements DiffPart {
     });
   }
 
+  save(): number {
+    return this.#step;
+  }
+
+  restore(step: number): void {
+    this.#step = step;
+  }
+
   describe() {
     return {};
   }

@@ -123,6 +123,14 @@ class EmbeddingPart implements DiffPart {
     return [{ kind: 'low-rank', tensor: this.#options.info.name, split: 1, scales, columns, rows }];
   }
 
+  save(): number {
+    return this.#kept;
+  }
+
+  restore(kept: number): void {
+    this.#kept = kept;
+  }
+
   describe() {
     return {};
   }

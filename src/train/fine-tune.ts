@@ -2,9 +2,9 @@ import * as tf from '@tensorflow/tfjs';
 import { trackSquares } from '../tfjs/kernels/diff/gates.js';
 import { secondMoments } from '../tfjs/kernels/layers/adam.js';
 import { countExamples, type Data } from './data.js';
-import { type LoopOptions, type TrainingOptions, trainParts } from './loop.js';
+import { trainParts } from './loop.js';
 import { checkMemory } from './memory.js';
-import { type DiffPart, readAll, type Values, valuesOf } from './part.js';
+import { type DiffPart, readAll, readFloats, type Values, valuesOf } from './part.js';
 import { checkSeed } from './random.js';
 import { searchPlan } from './search-plan.js';
 import {
@@ -21,6 +21,8 @@ import {
   withTraining,
 } from './session.js';
 import { fineTuneTask, type Metrics, type Task } from './task.js';
+import type { LoopOptions, TrainingOptions } from './training-options.js';
+import { assign } from './training-state.js';
 
 /**
  * Options of `fineTune`. With a validation set, learning rate and epochs are found on it unless one of them,
@@ -242,8 +244,8 @@ export function loopOptions(
     throw new RangeError(`Cannot train: expected micro-batches of at least 1 example, got ${microBatchSize}`);
   if (typeof learningRate === 'number' && !(learningRate > 0))
     throw new RangeError(`Cannot train: expected a positive learning rate, got ${learningRate}`);
-  const { optimizer, signal, onStep, onEpoch } = options;
-  const shared = { microBatchSize, optimizer, signal, onStep, onEpoch };
+  const { optimizer, signal, onStep, onEpoch, checkpoints } = options;
+  const shared = { microBatchSize, optimizer, signal, onStep, onEpoch, checkpoints };
   return { epochs, batchSize, learningRate, seed: checkSeed(seed), ...shared };
 }
 
@@ -339,6 +341,10 @@ function createFreePart(
       });
     },
     ops: () => [],
+    save: () => Promise.all(squares.map(readFloats)),
+    restore(saved: readonly Float32Array[]) {
+      for (const [i, values] of saved.entries()) assign(squares[i] as tf.Variable, values);
+    },
     describe: () => ({}),
     dispose: () => tf.dispose([...squares]),
   };

@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
 import { NeuralDiffError } from '../model/errors.js';
-import type { Progress } from '../model/progress.js';
 import { createTensor } from '../tfjs/weights.js';
 import {
   type Batch,
@@ -15,63 +14,18 @@ import { type LossJob, lossGradients } from './gradients.js';
 import type { Grid } from './grid.js';
 import { explainingMemory } from './memory.js';
 import { type DiffPart, type LiveValues, readFloatsSync, type Values, valuesOf } from './part.js';
-import type { Selection } from './selection.js';
 import { variablesOf } from './session.js';
 import type { Metrics } from './task.js';
-
-/** Progress after a step, over all epochs; `fine-tune` trains the reference and teacher, `diff` the diff. */
-export interface StepReport extends Progress<'fine-tune' | 'diff'> {
-  /** Counted from 0. */
-  readonly epoch: number;
-  readonly epochs: number;
-  readonly loss: number;
-  /** State reported by the parts: density, temperature, buckets. */
-  readonly state: Readonly<Record<string, number>>;
-}
-
-/** Options of a training run, each with a default. */
-export interface TrainingOptions extends Selection {
-  readonly epochs?: number | undefined;
-  /** Examples per step. */
-  readonly batchSize?: number | undefined;
-  /**
-   * Most examples of a forward and backward pass: gradients of a batch add up over its micro-batches, to save
-   * memory; the whole batch by default.
-   */
-  readonly microBatchSize?: number | undefined;
-  /** Peak learning rate, or a function of the number of steps; the rate falls to zero along half a cosine. */
-  readonly learningRate?: number | ((steps: number) => number) | undefined;
-  /** Share of the steps in which the learning rate rises linearly from 0: 0 to below 1; none by default. */
-  readonly warmUp?: number | undefined;
-  /** Creates the optimiser of θ; Adam by default. */
-  readonly optimizer?: ((learningRate: number) => tf.Optimizer) | undefined;
-  readonly seed?: number | undefined;
-  /** Stops between two steps with the signal's reason; the task's variables are restored. */
-  readonly signal?: AbortSignal | undefined;
-  readonly onStep?: ((report: StepReport) => void) | undefined;
-  /**
-   * Called after an epoch, counted from 0, with the mean loss of its steps, the state of the parts, and
-   * `metrics` on validation data if they are measured.
-   */
-  readonly onEpoch?:
-    | ((report: {
-        readonly phase: 'fine-tune' | 'diff';
-        readonly epoch: number;
-        readonly epochs: number;
-        readonly loss: number;
-        readonly state: Readonly<Record<string, number>>;
-        readonly metrics?: Metrics;
-      }) => void | Promise<void>)
-    | undefined;
-}
-
-/** The same with defaults filled in. */
-export interface LoopOptions extends TrainingOptions {
-  readonly epochs: number;
-  readonly batchSize: number;
-  readonly learningRate: number | ((steps: number) => number);
-  readonly seed: number;
-}
+import type { Checkpoints, LoopOptions, StepReport } from './training-options.js';
+import {
+  canSave,
+  type EpochReport,
+  type RunState,
+  restoreOptimizer,
+  restoreParts,
+  saveOptimizer,
+  saveParts,
+} from './training-state.js';
 
 /** One training run. */
 export interface LoopJob extends LossJob {
@@ -107,11 +61,12 @@ export async function trainParts(job: LoopJob, options: LoopOptions): Promise<bo
       instead: 'set a smaller "microBatchSize", or train fewer weights ("only", "freeze")',
     };
     return await explainingMemory(attempt, async () => {
-      for (let epoch = 0; epoch < options.epochs; epoch++) {
+      for (let epoch = await session.resume(); ; epoch++) {
+        const isEarly = epoch > 0 && 2 * (epoch - 1) < options.epochs;
+        if (job.stopsIfRising && isEarly && session.isRising) return false;
+        if (epoch === options.epochs) return true;
         await session.runEpoch(epoch);
-        if (job.stopsIfRising && 2 * epoch < options.epochs && session.isRising) return false;
       }
-      return true;
     });
   } finally {
     session.dispose();
@@ -142,9 +97,10 @@ class TrainingSession {
   readonly #stepsPerEpoch: number;
   readonly #peakRate: number;
   #step = 0;
-  /** Sum of the losses of the first steps, and the mean of each epoch. */
+  /** Sum of the losses of the first steps. */
   #firstLoss = 0;
-  readonly #epochLosses: number[] = [];
+  readonly #reports: EpochReport[] = [];
+  readonly #checkpoint: ReturnType<Checkpoints['next']> | undefined;
 
   constructor(job: LoopJob, options: LoopOptions, stepsPerEpoch: number) {
     this.#job = job;
@@ -155,6 +111,9 @@ class TrainingSession {
     this.#variables = variablesOf(job.task, new Set(job.parts.flatMap(({ tensors }) => tensors)));
     this.#base = uploadValues(job.base, this.#variables);
     this.#stepsPerEpoch = stepsPerEpoch;
+    // Runs are numbered even if this one's optimiser cannot be saved.
+    const checkpoint = options.checkpoints?.next();
+    if (canSave(this.#optimizer)) this.#checkpoint = checkpoint;
   }
 
   dispose(): void {
@@ -163,9 +122,55 @@ class TrainingSession {
   }
 
   get isRising(): boolean {
-    const last = this.#epochLosses.at(-1) ?? 0;
+    const losses = this.#reports.map(({ loss }) => loss);
+    const last = losses[losses.length - 1] ?? 0;
     const first = this.#firstLoss / Math.min(FIRST_STEPS, this.#step);
-    return last > Math.min(RISE.start * first, RISE.best * Math.min(...this.#epochLosses));
+    return last > Math.min(RISE.start * first, RISE.best * Math.min(...losses));
+  }
+
+  /**
+   * Takes the state of the checkpoint, if there is one of this run.
+   *
+   * @returns the epochs that have ended
+   */
+  async resume(): Promise<number> {
+    const state = (await this.#checkpoint?.read()) as RunState | undefined;
+    if (state === undefined || state.run !== this.#identity) return 0;
+    const { phase, parts } = this.#job;
+    restoreParts(parts, state.parts);
+    restoreOptimizer(this.#optimizer, state.optimizer);
+    this.#step = state.step;
+    this.#firstLoss = state.firstLoss;
+    for (const report of state.reports) {
+      this.#reports.push(report);
+      await this.#options.onEpoch?.(report);
+    }
+    const { epoch, epochs, loss, state: described } = this.#reports[this.#reports.length - 1] as EpochReport;
+    const total = this.#stepsPerEpoch * epochs;
+    this.#options.onStep?.({ phase, epoch, epochs, done: this.#step, total, loss, state: described });
+    return this.#reports.length;
+  }
+
+  /** What the run is: a state of other epochs, rates, seeds or parameters is not of this one. */
+  get #identity(): string {
+    const { phase, parts } = this.#job;
+    const { epochs, batchSize, microBatchSize, seed } = this.#options;
+    const shapes = parts.map(({ tensors, parameters }) => [tensors, parameters.map(({ shape }) => shape)]);
+    const loop = [epochs, batchSize, microBatchSize, seed, this.#stepsPerEpoch, this.#peakRate];
+    return JSON.stringify([phase, loop, shapes]);
+  }
+
+  async #keep(): Promise<void> {
+    if (this.#checkpoint === undefined) return;
+    const state: RunState = {
+      run: this.#identity,
+      step: this.#step,
+      firstLoss: this.#firstLoss,
+      reports: this.#reports,
+      parts: await saveParts(this.#job.parts),
+      optimizer: await saveOptimizer(this.#optimizer),
+    };
+    await this.#checkpoint.write(state);
   }
 
   async runEpoch(epoch: number): Promise<void> {
@@ -182,10 +187,12 @@ class TrainingSession {
       if (this.#step % STEPS_PER_YIELD === 0) await tf.nextFrame();
     }
     await this.#checkParameters();
-    this.#epochLosses.push(sum / count);
     const metrics = await this.#job.measure?.();
     const state = this.#describe();
-    await onEpoch?.({ phase, epoch, epochs, loss: sum / count, state, ...(metrics && { metrics }) });
+    const report = { phase, epoch, epochs, loss: sum / count, state, ...(metrics && { metrics }) };
+    this.#reports.push(report);
+    await onEpoch?.(report);
+    await this.#keep();
   }
 
   async #runStep(batch: Batch, epoch: number, stepInEpoch: number): Promise<number> {

@@ -42,6 +42,10 @@ export interface DiffPart {
    *   empty one
    */
   ops(extraZeros: number): Op[];
+  /** Reads what later steps depend on besides θ, as plain data; by default there is nothing. */
+  save?(): unknown;
+  /** Takes what `save` of a part that was created in the same way resolved to. */
+  restore?(saved: never): void;
   /** State to display during training: density, temperature, buckets. */
   describe(): Readonly<Record<string, number>>;
   /** Disposes of θ and everything else on the backend. */

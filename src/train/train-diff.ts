@@ -29,7 +29,7 @@ import {
 import { fitToBudget } from './fit-to-budget.js';
 import { gridOf } from './grid.js';
 import { partitionTensors } from './layout.js';
-import { type LoopOptions, type TrainingOptions, trainParts } from './loop.js';
+import { trainParts } from './loop.js';
 import { checkMemory } from './memory.js';
 import type { DiffPart } from './part.js';
 import {
@@ -46,6 +46,7 @@ import {
 } from './session.js';
 import type { DeviceModel, Metrics, Task } from './task.js';
 import { trainSteadily } from './train-steadily.js';
+import type { LoopOptions, TrainingOptions } from './training-options.js';
 
 /** Options of both trainers. */
 export interface TrainDiffOptions extends TrainingOptions {
@@ -379,7 +380,7 @@ export function fineTuneFor(options: TrainDiffOptions): Promise<FineTuned> {
 /** @returns the options of the full fine-tune that a diff starts with */
 export function fineTuneOptions(options: TrainDiffOptions): FineTuneOptions {
   const { task, train, validation, only, freeze, signal, onStep, onEpoch } = options;
-  const { batchSize, microBatchSize, seed } = options;
-  const data = { task, train, validation, only, freeze, signal, onStep, onEpoch };
+  const { batchSize, microBatchSize, seed, checkpoints } = options;
+  const data = { task, train, validation, only, freeze, signal, onStep, onEpoch, checkpoints };
   return { ...data, batchSize, microBatchSize, seed, ...options.fineTune };
 }

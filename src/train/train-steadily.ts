@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { type LoopJob, type LoopOptions, trainParts } from './loop.js';
+import { type LoopJob, trainParts } from './loop.js';
+import type { LoopOptions } from './training-options.js';
 
 /** Most times that a run starts again; the rate is then an eighth. */
 const MAX_RESTARTS = 3;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { SweepProgress } from '../../cli/job-progress.js';
-import type { StepReport } from '../../src/train/loop.js';
+import type { StepReport } from '../../src/train/training-options.js';
 import { clockedIo } from './clocked-io.js';
 
 const PLAN = { jobs: ['hash-1pct-seed1', 'sparse-1pct-seed1'], fineTunes: 1 };

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { endingLines } from '../../cli/io.js';
 import { byteProgress, measuringProgress, trainingProgress } from '../../cli/progress.js';
-import type { StepReport } from '../../src/train/loop.js';
+import type { StepReport } from '../../src/train/training-options.js';
 import { clockedIo } from './clocked-io.js';
 
 const FLAGS = { json: false, quiet: false };

@@ -5,8 +5,8 @@ import { trainSparseDiff } from '../../src/sparse-diff/train-sparse-diff.js';
 import { useBackend } from '../../src/tfjs/backend.js';
 import { createTask } from '../../src/train/create-task.js';
 import { fineTune } from '../../src/train/fine-tune.js';
-import type { StepReport } from '../../src/train/loop.js';
 import type { Task } from '../../src/train/task.js';
+import type { StepReport } from '../../src/train/training-options.js';
 import { createTinyTask, QUICK, type TinyTask } from './tiny-task.js';
 
 let tiny: TinyTask;

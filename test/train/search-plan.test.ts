@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { NeuralDiffError } from '../../src/model/errors.js';
 import { fineTune } from '../../src/train/fine-tune.js';
-import type { StepReport } from '../../src/train/loop.js';
 import { searchPlan, type TrainingPlan } from '../../src/train/search-plan.js';
 import type { Metrics } from '../../src/train/task.js';
+import type { StepReport } from '../../src/train/training-options.js';
 import { codeOf } from '../support.js';
 import { createTinyTask, type TinyTask } from './tiny-task.js';
 

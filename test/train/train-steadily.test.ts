@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { trainHashDiff } from '../../src/hash-diff/train-hash-diff.js';
 import { type FineTuned, fineTune } from '../../src/train/fine-tune.js';
-import type { StepReport } from '../../src/train/loop.js';
+import type { StepReport } from '../../src/train/training-options.js';
 import { createTinyTask, QUICK } from './tiny-task.js';
 
 const { task, train, validation } = await createTinyTask();

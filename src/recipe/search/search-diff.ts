@@ -1,7 +1,7 @@
 import { NeuralDiffError } from '../../model/errors.js';
 import type { FineTuned } from '../../train/fine-tune.js';
-import type { StepReport } from '../../train/loop.js';
 import type { TrainedDiff } from '../../train/train-diff.js';
+import type { StepReport } from '../../train/training-options.js';
 import type { DiffKind } from '../options.js';
 import { type FineTunes, type Outcome, type TrainManyOptions, trainMany } from '../sweep/train-many.js';
 import type { SweptDiff } from '../sweep/worker.js';

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { MessageChannel } from 'node:worker_threads';
 import { type Task, type TaskQueue, Tinypool } from 'tinypool';
 import { reviveFailure } from '../../model/errors.js';
-import type { StepReport } from '../../train/loop.js';
+import type { StepReport } from '../../train/training-options.js';
 import type { Answer, Products, Request, WorkerTask } from './worker.js';
 
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { FineTuned } from '../../train/fine-tune.js';
-import type { StepReport } from '../../train/loop.js';
 import type { TrainedDiff } from '../../train/train-diff.js';
+import type { StepReport } from '../../train/training-options.js';
 import { fineTuneKey, type TrainingJob } from '../job.js';
 import { unknownOptions } from '../options.js';
 import { Threads } from './threads.js';

@@ -5,7 +5,7 @@ import type { NeuralDiffError } from '../../../src/model/errors.js';
 import type { TrainingJob } from '../../../src/recipe/job.js';
 import type * as TrainMany from '../../../src/recipe/sweep/train-many.js';
 import type { SweptDiff } from '../../../src/recipe/sweep/worker.js';
-import type { StepReport } from '../../../src/train/loop.js';
+import type { StepReport } from '../../../src/train/training-options.js';
 import { recipe, scratch, writeModel } from '../../cli/command.js';
 import { EXHAUSTIVE } from '../../exhaustive.js';
 
