@@ -49,6 +49,7 @@ export type CommonFlags = FlagsOf<typeof COMMON_FLAGS>;
 export const GROUPS = [
   'Set up',
   'Make a diff',
+  'Train on many machines',
   'Apply a diff',
   'Work with several diffs',
   'Measure diffs',

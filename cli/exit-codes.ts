@@ -25,7 +25,8 @@ export const EXIT_DESCRIPTIONS: Readonly<Record<ExitName, string>> = {
   internal: 'Internal error, diverged training, or stored files that do not match',
   usage: 'The command line, a file or a recipe cannot be used; nothing was written',
   wrongBase: 'The payload is for another model',
-  refused: 'Refused: signatures, old or expired metadata, a lock, or a trial',
+  refused:
+    'Refused: signatures, old or expired metadata, a lock, a trial, or a job of another version or recipe',
   corruptPayload: 'The payload or metadata is damaged, too large, or of an unknown version',
   noSpace: 'No space left on the device',
   network: 'The repository cannot be reached or lacks a file',
@@ -69,6 +70,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'recipe-unreadable': EXIT.usage,
   'recipe-invalid': EXIT.usage,
   'recipe-failed': EXIT.usage,
+  'job-refused': EXIT.refused,
   'missing-package': EXIT.usage,
   network: EXIT.network,
   'health-check-failed': EXIT.healthCheck,

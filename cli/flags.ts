@@ -66,6 +66,21 @@ export const PROGRESS = {
     'Form of progress on stderr; json: an object a line with phase, done, total, seconds, and name of the job',
 } as const;
 
+/** The store of a farm. */
+export const STORE = {
+  type: 'string',
+  placeholder: 'folder',
+  description: 'Folder that the machines of the farm share',
+} as const;
+
+/** Where jobs of a farm are unpacked. */
+export const WORK = {
+  type: 'string',
+  placeholder: 'folder',
+  default: '.neural-diff',
+  description: 'Folder for copies of models and recipes; packages that recipes import are found from there',
+} as const;
+
 const VERBOSE = {
   type: 'boolean',
   description: "Print the stack of an error, also that of a recipe's",

@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { printable, printableJson } from '../src/model/printable.js';
 import { suggest } from '../src/model/suggest.js';
 import type { Command } from './command.js';
 import { EXIT, stackOf, summarise, UsageError } from './exit-codes.js';
 import { commandHelp, type NamedCommand, programHelp } from './help.js';
 import { endingLines, Interrupted, type Io } from './io.js';
+import { readVersion } from './version.js';
 
 /** Folder of the commands: each is a module of its name, and loaded when it is called. */
 const COMMANDS = new URL('./commands/', import.meta.url);
@@ -81,11 +82,6 @@ async function loadCommand(name: string): Promise<Command> {
 function commandNames(): string[] {
   const files = readdirSync(COMMANDS).filter((file) => file.endsWith('.js'));
   return files.map((file) => file.slice(0, -'.js'.length)).sort();
-}
-
-function readVersion(): string {
-  const manifest = new URL('../../package.json', import.meta.url);
-  return JSON.parse(readFileSync(manifest, 'utf8')).version;
 }
 
 /** Says what went wrong, in words on stderr and, on request, as JSON on stdout. */

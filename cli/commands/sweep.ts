@@ -4,7 +4,8 @@ import { loadRecipe } from '../../src/recipe/recipe.js';
 import { type Outcome, trainMany } from '../../src/recipe/sweep/train-many.js';
 import { checkSeed } from '../../src/train/random.js';
 import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
-import { EXIT, stackOf, summarise } from '../exit-codes.js';
+import { EXIT, stackOf, summarise, UsageError } from '../exit-codes.js';
+import { type SweepCallbacks, trainOnFarm, writeJobs } from '../farm-sweep.js';
 import { outputFlags, TRAINING_FLAGS } from '../flags.js';
 import { formatBytes, formatShare, Interrupted, type Io, printResult, remark } from '../io.js';
 import { SweepProgress } from '../job-progress.js';
@@ -32,6 +33,21 @@ const FLAGS = {
     description: 'Diffs to train at once; default: one per processor',
   },
   resume: { type: 'boolean', description: 'Keep what results.json lists, train the rest' },
+  queue: {
+    type: 'string',
+    placeholder: 'url',
+    description: 'Train on the workers of a farm: redis://host:6379; needs --store',
+  },
+  store: {
+    type: 'string',
+    placeholder: 'folder',
+    description: 'With --queue or --emit: folder that the machines of the farm share',
+  },
+  emit: {
+    type: 'string',
+    choices: ['jobs'],
+    description: 'Train nothing: put models and recipe into the store and write a file for each job',
+  },
   ...outputFlags('folder', 'Folder for payloads and results.json'),
 } as const satisfies Flags;
 
@@ -44,6 +60,8 @@ export const command = defineCommand({
     'Every payload is written as soon as it is trained. A job that fails does not stop the others. ' +
       'After Ctrl-C, --resume trains the rest. At the end, a job whose payload does worse on the validation ' +
       'set than that of a smaller budget, of the same kind and seed, gets the smaller one.',
+    'With --queue, the jobs run on the workers of a farm (neural-diff farm worker), and the payloads have ' +
+      'the same bytes. After Ctrl-C they stay queued; the same command fetches what was trained meanwhile.',
   ],
   args: {},
   flags: FLAGS,
@@ -53,6 +71,12 @@ export const command = defineCommand({
       run:
         'sweep --base models/v1 --recipe recipe.mjs --kinds hash,sparse --budgets 0.25%,0.5%,1% ' +
         '--seeds 1,2 -o v2',
+    },
+    {
+      description: 'Train them on a farm',
+      run:
+        'sweep --base models/v1 --recipe recipe.mjs --kinds hash,sparse --budgets 0.25%,0.5%,1% ' +
+        '--seeds 1,2 --queue redis://farm.example:6379 --store /mnt/farm -o v2',
     },
   ],
   exits: {
@@ -79,6 +103,7 @@ export const command = defineCommand({
       printPlan({ cells: priced, missing, base: base.fingerprint, trained }, flags, io);
       return EXIT.done;
     }
+    if (flags.emit !== undefined) return emitJobs(missing, flags, io);
     const statuses = await trainMissing(missing, { flags, io, folder });
     await keepMonotone(priced, folder);
     printResult(io, flags, { json: { out: flags.out, ...folder.results }, lines: formatRows(folder.rows) });
@@ -87,7 +112,13 @@ export const command = defineCommand({
   },
 });
 
-function checkFlags({ workers, force, resume }: SweepFlags): void {
+function checkFlags({ workers, force, resume, queue, store, emit }: SweepFlags): void {
+  if ((queue ?? emit) !== undefined && store === undefined)
+    throw new UsageError(`Expected --store with --${emit === undefined ? 'queue' : 'emit'}`);
+  if (store !== undefined && (queue ?? emit) === undefined)
+    throw new UsageError('Expected --queue or --emit with --store');
+  if (queue !== undefined && workers !== undefined)
+    throw new UsageError('Expected no --workers with --queue: those of the farm set how many jobs they run');
   checkWorkers(workers);
   if (force && resume) throw new RangeError('Cannot sweep with --force and --resume: expected one of them');
 }
@@ -111,15 +142,8 @@ async function trainMissing(
       for (const line of stackOf(outcome.error)) remark(io, flags, line);
   };
   try {
-    await trainMany(
-      cells.map(({ job }) => job),
-      {
-        workers: flags.workers,
-        signal: io.signal,
-        onStep: (report, served) => progress.step(report, served),
-        onOutcome: keep,
-      },
-    );
+    const onStep: SweepCallbacks['onStep'] = (report, served) => progress.step(report, served);
+    await trainCells(cells, { flags, io, callbacks: { onStep, onOutcome: keep } });
     return statuses;
   } catch (error) {
     if (!io.signal.aborted || folder.rows.length === 0) throw error;
@@ -128,6 +152,27 @@ async function trainMissing(
   } finally {
     progress.finish();
   }
+}
+
+/** Trains jobs in threads, or on the workers of a farm. */
+async function trainCells(
+  cells: readonly PricedCell[],
+  { flags, io, callbacks }: { flags: SweepFlags; io: Io; callbacks: SweepCallbacks },
+): Promise<void> {
+  const { queue, store, workers } = flags;
+  const { signal } = io;
+  const jobs = cells.map(({ job }) => job);
+  if (queue === undefined) await trainMany(jobs, { workers, signal, ...callbacks });
+  else await trainOnFarm(jobs, { queue, store: store as string, signal, ...callbacks });
+}
+
+async function emitJobs(cells: readonly PricedCell[], flags: SweepFlags, io: Io): Promise<number> {
+  const { out, store } = flags;
+  const files = await writeJobs(cells, { out, store: store as string });
+  const runs = files.map((file) => `neural-diff job run ${file} --store ${store} -o RESULT`);
+  printResult(io, flags, { json: { out, store, files }, lines: runs });
+  remark(io, flags, `wrote ${files.length} jobs to ${out}`);
+  return EXIT.done;
 }
 
 function describe(outcome: Outcome): string {

@@ -37,6 +37,7 @@ export type ErrorCode =
   | 'recipe-unreadable'
   | 'recipe-invalid'
   | 'recipe-failed'
+  | 'job-refused'
   | 'missing-package'
   | 'network'
   | 'health-check-failed'

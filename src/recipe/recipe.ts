@@ -44,6 +44,11 @@ export interface Recipe {
   /** Creates the optimiser; Adam by default. */
   readonly optimizer?: (context: { tf: typeof Tf; learningRate: number }) => Tf.Optimizer;
   readonly options?: RecipeOptions;
+  /**
+   * Files and folders that `data` reads, relative to the recipe: other machines of a farm get copies. Modules
+   * that are imported by relative paths need not be listed.
+   */
+  readonly files?: readonly string[];
 }
 
 /**
@@ -88,7 +93,7 @@ export async function loadRecipe(path: string): Promise<Recipe> {
   }
   const recipe = wholeRecipe(path, module);
   checkNames(path, Object.keys(recipe));
-  const { data, loss, optimizer, options } = recipe;
+  const { data, loss, optimizer, options, files } = recipe;
   expectExport(path, 'data', { isRight: typeof data === 'function', expected: DATA_EXPORT });
   expectExport(path, 'loss', {
     isRight: loss !== undefined,
@@ -100,6 +105,10 @@ export async function loadRecipe(path: string): Promise<Recipe> {
     expected: 'a function or nothing',
   });
   expectExport(path, 'options', { isRight: isOptional(options, 'object'), expected: 'an object or nothing' });
+  expectExport(path, 'files', {
+    isRight: files === undefined || isTexts(files),
+    expected: 'a list of texts',
+  });
   const unknown = unknownOptions(options ?? {});
   const hint = suggest(unknown[0] ?? '', OPTION_PATHS);
   expectExport(path, 'options', { isRight: unknown.length === 0, expected: `without "${unknown}"${hint}` });
@@ -114,7 +123,14 @@ export async function loadRecipe(path: string): Promise<Recipe> {
 }
 
 /** What a recipe may export. */
-const EXPORTS = ['data', 'loss', 'metrics', 'optimizer', 'options'] as const satisfies (keyof Recipe)[];
+const EXPORTS = [
+  'data',
+  'loss',
+  'metrics',
+  'optimizer',
+  'options',
+  'files',
+] as const satisfies (keyof Recipe)[];
 
 /** Names that Node.js adds to a CommonJS module. */
 const ADDED = ['default', 'module.exports', '__esModule'];

@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { describeFailure, type Failure } from '../../model/errors.js';
 import type { FineTuned } from '../../train/fine-tune.js';
 import type { TrainedDiff } from '../../train/train-diff.js';
+import { openCheckpointFolder } from '../checkpoint-folder.js';
 import type { JobContext, TrainingJob } from '../job.js';
 import { fineTuneByRecipe, trainByRecipe } from '../train-by-recipe.js';
 
@@ -20,6 +21,8 @@ export interface Request<K extends keyof Products = keyof Products> {
   readonly job: TrainingJob;
   /** For a diff: its full fine-tune; trained first by default. */
   readonly fullFineTune?: FineTuned | undefined;
+  /** Folder for the state of the job, which goes on from it; by default none is kept. */
+  readonly checkpoints?: string | undefined;
 }
 
 /** A thread's answer. */
@@ -45,8 +48,10 @@ export async function work({ request, port }: WorkerTask): Promise<Answer> {
   }
 }
 
-async function make(request: Request, context: JobContext): Promise<Products[keyof Products]> {
-  const { type, job, fullFineTune } = request;
+async function make(request: Request, given: JobContext): Promise<Products[keyof Products]> {
+  const { type, job, fullFineTune, checkpoints: path } = request;
+  const checkpoints = path === undefined ? undefined : await openCheckpointFolder(path);
+  const context = { ...given, checkpoints };
   if (type === 'fine-tune') return fineTuneByRecipe(job, context);
   const { model: _model, ...diff } = await trainByRecipe(job, { ...context, fullFineTune });
   return diff;

@@ -1,0 +1,140 @@
+import { join } from 'node:path';
+import { JobQueue, type QueueFacts } from '../../src/recipe/farm/queue.js';
+import { listRecipes } from '../../src/recipe/farm/recipe-files.js';
+import { serveJobs, type WorkerEvent } from '../../src/recipe/farm/serve-jobs.js';
+import { FarmStore } from '../../src/recipe/farm/store.js';
+import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
+import { EXIT, UsageError } from '../exit-codes.js';
+import { STORE, WORK } from '../flags.js';
+import { countOf, type Io, printResult, remark } from '../io.js';
+import { readVersion } from '../version.js';
+
+const FLAGS = {
+  queue: {
+    type: 'string',
+    placeholder: 'url',
+    isRequired: true,
+    description: 'Queue on Redis: redis://:password@host:6379, or rediss:// for TLS',
+  },
+  store: STORE,
+  slots: { type: 'number', placeholder: 'n', default: 1, description: 'Of a worker: jobs to run at once' },
+  recipes: {
+    type: 'string',
+    placeholder: 'folder',
+    isRepeated: true,
+    description: 'Of a worker: folder whose recipes it may run; may be repeated',
+  },
+  allowRecipe: {
+    type: 'string',
+    placeholder: 'digest',
+    isRepeated: true,
+    description: 'Of a worker: digest of a recipe that it may run; may be repeated',
+  },
+  work: WORK,
+} as const satisfies Flags;
+
+type FarmFlags = FlagsOf<typeof FLAGS> & CommonFlags;
+
+export const command = defineCommand({
+  group: 'Train on many machines',
+  summary: 'Run a worker of a farm, or look after its queue',
+  details: [
+    'worker: run jobs that neural-diff sweep --queue has queued, until Ctrl-C. Any number of workers on any ' +
+      'number of machines share a queue on Redis (BullMQ) and a store, a folder that all of them can write. ' +
+      'The job of a worker that is lost goes on elsewhere, after the last epoch that ended. A worker runs ' +
+      'recipes that it was told to trust only, and jobs of its own version.',
+    'status: what is queued, running and failed. retry: queue failed jobs again. drain: remove waiting jobs.',
+  ],
+  args: {
+    action: {
+      type: 'string',
+      isRequired: true,
+      choices: ['worker', 'status', 'retry', 'drain'],
+      description: 'What to do',
+    },
+  },
+  flags: FLAGS,
+  examples: [
+    {
+      description: 'Run a worker for the recipes of a folder',
+      run: 'farm worker --queue redis://farm.example:6379 --store /mnt/farm --recipes recipes',
+    },
+    { description: 'See what is queued', run: 'farm status --queue redis://farm.example:6379' },
+  ],
+  async handle(flags, io) {
+    const { action } = flags;
+    if (action === 'worker') return work(flags, io);
+    const queue = await JobQueue.connect(flags.queue);
+    try {
+      if (action === 'status') printStatus(await queue.facts(), flags, io);
+      else if (action === 'retry') printCount(await queue.retry(), 'queued again', { flags, io });
+      else printCount(await queue.drain(), 'removed', { flags, io });
+      return EXIT.done;
+    } finally {
+      await queue.close();
+    }
+  },
+});
+
+async function work(flags: FarmFlags, io: Io): Promise<number> {
+  const { store, slots, recipes, allowRecipe } = flags;
+  if (store === undefined) throw new UsageError('Expected --store with farm worker');
+  if (!Number.isInteger(slots) || slots < 1)
+    throw new RangeError(`Cannot work with ${slots} slots: expected a whole number of at least 1`);
+  const allowed = new Set(allowRecipe);
+  for (const folder of recipes) for (const digest of await listRecipes(folder)) allowed.add(digest);
+  if (allowed.size === 0)
+    throw new UsageError('Expected --recipes or --allow-recipe: a worker runs only recipes that you trust');
+  const queue = await JobQueue.connect(flags.queue);
+  try {
+    remark(io, flags, `ready: ${countOf(slots, 'slot')}, ${countOf(allowed.size, 'recipe')}; Ctrl-C ends`);
+    await serveJobs(queue, {
+      store: new FarmStore(store),
+      work: join(flags.work, String(process.pid)),
+      version: readVersion(),
+      slots,
+      recipes: allowed,
+      signal: io.signal,
+      onEvent: (event) => printEvent(event, flags, io),
+    });
+    return EXIT.done;
+  } finally {
+    await queue.close();
+  }
+}
+
+function printEvent({ type, id, what, error }: WorkerEvent, flags: FarmFlags, io: Io): void {
+  const why = error === undefined ? '' : `: ${error.message}`;
+  if (flags.json) io.out(`${JSON.stringify({ event: type, id, what, error: error?.message })}\n`);
+  else io.err(`${type.padEnd(10)}  ${id.slice(0, 12)}  ${what}${why}\n`);
+}
+
+function printStatus(facts: QueueFacts, flags: FarmFlags, io: Io): void {
+  const { waiting, running, failed, workers, seconds } = facts;
+  const mean = seconds.reduce((sum, each) => sum + each, 0) / Math.max(1, seconds.length);
+  const left = waiting + running;
+  const eta = seconds.length > 0 && running > 0 ? Math.ceil((left * mean) / running) : undefined;
+  const lines = [
+    `waiting  ${waiting}`,
+    `running  ${running}${eta === undefined ? '' : `, about ${eta} s to go`}`,
+    `failed   ${failed.length}`,
+    ...failed.map(
+      ({ id, reason, tries }) => `  ${id.slice(0, 12)}  after ${tries} of 3 tries: ${messageOf(reason)}`,
+    ),
+    `workers  ${workers.length}${workers.length === 0 ? '' : `: ${workers.join(', ')}`}`,
+  ];
+  printResult(io, flags, { json: { waiting, running, failed, workers, etaSeconds: eta }, lines });
+}
+
+/** Errors of jobs are kept as JSON, those of the queue as text. */
+function messageOf(reason: string): string {
+  try {
+    return JSON.parse(reason).message;
+  } catch {
+    return reason;
+  }
+}
+
+function printCount(count: number, what: string, { flags, io }: { flags: FarmFlags; io: Io }): void {
+  printResult(io, flags, { json: { jobs: count }, lines: [`${countOf(count, 'job')} ${what}`] });
+}

@@ -1,0 +1,86 @@
+import { join } from 'node:path';
+import { NeuralDiffError } from '../../src/model/errors.js';
+import { checkOutput, writeInto } from '../../src/node/output.js';
+import { readWhole } from '../../src/node/read-whole.js';
+import { jobId, readJobSpec } from '../../src/recipe/farm/job-spec.js';
+import { runJob } from '../../src/recipe/farm/run-job.js';
+import { describeJob } from '../../src/recipe/farm/serve-jobs.js';
+import { FarmStore } from '../../src/recipe/farm/store.js';
+import { defineCommand } from '../command.js';
+import { EXIT } from '../exit-codes.js';
+import { outputFlags, PROGRESS, STORE, WORK } from '../flags.js';
+import { formatBytes, printResult, remark } from '../io.js';
+import { trainingProgress } from '../progress.js';
+import { readVersion } from '../version.js';
+
+/** Largest job file. */
+const MAX_BYTES = 2 ** 24;
+
+export const command = defineCommand({
+  group: 'Train on many machines',
+  summary: 'Run a training job of a file',
+  details: [
+    'neural-diff sweep --emit jobs writes such files. A job names model, recipe, options and version by ' +
+      'digest: every machine makes the same bytes of it. A result that the store has is not computed again, ' +
+      'and a job that was stopped goes on after the last epoch that ended.',
+    'The recipe is code, and runs: take job files and stores from people you trust only.',
+  ],
+  args: {
+    action: { type: 'string', isRequired: true, choices: ['run'], description: 'What to do' },
+    file: { type: 'string', isRequired: true, description: 'Job file' },
+  },
+  flags: {
+    store: { ...STORE, isRequired: true },
+    work: WORK,
+    progress: PROGRESS,
+    ...outputFlags('folder', 'Folder for payload.ndiff and result.json'),
+  },
+  examples: [
+    {
+      description: 'Run a job',
+      run: 'job run jobs/hash-0.5pct-seed7.job.json --store /mnt/farm -o results/hash-0.5pct-seed7',
+    },
+  ],
+  async handle(flags, io) {
+    const { file, out, force, work } = flags;
+    await checkOutput(out, { force });
+    const { id: named, ...document } = parse(file, await readWhole(file, MAX_BYTES));
+    const spec = readJobSpec(document);
+    const id = jobId(spec);
+    if (named !== undefined && named !== id)
+      throw new NeuralDiffError('bad-document', `Cannot run "${file}": expected id ${id}, got ${named}`);
+    const store = new FarmStore(flags.store);
+    if (flags.dryRun) {
+      const isKept = (await store.readResult(id)) !== undefined;
+      const does = isKept ? 'would take the result of the store' : 'would train';
+      printResult(io, flags, {
+        json: { dryRun: true, id, isKept, out },
+        lines: [`job  ${id}`, `${does}: ${describeJob(spec)}`],
+      });
+      return EXIT.done;
+    }
+    const progress = trainingProgress(io, flags);
+    const place = { store, work, version: readVersion(), signal: io.signal, onStep: progress.report };
+    const { result, isKept } = await runJob(spec, place);
+    progress.finish();
+    const product = await store.get(result.product);
+    const name = spec.type === 'diff' ? 'payload.ndiff' : 'fine-tune.bin';
+    await writeInto(out, name, product);
+    await writeInto(out, 'result.json', new TextEncoder().encode(`${JSON.stringify(result, null, 2)}\n`));
+    const how = isKept ? 'the store had it' : `trained in ${result.seconds.toFixed(1)} s`;
+    printResult(io, flags, {
+      json: { out, isKept, ...result },
+      lines: [`job      ${id}`, `product  ${formatBytes(product.length)}, ${how}`],
+    });
+    remark(io, flags, `wrote ${join(out, name)}`);
+    return EXIT.done;
+  },
+});
+
+function parse(file: string, bytes: Uint8Array): Record<string, unknown> {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new NeuralDiffError('bad-document', `Cannot read the job: "${file}" is not JSON`, { cause });
+  }
+}
