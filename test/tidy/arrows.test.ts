@@ -39,6 +39,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   tinypool: ['recipe'],
   bullmq: ['recipe'],
   'es-module-lexer': ['recipe'],
+  'ml-random-forest': ['recipe'],
   'onnxruntime-node': ['report'],
   valibot: ['recipe', 'report'],
   'csv-parse': ['report'],
