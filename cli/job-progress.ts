@@ -1,10 +1,13 @@
 import type { PlannedTry } from '../src/recipe/search/plan.js';
 import type { Metric } from '../src/recipe/search/prepare.js';
 import type { Try } from '../src/recipe/search/search-diff.js';
+import type { PlannedTrial } from '../src/recipe/tune/goal.js';
+import type { PayloadTrial } from '../src/recipe/tune/tune-payload.js';
 import type { StepReport } from '../src/train/training-options.js';
 import { formatBytes, formatSeconds, type Io } from './io.js';
 import { type ProgressFlags, ProgressLine } from './progress.js';
 import { describeTry } from './tries.js';
+import { describePlanned, describeTrial } from './tune-words.js';
 
 /** Shows training runs that go side by side in one line: a head, what runs, and a tail. */
 class RunningJobs {
@@ -122,6 +125,46 @@ export class SweepProgress {
     // The clock started when the first step was done.
     const since = this.#done['fine-tune'] + this.#done.diff - 1;
     return `${formatSeconds(((this.#io.now() - this.#started) / 1000 / since) * steps)} left`;
+  }
+}
+
+/** Shows how tuning goes. */
+export class TuneProgress {
+  readonly #io: Io;
+  readonly #jobs: RunningJobs;
+  readonly #most: number;
+  readonly #started: number;
+  #spent = 0;
+
+  /** @param limits whole trials that may be spent */
+  constructor(io: Io, flags: ProgressFlags, limits: { most: number }) {
+    this.#io = io;
+    this.#most = limits.most;
+    this.#started = io.now();
+    this.#jobs = new RunningJobs(io, flags, { head: () => this.#head(), tail: () => undefined });
+  }
+
+  /** Takes the report of a step that serves some trials. */
+  step(report: StepReport, [first]: readonly PlannedTrial[]): void {
+    const name = report.phase === 'diff' && first ? describePlanned(first) : 'full fine-tune';
+    this.#jobs.step(report, { key: name, name, job: name });
+  }
+
+  /** Takes a trial that has ended. */
+  end(trial: PayloadTrial, metric: Metric | undefined): void {
+    this.#spent += trial.fidelity;
+    const name = describePlanned(trial);
+    this.#jobs.end([name], `${this.#head()}  ${name}: ${describeTrial(trial, metric)}`);
+  }
+
+  /** Leaves the terminal's line to others. */
+  finish(): void {
+    this.#jobs.finish();
+  }
+
+  #head(): string {
+    const seconds = formatSeconds((this.#io.now() - this.#started) / 1000);
+    return `${this.#spent} of ${this.#most} trials, ${seconds}`;
   }
 }
 

@@ -45,13 +45,19 @@ export class Forecast {
   static async fit(experience: Experience): Promise<Forecast | undefined> {
     const { goal, trials, known } = experience;
     if (trials.length + known.flat().length < 4) return undefined;
-    const names = [goal.minimise, ...Object.keys(goal.limits)];
+    const measured = trials.flatMap((trial) => Object.keys(trial.measured ?? {}));
+    const names = new Set([goal.minimise, ...Object.keys(goal.limits), ...measured]);
     const measures = new Map<string, MeasureForecast>();
     for (const name of names) {
       const fitted = await fitMeasure(name, experience);
       if (fitted) measures.set(name, fitted);
     }
     return measures.has(goal.minimise) ? new Forecast(experience, measures) : undefined;
+  }
+
+  /** What is forecast. */
+  get measures(): string[] {
+    return [...this.#measures.keys()];
   }
 
   /** @returns what each configuration would measure, in the measure's own unit */

@@ -25,7 +25,7 @@ export interface ApplyBench {
    *
    * @throws errors of applying; the signal's reason
    */
-  measure(payload: CheckedPayload, runs: number): Promise<ApplyCost>;
+  measure(payload: Pick<CheckedPayload, 'path' | 'made'>, runs: number): Promise<ApplyCost>;
 }
 
 /**
@@ -91,7 +91,7 @@ async function applyChain(path: string, chain: readonly string[]): Promise<void>
 
 async function runOnce(
   model: WholeModel,
-  { payload, folder, signal }: { payload: CheckedPayload; folder: string; signal: AbortSignal | undefined },
+  { payload, folder, signal }: { payload: Pick<CheckedPayload, 'path' | 'made'>; folder: string; signal: AbortSignal | undefined },
 ): Promise<ProbeResult> {
   const place = join(folder, 'run');
   await mkdir(place);

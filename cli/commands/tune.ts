@@ -1,0 +1,96 @@
+import { defineCommand, type Flags } from '../command.js';
+import { outputFlags, SEED, TRAINING_FLAGS } from '../flags.js';
+import { tunePayloads } from '../tune.js';
+
+const { learningRate: _rate, ...SHARED } = TRAINING_FLAGS;
+
+/** Flags of `tune`. */
+export const TUNE_FLAGS = {
+  ...SHARED,
+  seed: SEED,
+  maxBytes: {
+    type: 'string',
+    placeholder: 'size',
+    description: 'Most bytes of the payload: 0.3%, 20kB, 20000; default: 1%',
+  },
+  maxGap: {
+    type: 'string',
+    placeholder: 'gap',
+    description:
+      'Find the smallest payload this near to the full fine-tune: 0.3%, 0.003; default: the nearest payload',
+  },
+  maxApplyMs: {
+    type: 'number',
+    placeholder: 'ms',
+    description: 'Most milliseconds that applying the payload takes on this machine',
+  },
+  maxMemory: {
+    type: 'string',
+    placeholder: 'size',
+    description: 'Most memory that applying takes besides the model: 20MB',
+  },
+  rule: {
+    type: 'string',
+    placeholder: 'rule',
+    isRepeated: true,
+    description: 'Fix or exclude values of a choice: kind=hash, block!=2,4; may be repeated',
+  },
+  trials: {
+    type: 'number',
+    placeholder: 'n',
+    default: 24,
+    description: 'Diffs to train; one with a quarter of the epochs counts as a quarter',
+  },
+  metric: {
+    type: 'string',
+    placeholder: 'name',
+    description: 'Validation metric to compare by, as wer:lower; default: accuracy, or the loss',
+  },
+  knowledge: {
+    type: 'string',
+    placeholder: 'file',
+    default: '.neural-diff/knowledge.json',
+    description: 'Trials of earlier searches, of this and other tasks: read first, written last',
+  },
+  workers: {
+    type: 'number',
+    placeholder: 'n',
+    description: 'Diffs to train at once; default: one per processor',
+  },
+  work: {
+    type: 'string',
+    placeholder: 'folder',
+    description: 'Folder for the trials until the search ends; default: OUT.tune',
+  },
+  keepWork: { type: 'boolean', description: 'Keep that folder when the search succeeds' },
+  resume: { type: 'boolean', description: 'Keep the trials in that folder and train the missing ones' },
+  ...outputFlags('file', 'Payload file to write'),
+} as const satisfies Flags;
+
+export const command = defineCommand({
+  group: 'Make a diff',
+  summary: 'Search for the configuration of a payload that meets limits',
+  details: [
+    'Trains diffs of many configurations: kind, epochs, rates, coding, distillation. The defaults of both ' +
+      'kinds come first, so the answer is no worse on validation data than that of train auto. Then short ' +
+      'trials, a quarter of the epochs, of what random forests expect most of, learnt from the trials so far ' +
+      'and from earlier searches (--knowledge); the best of them are trained in full.',
+    'With --max-gap, the smallest payload within all limits wins; without it, the one nearest to the full ' +
+      'fine-tune.',
+  ],
+  args: {
+    action: { type: 'string', isRequired: true, choices: ['payload'], description: 'What to tune' },
+  },
+  flags: TUNE_FLAGS,
+  examples: [
+    {
+      description: 'Find the best payload of at most 0.3 % of the model',
+      run: 'tune payload --base models/v1 --recipe recipe.mjs --max-bytes 0.3% -o v2.ndiff',
+    },
+    {
+      description: 'Find the smallest hash diff within half a point that applies in 50 ms',
+      run: 'tune payload --base models/v1 --recipe recipe.mjs --max-gap 0.5% --max-apply-ms 50 --rule kind=hash -o v2.ndiff',
+    },
+  ],
+  handle: (flags, io) => tunePayloads(flags, io),
+});
