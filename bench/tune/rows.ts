@@ -1,0 +1,101 @@
+import type { Goal } from '../common/report.js';
+import type { TuneUnitResult } from './result.js';
+
+/** A row of the table: means over the seeds. */
+export interface TuneRow {
+  readonly task: string;
+  readonly method: string;
+  /** Whole trials. */
+  readonly trials: number;
+  readonly seeds: number;
+  /** Behind the full fine-tune on validation data, by which methods choose, and on test data. */
+  readonly gap: number;
+  readonly 'test gap': number;
+  readonly 'test deviation': number | null;
+  /** Of training. */
+  readonly seconds: number;
+  readonly [column: string]: string | number | null;
+}
+
+/** What a method found, of one seed. */
+interface One {
+  readonly gap: number;
+  readonly testAccuracy: number;
+  readonly seconds: number;
+}
+
+/** @returns a row for each task, method and number of trials */
+export function rowsOf(results: readonly TuneUnitResult[], known: readonly TuneUnitResult[]): TuneRow[] {
+  const tasks = [...new Set(results.map(({ task }) => task))];
+  return tasks.flatMap((task) => {
+    const [own, knowing] = [results, known].map((all) => all.filter((each) => each.task === task));
+    if (own === undefined || knowing === undefined) return [];
+    const row = (method: string, trials: number, pick: (of: TuneUnitResult) => One | undefined, from = own) =>
+      rowOf(from, { task, method, trials, pick });
+    const counts = own[0]?.searched.map(({ most }) => most) ?? [];
+    return [
+      row('train auto', 2, ({ defaults }) => ({ ...defaults, seconds: 2 * defaults.seconds })),
+      ...counts.map((most, i) => row('random search', most, ({ random }) => random[i])),
+      ...counts.map((most, i) => row('tune', most, ({ searched }) => searched[i])),
+      row('tune, knowing other searches', counts[0] ?? 0, ({ searched }) => searched[0], knowing),
+    ];
+  });
+}
+
+function rowOf(
+  results: readonly TuneUnitResult[],
+  {
+    task,
+    method,
+    trials,
+    pick,
+  }: { task: string; method: string; trials: number; pick: (of: TuneUnitResult) => One | undefined },
+): TuneRow {
+  const found = results.map((each) => ({ ...(pick(each) as One), full: each.fullTest }));
+  const gaps = found.map(({ full, testAccuracy }) => full - testAccuracy);
+  return {
+    task,
+    method,
+    trials,
+    seeds: found.length,
+    gap: meanOf(found.map(({ gap }) => gap)),
+    'test gap': meanOf(gaps),
+    'test deviation': gaps.length > 1 ? deviationOf(gaps) : null,
+    seconds: meanOf(found.map(({ seconds }) => seconds)),
+  };
+}
+
+/** Least rank correlation of forecasts with measurements. */
+const CORRELATIONS = { bytes: 0.8, milliseconds: 0.8, gap: 0.6 } as const;
+
+/** @returns the goals: gaps after each number of trials, to be below those of random search; correlations */
+export function goalsOf(rows: readonly TuneRow[], results: readonly TuneUnitResult[]): Goal[] {
+  const gaps = rows
+    .filter(({ method }) => method === 'tune')
+    .map(({ task, trials, gap }): Goal => {
+      const random = rows.find(
+        (row) => row.task === task && row.method === 'random search' && row.trials === trials,
+      );
+      return {
+        id: `tune.${task}.gap-after-${trials}`,
+        value: gap,
+        goal: random?.gap as number,
+        better: 'lower',
+      };
+    });
+  const correlations = Object.entries(CORRELATIONS).map(([name, goal]): Goal => {
+    const known = results.map((each) => each.correlations[name]).filter((value) => value !== undefined);
+    const value = known.length === 0 ? null : meanOf(known);
+    return { id: `tune.rank-correlation.${name}`, value, goal, better: 'higher' };
+  });
+  return [...gaps, ...correlations];
+}
+
+function meanOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function deviationOf(values: readonly number[]): number {
+  const mean = meanOf(values);
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1));
+}
