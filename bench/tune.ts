@@ -8,7 +8,7 @@ import type { TuneUnit } from './tune/unit.js';
 
 /** Whole trials after which the best is looked at. */
 const TRIALS = [12, 24, 48];
-const QUICK_TRIALS = [6, 12];
+const QUICK_TRIALS = [12, 24];
 
 const TASKS = ['keywords', 'intents'];
 

@@ -19,16 +19,13 @@ export type Estimator = (features: readonly (readonly number[])[]) => Estimate[]
 /** Trees of a forest. */
 const TREES = 48;
 
-/** Share of the features that a tree may look at. */
-const FEATURES = 0.7;
-
 /**
- * Fits a random forest for regression.
+ * Fits a random forest for regression: trees of resampled examples.
  *
- * Source: L. Breiman, "Random forests" (2001); as a model of configurations: F. Hutter et al., "Sequential
+ * Source: L. Breiman, "Bagging predictors" (1996) and "Random forests" (2001); as a model of configurations: F. Hutter et al., "Sequential
  * model-based optimization for general algorithm configuration" (2011).
  *
- * @param seed of the trees' examples and features
+ * @param seed of the trees' examples
  * @throws NeuralDiffError `missing-package`; RangeError for fewer than two samples
  */
 export async function fitForest({ features, values }: Samples, seed: number): Promise<Estimator> {
@@ -40,12 +37,13 @@ export async function fitForest({ features, values }: Samples, seed: number): Pr
   if (least === most) return (of) => of.map(() => ({ mean: least, deviation: 0 }));
   const forest = new RandomForestRegression({
     nEstimators: TREES,
-    maxFeatures: FEATURES,
+    // A tree that lacks a feature cannot tell configurations apart that differ in it.
+    maxFeatures: 1.0,
     replacement: false,
     useSampleBagging: true,
     noOOB: true,
     seed: seed | 0,
-    treeOptions: { minNumSamples: 2 },
+    treeOptions: { minNumSamples: 3 },
   });
   forest.train(features.map(copyOf), [...values]);
   return (of) => {
