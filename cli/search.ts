@@ -15,7 +15,7 @@ import { checkSeed } from '../src/train/random.js';
 import type { CommonFlags, Flags, FlagsOf } from './command.js';
 import { EXIT, STATUS_OF } from './exit-codes.js';
 import type { OutputFlags } from './flags.js';
-import { formatShare, Interrupted, type Io, printResult, remark } from './io.js';
+import { Interrupted, type Io, printResult, remark } from './io.js';
 import { SearchProgress } from './job-progress.js';
 import { kebabCase } from './parse.js';
 import { SweepFolder } from './sweep-folder.js';
@@ -23,10 +23,10 @@ import { settingsOf } from './sweep-grid.js';
 import {
   baseOf,
   describeTrained,
-  isShare,
   optionsOf,
   planTraining,
   readBase,
+  remarkCoarseGap,
   type TrainingFlags,
 } from './training.js';
 import { formatTries, type Judged, keepTriesIn, listTries } from './tries.js';
@@ -212,25 +212,14 @@ async function findAndWrite(
     tries: listTries(judged),
   };
   printResult(io, flags, { json, lines: [...formatTries(judged), '', ...describeTrained(diff)] });
-  remarkCoarseGap(judged, { flags, io });
+  remarkCoarse(judged, { flags, io });
   remark(io, flags, `wrote ${flags.out}${flags.keepWork ? `, kept the tries in ${work}` : ''}`);
 }
 
-/** Warns if the gap asked for is less than one of the examples that it is measured on. */
-function remarkCoarseGap(
-  { goal, metric, tries }: Judged,
-  { flags, io }: { flags: SearchFlags; io: Io },
-): void {
+function remarkCoarse({ goal, metric, tries }: Judged, at: { flags: SearchFlags; io: Io }): void {
   const examples = tries.find(({ diff }) => diff)?.diff?.validationExamples ?? 0;
-  if (goal.type !== 'smallest' || metric === undefined || !isShare(metric.name) || examples === 0) return;
-  if (goal.maxGap >= 1 / examples) return;
-  const one = `one of ${examples} validation examples is ${formatShare(1 / examples)}`;
-  const gap = formatShare(goal.maxGap);
-  remark(
-    io,
-    flags,
-    `a gap of ${gap} cannot be told from none: ${one}; use more examples or another --max-gap`,
-  );
+  if (goal.type === 'smallest' && metric !== undefined)
+    remarkCoarseGap({ maxGap: goal.maxGap, metric: metric.name, examples }, at);
 }
 
 function mostTries({ goal, kinds }: PreparedSearch): number {
@@ -246,7 +235,7 @@ function printMissed(
   const { code, message, facts } = error;
   const json = { error: { code, message: `${message} (${code})`, ...facts }, tries: listTries(judged) };
   printResult(io, flags, { json, lines: formatTries(judged) });
-  remarkCoarseGap(judged, { flags, io });
+  remarkCoarse(judged, { flags, io });
   io.err(`neural-diff: ${printable(message)} (${code})\n`);
 }
 

@@ -7,9 +7,9 @@ import type { RecipeOptions } from '../src/recipe/options.js';
 import { shareOf } from '../src/report/interval.js';
 import type { Metrics } from '../src/train/task.js';
 import type { TrainedDiff } from '../src/train/train-diff.js';
-import type { FlagsOf } from './command.js';
+import type { CommonFlags, FlagsOf } from './command.js';
 import type { RECIPE_FLAGS, TRAINING_FLAGS } from './flags.js';
-import { countOf, formatBytes, formatShare, type Io } from './io.js';
+import { countOf, formatBytes, formatShare, type Io, remark } from './io.js';
 import { readList } from './values.js';
 
 /** Values of the flags of a training command; `fine-tune` has none of the diff's options. */
@@ -63,6 +63,21 @@ const SHARES = /acc(uracy)?$/i;
 /** @returns whether a metric is a share of examples, so that one example more or less is a step of it */
 export function isShare(metric: string): boolean {
   return SHARES.test(metric);
+}
+
+/** Warns if the gap asked for is less than one of the examples that it is measured on. */
+export function remarkCoarseGap(
+  { maxGap, metric, examples }: { maxGap: number; metric: string; examples: number },
+  { flags, io }: { flags: CommonFlags; io: Io },
+): void {
+  if (!isShare(metric) || examples === 0 || maxGap >= 1 / examples) return;
+  const one = `one of ${examples} validation examples is ${formatShare(1 / examples)}`;
+  const gap = formatShare(maxGap);
+  remark(
+    io,
+    flags,
+    `a gap of ${gap} cannot be told from none: ${one}; use more examples or another --max-gap`,
+  );
 }
 
 /** @returns lines with the metrics of some models on validation data, a line for each metric */

@@ -1,5 +1,5 @@
 import type { Metric } from '../src/recipe/search/prepare.js';
-import { isWithin, type PlannedTrial } from '../src/recipe/tune/goal.js';
+import { type Goal, isWithin, type PlannedTrial } from '../src/recipe/tune/goal.js';
 import type { Configuration } from '../src/recipe/tune/space.js';
 import type { PayloadTrial, TuneResult } from '../src/recipe/tune/tune-payload.js';
 import { summarise } from './exit-codes.js';
@@ -8,6 +8,18 @@ import { isShare } from './training.js';
 
 /** Trials that a table shows. */
 const SHOWN = 12;
+
+/** @returns what is looked for, in words */
+export function describeGoal({ minimise, limits }: Goal): string {
+  const { bytes, gap, applyMilliseconds, memoryBytes } = limits;
+  const within = [
+    bytes === undefined ? [] : `${bytes} bytes`,
+    gap === undefined ? [] : `a gap of ${gap}`,
+    applyMilliseconds === undefined ? [] : `${applyMilliseconds} ms to apply`,
+    memoryBytes === undefined ? [] : `${formatBytes(memoryBytes)} of memory to apply`,
+  ].flat();
+  return `the ${minimise === 'gap' ? 'smallest gap' : 'fewest bytes'} within ${within.join(', ')}`;
+}
 
 /** @returns a configuration in words: what differs from the defaults */
 export function describeConfiguration(of: Configuration): string {

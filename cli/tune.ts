@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { NeuralDiffError } from '../src/model/errors.js';
 import { checkOutput, writeOutput } from '../src/node/output.js';
 import { budgetBytes, readBudget } from '../src/payload/encode.js';
@@ -29,14 +29,14 @@ import type { TUNE_FLAGS } from './commands/tune.js';
 import { EXIT } from './exit-codes.js';
 import { countOf, formatBytes, Interrupted, type Io, printResult, remark } from './io.js';
 import { TuneProgress } from './job-progress.js';
-import { baseOf, describeTrained, optionsOf, planTraining, readBase } from './training.js';
+import { baseOf, describeTrained, optionsOf, planTraining, readBase, remarkCoarseGap } from './training.js';
 import { TuneFolder } from './tune-folder.js';
-import { describePlanned, formatGap, formatTuned, listTrials } from './tune-words.js';
+import { describeGoal, describePlanned, formatGap, formatTuned, listTrials } from './tune-words.js';
 import { checkWorkers, readShare } from './values.js';
 
 type TuneFlags = FlagsOf<typeof TUNE_FLAGS> & CommonFlags;
 
-/** Runs of an apply whose median is its time. */
+/** Runs of an apply whose median is its time, where time or memory are limited. */
 const APPLY_RUNS = 3;
 
 /** A search that is ready to run. */
@@ -103,7 +103,6 @@ async function prepare(flags: TuneFlags, io: Io): Promise<Ready> {
   };
   const folder = new TuneFolder(work, settings);
   await folder.open({ force: flags.force, resume: flags.resume });
-  await mkdir(dirname(flags.knowledge), { recursive: true });
   const knowledge = await Knowledge.open(flags.knowledge);
   const metric = flags.metric === undefined ? undefined : readMetric(flags.metric);
   const search = { job, recipe: ofRecipe, space, limits, metric, trials, known: knowledge.of(name) };
@@ -132,13 +131,15 @@ async function search(ready: Ready, { flags, io, progress, ended }: Running): Pr
   const fineTunes = new Map<string, FineTuned>();
   try {
     const { base, chain = [] } = ready.search.job;
+    const { maxApplyMilliseconds, maxMemoryBytes } = ready.search.limits;
+    const runs = (maxApplyMilliseconds ?? maxMemoryBytes) === undefined ? 1 : APPLY_RUNS;
     const bench = await prepareApplyBench({ base, chain }, scratch, io.signal);
     const context: TuneContext = {
       train: (jobs, callbacks) =>
         trainMany(jobs, { workers: flags.workers, signal: io.signal, fineTunes, ...callbacks }),
       async measureApply(planned, payload) {
         const path = await folder.write(planned, payload);
-        const { seconds, extraMemoryBytes } = await bench.measure({ path }, APPLY_RUNS);
+        const { seconds, extraMemoryBytes } = await bench.measure({ path }, runs);
         return { milliseconds: 1000 * seconds, memoryBytes: extraMemoryBytes };
       },
       find: async (planned) => folder.find(planned),
@@ -185,6 +186,9 @@ async function finish(
   const again = `trained by  train ${kind} --budget ${budget}, with options ${JSON.stringify(options)}`;
   const lines = [...formatTuned(result), '', ...describeTrained({ ...best.diff, payloadBytes }), again];
   printResult(io, flags, { json, lines });
+  const { maxGap } = search.limits;
+  const { validationExamples: examples } = best.diff;
+  if (maxGap !== undefined) remarkCoarseGap({ maxGap, metric: metric.name, examples }, { flags, io });
   remark(io, flags, `wrote ${flags.out}${flags.keepWork ? `, kept the trials in ${work}` : ''}`);
 }
 
@@ -225,7 +229,7 @@ async function printPlan(
   };
   const lines = [
     `base     ${facts.fingerprint}`,
-    `looks for  the least ${goal.minimise} within ${JSON.stringify(goal.limits)}`,
+    `goal     ${describeGoal(goal)}`,
     ...space.choices.map(({ name, values }) => `choice   ${name}: ${values.join(', ')}`),
     `knows    ${countOf(known.length, 'other task')}`,
     ...trained.lines,

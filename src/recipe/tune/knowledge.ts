@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import * as v from 'valibot';
 import { NeuralDiffError } from '../../model/errors.js';
@@ -78,7 +78,9 @@ export class Knowledge {
     }));
     const document = { ...this.#document, tasks: [...others, { space, task, trials: own }] };
     const text = `${JSON.stringify(document)}\n`;
-    await writeInto(dirname(this.#path), basename(this.#path), new TextEncoder().encode(text));
+    const folder = dirname(this.#path);
+    await withFileErrors(`Cannot make "${folder}"`, () => mkdir(folder, { recursive: true }));
+    await writeInto(folder, basename(this.#path), new TextEncoder().encode(text));
   }
 }
 
