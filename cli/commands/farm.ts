@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { JobQueue, type QueueFacts } from '../../src/recipe/farm/queue.js';
 import { listRecipes } from '../../src/recipe/farm/recipe-files.js';
-import { serveJobs, type WorkerEvent } from '../../src/recipe/farm/serve-jobs.js';
+import { readReason, serveJobs, type WorkerEvent } from '../../src/recipe/farm/serve-jobs.js';
 import { FarmStore } from '../../src/recipe/farm/store.js';
 import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
-import { EXIT, UsageError } from '../exit-codes.js';
+import { EXIT, summarise, UsageError } from '../exit-codes.js';
 import { STORE, WORK } from '../flags.js';
 import { countOf, type Io, printResult, remark } from '../io.js';
 import { readVersion } from '../version.js';
@@ -105,34 +105,35 @@ async function work(flags: FarmFlags, io: Io): Promise<number> {
 
 function printEvent({ type, id, what, error }: WorkerEvent, flags: FarmFlags, io: Io): void {
   const why = error === undefined ? '' : `: ${error.message}`;
-  if (flags.json) io.out(`${JSON.stringify({ event: type, id, what, error: error?.message })}\n`);
+  const failure = error && summarise(error);
+  const { code, facts } = failure ?? {};
+  if (flags.json)
+    io.out(`${JSON.stringify({ event: type, id, what, error: error?.message, code, facts })}\n`);
   else io.err(`${type.padEnd(10)}  ${id.slice(0, 12)}  ${what}${why}\n`);
 }
 
 function printStatus(facts: QueueFacts, flags: FarmFlags, io: Io): void {
-  const { waiting, running, failed, workers, seconds } = facts;
+  const { waiting, running, failed, failures, workers, seconds } = facts;
   const mean = seconds.reduce((sum, each) => sum + each, 0) / Math.max(1, seconds.length);
   const left = waiting + running;
   const eta = seconds.length > 0 && running > 0 ? Math.ceil((left * mean) / running) : undefined;
   const lines = [
     `waiting  ${waiting}`,
     `running  ${running}${eta === undefined ? '' : `, about ${eta} s to go`}`,
-    `failed   ${failed.length}`,
-    ...failed.map(
-      ({ id, reason, tries }) => `  ${id.slice(0, 12)}  after ${tries} of 3 tries: ${messageOf(reason)}`,
+    `failed   ${failed}`,
+    ...failures.map(
+      ({ id, reason, tries }) =>
+        `  ${id.slice(0, 12)}  after ${tries} of 3 tries: ${readReason(reason).message}`,
     ),
+    ...(failed > failures.length ? [`  and ${failed - failures.length} before these`] : []),
     `workers  ${workers.length}${workers.length === 0 ? '' : `: ${workers.join(', ')}`}`,
   ];
-  printResult(io, flags, { json: { waiting, running, failed, workers, etaSeconds: eta }, lines });
-}
-
-/** Errors of jobs are kept as JSON, those of the queue as text. */
-function messageOf(reason: string): string {
-  try {
-    return JSON.parse(reason).message;
-  } catch {
-    return reason;
-  }
+  const errors = failures.map(({ id, reason, tries }) => {
+    const { code, message } = summarise(readReason(reason));
+    return { id, tries, code, message };
+  });
+  const json = { waiting, running, failed, failures: errors, workers, etaSeconds: eta };
+  printResult(io, flags, { json, lines });
 }
 
 function printCount(count: number, what: string, { flags, io }: { flags: FarmFlags; io: Io }): void {

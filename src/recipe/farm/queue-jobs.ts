@@ -3,7 +3,7 @@ import type { TrainingJob } from '../job.js';
 import type { Outcome } from '../sweep/train-many.js';
 import type { SweptDiff } from '../sweep/worker.js';
 import { type DiffSpec, jobId } from './job-spec.js';
-import type { JobQueue } from './queue.js';
+import type { JobQueue, JobStanding, NewJob } from './queue.js';
 import { readReason } from './serve-jobs.js';
 import type { FarmStore, JobResult } from './store.js';
 
@@ -22,8 +22,11 @@ export interface QueueJobsOptions {
   readonly onOutcome: (outcome: Outcome, place: number) => Promise<void>;
 }
 
-/** Milliseconds between looks at the store and the queue. */
+/** Milliseconds between looks at the queue. */
 const INTERVAL = 500;
+
+/** Jobs that are looked at together: all of them in turn, so that what Redis lost or did not tell is found. */
+const SLICE = 200;
 
 /**
  * Queues jobs and waits for their results, which workers put into the store. Results that are there are not
@@ -32,31 +35,108 @@ const INTERVAL = 500;
  * @throws the signal's reason; what `onOutcome` throws
  */
 export async function queueJobs(jobs: readonly FarmJob[], options: QueueJobsOptions): Promise<void> {
-  const { queue, store, signal, onOutcome, onStep } = options;
-  const waiting = new Map(jobs.map(({ spec }, place) => [place, jobId(spec)]));
-  for (;;) {
-    for (const [place, id] of waiting) {
-      signal.throwIfAborted();
-      const { job, spec } = jobs[place] as FarmJob;
-      const result = await store.readResult(id);
-      if (result) {
-        waiting.delete(place);
-        await onOutcome({ status: 'trained', job, diff: await readDiff(store, result) }, place);
-        continue;
-      }
-      const standing = await queue.standing(id);
-      if (standing.state === 'failed') {
-        waiting.delete(place);
-        await onOutcome({ status: 'failed', job, error: readReason(standing.reason) }, place);
-      } else if (standing.state === 'running') {
-        if (isReport(standing.progress)) onStep(standing.progress, [place]);
-      } else if (standing.state !== 'waiting') {
-        if (standing.state === 'done') await queue.forget(id);
-        await queue.add([{ id, data: spec }]);
-      }
+  await new Waiting(jobs, options).run();
+}
+
+class Waiting {
+  readonly #jobs: readonly FarmJob[];
+  readonly #options: QueueJobsOptions;
+  /** Places of the jobs that have not ended, by id: jobs may be the same. */
+  readonly #places = new Map<string, number[]>();
+  /** Those of which Redis says that they have ended. */
+  readonly #told = new Set<string>();
+  /** Those to be looked at in this turn, without being told. */
+  #turn: string[] = [];
+
+  constructor(jobs: readonly FarmJob[], options: QueueJobsOptions) {
+    this.#jobs = jobs;
+    this.#options = options;
+    for (const [place, { spec }] of jobs.entries()) {
+      const id = jobId(spec);
+      this.#places.set(id, [...(this.#places.get(id) ?? []), place]);
     }
-    if (waiting.size === 0) return;
-    await pause(signal);
+  }
+
+  async run(): Promise<void> {
+    const { queue, signal } = this.#options;
+    const stop = await queue.follow({
+      onEnd: (id) => this.#told.add(id),
+      onProgress: (id, progress) => this.#report(id, progress),
+    });
+    try {
+      const ids = [...this.#places.keys()];
+      for (let at = 0; at < ids.length; at += SLICE) await this.#begin(ids.slice(at, at + SLICE));
+      while (this.#places.size > 0) {
+        await pause(signal);
+        await this.#look(this.#next());
+      }
+    } finally {
+      await stop();
+    }
+  }
+
+  /** Takes the results that the store has, and queues the others. */
+  async #begin(ids: readonly string[]): Promise<void> {
+    const { store } = this.#options;
+    const results = await Promise.all(ids.map((id) => store.readResult(id)));
+    for (const [i, result] of results.entries()) if (result) await this.#end(ids[i] as string, result);
+    await this.#look(ids.filter((id) => this.#places.has(id)));
+  }
+
+  /** @returns those that have ended as Redis tells, and some others */
+  #next(): string[] {
+    const told = [...this.#told].filter((id) => this.#places.has(id));
+    this.#told.clear();
+    if (this.#turn.length === 0) this.#turn = [...this.#places.keys()];
+    return [...new Set([...told, ...this.#turn.splice(0, SLICE)])].filter((id) => this.#places.has(id));
+  }
+
+  async #look(ids: readonly string[]): Promise<void> {
+    const { queue } = this.#options;
+    const standings = await queue.standings(ids);
+    const lost: NewJob[] = [];
+    for (const [i, id] of ids.entries())
+      if (await this.#isLost(id, standings[i] as JobStanding)) lost.push({ id, data: this.#specOf(id) });
+    await queue.add(lost);
+  }
+
+  /** Takes how a job stands. @returns whether it is to be queued */
+  async #isLost(id: string, standing: JobStanding): Promise<boolean> {
+    const { queue, store, signal } = this.#options;
+    signal.throwIfAborted();
+    if (standing.state === 'waiting') return false;
+    if (standing.state === 'running') this.#report(id, standing.progress);
+    else if (standing.state === 'failed') await this.#end(id, readReason(standing.reason));
+    else {
+      const result = await store.readResult(id);
+      if (result) await this.#end(id, result);
+      else if (standing.state === 'done') await queue.forget(id);
+      return result === undefined;
+    }
+    return false;
+  }
+
+  #specOf(id: string): DiffSpec {
+    const [place] = this.#places.get(id) as [number];
+    return (this.#jobs[place] as FarmJob).spec;
+  }
+
+  #report(id: string, progress: unknown): void {
+    const places = this.#places.get(id);
+    if (places && isReport(progress)) this.#options.onStep(progress, places);
+  }
+
+  async #end(id: string, result: JobResult | Error): Promise<void> {
+    const places = this.#places.get(id) as number[];
+    this.#places.delete(id);
+    for (const place of places) {
+      const { job } = this.#jobs[place] as FarmJob;
+      const outcome: Outcome =
+        result instanceof Error
+          ? { status: 'failed', job, error: result }
+          : { status: 'trained', job, diff: await readDiff(this.#options.store, result) };
+      await this.#options.onOutcome(outcome, place);
+    }
   }
 }
 

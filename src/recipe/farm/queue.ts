@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import type { Job, JobsOptions, Queue, Worker } from 'bullmq';
-import { NeuralDiffError } from '../../model/errors.js';
+import { connectionOf, importBullMq, waitUntilReady } from './redis.js';
 
 /** Name of the queue in Redis, and prefix of its keys. */
 const NAME = 'neural-diff';
@@ -17,18 +17,27 @@ const LOCK = 15_000;
 /** Milliseconds between looks for jobs of lost workers. */
 const STALL_CHECK = 5_000;
 
-/** Milliseconds until a Redis that does not answer counts as unreachable. */
-const PATIENCE = 10_000;
-
 /** Ended jobs that Redis keeps, for their durations and errors. */
 const KEPT = 1_000;
+
+/** Jobs that one command adds, or that are asked for at once. */
+const SLICE = 500;
+
+/** Failed jobs of which the facts tell why. */
+const TOLD = 100;
 
 /** What a job of the queue is. */
 export interface QueuedJob {
   readonly id: string;
   readonly data: object;
-  /** Reports that a worker sent last. */
-  readonly progress: unknown;
+  /** Times that workers have taken it up, this one included. */
+  readonly taken: number;
+}
+
+/** A job to be queued. */
+export interface NewJob extends Pick<QueuedJob, 'id' | 'data'> {
+  /** Whether it comes before those that wait. */
+  readonly isFirst?: boolean;
 }
 
 /** How a job of the queue stands. */
@@ -41,7 +50,9 @@ export type JobStanding =
 export interface QueueFacts {
   readonly waiting: number;
   readonly running: number;
-  readonly failed: readonly { readonly id: string; readonly reason: string; readonly tries: number }[];
+  readonly failed: number;
+  /** Those that failed last, at most 100. */
+  readonly failures: readonly { readonly id: string; readonly reason: string; readonly tries: number }[];
   /** Of those that ended last. */
   readonly seconds: readonly number[];
   readonly workers: readonly string[];
@@ -67,40 +78,55 @@ export class JobQueue {
   static async connect(url: string): Promise<JobQueue> {
     const { Queue } = await importBullMq();
     const queue = new Queue(NAME, { connection: connectionOf(url) });
-    let last: Error | undefined;
-    queue.on('error', (error) => {
-      last = error;
-    });
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<false>((resolve) => {
-      timer = setTimeout(resolve, PATIENCE, false);
-    });
-    const isReady = await Promise.race([queue.waitUntilReady(), timeout]).catch((error) => {
-      last = error;
-      return false as const;
-    });
-    clearTimeout(timer);
-    if (isReady !== false) return new JobQueue(url, queue);
-    queue.disconnect().catch(() => {});
-    const why = last === undefined ? `no answer in ${PATIENCE / 1000} s` : last.message;
-    throw new NeuralDiffError('network', `Cannot use the queue at ${withoutPassword(url)}: ${why}`, {
-      cause: last,
-    });
+    await waitUntilReady(queue, url);
+    return new JobQueue(url, queue);
   }
 
   /** Queues jobs that are not queued or running; those that failed stay as they are. */
-  async add(jobs: readonly Pick<QueuedJob, 'id' | 'data'>[]): Promise<void> {
-    await this.#queue.addBulk(jobs.map(({ id, data }) => ({ name: 'job', data, opts: optionsOf(id) })));
+  async add(jobs: readonly NewJob[]): Promise<void> {
+    for (const slice of slicesOf(jobs))
+      await this.#queue.addBulk(slice.map((job) => ({ name: 'job', data: job.data, opts: optionsOf(job) })));
+  }
+
+  /** @returns how jobs stand, in their order */
+  async standings(ids: readonly string[]): Promise<JobStanding[]> {
+    const standings: JobStanding[] = [];
+    for (const slice of slicesOf(ids))
+      standings.push(...(await Promise.all(slice.map((id) => this.standing(id)))));
+    return standings;
   }
 
   /** @returns how a job stands */
   async standing(id: string): Promise<JobStanding> {
-    const job = await this.#queue.getJob(id);
-    const state = await job?.getState();
-    if (job === undefined || state === undefined || state === 'unknown') return { state: 'unknown' };
-    if (state === 'failed') return { state, reason: job.failedReason };
-    if (state === 'active') return { state: 'running', progress: job.progress };
-    return { state: state === 'completed' ? 'done' : 'waiting' };
+    const state = await this.#queue.getJobState(id);
+    if (state === 'completed') return { state: 'done' };
+    if (state !== 'failed' && state !== 'active')
+      return { state: state === 'unknown' ? 'unknown' : 'waiting' };
+    const job: Job | undefined = await this.#queue.getJob(id);
+    if (job === undefined) return { state: 'unknown' };
+    return state === 'failed'
+      ? { state, reason: job.failedReason }
+      : { state: 'running', progress: job.progress };
+  }
+
+  /**
+   * Tells of jobs that end, and of the reports of those that run, from now on. Events may be missed while
+   * Redis restarts.
+   *
+   * @returns what ends this
+   */
+  async follow(told: {
+    readonly onEnd: (id: string) => void;
+    readonly onProgress: (id: string, progress: unknown) => void;
+  }): Promise<() => Promise<void>> {
+    const { QueueEvents } = await importBullMq();
+    const events = new QueueEvents(NAME, { connection: connectionOf(this.#url) });
+    events.on('error', () => {});
+    events.on('completed', ({ jobId }) => told.onEnd(jobId));
+    events.on('failed', ({ jobId }) => told.onEnd(jobId));
+    events.on('progress', ({ jobId, data }) => told.onProgress(jobId, data));
+    await events.waitUntilReady();
+    return () => events.close();
   }
 
   /** Forgets a job that has ended, so that it can be queued again. */
@@ -108,20 +134,28 @@ export class JobQueue {
     await this.#queue.remove(id);
   }
 
+  /** Lets jobs come at once that were given back with a delay; looks at the first 500 of those. */
+  async wake(isMeant: (data: object) => boolean): Promise<void> {
+    const delayed: Job[] = await this.#queue.getDelayed(0, SLICE - 1);
+    const meant = delayed.filter(({ data }) => isMeant(data));
+    // Another one may have taken it meanwhile.
+    await Promise.all(meant.map((job) => job.promote().catch(() => undefined)));
+  }
+
   /** Reads what `farm status` prints. */
   async facts(): Promise<QueueFacts> {
-    const counts = await this.#queue.getJobCounts('waiting', 'prioritized', 'delayed', 'active');
-    const { active = 0, ...others } = counts;
-    const [failed, ended, workers] = await Promise.all([
-      this.#queue.getFailed(0, KEPT),
+    const [counts, failed, ended, workers] = await Promise.all([
+      this.#queue.getJobCounts('waiting', 'prioritized', 'delayed', 'active', 'failed'),
+      this.#queue.getFailed(0, TOLD - 1),
       this.#queue.getCompleted(0, 49),
       this.#queue.getWorkers(),
     ]);
     const secondsOf = ({ processedOn = 0, finishedOn = 0 }: Job): number => (finishedOn - processedOn) / 1000;
     return {
-      waiting: Object.values(others).reduce((sum, count) => sum + count, 0),
-      running: active,
-      failed: failed.map(({ id, failedReason, attemptsMade }) => {
+      waiting: waitingOf(counts),
+      running: counts.active ?? 0,
+      failed: counts.failed ?? 0,
+      failures: failed.map(({ id, failedReason, attemptsMade }) => {
         return { id: id as string, reason: failedReason, tries: attemptsMade };
       }),
       seconds: ended.map(secondsOf),
@@ -131,30 +165,41 @@ export class JobQueue {
 
   /** Queues the jobs again that have failed. @returns how many */
   async retry(): Promise<number> {
-    const failed = await this.#queue.getFailed(0, -1);
-    for (const job of failed) await job.retry('failed', { resetAttemptsMade: true });
-    return failed.length;
+    let count = 0;
+    for (const slice of slicesOf(await this.#queue.getRanges(['failed'])))
+      for (const isQueued of await Promise.all(slice.map((id) => this.#retryOne(id)))) count += isQueued;
+    return count;
+  }
+
+  /** @returns how many that are: none if another one has queued it meanwhile */
+  async #retryOne(id: string): Promise<number> {
+    const job: Job | undefined = await this.#queue.getJob(id);
+    if (!(await job?.isFailed())) return 0;
+    await job?.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
+    return 1;
   }
 
   /** Removes the jobs that wait; running ones go on. @returns how many */
   async drain(): Promise<number> {
-    const before = await this.facts();
+    const count = async () => waitingOf(await this.#queue.getJobCounts('waiting', 'prioritized', 'delayed'));
+    const before = await count();
     await this.#queue.drain(true);
-    return before.waiting - (await this.facts()).waiting;
+    return before - (await count());
   }
 
   /**
    * Takes jobs, one a slot, until the signal is aborted; then running jobs are given back.
    *
    * @param handle works on a job; a job for which it returns a delay in milliseconds is given back and comes
-   *   again after that, by this worker or another; what it throws counts as a try
+   *   again after that, by this worker or another; what it throws counts as a try, and a `HopelessError` as
+   *   the last one
    * @param signal what stops the worker
    */
   async work(
     handle: (job: QueuedJob, report: (progress: object) => void) => Promise<number | undefined>,
     { slots, signal }: { readonly slots: number; readonly signal: AbortSignal },
   ): Promise<void> {
-    const { Worker, DelayedError } = await importBullMq();
+    const { Worker, DelayedError, UnrecoverableError } = await importBullMq();
     const process = async (job: Job, token?: string): Promise<void> => {
       const report = (progress: object): void => {
         job.updateProgress(progress).catch(() => {});
@@ -165,9 +210,10 @@ export class JobQueue {
       };
       let delay: number | undefined;
       try {
-        delay = await handle({ id: job.id as string, data: job.data, progress: job.progress }, report);
+        delay = await handle({ id: job.id as string, data: job.data, taken: job.attemptsStarted }, report);
       } catch (error) {
-        if (!signal.aborted) throw error;
+        if (!signal.aborted)
+          throw error instanceof HopelessError ? new UnrecoverableError(error.message) : error;
         delay = 0;
       }
       if (delay !== undefined) await giveBack(delay);
@@ -195,32 +241,20 @@ export class JobQueue {
   }
 }
 
-function optionsOf(jobId: string): JobsOptions {
+/** What a handler throws of a job that fails each time that it is tried. */
+export class HopelessError extends Error {}
+
+function optionsOf({ id: jobId, isFirst = false }: NewJob): JobsOptions {
   const backoff = { type: 'exponential', delay: 1_000 };
-  return { jobId, attempts: TRIES, backoff, removeOnComplete: { count: KEPT } };
+  return { jobId, lifo: isFirst, attempts: TRIES, backoff, removeOnComplete: { count: KEPT } };
 }
 
-function connectionOf(url: string) {
-  const isUrl = /^rediss?:\/\//.test(url) && URL.canParse(url);
-  if (!isUrl)
-    throw new RangeError(`Cannot use queue "${url}": expected redis://host:6379 or rediss://host:6379`);
-  // A command waits for as long as Redis restarts.
-  return { url, maxRetriesPerRequest: null };
+function waitingOf({ waiting = 0, prioritized = 0, delayed = 0 }: Record<string, number>): number {
+  return waiting + prioritized + delayed;
 }
 
-/** @returns a URL that may be printed */
-function withoutPassword(url: string): string {
-  const parsed = new URL(url);
-  parsed.password &&= '***';
-  return parsed.href;
-}
-
-async function importBullMq() {
-  try {
-    return await import('bullmq');
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
-    const message = 'Cannot use a queue: run "npm install bullmq@6 ioredis@6" first';
-    throw new NeuralDiffError('missing-package', message, { cause });
-  }
+function slicesOf<T>(items: readonly T[]): T[][] {
+  const slices: T[][] = [];
+  for (let at = 0; at < items.length; at += SLICE) slices.push(items.slice(at, at + SLICE));
+  return slices;
 }

@@ -1,6 +1,7 @@
-import { NeuralDiffError } from '../../model/errors.js';
+import { join, resolve, sep } from 'node:path';
+import { describeFailure, NeuralDiffError, reviveFailure } from '../../model/errors.js';
 import { fineTuneSpec, type JobSpec, jobId, readJobSpec, recipeDigest } from './job-spec.js';
-import type { JobQueue, QueuedJob } from './queue.js';
+import { HopelessError, type JobQueue, type QueuedJob } from './queue.js';
 import { type JobPlace, runJob } from './run-job.js';
 
 /** What a worker says of a job. */
@@ -22,14 +23,22 @@ export interface WorkerOptions extends Omit<JobPlace, 'onStep' | 'signal'> {
   readonly onEvent: (event: WorkerEvent) => void;
 }
 
-/** Milliseconds until a job comes again that waits for its full fine-tune. */
-const FINE_TUNE_WAIT = 500;
+/**
+ * Milliseconds until a job comes again that waits for its full fine-tune; twice as many each time, so that
+ * thousands of them leave Redis and the store alone.
+ */
+const FINE_TUNE_WAIT = { least: 500, most: 30_000 };
 
-/** Milliseconds until a job comes again that this worker cannot run. */
-const REFUSED_WAIT = 2_000;
+/** Milliseconds until a job comes again that this worker cannot run; twice as many each time. */
+const REFUSED_WAIT = { least: 2_000, most: 10_000 };
 
 /** Milliseconds between reports of progress. */
 const REPORT_INTERVAL = 1_000;
+
+/** Faults of the job that come again each time that it is tried. */
+const HOPELESS: readonly string[] = [
+  ...['bad-document', 'budget-impossible', 'training-diverged', 'recipe-invalid', 'wrong-layout'],
+];
 
 /** Faults of the machine, not of the job: others may run it. */
 const OF_MACHINE: readonly string[] = ['no-space', 'no-memory', 'missing-package', 'job-refused'];
@@ -56,26 +65,25 @@ class Server {
   /** @returns the milliseconds after which the job is to come again, if it is given back */
   async handle(job: QueuedJob, report: (progress: object) => void): Promise<number | undefined> {
     const { onEvent, signal } = this.#options;
-    const spec = readJobSpec(job.data);
-    const event = { id: job.id, what: describeJob(spec) };
+    let event = { id: job.id, what: 'a job that cannot be read' };
     try {
-      if (jobId(spec) !== job.id)
-        throw new NeuralDiffError(
-          'bad-document',
-          `Cannot run job ${job.id}: expected the digest of its data as id`,
-        );
+      const spec = readJobSpec(job.data);
+      event = { id: job.id, what: describeJob(spec) };
+      checkId(spec, job);
       this.#checkRecipe(spec);
-      if (spec.type === 'diff' && !(await this.#hasFineTune(spec))) return FINE_TUNE_WAIT;
+      if (spec.type === 'diff' && !(await this.#hasFineTune(spec))) return waitOf(FINE_TUNE_WAIT, job);
       onEvent({ ...event, type: 'began' });
       const { isKept } = await runJob(spec, { ...this.#options, onStep: throttled(report) });
       onEvent({ ...event, type: isKept ? 'kept' : 'done' });
+      if (spec.type === 'fine-tune') await this.#queue.wake((data) => needs(data, job.id));
       return undefined;
     } catch (error) {
       const isOfMachine = error instanceof NeuralDiffError && OF_MACHINE.includes(error.code);
       const isBack = isOfMachine || signal.aborted;
       onEvent({ ...event, type: isBack ? 'given-back' : 'failed', error: error as Error });
-      if (isOfMachine) return REFUSED_WAIT;
-      throw signal.aborted ? error : new Error(asReason(error as Error), { cause: error });
+      if (isOfMachine) return waitOf(REFUSED_WAIT, job);
+      if (signal.aborted) throw error;
+      throw failureOf(error as Error, this.#options.work);
     }
   }
 
@@ -91,12 +99,12 @@ class Server {
     const teacher = fineTuneSpec(spec);
     if (teacher === undefined) return true;
     const id = jobId(teacher);
-    if (await this.#options.store.readResult(id)) return true;
     const standing = await this.#queue.standing(id);
+    if (standing.state === 'waiting' || standing.state === 'running') return false;
+    if (await this.#options.store.readResult(id)) return true;
     if (standing.state === 'failed') throw readReason(standing.reason);
     if (standing.state === 'done') await this.#queue.forget(id);
-    if (standing.state === 'done' || standing.state === 'unknown')
-      await this.#queue.add([{ id, data: teacher }]);
+    await this.#queue.add([{ id, data: teacher, isFirst: true }]);
     return false;
   }
 }
@@ -107,19 +115,45 @@ export function describeJob(spec: JobSpec): string {
   return `${size}, seed ${spec.seed}, ${spec.recipe.main}`;
 }
 
-/** @returns an error as the text that Redis keeps */
-function asReason(error: Error): string {
-  const { name, message } = error;
-  const code = error instanceof NeuralDiffError ? error.code : undefined;
-  return JSON.stringify({ name, message, code });
+function checkId(spec: JobSpec, { id }: QueuedJob): void {
+  if (jobId(spec) === id) return;
+  throw new NeuralDiffError('bad-document', `Cannot run job ${id}: expected the digest of its data as id`);
+}
+
+/** Whether a job is a diff that waits for a full fine-tune. */
+function needs(data: object, fineTune: string): boolean {
+  try {
+    const spec = readJobSpec(data);
+    const teacher = spec.type === 'diff' ? fineTuneSpec(spec) : undefined;
+    return teacher !== undefined && jobId(teacher) === fineTune;
+  } catch {
+    return false;
+  }
+}
+
+function waitOf({ least, most }: { least: number; most: number }, { taken }: QueuedJob): number {
+  return Math.min(most, least * 2 ** (taken - 1));
+}
+
+/** @returns an error whose message is what Redis keeps of a job's error: files as the job names them */
+function failureOf(cause: Error, work: string): Error {
+  const inJson = (path: string): string =>
+    JSON.stringify(path)
+      .slice(1, -1)
+      .replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+  const copies = new RegExp(
+    `(file://)?${inJson(join(resolve(work), '/'))}[0-9a-f]{12}-\\w+${inJson(sep)}`,
+    'g',
+  );
+  const text = JSON.stringify(describeFailure(cause)).replaceAll(copies, '');
+  const isHopeless = cause instanceof NeuralDiffError && HOPELESS.includes(cause.code);
+  return isHopeless ? new HopelessError(text, { cause }) : new Error(text, { cause });
 }
 
 /** @returns the error of a job that failed */
 export function readReason(reason: string): Error {
   try {
-    const { name, message, code } = JSON.parse(reason);
-    if (code) return new NeuralDiffError(code, message);
-    return Object.assign(new Error(message), { name });
+    return reviveFailure(JSON.parse(reason));
   } catch {
     // Of the queue itself: too many workers were lost.
     return new NeuralDiffError('worker-lost', `Cannot run the job: ${reason}`);

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -16,24 +16,35 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** Whether there is a Redis server to test with; the gate installs the Debian package `redis-server`. */
+export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
+if (!hasRedis) process.stderr.write('SKIPPED: tests of farms need redis-server (Debian: redis-server)\n');
+
+/** How a Redis server listens. */
+interface Listening {
+  readonly folder: string;
+  readonly port: number;
+  readonly password?: string;
+  /** Files of the certificate that it shows, and of its key; by default it uses no TLS. */
+  readonly tls?: { readonly certificate: string; readonly key: string };
+}
+
 /** A real Redis server with its data, by its append-only file, in a folder. */
 export class RedisServer {
   readonly #args: readonly string[];
   readonly url: string;
   #child: ChildProcess | undefined;
 
-  constructor({ folder, port, password }: { folder: string; port: number; password?: string }) {
+  constructor({ folder, port, password, tls }: Listening) {
     mkdirSync(folder, { recursive: true });
-    const where = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder];
+    const ports = tls ? ['--port', '0', '--tls-port', String(port)] : ['--port', String(port)];
     this.#args = [
-      ...where,
-      '--save',
-      '',
-      '--appendonly',
-      'yes',
+      ...[...ports, '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'yes'],
       ...(password ? ['--requirepass', password] : []),
+      ...(tls ? ['--tls-cert-file', tls.certificate, '--tls-key-file', tls.key] : []),
+      ...(tls ? ['--tls-ca-cert-file', tls.certificate, '--tls-auth-clients', 'no'] : []),
     ];
-    this.url = `redis://${password ? `:${password}@` : ''}127.0.0.1:${port}`;
+    this.url = `${tls ? 'rediss' : 'redis'}://${password ? `:${password}@` : ''}127.0.0.1:${port}`;
   }
 
   async start(): Promise<void> {
@@ -58,7 +69,13 @@ export class FarmWorker {
   readonly child: ChildProcess;
   readonly ended: Promise<number | null>;
   /** Events, one for each line of JSON. */
-  readonly events: { readonly event: string; readonly id: string; readonly error?: string }[] = [];
+  readonly events: {
+    readonly event: string;
+    readonly id: string;
+    readonly error?: string;
+    readonly code?: string;
+    readonly facts?: Readonly<Record<string, string>>;
+  }[] = [];
   stderr = '';
 
   constructor(url: string, ...flags: string[]) {
@@ -79,10 +96,11 @@ export class FarmWorker {
   }
 
   /** Waits for an event. */
-  async until(event: string, seconds = 60): Promise<void> {
-    for (let left = seconds * 10; left > 0; left--) {
-      if (this.events.some((each) => each.event === event)) return;
-      await sleep(100);
+  async until(event: string, seconds = 60): Promise<FarmWorker['events'][number]> {
+    for (let left = seconds * 20; left > 0; left--) {
+      const found = this.events.find((each) => each.event === event);
+      if (found) return found;
+      await sleep(50);
     }
     throw new Error(`no event "${event}" within ${seconds} s: ${JSON.stringify(this.events)} ${this.stderr}`);
   }
