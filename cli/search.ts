@@ -20,6 +20,7 @@ import { SearchProgress } from './job-progress.js';
 import { kebabCase } from './parse.js';
 import { SweepFolder } from './sweep-folder.js';
 import { settingsOf } from './sweep-grid.js';
+import { checkTrainer, openTrainer, TRAINER_FLAGS } from './trainer.js';
 import {
   baseOf,
   describeTrained,
@@ -30,7 +31,7 @@ import {
   type TrainingFlags,
 } from './training.js';
 import { formatTries, type Judged, keepTriesIn, listTries } from './tries.js';
-import { checkWorkers, readShare } from './values.js';
+import { readShare } from './values.js';
 
 /** Flags of `train` that set what is searched, and how. */
 export const SEARCH_FLAGS = {
@@ -76,6 +77,11 @@ export const SEARCH_FLAGS = {
     placeholder: 'n',
     description: 'With auto or --max-gap: diffs to train at once; default: one per processor',
   },
+  queue: {
+    ...TRAINER_FLAGS.queue,
+    description: 'With auto or --max-gap: train on the workers of a farm: redis://host:6379; needs --store',
+  },
+  store: TRAINER_FLAGS.store,
   work: {
     type: 'string',
     placeholder: 'folder',
@@ -108,7 +114,7 @@ export function isSearch(flags: SearchFlags): boolean {
     throw new RangeError('Cannot train: expected either --budget or --max-gap');
   if (maxGap === undefined) refuse(flags, ['least', 'most', 'precision', 'tries'], '--max-gap');
   if (maxGap !== undefined || flags.kind === 'auto') return true;
-  refuse(flags, ['metric', 'workers', 'work', 'keepWork', 'resume'], 'auto or --max-gap');
+  refuse(flags, ['metric', 'workers', 'queue', 'store', 'work', 'keepWork', 'resume'], 'auto or --max-gap');
   return false;
 }
 
@@ -166,8 +172,8 @@ export async function runSearch(flags: SearchFlags, io: Io): Promise<number> {
 }
 
 async function prepare(flags: SearchFlags, io: Io): Promise<Ready> {
-  const { workers, recipe, backend, metric, work = `${flags.out}.search` } = flags;
-  checkWorkers(workers);
+  const { recipe, backend, metric, work = `${flags.out}.search` } = flags;
+  checkTrainer(flags);
   const goal = goalOf(flags);
   await checkOutput(flags.out, { force: flags.force });
   const model = baseOf(flags);
@@ -190,13 +196,13 @@ async function findAndWrite(
   progress: SearchProgress,
   { flags, io }: { flags: SearchFlags; io: Io },
 ): Promise<void> {
+  const trainer = openTrainer(flags, io);
   const { metric, tries, winner, payload } = await searchInStore(search, keepTriesIn(folder, search.job), {
-    workers: flags.workers,
-    signal: io.signal,
+    trainer: trainer.train,
     onRound: (round) => progress.plan(round),
     onStep: (report, served) => progress.step(report, served),
     onTry: (ended, by) => progress.end(ended, by),
-  });
+  }).finally(() => trainer.close());
   progress.finish();
   await writeOutput(flags.out, payload, { force: flags.force });
   if (!flags.keepWork) await folder.remove();

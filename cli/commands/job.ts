@@ -1,6 +1,5 @@
-import { join } from 'node:path';
 import { NeuralDiffError } from '../../src/model/errors.js';
-import { checkOutput, writeInto } from '../../src/node/output.js';
+import { checkOutput } from '../../src/node/output.js';
 import { readWhole } from '../../src/node/read-whole.js';
 import { jobId, readJobSpec } from '../../src/recipe/farm/job-spec.js';
 import { runJob } from '../../src/recipe/farm/run-job.js';
@@ -10,6 +9,7 @@ import { defineCommand } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { outputFlags, PROGRESS, STORE, WORK } from '../flags.js';
 import { formatBytes, printResult, remark } from '../io.js';
+import { writeJobFiles } from '../job-files.js';
 import { trainingProgress } from '../progress.js';
 import { readVersion } from '../version.js';
 
@@ -33,7 +33,7 @@ export const command = defineCommand({
     store: { ...STORE, isRequired: true },
     work: WORK,
     progress: PROGRESS,
-    ...outputFlags('folder', 'Folder for payload.ndiff and result.json'),
+    ...outputFlags('folder', 'Folder for payload.ndiff, result.json, curve.json and log.txt'),
   },
   examples: [
     {
@@ -63,16 +63,13 @@ export const command = defineCommand({
     const place = { store, work, version: readVersion(), signal: io.signal, onStep: progress.report };
     const { result, isKept } = await runJob(spec, place);
     progress.finish();
-    const product = await store.get(result.product);
-    const name = spec.type === 'diff' ? 'payload.ndiff' : 'fine-tune.bin';
-    await writeInto(out, name, product);
-    await writeInto(out, 'result.json', new TextEncoder().encode(`${JSON.stringify(result, null, 2)}\n`));
+    const { path, bytes } = await writeJobFiles(out, { spec, result, store });
     const how = isKept ? 'the store had it' : `trained in ${result.seconds.toFixed(1)} s`;
     printResult(io, flags, {
       json: { out, isKept, ...result },
-      lines: [`job      ${id}`, `product  ${formatBytes(product.length)}, ${how}`],
+      lines: [`job      ${id}`, `product  ${formatBytes(bytes)}, ${how}`],
     });
-    remark(io, flags, `wrote ${join(out, name)}`);
+    remark(io, flags, `wrote ${path}`);
     return EXIT.done;
   },
 });

@@ -1,11 +1,11 @@
 import { budgetBytes } from '../../src/payload/encode.js';
 import { importTraining } from '../../src/recipe/import-training.js';
 import { loadRecipe } from '../../src/recipe/recipe.js';
-import { type Outcome, trainMany } from '../../src/recipe/sweep/train-many.js';
+import type { Outcome } from '../../src/recipe/sweep/train-many.js';
 import { checkSeed } from '../../src/train/random.js';
 import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { EXIT, stackOf, summarise, UsageError } from '../exit-codes.js';
-import { type SweepCallbacks, trainOnFarm, writeJobs } from '../farm-sweep.js';
+import { writeJobs } from '../farm-sweep.js';
 import { outputFlags, TRAINING_FLAGS } from '../flags.js';
 import { formatBytes, formatShare, Interrupted, type Io, printResult, remark } from '../io.js';
 import { SweepProgress } from '../job-progress.js';
@@ -21,8 +21,8 @@ import {
   settingsOf,
 } from '../sweep-grid.js';
 import { keepMonotone } from '../sweep-monotone.js';
+import { checkTrainer, openTrainer, TRAINER_FLAGS } from '../trainer.js';
 import { baseOf, planTraining, readBase } from '../training.js';
-import { checkWorkers } from '../values.js';
 
 const FLAGS = {
   ...TRAINING_FLAGS,
@@ -33,14 +33,9 @@ const FLAGS = {
     description: 'Diffs to train at once; default: one per processor',
   },
   resume: { type: 'boolean', description: 'Keep what results.json lists, train the rest' },
-  queue: {
-    type: 'string',
-    placeholder: 'url',
-    description: 'Train on the workers of a farm: redis://host:6379; needs --store',
-  },
+  ...TRAINER_FLAGS,
   store: {
-    type: 'string',
-    placeholder: 'folder',
+    ...TRAINER_FLAGS.store,
     description: 'With --queue or --emit: folder that the machines of the farm share',
   },
   emit: {
@@ -113,13 +108,10 @@ export const command = defineCommand({
 });
 
 function checkFlags({ workers, force, resume, queue, store, emit }: SweepFlags): void {
-  if ((queue ?? emit) !== undefined && store === undefined)
-    throw new UsageError(`Expected --store with --${emit === undefined ? 'queue' : 'emit'}`);
+  if (emit !== undefined && store === undefined) throw new UsageError('Expected --store with --emit');
   if (store !== undefined && (queue ?? emit) === undefined)
     throw new UsageError('Expected --queue or --emit with --store');
-  if (queue !== undefined && workers !== undefined)
-    throw new UsageError('Expected no --workers with --queue: those of the farm set how many jobs they run');
-  checkWorkers(workers);
+  checkTrainer({ queue, store: queue && store, workers });
   if (force && resume) throw new RangeError('Cannot sweep with --force and --resume: expected one of them');
 }
 
@@ -141,9 +133,13 @@ async function trainMissing(
     if (flags.verbose && outcome.status === 'failed')
       for (const line of stackOf(outcome.error)) remark(io, flags, line);
   };
+  const trainer = openTrainer(flags, io);
   try {
-    const onStep: SweepCallbacks['onStep'] = (report, served) => progress.step(report, served);
-    await trainCells(cells, { flags, io, callbacks: { onStep, onOutcome: keep } });
+    const jobs = cells.map(({ job }) => job);
+    await trainer.train(jobs, {
+      onStep: (report, served) => progress.step(report, served),
+      onOutcome: keep,
+    });
     return statuses;
   } catch (error) {
     if (!io.signal.aborted || folder.rows.length === 0) throw error;
@@ -151,19 +147,8 @@ async function trainMissing(
     throw new Interrupted(`interrupted; kept ${files} in ${flags.out}: --resume trains the rest`);
   } finally {
     progress.finish();
+    await trainer.close();
   }
-}
-
-/** Trains jobs in threads, or on the workers of a farm. */
-async function trainCells(
-  cells: readonly PricedCell[],
-  { flags, io, callbacks }: { flags: SweepFlags; io: Io; callbacks: SweepCallbacks },
-): Promise<void> {
-  const { queue, store, workers } = flags;
-  const { signal } = io;
-  const jobs = cells.map(({ job }) => job);
-  if (queue === undefined) await trainMany(jobs, { workers, signal, ...callbacks });
-  else await trainOnFarm(jobs, { queue, store: store as string, signal, ...callbacks });
 }
 
 async function emitJobs(cells: readonly PricedCell[], flags: SweepFlags, io: Io): Promise<number> {

@@ -1,6 +1,6 @@
 import type { Budget } from '../payload/encode.js';
 import type { FineTuned } from '../train/fine-tune.js';
-import type { Checkpoints, StepReport } from '../train/training-options.js';
+import type { Checkpoints, StepReport, TrainingOptions } from '../train/training-options.js';
 import type { DiffKind, RecipeOptions } from './options.js';
 
 /** A diff to train, as plain data that can be sent to a worker thread. */
@@ -31,6 +31,7 @@ export type FineTuneJob = Omit<TrainingJob, 'kind' | 'budget'>;
 export interface JobContext {
   readonly signal: AbortSignal;
   readonly onStep?: (report: StepReport) => void;
+  readonly onEpoch?: TrainingOptions['onEpoch'];
   /** Whether to measure the diff on validation data after each epoch. */
   readonly measureEpochs?: boolean;
   /** The job's full fine-tune; trained first by default. */

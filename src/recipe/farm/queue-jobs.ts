@@ -1,8 +1,10 @@
+import type { Metrics } from '../../train/task.js';
 import type { StepReport } from '../../train/training-options.js';
 import type { TrainingJob } from '../job.js';
 import type { Outcome } from '../sweep/train-many.js';
+import type { TrainerCallbacks } from '../sweep/trainer.js';
 import type { SweptDiff } from '../sweep/worker.js';
-import { type DiffSpec, jobId } from './job-spec.js';
+import { type DiffSpec, fineTuneSpec, jobId } from './job-spec.js';
 import type { JobQueue, JobStanding, NewJob } from './queue.js';
 import { readReason } from './serve-jobs.js';
 import type { FarmStore, JobResult } from './store.js';
@@ -14,12 +16,10 @@ export interface FarmJob {
 }
 
 /** Where jobs are queued, and who is told of them. */
-export interface QueueJobsOptions {
+export interface QueueJobsOptions extends TrainerCallbacks {
   readonly queue: JobQueue;
   readonly store: FarmStore;
   readonly signal: AbortSignal;
-  readonly onStep: (report: StepReport, places: readonly number[]) => void;
-  readonly onOutcome: (outcome: Outcome, place: number) => Promise<void>;
 }
 
 /** Milliseconds between looks at the queue. */
@@ -32,7 +32,7 @@ const SLICE = 200;
  * Queues jobs and waits for their results, which workers put into the store. Results that are there are not
  * computed again; a job that Redis has lost is queued again. After an abort, the jobs stay in the queue.
  *
- * @throws the signal's reason; what `onOutcome` throws
+ * @throws the signal's reason; what the callbacks throw
  */
 export async function queueJobs(jobs: readonly FarmJob[], options: QueueJobsOptions): Promise<void> {
   await new Waiting(jobs, options).run();
@@ -123,25 +123,40 @@ class Waiting {
 
   #report(id: string, progress: unknown): void {
     const places = this.#places.get(id);
-    if (places && isReport(progress)) this.#options.onStep(progress, places);
+    if (places && isReport(progress)) this.#options.onStep?.(progress, places);
   }
 
   async #end(id: string, result: JobResult | Error): Promise<void> {
     const places = this.#places.get(id) as number[];
     this.#places.delete(id);
+    await this.#tellFineTune(places[0] as number);
     for (const place of places) {
       const { job } = this.#jobs[place] as FarmJob;
       const outcome: Outcome =
         result instanceof Error
           ? { status: 'failed', job, error: result }
           : { status: 'trained', job, diff: await readDiff(this.#options.store, result) };
-      await this.#options.onOutcome(outcome, place);
+      await this.#options.onOutcome?.(outcome, place);
     }
+  }
+
+  /** Tells of the full fine-tune of a job, if there is one: it may be what failed. */
+  async #tellFineTune(place: number): Promise<void> {
+    const { store, onFineTune } = this.#options;
+    if (onFineTune === undefined) return;
+    const { spec } = this.#jobs[place] as FarmJob;
+    const teacher = fineTuneSpec(spec);
+    if (teacher === undefined) return onFineTune(undefined);
+    const result = await store.readResult(jobId(teacher));
+    if (result) onFineTune(result.facts.metrics as Metrics);
   }
 }
 
+/** @returns what a thread would make: it measures no epochs */
 async function readDiff(store: FarmStore, { product, facts }: JobResult): Promise<SweptDiff> {
-  return { ...(facts as unknown as SweptDiff), payload: await store.get(product) };
+  const { epochs, ...found } = facts as unknown as SweptDiff;
+  const plain = epochs.map(({ loss, state }) => ({ loss, state }));
+  return { ...found, epochs: plain, payload: await store.get(product) };
 }
 
 function isReport(progress: unknown): progress is StepReport {

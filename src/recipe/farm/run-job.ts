@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import { NeuralDiffError } from '../../model/errors.js';
 import type { FineTuned } from '../../train/fine-tune.js';
-import type { TrainedDiff } from '../../train/train-diff.js';
 import type { StepReport } from '../../train/training-options.js';
+import type { EpochReport } from '../../train/training-state.js';
 import type { TrainingJob } from '../job.js';
 import { Threads } from '../sweep/threads.js';
+import type { SweptDiff } from '../sweep/worker.js';
 import { type FileSet, fineTuneSpec, type JobSpec, jobId } from './job-spec.js';
 import type { FarmStore, JobResult } from './store.js';
 
@@ -52,10 +53,13 @@ export async function runJob(spec: JobSpec, place: JobPlace): Promise<RanJob> {
   try {
     const job = await unpack(spec, { store, folder });
     const started = performance.now();
-    const request = { type: spec.type, job, fullFineTune, checkpoints: store.stateOf(id) };
-    const product = await threads.run(request, place.onStep ?? (() => {}));
+    const checkpoints = store.stateOf(id);
+    const log: EpochReport[] = [];
+    const request = { type: spec.type, job, fullFineTune, checkpoints, measureEpochs: true };
+    const onEpoch = (report: EpochReport): void => void log.push(report);
+    const product = await threads.run(request, { onStep: place.onStep, onEpoch });
     const seconds = (performance.now() - started) / 1000;
-    const result = await keep(store, id, { product, seconds });
+    const result = await keep(store, id, { product, seconds, log });
     await store.removeState(id);
     return { id, result, isKept: false };
   } catch (error) {
@@ -109,17 +113,17 @@ async function unpack(
 async function keep(
   store: FarmStore,
   id: string,
-  { product, seconds }: { product: FineTuned | Omit<TrainedDiff, 'model'>; seconds: number },
+  { product, ...run }: { product: FineTuned | SweptDiff; seconds: number; log: EpochReport[] },
 ): Promise<JobResult> {
   const about = { format: 'neural-diff job result', version: 1, job: id } as const;
   let result: JobResult;
   if ('payload' in product) {
     const { payload, ...facts } = product;
-    result = { ...about, product: await store.put(payload), seconds, facts };
+    result = { ...about, product: await store.put(payload), ...run, facts };
   } else {
     const { metrics, validationExamples, plan } = product;
     const digest = await store.put(serialize({ ...product }));
-    result = { ...about, product: digest, seconds, facts: { metrics, validationExamples, plan } };
+    result = { ...about, product: digest, ...run, facts: { metrics, validationExamples, plan } };
   }
   await store.writeResult(id, result);
   return result;

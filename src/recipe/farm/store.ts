@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { NeuralDiffError } from '../../model/errors.js';
 import { withFileErrors } from '../../node/file-errors.js';
 import { writeOutput } from '../../node/output.js';
+import type { EpochReport } from '../../train/training-state.js';
 
 /**
  * A folder that the machines of a farm share, as by NFS: contents by their SHA-256, results by the id of
@@ -119,6 +120,8 @@ export interface JobResult {
   readonly product: string;
   /** Seconds in which it was trained, the last time that it was begun. */
   readonly seconds: number;
+  /** Reports of its epochs, those of runs that started again too. */
+  readonly log: readonly EpochReport[];
   /** Fingerprints, metrics and epochs of a diff; those of a full fine-tune are with its weights. */
   readonly facts: Readonly<Record<string, unknown>>;
 }

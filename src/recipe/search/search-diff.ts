@@ -1,9 +1,9 @@
 import { NeuralDiffError } from '../../model/errors.js';
-import type { FineTuned } from '../../train/fine-tune.js';
 import type { TrainedDiff } from '../../train/train-diff.js';
 import type { StepReport } from '../../train/training-options.js';
 import type { DiffKind } from '../options.js';
-import { type FineTunes, type Outcome, type TrainManyOptions, trainMany } from '../sweep/train-many.js';
+import type { Outcome, TrainManyOptions } from '../sweep/train-many.js';
+import { createThreadTrainer, type Trainer } from '../sweep/trainer.js';
 import type { SweptDiff } from '../sweep/worker.js';
 import { nearestTry, nextTries, type PlannedTry, pickWinner } from './plan.js';
 import {
@@ -76,11 +76,15 @@ export function searchDiff(search: Search, options: SearchOptions = {}): Promise
   return searchInStore(search, createMemoryTries(), options);
 }
 
-/** As `searchDiff`; tries are kept in a store and looked for there. */
+/**
+ * As `searchDiff`; tries are kept in a store and looked for there.
+ *
+ * @param options `trainer`, what trains them instead of threads; then `workers` and `signal` are its own
+ */
 export async function searchInStore(
   search: Search,
   store: TryStore,
-  options: SearchOptions = {},
+  options: SearchOptions & { readonly trainer?: Trainer } = {},
 ): Promise<SearchResult> {
   return new Searcher({ search, store, prepared: await prepareSearch(search) }, options).run();
 }
@@ -90,18 +94,20 @@ class Searcher {
   readonly #prepared: PreparedSearch;
   readonly #options: SearchOptions;
   readonly #store: TryStore;
-  readonly #full = new Map<string, FineTuned>();
+  readonly #trainer: Trainer;
   readonly #tries: Try[] = [];
+  #isFineTuned = false;
   #metric: Metric | undefined;
 
   constructor(
     { search, prepared, store }: { search: Search; prepared: PreparedSearch; store: TryStore },
-    options: SearchOptions,
+    options: SearchOptions & { readonly trainer?: Trainer },
   ) {
     this.#search = search;
     this.#prepared = prepared;
     this.#options = options;
     this.#store = store;
+    this.#trainer = options.trainer ?? createThreadTrainer(options);
   }
 
   async run(): Promise<SearchResult> {
@@ -136,11 +142,13 @@ class Searcher {
   ): Promise<void> {
     const at = (i: number) => round[places[i] as number] as PlannedTry<DiffKind>;
     const jobs = places.map((_, i) => ({ ...this.#search.job, kind: at(i).kind, budget: at(i).budgetBytes }));
-    const { workers, signal, onStep } = this.#options;
-    await trainMany(jobs, {
-      workers,
-      signal,
-      fineTunes: this.#fineTunes(),
+    const { onStep } = this.#options;
+    await this.#trainer(jobs, {
+      // A missing metric is reported before the first diff is trained.
+      onFineTune: (metrics) => {
+        this.#isFineTuned = true;
+        if (metrics) this.#metric ??= chooseMetric(this.#prepared.metric, metrics);
+      },
       onStep: (report, served) => onStep?.(report, served.map(at)),
       onOutcome: async (outcome, i) => {
         if (outcome.status === 'failed' && !this.#isTryFailure(outcome.error)) throw outcome.error;
@@ -150,23 +158,9 @@ class Searcher {
     });
   }
 
-  /**
-   * Chooses the metric after the full fine-tune, so that a missing one is reported before the first diff is
-   * trained.
-   */
-  #fineTunes(): FineTunes {
-    return {
-      get: (key) => this.#full.get(key),
-      set: (key, full) => {
-        this.#metric ??= chooseMetric(this.#prepared.metric, full.metrics);
-        return this.#full.set(key, full);
-      },
-    };
-  }
-
   /** Tells failures of a single try; without a full fine-tune, that is what failed. */
   #isTryFailure(error: Error): boolean {
-    return this.#full.size > 0 && error instanceof NeuralDiffError && TRY_FAILURES.includes(error.code);
+    return this.#isFineTuned && error instanceof NeuralDiffError && TRY_FAILURES.includes(error.code);
   }
 
   #end(ended: Omit<Try, 'gap'>): Try {

@@ -4,7 +4,8 @@ import { MessageChannel } from 'node:worker_threads';
 import { type Task, type TaskQueue, Tinypool } from 'tinypool';
 import { reviveFailure } from '../../model/errors.js';
 import type { StepReport } from '../../train/training-options.js';
-import type { Answer, Products, Request, WorkerTask } from './worker.js';
+import type { EpochReport } from '../../train/training-state.js';
+import type { Answer, Products, Report, Request, WorkerTask } from './worker.js';
 
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
 
@@ -24,6 +25,14 @@ function createQueue(): TaskQueue {
   };
 }
 
+/** Who is told what a thread does. */
+export interface ThreadCallbacks {
+  /** Called after every step. */
+  readonly onStep?: ((report: StepReport) => void) | undefined;
+  /** Called after every epoch, and for those of a state that a job goes on from. */
+  readonly onEpoch?: (report: EpochReport) => void;
+}
+
 /** Worker threads, a new one for each request, so that side effects of a recipe cannot reach another job. */
 export class Threads {
   readonly #pool: Tinypool;
@@ -38,15 +47,17 @@ export class Threads {
   /**
    * Runs a request in a thread, which has ended when this returns.
    *
-   * @param onStep called after every step
    * @throws errors of the request; Error if the thread was stopped or crashed
    */
   async run<K extends keyof Products>(
     request: Request<K>,
-    onStep: (report: StepReport) => void,
+    { onStep, onEpoch }: ThreadCallbacks,
   ): Promise<Products[K]> {
     const { port1, port2 } = new MessageChannel();
-    port1.on('message', onStep);
+    port1.on('message', (report: Report) => {
+      if ('step' in report) onStep?.(report.step);
+      else onEpoch?.(report.epoch);
+    });
     const closed = once(port1, 'close');
     try {
       const task: WorkerTask = { request, port: port2 };

@@ -159,7 +159,9 @@ class Sweep {
   ): Promise<Products[K] | Error> {
     this.#stop.signal.throwIfAborted();
     try {
-      return await this.#threads.run(request, (report) => this.#reportStep(report, places));
+      return await this.#threads.run(request, {
+        onStep: (report) => this.#reportStep(report, places),
+      });
     } catch (error) {
       this.#stop.signal.throwIfAborted();
       return error as Error;

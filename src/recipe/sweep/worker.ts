@@ -2,6 +2,8 @@ import type { MessagePort } from 'node:worker_threads';
 import { describeFailure, type Failure } from '../../model/errors.js';
 import type { FineTuned } from '../../train/fine-tune.js';
 import type { TrainedDiff } from '../../train/train-diff.js';
+import type { StepReport } from '../../train/training-options.js';
+import type { EpochReport } from '../../train/training-state.js';
 import { openCheckpointFolder } from '../checkpoint-folder.js';
 import type { JobContext, TrainingJob } from '../job.js';
 import { fineTuneByRecipe, trainByRecipe } from '../train-by-recipe.js';
@@ -23,12 +25,17 @@ export interface Request<K extends keyof Products = keyof Products> {
   readonly fullFineTune?: FineTuned | undefined;
   /** Folder for the state of the job, which goes on from it; by default none is kept. */
   readonly checkpoints?: string | undefined;
+  /** Whether to measure a diff after each epoch; by default it is not. */
+  readonly measureEpochs?: boolean;
 }
+
+/** What a thread tells while it works. */
+export type Report = { readonly step: StepReport } | { readonly epoch: EpochReport };
 
 /** A thread's answer. */
 export type Answer = { readonly product: Products[keyof Products] } | { readonly failure: Failure };
 
-/** A request and the port for its step reports. */
+/** A request and the port for its reports. */
 export interface WorkerTask {
   readonly request: Request;
   readonly port: MessagePort;
@@ -40,7 +47,9 @@ export async function work({ request, port }: WorkerTask): Promise<Answer> {
   // An abort ends the whole thread, so nothing in it needs to listen.
   const { signal } = new AbortController();
   try {
-    return { product: await make(request, { signal, onStep: (report) => port.postMessage(report) }) };
+    const tell = (report: Report): void => port.postMessage(report);
+    const onStep = (step: StepReport): void => tell({ step });
+    return { product: await make(request, { signal, onStep, onEpoch: (epoch) => tell({ epoch }) }) };
   } catch (error) {
     return { failure: describeFailure(error) };
   } finally {
@@ -49,11 +58,11 @@ export async function work({ request, port }: WorkerTask): Promise<Answer> {
 }
 
 async function make(request: Request, given: JobContext): Promise<Products[keyof Products]> {
-  const { type, job, fullFineTune, checkpoints: path } = request;
+  const { type, job, fullFineTune, measureEpochs = false, checkpoints: path } = request;
   const checkpoints = path === undefined ? undefined : await openCheckpointFolder(path);
   const context = { ...given, checkpoints };
   if (type === 'fine-tune') return fineTuneByRecipe(job, context);
-  const { model: _model, ...diff } = await trainByRecipe(job, { ...context, fullFineTune });
+  const { model: _model, ...diff } = await trainByRecipe(job, { ...context, fullFineTune, measureEpochs });
   return diff;
 }
 

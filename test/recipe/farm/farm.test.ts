@@ -65,6 +65,25 @@ describe.skipIf(!hasRedis)('a farm', () => {
     expectLocal('again');
   });
 
+  test('train auto --max-gap makes the tries and the bytes of a local search, and keeps them in the store', async () => {
+    const two = [startWorker('work-1', ...trusting), startWorker('work-2', ...trusting)];
+    const search = (out: string, ...more: string[]) =>
+      command(
+        ...['train', 'auto', '--base', at('base'), '--recipe', recipe('points'), '--epochs', '2'],
+        // The smallest budget is impossible.
+        ...['--max-gap', '30%', '--least', '250', '--most', '12%', '--tries', '4', '--precision', '2'],
+        ...['--seed', '3', '--metric', 'loss', '--json', '-o', at(out), ...more],
+      );
+    const local = await search('found.ndiff');
+    const remote = await search('found-farm.ndiff', ...onFarm);
+    const same = ({ status, stdout }: typeof local) => [status, { ...JSON.parse(stdout), out: '' }];
+    expect(same(remote)).toEqual(same(local));
+    expect(local.status).toBe(0);
+    expect(readFileSync(at('found-farm.ndiff')).equals(readFileSync(at('found.ndiff')))).toBe(true);
+    for (const worker of two) await worker.kill('SIGTERM');
+    expect(same(await search('found-again.ndiff', ...onFarm))).toEqual(same(local));
+  });
+
   test('a worker gives back a recipe that it was not told to trust, until it is told its digest', async () => {
     const stranger = ['--allow-recipe', 'ab'.repeat(32)];
     const refusing = startWorker('work-1', ...stranger);

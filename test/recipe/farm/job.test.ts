@@ -37,8 +37,26 @@ test('a job makes the payload that the sweep makes, and the second time none is 
   expect(payloadOf('first').equals(readFileSync(at('local', `${SPARSE}.ndiff`)))).toBe(true);
   const second = await command(...runArgs(SPARSE, 'second'), '--json');
   expect(JSON.parse(second.stdout)).toMatchObject({ isKept: true });
-  expect(payloadOf('second').equals(payloadOf('first'))).toBe(true);
+  for (const file of ['payload.ndiff', 'curve.json', 'log.txt', 'result.json'])
+    expect(readFileSync(at('second', file)).equals(readFileSync(at('first', file))), file).toBe(true);
   expect(readdirSync(at('store', 'states'))).toEqual([]);
+});
+
+test('the result has the learning curve and a line for each epoch', async () => {
+  await command(...runArgs(SPARSE, 'curve'));
+  const curve = JSON.parse(readFileSync(at('curve', 'curve.json'), 'utf8'));
+  const { facts } = JSON.parse(readFileSync(at('curve', 'result.json'), 'utf8'));
+  expect(curve).toMatchObject({ format: 'neural-diff curve', next: facts.next });
+  expect(curve.epochs).toHaveLength(60);
+  expect(Object.keys(curve.epochs[59].metrics)).toEqual(['loss', 'accuracy']);
+  const lines = readFileSync(at('curve', 'log.txt'), 'utf8').split('\n');
+  expect(lines[0]).toMatch(/^neural-diff \d/);
+  expect(lines[1]).toMatch(/^job [0-9a-f]{64}: full fine-tune, seed 3, points.mjs$/);
+  expect(lines[2]).toMatch(/^fine-tune {2}epoch 1\/4 {2}loss \d\.\d+$/);
+  expect(lines[6]).toMatch(/^ended after \d+\.\d s$/);
+  expect(lines[8]).toMatch(/^job [0-9a-f]{64}: sparse of \d+ bytes, seed 3, points.mjs$/);
+  expect(lines.filter((line) => line.startsWith('diff  epoch'))).toHaveLength(60);
+  expect(lines[9]).toMatch(/^diff {2}epoch 1\/60 {2}loss [\d.]+ {2}.*validation accuracy [\d.]+$/);
 });
 
 test('a job that is killed again and again goes on, and makes the same payload', async () => {
@@ -52,6 +70,8 @@ test('a job that is killed again and again goes on, and makes the same payload',
     kills++;
   }
   expect(kills).toBeGreaterThan(0);
+  const log = readFileSync(at('killed', 'log.txt'), 'utf8');
+  expect(log.match(/^diff {2}epoch/gm)).toHaveLength(60);
   expect(payloadOf('killed').equals(readFileSync(at('local', `${HASH}.ndiff`)))).toBe(true);
 });
 

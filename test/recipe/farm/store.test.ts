@@ -17,7 +17,7 @@ function createStore() {
 const CONTENT = seededBytes(1, 100_000);
 
 function resultOf(product: string): JobResult {
-  return { format: 'neural-diff job result', version: 1, job: 'j', product, seconds: 1, facts: {} };
+  return { format: 'neural-diff job result', version: 1, job: 'j', product, seconds: 1, log: [], facts: {} };
 }
 
 test('content is found by its SHA-256, whether it came as bytes or as a file, and is kept once', async () => {

@@ -1,0 +1,55 @@
+import { join } from 'node:path';
+import { writeInto } from '../src/node/output.js';
+import { fineTuneSpec, type JobSpec, jobId } from '../src/recipe/farm/job-spec.js';
+import { describeJob } from '../src/recipe/farm/serve-jobs.js';
+import type { FarmStore, JobResult } from '../src/recipe/farm/store.js';
+import type { SweptDiff } from '../src/recipe/sweep/worker.js';
+import { writeCurve } from '../src/report/curve.js';
+
+/** A job, its result, and the store that has both. */
+interface EndedJob {
+  readonly spec: JobSpec;
+  readonly result: JobResult;
+  readonly store: FarmStore;
+}
+
+/**
+ * Writes the result folder of a job: the product, what is known of it, the learning curve of a diff, and a
+ * log of all epochs.
+ *
+ * @returns path and size of the product
+ */
+export async function writeJobFiles(
+  out: string,
+  { spec, result, store }: EndedJob,
+): Promise<{ path: string; bytes: number }> {
+  const product = await store.get(result.product);
+  const name = spec.type === 'diff' ? 'payload.ndiff' : 'fine-tune.bin';
+  const write = (file: string, text: string) => writeInto(out, file, new TextEncoder().encode(text));
+  await writeInto(out, name, product);
+  if (spec.type === 'diff') await write('curve.json', writeCurve(result.facts as unknown as SweptDiff));
+  await write('log.txt', await writeLog({ spec, result, store }));
+  await write('result.json', `${JSON.stringify(result, null, 2)}\n`);
+  return { path: join(out, name), bytes: product.length };
+}
+
+/** @returns the log of a job, after that of its full fine-tune: a line an epoch */
+async function writeLog({ spec, result, store }: EndedJob): Promise<string> {
+  const teacher = spec.type === 'diff' ? fineTuneSpec(spec) : undefined;
+  const before = teacher && (await store.readResult(jobId(teacher)));
+  const first = before ? [...linesOf(teacher as JobSpec, before), ''] : [];
+  return `${[`neural-diff ${spec.package}`, ...first, ...linesOf(spec, result)].join('\n')}\n`;
+}
+
+function linesOf(spec: JobSpec, { job, seconds, log }: JobResult): string[] {
+  const epochs = log.map(({ phase, epoch, epochs, loss, state, metrics = {} }) => {
+    const values = Object.entries({ loss, ...state }).map(([name, value]) => `${name} ${short(value)}`);
+    const measured = Object.entries(metrics).map(([name, value]) => `validation ${name} ${short(value)}`);
+    return [phase, `epoch ${epoch + 1}/${epochs}`, ...values, ...measured].join('  ');
+  });
+  return [`job ${job}: ${describeJob(spec)}`, ...epochs, `ended after ${seconds.toFixed(1)} s`];
+}
+
+function short(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toPrecision(6);
+}

@@ -1,0 +1,67 @@
+import { packJobs } from '../src/recipe/farm/pack-job.js';
+import { JobQueue } from '../src/recipe/farm/queue.js';
+import { type FarmJob, queueJobs } from '../src/recipe/farm/queue-jobs.js';
+import { FarmStore } from '../src/recipe/farm/store.js';
+import type { TrainingJob } from '../src/recipe/job.js';
+import { createThreadTrainer, type Trainer } from '../src/recipe/sweep/trainer.js';
+import type { Flags } from './command.js';
+import { UsageError } from './exit-codes.js';
+import { STORE } from './flags.js';
+import type { Io } from './io.js';
+import { checkWorkers } from './values.js';
+import { readVersion } from './version.js';
+
+/** Flags of a command that trains diffs, in threads or on a farm. */
+export const TRAINER_FLAGS = {
+  queue: {
+    type: 'string',
+    placeholder: 'url',
+    description: 'Train on the workers of a farm: redis://host:6379; needs --store',
+  },
+  store: { ...STORE, description: `With --queue: ${STORE.description.toLowerCase()}` },
+} as const satisfies Flags;
+
+/** Values of the flags that say where diffs are trained. */
+export interface TrainerFlags {
+  readonly queue?: string | undefined;
+  readonly store?: string | undefined;
+  readonly workers?: number | undefined;
+}
+
+/** What trains the diffs of a command. */
+export interface OpenTrainer {
+  readonly train: Trainer;
+  /** Ends the connection to a farm. */
+  close(): Promise<void>;
+}
+
+/**
+ * Checks the flags that say where diffs are trained.
+ *
+ * @throws UsageError for flags that do not go together; RangeError for a number of workers
+ */
+export function checkTrainer({ queue, store, workers }: TrainerFlags): void {
+  if (queue !== undefined && store === undefined) throw new UsageError('Expected --store with --queue');
+  if (queue === undefined && store !== undefined) throw new UsageError('Expected --queue with --store');
+  if (queue !== undefined && workers !== undefined)
+    throw new UsageError('Expected no --workers with --queue: those of the farm set how many jobs they run');
+  checkWorkers(workers);
+}
+
+/** Turns flags into what trains: threads of this process, or a farm, to which the first job connects. */
+export function openTrainer(flags: TrainerFlags, { signal }: Pick<Io, 'signal'>): OpenTrainer {
+  const { workers, queue: url, store: path } = flags;
+  if (url === undefined) return { train: createThreadTrainer({ workers, signal }), close: async () => {} };
+  const store = new FarmStore(path as string);
+  let queue: JobQueue | undefined;
+  return {
+    async train(jobs, callbacks) {
+      if (jobs.length === 0) return;
+      queue ??= await JobQueue.connect(url);
+      const specs = await packJobs(jobs, { store, version: readVersion() });
+      const packed = specs.map((spec, i): FarmJob => ({ job: jobs[i] as TrainingJob, spec }));
+      await queueJobs(packed, { ...callbacks, store, queue, signal });
+    },
+    close: async () => queue?.close(),
+  };
+}
