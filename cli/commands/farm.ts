@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { serveBoard } from '../../src/recipe/farm/board.js';
 import { JobQueue, type QueueFacts } from '../../src/recipe/farm/queue.js';
 import { listRecipes } from '../../src/recipe/farm/recipe-files.js';
 import { readReason, serveJobs, type WorkerEvent } from '../../src/recipe/farm/serve-jobs.js';
@@ -31,6 +32,13 @@ const FLAGS = {
     description: 'Of a worker: digest of a recipe that it may run; may be repeated',
   },
   work: WORK,
+  port: { type: 'number', placeholder: 'n', default: 3000, description: 'Of the board: port of its page' },
+  host: {
+    type: 'string',
+    placeholder: 'name',
+    default: '127.0.0.1',
+    description: 'Of the board: address to listen at, and to open it by; it asks nobody for a password',
+  },
 } as const satisfies Flags;
 
 type FarmFlags = FlagsOf<typeof FLAGS> & CommonFlags;
@@ -43,13 +51,14 @@ export const command = defineCommand({
       'number of machines share a queue on Redis (BullMQ) and a store, a folder that all of them can write. ' +
       'The job of a worker that is lost goes on elsewhere, after the last epoch that ended. A worker runs ' +
       'recipes that it was told to trust only, and jobs of its own version.',
-    'status: what is queued, running and failed. retry: queue failed jobs again. drain: remove waiting jobs.',
+    'status: what is queued, running and failed. retry: queue failed jobs again. drain: remove waiting jobs. ' +
+      'board: a web page of the queue (bull-board), until Ctrl-C.',
   ],
   args: {
     action: {
       type: 'string',
       isRequired: true,
-      choices: ['worker', 'status', 'retry', 'drain'],
+      choices: ['worker', 'status', 'retry', 'drain', 'board'],
       description: 'What to do',
     },
   },
@@ -59,11 +68,13 @@ export const command = defineCommand({
       description: 'Run a worker for the recipes of a folder',
       run: 'farm worker --queue redis://farm.example:6379 --store /mnt/farm --recipes recipes',
     },
+    { description: 'Show the queue in a browser', run: 'farm board --queue redis://farm.example:6379' },
     { description: 'See what is queued', run: 'farm status --queue redis://farm.example:6379' },
   ],
   async handle(flags, io) {
     const { action } = flags;
     if (action === 'worker') return work(flags, io);
+    if (action === 'board') return showBoard(flags, io);
     const queue = await JobQueue.connect(flags.queue);
     try {
       if (action === 'status') printStatus(await queue.facts(), flags, io);
@@ -75,6 +86,18 @@ export const command = defineCommand({
     }
   },
 });
+
+async function showBoard(flags: FarmFlags, io: Io): Promise<number> {
+  const { queue, host, port } = flags;
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new RangeError(`Cannot listen at port ${port}: expected a whole number from 0 to 65535`);
+  const onReady = (address: string): void => {
+    if (flags.json) io.out(`${JSON.stringify({ address })}\n`);
+    else remark(io, flags, `${address}; Ctrl-C ends`);
+  };
+  await serveBoard(queue, { host, port, signal: io.signal, onReady });
+  return EXIT.done;
+}
 
 async function work(flags: FarmFlags, io: Io): Promise<number> {
   const { store, slots, recipes, allowRecipe } = flags;

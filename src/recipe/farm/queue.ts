@@ -1,9 +1,6 @@
 import { hostname } from 'node:os';
 import type { Job, JobsOptions, Queue, Worker } from 'bullmq';
-import { connectionOf, importBullMq, waitUntilReady } from './redis.js';
-
-/** Name of the queue in Redis, and prefix of its keys. */
-const NAME = 'neural-diff';
+import { connectionOf, importBullMq, QUEUE_NAME, waitUntilReady } from './redis.js';
 
 /** Times that a job is tried which fails. */
 const TRIES = 3;
@@ -77,7 +74,7 @@ export class JobQueue {
    */
   static async connect(url: string): Promise<JobQueue> {
     const { Queue } = await importBullMq();
-    const queue = new Queue(NAME, { connection: connectionOf(url) });
+    const queue = new Queue(QUEUE_NAME, { connection: connectionOf(url) });
     await waitUntilReady(queue, url);
     return new JobQueue(url, queue);
   }
@@ -120,7 +117,7 @@ export class JobQueue {
     readonly onProgress: (id: string, progress: unknown) => void;
   }): Promise<() => Promise<void>> {
     const { QueueEvents } = await importBullMq();
-    const events = new QueueEvents(NAME, { connection: connectionOf(this.#url) });
+    const events = new QueueEvents(QUEUE_NAME, { connection: connectionOf(this.#url) });
     events.on('error', () => {});
     events.on('completed', ({ jobId }) => told.onEnd(jobId));
     events.on('failed', ({ jobId }) => told.onEnd(jobId));
@@ -218,7 +215,7 @@ export class JobQueue {
       }
       if (delay !== undefined) await giveBack(delay);
     };
-    const worker: Worker = new Worker(NAME, process, {
+    const worker: Worker = new Worker(QUEUE_NAME, process, {
       connection: connectionOf(this.#url),
       name: `${hostname()}-${globalThis.process.pid}`,
       concurrency: slots,

@@ -1,6 +1,9 @@
 import type { Queue } from 'bullmq';
 import { NeuralDiffError } from '../../model/errors.js';
 
+/** Name of the queue in Redis. */
+export const QUEUE_NAME = 'neural-diff';
+
 /** Milliseconds until a Redis that does not answer counts as unreachable. */
 const PATIENCE = 5_000;
 
