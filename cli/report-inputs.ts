@@ -25,6 +25,17 @@ export function measureOptions(
   return { ...model, recipe, seed, backend, signal: io.signal };
 }
 
+/** The flag for the precision of stored weights. */
+export const PRECISION_FLAGS = {
+  precision: {
+    type: 'string',
+    placeholder: 'gap',
+    valueIfBare: '0.3%',
+    description:
+      'Find the coarsest of float16, bfloat16 and int8 for each tensor of the base, together at most this far behind it on validation data: 0.3%, or another gap',
+  },
+} as const satisfies Flags;
+
 /** Flags that name the documents of a report. */
 export const INPUT_FLAGS = {
   gate: {

@@ -5,6 +5,13 @@ import type { Report } from '../src/report/document.js';
 import { renderJunit } from '../src/report/junit.js';
 import { renderMarkdown } from '../src/report/markdown.js';
 import { renderReportPage } from '../src/report/page/render-pages.js';
+import {
+  formatLossChange,
+  gridWords,
+  lossChangeOn,
+  precisionWords,
+  WAY_WORDS,
+} from '../src/report/precision.js';
 import { formatGap, formatNumber, formatPercent, formatSeconds, formatShare } from '../src/report/words.js';
 import { alignColumns } from './io.js';
 
@@ -44,12 +51,44 @@ export function tableOf({
     ...candidates.map(({ name }) => printable(name)),
   ];
   return [
-    ...alignColumns(used).map((line, i) => `${line}  ${names[i]}`.trimEnd()),
+    ...named(alignColumns(used), names),
     ...(data ? [`measured on ${formatNumber(data.examples)} ${data.source} examples`] : []),
     ...(isUsed(BEHIND) ? ['points behind the full fine-tune, with 95 % interval: below 0 is better'] : []),
     ...(isUsed(WRONG) ? ['newly wrong: examples that the base gets right (negative flips)'] : []),
   ];
 }
+
+/** @returns a table of the ways to store the base, one of its tensors, and what they mean */
+export function precisionLines(precision: NonNullable<Report['precision']>): string[] {
+  const totals = precision.totals.map(({ bytes, measured, test, isMet }) => [
+    formatNumber(bytes),
+    measured ? formatPercent(measured.accuracy.value) : '',
+    measured ? formatGap(measured.gap) : '',
+    ...(isTested(precision) ? [test ? formatGap(test.gap) : ''] : []),
+    isMet ? 'kept' : 'not kept',
+  ]);
+  const head = ['bytes', 'accuracy', 'points behind', ...(isTested(precision) ? ['on test data'] : [])];
+  const ways = ['', ...precision.totals.map(({ way }) => WAY_WORDS[way])];
+  const tensors = precision.tensors.map((each) => {
+    const change = lossChangeOn(each, each.grid);
+    return [formatNumber(each.gridBytes), change === undefined ? '' : formatLossChange(change)];
+  });
+  const names = precision.tensors.map(
+    ({ tensor, grid, dtype }) => `${printable(tensor)}  ${grid === undefined ? dtype : gridWords(grid)}`,
+  );
+  return [
+    ...named(alignColumns([[...head, 'contract'], ...totals]), ways),
+    '',
+    ...named(alignColumns([['bytes', 'loss change alone'], ...tensors]), ['', ...names]),
+    ...precisionWords(precision).map((words) => `  ${words}`),
+  ];
+}
+
+const isTested = ({ totals }: NonNullable<Report['precision']>): boolean =>
+  totals.some(({ test }) => test !== undefined);
+
+const named = (lines: readonly string[], names: readonly string[]): string[] =>
+  lines.map((line, i) => `${line}  ${names[i]}`.trimEnd());
 
 /** Files of a report. */
 export const REPORT_FILES = ['report.html', 'report.md', 'report.json', 'junit.xml'] as const;

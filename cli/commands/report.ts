@@ -13,12 +13,20 @@ import {
   FLEET_FLAGS,
   INPUT_FLAGS,
   measureOptions,
+  PRECISION_FLAGS,
   planReportFleet,
   type ReportInputs,
   readFleet,
   readInputs,
 } from '../report-inputs.js';
-import { checkReportFolder, REPORT_FILES, tableOf, writeReportFiles } from '../report-output.js';
+import {
+  checkReportFolder,
+  precisionLines,
+  REPORT_FILES,
+  tableOf,
+  writeReportFiles,
+} from '../report-output.js';
+import { readShare } from '../values.js';
 
 const FLAGS = {
   base: { type: 'string', placeholder: 'model', description: 'Model that devices have' },
@@ -35,6 +43,7 @@ const FLAGS = {
     default: 5,
     description: 'Times that each payload is applied in a separate process; 0 measures no times',
   },
+  ...PRECISION_FLAGS,
   ...INPUT_FLAGS,
   ...FLEET_FLAGS,
   title: { type: 'string', placeholder: 'text', description: 'Heading; default: what the report is of' },
@@ -67,6 +76,10 @@ export const command = defineCommand({
       description: 'Show what a bench has measured',
       run: 'report --bench accuracy.json --task keywords -o report',
     },
+    {
+      description: 'Also find the grids on which devices could store the base within 0.3 points',
+      run: 'report --base models/v1 --payload v2.ndiff --recipe recipe.mjs --precision 0.3% -o report',
+    },
   ],
   exits: { gate: 'No payload meets the gates; the report is written' },
   async handle(flags, io) {
@@ -98,10 +111,13 @@ function checkFlags(flags: ReportFlags): { isMeasured: boolean } {
   if (!isMeasured && bench.length === 0) throw new UsageError('Expected --base and --payload, or --bench');
   if (isMeasured && (base === undefined || payload.length === 0))
     throw new UsageError('Expected --base and --payload together');
-  const measuring = ['next', 'recipe', 'gate', 'fleet', 'chain', 'against', 'curve'] as const;
+  const measuring = ['next', 'recipe', 'gate', 'fleet', 'chain', 'against', 'curve', 'precision'] as const;
   const idle = measuring.find((name) => (flags[name]?.length ?? 0) > 0);
   if (!isMeasured && idle !== undefined)
     throw new UsageError(`Expected --${idle} with --base and --payload alone`);
+  if (flags.precision !== undefined && flags.recipe === undefined)
+    throw new UsageError('Expected --precision with --recipe alone');
+  if (flags.precision !== undefined) readShare('gap', flags.precision);
   if (task !== undefined && bench.length === 0) throw new UsageError('Expected --task with --bench alone');
   if (fullBytes !== undefined && !(Number.isSafeInteger(fullBytes) && fullBytes >= 0))
     throw new UsageError('Expected --full-bytes to be a whole number of at least 0');
@@ -116,9 +132,12 @@ async function measured(inputs: ReportInputs, flags: ReportFlags, io: Io): Promi
   const plan = installed && (await readFleet(installed, flags, io));
   const progress = measuringProgress(io, flags);
   const options = measureOptions(flags, { base, payloads: payload, io });
-  const measurements = await measureReport({ ...options, applyRuns, onProgress: progress.report }).finally(
-    () => progress.finish(),
-  );
+  const measurements = await measureReport({
+    ...options,
+    applyRuns,
+    precisionGap: flags.precision === undefined ? undefined : readShare('gap', flags.precision),
+    onProgress: progress.report,
+  }).finally(() => progress.finish());
   const title = flags.title ?? `Update of ${base}`;
   const curves = curvesOf(inputs.curves, measurements.candidates);
   const unused = inputs.curves.length - curves.length;
@@ -158,5 +177,6 @@ function linesOf(report: Report): string[] {
     ...(candidates.length > 0 ? [...tableOf(report), ''] : []),
     `${advice.isPassed ? 'passed' : 'FAILED'}  ${advice.headline}`,
     ...advice.reasons.map((reason) => `  ${reason}`),
+    ...(report.precision ? ['', ...precisionLines(report.precision)] : []),
   ];
 }

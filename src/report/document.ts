@@ -1,3 +1,5 @@
+import type { Estimate } from './interval.js';
+import type { Precision } from './precision.js';
 import type { Unit } from './words.js';
 
 /** Identification of report documents, checked by readers. */
@@ -37,6 +39,8 @@ export interface Report {
   readonly history?: readonly HistoryPoint[];
   /** How payloads were trained. */
   readonly curves?: readonly Curve[];
+  /** The coarsest grids on which devices could store the base. */
+  readonly precision?: Precision;
   /** Notes on how this was measured, in sentences. */
   readonly remarks: readonly string[];
 }
@@ -199,16 +203,9 @@ export interface Curve {
 
 /** The raw results of measuring, before they are assessed. */
 export interface Measurements
-  extends Pick<Report, 'machine' | 'data' | 'base' | 'full' | 'ways' | 'remarks'>,
+  extends Pick<Report, 'machine' | 'data' | 'base' | 'full' | 'ways' | 'precision' | 'remarks'>,
     Required<Pick<Report, 'model'>> {
   readonly candidates: readonly Omit<Candidate, 'checks'>[];
-}
-
-/** A measured share or difference, with its 95 % confidence interval. */
-export interface Estimate {
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
 }
 
 /**

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
-import type { Candidate, Check, Estimate, MeasuredModel, Measurements, Part } from './document.js';
+import type { Candidate, Check, MeasuredModel, Measurements, Part } from './document.js';
+import type { Estimate } from './interval.js';
 import { parseDocument } from './read-document.js';
 import { formatLimited, formatPair, type Unit } from './words.js';
 

@@ -1,4 +1,9 @@
-import type { Estimate } from './document.js';
+/** A measured share or difference, with its 95 % confidence interval. */
+export interface Estimate {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
 
 /** Standard normal quantile of 97.5 %: the intervals are two-sided, at 95 %. */
 const Z = 1.959963984540054;

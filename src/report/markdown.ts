@@ -1,4 +1,6 @@
-import type { Candidate, Estimate, Report } from './document.js';
+import type { Candidate, Report } from './document.js';
+import type { Estimate } from './interval.js';
+import { formatLossChange, gridWords, lossChangeOn, precisionWords, WAY_WORDS } from './precision.js';
 import {
   formatBytes,
   formatGap,
@@ -29,6 +31,7 @@ export function renderMarkdown(report: Report): string {
     section('Slices and classes with the lowest accuracy', table(partRows(report))),
     section('Other ways to ship the full fine-tune', table(wayRows(report))),
     section('Methods by size', table(frontierRows(report))),
+    section('Precision of the stored weights', precisionText(report)),
     section('Since the last report', table(trendRows(report))),
     section('Fleet', fleetText(report)),
     section('How it was measured', list(report.remarks)),
@@ -185,6 +188,33 @@ function frontierRows({ frontier, candidates }: Report): string[][] {
     ]),
   ];
 }
+
+function precisionText({ precision }: Report): string {
+  if (precision === undefined) return '';
+  const behind = 'points behind (below 0: better)';
+  const totals = precision.totals.map(({ way, bytes, measured, test, isMet }) => [
+    WAY_WORDS[way],
+    formatNumber(bytes),
+    intervalText(measured?.accuracy),
+    measured ? formatGap(measured.gap) : '',
+    test ? formatGap(test.gap) : '',
+    isMet ? 'kept' : 'not kept',
+  ]);
+  const tensors = precision.tensors.map((each) => [
+    each.tensor,
+    each.grid === undefined ? each.dtype : gridWords(each.grid),
+    formatNumber(each.bytes),
+    formatNumber(each.gridBytes),
+    textOf(lossChangeOn(each, each.grid)),
+  ]);
+  return [
+    list(precisionWords(precision)),
+    table([['stored as', 'bytes', 'accuracy', behind, `test: ${behind}`, 'contract'], ...totals]),
+    table([['tensor', 'grid', 'bytes before', 'bytes', 'loss change alone'], ...tensors]),
+  ].join('\n\n');
+}
+
+const textOf = (change: number | undefined): string => (change === undefined ? '' : formatLossChange(change));
 
 const TREND_TEXT = {
   bytes: formatNumber,

@@ -1,5 +1,7 @@
 import * as v from 'valibot';
+import { GRID_NAMES } from '../model/grids.js';
 import { REPORT_FORMAT, REPORT_VERSION, type Report } from './document.js';
+import { PRECISION_WAYS } from './precision.js';
 import { parseDocument } from './read-document.js';
 
 const text = v.string();
@@ -195,6 +197,38 @@ const curves = v.array(
   }),
 );
 
+const standing = v.strictObject({ loss: number, accuracy: shareEstimate, gap: gapEstimate });
+
+const grid = v.picklist(GRID_NAMES);
+
+const precision = v.strictObject({
+  maxGap: share,
+  data: v.strictObject({ source: v.picklist(['test', 'validation']), examples: count }),
+  runs: count,
+  tensors: v.array(
+    v.strictObject({
+      tensor: text,
+      dtype: text,
+      shape: v.array(count),
+      bytes: count,
+      grid: v.exactOptional(grid),
+      gridBytes: count,
+      int4Grid: v.exactOptional(grid),
+      options: v.array(v.strictObject({ grid, bytes: count, lossChange: v.exactOptional(number) })),
+    }),
+  ),
+  totals: v.array(
+    v.strictObject({
+      way: v.picklist(PRECISION_WAYS),
+      bytes: count,
+      measured: v.exactOptional(standing),
+      isMet: v.boolean(),
+      isStorable: v.boolean(),
+      test: v.exactOptional(standing),
+    }),
+  ),
+});
+
 /** The schema of report documents: the source of `docs/report.schema.json`. */
 export const REPORT_SCHEMA = v.strictObject({
   format: v.literal(REPORT_FORMAT),
@@ -219,6 +253,7 @@ export const REPORT_SCHEMA = v.strictObject({
   trend: v.exactOptional(trend),
   history: v.exactOptional(history),
   curves: v.exactOptional(curves),
+  precision: v.exactOptional(precision),
   remarks: v.array(text),
 });
 

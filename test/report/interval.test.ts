@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Estimate } from '../../src/report/document.js';
-import { pairedGap, shareOf } from '../../src/report/interval.js';
+import { type Estimate, pairedGap, shareOf } from '../../src/report/interval.js';
 import { createRandom } from '../support.js';
 
 const TRIALS = 4000;

@@ -1,13 +1,13 @@
 import type {
   Calibration,
   Comparison,
-  Estimate,
   FlipExample,
   Flips,
   Layer,
   Part,
   Quality,
 } from '../../src/report/document.js';
+import type { Estimate } from '../../src/report/interval.js';
 
 /** Words that the sample's keyword spotter tells apart. */
 export const WORDS = ['yes', 'no', 'up', 'down', 'stop', 'left', 'right', 'on', 'off', 'go'];

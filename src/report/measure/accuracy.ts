@@ -3,16 +3,20 @@ import { openBase } from '../../recipe/open-base.js';
 import { loadRecipe, loadRecipeData, type RecipeData } from '../../recipe/recipe.js';
 import { useBackend } from '../../tfjs/backend.js';
 import { type Data, isArrayData } from '../../train/data.js';
-import { type Numbers, readRows } from '../../train/predictor.js';
+import { readRows } from '../../train/predictor.js';
 import { checkSeed } from '../../train/random.js';
 import { compareModels, type Predictions, qualityOf, type Truth } from '../assess.js';
 import type { Candidate, DataFacts, MeasuredModel } from '../document.js';
+import type { Precision } from '../precision.js';
 import type { CheckedPayload } from './open-payloads.js';
 import { type LiveModel, withRunner } from './open-runner.js';
 import type { ModelPaths } from './options.js';
+import type { PrecisionOptions } from './precision/choose-precision.js';
+import { measurePrecision } from './precision/measure-precision.js';
 import { type Predicted, predict } from './predict.js';
+import { readTruth } from './read-truth.js';
 import type { Steps } from './steps.js';
-import { bad, classOutputsOf, truthOf } from './truth.js';
+import { bad } from './truth.js';
 
 /** The input of measuring accuracy. */
 export interface AccuracyJob extends ModelPaths {
@@ -43,6 +47,12 @@ export interface AccuracyBench {
    *   other classes, those of a model on disk; the signal's reason
    */
   measure(payloads: readonly CheckedPayload[], steps: Steps): Promise<Accuracy>;
+  /**
+   * Finds the coarsest grids of the base's tensors that keep a contract.
+   *
+   * @throws as `choosePrecision`
+   */
+  advisePrecision(options: PrecisionOptions): Promise<Precision>;
 }
 
 /**
@@ -68,18 +78,14 @@ export async function withAccuracyBench<T>(
     const { outputs, outputKind } = recipe.options ?? {};
     const model = { base: job.base, chain: job.chain, outputs, outputKind, data };
     const known = await withRunner(model, async (runner) => {
-      const outputs = classOutputsOf(runner);
-      const labels: Numbers[] = [];
-      // Only labels are read here, so pass inputs and outputs without the function that runs the model.
-      const { run: _run, ...ports } = runner;
-      for await (const rows of readRows(data, ports)) {
-        signal?.throwIfAborted();
-        labels.push(rows.labels[0] as Numbers);
-      }
-      return { truth: truthOf(labels, outputs, found), runtime: runner.runtime };
+      const truth = await readTruth(runner, { data, descriptions: found, signal });
+      return { truth, runtime: runner.runtime };
     });
     const setting = { model, source, ...known };
-    return await use({ measure: (payloads, steps) => measureAll(setting, { job, payloads, steps }) });
+    return await use({
+      measure: (payloads, steps) => measureAll(setting, { job, payloads, steps }),
+      advisePrecision: (options) => measurePrecision({ ...options, model, found }),
+    });
   } finally {
     disposeData(found);
   }

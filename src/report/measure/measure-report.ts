@@ -38,13 +38,14 @@ export async function measureReport(options: MeasureOptions): Promise<Measuremen
   const { signal, recipe, seed, backend = 'wasm', applyRuns = 5 } = options;
   if (!Number.isInteger(applyRuns) || applyRuns < 0)
     throw new RangeError(`Cannot apply payloads ${applyRuns} times: expected a whole number of at least 0`);
+  if (options.precisionGap !== undefined) checkPrecision(options.precisionGap, recipe);
   const payloads = namePayloads(options.payloads);
   const steps = new Steps(countSteps({ ...options, applyRuns }, payloads), options);
   steps.report('reading the models');
   const use = async (models: OpenModels, folder: string): Promise<Measurements> => {
     const checked = await checkAll(payloads, { models, paths: options, steps, folder });
-    const { byteDiffers } = options;
-    const job = { models, payloads: checked, paths: options, applyRuns, byteDiffers, steps };
+    const { byteDiffers, precisionGap } = options;
+    const job = { models, payloads: checked, paths: options, applyRuns, byteDiffers, precisionGap, steps };
     if (recipe === undefined) return measureAll(job);
     const { base, chain, next } = options;
     const accuracyJob = {
@@ -91,7 +92,8 @@ function countSteps(
   const checkAndCompare = 2 * payloads.length;
   const apply = options.applyRuns > 0 ? 1 + payloads.length : 0;
   const accuracy = options.recipe === undefined ? 0 : stepsOfAccuracy(options, payloads);
-  return checkAndCompare + stepsOfAlternatives(options) + apply + accuracy;
+  const precision = options.precisionGap === undefined ? 0 : 1;
+  return checkAndCompare + stepsOfAlternatives(options) + apply + accuracy + precision;
 }
 
 /** Everything needed to measure, already checked. */
@@ -101,6 +103,7 @@ interface MeasureJob {
   readonly paths: ModelPaths;
   readonly applyRuns: number;
   readonly byteDiffers?: boolean | undefined;
+  readonly precisionGap?: number | undefined;
   readonly steps: Steps;
   readonly bench?: AccuracyBench;
 }
@@ -114,6 +117,7 @@ async function measureAll(job: MeasureJob): Promise<Measurements> {
   const ways = await measureAlternatives(models, { payload, next: job.paths.next, byteDiffers, steps });
   const applied = applyRuns > 0 ? await measureApplying(job) : [];
   const accuracy = await bench?.measure(payloads, steps);
+  const precision = bench && (await measureGrids(bench, job));
   steps.report('done');
   return {
     machine: describeMachine(),
@@ -127,8 +131,31 @@ async function measureAll(job: MeasureJob): Promise<Measurements> {
       ...accuracy?.candidates[i],
     })),
     ways,
+    ...(precision && { precision }),
     remarks: remarksOf({ data: accuracy?.data, ways, applyRuns }),
   };
+}
+
+/** @throws RangeError for a gap that is no share, or without the examples of a recipe */
+function checkPrecision(gap: number, recipe: string | undefined): void {
+  if (!(gap >= 0 && gap <= 1))
+    throw new RangeError(`Cannot choose grids: expected a gap from 0 to 1, got ${gap}`);
+  if (recipe === undefined) throw new RangeError('Cannot choose grids: expected a recipe with examples');
+}
+
+function measureGrids(
+  bench: AccuracyBench,
+  { precisionGap: maxGap, steps }: MeasureJob,
+): Promise<Measurements['precision']> {
+  if (maxGap === undefined) return Promise.resolve(undefined);
+  const doing = 'choosing grids';
+  return steps.run(doing, () =>
+    bench.advisePrecision({
+      maxGap,
+      signal: steps.signal,
+      onProgress: ({ phase, done, total }) => steps.report(`${doing}: ${phase}, ${done} of ${total} runs`),
+    }),
+  );
 }
 
 /** A full fine-tune is reported even if its accuracy was not measured. */

@@ -1,13 +1,21 @@
 import { join } from 'node:path';
+import type { TensorInfo } from '../../model/tensor.js';
 import { readOnnxModel } from '../../onnx/read-graph.js';
 import { describeValues } from '../../onnx/values.js';
 import { loadNetwork } from '../../recipe/load-network.js';
 import { type BaseModel, type OpenBase, openBase } from '../../recipe/open-base.js';
 import type { RecipeOptions } from '../../recipe/options.js';
 import { loadModel } from '../../tfjs/layers-files.js';
+import { type NamedWeight, namedWeights } from '../../tfjs/weights.js';
 import type { Data } from '../../train/data.js';
 import { createNetworkPredictor } from '../../train/network.js';
-import { createPredictor, createRunner, type Runner, readRows } from '../../train/predictor.js';
+import {
+  createPredictor,
+  createRunner,
+  type Predictor,
+  type Runner,
+  readRows,
+} from '../../train/predictor.js';
 import { copyPatched } from './apply-cost.js';
 import { importOnnxRuntime, type OnnxRuntime, openOnnxRunner } from './onnx-runtime.js';
 import { withTemporaryFolder } from './run-program.js';
@@ -37,7 +45,8 @@ export async function withRunner<T>(model: LiveModel, use: (runner: Runner) => P
     await unpatched.store.close();
   }
   const base = await openBase(model);
-  const runner = await openRunner(model, base).finally(() => base.store.close());
+  const { predictor } = await openLive(model, base).finally(() => base.store.close());
+  const runner = createRunner(predictor);
   const isStandIn = base.kind === 'onnx';
   const runtime = `${runner.runtime}${isStandIn ? ', as onnxruntime-node is not available' : ''}`;
   return useAndDispose({ ...runner, runtime }, model.data, use);
@@ -63,16 +72,44 @@ async function withShapes(runner: Runner, data: Data): Promise<Runner> {
   return runner;
 }
 
-async function openRunner({ outputs, outputKind }: LiveModel, base: OpenBase): Promise<Runner> {
-  if (base.kind === 'layers-model')
-    return createRunner(createPredictor(await loadModel(base.files, base.file), { outputKind }));
+/** A model on TensorFlow.js. */
+interface OpenLive {
+  readonly predictor: Predictor;
+  readonly weights: readonly NamedWeight[];
+}
+
+async function openLive({ outputs, outputKind }: LiveModel, base: OpenBase): Promise<OpenLive> {
+  if (base.kind === 'layers-model') {
+    const model = await loadModel(base.files, base.file);
+    return { predictor: createPredictor(model, { outputKind }), weights: namedWeights(model) };
+  }
   const network = await loadNetwork(base, outputs);
   try {
-    return createRunner(createNetworkPredictor(network, { outputs, outputKind }));
+    return { predictor: createNetworkPredictor(network, { outputs, outputKind }), weights: network.weights };
   } catch (error) {
     network.dispose();
     throw error instanceof RangeError ? bad(error.message) : error;
   }
+}
+
+/** A model on TensorFlow.js whose weights can be set. */
+export interface LiveWeights {
+  readonly runner: Runner;
+  readonly weights: readonly NamedWeight[];
+  /** All tensors, as stored. */
+  readonly tensors: readonly TensorInfo[];
+}
+
+/**
+ * Loads a model onto TensorFlow.js, calls a function with it and its weights, and disposes of it.
+ *
+ * @throws as `withRunner`
+ */
+export async function withWeights<T>(model: LiveModel, use: (live: LiveWeights) => Promise<T>): Promise<T> {
+  const base = await openBase(model);
+  const { tensors } = base.store;
+  const { predictor, weights } = await openLive(model, base).finally(() => base.store.close());
+  return useAndDispose(createRunner(predictor), model.data, (runner) => use({ runner, weights, tensors }));
 }
 
 function withOnnxRunner<T>(

@@ -23,6 +23,11 @@ export interface MeasureOptions {
   readonly applyRuns?: number;
   /** Whether to run other programs that diff files; default true. */
   readonly byteDiffers?: boolean;
+  /**
+   * Largest gap of accuracy, 0 to 1, up to which the base's tensors are put on coarser grids; by default
+   * grids are not measured. Needs a recipe.
+   */
+  readonly precisionGap?: number | undefined;
 }
 
 /** Paths of the models of a report. */

@@ -1,5 +1,5 @@
 import { printable } from '../../model/printable.js';
-import type { Estimate } from '../document.js';
+import type { Estimate } from '../interval.js';
 import type { Unit } from '../words.js';
 import * as words from '../words.js';
 

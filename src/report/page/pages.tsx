@@ -11,6 +11,7 @@ import { flipsSection } from './sections/flips.js';
 import { historySection } from './sections/history.js';
 import { layersSection } from './sections/layers.js';
 import { methodSection } from './sections/method.js';
+import { precisionSection } from './sections/precision.js';
 import { sizesSection } from './sections/sizes.js';
 import { trainingSection } from './sections/training.js';
 import { sequenceSection, trendSection } from './sections/trend.js';
@@ -26,6 +27,7 @@ const SECTIONS: readonly ((view: View) => Section | undefined | Promise<Section 
   accuracySection,
   flipsSection,
   layersSection,
+  precisionSection,
   trainingSection,
   sequenceSection,
   fleetSection,

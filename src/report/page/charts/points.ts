@@ -1,4 +1,4 @@
-import type { Estimate } from '../../document.js';
+import type { Estimate } from '../../interval.js';
 import type { Series } from '../view.js';
 import { type Drawing, draw, drawBoth } from './draw.js';
 import { accuracySpan, byteChannel, byteSpan, lookChannels, shareChannel } from './scales.js';
@@ -17,6 +17,8 @@ export interface SizeChart {
   readonly others: readonly (SizePoint & { readonly method: string })[];
   /** Horizontal lines. */
   readonly rules: readonly { readonly name: string; readonly accuracy: number; readonly colour: string }[];
+  /** What the bytes are of; by default the payload. */
+  readonly of?: string;
 }
 
 /** @param chart with at least one point */
@@ -32,7 +34,7 @@ export async function drawSizes(chart: SizeChart): Promise<Drawing[]> {
   ]);
   const y = shareChannel('accuracy', accuracy);
   return drawBoth((fit) => {
-    const x = byteChannel('bytes', bytes, 'Bytes of the payload');
+    const x = byteChannel('bytes', bytes, `Bytes of the ${chart.of ?? 'payload'}`);
     return {
       label: 'Accuracy against bytes',
       height: fit === 'wide' ? 340 : 300,

@@ -1,5 +1,5 @@
 import type { VNode } from 'preact';
-import type { Estimate } from '../../document.js';
+import type { Estimate } from '../../interval.js';
 import { DASH, formatInterval, formatPercent, formatSigned, formatSignedInterval } from '../format.js';
 import type { Series } from '../view.js';
 import { Name, Swatch } from './figure.js';
