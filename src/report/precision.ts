@@ -7,7 +7,7 @@ export interface Precision {
   /** Largest accepted loss of accuracy against the model as it is, by measured values: 0 to 1. */
   readonly maxGap: number;
   /** The examples that chose: those of validation, or of the test where there are no others. */
-  readonly data: { readonly source: 'test' | 'validation'; readonly examples: number };
+  readonly chosenBy: { readonly source: 'test' | 'validation'; readonly examples: number };
   /** How often the model was run on them. */
   readonly runs: number;
   /** In the order of the model; those that are not float32 have no options. */
@@ -105,15 +105,15 @@ export function needsInt4(precision: Precision): boolean {
 
 /** @returns what the measurements advise, in sentences */
 export function precisionWords(precision: Precision): string[] {
-  const { maxGap, data, runs } = precision;
+  const { maxGap, chosenBy, runs } = precision;
   const [whole, mixed] = [totalOf(precision, 'as-is'), totalOf(precision, 'mixed')];
   if (whole === undefined || mixed?.measured === undefined) return [];
-  const on = `${formatNumber(data.examples)} ${data.source} examples`;
-  const one = formatLimited(1 / data.examples, 'points');
+  const on = `${formatNumber(chosenBy.examples)} ${chosenBy.source} examples`;
+  const one = formatLimited(1 / chosenBy.examples, 'points');
   return [
     `Mixed grids take ${formatBytes(mixed.bytes)} of ${formatBytes(whole.bytes)}: ${standing(mixed.measured)} on the ${on} that chose them. The contract is at most ${formatLimited(maxGap, 'points')} behind, by measured values.`,
     ...(mixed.test ? [`On test examples, which chose nothing: ${standing(mixed.test)}.`] : []),
-    ...(maxGap > 0 && maxGap < 1 / data.examples
+    ...(maxGap > 0 && maxGap < 1 / chosenBy.examples
       ? [`One of these examples is ${one}: a smaller loss cannot be told from none.`]
       : []),
     `Each tensor was rounded alone to each grid. Then steps to coarser grids were made, those with the most saved bytes for the added loss first, as many as keep the contract together. That took ${formatNumber(runs)} runs over the examples.`,

@@ -203,7 +203,7 @@ const grid = v.picklist(GRID_NAMES);
 
 const precision = v.strictObject({
   maxGap: share,
-  data: v.strictObject({ source: v.picklist(['test', 'validation']), examples: count }),
+  chosenBy: v.strictObject({ source: v.picklist(['test', 'validation']), examples: count }),
   runs: count,
   tensors: v.array(
     v.strictObject({

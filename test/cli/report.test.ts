@@ -169,6 +169,7 @@ test.each([
     ['--base', 'x', '--payload', 'y', '--fleet', 'z', '--full-bytes', '0.5'],
     'Expected --full-bytes to be a whole number',
   ],
+  ['grids without a recipe', ['--base', 'x', '--payload', 'y', '--precision'], 'with --recipe alone'],
   ['updates without a fleet', ['--base', 'x', '--payload', 'y', '--updates', 'z'], 'with --fleet alone'],
 ])('report refuses %s', async (_, args, message) => {
   await expectRefusal(command('report', ...args, '-o', at('none'), '--json'), 'usage', message);
@@ -209,6 +210,50 @@ test('compare prints no controls of file names, and says why a payload is not to
   expect(stdout + stderr).not.toContain('\u001b');
   expect(stderr).toContain('predicting with "red\\u{1b}[31m"');
   expect(stdout).toContain('it gives outputs that are not numbers');
+});
+
+test('report --precision finds grids for the base, and shows them everywhere', async () => {
+  const out = at('grids');
+  const args = ['--base', full, '--recipe', recipe('tested'), '--payload', same(), '--apply-runs', '0'];
+  expect((await command('diff', full, full, '-o', same())).status).toBe(0);
+  const { status, stdout, stderr } = await command(
+    'report',
+    ...args,
+    '--precision',
+    '2%',
+    '--progress',
+    'json',
+    '-o',
+    out,
+  );
+  expect([status, stderr]).toEqual([
+    0,
+    expect.stringMatching(/choosing grids: rounding hidden\/kernel to int8/),
+  ]);
+  const { precision } = read(out);
+  expect(precision).toMatchObject({ maxGap: 0.02, chosenBy: { source: 'validation', examples: 96 } });
+  const mixed = precision!.totals.find(({ way }) => way === 'mixed')!;
+  expect([mixed.isMet, mixed.measured!.gap.value <= 0.02]).toEqual([true, true]);
+  expect(mixed.test).toBeDefined();
+  expect(stdout).toMatch(/ kept {2}mixed, by measurement\n/);
+  expect(stdout).toMatch(/ {2}hidden\/kernel {2}int8/);
+  for (const file of ['report.html', 'report.md'])
+    expect(readFileSync(join(out, file), 'utf8')).toContain('mixed, by measurement');
+  const again = await command('report', ...args, '--precision', '2%', '--json', '-o', at('grids-again'));
+  expect(JSON.parse(again.stdout).precision).toEqual(precision);
+});
+
+const same = (): string => at('same.ndiff');
+
+test('Ctrl-C ends the choice of grids and leaves nothing', async () => {
+  const out = at('stopped');
+  const args = ['--recipe', recipe('tested'), '--payload', large, '--base', base, '--apply-runs', '0'];
+  const { child, outcome } = start(['report', ...args, '--precision', '--progress', 'json', '-o', out]);
+  child.stderr?.on('data', (chunk) => {
+    if (String(chunk).includes('choosing grids')) child.kill('SIGINT');
+  });
+  expect((await outcome).status).toBe(130);
+  expect(existsSync(out)).toBe(false);
 });
 
 test('Ctrl-C ends a report and leaves nothing', async () => {

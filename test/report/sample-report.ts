@@ -12,6 +12,7 @@ import {
   type Trend,
 } from '../../src/report/document.js';
 import { comparisonOf, layersOf, qualityOf, shareOf, WORDS } from './sample-parts.js';
+import { samplePrecision } from './sample-precision.js';
 
 const FLOAT32_BYTES = 600_332;
 const BASE = '5f1c09ab77e2d4430c6f8b1d92ae3c57';
@@ -65,6 +66,7 @@ export function sampleReport(): Report {
     trend: sampleTrend(),
     history: sampleHistory(),
     curves: sampleCurves(),
+    precision: samplePrecision(),
     remarks: [
       'Accuracy was measured on the weights that a process of the device kit wrote to disk.',
       'Intervals of accuracy are by Wilson, those of gaps from paired examples, both at 95 %.',

@@ -21,7 +21,7 @@ export const HOSTILE = [
   '𝔘𝔫𝔦𝔠𝔬𝔡𝔢 👩‍👩‍👧 e\u0301\u0301\u0301',
 ];
 
-const FIXED = ['format', 'source', 'measure', 'best', 'dtype'];
+const FIXED = ['format', 'source', 'measure', 'best', 'dtype', 'way', 'grid', 'int4Grid'];
 
 /** @returns the sample report with every free string replaced by a hostile one */
 export function hostileReport(): Report {

@@ -19,6 +19,11 @@ const OPTIONAL: Readonly<Record<string, string>> = {
   trend: '',
   history: '',
   curves: '',
+  precision: '',
+  measured: '',
+  test: '',
+  grid: 'gridBytes',
+  lossChange: '',
   gap: 'title',
   density: '',
   ship: '',
@@ -44,6 +49,9 @@ const LISTS_TO_EMPTY = [
   'rows',
   'history',
   'curves',
+  'totals',
+  'tensors',
+  'options',
   'epochs',
 ];
 

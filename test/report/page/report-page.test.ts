@@ -9,7 +9,19 @@ import { HOSTILE, hostileReport } from './hostile-report.js';
 import { takeApart } from './page-text.js';
 
 const SECTIONS = [
-  ...['cost', 'sizes', 'gates', 'accuracy', 'flips', 'layers', 'training', 'sequence', 'fleet', 'trend'],
+  ...[
+    'cost',
+    'sizes',
+    'gates',
+    'accuracy',
+    'flips',
+    'layers',
+    'precision',
+    'training',
+    'sequence',
+    'fleet',
+    'trend',
+  ],
   ...['history', 'method'],
 ];
 
@@ -28,7 +40,17 @@ test('renderReportPage() omits sections without data', async () => {
   expect(sectionsOf(html)).toEqual(['cost', 'method']);
   expect(html).not.toContain('<figure');
   expect(takeApart(html).text).not.toMatch(UNWRITTEN);
-  const parts = ['frontier', 'sequence', 'fleet', 'trend', 'history', 'curves', 'full', 'data'] as const;
+  const parts = [
+    'frontier',
+    'sequence',
+    'fleet',
+    'trend',
+    'history',
+    'curves',
+    'full',
+    'data',
+    'precision',
+  ] as const;
   for (const part of parts) {
     const { [part]: left, ...rest } = sampleReport();
     expect(left).toBeDefined();
@@ -49,7 +71,7 @@ test('renderReportPage() writes the numbers of a report into tables', async () =
 
 /** @returns what tables must say of a report, written as the page writes it */
 function numbersOf(report: Report): string[] {
-  const { candidates, ways, frontier, sequence, fleet } = report;
+  const { candidates, ways, frontier, sequence, fleet, precision } = report;
   const parts = [report.base, report.full!, ...candidates].flatMap(({ quality }) => [
     ...[...quality!.classes, ...quality!.slices].flatMap(({ accuracy }) => accuracy ?? []),
     quality!.accuracy,
@@ -92,6 +114,13 @@ function numbersOf(report: Report): string[] {
       format.formatNumber(devices),
       format.formatNumber(bytes),
     ]),
+    ...precision!.totals.flatMap(({ bytes, measured }) => [
+      ...[format.formatNumber(bytes), format.formatSmall(measured!.loss)],
+      ...[format.formatPercent(measured!.accuracy.value), format.formatSignedInterval(measured!.gap)],
+    ]),
+    ...precision!.tensors.flatMap(({ bytes, gridBytes }) =>
+      [bytes, gridBytes].map((n) => format.formatNumber(n)),
+    ),
     ...fleet!.precompute.map(({ savedBytes }) => format.formatNumber(savedBytes)),
   ];
 }

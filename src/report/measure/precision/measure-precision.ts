@@ -38,7 +38,7 @@ export async function measurePrecision({ model, found, ...options }: PrecisionJo
     const tested = other ? await measureTotals(other, choice) : new Map();
     return {
       maxGap: options.maxGap,
-      data: { source: validation ? 'validation' : 'test', examples },
+      chosenBy: { source: validation ? 'validation' : 'test', examples },
       runs: choice.runs,
       tensors: tensorsOf(live, choice),
       totals: choice.totals.map(({ grids: _grids, ...total }): PrecisionTotal => {

@@ -53,7 +53,7 @@ export async function precisionSection({ report }: View): Promise<Section | unde
 
 type Looks = ReadonlyMap<PrecisionTotal['way'], Series>;
 
-async function sizesFigure({ totals, data }: Precision, looks: Looks): Promise<VNode | undefined> {
+async function sizesFigure({ totals, chosenBy }: Precision, looks: Looks): Promise<VNode | undefined> {
   const candidates = totals.flatMap(({ way, bytes, measured }) => {
     if (measured === undefined || bytes < 1) return [];
     const { accuracy } = measured;
@@ -62,7 +62,7 @@ async function sizesFigure({ totals, data }: Precision, looks: Looks): Promise<V
   });
   if (candidates.length === 0) return undefined;
   const drawings = await drawSizes({ candidates, others: [], rules: [], of: 'stored weights' });
-  const on = `${formatNumber(data.examples)} ${data.source} examples`;
+  const on = `${formatNumber(chosenBy.examples)} ${chosenBy.source} examples`;
   return (
     <Figure
       title="Accuracy against bytes of the stored weights"
