@@ -12,8 +12,17 @@ export interface TaskFlags {
   readonly data?: string | undefined;
 }
 
+/** A bench, for its help. */
+interface BenchFacts {
+  readonly name: string;
+  readonly does: string;
+  readonly time: string;
+  /** Tasks by default; all by default. */
+  readonly tasks?: readonly string[] | undefined;
+}
+
 /** Reads the flags of a bench that trains; prints help and ends where that is asked for. */
-export async function readFlags(bench: { name: string; does: string; time: string }): Promise<TaskFlags> {
+export async function readFlags(bench: BenchFacts): Promise<TaskFlags> {
   const { values } = parseArgs({
     options: {
       json: { type: 'boolean', default: false },
@@ -32,7 +41,7 @@ export async function readFlags(bench: { name: string; does: string; time: strin
   }
   const names = TASKS.map((task) => task.name);
   // Recordings are those of one task.
-  const tasks = values.task ?? (values.data === undefined ? names : ['keywords']);
+  const tasks = values.task ?? (values.data === undefined ? (bench.tasks ?? names) : ['keywords']);
   for (const name of tasks) findTask(name);
   const seeds = (values.seeds ?? (values.quick ? '1' : '1,2,3')).split(',').map(Number);
   if (values.fresh) await forgetAll();
@@ -40,7 +49,7 @@ export async function readFlags(bench: { name: string; does: string; time: strin
   return { tasks, seeds, quick, all, data };
 }
 
-function helpOf({ name, does, time }: { name: string; does: string; time: string }): string {
+function helpOf({ name, does, time }: BenchFacts): string {
   const names = TASKS.map((task) => task.name).join(', ');
   return `${does} (${time}).
 

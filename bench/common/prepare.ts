@@ -29,6 +29,8 @@ export interface Unit {
 export interface Prepared {
   readonly data: TaskData;
   readonly task: Task;
+  /** What the task runs. */
+  readonly model: tf.LayersModel;
   /** Weights of the model. */
   readonly weights: number;
   /** What results follow from, in addition to their own settings: task, data, and the base's digest. */
@@ -52,6 +54,7 @@ export async function prepare(benchTask: BenchTask, unit: Unit): Promise<Prepare
   return {
     data,
     task: createTask(model),
+    model,
     weights: model.countParams(),
     inputs: { ...inputs, base: digest },
   };

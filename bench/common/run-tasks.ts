@@ -10,6 +10,8 @@ export interface TaskBench<Result, Row> {
   /** For the help: what it measures, and how long that takes. */
   readonly does: string;
   readonly time: string;
+  /** Names of the tasks that it runs by default; all of them by default. */
+  readonly tasks?: readonly string[];
   /** Program of a thread that takes a `Unit` and answers with a `Result`. */
   readonly unit: URL;
   /** Of one task, over its seeds. */
@@ -20,7 +22,8 @@ export interface TaskBench<Result, Row> {
 /** Reads flags, runs every task with every seed and prints what came out. */
 export async function runTaskBench<Result extends Unit, Row>(spec: TaskBench<Result, Row>): Promise<void> {
   const { bench, does, time } = spec;
-  const { tasks, seeds, quick, all, data } = await readFlags({ name: bench, does, time });
+  const flags = await readFlags({ name: bench, does, time, tasks: spec.tasks });
+  const { tasks, seeds, quick, all, data } = flags;
   const units = seeds.flatMap((seed) => tasks.map((task): Unit => ({ task, seed, quick, all, data })));
   const start = performance.now();
   const results = await runUnits<Unit, Result>(spec.unit, units);

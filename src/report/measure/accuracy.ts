@@ -84,7 +84,7 @@ export async function withAccuracyBench<T>(
     const setting = { model, source, ...known };
     return await use({
       measure: (payloads, steps) => measureAll(setting, { job, payloads, steps }),
-      advisePrecision: (options) => measurePrecision({ ...options, model, found }),
+      advisePrecision: (options) => measurePrecision(model, { ...options, found }),
     });
   } finally {
     disposeData(found);

@@ -14,48 +14,56 @@ import {
 } from './choose-precision.js';
 import { createProbe } from './live-probe.js';
 
-/** A model, and the sets of a recipe. */
+/** A contract, and the sets of a recipe. */
 export interface PrecisionJob extends PrecisionOptions {
-  readonly model: Omit<LiveModel, 'data'>;
   readonly found: Pick<RecipeData, 'validation' | 'test' | 'labels'>;
 }
 
 /**
- * Chooses grids on the validation data, and measures what was chosen on the test data. Without validation
- * data those of the test choose. TensorFlow.js runs the model, whatever its file.
+ * Chooses grids for a model on disk. TensorFlow.js runs it, whatever its file.
  *
- * @throws as `choosePrecision`; NeuralDiffError those of the model and its examples
+ * @throws as `measureGrids`; NeuralDiffError those of the model
  */
-export async function measurePrecision({ model, found, ...options }: PrecisionJob): Promise<Precision> {
-  const { validation, test } = found;
+export function measurePrecision(model: Omit<LiveModel, 'data'>, job: PrecisionJob): Promise<Precision> {
+  return withWeights({ ...model, data: choosingSet(job) }, (live) => measureGrids(live, job));
+}
+
+/** @throws NeuralDiffError `bad-data` */
+function choosingSet({ found: { validation, test } }: PrecisionJob): Data {
   const data = validation ?? test;
   if (data === undefined) throw bad('expected "validation" among the data of the recipe');
-  return withWeights({ ...model, data }, async (live) => {
-    const { probe, examples } = await probeOn(live, { data, found, options });
-    const choice = await choosePrecision(probe, options);
-    const isTested = validation !== undefined && test !== undefined;
-    const other = isTested && (await probeOn(live, { data: test, found, options })).probe;
-    const tested = other ? await measureTotals(other, choice) : new Map();
-    return {
-      maxGap: options.maxGap,
-      chosenBy: { source: validation ? 'validation' : 'test', examples },
-      runs: choice.runs,
-      tensors: tensorsOf(live, choice),
-      totals: choice.totals.map(({ grids: _grids, ...total }): PrecisionTotal => {
-        const standing = tested.get(total.way);
-        return standing ? { ...total, test: standing } : total;
-      }),
-    };
-  });
+  return data;
+}
+
+/**
+ * Chooses grids on the validation data, and measures what was chosen on the test data. Without validation
+ * data those of the test choose.
+ *
+ * @throws as `choosePrecision`; NeuralDiffError `bad-data` for examples that do not fit
+ */
+export async function measureGrids(live: LiveWeights, job: PrecisionJob): Promise<Precision> {
+  const { validation, test } = job.found;
+  const { probe, examples } = await probeOn(live, choosingSet(job), job);
+  const choice = await choosePrecision(probe, job);
+  const isTested = validation !== undefined && test !== undefined;
+  const other = isTested ? (await probeOn(live, test, job)).probe : undefined;
+  const tested = other ? await measureTotals(other, choice) : new Map<string, Standing>();
+  return {
+    maxGap: job.maxGap,
+    chosenBy: { source: validation ? 'validation' : 'test', examples },
+    runs: choice.runs,
+    tensors: tensorsOf(live, choice),
+    totals: choice.totals.map(({ grids: _grids, ...total }): PrecisionTotal => {
+      const standing = tested.get(total.way);
+      return standing ? { ...total, test: standing } : total;
+    }),
+  };
 }
 
 async function probeOn(
   live: LiveWeights,
-  {
-    data,
-    found: { labels },
-    options: { signal },
-  }: { data: Data; found: PrecisionJob['found']; options: PrecisionOptions },
+  data: Data,
+  { found: { labels }, signal }: PrecisionJob,
 ): Promise<{ probe: PrecisionProbe; examples: number }> {
   const descriptions = labels ? { labels } : {};
   const truth = await readTruth(live.runner, { data, descriptions, signal });
