@@ -7,6 +7,7 @@ import { renderMarkdown } from '../src/report/markdown.js';
 import { renderReportPage } from '../src/report/page/render-pages.js';
 import {
   formatLossChange,
+  gapOf,
   gridWords,
   lossChangeOn,
   precisionWords,
@@ -60,11 +61,15 @@ export function tableOf({
 
 /** @returns a table of the ways to store the base, one of its tensors, and what they mean */
 export function precisionLines(precision: NonNullable<Report['precision']>): string[] {
-  const totals = precision.totals.map(({ bytes, measured, test, isMet }) => [
+  const gapText = (...of: Parameters<typeof gapOf>): string => {
+    const gap = gapOf(...of);
+    return gap === undefined ? '' : formatGap(gap);
+  };
+  const totals = precision.totals.map(({ way, bytes, measured, test, isMet }) => [
     formatNumber(bytes),
     measured ? formatPercent(measured.accuracy.value) : '',
-    measured ? formatGap(measured.gap) : '',
-    ...(isTested(precision) ? [test ? formatGap(test.gap) : ''] : []),
+    gapText(way, measured),
+    ...(isTested(precision) ? [gapText(way, test)] : []),
     isMet ? 'kept' : 'not kept',
   ]);
   const head = ['bytes', 'accuracy', 'points behind', ...(isTested(precision) ? ['on test data'] : [])];

@@ -1,6 +1,6 @@
 import type { Candidate, Report } from './document.js';
 import type { Estimate } from './interval.js';
-import { formatLossChange, gridWords, lossChangeOn, precisionWords, WAY_WORDS } from './precision.js';
+import { formatLossChange, gapOf, gridWords, lossChangeOn, precisionWords, WAY_WORDS } from './precision.js';
 import {
   formatBytes,
   formatGap,
@@ -196,8 +196,8 @@ function precisionText({ precision }: Report): string {
     WAY_WORDS[way],
     formatNumber(bytes),
     intervalText(measured?.accuracy),
-    measured ? formatGap(measured.gap) : '',
-    test ? formatGap(test.gap) : '',
+    gapText(gapOf(way, measured)),
+    gapText(gapOf(way, test)),
     isMet ? 'kept' : 'not kept',
   ]);
   const tensors = precision.tensors.map((each) => [
@@ -213,6 +213,8 @@ function precisionText({ precision }: Report): string {
     table([['tensor', 'grid', 'bytes before', 'bytes', 'loss change alone'], ...tensors]),
   ].join('\n\n');
 }
+
+const gapText = (gap: Estimate | undefined): string => (gap === undefined ? '' : formatGap(gap));
 
 const textOf = (change: number | undefined): string => (change === undefined ? '' : formatLossChange(change));
 

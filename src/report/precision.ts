@@ -98,6 +98,11 @@ export function totalOf({ totals }: Precision, way: PrecisionTotal['way']): Prec
   return totals.find((total) => total.way === way);
 }
 
+/** @returns how far behind a way is; undefined for the model as it is, which the others are compared with */
+export function gapOf(way: PrecisionTotal['way'], standing: Standing | undefined): Estimate | undefined {
+  return way === 'as-is' ? undefined : standing?.gap;
+}
+
 /** @returns whether int4 would make a difference */
 export function needsInt4(precision: Precision): boolean {
   return totalOf(precision, 'mixed-int4')?.isStorable === false;

@@ -114,10 +114,12 @@ function numbersOf(report: Report): string[] {
       format.formatNumber(devices),
       format.formatNumber(bytes),
     ]),
-    ...precision!.totals.flatMap(({ bytes, measured }) => [
-      ...[format.formatNumber(bytes), format.formatSmall(measured!.loss)],
-      ...[format.formatPercent(measured!.accuracy.value), format.formatSignedInterval(measured!.gap)],
-    ]),
+    ...precision!.totals
+      .slice(1)
+      .flatMap(({ bytes, measured }) => [
+        ...[format.formatNumber(bytes), format.formatSmall(measured!.loss)],
+        ...[format.formatPercent(measured!.accuracy.value), format.formatSignedInterval(measured!.gap)],
+      ]),
     ...precision!.tensors.flatMap(({ bytes, gridBytes }) =>
       [bytes, gridBytes].map((n) => format.formatNumber(n)),
     ),

@@ -1,6 +1,7 @@
 import type { VNode } from 'preact';
 import {
   formatLossChange,
+  gapOf,
   gridWords,
   lossChangeOn,
   needsInt4,
@@ -10,7 +11,15 @@ import {
   WAY_WORDS,
 } from '../../precision.js';
 import { drawSizes } from '../charts/points.js';
-import { DASH, formatBytes, formatEstimate, formatNumber, formatShare, formatSmall } from '../format.js';
+import {
+  DASH,
+  formatBytes,
+  formatEstimate,
+  formatNumber,
+  formatShare,
+  formatSmall,
+  tieShares,
+} from '../format.js';
 import { Details, Figure } from '../parts/figure.js';
 import type { Section } from '../parts/section.js';
 import {
@@ -39,7 +48,7 @@ export async function precisionSection({ report }: View): Promise<Section | unde
     content: (
       <>
         {precisionWords(precision).map((words, index) => (
-          <p key={index}>{words}</p>
+          <p key={index}>{tieShares(words)}</p>
         ))}
         {await sizesFigure(precision, looks)}
         <TotalsTable precision={precision} looks={looks} />
@@ -94,8 +103,8 @@ function TotalsTable({ precision, looks }: { precision: Precision; looks: Looks 
     numberCell(whole === 0 ? undefined : bytes / whole, formatShare),
     numberCell(measured?.loss, formatSmall),
     accuracyCell(measured?.accuracy),
-    pointsCell(measured?.gap),
-    ...(isTested ? [accuracyCell(test?.accuracy), pointsCell(test?.gap)] : []),
+    pointsCell(gapOf(way, measured)),
+    ...(isTested ? [accuracyCell(test?.accuracy), pointsCell(gapOf(way, test))] : []),
     verdictCell(isMet, { good: 'kept', bad: 'not kept' }),
   ]);
   return (

@@ -11,6 +11,7 @@ import {
   formatSeconds,
   formatShare,
   formatTimes,
+  tieShares,
 } from '../format.js';
 import type { Section } from '../parts/section.js';
 import { columnsOf, numberCell, seriesCell, Table, textCell, verdictCell } from '../parts/table.js';
@@ -58,9 +59,6 @@ export function Verdict({ view }: { view: View }): VNode {
     </section>
   );
 }
-
-/** Keeps numbers and their percent signs on one line. */
-const tieShares = (text: string): string => text.replaceAll(/(\d) %/g, '$1\u00a0%');
 
 function Badge({ report }: { report: Report }): VNode {
   const isGated = report.candidates.some(({ checks }) => checks.length > 0);
