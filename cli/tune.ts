@@ -8,7 +8,6 @@ import { budgetBytes, readBudget } from '../src/payload/encode.js';
 import { importTraining } from '../src/recipe/import-training.js';
 import { loadRecipe } from '../src/recipe/recipe.js';
 import { readMetric } from '../src/recipe/search/prepare.js';
-import { trainMany } from '../src/recipe/sweep/train-many.js';
 import { Knowledge, type TaskName } from '../src/recipe/tune/knowledge.js';
 import { jobOf, payloadSpace } from '../src/recipe/tune/payload-space.js';
 import { firstTrials } from '../src/recipe/tune/plan.js';
@@ -22,17 +21,17 @@ import {
   tunePayload,
 } from '../src/recipe/tune/tune-payload.js';
 import { prepareApplyBench } from '../src/report/measure/apply-cost.js';
-import type { FineTuned } from '../src/train/fine-tune.js';
 import { checkSeed } from '../src/train/random.js';
 import type { CommonFlags, FlagsOf } from './command.js';
 import type { TUNE_FLAGS } from './commands/tune.js';
 import { EXIT } from './exit-codes.js';
 import { countOf, formatBytes, Interrupted, type Io, printResult, remark } from './io.js';
 import { TuneProgress } from './job-progress.js';
+import { checkTrainer, openTrainer } from './trainer.js';
 import { baseOf, describeTrained, optionsOf, planTraining, readBase, remarkCoarseGap } from './training.js';
 import { TuneFolder } from './tune-folder.js';
 import { describeGoal, describePlanned, formatGap, formatTuned, listTrials } from './tune-words.js';
-import { checkWorkers, readShare } from './values.js';
+import { readShare } from './values.js';
 
 type TuneFlags = FlagsOf<typeof TUNE_FLAGS> & CommonFlags;
 
@@ -75,7 +74,7 @@ export async function tunePayloads(flags: TuneFlags, io: Io): Promise<number> {
 
 async function prepare(flags: TuneFlags, io: Io): Promise<Ready> {
   const { recipe, backend, trials, work = `${flags.out}.tune`, maxMemory, maxApplyMs, rule } = flags;
-  checkWorkers(flags.workers);
+  checkTrainer(flags);
   if (!(trials >= 1 && trials <= 10_000))
     throw new RangeError(`Cannot tune with ${trials} trials: expected 1 to 10,000`);
   await checkOutput(flags.out, { force: flags.force });
@@ -128,15 +127,14 @@ interface Running {
 async function search(ready: Ready, { flags, io, progress, ended }: Running): Promise<TuneResult> {
   const { folder } = ready;
   const scratch = await mkdtemp(join(tmpdir(), 'neural-diff-tune-'));
-  const fineTunes = new Map<string, FineTuned>();
+  const trainer = openTrainer(flags, io);
   try {
     const { base, chain = [] } = ready.search.job;
     const { maxApplyMilliseconds, maxMemoryBytes } = ready.search.limits;
     const runs = (maxApplyMilliseconds ?? maxMemoryBytes) === undefined ? 1 : APPLY_RUNS;
     const bench = await prepareApplyBench({ base, chain }, scratch, io.signal);
     const context: TuneContext = {
-      train: (jobs, callbacks) =>
-        trainMany(jobs, { workers: flags.workers, signal: io.signal, fineTunes, ...callbacks }),
+      train: trainer.train,
       async measureApply(planned, payload) {
         const path = await folder.write(planned, payload);
         const { seconds, extraMemoryBytes } = await bench.measure({ path }, runs);
@@ -154,6 +152,7 @@ async function search(ready: Ready, { flags, io, progress, ended }: Running): Pr
     };
     return await tunePayload(ready.search, context);
   } finally {
+    await trainer.close();
     await rm(scratch, { recursive: true, force: true });
   }
 }

@@ -116,7 +116,7 @@ class Session {
         for (const [i, job] of jobs.entries()) {
           const found = await evaluate(job, this.#setting);
           evaluated.set(nameOf(planned[first + i] as PlannedTrial), found);
-          await onOutcome(found.outcome, i);
+          await onOutcome?.(found.outcome, i);
         }
       },
       measureApply: async (trial) => {

@@ -1,5 +1,6 @@
 import { defineCommand, type Flags } from '../command.js';
 import { outputFlags, SEED, TRAINING_FLAGS } from '../flags.js';
+import { TRAINER_FLAGS } from '../trainer.js';
 import { tunePayloads } from '../tune.js';
 
 const { learningRate: _rate, ...SHARED } = TRAINING_FLAGS;
@@ -52,6 +53,7 @@ export const TUNE_FLAGS = {
     default: '.neural-diff/knowledge.json',
     description: 'Trials of earlier searches, of this and other tasks: read first, written last',
   },
+  ...TRAINER_FLAGS,
   workers: {
     type: 'number',
     placeholder: 'n',

@@ -5,6 +5,7 @@ import type { TrainingJob } from '../job.js';
 import type { RecipeOptions } from '../options.js';
 import { chooseMetric, gapOf, type Metric } from '../search/prepare.js';
 import type { Outcome } from '../sweep/train-many.js';
+import type { Trainer } from '../sweep/trainer.js';
 import { Forecast, type KnownTask } from './forecast.js';
 import { compareTrials, type Goal, type Measured, type PlannedTrial, pickBest, type Trial } from './goal.js';
 import { jobOf } from './payload-space.js';
@@ -49,14 +50,7 @@ export interface PayloadTrial extends Trial {
 
 /** How trials are trained, measured and kept. */
 export interface TuneContext {
-  /** Trains jobs, as `trainMany` does. */
-  train(
-    jobs: readonly TrainingJob[],
-    callbacks: {
-      readonly onStep: (report: StepReport, places: readonly number[]) => void;
-      readonly onOutcome: (outcome: Outcome, place: number) => Promise<void>;
-    },
-  ): Promise<unknown>;
+  readonly train: Trainer;
   /** Keeps the payload of a trial, and applies it to a copy of the model, as devices do. */
   measureApply(
     planned: PlannedTrial,
@@ -161,6 +155,10 @@ class Tuner {
     const jobs = places.map((_, i) => jobOf(at(i), { job, recipe, mostBytes: limits.mostBytes }));
     if (jobs.length === 0) return ended;
     await this.#context.train(jobs, {
+      // So that a missing metric is reported before the first diff is trained.
+      onFineTune: (metrics) => {
+        if (metrics) this.#metric ??= chooseMetric(this.#search.metric, metrics);
+      },
       onStep: (report, served) => this.#context.onStep(report, served.map(at)),
       onOutcome: async (outcome, i) => {
         const place = places[i] as number;

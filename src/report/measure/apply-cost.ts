@@ -91,7 +91,11 @@ async function applyChain(path: string, chain: readonly string[]): Promise<void>
 
 async function runOnce(
   model: WholeModel,
-  { payload, folder, signal }: { payload: Pick<CheckedPayload, 'path' | 'made'>; folder: string; signal: AbortSignal | undefined },
+  {
+    payload,
+    folder,
+    signal,
+  }: { payload: Pick<CheckedPayload, 'path' | 'made'>; folder: string; signal: AbortSignal | undefined },
 ): Promise<ProbeResult> {
   const place = join(folder, 'run');
   await mkdir(place);
