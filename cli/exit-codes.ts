@@ -29,7 +29,7 @@ export const EXIT_DESCRIPTIONS: Readonly<Record<ExitName, string>> = {
     'Refused: signatures, old or expired metadata, a lock, a trial, or a job of another version or recipe',
   corruptPayload: 'The payload or metadata is damaged, too large, or of an unknown version',
   noSpace: 'No space left on the device',
-  network: 'The repository cannot be reached or lacks a file',
+  network: 'The repository, queue or store cannot be reached, or the repository lacks a file',
   healthCheck: 'The test of an updated model failed; the old model is restored',
   gate: 'A gate failed: the payload is too large or not good enough',
   missed: 'A newer release exists that the device cannot take: unreachable, held back, or over the limit',

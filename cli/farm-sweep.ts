@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { writeInto } from '../src/node/output.js';
 import { jobId } from '../src/recipe/farm/job-spec.js';
 import { packJobs } from '../src/recipe/farm/pack-job.js';
-import { FarmStore } from '../src/recipe/farm/store.js';
+import { openStore } from './farm-store.js';
 import type { Cell } from './sweep-grid.js';
 import { readVersion } from './version.js';
 
@@ -12,7 +12,7 @@ export async function writeJobs(
   { out, store }: { out: string; store: string },
 ): Promise<string[]> {
   const jobs = cells.map(({ job }) => job);
-  const specs = await packJobs(jobs, { store: new FarmStore(store), version: readVersion() });
+  const specs = await packJobs(jobs, { store: await openStore(store), version: readVersion() });
   const files: string[] = [];
   for (const [i, spec] of specs.entries()) {
     const name = (cells[i] as Cell).file.replace(/\.ndiff$/, '.job.json');

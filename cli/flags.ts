@@ -70,7 +70,7 @@ export const PROGRESS = {
 export const STORE = {
   type: 'string',
   placeholder: 'folder',
-  description: 'Folder that the machines of the farm share',
+  description: 'Folder that the machines of the farm share, or s3://bucket/prefix',
 } as const;
 
 /** Where jobs of a farm are unpacked. */

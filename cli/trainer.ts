@@ -1,11 +1,11 @@
 import { packJobs } from '../src/recipe/farm/pack-job.js';
 import { JobQueue } from '../src/recipe/farm/queue.js';
 import { type FarmJob, queueJobs } from '../src/recipe/farm/queue-jobs.js';
-import { FarmStore } from '../src/recipe/farm/store.js';
 import type { TrainingJob } from '../src/recipe/job.js';
 import { createThreadTrainer, type Trainer } from '../src/recipe/sweep/trainer.js';
 import type { Flags } from './command.js';
 import { UsageError } from './exit-codes.js';
+import { openStore } from './farm-store.js';
 import { STORE } from './flags.js';
 import type { Io } from './io.js';
 import { checkWorkers } from './values.js';
@@ -52,11 +52,11 @@ export function checkTrainer({ queue, store, workers }: TrainerFlags): void {
 export function openTrainer(flags: TrainerFlags, { signal }: Pick<Io, 'signal'>): OpenTrainer {
   const { workers, queue: url, store: path } = flags;
   if (url === undefined) return { train: createThreadTrainer({ workers, signal }), close: async () => {} };
-  const store = new FarmStore(path as string);
   let queue: JobQueue | undefined;
   return {
     async train(jobs, callbacks) {
       if (jobs.length === 0) return;
+      const store = await openStore(path as string);
       queue ??= await JobQueue.connect(url);
       const specs = await packJobs(jobs, { store, version: readVersion() });
       const packed = specs.map((spec, i): FarmJob => ({ job: jobs[i] as TrainingJob, spec }));

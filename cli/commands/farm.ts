@@ -3,9 +3,9 @@ import { serveBoard } from '../../src/recipe/farm/board.js';
 import { JobQueue, type QueueFacts } from '../../src/recipe/farm/queue.js';
 import { listRecipes } from '../../src/recipe/farm/recipe-files.js';
 import { readReason, serveJobs, type WorkerEvent } from '../../src/recipe/farm/serve-jobs.js';
-import { FarmStore } from '../../src/recipe/farm/store.js';
 import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { EXIT, summarise, UsageError } from '../exit-codes.js';
+import { openStore } from '../farm-store.js';
 import { STORE, WORK } from '../flags.js';
 import { countOf, type Io, printResult, remark } from '../io.js';
 import { readVersion } from '../version.js';
@@ -48,7 +48,7 @@ export const command = defineCommand({
   summary: 'Run a worker of a farm, or look after its queue',
   details: [
     'worker: run jobs that neural-diff sweep --queue has queued, until Ctrl-C. Any number of workers on any ' +
-      'number of machines share a queue on Redis (BullMQ) and a store, a folder that all of them can write. ' +
+      'number of machines share a queue on Redis (BullMQ) and a store, a folder that all of them can write or a bucket on S3. ' +
       'The job of a worker that is lost goes on elsewhere, after the last epoch that ended. A worker runs ' +
       'recipes that it was told to trust only, and jobs of its own version.',
     'status: what is queued, running and failed. retry: queue failed jobs again. drain: remove waiting jobs. ' +
@@ -100,19 +100,20 @@ async function showBoard(flags: FarmFlags, io: Io): Promise<number> {
 }
 
 async function work(flags: FarmFlags, io: Io): Promise<number> {
-  const { store, slots, recipes, allowRecipe } = flags;
-  if (store === undefined) throw new UsageError('Expected --store with farm worker');
+  const { slots, recipes, allowRecipe } = flags;
+  if (flags.store === undefined) throw new UsageError('Expected --store with farm worker');
   if (!Number.isInteger(slots) || slots < 1)
     throw new RangeError(`Cannot work with ${slots} slots: expected a whole number of at least 1`);
   const allowed = new Set(allowRecipe);
   for (const folder of recipes) for (const digest of await listRecipes(folder)) allowed.add(digest);
   if (allowed.size === 0)
     throw new UsageError('Expected --recipes or --allow-recipe: a worker runs only recipes that you trust');
+  const store = await openStore(flags.store);
   const queue = await JobQueue.connect(flags.queue);
   try {
     remark(io, flags, `ready: ${countOf(slots, 'slot')}, ${countOf(allowed.size, 'recipe')}; Ctrl-C ends`);
     await serveJobs(queue, {
-      store: new FarmStore(store),
+      store,
       work: join(flags.work, String(process.pid)),
       version: readVersion(),
       slots,

@@ -4,9 +4,9 @@ import { readWhole } from '../../src/node/read-whole.js';
 import { jobId, readJobSpec } from '../../src/recipe/farm/job-spec.js';
 import { runJob } from '../../src/recipe/farm/run-job.js';
 import { describeJob } from '../../src/recipe/farm/serve-jobs.js';
-import { FarmStore } from '../../src/recipe/farm/store.js';
 import { defineCommand } from '../command.js';
 import { EXIT } from '../exit-codes.js';
+import { openStore } from '../farm-store.js';
 import { outputFlags, PROGRESS, STORE, WORK } from '../flags.js';
 import { formatBytes, printResult, remark } from '../io.js';
 import { writeJobFiles } from '../job-files.js';
@@ -40,6 +40,10 @@ export const command = defineCommand({
       description: 'Run a job',
       run: 'job run jobs/hash-0.5pct-seed7.job.json --store /mnt/farm -o results/hash-0.5pct-seed7',
     },
+    {
+      description: 'Run it with a store in a bucket; AWS_ENDPOINT_URL names another server than Amazon S3',
+      run: 'job run jobs/hash-0.5pct-seed7.job.json --store s3://farm/updates -o results/hash-0.5pct-seed7',
+    },
   ],
   async handle(flags, io) {
     const { file, out, force, work } = flags;
@@ -49,7 +53,7 @@ export const command = defineCommand({
     const id = jobId(spec);
     if (named !== undefined && named !== id)
       throw new NeuralDiffError('bad-document', `Cannot run "${file}": expected id ${id}, got ${named}`);
-    const store = new FarmStore(flags.store);
+    const store = await openStore(flags.store);
     if (flags.dryRun) {
       const isKept = (await store.readResult(id)) !== undefined;
       const does = isKept ? 'would take the result of the store' : 'would train';

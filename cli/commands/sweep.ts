@@ -36,7 +36,7 @@ const FLAGS = {
   ...TRAINER_FLAGS,
   store: {
     ...TRAINER_FLAGS.store,
-    description: 'With --queue or --emit: folder that the machines of the farm share',
+    description: 'With --queue or --emit: folder that the machines of the farm share, or s3://bucket/prefix',
   },
   emit: {
     type: 'string',

@@ -22,9 +22,13 @@ const HOST = join(import.meta.dirname, 'command-host.mjs');
 /** Path of a recipe of these tests. */
 export const recipe = (name: string): string => join(import.meta.dirname, 'recipes', `${name}.mjs`);
 
-/** Starts the program as a process, to be sent signals. */
-export function start(args: readonly string[]): { child: ChildProcess; outcome: Promise<Outcome> } {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+/** Starts the program as a process, to be sent signals, with more variables in its environment. */
+export function start(
+  args: readonly string[],
+  more: Readonly<Record<string, string>> = {},
+): { child: ChildProcess; outcome: Promise<Outcome> } {
+  const env = { ...process.env, ...more };
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env });
   const text = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk) => {
     text.stdout += chunk;

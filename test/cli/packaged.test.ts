@@ -9,7 +9,7 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const home = mkdtempSync(join(tmpdir(), 'neural-diff-packaged-'));
 const installed = join(home, 'node_modules', 'neural-diff');
 
-/** Installs what `npm pack` publishes next to this project's packages, all but TensorFlow.js. */
+/** Installs what `npm pack` publishes next to this project's packages but TensorFlow.js and clients of S3. */
 beforeAll(async () => {
   mkdirSync(installed, { recursive: true });
   const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', home];
@@ -19,7 +19,7 @@ beforeAll(async () => {
   const [{ filename }] = Object.values<{ filename: string }>(listing) as [{ filename: string }];
   execFileSync('tar', ['-xzf', join(home, filename), '-C', installed, '--strip-components=1']);
   for (const name of readdirSync(join(ROOT, 'node_modules'))) {
-    if (/^(\.|@tensorflow|neural-diff)/.test(name)) continue;
+    if (/^(\.|@tensorflow|@aws-sdk|neural-diff)/.test(name)) continue;
     symlinkSync(join(ROOT, 'node_modules', name), join(home, 'node_modules', name));
   }
   await writeModel(join(home, 'base'));
@@ -50,6 +50,13 @@ test('train says which packages are missing', () => {
   ];
   const { status, stdout } = run('train', 'hash', ...args);
   expect([status, JSON.parse(stdout).error.code]).toEqual([2, 'missing-package']);
+});
+
+test('a store on S3 needs a client', () => {
+  const where = ['--queue', 'redis://127.0.0.1:1', '--store', 's3://bucket', '--allow-recipe', 'ab'];
+  const { status, stdout } = run('farm', 'worker', ...where, '--json');
+  expect([status, JSON.parse(stdout).error.code]).toEqual([2, 'missing-package']);
+  expect(JSON.parse(stdout).error.message).toContain('npm install @aws-sdk/client-s3@3');
 });
 
 test('init says so too, before it writes anything', () => {

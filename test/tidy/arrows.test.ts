@@ -42,6 +42,8 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   '@bull-board/hono': ['recipe'],
   hono: ['recipe'],
   '@hono/node-server': ['recipe'],
+  '@aws-sdk/client-s3': ['recipe'],
+  '@aws-sdk/lib-storage': ['recipe'],
   'es-module-lexer': ['recipe'],
   'ml-random-forest': ['recipe'],
   'onnxruntime-node': ['report'],

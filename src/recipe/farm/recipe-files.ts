@@ -6,7 +6,7 @@ import { NeuralDiffError } from '../../model/errors.js';
 import { listFiles } from '../../node/folder.js';
 import { loadRecipe } from '../recipe.js';
 import { recipeDigest } from './job-spec.js';
-import { digestOfFile } from './store.js';
+import { digestOfFile } from './store-files.js';
 
 /** Files of a recipe. */
 export interface RecipeFiles {

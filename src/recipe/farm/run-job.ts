@@ -53,7 +53,7 @@ export async function runJob(spec: JobSpec, place: JobPlace): Promise<RanJob> {
   try {
     const job = await unpack(spec, { store, folder });
     const started = performance.now();
-    const checkpoints = store.stateOf(id);
+    const checkpoints = { store: store.address, id };
     const log: EpochReport[] = [];
     const request = { type: spec.type, job, fullFineTune, checkpoints, measureEpochs: true };
     const onEpoch = (report: EpochReport): void => void log.push(report);

@@ -41,7 +41,9 @@ const HOPELESS: readonly string[] = [
 ];
 
 /** Faults of the machine, not of the job: others may run it. */
-const OF_MACHINE: readonly string[] = ['no-space', 'no-memory', 'missing-package', 'job-refused'];
+const OF_MACHINE: readonly string[] = [
+  ...['no-space', 'no-memory', 'missing-package', 'job-refused', 'network', 'file-unreadable'],
+];
 
 /**
  * Runs jobs of a queue, until the signal is aborted; the jobs that it then works on are given back and go on

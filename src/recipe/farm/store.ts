@@ -1,37 +1,61 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, readFile, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { NeuralDiffError } from '../../model/errors.js';
-import { withFileErrors } from '../../node/file-errors.js';
+import { ifMissing, withFileErrors } from '../../node/file-errors.js';
 import { writeOutput } from '../../node/output.js';
+import type { Checkpoints } from '../../train/training-options.js';
 import type { EpochReport } from '../../train/training-state.js';
+import { openCheckpoints } from './checkpoints.js';
+import { S3Files } from './s3-files.js';
+import { digestOfFile, FolderFiles, readAll, readPieces, type StoreFiles } from './store-files.js';
+
+/** Where a store is, as plain data that can be sent to a thread. */
+export interface StoreAddress {
+  /** A folder, or `s3://bucket/prefix`. */
+  readonly url: string;
+  /** URL of a server with the interface of S3; by default the one of its client's configuration. */
+  readonly endpoint?: string | undefined;
+}
 
 /**
- * A folder that the machines of a farm share, as by NFS: contents by their SHA-256, results by the id of
- * their job, and states of jobs that have begun. Files are written to the side and renamed, so that others
- * never see a part of one; what is read is checked by its digest.
+ * What the machines of a farm share: contents by their SHA-256, results by the id of their job, and states of
+ * jobs that have begun. Others never see a part of a file; what is read is checked by its digest.
  */
 export class FarmStore {
-  readonly #root: string;
+  readonly address: StoreAddress;
+  readonly #files: StoreFiles;
 
-  /** @param root the folder; made when something is first written */
-  constructor(root: string) {
-    this.#root = root;
+  private constructor(address: StoreAddress, files: StoreFiles) {
+    this.address = address;
+    this.#files = files;
+  }
+
+  /**
+   * Opens a store; a folder is made when something is first written.
+   *
+   * @throws NeuralDiffError of a store on S3: `missing-package` without its client, `network`,
+   *   `file-not-found` without the bucket, `file-unreadable` if access is refused; RangeError for another URL
+   */
+  static async open(address: StoreAddress): Promise<FarmStore> {
+    const { url } = address;
+    const [scheme] = /^[a-z][a-z0-9+.-]+:\/\//i.exec(url) ?? [];
+    if (scheme === undefined) return new FarmStore(address, new FolderFiles(url));
+    if (scheme === 's3://') return new FarmStore(address, await S3Files.open(address));
+    throw new RangeError(`Cannot use store "${url}": expected a folder or s3://bucket/prefix`);
   }
 
   /** @returns the SHA-256 of some content that the store now has */
   async put(content: Uint8Array): Promise<string> {
     const digest = createHash('sha256').update(content).digest('hex');
-    if (!(await this.#isWhole(digest))) await this.#write(this.#object(digest), content);
+    if (!(await this.#isWhole(digest))) await this.#files.write(objectAt(digest), content, digest);
     return digest;
   }
 
   /** As `put`, of a file of any size. */
   async putFile(path: string): Promise<string> {
-    const digest = await withFileErrors(`Cannot read "${path}"`, () => digestOfFile(path));
-    if (!(await this.#isWhole(digest))) await this.#write(this.#object(digest), createReadStream(path));
+    const digest = await digestOfFile(path);
+    if (!(await this.#isWhole(digest))) await this.#files.write(objectAt(digest), readPieces(path), digest);
     return digest;
   }
 
@@ -40,10 +64,10 @@ export class FarmStore {
    * @throws NeuralDiffError `file-not-found`, `storage-mismatch`
    */
   async get(digest: string): Promise<Uint8Array> {
-    const path = this.#object(digest);
-    const bytes = await withFileErrors(`Cannot read "${path}"`, () => readFile(path));
+    const path = objectAt(digest);
+    const bytes = await readAll(await this.#files.read(path));
     if (createHash('sha256').update(bytes).digest('hex') === digest) return bytes;
-    throw damaged(path);
+    throw this.#damaged(path);
   }
 
   /**
@@ -51,63 +75,52 @@ export class FarmStore {
    *
    * @throws as `get`; then there is no such file
    */
-  async copyTo(digest: string, path: string): Promise<void> {
-    await mkdir(dirname(path), { recursive: true });
+  async copyTo(digest: string, target: string): Promise<void> {
+    await withFileErrors(`Cannot write "${target}"`, () => mkdir(dirname(target), { recursive: true }));
+    const path = objectAt(digest);
+    const { pieces } = await this.#files.read(path);
     const hash = createHash('sha256');
-    const from = this.#object(digest);
-    const pieces = async function* () {
-      for await (const piece of createReadStream(from)) {
+    const damaged = (): NeuralDiffError => this.#damaged(path);
+    const checked = async function* () {
+      for await (const piece of pieces) {
         hash.update(piece);
-        yield piece as Uint8Array;
+        yield piece;
       }
-      if (hash.digest('hex') !== digest) throw damaged(from);
+      if (hash.digest('hex') !== digest) throw damaged();
     };
-    await writeOutput(path, pieces());
+    await writeOutput(target, checked());
   }
 
-  /** @returns the document of a job's result, of which all is there and whole; else undefined */
+  /** @returns the document of a job's result, if its product is there and whole */
   async readResult(id: string): Promise<JobResult | undefined> {
-    const text = await readFile(this.#result(id), 'utf8').catch(() => undefined);
-    if (text === undefined) return undefined;
-    try {
-      const result: JobResult = JSON.parse(text);
-      return (await this.#isWhole(result.product)) ? result : undefined;
-    } catch {
-      return undefined;
-    }
+    const file = await this.#files.read(resultAt(id)).catch(ifMissing);
+    const result = file && parseResult(await readAll(file));
+    return result && (await this.#isWhole(result.product)) ? result : undefined;
   }
 
   /** Keeps the document of a job's result, after the product that it names. */
   writeResult(id: string, result: JobResult): Promise<void> {
-    return this.#write(this.#result(id), new TextEncoder().encode(`${JSON.stringify(result, null, 2)}\n`));
+    const text = `${JSON.stringify(result, null, 2)}\n`;
+    return this.#files.write(resultAt(id), new TextEncoder().encode(text));
   }
 
-  /** @returns the folder of a job's state, while the job has no result */
-  stateOf(id: string): string {
-    return join(this.#root, 'states', id);
+  /** @returns where the runs of a job keep their states, while the job has no result */
+  checkpointsOf(id: string): Checkpoints {
+    return openCheckpoints(this.#files, stateAt(id));
   }
 
-  /** Forgets the state of a job that has ended. */
-  async removeState(id: string): Promise<void> {
-    await rm(this.stateOf(id), { recursive: true, force: true });
-  }
-
-  #object(digest: string): string {
-    return join(this.#root, 'objects', digest.slice(0, 2), digest);
-  }
-
-  #result(id: string): string {
-    return join(this.#root, 'results', `${id}.json`);
+  /** Forgets the states of a job that has ended. */
+  removeState(id: string): Promise<void> {
+    return this.#files.removeFolder(stateAt(id));
   }
 
   async #isWhole(digest: string): Promise<boolean> {
-    const found = await digestOfFile(this.#object(digest)).catch(() => undefined);
-    return found === digest;
+    return (await this.#files.digest(objectAt(digest))) === digest;
   }
 
-  async #write(path: string, content: Uint8Array | AsyncIterable<Uint8Array>): Promise<void> {
-    await withFileErrors(`Cannot write "${path}"`, () => mkdir(dirname(path), { recursive: true }));
-    await writeOutput(path, content, { force: true });
+  #damaged(path: string): NeuralDiffError {
+    const remedy = 'it is damaged, or another file; remove it and queue its jobs again';
+    return new NeuralDiffError('storage-mismatch', `Cannot use "${this.#files.nameOf(path)}": ${remedy}`);
   }
 }
 
@@ -126,14 +139,23 @@ export interface JobResult {
   readonly facts: Readonly<Record<string, unknown>>;
 }
 
-/** @returns the SHA-256 of a file, in hexadecimal digits */
-export async function digestOfFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex');
+function objectAt(digest: string): string {
+  return `objects/${digest.slice(0, 2)}/${digest}`;
 }
 
-function damaged(path: string): NeuralDiffError {
-  const message = `Cannot use "${path}": it is damaged, or another file; remove it and queue its jobs again`;
-  return new NeuralDiffError('storage-mismatch', message);
+function resultAt(id: string): string {
+  return `results/${id}.json`;
+}
+
+function stateAt(id: string): string {
+  return `states/${id}`;
+}
+
+/** @returns undefined for a document that is damaged: the job is computed again */
+function parseResult(bytes: Uint8Array): JobResult | undefined {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return undefined;
+  }
 }

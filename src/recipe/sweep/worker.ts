@@ -4,7 +4,7 @@ import type { FineTuned } from '../../train/fine-tune.js';
 import type { TrainedDiff } from '../../train/train-diff.js';
 import type { StepReport } from '../../train/training-options.js';
 import type { EpochReport } from '../../train/training-state.js';
-import { openCheckpointFolder } from '../checkpoint-folder.js';
+import { FarmStore, type StoreAddress } from '../farm/store.js';
 import type { JobContext, TrainingJob } from '../job.js';
 import { fineTuneByRecipe, trainByRecipe } from '../train-by-recipe.js';
 
@@ -23,8 +23,8 @@ export interface Request<K extends keyof Products = keyof Products> {
   readonly job: TrainingJob;
   /** For a diff: its full fine-tune; trained first by default. */
   readonly fullFineTune?: FineTuned | undefined;
-  /** Folder for the state of the job, which goes on from it; by default none is kept. */
-  readonly checkpoints?: string | undefined;
+  /** Store and id for the states of the job, which goes on from them; by default none are kept. */
+  readonly checkpoints?: { readonly store: StoreAddress; readonly id: string } | undefined;
   /** Whether to measure a diff after each epoch; by default it is not. */
   readonly measureEpochs?: boolean;
 }
@@ -58,8 +58,8 @@ export async function work({ request, port }: WorkerTask): Promise<Answer> {
 }
 
 async function make(request: Request, given: JobContext): Promise<Products[keyof Products]> {
-  const { type, job, fullFineTune, measureEpochs = false, checkpoints: path } = request;
-  const checkpoints = path === undefined ? undefined : await openCheckpointFolder(path);
+  const { type, job, fullFineTune, measureEpochs = false, checkpoints: kept } = request;
+  const checkpoints = kept && (await FarmStore.open(kept.store)).checkpointsOf(kept.id);
   const context = { ...given, checkpoints };
   if (type === 'fine-tune') return fineTuneByRecipe(job, context);
   const { model: _model, ...diff } = await trainByRecipe(job, { ...context, fullFineTune, measureEpochs });

@@ -1,77 +1,156 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { FarmStore, type JobResult } from '../../../src/recipe/farm/store.js';
 import { scratch } from '../../cli/command.js';
 import { codeOf, seededBytes } from '../../support.js';
+import { NO_S3, S3Server } from './s3-rig.js';
 
 const folder = scratch();
+const server = new S3Server(join(folder, 'server'));
 let stores = 0;
 
-function createStore() {
+beforeAll(async () => {
+  if (NO_S3) return;
+  await server.start();
+  for (const [name, value] of Object.entries(server.env)) vi.stubEnv(name, value);
+});
+
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await server.stop();
+  rmSync(folder, { recursive: true });
+});
+
+/** A store, and what happens to it behind its back. */
+interface Opened {
+  readonly store: FarmStore;
+  write(path: string, content: Uint8Array): Promise<void>;
+  list(path: string): Promise<string[]>;
+}
+
+async function inFolder(): Promise<Opened> {
   const root = join(folder, `store-${stores++}`);
-  const objectAt = (digest: string): string => join(root, 'objects', digest.slice(0, 2), digest);
-  return { root, store: new FarmStore(root), objectAt };
+  return {
+    store: await FarmStore.open({ url: root }),
+    write: async (path, content) => {
+      mkdirSync(dirname(join(root, path)), { recursive: true });
+      writeFileSync(join(root, path), content);
+    },
+    list: async (path) => (existsSync(join(root, path)) ? readdirSync(join(root, path)) : []),
+  };
+}
+
+async function onS3(): Promise<Opened> {
+  const prefix = `store-${stores++}/inner`;
+  const { bucket } = S3Server;
+  return {
+    store: await FarmStore.open({ url: `s3://${bucket}/${prefix}`, endpoint: server.endpoint }),
+    write: (path, content) => server.put(`${prefix}/${path}`, content),
+    list: async (path) => {
+      const keys = await server.list(`${prefix}/${path}/`);
+      return keys.map((key) => key.slice(`${prefix}/${path}/`.length));
+    },
+  };
 }
 
 const CONTENT = seededBytes(1, 100_000);
+/** More than two parts of 16 MiB. */
+const LARGE = Buffer.concat(Array.from({ length: 340 }, () => CONTENT));
+const objectAt = (digest: string): string => `objects/${digest.slice(0, 2)}/${digest}`;
 
 function resultOf(product: string): JobResult {
   return { format: 'neural-diff job result', version: 1, job: 'j', product, seconds: 1, log: [], facts: {} };
 }
 
-test('content is found by its SHA-256, whether it came as bytes or as a file, and is kept once', async () => {
-  const { root, store } = createStore();
-  const path = join(folder, 'content');
-  writeFileSync(path, CONTENT);
-  const digest = await store.put(CONTENT);
-  expect(await store.putFile(path)).toBe(digest);
-  expect(Buffer.from(await store.get(digest)).equals(CONTENT)).toBe(true);
-  await store.copyTo(digest, join(folder, 'new', 'copy'));
-  expect(readFileSync(join(folder, 'new', 'copy')).equals(CONTENT)).toBe(true);
-  expect(readdirSync(join(root, 'objects', digest.slice(0, 2)))).toEqual([digest]);
+describe.each([
+  { where: 'in a folder', create: inFolder, missing: undefined },
+  { where: 'on S3', create: onS3, missing: NO_S3 },
+])('a store $where', ({ where, create, missing }) => {
+  const tested = test.skipIf(missing);
+  const at = (...names: string[]): string => join(folder, where, ...names);
+
+  tested('keeps content once, by its SHA-256, whether it comes as bytes or as a file', async () => {
+    const { store, list } = await create();
+    mkdirSync(at(), { recursive: true });
+    writeFileSync(at('content'), CONTENT);
+    const digest = await store.put(CONTENT);
+    expect(await store.putFile(at('content'))).toBe(digest);
+    expect(await store.get(digest)).toEqual(CONTENT);
+    await store.copyTo(digest, at('new', 'copy'));
+    expect(readFileSync(at('new', 'copy')).equals(CONTENT)).toBe(true);
+    expect(await list(`objects/${digest.slice(0, 2)}`)).toEqual([digest]);
+  });
+
+  tested('keeps files without a byte, and those of several parts', async () => {
+    const { store } = await create();
+    mkdirSync(at(), { recursive: true });
+    for (const content of [new Uint8Array(), LARGE]) {
+      writeFileSync(at('file'), content);
+      const digest = await store.putFile(at('file'));
+      await store.copyTo(digest, at(`copy-${content.length}`));
+      expect(readFileSync(at(`copy-${content.length}`)).equals(content)).toBe(true);
+      expect((await store.get(digest)).length).toBe(content.length);
+    }
+  });
+
+  tested('refuses content that is damaged, cut or longer, and leaves no file; a put repairs it', async () => {
+    const { store, write } = await create();
+    const digest = await store.put(CONTENT);
+    const flipped = CONTENT.map((byte, i) => (i === 99_999 ? byte ^ 1 : byte));
+    for (const damaged of [flipped, CONTENT.subarray(1), new Uint8Array(100_001)]) {
+      await write(objectAt(digest), damaged);
+      expect(await codeOf(() => store.get(digest))).toBe('storage-mismatch');
+      expect(await codeOf(() => store.copyTo(digest, at('damaged')))).toBe('storage-mismatch');
+      expect(existsSync(at('damaged'))).toBe(false);
+    }
+    await store.put(CONTENT);
+    expect(await store.get(digest)).toEqual(CONTENT);
+  });
+
+  tested('says what is missing', async () => {
+    const { store } = await create();
+    expect(await codeOf(() => store.get('ab'.repeat(32)))).toBe('file-not-found');
+    expect(await codeOf(() => store.copyTo('ab'.repeat(32), at('missing')))).toBe('file-not-found');
+    expect(await codeOf(() => store.putFile(at('nowhere')))).toBe('file-not-found');
+  });
+
+  tested('has a result only with its whole product', async () => {
+    const { store, write } = await create();
+    expect(await store.readResult('j')).toBeUndefined();
+    const digest = await store.put(CONTENT);
+    await store.writeResult('j', resultOf(digest));
+    expect(await store.readResult('j')).toEqual(resultOf(digest));
+    await write(objectAt(digest), CONTENT.subarray(1));
+    expect(await store.readResult('j')).toBeUndefined();
+    await store.put(CONTENT);
+    expect(await store.readResult('j')).toBeDefined();
+    await write('results/j.json', new TextEncoder().encode('{"product"'));
+    expect(await store.readResult('j')).toBeUndefined();
+  });
+
+  tested('keeps the states of the runs of a job until it has ended', async () => {
+    const { store, write, list } = await create();
+    const states = [{ epoch: 3, weights: new Float32Array([1.5, -2]) }, { epoch: 1 }];
+    const written = store.checkpointsOf('j');
+    for (const state of states) await written.next().write(state);
+    await store.checkpointsOf('other').next().write({ epoch: 9 });
+    const read = store.checkpointsOf('j');
+    expect(await read.next().read()).toEqual(states[0]);
+    expect(await read.next().read()).toEqual(states[1]);
+    expect(await read.next().read()).toBeUndefined();
+    await write('states/j/run-0', CONTENT);
+    expect(await store.checkpointsOf('j').next().read()).toBeUndefined();
+    await store.removeState('j');
+    await store.removeState('j');
+    expect(await list('states/j')).toEqual([]);
+    expect(await store.checkpointsOf('other').next().read()).toEqual({ epoch: 9 });
+  });
 });
 
-test('content that is damaged is refused, and leaves no file; putting it again repairs it', async () => {
-  const { store, objectAt } = createStore();
-  const digest = await store.put(CONTENT);
-  writeFileSync(
-    objectAt(digest),
-    CONTENT.map((byte, i) => (i === 99_999 ? byte ^ 1 : byte)),
-  );
-  expect(await codeOf(() => store.get(digest))).toBe('storage-mismatch');
-  const copy = join(folder, 'damaged');
-  expect(await codeOf(() => store.copyTo(digest, copy))).toBe('storage-mismatch');
-  expect(existsSync(copy)).toBe(false);
-  await store.put(CONTENT);
-  expect(Buffer.from(await store.get(digest)).equals(CONTENT)).toBe(true);
-});
-
-test('content that is missing is an error', async () => {
-  const { store } = createStore();
-  expect(await codeOf(() => store.get('ab'.repeat(32)))).toBe('file-not-found');
-  const copy = () => store.copyTo('ab'.repeat(32), join(folder, 'missing'));
-  expect(await codeOf(copy)).toBe('file-not-found');
-});
-
-test('a result counts only with its whole product', async () => {
-  const { root, store, objectAt } = createStore();
-  expect(await store.readResult('j')).toBeUndefined();
-  const digest = await store.put(CONTENT);
-  await store.writeResult('j', resultOf(digest));
-  expect(await store.readResult('j')).toEqual(resultOf(digest));
-  writeFileSync(objectAt(digest), CONTENT.subarray(1));
-  expect(await store.readResult('j')).toBeUndefined();
-  await store.put(CONTENT);
-  expect(await store.readResult('j')).toBeDefined();
-  writeFileSync(join(root, 'results', 'j.json'), '{"product"');
-  expect(await store.readResult('j')).toBeUndefined();
-});
-
-test('the state of a job that has ended is removed', async () => {
-  const { store } = createStore();
-  mkdirSync(store.stateOf('j'), { recursive: true });
-  await store.removeState('j');
-  expect(existsSync(store.stateOf('j'))).toBe(false);
-  await store.removeState('j');
-});
+test.each(['gs://bucket/prefix', 'http://127.0.0.1/bucket', 's3://', 's3:///prefix'])(
+  'a store at %s is refused',
+  async (url) => {
+    await expect(FarmStore.open({ url })).rejects.toThrow(RangeError);
+  },
+);
