@@ -17,6 +17,8 @@ export interface TuneRow {
   readonly [column: string]: string | number | null;
 }
 
+type Pick = (of: TuneUnitResult) => One | undefined;
+
 /** What a method found, of one seed. */
 interface One {
   readonly gap: number;
@@ -30,26 +32,21 @@ export function rowsOf(results: readonly TuneUnitResult[], known: readonly TuneU
   return tasks.flatMap((task) => {
     const [own, knowing] = [results, known].map((all) => all.filter((each) => each.task === task));
     if (own === undefined || knowing === undefined) return [];
-    const row = (method: string, trials: number, pick: (of: TuneUnitResult) => One | undefined, from = own) =>
-      rowOf(from, { task, method, trials, pick });
     const counts = own[0]?.searched.map(({ most }) => most) ?? [];
+    const row = (method: string, trials: number, pick: Pick) => rowOf(own, { task, method, trials, pick });
+    const knowingRow = { method: 'tune, knowing other searches', trials: counts[0] ?? 0 };
     return [
       row('train auto', 2, ({ defaults }) => ({ ...defaults, seconds: 2 * defaults.seconds })),
       ...counts.map((most, i) => row('random search', most, ({ random }) => random[i])),
       ...counts.map((most, i) => row('tune', most, ({ searched }) => searched[i])),
-      row('tune, knowing other searches', counts[0] ?? 0, ({ searched }) => searched[0], knowing),
+      rowOf(knowing, { task, ...knowingRow, pick: ({ searched }) => searched[0] }),
     ];
   });
 }
 
 function rowOf(
   results: readonly TuneUnitResult[],
-  {
-    task,
-    method,
-    trials,
-    pick,
-  }: { task: string; method: string; trials: number; pick: (of: TuneUnitResult) => One | undefined },
+  { task, method, trials, pick }: { task: string; method: string; trials: number; pick: Pick },
 ): TuneRow {
   const found = results.map((each) => ({ ...(pick(each) as One), full: each.fullTest }));
   const gaps = found.map(({ full, testAccuracy }) => full - testAccuracy);

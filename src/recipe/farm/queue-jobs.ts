@@ -25,7 +25,7 @@ export interface QueueJobsOptions extends TrainerCallbacks {
 /** Milliseconds between looks at the queue. */
 const INTERVAL = 500;
 
-/** Jobs that are looked at together: all of them in turn, so that what Redis lost or did not tell is found. */
+/** Jobs that are looked at together: all in turn, so that what Redis lost or did not tell is found. */
 const SLICE = 200;
 
 /**

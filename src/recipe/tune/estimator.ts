@@ -22,8 +22,8 @@ const TREES = 48;
 /**
  * Fits a random forest for regression: trees of resampled examples.
  *
- * Source: L. Breiman, "Bagging predictors" (1996) and "Random forests" (2001); as a model of configurations: F. Hutter et al., "Sequential
- * model-based optimization for general algorithm configuration" (2011).
+ * Source: L. Breiman, "Bagging predictors" (1996) and "Random forests" (2001); as a model of configurations:
+ * F. Hutter et al., "Sequential model-based optimization for general algorithm configuration" (2011).
  *
  * @param seed of the trees' examples
  * @throws NeuralDiffError `missing-package`; RangeError for fewer than two samples

@@ -104,7 +104,8 @@ describe.skipIf(!hasRedis)('a farm', () => {
     const stop = new AbortController();
     const events: WorkerEvent[] = [];
     const serving = serveJobs(queue, {
-      ...{ store: (await FarmStore.open({ url: at('store')), work: at('work-old' })), version: '0.0.1', slots: 1 },
+      store: await FarmStore.open({ url: at('store') }),
+      ...{ work: at('work-old'), version: '0.0.1', slots: 1 },
       recipes: { has: () => true } as never,
       signal: stop.signal,
       onEvent: (event) => events.push(event),
