@@ -11,6 +11,7 @@ import {
   gridWords,
   lossChangeOn,
   precisionWords,
+  probabilityText,
   WAY_WORDS,
 } from '../src/report/precision.js';
 import { formatGap, formatNumber, formatPercent, formatSeconds, formatShare } from '../src/report/words.js';
@@ -69,10 +70,17 @@ export function precisionLines(precision: NonNullable<Report['precision']>): str
     formatNumber(bytes),
     measured ? formatPercent(measured.accuracy.value) : '',
     gapText(way, measured),
+    probabilityText(way, measured),
     ...(isTested(precision) ? [gapText(way, test)] : []),
     isMet ? 'kept' : 'not kept',
   ]);
-  const head = ['bytes', 'accuracy', 'points behind', ...(isTested(precision) ? ['on test data'] : [])];
+  const head = [
+    'bytes',
+    'accuracy',
+    'points behind',
+    'in probability',
+    ...(isTested(precision) ? ['on test data'] : []),
+  ];
   const ways = ['', ...precision.totals.map(({ way }) => WAY_WORDS[way])];
   const tensors = precision.tensors.map((each) => {
     const change = lossChangeOn(each, each.grid);

@@ -26,6 +26,8 @@ export interface PrecisionRow {
   readonly share: number;
   /** On validation data, which chose. */
   readonly validationGap: number | null;
+  /** The same, of the right class's mean probability. */
+  readonly probabilityGap: number | null;
   /** On test data. */
   readonly mean: number | null;
   readonly deviation: number | null;
@@ -50,6 +52,10 @@ export function rowsOf(results: readonly PrecisionResult[]): PrecisionRow[] {
       share: meanOf(own.map(({ bytes }, i) => bytes / (whole[i] as PrecisionTotal).bytes)),
       validationGap: allOf(
         own.map(({ measured }) => measured?.gap.value),
+        meanOf,
+      ),
+      probabilityGap: allOf(
+        own.map(({ measured }) => measured?.probabilityGap),
         meanOf,
       ),
       mean: allOf(accuracies, meanOf),
@@ -81,7 +87,10 @@ export function goalsOf(rows: readonly PrecisionRow[], results: readonly Precisi
   const [mixed, int8] = [row('mixed'), row('int8')];
   const id = `precision.${first.task}`;
   const worst = Math.max(
-    ...results.map(({ totals }) => totals.find(({ way }) => way === 'mixed')?.measured?.gap.value ?? 1),
+    ...results.map(({ totals }) => {
+      const { gap, probabilityGap } = totals.find(({ way }) => way === 'mixed')?.measured ?? {};
+      return Math.max(gap?.value ?? 1, probabilityGap ?? 1);
+    }),
   );
   return [
     { id: `${id}.share`, value: mixed.share, goal: 0.3, better: 'lower' },

@@ -1,6 +1,14 @@
 import type { Candidate, Report } from './document.js';
 import type { Estimate } from './interval.js';
-import { formatLossChange, gapOf, gridWords, lossChangeOn, precisionWords, WAY_WORDS } from './precision.js';
+import {
+  formatLossChange,
+  gapOf,
+  gridWords,
+  lossChangeOn,
+  precisionWords,
+  probabilityText,
+  WAY_WORDS,
+} from './precision.js';
 import {
   formatBytes,
   formatGap,
@@ -189,6 +197,9 @@ function frontierRows({ frontier, candidates }: Report): string[][] {
   ];
 }
 
+/** Heading of differences in the mean probability of the right class. */
+const RIGHT_CLASS = "the same, of the right class's probability";
+
 function precisionText({ precision }: Report): string {
   if (precision === undefined) return '';
   const behind = 'points behind (below 0: better)';
@@ -197,6 +208,7 @@ function precisionText({ precision }: Report): string {
     formatNumber(bytes),
     intervalText(measured?.accuracy),
     gapText(gapOf(way, measured)),
+    probabilityText(way, measured),
     gapText(gapOf(way, test)),
     isMet ? 'kept' : 'not kept',
   ]);
@@ -209,7 +221,10 @@ function precisionText({ precision }: Report): string {
   ]);
   return [
     list(precisionWords(precision)),
-    table([['stored as', 'bytes', 'accuracy', behind, `test: ${behind}`, 'contract'], ...totals]),
+    table([
+      ['stored as', 'bytes', 'accuracy', behind, RIGHT_CLASS, `test: ${behind}`, 'contract'],
+      ...totals,
+    ]),
     table([['tensor', 'grid', 'bytes before', 'bytes', 'loss change alone'], ...tensors]),
   ].join('\n\n');
 }

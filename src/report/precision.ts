@@ -4,7 +4,10 @@ import { describeGap, describeInterval, formatBytes, formatLimited, formatNumber
 
 /** The coarsest grids on which devices could store a model, chosen by measuring each tensor. */
 export interface Precision {
-  /** Largest accepted loss of accuracy against the model as it is, by measured values: 0 to 1. */
+  /**
+   * The contract: by how much accuracy and the mean probability of the right class may each be below those of
+   * the model as it is, by measured values: 0 to 1.
+   */
   readonly maxGap: number;
   /** The examples that chose: those of validation, or of the test where there are no others. */
   readonly chosenBy: { readonly source: 'test' | 'validation'; readonly examples: number };
@@ -62,6 +65,13 @@ export interface Standing {
   readonly accuracy: Estimate;
   /** Accuracy of the model as it is less this one's, on the same examples. */
   readonly gap: Estimate;
+  /** Mean probability of the right class, of the model as it is less this one's: it moves before accuracy. */
+  readonly probabilityGap: number;
+}
+
+/** @returns whether a model keeps a contract: see `Precision.maxGap` */
+export function keepsContract({ gap, probabilityGap }: Standing, maxGap: number): boolean {
+  return gap.value <= maxGap && probabilityGap <= maxGap;
 }
 
 /** Ways in words. */
@@ -103,6 +113,11 @@ export function gapOf(way: PrecisionTotal['way'], standing: Standing | undefined
   return way === 'as-is' ? undefined : standing?.gap;
 }
 
+/** @returns how far behind the right class's probability is, in points; empty for the model as it is */
+export function probabilityText(way: PrecisionTotal['way'], standing: Standing | undefined): string {
+  return way === 'as-is' || !standing ? '' : formatNumber(100 * standing.probabilityGap, 2);
+}
+
 /** @returns whether int4 would make a difference */
 export function needsInt4(precision: Precision): boolean {
   return totalOf(precision, 'mixed-int4')?.isStorable === false;
@@ -116,7 +131,7 @@ export function precisionWords(precision: Precision): string[] {
   const on = `${formatNumber(chosenBy.examples)} ${chosenBy.source} examples`;
   const one = formatLimited(1 / chosenBy.examples, 'points');
   return [
-    `Mixed grids take ${formatBytes(mixed.bytes)} of ${formatBytes(whole.bytes)}: ${standing(mixed.measured)} on the ${on} that chose them. The contract is at most ${formatLimited(maxGap, 'points')} behind, by measured values.`,
+    `Mixed grids take ${formatBytes(mixed.bytes)} of ${formatBytes(whole.bytes)}: ${standing(mixed.measured)} on the ${on} that chose them. The contract is at most ${formatLimited(maxGap, 'points')} behind, in accuracy and in the mean probability of the right class.`,
     ...(mixed.test ? [`On test examples, which chose nothing: ${standing(mixed.test)}.`] : []),
     ...(maxGap > 0 && maxGap < 1 / chosenBy.examples
       ? [`One of these examples is ${one}: a smaller loss cannot be told from none.`]
@@ -130,7 +145,9 @@ const INT4_WORDS =
   'Integers of 4 bits are advice for other tools: this package stores none, and of files that have them it patches blocks of bytes.';
 
 /** @returns how a model compares with the one that is as it is */
-function standing({ gap }: Standing): string {
+function standing({ gap, probabilityGap }: Standing): string {
   const words = describeGap(gap.value, 'the model as it is');
-  return `${words} (95 % interval: ${describeInterval(gap)})`;
+  const behind = formatLimited(Math.abs(probabilityGap), 'points');
+  const side = probabilityGap > 0 ? 'lower' : 'higher';
+  return `${words} (95 % interval: ${describeInterval(gap)}), its probability of the right class ${behind} ${side}`;
 }

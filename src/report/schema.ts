@@ -197,7 +197,12 @@ const curves = v.array(
   }),
 );
 
-const standing = v.strictObject({ loss: number, accuracy: shareEstimate, gap: gapEstimate });
+const standing = v.strictObject({
+  loss: number,
+  accuracy: shareEstimate,
+  gap: gapEstimate,
+  probabilityGap: difference,
+});
 
 const grid = v.picklist(GRID_NAMES);
 

@@ -12,6 +12,7 @@ function standing(total: number, [lost, gained]: readonly [number, number]): Sta
     loss: 0.71 + lost / 400,
     accuracy: shareOf(right, total),
     gap: pairedGap({ lost, gained, total }),
+    probabilityGap: (lost - gained) / (2 * total),
   };
 }
 

@@ -4,7 +4,7 @@ import type { Progress } from '../../../model/progress.js';
 import { byteLength, type Tensor, type TensorInfo } from '../../../model/tensor.js';
 import type { Values } from '../../../train/part.js';
 import { roundToGrid } from '../../../train/store-on-grid.js';
-import type { PrecisionTotal, Standing } from '../../precision.js';
+import { keepsContract, type PrecisionTotal, type Standing } from '../../precision.js';
 import { countWithin, type GridOption, gridsAfter, rankMoves, type TensorOptions } from './rank-moves.js';
 
 /** A model that can be measured with other weights. */
@@ -24,7 +24,7 @@ export interface PrecisionProbe {
 
 /** The contract, and how to follow the work. */
 export interface PrecisionOptions {
-  /** Largest accepted gap of accuracy to the model as it is: 0 to 1. */
+  /** Largest accepted gap to the model as it is, of accuracy and of the right class's probability: 0 to 1. */
   readonly maxGap: number;
   readonly signal?: AbortSignal | undefined;
   /** Called before each run over the examples; the total is an upper bound. */
@@ -194,7 +194,7 @@ function totalOf(
     grids,
     bytes: sizes.reduce((sum, bytes) => sum + bytes, 0),
     ...(measured && { measured }),
-    isMet: measured !== undefined && measured.gap.value <= options.maxGap,
+    isMet: measured !== undefined && keepsContract(measured, options.maxGap),
     isStorable: [...grids.values()].every(isStorable),
   };
 }

@@ -79,6 +79,7 @@ function standingOf(truth: Truth, reference: Predictions, candidate: Predictions
     loss: crossEntropy(truth, candidate),
     accuracy: qualityOf(truth, candidate).accuracy,
     gap: compareModels(truth, { reference, candidate }).gap,
+    probabilityGap: meanOfRight(truth, reference) - meanOfRight(truth, candidate),
   };
 }
 
@@ -86,9 +87,17 @@ function standingOf(truth: Truth, reference: Predictions, candidate: Predictions
 const LEAST_PROBABILITY = 1e-12;
 
 /** @returns the mean of minus the logarithm of the right class's probability */
-function crossEntropy(truth: Truth, { classes, probabilities }: Predictions): number {
+function crossEntropy(truth: Truth, predictions: Predictions): number {
+  return meanOfRight(truth, predictions, (right) => -Math.log(Math.max(LEAST_PROBABILITY, right)));
+}
+
+/** @returns the mean over the examples of something of the right class's probability, by default itself */
+function meanOfRight(
+  { classes: rights }: Truth,
+  { classes, probabilities }: Predictions,
+  of: (probability: number) => number = (probability) => probability,
+): number {
   let sum = 0;
-  for (const [i, right] of truth.classes.entries())
-    sum -= Math.log(Math.max(LEAST_PROBABILITY, probabilities[i * classes + right] as number));
-  return sum / truth.classes.length;
+  for (const [i, right] of rights.entries()) sum += of(probabilities[i * classes + right] as number);
+  return sum / rights.length;
 }

@@ -36,6 +36,10 @@ import {
 import { type Series, seriesAt, type View } from '../view.js';
 
 const BEHIND = 'Points behind (below 0: better)';
+const PROBABILITY = "The same, of the right class's probability";
+
+/** @returns points, finer than those of accuracies */
+const formatFine = (difference: number): string => formatNumber(100 * difference, 2);
 
 /** The coarsest grids of the base's tensors; absent unless measured. */
 export async function precisionSection({ report }: View): Promise<Section | undefined> {
@@ -87,16 +91,8 @@ function TotalsTable({ precision, looks }: { precision: Precision; looks: Looks 
   const whole = totals.find(({ way }) => way === 'as-is')?.bytes ?? 0;
   const isTested = totals.some(({ test }) => test !== undefined);
   const tested = isTested ? ['#Test accuracy', `#Test: ${BEHIND.toLowerCase()}`] : [];
-  const columns = [
-    'Stored as',
-    '#Bytes',
-    '#Share',
-    '#Loss',
-    '#Accuracy',
-    `#${BEHIND}`,
-    ...tested,
-    'Contract',
-  ];
+  const measures = ['#Bytes', '#Share', '#Loss', '#Accuracy', `#${BEHIND}`, `#${PROBABILITY}`];
+  const columns = ['Stored as', ...measures, ...tested, 'Contract'];
   const rows = totals.map(({ way, bytes, measured, isMet, test }): Cell[] => [
     seriesCell(looks.get(way) as Series),
     numberCell(bytes, formatNumber),
@@ -104,6 +100,7 @@ function TotalsTable({ precision, looks }: { precision: Precision; looks: Looks 
     numberCell(measured?.loss, formatSmall),
     accuracyCell(measured?.accuracy),
     pointsCell(gapOf(way, measured)),
+    numberCell(way === 'as-is' ? undefined : measured?.probabilityGap, formatFine),
     ...(isTested ? [accuracyCell(test?.accuracy), pointsCell(gapOf(way, test))] : []),
     verdictCell(isMet, { good: 'kept', bad: 'not kept' }),
   ]);
