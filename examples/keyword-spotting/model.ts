@@ -5,8 +5,10 @@ import { CLIP_SHAPE } from './features.js';
 /** Moving averages settle within the few hundred steps that a small model is trained for. */
 const BATCH_NORM_MOMENTUM = 0.9;
 
-/** One convolution over time. */
-interface Block {
+/** One convolution over time, with a batch norm and a rectifier. */
+export interface KeywordBlock {
+  /** Begins the names of its layers. */
+  readonly name: string;
   /** Whether each channel is filtered by itself first and the channels are mixed by a 1x1 convolution. */
   readonly separable: boolean;
   /** Frames a filter sees. */
@@ -16,11 +18,11 @@ interface Block {
 }
 
 /** Halves time early, where a training step spends most, and widens late, where weights are cheap. */
-const BLOCKS: readonly Block[] = [
-  { separable: false, frames: 5, stride: 2, channels: 96 },
-  { separable: false, frames: 3, stride: 2, channels: 128 },
-  { separable: true, frames: 5, stride: 2, channels: 192 },
-  { separable: true, frames: 3, stride: 1, channels: 288 },
+const BLOCKS: readonly KeywordBlock[] = [
+  { name: 'block1', separable: false, frames: 5, stride: 2, channels: 96 },
+  { name: 'block2', separable: false, frames: 3, stride: 2, channels: 128 },
+  { name: 'block3', separable: true, frames: 5, stride: 2, channels: 192 },
+  { name: 'block4', separable: true, frames: 3, stride: 1, channels: 288 },
 ];
 
 /**
@@ -36,18 +38,26 @@ export function createKeywordModel(classes: number, seed: number): tf.LayersMode
   const nextSeed = createSeeds(seed);
   const input = tf.input({ shape: [...CLIP_SHAPE] });
   let output = input;
-  BLOCKS.forEach((block, i) => {
-    output = addBlock(output, { ...block, name: `block${i + 1}` }, nextSeed);
-  });
-  output = tf.layers.globalAveragePooling2d({}).apply(output) as tf.SymbolicTensor;
-  const kernelInitializer = tf.initializers.glorotUniform({ seed: nextSeed() });
+  for (const block of BLOCKS) output = addKeywordBlock(output, block, nextSeed);
+  return classify(input, output, { classes, seed: nextSeed() });
+}
+
+/** Add what makes class probabilities of the last block's output. */
+export function classify(
+  input: tf.SymbolicTensor,
+  features: tf.SymbolicTensor,
+  { classes, seed }: { readonly classes: number; readonly seed: number },
+): tf.LayersModel {
+  const output = tf.layers.globalAveragePooling2d({}).apply(features) as tf.SymbolicTensor;
+  const kernelInitializer = tf.initializers.glorotUniform({ seed });
   const dense = tf.layers.dense({ name: 'output', units: classes, activation: 'softmax', kernelInitializer });
   return tf.model({ inputs: input, outputs: dense.apply(output) as tf.SymbolicTensor });
 }
 
-function addBlock(
+/** Add a block to a network. */
+export function addKeywordBlock(
   input: tf.SymbolicTensor,
-  block: Block & { name: string },
+  block: KeywordBlock,
   nextSeed: () => number,
 ): tf.SymbolicTensor {
   const { name, separable, frames, stride, channels } = block;
@@ -72,11 +82,7 @@ function addBlock(
 /**
  * tfjs counts a depthwise kernel's inputs over all channels, so its fan-in initialisers start far too small.
  */
-function addDepthwise(
-  input: tf.SymbolicTensor,
-  block: Block & { name: string },
-  seed: number,
-): tf.SymbolicTensor {
+function addDepthwise(input: tf.SymbolicTensor, block: KeywordBlock, seed: number): tf.SymbolicTensor {
   const { frames, stride } = block;
   const name = `${block.name}_depthwise`;
   const depthwiseInitializer = tf.initializers.randomNormal({ stddev: Math.sqrt(1 / frames), mean: 0, seed });

@@ -37,13 +37,18 @@ async function layersTask({ path, recipe, options }: RecipeUse, { files, file }:
   if (outputs)
     throw invalidRecipe(path, 'a LayersModel trains on its own outputs: omit the option "outputs"');
   const model = await loadModel(files, file);
-  const { loss, metrics } = guardRecipe(path, { loss: recipe.loss, metrics: recipe.metrics });
-  await runRecipe(path, () =>
-    model.compile({ optimizer: tf.train.sgd(0), loss, ...(metrics && { metrics }) }),
-  );
+  await compileByRecipe({ path, recipe, options }, model);
   return createLayersTask(
     model,
     definedOnly({ mode, fineTuneMode: fineTune?.mode, outputKind, evaluationBatchSize }),
+  );
+}
+
+/** Compiles a LayersModel with the loss and metrics of a recipe. */
+export async function compileByRecipe({ path, recipe }: RecipeUse, model: tf.LayersModel): Promise<void> {
+  const { loss, metrics } = guardRecipe(path, { loss: recipe.loss, metrics: recipe.metrics });
+  await runRecipe(path, () =>
+    model.compile({ optimizer: tf.train.sgd(0), loss, ...(metrics && { metrics }) }),
   );
 }
 

@@ -7,6 +7,7 @@ import { checkRegular } from '../node/read-whole.js';
 import type { Data } from '../train/data.js';
 import { OPTION_PATHS, type RecipeOptions, unknownOptions } from './options.js';
 import { invalidRecipe, runRecipe, settle, unreadableRecipe } from './recipe-errors.js';
+import { networkProblem } from './tune/network/network-space.js';
 
 /** The data that a recipe returns. */
 export interface RecipeData {
@@ -49,6 +50,30 @@ export interface Recipe {
    * that are imported by relative paths need not be listed.
    */
   readonly files?: readonly string[];
+  /** An untrained network whose width, depth and blocks are to be found: `docs/RECIPES.md`. */
+  readonly network?: {
+    /** By name, the values to choose from, the first of which is the default; `when` ties it to others. */
+    readonly choices: Readonly<
+      Record<
+        string,
+        | readonly (string | number)[]
+        | {
+            readonly values: readonly (string | number)[];
+            readonly when: Readonly<Record<string, readonly (string | number)[]>>;
+          }
+      >
+    >;
+    /** Makes the network of a configuration. */
+    readonly create: (context: {
+      tf: typeof Tf;
+      seed: number;
+      choice: Readonly<Record<string, string | number>>;
+      /** Marks the tensor whose last dimension the choice of that name decides; returns one like it. */
+      gate: (tensor: Tf.SymbolicTensor, name: string) => Tf.SymbolicTensor;
+      /** Makes the branch that the choice of that name decides, of those by its values. */
+      pick: (name: string, branches: Readonly<Record<string, () => Tf.SymbolicTensor>>) => Tf.SymbolicTensor;
+    }) => Tf.LayersModel;
+  };
 }
 
 /**
@@ -93,7 +118,7 @@ export async function loadRecipe(path: string): Promise<Recipe> {
   }
   const recipe = wholeRecipe(path, module);
   checkNames(path, Object.keys(recipe));
-  const { data, loss, optimizer, options, files } = recipe;
+  const { data, loss, optimizer, options, files, network } = recipe;
   expectExport(path, 'data', { isRight: typeof data === 'function', expected: DATA_EXPORT });
   expectExport(path, 'loss', {
     isRight: loss !== undefined,
@@ -109,6 +134,8 @@ export async function loadRecipe(path: string): Promise<Recipe> {
     isRight: files === undefined || isTexts(files),
     expected: 'a list of texts',
   });
+  const problem = network === undefined ? undefined : networkProblem(network);
+  expectExport(path, 'network', { isRight: problem === undefined, expected: problem ?? '' });
   const unknown = unknownOptions(options ?? {});
   const hint = suggest(unknown[0] ?? '', OPTION_PATHS);
   expectExport(path, 'options', { isRight: unknown.length === 0, expected: `without "${unknown}"${hint}` });
@@ -130,6 +157,7 @@ const EXPORTS = [
   'optimizer',
   'options',
   'files',
+  'network',
 ] as const satisfies (keyof Recipe)[];
 
 /** Names that Node.js adds to a CommonJS module. */

@@ -307,7 +307,7 @@ function subtract(values: Float32Array, others: Float32Array): void {
 const DECAY = 0.999;
 
 /** The part of a full fine-tune: every weight is trained freely. */
-interface FreePart extends DiffPart {
+export interface FreePart extends DiffPart {
   /**
    * Running means of the squared gradients in the order of the variables: the diagonal of the empirical
    * Fisher information; empty unless they are tracked.
@@ -318,7 +318,7 @@ interface FreePart extends DiffPart {
 }
 
 /** Creates a part whose θ are the task's variables themselves. */
-function createFreePart(
+export function createFreePart(
   variables: ReadonlyMap<string, tf.Variable>,
   { tracksSquares }: { tracksSquares: boolean },
 ): FreePart {

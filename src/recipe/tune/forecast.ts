@@ -2,7 +2,7 @@ import type { Estimate, Estimator } from './estimator.js';
 import { fitForest } from './estimator.js';
 import type { Goal, Measured, PlannedTrial, Trial } from './goal.js';
 import { compareTrials } from './goal.js';
-import { featuresOf, keyOf, type Space } from './space.js';
+import { type Configuration, featuresOf, keyOf, type Space } from './space.js';
 
 /** Trials of an earlier task, of the same space. */
 export type KnownTask = readonly Trial[];
@@ -14,6 +14,8 @@ export interface Experience {
   readonly trials: readonly Trial[];
   readonly known: readonly KnownTask[];
   readonly seed: number;
+  /** What else is known of a configuration before it is tried; of each the same number of numbers. */
+  readonly factsOf?: ((configuration: Configuration) => readonly number[]) | undefined;
 }
 
 /** Shift and scale of one measure in one task, so that tasks can be compared. */
@@ -66,7 +68,7 @@ export class Forecast {
     if (found === undefined) return planned.map(() => ({ mean: Number.NaN, deviation: 0 }));
     const { anchor, spread } = found.units;
     return found
-      .estimate(planned.map((each) => rowOf(this.#experience.space, each)))
+      .estimate(planned.map((each) => rowOf(this.#experience, each)))
       .map(({ mean, deviation }) => ({ mean: anchor + spread * mean, deviation: spread * deviation }));
   }
 
@@ -93,7 +95,7 @@ export class Forecast {
 }
 
 async function fitMeasure(name: string, experience: Experience): Promise<MeasureForecast | undefined> {
-  const { space, trials, known, seed } = experience;
+  const { trials, known, seed } = experience;
   const spreads = known.map((task) => spreadOf(task, name)).filter((spread) => spread !== undefined);
   const usual = spreads.length > 0 ? spreads.reduce((sum, each) => sum + each, 0) / spreads.length : 1;
   const units = unitsOf(trials, { name, usual });
@@ -104,7 +106,7 @@ async function fitMeasure(name: string, experience: Experience): Promise<Measure
     for (const trial of task) {
       const value = trial.measured?.[name];
       if (value === undefined || !Number.isFinite(value)) continue;
-      features.push(rowOf(space, trial));
+      features.push(rowOf(experience, trial));
       values.push((value - own.anchor) / own.spread);
     }
   }
@@ -133,8 +135,11 @@ function valuesOf(trials: readonly Trial[], name: string): number[] {
     .filter((value): value is number => value !== undefined && Number.isFinite(value));
 }
 
-function rowOf(space: Space, { configuration, fidelity }: PlannedTrial): number[] {
-  return [...featuresOf(space, configuration), fidelity];
+function rowOf(
+  { space, factsOf }: Pick<Experience, 'space' | 'factsOf'>,
+  { configuration, fidelity }: PlannedTrial,
+): number[] {
+  return [...featuresOf(space, configuration), fidelity, ...(factsOf?.(configuration) ?? [])];
 }
 
 function bestOf(trials: readonly Trial[], goal: Goal): number | undefined {

@@ -7,6 +7,8 @@ import { type Configuration, defaultOf, keyOf, listAll, neighbours, type Space, 
 export interface TuneState extends Experience {
   /** Whole trials that may be spent; a short one counts as its share of the epochs. */
   readonly most: number;
+  /** The only configurations to choose from; by default all of the space. */
+  readonly candidates?: readonly Configuration[] | undefined;
 }
 
 /** Share of the epochs of a short trial. */
@@ -35,9 +37,10 @@ const RANDOM_EVERY = 4;
  * @returns the next round; empty when the trials are spent, or nothing is left to try
  */
 export async function nextTrials(state: TuneState): Promise<PlannedTrial[]> {
-  const { space, trials, most } = state;
-  const first = firstTrials(space);
-  if (trials.length === 0) return first.slice(0, Math.max(1, Math.floor(most)));
+  const { space, trials, most, candidates } = state;
+  const known = candidates && new Set(candidates.map(keyOf));
+  const first = firstTrials(space).filter(({ configuration }) => known?.has(keyOf(configuration)) ?? true);
+  if (trials.length === 0 && first.length > 0) return first.slice(0, Math.max(1, Math.floor(most)));
   const left = most - spent(trials);
   if (left < 1) return [];
   const last = lastRound(trials.slice(first.length));
@@ -90,7 +93,7 @@ async function propose(
   const random = createRandom((state.seed + 7919 * trials.length) >>> 0);
   const forecast = await Forecast.fit(state);
   const best = [...trials].sort((a, b) => compareTrials(a, b, goal)).slice(0, 5);
-  const candidates = listCandidates(space, { best, random });
+  const candidates = state.candidates ?? listCandidates(space, { best, random });
   const seen = new Set(trials.map(({ configuration }) => keyOf(configuration)));
   const fresh = shuffle(
     candidates.filter((each) => !seen.has(keyOf(each))),

@@ -1,0 +1,143 @@
+import * as tf from '@tensorflow/tfjs';
+import { NeuralDiffError } from '../../../model/errors.js';
+import { measureInTurns } from './time-models.js';
+
+/** One use of a layer in a network. */
+export interface LayerUse {
+  /** Equal for layers that compute the same: class, settings and shapes of the inputs. */
+  readonly key: string;
+  readonly layer: string;
+  /** Shapes of its inputs for one example. */
+  readonly inputs: readonly (readonly number[])[];
+  /** Multiplications that are added up, for one example. */
+  readonly multiplyAdds: number;
+  /** Makes such a layer. */
+  readonly create: () => tf.layers.Layer;
+}
+
+/** What a network costs. */
+export interface NetworkCost {
+  /** Sum of what its layers take. */
+  readonly milliseconds: number;
+  readonly multiplyAdds: number;
+  readonly weights: number;
+}
+
+/** Settings that change no cost. */
+const COSTLESS = /^(name|trainable|dtype|batchInputShape|.*Initializer|.*Regularizer|.*Constraint)$/;
+
+/**
+ * Lists the layers of a network, once for each use.
+ *
+ * @throws NeuralDiffError `unsupported-model` for inputs of a layer whose size is not fixed
+ */
+export function layersOf(model: tf.LayersModel): LayerUse[] {
+  return model.layers
+    .filter((layer) => layer.getClassName() !== 'InputLayer')
+    .flatMap((layer) =>
+      layer.inboundNodes.map(({ inputShapes, outputShapes }) => {
+        const [inputs, outputs] = [inputShapes, outputShapes].map((shapes) => fixedShapes(layer, shapes));
+        return layerUse(layer, inputs as number[][], outputs as number[][]);
+      }),
+    );
+}
+
+function layerUse(layer: tf.layers.Layer, inputs: number[][], outputs: number[][]): LayerUse {
+  const config = layer.getConfig();
+  const settings = Object.entries(config).filter(([name]) => !COSTLESS.test(name));
+  const name = layer.getClassName();
+  const Layer = layer.constructor as unknown as {
+    fromConfig(cls: unknown, config: unknown): tf.layers.Layer;
+  };
+  return {
+    key: JSON.stringify([name, inputs, settings]),
+    layer: name,
+    inputs,
+    multiplyAdds: multiplyAddsOf(layer, outputs),
+    create: () => Layer.fromConfig(layer.constructor, { ...config, name: undefined }),
+  };
+}
+
+/** A kernel is applied at every place of the output; other layers touch each number of the output once. */
+function multiplyAddsOf(layer: tf.layers.Layer, outputs: readonly (readonly number[])[]): number {
+  const sizes = outputs.map((shape) => shape.reduce((product, size) => product * size, 1));
+  const kernels = layer.weights.filter(({ shape, name }) => shape.length > 1 && /kernel/i.test(name));
+  if (kernels.length === 0) return sizes.reduce((sum, size) => sum + size, 0);
+  const places = (outputs[0] ?? []).slice(0, -1).reduce((product, size) => product * size, 1);
+  return places * kernels.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+}
+
+function sizeOf(shape: readonly (number | null)[]): number {
+  return shape.reduce<number>((product, size) => product * (size ?? 1), 1);
+}
+
+function fixedShapes(layer: tf.layers.Layer, shapes: tf.Shape | tf.Shape[]): number[][] {
+  const list = (Array.isArray(shapes[0]) ? shapes : [shapes]) as tf.Shape[];
+  return list.map(([, ...sizes]) => {
+    if (sizes.every((size) => size !== null)) return sizes as number[];
+    const message = `Cannot measure layer "${layer.name}": expected inputs of fixed sizes, got [${sizes.map((size) => size ?? 'any')}]`;
+    throw new NeuralDiffError('unsupported-model', message);
+  });
+}
+
+/**
+ * What layers take on the active backend, one example at a time. A network takes the sum of its layers: H.
+ * Cai et al., "ProxylessNAS: Direct Neural Architecture Search on Target Task and Hardware" (2019).
+ */
+export class LayerCosts {
+  readonly #milliseconds = new Map<string, { readonly use: LayerUse; readonly milliseconds: number }>();
+
+  /** @returns the table: the layers in the order in which they were measured */
+  get rows(): readonly { readonly layer: string; readonly key: string; readonly milliseconds: number }[] {
+    return [...this.#milliseconds].map(([key, { use, milliseconds }]) => {
+      return { layer: use.layer, key, milliseconds };
+    });
+  }
+
+  /** Measures the layers of some networks that are not in the table yet, in turns. */
+  async measure(networks: readonly (readonly LayerUse[])[]): Promise<void> {
+    const fresh = new Map(networks.flat().map((use) => [use.key, use]));
+    for (const key of this.#milliseconds.keys()) fresh.delete(key);
+    const uses = [...fresh.values()];
+    const probes = uses.map(createProbe);
+    const times = await measureInTurns(probes.map(({ run }) => run));
+    for (const [i, use] of uses.entries())
+      this.#milliseconds.set(use.key, { use, milliseconds: times[i] as number });
+    for (const { dispose } of probes) dispose();
+  }
+
+  /** @returns what a network costs whose layers were measured */
+  sum(layers: readonly LayerUse[], weights: number): NetworkCost {
+    const milliseconds = layers.reduce((sum, { key }) => sum + this.#of(key), 0);
+    const multiplyAdds = layers.reduce((sum, use) => sum + use.multiplyAdds, 0);
+    return { milliseconds, multiplyAdds, weights };
+  }
+
+  #of(key: string): number {
+    const found = this.#milliseconds.get(key);
+    if (found === undefined) throw new RangeError(`Cannot add up: layer ${key} was not measured`);
+    return found.milliseconds;
+  }
+}
+
+/** Something to run again and again. */
+interface Probe {
+  run(): void;
+  dispose(): void;
+}
+
+/** Inputs are between 0 and 1, which any layer takes: an embedding looks up its first row. */
+function createProbe({ create, inputs }: LayerUse): Probe {
+  const layer = create();
+  const tensors = inputs.map((shape) => tf.randomUniform([1, ...shape], 0, 1, 'float32', 1));
+  const xs = tensors.length === 1 ? (tensors[0] as tf.Tensor) : tensors;
+  const run = (): void => void tf.tidy(() => void layer.apply(xs));
+  run();
+  return {
+    run,
+    dispose() {
+      layer.dispose();
+      tf.dispose(tensors);
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import * as tf from '@tensorflow/tfjs';
+import { createFreePart, loopOptions } from '../../../train/fine-tune.js';
+import { trainParts } from '../../../train/loop.js';
+import type { DiffPart } from '../../../train/part.js';
+import { selectWeights, variablesOf, withTraining } from '../../../train/session.js';
+import { createLayersTask, type Metrics, type Task } from '../../../train/task.js';
+import type { StepReport } from '../../../train/training-options.js';
+import { definedOnly } from '../../options.js';
+import type { RecipeData } from '../../recipe.js';
+import { guardRecipe } from '../../recipe-errors.js';
+import { compileByRecipe, type RecipeUse } from '../../recipe-task.js';
+
+/** Epochs and learning rate where neither the caller nor the recipe sets them. */
+const DEFAULTS = { epochs: 24, learningRate: 3e-3 };
+
+/** What untrained networks are trained on, and how. */
+export interface NetworkTraining {
+  readonly use: RecipeUse;
+  readonly data: Required<Pick<RecipeData, 'train' | 'validation'>>;
+  /** Of a whole training. */
+  readonly epochs: number;
+  readonly learningRate: number;
+  readonly seed: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onStep?: ((report: StepReport) => void) | undefined;
+}
+
+/** @returns epochs and learning rate: those asked for, else of the recipe's full fine-tune */
+export function planOf(
+  asked: { readonly epochs?: number | undefined; readonly learningRate?: number | undefined },
+  { options }: RecipeUse,
+): Pick<NetworkTraining, 'epochs' | 'learningRate'> {
+  const { epochs, learningRate } = { ...DEFAULTS, ...definedOnly({ ...options.fineTune }) };
+  return { epochs, learningRate: learningRate as number, ...definedOnly(asked) };
+}
+
+/** @returns the task of an untrained network, which trains as `model.fit` does */
+export async function networkTask(model: tf.LayersModel, { use }: NetworkTraining): Promise<Task> {
+  await compileByRecipe(use, model);
+  const { outputKind, microBatchSize: evaluationBatchSize } = use.options;
+  return createLayersTask(model, { mode: 'training', ...definedOnly({ outputKind, evaluationBatchSize }) });
+}
+
+/**
+ * Trains all weights of an untrained network, with the loop that trains diffs. Its variables hold the result,
+ * moving statistics included.
+ *
+ * @param parts schedules that run along
+ * @throws NeuralDiffError `training-diverged`, `bad-data`, `no-memory`; the signal's reason
+ */
+export async function trainNetwork(
+  task: Task,
+  training: NetworkTraining,
+  { epochs, parts = [] }: { readonly epochs: number; readonly parts?: readonly DiffPart[] },
+): Promise<void> {
+  const { use, data, learningRate, seed, signal, onStep } = training;
+  const { batchSize, microBatchSize } = use.options;
+  const { optimizer: make } = use.recipe;
+  const optimizer = make && ((rate: number) => guardRecipe(use.path, make)({ tf, learningRate: rate }));
+  const given = { epochs, learningRate, batchSize, microBatchSize, optimizer, seed, signal, onStep };
+  const loop = loopOptions(given, DEFAULTS);
+  const names = new Set(selectWeights(task).map(({ name }) => name));
+  const free = createFreePart(variablesOf(task, names), { tracksSquares: false });
+  try {
+    await withTraining(task, async () => {
+      const job = { phase: 'fine-tune', task, data: data.train, base: new Map() } as const;
+      await trainParts({ ...job, parts: [free, ...parts] }, loop);
+    });
+  } finally {
+    free.dispose();
+  }
+}
+
+/** Trains an untrained network and measures it on the validation set. */
+export async function trainAndMeasure(
+  model: tf.LayersModel,
+  training: NetworkTraining,
+  options: { readonly epochs: number },
+): Promise<Metrics> {
+  const task = await networkTask(model, training);
+  await trainNetwork(task, training, options);
+  return task.evaluate(training.data.validation);
+}
