@@ -1,7 +1,9 @@
-// Tuning against random search and the defaults: npm run -s bench -- tune.
+// Tuning against random search and the defaults: npm run -s bench -- tune. With --part network, the search
+// for networks of less time.
 import { readFlags } from './common/flags.js';
 import { printBench } from './common/report.js';
 import { runUnits } from './common/units.js';
+import { runNetworkBench } from './tune/network.js';
 import type { TuneUnitResult } from './tune/result.js';
 import { goalsOf, rowsOf } from './tune/rows.js';
 import type { TuneUnit } from './tune/unit.js';
@@ -13,6 +15,8 @@ const QUICK_TRIALS = [12, 24];
 const TASKS = ['keywords', 'intents'];
 
 const UNIT = new URL('./tune/unit.js', import.meta.url);
+
+if (process.argv.includes('--part')) await runNetworkBench();
 
 const flags = await readFlags({
   name: 'tune',

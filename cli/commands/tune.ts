@@ -2,6 +2,7 @@ import { defineCommand, type Flags } from '../command.js';
 import { outputFlags, SEED, TRAINING_FLAGS } from '../flags.js';
 import { TRAINER_FLAGS } from '../trainer.js';
 import { tunePayloads } from '../tune.js';
+import { tuneNetworks } from '../tune-network.js';
 
 const { learningRate: _rate, ...SHARED } = TRAINING_FLAGS;
 
@@ -29,6 +30,21 @@ export const TUNE_FLAGS = {
     type: 'string',
     placeholder: 'size',
     description: 'Most memory that applying takes besides the model: 20MB',
+  },
+  mode: {
+    type: 'string',
+    choices: ['multi-shot', 'single-shot', 'zero-shot'],
+    description: 'How to look for a network; default: multi-shot',
+  },
+  maxInferMs: {
+    type: 'number',
+    placeholder: 'ms',
+    description: 'Most milliseconds that inference of one example takes on this machine, for networks',
+  },
+  maxInferShare: {
+    type: 'string',
+    placeholder: 'share',
+    description: 'The same as a share of what the base takes: 65%',
   },
   rule: {
     type: 'string',
@@ -66,12 +82,12 @@ export const TUNE_FLAGS = {
   },
   keepWork: { type: 'boolean', description: 'Keep that folder when the search succeeds' },
   resume: { type: 'boolean', description: 'Keep the trials in that folder and train the missing ones' },
-  ...outputFlags('file', 'Payload file to write'),
+  ...outputFlags('file', 'Payload file to write; folder of the model, for networks'),
 } as const satisfies Flags;
 
 export const command = defineCommand({
   group: 'Make a diff',
-  summary: 'Search for the configuration of a payload that meets limits',
+  summary: 'Search for the configuration of a payload, or for a network, that meets limits',
   details: [
     'Trains diffs of many configurations: kind, epochs, rates, coding, distillation. The defaults of both ' +
       'kinds come first, so the answer is no worse on validation data than that of train auto. Then short ' +
@@ -79,9 +95,16 @@ export const command = defineCommand({
       'and from earlier searches (--knowledge); the best of them are trained in full.',
     'With --max-gap, the smallest payload within all limits wins; without it, the one nearest to the full ' +
       'fine-tune.',
+    'tune network looks for a network of the recipe (its export network) that is best on validation data ' +
+      'within a time of inference, trains it from scratch and writes it as a LayersModel.',
   ],
   args: {
-    action: { type: 'string', isRequired: true, choices: ['payload'], description: 'What to tune' },
+    action: {
+      type: 'string',
+      isRequired: true,
+      choices: ['payload', 'network'],
+      description: 'What to tune',
+    },
   },
   flags: TUNE_FLAGS,
   examples: [
@@ -93,6 +116,10 @@ export const command = defineCommand({
       description: 'Find the smallest hash diff within half a point that applies in 50 ms',
       run: 'tune payload --base models/v1 --recipe recipe.mjs --max-gap 0.5% --max-apply-ms 50 --rule kind=hash -o v2.ndiff',
     },
+    {
+      description: 'Find a network that takes at most two thirds of the time of the base',
+      run: 'tune network --base models/v1 --recipe recipe.mjs --max-infer-share 66% -o models/fast',
+    },
   ],
-  handle: (flags, io) => tunePayloads(flags, io),
+  handle: (flags, io) => (flags.action === 'network' ? tuneNetworks(flags, io) : tunePayloads(flags, io)),
 });

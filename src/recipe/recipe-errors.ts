@@ -138,6 +138,7 @@ export function guardRecipe<T>(path: string, value: T): T {
       try {
         return value(...args);
       } catch (cause) {
+        if (cause instanceof NeuralDiffError) throw cause;
         throw recipeFailed(path, cause);
       }
     };

@@ -38,8 +38,14 @@ export class Threads {
   readonly #pool: Tinypool;
   #closed: Promise<void> | undefined;
 
-  /** @param count requests that may run at once; the caller must not exceed it */
-  constructor(count: number) {
+  readonly #worker: string;
+
+  /**
+   * @param count requests that may run at once; the caller must not exceed it
+   * @param worker module with a function `work` that takes a `WorkerTask`
+   */
+  constructor(count: number, worker = WORKER) {
+    this.#worker = worker;
     const options = { minThreads: 0, maxThreads: count, isolateWorkers: true, taskQueue: createQueue() };
     this.#pool = new Tinypool(options);
   }
@@ -49,10 +55,15 @@ export class Threads {
    *
    * @throws errors of the request; Error if the thread was stopped or crashed
    */
-  async run<K extends keyof Products>(
+  run<K extends keyof Products>(
     request: Request<K>,
     { onStep, onEpoch }: ThreadCallbacks,
   ): Promise<Products[K]> {
+    return this.runOther(request, onStep);
+  }
+
+  /** The same for a request of another worker. */
+  async runOther<Product>(request: unknown, onStep: (report: StepReport) => void): Promise<Product> {
     const { port1, port2 } = new MessageChannel();
     port1.on('message', (report: Report) => {
       if ('step' in report) onStep?.(report.step);
@@ -60,16 +71,16 @@ export class Threads {
     });
     const closed = once(port1, 'close');
     try {
-      const task: WorkerTask = { request, port: port2 };
-      const answer: Answer = await this.#pool.run(task, {
+      const task: WorkerTask<unknown> = { request, port: port2 };
+      const answer: Answer<Product> = await this.#pool.run(task, {
         transferList: [port2],
-        filename: WORKER,
+        filename: this.#worker,
         name: 'work',
       });
       // The worker closes its port last, so pending reports arrive first.
       await closed;
       if ('failure' in answer) throw reviveFailure(answer.failure);
-      return answer.product as Products[K];
+      return answer.product;
     } finally {
       port1.close();
     }

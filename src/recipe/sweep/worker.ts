@@ -33,23 +33,33 @@ export interface Request<K extends keyof Products = keyof Products> {
 export type Report = { readonly step: StepReport } | { readonly epoch: EpochReport };
 
 /** A thread's answer. */
-export type Answer = { readonly product: Products[keyof Products] } | { readonly failure: Failure };
+export type Answer<Product = Products[keyof Products]> =
+  | { readonly product: Product }
+  | { readonly failure: Failure };
 
 /** A request and the port for its reports. */
-export interface WorkerTask {
-  readonly request: Request;
+export interface WorkerTask<R = Request> {
+  readonly request: R;
   readonly port: MessagePort;
 }
 
 /** Handles one request in a thread; the thread ends afterwards. */
-export async function work({ request, port }: WorkerTask): Promise<Answer> {
+export function work({ request, port }: WorkerTask): Promise<Answer> {
+  return answer(port, (context) => make(request, context));
+}
+
+/** Runs a request, and answers with its product or its failure. */
+export async function answer<Product>(
+  port: MessagePort,
+  run: (context: Required<Pick<JobContext, 'signal' | 'onStep'>>) => Promise<Product>,
+): Promise<Answer<Product>> {
   fenceProcess();
   // An abort ends the whole thread, so nothing in it needs to listen.
   const { signal } = new AbortController();
   try {
     const tell = (report: Report): void => port.postMessage(report);
     const onStep = (step: StepReport): void => tell({ step });
-    return { product: await make(request, { signal, onStep, onEpoch: (epoch) => tell({ epoch }) }) };
+    return { product: await run({ signal, onStep, onEpoch: (epoch) => tell({ epoch }) }) };
   } catch (error) {
     return { failure: describeFailure(error) };
   } finally {

@@ -21,10 +21,10 @@ import { networkTask, trainAndMeasure } from './train-network.js';
 const SCORED_EXAMPLES = 64;
 
 /** How often widths are derived from the gates of a supernet, when a network takes longer than predicted. */
-const DERIVATIONS = 5;
+const DERIVATIONS = 6;
 
 /** Share by which each derivation lowers the limit. */
-const LOWER = 0.03;
+const LOWER = 0.05;
 
 /** Looks for a network in one of the modes. */
 export function findNetwork(mode: NetworkMode, search: NetworkSearch): Promise<ModeResult> {
@@ -125,6 +125,6 @@ async function finish(
 
 /** @returns the error of a search in which all networks took longer than predicted */
 export function noneWithin({ limit, pool }: Pick<NetworkSearch, 'limit' | 'pool'>): NeuralDiffError {
-  const message = `Cannot find a network: expected inference within ${limit.toPrecision(3)} ms, all of ${pool.length} took longer when they were measured as a whole`;
+  const message = `Cannot find a network: expected inference within ${limit.toPrecision(3)} ms, those predicted to be (${pool.length}) took longer when they were measured as a whole`;
   return new NeuralDiffError('budget-impossible', message, { facts: { limit } });
 }

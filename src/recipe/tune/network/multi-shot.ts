@@ -5,9 +5,8 @@ import { chooseMetric } from '../../search/prepare.js';
 import { compareTrials, type Goal, isWithin, type PlannedTrial, type Trial } from '../goal.js';
 import { nextTrials, type TuneState } from '../plan.js';
 import type { Configuration } from '../space.js';
-import { createNetwork } from './create-network.js';
 import { describe, type ModeResult, type NetworkSearch, type NetworkTrial, timeNetwork } from './search.js';
-import { trainAndMeasure } from './train-network.js';
+import { createTrainer, type NetworkJob, type NetworkTrainer, type TrainedNetwork } from './trainers.js';
 
 /** Fewest epochs of a short trial. */
 const LEAST_EPOCHS = 2;
@@ -24,6 +23,15 @@ interface EndedTrial {
  * forecast from configurations, predicted times, multiplications and weights.
  */
 export async function findByTrials(search: NetworkSearch): Promise<ModeResult> {
+  const trainer = createTrainer(search);
+  try {
+    return await runRounds(search, trainer);
+  } finally {
+    await trainer.close();
+  }
+}
+
+async function runRounds(search: NetworkSearch, trainer: NetworkTrainer): Promise<ModeResult> {
   const { space, pool, limit, most, training, latency } = search;
   const goal: Goal = { minimise: 'error', limits: { milliseconds: limit } };
   const factsOf = (of: Configuration): number[] => {
@@ -36,8 +44,10 @@ export async function findByTrials(search: NetworkSearch): Promise<ModeResult> {
   const networks: NetworkTrial[] = [];
   let [best, epochs]: [EndedTrial | undefined, number] = [undefined, 0];
   for (let round = await nextTrials(state); round.length > 0; round = await nextTrials(state)) {
-    for (const planned of round) {
-      const ended = await runTrial(search, planned);
+    const trained = await trainer.train(round.map((planned) => jobOf(planned, training)));
+    // Times are measured while nothing trains.
+    for (const [i, planned] of round.entries()) {
+      const ended = await endTrial(search, planned, trained[i] as TrainedNetwork);
       trials.push(ended.trial);
       networks.push(ended.network);
       epochs += ended.network.epochs;
@@ -58,28 +68,36 @@ function betterOf(best: EndedTrial | undefined, ended: EndedTrial, goal: Goal): 
   return isBetter ? ended : best;
 }
 
-async function runTrial(search: NetworkSearch, planned: PlannedTrial): Promise<EndedTrial> {
-  const { use, training } = search;
-  const { configuration, fidelity } = planned;
-  const epochs =
-    fidelity === 1 ? training.epochs : Math.max(LEAST_EPOCHS, Math.round(fidelity * training.epochs));
-  const known = { ...describe(search, configuration), epochs };
-  const { model } = createNetwork(use, configuration, { seed: training.seed });
-  try {
-    const metrics = await trainAndMeasure(model, training, { epochs });
-    if (fidelity === 1) {
-      const { share, measuredMs } = await timeNetwork(search, model);
-      const measured = measuresOf(metrics, measuredMs);
-      return { trial: { ...planned, measured }, network: { ...known, measuredMs, metrics, share }, model };
-    }
-    model.dispose();
-    const measured = measuresOf(metrics, known.predictedMs);
-    return { trial: { ...planned, measured }, network: { ...known, metrics } };
-  } catch (error) {
-    model.dispose();
+function jobOf(
+  { configuration, fidelity }: PlannedTrial,
+  { epochs }: { readonly epochs: number },
+): NetworkJob {
+  const short = Math.max(LEAST_EPOCHS, Math.round(fidelity * epochs));
+  return { configuration, epochs: fidelity === 1 ? epochs : Math.min(short, epochs) };
+}
+
+/** Measures a network that has all epochs; of others, and of those that failed, the prediction is kept. */
+async function endTrial(
+  search: NetworkSearch,
+  planned: PlannedTrial,
+  trained: TrainedNetwork,
+): Promise<EndedTrial> {
+  const { epochs } = jobOf(planned, search.training);
+  const known = { ...describe(search, planned.configuration), epochs };
+  if ('error' in trained) {
+    const { error } = trained;
     if (!(error instanceof NeuralDiffError) || error.code !== 'training-diverged') throw error;
     return { trial: { ...planned, measured: undefined }, network: known };
   }
+  const { model, metrics } = trained;
+  if (planned.fidelity < 1) {
+    model.dispose();
+    const measured = measuresOf(metrics, known.predictedMs);
+    return { trial: { ...planned, measured }, network: { ...known, metrics } };
+  }
+  const { share, measuredMs } = await timeNetwork(search, model);
+  const measured = measuresOf(metrics, measuredMs);
+  return { trial: { ...planned, measured }, network: { ...known, measuredMs, metrics, share }, model };
 }
 
 function measuresOf(metrics: Metrics, milliseconds: number): Readonly<Record<string, number>> {

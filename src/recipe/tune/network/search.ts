@@ -34,6 +34,9 @@ export interface SearchSetup {
   readonly training: NetworkTraining;
   /** What the found network is compared with. */
   readonly reference: tf.LayersModel;
+  /** Networks that train at once, in threads if they are several. */
+  readonly workers: number;
+  readonly backend: 'wasm' | 'cpu';
 }
 
 /** A search with its limit. */

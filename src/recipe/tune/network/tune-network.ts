@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs';
 import { NeuralDiffError } from '../../../model/errors.js';
 import { useBackend } from '../../../tfjs/backend.js';
@@ -40,6 +41,8 @@ export interface TuneNetworkOptions {
   readonly learningRate?: number | undefined;
   /** Whole trainings that `multi-shot` may spend; default 8. */
   readonly trials?: number | undefined;
+  /** Candidates of `multi-shot` that train at once, each in a thread; by default one per processor. */
+  readonly workers?: number | undefined;
   /** Default 0. */
   readonly seed?: number | undefined;
   readonly backend?: 'wasm' | 'cpu' | undefined;
@@ -135,12 +138,16 @@ export async function tuneNetwork(options: TuneNetworkOptions): Promise<FoundNet
   }
 }
 
-function checkOptions({ mode, maxInferMs, maxInferShare, trials, epochs }: TuneNetworkOptions): void {
+function checkOptions(options: TuneNetworkOptions): void {
+  const { mode, maxInferMs, maxInferShare, trials, epochs, workers } = options;
   checkChoice('mode', mode, NETWORK_MODES);
   if ((maxInferMs === undefined) === (maxInferShare === undefined))
     throw new RangeError('Cannot tune a network: expected either maxInferMs or maxInferShare');
   checkNumber('maxInferMs', maxInferMs, { least: Number.MIN_VALUE, most: Number.MAX_VALUE });
   checkNumber('maxInferShare', maxInferShare, { least: Number.MIN_VALUE, most: 1000 });
+  if (workers !== undefined && !Number.isInteger(workers))
+    throw new RangeError(`Cannot use ${workers} workers: expected a whole number`);
+  checkNumber('workers', workers, { least: 1, most: 1000 });
   checkNumber('trials', trials, { least: 1, most: 10_000 });
   checkNumber('epochs', epochs, { least: 1, most: 100_000 });
 }
@@ -162,7 +169,8 @@ async function setUp(options: TuneNetworkOptions): Promise<SearchSetup & { own: 
   await checkRecipeData(await networkTask(model, training), data, signal);
   const reference = base === undefined ? model : await loadBase(base);
   if (reference !== model) model.dispose();
-  return { use, space, training, reference, own: tensorsOf(data) };
+  const { workers = availableParallelism() } = options;
+  return { use, space, training, reference, workers, backend, own: tensorsOf(data) };
 }
 
 async function loadBase(base: string): Promise<tf.LayersModel> {
@@ -206,10 +214,10 @@ async function checkTable(
   const checked = spreadOver(pool, (each) => latency.costOf(each).milliseconds);
   const models = checked.map((each) => createNetwork(use, each, { seed: 0 }).model);
   try {
-    const { milliseconds } = await timeModels([reference, ...models]);
-    const [referenceMs = 0, ...others] = milliseconds;
+    const { milliseconds, shares } = await timeModels([reference, ...models]);
+    const referenceMs = milliseconds[0] as number;
     const measured = checked.map((configuration, i) => {
-      return { configuration, milliseconds: others[i] as number };
+      return { configuration, milliseconds: (shares[i + 1] as number) * referenceMs };
     });
     latency.calibrate(measured.filter((_, i) => i % 2 === 0));
     const rest = measured.filter((_, i) => i % 2 === 1 || measured.length < 4);

@@ -1,0 +1,133 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type * as tf from '@tensorflow/tfjs';
+import { afterAll, expect, test } from 'vitest';
+import { loadRecipe } from '../../../src/recipe/recipe.js';
+import { createNetwork, networkOf } from '../../../src/recipe/tune/network/create-network.js';
+import { NETWORK_MODES } from '../../../src/recipe/tune/network/search.js';
+import { tuneNetwork } from '../../../src/recipe/tune/network/tune-network.js';
+import { defaultOf } from '../../../src/recipe/tune/space.js';
+import { recipe } from '../../cli/command.js';
+
+const home = mkdtempSync(join(tmpdir(), 'neural-diff-network-'));
+afterAll(() => rmSync(home, { recursive: true }));
+
+const RECIPE = recipe('network');
+const LIMIT = { recipe: RECIPE, maxInferShare: 0.6, seed: 3, trials: 3, epochs: 6, workers: 1 } as const;
+
+test.each(NETWORK_MODES)('tuneNetwork() finds a network below the limit: %s', async (mode) => {
+  const { model, document } = await tuneNetwork({ ...LIMIT, mode });
+  const { found, limit, trials, spent, layers, prediction } = document;
+  expect(found.measuredMs).toBeLessThanOrEqual(limit);
+  expect(found.metrics?.accuracy).toBeGreaterThan(0.85);
+  expect(found.epochs).toBe(6);
+  expect(trials.map(({ configuration }) => configuration)).toContainEqual(found.configuration);
+  const epochs = { 'multi-shot': 12, 'single-shot': 12, 'zero-shot': 6 }[mode];
+  expect(spent.epochs).toBeGreaterThanOrEqual(epochs);
+  expect(layers.length).toBeGreaterThan(5);
+  expect(prediction.networks).toBeGreaterThan(2);
+  expect(JSON.parse(JSON.stringify(document))).toMatchObject({ format: 'neural-diff network search', mode });
+  const use = networkOf(RECIPE, await loadRecipe(RECIPE));
+  const same = createNetwork(use, found.configuration, { seed: 3 }).model;
+  const shapes = (of: tf.LayersModel) => of.weights.map(({ shape }) => shape);
+  expect(shapes(model)).toEqual(shapes(same));
+  for (const each of [model, same]) each.dispose();
+});
+
+test('tuneNetwork() refuses limits that no network meets, and limits that are none', async () => {
+  const impossible = tuneNetwork({ recipe: RECIPE, mode: 'zero-shot', maxInferMs: 1e-6 });
+  await expect(impossible).rejects.toMatchObject({
+    code: 'budget-impossible',
+    facts: { limit: 1e-6, least: expect.any(Number) },
+  });
+  const of = { recipe: RECIPE, mode: 'zero-shot' } as const;
+  await expect(tuneNetwork(of)).rejects.toThrow(RangeError);
+  await expect(tuneNetwork({ ...of, maxInferMs: 1, maxInferShare: 1 })).rejects.toThrow(RangeError);
+  await expect(tuneNetwork({ ...of, maxInferMs: -1 })).rejects.toThrow(RangeError);
+  await expect(tuneNetwork({ ...of, maxInferMs: 1, rules: ['width3=4'] })).rejects.toThrow(RangeError);
+  await expect(tuneNetwork({ ...of, mode: 'no-shot' as 'zero-shot', maxInferMs: 1 })).rejects.toThrow(
+    RangeError,
+  );
+});
+
+test('tuneNetwork() stops at a signal', async () => {
+  const stop = new AbortController();
+  const onTrial = (): void => stop.abort(new Error('enough'));
+  const search = tuneNetwork({ ...LIMIT, mode: 'zero-shot', signal: stop.signal, onTrial });
+  await expect(search).rejects.toThrow('enough');
+});
+
+/** Writes a recipe with a network. */
+function write(name: string, network: string, more = 'validation: {}'): string {
+  const path = join(home, `${name}.mjs`);
+  const text = `export const data = () => ({ train: {}, ${more} });\nexport const loss = 'meanSquaredError';\n`;
+  writeFileSync(path, `${text}export const network = ${network};\n`);
+  return path;
+}
+
+test.each([
+  ['no choices', '{ create() {} }', '"choices" by name and a function "create"'],
+  ['no function', '{ choices: { width: [4] } }', '"choices" by name and a function "create"'],
+  ['none to choose', '{ choices: {}, create() {} }', 'at least one choice'],
+  ['no values', '{ choices: { width: [] }, create() {} }', '"width" has no list of texts or numbers'],
+  ['a value twice', '{ choices: { width: [4, 4] }, create() {} }', '"width" has a value twice'],
+  ['a name of two words', '{ choices: { "my width": [4] }, create() {} }', '"my width" is no name'],
+  ['a number', '{ choices: { width: 4 }, create() {} }', '"width" is neither a list nor'],
+  ['no condition', '{ choices: { width: { values: [4] } }, create() {} }', '"width" has no "when"'],
+  [
+    'a later choice',
+    '{ choices: { a: { values: [4], when: { b: [1] } }, b: [1] }, create() {} }',
+    'before it',
+  ],
+  ['other values', '{ choices: { b: [1], a: { values: [4], when: { b: [2] } } }, create() {} }', 'not have'],
+])('loadRecipe() refuses a network with %s', async (name, network, expected) => {
+  await expect(loadRecipe(write(name.replaceAll(' ', '-'), network))).rejects.toMatchObject({
+    code: 'recipe-invalid',
+    message: expect.stringContaining(expected),
+  });
+});
+
+const DENSE =
+  'const input = tf.input({ shape: [2] }); const out = tf.layers.dense({ units: 8 }).apply(input);';
+
+test.each([
+  ['odd', `{ choices: { w: [6] }, create({ tf, gate }) { ${DENSE} gate(out, 'w'); } }`, 'multiples of 4'],
+  ['text', `{ choices: { w: ['8'] }, create({ tf, gate }) { ${DENSE} gate(out, 'w'); } }`, 'multiples of 4'],
+  [
+    'other',
+    `{ choices: { w: [4] }, create({ tf, gate }) { ${DENSE} gate(out, 'w'); } }`,
+    'with 4 channels, got 8',
+  ],
+  ['unknown', `{ choices: { w: [8] }, create({ tf, gate }) { ${DENSE} gate(out, 'v'); } }`, 'gate("v")'],
+  ['branch', `{ choices: { w: ['a', 'b'] }, create({ pick }) { pick('w', { a() {} }); } }`, 'branch for "b"'],
+  ['nothing', '{ choices: { w: [8] }, create() {} }', 'to return a LayersModel'],
+])('createNetwork() refuses what does not fit its choices: %s', async (name, network, expected) => {
+  const path = write(`create-${name}`, network);
+  const use = networkOf(path, await loadRecipe(path));
+  const run = () => createNetwork(use, defaultOf(use.space), { seed: 0 });
+  expect(run).toThrow(
+    expect.objectContaining({ code: 'recipe-invalid', message: expect.stringContaining(expected) }),
+  );
+});
+
+test('createNetwork() reports errors of a recipe as such', async () => {
+  const path = write('throws', "{ choices: { w: [8] }, create() { throw new Error('no network'); } }");
+  const use = networkOf(path, await loadRecipe(path));
+  const run = () => createNetwork(use, { w: 8 }, { seed: 0 });
+  expect(run).toThrow(expect.objectContaining({ code: 'recipe-failed' }));
+});
+
+test('tuneNetwork() refuses recipes without a network or validation data', async () => {
+  const limit = { mode: 'zero-shot', maxInferMs: 1 } as const;
+  const none = tuneNetwork({ ...limit, recipe: recipe('points') });
+  await expect(none).rejects.toMatchObject({
+    code: 'recipe-invalid',
+    message: expect.stringContaining('network'),
+  });
+  const blind = write('blind', '{ choices: { w: [8] }, create() {} }', '');
+  await expect(tuneNetwork({ ...limit, recipe: blind })).rejects.toMatchObject({
+    code: 'recipe-invalid',
+    message: expect.stringContaining('validation'),
+  });
+});
