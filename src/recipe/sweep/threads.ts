@@ -55,15 +55,12 @@ export class Threads {
    *
    * @throws errors of the request; Error if the thread was stopped or crashed
    */
-  run<K extends keyof Products>(
-    request: Request<K>,
-    { onStep, onEpoch }: ThreadCallbacks,
-  ): Promise<Products[K]> {
-    return this.runOther(request, onStep);
+  run<K extends keyof Products>(request: Request<K>, callbacks: ThreadCallbacks): Promise<Products[K]> {
+    return this.runOther(request, callbacks);
   }
 
   /** The same for a request of another worker. */
-  async runOther<Product>(request: unknown, onStep: (report: StepReport) => void): Promise<Product> {
+  async runOther<Product>(request: unknown, { onStep, onEpoch }: ThreadCallbacks): Promise<Product> {
     const { port1, port2 } = new MessageChannel();
     port1.on('message', (report: Report) => {
       if ('step' in report) onStep?.(report.step);

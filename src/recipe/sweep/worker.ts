@@ -51,7 +51,7 @@ export function work({ request, port }: WorkerTask): Promise<Answer> {
 /** Runs a request, and answers with its product or its failure. */
 export async function answer<Product>(
   port: MessagePort,
-  run: (context: Required<Pick<JobContext, 'signal' | 'onStep'>>) => Promise<Product>,
+  run: (context: Required<Pick<JobContext, 'signal' | 'onStep' | 'onEpoch'>>) => Promise<Product>,
 ): Promise<Answer<Product>> {
   fenceProcess();
   // An abort ends the whole thread, so nothing in it needs to listen.

@@ -79,7 +79,7 @@ class ThreadedTrainer implements NetworkTrainer {
     signal?.throwIfAborted();
     const request: TrialRequest = { recipe: use.path, configuration, epochs, learningRate, seed, backend };
     try {
-      const { metrics, weights } = await this.#threads.runOther<TrialProduct>(request, () => {});
+      const { metrics, weights } = await this.#threads.runOther<TrialProduct>(request, {});
       const { model } = createNetwork(use, configuration, { seed });
       const tensors = model.getWeights().map(({ shape }, i) => tf.tensor(weights[i] as Float32Array, shape));
       model.setWeights(tensors);
