@@ -72,6 +72,10 @@ export class SweepProgress {
   /** Steps that a run of a phase takes, once one was seen. */
   readonly #stepsOf = new Map<StepReport['phase'], number>();
   readonly #done = { 'fine-tune': 0, diff: 0 };
+  /** What each run has reported last: those of a farm do not report every step. */
+  readonly #doneOf = new Map<string, number>();
+  /** What was done when the clock was started. */
+  #doneAtStart = 0;
   #started = Number.NaN;
 
   constructor(io: Io, flags: ProgressFlags, plan: SweepPlan) {
@@ -87,14 +91,19 @@ export class SweepProgress {
   /** Takes the report of a step that serves the jobs at some indices. */
   step(report: StepReport, served: readonly number[]): void {
     const { phase, done, total } = report;
-    if (Number.isNaN(this.#started)) this.#started = this.#io.now();
-    this.#done[phase]++;
-    this.#stepsOf.set(phase, total);
     const [first = 0] = served;
+    const key = `${phase} ${first}`;
+    this.#done[phase] += Math.max(0, done - (this.#doneOf.get(key) ?? 0));
+    this.#doneOf.set(key, done);
+    this.#stepsOf.set(phase, total);
+    if (Number.isNaN(this.#started)) {
+      this.#started = this.#io.now();
+      this.#doneAtStart = done;
+    }
     if (phase === 'diff') this.#stepsOfDiff[first] = done;
     const others = served.length > 1 ? ` and ${served.length - 1} more` : '';
     const job = `${this.#plan.jobs[first]}${others}`;
-    this.#jobs.step(report, { key: `${phase} ${first}`, name: `${job} ${phase}`, job });
+    this.#jobs.step(report, { key, name: `${job} ${phase}`, job });
   }
 
   /** Prints how a job ended. */
@@ -122,8 +131,8 @@ export class SweepProgress {
     const ofFull = Math.max(0, this.#plan.fineTunes * full - this.#done['fine-tune']);
     const steps = ofDiffs.reduce((sum, value) => sum + value, ofFull);
     if (steps === 0) return undefined;
-    // The clock started when the first step was done.
-    const since = this.#done['fine-tune'] + this.#done.diff - 1;
+    const since = this.#done['fine-tune'] + this.#done.diff - this.#doneAtStart;
+    if (since === 0) return undefined;
     return `${formatSeconds(((this.#io.now() - this.#started) / 1000 / since) * steps)} left`;
   }
 }

@@ -25,8 +25,11 @@ export interface QueueJobsOptions extends TrainerCallbacks {
 /** Milliseconds between looks at the queue. */
 const INTERVAL = 500;
 
-/** Jobs that are looked at together: all in turn, so that what Redis lost or did not tell is found. */
+/** Jobs that are looked for together in the store at the start. */
 const SLICE = 200;
+
+/** Jobs that are looked at each time, all of them in turn: what Redis lost or did not tell is found. */
+const TURN = 50;
 
 /**
  * Queues jobs and waits for their results, which workers put into the store. Results that are there are not
@@ -43,6 +46,10 @@ class Waiting {
   readonly #options: QueueJobsOptions;
   /** Places of the jobs that have not ended, by id: jobs may be the same. */
   readonly #places = new Map<string, number[]>();
+  /** Places of the diffs that start with a full fine-tune, by its id. */
+  readonly #placesOfFull = new Map<string, number[]>();
+  /** Full fine-tunes of which the caller was told. */
+  readonly #toldFull = new Set<string>();
   /** Those of which Redis says that they have ended. */
   readonly #told = new Set<string>();
   /** Those to be looked at in this turn, without being told. */
@@ -52,8 +59,9 @@ class Waiting {
     this.#jobs = jobs;
     this.#options = options;
     for (const [place, { spec }] of jobs.entries()) {
-      const id = jobId(spec);
-      this.#places.set(id, [...(this.#places.get(id) ?? []), place]);
+      const teacher = fineTuneSpec(spec);
+      addTo(this.#places, jobId(spec), place);
+      if (teacher) addTo(this.#placesOfFull, jobId(teacher), place);
     }
   }
 
@@ -88,7 +96,7 @@ class Waiting {
     const told = [...this.#told].filter((id) => this.#places.has(id));
     this.#told.clear();
     if (this.#turn.length === 0) this.#turn = [...this.#places.keys()];
-    return [...new Set([...told, ...this.#turn.splice(0, SLICE)])].filter((id) => this.#places.has(id));
+    return [...new Set([...told, ...this.#turn.splice(0, TURN)])].filter((id) => this.#places.has(id));
   }
 
   async #look(ids: readonly string[]): Promise<void> {
@@ -104,16 +112,11 @@ class Waiting {
   async #isLost(id: string, standing: JobStanding): Promise<boolean> {
     const { queue, store, signal } = this.#options;
     signal.throwIfAborted();
-    if (standing.state === 'waiting') return false;
-    if (standing.state === 'running') this.#report(id, standing.progress);
-    else if (standing.state === 'failed') await this.#end(id, readReason(standing.reason));
-    else {
-      const result = await store.readResult(id);
-      if (result) await this.#end(id, result);
-      else if (standing.state === 'done') await queue.forget(id);
-      return result === undefined;
-    }
-    return false;
+    if (standing.state === 'open') return false;
+    const ended = standing.state === 'failed' ? readReason(standing.reason) : await store.readResult(id);
+    if (ended) await this.#end(id, ended);
+    else if (standing.state === 'done') await queue.forget(id);
+    return ended === undefined;
   }
 
   #specOf(id: string): DiffSpec {
@@ -122,7 +125,7 @@ class Waiting {
   }
 
   #report(id: string, progress: unknown): void {
-    const places = this.#places.get(id);
+    const places = this.#places.get(id) ?? this.#placesOfFull.get(id);
     if (places && isReport(progress)) this.#options.onStep?.(progress, places);
   }
 
@@ -147,8 +150,12 @@ class Waiting {
     const { spec } = this.#jobs[place] as FarmJob;
     const teacher = fineTuneSpec(spec);
     if (teacher === undefined) return onFineTune(undefined);
-    const result = await store.readResult(jobId(teacher));
-    if (result) onFineTune(result.facts.metrics as Metrics);
+    const id = jobId(teacher);
+    if (this.#toldFull.has(id)) return;
+    const result = await store.readResult(id);
+    if (result === undefined) return;
+    this.#toldFull.add(id);
+    onFineTune(result.facts.metrics as Metrics);
   }
 }
 
@@ -157,6 +164,12 @@ async function readDiff(store: FarmStore, { product, facts }: JobResult): Promis
   const { epochs, ...found } = facts as unknown as SweptDiff;
   const plain = epochs.map(({ loss, state }) => ({ loss, state }));
   return { ...found, epochs: plain, payload: await store.get(product) };
+}
+
+function addTo(places: Map<string, number[]>, id: string, place: number): void {
+  const known = places.get(id);
+  if (known) known.push(place);
+  else places.set(id, [place]);
 }
 
 function isReport(progress: unknown): progress is StepReport {

@@ -39,8 +39,7 @@ export interface NewJob extends Pick<QueuedJob, 'id' | 'data'> {
 
 /** How a job of the queue stands. */
 export type JobStanding =
-  | { readonly state: 'unknown' | 'waiting' | 'done' }
-  | { readonly state: 'running'; readonly progress: unknown }
+  | { readonly state: 'unknown' | 'open' | 'done' }
   | { readonly state: 'failed'; readonly reason: string };
 
 /** What a queue has. */
@@ -93,17 +92,12 @@ export class JobQueue {
     return standings;
   }
 
-  /** @returns how a job stands */
+  /** @returns how a job stands; open: it waits or runs, which Redis would have to search its lists for */
   async standing(id: string): Promise<JobStanding> {
-    const state = await this.#queue.getJobState(id);
-    if (state === 'completed') return { state: 'done' };
-    if (state !== 'failed' && state !== 'active')
-      return { state: state === 'unknown' ? 'unknown' : 'waiting' };
     const job: Job | undefined = await this.#queue.getJob(id);
     if (job === undefined) return { state: 'unknown' };
-    return state === 'failed'
-      ? { state, reason: job.failedReason }
-      : { state: 'running', progress: job.progress };
+    if (!job.finishedOn) return { state: 'open' };
+    return job.failedReason ? { state: 'failed', reason: job.failedReason } : { state: 'done' };
   }
 
   /**
@@ -176,12 +170,17 @@ export class JobQueue {
     return 1;
   }
 
-  /** Removes the jobs that wait; running ones go on. @returns how many */
+  /** Removes the jobs that wait, some at a time, as workers ask meanwhile. @returns how many */
   async drain(): Promise<number> {
-    const count = async () => waitingOf(await this.#queue.getJobCounts('waiting', 'prioritized', 'delayed'));
-    const before = await count();
-    await this.#queue.drain(true);
-    return before - (await count());
+    let count = 0;
+    for (const state of ['wait', 'prioritized', 'delayed'] as const) {
+      for (;;) {
+        const removed = await this.#queue.clean(0, SLICE, state);
+        if (removed.length === 0) break;
+        count += removed.length;
+      }
+    }
+    return count;
   }
 
   /**

@@ -102,7 +102,7 @@ class Server {
     if (teacher === undefined) return true;
     const id = jobId(teacher);
     const standing = await this.#queue.standing(id);
-    if (standing.state === 'waiting' || standing.state === 'running') return false;
+    if (standing.state === 'open') return false;
     if (await this.#options.store.readResult(id)) return true;
     if (standing.state === 'failed') throw readReason(standing.reason);
     if (standing.state === 'done') await this.#queue.forget(id);

@@ -35,7 +35,7 @@ describe.skipIf(!hasRedis)('JobQueue', () => {
     const data = { text: 'größe' };
     await queue.add([{ id: 'once', data }]);
     await queue.add([{ id: 'once', data: { text: 'other' } }]);
-    expect(await queue.standings(['once', 'never'])).toEqual([{ state: 'waiting' }, { state: 'unknown' }]);
+    expect(await queue.standings(['once', 'never'])).toEqual([{ state: 'open' }, { state: 'unknown' }]);
     const handled: unknown[] = [];
     const ended: string[] = [];
     const stop = await queue.follow({ onEnd: (id) => ended.push(id), onProgress: () => {} });
@@ -65,6 +65,19 @@ describe.skipIf(!hasRedis)('JobQueue', () => {
     expect(seen.sort()).toEqual(['a', 'a', 'b', 'c']);
   });
 
+  test('a job that is given back for a while waits, is woken, and drained', async () => {
+    await queue.add(['long', 'woken'].map((id) => ({ id, data: { id } })));
+    const handle = async ({ id, taken }: QueuedJob) => (id === 'woken' && taken > 1 ? undefined : 600_000);
+    const workFor = (milliseconds: number) =>
+      queue.work(handle, { slots: 2, signal: AbortSignal.timeout(milliseconds) });
+    await workFor(700);
+    expect(await queue.facts()).toMatchObject({ waiting: 2, running: 0 });
+    await queue.wake((data) => (data as { id: string }).id === 'woken');
+    await workFor(700);
+    expect(await queue.standings(['long', 'woken'])).toEqual([{ state: 'open' }, { state: 'done' }]);
+    expect(await queue.drain()).toBe(1);
+  });
+
   test('a hopeless job fails at once, another one after three tries; both are queued again, and drained', async () => {
     await queue.add([
       { id: 'hopeless', data: {} },
@@ -92,7 +105,7 @@ describe.skipIf(!hasRedis)('JobQueue', () => {
     const jobs = Array.from({ length: 2_345 }, (_, i) => ({ id: `many-${i}`, data: { i } }));
     await queue.add(jobs);
     const standings = await queue.standings(jobs.map(({ id }) => id));
-    expect(standings.filter(({ state }) => state === 'waiting')).toHaveLength(2_345);
+    expect(standings.filter(({ state }) => state === 'open')).toHaveLength(2_345);
     expect(await queue.drain()).toBe(2_345);
   });
 });
