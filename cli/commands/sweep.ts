@@ -4,10 +4,11 @@ import { loadRecipe } from '../../src/recipe/recipe.js';
 import type { Outcome } from '../../src/recipe/sweep/train-many.js';
 import { checkSeed } from '../../src/train/random.js';
 import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
+import { SCHEDULERS } from '../emit-workflow.js';
 import { EXIT, stackOf, summarise, UsageError } from '../exit-codes.js';
-import { writeJobs } from '../farm-sweep.js';
+import { emitJobs } from '../farm-sweep.js';
 import { outputFlags, TRAINING_FLAGS } from '../flags.js';
-import { formatBytes, formatShare, Interrupted, type Io, printResult, remark } from '../io.js';
+import { countOf, formatBytes, formatShare, Interrupted, type Io, printResult, remark } from '../io.js';
 import { SweepProgress } from '../job-progress.js';
 import { SweepFolder } from '../sweep-folder.js';
 import {
@@ -40,8 +41,8 @@ const FLAGS = {
   },
   emit: {
     type: 'string',
-    choices: ['jobs'],
-    description: 'Train nothing: put models and recipe into the store and write a file for each job',
+    choices: ['jobs', ...SCHEDULERS],
+    description: 'Train nothing: put models and recipe into the store, write job files, and a workflow',
   },
   ...outputFlags('folder', 'Folder for payloads and results.json'),
 } as const satisfies Flags;
@@ -57,6 +58,8 @@ export const command = defineCommand({
       'set than that of a smaller budget, of the same kind and seed, gets the smaller one.',
     'With --queue, the jobs run on the workers of a farm (neural-diff farm worker), and the payloads have ' +
       'the same bytes. After Ctrl-C they stay queued; the same command fetches what was trained meanwhile.',
+    'With --emit, nothing is trained: each job becomes a file that neural-diff job run takes. github-matrix, ' +
+      'skypilot and argo write a workflow next to them, for GitHub Actions, SkyPilot or Argo Workflows.',
   ],
   args: {},
   flags: FLAGS,
@@ -72,6 +75,12 @@ export const command = defineCommand({
       run:
         'sweep --base models/v1 --recipe recipe.mjs --kinds hash,sparse --budgets 0.25%,0.5%,1% ' +
         '--seeds 1,2 --queue redis://farm.example:6379 --store /mnt/farm -o v2',
+    },
+    {
+      description: 'Write them for Argo Workflows',
+      run:
+        'sweep --base models/v1 --recipe recipe.mjs --kinds hash,sparse --budgets 0.25%,0.5%,1% ' +
+        '--seeds 1,2 --emit argo --store s3://farm/updates -o v2-jobs',
     },
   ],
   exits: {
@@ -98,7 +107,7 @@ export const command = defineCommand({
       printPlan({ cells: priced, missing, base: base.fingerprint, trained }, flags, io);
       return EXIT.done;
     }
-    if (flags.emit !== undefined) return emitJobs(missing, flags, io);
+    if (flags.emit !== undefined) return writeFiles(missing, { flags, io, emit: flags.emit });
     const statuses = await trainMissing(missing, { flags, io, folder });
     await keepMonotone(priced, folder);
     printResult(io, flags, { json: { out: flags.out, ...folder.results }, lines: formatRows(folder.rows) });
@@ -151,12 +160,15 @@ async function trainMissing(
   }
 }
 
-async function emitJobs(cells: readonly PricedCell[], flags: SweepFlags, io: Io): Promise<number> {
+async function writeFiles(
+  cells: readonly PricedCell[],
+  { flags, io, emit }: { flags: SweepFlags; io: Io; emit: NonNullable<SweepFlags['emit']> },
+): Promise<number> {
   const { out, store } = flags;
-  const files = await writeJobs(cells, { out, store: store as string });
-  const runs = files.map((file) => `neural-diff job run ${file} --store ${store} -o RESULT`);
-  printResult(io, flags, { json: { out, store, files }, lines: runs });
-  remark(io, flags, `wrote ${files.length} jobs to ${out}`);
+  const { files, workflow, start } = await emitJobs(cells, { out, store: store as string, emit });
+  printResult(io, flags, { json: { out, store, files, workflow }, lines: start });
+  const also = workflow === undefined ? '' : `, and ${workflow}`;
+  remark(io, flags, `wrote ${countOf(files.length, 'job')} to ${out}${also}`);
   return EXIT.done;
 }
 

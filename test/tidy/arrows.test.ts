@@ -57,6 +57,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   '@noble/ed25519': ['release'],
   '@noble/hashes': ['release'],
   '@tufjs/models': ['publish'],
+  yaml: ['cli'],
   'node:': ['node', 'exact-diff', 'recipe', 'publish', 'report', 'cli'],
 };
 

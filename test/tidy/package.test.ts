@@ -21,6 +21,7 @@ test('users of the device kit install few small packages', () => {
       'tinypool',
       'valibot',
       'xxhash-wasm',
+      'yaml',
     ],
   ]);
   expect(Object.keys(manifest.peerDependenciesMeta)).toEqual(Object.keys(manifest.peerDependencies));
