@@ -11,10 +11,10 @@ const PART_BYTES = 2 ** 24;
 const PARTS_AT_ONCE = 2;
 
 /** Milliseconds until a server that does not answer counts as unreachable. */
-const CONNECT_PATIENCE = 10_000;
+const CONNECT_PATIENCE = 5_000;
 
 /** Milliseconds after which a connection counts as broken on which nothing comes. */
-const STALL_PATIENCE = 60_000;
+const STALL_PATIENCE = 30_000;
 
 /** Times that a request is sent, within about 2 seconds for a server that restarts. */
 const TRIES = 7;
