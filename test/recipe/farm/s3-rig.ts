@@ -115,7 +115,7 @@ export class S3Server {
   }
 
   async #until(answers: () => Promise<unknown>): Promise<void> {
-    for (let left = 300; ; left--) {
+    for (let left = 900; ; left--) {
       try {
         await answers();
         return;
