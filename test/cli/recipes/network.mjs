@@ -5,9 +5,9 @@ export const options = { batchSize: 32, fineTune: { epochs: 6, learningRate: 0.0
 
 export const network = {
   choices: {
-    width1: [768, 128, 32],
+    width1: [768, 192],
     depth: [2, 1],
-    width2: { values: [768, 128, 32], when: { depth: [2] } },
+    width2: { values: [768, 192], when: { depth: [2] } },
     block: { values: ['plain', 'double'], when: { depth: [2] } },
   },
   create({ tf, seed, choice, gate, pick }) {

@@ -27,7 +27,7 @@ const points = (): tf.Tensor2D => tf.randomNormal([16, 2], 0, 1, 'float32', 5);
 
 test('LayerCosts measures each distinct layer once, and a network is the sum of its layers', async () => {
   const costs = new LayerCosts();
-  const models = [768, 128].map(
+  const models = [768, 192].map(
     (width) => createNetwork(use, { ...defaultOf(use.space), width2: width }, { seed: 1 }).model,
   );
   const layers = models.map(layersOf);
@@ -126,7 +126,7 @@ test('a supernet has the largest widths and all branches; with all gates open it
 test('gates harden as the temperature falls', () => {
   const { gates, control, model } = createSupernet(use, use.space, 1);
   const gate = gates.get('width1')!;
-  const logits = Array.from({ length: 768 / groupOf([768, 128, 32]) }, (_, i) => (i % 4 === 0 ? 0.5 : -0.5));
+  const logits = Array.from({ length: 768 / groupOf([768, 192]) }, (_, i) => (i % 4 === 0 ? 0.5 : -0.5));
   gate.setLogits(logits);
   const shareAt = (temperature: number): number => {
     control.temperature = temperature;
@@ -152,13 +152,13 @@ test('gates harden as the temperature falls', () => {
 
 test('a network of the open channels, with their weights, gives what the supernet with hard gates gives', () => {
   const net = createSupernet(use, use.space, 1);
-  const group = groupOf([768, 128, 32]);
+  const group = groupOf([768, 192]);
   const isOpen = (channel: number): boolean => Math.floor(channel / group) % 4 === 1;
   for (const name of ['width1', 'width2'])
     net.gates.get(name)?.setLogits(Array.from({ length: 768 / group }, (_, i) => (i % 4 === 1 ? 1 : -1)));
   net.gates.get('block')?.setLogits([1, 0]);
   const open = Int32Array.from(Array.from({ length: 768 }, (_, i) => i).filter(isOpen));
-  const configuration = { ...net.configuration, block: 'plain', width1: 128, width2: 128 };
+  const configuration = { ...net.configuration, block: 'plain', width1: 192, width2: 192 };
   const { model } = createNetwork(use, configuration, { seed: 9 });
   const all = new Map(namedWeights(net.model).map(({ name, variable }) => [name, variable]));
   for (const { name, variable } of namedWeights(model)) {
@@ -175,21 +175,21 @@ test('a network of the open channels, with their weights, gives what the superne
 test('deriveConfiguration() follows the gates, and closes the weakest until the limit is met', async () => {
   const latency = new Latency(use);
   const net = createSupernet(use, use.space, 1);
-  const groups = 768 / groupOf([768, 128, 32]);
+  const groups = 768 / groupOf([768, 192]);
   net.gates.get('block')?.setLogits([0, 1]);
   net.gates.get('width1')?.setLogits(Array.from({ length: groups }, (_, i) => (i < groups / 4 ? 2 : -2)));
   net.gates.get('width2')?.setLogits(Array.from({ length: groups }, () => 1));
-  const small = { ...net.configuration, block: 'double', width1: 32, width2: 32 };
-  const asked = { ...net.configuration, block: 'double', width1: 128, width2: 768 };
-  await latency.measure([small, asked, { ...asked, width1: 768 }, { ...asked, width2: 128 }]);
+  const small = { ...net.configuration, block: 'double', width1: 192, width2: 192 };
+  const asked = { ...net.configuration, block: 'double', width1: 192, width2: 768 };
+  await latency.measure([small, asked, { ...asked, width1: 768 }, { ...asked, width2: 192 }]);
   const takes = (of: typeof asked): number => latency.costOf(of).milliseconds;
   expect(await deriveConfiguration(net, latency, takes({ ...asked, width1: 768 }) * 1e3)).toMatchObject({
     width1: 768,
     width2: 768,
     block: 'double',
   });
-  const found = await deriveConfiguration(net, latency, takes({ ...asked, width2: 128 }) * 1.0001);
-  expect(found).toMatchObject({ block: 'double', width2: 128 });
+  const found = await deriveConfiguration(net, latency, takes({ ...asked, width2: 192 }) * 1.0001);
+  expect(found).toMatchObject({ block: 'double', width2: 192 });
   expect(await deriveConfiguration(net, latency, takes(small) / 2)).toBeUndefined();
 });
 
@@ -198,7 +198,7 @@ test('activationScore() is the same for a seed, higher for more units, and needs
     const { model } = createNetwork(use, { ...defaultOf(use.space), width1 }, { seed });
     return activationScore(model, [points()]);
   };
-  const [first, again, narrow] = [await score(768, 1), await score(768, 1), await score(32, 1)];
+  const [first, again, narrow] = [await score(768, 1), await score(768, 1), await score(192, 1)];
   expect(first).toBe(again);
   expect(first).not.toBe(await score(768, 2));
   expect(first).toBeGreaterThan(narrow);

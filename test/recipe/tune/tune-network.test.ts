@@ -1,13 +1,18 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type * as tf from '@tensorflow/tfjs';
+import { pathToFileURL } from 'node:url';
+import * as tf from '@tensorflow/tfjs';
 import { afterAll, expect, test } from 'vitest';
 import { loadRecipe } from '../../../src/recipe/recipe.js';
+import type * as Networks from '../../../src/recipe/tune/network/create-network.js';
 import { createNetwork, networkOf } from '../../../src/recipe/tune/network/create-network.js';
-import { NETWORK_MODES } from '../../../src/recipe/tune/network/search.js';
+import { NETWORK_MODES, type SearchSetup } from '../../../src/recipe/tune/network/search.js';
+import type { NetworkTraining } from '../../../src/recipe/tune/network/train-network.js';
+import type * as Trainers from '../../../src/recipe/tune/network/trainers.js';
 import { tuneNetwork } from '../../../src/recipe/tune/network/tune-network.js';
 import { defaultOf } from '../../../src/recipe/tune/space.js';
+import type * as Backend from '../../../src/tfjs/backend.js';
 import { recipe } from '../../cli/command.js';
 
 const home = mkdtempSync(join(tmpdir(), 'neural-diff-network-'));
@@ -36,7 +41,8 @@ test.each(NETWORK_MODES)('tuneNetwork() finds a network below the limit: %s', as
 });
 
 test('tuneNetwork() refuses limits that no network meets, and limits that are none', async () => {
-  const impossible = tuneNetwork({ recipe: RECIPE, mode: 'zero-shot', maxInferMs: 1e-6 });
+  const rules = ['depth=1', 'width1=192'];
+  const impossible = tuneNetwork({ recipe: RECIPE, mode: 'zero-shot', maxInferMs: 1e-6, rules });
   await expect(impossible).rejects.toMatchObject({
     code: 'budget-impossible',
     facts: { limit: 1e-6, least: expect.any(Number) },
@@ -49,6 +55,42 @@ test('tuneNetwork() refuses limits that no network meets, and limits that are no
   await expect(tuneNetwork({ ...of, mode: 'no-shot' as 'zero-shot', maxInferMs: 1 })).rejects.toThrow(
     RangeError,
   );
+});
+
+test('networks that train in threads have the weights of those that train here', async () => {
+  // Threads run what is built.
+  const folder = join(import.meta.dirname, '..', '..', '..', 'dist', 'src');
+  const built = (path: string) => import(pathToFileURL(join(folder, path)).href);
+  const { useBackend } = (await built('tfjs/backend.js')) as typeof Backend;
+  const { createTrainer } = (await built('recipe/tune/network/trainers.js')) as typeof Trainers;
+  const { networkOf: builtNetworkOf } = (await built(
+    'recipe/tune/network/create-network.js',
+  )) as typeof Networks;
+  await useBackend('wasm');
+  const path = recipe('network');
+  const loaded = await loadRecipe(path);
+  const use = builtNetworkOf(path, loaded);
+  const data = await loaded.data({ tf, seed: 3, signal: new AbortController().signal });
+  const job = { use: { path, recipe: loaded, options: loaded.options ?? {} }, data };
+  const training = { ...job, epochs: 2, learningRate: 0.02, seed: 3 } as NetworkTraining;
+  const jobs = [
+    { width1: 192, depth: 1 },
+    { width1: 768, depth: 1 },
+  ].map((configuration) => {
+    return { configuration, epochs: 2 };
+  });
+  const found = await Promise.all(
+    [1, 2].map(async (workers) => {
+      const setup = { use, space: use.space, training, workers, backend: 'wasm' } as unknown as SearchSetup;
+      const trainer = createTrainer(setup);
+      const trained = await trainer.train(jobs).finally(() => trainer.close());
+      return trained.map((each) => {
+        if ('error' in each) throw each.error;
+        return [each.metrics, each.model.getWeights().map((weight) => weight.dataSync())];
+      });
+    }),
+  );
+  expect(found[1]).toEqual(found[0]);
 });
 
 test('tuneNetwork() stops at a signal', async () => {

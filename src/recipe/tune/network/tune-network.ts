@@ -92,9 +92,9 @@ const TRIALS = 8;
  * Finds the network of a recipe that is best on the validation set within a time of inference.
  *
  * @returns the trained network, and all that was tried
- * @throws RangeError for limits and rules that cannot be; NeuralDiffError `recipe-invalid` for a recipe without
- *   a network or validation data, `budget-impossible` if no network is fast enough, `unsupported-model`,
- *   those of training; the signal's reason
+ * @throws RangeError for limits and rules that cannot be; NeuralDiffError `recipe-invalid` for a recipe
+ *   without a network or validation data, `budget-impossible` if no network is fast enough,
+ *   `unsupported-model`, those of training; the signal's reason
  */
 export async function tuneNetwork(options: TuneNetworkOptions): Promise<FoundNetwork> {
   checkOptions(options);
