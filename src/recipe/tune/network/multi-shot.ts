@@ -11,6 +11,10 @@ import { createTrainer, type NetworkJob, type NetworkTrainer, type TrainedNetwor
 /** Fewest epochs of a short trial. */
 const LEAST_EPOCHS = 2;
 
+/** Share of the limit above which networks are candidates, if there are several for each whole trial. */
+const NEAR = 0.8;
+const CANDIDATES_PER_TRIAL = 4;
+
 /** A trial as both the plan and the document have it, with its network if that has all epochs. */
 interface EndedTrial {
   readonly trial: Trial;
@@ -32,15 +36,16 @@ export async function findByTrials(search: NetworkSearch): Promise<ModeResult> {
 }
 
 async function runRounds(search: NetworkSearch, trainer: NetworkTrainer): Promise<ModeResult> {
-  const { space, pool, limit, most, training, latency } = search;
+  const { space, limit, most, training, latency } = search;
   const goal: Goal = { minimise: 'error', limits: { milliseconds: limit } };
   const factsOf = (of: Configuration): number[] => {
     const { milliseconds, multiplyAdds, weights } = latency.costOf(of);
     return [milliseconds, Math.log(multiplyAdds), Math.log(weights)];
   };
   const trials: Trial[] = [];
-  const shared = { space, goal, known: [], seed: training.seed, most, candidates: pool, factsOf };
-  const state: TuneState = { ...shared, trials };
+  // All candidates are predicted to be within the limit: forecasts of their time would favour small ones.
+  const fixed = { space, goal: { ...goal, limits: {} }, known: [], seed: training.seed, most };
+  const state: TuneState = { ...fixed, candidates: candidatesOf(search), factsOf, trials };
   const networks: NetworkTrial[] = [];
   let [best, epochs]: [EndedTrial | undefined, number] = [undefined, 0];
   for (let round = await nextTrials(state); round.length > 0; round = await nextTrials(state)) {
@@ -58,6 +63,12 @@ async function runRounds(search: NetworkSearch, trainer: NetworkTrainer): Promis
   if (best?.model === undefined) throw failureOf(search);
   const found = { ...best.network, share: best.network.share as number };
   return { model: best.model, found, trials: networks, epochs };
+}
+
+/** @returns the configurations that are not far below the limit, of which most is to be expected */
+function candidatesOf({ pool, latency, limit, most }: NetworkSearch): readonly Configuration[] {
+  const near = pool.filter((each) => latency.costOf(each).milliseconds >= NEAR * limit);
+  return near.length >= CANDIDATES_PER_TRIAL * most ? near : pool;
 }
 
 /** Keeps the better one of two whole trials within the limits, and disposes of the other's network. */
