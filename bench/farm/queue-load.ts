@@ -25,7 +25,7 @@ const WORKER = join(import.meta.dirname, 'idle-worker.js');
 /** Jobs that a worker of the bench runs at once: they wait for Redis, not for a processor. */
 const SLOTS = 16;
 
-/** Seconds for which a sweep waits for jobs that nobody runs. */
+/** Seconds for which a sweep waits for jobs that no worker runs. */
 const WAIT = 10;
 
 /** Measures a queue of many jobs of the usual size that are nothing to do. */
@@ -54,7 +54,9 @@ export async function measureQueue(count: number, folder: string): Promise<Queue
     await time('enqueue', wait);
     await time('look for all', async () => void (await queue.standings(jobs.map(({ id }) => id))));
     await time('status', async () => void (await queue.facts()));
-    rows.push(await waitForAll(specs, { queue, redis, store: new FarmStore(join(folder, 'store')) }));
+    rows.push(
+      await waitForAll(specs, { queue, redis, store: await FarmStore.open({ url: join(folder, 'store') }) }),
+    );
     await time('take and finish, 1 worker', () => workThrough(queue, redis.url, 1));
     await wait();
     await time('take and finish, 2 workers', () => workThrough(queue, redis.url, 2));

@@ -14,7 +14,7 @@ export interface SweepRow {
   readonly seconds: number;
 }
 
-/** Trains the same sweep in this machine's threads, one at a time, and on a farm of one and of two workers. */
+/** Trains one sweep in this machine's threads, one at a time, and on farms of one and of two workers. */
 export async function measureSweeps(folder: string, seeds: number): Promise<SweepRow[]> {
   const at = (name: string): string => join(folder, name);
   await run('init', at('project'));
