@@ -1,8 +1,9 @@
 import { defineCommand, type Flags } from '../command.js';
 import { outputFlags, SEED, TRAINING_FLAGS } from '../flags.js';
 import { TRAINER_FLAGS } from '../trainer.js';
-import { tunePayloads } from '../tune.js';
 import { tuneNetworks } from '../tune-network.js';
+import { tunePayloads } from '../tune-payload.js';
+import { tunePrecision } from '../tune-precision.js';
 
 const { learningRate: _rate, ...SHARED } = TRAINING_FLAGS;
 
@@ -82,12 +83,17 @@ export const TUNE_FLAGS = {
   },
   keepWork: { type: 'boolean', description: 'Keep that folder when the search succeeds' },
   resume: { type: 'boolean', description: 'Keep the trials in that folder and train the missing ones' },
-  ...outputFlags('file', 'Payload file to write; folder of the model, for networks'),
+  ...outputFlags(
+    'file',
+    'Payload file to write; folder of the model, for networks; JSON file, for precision',
+  ),
 } as const satisfies Flags;
+
+const HANDLERS = { payload: tunePayloads, network: tuneNetworks, precision: tunePrecision } as const;
 
 export const command = defineCommand({
   group: 'Make a diff',
-  summary: 'Search for the configuration of a payload, or for a network, that meets limits',
+  summary: 'Search for the configuration of a payload, for a network or for grids that meet limits',
   details: [
     'Trains diffs of many configurations: kind, epochs, rates, coding, distillation. The defaults of both ' +
       'kinds come first, so the answer is no worse on validation data than that of train auto. Then short ' +
@@ -97,12 +103,14 @@ export const command = defineCommand({
       'fine-tune.',
     'tune network looks for a network of the recipe (its export network) that is best on validation data ' +
       'within a time of inference, trains it from scratch and writes it as a LayersModel.',
+    'tune precision finds, for each tensor of the base, the coarsest of float16, bfloat16 and int8 that keep ' +
+      'the accuracy on validation data together (--max-gap), and writes them as JSON.',
   ],
   args: {
     action: {
       type: 'string',
       isRequired: true,
-      choices: ['payload', 'network'],
+      choices: ['payload', 'network', 'precision'],
       description: 'What to tune',
     },
   },
@@ -120,6 +128,10 @@ export const command = defineCommand({
       description: 'Find a network that takes at most two thirds of the time of the base',
       run: 'tune network --base models/v1 --recipe recipe.mjs --max-infer-share 66% -o models/fast',
     },
+    {
+      description: 'Find the coarsest grids on which devices can store the model',
+      run: 'tune precision --base models/v1 --recipe recipe.mjs --max-gap 0.3% -o grids.json',
+    },
   ],
-  handle: (flags, io) => (flags.action === 'network' ? tuneNetworks(flags, io) : tunePayloads(flags, io)),
+  handle: (flags, io) => HANDLERS[flags.action](flags, io),
 });

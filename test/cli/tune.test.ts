@@ -129,3 +129,16 @@ test.each([
   expect(stderr).toMatch(words);
   expect(existsSync(at('refused.ndiff.tune'))).toBe(false);
 });
+
+test('tune precision writes grids that keep the contract', async () => {
+  const args = ['tune', 'precision', '--base', at('base'), '--recipe', recipe('points'), '--max-gap', '1%'];
+  const { status, stdout } = await command(...args, '-o', at('grids.json'), '--json');
+  expect(status).toBe(0);
+  const { out, ...found } = json(stdout);
+  expect(out).toBe(at('grids.json'));
+  expect(json(readFileSync(at('grids.json'), 'utf8'))).toEqual(found);
+  const mixed = found.totals.find(({ way }: { way: string }) => way === 'mixed');
+  expect(mixed.isMet).toBe(true);
+  const unfit = await command(...args, '-o', at('grids-2.json'), '--max-bytes', '1%');
+  expect([unfit.status, unfit.stderr]).toEqual([2, expect.stringContaining('maxBytes')]);
+});
