@@ -71,12 +71,21 @@ export interface FailedRow extends JobFacts {
 
 export type Row = TrainedRow | FailedRow;
 
+/** Milliseconds from which on it matters that the list is written after each job. */
+const LONG_WRITE = 100;
+
+/** Times that a write of the list must take until the next one. */
+const WRITE_SHARE = 10;
+
 /** Output folder of a sweep, or work folder of a search: payloads, and the document that lists them. */
 export class SweepFolder {
   readonly #path: string;
   readonly #about: Pick<Results, 'format' | 'settings'>;
   readonly #cells: readonly Cell[];
   readonly #rows = new Map<string, Row>();
+  #isListed = true;
+  /** When the list may be written again, as `performance.now` tells. */
+  #nextList = 0;
 
   /** @param cells the grid; none for a search, whose rows are in the order in which they are kept */
   constructor(path: string, about: Pick<Results, 'format' | 'settings'>, cells: readonly Cell[]) {
@@ -133,12 +142,23 @@ export class SweepFolder {
     for (const row of kept) await this.#restore(row);
   }
 
-  /** Keeps a row, after its payload if it has one. */
+  /** Keeps a row, after its payload if it has one; a list of thousands may be written later, by `flush`. */
   async keep(cell: Cell, row: Row, payload?: Uint8Array): Promise<void> {
     if (payload) await writeInto(this.#path, cell.file, payload);
     this.#rows.set(cell.file, row);
+    this.#isListed = false;
+    if (performance.now() >= this.#nextList) await this.flush();
+  }
+
+  /** Writes the list, if rows are missing in it. */
+  async flush(): Promise<void> {
+    if (this.#isListed) return;
+    const start = performance.now();
     const text = `${JSON.stringify(this.results, null, 2)}\n`;
     await writeInto(this.#path, RESULTS_FILE, new TextEncoder().encode(text));
+    this.#isListed = true;
+    const took = performance.now() - start;
+    this.#nextList = took < LONG_WRITE ? 0 : start + took * WRITE_SHARE;
   }
 
   /** Removes what is listed and the list, and the folder unless it holds something else. */

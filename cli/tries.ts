@@ -110,6 +110,7 @@ export function keepTriesIn(
       const cell = cellOf(planned);
       const payload = outcome.status === 'trained' ? outcome.diff.payload : undefined;
       await folder.keep(cell, rowOf(cell, outcome), payload);
+      await folder.flush();
     },
     payload: (planned) => folder.payload(cellOf(planned).file),
   };

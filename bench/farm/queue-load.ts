@@ -6,6 +6,7 @@ import { type DiffSpec, jobId } from '../../src/recipe/farm/job-spec.js';
 import { JobQueue } from '../../src/recipe/farm/queue.js';
 import { queueJobs } from '../../src/recipe/farm/queue-jobs.js';
 import { FarmStore } from '../../src/recipe/farm/store.js';
+import { endWithThis } from './children.js';
 import { type BenchRedis, startRedis } from './redis.js';
 
 /** What a step with many jobs took. */
@@ -25,7 +26,7 @@ const WORKER = join(import.meta.dirname, 'idle-worker.js');
 /** Jobs that a worker of the bench runs at once: they wait for Redis, not for a processor. */
 const SLOTS = 16;
 
-/** Seconds for which a sweep waits for jobs that no worker runs. */
+/** Seconds for which a sweep waits while there is no worker. */
 const WAIT = 10;
 
 /** Measures a queue of many jobs of the usual size that are nothing to do. */
@@ -96,7 +97,7 @@ async function workThrough(queue: JobQueue, url: string, count: number): Promise
 
 async function startWorker(url: string): Promise<ChildProcess> {
   const child = fork(WORKER, [url, String(SLOTS)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-  process.once('exit', () => child.kill('SIGKILL'));
+  endWithThis(child);
   await once(child, 'message');
   return child;
 }

@@ -1,7 +1,8 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { endOf, endWithThis } from './children.js';
 
 /** A Redis server that appends each change to a file, as docs/FARM.md advises. */
 export interface BenchRedis {
@@ -19,7 +20,7 @@ export async function startRedis(folder: string): Promise<BenchRedis> {
   const port = String(await freePort());
   const args = ['--port', port, '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'yes'];
   const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  process.once('exit', () => child.kill('SIGKILL'));
+  endWithThis(child);
   for await (const line of child.stdout) if (String(line).includes('Ready to accept connections')) break;
   child.stdout.resume();
   const fact = (section: string, name: string): number => {
@@ -41,12 +42,4 @@ async function freePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return port;
-}
-
-/** Ends a process. */
-export async function endOf(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, 'exit');
-  child.kill('SIGTERM');
-  await ended;
 }

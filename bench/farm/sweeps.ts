@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { endOf, startRedis } from './redis.js';
+import { endOf, endWithThis } from './children.js';
+import { startRedis } from './redis.js';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'cli', 'main.js');
 
@@ -14,7 +15,7 @@ export interface SweepRow {
   readonly seconds: number;
 }
 
-/** Trains one sweep in this machine's threads, one at a time, and on farms of one and of two workers. */
+/** Trains the same sweep in threads, one at a time, and on a farm of one and of two workers. */
 export async function measureSweeps(folder: string, seeds: number): Promise<SweepRow[]> {
   const at = (name: string): string => join(folder, name);
   await run('init', at('project'));
@@ -55,7 +56,7 @@ async function run(...args: string[]): Promise<number> {
   process.stderr.write(`neural-diff ${args.join(' ')}\n`);
   const start = performance.now();
   const child = spawn(process.execPath, [MAIN, ...args, '-q'], { stdio: ['ignore', 'ignore', 'inherit'] });
-  process.once('exit', () => child.kill('SIGKILL'));
+  endWithThis(child);
   const [status] = await once(child, 'exit');
   if (status !== 0) throw new Error(`Cannot measure: expected status 0 of "${args[0]}", got ${status}`);
   return (performance.now() - start) / 1000;
@@ -65,7 +66,7 @@ async function run(...args: string[]): Promise<number> {
 async function startWorker(...flags: string[]): Promise<ChildProcess> {
   const args = [MAIN, 'farm', 'worker', ...flags];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  process.once('exit', () => child.kill('SIGKILL'));
+  endWithThis(child);
   for await (const line of child.stderr) if (String(line).includes('ready')) break;
   child.stderr.resume();
   return child;

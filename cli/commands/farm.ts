@@ -37,7 +37,7 @@ const FLAGS = {
     type: 'string',
     placeholder: 'name',
     default: '127.0.0.1',
-    description: 'Of the board: address to listen at, and to open it by; it needs no password',
+    description: 'Of the board: address to listen at, and to open it by; it has no password',
   },
 } as const satisfies Flags;
 

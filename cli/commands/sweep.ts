@@ -110,6 +110,7 @@ export const command = defineCommand({
     if (flags.emit !== undefined) return writeFiles(missing, { flags, io, emit: flags.emit });
     const statuses = await trainMissing(missing, { flags, io, folder });
     await keepMonotone(priced, folder);
+    await folder.flush();
     printResult(io, flags, { json: { out: flags.out, ...folder.results }, lines: formatRows(folder.rows) });
     remark(io, flags, `wrote ${flags.out}`);
     return statuses.size > 1 ? EXIT.internal : ([...statuses][0] ?? EXIT.done);
@@ -156,6 +157,7 @@ async function trainMissing(
     throw new Interrupted(`interrupted; kept ${files} in ${flags.out}: --resume trains the rest`);
   } finally {
     progress.finish();
+    await folder.flush();
     await trainer.close();
   }
 }

@@ -38,6 +38,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   'xxhash-wasm': ['payload'],
   tinypool: ['recipe'],
   bullmq: ['recipe'],
+  ioredis: ['recipe'],
   '@bull-board/api': ['recipe'],
   '@bull-board/hono': ['recipe'],
   hono: ['recipe'],

@@ -10,7 +10,9 @@ const PATIENCE = 5_000;
 /** @returns the module of BullMQ, which is installed by those who need it */
 export async function importBullMq(): Promise<typeof import('bullmq')> {
   try {
-    return await import('bullmq');
+    // BullMQ itself loads ioredis only when it connects.
+    const [bullmq] = await Promise.all([import('bullmq'), import('ioredis')]);
+    return bullmq;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
     const message = 'Cannot use a queue: run "npm install bullmq@6 ioredis@6" first';

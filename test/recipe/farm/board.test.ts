@@ -1,4 +1,7 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { JobQueue } from '../../../src/recipe/farm/queue.js';
 import { command, scratch, start } from '../../cli/command.js';
@@ -67,4 +70,21 @@ describe.skipIf(!hasRedis)('farm board', () => {
     board.child.kill('SIGINT');
     expect(await board.outcome).toMatchObject({ status: 0 });
   });
+});
+
+const OF_BOARD = '@bull-board/api@9 @bull-board/hono@9 hono@4 @hono/node-server@2';
+
+test.each([
+  ['queue', 'JobQueue.connect', 'Cannot use a queue: run "npm install bullmq@6 ioredis@6" first'],
+  ['board', 'serveBoard', `Cannot show the queue: run "npm install ${OF_BOARD}" first`],
+])('%s names the packages that are missing', (file, name, message) => {
+  const folder = scratch();
+  for (const room of ['model', 'recipe'])
+    cpSync(join(import.meta.dirname, '../../../dist/src', room), join(folder, room), { recursive: true });
+  writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+  const run = `await ${name}('redis://127.0.0.1:1', {}).catch(({ code, message }) => console.log(code, message));`;
+  const from = `import { ${name.split('.')[0]} } from './recipe/farm/${file}.js';`;
+  writeFileSync(join(folder, 'try.js'), from + run);
+  const said = execFileSync(process.execPath, [join(folder, 'try.js')], { encoding: 'utf8' });
+  expect(said).toBe(`missing-package ${message}\n`);
 });
