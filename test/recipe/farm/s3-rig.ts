@@ -175,6 +175,8 @@ export class S3Server {
       ...this.#general('proxy'),
       ...['[pipeline:main]', 'pipeline = catch_errors memcache s3api tempauth slo proxy-server'],
       ...['[app:proxy-server]', 'use = egg:swift#proxy', 'account_autocreate = true'],
+      // It would shun servers for a minute that were not up yet.
+      'error_suppression_limit = 1000000',
       ...filter('tempauth', 'user_farm_tester = secret .admin'),
       ...filter('s3api', 'location = us-east-1', 'auth_pipeline_check = false'),
       ...filter('memcache', `memcache_servers = 127.0.0.1:${this.#ports.get('memcache')}`),
