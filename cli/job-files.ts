@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { writeInto } from '../src/node/output.js';
+import { writeFolder, writeInto } from '../src/node/output.js';
 import { fineTuneSpec, type JobSpec, jobId } from '../src/recipe/farm/job-spec.js';
 import { describeJob } from '../src/recipe/farm/serve-jobs.js';
 import type { FarmStore, JobResult } from '../src/recipe/farm/store.js';
@@ -14,22 +14,26 @@ interface EndedJob {
 }
 
 /**
- * Writes the result folder of a job: the product, what is known of it, the learning curve of a diff, and a
- * log of all epochs.
+ * Writes the result folder of a job, all of it or nothing: the product, what is known of it, the learning
+ * curve of a diff, and a log of all epochs.
  *
  * @returns path and size of the product
+ * @throws NeuralDiffError those of `FarmStore.get` and `writeFolder`
  */
 export async function writeJobFiles(
-  out: string,
+  { out, force }: { readonly out: string; readonly force: boolean },
   { spec, result, store }: EndedJob,
 ): Promise<{ path: string; bytes: number }> {
   const product = await store.get(result.product);
   const name = spec.type === 'diff' ? 'payload.ndiff' : 'fine-tune.bin';
-  const write = (file: string, text: string) => writeInto(out, file, new TextEncoder().encode(text));
-  await writeInto(out, name, product);
-  if (spec.type === 'diff') await write('curve.json', writeCurve(result.facts as unknown as SweptDiff));
-  await write('log.txt', await writeLog({ spec, result, store }));
-  await write('result.json', `${JSON.stringify(result, null, 2)}\n`);
+  const log = await writeLog({ spec, result, store });
+  await writeFolder({ from: '.', files: [], to: out, force }, async (folder) => {
+    const write = (file: string, text: string) => writeInto(folder, file, new TextEncoder().encode(text));
+    await writeInto(folder, name, product);
+    if (spec.type === 'diff') await write('curve.json', writeCurve(result.facts as unknown as SweptDiff));
+    await write('log.txt', log);
+    await write('result.json', `${JSON.stringify(result, null, 2)}\n`);
+  });
   return { path: join(out, name), bytes: product.length };
 }
 

@@ -67,7 +67,7 @@ export const command = defineCommand({
     const place = { store, work, version: readVersion(), signal: io.signal, onStep: progress.report };
     const { result, isKept } = await runJob(spec, place);
     progress.finish();
-    const { path, bytes } = await writeJobFiles(out, { spec, result, store });
+    const { path, bytes } = await writeJobFiles({ out, force }, { spec, result, store });
     const how = isKept ? 'the store had it' : `trained in ${result.seconds.toFixed(1)} s`;
     printResult(io, flags, {
       json: { out, isKept, ...result },

@@ -70,6 +70,7 @@ test('a job that is killed again and again goes on, and makes the same payload',
     kills++;
   }
   expect(kills).toBeGreaterThan(0);
+  expect(readdirSync(at('killed')).sort()).toEqual(['curve.json', 'log.txt', 'payload.ndiff', 'result.json']);
   const log = readFileSync(at('killed', 'log.txt'), 'utf8');
   expect(log.match(/^diff {2}epoch/gm)).toHaveLength(60);
   expect(payloadOf('killed').equals(readFileSync(at('local', `${HASH}.ndiff`)))).toBe(true);
