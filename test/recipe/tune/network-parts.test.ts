@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, expect, test } from 'vitest';
 import { loadRecipe } from '../../../src/recipe/recipe.js';
+import type { Trial } from '../../../src/recipe/tune/goal.js';
 import { activationScore } from '../../../src/recipe/tune/network/activation-score.js';
 import {
   createNetwork,
@@ -12,7 +13,8 @@ import { Latency, LatencySurface, type SoftChoice } from '../../../src/recipe/tu
 import { LayerCosts, layersOf } from '../../../src/recipe/tune/network/layer-costs.js';
 import { createSupernet, deriveConfiguration } from '../../../src/recipe/tune/network/supernet.js';
 import { comparePredicted } from '../../../src/recipe/tune/network/time-models.js';
-import { defaultOf, listAll, type Space } from '../../../src/recipe/tune/space.js';
+import { nextTrials } from '../../../src/recipe/tune/plan.js';
+import { type Configuration, defaultOf, keyOf, listAll, type Space } from '../../../src/recipe/tune/space.js';
 import { useBackend } from '../../../src/tfjs/backend.js';
 import { namedWeights } from '../../../src/tfjs/weights.js';
 import { recipe } from '../../cli/command.js';
@@ -191,6 +193,26 @@ test('deriveConfiguration() follows the gates, and closes the weakest until the 
   const found = await deriveConfiguration(net, latency, takes({ ...asked, width2: 192 }) * 1.0001);
   expect(found).toMatchObject({ block: 'double', width2: 192 });
   expect(await deriveConfiguration(net, latency, takes(small) / 2)).toBeUndefined();
+});
+
+test('nextTrials() tries candidates alone where there are some, with what is known of them', async () => {
+  const candidates = (listAll(SPACE, 100) ?? []).filter(({ a }) => Number(a) <= 32);
+  const goal = { minimise: 'error', limits: {} };
+  const trials: Trial[] = [];
+  const factsOf = (of: Configuration): number[] => [takes(of)];
+  const state = { space: SPACE, goal, trials, known: [], seed: 1, most: 6, candidates, factsOf };
+  for (let round = await nextTrials(state); round.length > 0; round = await nextTrials(state))
+    trials.push(
+      ...round.map((planned) => ({ ...planned, measured: { error: -takes(planned.configuration) } })),
+    );
+  const keys = candidates.map(keyOf);
+  expect(trials.map(({ configuration }) => keys.includes(keyOf(configuration)))).not.toContain(false);
+  expect(trials.filter(({ fidelity }) => fidelity === 1).length).toBeGreaterThan(2);
+  // What takes longest is best here: the forecasts find it.
+  const best = trials.reduce((most, each) =>
+    takes(each.configuration) > takes(most.configuration) ? each : most,
+  );
+  expect(best.configuration).toMatchObject({ a: 32, b: 64 });
 });
 
 test('activationScore() is the same for a seed, higher for more units, and needs rectifiers', async () => {

@@ -12,7 +12,7 @@ import { createTrainer, type NetworkJob, type NetworkTrainer, type TrainedNetwor
 const LEAST_EPOCHS = 2;
 
 /** Share of the limit above which networks are candidates, if there are several for each whole trial. */
-const NEAR = 0.8;
+const NEAR = 0.85;
 const CANDIDATES_PER_TRIAL = 4;
 
 /** A trial as both the plan and the document have it, with its network if that has all epochs. */
