@@ -73,8 +73,6 @@ test('the result does not depend on the number of workers, nor on an interruptio
   expect(rest.status).toBe(0);
   expect(bytesOf('cut.ndiff').equals(bytesOf('first.ndiff'))).toBe(true);
   expect(existsSync(at('cut.ndiff.tune'))).toBe(false);
-  const other = tune('cut', '--max-bytes', '6%', '--force', '--resume', '--json');
-  expect((await other).status).toBe(0);
 });
 
 test('what one search has learnt, the next one of another model reads', async () => {
