@@ -18,12 +18,15 @@ import { checkWorkers, readShare } from './values.js';
 type TuneFlags = FlagsOf<typeof TUNE_FLAGS> & CommonFlags;
 
 /** Flags that only payloads have. */
-const OF_PAYLOADS = ['maxBytes', 'maxGap', 'maxApplyMs', 'maxMemory', 'full', 'metric', 'work'] as const;
+const OF_PAYLOADS = [
+  ...(['maxBytes', 'maxGap', 'maxApplyMs', 'maxMemory', 'full', 'metric', 'work', 'keepWork'] as const),
+  ...(['resume', 'queue', 'store'] as const),
+];
 
 /** Searches for a network that meets a limit, and writes it. @returns the exit status */
 export async function tuneNetworks(flags: TuneFlags, io: Io): Promise<number> {
   const { recipe: path, out, force, backend, rule, workers, trials, epochs } = flags;
-  const unfit = OF_PAYLOADS.find((name) => flags[name] !== undefined);
+  const unfit = OF_PAYLOADS.find((name) => flags[name] !== undefined && flags[name] !== false);
   if (unfit) throw new UsageError(`Cannot use "${unfit}" with "tune network": it is for payloads`);
   checkWorkers(workers);
   await checkOutput(out, { force });

@@ -15,13 +15,13 @@ type TuneFlags = FlagsOf<typeof TUNE_FLAGS> & CommonFlags;
 /** Flags that other searches have. */
 const OF_OTHERS = [
   ...(['maxBytes', 'maxApplyMs', 'maxMemory', 'maxInferMs', 'maxInferShare', 'mode'] as const),
-  ...(['queue', 'store', 'full', 'epochs', 'batchSize', 'metric', 'work'] as const),
+  ...(['queue', 'store', 'full', 'epochs', 'batchSize', 'metric', 'work', 'keepWork', 'resume'] as const),
 ];
 
 /** Finds the coarsest grids on which devices can store a model, and writes them. @returns the exit status */
 export async function tunePrecision(flags: TuneFlags, io: Io): Promise<number> {
   const { base, recipe, backend, seed, out, force } = flags;
-  const unfit = OF_OTHERS.find((name) => flags[name] !== undefined);
+  const unfit = OF_OTHERS.find((name) => flags[name] !== undefined && flags[name] !== false);
   if (unfit) throw new UsageError(`Cannot use "${unfit}" with "tune precision": it is for other searches`);
   const maxGap = readShare('gap', flags.maxGap ?? '0.3%');
   await checkOutput(out, { force });
