@@ -62,6 +62,8 @@ export function ruleLayers(rules: readonly object[], y: object): object[] {
 }
 
 function otherLayers(others: SizeChart['others'], x: object, y: object): object[] {
+  // A layer without marks would be a picture without a text.
+  if (others.length === 0) return [];
   const methods = [...new Set(others.map(({ method }) => method))];
   const values = others.map((other) => ({
     bytes: other.bytes,
