@@ -5,6 +5,7 @@ import type { Outcome } from '../../src/recipe/sweep/train-many.js';
 import { takeBase, weightsOfModel } from '../../src/train/session.js';
 import type { Task } from '../../src/train/task.js';
 import { hitsOf } from '../accuracy/hits.js';
+import { meanOf } from '../accuracy/result.js';
 import type { Full } from '../common/full-fine-tune.js';
 import { keep } from '../common/keep.js';
 import { median } from '../common/median.js';
@@ -49,7 +50,7 @@ export async function evaluate(job: TrainingJob, setting: Setting): Promise<Eval
       const { model, ...diff } = trained;
       const seconds = (performance.now() - start) / 1000;
       const hits = await hitsOf({ task, arrays }, weightsOfModel(model, new Set(full.weights.keys())));
-      const testAccuracy = hits.reduce((sum, hit) => sum + hit, 0) / hits.length;
+      const testAccuracy = meanOf([...hits]);
       return { diff, seconds, testAccuracy, applyMilliseconds: await timeApply(task, diff.payload) };
     },
   );

@@ -1,3 +1,4 @@
+import { deviationOf, meanOf } from '../accuracy/result.js';
 import type { Goal } from '../common/report.js';
 import type { TuneUnitResult } from './result.js';
 
@@ -86,13 +87,4 @@ export function goalsOf(rows: readonly TuneRow[], results: readonly TuneUnitResu
     return { id: `tune.rank-correlation.${name}`, value, goal, better: 'higher' };
   });
   return [...gaps, ...correlations];
-}
-
-function meanOf(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function deviationOf(values: readonly number[]): number {
-  const mean = meanOf(values);
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1));
 }

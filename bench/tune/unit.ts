@@ -11,6 +11,7 @@ import { type Configuration, featuresOf, keyOf, sample } from '../../src/recipe/
 import { type PayloadTrial, type TuneContext, tunePayload } from '../../src/recipe/tune/tune-payload.js';
 import { createRandom } from '../../src/train/random.js';
 import { hitsOf } from '../accuracy/hits.js';
+import { meanOf } from '../accuracy/result.js';
 import { fullFineTune } from '../common/full-fine-tune.js';
 import { arraysOf, prepare, type Unit } from '../common/prepare.js';
 import type { UnitMessage } from '../common/units.js';
@@ -59,7 +60,7 @@ async function run(): Promise<TuneUnitResult> {
   return {
     task: unit.task,
     seed: unit.seed,
-    fullTest: hits.reduce((sum, hit) => sum + hit, 0) / hits.length,
+    fullTest: meanOf([...hits]),
     tests: hits.length,
     validationExamples: arrays.validation.xs.shape[0] as number,
     searched,

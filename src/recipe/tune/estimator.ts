@@ -49,11 +49,12 @@ export async function fitForest({ features, values }: Samples, seed: number): Pr
   return (of) => {
     if (of.length === 0) return [];
     const trees = forest.predictionValues(of.map(copyOf));
-    return of.map((_, row) => describe(trees.getRow(row)));
+    return of.map((_, row) => momentsOf(trees.getRow(row)));
   };
 }
 
-function describe(values: readonly number[]): Estimate {
+/** @returns mean and standard deviation of at least one number */
+export function momentsOf(values: readonly number[]): Estimate {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
   return { mean, deviation: Math.sqrt(variance) };

@@ -1,5 +1,5 @@
 import type { Estimate, Estimator } from './estimator.js';
-import { fitForest } from './estimator.js';
+import { fitForest, momentsOf } from './estimator.js';
 import type { Goal, Measured, PlannedTrial, Trial } from './goal.js';
 import { compareTrials } from './goal.js';
 import { type Configuration, featuresOf, keyOf, type Space } from './space.js';
@@ -97,7 +97,7 @@ export class Forecast {
 async function fitMeasure(name: string, experience: Experience): Promise<MeasureForecast | undefined> {
   const { trials, known, seed } = experience;
   const spreads = known.map((task) => spreadOf(task, name)).filter((spread) => spread !== undefined);
-  const usual = spreads.length > 0 ? spreads.reduce((sum, each) => sum + each, 0) / spreads.length : 1;
+  const usual = spreads.length > 0 ? momentsOf(spreads).mean : 1;
   const units = unitsOf(trials, { name, usual });
   const features: number[][] = [];
   const values: number[] = [];
@@ -124,9 +124,8 @@ function unitsOf(trials: readonly Trial[], { name, usual }: { name: string; usua
 function spreadOf(trials: readonly Trial[], name: string): number | undefined {
   const values = valuesOf(trials, name);
   if (values.length < 2) return undefined;
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
-  return variance > 0 ? Math.sqrt(variance) : undefined;
+  const { deviation } = momentsOf(values);
+  return deviation > 0 ? deviation : undefined;
 }
 
 function valuesOf(trials: readonly Trial[], name: string): number[] {

@@ -43,8 +43,7 @@ export async function nextTrials(state: TuneState): Promise<PlannedTrial[]> {
   if (trials.length === 0 && first.length > 0) return first.slice(0, Math.max(1, Math.floor(most)));
   const left = most - spent(trials);
   if (left < 1) return [];
-  const last = lastRound(trials.slice(first.length));
-  if (last.short > 0) {
+  if (isShortRound(trials.slice(first.length))) {
     const promoted = promote(state, Math.min(ROUND.whole, Math.floor(left)));
     if (promoted.length > 0) return promoted;
   }
@@ -69,11 +68,10 @@ export function spent(trials: readonly PlannedTrial[]): number {
   return trials.reduce((sum, { fidelity }) => sum + fidelity, 0);
 }
 
-/** @returns how many short trials ended since the last whole one */
-function lastRound(trials: readonly Trial[]): { short: number } {
-  let short = 0;
-  for (const { fidelity } of trials) short = fidelity < 1 ? short + 1 : 0;
-  return { short };
+/** @returns whether the last trials are short ones */
+function isShortRound(trials: readonly Trial[]): boolean {
+  const last = trials[trials.length - 1];
+  return last !== undefined && last.fidelity < 1;
 }
 
 /** @returns the best short trials that did not have all epochs yet */
