@@ -6,6 +6,9 @@ import type { FarmStore, JobResult } from '../src/recipe/farm/store.js';
 import type { SweptDiff } from '../src/recipe/sweep/worker.js';
 import { writeCurve } from '../src/report/curve.js';
 
+/** Names of products; those of networks and full fine-tunes have the form of `node:v8`. */
+const PRODUCTS = { diff: 'payload.ndiff', 'fine-tune': 'fine-tune.bin', network: 'network.bin' } as const;
+
 /** A job, its result, and the store that has both. */
 interface EndedJob {
   readonly spec: JobSpec;
@@ -25,7 +28,7 @@ export async function writeJobFiles(
   { spec, result, store }: EndedJob,
 ): Promise<{ path: string; bytes: number }> {
   const product = await store.get(result.product);
-  const name = spec.type === 'diff' ? 'payload.ndiff' : 'fine-tune.bin';
+  const name = PRODUCTS[spec.type];
   const log = await writeLog({ spec, result, store });
   await writeFolder({ from: '.', files: [], to: out, force }, async (folder) => {
     const write = (file: string, text: string) => writeInto(folder, file, new TextEncoder().encode(text));
@@ -39,7 +42,7 @@ export async function writeJobFiles(
 
 /** @returns the log of a job, after that of its full fine-tune: a line an epoch */
 async function writeLog({ spec, result, store }: EndedJob): Promise<string> {
-  const teacher = spec.type === 'diff' ? fineTuneSpec(spec) : undefined;
+  const teacher = fineTuneSpec(spec);
   const before = teacher && (await store.readResult(jobId(teacher)));
   const first = before ? [...linesOf(teacher as JobSpec, before), ''] : [];
   return `${[`neural-diff ${spec.package}`, ...first, ...linesOf(spec, result)].join('\n')}\n`;

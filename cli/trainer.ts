@@ -1,3 +1,4 @@
+import type { Farm } from '../src/recipe/farm/await-jobs.js';
 import { packJobs } from '../src/recipe/farm/pack-job.js';
 import { JobQueue } from '../src/recipe/farm/queue.js';
 import { type FarmJob, queueJobs } from '../src/recipe/farm/queue-jobs.js';
@@ -48,20 +49,34 @@ export function checkTrainer({ queue, store, workers }: TrainerFlags): void {
   checkWorkers(workers);
 }
 
+/**
+ * Connects to the farm that flags name.
+ *
+ * @returns undefined without `--queue`
+ * @throws as `openStore` and `JobQueue.connect`
+ */
+export async function openFarm(
+  { queue, store }: TrainerFlags,
+  { signal }: Pick<Io, 'signal'>,
+): Promise<Farm | undefined> {
+  if (queue === undefined) return undefined;
+  const opened = await openStore(store as string);
+  return { queue: await JobQueue.connect(queue), store: opened, signal };
+}
+
 /** Turns flags into what trains: threads of this process, or a farm, to which the first job connects. */
 export function openTrainer(flags: TrainerFlags, { signal }: Pick<Io, 'signal'>): OpenTrainer {
-  const { workers, queue: url, store: path } = flags;
+  const { workers, queue: url } = flags;
   if (url === undefined) return { train: createThreadTrainer({ workers, signal }), close: async () => {} };
-  let queue: JobQueue | undefined;
+  let farm: Farm | undefined;
   return {
     async train(jobs, callbacks) {
       if (jobs.length === 0) return;
-      const store = await openStore(path as string);
-      queue ??= await JobQueue.connect(url);
-      const specs = await packJobs(jobs, { store, version: readVersion() });
+      farm ??= (await openFarm(flags, { signal })) as Farm;
+      const specs = await packJobs(jobs, { store: farm.store, version: readVersion() });
       const packed = specs.map((spec, i): FarmJob => ({ job: jobs[i] as TrainingJob, spec }));
-      await queueJobs(packed, { ...callbacks, store, queue, signal });
+      await queueJobs(packed, { ...callbacks, ...farm });
     },
-    close: async () => queue?.close(),
+    close: async () => farm?.queue.close(),
   };
 }

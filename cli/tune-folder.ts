@@ -1,27 +1,14 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { NeuralDiffError } from '../src/model/errors.js';
-import { listFolder, removeFrom, writeInto } from '../src/node/output.js';
+import { removeFrom, writeInto } from '../src/node/output.js';
 import { readPayload } from '../src/node/read-payload.js';
-import { readWhole } from '../src/node/read-whole.js';
 import type { PlannedTrial } from '../src/recipe/tune/goal.js';
 import { keyOf } from '../src/recipe/tune/space.js';
 import type { PayloadTrial } from '../src/recipe/tune/tune-payload.js';
+import { WorkDocument } from './work-document.js';
 
 /** Name of the document next to the payloads. */
 const TRIALS_FILE = 'trials.json';
-
-/** Largest document. */
-const MAX_BYTES = 2 ** 26;
-
-/** What `trials.json` holds. */
-interface Document {
-  readonly format: 'neural-diff tune';
-  readonly version: 1;
-  /** What trials depend on; a search goes on only with the same. */
-  readonly settings: unknown;
-  readonly trials: readonly KeptTrial[];
-}
 
 /** A trial that made a payload; failed ones are tried again. */
 type KeptTrial = Omit<PayloadTrial, 'error' | 'expected'> & { readonly file: string };
@@ -29,35 +16,20 @@ type KeptTrial = Omit<PayloadTrial, 'error' | 'expected'> & { readonly file: str
 /** Work folder of a search: payloads of its trials, and the document that lists them. */
 export class TuneFolder {
   readonly #path: string;
-  readonly #settings: unknown;
+  readonly #document: WorkDocument<{ readonly trials: readonly KeptTrial[] }>;
   readonly #trials = new Map<string, KeptTrial>();
 
+  /** @param settings what trials depend on */
   constructor(path: string, settings: unknown) {
     this.#path = path;
-    this.#settings = JSON.parse(JSON.stringify(settings));
+    this.#document = new WorkDocument(path, { name: TRIALS_FILE, format: 'neural-diff tune', settings });
   }
 
-  /**
-   * Finds the trials of an earlier search.
-   *
-   * @throws NeuralDiffError `output-exists` when something would be replaced, unless forced
-   */
-  async open({ force, resume }: { force: boolean; resume: boolean }): Promise<void> {
-    const names = await listFolder(this.#path);
-    if (!names.has(TRIALS_FILE) || (force && !resume)) return;
-    if (!resume) {
-      const exists = 'it exists already; --resume keeps what has ended, --force trains it again';
-      throw new NeuralDiffError(
-        'output-exists',
-        `Cannot write "${join(this.#path, TRIALS_FILE)}": ${exists}`,
-      );
-    }
-    const document = parse(await readWhole(join(this.#path, TRIALS_FILE), MAX_BYTES));
-    if (document === undefined || JSON.stringify(document.settings) !== JSON.stringify(this.#settings)) {
-      const why = 'it is of another model, recipe, goal or seed; --force trains everything again';
-      throw new NeuralDiffError('output-exists', `Cannot resume in "${this.#path}": ${why}`);
-    }
-    for (const trial of document.trials) if (names.has(trial.file)) this.#trials.set(trial.file, trial);
+  /** Finds the trials of an earlier search. @throws as `WorkDocument.open` */
+  async open(flags: { force: boolean; resume: boolean }): Promise<void> {
+    const found = await this.#document.open(flags);
+    for (const trial of found?.trials ?? [])
+      if (found?.names.has(trial.file)) this.#trials.set(trial.file, trial);
   }
 
   /** @returns a trial of this or an earlier search */
@@ -88,10 +60,7 @@ export class TuneFolder {
   async keep({ error: _error, expected: _expected, ...trial }: PayloadTrial): Promise<void> {
     const file = fileOf(trial);
     this.#trials.set(file, { ...trial, file });
-    const trials = [...this.#trials.values()];
-    const document: Document = { format: 'neural-diff tune', version: 1, settings: this.#settings, trials };
-    const text = `${JSON.stringify(document, null, 2)}\n`;
-    await writeInto(this.#path, TRIALS_FILE, new TextEncoder().encode(text));
+    await this.#document.write({ trials: [...this.#trials.values()] });
   }
 
   /** Removes what is listed and the list, and the folder unless it holds something else. */
@@ -106,14 +75,4 @@ function fileOf({ configuration, fidelity }: PlannedTrial): string {
     .update(`${keyOf(configuration)} ${fidelity}`)
     .digest('hex');
   return `trial-${digest.slice(0, 16)}.ndiff`;
-}
-
-function parse(bytes: Uint8Array): Document | undefined {
-  try {
-    const json: Partial<Document> | null = JSON.parse(new TextDecoder().decode(bytes));
-    if (json?.format !== 'neural-diff tune' || json.version !== 1) return undefined;
-    return Array.isArray(json.trials) ? (json as Document) : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NeuralDiffError } from '../src/model/errors.js';
@@ -30,10 +29,14 @@ import { TuneProgress } from './job-progress.js';
 import { checkTrainer, openTrainer } from './trainer.js';
 import { baseOf, describeTrained, optionsOf, planTraining, readBase, remarkCoarseGap } from './training.js';
 import { TuneFolder } from './tune-folder.js';
+import { KNOWLEDGE, refuseFlags, taskOf } from './tune-search.js';
 import { describeGoal, describePlanned, formatGap, formatTuned, listTrials } from './tune-words.js';
 import { readShare } from './values.js';
 
 type TuneFlags = FlagsOf<typeof TUNE_FLAGS> & CommonFlags;
+
+/** Flags of the search for a network. */
+const OF_NETWORKS = ['mode', 'maxInferMs', 'maxInferShare'] as const;
 
 /** Runs of an apply whose median is its time, where time or memory are limited. */
 const APPLY_RUNS = 3;
@@ -74,6 +77,7 @@ export async function tunePayloads(flags: TuneFlags, io: Io): Promise<number> {
 
 async function prepare(flags: TuneFlags, io: Io): Promise<Ready> {
   const { recipe, backend, trials, work = `${flags.out}.tune`, maxMemory, maxApplyMs, rule } = flags;
+  refuseFlags(flags, OF_NETWORKS, 'tune payload');
   checkTrainer(flags);
   if (!(trials >= 1 && trials <= 10_000))
     throw new RangeError(`Cannot tune with ${trials} trials: expected 1 to 10,000`);
@@ -102,18 +106,10 @@ async function prepare(flags: TuneFlags, io: Io): Promise<Ready> {
   };
   const folder = new TuneFolder(work, settings);
   await folder.open({ force: flags.force, resume: flags.resume });
-  const knowledge = await Knowledge.open(flags.knowledge);
+  const knowledge = await Knowledge.open(flags.knowledge ?? KNOWLEDGE);
   const metric = flags.metric === undefined ? undefined : readMetric(flags.metric);
   const search = { job, recipe: ofRecipe, space, limits, metric, trials, known: knowledge.of(name) };
   return { search, folder, work, knowledge, name, facts };
-}
-
-/** @returns a digest of the model and the recipe */
-async function taskOf(fingerprint: string, recipe: string): Promise<string> {
-  const hash = createHash('sha256')
-    .update(fingerprint)
-    .update(await readFile(recipe));
-  return hash.digest('hex').slice(0, 32);
 }
 
 interface Running {

@@ -3,26 +3,27 @@ import { loadRecipe } from '../src/recipe/recipe.js';
 import { advisePrecision } from '../src/report/measure/precision/advise-precision.js';
 import type { CommonFlags, FlagsOf } from './command.js';
 import type { TUNE_FLAGS } from './commands/tune.js';
-import { EXIT, UsageError } from './exit-codes.js';
+import { EXIT } from './exit-codes.js';
 import { type Io, printResult, remark } from './io.js';
 import { measuringProgress } from './progress.js';
 import { precisionLines } from './report-output.js';
 import { chainOf } from './training.js';
+import { refuseFlags } from './tune-search.js';
 import { readShare } from './values.js';
 
 type TuneFlags = FlagsOf<typeof TUNE_FLAGS> & CommonFlags;
 
-/** Flags that other searches have. */
+/** Flags of other searches. */
 const OF_OTHERS = [
-  ...(['maxBytes', 'maxApplyMs', 'maxMemory', 'maxInferMs', 'maxInferShare', 'mode'] as const),
-  ...(['queue', 'store', 'full', 'epochs', 'batchSize', 'metric', 'work', 'keepWork', 'resume'] as const),
+  ...(['maxBytes', 'maxApplyMs', 'maxMemory', 'maxInferMs', 'maxInferShare', 'mode', 'rule'] as const),
+  ...(['queue', 'store', 'workers', 'full', 'epochs', 'batchSize', 'only', 'freeze', 'metric'] as const),
+  ...(['knowledge', 'work', 'keepWork', 'resume'] as const),
 ];
 
 /** Finds the coarsest grids on which devices can store a model, and writes them. @returns the exit status */
 export async function tunePrecision(flags: TuneFlags, io: Io): Promise<number> {
   const { base, recipe, backend, seed, out, force } = flags;
-  const unfit = OF_OTHERS.find((name) => flags[name] !== undefined && flags[name] !== false);
-  if (unfit) throw new UsageError(`Cannot use "${unfit}" with "tune precision": it is for other searches`);
+  refuseFlags(flags, OF_OTHERS, 'tune precision');
   const maxGap = readShare('gap', flags.maxGap ?? '0.3%');
   await checkOutput(out, { force });
   await loadRecipe(recipe);

@@ -4,6 +4,7 @@ import { TRAINER_FLAGS } from '../trainer.js';
 import { tuneNetworks } from '../tune-network.js';
 import { tunePayloads } from '../tune-payload.js';
 import { tunePrecision } from '../tune-precision.js';
+import { KNOWLEDGE } from '../tune-search.js';
 
 const { learningRate: _rate, ...SHARED } = TRAINING_FLAGS;
 
@@ -14,7 +15,8 @@ export const TUNE_FLAGS = {
   maxBytes: {
     type: 'string',
     placeholder: 'size',
-    description: 'Most bytes of the payload: 0.3%, 20kB, 20000; default: 1%',
+    description:
+      'Most bytes of the payload: 0.3%, 20kB, 20000; default: 1%. Of a network: of its weights, 50% of the base',
   },
   maxGap: {
     type: 'string',
@@ -30,7 +32,8 @@ export const TUNE_FLAGS = {
   maxMemory: {
     type: 'string',
     placeholder: 'size',
-    description: 'Most memory that applying takes besides the model: 20MB',
+    description:
+      'Most memory that applying takes besides the model: 20MB. Of a network: that inference of one example takes',
   },
   mode: {
     type: 'string',
@@ -57,7 +60,7 @@ export const TUNE_FLAGS = {
     type: 'number',
     placeholder: 'n',
     default: 24,
-    description: 'Diffs to train; one with a quarter of the epochs counts as a quarter',
+    description: 'Diffs or networks to train; one with a quarter of the epochs counts as a quarter',
   },
   metric: {
     type: 'string',
@@ -67,14 +70,13 @@ export const TUNE_FLAGS = {
   knowledge: {
     type: 'string',
     placeholder: 'file',
-    default: '.neural-diff/knowledge.json',
-    description: 'Trials of earlier searches, of this and other tasks: read first, written last',
+    description: `Trials of earlier searches, of this and other tasks: read first, written last; default: ${KNOWLEDGE}`,
   },
   ...TRAINER_FLAGS,
   workers: {
     type: 'number',
     placeholder: 'n',
-    description: 'Diffs to train at once; default: one per processor',
+    description: 'Diffs or networks to train at once; default: one per processor',
   },
   work: {
     type: 'string',

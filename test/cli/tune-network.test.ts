@@ -1,15 +1,20 @@
-import { existsSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
-import { command, expectRefusal, recipe, scratch, writeModel } from './command.js';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { FarmWorker, freePort, hasRedis, RedisServer } from '../recipe/farm/rig.js';
+import { command, expectRefusal, recipe, scratch, start, writeModel } from './command.js';
 
 const folder = scratch();
 const at = (...names: string[]): string => join(folder, ...names);
 
-const tune = (...more: string[]) =>
-  command('tune', 'network', '--base', at('base'), '--recipe', recipe('network'), '--seed', '3', ...more);
+const FLAGS = ['tune', 'network', '--base', at('base'), '--recipe', recipe('network'), '--seed', '3'];
+
+const tune = (...more: string[]) => command(...FLAGS, '--knowledge', at('knowledge.json'), ...more);
+
+const endings: (() => Promise<unknown>)[] = [];
 
 beforeAll(() => writeModel(at('base')));
+afterAll(() => Promise.all(endings.map((end) => end())));
 
 test('tune network writes a trained network within the limit, next to the base', async () => {
   const out = at('fast');
@@ -44,4 +49,49 @@ test('tune network refuses what only payloads have, no limit, and recipes withou
     'budget-impossible',
     'the fastest of 2 networks',
   );
+});
+
+/** A search by trials, and the fingerprint of what it found. */
+const SEARCH = ['--max-infer-ms', '1000', '--trials', '3', '--epochs', '4', '--keep-work'];
+const fingerprintOf = async (model: string) => (await command('fingerprint', at(model))).stdout;
+
+test('tune network goes on after Ctrl-C, and measures and trains nothing twice', async () => {
+  const stopped = start([...FLAGS, ...SEARCH, '--knowledge', at('first.json'), '-o', at('kept')]);
+  await new Promise((resolve) => stopped.child.stderr?.once('data', resolve));
+  stopped.child.kill('SIGINT');
+  const { status, stderr } = await stopped.outcome;
+  expect([status, stderr]).toEqual([130, expect.stringContaining('--resume goes on')]);
+  const timesOf = () => JSON.parse(readFileSync(at('kept.tune', 'times.json'), 'utf8')).times;
+  const before = timesOf();
+  const again = [...SEARCH, '-o', at('kept')];
+  await expectRefusal(tune(...again, '--json'), 'output-exists', '--resume keeps');
+  await expectRefusal(
+    tune(...again, '--resume', '--trials', '4', '--epochs', '5', '--json'),
+    'output-exists',
+    'resume',
+  );
+  const { status: resumed, stdout } = await tune(...again, '--resume', '--json');
+  expect([resumed, JSON.parse(stdout).reference.milliseconds]).toEqual([0, before.referenceMs]);
+  expect(timesOf()).toEqual({ ...before, shares: { ...timesOf().shares, ...before.shares } });
+  // A whole search once more: everything is known, and the same is found.
+  const { shares } = timesOf();
+  expect((await tune(...again, '--resume', '--force')).status).toBe(0);
+  expect(timesOf().shares).toEqual(shares);
+  expect(JSON.parse(readFileSync(at('knowledge.json'), 'utf8')).tasks).toHaveLength(1);
+});
+
+test.skipIf(!hasRedis)('tune network --queue trains on workers what it would train here', async () => {
+  const redis = new RedisServer({ folder: at('redis'), port: await freePort() });
+  endings.push(() => redis.stop());
+  await redis.start();
+  const recipes = join(recipe('network'), '..');
+  const store = ['--store', at('store')];
+  const worker = new FarmWorker(redis.url, ...store, '--recipes', recipes, '--work', at('worker'));
+  endings.push(() => worker.kill());
+  cpSync(at('kept.tune'), at('farm.tune'), { recursive: true });
+  const farm = ['--queue', redis.url, ...store];
+  const { status, stderr } = await tune(...SEARCH, '--resume', '-o', at('farm'), ...farm);
+  expect([status, stderr]).toEqual([0, expect.stringContaining('wrote')]);
+  expect(worker.events.filter(({ event }) => event === 'done').length).toBeGreaterThan(2);
+  expect(await fingerprintOf('farm')).toBe(await fingerprintOf('kept'));
 });

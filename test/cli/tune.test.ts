@@ -138,5 +138,5 @@ test('tune precision writes grids that keep the contract', async () => {
   const mixed = found.totals.find(({ way }: { way: string }) => way === 'mixed');
   expect(mixed.isMet).toBe(true);
   const unfit = await command(...args, '-o', at('grids-2.json'), '--max-bytes', '1%');
-  expect([unfit.status, unfit.stderr]).toEqual([2, expect.stringContaining('maxBytes')]);
+  expect([unfit.status, unfit.stderr]).toEqual([2, expect.stringContaining('--max-bytes')]);
 });

@@ -17,11 +17,18 @@ const INNER_PATH = v.pipe(
 /** Files by path, with the SHA-256 of each. */
 const FILES = v.strictObject({ main: INNER_PATH, files: v.record(INNER_PATH, DIGEST) });
 
-const SHARED = {
+const COMMON = {
   format: v.literal('neural-diff job'),
   version: v.literal(1),
   /** Version of this package: others may make other bytes. */
   package: v.string(),
+  recipe: FILES,
+  seed: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 32 - 1)),
+  backend: v.picklist(['wasm', 'cpu']),
+};
+
+const OF_BASE = {
+  ...COMMON,
   base: v.strictObject({
     ...FILES.entries,
     /** Of the model that devices have: the base with its chain. */
@@ -29,11 +36,8 @@ const SHARED = {
     /** Payloads that devices have applied, in order. */
     chain: v.array(DIGEST),
   }),
-  recipe: FILES,
   /** A full fine-tune that exists already. */
   full: v.optional(FILES),
-  seed: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 32 - 1)),
-  backend: v.picklist(['wasm', 'cpu']),
   options: v.pipe(
     v.custom<RecipeOptions>((value) => typeof value === 'object' && value !== null),
     v.check((options) => unknownOptions(options).length === 0, 'expected known options'),
@@ -41,13 +45,21 @@ const SHARED = {
 };
 
 const JOB = v.variant('type', [
-  v.strictObject({ ...SHARED, type: v.literal('fine-tune') }),
+  v.strictObject({ ...OF_BASE, type: v.literal('fine-tune') }),
   v.strictObject({
-    ...SHARED,
+    ...OF_BASE,
     type: v.literal('diff'),
     kind: v.picklist(DIFF_KINDS),
     /** Largest payload, in bytes. */
     budget: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  }),
+  v.strictObject({
+    ...COMMON,
+    type: v.literal('network'),
+    /** Of the choices that the recipe's network has. */
+    configuration: v.record(v.string(), v.union([v.string(), v.number()])),
+    epochs: v.pipe(v.number(), v.integer(), v.minValue(1)),
+    learningRate: v.pipe(v.number(), v.minValue(Number.MIN_VALUE)),
   }),
 ]);
 
@@ -56,6 +68,9 @@ export type JobSpec = v.InferOutput<typeof JOB>;
 
 /** The job of a diff. */
 export type DiffSpec = Extract<JobSpec, { type: 'diff' }>;
+
+/** The job of a network that is trained from scratch. */
+export type NetworkSpec = Extract<JobSpec, { type: 'network' }>;
 
 /** Files of a model or a recipe by path, with their SHA-256. */
 export type FileSet = v.InferOutput<typeof FILES>;
@@ -86,10 +101,11 @@ export function recipeDigest({ main, files }: FileSet): string {
 
 /**
  * @returns the job of the full fine-tune that a diff starts with: jobs that differ only in kind, budget and
- *   options of the diff share it; undefined if the diff's job names one that exists
+ *   options of the diff share it; undefined if the diff's job names one that exists, and for other jobs
  */
-export function fineTuneSpec({ kind: _kind, budget: _budget, ...spec }: DiffSpec): JobSpec | undefined {
-  if (spec.full) return undefined;
+export function fineTuneSpec(of: JobSpec): JobSpec | undefined {
+  if (of.type !== 'diff' || of.full) return undefined;
+  const { kind: _kind, budget: _budget, ...spec } = of;
   const { batchSize, microBatchSize, mode, outputs, outputKind, only, freeze, fineTune } = spec.options;
   const shared = { batchSize, microBatchSize, outputs, outputKind, only, freeze };
   const own = { ...fineTune, mode: fineTune?.mode ?? mode };

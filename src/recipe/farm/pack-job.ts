@@ -36,6 +36,24 @@ export async function packJobs(
   return specs;
 }
 
+/**
+ * Puts the files of a recipe into a store.
+ *
+ * @throws NeuralDiffError those of `listRecipeFiles` and of the store
+ */
+export async function packRecipe(path: string, store: FarmStore): Promise<FileSet> {
+  return putSet(await listRecipeFiles(path), store);
+}
+
+async function putSet(
+  { root, main, files: names }: { root: string; main: string; files: readonly string[] },
+  store: FarmStore,
+): Promise<FileSet> {
+  const files: Record<string, string> = {};
+  for (const name of names) files[name] = await store.putFile(join(root, name));
+  return { main, files };
+}
+
 class Packer {
   readonly #store: FarmStore;
   readonly #packed = new Map<string, Promise<unknown>>();
@@ -61,19 +79,13 @@ class Packer {
   model(path: string): Promise<FileSet> {
     return this.#once(JSON.stringify(['model', path]), async () => {
       const { from, files, main } = await wholeModel(path);
-      if (files) return this.#put({ root: from, main, files });
-      return this.#put({ root: dirname(from), main: basename(from), files: [basename(from)] });
+      if (files) return putSet({ root: from, main, files }, this.#store);
+      return putSet({ root: dirname(from), main: basename(from), files: [basename(from)] }, this.#store);
     });
   }
 
   recipe(path: string): Promise<FileSet> {
-    return this.#once(JSON.stringify(['recipe', path]), async () => this.#put(await listRecipeFiles(path)));
-  }
-
-  async #put(set: { root: string; main: string; files: readonly string[] }): Promise<FileSet> {
-    const files: Record<string, string> = {};
-    for (const name of set.files) files[name] = await this.#store.putFile(join(set.root, name));
-    return { main: set.main, files };
+    return this.#once(JSON.stringify(['recipe', path]), () => packRecipe(path, this.#store));
   }
 
   #once<T>(key: string, pack: () => Promise<T>): Promise<T> {

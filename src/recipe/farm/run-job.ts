@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { deserialize, serialize } from 'node:v8';
 import { NeuralDiffError } from '../../model/errors.js';
 import type { FineTuned } from '../../train/fine-tune.js';
@@ -7,9 +8,16 @@ import type { StepReport } from '../../train/training-options.js';
 import type { EpochReport } from '../../train/training-state.js';
 import type { TrainingJob } from '../job.js';
 import { Threads } from '../sweep/threads.js';
-import type { SweptDiff } from '../sweep/worker.js';
-import { type FileSet, fineTuneSpec, type JobSpec, jobId } from './job-spec.js';
+import type { Products, Request } from '../sweep/worker.js';
+import type { TrialProduct, TrialRequest } from '../tune/network/worker.js';
+import { type FileSet, fineTuneSpec, type JobSpec, jobId, type NetworkSpec } from './job-spec.js';
 import type { FarmStore, JobResult } from './store.js';
+
+/** The module whose threads train networks from scratch. */
+const NETWORK_WORKER = fileURLToPath(new URL('../tune/network/worker.js', import.meta.url));
+
+/** What the threads of jobs make. */
+type Product = Products[keyof Products] | TrialProduct;
 
 /** Where a job runs. */
 export interface JobPlace {
@@ -44,20 +52,26 @@ export async function runJob(spec: JobSpec, place: JobPlace): Promise<RanJob> {
   const known = await store.readResult(id);
   if (known) return { id, result: known, isKept: true };
   if (spec.package !== version) throw otherVersion(spec.package, version);
-  const fullFineTune = spec.type === 'diff' ? await fineTuneOf(spec, place) : undefined;
+  const fullFineTune = await fineTuneOf(spec, place);
   await mkdir(place.work, { recursive: true });
   const folder = await mkdtemp(join(place.work, `${id.slice(0, 12)}-`));
-  const threads = new Threads(1);
+  const threads = new Threads(1, spec.type === 'network' ? NETWORK_WORKER : undefined);
   const stop = (): void => void threads.close();
   signal?.addEventListener('abort', stop, { once: true });
   try {
-    const job = await unpack(spec, { store, folder });
-    const started = performance.now();
+    const copies = { store, folder };
     const checkpoints = { store: store.address, id };
+    const request: Request | TrialRequest =
+      spec.type === 'network'
+        ? { ...(await unpackNetwork(spec, copies)), checkpoints }
+        : {
+            ...{ type: spec.type, job: await unpack(spec, copies) },
+            ...{ fullFineTune, checkpoints, measureEpochs: true },
+          };
+    const started = performance.now();
     const log: EpochReport[] = [];
-    const request = { type: spec.type, job, fullFineTune, checkpoints, measureEpochs: true };
     const onEpoch = (report: EpochReport): void => void log.push(report);
-    const product = await threads.run(request, { onStep: place.onStep, onEpoch });
+    const product = await threads.runOther<Product>(request, { onStep: place.onStep, onEpoch });
     const seconds = (performance.now() - started) / 1000;
     const result = await keep(store, id, { product, seconds, log });
     await store.removeState(id);
@@ -72,26 +86,23 @@ export async function runJob(spec: JobSpec, place: JobPlace): Promise<RanJob> {
   }
 }
 
-async function fineTuneOf(
-  spec: Extract<JobSpec, { type: 'diff' }>,
-  place: JobPlace,
-): Promise<FineTuned | undefined> {
+async function fineTuneOf(spec: JobSpec, place: JobPlace): Promise<FineTuned | undefined> {
   const teacher = fineTuneSpec(spec);
   if (teacher === undefined) return undefined;
   const { result } = await runJob(teacher, place);
   return deserialize(await place.store.get(result.product));
 }
 
+/** Where the files of a job are copied from and to. */
+interface Copies {
+  readonly store: FarmStore;
+  readonly folder: string;
+}
+
 /** Copies what a job names into a folder. */
-async function unpack(
-  spec: JobSpec,
-  { store, folder }: { store: FarmStore; folder: string },
-): Promise<TrainingJob> {
+async function unpack(spec: Exclude<JobSpec, NetworkSpec>, copies: Copies): Promise<TrainingJob> {
   const { base, recipe, full, seed, backend, options } = spec;
-  const copy = async ({ main, files }: FileSet, name: string): Promise<string> => {
-    for (const [path, digest] of Object.entries(files)) await store.copyTo(digest, join(folder, name, path));
-    return join(folder, name, main);
-  };
+  const { store, folder } = copies;
   const chain: string[] = [];
   for (const [i, digest] of base.chain.entries()) {
     chain.push(join(folder, `chain-${i}.ndiff`));
@@ -100,33 +111,51 @@ async function unpack(
   return {
     kind: spec.type === 'diff' ? spec.kind : 'hash',
     budget: spec.type === 'diff' ? spec.budget : '100%',
-    base: await copy(base, 'base'),
+    base: await copySet(base, 'base', copies),
     chain,
-    recipe: await copy(recipe, 'recipe'),
-    full: full && (await copy(full, 'full')),
+    recipe: await copySet(recipe, 'recipe', copies),
+    full: full && (await copySet(full, 'full', copies)),
     seed,
     backend,
     options,
   };
 }
 
+async function unpackNetwork(spec: NetworkSpec, copies: Copies): Promise<TrialRequest> {
+  const { configuration, epochs, learningRate, seed, backend } = spec;
+  const recipe = await copySet(spec.recipe, 'recipe', copies);
+  return { recipe, configuration, epochs, learningRate, seed, backend };
+}
+
+/** @returns the path of the copy's main file */
+async function copySet({ main, files }: FileSet, name: string, { store, folder }: Copies): Promise<string> {
+  for (const [path, digest] of Object.entries(files)) await store.copyTo(digest, join(folder, name, path));
+  return join(folder, name, main);
+}
+
 async function keep(
   store: FarmStore,
   id: string,
-  { product, ...run }: { product: FineTuned | SweptDiff; seconds: number; log: EpochReport[] },
+  { product, ...run }: { product: Product; seconds: number; log: EpochReport[] },
 ): Promise<JobResult> {
+  const { content, facts } = describe(product);
   const about = { format: 'neural-diff job result', version: 1, job: id } as const;
-  let result: JobResult;
-  if ('payload' in product) {
-    const { payload, ...facts } = product;
-    result = { ...about, product: await store.put(payload), ...run, facts };
-  } else {
-    const { metrics, validationExamples, plan } = product;
-    const digest = await store.put(serialize({ ...product }));
-    result = { ...about, product: digest, ...run, facts: { metrics, validationExamples, plan } };
-  }
+  const result = { ...about, product: await store.put(content), ...run, facts };
   await store.writeResult(id, result);
   return result;
+}
+
+/** @returns what the store keeps of a product, and what its result says of it */
+function describe(product: Product): { content: Uint8Array; facts: JobResult['facts'] } {
+  if ('payload' in product) {
+    const { payload: content, ...facts } = product;
+    return { content, facts };
+  }
+  const content = serialize({ ...product });
+  const { metrics } = product;
+  if (Array.isArray((product as TrialProduct).weights)) return { content, facts: { metrics } };
+  const { validationExamples, plan } = product as FineTuned;
+  return { content, facts: { metrics, validationExamples, plan } };
 }
 
 function otherVersion(wanted: string, version: string): NeuralDiffError {

@@ -73,7 +73,7 @@ class Server {
       event = { id: job.id, what: describeJob(spec) };
       checkId(spec, job);
       this.#checkRecipe(spec);
-      if (spec.type === 'diff' && !(await this.#hasFineTune(spec))) return waitOf(FINE_TUNE_WAIT, job);
+      if (!(await this.#hasFineTune(spec))) return waitOf(FINE_TUNE_WAIT, job);
       onEvent({ ...event, type: 'began' });
       const { isKept } = await runJob(spec, { ...this.#options, onStep: throttled(report) });
       onEvent({ ...event, type: isKept ? 'kept' : 'done' });
@@ -97,7 +97,7 @@ class Server {
   }
 
   /** Queues the full fine-tune that is missing. */
-  async #hasFineTune(spec: Extract<JobSpec, { type: 'diff' }>): Promise<boolean> {
+  async #hasFineTune(spec: JobSpec): Promise<boolean> {
     const teacher = fineTuneSpec(spec);
     if (teacher === undefined) return true;
     const id = jobId(teacher);
@@ -113,8 +113,14 @@ class Server {
 
 /** @returns a job in words */
 export function describeJob(spec: JobSpec): string {
-  const size = spec.type === 'diff' ? `${spec.kind} of ${spec.budget} bytes` : 'full fine-tune';
-  return `${size}, seed ${spec.seed}, ${spec.recipe.main}`;
+  return `${productOf(spec)}, seed ${spec.seed}, ${spec.recipe.main}`;
+}
+
+function productOf(spec: JobSpec): string {
+  if (spec.type === 'diff') return `${spec.kind} of ${spec.budget} bytes`;
+  if (spec.type === 'fine-tune') return 'full fine-tune';
+  const chosen = Object.entries(spec.configuration).map(([name, value]) => `${name}=${value}`);
+  return `network ${chosen.join(' ')}, ${spec.epochs} epochs`;
 }
 
 function checkId(spec: JobSpec, { id }: QueuedJob): void {
@@ -125,8 +131,7 @@ function checkId(spec: JobSpec, { id }: QueuedJob): void {
 /** Whether a job is a diff that waits for a full fine-tune. */
 function needs(data: object, fineTune: string): boolean {
   try {
-    const spec = readJobSpec(data);
-    const teacher = spec.type === 'diff' ? fineTuneSpec(spec) : undefined;
+    const teacher = fineTuneSpec(readJobSpec(data));
     return teacher !== undefined && jobId(teacher) === fineTune;
   } catch {
     return false;

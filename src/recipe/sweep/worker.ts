@@ -2,7 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { describeFailure, type Failure } from '../../model/errors.js';
 import type { FineTuned } from '../../train/fine-tune.js';
 import type { TrainedDiff } from '../../train/train-diff.js';
-import type { StepReport } from '../../train/training-options.js';
+import type { Checkpoints, StepReport } from '../../train/training-options.js';
 import type { EpochReport } from '../../train/training-state.js';
 import { FarmStore, type StoreAddress } from '../farm/store.js';
 import type { JobContext, TrainingJob } from '../job.js';
@@ -17,14 +17,20 @@ export interface Products {
   readonly 'fine-tune': FineTuned;
 }
 
+/** Store and id for the states of a job. */
+export interface CheckpointPlace {
+  readonly store: StoreAddress;
+  readonly id: string;
+}
+
 /** A request to a thread: a job's diff, or the full fine-tune that several jobs share. */
 export interface Request<K extends keyof Products = keyof Products> {
   readonly type: K;
   readonly job: TrainingJob;
   /** For a diff: its full fine-tune; trained first by default. */
   readonly fullFineTune?: FineTuned | undefined;
-  /** Store and id for the states of the job, which goes on from them; by default none are kept. */
-  readonly checkpoints?: { readonly store: StoreAddress; readonly id: string } | undefined;
+  /** For the states of the job, which goes on from them; by default none are kept. */
+  readonly checkpoints?: CheckpointPlace | undefined;
   /** Whether to measure a diff after each epoch; by default it is not. */
   readonly measureEpochs?: boolean;
 }
@@ -68,12 +74,16 @@ export async function answer<Product>(
 }
 
 async function make(request: Request, given: JobContext): Promise<Products[keyof Products]> {
-  const { type, job, fullFineTune, measureEpochs = false, checkpoints: kept } = request;
-  const checkpoints = kept && (await FarmStore.open(kept.store)).checkpointsOf(kept.id);
-  const context = { ...given, checkpoints };
+  const { type, job, fullFineTune, measureEpochs = false, checkpoints } = request;
+  const context = { ...given, checkpoints: await openCheckpoints(checkpoints) };
   if (type === 'fine-tune') return fineTuneByRecipe(job, context);
   const { model: _model, ...diff } = await trainByRecipe(job, { ...context, fullFineTune, measureEpochs });
   return diff;
+}
+
+/** @returns where the runs of a job keep their states, if they do */
+export async function openCheckpoints(place: CheckpointPlace | undefined): Promise<Checkpoints | undefined> {
+  return place && (await FarmStore.open(place.store)).checkpointsOf(place.id);
 }
 
 /**

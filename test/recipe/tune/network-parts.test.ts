@@ -185,14 +185,16 @@ test('deriveConfiguration() follows the gates, and closes the weakest until the 
   const asked = { ...net.configuration, block: 'double', width1: 192, width2: 768 };
   await latency.measure([small, asked, { ...asked, width1: 768 }, { ...asked, width2: 192 }]);
   const takes = (of: typeof asked): number => latency.costOf(of).milliseconds;
-  expect(await deriveConfiguration(net, latency, takes({ ...asked, width1: 768 }) * 1e3)).toMatchObject({
-    width1: 768,
-    width2: 768,
-    block: 'double',
-  });
-  const found = await deriveConfiguration(net, latency, takes({ ...asked, width2: 192 }) * 1.0001);
+  const derive = (limit: number, mostWeights = Number.POSITIVE_INFINITY) => {
+    const isSmall = ({ weights }: { readonly weights: number }): boolean => weights <= mostWeights;
+    return deriveConfiguration(net, latency, { limit, isSmall });
+  };
+  const ample = takes({ ...asked, width1: 768 }) * 1e3;
+  expect(await derive(ample)).toMatchObject({ width1: 768, width2: 768, block: 'double' });
+  const found = await derive(takes({ ...asked, width2: 192 }) * 1.0001);
   expect(found).toMatchObject({ block: 'double', width2: 192 });
-  expect(await deriveConfiguration(net, latency, takes(small) / 2)).toBeUndefined();
+  expect(await derive(takes(small) / 2)).toBeUndefined();
+  expect(await derive(ample, latency.costOf(small).weights)).toMatchObject({ width1: 192, width2: 192 });
 });
 
 test('nextTrials() tries candidates alone where there are some, with what is known of them', async () => {

@@ -4,13 +4,16 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, expect, test } from 'vitest';
+import type * as Stores from '../../../src/recipe/farm/store.js';
 import { loadRecipe } from '../../../src/recipe/recipe.js';
 import type * as Networks from '../../../src/recipe/tune/network/create-network.js';
 import { createNetwork, networkOf } from '../../../src/recipe/tune/network/create-network.js';
-import { NETWORK_MODES, type SearchSetup } from '../../../src/recipe/tune/network/search.js';
+import type * as Kept from '../../../src/recipe/tune/network/kept-trials.js';
+import { NETWORK_MODES, type TrialRunner } from '../../../src/recipe/tune/network/search.js';
 import type { NetworkTraining } from '../../../src/recipe/tune/network/train-network.js';
 import type * as Trainers from '../../../src/recipe/tune/network/trainers.js';
 import { tuneNetwork } from '../../../src/recipe/tune/network/tune-network.js';
+import type { TrialRequest } from '../../../src/recipe/tune/network/worker.js';
 import { defaultOf } from '../../../src/recipe/tune/space.js';
 import type * as Backend from '../../../src/tfjs/backend.js';
 import { recipe } from '../../cli/command.js';
@@ -57,40 +60,113 @@ test('tuneNetwork() refuses limits that no network meets, and limits that are no
   );
 });
 
-test('networks that train in threads have the weights of those that train here', async () => {
-  // Threads run what is built.
-  const folder = join(import.meta.dirname, '..', '..', '..', 'dist', 'src');
-  const built = (path: string) => import(pathToFileURL(join(folder, path)).href);
+/** Modules as they are built: threads run those. */
+const built = (path: string) =>
+  import(pathToFileURL(join(import.meta.dirname, '..', '..', '..', 'dist', 'src', path)).href);
+
+/** Runs a runner. @returns what it made, in the order of the requests */
+async function run(runner: TrialRunner, requests: readonly TrialRequest[]): Promise<unknown[]> {
+  const products: unknown[] = [];
+  await runner(requests, async (ended, place) => {
+    products[place] = ended;
+  });
+  return products;
+}
+
+test('networks that go on after an epoch have the weights of those that were not stopped', async () => {
   const { useBackend } = (await built('tfjs/backend.js')) as typeof Backend;
-  const { createTrainer } = (await built('recipe/tune/network/trainers.js')) as typeof Trainers;
-  const { networkOf: builtNetworkOf } = (await built(
-    'recipe/tune/network/create-network.js',
-  )) as typeof Networks;
+  const { createRunner } = (await built('recipe/tune/network/trainers.js')) as typeof Trainers;
+  const { keepTrials } = (await built('recipe/tune/network/kept-trials.js')) as typeof Kept;
+  const { networkOf: useOf } = (await built('recipe/tune/network/create-network.js')) as typeof Networks;
+  const { FarmStore: Store } = (await built('recipe/farm/store.js')) as typeof Stores;
   await useBackend('wasm');
-  const path = recipe('network');
+  const path = write(
+    'statistics',
+    `{
+      choices: { width: [8, 16] },
+      create({ tf, choice: { width }, seed }) {
+        const kernelInitializer = tf.initializers.heNormal({ seed });
+        return tf.sequential({ layers: [
+          tf.layers.dense({ units: width, inputShape: [2], kernelInitializer }),
+          tf.layers.batchNormalization(),
+          tf.layers.dense({ units: 3, activation: 'softmax', kernelInitializer }),
+        ] });
+      },
+    }`,
+  );
   const loaded = await loadRecipe(path);
-  const use = builtNetworkOf(path, loaded);
+  const points = await loadRecipe(recipe('points'));
+  const data = await points.data({ tf, seed: 3, signal: new AbortController().signal });
+  const stop = new AbortController();
+  let left = 2;
+  const onEpoch = (): void => {
+    if (--left === 0) stop.abort(new Error('stopped'));
+  };
+  const setupOf = (workers: number, more: object) => {
+    const training = { use: { path, recipe: { ...points }, options: { batchSize: 32 } }, data };
+    const all = { ...training, epochs: 3, learningRate: 0.02, seed: 3, ...more } as NetworkTraining;
+    return { use: useOf(path, loaded), training: all, workers };
+  };
+  const requests = [8, 16].map((width) => {
+    const about = { recipe: path, configuration: { width }, epochs: 3, learningRate: 0.02, seed: 3 };
+    return { ...about, backend: 'wasm' } as const;
+  });
+  const productsOf = (runner: TrialRunner) => run(runner, requests);
+  const here = await productsOf(createRunner(setupOf(1, {})).runner);
+  expect(here).toEqual([{ metrics: expect.any(Object), weights: expect.any(Array) }, expect.any(Object)]);
+  const store = await Store.open({ url: join(home, 'networks') });
+  const stopped = createRunner(setupOf(1, { onEpoch, signal: stop.signal }));
+  await expect(productsOf(keepTrials(stopped.runner, store))).rejects.toThrow('stopped');
+  expect(await productsOf(keepTrials(createRunner(setupOf(1, {})).runner, store))).toEqual(here);
+  const none: TrialRunner = async (left) => expect(left).toEqual([]);
+  expect(await productsOf(keepTrials(none, store))).toEqual(here);
+});
+
+test('networks that train in threads have the weights of those that train here', async () => {
+  const { useBackend } = (await built('tfjs/backend.js')) as typeof Backend;
+  const { createRunner } = (await built('recipe/tune/network/trainers.js')) as typeof Trainers;
+  const { networkOf: useOf } = (await built('recipe/tune/network/create-network.js')) as typeof Networks;
+  await useBackend('wasm');
+  const loaded = await loadRecipe(RECIPE);
   const data = await loaded.data({ tf, seed: 3, signal: new AbortController().signal });
-  const job = { use: { path, recipe: loaded, options: loaded.options ?? {} }, data };
-  const training = { ...job, epochs: 2, learningRate: 0.02, seed: 3 } as NetworkTraining;
-  const jobs = [
-    { width1: 192, depth: 1 },
-    { width1: 768, depth: 1 },
-  ].map((configuration) => {
-    return { configuration, epochs: 2 };
+  const of = { use: { path: RECIPE, recipe: loaded, options: loaded.options ?? {} }, data };
+  const training = { ...of, epochs: 2, learningRate: 0.02, seed: 3 } as NetworkTraining;
+  const requests = [192, 768].map((width1) => {
+    const about = { recipe: RECIPE, configuration: { width1, depth: 1 }, epochs: 2, learningRate: 0.02 };
+    return { ...about, seed: 3, backend: 'wasm' } as const;
   });
   const found = await Promise.all(
     [1, 2].map(async (workers) => {
-      const setup = { use, space: use.space, training, workers, backend: 'wasm' } as unknown as SearchSetup;
-      const trainer = createTrainer(setup);
-      const trained = await trainer.train(jobs).finally(() => trainer.close());
-      return trained.map((each) => {
-        if ('error' in each) throw each.error;
-        return [each.metrics, each.model.getWeights().map((weight) => weight.dataSync())];
-      });
+      const { runner, close } = createRunner({ use: useOf(RECIPE, loaded), training, workers });
+      return run(runner, requests).finally(close);
     }),
   );
+  expect(found[0]).toEqual(requests.map(() => ({ metrics: expect.any(Object), weights: expect.any(Array) })));
   expect(found[1]).toEqual(found[0]);
+});
+
+test('tuneNetwork() keeps to limits of size, and says which none meets', async () => {
+  const { model, document } = await tuneNetwork({ ...LIMIT, mode: 'zero-shot', maxBytes: 10_000 });
+  expect(4 * document.found.weights).toBeLessThanOrEqual(10_000);
+  expect(document.found.memoryBytes).toBeGreaterThan(4 * document.found.weights);
+  model.dispose();
+  await expect(tuneNetwork({ ...LIMIT, mode: 'zero-shot', maxMemoryBytes: 100 })).rejects.toMatchObject({
+    code: 'budget-impossible',
+    message: expect.stringContaining('at most 100 bytes of memory'),
+  });
+});
+
+test('a search that knows another one learns from it', async () => {
+  const { model, learnt } = await tuneNetwork({ ...LIMIT, mode: 'multi-shot' });
+  model.dispose();
+  expect(learnt[0]?.measured).toEqual({
+    error: expect.any(Number),
+    loss: expect.any(Number),
+    milliseconds: expect.any(Number),
+  });
+  const knowing = await tuneNetwork({ ...LIMIT, mode: 'multi-shot', known: [learnt] });
+  expect(knowing.document.found.measuredMs).toBeLessThanOrEqual(knowing.document.limit);
+  knowing.model.dispose();
 });
 
 test('tuneNetwork() stops at a signal', async () => {

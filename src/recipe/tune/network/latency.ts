@@ -3,16 +3,20 @@ import { type Configuration, keyOf, type Value } from '../space.js';
 import { createNetwork, type NetworkUse } from './create-network.js';
 import { LayerCosts, type LayerUse, layersOf, type NetworkCost } from './layer-costs.js';
 import { median } from './time-models.js';
+import type { MeasuredTimes } from './times.js';
 
 /** Predicts what networks take from what their layers take; each layer is measured once. */
 export class Latency {
-  readonly table = new LayerCosts();
+  readonly table: LayerCosts;
   readonly #use: NetworkUse;
-  #scale = 1;
+  #scale: number;
   readonly #networks = new Map<string, { readonly layers: readonly LayerUse[]; readonly weights: number }>();
 
-  constructor(use: NetworkUse) {
+  /** @param known what an earlier run has measured */
+  constructor(use: NetworkUse, known?: Pick<MeasuredTimes, 'layers' | 'scale'>) {
     this.#use = use;
+    this.table = new LayerCosts(known?.layers);
+    this.#scale = known?.scale ?? 1;
   }
 
   /** Measures the layers of some configurations that are not known yet, in turns. */

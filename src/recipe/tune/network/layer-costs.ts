@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { NeuralDiffError } from '../../../model/errors.js';
 import { measureInTurns } from './time-models.js';
+import type { MeasuredTimes } from './times.js';
 
 /** One use of a layer in a network. */
 export interface LayerUse {
@@ -11,6 +12,8 @@ export interface LayerUse {
   readonly inputs: readonly (readonly number[])[];
   /** Multiplications that are added up, for one example. */
   readonly multiplyAdds: number;
+  /** Numbers of its inputs and outputs, for one example. */
+  readonly numbers: number;
   /** Makes such a layer. */
   readonly create: () => tf.layers.Layer;
 }
@@ -21,6 +24,8 @@ export interface NetworkCost {
   readonly milliseconds: number;
   readonly multiplyAdds: number;
   readonly weights: number;
+  /** Of weights, and of inputs and outputs of the layer that has most, as float32. */
+  readonly memoryBytes: number;
 }
 
 /** Settings that change no cost. */
@@ -54,6 +59,7 @@ function layerUse(layer: tf.layers.Layer, inputs: number[][], outputs: number[][
     layer: name,
     inputs,
     multiplyAdds: multiplyAddsOf(layer, outputs),
+    numbers: [...inputs, ...outputs].reduce((sum, shape) => sum + sizeOf(shape), 0),
     create: () => Layer.fromConfig(layer.constructor, { ...config, name: undefined }),
   };
 }
@@ -85,24 +91,27 @@ function fixedShapes(layer: tf.layers.Layer, shapes: tf.Shape | tf.Shape[]): num
  * Cai et al., "ProxylessNAS: Direct Neural Architecture Search on Target Task and Hardware" (2019).
  */
 export class LayerCosts {
-  readonly #milliseconds = new Map<string, { readonly use: LayerUse; readonly milliseconds: number }>();
+  readonly #rows: Map<string, MeasuredTimes['layers'][number]>;
+
+  /** @param known layers that were measured before */
+  constructor(known: MeasuredTimes['layers'] = []) {
+    this.#rows = new Map(known.map((row) => [row.key, row]));
+  }
 
   /** @returns the table: the layers in the order in which they were measured */
-  get rows(): readonly { readonly layer: string; readonly key: string; readonly milliseconds: number }[] {
-    return [...this.#milliseconds].map(([key, { use, milliseconds }]) => {
-      return { layer: use.layer, key, milliseconds };
-    });
+  get rows(): MeasuredTimes['layers'] {
+    return [...this.#rows.values()];
   }
 
   /** Measures the layers of some networks that are not in the table yet, in turns. */
   async measure(networks: readonly (readonly LayerUse[])[]): Promise<void> {
     const fresh = new Map(networks.flat().map((use) => [use.key, use]));
-    for (const key of this.#milliseconds.keys()) fresh.delete(key);
+    for (const key of this.#rows.keys()) fresh.delete(key);
     const uses = [...fresh.values()];
     const probes = uses.map(createProbe);
     const times = await measureInTurns(probes.map(({ run }) => run));
-    for (const [i, use] of uses.entries())
-      this.#milliseconds.set(use.key, { use, milliseconds: times[i] as number });
+    for (const [i, { key, layer }] of uses.entries())
+      this.#rows.set(key, { layer, key, milliseconds: times[i] as number });
     for (const { dispose } of probes) dispose();
   }
 
@@ -110,11 +119,12 @@ export class LayerCosts {
   sum(layers: readonly LayerUse[], weights: number): NetworkCost {
     const milliseconds = layers.reduce((sum, { key }) => sum + this.#of(key), 0);
     const multiplyAdds = layers.reduce((sum, use) => sum + use.multiplyAdds, 0);
-    return { milliseconds, multiplyAdds, weights };
+    const memoryBytes = 4 * (weights + Math.max(0, ...layers.map(({ numbers }) => numbers)));
+    return { milliseconds, multiplyAdds, weights, memoryBytes };
   }
 
   #of(key: string): number {
-    const found = this.#milliseconds.get(key);
+    const found = this.#rows.get(key);
     if (found === undefined) throw new RangeError(`Cannot add up: layer ${key} was not measured`);
     return found.milliseconds;
   }

@@ -15,7 +15,8 @@ import {
   type TimedNetwork,
 } from './search.js';
 import { deriveConfiguration, type Supernet, trainSupernet } from './supernet.js';
-import { networkTask, trainAndMeasure } from './train-network.js';
+import { networkTask } from './train-network.js';
+import { type TrainedNetwork, trainNetworks } from './trainers.js';
 
 /** Examples by which untrained networks are scored. */
 const SCORED_EXAMPLES = 64;
@@ -88,10 +89,10 @@ async function deriveWithin(
   search: NetworkSearch,
   net: Supernet,
 ): Promise<{ timed: TimedNetwork; configuration: Configuration }> {
-  const { latency, limit } = search;
+  const { latency, limit, isSmall } = search;
   for (let tries = 0; tries < DERIVATIONS; tries++) {
     const lower = limit * (1 - LOWER * tries);
-    const configuration = await deriveConfiguration(net, latency, lower);
+    const configuration = await deriveConfiguration(net, latency, { limit: lower, isSmall });
     if (configuration === undefined) break;
     const timed = await createWithin(search, configuration);
     if (timed) return { timed, configuration };
@@ -108,19 +109,19 @@ interface Unfinished {
 
 /** Trains the found network with all epochs. */
 async function finish(
-  { training, onTrial }: NetworkSearch,
-  { model, share, measuredMs }: TimedNetwork,
+  search: NetworkSearch,
+  { model: untrained, share, measuredMs }: TimedNetwork,
   { trial, trials, epochs }: Unfinished,
 ): Promise<ModeResult> {
-  try {
-    const metrics = await trainAndMeasure(model, training, { epochs: training.epochs });
-    const found = { ...trial, epochs: training.epochs, measuredMs, metrics, share };
-    onTrial?.(found);
-    return { model, found, trials: [...trials, found], epochs: epochs + training.epochs };
-  } catch (error) {
-    model.dispose();
-    throw error;
-  }
+  untrained.dispose();
+  const { training, onTrial } = search;
+  const job = { configuration: trial.configuration, epochs: training.epochs };
+  const [trained] = (await trainNetworks(search, [job])) as [TrainedNetwork];
+  if ('error' in trained) throw trained.error;
+  const { model, metrics } = trained;
+  const found = { ...trial, epochs: training.epochs, measuredMs, metrics, share };
+  onTrial?.(found);
+  return { model, found, trials: [...trials, found], epochs: epochs + training.epochs, learnt: [] };
 }
 
 /** @returns the error of a search in which all networks took longer than predicted */

@@ -6,7 +6,7 @@ import { compareTrials, type Goal, isWithin, type PlannedTrial, type Trial } fro
 import { nextTrials, type TuneState } from '../plan.js';
 import type { Configuration } from '../space.js';
 import { describe, type ModeResult, type NetworkSearch, type NetworkTrial, timeNetwork } from './search.js';
-import { createTrainer, type NetworkJob, type NetworkTrainer, type TrainedNetwork } from './trainers.js';
+import { type NetworkJob, type TrainedNetwork, trainNetworks } from './trainers.js';
 
 /** Fewest epochs of a short trial. */
 const LEAST_EPOCHS = 2;
@@ -27,29 +27,24 @@ interface EndedTrial {
  * forecast from configurations, predicted times, multiplications and weights.
  */
 export async function findByTrials(search: NetworkSearch): Promise<ModeResult> {
-  const trainer = createTrainer(search);
-  try {
-    return await runRounds(search, trainer);
-  } finally {
-    await trainer.close();
-  }
-}
-
-async function runRounds(search: NetworkSearch, trainer: NetworkTrainer): Promise<ModeResult> {
-  const { space, limit, most, training, latency } = search;
+  const { space, limit, most, training, latency, known } = search;
   const goal: Goal = { minimise: 'error', limits: { milliseconds: limit } };
+  await latency.measure(known.flat().map(({ configuration }) => configuration));
   const factsOf = (of: Configuration): number[] => {
     const { milliseconds, multiplyAdds, weights } = latency.costOf(of);
     return [milliseconds, Math.log(multiplyAdds), Math.log(weights)];
   };
   const trials: Trial[] = [];
   // All candidates are predicted to be within the limit: forecasts of their time would favour small ones.
-  const fixed = { space, goal: { ...goal, limits: {} }, known: [], seed: training.seed, most };
+  const fixed = { space, goal: { ...goal, limits: {} }, known, seed: training.seed, most };
   const state: TuneState = { ...fixed, candidates: candidatesOf(search), factsOf, trials };
   const networks: NetworkTrial[] = [];
   let [best, epochs]: [EndedTrial | undefined, number] = [undefined, 0];
   for (let round = await nextTrials(state); round.length > 0; round = await nextTrials(state)) {
-    const trained = await trainer.train(round.map((planned) => jobOf(planned, training)));
+    const trained = await trainNetworks(
+      search,
+      round.map((planned) => jobOf(planned, training)),
+    );
     // Times are measured while nothing trains.
     for (const [i, planned] of round.entries()) {
       const ended = await endTrial(search, planned, trained[i] as TrainedNetwork);
@@ -62,7 +57,7 @@ async function runRounds(search: NetworkSearch, trainer: NetworkTrainer): Promis
   }
   if (best?.model === undefined) throw failureOf(search);
   const found = { ...best.network, share: best.network.share as number };
-  return { model: best.model, found, trials: networks, epochs };
+  return { model: best.model, found, trials: networks, epochs, learnt: trials };
 }
 
 /** @returns the configurations that are not far below the limit, of which most is to be expected */
@@ -106,7 +101,7 @@ async function endTrial(
     const measured = measuresOf(metrics, known.predictedMs);
     return { trial: { ...planned, measured }, network: { ...known, metrics } };
   }
-  const { share, measuredMs } = await timeNetwork(search, model);
+  const { share, measuredMs } = await timeNetwork(search, model, planned.configuration);
   const measured = measuresOf(metrics, measuredMs);
   return { trial: { ...planned, measured }, network: { ...known, measuredMs, metrics, share }, model };
 }

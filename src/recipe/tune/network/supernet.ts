@@ -6,6 +6,7 @@ import { type Configuration, defaultOf, type Space, sample, type Value } from '.
 import { createNetwork, type NetworkUse } from './create-network.js';
 import { type Gate, type GateControl, gateHooks, groupOf, indexOfLargest } from './gates.js';
 import { type Latency, LatencySurface, type SoftChoice } from './latency.js';
+import type { NetworkSearch } from './search.js';
 import { type NetworkTraining, networkTask, trainNetwork } from './train-network.js';
 
 /** A network with the largest widths and all branches, whose gates train. */
@@ -162,15 +163,15 @@ function createSchedule({ gates, control }: Supernet, surface: LatencySurface, l
 
 /**
  * Reads the choices of trained gates: the branch with the largest logit, the width of the open gates. Then
- * widths are lowered, least logits first, until the sum over the table of layers is within the limit, or
- * raised, largest logits first, as far as it allows.
+ * widths are lowered, least logits first, until the sum over the table of layers and the size are within
+ * their limits, or raised, largest logits first, as far as these allow.
  *
- * @returns undefined if the smallest widths are above the limit
+ * @returns undefined if the smallest widths are above a limit
  */
 export async function deriveConfiguration(
   { gates, choices, configuration }: Supernet,
   latency: Latency,
-  limit: number,
+  { limit, isSmall }: Pick<NetworkSearch, 'limit' | 'isSmall'>,
 ): Promise<Configuration | undefined> {
   const found: Record<string, Value> = { ...configuration };
   for (const { name, kind, values } of choices) {
@@ -179,7 +180,8 @@ export async function deriveConfiguration(
   }
   const isWithin = async (of: Configuration): Promise<boolean> => {
     await latency.measure([of]);
-    return latency.costOf(of).milliseconds <= limit;
+    const cost = latency.costOf(of);
+    return cost.milliseconds <= limit && isSmall(cost);
   };
   const widths = choices.filter(({ kind }) => kind === 'gate').map((choice) => widthSteps(choice, gates));
   while (!(await isWithin(found))) {

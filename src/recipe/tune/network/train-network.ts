@@ -1,10 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
 import { createFreePart, loopOptions } from '../../../train/fine-tune.js';
 import { trainParts } from '../../../train/loop.js';
-import type { DiffPart } from '../../../train/part.js';
+import { type DiffPart, readFloats } from '../../../train/part.js';
 import { selectWeights, variablesOf, withTraining } from '../../../train/session.js';
 import { createLayersTask, type Metrics, type Task } from '../../../train/task.js';
-import type { StepReport } from '../../../train/training-options.js';
+import type { Checkpoints, StepReport, TrainingOptions } from '../../../train/training-options.js';
+import { assign } from '../../../train/training-state.js';
 import { definedOnly } from '../../options.js';
 import type { RecipeData } from '../../recipe.js';
 import { guardRecipe } from '../../recipe-errors.js';
@@ -23,6 +24,9 @@ export interface NetworkTraining {
   readonly seed: number;
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: ((report: StepReport) => void) | undefined;
+  readonly onEpoch?: TrainingOptions['onEpoch'];
+  /** Where a run keeps its state after every epoch. */
+  readonly checkpoints?: Checkpoints | undefined;
 }
 
 /** @returns epochs and learning rate: those asked for, else of the recipe's full fine-tune */
@@ -53,22 +57,44 @@ export async function trainNetwork(
   training: NetworkTraining,
   { epochs, parts = [] }: { readonly epochs: number; readonly parts?: readonly DiffPart[] },
 ): Promise<void> {
-  const { use, data, learningRate, seed, signal, onStep } = training;
+  const { use, data, learningRate, ...run } = training;
   const { batchSize, microBatchSize } = use.options;
   const { optimizer: make } = use.recipe;
   const optimizer = make && ((rate: number) => guardRecipe(use.path, make)({ tf, learningRate: rate }));
-  const given = { epochs, learningRate, batchSize, microBatchSize, optimizer, seed, signal, onStep };
+  const given = { ...run, epochs, learningRate, batchSize, microBatchSize, optimizer };
   const loop = loopOptions(given, DEFAULTS);
   const names = new Set(selectWeights(task).map(({ name }) => name));
   const free = createFreePart(variablesOf(task, names), { tracksSquares: false });
   try {
     await withTraining(task, async () => {
       const job = { phase: 'fine-tune', task, data: data.train, base: new Map() } as const;
-      await trainParts({ ...job, parts: [free, ...parts] }, loop);
+      await trainParts({ ...job, parts: [free, createStatisticsPart(task), ...parts] }, loop);
     });
   } finally {
     free.dispose();
   }
+}
+
+/** A part without parameters: moving statistics are kept with the state of a training, and taken from it. */
+function createStatisticsPart(task: Task): DiffPart {
+  const statistics = task.weights.filter(
+    ({ trainable, variable }) => !trainable && variable.dtype === 'float32',
+  );
+  return {
+    tensors: [],
+    parameters: [],
+    advance() {},
+    read() {},
+    materialise: () => new Map(),
+    pullBack: () => [],
+    ops: () => [],
+    save: () => Promise.all(statistics.map(({ variable }) => readFloats(variable))),
+    restore(saved: readonly Float32Array[]) {
+      for (const [i, { variable }] of statistics.entries()) assign(variable, saved[i] as Float32Array);
+    },
+    describe: () => ({}),
+    dispose() {},
+  };
 }
 
 /** Trains an untrained network and measures it on the validation set. */

@@ -5,22 +5,29 @@ import { useBackend } from '../../../tfjs/backend.js';
 import { loadModel } from '../../../tfjs/layers-files.js';
 import { checkChoice, checkNumber } from '../../../train/check.js';
 import { isArrayData } from '../../../train/data.js';
-import { createRandom } from '../../../train/random.js';
 import { checkRecipeData } from '../../check-data.js';
 import { openBase } from '../../open-base.js';
 import { loadRecipe, loadRecipeData, type RecipeData } from '../../recipe.js';
 import { invalidRecipe } from '../../recipe-errors.js';
+import type { KnownTask } from '../forecast.js';
 import { applyRules } from '../rules.js';
-import { type Configuration, defaultOf, keyOf, listAll, type Space, sample } from '../space.js';
+import { defaultOf } from '../space.js';
 import { createNetwork, networkOf } from './create-network.js';
-import { Latency } from './latency.js';
+import { type KeptTimes, measureSpace, type NetworkLimits } from './measure-space.js';
 import { findNetwork } from './modes.js';
-import { NETWORK_MODES, type NetworkMode, type NetworkTrial, type SearchSetup } from './search.js';
-import { comparePredicted, type Prediction, timeModels } from './time-models.js';
+import {
+  NETWORK_MODES,
+  type NetworkMode,
+  type NetworkTrial,
+  type SearchSetup,
+  type TrialRunner,
+} from './search.js';
+import type { Prediction } from './time-models.js';
 import { networkTask, planOf } from './train-network.js';
+import { createRunner } from './trainers.js';
 
 /** What to look for, and how. */
-export interface TuneNetworkOptions {
+export interface TuneNetworkOptions extends NetworkLimits {
   /** Path of a recipe with the export `network`, and validation data. */
   readonly recipe: string;
   /**
@@ -28,10 +35,6 @@ export interface TuneNetworkOptions {
    * whose gates close; `zero-shot` only the one that scores best without training.
    */
   readonly mode: NetworkMode;
-  /** Longest time of inference of one example, in milliseconds. */
-  readonly maxInferMs?: number | undefined;
-  /** The same as a share of what the reference takes. */
-  readonly maxInferShare?: number | undefined;
   /** Folder of a LayersModel to compare with; by default the network of the defaults. */
   readonly base?: string | undefined;
   /** Fix or exclude choices: `depth=4`. */
@@ -46,8 +49,18 @@ export interface TuneNetworkOptions {
   /** Default 0. */
   readonly seed?: number | undefined;
   readonly backend?: 'wasm' | 'cpu' | undefined;
+  /** What `multi-shot` learns from besides: trials of earlier searches in the same space. */
+  readonly known?: readonly KnownTask[] | undefined;
+  /** Where the search keeps what it has, so that another run goes on; by default nowhere. */
+  readonly work?: SearchWork | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onTrial?: ((trial: NetworkTrial) => void) | undefined;
+}
+
+/** Where a search keeps what it has. */
+export interface SearchWork extends KeptTimes {
+  /** @returns what trains the networks, given what does it in threads of this process */
+  runner(local: TrialRunner): TrialRunner;
 }
 
 /** What a search comes to, as plain data. */
@@ -77,13 +90,9 @@ export interface FoundNetwork {
   /** Trained; the caller saves and disposes of it. */
   readonly model: tf.LayersModel;
   readonly document: NetworkDocument;
+  /** Trials of `multi-shot`, for later searches. */
+  readonly learnt: KnownTask;
 }
-
-/** Configurations that are looked at. */
-const POOL = 320;
-
-/** Networks that are measured as a whole, to compare them with sums over the table. */
-const CHECKED = 20;
 
 /** Whole trainings that a search by trials spends. */
 const TRIALS = 8;
@@ -99,42 +108,31 @@ const TRIALS = 8;
 export async function tuneNetwork(options: TuneNetworkOptions): Promise<FoundNetwork> {
   checkOptions(options);
   const started = performance.now();
-  const setup = await setUp(options);
-  const { use, space, reference, training } = setup;
+  const { setup, close } = await setUp(options);
   try {
-    const latency = new Latency(use);
-    const pool = poolOf(space, training.seed);
-    await latency.measure(pool);
-    const { referenceMs, prediction } = await checkTable(setup, latency, pool);
-    const limit = options.maxInferMs ?? (options.maxInferShare as number) * referenceMs;
-    const within = pool.filter((each) => latency.costOf(each).milliseconds <= limit);
-    if (within.length === 0)
-      throw tooSlow(
-        limit,
-        pool.map((each) => latency.costOf(each).milliseconds),
-      );
-    const search = { ...setup, latency, pool: within, limit, referenceMs, most: options.trials ?? TRIALS };
-    const { mode, onTrial, recipe, backend = 'wasm', rules = [] } = options;
-    const { model, found, trials, epochs } = await findNetwork(mode, { ...search, onTrial });
-    const { epochs: whole, learningRate, seed } = training;
+    const { mode, recipe, backend = 'wasm', rules = [], known = [], trials: most = TRIALS } = options;
+    const space = await measureSpace(setup, options, options.work);
+    const search = { ...setup, ...space, known, most, onTrial: options.onTrial };
+    const { model, found, trials, epochs, learnt } = await findNetwork(mode, search);
+    const { epochs: whole, learningRate, seed } = setup.training;
+    const { latency, limit, times } = search;
     const document: NetworkDocument = {
       format: 'neural-diff network search',
       version: 1,
       mode,
       settings: { recipe, backend, seed, epochs: whole, learningRate, rules },
-      reference: { milliseconds: referenceMs },
+      reference: { milliseconds: times.referenceMs },
       limit,
       layers: latency.table.rows,
       scale: latency.scale,
-      prediction,
+      prediction: times.prediction,
       trials,
       spent: { seconds: (performance.now() - started) / 1000, epochs },
       found,
     };
-    return { model, document };
+    return { model, document, learnt };
   } finally {
-    reference.dispose();
-    tf.dispose(setup.own);
+    await close();
   }
 }
 
@@ -148,11 +146,14 @@ function checkOptions(options: TuneNetworkOptions): void {
   if (workers !== undefined && !Number.isInteger(workers))
     throw new RangeError(`Cannot use ${workers} workers: expected a whole number`);
   checkNumber('workers', workers, { least: 1, most: 1000 });
+  for (const size of ['maxBytes', 'maxMemoryBytes'] as const)
+    checkNumber(size, options[size], { least: 1, most: Number.MAX_VALUE });
   checkNumber('trials', trials, { least: 1, most: 10_000 });
   checkNumber('epochs', epochs, { least: 1, most: 100_000 });
 }
 
-async function setUp(options: TuneNetworkOptions): Promise<SearchSetup & { own: tf.Tensor[] }> {
+/** @returns what a search begins with, and what frees it */
+async function setUp(options: TuneNetworkOptions): Promise<{ setup: SearchSetup; close(): Promise<void> }> {
   const { recipe: path, seed = 0, backend = 'wasm', signal = new AbortController().signal, base } = options;
   const recipe = await loadRecipe(path);
   const use = networkOf(path, recipe);
@@ -169,8 +170,17 @@ async function setUp(options: TuneNetworkOptions): Promise<SearchSetup & { own: 
   await checkRecipeData(await networkTask(model, training), data, signal);
   const reference = base === undefined ? model : await loadBase(base);
   if (reference !== model) model.dispose();
-  const { workers = availableParallelism() } = options;
-  return { use, space, training, reference, workers, backend, own: tensorsOf(data) };
+  const { workers = availableParallelism(), work } = options;
+  const local = createRunner({ use, training, workers });
+  const runner = work?.runner(local.runner) ?? local.runner;
+  return {
+    setup: { use, space, training, reference, runner, backend },
+    async close() {
+      await local.close();
+      reference.dispose();
+      tf.dispose(tensorsOf(data));
+    },
+  };
 }
 
 async function loadBase(base: string): Promise<tf.LayersModel> {
@@ -191,60 +201,4 @@ function tensorsOf(data: RecipeData): tf.Tensor[] {
     .filter((set) => set !== undefined)
     .flatMap((set) => (isArrayData(set) ? [set.xs, set.ys] : []))
     .flatMap((tensors) => (isTensor(tensors) ? [tensors] : Object.values(tensors).filter(isTensor)));
-}
-
-/** @returns distinct configurations: all there are, or random ones */
-function poolOf(space: Space, seed: number): Configuration[] {
-  const all = listAll(space, POOL);
-  if (all) return all;
-  const random = createRandom((seed + 17) >>> 0);
-  const drawn = Array.from({ length: POOL }, () => sample(space, random));
-  return [...new Map([defaultOf(space), ...drawn].map((each) => [keyOf(each), each])).values()];
-}
-
-/**
- * Measures some networks as a whole, in turns with the reference. Predictions are calibrated on half of them
- * and checked on the other half.
- */
-async function checkTable(
-  { use, reference }: SearchSetup,
-  latency: Latency,
-  pool: readonly Configuration[],
-): Promise<{ referenceMs: number; prediction: Prediction }> {
-  const checked = spreadOver(pool, (each) => latency.costOf(each).milliseconds);
-  const models = checked.map((each) => createNetwork(use, each, { seed: 0 }).model);
-  try {
-    const { milliseconds, shares } = await timeModels([reference, ...models]);
-    const referenceMs = milliseconds[0] as number;
-    const measured = checked.map((configuration, i) => {
-      return { configuration, milliseconds: (shares[i + 1] as number) * referenceMs };
-    });
-    latency.calibrate(measured.filter((_, i) => i % 2 === 0));
-    const rest = measured.filter((_, i) => i % 2 === 1 || measured.length < 4);
-    const predicted = rest.map(({ configuration }) => latency.costOf(configuration).milliseconds);
-    const prediction = comparePredicted(
-      predicted,
-      rest.map((each) => each.milliseconds),
-    );
-    return { referenceMs, prediction };
-  } finally {
-    for (const model of models) model.dispose();
-  }
-}
-
-/** @returns some configurations from the least to the most of a cost */
-function spreadOver(
-  pool: readonly Configuration[],
-  costOf: (configuration: Configuration) => number,
-): Configuration[] {
-  const sorted = [...pool].sort((a, b) => costOf(a) - costOf(b));
-  const count = Math.min(CHECKED, sorted.length);
-  const step = (sorted.length - 1) / Math.max(1, count - 1);
-  return Array.from({ length: count }, (_, i) => sorted[Math.round(i * step)] as Configuration);
-}
-
-function tooSlow(limit: number, milliseconds: readonly number[]): NeuralDiffError {
-  const least = Math.min(...milliseconds);
-  const message = `Cannot find a network: expected inference within ${limit.toPrecision(3)} ms, the fastest of ${milliseconds.length} networks takes about ${least.toPrecision(3)} ms`;
-  return new NeuralDiffError('budget-impossible', message, { facts: { limit, least } });
 }

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import { deserialize, serialize } from 'node:v8';
+import { awaitJobs, type Farm } from '../../farm/await-jobs.js';
+import type { NetworkSpec } from '../../farm/job-spec.js';
+import { packRecipe } from '../../farm/pack-job.js';
+import type { FarmStore, JobResult } from '../../farm/store.js';
+import { keyOf } from '../space.js';
+import type { TrialRunner } from './search.js';
+import type { TrialProduct, TrialRequest } from './worker.js';
+
+/**
+ * Keeps networks that another runner trains, and the states of those that it has begun.
+ *
+ * @param store of this search alone: its recipe is not looked at
+ * @returns a runner that trains only what the store does not have
+ */
+export function keepTrials(run: TrialRunner, store: FarmStore): TrialRunner {
+  return async (requests, onEnd) => {
+    const missing: number[] = [];
+    for (const [place, request] of requests.entries()) {
+      const result = await store.readResult(idOf(request));
+      if (result) await onEnd(await readProduct(store, result), place);
+      else missing.push(place);
+    }
+    const left = missing.map((place): TrialRequest => {
+      const request = requests[place] as TrialRequest;
+      return { ...request, checkpoints: { store: store.address, id: idOf(request) } };
+    });
+    await run(left, async (ended, i) => {
+      if (!(ended instanceof Error)) await keep(store, idOf(left[i] as TrialRequest), ended);
+      await onEnd(ended, missing[i] as number);
+    });
+  };
+}
+
+/** @returns a runner that queues networks for the workers of a farm */
+export function farmTrials(farm: Farm, version: string): TrialRunner {
+  return async (requests, onEnd) => {
+    const recipes = new Map<string, NetworkSpec['recipe']>();
+    for (const { recipe } of requests)
+      if (!recipes.has(recipe)) recipes.set(recipe, await packRecipe(recipe, farm.store));
+    const specs = requests.map(({ recipe, checkpoints: _checkpoints, ...request }): NetworkSpec => {
+      const about = { format: 'neural-diff job', version: 1, package: version, type: 'network' } as const;
+      return { ...about, ...request, recipe: recipes.get(recipe) as NetworkSpec['recipe'] };
+    });
+    await awaitJobs(specs, {
+      ...farm,
+      async onResult(result, places) {
+        const ended = result instanceof Error ? result : await readProduct(farm.store, result);
+        for (const place of places) await onEnd(ended, place);
+      },
+    });
+  };
+}
+
+function idOf({ configuration, epochs, learningRate, seed, backend }: TrialRequest): string {
+  const all = [keyOf(configuration), epochs, learningRate, seed, backend];
+  return createHash('sha256').update(JSON.stringify(all)).digest('hex');
+}
+
+async function keep(store: FarmStore, id: string, product: TrialProduct): Promise<void> {
+  const about = { format: 'neural-diff job result', version: 1, job: id, seconds: 0, log: [] } as const;
+  const { metrics } = product;
+  await store.writeResult(id, { ...about, product: await store.put(serialize(product)), facts: { metrics } });
+  await store.removeState(id);
+}
+
+async function readProduct(store: FarmStore, { product }: JobResult): Promise<TrialProduct> {
+  return deserialize(await store.get(product));
+}
