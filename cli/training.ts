@@ -4,6 +4,7 @@ import { importTraining } from '../src/recipe/import-training.js';
 import type { FineTuneJob } from '../src/recipe/job.js';
 import { type BaseModel, openBase, seedFor } from '../src/recipe/open-base.js';
 import type { RecipeOptions } from '../src/recipe/options.js';
+import { isShare } from '../src/recipe/search/prepare.js';
 import { shareOf } from '../src/report/interval.js';
 import type { Metrics } from '../src/train/task.js';
 import type { TrainedDiff } from '../src/train/train-diff.js';
@@ -55,14 +56,6 @@ export async function planTraining(job: FineTuneJob, { weights }: { weights: num
     ...trained.map(({ name, shape }) => `        [${shape.join(', ')}]  ${JSON.stringify(name)}`),
   ];
   return { json: { weights: count, tensors: trained.map(({ name }) => name) }, lines };
-}
-
-/** Metrics that are the share of the examples for which a model is right. */
-const SHARES = /acc(uracy)?$/i;
-
-/** @returns whether a metric is a share of examples, so that one example more or less is a step of it */
-export function isShare(metric: string): boolean {
-  return SHARES.test(metric);
 }
 
 /** Warns if the gap asked for is less than one of the examples that it is measured on. */

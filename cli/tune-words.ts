@@ -1,10 +1,9 @@
-import type { Metric } from '../src/recipe/search/prepare.js';
+import { isShare, type Metric } from '../src/recipe/search/prepare.js';
 import { type Goal, isWithin, type PlannedTrial } from '../src/recipe/tune/goal.js';
 import type { Configuration } from '../src/recipe/tune/space.js';
 import type { PayloadTrial, TuneResult } from '../src/recipe/tune/tune-payload.js';
 import { summarise } from './exit-codes.js';
 import { alignColumns, formatBytes, formatShare } from './io.js';
-import { isShare } from './training.js';
 
 /** Trials that a table shows. */
 const SHOWN = 12;
@@ -66,9 +65,17 @@ export function formatTuned(result: TuneResult): string[] {
     ...alignColumns([head, ...rows].map((row) => row.slice(0, -1))).map(
       (line, i) => `${line}  ${i === 0 ? 'configuration' : rows[i - 1]?.at(-1)}`,
     ),
+    ...describeTies(result),
     `${whole.length} whole trials, ${short} short, ${failed} failed; on ${examplesOf(trials)}validation examples`,
     ...describeCorrelations(correlations),
   ];
+}
+
+/** Says why the best one is not that with the smallest gap. */
+function describeTies({ best, metric, error }: TuneResult): string[] {
+  if (best === undefined || error === 0) return [];
+  const within = `gaps within ${formatGap(error, metric)} of the smallest (one standard error) count as equal`;
+  return [`${within}: of those, the smallest loss is the best`];
 }
 
 function gapOf({ measured }: PayloadTrial): number {

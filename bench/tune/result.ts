@@ -15,6 +15,8 @@ export interface Measurement {
 export interface Found {
   readonly most: number;
   readonly gap: number;
+  /** The smallest gap of all whole trials: the chosen one may be within a standard error of it. */
+  readonly least: number;
   readonly testAccuracy: number;
   /** Of training all trials. */
   readonly seconds: number;
@@ -43,6 +45,7 @@ export interface TuneUnitResult {
 export interface Expected {
   readonly most: number;
   readonly gap: number;
+  readonly least: number;
   readonly testAccuracy: number;
   readonly seconds: number;
 }
@@ -64,5 +67,5 @@ export function expectedBest(pool: readonly Measurement[], count: number): Expec
     testAccuracy += none * chosen * each.testAccuracy;
     none *= 1 - chosen;
   }
-  return { most: count, gap, testAccuracy, seconds };
+  return { most: count, gap, least: gap, testAccuracy, seconds };
 }

@@ -5,9 +5,9 @@ import { fitForest } from '../../src/recipe/tune/estimator.js';
 import type { KnownTask } from '../../src/recipe/tune/forecast.js';
 import type { PlannedTrial } from '../../src/recipe/tune/goal.js';
 import { jobOf, payloadSpace } from '../../src/recipe/tune/payload-space.js';
-import { firstTrials } from '../../src/recipe/tune/plan.js';
+import { firstTrials, SHORT } from '../../src/recipe/tune/plan.js';
 import { rankCorrelation } from '../../src/recipe/tune/rank.js';
-import { type Configuration, featuresOf, keyOf, sample } from '../../src/recipe/tune/space.js';
+import { type Configuration, featuresOf, keyOf, type Space, sample } from '../../src/recipe/tune/space.js';
 import { type PayloadTrial, type TuneContext, tunePayload } from '../../src/recipe/tune/tune-payload.js';
 import { createRandom } from '../../src/train/random.js';
 import { hitsOf } from '../accuracy/hits.js';
@@ -40,6 +40,11 @@ const unit = workerData as TuneUnit;
 const say = (message: UnitMessage<TuneUnitResult>): void => parentPort?.postMessage(message);
 const space = payloadSpace({ isSizeFree: false });
 
+/** The space of searches for the smallest payload, and configurations drawn from it. */
+const SIZE_SPACE = payloadSpace({ isSizeFree: true });
+const SIZED = 32;
+const LARGEST_SHARE = 0.01;
+
 async function run(): Promise<TuneUnitResult> {
   const prepared = await prepare(findTask(unit.task), unit);
   const { data, task, weights } = prepared;
@@ -47,7 +52,7 @@ async function run(): Promise<TuneUnitResult> {
   const tuned = await fullFineTune(prepared, arrays, unit);
   const hits = await hitsOf({ task, arrays }, tuned.full.weights);
   const setting = { ...prepared, ...tuned, arrays, seed: unit.seed };
-  const session = new Session(setting, Math.floor(4 * weights * SHARE));
+  const session = new Session(setting, 4 * weights);
   const searched: Found[] = [];
   let trials: readonly PayloadTrial[] = [];
   for (const most of unit.trials) {
@@ -55,7 +60,13 @@ async function run(): Promise<TuneUnitResult> {
     trials = found.trials;
     searched.push(found);
   }
-  const pool = unit.isCompared ? await session.randomPool(unit.trials.at(-1) as number) : [];
+  const { isCompared } = unit;
+  const count = unit.trials.at(-1) as number;
+  const pool = isCompared ? await session.randomPool(count, { of: space, fidelity: 1, share: SHARE }) : [];
+  // Sizes and times hardly depend on the epochs, and matter where the size is free.
+  const sized = isCompared
+    ? await session.randomPool(SIZED, { of: SIZE_SPACE, fidelity: SHORT, share: LARGEST_SHARE })
+    : [];
   const defaults = await session.defaults();
   return {
     task: unit.task,
@@ -64,21 +75,33 @@ async function run(): Promise<TuneUnitResult> {
     tests: hits.length,
     validationExamples: arrays.validation.xs.shape[0] as number,
     searched,
-    random: unit.isCompared ? unit.trials.map((count) => expectedBest(pool, count)) : [],
+    random: isCompared ? unit.trials.map((count) => expectedBest(pool, count)) : [],
     defaults,
-    correlations: await correlationsOf(pool),
+    correlations: {
+      ...(await correlationsOf(pool, ['gap'])),
+      ...(await correlationsOf(sized, ['bytes', 'applyMilliseconds'])),
+    },
     trials: trials.map(({ configuration, fidelity, measured }) => ({ configuration, fidelity, measured })),
   };
+}
+
+/** Which random configurations to train, and with what share of their epochs. */
+interface PoolOptions {
+  readonly of: Space;
+  readonly fidelity: number;
+  /** Of the float32 model: what payloads may take. */
+  readonly share: number;
 }
 
 /** Trials of one task, each trained once whatever asks for it. */
 class Session {
   readonly #setting: Setting;
-  readonly #mostBytes: number;
+  readonly #modelBytes: number;
 
-  constructor(setting: Setting, mostBytes: number) {
+  /** @param modelBytes of the float32 model */
+  constructor(setting: Setting, modelBytes: number) {
     this.#setting = setting;
-    this.#mostBytes = mostBytes;
+    this.#modelBytes = modelBytes;
   }
 
   /** Runs the product's search. */
@@ -89,7 +112,7 @@ class Session {
         job: this.#job,
         recipe: {},
         space,
-        limits: { mostBytes: this.#mostBytes },
+        limits: { mostBytes: this.#bytesOf(SHARE) },
         metric: { name: 'accuracy', better: 'higher' },
         trials: most,
         known: unit.known,
@@ -101,7 +124,10 @@ class Session {
     const { testAccuracy } = evaluated.get(nameOf(best as PayloadTrial)) as Evaluated;
     const seconds = [...evaluated.values()].reduce((sum, each) => sum + each.seconds, 0);
     const gap = measured?.gap as number;
-    return { trials, most, gap, testAccuracy, seconds, configuration: keyOf(configuration), correlations };
+    const whole = trials.filter(({ fidelity }) => fidelity === 1);
+    const least = Math.min(...whole.map((trial) => trial.measured?.gap ?? Infinity));
+    const found = { trials, most, gap, least, testAccuracy, seconds };
+    return { ...found, configuration: keyOf(configuration), correlations };
   }
 
   #context(evaluated: Map<string, Evaluated>, most: number): TuneContext {
@@ -138,22 +164,20 @@ class Session {
     };
   }
 
-  /** Trains random configurations with all epochs, the defaults not among them. */
-  async randomPool(count: number): Promise<Measurement[]> {
+  /** Trains random configurations, the defaults not among them. */
+  async randomPool(count: number, { of, fidelity, share }: PoolOptions): Promise<Measurement[]> {
     const random = createRandom(1000 + unit.seed);
     const drawn = new Map<string, Configuration>();
     while (drawn.size < count) {
-      const configuration = sample(space, random);
+      const configuration = sample(of, random);
       drawn.set(keyOf(configuration), configuration);
     }
     const pool: Measurement[] = [];
     for (const configuration of drawn.values()) {
-      pool.push(await this.#measure({ configuration, fidelity: 1 }));
-      const gap = pool.at(-1)?.gap.toFixed(4);
-      say({
-        type: 'progress',
-        text: `${unit.task}, seed ${unit.seed}: random ${pool.length} of ${count}: gap ${gap}`,
-      });
+      const found = await this.#measure({ configuration, fidelity }, share);
+      pool.push({ ...found, features: featuresOf(of, configuration) });
+      const about = `random ${pool.length} of ${count}, fidelity ${fidelity}: gap ${found.gap.toFixed(4)}`;
+      say({ type: 'progress', text: `${unit.task}, seed ${unit.seed}: ${about}` });
     }
     return pool;
   }
@@ -161,17 +185,21 @@ class Session {
   /** What `train auto` takes: the better of the defaults. */
   async defaults(): Promise<Measurement> {
     const measured: Measurement[] = [];
-    for (const trial of firstTrials(space)) measured.push(await this.#measure(trial));
+    for (const trial of firstTrials(space)) measured.push(await this.#measure(trial, SHARE));
     return measured.sort((a, b) => a.gap - b.gap)[0] as Measurement;
   }
 
-  async #measure(trial: PlannedTrial): Promise<Measurement> {
-    const job = jobOf(trial, { job: this.#job, recipe: {}, mostBytes: this.#mostBytes });
+  async #measure(trial: PlannedTrial, share: number): Promise<Measurement> {
+    const job = jobOf(trial, { job: this.#job, recipe: {}, mostBytes: this.#bytesOf(share) });
     const { outcome, testAccuracy, applyMilliseconds, seconds } = await evaluate(job, this.#setting);
     const { metrics, payload } = outcome.diff;
     const gap = (metrics.full.accuracy as number) - (metrics.diff.accuracy as number);
     const features = featuresOf(space, trial.configuration);
     return { features, gap, bytes: payload.length, applyMilliseconds, testAccuracy, seconds };
+  }
+
+  #bytesOf(share: number): number {
+    return Math.floor(this.#modelBytes * share);
   }
 
   get #job() {
@@ -184,11 +212,13 @@ function nameOf({ configuration, fidelity }: PlannedTrial): string {
   return `${keyOf(configuration)} at ${fidelity}`;
 }
 
-/** How well forests order configurations that they have not seen: each part of the pool from the others. */
-async function correlationsOf(pool: readonly Measurement[]): Promise<TuneUnitResult['correlations']> {
-  const measures = { gap: 'gap', bytes: 'bytes', milliseconds: 'applyMilliseconds' } as const;
+/** How well forests order configurations that they have not seen: each part of a pool from the others. */
+async function correlationsOf(
+  pool: readonly Measurement[],
+  measures: readonly ('gap' | 'bytes' | 'applyMilliseconds')[],
+): Promise<TuneUnitResult['correlations']> {
   const found: Record<string, number | undefined> = {};
-  for (const [name, measure] of Object.entries(measures)) {
+  for (const measure of measures) {
     const pairs: [number, number][] = [];
     for (let fold = 0; fold < FOLDS && pool.length > FOLDS; fold++) {
       const seen = pool.filter((_, i) => i % FOLDS !== fold);
@@ -201,7 +231,7 @@ async function correlationsOf(pool: readonly Measurement[]): Promise<TuneUnitRes
       const guesses = forest(unseen.map(({ features }) => features));
       for (const [i, each] of unseen.entries()) pairs.push([guesses[i]?.mean as number, each[measure]]);
     }
-    found[name] = rankCorrelation(pairs);
+    found[measure] = rankCorrelation(pairs);
   }
   return found;
 }

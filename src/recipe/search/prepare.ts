@@ -151,3 +151,11 @@ export function gapOf({ name, better }: Metric, { full, diff }: TrainedDiff['met
   if (!Number.isFinite(lead)) return Number.POSITIVE_INFINITY;
   return better === 'higher' ? lead : -lead;
 }
+
+/** Names of metrics that are shares of examples. */
+const SHARES = /acc(uracy)?$/i;
+
+/** @returns whether a metric is a share of examples, so that one example more or less is a step of it */
+export function isShare(metric: string): boolean {
+  return SHARES.test(metric);
+}

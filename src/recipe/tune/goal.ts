@@ -41,13 +41,26 @@ export function compareTrials(a: Trial, b: Trial, goal: Goal): number {
   if (over !== overB) return over < overB ? -1 : 1;
   const [value, other] = [minimisedOf(a, goal), minimisedOf(b, goal)];
   if (Math.abs(value - other) > TOLERANCE) return value - other;
-  return tieOf(a) - tieOf(b);
+  // Accuracy has few values.
+  return lossOf(a) - lossOf(b);
 }
 
-/** @returns the best trial within the limits, of those that were trained in full */
-export function pickBest(trials: readonly Trial[], goal: Goal): Trial | undefined {
+/**
+ * Picks the best trial within the limits, of those that were trained in full. Of trials whose values differ
+ * from the best one's by no more than can be told, that with the smallest loss: it says more than a share of
+ * few examples, and the best of many such shares is mostly the luckiest.
+ *
+ * Source: the rule of one standard error of L. Breiman et al., "Classification and Regression Trees" (1984).
+ *
+ * @param error standard error of what is minimised; by default 0
+ */
+export function pickBest<T extends Trial>(trials: readonly T[], goal: Goal, error = 0): T | undefined {
   const whole = trials.filter((trial) => trial.fidelity === 1 && isWithin(trial, goal));
-  return whole.sort((a, b) => compareTrials(a, b, goal))[0];
+  const [best] = whole.sort((a, b) => compareTrials(a, b, goal));
+  if (best === undefined || error === 0) return best;
+  const most = minimisedOf(best, goal) + error;
+  const near = whole.filter((trial) => minimisedOf(trial, goal) <= most);
+  return near.sort((a, b) => lossOf(a) - lossOf(b))[0];
 }
 
 /** @returns the sum over limits of the share by which a trial exceeds them; infinite if it failed */
@@ -65,7 +78,6 @@ function minimisedOf({ measured }: Trial, { minimise }: Goal): number {
   return measured?.[minimise] ?? Number.MAX_VALUE;
 }
 
-/** Of equal trials, the one with the smaller loss: accuracy has few values. */
-function tieOf({ measured }: Trial): number {
+function lossOf({ measured }: Trial): number {
   return measured?.loss ?? 0;
 }

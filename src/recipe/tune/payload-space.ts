@@ -20,8 +20,7 @@ const SHARED: readonly Choice[] = [
 ];
 
 const OF_HASH: readonly Choice[] = [
-  { name: 'coding', values: ['default', 'sign'], when: { name: 'kind', values: ['hash'] } },
-  { name: 'zeros', values: ['default', 0.35, 0.65], when: { name: 'coding', values: ['default'] } },
+  { name: 'zeros', values: ['default', 0.35, 0.65], when: { name: 'kind', values: ['hash'] } },
   { name: 'block', values: ['default', 2, 4, 16], when: { name: 'kind', values: ['hash'] } },
   { name: 'scales', values: ['default', 'shared'], when: { name: 'kind', values: ['hash'] } },
 ];
@@ -36,7 +35,7 @@ const SIZE: Choice = { name: 'size', values: [1, 0.7, 0.5, 0.35, 0.25] };
 
 /**
  * The configurations of payloads that are worth a trial. Values that never won in a bench are not among
- * them: floats as buckets, saliency by magnitude, masks of equal density, other optimisers.
+ * them: floats and signs as buckets, saliency by magnitude, masks of equal density, other optimisers.
  *
  * @param kinds those to choose from
  * @param isSizeFree whether smaller payloads than the limit are looked for
@@ -50,8 +49,8 @@ export function payloadSpace({
 }): Space {
   const shared = SHARED.map((choice) => (choice.name === 'kind' ? { ...choice, values: kinds } : choice));
   const size = isSizeFree ? [SIZE] : [];
-  const own = [...OF_HASH, ...OF_SPARSE].filter(
-    ({ when }) => when?.name !== 'kind' || when.values.some((kind) => kinds.includes(kind as DiffKind)),
+  const own = [...OF_HASH, ...OF_SPARSE].filter(({ when }) =>
+    when?.values.some((kind) => kinds.includes(kind as DiffKind)),
   );
   return { choices: [...shared, ...size, ...own] };
 }
@@ -95,7 +94,7 @@ function optionsOf(of: Configuration, { distillation = {} }: RecipeOptions): Rec
   return {
     ...setAll('learningRate', 'denseRate'),
     ...(distillation !== false && { distillation: { ...distillation, ...teaching } }),
-    ...(of.kind === 'hash' && { hash: setAll('coding', 'zeros', 'block', 'scales') }),
+    ...(of.kind === 'hash' && { hash: setAll('zeros', 'block', 'scales') }),
     ...(of.kind === 'sparse' && { sparse: setAll('selection', 'bits') }),
   };
 }

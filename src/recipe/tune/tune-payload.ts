@@ -3,7 +3,7 @@ import type { TrainedDiff } from '../../train/train-diff.js';
 import type { StepReport } from '../../train/training-options.js';
 import type { TrainingJob } from '../job.js';
 import type { RecipeOptions } from '../options.js';
-import { chooseMetric, gapOf, type Metric } from '../search/prepare.js';
+import { chooseMetric, gapOf, isShare, type Metric } from '../search/prepare.js';
 import type { Outcome } from '../sweep/train-many.js';
 import type { Trainer } from '../sweep/trainer.js';
 import { Forecast, type KnownTask } from './forecast.js';
@@ -73,6 +73,8 @@ export interface TuneResult {
   readonly trials: readonly PayloadTrial[];
   /** Undefined if no whole trial is within the limits. */
   readonly best: PayloadTrial | undefined;
+  /** Within so much of the smallest gap, the best is that with the smallest loss; 0 if gaps alone count. */
+  readonly error: number;
   /** The whole trial that is nearest to the limits. */
   readonly nearest: PayloadTrial | undefined;
   /** Spearman's rank correlation of what was expected with what was measured, by measure. */
@@ -128,9 +130,10 @@ class Tuner {
     const whole = this.#trials.filter(({ fidelity, diff }) => fidelity === 1 && diff !== undefined);
     if (this.#metric === undefined || whole.length === 0) throw this.#failure();
     const [nearest] = whole.sort((a, b) => compareTrials(a, b, goal));
-    const best = pickBest(this.#trials, goal) as PayloadTrial | undefined;
+    const error = this.#errorOf(nearest as PayloadTrial);
+    const best = pickBest(this.#trials, goal, error);
     const correlations = correlationsOf(this.#trials);
-    return { goal, metric: this.#metric, trials: this.#trials, best, nearest, correlations };
+    return { goal, metric: this.#metric, trials: this.#trials, best, error, nearest, correlations };
   }
 
   get #state(): TuneState {
@@ -207,6 +210,15 @@ class Tuner {
         (expected[i] as Record<string, number>)[name] = mean;
     }
     return expected;
+  }
+
+  /** @returns the standard error of a trial's gap, if that is what is minimised, and a share of examples */
+  #errorOf({ diff }: PayloadTrial): number {
+    const { name } = this.#metric as Metric;
+    const examples = diff?.validationExamples ?? 0;
+    if (this.#goal.minimise !== 'gap' || !isShare(name) || examples === 0) return 0;
+    const share = diff?.metrics.diff[name] ?? 0;
+    return Math.sqrt((share * (1 - share)) / examples);
   }
 
   #failure(): Error {
