@@ -6,8 +6,13 @@ import type { FarmStore, JobResult } from '../src/recipe/farm/store.js';
 import type { SweptDiff } from '../src/recipe/sweep/worker.js';
 import { writeCurve } from '../src/report/curve.js';
 
-/** Names of products; those of networks and full fine-tunes have the form of `node:v8`. */
-const PRODUCTS = { diff: 'payload.ndiff', 'fine-tune': 'fine-tune.bin', network: 'network.bin' } as const;
+/** Names of products; all but payloads have the form of `node:v8`. */
+const PRODUCTS = {
+  diff: 'payload.ndiff',
+  'fine-tune': 'fine-tune.bin',
+  network: 'network.bin',
+  predict: 'predictions.bin',
+} as const;
 
 /** A job, its result, and the store that has both. */
 interface EndedJob {

@@ -3,6 +3,7 @@ import { serveBoard } from '../../src/recipe/farm/board.js';
 import { JobQueue, type QueueFacts } from '../../src/recipe/farm/queue.js';
 import { listRecipes } from '../../src/recipe/farm/recipe-files.js';
 import { readReason, serveJobs, type WorkerEvent } from '../../src/recipe/farm/serve-jobs.js';
+import { PREDICT_WORKER } from '../../src/report/measure/farm-predictions.js';
 import { type CommonFlags, defineCommand, type Flags, type FlagsOf } from '../command.js';
 import { EXIT, summarise, UsageError } from '../exit-codes.js';
 import { openStore } from '../farm-store.js';
@@ -116,6 +117,7 @@ async function work(flags: FarmFlags, io: Io): Promise<number> {
       store,
       work: join(flags.work, String(process.pid)),
       version: readVersion(),
+      predictor: PREDICT_WORKER,
       slots,
       recipes: allowed,
       signal: io.signal,

@@ -4,6 +4,7 @@ import { readWhole } from '../../src/node/read-whole.js';
 import { jobId, readJobSpec } from '../../src/recipe/farm/job-spec.js';
 import { runJob } from '../../src/recipe/farm/run-job.js';
 import { describeJob } from '../../src/recipe/farm/serve-jobs.js';
+import { PREDICT_WORKER } from '../../src/report/measure/farm-predictions.js';
 import { defineCommand } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { openStore } from '../farm-store.js';
@@ -64,7 +65,15 @@ export const command = defineCommand({
       return EXIT.done;
     }
     const progress = trainingProgress(io, flags);
-    const place = { store, work, version: readVersion(), signal: io.signal, onStep: progress.report };
+    const predictor = PREDICT_WORKER;
+    const place = {
+      store,
+      work,
+      version: readVersion(),
+      predictor,
+      signal: io.signal,
+      onStep: progress.report,
+    };
     const { result, isKept } = await runJob(spec, place);
     progress.finish();
     const { path, bytes } = await writeJobFiles({ out, force }, { spec, result, store });

@@ -1,6 +1,7 @@
 import { curvesOf } from '../../src/report/curve.js';
 import type { Report } from '../../src/report/document.js';
-import { measureReport } from '../../src/report/measure/measure-report.js';
+import { farmPredictions } from '../../src/report/measure/farm-predictions.js';
+import { measureWith } from '../../src/report/measure/measure-with.js';
 import { describeMachine } from '../../src/report/measure/run-program.js';
 import { checkReportPage } from '../../src/report/page/render-pages.js';
 import { writeBenchReport, writeReport } from '../../src/report/write-report.js';
@@ -26,7 +27,9 @@ import {
   tableOf,
   writeReportFiles,
 } from '../report-output.js';
+import { checkTrainer, openFarm, TRAINER_FLAGS } from '../trainer.js';
 import { readShare } from '../values.js';
+import { readVersion } from '../version.js';
 
 const FLAGS = {
   base: { type: 'string', placeholder: 'model', description: 'Model that devices have' },
@@ -46,6 +49,11 @@ const FLAGS = {
   ...PRECISION_FLAGS,
   ...INPUT_FLAGS,
   ...FLEET_FLAGS,
+  queue: {
+    ...TRAINER_FLAGS.queue,
+    description: 'Run the models on the workers of a farm: redis://host:6379; needs --store and --recipe',
+  },
+  store: TRAINER_FLAGS.store,
   title: { type: 'string', placeholder: 'text', description: 'Heading; default: what the report is of' },
   ...outputFlags('folder', 'Folder to write the report into'),
 } as const satisfies Flags;
@@ -117,6 +125,9 @@ function checkFlags(flags: ReportFlags): { isMeasured: boolean } {
     throw new UsageError(`Expected --${idle} with --base and --payload alone`);
   if (flags.precision !== undefined && flags.recipe === undefined)
     throw new UsageError('Expected --precision with --recipe alone');
+  checkTrainer(flags);
+  if (flags.queue !== undefined && flags.recipe === undefined)
+    throw new UsageError('Expected --queue with --recipe alone');
   if (flags.precision !== undefined) readShare('gap', flags.precision);
   if (task !== undefined && bench.length === 0) throw new UsageError('Expected --task with --bench alone');
   if (fullBytes !== undefined && !(Number.isSafeInteger(fullBytes) && fullBytes >= 0))
@@ -132,12 +143,19 @@ async function measured(inputs: ReportInputs, flags: ReportFlags, io: Io): Promi
   const plan = installed && (await readFleet(installed, flags, io));
   const progress = measuringProgress(io, flags);
   const options = measureOptions(flags, { base, payloads: payload, io });
-  const measurements = await measureReport({
-    ...options,
-    applyRuns,
-    precisionGap: flags.precision === undefined ? undefined : readShare('gap', flags.precision),
-    onProgress: progress.report,
-  }).finally(() => progress.finish());
+  const farm = await openFarm(flags, io);
+  const measurements = await measureWith(
+    {
+      ...options,
+      applyRuns,
+      precisionGap: flags.precision === undefined ? undefined : readShare('gap', flags.precision),
+      onProgress: progress.report,
+    },
+    farm && farmPredictions(farm, readVersion()),
+  ).finally(async () => {
+    progress.finish();
+    await farm?.queue.close();
+  });
   const title = flags.title ?? `Update of ${base}`;
   const curves = curvesOf(inputs.curves, measurements.candidates);
   const unused = inputs.curves.length - curves.length;

@@ -170,6 +170,12 @@ test.each([
     'Expected --full-bytes to be a whole number',
   ],
   ['grids without a recipe', ['--base', 'x', '--payload', 'y', '--precision'], 'with --recipe alone'],
+  [
+    'a farm without a recipe',
+    ['--base', 'x', '--payload', 'y', '--queue', 'redis://z', '--store', 's'],
+    'Expected --queue with --recipe alone',
+  ],
+  ['a queue without a store', ['--base', 'x', '--payload', 'y', '--queue', 'redis://z'], 'Expected --store'],
   ['updates without a fleet', ['--base', 'x', '--payload', 'y', '--updates', 'z'], 'with --fleet alone'],
 ])('report refuses %s', async (_, args, message) => {
   await expectRefusal(command('report', ...args, '-o', at('none'), '--json'), 'usage', message);

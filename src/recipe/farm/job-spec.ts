@@ -27,7 +27,7 @@ const COMMON = {
   backend: v.picklist(['wasm', 'cpu']),
 };
 
-const OF_BASE = {
+const OF_MODEL = {
   ...COMMON,
   base: v.strictObject({
     ...FILES.entries,
@@ -36,6 +36,10 @@ const OF_BASE = {
     /** Payloads that devices have applied, in order. */
     chain: v.array(DIGEST),
   }),
+};
+
+const OF_DIFF = {
+  ...OF_MODEL,
   /** A full fine-tune that exists already. */
   full: v.optional(FILES),
   options: v.pipe(
@@ -45,9 +49,9 @@ const OF_BASE = {
 };
 
 const JOB = v.variant('type', [
-  v.strictObject({ ...OF_BASE, type: v.literal('fine-tune') }),
+  v.strictObject({ ...OF_DIFF, type: v.literal('fine-tune') }),
   v.strictObject({
-    ...OF_BASE,
+    ...OF_DIFF,
     type: v.literal('diff'),
     kind: v.picklist(DIFF_KINDS),
     /** Largest payload, in bytes. */
@@ -61,9 +65,17 @@ const JOB = v.variant('type', [
     epochs: v.pipe(v.number(), v.integer(), v.minValue(1)),
     learningRate: v.pipe(v.number(), v.minValue(Number.MIN_VALUE)),
   }),
+  v.strictObject({
+    ...OF_MODEL,
+    type: v.literal('predict'),
+    /** What is known of the examples: labels and classes, in the form of `node:v8`. */
+    truth: DIGEST,
+    /** What runs the model: others may round otherwise. */
+    runtime: v.string(),
+  }),
 ]);
 
-/** A training job that names all it depends on by digest, so that every machine makes the same of it. */
+/** A job that names all it depends on by digest, so that every machine makes the same of it. */
 export type JobSpec = v.InferOutput<typeof JOB>;
 
 /** The job of a diff. */
@@ -71,6 +83,9 @@ export type DiffSpec = Extract<JobSpec, { type: 'diff' }>;
 
 /** The job of a network that is trained from scratch. */
 export type NetworkSpec = Extract<JobSpec, { type: 'network' }>;
+
+/** The job of a model's predictions for the examples of a report. */
+export type PredictSpec = Extract<JobSpec, { type: 'predict' }>;
 
 /** Files of a model or a recipe by path, with their SHA-256. */
 export type FileSet = v.InferOutput<typeof FILES>;

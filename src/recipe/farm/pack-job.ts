@@ -45,6 +45,18 @@ export async function packRecipe(path: string, store: FarmStore): Promise<FileSe
   return putSet(await listRecipeFiles(path), store);
 }
 
+/**
+ * Puts a model with its payloads into a store.
+ *
+ * @throws NeuralDiffError those of models on disk, payloads and the store
+ */
+export async function packModel(
+  model: Pick<TrainingJob, 'base' | 'chain'>,
+  store: FarmStore,
+): Promise<DiffSpec['base']> {
+  return (await new Packer(store).base(model)).base;
+}
+
 async function putSet(
   { root, main, files: names }: { root: string; main: string; files: readonly string[] },
   store: FarmStore,

@@ -119,6 +119,7 @@ export function describeJob(spec: JobSpec): string {
 function productOf(spec: JobSpec): string {
   if (spec.type === 'diff') return `${spec.kind} of ${spec.budget} bytes`;
   if (spec.type === 'fine-tune') return 'full fine-tune';
+  if (spec.type === 'predict') return `predictions of ${spec.base.main}, ${spec.base.chain.length} payloads`;
   const chosen = Object.entries(spec.configuration).map(([name, value]) => `${name}=${value}`);
   return `network ${chosen.join(' ')}, ${spec.epochs} epochs`;
 }

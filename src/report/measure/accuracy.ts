@@ -1,31 +1,17 @@
-import * as tf from '@tensorflow/tfjs';
 import { openBase } from '../../recipe/open-base.js';
-import { loadRecipe, loadRecipeData, type RecipeData } from '../../recipe/recipe.js';
-import { useBackend } from '../../tfjs/backend.js';
-import { type Data, isArrayData } from '../../train/data.js';
 import { readRows } from '../../train/predictor.js';
-import { checkSeed } from '../../train/random.js';
 import { compareModels, type Predictions, qualityOf, type Truth } from '../assess.js';
 import type { Candidate, DataFacts, MeasuredModel } from '../document.js';
 import type { Precision } from '../precision.js';
+import type { PredictElsewhere, PredictSetting } from './farm-predictions.js';
+import { type AccuracyJob, withExamples } from './load-examples.js';
 import type { CheckedPayload } from './open-payloads.js';
 import { type LiveModel, withRunner } from './open-runner.js';
-import type { ModelPaths } from './options.js';
 import type { PrecisionOptions } from './precision/choose-precision.js';
 import { measurePrecision } from './precision/measure-precision.js';
 import { type Predicted, predict } from './predict.js';
 import { readTruth } from './read-truth.js';
 import type { Steps } from './steps.js';
-import { bad } from './truth.js';
-
-/** The input of measuring accuracy. */
-export interface AccuracyJob extends ModelPaths {
-  /** Path of the recipe module. */
-  readonly recipe: string;
-  /** Seed for the recipe's data. */
-  readonly seed: number;
-  readonly backend: 'wasm' | 'cpu';
-}
 
 /** Measured accuracies. */
 export interface Accuracy {
@@ -63,106 +49,96 @@ export interface AccuracyBench {
  *   `bad-data`, `bad-model`; the signal's reason
  */
 export async function withAccuracyBench<T>(
-  job: AccuracyJob,
+  job: AccuracyJob & Pick<Setting, 'elsewhere'>,
   signal: AbortSignal | undefined,
   use: (bench: AccuracyBench) => Promise<T>,
 ): Promise<T> {
   if (job.next !== undefined) await (await openBase({ base: job.next })).store.close();
-  const recipe = await loadRecipe(job.recipe);
-  checkSeed(job.seed);
-  await useBackend(job.backend);
-  const context = { tf, seed: job.seed, signal: signal ?? new AbortController().signal };
-  const found = await loadRecipeData(job.recipe, recipe, context);
-  try {
-    const { data, source } = chooseSet(found);
-    const { outputs, outputKind } = recipe.options ?? {};
-    const model = { base: job.base, chain: job.chain, outputs, outputKind, data };
+  return withExamples(job, signal, async ({ model, source, found }) => {
     const known = await withRunner(model, async (runner) => {
-      const truth = await readTruth(runner, { data, descriptions: found, signal });
+      const truth = await readTruth(runner, { data: model.data, descriptions: found, signal });
       return { truth, runtime: runner.runtime };
     });
-    const setting = { model, source, ...known };
-    return await use({
-      measure: (payloads, steps) => measureAll(setting, { job, payloads, steps }),
+    const setting = { ...job, model, source, ...known };
+    return use({
+      measure: (payloads, steps) => measureAll(setting, { payloads, steps }),
       advisePrecision: (options) => measurePrecision(model, { ...options, found }),
     });
-  } finally {
-    disposeData(found);
-  }
-}
-
-function chooseSet({ test, validation }: RecipeData): { data: Data; source: DataFacts['source'] } {
-  if (test) return { data: test, source: 'test' };
-  if (validation) return { data: validation, source: 'validation' };
-  throw bad('expected "test" or "validation" among the data of the recipe, got neither');
-}
-
-/** Disposes of the recipe's arrays; datasets dispose of their tensors themselves. */
-function disposeData(found: RecipeData): void {
-  for (const set of [found.train, found.validation, found.test])
-    if (set && isArrayData(set)) tf.dispose([set.xs, set.ys]);
+  });
 }
 
 /** A model and examples that fit it. */
-interface Setting {
+interface Setting extends PredictSetting {
   readonly model: LiveModel;
-  readonly truth: Truth;
+  readonly next?: string | undefined;
   readonly source: DataFacts['source'];
-  readonly runtime: string;
+  readonly elsewhere?: PredictElsewhere | undefined;
 }
 
 async function measureAll(
   setting: Setting,
-  { job, payloads, steps }: { job: AccuracyJob; payloads: readonly CheckedPayload[]; steps: Steps },
+  { payloads, steps }: { payloads: readonly CheckedPayload[]; steps: Steps },
 ): Promise<Accuracy> {
-  const { truth, source, model, runtime } = setting;
-  const base = await predictWith(setting, { name: 'the base', model, steps });
-  const full =
-    job.next === undefined
-      ? undefined
-      : await predictWith(setting, {
-          name: 'the full fine-tune',
-          model: { ...model, base: job.next, chain: [] },
-          steps,
-        });
-  const candidates: MeasuredCandidate[] = [];
-  for (const { name, path, made } of payloads) {
-    const patched =
+  const { truth, source, model, runtime, next } = setting;
+  const nextModels =
+    next === undefined ? [] : [{ name: 'the full fine-tune', model: { ...model, base: next, chain: [] } }];
+  const candidates = payloads.map(({ name, path, made }) => ({
+    name: `"${name}"`,
+    model:
       made === undefined
         ? { ...model, chain: [...(model.chain ?? []), path] }
-        : { ...model, base: made, chain: [] };
-    const found = await predictWith(setting, { name: `"${name}"`, model: patched, steps });
-    const versusBase = compare(truth, base, found);
-    const versusFull = full && compare(truth, full, found);
-    candidates.push({
-      ...assess(truth, found, base),
-      ...(versusBase && { versusBase }),
-      ...(versusFull && { versusFull }),
-    });
-  }
+        : { ...model, base: made, chain: [] },
+  }));
+  const models = [{ name: 'the base', model }, ...nextModels, ...candidates];
+  const [base, ...others] = (await predictAll(setting, models, steps)) as [Predicted, ...Predicted[]];
+  const full = next === undefined ? undefined : others.shift();
   return {
     data: { source, examples: truth.classes.length, labels: truth.labels, runtime },
     base: assess(truth, base),
     ...(full && { full: assess(truth, full, base) }),
-    candidates,
+    candidates: others.map((found) => {
+      const versusBase = compare(truth, base, found);
+      const versusFull = full && compare(truth, full, found);
+      return {
+        ...assess(truth, found, base),
+        ...(versusBase && { versusBase }),
+        ...(versusFull && { versusFull }),
+      };
+    }),
   };
 }
 
-function predictWith(
-  { truth }: Setting,
-  { name, model, steps }: { name: string; model: LiveModel; steps: Steps },
-): Promise<Predicted> {
-  const doing = `predicting with ${name}`;
-  return steps.run(doing, () =>
-    withRunner(model, (runner) =>
-      predict(runner, {
-        data: model.data,
-        truth,
-        readRows,
-        onExamples: (done) => steps.report(`${doing}: ${done} of ${truth.classes.length} examples`),
-      }),
-    ),
+/** Predicts with some models: here, one after the other, or elsewhere. */
+async function predictAll(
+  setting: Setting,
+  models: readonly { readonly name: string; readonly model: LiveModel }[],
+  steps: Steps,
+): Promise<Predicted[]> {
+  const { elsewhere } = setting;
+  const running = await elsewhere?.(
+    models.map(({ model: { base, chain } }) => ({ base, chain })),
+    setting,
   );
+  const found: Predicted[] = [];
+  for (const [i, { name, model }] of models.entries()) {
+    const doing = `predicting with ${name}`;
+    found.push(
+      await steps.run(
+        doing,
+        () => running?.[i] ?? predictHere(setting, model, (what) => steps.report(`${doing}: ${what}`)),
+      ),
+    );
+  }
+  return found;
+}
+
+function predictHere(
+  { truth }: Setting,
+  model: LiveModel,
+  report: (what: string) => void,
+): Promise<Predicted> {
+  const onExamples = (done: number): void => report(`${done} of ${truth.classes.length} examples`);
+  return withRunner(model, (runner) => predict(runner, { data: model.data, truth, readRows, onExamples }));
 }
 
 function assess(truth: Truth, found: Predicted, base?: Predicted): MeasuredModel {

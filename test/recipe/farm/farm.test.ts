@@ -99,13 +99,37 @@ describe.skipIf(!hasRedis)('a farm', () => {
     await allowed.kill('SIGTERM');
   });
 
+  test('report runs the models on workers, and writes the bytes of a local one; the second time none', async () => {
+    const [full, files] = [at('full'), at('files.ndiff')];
+    const training = ['--base', at('base'), '--recipe', recipe('points'), '--seed', '3'];
+    expect((await command('fine-tune', ...training, '-o', full)).status).toBe(0);
+    expect((await command('diff', at('base'), full, '--files', '-o', files)).status).toBe(0);
+    const report = (out: string, ...more: string[]) => [
+      ...['report', '--base', at('base'), '--next', full, '--recipe', recipe('tested'), '--apply-runs', '0'],
+      ...['--payload', at('local', 'hash-7pct-seed3.ndiff'), '--payload', files, '-o', at(out), ...more],
+    ];
+    const worker = startWorker('work-1', ...trusting);
+    const written = async (out: string, ...more: string[]): Promise<string> => {
+      expect(await command(...report(out, ...more))).toMatchObject({ status: 0 });
+      return readFileSync(at(out, 'report.json'), 'utf8');
+    };
+    const local = await written('report-local');
+    expect(await written('report-farm', ...onFarm)).toBe(local);
+    const done = () => worker.events.filter(({ event }) => event === 'done').length;
+    // The payload of files makes the full fine-tune: of both, one is run.
+    expect(done()).toBe(3);
+    expect(await written('report-again', ...onFarm)).toBe(local);
+    expect(done()).toBe(3);
+    await worker.kill('SIGTERM');
+  });
+
   test('a worker of another version gives jobs back to those of the same', async () => {
     const queue = await JobQueue.connect(redis.url);
     const stop = new AbortController();
     const events: WorkerEvent[] = [];
     const serving = serveJobs(queue, {
       store: await FarmStore.open({ url: at('store') }),
-      ...{ work: at('work-old'), version: '0.0.1', slots: 1 },
+      ...{ work: at('work-old'), version: '0.0.1', slots: 1, predictor: '' },
       recipes: { has: () => true } as never,
       signal: stop.signal,
       onEvent: (event) => events.push(event),
