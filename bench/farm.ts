@@ -22,7 +22,7 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => proc
 
 const start = performance.now();
 const queued = flags.part === 'sweeps' ? [] : await measureQueue(flags.quick ? 10_000 : 100_000, folder);
-const swept = flags.part === 'queue' ? [] : await measureSweeps(folder, flags.quick ? 2 : 6);
+const swept = flags.part === 'queue' ? [] : await measureSweeps(folder, flags.quick ? 2 : 4);
 const none = { perSecond: null, redisBytes: null, workerBytes: null };
 printBench({
   bench: 'farm',

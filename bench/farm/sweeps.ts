@@ -6,6 +6,9 @@ import { startRedis } from './redis.js';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'cli', 'main.js');
 
+/** Epochs of the diffs: jobs of some ten seconds, next to which the start of a thread is little. */
+const EPOCHS = 120;
+
 /** A sweep, and what trains it. */
 export interface SweepRow {
   readonly [column: string]: string | number | null;
@@ -21,20 +24,9 @@ export async function measureSweeps(folder: string, seeds: number): Promise<Swee
   await run('init', at('project'));
   const list = Array.from({ length: seeds }, (_, i) => i + 1).join(',');
   const project = ['--base', at('project/models/v1'), '--recipe', at('project/recipe.mjs')];
+  const grid = ['--kinds', 'hash,sparse', '--budgets', '2%', '--seeds', list, '--epochs', String(EPOCHS)];
   const sweep = (out: string, ...more: string[]): Promise<number> =>
-    run(
-      'sweep',
-      ...project,
-      '--kinds',
-      'hash,sparse',
-      '--budgets',
-      '2%',
-      '--seeds',
-      list,
-      '-o',
-      at(out),
-      ...more,
-    );
+    run('sweep', ...project, ...grid, '-o', at(out), ...more);
   const rows: SweepRow[] = [];
   const add = (step: string, seconds: number): void => void rows.push({ step, jobs: 3 * seeds, seconds });
   add('sweep, 1 thread', await sweep('local', '--workers', '1'));

@@ -47,18 +47,6 @@ test('LayerCosts measures each distinct layer once, and a network is the sum of 
   expect(() => new LayerCosts().sum(own, 0)).toThrow(RangeError);
 });
 
-test('layersOf() counts multiplications of convolutions at each place, and refuses open sizes', () => {
-  const conv = tf.layers.conv2d({ filters: 8, kernelSize: 3, padding: 'same', inputShape: [6, 5, 4] });
-  const depthwise = tf.layers.depthwiseConv2d({ kernelSize: 3, padding: 'same' });
-  const [first, second] = layersOf(tf.sequential({ layers: [conv, depthwise] }));
-  expect(first?.multiplyAdds).toBe(6 * 5 * 9 * 4 * 8);
-  expect(second?.multiplyAdds).toBe(6 * 5 * 9 * 8);
-  const open = tf.layers.conv1d({ filters: 4, kernelSize: 3, inputShape: [null, 4] as unknown as number[] });
-  expect(() => layersOf(tf.sequential({ layers: [open] }))).toThrow(
-    expect.objectContaining({ code: 'unsupported-model' }),
-  );
-});
-
 /** Widths of 32 and 64, and two branches; milliseconds as products of widths would take. */
 const CHOICES: readonly SoftChoice[] = [
   { name: 'a', kind: 'gate', values: [64, 48, 32, 16] },

@@ -1,5 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
-import { NeuralDiffError } from '../../../model/errors.js';
+import {
+  countMultiplyAdds,
+  type ShapedLayer,
+  shapedLayers,
+  sizeOf,
+} from '../../../tfjs/count-multiply-adds.js';
 import { measureInTurns } from './time-models.js';
 import type { MeasuredTimes } from './times.js';
 
@@ -37,17 +42,11 @@ const COSTLESS = /^(name|trainable|dtype|batchInputShape|.*Initializer|.*Regular
  * @throws NeuralDiffError `unsupported-model` for inputs of a layer whose size is not fixed
  */
 export function layersOf(model: tf.LayersModel): LayerUse[] {
-  return model.layers
-    .filter((layer) => layer.getClassName() !== 'InputLayer')
-    .flatMap((layer) =>
-      layer.inboundNodes.map(({ inputShapes, outputShapes }) => {
-        const [inputs, outputs] = [inputShapes, outputShapes].map((shapes) => fixedShapes(layer, shapes));
-        return layerUse(layer, inputs as number[][], outputs as number[][]);
-      }),
-    );
+  return shapedLayers(model).map(layerUse);
 }
 
-function layerUse(layer: tf.layers.Layer, inputs: number[][], outputs: number[][]): LayerUse {
+function layerUse(shaped: ShapedLayer): LayerUse {
+  const { layer, inputs, outputs } = shaped;
   const config = layer.getConfig();
   const settings = Object.entries(config).filter(([name]) => !COSTLESS.test(name));
   const name = layer.getClassName();
@@ -58,32 +57,10 @@ function layerUse(layer: tf.layers.Layer, inputs: number[][], outputs: number[][
     key: JSON.stringify([name, inputs, settings]),
     layer: name,
     inputs,
-    multiplyAdds: multiplyAddsOf(layer, outputs),
+    multiplyAdds: countMultiplyAdds(shaped),
     numbers: [...inputs, ...outputs].reduce((sum, shape) => sum + sizeOf(shape), 0),
     create: () => Layer.fromConfig(layer.constructor, { ...config, name: undefined }),
   };
-}
-
-/** A kernel is applied at every place of the output; other layers touch each number of the output once. */
-function multiplyAddsOf(layer: tf.layers.Layer, outputs: readonly (readonly number[])[]): number {
-  const sizes = outputs.map((shape) => shape.reduce((product, size) => product * size, 1));
-  const kernels = layer.weights.filter(({ shape, name }) => shape.length > 1 && /kernel/i.test(name));
-  if (kernels.length === 0) return sizes.reduce((sum, size) => sum + size, 0);
-  const places = (outputs[0] ?? []).slice(0, -1).reduce((product, size) => product * size, 1);
-  return places * kernels.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-}
-
-function sizeOf(shape: readonly (number | null)[]): number {
-  return shape.reduce<number>((product, size) => product * (size ?? 1), 1);
-}
-
-function fixedShapes(layer: tf.layers.Layer, shapes: tf.Shape | tf.Shape[]): number[][] {
-  const list = (Array.isArray(shapes[0]) ? shapes : [shapes]) as tf.Shape[];
-  return list.map(([, ...sizes]) => {
-    if (sizes.every((size) => size !== null)) return sizes as number[];
-    const message = `Cannot measure layer "${layer.name}": expected inputs of fixed sizes, got [${sizes.map((size) => size ?? 'any')}]`;
-    throw new NeuralDiffError('unsupported-model', message);
-  });
 }
 
 /**
