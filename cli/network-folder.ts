@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { removeFrom } from '../src/node/output.js';
+import { listFolder, removeFrom } from '../src/node/output.js';
 import { FarmStore } from '../src/recipe/farm/store.js';
 import type { MeasuredTimes } from '../src/recipe/tune/network/times.js';
 import { WorkDocument } from './work-document.js';
 
 /** Name of the document with the times that were measured. */
 const TIMES_FILE = 'times.json';
+
+/** Names of folders with networks. */
+const NETWORKS = /^networks-[0-9a-f]{16}$/;
 
 /** Work folder of a search for a network: what it has measured, and what it has trained. */
 export class NetworkFolder {
@@ -22,16 +25,15 @@ export class NetworkFolder {
     const digest = createHash('sha256').update(JSON.stringify(settings)).digest('hex');
     this.#networks = join(path, `networks-${digest.slice(0, 16)}`);
     this.#document = new WorkDocument(path, {
-      name: TIMES_FILE,
-      format: 'neural-diff tune network',
-      settings,
+      ...{ name: TIMES_FILE, format: 'neural-diff tune network', settings },
+      isWhole: ({ times }) => Array.isArray(times?.layers) && typeof times.referenceMs === 'number',
     });
   }
 
   /** @returns the times of an earlier search. @throws as `WorkDocument.open` */
   async open(flags: { force: boolean; resume: boolean }): Promise<MeasuredTimes | undefined> {
     const found = await this.#document.open(flags);
-    if (found === undefined) await rm(this.#networks, { recursive: true, force: true });
+    if (found === undefined) await this.#removeNetworks();
     return found?.times;
   }
 
@@ -46,7 +48,13 @@ export class NetworkFolder {
 
   /** Removes all of it, and the folder unless it holds something else. */
   async remove(): Promise<void> {
-    await rm(this.#networks, { recursive: true, force: true });
+    await this.#removeNetworks();
     await removeFrom(this.#path, [TIMES_FILE]);
+  }
+
+  /** Removes those of searches with other settings, too. */
+  async #removeNetworks(): Promise<void> {
+    const names = [...(await listFolder(this.#path))].filter((name) => NETWORKS.test(name));
+    for (const name of names) await rm(join(this.#path, name), { recursive: true, force: true });
   }
 }

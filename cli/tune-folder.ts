@@ -22,7 +22,10 @@ export class TuneFolder {
   /** @param settings what trials depend on */
   constructor(path: string, settings: unknown) {
     this.#path = path;
-    this.#document = new WorkDocument(path, { name: TRIALS_FILE, format: 'neural-diff tune', settings });
+    this.#document = new WorkDocument(path, {
+      ...{ name: TRIALS_FILE, format: 'neural-diff tune', settings },
+      isWhole: ({ trials }) => Array.isArray(trials),
+    });
   }
 
   /** Finds the trials of an earlier search. @throws as `WorkDocument.open` */

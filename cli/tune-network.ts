@@ -1,3 +1,4 @@
+import { cpus } from 'node:os';
 import type { TensorInfo } from '../src/model/tensor.js';
 import { checkOutput } from '../src/node/output.js';
 import { readBudget } from '../src/payload/encode.js';
@@ -82,7 +83,11 @@ async function run({ limits, seed, ...name }: Ready, flags: TuneFlags, io: Io) {
   const { tuneNetwork } = await importWithTensorFlow(
     () => import('../src/recipe/tune/network/tune-network.js'),
   );
-  const folder = new NetworkFolder(work, { mode, ...name, limits, seed, rules, epochs, backend });
+  const folder = new NetworkFolder(work, {
+    ...{ mode, ...name, limits, seed, rules, epochs, backend },
+    // Of other machines, times are other ones.
+    ...{ version: readVersion(), processor: cpus()[0]?.model },
+  });
   const times = await folder.open(flags);
   const knowledge = await Knowledge.open(file);
   const farm = await openFarm(flags, io);
@@ -98,7 +103,7 @@ async function run({ limits, seed, ...name }: Ready, flags: TuneFlags, io: Io) {
           measured = true;
           await folder.keepTimes(all);
         },
-        runner: (local) => (farm ? farmTrials(farm, readVersion()) : keepTrials(local, store)),
+        runner: (local) => keepTrials(farm ? farmTrials(farm, readVersion()) : local, store),
       },
       signal: io.signal,
       onTrial: (trial) => {

@@ -32,6 +32,7 @@ import { TuneFolder } from './tune-folder.js';
 import { KNOWLEDGE, refuseFlags, taskOf } from './tune-search.js';
 import { describeGoal, describePlanned, formatGap, formatTuned, listTrials } from './tune-words.js';
 import { readShare } from './values.js';
+import { readVersion } from './version.js';
 
 type TuneFlags = FlagsOf<typeof TUNE_FLAGS> & CommonFlags;
 
@@ -103,6 +104,7 @@ async function prepare(flags: TuneFlags, io: Io): Promise<Ready> {
     ofRecipe,
     limits,
     rule,
+    version: readVersion(),
   };
   const folder = new TuneFolder(work, settings);
   await folder.open({ force: flags.force, resume: flags.resume });
@@ -158,7 +160,7 @@ async function finish(
   result: TuneResult,
   { flags, io }: { flags: TuneFlags; io: Io },
 ): Promise<void> {
-  const { best, goal, metric, correlations } = result;
+  const { best, goal, metric, error, correlations } = result;
   if (best?.diff === undefined) throw unreachable(result, { work, flags, io });
   await writeOutput(flags.out, await folder.payload(best), { force: flags.force });
   if (!flags.keepWork) await folder.remove();
@@ -175,6 +177,7 @@ async function finish(
     measured: best.measured,
     metric: metric.name,
     goal,
+    error,
     correlations,
     trials: listTrials(result),
   };

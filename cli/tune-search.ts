@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { digestOfRecipe } from '../src/recipe/farm/recipe-files.js';
 import type { FlagsOf } from './command.js';
 import type { TUNE_FLAGS } from './commands/tune.js';
 import { UsageError } from './exit-codes.js';
@@ -24,10 +24,10 @@ export function refuseFlags(flags: TuneFlags, others: readonly (keyof TuneFlags)
   throw new UsageError(`Cannot use ${flag} with "${action}": it is for other searches`);
 }
 
-/** @returns a digest of the model and the recipe, by which knowledge tells tasks apart */
+/** @returns a digest of the model and of all files of the recipe, by which knowledge tells tasks apart */
 export async function taskOf(fingerprint: string, recipe: string): Promise<string> {
   const hash = createHash('sha256')
     .update(fingerprint)
-    .update(await readFile(recipe));
+    .update(await digestOfRecipe(recipe));
   return hash.digest('hex').slice(0, 32);
 }

@@ -17,7 +17,7 @@ export function describeGoal({ minimise, limits }: Goal): string {
     applyMilliseconds === undefined ? [] : `${applyMilliseconds} ms to apply`,
     memoryBytes === undefined ? [] : `${formatBytes(memoryBytes)} of memory to apply`,
   ].flat();
-  return `the ${minimise === 'gap' ? 'smallest gap' : 'fewest bytes'} within ${within.join(', ')}`;
+  return `the ${minimise === 'gap' ? 'smallest gap, or loss where gaps are level,' : 'fewest bytes'} within ${within.join(', ')}`;
 }
 
 /** @returns a configuration in words: what differs from the defaults */

@@ -6,19 +6,26 @@ import { readWhole } from '../src/node/read-whole.js';
 /** Largest document. */
 const MAX_BYTES = 2 ** 26;
 
+/** What a document is. */
+interface DocumentForm<T> {
+  readonly name: string;
+  readonly format: string;
+  /** What the search depends on, as JSON: it goes on only with the same. */
+  readonly settings: unknown;
+  readonly isWhole: (found: Partial<T>) => boolean;
+}
+
 /** The document in the work folder of a search, by which another run goes on. */
 export class WorkDocument<T extends object> {
   readonly #folder: string;
   readonly #name: string;
+  readonly #isWhole: (found: Partial<T>) => boolean;
   readonly #about: { readonly format: string; readonly version: 1; readonly settings: unknown };
 
-  /** @param settings what the search depends on, as JSON: it goes on only with the same */
-  constructor(
-    folder: string,
-    { name, format, settings }: { name: string; format: string; settings: unknown },
-  ) {
+  constructor(folder: string, { name, format, settings, isWhole }: DocumentForm<T>) {
     this.#folder = folder;
     this.#name = name;
+    this.#isWhole = isWhole;
     this.#about = { format, version: 1, settings: JSON.parse(JSON.stringify(settings)) };
   }
 
@@ -38,8 +45,8 @@ export class WorkDocument<T extends object> {
     const isSame = (['format', 'version', 'settings'] as const).every(
       (key) => JSON.stringify(found?.[key]) === JSON.stringify(this.#about[key]),
     );
-    if (found && isSame) return { ...found, names };
-    const why = 'it is of another model, recipe, goal or seed; --force trains everything again';
+    if (found && isSame && this.#isWhole(found)) return { ...found, names };
+    const why = 'it is of another model, recipe, version or other flags; --force trains everything again';
     throw new NeuralDiffError('output-exists', `Cannot resume in "${this.#folder}": ${why}`);
   }
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { printable } from '../../src/model/printable.js';
 import { serveBoard } from '../../src/recipe/farm/board.js';
 import { JobQueue, type QueueFacts } from '../../src/recipe/farm/queue.js';
 import { listRecipes } from '../../src/recipe/farm/recipe-files.js';
@@ -48,7 +49,7 @@ export const command = defineCommand({
   group: 'Train on many machines',
   summary: 'Run a worker of a farm, or look after its queue',
   details: [
-    'worker: run jobs that neural-diff sweep --queue has queued, until Ctrl-C. Any number of workers on any ' +
+    'worker: run jobs that sweep, train, tune and report have queued with --queue, until Ctrl-C. Any number of workers on any ' +
       'number of machines share a queue on Redis (BullMQ) and a store, a folder that all of them can write or a bucket on S3. ' +
       'The job of a worker that is lost goes on elsewhere, after the last epoch that ended. A worker runs ' +
       'recipes that it was told to trust only, and jobs of its own version.',
@@ -135,7 +136,7 @@ function printEvent({ type, id, what, error }: WorkerEvent, flags: FarmFlags, io
   const { code, facts } = failure ?? {};
   if (flags.json)
     io.out(`${JSON.stringify({ event: type, id, what, error: error?.message, code, facts })}\n`);
-  else io.err(`${type.padEnd(10)}  ${id.slice(0, 12)}  ${what}${why}\n`);
+  else io.err(`${printable(`${type.padEnd(10)}  ${id.slice(0, 12)}  ${what}${why}`)}\n`);
 }
 
 function printStatus(facts: QueueFacts, flags: FarmFlags, io: Io): void {

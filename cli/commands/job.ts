@@ -34,7 +34,10 @@ export const command = defineCommand({
     store: { ...STORE, isRequired: true },
     work: WORK,
     progress: PROGRESS,
-    ...outputFlags('folder', 'Folder for payload.ndiff, result.json, curve.json and log.txt'),
+    ...outputFlags(
+      'folder',
+      'Folder for the product, result.json and log.txt; of a diff payload.ndiff and curve.json',
+    ),
   },
   examples: [
     {
@@ -57,7 +60,7 @@ export const command = defineCommand({
     const store = await openStore(flags.store);
     if (flags.dryRun) {
       const isKept = (await store.readResult(id)) !== undefined;
-      const does = isKept ? 'would take the result of the store' : 'would train';
+      const does = isKept ? 'would take the result of the store' : 'would run';
       printResult(io, flags, {
         json: { dryRun: true, id, isKept, out },
         lines: [`job  ${id}`, `${does}: ${describeJob(spec)}`],

@@ -22,7 +22,7 @@ export const TUNE_FLAGS = {
     type: 'string',
     placeholder: 'gap',
     description:
-      'Find the smallest payload this near to the full fine-tune: 0.3%, 0.003; default: the nearest payload',
+      'Find the smallest payload this near to the full fine-tune: 0.3%, 0.003; default: the nearest payload, as far as the examples can tell',
   },
   maxApplyMs: {
     type: 'number',
@@ -97,14 +97,15 @@ export const command = defineCommand({
   group: 'Make a diff',
   summary: 'Search for the configuration of a payload, for a network or for grids that meet limits',
   details: [
-    'Trains diffs of many configurations: kind, epochs, rates, coding, distillation. The defaults of both ' +
-      'kinds come first, so the answer is no worse on validation data than that of train auto. Then short ' +
-      'trials, a quarter of the epochs, of what random forests expect most of, learnt from the trials so far ' +
-      'and from earlier searches (--knowledge); the best of them are trained in full.',
+    'Trains diffs of many configurations: kind, epochs, rates, blocks, distillation. The defaults of both ' +
+      'kinds come first; then short trials, a quarter of the epochs, of what random forests expect most of, ' +
+      'learnt from the trials so far and from earlier searches (--knowledge); the best of them are trained ' +
+      'in full.',
     'With --max-gap, the smallest payload within all limits wins; without it, the one nearest to the full ' +
-      'fine-tune.',
+      'fine-tune: of those whose gaps the validation examples cannot tell apart (one standard error), the one ' +
+      'with the smallest loss.',
     'tune network looks for a network of the recipe (its export network) that is best on validation data ' +
-      'within a time of inference, trains it from scratch and writes it as a LayersModel.',
+      'within limits of time, bytes and memory, trains it from scratch and writes it as a LayersModel.',
     'tune precision finds, for each tensor of the base, the coarsest of float16, bfloat16 and int8 that keep ' +
       'the accuracy on validation data together (--max-gap), and writes them as JSON.',
   ],

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FarmWorker, freePort, hasRedis, RedisServer } from '../recipe/farm/rig.js';
@@ -80,6 +80,30 @@ test('tune network goes on after Ctrl-C, and measures and trains nothing twice',
   expect(JSON.parse(readFileSync(at('knowledge.json'), 'utf8')).tasks).toHaveLength(1);
 });
 
+test('tune network does not go on with another recipe, also where only a module of it differs', async () => {
+  const names = ['network', 'points'].map((name) => `${name}.mjs`);
+  for (const name of names) copyFileSync(join(recipe('network'), '..', name), at(name));
+  const args = ['--recipe', at('network.mjs'), ...SEARCH, '--mode', 'zero-shot', '-o', at('changed')];
+  const run = (...more: string[]) =>
+    command(
+      'tune',
+      'network',
+      '--base',
+      at('base'),
+      '--seed',
+      '3',
+      '--knowledge',
+      at('k.json'),
+      ...args,
+      ...more,
+    );
+  expect((await run()).status).toBe(0);
+  writeFileSync(at('points.mjs'), `${readFileSync(at('points.mjs'), 'utf8')}// Mended.\n`);
+  await expectRefusal(run('--resume', '--force', '--json'), 'output-exists', 'of another model, recipe');
+  expect((await run('--force')).status).toBe(0);
+  expect(readdirSync(at('changed.tune')).filter((name) => name.startsWith('networks-'))).toHaveLength(1);
+});
+
 test.skipIf(!hasRedis)('tune network --queue trains on workers what it would train here', async () => {
   const redis = new RedisServer({ folder: at('redis'), port: await freePort() });
   endings.push(() => redis.stop());
@@ -88,7 +112,8 @@ test.skipIf(!hasRedis)('tune network --queue trains on workers what it would tra
   const store = ['--store', at('store')];
   const worker = new FarmWorker(redis.url, ...store, '--recipes', recipes, '--work', at('worker'));
   endings.push(() => worker.kill());
-  cpSync(at('kept.tune'), at('farm.tune'), { recursive: true });
+  mkdirSync(at('farm.tune'));
+  copyFileSync(at('kept.tune', 'times.json'), at('farm.tune', 'times.json'));
   const farm = ['--queue', redis.url, ...store];
   const { status, stderr } = await tune(...SEARCH, '--resume', '-o', at('farm'), ...farm);
   expect([status, stderr]).toEqual([0, expect.stringContaining('wrote')]);

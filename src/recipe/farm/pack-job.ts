@@ -46,15 +46,18 @@ export async function packRecipe(path: string, store: FarmStore): Promise<FileSe
 }
 
 /**
- * Puts a model with its payloads into a store.
+ * Puts models with their payloads into a store; paths that several of them name are read once.
  *
  * @throws NeuralDiffError those of models on disk, payloads and the store
  */
-export async function packModel(
-  model: Pick<TrainingJob, 'base' | 'chain'>,
+export async function packModels(
+  models: readonly Pick<TrainingJob, 'base' | 'chain'>[],
   store: FarmStore,
-): Promise<DiffSpec['base']> {
-  return (await new Packer(store).base(model)).base;
+): Promise<DiffSpec['base'][]> {
+  const packer = new Packer(store);
+  const packed: DiffSpec['base'][] = [];
+  for (const model of models) packed.push((await packer.base(model)).base);
+  return packed;
 }
 
 async function putSet(

@@ -37,6 +37,16 @@ export async function listRecipeFiles(path: string): Promise<RecipeFiles> {
 }
 
 /**
+ * @returns the digest of a recipe and of all of its files
+ * @throws as `listRecipeFiles`
+ */
+export async function digestOfRecipe(path: string): Promise<string> {
+  const { root, main, files } = await listRecipeFiles(path);
+  const entries = files.map(async (file) => [file, await digestOfFile(join(root, file))] as const);
+  return recipeDigest({ main, files: Object.fromEntries(await Promise.all(entries)) });
+}
+
+/**
  * Lists the recipes of a folder, not of its subfolders; modules that are no recipes are left out.
  *
  * @returns their digests
@@ -47,9 +57,7 @@ export async function listRecipes(folder: string): Promise<string[]> {
   const digests: string[] = [];
   for (const name of names) {
     try {
-      const { root, main, files } = await listRecipeFiles(join(folder, name));
-      const entries = files.map(async (file) => [file, await digestOfFile(join(root, file))] as const);
-      digests.push(recipeDigest({ main, files: Object.fromEntries(await Promise.all(entries)) }));
+      digests.push(await digestOfRecipe(join(folder, name)));
     } catch (error) {
       if (!(error instanceof NeuralDiffError && error.code.startsWith('recipe-'))) throw error;
     }

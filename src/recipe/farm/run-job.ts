@@ -6,14 +6,11 @@ import type { FineTuned } from '../../train/fine-tune.js';
 import type { StepReport } from '../../train/training-options.js';
 import type { EpochReport } from '../../train/training-state.js';
 import { Threads } from '../sweep/threads.js';
-import type { Products, SweptDiff } from '../sweep/worker.js';
+import type { SweptDiff } from '../sweep/worker.js';
 import type { TrialProduct } from '../tune/network/worker.js';
 import { requestOf } from './job-request.js';
 import { fineTuneSpec, type JobSpec, jobId } from './job-spec.js';
-import type { FarmStore, JobResult } from './store.js';
-
-/** What the threads of jobs make: of predictions, all that is known is that they are plain data. */
-type Product = Products[keyof Products] | TrialProduct | object;
+import type { Ended, FarmStore, JobResult } from './store.js';
 
 /** Where a job runs. */
 export interface JobPlace {
@@ -64,10 +61,9 @@ export async function runJob(spec: JobSpec, place: JobPlace): Promise<RanJob> {
     const started = performance.now();
     const log: EpochReport[] = [];
     const onEpoch = (report: EpochReport): void => void log.push(report);
-    const product = await threads.runOther<Product>(request, { onStep: place.onStep, onEpoch });
+    const product = await threads.runOther<unknown>(request, { onStep: place.onStep, onEpoch });
     const seconds = (performance.now() - started) / 1000;
-    const result = await keep(store, id, { ...describe(spec, product), seconds, log });
-    await store.removeState(id);
+    const result = await store.keepResult(id, { ...describe(spec, product), seconds, log });
     return { id, result, isKept: false };
   } catch (error) {
     signal?.throwIfAborted();
@@ -86,29 +82,13 @@ async function fineTuneOf(spec: JobSpec, place: JobPlace): Promise<FineTuned | u
   return deserialize(await place.store.get(result.product));
 }
 
-/** What the store keeps of a product, and what its result says of it. */
-interface Described {
-  readonly content: Uint8Array;
-  readonly facts: JobResult['facts'];
-}
-
-async function keep(
-  store: FarmStore,
-  id: string,
-  { content, ...rest }: Described & Pick<JobResult, 'seconds' | 'log'>,
-): Promise<JobResult> {
-  const about = { format: 'neural-diff job result', version: 1, job: id } as const;
-  const result = { ...about, product: await store.put(content), ...rest };
-  await store.writeResult(id, result);
-  return result;
-}
-
-function describe({ type }: JobSpec, product: Product): Described {
+/** @returns what the store keeps of a product, by the type of its job */
+function describe({ type }: JobSpec, product: unknown): Pick<Ended, 'content' | 'facts'> {
   if (type === 'diff') {
     const { payload: content, ...facts } = product as SweptDiff;
     return { content, facts };
   }
-  const content = serialize({ ...product });
+  const content = serialize({ ...(product as object) });
   if (type === 'predict') return { content, facts: {} };
   const { metrics } = product as TrialProduct | FineTuned;
   if (type === 'network') return { content, facts: { metrics } };

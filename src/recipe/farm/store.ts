@@ -98,20 +98,19 @@ export class FarmStore {
     return result && (await this.#isWhole(result.product)) ? result : undefined;
   }
 
-  /** Keeps the document of a job's result, after the product that it names. */
-  writeResult(id: string, result: JobResult): Promise<void> {
+  /** Keeps what a job came to: its product, then the document of its result, and no more states. */
+  async keepResult(id: string, { content, ...facts }: Ended): Promise<JobResult> {
+    const about = { format: 'neural-diff job result', version: 1, job: id } as const;
+    const result = { ...about, product: await this.put(content), ...facts };
     const text = `${JSON.stringify(result, null, 2)}\n`;
-    return this.#files.write(resultAt(id), new TextEncoder().encode(text));
+    await this.#files.write(resultAt(id), new TextEncoder().encode(text));
+    await this.#files.removeFolder(stateAt(id));
+    return result;
   }
 
   /** @returns where the runs of a job keep their states, while the job has no result */
   checkpointsOf(id: string): Checkpoints {
     return openCheckpoints(this.#files, stateAt(id));
-  }
-
-  /** Forgets the states of a job that has ended. */
-  removeState(id: string): Promise<void> {
-    return this.#files.removeFolder(stateAt(id));
   }
 
   async #isWhole(digest: string): Promise<boolean> {
@@ -137,6 +136,12 @@ export interface JobResult {
   readonly log: readonly EpochReport[];
   /** Fingerprints, metrics and epochs of a diff; those of a full fine-tune are with its weights. */
   readonly facts: Readonly<Record<string, unknown>>;
+}
+
+/** What a job that has ended is kept with. */
+export interface Ended extends Pick<JobResult, 'seconds' | 'log' | 'facts'> {
+  /** The product's bytes. */
+  readonly content: Uint8Array;
 }
 
 function objectAt(digest: string): string {

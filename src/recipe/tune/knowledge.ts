@@ -48,17 +48,7 @@ export class Knowledge {
    * @throws NeuralDiffError `bad-document`, `file-unreadable`
    */
   static async open(path: string): Promise<Knowledge> {
-    const empty: Document = { format: 'neural-diff knowledge', version: 1, tasks: [] };
-    try {
-      return new Knowledge(
-        path,
-        parse(path, await withFileErrors(`Cannot read "${path}"`, () => readFile(path))),
-      );
-    } catch (error) {
-      if (error instanceof NeuralDiffError && error.code === 'file-not-found')
-        return new Knowledge(path, empty);
-      throw error;
-    }
+    return new Knowledge(path, await read(path));
   }
 
   /** @returns the trials of other tasks in the same space */
@@ -68,15 +58,16 @@ export class Knowledge {
       .map(({ trials }) => trials.map((trial): Trial => ({ ...trial, measured: trial.measured })));
   }
 
-  /** Replaces what is known of a task, and writes the file. */
+  /** Replaces what is known of a task in the file, to which other searches may have added theirs. */
   async learn({ space, task }: TaskName, trials: readonly Trial[]): Promise<void> {
-    const others = this.#document.tasks.filter((known) => known.space !== space || known.task !== task);
+    const now = await read(this.#path);
+    const others = now.tasks.filter((known) => known.space !== space || known.task !== task);
     const own = trials.slice(0, MOST_TRIALS).map(({ configuration, fidelity, measured }) => ({
       configuration,
       fidelity,
       measured: measured && finite(measured),
     }));
-    const document = { ...this.#document, tasks: [...others, { space, task, trials: own }] };
+    const document = { ...now, tasks: [...others, { space, task, trials: own }] };
     const text = `${JSON.stringify(document)}\n`;
     const folder = dirname(this.#path);
     await withFileErrors(`Cannot make "${folder}"`, () => mkdir(folder, { recursive: true }));
@@ -86,6 +77,16 @@ export class Knowledge {
 
 function finite(measured: Readonly<Record<string, number>>): Record<string, number> {
   return Object.fromEntries(Object.entries(measured).filter(([, value]) => Number.isFinite(value)));
+}
+
+/** @returns the file's document; an empty one without a file */
+async function read(path: string): Promise<Document> {
+  try {
+    return parse(path, await withFileErrors(`Cannot read "${path}"`, () => readFile(path)));
+  } catch (error) {
+    if (!(error instanceof NeuralDiffError && error.code === 'file-not-found')) throw error;
+    return { format: 'neural-diff knowledge', version: 1, tasks: [] };
+  }
 }
 
 function parse(path: string, bytes: Uint8Array): Document {

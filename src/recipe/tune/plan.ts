@@ -27,8 +27,8 @@ const RANDOM_EVERY = 4;
  * Plans the next round. The plan depends on the trials so far alone, so that a search can be stopped and go
  * on, and does not depend on how many trials run at once.
  *
- * The defaults come first, one for each value of the first choice, with all epochs: no answer is worse than
- * those. Then rounds: short trials of what the forecasts expect most of (at random while there is nothing to
+ * The defaults come first, one for each value of the first choice, with all epochs: what would be taken
+ * without a search. Then rounds: short trials of what the forecasts expect most of (at random while there is nothing to
  * forecast from), and the best of all short trials with all epochs: successive halving.
  *
  * Source: L. Li et al., "Hyperband" (2018), for halving; F. Hutter et al., "Sequential model-based

@@ -53,6 +53,14 @@ export function listAll(space: Space, most: number): Configuration[] | undefined
   return found;
 }
 
+/** @returns whether a configuration is one of a space */
+export function isOf(space: Space, configuration: Configuration): boolean {
+  const taken = complete(space, ({ name }) => configuration[name]);
+  const has = ({ name, values }: Choice): boolean =>
+    !(name in taken) || values.includes(configuration[name] as Value);
+  return keyOf(taken) === keyOf(configuration) && space.choices.every(has);
+}
+
 /** @returns a text that is the same for equal configurations */
 export function keyOf(of: Configuration): string {
   return Object.keys(of)

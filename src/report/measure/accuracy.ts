@@ -80,8 +80,7 @@ async function measureAll(
   { payloads, steps }: { payloads: readonly CheckedPayload[]; steps: Steps },
 ): Promise<Accuracy> {
   const { truth, source, model, runtime, next } = setting;
-  const nextModels =
-    next === undefined ? [] : [{ name: 'the full fine-tune', model: { ...model, base: next, chain: [] } }];
+  const full = { name: 'the full fine-tune', model: { ...model, base: next ?? '', chain: [] } };
   const candidates = payloads.map(({ name, path, made }) => ({
     name: `"${name}"`,
     model:
@@ -89,47 +88,44 @@ async function measureAll(
         ? { ...model, chain: [...(model.chain ?? []), path] }
         : { ...model, base: made, chain: [] },
   }));
-  const models = [{ name: 'the base', model }, ...nextModels, ...candidates];
-  const [base, ...others] = (await predictAll(setting, models, steps)) as [Predicted, ...Predicted[]];
-  const full = next === undefined ? undefined : others.shift();
+  const models = [{ name: 'the base', model }, ...(next === undefined ? [] : [full]), ...candidates];
+  const predictions = predictAll(setting, models, steps);
+  const take = async (): Promise<Predicted> => (await predictions.next()).value as Predicted;
+  const ofBase = await take();
+  const ofFull = next === undefined ? undefined : await take();
+  const measured: MeasuredCandidate[] = [];
+  // One after the other: predictions of many examples take memory.
+  for await (const found of predictions) {
+    const versusBase = compare(truth, ofBase, found);
+    const versusFull = ofFull && compare(truth, ofFull, found);
+    measured.push({
+      ...assess(truth, found, ofBase),
+      ...(versusBase && { versusBase }),
+      ...(versusFull && { versusFull }),
+    });
+  }
   return {
     data: { source, examples: truth.classes.length, labels: truth.labels, runtime },
-    base: assess(truth, base),
-    ...(full && { full: assess(truth, full, base) }),
-    candidates: others.map((found) => {
-      const versusBase = compare(truth, base, found);
-      const versusFull = full && compare(truth, full, found);
-      return {
-        ...assess(truth, found, base),
-        ...(versusBase && { versusBase }),
-        ...(versusFull && { versusFull }),
-      };
-    }),
+    base: assess(truth, ofBase),
+    ...(ofFull && { full: assess(truth, ofFull, ofBase) }),
+    candidates: measured,
   };
 }
 
-/** Predicts with some models: here, one after the other, or elsewhere. */
-async function predictAll(
+/** Predicts with some models, one after the other: here, or elsewhere, where all of them are begun at once. */
+async function* predictAll(
   setting: Setting,
   models: readonly { readonly name: string; readonly model: LiveModel }[],
   steps: Steps,
-): Promise<Predicted[]> {
+): AsyncGenerator<Predicted, undefined> {
   const { elsewhere } = setting;
-  const running = await elsewhere?.(
-    models.map(({ model: { base, chain } }) => ({ base, chain })),
-    setting,
-  );
-  const found: Predicted[] = [];
+  const paths = models.map(({ model: { base, chain } }) => ({ base, chain }));
+  const running = await elsewhere?.(paths, setting);
   for (const [i, { name, model }] of models.entries()) {
     const doing = `predicting with ${name}`;
-    found.push(
-      await steps.run(
-        doing,
-        () => running?.[i] ?? predictHere(setting, model, (what) => steps.report(`${doing}: ${what}`)),
-      ),
-    );
+    const report = (what: string): void => steps.report(`${doing}: ${what}`);
+    yield await steps.run(doing, running?.[i] ?? (() => predictHere(setting, model, report)));
   }
-  return found;
 }
 
 function predictHere(

@@ -2,7 +2,8 @@ import { fileURLToPath } from 'node:url';
 import { deserialize, serialize } from 'node:v8';
 import { awaitJobs, type Farm } from '../../recipe/farm/await-jobs.js';
 import type { PredictSpec } from '../../recipe/farm/job-spec.js';
-import { packModel, packRecipe } from '../../recipe/farm/pack-job.js';
+import { packModels, packRecipe } from '../../recipe/farm/pack-job.js';
+import type { JobResult } from '../../recipe/farm/store.js';
 import type { BaseModel } from '../../recipe/open-base.js';
 import type { Truth } from '../assess.js';
 import type { AccuracyJob } from './load-examples.js';
@@ -17,11 +18,11 @@ export interface PredictSetting extends Pick<AccuracyJob, 'recipe' | 'seed' | 'b
   readonly runtime: string;
 }
 
-/** Runs models on all examples, on other machines. @returns for each model what it predicts, once known */
+/** Runs models on all examples, on other machines. @returns for each model what waits for its predictions */
 export type PredictElsewhere = (
   models: readonly Pick<BaseModel, 'base' | 'chain'>[],
   setting: PredictSetting,
-) => Promise<readonly Promise<Predicted>[]>;
+) => Promise<readonly (() => Promise<Predicted>)[]>;
 
 /** @returns what predicts on the workers of a farm; models that were measured before are not run again */
 export function farmPredictions(farm: Farm, version: string): PredictElsewhere {
@@ -29,32 +30,33 @@ export function farmPredictions(farm: Farm, version: string): PredictElsewhere {
     const { store } = farm;
     const about = { format: 'neural-diff job', version: 1, package: version, type: 'predict' } as const;
     const files = { recipe: await packRecipe(recipe, store), truth: await store.put(serialize(truth)) };
-    const specs: PredictSpec[] = [];
-    for (const model of models)
-      specs.push({ ...about, seed, backend, runtime, ...files, base: await packModel(model, store) });
+    const bases = await packModels(models, store);
+    const specs = bases.map((base): PredictSpec => ({ ...about, seed, backend, runtime, ...files, base }));
     const waiting = specs.map(createWaiting);
     const all = awaitJobs(specs, {
       ...farm,
       async onResult(result, places) {
-        const found: Predicted | Error =
-          result instanceof Error ? result : deserialize(await store.get(result.product));
-        for (const place of places) waiting[place]?.end(found);
+        for (const place of places) waiting[place]?.end(result);
       },
     });
     all.catch((error) => {
       for (const { end } of waiting) end(error as Error);
     });
-    return waiting.map(({ found }) => found);
+    return waiting.map(
+      ({ ended }) =>
+        async () =>
+          deserialize(await store.get((await ended).product)),
+    );
   };
 }
 
 /** @returns a promise, and what settles it */
-function createWaiting(): { readonly found: Promise<Predicted>; end(found: Predicted | Error): void } {
-  let end: (found: Predicted | Error) => void = () => {};
-  const found = new Promise<Predicted>((resolve, reject) => {
-    end = (ended) => (ended instanceof Error ? reject(ended) : resolve(ended));
+function createWaiting(): { readonly ended: Promise<JobResult>; end(result: JobResult | Error): void } {
+  let end: (result: JobResult | Error) => void = () => {};
+  const ended = new Promise<JobResult>((resolve, reject) => {
+    end = (result) => (result instanceof Error ? reject(result) : resolve(result));
   });
   // Those that are not waited for yet.
-  found.catch(() => {});
-  return { found, end };
+  ended.catch(() => {});
+  return { ended, end };
 }

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { FarmStore, type JobResult } from '../../../src/recipe/farm/store.js';
+import { FarmStore } from '../../../src/recipe/farm/store.js';
 import { scratch } from '../../cli/command.js';
 import { codeOf, seededBytes } from '../../support.js';
 import { NO_S3, S3Server } from './s3-rig.js';
@@ -59,9 +59,7 @@ const CONTENT = seededBytes(1, 100_000);
 const LARGE = Buffer.concat(Array.from({ length: 340 }, () => CONTENT));
 const objectAt = (digest: string): string => `objects/${digest.slice(0, 2)}/${digest}`;
 
-function resultOf(product: string): JobResult {
-  return { format: 'neural-diff job result', version: 1, job: 'j', product, seconds: 1, log: [], facts: {} };
-}
+const ENDED = { content: CONTENT, seconds: 1, log: [], facts: { kind: 'hash' } };
 
 describe.each([
   { where: 'in a folder', create: inFolder, missing: undefined },
@@ -118,9 +116,10 @@ describe.each([
   tested('has a result only with its whole product', async () => {
     const { store, write } = await create();
     expect(await store.readResult('j')).toBeUndefined();
+    const result = await store.keepResult('j', ENDED);
     const digest = await store.put(CONTENT);
-    await store.writeResult('j', resultOf(digest));
-    expect(await store.readResult('j')).toEqual(resultOf(digest));
+    expect(result).toMatchObject({ job: 'j', product: digest, facts: ENDED.facts });
+    expect(await store.readResult('j')).toEqual(result);
     await write(objectAt(digest), CONTENT.subarray(1));
     expect(await store.readResult('j')).toBeUndefined();
     await store.put(CONTENT);
@@ -141,8 +140,8 @@ describe.each([
     expect(await read.next().read()).toBeUndefined();
     await write('states/j/run-0', CONTENT);
     expect(await store.checkpointsOf('j').next().read()).toBeUndefined();
-    await store.removeState('j');
-    await store.removeState('j');
+    await store.keepResult('j', ENDED);
+    await store.keepResult('j', ENDED);
     expect(await list('states/j')).toEqual([]);
     expect(await store.checkpointsOf('other').next().read()).toEqual({ epoch: 9 });
   });

@@ -121,3 +121,19 @@ test('trials beyond a limit lose to all within; failed ones to all', () => {
   expect(pickBest([failed, further, beyond], goal)).toBeUndefined();
   expect(pickBest([beyond, within], goal)).toBe(within);
 });
+
+test('of values that differ by less than their error, the smallest loss wins', () => {
+  const trial = (gap: number, loss: number, bytes = 90, fidelity = 1): Trial => {
+    return { configuration: { kind: 'hash', gap }, fidelity, measured: { gap, loss, bytes } };
+  };
+  const smallest = trial(0.01, 0.5);
+  const surer = trial(0.025, 0.3);
+  const further = trial(0.04, 0.1);
+  const large = trial(0.011, 0.1, 101);
+  const short = trial(0.011, 0.1, 90, SHORT);
+  const trials = [further, surer, large, short, smallest];
+  expect(pickBest(trials, goal)).toBe(smallest);
+  expect(pickBest(trials, goal, 0.01)).toBe(smallest);
+  expect(pickBest(trials, goal, 0.02)).toBe(surer);
+  expect(pickBest(trials, goal, 1)).toBe(further);
+});

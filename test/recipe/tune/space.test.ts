@@ -3,6 +3,7 @@ import { applyRules } from '../../../src/recipe/tune/rules.js';
 import {
   defaultOf,
   featuresOf,
+  isOf,
   keyOf,
   listAll,
   neighbours,
@@ -33,6 +34,16 @@ test('defaultOf() takes the first values, sample() any', () => {
   const random = createRandom(3);
   const drawn = new Set(Array.from({ length: 300 }, () => keyOf(sample(space, random))));
   expect(drawn.size).toBe(10);
+});
+
+test('isOf() tells configurations of a space from those of a wider or another one', () => {
+  for (const of of listAll(space, 100) ?? []) expect(isOf(space, of)).toBe(true);
+  const narrow = applyRules(space, ['block!=4', 'kind=hash']);
+  expect(isOf(narrow, { kind: 'hash', epochs: 1, block: 2 })).toBe(true);
+  expect(isOf(narrow, { kind: 'hash', epochs: 1, block: 4 })).toBe(false);
+  expect(isOf(narrow, { kind: 'sparse', epochs: 1, bits: 3 })).toBe(false);
+  expect(isOf(space, { kind: 'hash', epochs: 1 })).toBe(false);
+  expect(isOf(space, { kind: 'hash', epochs: 1, block: 2, size: 1 })).toBe(false);
 });
 
 test('neighbours() differ in one value, and complete what depends on it', () => {

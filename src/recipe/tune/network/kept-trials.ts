@@ -27,7 +27,11 @@ export function keepTrials(run: TrialRunner, store: FarmStore): TrialRunner {
       return { ...request, checkpoints: { store: store.address, id: idOf(request) } };
     });
     await run(left, async (ended, i) => {
-      if (!(ended instanceof Error)) await keep(store, idOf(left[i] as TrialRequest), ended);
+      if (!(ended instanceof Error)) {
+        const facts = { metrics: ended.metrics };
+        const kept = { content: serialize(ended), facts, seconds: 0, log: [] };
+        await store.keepResult(idOf(left[i] as TrialRequest), kept);
+      }
       await onEnd(ended, missing[i] as number);
     });
   };
@@ -35,13 +39,15 @@ export function keepTrials(run: TrialRunner, store: FarmStore): TrialRunner {
 
 /** @returns a runner that queues networks for the workers of a farm */
 export function farmTrials(farm: Farm, version: string): TrialRunner {
-  return async (requests, onEnd) => {
-    const recipes = new Map<string, NetworkSpec['recipe']>();
-    for (const { recipe } of requests)
-      if (!recipes.has(recipe)) recipes.set(recipe, await packRecipe(recipe, farm.store));
-    const specs = requests.map(({ recipe, checkpoints: _checkpoints, ...request }): NetworkSpec => {
-      const about = { format: 'neural-diff job', version: 1, package: version, type: 'network' } as const;
-      return { ...about, ...request, recipe: recipes.get(recipe) as NetworkSpec['recipe'] };
+  let packed: Promise<NetworkSpec['recipe']> | undefined;
+  return async ([first, ...others], onEnd) => {
+    if (first === undefined) return;
+    // All requests of a search are of one recipe, as it was at the start.
+    packed ??= packRecipe(first.recipe, farm.store);
+    const about = { format: 'neural-diff job', version: 1, package: version, type: 'network' } as const;
+    const recipe = await packed;
+    const specs = [first, ...others].map(({ checkpoints: _checkpoints, ...request }): NetworkSpec => {
+      return { ...about, ...request, recipe };
     });
     await awaitJobs(specs, {
       ...farm,
@@ -56,13 +62,6 @@ export function farmTrials(farm: Farm, version: string): TrialRunner {
 function idOf({ configuration, epochs, learningRate, seed, backend }: TrialRequest): string {
   const all = [keyOf(configuration), epochs, learningRate, seed, backend];
   return createHash('sha256').update(JSON.stringify(all)).digest('hex');
-}
-
-async function keep(store: FarmStore, id: string, product: TrialProduct): Promise<void> {
-  const about = { format: 'neural-diff job result', version: 1, job: id, seconds: 0, log: [] } as const;
-  const { metrics } = product;
-  await store.writeResult(id, { ...about, product: await store.put(serialize(product)), facts: { metrics } });
-  await store.removeState(id);
 }
 
 async function readProduct(store: FarmStore, { product }: JobResult): Promise<TrialProduct> {

@@ -53,9 +53,9 @@ export async function measureSpace(
   const isSmall = ({ weights, memoryBytes }: NetworkCost): boolean =>
     4 * weights <= maxBytes && memoryBytes <= maxMemoryBytes;
   const costs = pool.map((each) => latency.costOf(each));
-  const fast = pool.filter((_, i) => (costs[i] as NetworkCost).milliseconds <= limit);
-  if (fast.length === 0) throw tooSlow(limit, costs);
-  const within = fast.filter((each) => isSmall(latency.costOf(each)));
+  const isFast = ({ milliseconds }: NetworkCost): boolean => milliseconds <= limit;
+  if (!costs.some(isFast)) throw tooSlow(limit, costs);
+  const within = pool.filter((_, i) => isFast(costs[i] as NetworkCost) && isSmall(costs[i] as NetworkCost));
   if (within.length === 0) throw tooLarge({ maxBytes, maxMemoryBytes }, costs);
   return { latency, isSmall, pool: within, limit, times };
 }
@@ -64,12 +64,12 @@ async function timesOf(
   setup: SearchSetup,
   { latency, pool, kept }: Pick<NetworkSearch, 'latency' | 'pool'> & { kept: KeptTimes | undefined },
 ): Promise<SearchTimes> {
-  const keepTimes = async (times: MeasuredTimes): Promise<void> => kept?.keepTimes(times);
-  if (kept?.times) return new SearchTimes(kept.times, keepTimes);
-  const checked = await checkTable(setup, latency, pool);
-  const times = { ...checked, layers: latency.table.rows, scale: latency.scale, shares: {} };
-  await keepTimes(times);
-  return new SearchTimes(times, keepTimes);
+  const write = async (times: MeasuredTimes): Promise<void> => kept?.keepTimes(times);
+  const known = kept?.times;
+  const checked = known ?? { ...(await checkTable(setup, latency, pool)), shares: {} };
+  const times = new SearchTimes({ ...checked, scale: latency.scale }, { table: latency.table, write });
+  await times.keep();
+  return times;
 }
 
 /** @returns distinct configurations: all there are, or random ones */

@@ -76,6 +76,7 @@ async function findBySupernet(search: NetworkSearch): Promise<ModeResult> {
   const epochs = training.epochs;
   const { net } = await trainSupernet(search, latency, { limit, epochs });
   try {
+    await search.times.keep();
     const { timed, configuration } = await deriveWithin(search, net);
     const trial = { ...describe(search, configuration), epochs: 0 };
     return await finish(search, timed, { trial, trials: [trial], epochs });
@@ -93,7 +94,7 @@ async function deriveWithin(
   for (let tries = 0; tries < DERIVATIONS; tries++) {
     const lower = limit * (1 - LOWER * tries);
     const configuration = await deriveConfiguration(net, latency, { limit: lower, isSmall });
-    if (configuration === undefined) break;
+    if (configuration === undefined) throw tooWide(search);
     const timed = await createWithin(search, configuration);
     if (timed) return { timed, configuration };
   }
@@ -122,6 +123,12 @@ async function finish(
   const found = { ...trial, epochs: training.epochs, measuredMs, metrics, share };
   onTrial?.(found);
   return { model, found, trials: [...trials, found], epochs: epochs + training.epochs, learnt: [] };
+}
+
+/** The smallest widths may be too wide for the branches that the gates have chosen. */
+function tooWide({ limit }: NetworkSearch): NeuralDiffError {
+  const message = `Cannot find a network: the branches that the gates chose are above a limit with the smallest widths, expected inference within ${limit.toPrecision(3)} ms and all limits of size; use another mode, or exclude branches with rules`;
+  return new NeuralDiffError('budget-impossible', message, { facts: { limit } });
 }
 
 /** @returns the error of a search in which all networks took longer than predicted */

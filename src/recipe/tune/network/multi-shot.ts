@@ -4,7 +4,7 @@ import type { Metrics } from '../../../train/task.js';
 import { chooseMetric } from '../../search/prepare.js';
 import { compareTrials, type Goal, isWithin, type PlannedTrial, type Trial } from '../goal.js';
 import { nextTrials, type TuneState } from '../plan.js';
-import type { Configuration } from '../space.js';
+import { type Configuration, isOf } from '../space.js';
 import { describe, type ModeResult, type NetworkSearch, type NetworkTrial, timeNetwork } from './search.js';
 import { type NetworkJob, type TrainedNetwork, trainNetworks } from './trainers.js';
 
@@ -27,9 +27,11 @@ interface EndedTrial {
  * forecast from configurations, predicted times, multiplications and weights.
  */
 export async function findByTrials(search: NetworkSearch): Promise<ModeResult> {
-  const { space, limit, most, training, latency, known } = search;
+  const { space, limit, most, training, latency } = search;
   const goal: Goal = { minimise: 'error', limits: { milliseconds: limit } };
+  const known = search.known.map((task) => task.filter(({ configuration }) => isOf(space, configuration)));
   await latency.measure(known.flat().map(({ configuration }) => configuration));
+  await search.times.keep();
   const factsOf = (of: Configuration): number[] => {
     const { milliseconds, multiplyAdds, weights } = latency.costOf(of);
     return [milliseconds, Math.log(multiplyAdds), Math.log(weights)];

@@ -13,14 +13,29 @@ export interface MeasuredTimes {
   readonly shares: Readonly<Record<string, number>>;
 }
 
-/** The times of a search, kept whenever one is added. */
-export class SearchTimes {
-  #times: MeasuredTimes;
-  readonly #keep: (times: MeasuredTimes) => Promise<void>;
+/** Where the times of layers are. */
+interface LayerTimes {
+  readonly rows: MeasuredTimes['layers'];
+}
 
-  constructor(times: MeasuredTimes, keep: (times: MeasuredTimes) => Promise<void>) {
+/** The times of a search, kept whenever some are added. */
+export class SearchTimes {
+  #times: Omit<MeasuredTimes, 'layers'>;
+  readonly #table: LayerTimes;
+  readonly #write: (times: MeasuredTimes) => Promise<void>;
+
+  constructor(
+    times: Omit<MeasuredTimes, 'layers'>,
+    { table, write }: { table: LayerTimes; write: (times: MeasuredTimes) => Promise<void> },
+  ) {
     this.#times = times;
-    this.#keep = keep;
+    this.#table = table;
+    this.#write = write;
+  }
+
+  /** Keeps all that is measured by now. */
+  keep(): Promise<void> {
+    return this.#write({ ...this.#times, layers: this.#table.rows });
   }
 
   /** What the reference takes, in milliseconds. */
@@ -39,7 +54,7 @@ export class SearchTimes {
     if (known !== undefined) return known;
     const share = await measure();
     this.#times = { ...this.#times, shares: { ...this.#times.shares, [key]: share } };
-    await this.#keep(this.#times);
+    await this.keep();
     return share;
   }
 }

@@ -34,8 +34,8 @@ export function planOf(
   asked: { readonly epochs?: number | undefined; readonly learningRate?: number | undefined },
   { options }: RecipeUse,
 ): Pick<NetworkTraining, 'epochs' | 'learningRate'> {
-  const { epochs, learningRate } = { ...DEFAULTS, ...definedOnly({ ...options.fineTune }) };
-  return { epochs, learningRate: learningRate as number, ...definedOnly(asked) };
+  const { epochs = DEFAULTS.epochs, learningRate = DEFAULTS.learningRate } = options.fineTune ?? {};
+  return { epochs: asked.epochs ?? epochs, learningRate: asked.learningRate ?? (learningRate as number) };
 }
 
 /** @returns the task of an untrained network, which trains as `model.fit` does */
