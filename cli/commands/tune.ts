@@ -16,13 +16,13 @@ export const TUNE_FLAGS = {
     type: 'string',
     placeholder: 'size',
     description:
-      'Most bytes of the payload: 0.3%, 20kB, 20000; default: 1%. Of a network: of its weights, 50% of the base',
+      'Most bytes of the payload: 0.3%, 20kB, 20000; default: 1%. For networks: bytes of the weights, or 50% of the base',
   },
   maxGap: {
     type: 'string',
     placeholder: 'gap',
     description:
-      'Find the smallest payload this near to the full fine-tune: 0.3%, 0.003; default: the nearest payload, as far as the examples can tell',
+      'Find the smallest payload this near to the full fine-tune: 0.3%, 0.003; default: the payload with the smallest gap',
   },
   maxApplyMs: {
     type: 'number',
@@ -33,12 +33,12 @@ export const TUNE_FLAGS = {
     type: 'string',
     placeholder: 'size',
     description:
-      'Most memory that applying takes besides the model: 20MB. Of a network: that inference of one example takes',
+      'Most memory to apply the payload, besides the model: 20MB. For networks: memory of inference of one example',
   },
   mode: {
     type: 'string',
     choices: ['multi-shot', 'single-shot', 'zero-shot'],
-    description: 'How to look for a network; default: multi-shot',
+    description: 'How to search for a network; default: multi-shot',
   },
   maxInferMs: {
     type: 'number',
@@ -60,7 +60,7 @@ export const TUNE_FLAGS = {
     type: 'number',
     placeholder: 'n',
     default: 24,
-    description: 'Diffs or networks to train; one with a quarter of the epochs counts as a quarter',
+    description: 'Budget in full trials; one with a quarter of the epochs counts as a quarter',
   },
   metric: {
     type: 'string',
@@ -70,7 +70,7 @@ export const TUNE_FLAGS = {
   knowledge: {
     type: 'string',
     placeholder: 'file',
-    description: `Trials of earlier searches, of this and other tasks: read first, written last; default: ${KNOWLEDGE}`,
+    description: `File with the trials of earlier searches, read at the start and updated at the end; default: ${KNOWLEDGE}`,
   },
   ...TRAINER_FLAGS,
   workers: {
@@ -84,7 +84,7 @@ export const TUNE_FLAGS = {
     description: 'Folder for the trials until the search ends; default: OUT.tune',
   },
   keepWork: { type: 'boolean', description: 'Keep that folder when the search succeeds' },
-  resume: { type: 'boolean', description: 'Keep the trials in that folder and train the missing ones' },
+  resume: { type: 'boolean', description: 'Continue with the trials in that folder' },
   ...outputFlags(
     'file',
     'Payload file to write; folder of the model, for networks; JSON file, for precision',
@@ -95,17 +95,15 @@ const HANDLERS = { payload: tunePayloads, network: tuneNetworks, precision: tune
 
 export const command = defineCommand({
   group: 'Make a diff',
-  summary: 'Search for the configuration of a payload, for a network or for grids that meet limits',
+  summary: 'Search for the settings of a payload, for a network or for grids, within limits',
   details: [
-    'Trains diffs of many configurations: kind, epochs, rates, blocks, distillation. The defaults of both ' +
-      'kinds come first; then short trials, a quarter of the epochs, of what random forests expect most of, ' +
-      'learnt from the trials so far and from earlier searches (--knowledge); the best of them are trained ' +
-      'in full.',
-    'With --max-gap, the smallest payload within all limits wins; without it, the one nearest to the full ' +
-      'fine-tune: of those whose gaps the validation examples cannot tell apart (one standard error), the one ' +
-      'with the smallest loss.',
-    'tune network looks for a network of the recipe (its export network) that is best on validation data ' +
-      'within limits of time, bytes and memory, trains it from scratch and writes it as a LayersModel.',
+    'tune payload trains diffs with many settings: kind, epochs, rates, blocks, distillation. It starts with ' +
+      'the defaults of both kinds. Then random forests, fitted to the trials so far and to earlier searches ' +
+      '(--knowledge), choose short trials with a quarter of the epochs; the best of these are trained in full.',
+    'With --max-gap, it returns the smallest payload within all limits; without it, the one with the smallest ' +
+      'gap to the full fine-tune. Gaps within one standard error count as equal; then the smallest loss wins.',
+    'tune network searches the networks of the recipe (its export network) for the most accurate one within ' +
+      'limits of time, bytes and memory, trains it from scratch and writes it as a LayersModel.',
     'tune precision finds, for each tensor of the base, the coarsest of float16, bfloat16 and int8 that keep ' +
       'the accuracy on validation data together (--max-gap), and writes them as JSON.',
   ],

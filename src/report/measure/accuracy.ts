@@ -112,7 +112,7 @@ async function measureAll(
   };
 }
 
-/** Predicts with some models, one after the other: here, or elsewhere, where all of them are begun at once. */
+/** Predicts with models, one after the other: here, or elsewhere, where all of them start at once. */
 async function* predictAll(
   setting: Setting,
   models: readonly { readonly name: string; readonly model: LiveModel }[],
