@@ -4,11 +4,11 @@ import { JobQueue } from '../src/recipe/farm/queue.js';
 import { type FarmJob, queueJobs } from '../src/recipe/farm/queue-jobs.js';
 import type { TrainingJob } from '../src/recipe/job.js';
 import { createThreadTrainer, type Trainer } from '../src/recipe/sweep/trainer.js';
-import type { Flags } from './command.js';
+import type { CommonFlags, Flags } from './command.js';
 import { UsageError } from './exit-codes.js';
 import { openStore } from './farm-store.js';
 import { STORE } from './flags.js';
-import type { Io } from './io.js';
+import { type Io, remark } from './io.js';
 import { checkWorkers } from './values.js';
 import { readVersion } from './version.js';
 
@@ -50,29 +50,30 @@ export function checkTrainer({ queue, store, workers }: TrainerFlags): void {
 }
 
 /**
- * Connects to the farm that flags name.
+ * Connects to the farm that flags name, and remarks if it has no workers.
  *
  * @returns undefined without `--queue`
  * @throws as `openStore` and `JobQueue.connect`
  */
-export async function openFarm(
-  { queue, store }: TrainerFlags,
-  { signal }: Pick<Io, 'signal'>,
-): Promise<Farm | undefined> {
-  if (queue === undefined) return undefined;
-  const opened = await openStore(store as string);
-  return { queue: await JobQueue.connect(queue), store: opened, signal };
+export async function openFarm(flags: TrainerFlags & CommonFlags, io: Io): Promise<Farm | undefined> {
+  if (flags.queue === undefined) return undefined;
+  const store = await openStore(flags.store as string);
+  const queue = await JobQueue.connect(flags.queue);
+  if ((await queue.workers()).length === 0)
+    remark(io, flags, 'the queue has no workers yet: start some with neural-diff farm worker');
+  return { queue, store, signal: io.signal };
 }
 
 /** Turns flags into what trains: threads of this process, or a farm, to which the first job connects. */
-export function openTrainer(flags: TrainerFlags, { signal }: Pick<Io, 'signal'>): OpenTrainer {
+export function openTrainer(flags: TrainerFlags & CommonFlags, io: Io): OpenTrainer {
   const { workers, queue: url } = flags;
+  const { signal } = io;
   if (url === undefined) return { train: createThreadTrainer({ workers, signal }), close: async () => {} };
   let farm: Farm | undefined;
   return {
     async train(jobs, callbacks) {
       if (jobs.length === 0) return;
-      farm ??= (await openFarm(flags, { signal })) as Farm;
+      farm ??= (await openFarm(flags, io)) as Farm;
       const specs = await packJobs(jobs, { store: farm.store, version: readVersion() });
       const packed = specs.map((spec, i): FarmJob => ({ job: jobs[i] as TrainingJob, spec }));
       await queueJobs(packed, { ...callbacks, ...farm });

@@ -133,13 +133,19 @@ export class JobQueue {
     await Promise.all(meant.map((job) => job.promote().catch(() => undefined)));
   }
 
+  /** @returns the names of the workers that are connected */
+  async workers(): Promise<string[]> {
+    const workers = await this.#queue.getWorkers();
+    return workers.map(({ rawname = '', name }) => (rawname.split(':w:')[1] ?? name) as string);
+  }
+
   /** Reads what `farm status` prints. */
   async facts(): Promise<QueueFacts> {
     const [counts, failed, ended, workers] = await Promise.all([
       this.#queue.getJobCounts('waiting', 'prioritized', 'delayed', 'active', 'failed'),
       this.#queue.getFailed(0, TOLD - 1),
       this.#queue.getCompleted(0, 49),
-      this.#queue.getWorkers(),
+      this.workers(),
     ]);
     const secondsOf = ({ processedOn = 0, finishedOn = 0 }: Job): number => (finishedOn - processedOn) / 1000;
     return {
@@ -150,7 +156,7 @@ export class JobQueue {
         return { id: id as string, reason: failedReason, tries: attemptsMade };
       }),
       seconds: ended.map(secondsOf),
-      workers: workers.map(({ rawname = '', name }) => (rawname.split(':w:')[1] ?? name) as string),
+      workers,
     };
   }
 

@@ -121,6 +121,8 @@ describe.skipIf(!hasRedis)('a farm', () => {
     expect(await written('report-again', ...onFarm)).toBe(local);
     expect(done()).toBe(3);
     await worker.kill('SIGTERM');
+    const idle = await command(...report('report-idle', ...onFarm));
+    expect([idle.status, idle.stderr]).toEqual([0, expect.stringContaining('the queue has no workers yet')]);
   });
 
   test('a worker of another version gives jobs back to those of the same', async () => {
