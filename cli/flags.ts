@@ -3,7 +3,7 @@ import type { Flags, FlagsOf } from './command.js';
 /** Flags of every command. */
 export const COMMON_FLAGS = {
   json: { type: 'boolean', description: 'Print one JSON document on stdout' },
-  quiet: { type: 'boolean', short: 'q', description: 'Print no progress and no remarks on stderr' },
+  quiet: { type: 'boolean', short: 'q', description: 'Suppress progress and remarks on stderr' },
 } as const satisfies Flags;
 
 /** A model on disk. */
@@ -41,13 +41,13 @@ export const CHAIN = {
   placeholder: 'files',
   isRepeated: true,
   description:
-    'Payloads that devices have applied to the base, in order, separated by commas; may be repeated',
+    'Payloads already applied to the base on devices, in order, separated by commas; may be repeated',
 } as const;
 
 export const SEED = {
   type: 'number',
   placeholder: 'n',
-  description: 'Seed of all random numbers; default: derived from the base',
+  description: 'Random seed; default: derived from the base',
 } as const;
 
 export const BACKEND = {
@@ -63,14 +63,14 @@ export const PROGRESS = {
   choices: ['text', 'json'],
   default: 'text',
   description:
-    'Form of progress on stderr; json: an object a line with phase, done, total, seconds, and name of the job',
+    'Progress on stderr; json: one object per line with phase, done, total, seconds, and name of the job',
 } as const;
 
 /** The store of a farm. */
 export const STORE = {
   type: 'string',
   placeholder: 'folder',
-  description: 'Folder that the machines of the farm share, or s3://bucket/prefix',
+  description: 'Folder shared by the machines of the farm, or s3://bucket/prefix',
 } as const;
 
 /** Where jobs of a farm are unpacked. */
@@ -78,12 +78,13 @@ export const WORK = {
   type: 'string',
   placeholder: 'folder',
   default: '.neural-diff',
-  description: 'Folder for copies of models and recipes; packages that recipes import are found from there',
+  description:
+    'Folder for copies of models and recipes; packages that recipes import are resolved from there',
 } as const;
 
 const VERBOSE = {
   type: 'boolean',
-  description: "Print the stack of an error, also that of a recipe's",
+  description: 'Print stack traces of errors, including errors in the recipe',
 } as const;
 
 /** Flags of a command that needs a recipe. */
@@ -92,7 +93,7 @@ export const RECIPE_FLAGS = {
     type: 'string',
     placeholder: 'model',
     isRequired: true,
-    description: 'Model that devices have: folder of a LayersModel or GraphModel, or ONNX file',
+    description: 'Model on the devices: a LayersModel or GraphModel folder, or an ONNX file',
   },
   chain: CHAIN,
   recipe: {
@@ -105,13 +106,14 @@ export const RECIPE_FLAGS = {
     type: 'string',
     placeholder: 'pattern',
     isRepeated: true,
-    description: 'Train only tensors with such names, as head/*; may be repeated; default: from the recipe',
+    description:
+      'Train only tensors with matching names, such as head/*; may be repeated; default: from the recipe',
   },
   freeze: {
     type: 'string',
     placeholder: 'pattern',
     isRepeated: true,
-    description: 'Keep tensors with such names as they are; may be repeated; default: from the recipe',
+    description: 'Leave tensors with matching names unchanged; may be repeated; default: from the recipe',
   },
   batchSize: { type: 'number', placeholder: 'n', description: 'Examples per step; default: from the recipe' },
   backend: BACKEND,
@@ -125,13 +127,13 @@ export const TRAINING_FLAGS = {
   full: {
     type: 'string',
     placeholder: 'model',
-    description: 'Full fine-tune to start with, as neural-diff fine-tune writes it; default: trained first',
+    description: 'Full fine-tune to start from, written by neural-diff fine-tune; default: trained first',
   },
-  epochs: { type: 'number', placeholder: 'n', description: 'Epochs of the diff; default: from the recipe' },
+  epochs: { type: 'number', placeholder: 'n', description: 'Epochs for the diff; default: from the recipe' },
   learningRate: {
     type: 'number',
     placeholder: 'rate',
-    description: 'Peak learning rate of the diff; default: from the recipe',
+    description: 'Peak learning rate for the diff; default: from the recipe',
   },
 } as const satisfies Flags;
 
@@ -141,12 +143,13 @@ export const MEASURE_FLAGS = {
   next: {
     type: 'string',
     placeholder: 'model',
-    description: 'Full fine-tune to compare with, as neural-diff fine-tune writes it',
+    description: 'Full fine-tune to compare with, written by neural-diff fine-tune',
   },
   recipe: {
     type: 'string',
     placeholder: 'file',
-    description: 'ES module whose test data give the accuracy; without it, only sizes and times are measured',
+    description:
+      'ES module with test data to measure accuracy on; without it, only sizes and times are measured',
   },
   seed: SEED,
   backend: BACKEND,
@@ -163,12 +166,12 @@ export const UPDATER_FLAGS = {
     type: 'string',
     placeholder: 'model',
     isRequired: true,
-    description: 'Model on this device, updated in place: a file, or a folder with one',
+    description: 'Model on this device, updated in place: a file, or a folder containing one',
   },
   updates: {
     type: 'string',
     placeholder: 'folder',
-    description: "Folder of the updater's state, relative to the model's folder; default: MODEL.updates",
+    description: "Folder for the updater's state, relative to the model's folder; default: MODEL.updates",
   },
 } as const satisfies Flags;
 
@@ -180,18 +183,18 @@ export const DRAFT_FLAGS = {
   base: {
     type: 'string',
     placeholder: 'model',
-    description: 'Model that the payload is for; without it, the file is a whole model',
+    description: 'Base model of the payload; without it, the file is a whole model',
   },
-  next: { type: 'string', placeholder: 'fingerprint', description: 'Fingerprint that the result must have' },
+  next: { type: 'string', placeholder: 'fingerprint', description: 'Required fingerprint of the result' },
   name: {
     type: 'string',
     placeholder: 'name',
-    description: 'Name of the release; default: name of the file',
+    description: 'Name of the release; default: the file name',
   },
   counter: {
     type: 'number',
     placeholder: 'n',
-    description: 'Number of the release; devices refuse lower ones than they have',
+    description: 'Release number; devices refuse a lower number than they have',
   },
   expires: {
     type: 'string',
@@ -202,18 +205,18 @@ export const DRAFT_FLAGS = {
     type: 'string',
     placeholder: 'class',
     isRepeated: true,
-    description: 'Class of devices that it is for; may be repeated; default: all devices',
+    description: 'Device class that the release is for; may be repeated; default: all devices',
   },
   metric: {
     type: 'string',
     placeholder: 'name=value',
     isRepeated: true,
-    description: 'Metric of the model, as accuracy=0.963; may be repeated',
+    description: 'Metric of the model, such as accuracy=0.963; may be repeated',
   },
-  golden: { type: 'string', placeholder: 'file', description: 'File of inputs with expected outputs' },
+  golden: { type: 'string', placeholder: 'file', description: 'File with inputs and expected outputs' },
   allowRollbackFrom: {
     type: 'number',
     placeholder: 'n',
-    description: 'Highest counter from which devices may go back to this release',
+    description: 'Highest counter from which devices may roll back to this release',
   },
 } as const satisfies Flags;

@@ -33,19 +33,21 @@ export const REPOSITORY_FLAGS = {
     type: 'string',
     placeholder: 'file',
     isRequired: true,
-    description: 'Root metadata that this device trusts: 1.root.json of the repository, copied here safely',
+    description:
+      'Root metadata that this device trusts: 1.root.json of the repository, obtained over a trusted channel',
   },
   deviceClass: { type: 'string', placeholder: 'class', description: 'Class of this device' },
   channel: {
     type: 'string',
     placeholder: 'name',
-    description: 'Channel of releases that this device follows, such as beta; default: those for all alone',
+    description:
+      'Release channel that this device follows, such as beta; default: only releases without a channel',
   },
   deviceId: {
     type: 'string',
     placeholder: 'id',
     description:
-      'Name of this device in staged rollouts, sent nowhere; default: a random one that stays here',
+      'Name of this device in staged rollouts, never sent; default: a random one, kept on the device',
   },
   full: {
     type: 'boolean',

@@ -32,7 +32,7 @@ export const PRECISION_FLAGS = {
     placeholder: 'gap',
     valueIfBare: '0.3%',
     description:
-      'Find the coarsest of float16, bfloat16 and int8 for each tensor of the base, together at most this far behind it on validation data: 0.3%, or another gap',
+      'For each tensor of the base, find the coarsest of float16, bfloat16 and int8 that together stay within this gap on validation data; without a value, 0.3%',
   },
 } as const satisfies Flags;
 
@@ -41,29 +41,29 @@ export const INPUT_FLAGS = {
   gate: {
     type: 'string',
     placeholder: 'file',
-    description: 'JSON file of limits for payloads; without one that meets them, exit with 10',
+    description: 'JSON file with limits for payloads; if no payload meets them, exit with 10',
   },
   against: {
     type: 'string',
     placeholder: 'file',
     isRepeated: true,
     description:
-      'Earlier report.json to compare with; repeated, oldest first, the last is compared with and all are the history',
+      'Earlier report.json to compare with; may be repeated, oldest first: all form the history, the last is compared with',
   },
   curve: {
     type: 'string',
     placeholder: 'file',
     isRepeated: true,
-    description: 'Document of train --curve, to show how a payload was trained; may be repeated',
+    description: 'File from train --curve, to show how a payload was trained; may be repeated',
   },
   bench: {
     type: 'string',
     placeholder: 'file',
     isRepeated: true,
     description:
-      'Document of the accuracy or sequence bench, alone or in addition to payloads; may be repeated',
+      'JSON file from the accuracy or sequence bench, alone or in addition to payloads; may be repeated',
   },
-  task: { type: 'string', placeholder: 'name', description: 'With --bench: task of the documents' },
+  task: { type: 'string', placeholder: 'name', description: 'With --bench: task to show' },
   fleet: { type: 'string', placeholder: 'file', description: 'CSV file with columns version and devices' },
 } as const satisfies Flags;
 
@@ -130,12 +130,12 @@ export const FLEET_FLAGS = {
     type: 'string',
     placeholder: 'folder',
     description:
-      'With --fleet: folder with other payloads that devices could take, or a repository, whose metadata count',
+      'With --fleet: folder with other payloads for devices, or a repository, whose metadata are counted too',
   },
   fullBytes: {
     type: 'number',
     placeholder: 'bytes',
-    description: 'With --fleet: bytes of the full model as devices download it; default: its compressed size',
+    description: 'With --fleet: download size of the full model in bytes; default: its compressed size',
   },
 } as const satisfies Flags;
 

@@ -44,7 +44,7 @@ export const SEARCH_FLAGS = {
     type: 'string',
     placeholder: 'gap',
     description:
-      'Instead of --budget: find the smallest payload this near to the full fine-tune: 0.3%, 0.003',
+      'Instead of --budget: find the smallest payload within this gap to the full fine-tune: 0.3%, 0.003',
   },
   least: {
     type: 'string',

@@ -30,11 +30,11 @@ export const command = defineCommand({
   group: 'Apply a diff',
   summary: 'Patch a model',
   details: [
-    'Patches a copy with --out, or the model itself with --in-place: one of them must be given. ' +
-      'Before anything is written, the model is checked to be the base of the payload, and the result ' +
-      'is checked afterwards.',
-    'A patch in place keeps a journal next to the model until it is done. After a power loss, the ' +
-      'next run restores the model first.',
+    'Patches a copy with --out, or the model itself with --in-place; one of them is required. ' +
+      'Checks that the model is the base of the payload before writing anything, and checks the ' +
+      'result afterwards.',
+    'While patching in place, keeps a journal next to the model. After a power loss, the next run ' +
+      'restores the model first.',
   ],
   args: ARGS,
   flags: FLAGS,

@@ -11,8 +11,8 @@ export const command = defineCommand({
   group: 'Measure diffs',
   summary: 'Compare payloads with their base and a full fine-tune',
   details: [
-    'Prints bytes and, with --recipe, accuracy. Applies nothing in separate processes and runs no ' +
-      'other programs: neural-diff report does.',
+    'Prints sizes in bytes and, with --recipe, accuracy. Unlike neural-diff report, it does not apply ' +
+      'payloads in separate processes or run other programs.',
   ],
   args: {
     base: MODEL,

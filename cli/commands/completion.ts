@@ -4,20 +4,20 @@ import { loadCommands } from '../run.js';
 
 export const command = defineCommand({
   group: 'Set up',
-  summary: 'Print the completion of commands and flags for a shell',
+  summary: 'Print a shell completion script',
   details: [
-    'The script completes commands, flags, their choices and names of files, where the program is on the ' +
-      'path: installed with -g, or node_modules/.bin.',
+    'The script completes commands, flags, their choices and file names. It needs the program on the PATH: ' +
+      'install it with -g, or add node_modules/.bin.',
   ],
   args: {
-    shell: { type: 'string', isRequired: true, choices: SHELLS, description: 'Shell to complete in' },
+    shell: { type: 'string', isRequired: true, choices: SHELLS, description: 'Target shell' },
   },
   flags: {},
   examples: [
-    { description: 'Complete in bash, from now on', run: 'completion bash >> ~/.bashrc' },
-    { description: 'Complete in zsh, after compinit in .zshrc', run: 'completion zsh >> ~/.zshrc' },
+    { description: 'Enable completion in bash', run: 'completion bash >> ~/.bashrc' },
+    { description: 'Enable completion in zsh, after compinit in .zshrc', run: 'completion zsh >> ~/.zshrc' },
     {
-      description: 'Complete in fish',
+      description: 'Enable completion in fish',
       run: 'completion fish > ~/.config/fish/completions/neural-diff.fish',
     },
   ],

@@ -13,15 +13,13 @@ import { tensorsForAll, withModel } from '../open.js';
 export const command = defineCommand({
   group: 'Work with several diffs',
   summary: 'Combine consecutive payloads into one',
-  details: [
-    'The combined payload is tried on the base before it is written: its result is the same, bit for bit.',
-  ],
+  details: ['Tries the combined payload on the base before writing it. The result is the same, bit for bit.'],
   args: {
     payloads: {
       type: 'string',
       isRequired: true,
       isRepeated: true,
-      description: 'Payload files, each for the result of the one before',
+      description: 'Payload files, each for the result of the previous one',
     },
   },
   flags: {
@@ -35,7 +33,7 @@ export const command = defineCommand({
   },
   examples: [
     {
-      description: 'Bring devices from v1 to v3 at once',
+      description: 'Update devices from v1 to v3 in one step',
       run: 'compose v2.ndiff v3.ndiff --base models/v1 -o v1-v3.ndiff',
     },
   ],

@@ -5,7 +5,7 @@ import { refuseOtherTrial, withUpdater } from '../model-updater.js';
 
 export const command = defineCommand({
   group: 'Keep a device up to date',
-  summary: 'End the trial of an updated model and keep it',
+  summary: 'End the trial of an updated model and keep the model',
   args: {},
   flags: UPDATER_FLAGS,
   examples: [{ description: 'Keep the updated model', run: 'confirm --model models/v1.safetensors' }],

@@ -21,18 +21,18 @@ import { byteProgress } from '../progress.js';
 
 export const command = defineCommand({
   group: 'Apply a diff',
-  summary: 'Write a model in another container, with the same fingerprint',
+  summary: 'Convert a model to another container with the same fingerprint',
   details: [
-    'Writes safetensors, an uncompressed NumPy archive, or the folder of a LayersModel or GraphModel: the same ' +
-      'tensors by name, type, shape and bytes, which is checked before the output appears. What is not a ' +
-      'tensor (graph, texts, metadata) stays behind; a folder has the graph of the model or of --topology.',
+    'Writes safetensors, an uncompressed NumPy archive, or a LayersModel or GraphModel folder. Checks that ' +
+      'names, types, shapes and bytes of the tensors are the same before the output appears. Everything ' +
+      'else (graph, texts, metadata) is left out; a folder gets the graph of the model or of --topology.',
   ],
   args: {
     model: MODEL,
     out: {
       type: 'string',
       isRequired: true,
-      description: 'File to write, by its ending .safetensors or .npz; another name is that of a folder',
+      description: 'File to write, ending in .safetensors or .npz; any other name is a folder',
     },
   },
   flags: {
@@ -47,13 +47,13 @@ export const command = defineCommand({
     progress: PROGRESS,
   },
   examples: [
-    { description: 'Read a LayersModel elsewhere', run: 'convert models/v2 v2.safetensors' },
+    { description: 'Convert a LayersModel to safetensors', run: 'convert models/v2 v2.safetensors' },
     {
-      description: 'Make a LayersModel of weights, with the graph of an older one',
+      description: 'Make a LayersModel from weights and the graph of an older one',
       run: 'convert v2.safetensors models/v2 --topology models/v1',
     },
   ],
-  exits: { wrongBase: 'The topology is for other tensors' },
+  exits: { wrongBase: 'The topology does not match the tensors' },
   async handle(flags, io) {
     const { model, out, force, dryRun } = flags;
     const format = formatOf(out);

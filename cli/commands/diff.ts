@@ -32,32 +32,32 @@ const FLAGS = {
   rename: {
     type: 'boolean',
     default: true,
-    description: 'Refuse tensors of other names; default: match them by content',
+    description: 'Refuse tensors with different names; default: match them by content',
   },
   cast: {
     type: 'boolean',
-    description: 'Cast float32 to float16 or bfloat16, and back, where the base has another type',
+    description: 'Cast float32 to float16 or bfloat16, or back, where the base has another type',
   },
   files: {
     type: 'boolean',
     description:
-      'Carry the whole files, graph and metadata too; default: only where tensors differ in number or shape',
+      'Diff whole files, including graph and metadata; default: only where tensors differ in number or shape',
   },
   minSaving: {
     type: 'string',
     placeholder: 'share',
     description:
-      'Write nothing and exit with 10 unless the diff saves this share of the compressed model: 10%',
+      'Write nothing and exit with 10 unless the diff saves at least this share of the compressed model: 10%',
   },
   lossy: {
     type: 'string',
     placeholder: 'share',
-    description: 'Leave at most this share of the change of each tensor out, to save bytes: 5%',
+    description: "Lose at most this share of each tensor's change, to save bytes: 5%",
   },
   budget: {
     type: 'string',
     placeholder: 'size',
-    description: 'Instead of --lossy: the least error in at most so many bytes: 5%, 20kB, 20000',
+    description: 'Instead of --lossy: smallest error within this payload size: 5%, 20kB, 20000',
   },
   workers: {
     type: 'number',
@@ -72,9 +72,9 @@ export const command = defineCommand({
   group: 'Make a diff',
   summary: 'Diff two models, losslessly or lossily',
   details: [
-    'Writes a payload that turns the first model into the second, however they were trained and in ' +
-      'whatever containers they are. The result is the second model bit for bit; with --lossy or ' +
-      '--budget it is near it, and the payload smaller.',
+    'Writes a payload that turns the first model into the second, no matter how they were trained or ' +
+      'which containers they use. The result equals the second model, bit for bit; with --lossy or ' +
+      '--budget it only approximates it, and the payload is smaller.',
   ],
   args: ARGS,
   flags: FLAGS,
@@ -85,11 +85,11 @@ export const command = defineCommand({
     },
     { description: 'Diff models in different containers', run: 'diff models/v1 models/v2.h5 -o v2.ndiff' },
     {
-      description: 'Diff a float16 model on devices and its float32 successor',
+      description: 'Diff the float16 model on devices against its float32 successor',
       run: 'diff models/v1-float16.safetensors models/v2.safetensors --cast -o v2.ndiff',
     },
     {
-      description: 'Leave out at most 5 % of the change of each tensor',
+      description: "Lose at most 5 % of each tensor's change",
       run: 'diff models/v1.safetensors models/v2.safetensors --lossy 5% -o v2.ndiff',
     },
   ],

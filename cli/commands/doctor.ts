@@ -21,26 +21,25 @@ function optional<const F extends { readonly isRequired: true }>({ isRequired: _
 
 export const command = defineCommand({
   group: 'Keep a device up to date',
-  summary: 'Check everything that updates of a model need, and repair what a power loss left',
+  summary: 'Check everything that updating a model requires, and repair damage from a power loss',
   details: [
-    'Checks the undo journal, the model, the state of the updater, and the free space of the disk. Says ' +
-      'which optional packages are installed; updates need none of them.',
-    'A damaged model is repaired with --repair: the newest whole model for this device takes its place, or ' +
-      'that of the last update if it is released whole. Chunks of 64 KiB whose signed digests match are kept, ' +
-      'others are fetched.',
+    'Checks the undo journal, the model, the updater state, and the free disk space. Shows which optional ' +
+      'packages are installed; updates need none of them.',
+    'With --repair, replaces a damaged model with that of the last update if it is released whole, or else ' +
+      'with the newest whole model for this device. Chunks of 64 KiB whose signed digests match are kept; ' +
+      'only the others are fetched.',
   ],
   args: {},
   flags: {
     ...UPDATER_FLAGS,
     repair: {
       type: 'boolean',
-      description:
-        'With --repo and --root: fetch what is damaged of the model from a whole model that is released',
+      description: 'With --repo and --root: fetch the damaged parts of the model from a released whole model',
     },
     repo: optional(repo),
     root: optional(root),
     ...{ deviceClass, channel, header },
-    dryRun: { ...DRY_RUN, description: 'With --repair: say what would be fetched, and fetch nothing' },
+    dryRun: { ...DRY_RUN, description: 'With --repair: show what would be fetched, and fetch nothing' },
     progress: PROGRESS,
   },
   examples: [

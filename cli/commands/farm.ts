@@ -20,26 +20,26 @@ const FLAGS = {
     description: 'Queue on Redis: redis://:password@host:6379, or rediss:// for TLS',
   },
   store: STORE,
-  slots: { type: 'number', placeholder: 'n', default: 1, description: 'Of a worker: jobs to run at once' },
+  slots: { type: 'number', placeholder: 'n', default: 1, description: 'For worker: jobs to run at once' },
   recipes: {
     type: 'string',
     placeholder: 'folder',
     isRepeated: true,
-    description: 'Of a worker: folder whose recipes it may run; may be repeated',
+    description: 'For worker: folder of recipes that it may run; may be repeated',
   },
   allowRecipe: {
     type: 'string',
     placeholder: 'digest',
     isRepeated: true,
-    description: 'Of a worker: digest of a recipe that it may run; may be repeated',
+    description: 'For worker: digest of a recipe that it may run; may be repeated',
   },
   work: WORK,
-  port: { type: 'number', placeholder: 'n', default: 3000, description: 'Of the board: port of its page' },
+  port: { type: 'number', placeholder: 'n', default: 3000, description: 'For board: port to listen on' },
   host: {
     type: 'string',
     placeholder: 'name',
     default: '127.0.0.1',
-    description: 'Of the board: address to listen at, and to open it by; it has no password',
+    description: 'For board: address to listen on and to open the page at; it has no password',
   },
 } as const satisfies Flags;
 
@@ -47,14 +47,15 @@ type FarmFlags = FlagsOf<typeof FLAGS> & CommonFlags;
 
 export const command = defineCommand({
   group: 'Train on many machines',
-  summary: 'Run a worker of a farm, or look after its queue',
+  summary: 'Run a farm worker, or manage the queue of a farm',
   details: [
-    'worker: run jobs that sweep, train, tune and report have queued with --queue, until Ctrl-C. Any number of workers on any ' +
-      'number of machines share a queue on Redis (BullMQ) and a store, a folder that all of them can write or a bucket on S3. ' +
-      'The job of a worker that is lost goes on elsewhere, after the last epoch that ended. A worker runs ' +
-      'recipes that it was told to trust only, and jobs of its own version.',
-    'status: what is queued, running and failed. retry: queue failed jobs again. drain: remove waiting jobs. ' +
-      'board: a web page of the queue (bull-board), until Ctrl-C.',
+    'worker: run jobs queued by sweep, train, tune and report with --queue, until Ctrl-C. Any number of ' +
+      'workers on any number of machines share a queue on Redis (BullMQ) and a store: a folder that all of ' +
+      'them can write to, or an S3 bucket. If a worker is lost, its job continues on another one after the ' +
+      'last completed epoch. A worker runs only recipes that it was told to trust, and only jobs of its ' +
+      'own version.',
+    'status: show queued, running and failed jobs. retry: queue failed jobs again. drain: remove waiting ' +
+      'jobs. board: serve a web page of the queue (bull-board), until Ctrl-C.',
   ],
   args: {
     action: {
@@ -67,11 +68,11 @@ export const command = defineCommand({
   flags: FLAGS,
   examples: [
     {
-      description: 'Run a worker for the recipes of a folder',
+      description: 'Run a worker for the recipes in a folder',
       run: 'farm worker --queue redis://farm.example:6379 --store /mnt/farm --recipes recipes',
     },
     { description: 'Show the queue in a browser', run: 'farm board --queue redis://farm.example:6379' },
-    { description: 'See what is queued', run: 'farm status --queue redis://farm.example:6379' },
+    { description: 'Show what is queued', run: 'farm status --queue redis://farm.example:6379' },
   ],
   async handle(flags, io) {
     const { action } = flags;

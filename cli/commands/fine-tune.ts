@@ -15,9 +15,9 @@ export const command = defineCommand({
   group: 'Make a diff',
   summary: 'Train all weights of a model',
   details: [
-    'Writes the model that neural-diff train fine-tunes as the reference for its diffs: what reports ' +
-      'compare payloads with, and what neural-diff diff can diff with the base. It is a copy of the base, of ' +
-      'the same kind; float16 weights are rounded to the nearest.',
+    'Writes the full fine-tune that neural-diff train uses as the reference for its diffs. Reports ' +
+      'compare payloads with it, and neural-diff diff can diff it against the base. It is a copy of the ' +
+      'base, of the same kind; 16-bit weights are rounded to the nearest value.',
   ],
   args: {},
   flags: {
@@ -25,15 +25,15 @@ export const command = defineCommand({
     epochs: {
       type: 'number',
       placeholder: 'n',
-      description: 'Epochs; default: from the recipe, or found on validation data',
+      description: 'Epochs; default: from the recipe, or chosen on validation data',
     },
     learningRate: {
       type: 'number',
       placeholder: 'rate',
-      description: 'Peak learning rate; default: from the recipe, or found on validation data',
+      description: 'Peak learning rate; default: from the recipe, or chosen on validation data',
     },
     seed: SEED,
-    ...outputFlags('model', 'Model to write: a folder, or a file for an ONNX file'),
+    ...outputFlags('model', 'Model to write: a folder, or a file if the base is an ONNX file'),
   },
   examples: [
     {
@@ -41,7 +41,7 @@ export const command = defineCommand({
       run: 'fine-tune --base models/v1 --recipe recipe.mjs --seed 7 -o models/v2-full',
     },
     {
-      description: 'Fine-tune an ONNX file, all but its embeddings',
+      description: 'Fine-tune an ONNX file, except its embeddings',
       run: "fine-tune --base v1.onnx --recipe recipe.mjs --freeze '*embeddings*' -o v2-full.onnx",
     },
   ],

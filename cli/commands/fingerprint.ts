@@ -11,8 +11,8 @@ export const command = defineCommand({
   group: 'Apply a diff',
   summary: 'Print the fingerprint of a model',
   details: [
-    'The fingerprint depends on names, types, shapes and values of the tensors, not on the file: a ' +
-      'payload names the models that it is for by it.',
+    'The fingerprint depends on the names, types, shapes and values of the tensors, not on the file. ' +
+      'Payloads identify models by their fingerprints.',
   ],
   args: { model: MODEL },
   flags: { progress: PROGRESS },

@@ -25,10 +25,11 @@ const MAX_CONFIG_BYTES = 2 ** 20;
 
 export const command = defineCommand({
   group: 'Make a diff',
-  summary: 'Make a payload of a LoRA adapter',
+  summary: 'Make a payload from a LoRA adapter',
   details: [
-    'Applied to the base, the payload merges the adapter into it, in place; the payload that `reverse` makes ' +
-      'of it takes the adapter out again, bit for bit. Reads adapters of PEFT, diffusers, kohya-ss and mlx.',
+    'Applied to the base, the payload merges the adapter into it, in place; its reverse, made by ' +
+      'neural-diff reverse, removes the adapter again, bit for bit. Reads adapters from PEFT, diffusers, ' +
+      'kohya-ss and mlx.',
   ],
   args: {
     adapter: {
@@ -42,7 +43,7 @@ export const command = defineCommand({
       type: 'string',
       placeholder: 'model',
       isRequired: true,
-      description: 'Model that the adapter was trained for, of float32, float16 or bfloat16',
+      description: 'Model that the adapter was trained for, in float32, float16 or bfloat16',
     },
     ...outputFlags('file', 'Payload file to write; - for stdout'),
     config: {
@@ -53,25 +54,26 @@ export const command = defineCommand({
     bits: {
       type: 'number',
       placeholder: 'n',
-      description: 'Bits of each value, 4 to 16; default: as precise as the dtypes of adapter and base',
+      description: 'Bits per value, 4 to 16; default: as many as the dtypes of adapter and base require',
     },
     maxError: {
       type: 'string',
       placeholder: 'share',
-      description: "Instead of --bits: error of each tensor's change before it is rounded to the base: 1%",
+      description:
+        "Instead of --bits: largest error of each tensor's change, before rounding to the base's dtype: 1%",
     },
   },
   examples: [
     {
-      description: 'Make a payload of an adapter of PEFT',
+      description: 'Make a payload from a PEFT adapter',
       run: 'import-adapter adapters/de --base models/v1.safetensors -o v1-de.ndiff',
     },
     {
-      description: 'Make a smaller one, and the payload that takes the adapter out again',
+      description: 'Make a smaller one, and the payload that removes the adapter again',
       run: 'import-adapter adapters/de --base models/v1 --bits 8 -o v1-de.ndiff && neural-diff reverse v1-de.ndiff --base models/v1 -o de-v1.ndiff',
     },
   ],
-  exits: { wrongBase: 'The adapter has modules that the base does not have, or of other shapes' },
+  exits: { wrongBase: 'Modules of the adapter are missing from the base, or differ in shape' },
   async handle(flags, io) {
     const { out, force, dryRun, bits } = flags;
     const maxError = flags.maxError === undefined ? undefined : readShare('--max-error', flags.maxError);

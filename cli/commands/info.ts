@@ -13,19 +13,19 @@ import { withModel, withPayload } from '../open.js';
 
 export const command = defineCommand({
   group: 'Apply a diff',
-  summary: 'Show what a payload or a model holds',
+  summary: 'Show the contents of a payload or a model',
   details: [
-    'Of a payload: its size, the fingerprints of both models, its records and metadata and, with ' +
-      '--base, the tensors that each record changes, and how many keep everything. Of a model: its ' +
-      'fingerprint and tensors, inputs and outputs of ONNX files and GraphModels, and how much of the ' +
-      'file is outside of the tensors.',
+    'For a payload: its size, the fingerprints of both models, its records and metadata and, with ' +
+      '--base, the tensors that each record changes and how many tensors stay unchanged. For a model: ' +
+      'its fingerprint and tensors, the inputs and outputs of ONNX files and GraphModels, and how much ' +
+      'of the file is outside the tensors.',
   ],
   args: { file: { type: 'string', isRequired: true, description: 'Payload file, or a model' } },
   flags: {
     base: {
       type: 'string',
       placeholder: 'model',
-      description: 'Model that the payload is for: show which tensors it changes',
+      description: 'Base model of the payload, to show which tensors it changes',
     },
   },
   examples: [

@@ -24,10 +24,10 @@ export const command = defineCommand({
   details: [
     `Writes the recipe, and a model of 17,000 weights into ${BASE_FOLDER}. The model knows three kinds of ` +
       'signals, and the recipe teaches it three more; no data are downloaded. Prints the commands that ' +
-      'train, show, apply, measure and publish a diff: they run as they are, in less than a minute.',
+      'train, show, apply, measure and publish a diff; they run unchanged, in less than a minute.',
     'Recipes in TypeScript need Node.js 22.18 or newer, which runs them without a compiler.',
   ],
-  args: { folder: { type: 'string', default: '.', description: 'Folder of the project; default: this one' } },
+  args: { folder: { type: 'string', default: '.', description: 'Project folder; default: the current one' } },
   flags: {
     language: {
       type: 'string',
@@ -40,7 +40,7 @@ export const command = defineCommand({
   },
   examples: [
     { description: 'Start a project in the folder demo', run: 'init demo' },
-    { description: 'Start one here, with a recipe in TypeScript', run: 'init . --language ts' },
+    { description: 'Start one here, with a TypeScript recipe', run: 'init . --language ts' },
   ],
   async handle(flags, io) {
     const { folder, language, force, dryRun } = flags;

@@ -19,12 +19,12 @@ const MAX_BYTES = 2 ** 24;
 
 export const command = defineCommand({
   group: 'Train on many machines',
-  summary: 'Run a training job of a file',
+  summary: 'Run a training job from a file',
   details: [
-    'neural-diff sweep --emit jobs writes such files. A job names model, recipe, options and version by ' +
-      'digest: every machine makes the same bytes of it. A result that the store has is not computed again, ' +
-      'and a job that was stopped goes on after the last epoch that ended.',
-    'The recipe is code, and runs: take job files and stores from people you trust only.',
+    'neural-diff sweep --emit jobs writes job files. A job identifies model, recipe, options and version ' +
+      'by digest, so every machine produces the same bytes. Results already in the store are not computed ' +
+      'again, and a job that was stopped continues after the last completed epoch.',
+    'The recipe is code that is executed: only use job files and stores from people you trust.',
   ],
   args: {
     action: { type: 'string', isRequired: true, choices: ['run'], description: 'What to do' },
@@ -36,7 +36,7 @@ export const command = defineCommand({
     progress: PROGRESS,
     ...outputFlags(
       'folder',
-      'Folder for the product, result.json and log.txt; of a diff payload.ndiff and curve.json',
+      'Folder for the product, result.json and log.txt; for a diff, payload.ndiff and curve.json',
     ),
   },
   examples: [
@@ -45,7 +45,7 @@ export const command = defineCommand({
       run: 'job run jobs/hash-0.5pct-seed7.job.json --store /mnt/farm -o results/hash-0.5pct-seed7',
     },
     {
-      description: 'Run it with a store in a bucket; AWS_ENDPOINT_URL names another server than Amazon S3',
+      description: 'Run it with a store in a bucket; AWS_ENDPOINT_URL selects a server other than Amazon S3',
       run: 'job run jobs/hash-0.5pct-seed7.job.json --store s3://farm/updates -o results/hash-0.5pct-seed7',
     },
   ],

@@ -4,10 +4,10 @@ import { printResult, remark } from '../io.js';
 
 export const command = defineCommand({
   group: 'Publish releases',
-  summary: 'Make a key pair that signs releases',
+  summary: 'Generate a key pair for signing releases',
   details: [
-    'Writes PATH.key.json, the private half, readable by its owner only, and PATH.pub.json, the ' +
-      'public half for devices and repositories. Existing files are never replaced.',
+    'Writes the private key, readable only by its owner, to PATH.key.json, and the public key, for ' +
+      'devices and repositories, to PATH.pub.json. Existing files are never replaced.',
   ],
   args: { action: { type: 'string', isRequired: true, choices: ['generate'], description: 'What to do' } },
   flags: {
@@ -16,12 +16,12 @@ export const command = defineCommand({
       placeholder: 'path',
       short: 'o',
       isRequired: true,
-      description: 'Path without an ending',
+      description: 'Path of both files, without the extension',
     },
   },
   examples: [
     {
-      description: 'Make keys/targets.key.json and keys/targets.pub.json',
+      description: 'Generate keys/targets.key.json and keys/targets.pub.json',
       run: 'keys generate -o keys/targets',
     },
   ],

@@ -7,15 +7,15 @@ import { withModel } from '../open.js';
 import { noRoute, readUpdates, resolveModel } from '../routes.js';
 
 /** How a model is named where its fingerprint is enough. */
-const HOW_NAMED = 'a fingerprint, the start of one, or a model';
+const HOW_NAMED = 'a fingerprint, a prefix of one, or a model';
 
 export const command = defineCommand({
   group: 'Work with several diffs',
-  summary: 'Find the payloads that bring a device to a model with the fewest bytes',
+  summary: 'Find the payloads that update a device to a model with the fewest bytes',
   details: [
-    'Compares the payloads of a folder, in sequence or combined into one, and the full model if its ' +
-      'size is known from --model or --full-bytes. Of a repository it compares the live releases, whole ' +
-      'models among them.',
+    'Compares the payloads in a folder, in sequence or combined into one, and the full model if its ' +
+      'size is given with --model or --full-bytes. In a repository, compares the live releases, including ' +
+      'whole models.',
   ],
   args: { folder: { type: 'string', isRequired: true, description: 'Folder with *.ndiff, or a repository' } },
   flags: {
@@ -23,29 +23,29 @@ export const command = defineCommand({
       type: 'string',
       placeholder: 'model',
       isRequired: true,
-      description: `Model that the device has: ${HOW_NAMED}`,
+      description: `Model on the device: ${HOW_NAMED}`,
     },
     to: {
       type: 'string',
       placeholder: 'model',
       isRequired: true,
-      description: `Model to get to: ${HOW_NAMED}`,
+      description: `Target model: ${HOW_NAMED}`,
     },
     model: {
       type: 'string',
       placeholder: 'model',
-      description: 'Consider the full model, of the size of this one',
+      description: 'Consider a full model of the same size as this one',
     },
-    fullBytes: { type: 'number', placeholder: 'bytes', description: 'Consider the full model, of this size' },
+    fullBytes: { type: 'number', placeholder: 'bytes', description: 'Consider a full model of this size' },
     compose: {
       type: 'boolean',
       default: true,
-      description: 'Do not consider payloads that would have to be combined first',
+      description: 'Do not consider combining payloads',
     },
   },
   examples: [
     {
-      description: 'Plan an update from a model on disk to a fingerprint that begins with 3f2a',
+      description: 'Plan an update from a model on disk to a fingerprint that starts with 3f2a',
       run: 'plan updates --from models/v1 --to 3f2a --full-bytes 600332',
     },
   ],

@@ -40,7 +40,7 @@ const KEY_FLAGS = {
     type: 'string',
     placeholder: 'file',
     isRepeated: true,
-    description: 'Private key that signs; may be repeated',
+    description: 'Private key to sign with; may be repeated',
   },
   init: { type: 'boolean', description: 'Create the repository' },
   rootKey: {
@@ -65,7 +65,7 @@ const KEY_FLAGS = {
     type: 'number',
     placeholder: 'n',
     description:
-      'Keys of root and targets that must sign; with --rotate, keys of the roles named; default: 1',
+      'Number of root and targets keys that must sign; with --rotate, keys of the given roles; default: 1',
   },
   rotate: {
     type: 'string',
@@ -91,72 +91,73 @@ const RELEASE_FLAGS = {
     type: 'string',
     placeholder: 'file',
     description:
-      'Payload file to release, or a whole model: a file, or a folder, whose tensors become one safetensors file',
+      'Payload file to release, or a whole model: a file, or a folder, which becomes one safetensors file',
   },
   channel: {
     type: 'string',
     placeholder: 'name',
-    description: 'With --payload: only for devices that follow this channel, such as beta; default: all',
+    description:
+      'With --payload: release only to devices that follow this channel, such as beta; default: all',
   },
   rollout: {
     type: 'string',
     placeholder: 'share',
-    description: 'Share of devices that get the release, as 10%; of --payload, or of each --release',
+    description: 'Share of devices that get the release, such as 10%; for --payload, or for each --release',
   },
   release: {
     type: 'string',
     placeholder: 'name',
     isRepeated: true,
-    description: 'With --rollout: release whose share changes; 0% pauses it; may be repeated',
+    description: 'With --rollout: existing release to change; 0% pauses it; may be repeated',
   },
   keep: {
     type: 'number',
     placeholder: 'n',
     description:
-      'Newest releases that all devices read about; they look older ones up in an index if they need them; ' +
-      'default: as before, at first all',
+      'Number of newest releases in the metadata that all devices read; devices look up older ones in an ' +
+      'index if needed; default: as before, initially all',
   },
   skip: {
     type: 'string',
     placeholder: 'folder',
     description:
-      'With --payload: also release payloads from older models, which are in this folder, to the new one, so ' +
-      'that any device needs few payloads',
+      'With --payload: also release payloads from the older models in this folder to the new one, so that ' +
+      'every device needs only a few payloads',
   },
   withdraw: {
     type: 'string',
     placeholder: 'name',
     isRepeated: true,
-    description: 'Release that devices must not install any longer; may be repeated',
+    description: 'Release that devices must no longer install; may be repeated',
   },
   reason: {
     type: 'string',
     placeholder: 'text',
-    description: 'With --withdraw: keep the release listed as withdrawn; devices that have it show the text',
+    description: 'With --withdraw: keep the release listed as withdrawn; devices that have it show this text',
   },
   refresh: {
     type: 'string',
     placeholder: 'roles',
     valueIfBare: '',
-    description: 'Sign roles again for later dates; without a value, snapshot and timestamp',
+    description: 'Sign roles again with later expiry dates; without a value, snapshot and timestamp',
   },
   list: {
     type: 'boolean',
-    description: 'Show the releases, and what devices with each of their models would fetch',
+    description: 'List the releases, and what devices with each of their models would fetch',
   },
   dryRun: DRY_RUN,
 } as const satisfies Flags;
 
 export const command = defineCommand({
   group: 'Publish releases',
-  summary: 'Add a release to a TUF repository, or list, create, rotate or refresh it',
+  summary: 'Add a release to a TUF repository, or manage the repository and its keys',
   details: [
     'A repository is a folder of signed metadata and targets that any web server can serve; devices ' +
       'follow it with neural-diff update. At least one of --init, --rotate, --withdraw, --release, ' +
-      '--keep, --refresh, --payload and --list is required; several are done in this order, and written together, ' +
-      'but for --list, which changes nothing.',
+      '--keep, --refresh, --payload and --list is required. Several are done in this order and written ' +
+      'together, except --list, which changes nothing.',
   ],
-  args: { folder: { type: 'string', isRequired: true, description: 'Repository: metadata and targets' } },
+  args: { folder: { type: 'string', isRequired: true, description: 'Folder of the repository' } },
   flags: { ...RELEASE_FLAGS, ...DRAFT_FLAGS, ...KEY_FLAGS },
   examples: [
     {
@@ -168,11 +169,11 @@ export const command = defineCommand({
       run: 'publish releases --payload v2.ndiff --base models/v1 --key keys/targets.key.json --counter 2',
     },
     {
-      description: 'Release a whole model, for devices that have none or that no payload fits',
+      description: 'Release a whole model, for devices without a model or without a matching payload',
       run: 'publish releases --payload models/v2 --key keys/targets.key.json --counter 2',
     },
     {
-      description: 'Release to a tenth of the devices, later to half of them, then to all',
+      description: 'Extend a staged rollout to half of the devices',
       run: 'publish releases --rollout 50% --release v2.ndiff --key keys/targets.key.json',
     },
     {
@@ -182,15 +183,15 @@ export const command = defineCommand({
         '--keep 1 --skip models',
     },
     {
-      description: 'Withdraw a release, and say why',
+      description: 'Withdraw a release and give a reason',
       run: 'publish releases --withdraw v2.ndiff --reason "wrong labels" --key keys/targets.key.json',
     },
     {
-      description: 'Show what is released, and what a fleet would fetch',
+      description: 'List the releases, and what a fleet would fetch',
       run: 'publish releases --list',
     },
     {
-      description: 'Renew the dates, as a nightly job',
+      description: 'Renew the expiry dates, for example in a nightly job',
       run: 'publish releases --refresh --key keys/online.key.json',
     },
     {
@@ -200,7 +201,7 @@ export const command = defineCommand({
         '--key keys/root.key.json --key keys/online.key.json',
     },
   ],
-  exits: { refused: 'Too few signatures, an old counter, or one under which devices get another model' },
+  exits: { refused: 'Too few signatures, or a counter that is too low or already used for another model' },
   async handle(flags, io) {
     const { folder, dryRun } = flags;
     const folderFiles = openRepositoryFolder(folder);

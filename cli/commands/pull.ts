@@ -18,21 +18,21 @@ const { repo, root, deviceClass, channel, deviceId, header } = REPOSITORY_FLAGS;
 
 export const command = defineCommand({
   group: 'Keep a device up to date',
-  summary: 'Install the newest whole model of a repository on a device that has none',
+  summary: 'Install the newest whole model from a repository on a device that has none',
   details: [
-    'Checks the signatures, the digest and the fingerprint before the model is in its place. After an ' +
-      'interruption the same command goes on with what was downloaded. neural-diff update follows the ' +
-      'repository from there.',
+    'Checks the signatures, the digest and the fingerprint before moving the model into place. After an ' +
+      'interruption, the same command resumes the download. From then on, neural-diff update follows the ' +
+      'repository.',
   ],
   args: {},
   flags: {
     ...{ repo, root, deviceClass, channel, deviceId, header },
-    ...outputFlags('model', "File to write, or a folder for a file of the release's name"),
+    ...outputFlags('model', 'File to write, or a folder for a file named after the release'),
     progress: PROGRESS,
   },
   examples: [
     {
-      description: 'Install a model, which update keeps up to date later',
+      description: 'Install a model that update will keep up to date',
       run: 'pull --repo https://example.com/releases --root root.json -o models/keywords',
     },
   ],

@@ -32,7 +32,7 @@ import { readShare } from '../values.js';
 import { readVersion } from '../version.js';
 
 const FLAGS = {
-  base: { type: 'string', placeholder: 'model', description: 'Model that devices have' },
+  base: { type: 'string', placeholder: 'model', description: 'Model on the devices' },
   payload: {
     type: 'string',
     placeholder: 'file',
@@ -44,7 +44,7 @@ const FLAGS = {
     type: 'number',
     placeholder: 'n',
     default: 5,
-    description: 'Times that each payload is applied in a separate process; 0 measures no times',
+    description: 'Number of times to apply each payload in a separate process; 0 measures no times',
   },
   ...PRECISION_FLAGS,
   ...INPUT_FLAGS,
@@ -54,8 +54,8 @@ const FLAGS = {
     description: 'Run the models on the workers of a farm: redis://host:6379; needs --store and --recipe',
   },
   store: TRAINER_FLAGS.store,
-  title: { type: 'string', placeholder: 'text', description: 'Heading; default: what the report is of' },
-  ...outputFlags('folder', 'Folder to write the report into'),
+  title: { type: 'string', placeholder: 'text', description: 'Title; default: from the base, or the task' },
+  ...outputFlags('folder', 'Folder to write the report to'),
 } as const satisfies Flags;
 
 type ReportFlags = FlagsOf<typeof FLAGS> & CommonFlags;
@@ -64,8 +64,8 @@ export const command = defineCommand({
   group: 'Measure diffs',
   summary: 'Measure payloads, check them against limits (gates), and recommend what to ship',
   details: [
-    `Writes ${REPORT_FILES.join(', ')}: a page for people, Markdown for a pull request, JSON, ` +
-      'and JUnit for build servers.',
+    `Writes ${REPORT_FILES.join(', ')}: a web page, Markdown for pull requests, JSON, ` +
+      'and JUnit for CI servers.',
   ],
   args: {},
   flags: FLAGS,
@@ -75,21 +75,21 @@ export const command = defineCommand({
       run: 'report --base models/v1 --next models/v2-full --payload v2.ndiff --recipe recipe.mjs -o report',
     },
     {
-      description: 'Compare two payloads, and fail a build unless one of them meets the gates',
+      description: 'Compare two payloads, and fail the build unless one of them meets the gates',
       run:
         'report --base models/v1 --payload a.ndiff --payload b.ndiff --recipe recipe.mjs ' +
         '--gate gates.json -o report',
     },
     {
-      description: 'Show what a bench has measured',
+      description: 'Show the results of a bench',
       run: 'report --bench accuracy.json --task keywords -o report',
     },
     {
-      description: 'Also find the grids on which devices could store the base within 0.3 points',
+      description: 'Also find the coarsest grids on which devices could store the base within 0.3 points',
       run: 'report --base models/v1 --payload v2.ndiff --recipe recipe.mjs --precision 0.3% -o report',
     },
   ],
-  exits: { gate: 'No payload meets the gates; the report is written' },
+  exits: { gate: 'No payload meets the gates; the report is still written' },
   async handle(flags, io) {
     const { isMeasured } = checkFlags(flags);
     await checkReportFolder(flags.out, flags);

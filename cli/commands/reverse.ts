@@ -10,8 +10,8 @@ import { withModel } from '../open.js';
 
 export const command = defineCommand({
   group: 'Work with several diffs',
-  summary: 'Make the payload that reverts a payload',
-  details: ['Applied to the result of the payload, it restores the base bit for bit.'],
+  summary: 'Make a payload that reverts another one',
+  details: ['Applied to the result of the payload, it restores the base, bit for bit.'],
   args: { payload: PAYLOAD },
   flags: {
     base: {
@@ -22,8 +22,8 @@ export const command = defineCommand({
     },
     ...outputFlags('file', 'Payload file to write; - for stdout'),
   },
-  examples: [{ description: 'Make a way back', run: 'reverse v2.ndiff --base models/v1 -o v2-v1.ndiff' }],
-  exits: { wrongBase: 'The payload is for another model than --base' },
+  examples: [{ description: 'Revert v2 to v1', run: 'reverse v2.ndiff --base models/v1 -o v2-v1.ndiff' }],
+  exits: { wrongBase: 'The payload is for a model other than --base' },
   async handle(flags, io) {
     const { out, force, dryRun } = flags;
     await checkOutput(out, { force });

@@ -5,12 +5,10 @@ import { refuseOtherTrial, withUpdater } from '../model-updater.js';
 
 export const command = defineCommand({
   group: 'Keep a device up to date',
-  summary: 'End the trial of an updated model and restore the model before',
+  summary: 'End the trial of an updated model and restore the previous model',
   args: {},
   flags: UPDATER_FLAGS,
-  examples: [
-    { description: 'Restore the model before the update', run: 'rollback --model models/v1.safetensors' },
-  ],
+  examples: [{ description: 'Restore the previous model', run: 'rollback --model models/v1.safetensors' }],
   exits: { refused: 'Another updater has the model on trial' },
   async handle(flags, io) {
     await withUpdater(flags, io, async ({ updater, ...own }) => {

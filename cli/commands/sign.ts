@@ -12,10 +12,10 @@ export const command = defineCommand({
   group: 'Publish releases',
   summary: 'Sign a payload or a whole model as a release file, or the files of a model',
   details: [
-    'Applies the payload to its base in memory first, and signs what the result is. --counter is ' +
-      'required: devices refuse releases with a lower counter than theirs. With --oms, signs all files of ' +
-      'a model, such as one that was updated, as OpenSSF Model Signing; verify --oms and other verifiers ' +
-      'check them.',
+    'Applies the payload to its base in memory first, and signs the fingerprint of the result. --counter ' +
+      'is required: devices refuse releases with a lower counter than theirs. With --oms, signs all files ' +
+      'of a model, such as an updated one, with OpenSSF Model Signing; verify --oms and other verifiers ' +
+      'can check them.',
   ],
   args: {
     payload: {
@@ -32,9 +32,9 @@ export const command = defineCommand({
       placeholder: 'file',
       isRequired: true,
       isRepeated: true,
-      description: 'Private key; may be repeated; with --oms, one on P-256, P-384 or P-521 in PEM',
+      description: 'Private key; may be repeated; with --oms, one P-256, P-384 or P-521 key in PEM',
     },
-    oms: { type: 'boolean', description: 'Sign the files of a model as OpenSSF Model Signing 1.0' },
+    oms: { type: 'boolean', description: 'Sign the files of a model with OpenSSF Model Signing 1.0' },
   },
   examples: [
     {
@@ -47,7 +47,7 @@ export const command = defineCommand({
       run: 'sign models/v2 --oms --key oms.pem',
     },
   ],
-  exits: { wrongBase: 'The payload is for another model than --base' },
+  exits: { wrongBase: 'The payload is for a model other than --base' },
   async handle(flags, io) {
     if (flags.oms) return signModel(flags, io);
     const { payload, force, dryRun, out = `${payload}${RELEASE_ENDING}` } = flags;

@@ -17,7 +17,7 @@ export const command = defineCommand({
     evidence: {
       type: 'string',
       placeholder: 'file',
-      description: 'Write what was installed, when, and by which keys it was signed, as JSON',
+      description: 'Write a JSON record of what was installed, when, and which keys signed it',
     },
     force: FORCE,
   },

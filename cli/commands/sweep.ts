@@ -33,16 +33,17 @@ const FLAGS = {
     placeholder: 'n',
     description: 'Diffs to train at once; default: one per processor',
   },
-  resume: { type: 'boolean', description: 'Keep what results.json lists, train the rest' },
+  resume: { type: 'boolean', description: 'Keep the diffs listed in results.json, train the rest' },
   ...TRAINER_FLAGS,
   store: {
     ...TRAINER_FLAGS.store,
-    description: 'With --queue or --emit: folder that the machines of the farm share, or s3://bucket/prefix',
+    description: 'With --queue or --emit: folder shared by the machines of the farm, or s3://bucket/prefix',
   },
   emit: {
     type: 'string',
     choices: ['jobs', ...SCHEDULERS],
-    description: 'Train nothing: put models and recipe into the store, write job files, and a workflow',
+    description:
+      'Train nothing: put models and recipe into the store, and write job files; for a scheduler, also a workflow',
   },
   ...outputFlags('folder', 'Folder for payloads and results.json'),
 } as const satisfies Flags;
@@ -53,13 +54,13 @@ export const command = defineCommand({
   group: 'Make a diff',
   summary: 'Train a diff for every kind, budget and seed, several at once',
   details: [
-    'Every payload is written as soon as it is trained. A job that fails does not stop the others. ' +
-      'After Ctrl-C, --resume trains the rest. At the end, a job whose payload does worse on the validation ' +
-      'set than that of a smaller budget, of the same kind and seed, gets the smaller one.',
+    'Writes every payload as soon as it is trained. A failed job does not stop the others. After Ctrl-C, ' +
+      '--resume trains the rest. At the end, a payload that does worse on the validation set than one with ' +
+      'a smaller budget, of the same kind and seed, is replaced by the smaller one.',
     'With --queue, the jobs run on the workers of a farm (neural-diff farm worker), and the payloads have ' +
-      'the same bytes. After Ctrl-C they stay queued; the same command fetches what was trained meanwhile.',
-    'With --emit, nothing is trained: each job becomes a file that neural-diff job run takes. github-matrix, ' +
-      'skypilot and argo write a workflow next to them, for GitHub Actions, SkyPilot or Argo Workflows.',
+      'the same bytes. After Ctrl-C, jobs stay queued; the same command fetches what was trained meanwhile.',
+    'With --emit, nothing is trained: each job becomes a file for neural-diff job run. github-matrix, ' +
+      'skypilot and argo also write a workflow, for GitHub Actions, SkyPilot or Argo Workflows.',
   ],
   args: {},
   flags: FLAGS,
@@ -77,14 +78,14 @@ export const command = defineCommand({
         '--seeds 1,2 --queue redis://farm.example:6379 --store /mnt/farm -o v2',
     },
     {
-      description: 'Write them for Argo Workflows',
+      description: 'Write the jobs for Argo Workflows',
       run:
         'sweep --base models/v1 --recipe recipe.mjs --kinds hash,sparse --budgets 0.25%,0.5%,1% ' +
         '--seeds 1,2 --emit argo --store s3://farm/updates -o v2-jobs',
     },
   ],
   exits: {
-    internal: 'Jobs failed with different statuses; if all failed jobs have the same status, that one',
+    internal: 'Jobs failed with different statuses; if they all failed with the same one, that status',
   },
   async handle(flags, io) {
     checkFlags(flags);

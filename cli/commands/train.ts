@@ -15,20 +15,20 @@ import { baseOf, describeTrained, optionsOf, planTraining, readBase } from '../t
 
 export const command = defineCommand({
   group: 'Make a diff',
-  summary: 'Train a diff of a model within a budget of bytes',
+  summary: 'Train a diff of a model within a size budget',
   details: [
-    'A recipe, an ES module, says what data, loss and metrics to train with. All weights are ' +
-      'fine-tuned first, as reference and teacher; then the diff is trained, and its payload written. ' +
+    'A recipe, an ES module, defines the data, loss and metrics to train with. First, all weights are ' +
+      'fine-tuned, as reference and teacher; then the diff is trained and its payload written. ' +
       'Either --budget or --max-gap is required.',
-    'With --max-gap instead of --budget, the smallest payload is searched whose model is near enough ' +
-      'to the full fine-tune. The kind auto trains every kind and takes the best on validation data.',
+    'With --max-gap instead of --budget, searches for the smallest payload whose model is close enough ' +
+      'to the full fine-tune. The kind auto trains every kind and picks the best on validation data.',
   ],
   args: {
     kind: {
       type: 'string',
       isRequired: true,
       choices: ['auto', ...DIFF_KINDS],
-      description: 'Kind of diff; auto takes the best',
+      description: 'Kind of diff; auto picks the best',
     },
   },
   flags: {
@@ -49,15 +49,15 @@ export const command = defineCommand({
       run: 'train hash --base models/v1 --recipe recipe.mjs --budget 0.5% --seed 7 -o v2.ndiff',
     },
     {
-      description: 'Train one for devices that have applied v2.ndiff',
+      description: 'Train a diff for devices that have applied v2.ndiff',
       run: 'train hash --base models/v1 --chain v2.ndiff --recipe recipe.mjs --budget 0.5% -o v3.ndiff',
     },
     {
-      description: 'Train one of an ONNX file that changes only its last layer',
+      description: 'Train a diff of an ONNX file that changes only its last layer',
       run: "train hash --base model.onnx --recipe recipe.mjs --only 'head.*' --budget 1% -o v2.ndiff",
     },
     {
-      description: 'Take the better kind',
+      description: 'Train every kind and pick the best',
       run: 'train auto --base models/v1 --recipe recipe.mjs --budget 0.5% -o v2.ndiff',
     },
     {

@@ -22,7 +22,7 @@ export const TUNE_FLAGS = {
     type: 'string',
     placeholder: 'gap',
     description:
-      'Find the smallest payload this near to the full fine-tune: 0.3%, 0.003; default: the payload with the smallest gap',
+      'Find the smallest payload within this gap to the full fine-tune: 0.3%, 0.003; default: the payload with the smallest gap',
   },
   maxApplyMs: {
     type: 'number',

@@ -15,9 +15,9 @@ const FLAGS = {
   confirm: { type: 'boolean', description: 'Keep the model without a trial' },
   retryRejected: {
     type: 'boolean',
-    description: 'Try models and releases again that were rolled back, failed their test or were rejected',
+    description: 'Retry models and releases that were rolled back, failed their test or were rejected',
   },
-  dryRun: { type: 'boolean', description: 'Plan, download no payload' },
+  dryRun: { type: 'boolean', description: 'Plan the update, download no payload' },
 } as const satisfies Flags;
 
 type UpdateFlags = FlagsOf<typeof FLAGS> & CommonFlags;
@@ -26,9 +26,9 @@ export const command = defineCommand({
   group: 'Keep a device up to date',
   summary: 'Update a model from a repository of releases',
   details: [
-    'Checks the signatures, downloads what takes the fewest bytes, patches the model in place, and ' +
-      'puts it on trial: neural-diff confirm keeps it, neural-diff rollback restores the model before. ' +
-      '--confirm keeps it without a trial. After a power loss, the next run continues or restores.',
+    'Checks the signatures, downloads as few bytes as possible, patches the model in place, and puts ' +
+      'it on trial: neural-diff confirm keeps it, neural-diff rollback restores the previous model. ' +
+      '--confirm keeps it without a trial. After a power loss, the next run continues or undoes the update.',
   ],
   args: {},
   flags: FLAGS,

@@ -18,18 +18,18 @@ import { describeRelease, readPublicKeys } from '../release-draft.js';
 
 const RELEASE_FLAGS = {
   progress: PROGRESS,
-  release: { type: 'string', placeholder: 'file', description: 'Signed release that the payload must be' },
+  release: { type: 'string', placeholder: 'file', description: 'Signed release that the payload must match' },
   key: {
     type: 'string',
     placeholder: 'file',
     isRepeated: true,
-    description: 'With --release: public key; may be repeated; with --oms, one in PEM',
+    description: 'With --release: public key; may be repeated; with --oms, one key in PEM',
   },
   threshold: {
     type: 'number',
     placeholder: 'n',
     default: 1,
-    description: 'With --release: keys that must have signed',
+    description: 'With --release: number of keys that must have signed',
   },
   counter: {
     type: 'number',
@@ -41,20 +41,20 @@ const RELEASE_FLAGS = {
   oms: {
     type: 'string',
     placeholder: 'file',
-    description: 'In place of a payload: bundle of OpenSSF Model Signing that covers the model',
+    description: 'Instead of a payload: OpenSSF Model Signing bundle that covers the model',
   },
 } as const satisfies Flags;
 
 export const command = defineCommand({
   group: 'Apply a diff',
-  summary: 'Check that a payload fits a model, or who signed the model; write nothing',
-  details: ['With --release and --key, the payload must also be the one that was signed.'],
+  summary: 'Check that a payload fits a model, or who signed the model, without writing anything',
+  details: ['With --release and --key, also checks that the payload is the one that was signed.'],
   args: { model: MODEL, payload: { type: 'string', description: 'Payload file; not with --oms' } },
   flags: RELEASE_FLAGS,
   examples: [
     { description: 'Check a payload before it is applied', run: 'verify models/v1 v2.ndiff' },
     {
-      description: 'Check its signature, too',
+      description: 'Check its signature as well',
       run: 'verify models/v1 v2.ndiff --release v2.ndiff.release.json --key keys/targets.pub.json',
     },
     {
