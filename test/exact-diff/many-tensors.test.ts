@@ -65,7 +65,8 @@ describe('matchStores() of 3,000 tensors of one shape', () => {
       },
     });
     await expect(matching).rejects.toThrow('enough');
-    expect(looks).toBe(1);
+    // None where the signal's own throwIfAborted() comes first: it does not read the property.
+    expect(looks).toBeLessThanOrEqual(1);
   });
 });
 
