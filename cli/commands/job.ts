@@ -68,14 +68,9 @@ export const command = defineCommand({
       return EXIT.done;
     }
     const progress = trainingProgress(io, flags);
-    const predictor = PREDICT_WORKER;
     const place = {
-      store,
-      work,
-      version: readVersion(),
-      predictor,
-      signal: io.signal,
-      onStep: progress.report,
+      ...{ store, work, version: readVersion(), predictor: PREDICT_WORKER },
+      ...{ signal: io.signal, onStep: progress.report },
     };
     const { result, isKept } = await runJob(spec, place);
     progress.finish();
