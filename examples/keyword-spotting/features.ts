@@ -13,8 +13,9 @@ export const CLIP_SHAPE = [FRAMES, 1, BANDS] as const;
 /** Numbers in a clip's features: frames first, bands within a frame. */
 export const CLIP_FEATURES = FRAMES * BANDS;
 
-const WINDOW_SAMPLES = 0.025 * SAMPLE_RATE;
-const HOP_SAMPLES = 0.02 * SAMPLE_RATE;
+/** Samples of a frame, and from one frame to the next. */
+export const WINDOW_SAMPLES = 0.025 * SAMPLE_RATE;
+export const HOP_SAMPLES = 0.02 * SAMPLE_RATE;
 const FFT_SAMPLES = 512;
 const LOWEST_HERTZ = 60;
 const HIGHEST_HERTZ = 7_600;
@@ -34,13 +35,33 @@ interface Band {
   readonly weights: Float64Array;
 }
 
+/** Writes the log-mel features of the 25 ms of sound from a start on: {@link BANDS} numbers. */
+export type FrameExtractor = (sound: Float32Array, start: number, features: Float32Array) => void;
+
 /**
- * Prepare the log-mel front end: 25 ms Hann windows every 20 ms, power spectrum, 40 triangular bands on the
- * HTK mel scale, natural logarithm.
+ * Prepare the log-mel front end of a clip: frames every 20 ms.
  *
  * @returns a function from {@link CLIP_SAMPLES} samples to {@link CLIP_FEATURES} numbers
  */
 export function createFeatureExtractor(): (clip: Float32Array) => Float32Array {
+  const extract = createFrameExtractor();
+  return (clip) => {
+    if (clip.length !== CLIP_SAMPLES) {
+      throw new RangeError(`Cannot extract features: expected ${CLIP_SAMPLES} samples, got ${clip.length}`);
+    }
+    const features = new Float32Array(CLIP_FEATURES);
+    for (let frame = 0; frame < FRAMES; frame += 1) {
+      extract(clip, frame * HOP_SAMPLES, features.subarray(frame * BANDS, (frame + 1) * BANDS));
+    }
+    return features;
+  };
+}
+
+/**
+ * Prepare the log-mel front end of a frame: 25 ms Hann window, power spectrum, 40 triangular bands on the HTK
+ * mel scale, natural logarithm.
+ */
+export function createFrameExtractor(): FrameExtractor {
   const transform = new FFT(FFT_SAMPLES);
   const hann = Float64Array.from({ length: WINDOW_SAMPLES }, (_, index) => {
     return 0.5 - 0.5 * Math.cos((2 * Math.PI * index) / (WINDOW_SAMPLES - 1));
@@ -48,22 +69,14 @@ export function createFeatureExtractor(): (clip: Float32Array) => Float32Array {
   const bands = melBands();
   const windowed = new Float64Array(FFT_SAMPLES);
   const spectrum = new Float64Array(2 * FFT_SAMPLES);
-  return (clip) => {
-    if (clip.length !== CLIP_SAMPLES) {
-      throw new RangeError(`Cannot extract features: expected ${CLIP_SAMPLES} samples, got ${clip.length}`);
+  return (sound, start, features) => {
+    for (let index = 0; index < WINDOW_SAMPLES; index += 1) {
+      windowed[index] = sound[start + index]! * hann[index]!;
     }
-    const features = new Float32Array(CLIP_FEATURES);
-    for (let frame = 0; frame < FRAMES; frame += 1) {
-      const start = frame * HOP_SAMPLES;
-      for (let index = 0; index < WINDOW_SAMPLES; index += 1) {
-        windowed[index] = clip[start + index]! * hann[index]!;
-      }
-      transform.realTransform(spectrum, windowed);
-      for (let band = 0; band < BANDS; band += 1) {
-        features[frame * BANDS + band] = Math.log(bandPower(spectrum, bands[band]!) + POWER_FLOOR);
-      }
+    transform.realTransform(spectrum, windowed);
+    for (let band = 0; band < BANDS; band += 1) {
+      features[band] = Math.log(bandPower(spectrum, bands[band]!) + POWER_FLOOR);
     }
-    return features;
   };
 }
 

@@ -4,6 +4,7 @@ export { type TrainHashDiffOptions, trainHashDiff } from '../hash-diff/train-has
 export { createOnnxTask, type OnnxFile } from '../onnx/create-onnx-task.js';
 export type { Budget } from '../payload/encode.js';
 export { type TrainSparseDiffOptions, trainSparseDiff } from '../sparse-diff/train-sparse-diff.js';
+export { annealedChoice, type Temperatures, temperatureAt } from '../train/annealed-choice.js';
 export { createTask } from '../train/create-task.js';
 export type { ArrayData, Batch, Data, Tensors } from '../train/data.js';
 export type { DistillationOptions } from '../train/distillation.js';

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { addGated, openGates, pullGated, trackSquares } from '../tfjs/kernels/diff/gates.js';
 import { maskAt, takeAt } from '../tfjs/kernels/diff/sparse.js';
+import { type Temperatures, temperatureAt } from '../train/annealed-choice.js';
 import {
   type DiffPart,
   type LiveValues,
@@ -23,7 +24,7 @@ export interface AnnealingOptions {
   /** Share of the steps after which the mask is fixed: above 0, below 1. */
   readonly fixedFrom: number;
   /** Temperature of the gates at the start, and when the mask is fixed. */
-  readonly temperatures: { readonly first: number; readonly last: number };
+  readonly temperatures: Temperatures;
   /** Final density. */
   readonly density: number;
   readonly bits: number;
@@ -104,7 +105,7 @@ class AnnealedPart implements DiffPart {
     const pruned = Math.min(done / fixedFrom, 1);
     if (pruned === 1) return this.read();
     this.#density = density + (1 - density) * (1 - pruned) ** 3;
-    this.#temperature = temperatures.first * (temperatures.last / temperatures.first) ** pruned;
+    this.#temperature = temperatureAt(temperatures, pruned);
     if (this.#steps++ % STEPS_PER_THRESHOLD === 0 && pruned > 0) {
       this.#thresholds = thresholds(await this.#saliency(), this.#density, this.#options.scope);
     }

@@ -1,4 +1,5 @@
 import { totalElements } from '../model/tensor.js';
+import type { Temperatures } from '../train/annealed-choice.js';
 import { checkChoice } from '../train/check.js';
 import { changeSizes, densePartOf } from '../train/dense-part.js';
 import { divideEmbeddings } from '../train/embeddings.js';
@@ -35,7 +36,7 @@ export interface TrainSparseDiffOptions extends TrainDiffOptions {
    * For `anneal`: temperature of the gates at the start (default 1) and when the mask is fixed (default
    * 0.05).
    */
-  readonly temperatures?: { readonly first: number; readonly last: number } | undefined;
+  readonly temperatures?: Temperatures | undefined;
   /** For `anneal`: share of the steps after which the mask is fixed; default 0.6. */
   readonly fixedFrom?: number;
 }
@@ -43,7 +44,7 @@ export interface TrainSparseDiffOptions extends TrainDiffOptions {
 type Settings = Required<
   Pick<TrainSparseDiffOptions, 'selection' | 'saliency' | 'scope' | 'bits' | 'fixedFrom'>
 > & {
-  temperatures: { first: number; last: number };
+  temperatures: Temperatures;
 };
 
 /**

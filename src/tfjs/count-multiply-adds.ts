@@ -11,14 +11,16 @@ export interface ShapedLayer {
 /**
  * Lists the layers of a network, once for each use.
  *
+ * @param openSize size of dimensions that the network leaves open; refused by default
  * @throws NeuralDiffError `unsupported-model` for inputs or outputs of a layer whose size is not fixed
  */
-export function shapedLayers(model: tf.LayersModel): ShapedLayer[] {
+export function shapedLayers(model: tf.LayersModel, openSize?: number): ShapedLayer[] {
   return model.layers
     .filter((layer) => layer.getClassName() !== 'InputLayer')
     .flatMap((layer) =>
       layer.inboundNodes.map(({ inputShapes, outputShapes }) => {
-        return { layer, inputs: fixedShapes(layer, inputShapes), outputs: fixedShapes(layer, outputShapes) };
+        const fixed = (shapes: tf.Shape | tf.Shape[]) => fixedShapes(layer, shapes, openSize);
+        return { layer, inputs: fixed(inputShapes), outputs: fixed(outputShapes) };
       }),
     );
 }
@@ -52,9 +54,10 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
-function fixedShapes(layer: tf.layers.Layer, shapes: tf.Shape | tf.Shape[]): number[][] {
+function fixedShapes(layer: tf.layers.Layer, shapes: tf.Shape | tf.Shape[], openSize?: number): number[][] {
   const list = (Array.isArray(shapes[0]) ? shapes : [shapes]) as tf.Shape[];
-  return list.map(([, ...sizes]) => {
+  return list.map(([, ...open]) => {
+    const sizes = open.map((size) => size ?? openSize ?? null);
     if (sizes.every((size) => size !== null)) return sizes as number[];
     const message = `Cannot measure layer "${layer.name}": expected inputs of fixed sizes, got [${sizes.map((size) => size ?? 'any')}]`;
     throw new NeuralDiffError('unsupported-model', message);

@@ -1,0 +1,114 @@
+import * as tf from '@tensorflow/tfjs';
+import { type FrameSet, STREAM_FRAMES, type StageSets } from '../../examples/streaming-keywords/data.js';
+import { FRAME_SECONDS } from '../../examples/streaming-keywords/frames.js';
+import { chooseThreshold, runStreams, scoreStreams } from '../../examples/streaming-keywords/measure.js';
+import { type FrameCosts, frameCosts, type StreamNetwork } from '../../examples/streaming-keywords/model.js';
+import { toStreamArrays } from '../../examples/streaming-keywords/training.js';
+import { percentilesOf, simulateStream } from '../../src/report/stream-simulator.js';
+
+/** Times of the full path in frames: a fast thread, one that is too slow for it, and one that is far too slow. */
+export const LOADS = [0.5, 1.3, 2] as const;
+
+/** How a recogniser does on a thread. */
+export interface ThreadResult {
+  readonly load: number;
+  /** FLOP/s of the thread. */
+  readonly speed: number;
+  /** Frames that the full branch ran. */
+  readonly fullShare: number;
+  /** Mean floating-point operations of a frame. */
+  readonly flops: number;
+  /** Share of the frames whose most probable class is right. */
+  readonly frames: number;
+  readonly spoken: number;
+  readonly hits: number;
+  readonly falseAlarms: number;
+  readonly edits: number;
+  /** Hours of sound. */
+  readonly hours: number;
+  /** Seconds that a frame waits, then from its arrival to its result: shares 0.5, 0.95, 0.99. */
+  readonly waits: readonly number[];
+  readonly latencies: readonly number[];
+  /** Seconds that wait at the end of a stream, on average: it grows with the stream where a thread is too slow. */
+  readonly backlog: number;
+}
+
+const SHARES = [0.5, 0.95, 0.99];
+
+/** Measures a recogniser on all threads, with the decoder's threshold that is best on validation data. */
+export function evaluateStreams(
+  model: tf.LayersModel,
+  network: StreamNetwork,
+  { sets, limit, loads = LOADS }: { sets: StageSets; limit: number; loads?: readonly number[] | undefined },
+): ThreadResult[] {
+  const run = (set: FrameSet, load: number) => {
+    const arrays = toStreamArrays(model, set, { loads: [load], limit });
+    const outputs = runStreams(model, arrays);
+    tf.dispose(Object.values(arrays).flat());
+    return outputs;
+  };
+  const threshold = chooseThreshold(run(sets.validation, loads[0] as number).probabilities, sets.validation);
+  const isRouted = model.outputs.length > 1;
+  const once = isRouted ? undefined : run(sets.test, loads[0] as number);
+  return loads.map((load) => {
+    const { probabilities, full } = once ?? run(sets.test, load);
+    return {
+      load,
+      ...scoreStreams(probabilities, sets.test, threshold),
+      frames: rightShare(probabilities, sets.test.labels),
+      hours: (sets.test.streams * STREAM_FRAMES * FRAME_SECONDS) / 3600,
+      ...timeStreams(costsOfFrames(frameCosts(network), sets.test.labels.length, full), load),
+    };
+  });
+}
+
+function rightShare(probabilities: Float32Array, labels: Int32Array): number {
+  const classes = probabilities.length / labels.length;
+  let right = 0;
+  for (let i = 0; i < labels.length; i++) {
+    const own = probabilities.subarray(i * classes, (i + 1) * classes);
+    if (own.indexOf(Math.max(...own)) === labels[i]) right += 1;
+  }
+  return right / labels.length;
+}
+
+/** FLOPs of the full path of the full recogniser: what a load of 1 does in the time of a frame. */
+export function fullFlops(): number {
+  const { full, words } = frameCosts({ branches: { full: { units: 256 } }, classes: 14, seed: 1 });
+  return 2 * (full + words);
+}
+
+/** @returns FLOPs of each frame */
+function costsOfFrames(costs: FrameCosts, frames: number, full: Float32Array): Float64Array {
+  const always = costs.words + costs.arbitrator;
+  return Float64Array.from({ length: frames }, (_, i) => {
+    const isFull = full.length === 0 || full[i] === 1;
+    return 2 * (always + (isFull ? costs.full : costs.fast));
+  });
+}
+
+function timeStreams(flops: Float64Array, load: number) {
+  const speed = fullFlops() / (load * FRAME_SECONDS);
+  const runs = Array.from({ length: flops.length / STREAM_FRAMES }, (_, i) =>
+    simulateStream(flops.subarray(i * STREAM_FRAMES, (i + 1) * STREAM_FRAMES), {
+      frameSeconds: FRAME_SECONDS,
+      flopsPerSecond: speed,
+    }),
+  );
+  const most = flops.reduce((a, b) => Math.max(a, b));
+  const fullShare = flops.filter((each) => each === most).length / flops.length;
+  return {
+    speed,
+    fullShare,
+    flops: flops.reduce((sum, each) => sum + each, 0) / flops.length,
+    waits: percentilesOf(
+      runs.flatMap(({ waits }) => [...waits]),
+      SHARES,
+    ),
+    latencies: percentilesOf(
+      runs.flatMap(({ latencies }) => [...latencies]),
+      SHARES,
+    ),
+    backlog: runs.reduce((sum, { backlog }) => sum + backlog, 0) / runs.length,
+  };
+}

@@ -1,0 +1,164 @@
+import type { Goal } from '../common/report.js';
+import { fullFlops, type ThreadResult } from './evaluate.js';
+import type { FrameTimes } from './time-frames.js';
+import { AMORTIZED, FULL_NAME, WITHOUT_LATENCY } from './variants.js';
+
+/** One seed. */
+export interface StreamUnit {
+  readonly seed: number;
+  readonly quick: boolean;
+  /** Whether to train updates too. */
+  readonly updates: boolean;
+}
+
+export interface VariantResult {
+  readonly name: string;
+  readonly threads: readonly ThreadResult[];
+  readonly times?: FrameTimes;
+}
+
+export interface UpdateResult {
+  readonly purpose: string;
+  readonly method: string;
+  readonly kind: string;
+  readonly bytes: number;
+  readonly threads: readonly ThreadResult[];
+}
+
+export interface StreamUnitResult {
+  readonly seed: number;
+  readonly variants: readonly VariantResult[];
+  readonly updates: readonly UpdateResult[];
+}
+
+type Row = Readonly<Record<string, string | number | null>>;
+
+const meanOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+
+const percent = (share: number): number => Number((100 * share).toFixed(2));
+
+const milliseconds = (seconds: number): number => Number((1000 * seconds).toFixed(1));
+
+/** @returns columns of one thread, over the seeds */
+function columnsOf(threads: readonly ThreadResult[]): Row {
+  const sum = (of: (thread: ThreadResult) => number): number =>
+    threads.reduce((all, each) => all + of(each), 0);
+  const mean = (of: (thread: ThreadResult) => number): number => meanOf(threads.map(of));
+  const spoken = sum((each) => each.spoken);
+  return {
+    load: threads[0]?.load ?? null,
+    'MFLOP/s': Math.round(mean(({ speed }) => speed) / 1e6),
+    'full branch %': percent(mean(({ fullShare }) => fullShare)),
+    'FLOPs %': percent(mean(({ flops }) => flops) / fullFlops()),
+    'frames %': percent(mean(({ frames }) => frames)),
+    'hits %': percent(sum(({ hits }) => hits) / spoken),
+    'false alarms/h': Number((sum(({ falseAlarms }) => falseAlarms) / sum(({ hours }) => hours)).toFixed(1)),
+    'word error %': percent(sum(({ edits }) => edits) / spoken),
+    words: spoken,
+    'wait p50 ms': milliseconds(mean(({ waits }) => waits[0] as number)),
+    'wait p95 ms': milliseconds(mean(({ waits }) => waits[1] as number)),
+    'latency p50 ms': milliseconds(mean(({ latencies }) => latencies[0] as number)),
+    'latency p95 ms': milliseconds(mean(({ latencies }) => latencies[1] as number)),
+    'latency p99 ms': milliseconds(mean(({ latencies }) => latencies[2] as number)),
+    'backlog ms': milliseconds(mean(({ backlog }) => backlog)),
+  };
+}
+
+/** @returns a row for every recogniser and thread, then one for every update and thread */
+export function rowsOf(results: readonly StreamUnitResult[]): Row[] {
+  const [first] = results as [StreamUnitResult];
+  const variants = first.variants.flatMap(({ name, threads, times }, v) =>
+    threads.map((_, t) => ({
+      model: name,
+      bytes: null,
+      ...columnsOf(results.map(({ variants }) => variants[v]?.threads[t] as ThreadResult)),
+      'µs, plain': t > 0 || !times ? null : timeOf(results, v, 'plain'),
+      'µs, wasm': t > 0 || !times ? null : timeOf(results, v, 'wasm'),
+      'kFLOP, timed': t > 0 || !times ? null : timeOf(results, v, 'flops') / 1e6,
+    })),
+  );
+  const updates = first.updates.flatMap(({ purpose, method, threads }, u) =>
+    threads.map((_, t) => ({
+      model: `${purpose}: ${method}`,
+      bytes: Math.max(...results.map(({ updates }) => updates[u]?.bytes as number)),
+      ...columnsOf(results.map(({ updates }) => updates[u]?.threads[t] as ThreadResult)),
+      'µs, plain': null,
+      'µs, wasm': null,
+      'kFLOP, timed': null,
+    })),
+  );
+  return [...variants, ...updates];
+}
+
+function timeOf(results: readonly StreamUnitResult[], variant: number, engine: keyof FrameTimes): number {
+  const times = results.map(({ variants }) => variants[variant]?.times?.[engine] as number);
+  return Number((1000 * meanOf(times)).toFixed(1));
+}
+
+/** @returns the goals: the amortized recogniser against the others */
+export function goalsOf(rows: readonly Row[]): Goal[] {
+  const at = (model: string, load: number, column: string): number => {
+    const row = rows.find((each) => each.model === model && each.load === load);
+    return (row?.[column] ?? Number.NaN) as number;
+  };
+  const [idle, busy] = [0.5, 1.3];
+  const flops = at(AMORTIZED, idle, 'FLOPs %');
+  const behind = (other: string, column: string): number =>
+    Number((at(other, idle, column) - at(AMORTIZED, idle, column)).toFixed(2));
+  const timeRatio = (engine: string): number => {
+    const ratio = (column: string): number => at(AMORTIZED, idle, column) / at(FULL_NAME, idle, column);
+    return Math.abs(ratio(engine) / ratio('kFLOP, timed') - 1);
+  };
+  return [
+    { id: 'streaming.computation-percent', value: flops, goal: 55, better: 'lower' },
+    { id: 'streaming.frames-behind-full', value: behind(FULL_NAME, 'frames %'), goal: 0.3, better: 'lower' },
+    { id: 'streaming.hits-behind-full', value: behind(FULL_NAME, 'hits %'), goal: 0.3, better: 'lower' },
+    { id: 'streaming.frames-behind-pruned', value: behind('pruned', 'frames %'), goal: 0, better: 'lower' },
+    {
+      id: 'streaming.frames-behind-factorised',
+      value: behind('factorised', 'frames %'),
+      goal: 0,
+      better: 'lower',
+    },
+    {
+      id: 'streaming.frames-behind-energy',
+      value: behind('switched by energy', 'frames %'),
+      goal: 0,
+      better: 'lower',
+    },
+    { id: 'streaming.wait-p95-ms', value: at(AMORTIZED, busy, 'wait p95 ms'), goal: 50, better: 'lower' },
+    {
+      id: 'streaming.wait-p95-ms-slowest',
+      value: at(AMORTIZED, 2, 'wait p95 ms'),
+      goal: 50,
+      better: 'lower',
+    },
+    {
+      id: 'streaming.wait-without-latency-term',
+      value: at(WITHOUT_LATENCY, 2, 'wait p95 ms'),
+      goal: at(AMORTIZED, 2, 'wait p95 ms'),
+      better: 'higher',
+    },
+    { id: 'streaming.time-off-flops-plain', value: timeRatio('µs, plain'), goal: 0.15, better: 'lower' },
+    { id: 'streaming.time-off-flops-wasm', value: timeRatio('µs, wasm'), goal: 0.15, better: 'lower' },
+    ...updateGoals(rows, { idle, flops }),
+  ];
+}
+
+/** @returns how much of the saving each update loses, and how far whole updates are behind */
+function updateGoals(rows: readonly Row[], { idle }: { idle: number; flops: number }): Goal[] {
+  const own = rows.filter(({ model, load }) => String(model).includes('new words') && load === idle);
+  if (own.length === 0) return [];
+  const column = (row: Row | undefined, name: string): number => (row?.[name] ?? Number.NaN) as number;
+  const of = (text: string): Row | undefined => own.find(({ model }) => String(model).endsWith(text));
+  const base = column(of('whole: base'), 'FLOPs %');
+  const diffs = own.filter(({ model }) => /(hash|sparse) /.test(String(model)));
+  const lost = Math.max(...diffs.map((row) => column(row, 'FLOPs %') - base));
+  const full = column(of('whole: full fine-tune'), 'frames %');
+  const gap = (kind: string): number => full - column(of(`whole: ${kind} 0.5%`), 'frames %');
+  return [
+    { id: 'streaming.updates.saving-lost-points', value: lost, goal: 2, better: 'lower' },
+    { id: 'streaming.updates.hash-behind-at-0.5', value: gap('hash'), goal: 0.5, better: 'lower' },
+    { id: 'streaming.updates.sparse-behind-at-0.5', value: gap('sparse'), goal: 1, better: 'lower' },
+  ];
+}

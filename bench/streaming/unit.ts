@@ -1,0 +1,58 @@
+// One seed of the streaming recogniser: its variants, and updates of the amortized one.
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { loadStreams, type StageSets } from '../../examples/streaming-keywords/data.js';
+import { createStreamModel, frameCosts } from '../../examples/streaming-keywords/model.js';
+import { setWeights } from '../../examples/streaming-keywords/training.js';
+import { useBackend } from '../../src/tfjs/backend.js';
+import { digestOfWeights, keep } from '../common/keep.js';
+import type { UnitMessage } from '../common/units.js';
+import { evaluateStreams } from './evaluate.js';
+import type { StreamUnit, StreamUnitResult, UpdateResult, VariantResult } from './result.js';
+import { timeFrames } from './time-frames.js';
+import { energyLimit, networkOf, trainFull, trainVariant, type Weights } from './train-variant.js';
+import { measureUpdates } from './updates.js';
+import { AMORTIZED, FULL_NAME, VARIANTS, type Variant } from './variants.js';
+
+const unit = workerData as StreamUnit;
+const say = (message: UnitMessage<StreamUnitResult>): void => parentPort?.postMessage(message);
+const tell = (text: string): void => say({ type: 'progress', text: `seed ${unit.seed}: ${text}` });
+
+const PROGRAM = [new URL('./train-variant.js', import.meta.url)];
+
+async function run(): Promise<StreamUnitResult> {
+  await useBackend('wasm');
+  const stages = await loadStreams(unit.seed, unit.quick ? 0.25 : 1);
+  const [sets] = stages as [StageSets];
+  tell('streams are ready');
+  const { value: full } = await keep({ what: 'stream-full', programs: PROGRAM, inputs: unit }, () =>
+    trainFull(sets, unit),
+  );
+  tell('the full recogniser is trained');
+  const train = async (variant: Variant): Promise<Weights> => {
+    const inputs = { ...unit, variant, from: digestOfWeights(full) };
+    const source = { what: 'stream-variant', programs: PROGRAM, inputs };
+    return (await keep(source, () => trainVariant(variant, full, { ...unit, sets }))).value;
+  };
+  const variants: VariantResult[] = [];
+  for (const variant of VARIANTS) {
+    const weights = await train(variant);
+    const network = networkOf(variant, unit.seed);
+    const model = createStreamModel(network);
+    setWeights(model, weights);
+    const threads = evaluateStreams(model, network, { sets, limit: energyLimit(sets.train) });
+    const isTimed = variant.name === AMORTIZED || variant.name === FULL_NAME;
+    const times = isTimed ? timeFrames(model, sets.test, frameCosts(network)) : undefined;
+    variants.push({ name: variant.name, threads, ...(times && { times }) });
+    model.dispose();
+    tell(`${variant.name}: ${(100 * (threads[0]?.frames as number)).toFixed(2)} % of the frames`);
+  }
+  const updates = unit.updates ? await update(stages, await train(VARIANTS.at(-1) as Variant)) : [];
+  return { seed: unit.seed, variants, updates };
+}
+
+function update(stages: readonly StageSets[], weights: Weights): Promise<UpdateResult[]> {
+  return measureUpdates(VARIANTS.at(-1) as Variant, weights, { ...unit, stages, tell });
+}
+
+say({ type: 'result', result: await run() });

@@ -1,0 +1,70 @@
+import * as tf from '@tensorflow/tfjs';
+import { type FrameSet, STREAM_FRAMES } from './data.js';
+import { addScores, createDecoder, type Report, type Score, scoreStream } from './decode.js';
+import type { StreamArrays } from './training.js';
+
+/** What a model makes of streams, frame by frame. */
+export interface StreamOutputs {
+  /** Streams, frames, classes. */
+  readonly probabilities: Float32Array;
+  /** Whether the full branch ran, 1 or 0: streams, frames; empty for a model of one branch. */
+  readonly full: Float32Array;
+  /** Frames that waited: streams, frames. */
+  readonly waiting: Float32Array;
+}
+
+/** Streams that a model runs at once. */
+const BATCH = 40;
+
+export function runStreams(model: tf.LayersModel, { xs }: StreamArrays): StreamOutputs {
+  const streams = xs[0]?.shape[0] as number;
+  const pieces: [Float32Array, Float32Array][] = [];
+  for (let start = 0; start < streams; start += BATCH) {
+    const outputs = tf.tidy(() => {
+      const some = xs.map((x) => tf.slice(x, start, Math.min(BATCH, streams - start)));
+      const [classes, route] = [model.predictOnBatch(some)].flat() as [tf.Tensor, tf.Tensor?];
+      return [classes.dataSync(), route?.dataSync() ?? new Float32Array()];
+    });
+    pieces.push(outputs as [Float32Array, Float32Array]);
+  }
+  const probabilities = joined(pieces.map(([classes]) => classes));
+  const route = joined(pieces.map(([, each]) => each));
+  const full = route.filter((_, i) => i % 2 === 0);
+  const waiting = route.filter((_, i) => i % 2 === 1);
+  return { probabilities, full, waiting };
+}
+
+function joined(pieces: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+/** Scores what a model heard with a threshold of the decoder. */
+export function scoreStreams(probabilities: Float32Array, set: FrameSet, threshold: number): Score {
+  const classes = probabilities.length / set.labels.length;
+  return addScores(
+    set.spoken.map((spoken, stream) => {
+      const decoder = createDecoder(classes, threshold);
+      const reports: Report[] = [];
+      for (let frame = 0; frame < STREAM_FRAMES; frame++) {
+        const at = (stream * STREAM_FRAMES + frame) * classes;
+        const label = decoder.push(probabilities.subarray(at, at + classes));
+        if (label !== undefined) reports.push({ label, frame });
+      }
+      return scoreStream(reports, spoken);
+    }),
+  );
+}
+
+const THRESHOLDS = Array.from({ length: 15 }, (_, i) => 0.2 + 0.05 * i);
+
+/** @returns the threshold with the fewest edits on a validation set */
+export function chooseThreshold(probabilities: Float32Array, set: FrameSet): number {
+  const edits = THRESHOLDS.map((threshold) => scoreStreams(probabilities, set, threshold).edits);
+  return THRESHOLDS[edits.indexOf(Math.min(...edits))] as number;
+}
