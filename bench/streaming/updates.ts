@@ -75,10 +75,12 @@ async function measurePurpose(
   const arrays: StreamArrays = toStreamArrays(model, sets.train, { loads });
   const task = createStreamTask(model, PRICES.latency);
   const layer = routeLayerOf(model);
-  const soft = (): void => void (layer && (layer.temperature = TRAINED_TEMPERATURE));
+  const setTemperature = (temperature: number): void => {
+    if (layer) layer.temperature = temperature;
+  };
   const evaluate = (next: Weights) => {
     setWeights(model, next);
-    if (layer) layer.temperature = 0;
+    setTemperature(0);
     const threads = evaluateStreams(model, network, { sets, limit: 0, loads: purpose.loads });
     setWeights(model, weights);
     return threads;
@@ -88,7 +90,7 @@ async function measurePurpose(
     return { purpose: purpose.name, method, kind, bytes, threads: evaluate(next) };
   };
   const results = [say('base', 'base', weights, 0)];
-  soft();
+  setTemperature(TRAINED_TEMPERATURE);
   const common = {
     task,
     train: arrays,
@@ -101,7 +103,7 @@ async function measurePurpose(
   results.push(say('full fine-tune', 'full', full.weights, 4 * sizeOf(full.weights)));
   for (const kind of ['hash', 'sparse'] as const) {
     for (const budget of quick ? purpose.budgets.slice(0, 1) : purpose.budgets) {
-      soft();
+      setTemperature(TRAINED_TEMPERATURE);
       const diff = await TRAINERS[kind]({ ...common, epochs: epochs.diff, fullFineTune: full, budget });
       const next = weightsOfModel(diff.model, new Set(weights.keys()));
       results.push(say(`${kind} ${budget}`, kind, next, diff.payload.length));
