@@ -73,14 +73,13 @@ export async function trainParts(job: LoopJob, options: LoopOptions): Promise<bo
   }
 }
 
-/** Steps whose mean loss is that of the start: the learning rate is still near zero. */
-const FIRST_STEPS = 5;
-
 /**
- * A loss rises if the mean of an epoch is this many times that of the start, or of the best epoch before:
- * epochs of recurrent networks differ by a fifth without being worse for it.
+ * A loss rises if the mean of an epoch is this many times that of the first, or of the best epoch before and
+ * higher by a share of the first: epochs of recurrent networks differ by a fifth without being worse for it,
+ * and losses near zero by more. The first epoch has nothing to be compared with: in its warm-up the loss of a
+ * few steps is lower than its mean in every second run.
  */
-const RISE = { start: 1.1, best: 1.5 };
+const RISE = { first: 1.1, best: 1.5, share: 0.05 };
 
 /**
  * Steps between yields to the event loop: few enough to stay responsive, enough not to slow small models
@@ -97,8 +96,6 @@ class TrainingSession {
   readonly #stepsPerEpoch: number;
   readonly #peakRate: number;
   #step = 0;
-  /** Sum of the losses of the first steps. */
-  #firstLoss = 0;
   readonly #reports: EpochReport[] = [];
   readonly #checkpoint: ReturnType<Checkpoints['next']> | undefined;
 
@@ -123,9 +120,11 @@ class TrainingSession {
 
   get isRising(): boolean {
     const losses = this.#reports.map(({ loss }) => loss);
+    const [first = 0] = losses;
     const last = losses[losses.length - 1] ?? 0;
-    const first = this.#firstLoss / Math.min(FIRST_STEPS, this.#step);
-    return last > Math.min(RISE.start * first, RISE.best * Math.min(...losses));
+    const best = Math.min(...losses);
+    const isAboveBest = last > RISE.best * best && last - best > RISE.share * first;
+    return last > RISE.first * first || isAboveBest;
   }
 
   /**
@@ -140,7 +139,6 @@ class TrainingSession {
     restoreParts(parts, state.parts);
     restoreOptimizer(this.#optimizer, state.optimizer);
     this.#step = state.step;
-    this.#firstLoss = state.firstLoss;
     for (const report of state.reports) {
       this.#reports.push(report);
       await this.#options.onEpoch?.(report);
@@ -165,7 +163,6 @@ class TrainingSession {
     const state: RunState = {
       run: this.#identity,
       step: this.#step,
-      firstLoss: this.#firstLoss,
       reports: this.#reports,
       parts: await saveParts(this.#job.parts),
       optimizer: await saveOptimizer(this.#optimizer),
@@ -183,7 +180,6 @@ class TrainingSession {
       const loss = await this.#runStep(batch, epoch, count);
       sum += loss;
       count++;
-      if (this.#step <= FIRST_STEPS) this.#firstLoss += loss;
       if (this.#step % STEPS_PER_YIELD === 0) await tf.nextFrame();
     }
     await this.#checkParameters();

@@ -145,10 +145,10 @@ const EPOCHS = 24;
 
 /** Peak learning rate of runs up to this many steps; changes are in units of the full fine-tune's. */
 const RATE = 0.1;
-const RATE_STEPS = 2_000;
+const RATE_STEPS = 1_250;
 
 /** Longer runs need lower rates, or recurrent networks do not converge. */
-const rateOf = (steps: number): number => RATE * Math.min(1, Math.sqrt(RATE_STEPS / steps));
+const rateOf = (steps: number): number => RATE * Math.min(1, RATE_STEPS / steps);
 
 /** Share of a diff's steps in which its learning rate rises; without it recurrent networks lose accuracy. */
 const WARM_UP = 0.2;

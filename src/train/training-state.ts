@@ -10,8 +10,6 @@ export interface RunState {
   /** What the run is, as text: a state of another run is not used. */
   readonly run: string;
   readonly step: number;
-  /** Sum of the losses of the first steps. */
-  readonly firstLoss: number;
   /** One for each epoch that has ended. */
   readonly reports: readonly EpochReport[];
   readonly parts: readonly PartState[];
