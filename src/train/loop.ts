@@ -36,8 +36,8 @@ export interface LoopJob extends LossJob {
   readonly parts: readonly DiffPart[];
   /** Belongs to the caller; by default one of the options' for this run. */
   readonly optimizer?: tf.Optimizer | undefined;
-  /** Whether to stop in the first half if the loss rises: the learning rate is too high. */
-  readonly stopsIfRising?: boolean;
+  /** Whether to stop in the first half, given the mean losses of the epochs so far, at least one. */
+  readonly stopsIf?: ((losses: readonly number[]) => boolean) | undefined;
   /** Measures the model after each epoch; the task's variables hold the weights of its last step. */
   readonly measure?: (() => Promise<Metrics>) | undefined;
 }
@@ -47,7 +47,7 @@ export interface LoopJob extends LossJob {
  * step. Before, the task's variables hold the base; afterwards the last step's weights, not the final ones,
  * except those of tensors that train freely. The caller must restore or set them.
  *
- * @returns whether it has not stopped because the loss rises
+ * @returns whether it has not been stopped by `stopsIf`
  * @throws NeuralDiffError if the loss is not a finite number: `bad-data` for such inputs or labels, else
  *   `training-diverged`; `no-memory`; the signal's reason
  */
@@ -63,7 +63,7 @@ export async function trainParts(job: LoopJob, options: LoopOptions): Promise<bo
     return await explainingMemory(attempt, async () => {
       for (let epoch = await session.resume(); ; epoch++) {
         const isEarly = epoch > 0 && 2 * (epoch - 1) < options.epochs;
-        if (job.stopsIfRising && isEarly && session.isRising) return false;
+        if (isEarly && job.stopsIf?.(session.losses)) return false;
         if (epoch === options.epochs) return true;
         await session.runEpoch(epoch);
       }
@@ -72,14 +72,6 @@ export async function trainParts(job: LoopJob, options: LoopOptions): Promise<bo
     session.dispose();
   }
 }
-
-/**
- * A loss rises if the mean of an epoch is this many times that of the first, or of the best epoch before and
- * higher by a share of the first: epochs of recurrent networks differ by a fifth without being worse for it,
- * and losses near zero by more. The first epoch has nothing to be compared with: in its warm-up the loss of a
- * few steps is lower than its mean in every second run.
- */
-const RISE = { first: 1.1, best: 1.5, share: 0.05 };
 
 /**
  * Steps between yields to the event loop: few enough to stay responsive, enough not to slow small models
@@ -118,13 +110,9 @@ class TrainingSession {
     if (!this.#job.optimizer) this.#optimizer.dispose();
   }
 
-  get isRising(): boolean {
-    const losses = this.#reports.map(({ loss }) => loss);
-    const [first = 0] = losses;
-    const last = losses[losses.length - 1] ?? 0;
-    const best = Math.min(...losses);
-    const isAboveBest = last > RISE.best * best && last - best > RISE.share * first;
-    return last > RISE.first * first || isAboveBest;
+  /** Mean losses of the epochs that have ended. */
+  get losses(): readonly number[] {
+    return this.#reports.map(({ loss }) => loss);
   }
 
   /**

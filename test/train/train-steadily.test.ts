@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { trainHashDiff } from '../../src/hash-diff/train-hash-diff.js';
 import { type FineTuned, fineTune } from '../../src/train/fine-tune.js';
+import { isRising } from '../../src/train/train-steadily.js';
 import type { StepReport } from '../../src/train/training-options.js';
 import { createTinyTask, QUICK } from './tiny-task.js';
 
@@ -40,4 +41,13 @@ test('a run whose loss rises starts again with half the rate, and learns', async
     total: restarted.steps.length,
   });
   expect(restarted.accuracy).toBeGreaterThan(alone.accuracy + 0.05);
+});
+
+test('isRising() wants more than one epoch, and more than the scatter of losses near zero', () => {
+  expect(isRising([4.3])).toBe(false);
+  // Mean losses of runs of the small MobileNet of emoji and of the image network, and of a text network.
+  expect(isRising([3.0, 4.0])).toBe(true);
+  expect(isRising([2.579, 0.579, 0.24, 0.095, 0.144])).toBe(false);
+  expect(isRising([4.1, 1.04, 1.19, 1.32, 1.52])).toBe(false);
+  expect(isRising([4.1, 1.04, 1.19, 1.32, 1.6])).toBe(true);
 });
