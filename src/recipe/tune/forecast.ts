@@ -1,4 +1,4 @@
-import type { Estimate, Estimator } from './estimator.js';
+import type { Estimate, Estimator, Samples } from './estimator.js';
 import { fitForest, momentsOf } from './estimator.js';
 import type { Goal, Measured, PlannedTrial, Trial } from './goal.js';
 import { compareTrials } from './goal.js';
@@ -33,6 +33,9 @@ interface MeasureForecast {
   readonly units: Units;
 }
 
+/** Fits a forecast; undefined while there is too little to learn from. */
+export type FitForecast = () => Promise<Forecast | undefined>;
+
 /** Forecasts what configurations would measure, by random forests over all trials so far. */
 export class Forecast {
   readonly #experience: Experience;
@@ -55,6 +58,15 @@ export class Forecast {
       if (fitted) measures.set(name, fitted);
     }
     return measures.has(goal.minimise) ? new Forecast(experience, measures) : undefined;
+  }
+
+  /** @returns what fits when it is first asked, and then always says the same: fits take seconds */
+  static once(experience: Experience): FitForecast {
+    let fitted: Promise<Forecast | undefined> | undefined;
+    return () => {
+      fitted ??= Forecast.fit(experience);
+      return fitted;
+    };
   }
 
   /** What is forecast. */
@@ -99,19 +111,30 @@ async function fitMeasure(name: string, experience: Experience): Promise<Measure
   const spreads = known.map((task) => spreadOf(task, name)).filter((spread) => spread !== undefined);
   const usual = spreads.length > 0 ? momentsOf(spreads).mean : 1;
   const units = unitsOf(trials, { name, usual });
+  const own = samplesOf(experience, trials, { name, units });
+  const others = known.map((task) =>
+    samplesOf(experience, task, { name, units: unitsOf(task, { name, usual }) }),
+  );
+  const features = others.flatMap((task) => task.features);
+  const values = others.flatMap((task) => task.values);
+  if (own.values.length + values.length < 2) return undefined;
+  return { estimate: await fitForest(own, seed, { features, values }), units };
+}
+
+function samplesOf(
+  experience: Experience,
+  trials: readonly Trial[],
+  { name, units }: { name: string; units: Units },
+): Samples {
   const features: number[][] = [];
   const values: number[] = [];
-  for (const task of [...known, trials]) {
-    const own = task === trials ? units : unitsOf(task, { name, usual });
-    for (const trial of task) {
-      const value = trial.measured?.[name];
-      if (value === undefined || !Number.isFinite(value)) continue;
-      features.push(rowOf(experience, trial));
-      values.push((value - own.anchor) / own.spread);
-    }
+  for (const trial of trials) {
+    const value = trial.measured?.[name];
+    if (value === undefined || !Number.isFinite(value)) continue;
+    features.push(rowOf(experience, trial));
+    values.push((value - units.anchor) / units.spread);
   }
-  if (values.length < 2) return undefined;
-  return { estimate: await fitForest({ features, values }, seed), units };
+  return { features, values };
 }
 
 /** A task's values count from those of its first trial, the default, in units of their spread. */

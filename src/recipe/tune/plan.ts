@@ -1,5 +1,5 @@
 import { createRandom, type Random } from '../../train/random.js';
-import { type Experience, Forecast, untried } from './forecast.js';
+import { type Experience, type FitForecast, Forecast, untried } from './forecast.js';
 import { compareTrials, type PlannedTrial, type Trial } from './goal.js';
 import { type Configuration, defaultOf, keyOf, listAll, neighbours, type Space, sample } from './space.js';
 
@@ -34,9 +34,13 @@ const RANDOM_EVERY = 4;
  * Source: L. Li et al., "Hyperband" (2018), for halving; F. Hutter et al., "Sequential model-based
  * optimization for general algorithm configuration" (2011), for forests and interleaved random trials.
  *
+ * @param fitForecast fits the forecast of this state, if it is needed; for callers who need it, too
  * @returns the next round; empty when the trials are spent, or nothing is left to try
  */
-export async function nextTrials(state: TuneState): Promise<PlannedTrial[]> {
+export async function nextTrials(
+  state: TuneState,
+  fitForecast: FitForecast = () => Forecast.fit(state),
+): Promise<PlannedTrial[]> {
   const { space, trials, most, candidates } = state;
   const known = candidates && new Set(candidates.map(keyOf));
   const first = firstTrials(space).filter(({ configuration }) => known?.has(keyOf(configuration)) ?? true);
@@ -47,9 +51,9 @@ export async function nextTrials(state: TuneState): Promise<PlannedTrial[]> {
     const promoted = promote(state, Math.min(ROUND.whole, Math.floor(left)));
     if (promoted.length > 0) return promoted;
   }
-  if (left < 1 + ROUND.whole) return propose(state, { count: Math.floor(left), fidelity: 1 });
+  if (left < 1 + ROUND.whole) return propose(state, { fitForecast, count: Math.floor(left), fidelity: 1 });
   const count = Math.min(ROUND.short, Math.floor((left - ROUND.whole) / SHORT));
-  const round = await propose(state, { count, fidelity: SHORT });
+  const round = await propose(state, { fitForecast, count, fidelity: SHORT });
   return round.length > 0 ? round : promote(state, Math.floor(left));
 }
 
@@ -85,11 +89,11 @@ function promote({ trials, goal }: TuneState, count: number): PlannedTrial[] {
 /** @returns configurations that were not tried, those first of which most is expected */
 async function propose(
   state: TuneState,
-  { count, fidelity }: { count: number; fidelity: number },
+  { fitForecast, count, fidelity }: { fitForecast: FitForecast; count: number; fidelity: number },
 ): Promise<PlannedTrial[]> {
   const { space, trials, goal } = state;
   const random = createRandom((state.seed + 7919 * trials.length) >>> 0);
-  const forecast = await Forecast.fit(state);
+  const forecast = await fitForecast();
   const best = [...trials].sort((a, b) => compareTrials(a, b, goal)).slice(0, 5);
   const candidates = state.candidates ?? listCandidates(space, { best, random });
   const seen = new Set(trials.map(({ configuration }) => keyOf(configuration)));

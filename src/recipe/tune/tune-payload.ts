@@ -6,7 +6,7 @@ import type { RecipeOptions } from '../options.js';
 import { chooseMetric, gapOf, isShare, type Metric } from '../search/prepare.js';
 import type { Outcome } from '../sweep/train-many.js';
 import type { Trainer } from '../sweep/trainer.js';
-import { Forecast, type KnownTask } from './forecast.js';
+import { type FitForecast, Forecast, type KnownTask } from './forecast.js';
 import { compareTrials, type Goal, type Measured, type PlannedTrial, pickBest, type Trial } from './goal.js';
 import { jobOf } from './payload-space.js';
 import { nextTrials, type TuneState } from './plan.js';
@@ -122,9 +122,12 @@ class Tuner {
 
   async run(): Promise<TuneResult> {
     for (;;) {
-      const round = await nextTrials(this.#state);
+      const state = this.#state;
+      const fitForecast = Forecast.once(state);
+      const round = await nextTrials(state, fitForecast);
       if (round.length === 0) break;
-      this.#trials.push(...(await this.#runRound(round)));
+      const expected = await expectOf(round, fitForecast);
+      this.#trials.push(...(await this.#runRound(round, expected)));
     }
     const goal = this.#goal;
     const whole = this.#trials.filter(({ fidelity, diff }) => fidelity === 1 && diff !== undefined);
@@ -142,8 +145,10 @@ class Tuner {
   }
 
   /** @returns the round's trials in its order, whichever ended first */
-  async #runRound(round: readonly PlannedTrial[]): Promise<PayloadTrial[]> {
-    const expected = await this.#expect(round);
+  async #runRound(
+    round: readonly PlannedTrial[],
+    expected: readonly (Measured | undefined)[],
+  ): Promise<PayloadTrial[]> {
     const ended: PayloadTrial[] = [];
     for (const [place, planned] of round.entries()) {
       const kept = await this.#context.find(planned);
@@ -200,18 +205,6 @@ class Tuner {
     return { ...planned, measured, diff };
   }
 
-  /** @returns what the forests expect of a round; nothing while they have little to learn from */
-  async #expect(round: readonly PlannedTrial[]): Promise<(Measured | undefined)[]> {
-    const forecast = await Forecast.fit(this.#state);
-    if (forecast === undefined) return round.map(() => undefined);
-    const expected: Record<string, number>[] = round.map(() => ({}));
-    for (const name of forecast.measures) {
-      for (const [i, { mean }] of forecast.predict(name, round).entries())
-        (expected[i] as Record<string, number>)[name] = mean;
-    }
-    return expected;
-  }
-
   /** @returns the standard error of a trial's gap, if that is what is minimised, and a share of examples */
   #errorOf({ diff }: PayloadTrial): number {
     const { name } = this.#metric as Metric;
@@ -225,6 +218,21 @@ class Tuner {
     const error = this.#trials.find((trial) => trial.error)?.error;
     return error ?? new NeuralDiffError('training-diverged', 'Cannot tune: no trial has made a payload');
   }
+}
+
+/** @returns what the forests expect of a round; nothing while they have little to learn from */
+async function expectOf(
+  round: readonly PlannedTrial[],
+  fitForecast: FitForecast,
+): Promise<(Measured | undefined)[]> {
+  const forecast = await fitForecast();
+  if (forecast === undefined) return round.map(() => undefined);
+  const expected: Record<string, number>[] = round.map(() => ({}));
+  for (const name of forecast.measures) {
+    for (const [i, { mean }] of forecast.predict(name, round).entries())
+      (expected[i] as Record<string, number>)[name] = mean;
+  }
+  return expected;
 }
 
 /** @throws an error after which other trials would fail, too */
