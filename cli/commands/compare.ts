@@ -38,6 +38,7 @@ export const command = defineCommand({
       ...options,
       applyRuns: 0,
       byteDiffers: false,
+      streams: false,
       onProgress: progress.report,
     }).finally(() => progress.finish());
     const report = writeReport(measurements, { title: `Payloads of ${base}` });

@@ -7,6 +7,7 @@ import { checkRegular } from '../node/read-whole.js';
 import type { Data } from '../train/data.js';
 import { OPTION_PATHS, type RecipeOptions, unknownOptions } from './options.js';
 import { invalidRecipe, runRecipe, settle, unreadableRecipe } from './recipe-errors.js';
+import { routesProblem, streamProblem } from './stream.js';
 import { networkProblem } from './tune/network/network-space.js';
 
 /** The data that a recipe returns. */
@@ -74,6 +75,35 @@ export interface Recipe {
       pick: (name: string, branches: Readonly<Record<string, () => Tf.SymbolicTensor>>) => Tf.SymbolicTensor;
     }) => Tf.LayersModel;
   };
+  /** A LayersModel that chooses a branch for each frame of a stream, for reports: `docs/RECIPES.md`. */
+  readonly stream?: {
+    /** Seconds from one frame to the next. */
+    readonly frameSeconds: number;
+    /** Speeds of the threads to simulate, in FLOP/s: 1 to 8 of them. */
+    readonly threads: readonly number[];
+    /** By name, FLOPs of a frame that takes the branch, with all that runs in every frame: 1 to 256 of them. */
+    readonly branches: Readonly<Record<string, number>>;
+    /** Runs the model on all streams, as one thread would. */
+    readonly run: (context: {
+      tf: typeof Tf;
+      /** With the weights to measure; it is disposed of later. */
+      model: Tf.LayersModel;
+      /** Speed of the thread, in FLOP/s, for models that choose by their backlog. */
+      flopsPerSecond: number;
+      seed: number;
+      signal: AbortSignal;
+    }) =>
+      | {
+          /** For each stream, for each frame the place of its branch in the order of `branches`. */
+          readonly routes: readonly Uint8Array[];
+          /** Finite numbers that reports show by these names. */
+          readonly metrics?: Readonly<Record<string, number>>;
+        }
+      | Promise<{
+          readonly routes: readonly Uint8Array[];
+          readonly metrics?: Readonly<Record<string, number>>;
+        }>;
+  };
 }
 
 /**
@@ -118,7 +148,7 @@ export async function loadRecipe(path: string): Promise<Recipe> {
   }
   const recipe = wholeRecipe(path, module);
   checkNames(path, Object.keys(recipe));
-  const { data, loss, optimizer, options, files, network } = recipe;
+  const { data, loss, optimizer, options, files, network, stream } = recipe;
   expectExport(path, 'data', { isRight: typeof data === 'function', expected: DATA_EXPORT });
   expectExport(path, 'loss', {
     isRight: loss !== undefined,
@@ -136,6 +166,8 @@ export async function loadRecipe(path: string): Promise<Recipe> {
   });
   const problem = network === undefined ? undefined : networkProblem(network);
   expectExport(path, 'network', { isRight: problem === undefined, expected: problem ?? '' });
+  const wrong = stream === undefined ? undefined : streamProblem(stream);
+  expectExport(path, 'stream', { isRight: wrong === undefined, expected: wrong ?? '' });
   const unknown = unknownOptions(options ?? {});
   const hint = suggest(unknown[0] ?? '', OPTION_PATHS);
   expectExport(path, 'options', { isRight: unknown.length === 0, expected: `without "${unknown}"${hint}` });
@@ -158,6 +190,7 @@ const EXPORTS = [
   'options',
   'files',
   'network',
+  'stream',
 ] as const satisfies (keyof Recipe)[];
 
 /** Names that Node.js adds to a CommonJS module. */
@@ -208,6 +241,28 @@ export async function loadRecipeData(
   expectExport(path, 'data', { isRight: isSet(data) && isSet(data.train), expected: DATA_EXPORT });
   checkDescriptions(path, data);
   return data;
+}
+
+/** Streams of a recipe. */
+type Stream = NonNullable<Recipe['stream']>;
+
+/**
+ * Runs a model on the streams of a recipe and checks the structure of the result.
+ *
+ * @throws NeuralDiffError `recipe-failed` also if it never ends; `recipe-invalid`; the signal's reason
+ */
+export async function runRecipeStream(
+  path: string,
+  stream: Stream,
+  context: Parameters<Stream['run']>[0],
+): Promise<Awaited<ReturnType<Stream['run']>>> {
+  const stopped = rejectOnAbort(context.signal);
+  const run = async () => stream.run(context);
+  const limit = { name: '"stream.run"', minutes: Number.POSITIVE_INFINITY };
+  const found = await Promise.race([stopped, runRecipe(path, () => settle(run(), limit))]);
+  const problem = routesProblem(found, Object.keys(stream.branches));
+  if (problem !== undefined) throw invalidRecipe(path, `expected "stream.run" to return ${problem}`);
+  return found;
 }
 
 /**

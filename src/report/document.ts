@@ -1,5 +1,6 @@
 import type { Estimate } from './interval.js';
 import type { Precision } from './precision.js';
+import type { Streaming, StreamResult } from './streaming.js';
 import type { Unit } from './words.js';
 
 /** Identification of report documents, checked by readers. */
@@ -41,6 +42,8 @@ export interface Report {
   readonly curves?: readonly Curve[];
   /** The coarsest grids on which devices could store the base. */
   readonly precision?: Precision;
+  /** The streams of frames that the models worked through; their `streams` have the results. */
+  readonly streaming?: Streaming;
   /** Notes on how this was measured, in sentences. */
   readonly remarks: readonly string[];
 }
@@ -203,7 +206,7 @@ export interface Curve {
 
 /** The raw results of measuring, before they are assessed. */
 export interface Measurements
-  extends Pick<Report, 'machine' | 'data' | 'base' | 'full' | 'ways' | 'precision' | 'remarks'>,
+  extends Pick<Report, 'machine' | 'data' | 'base' | 'full' | 'ways' | 'precision' | 'streaming' | 'remarks'>,
     Required<Pick<Report, 'model'>> {
   readonly candidates: readonly Omit<Candidate, 'checks'>[];
 }
@@ -215,6 +218,8 @@ export interface Measurements
 export interface MeasuredModel {
   readonly quality?: Quality;
   readonly problem?: string;
+  /** How it worked through streams, for each thread of the report's `streaming`; absent unless measured. */
+  readonly streams?: readonly StreamResult[];
 }
 
 /** How well a model predicts. */

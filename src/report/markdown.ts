@@ -9,6 +9,7 @@ import {
   probabilityText,
   WAY_WORDS,
 } from './precision.js';
+import { type StreamedModel, streamingWords, streamTables } from './streaming.js';
 import {
   formatBytes,
   formatGap,
@@ -37,6 +38,7 @@ export function renderMarkdown(report: Report): string {
     legendOf(report),
     section('Gates not met', list(failuresOf(report))),
     section('Slices and classes with the lowest accuracy', table(partRows(report))),
+    section('Streaming', streamingText(report)),
     section('Other ways to ship the full fine-tune', table(wayRows(report))),
     section('Methods by size', table(frontierRows(report))),
     section('Precision of the stored weights', precisionText(report)),
@@ -232,6 +234,24 @@ function precisionText({ precision }: Report): string {
 const gapText = (gap: Estimate | undefined): string => (gap === undefined ? '' : formatGap(gap));
 
 const textOf = (change: number | undefined): string => (change === undefined ? '' : formatLossChange(change));
+
+function streamingText({ streaming, base, full, candidates }: Report): string {
+  if (streaming === undefined) return '';
+  const models: StreamedModel<string>[] = [
+    { name: 'base', streams: base.streams },
+    { name: 'full fine-tune', streams: full?.streams },
+    ...candidates,
+  ];
+  const tables = streamTables(streaming, models).map(({ caption, columns, rows }) => {
+    const lines = rows.map(({ name, cells }) => [
+      name,
+      ...cells.map(({ value, format }) => (value === undefined ? '' : format(value))),
+    ]);
+    return `${escapeMarkdown(caption)}:\n\n${table([['model', ...columns.map(escapeMarkdown)], ...lines])}`;
+  });
+  if (tables.length === 0) return '';
+  return [list(streamingWords(streaming, models)), ...tables].join('\n\n');
+}
 
 const TREND_TEXT = {
   bytes: formatNumber,

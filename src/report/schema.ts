@@ -48,7 +48,27 @@ const quality = v.strictObject({
   slices: v.array(part),
 });
 
-const measured = { quality: v.exactOptional(quality), problem: v.exactOptional(text) };
+const streaming = v.strictObject({
+  frameSeconds: positive,
+  branches: v.array(v.strictObject({ name: text, flops: positive })),
+  threads: v.array(positive),
+});
+
+const streamResult = v.strictObject({
+  streams: count,
+  frames: count,
+  shares: v.array(share),
+  computation: share,
+  latency: v.strictObject({ p50: positive, p95: positive, p99: positive }),
+  longestBacklog: positive,
+  metrics: v.array(v.strictObject({ name: text, value: number })),
+});
+
+const measured = {
+  quality: v.exactOptional(quality),
+  problem: v.exactOptional(text),
+  streams: v.exactOptional(v.array(streamResult)),
+};
 
 const flipExample = v.strictObject({
   index: count,
@@ -259,6 +279,7 @@ export const REPORT_SCHEMA = v.strictObject({
   history: v.exactOptional(history),
   curves: v.exactOptional(curves),
   precision: v.exactOptional(precision),
+  streaming: v.exactOptional(streaming),
   remarks: v.array(text),
 });
 

@@ -36,6 +36,14 @@ export function formatShare(share: number): string {
   return `${formatNumber(100 * share, decimals)} %`;
 }
 
+/** @returns a number with three significant digits: `0.0213` */
+export function formatSmall(value: number): string {
+  if (!Number.isFinite(value)) return DASH;
+  if (value === 0) return '0';
+  const decimals = Math.max(0, Math.min(MAX_DECIMALS, 2 - Math.floor(Math.log10(Math.abs(value)))));
+  return formatNumber(value, decimals);
+}
+
 /** @returns a ratio: `201`, `3.4` */
 export function formatTimes(times: number): string {
   return formatNumber(times, times < 10 ? 1 : 0);

@@ -40,7 +40,7 @@ export function writeReport(measurements: Measurements, options: ReportOptions):
     ...candidate,
     checks: checksOf(candidate, measurements, used),
   }));
-  const { machine, model, data, base, full, ways, precision, remarks } = measurements;
+  const { machine, model, data, base, full, ways, precision, streaming, remarks } = measurements;
   const report: Report = {
     format: REPORT_FORMAT,
     version: REPORT_VERSION,
@@ -59,6 +59,7 @@ export function writeReport(measurements: Measurements, options: ReportOptions):
     ...(against && { trend: trendOf(candidates, against) }),
     ...(curves.length > 0 && { curves }),
     ...(precision && { precision }),
+    ...(streaming && { streaming }),
     remarks: [...remarks, ...remarksOnTrend(measurements, against)],
   };
   const history = [...earlier, report].flatMap(historyPoint);

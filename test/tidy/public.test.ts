@@ -9,7 +9,7 @@ import { ROOT } from './sources.js';
  * payload makes (`ApplyPlan['files']`); the others are passed on without being looked into.
  */
 const PARTS: readonly RegExp[] = [
-  /^src\/report\/(document|precision)\.ts /,
+  /^src\/report\/(document|precision|streaming)\.ts /,
   / FilesFacts$/,
   / Lane$/,
   / SegmentDecoder$/,

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { loadRecipe, loadRecipeData, type RecipeData } from '../../recipe/recipe.js';
+import { loadRecipe, loadRecipeData, type Recipe, type RecipeData } from '../../recipe/recipe.js';
 import { useBackend } from '../../tfjs/backend.js';
 import { type Data, isArrayData } from '../../train/data.js';
 import { checkSeed } from '../../train/random.js';
@@ -23,6 +23,8 @@ export interface LoadedExamples {
   readonly source: DataFacts['source'];
   /** All that the recipe returned. */
   readonly found: RecipeData;
+  /** Streams of the recipe, if it has any. */
+  readonly stream: Recipe['stream'];
 }
 
 /**
@@ -44,7 +46,12 @@ export async function withExamples<T>(
   try {
     const { data, source } = chooseSet(found);
     const { outputs, outputKind } = recipe.options ?? {};
-    return await use({ model: { base, chain, outputs, outputKind, data }, source, found });
+    return await use({
+      model: { base, chain, outputs, outputKind, data },
+      source,
+      found,
+      stream: recipe.stream,
+    });
   } finally {
     disposeData(found);
   }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { checkSameTensors } from '../../exact-diff/compare-stores.js';
 import { importWithTensorFlow } from '../../recipe/import-training.js';
 import { seedFor } from '../../recipe/open-base.js';
-import type { Alternative, ApplyCost, Candidate, DataFacts, Measurements } from '../document.js';
+import type { Alternative, ApplyCost, Candidate, Measurements } from '../document.js';
 import type { Accuracy, AccuracyBench } from './accuracy.js';
 import { copyPatched, prepareApplyBench } from './apply-cost.js';
 import type { PredictElsewhere } from './farm-predictions.js';
@@ -23,7 +23,7 @@ export async function measureWith(
   options: MeasureOptions,
   elsewhere: PredictElsewhere | undefined,
 ): Promise<Measurements> {
-  const { signal, recipe, seed, backend = 'wasm', applyRuns = 5 } = options;
+  const { signal, recipe, seed, backend = 'wasm', applyRuns = 5, streams = true } = options;
   if (!Number.isInteger(applyRuns) || applyRuns < 0)
     throw new RangeError(`Cannot apply payloads ${applyRuns} times: expected a whole number of at least 0`);
   if (options.precisionGap !== undefined) checkPrecision(options.precisionGap, recipe);
@@ -44,10 +44,14 @@ export async function measureWith(
       backend,
       seed: seed ?? seedFor(models.facts.base),
       elsewhere,
+      streams,
     };
     steps.report('loading the examples');
     const { withAccuracyBench } = await importWithTensorFlow(() => import('./accuracy.js'));
-    return withAccuracyBench(accuracyJob, signal, (bench) => measureAll({ ...job, bench }));
+    return withAccuracyBench(accuracyJob, signal, (bench) => {
+      if (bench.hasStreams) steps.add(stepsOfAccuracy(options, payloads));
+      return measureAll({ ...job, bench });
+    });
   };
   return withTemporaryFolder((folder) => withModels(options, signal, (models) => use(models, folder)));
 }
@@ -121,7 +125,8 @@ async function measureAll(job: MeasureJob): Promise<Measurements> {
     })),
     ways,
     ...(precision && { precision }),
-    remarks: remarksOf({ data: accuracy?.data, ways, applyRuns }),
+    ...(accuracy?.streaming && { streaming: accuracy.streaming }),
+    remarks: remarksOf({ accuracy, ways, applyRuns }),
   };
 }
 
@@ -183,14 +188,15 @@ function measureApplying({ payloads, paths, applyRuns, steps }: MeasureJob): Pro
 
 /** Facts that remarks depend on. */
 export interface MeasuredFacts {
-  readonly data?: DataFacts | undefined;
+  readonly accuracy?: Accuracy | undefined;
   readonly ways: readonly Alternative[];
   /** How often each payload was applied. */
   readonly applyRuns: number;
 }
 
 /** @returns notes on how it was measured, in sentences */
-function remarksOf({ data, ways, applyRuns }: MeasuredFacts): string[] {
+function remarksOf({ accuracy, ways, applyRuns }: MeasuredFacts): string[] {
+  const { data, streaming, notStreamed = [] } = accuracy ?? {};
   const missing = ways.filter(({ note }) => note === 'not installed').map(({ name }) => name);
   const remarks: [isDue: boolean, remark: string][] = [
     [
@@ -205,6 +211,14 @@ function remarksOf({ data, ways, applyRuns }: MeasuredFacts): string[] {
     [
       applyRuns > 0,
       'The cost of applying was measured on the machine that made this report: devices may be slower or faster.',
+    ],
+    [
+      streaming !== undefined,
+      'Streams were simulated: latencies follow from FLOPs and the speed of the thread, no frame was timed.',
+    ],
+    [
+      notStreamed.length > 0,
+      `The streams of the recipe were not run with ${notStreamed.join(', ')}: only LayersModels run them.`,
     ],
     [missing.length > 0, `Skipped, as not installed on this machine: ${missing.join(', ')}.`],
   ];

@@ -23,6 +23,8 @@ export interface MeasureOptions {
   readonly applyRuns?: number;
   /** Whether to run other programs that diff files; default true. */
   readonly byteDiffers?: boolean;
+  /** Whether to run the models on the streams of the recipe, if it has any; default true. */
+  readonly streams?: boolean;
   /**
    * Largest gap of accuracy, 0 to 1, up to which the base's tensors are put on coarser grids; by default
    * grids are not measured. Needs a recipe.

@@ -2,7 +2,7 @@ import type { StepOptions } from './options.js';
 
 /** Runs steps one after the other and reports progress. */
 export class Steps {
-  readonly #total: number;
+  #total: number;
   readonly #options: StepOptions;
   #done = 0;
 
@@ -13,6 +13,11 @@ export class Steps {
 
   get signal(): AbortSignal | undefined {
     return this.#options.signal;
+  }
+
+  /** Adds steps that were not known at the start. */
+  add(count: number): void {
+    this.#total += count;
   }
 
   /**

@@ -6,9 +6,7 @@ import * as words from '../words.js';
 /** Shown if nothing was measured. */
 export const DASH = '–';
 
-const MAX_DECIMALS = 8;
-
-export const { formatNumber, formatPointsNumber, formatSigned } = words;
+export const { formatNumber, formatPointsNumber, formatSigned, formatSmall } = words;
 
 /** Keeps a number and its unit on one line. */
 const tie = (text: string): string => text.replaceAll(' ', '\u00a0');
@@ -42,14 +40,6 @@ export function formatMemory(bytes: number): string {
 
 /** @returns the inverse of a share: `201` */
 export const formatTimes = (share: number): string => words.formatTimes(1 / share);
-
-/** @returns a number with three significant digits: `0.0213` */
-export function formatSmall(value: number): string {
-  if (!Number.isFinite(value)) return DASH;
-  if (value === 0) return '0';
-  const decimals = Math.max(0, Math.min(MAX_DECIMALS, 2 - Math.floor(Math.log10(Math.abs(value)))));
-  return formatNumber(value, decimals);
-}
 
 /** @returns the bounds of an interval of accuracies: `95.5 to 97.2` */
 export function formatInterval({ low, high }: Estimate): string {

@@ -13,6 +13,7 @@ import { layersSection } from './sections/layers.js';
 import { methodSection } from './sections/method.js';
 import { precisionSection } from './sections/precision.js';
 import { sizesSection } from './sections/sizes.js';
+import { streamingSection } from './sections/streaming.js';
 import { trainingSection } from './sections/training.js';
 import { sequenceSection, trendSection } from './sections/trend.js';
 import { gatesSection, Verdict } from './sections/verdict.js';
@@ -26,6 +27,7 @@ const SECTIONS: readonly ((view: View) => Section | undefined | Promise<Section 
   gatesSection,
   accuracySection,
   flipsSection,
+  streamingSection,
   layersSection,
   precisionSection,
   trainingSection,
