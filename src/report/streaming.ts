@@ -143,7 +143,7 @@ function columnsOf(branches: readonly string[], results: readonly StreamResult[]
     ...[...metrics].map((title) => ({
       title,
       read: (result: StreamResult) => result.metrics.find(({ name }) => name === title)?.value,
-      format: formatSmall,
+      format: (value: number) => (Number.isInteger(value) ? formatNumber(value) : formatSmall(value)),
     })),
   ];
 }

@@ -66,3 +66,46 @@ test('a recipe in TypeScript that Node.js does not run is refused with what to d
   expect(unreadableRecipe('recipe.mts', new SyntaxError('no')).message).not.toContain('esbuild');
   expect(unreadableRecipe('recipe.txt', cause).message).not.toContain('esbuild');
 });
+
+const STREAM =
+  'frameSeconds: 0.01, threads: [1e9], branches: { small: 1, large: 2 }, run: () => ({ routes: [] })';
+
+test.each([
+  ['nothing but a function', '() => 1', 'an object with a function "run"'],
+  ['a list', '[]', 'an object with a function "run"'],
+  ['no function', `{ ${STREAM}, run: {} }`, 'an object with a function "run"'],
+  ['no interval', `{ ${STREAM}, frameSeconds: 0 }`, 'a positive number of seconds as "frameSeconds"'],
+  ['an endless interval', `{ ${STREAM}, frameSeconds: Infinity }`, 'seconds as "frameSeconds"'],
+  ['an interval in a text', `{ ${STREAM}, frameSeconds: '1' }`, 'seconds as "frameSeconds"'],
+  ['no threads', `{ ${STREAM}, threads: [] }`, 'a list of 1 to 8 speeds in FLOP/s as "threads"'],
+  ['a thread without a list', `{ ${STREAM}, threads: 1e9 }`, 'FLOP/s as "threads"'],
+  ['too many threads', `{ ${STREAM}, threads: Array(9).fill(1e9) }`, 'FLOP/s as "threads"'],
+  ['a thread that stands still', `{ ${STREAM}, threads: [1e9, 0] }`, 'FLOP/s as "threads"'],
+  ['a thread that is no number', `{ ${STREAM}, threads: [NaN] }`, 'FLOP/s as "threads"'],
+  ['no branches', `{ ${STREAM}, branches: {} }`, 'the FLOPs of 1 to 256 branches by name as "branches"'],
+  ['branches in a list', `{ ${STREAM}, branches: [1, 2] }`, 'branches by name as "branches"'],
+  ['missing branches', `{ ${STREAM}, branches: undefined }`, 'branches by name as "branches"'],
+  ['a branch that costs nothing', `{ ${STREAM}, branches: { small: 0 } }`, 'branches by name'],
+  [
+    'too many branches',
+    `{ ${STREAM}, branches: Object.fromEntries(Array.from({ length: 257 }, (_, i) => ['b' + i, 1])) }`,
+    'branches by name',
+  ],
+  [
+    'a number as a name',
+    `{ ${STREAM}, branches: { a: 1, 1: 2 } }`,
+    'names of branches that are not numbers, got "1"',
+  ],
+])('loadRecipe() refuses a stream with %s', async (name, stream, words) => {
+  const path = write(`${name}.mjs`, `export default { ...${FIELDS}, stream: ${stream} };`);
+  await expect(loadRecipe(path)).rejects.toMatchObject({
+    code: 'recipe-invalid',
+    message: expect.stringMatching(/expected export "stream" to be an object/),
+  });
+  await expect(loadRecipe(path)).rejects.toThrow(words);
+});
+
+test('loadRecipe() takes a stream', async () => {
+  const path = write('stream.mjs', `export default { ...${FIELDS}, stream: { ${STREAM} } };`);
+  expect((await loadRecipe(path)).stream).toMatchObject({ frameSeconds: 0.01, threads: [1e9] });
+});

@@ -13,6 +13,7 @@ import {
 } from '../../src/report/document.js';
 import { comparisonOf, layersOf, qualityOf, shareOf, WORDS } from './sample-parts.js';
 import { samplePrecision } from './sample-precision.js';
+import { sampleStreaming, streamsOf } from './sample-streaming.js';
 
 const FLOAT32_BYTES = 600_332;
 const BASE = '5f1c09ab77e2d4430c6f8b1d92ae3c57';
@@ -37,11 +38,12 @@ export function sampleReport(): Report {
       float32Bytes: FLOAT32_BYTES,
     },
     data: { source: 'test', examples: 1820, labels: WORDS },
-    base: { quality: qualityOf(baseRights, { error: 0.062 }) },
+    base: { quality: qualityOf(baseRights, { error: 0.062 }), streams: streamsOf(0.62) },
     full: {
       quality: qualityOf(fullRights, { flips: [1, 0, 2, 1, 0, 1, 0, 1, 2, 0], error: 0.013 }),
+      streams: streamsOf(0.41),
     },
-    candidates: MADE.map(candidateOf),
+    candidates: MADE.map((made, i) => ({ ...candidateOf(made), streams: streamsOf(0.38 + i / 10) })),
     ways: [
       { name: 'full fine-tune, plain', bytes: FLOAT32_BYTES },
       { name: 'full fine-tune, best compressed', bytes: 553_118, note: 'brotli, quality 11' },
@@ -67,6 +69,7 @@ export function sampleReport(): Report {
     history: sampleHistory(),
     curves: sampleCurves(),
     precision: samplePrecision(),
+    streaming: sampleStreaming(),
     remarks: [
       'Accuracy was measured on the weights that a process of the device kit wrote to disk.',
       'Intervals of accuracy are by Wilson, those of gaps from paired examples, both at 95 %.',

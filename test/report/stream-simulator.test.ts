@@ -25,7 +25,10 @@ test.each(Array.from({ length: 40 }, (_, seed) => seed))(
     // Powers of two: no sum is rounded.
     const [frameSeconds, flopsPerSecond] = [(1 + (random() % 16)) / 64, 2 ** (8 + (random() % 8))];
     const most = 1 + (random() % 4);
-    const flops = Array.from({ length: random() % 200 }, () => random() % (most * flopsPerSecond * frameSeconds));
+    const flops = Array.from(
+      { length: random() % 200 },
+      () => random() % (most * flopsPerSecond * frameSeconds),
+    );
     const found = simulateStream(flops, { frameSeconds, flopsPerSecond });
     expect(found).toEqual(runQueue(flops, frameSeconds, flopsPerSecond));
     const typed = simulateStream(Float64Array.from(flops), { frameSeconds, flopsPerSecond });

@@ -20,6 +20,8 @@ const OPTIONAL: Readonly<Record<string, string>> = {
   history: '',
   curves: '',
   precision: '',
+  streaming: '',
+  streams: 'quality',
   measured: '',
   test: '',
   grid: 'gridBytes',
@@ -53,6 +55,11 @@ const LISTS_TO_EMPTY = [
   'tensors',
   'options',
   'epochs',
+  'streams',
+  'threads',
+  'branches',
+  'shares',
+  'metrics',
 ];
 
 test.each(Array.from({ length: 16 }, (_, seed) => seed))(

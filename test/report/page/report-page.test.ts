@@ -15,6 +15,7 @@ const SECTIONS = [
     'gates',
     'accuracy',
     'flips',
+    'streaming',
     'layers',
     'precision',
     'training',
@@ -50,6 +51,7 @@ test('renderReportPage() omits sections without data', async () => {
     'full',
     'data',
     'precision',
+    'streaming',
   ] as const;
   for (const part of parts) {
     const { [part]: left, ...rest } = sampleReport();
@@ -122,6 +124,14 @@ function numbersOf(report: Report): string[] {
       ]),
     ...precision!.tensors.flatMap(({ bytes, gridBytes }) =>
       [bytes, gridBytes].map((n) => format.formatNumber(n)),
+    ),
+    ...[report.base, report.full!, ...candidates].flatMap(({ streams }) =>
+      streams!.flatMap(({ computation, shares, latency, longestBacklog, metrics }) => [
+        ...[computation, ...shares].map(format.formatPercent),
+        ...[latency.p50, latency.p95, latency.p99, longestBacklog].map((n) => format.formatSmall(1000 * n)),
+        format.formatSmall(metrics[0]!.value),
+        format.formatNumber(metrics[1]!.value),
+      ]),
     ),
     ...fleet!.precompute.map(({ savedBytes }) => format.formatNumber(savedBytes)),
   ];
