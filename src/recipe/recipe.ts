@@ -81,7 +81,7 @@ export interface Recipe {
     readonly frameSeconds: number;
     /** Speeds of the threads to simulate, in FLOP/s: 1 to 8 of them. */
     readonly threads: readonly number[];
-    /** By name, FLOPs of a frame that takes the branch, with all that runs in every frame: 1 to 256 of them. */
+    /** By name, FLOPs of a frame that takes the branch, with all that runs in every frame: 1 to 256. */
     readonly branches: Readonly<Record<string, number>>;
     /** Runs the model on all streams, as one thread would. */
     readonly run: (context: {

@@ -162,7 +162,9 @@ export function streamingWords(
   return [
     `A frame arrives every ${short(formatSmall(1000 * frameSeconds))} ms, and one thread processes the frames in order${size}.`,
     `The model chooses a branch for each frame. FLOPs of a frame by branch: ${costs.join(', ')}.`,
-    'Computation: FLOPs relative to the most expensive branch in every frame. Latency: time from the arrival of a frame to the end of its processing, simulated from FLOPs and the speed of the thread; 95 % of the frames have at most the latency p95. Backlog: frames that wait, as the time that the thread still needs for them when the next frame arrives.',
+    'Computation: FLOPs relative to the most expensive branch in every frame.',
+    'Latency: time from the arrival of a frame to the end of its processing, from FLOPs and the speed of the thread. 95 % of the frames have at most the latency p95.',
+    'Backlog: frames that wait, as the time that the thread still needs for earlier frames when the next one arrives.',
   ];
 }
 
@@ -174,7 +176,7 @@ const UNITS = ['', 'k', 'M', 'G', 'T', 'P'];
 
 /** @returns FLOPs with three significant digits: `12 MFLOP`, `1.25 GFLOP` */
 export function formatFlops(flops: number): string {
-  const unit = UNITS.findLastIndex((_, i) => i === 0 || flops >= 1000 ** i);
+  const unit = Math.max(0, UNITS.filter((_, i) => flops >= 1000 ** i).length - 1);
   return `${short(formatSmall(flops / 1000 ** unit))} ${UNITS[unit]}FLOP`;
 }
 

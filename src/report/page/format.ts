@@ -11,8 +11,9 @@ export const { formatNumber, formatPointsNumber, formatSigned, formatSmall } = w
 /** Keeps a number and its unit on one line. */
 const tie = (text: string): string => text.replaceAll(' ', '\u00a0');
 
-/** Keeps the numbers of a text and their percent signs on one line. */
-export const tieShares = (text: string): string => text.replaceAll(/(\d) %/g, '$1\u00a0%');
+/** Keeps the numbers of a text and their percent signs, milliseconds and FLOPs on one line. */
+export const tieShares = (text: string): string =>
+  text.replaceAll(/(\d) (?=%|ms\b|[kMGTP]?FLOP\b)/g, '$1\u00a0');
 
 /** @returns `2,988 bytes` */
 export const formatBytes = (bytes: number): string => tie(words.formatBytes(bytes));

@@ -210,7 +210,7 @@ test('report shows streams in its JSON, its Markdown and its page', async () => 
 On a thread of 262 kFLOP/s:
 `);
   const page = takeApart(readFileSync(shop.at('report', 'report.html'), 'utf8'));
-  expect(page.text).toContain('A frame arrives every 15.6 ms');
+  expect(page.text).toContain('A frame arrives every 15.6\u00a0ms');
   expect(page.text).toContain('12 frames in 2 streams');
   for (const number of ['81.3\u00a0%', '66.7\u00a0%', '31.3', '93.8', '78.1', '7.81', '0.625', '15.6'])
     expect(page.tables).toContain(number);
