@@ -12,6 +12,7 @@ import type { MeasureOptions } from './options.js';
  * 3. Tries alternative ways of shipping.
  * 4. Applies the payloads to copies of the model's files.
  * 5. Runs the models on all examples, those of payloads after decoding.
+ * 6. Runs those that are LayersModels on the streams of the recipe, if it has any.
  *
  * @throws RangeError for no payloads, duplicate names, an invalid number of runs
  * @throws NeuralDiffError `wrong-base`, `wrong-layout`, `broken-chain`, `result-mismatch` and a payload's own
