@@ -1,5 +1,4 @@
-// A recogniser that spends less when the input is easy, against others, and updates of it: npm run -s bench --
-// streaming.
+// A recogniser that spends less when the input is easy, and updates of it: npm run -s bench -- streaming.
 
 import { parseArgs } from 'node:util';
 import { forgetAll } from './common/keep.js';
@@ -7,8 +6,8 @@ import { printBench } from './common/report.js';
 import { runUnits } from './common/units.js';
 import { goalsOf, rowsOf, type StreamUnit, type StreamUnitResult } from './streaming/result.js';
 
-const HELP = `Measures an amortized streaming recogniser: accuracy, computation, waiting time (20 minutes for three seeds
-on two cores).
+const HELP = `Measures an amortized streaming recogniser: accuracy, computation, waiting times (20 minutes for three
+seeds on two cores).
 
   npm run -s bench -- streaming --json      a table on stderr, one JSON document on stdout
   npm run -s bench -- streaming --quick     a short run: one seed, a tenth of the streams

@@ -6,7 +6,7 @@ import { type FrameCosts, frameCosts, type StreamNetwork } from '../../examples/
 import { toStreamArrays } from '../../examples/streaming-keywords/training.js';
 import { percentilesOf, simulateStream } from '../../src/report/stream-simulator.js';
 
-/** Times of the full path in frames: a fast thread, one that is too slow for it, and one that is far too slow. */
+/** Times of the full path in frames, for a fast thread and two that are too slow for it. */
 export const LOADS = [0.5, 1.3, 2] as const;
 
 /** How a recogniser does on a thread. */
@@ -29,7 +29,7 @@ export interface ThreadResult {
   /** Seconds that a frame waits, then from its arrival to its result: shares 0.5, 0.95, 0.99. */
   readonly waits: readonly number[];
   readonly latencies: readonly number[];
-  /** Seconds that wait at the end of a stream, on average: it grows with the stream where a thread is too slow. */
+  /** Seconds that wait at the end of a stream, on average. */
   readonly backlog: number;
 }
 

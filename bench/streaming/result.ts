@@ -20,7 +20,6 @@ export interface VariantResult {
 export interface UpdateResult {
   readonly purpose: string;
   readonly method: string;
-  readonly kind: string;
   readonly bytes: number;
   readonly threads: readonly ThreadResult[];
 }

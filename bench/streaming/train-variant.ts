@@ -13,7 +13,7 @@ import { namedWeights } from '../../src/tfjs/weights.js';
 import type { Variant } from './variants.js';
 
 /** Epochs of the full recogniser, and of everything that goes on from it. */
-const EPOCHS = { first: 12, next: 6 };
+const EPOCHS = { first: 12, next: 8 };
 const QUICK_EPOCHS = { first: 10, next: 3 };
 
 const LEARNING_RATE = 0.001;

@@ -1,16 +1,17 @@
 import * as tf from '@tensorflow/tfjs';
-import type { StageSets } from '../../examples/streaming-keywords/data.js';
+import type { FrameSet, StageSets } from '../../examples/streaming-keywords/data.js';
 import { createStreamModel } from '../../examples/streaming-keywords/model.js';
+import type { RouteLayer } from '../../examples/streaming-keywords/route-layer.js';
 import {
   createStreamTask,
   PRICES,
   routeLayerOf,
-  type StreamArrays,
   setWeights,
+  TRAINED_LOADS,
   TRAINED_TEMPERATURE,
   toStreamArrays,
 } from '../../examples/streaming-keywords/training.js';
-import { type FineTuned, fineTune } from '../../src/train/fine-tune.js';
+import { type FineTuneOptions, fineTune } from '../../src/train/fine-tune.js';
 import { weightsOfModel } from '../../src/train/session.js';
 import { TRAINERS } from '../common/trainers.js';
 import { evaluateStreams } from './evaluate.js';
@@ -42,7 +43,8 @@ const PURPOSES: readonly Purpose[] = [
   { name: 'slower device, arbitrator', stage: 0, loads: [3], only: ['arbitrator/*'], budgets: ['0.2%'] },
 ];
 
-const EPOCHS = { full: 5, diff: 6 };
+const EPOCHS = { full: 6, diff: 8 };
+const QUICK_EPOCHS = { full: 1, diff: 1 };
 const BATCH_SIZE = 8;
 
 type Settings = TrainSettings & {
@@ -69,49 +71,67 @@ async function measurePurpose(
 ): Promise<UpdateResult[]> {
   const network = networkOf(variant, seed);
   const model = createStreamModel(network);
-  setWeights(model, weights);
+  const layer = routeLayerOf(model) as RouteLayer;
   const sets = stages[purpose.stage] as StageSets;
-  const { loads = [0.5, 0.8, 1.3, 2] } = purpose;
-  const arrays: StreamArrays = toStreamArrays(model, sets.train, { loads });
-  const task = createStreamTask(model, PRICES.latency);
-  const layer = routeLayerOf(model);
-  const setTemperature = (temperature: number): void => {
-    if (layer) layer.temperature = temperature;
-  };
-  const evaluate = (next: Weights) => {
+  const arrays = toStreamArrays(model, someOf(sets.train), { loads: purpose.loads ?? TRAINED_LOADS });
+  const measured = ({ method, bytes }: Trained, next: Weights): UpdateResult => {
     setWeights(model, next);
-    setTemperature(0);
+    layer.temperature = 0;
     const threads = evaluateStreams(model, network, { sets, limit: 0, loads: purpose.loads });
+    tell(`${purpose.name}: ${method}`);
+    // What trains next starts from the base.
     setWeights(model, weights);
-    return threads;
+    layer.temperature = TRAINED_TEMPERATURE;
+    return { purpose: purpose.name, method, bytes, threads };
   };
-  const say = (method: string, kind: string, next: Weights, bytes: number): UpdateResult => {
-    tell(`${purpose.name}, ${method}`);
-    return { purpose: purpose.name, method, kind, bytes, threads: evaluate(next) };
-  };
-  const results = [say('base', 'base', weights, 0)];
-  setTemperature(TRAINED_TEMPERATURE);
-  const common = {
-    task,
-    train: arrays,
-    batchSize: BATCH_SIZE,
-    seed,
-    ...(purpose.only && { only: purpose.only }),
-  };
-  const epochs = quick ? { full: 1, diff: 1 } : EPOCHS;
-  const full: FineTuned = await fineTune({ ...common, epochs: epochs.full, learningRate: 0.001 });
-  results.push(say('full fine-tune', 'full', full.weights, 4 * sizeOf(full.weights)));
-  for (const kind of ['hash', 'sparse'] as const) {
-    for (const budget of quick ? purpose.budgets.slice(0, 1) : purpose.budgets) {
-      setTemperature(TRAINED_TEMPERATURE);
-      const diff = await TRAINERS[kind]({ ...common, epochs: epochs.diff, fullFineTune: full, budget });
-      const next = weightsOfModel(diff.model, new Set(weights.keys()));
-      results.push(say(`${kind} ${budget}`, kind, next, diff.payload.length));
-    }
-  }
+  const results = [measured({ method: 'base', bytes: 0 }, weights)];
+  const task = createStreamTask(model, PRICES.latency);
+  const { only, budgets } = purpose;
+  const common = { task, train: arrays, batchSize: BATCH_SIZE, seed, ...(only && { only }) };
+  for await (const { next, ...trained } of trainUpdates(common, { budgets, quick }))
+    results.push(measured(trained, next));
   tf.dispose(Object.values(arrays).flat());
   model.dispose();
   return results;
+}
+
+/** What was trained, and its bytes. */
+interface Trained {
+  readonly method: string;
+  readonly bytes: number;
+}
+
+/** Trains the full fine-tune of an update, then diffs of it. */
+async function* trainUpdates(
+  common: Omit<FineTuneOptions, 'epochs'>,
+  { budgets, quick }: { readonly budgets: readonly string[]; readonly quick: boolean },
+): AsyncGenerator<Trained & { readonly next: Weights }> {
+  const epochs = quick ? QUICK_EPOCHS : EPOCHS;
+  const full = await fineTune({ ...common, epochs: epochs.full, learningRate: 0.001 });
+  yield { method: 'full fine-tune', bytes: 4 * sizeOf(full.weights), next: full.weights };
+  const names = new Set(full.weights.keys());
+  for (const kind of ['hash', 'sparse'] as const) {
+    for (const budget of quick ? budgets.slice(0, 1) : budgets) {
+      const diff = await TRAINERS[kind]({ ...common, epochs: epochs.diff, fullFineTune: full, budget });
+      const next = weightsOfModel(diff.model, names);
+      yield { method: `${kind} ${budget}`, bytes: diff.payload.length, next };
+    }
+  }
+}
+
+/** @returns the first half of the streams: enough for an update, in half of the time */
+function someOf(set: FrameSet): FrameSet {
+  const streams = Math.ceil(set.streams / 2);
+  const part = <T extends Float32Array | Int32Array>(values: T): T =>
+    values.subarray(0, (values.length / set.streams) * streams) as T;
+  const { frames, labels, energies, spoken } = set;
+  return {
+    streams,
+    frames: part(frames),
+    labels: part(labels),
+    energies: part(energies),
+    spoken: spoken.slice(0, streams),
+  };
 }
 
 function sizeOf(weights: Weights): number {

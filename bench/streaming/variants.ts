@@ -23,8 +23,8 @@ export const FULL_NAME = 'full';
 export const VARIANTS: readonly Variant[] = [
   { name: FULL_NAME, single: { units: 256 } },
   // About the computation of the amortized recogniser on an idle thread.
-  { name: 'pruned', single: { units: 84 } },
-  { name: 'factorised', single: { units: 256, rank: 32 } },
+  { name: 'pruned', single: { units: 76 } },
+  { name: 'factorised', single: { units: 256, rank: 28 } },
   { name: 'switched by energy', fast: FACTORISED, choice: 'given' },
   { name: WITHOUT_LATENCY, fast: FACTORISED, prices: PRICES.compute },
   { name: 'amortized, pruned branch', fast: PRUNED, prices: PRICES.latency },

@@ -21,7 +21,10 @@ export interface Spoken {
 /** Streams as frames. */
 export interface FrameSet {
   readonly streams: number;
-  /** What is new in each frame, after that of silence before: streams, STREAM_FRAMES + WINDOW_FRAMES - 1, FRAME_FEATURES. */
+  /**
+   * What is new in each frame, after that of the silence before: streams, STREAM_FRAMES + WINDOW_FRAMES - 1,
+   * FRAME_FEATURES.
+   */
   readonly frames: Float32Array;
   /** Class of each frame: streams, frames. */
   readonly labels: Int32Array;

@@ -13,7 +13,7 @@ const UNITS = 48;
 /** Units of the layer from whose output the arbitrator scores a frame. */
 const ARBITRATOR_UNITS = 8;
 
-/** Sizes of a branch: units of its two hidden layers; with `rank`, each kernel is a product of two matrices. */
+/** Units of a branch's two hidden layers; with `rank`, each kernel is a product of two matrices. */
 export interface BranchShape {
   readonly units: number;
   readonly rank?: number | undefined;
@@ -31,9 +31,9 @@ export interface StreamNetwork {
 }
 
 /**
- * Creates a recogniser that is trained on whole streams. Inputs: `frames` [WINDOW_FRAMES - 1 + frames, FRAME_FEATURES]; with
- * two branches `load` [1], and `scores` [frames, 1] where these are given. Outputs: class probabilities of
- * each frame, and with two branches the route, as of `routeFrames`.
+ * Creates a recogniser that is trained on whole streams. Inputs: `frames` [WINDOW_FRAMES - 1 + frames,
+ * FRAME_FEATURES]; with two branches `load` [1], and `scores` [frames, 1] where these are given. Outputs: class
+ * probabilities of each frame, and with two branches the route, as of `routeFrames`.
  */
 export function createStreamModel(network: StreamNetwork): tf.LayersModel {
   const { branches, choice = 'arbitrator', classes } = network;
@@ -45,7 +45,8 @@ export function createStreamModel(network: StreamNetwork): tf.LayersModel {
     const hidden = tf.layers
       .gru({ name: 'words/gru', units: UNITS, returnSequences: true, ...seededRecurrent(seed) })
       .apply(embedding) as tf.SymbolicTensor;
-    return dense('words/output', classes, seed(), 'softmax').apply(hidden) as tf.SymbolicTensor;
+    const output = dense('words/output', classes, { seed: seed(), activation: 'softmax' });
+    return output.apply(hidden) as tf.SymbolicTensor;
   };
   const [full, fast] = made as [tf.SymbolicTensor, tf.SymbolicTensor?];
   if (fast === undefined) return tf.model({ inputs: frames, outputs: recognise(full) });
@@ -61,12 +62,9 @@ export function createStreamModel(network: StreamNetwork): tf.LayersModel {
   return tf.model({ inputs, outputs: [recognise(embedding), route] });
 }
 
-function dense(
-  name: string,
-  units: number,
-  seed: number,
-  activation: 'relu' | 'softmax' | 'linear' | 'tanh',
-) {
+type Activation = 'relu' | 'softmax' | 'linear' | 'tanh';
+
+function dense(name: string, units: number, { seed, activation }: { seed: number; activation: Activation }) {
   const kernelInitializer = tf.initializers.glorotUniform({ seed });
   return tf.layers.dense({ name, units, activation, kernelInitializer });
 }
@@ -98,14 +96,15 @@ function addBranch(
       output = factor.apply(output) as tf.SymbolicTensor;
     }
     const activation = i === layers.length - 1 ? 'tanh' : 'relu';
-    output = dense(layer, size, seed(), activation).apply(output) as tf.SymbolicTensor;
+    output = dense(layer, size, { seed: seed(), activation }).apply(output) as tf.SymbolicTensor;
   });
   return output;
 }
 
 function addArbitrator(windows: tf.SymbolicTensor, seed: () => number): tf.SymbolicTensor {
-  const hidden = dense('arbitrator/dense1', ARBITRATOR_UNITS, seed(), 'relu').apply(windows);
-  return dense('arbitrator/dense2', 1, seed(), 'linear').apply(hidden) as tf.SymbolicTensor;
+  const first = dense('arbitrator/dense1', ARBITRATOR_UNITS, { seed: seed(), activation: 'relu' });
+  const second = dense('arbitrator/dense2', 1, { seed: seed(), activation: 'linear' });
+  return second.apply(first.apply(windows)) as tf.SymbolicTensor;
 }
 
 /** Multiplications that are added up in a frame. */

@@ -56,7 +56,7 @@ export function createRecogniser(
   };
 }
 
-/** Computes in plain JavaScript: a matrix of such a size is soon multiplied, and no runtime need be loaded. */
+/** Computes in plain JavaScript: small matrices need no runtime that would have to be loaded. */
 export function createPlainEngine(weights: Weights): Engine {
   const layersOf = (branch: string): DenseLayer[] =>
     ['dense1', 'dense2', 'dense3'].flatMap((name) => {

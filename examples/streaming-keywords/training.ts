@@ -16,12 +16,12 @@ export interface RoutePrices {
 
 /** Prices of the recogniser: with the latency term, and without. */
 export const PRICES = {
-  latency: { compute: 0.05, waiting: 0.01 },
-  compute: { compute: 0.05, waiting: 0 },
+  latency: { compute: 0.07, waiting: 0.006 },
+  compute: { compute: 0.07, waiting: 0 },
 } as const satisfies Record<string, RoutePrices>;
 
 /** Times of the full path in frames with which streams are trained: above 1 it cannot keep up. */
-const TRAINED_LOADS = [0.5, 0.8, 1.3, 2];
+export const TRAINED_LOADS = [0.5, 0.8, 1.3, 2];
 
 /**
  * Scores are about 0.85 at first, so choices are about 70 : 30; at the last temperature the same score gives
@@ -33,7 +33,7 @@ const TEMPERATURES = { first: 1, last: 0.09 };
 export const TRAINED_TEMPERATURE = TEMPERATURES.last;
 
 /** Share of the steps after which the temperature stays. */
-const ANNEALED = 0.8;
+const ANNEALED = 0.7;
 
 /** How a recogniser is trained. */
 export interface StreamTraining {

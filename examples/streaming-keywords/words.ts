@@ -36,7 +36,7 @@ export async function speakWords(split: SplitName, seed: number): Promise<Spoken
   return spoken;
 }
 
-/** Speed perturbation; rounded, as a resampler for a rate without common factors needs thousands of filters. */
+/** Rounded, because a resampler for a rate without common factors needs thousands of filters. */
 function playbackRate(sampleRate: number, random: Random): number {
   const speed = PLAYBACK_SPEEDS[Math.floor(random() * PLAYBACK_SPEEDS.length)]!;
   return Math.round((sampleRate * speed) / 50) * 50;

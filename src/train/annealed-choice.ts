@@ -7,8 +7,9 @@ export interface Temperatures {
 }
 
 /**
+ * Finds the temperature of a moment of training: it falls by equal factors in equal times.
+ *
  * @param share share of the annealing that is done: 0 to 1
- * @returns the temperature, which falls by equal factors in equal times
  */
 export function temperatureAt({ first, last }: Temperatures, share: number): number {
   return first * (last / first) ** share;
