@@ -14,6 +14,7 @@ const programs = {
   ocr: 'examples/published-ocr/demo.js',
   updates: 'examples/device-server/demo.js',
   browser: 'examples/device-server/main.js',
+  streaming: 'examples/streaming-keywords/demo.js',
   report: 'bench/reports/report.js',
   gallery: 'bench/reports/gallery.js',
 };

@@ -86,7 +86,8 @@ function toFrames(streams: readonly Stream[]): FrameSet {
   return { streams: streams.length, frames, labels, spoken, energies };
 }
 
-function keywordsOf(words: readonly Placed[]): Spoken[] {
+/** @returns the words of a stream that are to be reported, and the frames in which they are heard */
+export function keywordsOf(words: readonly Placed[]): Spoken[] {
   return words
     .filter(({ word }) => CLASSES.includes(word))
     .map(({ word, start, end }) => ({

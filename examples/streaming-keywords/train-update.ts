@@ -1,0 +1,90 @@
+import * as tf from '@tensorflow/tfjs';
+import { useBackend } from 'neural-diff/tfjs';
+import { fineTune, type StepReport, type TrainedDiff, trainHashDiff } from 'neural-diff/train';
+import type { FrameSet, StageSets } from './data.js';
+import { createStreamModel, FULL, type StreamNetwork } from './model.js';
+import { shrinkInto } from './shrink.js';
+import {
+  createStreamTask,
+  PRICES,
+  routeLayerOf,
+  type StreamTraining,
+  TRAINED_TEMPERATURE,
+  toStreamArrays,
+  trainStreamModel,
+} from './training.js';
+import { CLASSES } from './vocabulary.js';
+
+/** Epochs of the full recogniser, of the one with two branches, of the reference, and of the diff. */
+export interface Epochs {
+  readonly full: number;
+  readonly routed: number;
+  readonly reference: number;
+  readonly diff: number;
+}
+
+/** How a recogniser and its update are trained. */
+export interface UpdateTraining {
+  readonly seed: number;
+  readonly epochs: Epochs;
+  readonly signal?: AbortSignal | undefined;
+  readonly onStep?: ((report: StepReport) => void) | undefined;
+}
+
+/** Share of the float32 model that the payload may take. */
+const BUDGET = '0.5%';
+
+const LEARNING_RATE = 0.001;
+
+/** @returns the network of the example: a full branch, and a fast one whose kernels are factorised */
+export function networkOf(seed: number): StreamNetwork {
+  const branches = { full: FULL, fast: { units: 256, rank: 8 } };
+  return { branches, classes: CLASSES.length, seed };
+}
+
+/** Trains the base: first the full branch alone, then both branches with the arbitrator. */
+export async function trainRecogniser(
+  { train }: StageSets,
+  { epochs, ...options }: UpdateTraining,
+): Promise<tf.LayersModel> {
+  await useBackend('wasm');
+  const { seed } = options;
+  const full = createStreamModel({ branches: { full: FULL }, classes: CLASSES.length, seed });
+  await trainOn(train, full, { ...options, epochs: epochs.full, learningRate: LEARNING_RATE });
+  const network = networkOf(seed);
+  const model = createStreamModel(network);
+  shrinkInto(full, model, { branch: 'fast', shape: network.branches.fast as typeof FULL });
+  full.dispose();
+  await trainOn(train, model, { ...options, epochs: epochs.routed, learningRate: LEARNING_RATE });
+  return model;
+}
+
+async function trainOn(set: FrameSet, model: tf.LayersModel, options: StreamTraining): Promise<void> {
+  const arrays = toStreamArrays(model, set);
+  try {
+    await trainStreamModel(model, arrays, options);
+  } finally {
+    tf.dispose(Object.values(arrays).flat());
+  }
+}
+
+/** Trains a hash diff that teaches a recogniser what is in the streams; its weights stay as they are. */
+export async function trainUpdate(
+  model: tf.LayersModel,
+  { train }: StageSets,
+  { epochs, ...options }: UpdateTraining,
+): Promise<TrainedDiff> {
+  const arrays = toStreamArrays(model, train);
+  const task = createStreamTask(model, PRICES.latency);
+  const layer = routeLayerOf(model);
+  // Hard choices have no gradients.
+  if (layer) layer.temperature = TRAINED_TEMPERATURE;
+  try {
+    const shared = { ...options, task, train: arrays, batchSize: 8 };
+    const full = await fineTune({ ...shared, epochs: epochs.reference, learningRate: LEARNING_RATE });
+    return await trainHashDiff({ ...shared, epochs: epochs.diff, fullFineTune: full, budget: BUDGET });
+  } finally {
+    if (layer) layer.temperature = 0;
+    tf.dispose(Object.values(arrays).flat());
+  }
+}
