@@ -26,7 +26,7 @@ const SHARE = 0.25;
 const EPOCHS = { full: 12, routed: 5, reference: 5, diff: 6 } as const;
 
 /** Streams of 8 seconds that are played. */
-const PLAYED = 4;
+const PLAYED = 8;
 
 /** Exit status of a program that Ctrl-C ended. */
 const INTERRUPTED = 130;
