@@ -54,7 +54,9 @@ function addWord(word: string, { frame, isNew }: { frame: number; isNew: boolean
   const list = find('words');
   list.append(item);
   if (list.children.length > SHOWN_WORDS) list.firstElementChild?.remove();
-  find('silence').hidden = true;
+  const note = find('silence');
+  if (isNew) note.textContent = 'Green: heard after the update.';
+  note.hidden = !isNew;
 }
 
 const SAID: { [Type in FromWorker['type']]: (message: Extract<FromWorker, { type: Type }>) => void } = {
