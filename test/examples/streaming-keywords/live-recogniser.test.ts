@@ -27,9 +27,7 @@ const OPS: readonly Op[] = ['words/gru/recurrent_kernel', 'full/dense3/kernel', 
   }),
 );
 
-const windows = Array.from({ length: 60 }, (_, i) =>
-  seededFloats(i + 1, WINDOW_FEATURES).map((x) => 2 * x),
-);
+const windows = Array.from({ length: 60 }, (_, i) => seededFloats(i + 1, WINDOW_FEATURES).map((x) => 2 * x));
 
 /** Runs as many turns of the thread as there are tasks ahead. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -120,7 +118,11 @@ test('LiveRecogniser recognises frames during the checks, and none between first
 
 test.each([
   ['of another base', 'wrong-base', (_: Uint8Array, other: Uint8Array) => other],
-  ['with a flipped bit', 'corrupt-payload', (own: Uint8Array) => own.map((x, i) => (i === own.length >> 1 ? x ^ 1 : x))],
+  [
+    'with a flipped bit',
+    'corrupt-payload',
+    (own: Uint8Array) => own.map((x, i) => (i === own.length >> 1 ? x ^ 1 : x)),
+  ],
   ['that is cut off', 'corrupt-payload', (own: Uint8Array) => own.subarray(0, own.length - 1)],
   ['that is none', 'not-a-payload', () => new TextEncoder().encode('no payload')],
 ])('LiveRecogniser refuses a payload %s with %s, and goes on as it was', async (_, code, choose) => {

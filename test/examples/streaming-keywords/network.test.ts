@@ -1,8 +1,16 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { routeFrames } from '../../../examples/streaming-keywords/backlog.js';
-import { FRAME_FEATURES, WINDOW_FEATURES, WINDOW_FRAMES } from '../../../examples/streaming-keywords/frames.js';
-import { type BranchShape, createStreamModel, frameCosts } from '../../../examples/streaming-keywords/model.js';
+import {
+  FRAME_FEATURES,
+  WINDOW_FEATURES,
+  WINDOW_FRAMES,
+} from '../../../examples/streaming-keywords/frames.js';
+import {
+  type BranchShape,
+  createStreamModel,
+  frameCosts,
+} from '../../../examples/streaming-keywords/model.js';
 import { createPlainEngine, createRecogniser } from '../../../examples/streaming-keywords/recogniser.js';
 import { shrinkInto } from '../../../examples/streaming-keywords/shrink.js';
 import { createTensorEngine } from '../../../examples/streaming-keywords/tensor-engine.js';
@@ -26,7 +34,9 @@ function predict(model: tf.LayersModel, load?: number) {
   const values = classes.dataSync() as Float32Array;
   const routes = route?.dataSync() as Float32Array | undefined;
   return {
-    rows: windows.map((_, i) => values.slice((i * values.length) / FRAMES, ((i + 1) * values.length) / FRAMES)),
+    rows: windows.map((_, i) =>
+      values.slice((i * values.length) / FRAMES, ((i + 1) * values.length) / FRAMES),
+    ),
     full: windows.map((_, i) => routes?.[2 * i] ?? 1),
     waiting: windows.map((_, i) => routes?.[2 * i + 1] ?? 0),
   };
@@ -45,8 +55,15 @@ describe('a recogniser that runs frame by frame', () => {
     for (const engine of [createPlainEngine(weightsOf(weights)), tensors]) {
       const recogniser = createRecogniser(engine, { classes: rows[0]?.length as number, threshold: 0.5 });
       const results = windows.map((window, i) => recogniser.push(window, waiting[i] as number));
-      expect(results.map(({ branch }) => branch)).toEqual(full.map((share) => (share === 1 ? 'full' : 'fast')));
-      expect(mostApart(results.map(({ probabilities }) => probabilities), rows)).toBeLessThan(1e-5);
+      expect(results.map(({ branch }) => branch)).toEqual(
+        full.map((share) => (share === 1 ? 'full' : 'fast')),
+      );
+      expect(
+        mostApart(
+          results.map(({ probabilities }) => probabilities),
+          rows,
+        ),
+      ).toBeLessThan(1e-5);
     }
     if (load > 1) expect(Math.max(...waiting)).toBeGreaterThan(1);
     expect(new Set(full).size).toBe(2);
@@ -120,10 +137,14 @@ describe('routeFrames()', () => {
     const step = 1e-2;
     const found = [...(ofScores?.dataSync() ?? [])];
     const expected = found.map((_, i) => {
-      const moved = (by: number) => lossOf(values.map((x, j) => (i === j ? x + by : x)), 0.4);
+      const moved = (by: number) =>
+        lossOf(
+          values.map((x, j) => (i === j ? x + by : x)),
+          0.4,
+        );
       return (moved(step) - moved(-step)) / (2 * step);
     });
-    found.forEach((x, i) => expect(x).toBeCloseTo(expected[i] as number, 2));
+    for (const [i, x] of found.entries()) expect(x).toBeCloseTo(expected[i] as number, 2);
     expect(Math.max(...found.map(Math.abs))).toBeGreaterThan(0.1);
     const slope = (lossOf(values, 0.4 + step) - lossOf(values, 0.4 - step)) / (2 * step);
     expect(ofSlope?.dataSync()[0]).toBeCloseTo(slope, 1);

@@ -30,15 +30,18 @@ test.each([1, 37, 640])('createFramer() gives equal windows for pieces of %i sam
   expect(windows[1]?.subarray(0, 400)).toEqual(windows[0]?.subarray(80));
 });
 
-test.each([8_000, 44_100, 48_000])('createStreamResampler() from %i Hz gives what a whole clip does', (rate) => {
-  const whole = createResampler(rate)(sound);
-  const resample = createStreamResampler(rate);
-  const pieces = inPieces(sound, 331, resample);
-  const made = Float32Array.from(pieces.flatMap((piece) => [...piece]));
-  expect(made.length).toBeGreaterThan(whole.length - 700);
-  expect(made).toEqual(whole.subarray(0, made.length));
-  expect(createStreamResampler(16_000)(sound)).toBe(sound);
-});
+test.each([8_000, 44_100, 48_000])(
+  'createStreamResampler() from %i Hz gives what a whole clip does',
+  (rate) => {
+    const whole = createResampler(rate)(sound);
+    const resample = createStreamResampler(rate);
+    const pieces = inPieces(sound, 331, resample);
+    const made = Float32Array.from(pieces.flatMap((piece) => [...piece]));
+    expect(made.length).toBeGreaterThan(whole.length - 700);
+    expect(made).toEqual(whole.subarray(0, made.length));
+    expect(createStreamResampler(16_000)(sound)).toBe(sound);
+  },
+);
 
 describe('makeStreams()', () => {
   const words = ['yes', 'no'].map((word, i) => ({ word, stage: 0, samples: seededFloats(i, 8_000) }));
