@@ -26,7 +26,7 @@ const windows = Array.from({ length: FRAMES }, (_, i) =>
   frames.slice(i * FRAME_FEATURES, i * FRAME_FEATURES + WINDOW_FEATURES),
 );
 
-/** @returns what the whole network gives for a load: probabilities, shares of the full branch, waiting frames */
+/** @returns what the whole network gives: probabilities, shares of the full branch, frames that wait */
 function predict(model: tf.LayersModel, load?: number) {
   const xs = tf.tensor(frames, [1, FRAMES + WINDOW_FRAMES - 1, FRAME_FEATURES]);
   const inputs = load === undefined ? xs : [xs, tf.tensor([load], [1, 1])];
