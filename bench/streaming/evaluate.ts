@@ -4,6 +4,7 @@ import { FRAME_SECONDS } from '../../examples/streaming-keywords/frames.js';
 import { chooseThreshold, runStreams, scoreStreams } from '../../examples/streaming-keywords/measure.js';
 import { type FrameCosts, frameCosts, type StreamNetwork } from '../../examples/streaming-keywords/model.js';
 import { toStreamArrays } from '../../examples/streaming-keywords/training.js';
+import { CLASSES } from '../../examples/streaming-keywords/vocabulary.js';
 import { percentilesOf, simulateStream } from '../../src/report/stream-simulator.js';
 
 /** Times of the full path in frames, for a fast thread and two that are too slow for it. */
@@ -74,7 +75,11 @@ function rightShare(probabilities: Float32Array, labels: Int32Array): number {
 
 /** FLOPs of the full path of the full recogniser: what a load of 1 does in the time of a frame. */
 export function fullFlops(): number {
-  const { full, words } = frameCosts({ branches: { full: { units: 256 } }, classes: 14, seed: 1 });
+  const { full, words } = frameCosts({
+    branches: { full: { units: 256 } },
+    classes: CLASSES.length,
+    seed: 1,
+  });
   return 2 * (full + words);
 }
 

@@ -32,8 +32,8 @@ export interface StreamNetwork {
 
 /**
  * Creates a recogniser that is trained on whole streams. Inputs: `frames` [WINDOW_FRAMES - 1 + frames,
- * FRAME_FEATURES]; with two branches `load` [1], and `scores` [frames, 1] where these are given. Outputs: class
- * probabilities of each frame, and with two branches the route, as of `routeFrames`.
+ * FRAME_FEATURES]; with two branches `load` [1], and `scores` [frames, 1] where these are given. Outputs:
+ * class probabilities of each frame, and with two branches the route, as of `routeFrames`.
  */
 export function createStreamModel(network: StreamNetwork): tf.LayersModel {
   const { branches, choice = 'arbitrator', classes } = network;

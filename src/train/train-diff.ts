@@ -143,12 +143,12 @@ export interface DiffKind {
 
 const EPOCHS = 24;
 
-/** Peak learning rate of runs up to this many steps; changes are in units of the full fine-tune's. */
+/** Peak learning rate of short runs; changes are in units of the full fine-tune's. */
 const RATE = 0.1;
-const RATE_STEPS = 1_250;
 
-/** Longer runs need lower rates, or recurrent networks do not converge. */
-const rateOf = (steps: number): number => RATE * Math.min(1, RATE_STEPS / steps);
+/** Longer runs need lower rates, or they do not settle: those of networks with embeddings far lower ones. */
+const rateOf = (steps: number): number => RATE * Math.min(1, Math.sqrt(2_000 / steps));
+const rateWithEmbeddings = (steps: number): number => RATE * Math.min(1, 1_250 / steps);
 
 /** Share of a diff's steps in which its learning rate rises; without it recurrent networks lose accuracy. */
 const WARM_UP = 0.2;
@@ -345,7 +345,8 @@ function checkedLoop(options: TrainDiffOptions, kind: DiffKind): LoopOptions {
       throw new RangeError(`Cannot train: expected whole "teachers", got ${distillation.teachers}`);
     checkNumber('distillation.temperature', distillation.temperature, { least: 2 ** -10, most: 2 ** 10 });
   }
-  const loop = loopOptions(options, { epochs: EPOCHS, learningRate: rateOf });
+  const learningRate = embeddingsOf(task).size > 0 ? rateWithEmbeddings : rateOf;
+  const loop = loopOptions(options, { epochs: EPOCHS, learningRate });
   checkData(task, train);
   if (validation) checkData(task, validation);
   checkDiffMemory(options, kind, loop);
