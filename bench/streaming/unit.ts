@@ -16,6 +16,8 @@ import { AMORTIZED, FULL_NAME, VARIANTS, type Variant } from './variants.js';
 
 const unit = workerData as StreamUnit;
 const say = (message: UnitMessage<StreamUnitResult>): void => parentPort?.postMessage(message);
+/** What trained models follow from. */
+const trained = { seed: unit.seed, quick: unit.quick };
 const tell = (text: string): void => say({ type: 'progress', text: `seed ${unit.seed}: ${text}` });
 
 const PROGRAM = [new URL('./train-variant.js', import.meta.url)];
@@ -25,12 +27,12 @@ async function run(): Promise<StreamUnitResult> {
   const stages = await loadStreams(unit.seed, unit.quick ? 0.25 : 1);
   const [sets] = stages as [StageSets];
   tell('streams are ready');
-  const { value: full } = await keep({ what: 'stream-full', programs: PROGRAM, inputs: unit }, () =>
+  const { value: full } = await keep({ what: 'stream-full', programs: PROGRAM, inputs: trained }, () =>
     trainFull(sets, unit),
   );
   tell('the full recogniser is trained');
   const train = async (variant: Variant): Promise<Weights> => {
-    const inputs = { ...unit, variant, from: digestOfWeights(full) };
+    const inputs = { ...trained, variant, from: digestOfWeights(full) };
     const source = { what: 'stream-variant', programs: PROGRAM, inputs };
     return (await keep(source, () => trainVariant(variant, full, { ...unit, sets }))).value;
   };
