@@ -36,6 +36,15 @@ const BUDGET = '0.5%';
 
 const LEARNING_RATE = 0.001;
 
+/** Of the update, which trains few layers. */
+const UPDATE_RATE = 0.002;
+
+/**
+ * What the update may change: new words take other combinations of what the branches find, and the arbitrator
+ * stays as it is.
+ */
+const UPDATED = ['words/*', '*/dense3/*'];
+
 /** @returns the network of the example: a full branch, and a fast one whose kernels are factorised */
 export function networkOf(seed: number): StreamNetwork {
   const branches = { full: FULL, fast: { units: 256, rank: 8 } };
@@ -80,8 +89,8 @@ export async function trainUpdate(
   // Hard choices have no gradients.
   if (layer) layer.temperature = TRAINED_TEMPERATURE;
   try {
-    const shared = { ...options, task, train: arrays, batchSize: 8 };
-    const full = await fineTune({ ...shared, epochs: epochs.reference, learningRate: LEARNING_RATE });
+    const shared = { ...options, task, train: arrays, only: UPDATED, batchSize: 8 };
+    const full = await fineTune({ ...shared, epochs: epochs.reference, learningRate: UPDATE_RATE });
     return await trainHashDiff({ ...shared, epochs: epochs.diff, fullFineTune: full, budget: BUDGET });
   } finally {
     if (layer) layer.temperature = 0;
