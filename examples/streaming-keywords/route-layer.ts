@@ -6,6 +6,8 @@ import { SLOPE_UNIT } from './recogniser.js';
 export interface RouteOptions {
   readonly name: string;
   readonly fastShare: number;
+  /** Of the choices: 0 (default) for hard ones, as on devices; gradients need a softer choice. */
+  readonly temperature?: number;
 }
 
 /** What a frame that waits takes from the score, before training. */
@@ -17,14 +19,15 @@ const FIRST_SLOPE = 0.3;
  */
 export class RouteLayer extends tf.layers.Layer {
   static readonly className = 'StreamingKeywordsRoute';
-  /** Of the choices: 0 for hard ones, as on devices. */
-  temperature = 0;
+  /** Of the choices, saved with the model. */
+  temperature: number;
   readonly #fastShare: number;
   #slope: tf.LayerVariable | undefined;
 
   constructor(options: RouteOptions) {
     super({ name: options.name });
     this.#fastShare = options.fastShare;
+    this.temperature = options.temperature ?? 0;
   }
 
   override build(): void {
@@ -54,7 +57,7 @@ export class RouteLayer extends tf.layers.Layer {
   }
 
   override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), fastShare: this.#fastShare };
+    return { ...super.getConfig(), fastShare: this.#fastShare, temperature: this.temperature };
   }
 }
 

@@ -78,14 +78,19 @@ export function toStreamArrays(
   return { xs, ys: [classes, tf.zeros([set.streams, STREAM_FRAMES, 2])] };
 }
 
-/** Makes a task of a model: cross-entropy of the frames, and the price of its route. */
-export function createStreamTask(model: tf.LayersModel, prices: RoutePrices = PRICES.latency): Task {
+/** @returns a loss for each output of a model with two branches: of the frames, and the price of its route */
+export function createStreamLoss(prices: RoutePrices = PRICES.latency) {
   const ofRoute = (_: tf.Tensor, route: tf.Tensor): tf.Tensor =>
     tf.tidy(() => {
       const [full, waiting] = tf.split(route, 2, -1) as [tf.Tensor, tf.Tensor];
       return tf.add(tf.mul(full, prices.compute), tf.mul(waiting, prices.waiting));
     });
-  const loss = ['categoricalCrossentropy', ofRoute].slice(0, model.outputs.length);
+  return ['categoricalCrossentropy', ofRoute] as const;
+}
+
+/** Makes a task of a model: cross-entropy of the frames, and the price of its route. */
+export function createStreamTask(model: tf.LayersModel, prices: RoutePrices = PRICES.latency): Task {
+  const loss = createStreamLoss(prices).slice(0, model.outputs.length);
   model.compile({ optimizer: 'adam', loss: loss as never });
   return createTask(model);
 }

@@ -34,14 +34,29 @@ export async function createRecipeTask(use: RecipeUse, base: OpenBase): Promise<
 
 async function layersTask({ path, recipe, options }: RecipeUse, { files, file }: OpenBase): Promise<Task> {
   const { mode, fineTune, outputKind, outputs, microBatchSize: evaluationBatchSize } = options;
-  if (outputs)
-    throw invalidRecipe(path, 'a LayersModel trains on its own outputs: omit the option "outputs"');
   const model = await loadModel(files, file);
   await compileByRecipe({ path, recipe, options }, model);
-  return createLayersTask(
+  const task = createLayersTask(
     model,
     definedOnly({ mode, fineTuneMode: fineTune?.mode, outputKind, evaluationBatchSize }),
   );
+  const strange = outputs?.find((name) => !task.outputNames.includes(name));
+  if (strange === undefined) return outputs?.length === 1 ? withAccuracyOf(outputs[0] as string, task) : task;
+  model.dispose();
+  const own = task.outputNames.map((name) => `"${name}"`).join(', ');
+  const expected = `a LayersModel trains on its own outputs: expected some of ${own} as "outputs"`;
+  throw invalidRecipe(path, `${expected}, got "${strange}"`);
+}
+
+/** @returns a task that measures the accuracy of one of its outputs as `accuracy`, if the recipe asks for it */
+function withAccuracyOf(output: string, task: Task): Task {
+  return {
+    ...task,
+    async evaluate(data) {
+      const { [`${output}_acc`]: accuracy, ...metrics } = await task.evaluate(data);
+      return accuracy === undefined ? metrics : { ...metrics, accuracy };
+    },
+  };
 }
 
 /** Compiles a LayersModel with the loss and metrics of a recipe. */

@@ -179,4 +179,6 @@ export interface Truth {
   readonly names?: readonly string[];
   /** Groupings of the examples with a value for each: `speaker` to `["theo", "jackson", …]`. */
   readonly slices?: Readonly<Record<string, readonly string[]>>;
+  /** If the examples are steps of sequences, the number of these. */
+  readonly sequences?: number;
 }

@@ -11,6 +11,8 @@ export interface OutputFacts extends Ports {
   readonly outputKinds: readonly OutputKind[];
   /** Activations of the output layers, such as `sigmoid`; undefined for layers without one. */
   readonly activations: readonly (string | undefined)[];
+  /** Place of the output whose classes reports measure, if one was chosen of several. */
+  readonly measured?: number | undefined;
 }
 
 /** A model for inference. */

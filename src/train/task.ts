@@ -149,13 +149,16 @@ function lossNameOf({ loss, outputNames }: tf.LayersModel, index: number): strin
   return typeof own === 'string' ? own : '';
 }
 
-/** TensorFlow.js shortens `accuracy` to `acc`. */
+/**
+ * TensorFlow.js shortens `accuracy` to `acc`, and returns the sum of the losses after each output: only the
+ * last one is the loss, and has a name.
+ */
 async function readMetrics(model: tf.LayersModel, scalars: tf.Scalar[]): Promise<Metrics> {
   const read = async (scalar: tf.Scalar, i: number) => {
     const name = model.metricsNames[i] ?? `metric${i}`;
     return [name === 'acc' ? 'accuracy' : name, (await scalar.data())[0] as number] as const;
   };
-  const entries = await Promise.all(scalars.map(read));
+  const entries = await Promise.all(scalars.slice(model.outputs.length - 1).map(read));
   tf.dispose(scalars);
   return Object.fromEntries(entries);
 }

@@ -354,11 +354,11 @@ describe('commands refuse', () => {
   );
 
   test('outputs of a LayersModel, and patterns that no weight has', async () => {
-    const outputs = write('own', `${LOSS} export const options = { outputs: ['out'] };`);
+    const outputs = write('own', `${LOSS} export const options = { outputs: ['logits'] };`);
     await expectRefusal(
       train(at('layers'), '--recipe', outputs),
       'recipe-invalid',
-      'omit the option "outputs"',
+      'as "outputs", got "logits"',
     );
     for (const model of ['layers', 'plain.onnx', 'graph']) {
       await expectRefusal(train(at(model), '--only', 'tail*'), 'usage', 'Cannot use only "tail*"');

@@ -21,6 +21,8 @@ export interface Accuracy {
   readonly full?: MeasuredModel;
   /** In the order of the payloads. */
   readonly candidates: readonly MeasuredCandidate[];
+  /** If the examples are steps of sequences, the number of these. */
+  readonly sequences?: number | undefined;
   readonly streaming?: Report['streaming'];
   /** Names of the models that were not run on the recipe's streams, as they are no LayersModels. */
   readonly notStreamed: readonly string[];
@@ -116,6 +118,7 @@ async function measureAll(
     base: { ...assess(truth, ofBase), ...streamed(0) },
     ...(ofFull && { full: { ...assess(truth, ofFull, ofBase), ...streamed(1) } }),
     candidates: measured.map((each, i) => ({ ...each, ...streamed(first + i) })),
+    sequences: truth.sequences,
     ...(streaming && { streaming }),
     notStreamed: results.flatMap((result, i) => (result ? [] : [(models[i] as NamedModel).name])),
   };

@@ -196,7 +196,7 @@ export interface MeasuredFacts {
 
 /** @returns notes on how it was measured, in sentences */
 function remarksOf({ accuracy, ways, applyRuns }: MeasuredFacts): string[] {
-  const { data, streaming, notStreamed = [] } = accuracy ?? {};
+  const { data, sequences, streaming, notStreamed = [] } = accuracy ?? {};
   const missing = ways.filter(({ note }) => note === 'not installed').map(({ name }) => name);
   const remarks: [isDue: boolean, remark: string][] = [
     [
@@ -204,8 +204,12 @@ function remarksOf({ accuracy, ways, applyRuns }: MeasuredFacts): string[] {
       'Accuracy was measured on validation data, which may have chosen the payload: let the recipe return "test" for reliable figures.',
     ],
     [
-      data !== undefined,
+      data !== undefined && sequences === undefined,
       'Confidence intervals assume independent examples: they are too narrow if many examples come from one source.',
+    ],
+    [
+      sequences !== undefined,
+      `Each step of the ${sequences} sequences counts as an example. Steps of one sequence depend on each other, and confidence intervals assume independent examples, so they are too narrow.`,
     ],
     [data?.runtime !== undefined, `The models were run by ${data?.runtime}.`],
     [

@@ -62,8 +62,10 @@ async function useAndDispose<T>(runner: Runner, data: Data, use: (runner: Runner
 
 /** @returns the runner; shapes of outputs that its file does not tell are taken from a first run */
 async function withShapes(runner: Runner, data: Data): Promise<Runner> {
-  const isKnown = ([, ...sizes]: readonly (number | null)[]): boolean =>
-    sizes.length > 0 && !sizes.includes(null);
+  // The number of steps may differ from one example to the next.
+  const isKnown = (shape: readonly (number | null)[]): boolean => {
+    return shape.length > 1 && shape.every((size, axis) => size !== null || axis < shape.length - 1);
+  };
   if (runner.outputShapes.every(isKnown)) return runner;
   for await (const { outputs } of readRows(data, runner)) {
     const outputShapes = outputs.map(({ shape: [, ...sizes] }) => [null, ...sizes]);
@@ -81,7 +83,9 @@ interface OpenLive {
 async function openLive({ outputs, outputKind }: LiveModel, base: OpenBase): Promise<OpenLive> {
   if (base.kind === 'layers-model') {
     const model = await loadModel(base.files, base.file);
-    return { predictor: createPredictor(model, { outputKind }), weights: namedWeights(model) };
+    const predictor = createPredictor(model, { outputKind });
+    const measured = placeOf(outputs, predictor);
+    return { predictor: { ...predictor, measured }, weights: namedWeights(model) };
   }
   const network = await loadNetwork(base, outputs);
   try {
@@ -90,6 +94,18 @@ async function openLive({ outputs, outputKind }: LiveModel, base: OpenBase): Pro
     network.dispose();
     throw error instanceof RangeError ? bad(error.message) : error;
   }
+}
+
+/**
+ * @returns the place of the only named output; undefined if none or several are named
+ * @throws NeuralDiffError `bad-data` for a name that no output has
+ */
+function placeOf(names: readonly string[] = [], { outputNames, dispose }: Predictor): number | undefined {
+  const missing = names.find((name) => !outputNames.includes(name));
+  if (missing === undefined) return names.length === 1 ? outputNames.indexOf(names[0] as string) : undefined;
+  dispose();
+  const known = outputNames.map((name) => `"${name}"`).join(', ');
+  throw bad(`the recipe's "outputs" name "${missing}", but the outputs of the model are ${known}`);
 }
 
 /** A model on TensorFlow.js whose weights can be set. */

@@ -25,18 +25,23 @@ export interface PredictJob {
 export async function predict(model: Runner, job: PredictJob): Promise<Predicted> {
   const { truth } = job;
   const outputs = classOutputsOf(model);
-  const { classes } = outputs;
+  const { classes, place, hasSteps } = outputs;
   if (classes !== truth.labels.length) throw otherClasses(classes, truth.labels.length);
   const examples = truth.classes.length;
   const probabilities = new Float32Array(examples * classes);
   const problems: Record<OutputProblem, number> = { 'not numbers': 0, 'not probabilities': 0 };
   let done = 0;
   for await (const rows of job.readRows(job.data, model)) {
-    const right = classesOf(rows.labels, classes);
+    const labels = rows.labels[place] as Numbers;
+    const right = classesOf([labels], outputs);
     if (right.some((each, i) => each !== truth.classes[done + i])) throw changed();
-    const { shape, values } = rows.outputs[0] as Numbers;
-    const [count = 0, width = 0] = shape;
-    if (count !== right.length) throw bad(`expected labels for ${count} examples, got ${right.length}`);
+    const { shape, values } = rows.outputs[place] as Numbers;
+    const width = shape.at(-1) ?? 0;
+    const [expected, given] = [shape.slice(0, -1), labels.shape.slice(0, shape.length - 1)].map((sizes) =>
+      sizes.join(' × '),
+    );
+    if (given !== expected)
+      throw bad(`expected labels for ${expected} ${hasSteps ? 'steps' : 'examples'}, got ${given}`);
     for (let i = 0; i < right.length; i++, done++) {
       const target = probabilities.subarray(done * classes, (done + 1) * classes);
       const found = readProbabilities(values.subarray(i * width, (i + 1) * width), outputs, target);
@@ -76,7 +81,7 @@ export type OutputProblem = 'not numbers' | 'not probabilities';
  */
 export function readProbabilities(
   row: ArrayLike<number>,
-  { isBinary, areLogits }: ClassOutputs,
+  { isBinary, areLogits }: Pick<ClassOutputs, 'isBinary' | 'areLogits'>,
   target: Float32Array,
 ): OutputProblem | undefined {
   for (let i = 0; i < row.length; i++) if (!Number.isFinite(row[i])) return 'not numbers';

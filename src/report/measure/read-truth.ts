@@ -22,7 +22,7 @@ export async function readTruth(runner: Runner, { data, descriptions, signal }: 
   const { run: _run, ...ports } = runner;
   for await (const rows of readRows(data, ports)) {
     signal?.throwIfAborted();
-    labels.push(rows.labels[0] as Numbers);
+    labels.push(rows.labels[outputs.place] as Numbers);
   }
   return truthOf(labels, outputs, descriptions);
 }

@@ -15,23 +15,51 @@ export type Descriptions = Pick<RecipeData, 'labels' | 'names' | 'slices'>;
  */
 export function truthOf(
   batches: readonly Numbers[],
-  { classes }: ClassOutputs,
+  outputs: ClassOutputs,
   { labels, names, slices }: Descriptions,
 ): Truth {
-  const right = classesOf(batches, classes);
+  const { classes, hasSteps } = outputs;
+  const right = classesOf(batches, outputs);
   const given = labels ?? Array.from({ length: classes }, (_, i) => String(i));
   if (given.length !== classes)
     throw bad(`expected ${classes} labels, one for each class of the model, got ${given.length}`);
   if (new Set(given).size !== classes) throw bad('expected labels that differ from each other');
   if (right.length === 0) throw bad('expected examples, got none');
+  const count = batches.reduce((sum, { shape: [size = 0] }) => sum + size, 0);
   const checkCount = (what: string, list: readonly string[]): void => {
-    if (list.length !== right.length)
-      throw bad(`expected ${what} for each of ${right.length} examples, got ${list.length}`);
+    if (list.length === count) return;
+    const of = hasSteps ? 'sequences' : 'examples';
+    throw bad(`expected ${what} for each of ${count} ${of}, got ${list.length}`);
   };
   if (names) checkCount('a name', names);
   for (const [name, values] of Object.entries(slices ?? {})) checkCount(`a value of slice "${name}"`, values);
   checkSliceNames(slices ?? {});
-  return { labels: given, classes: right, ...(names && { names }), ...(slices && { slices }) };
+  const described = { ...(names && { names }), ...(slices && { slices }) };
+  const own = hasSteps ? { ...describeSteps(batches, described), sequences: count } : described;
+  return { labels: given, classes: right, ...own };
+}
+
+/** Describes each step as its sequence is described; names get the number of the step. */
+function describeSteps(
+  batches: readonly Numbers[],
+  { names, slices }: Pick<Descriptions, 'names' | 'slices'>,
+): Pick<Truth, 'names' | 'slices'> {
+  let first = 0;
+  const places = batches.flatMap(({ shape: [count = 0, steps = 0] }) => {
+    const start = first;
+    first += count;
+    return Array.from({ length: count * steps }, (_, i) => ({
+      sequence: start + Math.floor(i / steps),
+      step: i % steps,
+    }));
+  });
+  const repeated = Object.entries(slices ?? {}).map(([by, values]) => {
+    return [by, places.map(({ sequence }) => values[sequence] as string)] as const;
+  });
+  return {
+    ...(names && { names: places.map(({ sequence, step }) => `${names[sequence]}, step ${step}`) }),
+    ...(slices && { slices: Object.fromEntries(repeated) }),
+  };
 }
 
 /**
@@ -51,19 +79,25 @@ function checkSliceNames(slices: NonNullable<Descriptions['slices']>): void {
 /**
  * Reads labels.
  *
- * @param batches one-hot rows `[examples, classes]`, or class numbers `[examples]` or `[examples, 1]`
- * @returns the class of each example
+ * @param batches one-hot rows `[examples, classes]`, or class numbers `[examples]` or `[examples, 1]`; for
+ *   classes of steps, `[examples, steps, classes]`, `[examples, steps]` or `[examples, steps, 1]`
+ * @returns the class of each example, or of each step of one example after another
  * @throws NeuralDiffError `bad-data`
  */
-export function classesOf(batches: readonly Numbers[], classes: number): Int32Array {
+export function classesOf(
+  batches: readonly Numbers[],
+  { classes, hasSteps }: Pick<ClassOutputs, 'classes' | 'hasSteps'>,
+): Int32Array {
   const all: number[] = [];
+  const rank = hasSteps ? 2 : 1;
   for (const { shape, values } of batches) {
-    const [count = 0, width = 1] = shape;
-    const isHot = shape.length === 2 && width === classes;
-    if (!isHot && (shape.length === 0 || shape.length > 2 || width !== 1))
-      throw bad(
-        `expected labels of shape [examples, ${classes}], [examples] or [examples, 1], got [${shape}]`,
-      );
+    const width = shape[rank] ?? 1;
+    const isHot = shape.length === rank + 1 && width === classes;
+    if (!isHot && (shape.length < rank || shape.length > rank + 1 || width !== 1)) {
+      const rows = hasSteps ? 'examples, steps' : 'examples';
+      throw bad(`expected labels of shape [${rows}, ${classes}], [${rows}] or [${rows}, 1], got [${shape}]`);
+    }
+    const count = shape.slice(0, rank).reduce((product, size) => product * size, 1);
     for (let i = 0; i < count; i++) {
       const row = values.subarray(i * width, (i + 1) * width);
       all.push(isHot ? hotClass(row, all.length) : numberedClass(row[0] as number, all.length, classes));
@@ -106,6 +140,10 @@ export interface ClassOutputs {
   /** Whether the model has a single output, for the second of two classes. */
   readonly isBinary: boolean;
   readonly areLogits: boolean;
+  /** Place among the outputs of the model. */
+  readonly place: number;
+  /** Whether each step of a sequence has a class, rather than each example. */
+  readonly hasSteps: boolean;
 }
 
 /**
@@ -114,24 +152,28 @@ export interface ClassOutputs {
  * @throws NeuralDiffError `bad-data` for outputs that are not probabilities or logits of classes
  */
 export function classOutputsOf(
-  model: Pick<OutputFacts, 'outputShapes' | 'outputKinds' | 'activations'>,
+  model: Pick<OutputFacts, 'outputShapes' | 'outputKinds' | 'activations' | 'measured'>,
 ): ClassOutputs {
-  const { outputShapes, outputKinds, activations } = model;
-  if (outputShapes.length !== 1)
-    throw unfit(`${outputShapes.length} outputs; of a GraphModel or an ONNX file, name one as "outputs"`);
-  const [shape] = outputShapes as [OutputFacts['outputShapes'][number]];
-  const classes = shape[1] ?? 0;
-  const description = `one of shape [${shape.map((size) => size ?? 'examples').join(', ')}]`;
-  if (shape.length !== 2 || classes === 0) throw unfit(description);
-  const kind = outputKinds[0] === 'values' ? undefined : outputKinds[0];
+  const { outputShapes, outputKinds, activations, measured } = model;
+  if (measured === undefined && outputShapes.length !== 1)
+    throw unfit(`${outputShapes.length} outputs; name one as "outputs" in the options of the recipe`);
+  const place = measured ?? 0;
+  const shape = outputShapes[place] as OutputFacts['outputShapes'][number];
+  const classes = shape.at(-1) ?? 0;
+  const hasSteps = shape.length === 3;
+  const sizes = shape.map((size, axis) => size ?? (hasSteps && axis === 1 ? 'steps' : 'examples'));
+  const description = `one of shape [${sizes.join(', ')}]`;
+  if (shape.length < 2 || shape.length > 3 || classes === 0) throw unfit(description);
+  const kind = outputKinds[place] === 'values' ? undefined : outputKinds[place];
+  const found = { areLogits: kind === 'logits', place, hasSteps };
   if (classes === 1) {
-    const isSigmoid = activations[0] === 'sigmoid';
+    const isSigmoid = activations[place] === 'sigmoid';
     if (kind === undefined && !isSigmoid) throw unfit(`${description} without a sigmoid`);
-    return { classes: 2, isBinary: true, areLogits: kind === 'logits' };
+    return { classes: 2, isBinary: true, ...found };
   }
   if (kind === undefined)
     throw unfit(`${description} without a softmax; for logits set "outputKind" in the options of the recipe`);
-  return { classes, isBinary: false, areLogits: kind === 'logits' };
+  return { classes, isBinary: false, ...found };
 }
 
 function unfit(got: string): Error {

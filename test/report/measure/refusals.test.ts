@@ -213,12 +213,13 @@ test('namePayloads() adds folders to names only if needed', () => {
 });
 
 test('classOutputsOf() knows probabilities, logits and a sigmoid', () => {
+  const first = { place: 0, hasSteps: false };
   const of = (size: number | null, kind: 'probabilities' | 'logits' | 'values', activation?: string) =>
     classOutputsOf({ outputShapes: [[null, size]], outputKinds: [kind], activations: [activation] });
-  expect(of(4, 'probabilities')).toEqual({ classes: 4, isBinary: false, areLogits: false });
-  expect(of(4, 'logits')).toEqual({ classes: 4, isBinary: false, areLogits: true });
-  expect(of(1, 'values', 'sigmoid')).toEqual({ classes: 2, isBinary: true, areLogits: false });
-  expect(of(1, 'logits', 'linear')).toEqual({ classes: 2, isBinary: true, areLogits: true });
+  expect(of(4, 'probabilities')).toEqual({ ...first, classes: 4, isBinary: false, areLogits: false });
+  expect(of(4, 'logits')).toEqual({ ...first, classes: 4, isBinary: false, areLogits: true });
+  expect(of(1, 'values', 'sigmoid')).toEqual({ ...first, classes: 2, isBinary: true, areLogits: false });
+  expect(of(1, 'logits', 'linear')).toEqual({ ...first, classes: 2, isBinary: true, areLogits: true });
   expect(() => of(4, 'values', 'sigmoid')).toThrow('without a softmax');
   expect(() => of(null, 'logits')).toThrow('got one of shape [examples, examples]');
 });

@@ -1,0 +1,3 @@
+import { createStreamRecipe } from './stream-recipe.js';
+
+export const { data, loss, metrics, options, stream } = createStreamRecipe();
