@@ -3,7 +3,8 @@ import type { defineRecipe } from 'neural-diff/sweep';
 import { type FrameSet, loadStreams, STREAM_FRAMES, type StageSets } from './data.js';
 import { FRAME_SECONDS } from './frames.js';
 import { chooseThreshold, runStreams, type StreamOutputs, scoreStreams } from './measure.js';
-import { createStreamModel, FULL, frameCosts, type StreamNetwork } from './model.js';
+import { createStreamModel, frameCosts } from './model.js';
+import { networkOf } from './train-update.js';
 import { createStreamLoss, routeLayerOf, toStreamArrays } from './training.js';
 import { CLASSES } from './vocabulary.js';
 
@@ -11,11 +12,7 @@ type Recipe = ReturnType<typeof defineRecipe>;
 type Stream = NonNullable<Recipe['stream']>;
 
 /** The recogniser that the recipe updates. */
-export const STREAM_NETWORK: StreamNetwork = {
-  branches: { full: FULL, fast: { units: 256, rank: 8 } },
-  classes: CLASSES.length,
-  seed: 1,
-};
+export const STREAM_NETWORK = networkOf(1);
 
 /** Times of the full path in frames: of a fast thread, one that is too slow for it, and one far too slow. */
 const LOADS = [0.5, 1.3, 2];

@@ -48,7 +48,7 @@ async function layersTask({ path, recipe, options }: RecipeUse, { files, file }:
   throw invalidRecipe(path, `${expected}, got "${strange}"`);
 }
 
-/** @returns a task that measures the accuracy of one of its outputs as `accuracy`, if the recipe asks for it */
+/** @returns a task whose `accuracy` is that of one of its outputs, if the recipe measures it */
 function withAccuracyOf(output: string, task: Task): Task {
   return {
     ...task,
