@@ -59,7 +59,12 @@ const streamResult = v.strictObject({
   frames: count,
   shares: v.array(share),
   computation: share,
-  latency: v.strictObject({ p50: positive, p95: positive, p99: positive }),
+  latency: v.strictObject({
+    p50: positive,
+    p95: positive,
+    p99: positive,
+    distribution: v.array(positive),
+  }),
   longestBacklog: positive,
   metrics: v.array(v.strictObject({ name: text, value: number })),
 });

@@ -21,12 +21,21 @@ export interface StreamResult {
   /** FLOPs as a share of those with the most expensive branch in every frame. */
   readonly computation: number;
   /** Seconds from a frame's arrival to the end of its processing: nearest ranks over the frames. */
-  readonly latency: { readonly p50: number; readonly p95: number; readonly p99: number };
+  readonly latency: {
+    readonly p50: number;
+    readonly p95: number;
+    readonly p99: number;
+    /** At 5, 10, … 100 % of the frames. */
+    readonly distribution: readonly number[];
+  };
   /** Most seconds of work left of earlier frames when a frame arrives, or would after the last one. */
   readonly longestBacklog: number;
   /** What the recipe measured, in its order. */
   readonly metrics: readonly { readonly name: string; readonly value: number }[];
 }
+
+/** Shares of the frames at which the distribution of latencies is given. */
+export const LATENCY_SHARES: readonly number[] = Array.from({ length: 20 }, (_, i) => (i + 1) / 20);
 
 /** What a model did with the streams on a thread. */
 export interface RoutedStreams {
@@ -61,13 +70,13 @@ export function assessStreams(
     longestBacklog = Math.max(longestBacklog, stream.backlog);
   }
   const spent = counts.reduce((sum, count, i) => sum + count * (costs[i] as number), 0);
-  const [p50, p95, p99] = percentilesOf(latencies, [0.5, 0.95, 0.99]) as [number, number, number];
+  const [p50, p95, p99, ...distribution] = percentilesOf(latencies, [0.5, 0.95, 0.99, ...LATENCY_SHARES]);
   return {
     streams: routes.length,
     frames,
     shares: counts.map((count) => count / frames),
     computation: Math.min(1, spent / (frames * Math.max(...costs))),
-    latency: { p50, p95, p99 },
+    latency: { p50: p50 as number, p95: p95 as number, p99: p99 as number, distribution },
     longestBacklog,
     metrics: Object.entries(metrics).map(([name, value]) => ({ name, value })),
   };

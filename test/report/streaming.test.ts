@@ -14,7 +14,12 @@ test('assessStreams() starts each stream without a backlog, and counts what is l
     frames: 4,
     shares: [0.25, 0.75],
     computation: 13 / 16,
-    latency: { p50: 1, p95: 1.5, p99: 1.5 },
+    latency: {
+      p50: 1,
+      p95: 1.5,
+      p99: 1.5,
+      distribution: [0.25, 1, 1, 1.5].flatMap((seconds) => Array(5).fill(seconds)),
+    },
     longestBacklog: 1,
     metrics: [],
   });

@@ -59,6 +59,7 @@ const LISTS_TO_EMPTY = [
   'threads',
   'branches',
   'shares',
+  'distribution',
   'metrics',
 ];
 

@@ -62,8 +62,9 @@ export function drawLines({ label, along, looks, points, rules = [], unit }: Lin
 function countChannel(numbers: readonly number[], title: string, fit: string): object {
   const [first = 1] = numbers;
   const most = fit === 'wide' ? 20 : 8;
-  const step = [1, 2, 5, 10, 20, 50, 100, 200, 500].find((each) => numbers.length / each <= most) ?? 1000;
-  const values = numbers.filter((each) => each % step === 0);
+  const multiplesOf = (step: number): number[] => numbers.filter((each) => each % step === 0);
+  const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500];
+  const values = multiplesOf(steps.find((step) => multiplesOf(step).length <= most) ?? 1000);
   // Vega drops every other one where there are more than its own steps would make.
   const axis = { title, grid: false, values, tickMinStep: 0.5, format: 'd' };
   const domain = [first, Math.max(numbers.at(-1) ?? 1, first + 1)];
