@@ -1,14 +1,27 @@
 import * as tf from '@tensorflow/tfjs';
 import { type FrameSet, STREAM_FRAMES, type StageSets } from '../../examples/streaming-keywords/data.js';
 import { FRAME_SECONDS } from '../../examples/streaming-keywords/frames.js';
-import { chooseThreshold, runStreams, scoreStreams } from '../../examples/streaming-keywords/measure.js';
-import { type FrameCosts, frameCosts, type StreamNetwork } from '../../examples/streaming-keywords/model.js';
+import {
+  chooseThreshold,
+  rightShare,
+  runStreams,
+  scoreStreams,
+} from '../../examples/streaming-keywords/measure.js';
+import {
+  DENSE,
+  type FrameCosts,
+  frameCosts,
+  type StreamNetwork,
+} from '../../examples/streaming-keywords/model.js';
 import { toStreamArrays } from '../../examples/streaming-keywords/training.js';
 import { CLASSES } from '../../examples/streaming-keywords/vocabulary.js';
 import { percentilesOf, simulateStream } from '../../src/report/stream-simulator.js';
 
-/** Times of the full path in frames, for a fast thread and two that are too slow for it. */
-export const LOADS = [0.5, 1.3, 2] as const;
+/**
+ * Times of the dense path in frames: of a fast thread, of one that is too slow for it, and of one that is too
+ * slow for the full branch, too.
+ */
+export const LOADS = [0.5, 2, 6] as const;
 
 /** How a recogniser does on a thread. */
 export interface ThreadResult {
@@ -42,8 +55,9 @@ export function evaluateStreams(
   network: StreamNetwork,
   { sets, limit, loads = LOADS }: { sets: StageSets; limit: number; loads?: readonly number[] | undefined },
 ): ThreadResult[] {
+  const costs = frameCosts(network);
   const run = (set: FrameSet, load: number) => {
-    const arrays = toStreamArrays(model, set, { loads: [load], limit });
+    const arrays = toStreamArrays(model, set, { loads: [ownLoad(network, load)], limit });
     const outputs = runStreams(model, arrays);
     tf.dispose(Object.values(arrays).flat());
     return outputs;
@@ -58,28 +72,20 @@ export function evaluateStreams(
       ...scoreStreams(probabilities, sets.test, threshold),
       frames: rightShare(probabilities, sets.test.labels),
       hours: (sets.test.streams * STREAM_FRAMES * FRAME_SECONDS) / 3600,
-      ...timeStreams(costsOfFrames(frameCosts(network), sets.test.labels.length, full), load),
+      ...timeStreams(costsOfFrames(costs, sets.test.labels.length, full), load),
     };
   });
 }
 
-function rightShare(probabilities: Float32Array, labels: Int32Array): number {
-  const classes = probabilities.length / labels.length;
-  let right = 0;
-  for (let i = 0; i < labels.length; i++) {
-    const own = probabilities.subarray(i * classes, (i + 1) * classes);
-    if (own.indexOf(Math.max(...own)) === labels[i]) right += 1;
-  }
-  return right / labels.length;
+/** @returns the time of a network's own full path in frames, on a thread of a load of the dense path */
+export function ownLoad(network: StreamNetwork, load: number): number {
+  const { full, arbitrator, words } = frameCosts(network);
+  return (load * 2 * (full + arbitrator + words)) / denseFlops();
 }
 
-/** FLOPs of the full path of the full recogniser: what a load of 1 does in the time of a frame. */
-export function fullFlops(): number {
-  const { full, words } = frameCosts({
-    branches: { full: { units: 256 } },
-    classes: CLASSES.length,
-    seed: 1,
-  });
+/** FLOPs of the dense recogniser in a frame: what a thread does in the time of a frame at a load of 1. */
+export function denseFlops(): number {
+  const { full, words } = frameCosts({ branches: { full: DENSE }, classes: CLASSES.length, seed: 1 });
   return 2 * (full + words);
 }
 
@@ -93,7 +99,7 @@ function costsOfFrames(costs: FrameCosts, frames: number, full: Float32Array): F
 }
 
 function timeStreams(flops: Float64Array, load: number) {
-  const speed = fullFlops() / (load * FRAME_SECONDS);
+  const speed = denseFlops() / (load * FRAME_SECONDS);
   const runs = Array.from({ length: flops.length / STREAM_FRAMES }, (_, i) =>
     simulateStream(flops.subarray(i * STREAM_FRAMES, (i + 1) * STREAM_FRAMES), {
       frameSeconds: FRAME_SECONDS,

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
+import { calibrateArbitrator } from '../../examples/streaming-keywords/calibrate.js';
 import type { FrameSet, StageSets } from '../../examples/streaming-keywords/data.js';
-import { createStreamModel, FULL, type StreamNetwork } from '../../examples/streaming-keywords/model.js';
+import { createStreamModel, DENSE, type StreamNetwork } from '../../examples/streaming-keywords/model.js';
 import { shrinkInto } from '../../examples/streaming-keywords/shrink.js';
 import {
   type StreamTraining,
@@ -12,8 +13,8 @@ import { CLASSES } from '../../examples/streaming-keywords/vocabulary.js';
 import { namedWeights } from '../../src/tfjs/weights.js';
 import type { Variant } from './variants.js';
 
-/** Epochs of the full recogniser, and of everything that goes on from it. */
-const EPOCHS = { first: 12, next: 8 };
+/** Epochs of the dense recogniser, and of everything that goes on from it. */
+const EPOCHS = { first: 12, next: 14 };
 const QUICK_EPOCHS = { first: 10, next: 3 };
 
 const LEARNING_RATE = 0.001;
@@ -34,37 +35,37 @@ export function energyLimit({ energies }: FrameSet): number {
   return energies.slice().sort()[Math.floor((1 - ENERGY_SHARE) * energies.length)] as number;
 }
 
-export function networkOf({ single, fast, choice }: Variant, seed: number): StreamNetwork {
-  const branches = single ? { full: single } : { full: FULL, ...(fast && { fast }) };
+export function networkOf({ branches, choice }: Variant, seed: number): StreamNetwork {
   return { branches, choice, classes: CLASSES.length, seed };
 }
 
-/** Trains the full recogniser that all others go on from. */
-export async function trainFull(sets: StageSets, { seed, quick }: TrainSettings): Promise<Weights> {
-  const model = createStreamModel({ branches: { full: FULL }, classes: CLASSES.length, seed });
+/** Trains the dense recogniser that all others go on from. */
+export async function trainDense(sets: StageSets, { seed, quick }: TrainSettings): Promise<Weights> {
+  const model = createDense(seed);
   const epochs = (quick ? QUICK_EPOCHS : EPOCHS).first;
   await train(model, sets.train, { epochs, learningRate: LEARNING_RATE, seed });
   return takeWeights(model);
 }
 
-/** Trains a variant from the full recogniser. */
+function createDense(seed: number): tf.LayersModel {
+  return createStreamModel({ branches: { full: DENSE }, classes: CLASSES.length, seed });
+}
+
+/** Trains a variant from the dense recogniser, and calibrates its arbitrator. */
 export async function trainVariant(
   variant: Variant,
-  full: Weights,
+  dense: Weights,
   { sets, seed, quick }: TrainSettings & { readonly sets: StageSets },
 ): Promise<Weights> {
   const model = createStreamModel(networkOf(variant, seed));
-  const trained = createStreamModel({ branches: { full: FULL }, classes: CLASSES.length, seed });
-  setWeights(trained, full);
-  const isShrunk =
-    variant.single !== undefined && variant.single.units + (variant.single.rank ?? 0) !== FULL.units;
-  if (isShrunk) shrinkInto(trained, model, { branch: 'full', shape: variant.single as typeof FULL });
-  else if (variant.fast) shrinkInto(trained, model, { branch: 'fast', shape: variant.fast });
-  else setWeights(model, full);
+  const trained = createDense(seed);
+  setWeights(trained, dense);
+  shrinkInto(trained, model, variant.branches);
   trained.dispose();
   const epochs = (quick ? QUICK_EPOCHS : EPOCHS).next;
   const options = { epochs, learningRate: LEARNING_RATE, seed, prices: variant.prices };
   await train(model, sets.train, options);
+  if (variant.prices) calibrateArbitrator(model, sets.validation);
   return takeWeights(model);
 }
 

@@ -10,15 +10,18 @@ import type { UnitMessage } from '../common/units.js';
 import { evaluateStreams } from './evaluate.js';
 import type { StreamUnit, StreamUnitResult, UpdateResult, VariantResult } from './result.js';
 import { timeFrames } from './time-frames.js';
-import { energyLimit, networkOf, trainFull, trainVariant, type Weights } from './train-variant.js';
+import { energyLimit, networkOf, trainDense, trainVariant, type Weights } from './train-variant.js';
 import { measureUpdates } from './updates.js';
-import { AMORTIZED, FULL_NAME, VARIANTS, type Variant } from './variants.js';
+import { AMORTIZED, DENSE_NAME, FULL_NAME, VARIANTS, type Variant } from './variants.js';
 
 const unit = workerData as StreamUnit;
 const say = (message: UnitMessage<StreamUnitResult>): void => parentPort?.postMessage(message);
 /** What trained models follow from. */
 const trained = { seed: unit.seed, quick: unit.quick };
 const tell = (text: string): void => say({ type: 'progress', text: `seed ${unit.seed}: ${text}` });
+
+/** Recognisers that are run frame by frame, too. */
+const TIMED = [DENSE_NAME, FULL_NAME, AMORTIZED];
 
 const PROGRAM = [new URL('./train-variant.js', import.meta.url)];
 
@@ -27,14 +30,14 @@ async function run(): Promise<StreamUnitResult> {
   const stages = await loadStreams(unit.seed, unit.quick ? 0.25 : 1);
   const [sets] = stages as [StageSets];
   tell('streams are ready');
-  const { value: full } = await keep({ what: 'stream-full', programs: PROGRAM, inputs: trained }, () =>
-    trainFull(sets, unit),
+  const { value: dense } = await keep({ what: 'stream-dense', programs: PROGRAM, inputs: trained }, () =>
+    trainDense(sets, unit),
   );
-  tell('the full recogniser is trained');
+  tell('the dense recogniser is trained');
   const train = async (variant: Variant): Promise<Weights> => {
-    const inputs = { ...trained, variant, from: digestOfWeights(full) };
+    const inputs = { ...trained, variant, from: digestOfWeights(dense) };
     const source = { what: 'stream-variant', programs: PROGRAM, inputs };
-    return (await keep(source, () => trainVariant(variant, full, { ...unit, sets }))).value;
+    return (await keep(source, () => trainVariant(variant, dense, { ...unit, sets }))).value;
   };
   const variants: VariantResult[] = [];
   for (const variant of VARIANTS) {
@@ -43,8 +46,9 @@ async function run(): Promise<StreamUnitResult> {
     const model = createStreamModel(network);
     setWeights(model, weights);
     const threads = evaluateStreams(model, network, { sets, limit: energyLimit(sets.train) });
-    const isTimed = variant.name === AMORTIZED || variant.name === FULL_NAME;
-    const times = isTimed ? timeFrames(model, sets.test, frameCosts(network)) : undefined;
+    const times = TIMED.includes(variant.name)
+      ? timeFrames(model, sets.test, frameCosts(network))
+      : undefined;
     variants.push({ name: variant.name, threads, ...(times && { times }) });
     model.dispose();
     tell(`${variant.name}: ${(100 * (threads[0]?.frames as number)).toFixed(2)} % of the frames`);

@@ -14,8 +14,9 @@ import {
 import { type FineTuneOptions, fineTune } from '../../src/train/fine-tune.js';
 import { weightsOfModel } from '../../src/train/session.js';
 import { TRAINERS } from '../common/trainers.js';
-import { evaluateStreams } from './evaluate.js';
+import { evaluateStreams, ownLoad } from './evaluate.js';
 import type { UpdateResult } from './result.js';
+import { fitToThread } from './slower-device.js';
 import { networkOf, type TrainSettings, type Weights } from './train-variant.js';
 import type { Variant } from './variants.js';
 
@@ -24,8 +25,8 @@ interface Purpose {
   readonly name: string;
   /** Stage whose streams teach it. */
   readonly stage: number;
-  /** Of the streams, in frames. */
-  readonly loads?: readonly number[];
+  /** Of a thread that is slower than those in training, as in `LOADS`. */
+  readonly load?: number;
   readonly only?: readonly string[];
   readonly budgets: readonly string[];
 }
@@ -40,7 +41,7 @@ const PURPOSES: readonly Purpose[] = [
     only: ['fast/*', 'words/*'],
     budgets: BUDGETS,
   },
-  { name: 'slower device, arbitrator', stage: 0, loads: [3], only: ['arbitrator/*'], budgets: ['0.2%'] },
+  { name: 'slower device, arbitrator', stage: 0, load: 9, only: ['arbitrator/*'], budgets: ['0.2%'] },
 ];
 
 const EPOCHS = { full: 6, diff: 8 };
@@ -73,23 +74,29 @@ async function measurePurpose(
   const model = createStreamModel(network);
   const layer = routeLayerOf(model) as RouteLayer;
   const sets = stages[purpose.stage] as StageSets;
-  const arrays = toStreamArrays(model, someOf(sets.train), { loads: purpose.loads ?? TRAINED_LOADS });
+  const { name, load, only, budgets } = purpose;
+  const loads = load === undefined ? TRAINED_LOADS : [ownLoad(network, load)];
+  const arrays = toStreamArrays(model, someOf(sets.train), { loads });
   const measured = ({ method, bytes }: Trained, next: Weights): UpdateResult => {
     setWeights(model, next);
     layer.temperature = 0;
-    const threads = evaluateStreams(model, network, { sets, limit: 0, loads: purpose.loads });
-    tell(`${purpose.name}: ${method}`);
+    const threads = evaluateStreams(model, network, { sets, limit: 0, ...(load && { loads: [load] }) });
+    tell(`${name}: ${method}`);
     // What trains next starts from the base.
     setWeights(model, weights);
     layer.temperature = TRAINED_TEMPERATURE;
-    return { purpose: purpose.name, method, bytes, threads };
+    return { purpose: name, method, bytes, threads };
   };
   const results = [measured({ method: 'base', bytes: 0 }, weights)];
   const task = createStreamTask(model, PRICES.latency);
-  const { only, budgets } = purpose;
   const common = { task, train: arrays, batchSize: BATCH_SIZE, seed, ...(only && { only }) };
   for await (const { next, ...trained } of trainUpdates(common, { budgets, quick }))
     results.push(measured(trained, next));
+  if (load !== undefined) {
+    layer.temperature = 0;
+    const fitted = await fitToThread(model, network, { sets, load });
+    results.push({ purpose: name, method: 'threshold alone', ...fitted });
+  }
   tf.dispose(Object.values(arrays).flat());
   model.dispose();
   return results;

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { alignColumns, percent } from '../common/table.js';
 import type { StageSets } from './data.js';
 import type { Score } from './decode.js';
-import { chooseThreshold, runStreams, type StreamOutputs, scoreStreams } from './measure.js';
+import { chooseThreshold, rightShare, runStreams, type StreamOutputs, scoreStreams } from './measure.js';
 import { frameCosts, type StreamNetwork } from './model.js';
 import type { LivePlay } from './play-live.js';
 import { toStreamArrays } from './training.js';
@@ -67,15 +67,6 @@ export function measureModel(
     fullShare,
     computation,
   };
-}
-
-function rightShare(probabilities: Float32Array, labels: Int32Array): number {
-  const classes = probabilities.length / labels.length;
-  const right = labels.filter((label, i) => {
-    const own = probabilities.subarray(i * classes, (i + 1) * classes);
-    return own.indexOf(Math.max(...own)) === label;
-  });
-  return right.length / labels.length;
 }
 
 /** Lays a result out for people. */

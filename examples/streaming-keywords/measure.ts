@@ -44,6 +44,16 @@ function joined(pieces: readonly Float32Array[]): Float32Array {
   return whole;
 }
 
+/** @returns the share of the frames whose most probable class is right */
+export function rightShare(probabilities: Float32Array, labels: Int32Array): number {
+  const classes = probabilities.length / labels.length;
+  const right = labels.filter((label, i) => {
+    const own = probabilities.subarray(i * classes, (i + 1) * classes);
+    return own.indexOf(Math.max(...own)) === label;
+  });
+  return right.length / labels.length;
+}
+
 /** Scores what a model heard with a threshold of the decoder. */
 export function scoreStreams(probabilities: Float32Array, set: FrameSet, threshold: number): Score {
   const classes = probabilities.length / set.labels.length;

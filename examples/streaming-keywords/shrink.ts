@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { namedWeights } from 'neural-diff/tfjs';
-import type { BranchShape } from './model.js';
+import type { BranchShape, StreamNetwork } from './model.js';
 
 /** Weights by name. */
 type Values = ReadonlyMap<string, tf.Tensor>;
@@ -9,26 +9,30 @@ type Values = ReadonlyMap<string, tf.Tensor>;
 const LAYERS = ['dense1', 'dense2', 'dense3'] as const;
 
 /**
- * Fills the fast branch of a model with what a trained full branch becomes when it is shrunk: pruned to its
- * most important units, or its kernels factorised. Other weights are those of the trained model.
+ * Fills the branches of a model with what a trained branch becomes when it is shrunk: pruned to its most
+ * important units, or its kernels factorised. Other weights are those of the trained model.
  *
  * @param from a model with a branch `full`
- * @param to a model whose branch `branch` has the shape
+ * @param to a model with these branches
  */
 export function shrinkInto(
   from: tf.LayersModel,
   to: tf.LayersModel,
-  { branch, shape }: { readonly branch: 'full' | 'fast'; readonly shape: BranchShape },
+  branches: StreamNetwork['branches'],
 ): void {
   const trained: Values = new Map(namedWeights(from).map(({ name, variable }) => [name, variable]));
   tf.tidy(() => {
-    const shrunk = shape.rank === undefined ? prune(trained, shape.units) : factorise(trained, shape.rank);
+    const shrunk = new Map(Object.entries(branches).map(([name, shape]) => [name, shrink(trained, shape)]));
     for (const { name, variable } of namedWeights(to)) {
-      const isOfBranch = name.startsWith(`${branch}/`);
-      const value = isOfBranch ? shrunk.get(name.slice(branch.length + 1)) : trained.get(name);
+      const [branch, ...rest] = name.split('/') as [string, ...string[]];
+      const value = shrunk.has(branch) ? shrunk.get(branch)?.get(rest.join('/')) : trained.get(name);
       if (value !== undefined) variable.assign(value as typeof variable);
     }
   });
+}
+
+function shrink(trained: Values, { units, rank }: BranchShape): Map<string, tf.Tensor> {
+  return rank === undefined ? prune(trained, units) : factorise(trained, rank);
 }
 
 /**

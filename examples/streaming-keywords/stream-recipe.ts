@@ -15,7 +15,7 @@ type Stream = NonNullable<Recipe['stream']>;
 export const STREAM_NETWORK = networkOf(1);
 
 /** Times of the full path in frames: of a fast thread, one that is too slow for it, and one far too slow. */
-const LOADS = [0.5, 1.3, 2];
+const LOADS = [0.5, 1.3, 1.6];
 
 /** The output with the classes; the other one is the route. */
 const WORDS = 'words/output';

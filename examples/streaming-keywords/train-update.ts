@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { useBackend } from 'neural-diff/tfjs';
 import { fineTune, type StepReport, type TrainedDiff, trainHashDiff } from 'neural-diff/train';
+import { calibrateArbitrator } from './calibrate.js';
 import type { FrameSet, StageSets } from './data.js';
-import { createStreamModel, FULL, type StreamNetwork } from './model.js';
+import { createStreamModel, DENSE, FAST, FULL, type StreamNetwork } from './model.js';
 import { shrinkInto } from './shrink.js';
 import {
   createStreamTask,
@@ -15,9 +16,9 @@ import {
 } from './training.js';
 import { CLASSES } from './vocabulary.js';
 
-/** Epochs of the full recogniser, of the one with two branches, of the reference, and of the diff. */
+/** Epochs of the dense recogniser, of the one with two branches, of the reference, and of the diff. */
 export interface Epochs {
-  readonly full: number;
+  readonly dense: number;
   readonly routed: number;
   readonly reference: number;
   readonly diff: number;
@@ -45,26 +46,26 @@ const UPDATE_RATE = 0.002;
  */
 const UPDATED = ['words/*', '*/dense3/*'];
 
-/** @returns the network of the example: a full branch, and a fast one whose kernels are factorised */
+/** @returns the network of the example: two branches whose kernels are factorised */
 export function networkOf(seed: number): StreamNetwork {
-  const branches = { full: FULL, fast: { units: 256, rank: 8 } };
-  return { branches, classes: CLASSES.length, seed };
+  return { branches: { full: FULL, fast: FAST }, classes: CLASSES.length, seed };
 }
 
-/** Trains the base: first the full branch alone, then both branches with the arbitrator. */
+/** Trains the base: first one dense branch, then the two that it becomes with the arbitrator. */
 export async function trainRecogniser(
-  { train }: StageSets,
+  { train, validation }: StageSets,
   { epochs, ...options }: UpdateTraining,
 ): Promise<tf.LayersModel> {
   await useBackend('wasm');
   const { seed } = options;
-  const full = createStreamModel({ branches: { full: FULL }, classes: CLASSES.length, seed });
-  await trainOn(train, full, { ...options, epochs: epochs.full, learningRate: LEARNING_RATE });
+  const dense = createStreamModel({ branches: { full: DENSE }, classes: CLASSES.length, seed });
+  await trainOn(train, dense, { ...options, epochs: epochs.dense, learningRate: LEARNING_RATE });
   const network = networkOf(seed);
   const model = createStreamModel(network);
-  shrinkInto(full, model, { branch: 'fast', shape: network.branches.fast as typeof FULL });
-  full.dispose();
+  shrinkInto(dense, model, network.branches);
+  dense.dispose();
   await trainOn(train, model, { ...options, epochs: epochs.routed, learningRate: LEARNING_RATE });
+  calibrateArbitrator(model, validation);
   return model;
 }
 

@@ -14,14 +14,17 @@ export interface RoutePrices {
   readonly waiting: number;
 }
 
-/** Prices of the recogniser: with the latency term, and without. */
+/**
+ * Prices of the recogniser: with the latency term, and without. They are low, so that the full branch learns;
+ * `calibrateArbitrator` saves computation afterwards.
+ */
 export const PRICES = {
-  latency: { compute: 0.07, waiting: 0.006 },
-  compute: { compute: 0.07, waiting: 0 },
+  latency: { compute: 0.005, waiting: 0.002 },
+  compute: { compute: 0.005, waiting: 0 },
 } as const satisfies Record<string, RoutePrices>;
 
 /** Times of the full path in frames with which streams are trained: above 1 it cannot keep up. */
-export const TRAINED_LOADS = [0.5, 0.8, 1.3, 2];
+export const TRAINED_LOADS = [0.5, 0.8, 1.3, 1.6];
 
 /**
  * Scores are about 0.85 at first, so choices are about 70 : 30; at the last temperature the same score gives

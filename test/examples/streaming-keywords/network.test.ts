@@ -82,7 +82,7 @@ describe('shrinkInto()', () => {
   const full = (units: number) => createStreamModel({ branches: { full: { units } }, classes: 4, seed: 2 });
   const shrunk = (shape: BranchShape, trained: tf.LayersModel) => {
     const model = createStreamModel({ branches: { full: shape }, classes: 4, seed: 9 });
-    shrinkInto(trained, model, { branch: 'full', shape });
+    shrinkInto(trained, model, { full: shape });
     return model;
   };
 

@@ -1,0 +1,30 @@
+import type * as tf from '@tensorflow/tfjs';
+import { raiseThreshold } from '../../examples/streaming-keywords/calibrate.js';
+import type { StageSets } from '../../examples/streaming-keywords/data.js';
+import type { StreamNetwork } from '../../examples/streaming-keywords/model.js';
+import { diffModels } from '../../src/exact-diff/diff-stores.js';
+import { copyModel } from '../../src/model/store.js';
+import { openLiveModel } from '../../src/tfjs/live-store.js';
+import { evaluateStreams, type ThreadResult } from './evaluate.js';
+
+/** Longest wait, in seconds, of 95 % of the frames. */
+const LONGEST_WAIT = 0.05;
+
+/**
+ * Raises the threshold of a recogniser's arbitrator until validation frames wait for short enough on a thread.
+ *
+ * @param load of the thread, as in `LOADS`
+ * @returns how it does on test streams, and the bytes of an exact diff; the model keeps the threshold
+ */
+export async function fitToThread(
+  model: tf.LayersModel,
+  network: StreamNetwork,
+  { sets, load }: { readonly sets: StageSets; readonly load: number },
+): Promise<{ threads: ThreadResult[]; bytes: number }> {
+  const base = await copyModel(openLiveModel(model));
+  const measure = (test: StageSets['test']): ThreadResult[] =>
+    evaluateStreams(model, network, { sets: { ...sets, test }, limit: 0, loads: [load] });
+  raiseThreshold(model, () => (measure(sets.validation)[0]?.waits[1] as number) <= LONGEST_WAIT);
+  const { payload } = await diffModels(base, await copyModel(openLiveModel(model)));
+  return { threads: measure(sets.test), bytes: payload.length };
+}

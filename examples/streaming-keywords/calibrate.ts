@@ -1,0 +1,57 @@
+import * as tf from '@tensorflow/tfjs';
+import { namedWeights } from 'neural-diff/tfjs';
+import type { FrameSet } from './data.js';
+import { rightShare, runStreams, type StreamOutputs } from './measure.js';
+import { toStreamArrays } from './training.js';
+
+/** Steps by which a threshold rises, in units of the arbitrator's score, and the most of them. */
+const STEP = 0.25;
+const MOST_STEPS = 24;
+
+/** Time of the full path in frames: a thread that keeps up. */
+const LOAD = 0.5;
+
+/** Share of the frames that may be wrong more often than before. */
+const TOLERANCE = 0.0005;
+
+/**
+ * Raises the arbitrator's threshold step by step: its last bias falls, and nothing else of the model changes,
+ * so that such an update has few bytes.
+ *
+ * @param isEnough called after each step
+ * @returns steps until it was enough, at most `MOST_STEPS`
+ */
+export function raiseThreshold(model: tf.LayersModel, isEnough: () => boolean): number {
+  let steps = 0;
+  do {
+    moveThreshold(model, 1);
+    steps += 1;
+  } while (!isEnough() && steps < MOST_STEPS);
+  return steps;
+}
+
+function moveThreshold(model: tf.LayersModel, steps: number): void {
+  const bias = namedWeights(model).find(({ name }) => name === 'arbitrator/dense2/bias')?.variable;
+  if (bias === undefined) throw new Error('Cannot move the threshold: the model has no arbitrator');
+  tf.tidy(() => bias.assign(tf.sub(bias, STEP * steps)));
+}
+
+/**
+ * Raises the arbitrator's threshold as far as validation streams are recognised as well as before, but for
+ * `TOLERANCE`.
+ */
+export function calibrateArbitrator(model: tf.LayersModel, set: FrameSet): void {
+  const share = (): number => rightShare(hear(model, set).probabilities, set.labels);
+  const before = share();
+  raiseThreshold(model, () => share() < before - TOLERANCE);
+  moveThreshold(model, -1);
+}
+
+function hear(model: tf.LayersModel, set: FrameSet): StreamOutputs {
+  const arrays = toStreamArrays(model, set, { loads: [LOAD] });
+  try {
+    return runStreams(model, arrays);
+  } finally {
+    tf.dispose(Object.values(arrays).flat());
+  }
+}
