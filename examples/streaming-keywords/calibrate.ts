@@ -19,15 +19,14 @@ const TOLERANCE = 0.0005;
  * so that such an update has few bytes.
  *
  * @param isEnough called after each step
- * @returns steps until it was enough, at most `MOST_STEPS`
+ * @returns whether it was enough after `MOST_STEPS` or fewer
  */
-export function raiseThreshold(model: tf.LayersModel, isEnough: () => boolean): number {
-  let steps = 0;
-  do {
+export function raiseThreshold(model: tf.LayersModel, isEnough: () => boolean): boolean {
+  for (let step = 0; step < MOST_STEPS; step++) {
     moveThreshold(model, 1);
-    steps += 1;
-  } while (!isEnough() && steps < MOST_STEPS);
-  return steps;
+    if (isEnough()) return true;
+  }
+  return false;
 }
 
 function moveThreshold(model: tf.LayersModel, steps: number): void {
@@ -43,8 +42,8 @@ function moveThreshold(model: tf.LayersModel, steps: number): void {
 export function calibrateArbitrator(model: tf.LayersModel, set: FrameSet): void {
   const share = (): number => rightShare(hear(model, set).probabilities, set.labels);
   const before = share();
-  raiseThreshold(model, () => share() < before - TOLERANCE);
-  moveThreshold(model, -1);
+  const isTooFar = raiseThreshold(model, () => share() < before - TOLERANCE);
+  if (isTooFar) moveThreshold(model, -1);
 }
 
 function hear(model: tf.LayersModel, set: FrameSet): StreamOutputs {

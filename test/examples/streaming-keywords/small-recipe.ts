@@ -4,7 +4,7 @@ import { createStreamRecipe } from '../../../examples/streaming-keywords/stream-
 import { createRandom } from '../../../src/train/random.js';
 
 /** @returns streams of noise with a word in each, as speaking takes minutes */
-function noisyStreams(streams: number, seed: number): FrameSet {
+export function noisyStreams(streams: number, seed: number): FrameSet {
   const random = createRandom(seed);
   const labels = new Int32Array(streams * STREAM_FRAMES);
   for (let stream = 0; stream < streams; stream++) labels.fill(1 + stream, at(stream, 50), at(stream, 57));

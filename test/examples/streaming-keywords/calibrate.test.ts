@@ -1,0 +1,78 @@
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, expect, test } from 'vitest';
+import { calibrateArbitrator, raiseThreshold } from '../../../examples/streaming-keywords/calibrate.js';
+import type { FrameSet } from '../../../examples/streaming-keywords/data.js';
+import { runStreams } from '../../../examples/streaming-keywords/measure.js';
+import { createStreamModel } from '../../../examples/streaming-keywords/model.js';
+import { toStreamArrays } from '../../../examples/streaming-keywords/training.js';
+import { useBackend } from '../../../src/tfjs/backend.js';
+import { namedWeights } from '../../../src/tfjs/weights.js';
+import { createSmallModel } from './small-model.js';
+import { noisyStreams } from './small-recipe.js';
+
+beforeAll(() => useBackend('wasm'));
+
+const BIAS = 'arbitrator/dense2/bias';
+
+/** @returns the share of the frames in which the full branch runs */
+function fullShareOf(model: tf.LayersModel, set: FrameSet): number {
+  const arrays = toStreamArrays(model, set, { loads: [0.5] });
+  const { full } = runStreams(model, arrays);
+  tf.dispose(Object.values(arrays).flat());
+  return full.reduce((sum, each) => sum + each, 0) / full.length;
+}
+
+const weightsOf = (model: tf.LayersModel): Map<string, number[]> =>
+  new Map(namedWeights(model).map(({ name, variable }) => [name, [...variable.dataSync()]]));
+
+test('raiseThreshold() changes the last bias of the arbitrator alone, until it is enough', () => {
+  const model = createSmallModel();
+  const set = noisyStreams(1, 5);
+  const before = weightsOf(model);
+  const share = fullShareOf(model, set);
+  expect(share).toBeGreaterThan(0.1);
+  let steps = 0;
+  const isEnough = (): boolean => {
+    steps += 1;
+    return fullShareOf(model, set) < share / 2;
+  };
+  expect(raiseThreshold(model, isEnough)).toBe(true);
+  const after = weightsOf(model);
+  expect([...after].filter(([name, values]) => `${values}` !== `${before.get(name)}`)).toEqual([
+    [BIAS, [-0.25 * steps]],
+  ]);
+  expect(fullShareOf(model, set)).toBeLessThan(share / 2);
+  // Nothing is ever enough: it ends.
+  expect(raiseThreshold(model, () => false)).toBe(false);
+});
+
+test('calibrateArbitrator() takes the last threshold that loses no accuracy', () => {
+  const model = createSmallModel();
+  const set = noisyStreams(1, 5);
+  // Frames whose class no output has: accuracy is the same with each threshold, so it rises to the end.
+  const labels = set.labels.map(() => 99);
+  calibrateArbitrator(model, { ...set, labels });
+  expect(weightsOf(model).get(BIAS)).toEqual([-0.25 * 24]);
+});
+
+test('calibrateArbitrator() takes back the step that loses too much', () => {
+  const model = createSmallModel();
+  const set = noisyStreams(1, 5);
+  const arrays = toStreamArrays(model, set, { loads: [0.5] });
+  const { probabilities } = runStreams(model, arrays);
+  tf.dispose(Object.values(arrays).flat());
+  // What it says with the full branch is right, so that less of it is not.
+  const classes = probabilities.length / set.labels.length;
+  const labels = set.labels.map((_, i) => {
+    const own = probabilities.subarray(i * classes, (i + 1) * classes);
+    return own.indexOf(Math.max(...own));
+  });
+  calibrateArbitrator(model, { ...set, labels });
+  const [bias] = weightsOf(model).get(BIAS) as [number];
+  expect(bias).toBeGreaterThan(-0.25 * 24);
+});
+
+test('raiseThreshold() refuses a model without an arbitrator', () => {
+  const model = createStreamModel({ branches: { full: { units: 4 } }, classes: 14, seed: 1 });
+  expect(() => raiseThreshold(model, () => true)).toThrow('the model has no arbitrator');
+});
