@@ -5,14 +5,14 @@ import { rightShare, runStreams, type StreamOutputs } from './measure.js';
 import { toStreamArrays } from './training.js';
 
 /** Steps by which a threshold rises, in units of the arbitrator's score, and the most of them. */
-const STEP = 0.25;
-const MOST_STEPS = 24;
+const STEP = 0.5;
+const MOST_STEPS = 12;
 
 /** Time of the full path in frames: a thread that keeps up. */
 const LOAD = 0.5;
 
 /** Share of the frames that may be wrong more often than before. */
-const TOLERANCE = 0.0005;
+const TOLERANCE = 0.001;
 
 /**
  * Raises the arbitrator's threshold step by step: its last bias falls, and nothing else of the model changes,
@@ -36,14 +36,19 @@ function moveThreshold(model: tf.LayersModel, steps: number): void {
 }
 
 /**
- * Raises the arbitrator's threshold as far as validation streams are recognised as well as before, but for
- * `TOLERANCE`.
+ * Raises the arbitrator's threshold to the highest with which validation streams are recognised as well as
+ * before, but for `TOLERANCE`.
  */
 export function calibrateArbitrator(model: tf.LayersModel, set: FrameSet): void {
   const share = (): number => rightShare(hear(model, set).probabilities, set.labels);
   const before = share();
-  const isTooFar = raiseThreshold(model, () => share() < before - TOLERANCE);
-  if (isTooFar) moveThreshold(model, -1);
+  const shares = [before];
+  raiseThreshold(model, () => {
+    shares.push(share());
+    return false;
+  });
+  const kept = shares.findLastIndex((each) => each >= before - TOLERANCE);
+  moveThreshold(model, kept - MOST_STEPS);
 }
 
 function hear(model: tf.LayersModel, set: FrameSet): StreamOutputs {

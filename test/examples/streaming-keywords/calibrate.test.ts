@@ -39,7 +39,7 @@ test('raiseThreshold() changes the last bias of the arbitrator alone, until it i
   expect(raiseThreshold(model, isEnough)).toBe(true);
   const after = weightsOf(model);
   expect([...after].filter(([name, values]) => `${values}` !== `${before.get(name)}`)).toEqual([
-    [BIAS, [-0.25 * steps]],
+    [BIAS, [-0.5 * steps]],
   ]);
   expect(fullShareOf(model, set)).toBeLessThan(share / 2);
   // Nothing is ever enough: it ends.
@@ -52,10 +52,10 @@ test('calibrateArbitrator() takes the last threshold that loses no accuracy', ()
   // Frames whose class no output has: accuracy is the same with each threshold, so it rises to the end.
   const labels = set.labels.map(() => 99);
   calibrateArbitrator(model, { ...set, labels });
-  expect(weightsOf(model).get(BIAS)).toEqual([-0.25 * 24]);
+  expect(weightsOf(model).get(BIAS)).toEqual([-0.5 * 12]);
 });
 
-test('calibrateArbitrator() takes back the step that loses too much', () => {
+test('calibrateArbitrator() takes back steps that lose too much', () => {
   const model = createSmallModel();
   const set = noisyStreams(1, 5);
   const arrays = toStreamArrays(model, set, { loads: [0.5] });
@@ -69,7 +69,7 @@ test('calibrateArbitrator() takes back the step that loses too much', () => {
   });
   calibrateArbitrator(model, { ...set, labels });
   const [bias] = weightsOf(model).get(BIAS) as [number];
-  expect(bias).toBeGreaterThan(-0.25 * 24);
+  expect(bias).toBeGreaterThan(-0.5 * 12);
 });
 
 test('raiseThreshold() refuses a model without an arbitrator', () => {
