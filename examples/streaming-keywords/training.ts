@@ -19,8 +19,8 @@ export interface RoutePrices {
  * `calibrateArbitrator` saves computation afterwards.
  */
 export const PRICES = {
-  latency: { compute: 0.005, waiting: 0.002 },
-  compute: { compute: 0.005, waiting: 0 },
+  latency: { compute: 0.025, waiting: 0.004 },
+  compute: { compute: 0.025, waiting: 0 },
 } as const satisfies Record<string, RoutePrices>;
 
 /** Times of the full path in frames with which streams are trained: above 1 it cannot keep up. */
