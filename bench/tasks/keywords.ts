@@ -27,7 +27,7 @@ const RECORDED_BASE_TRAINING: TrainingPlan = { ...BASE_TRAINING, epochs: 64 };
 const RECORDED_FINE_TUNING: TrainingPlan = { ...FINE_TUNING, epochs: 36, learningRate: 1e-3 };
 
 /** Epochs of diffs, of synthetic and of recorded words. */
-export const DIFF_EPOCHS = 20;
+export const DIFF_EPOCHS = 60;
 const RECORDED_DIFF_EPOCHS = 72;
 
 /**

@@ -7,4 +7,4 @@ export const BASE_TRAINING: TrainingPlan = { epochs: 10, learningRate: 3e-3, bat
 export const FINE_TUNING: TrainingPlan = { epochs: 8, learningRate: 4e-3, batchSize: 64 };
 
 /** Epochs of a diff. */
-export const DIFF_EPOCHS = 16;
+export const DIFF_EPOCHS = 48;
