@@ -11,7 +11,7 @@ import { evaluateStreams, type ThreadResult } from './evaluate.js';
 const LONGEST_WAIT = 0.05;
 
 /**
- * Raises the threshold of a recogniser's arbitrator until validation frames wait for short enough on a thread.
+ * Raises the threshold of a recogniser's arbitrator until validation frames wait for at most `LONGEST_WAIT`.
  *
  * @param load of the thread, as in `LOADS`
  * @returns how it does on test streams, and the bytes of an exact diff; the model keeps the threshold

@@ -21,7 +21,7 @@ export interface Stream {
   readonly words: readonly Placed[];
 }
 
-/** Seconds between two words: nobody speaks in four fifths of the time, but in training. */
+/** Seconds between two words: four fifths of a stream are without speech, but in training. */
 const PAUSE = { least: 0.15, most: { train: 0.7, validation: 4, test: 4 } };
 
 /** Streams in ten whose noise is loud. */

@@ -13,7 +13,7 @@ import type { Section } from '../parts/section.js';
 import { columnsOf, numberCell, seriesCell, Table, textCell } from '../parts/table.js';
 import type { Series, View } from '../view.js';
 
-/** How the models work through streams of frames, a chart and a table for each thread; absent unless measured. */
+/** How the models work through streams, with a chart and a table for each thread; absent unless measured. */
 export async function streamingSection({ report, models }: View): Promise<Section | undefined> {
   const { streaming } = report;
   if (streaming === undefined) return undefined;
