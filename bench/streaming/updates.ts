@@ -41,7 +41,7 @@ const PURPOSES: readonly Purpose[] = [
     only: ['fast/*', 'words/*'],
     budgets: BUDGETS,
   },
-  { name: 'slower device, arbitrator', stage: 0, load: 9, only: ['arbitrator/*'], budgets: ['0.2%'] },
+  { name: 'slower device, arbitrator', stage: 0, load: 7, only: ['arbitrator/*'], budgets: ['0.2%'] },
 ];
 
 const EPOCHS = { full: 6, diff: 8 };
