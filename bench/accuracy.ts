@@ -7,7 +7,7 @@ import { runTaskBench } from './common/run-tasks.js';
 await runTaskBench({
   bench: 'accuracy',
   does: 'Measures bytes against accuracy of diffs and of other methods',
-  time: 'an hour for three seeds on two cores; --all several; --quick 2 minutes a task',
+  time: 'two hours for three seeds on two cores; --all several; --quick 2 minutes a task',
   unit: new URL('./accuracy/unit.js', import.meta.url),
   rowsOf,
   goalsOf,
