@@ -7,8 +7,8 @@ import { createStreamModel } from '../../../examples/streaming-keywords/model.js
 import { toStreamArrays } from '../../../examples/streaming-keywords/training.js';
 import { useBackend } from '../../../src/tfjs/backend.js';
 import { namedWeights } from '../../../src/tfjs/weights.js';
+import { noisyStreams } from './noisy-streams.js';
 import { createSmallModel } from './small-model.js';
-import { noisyStreams } from './small-recipe.js';
 
 beforeAll(() => useBackend('wasm'));
 
