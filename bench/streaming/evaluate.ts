@@ -1,10 +1,10 @@
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import { type FrameSet, STREAM_FRAMES, type StageSets } from '../../examples/streaming-keywords/data.js';
 import { FRAME_SECONDS } from '../../examples/streaming-keywords/frames.js';
 import {
   chooseThreshold,
+  hearStreams,
   rightShare,
-  runStreams,
   scoreStreams,
 } from '../../examples/streaming-keywords/measure.js';
 import {
@@ -13,7 +13,6 @@ import {
   frameCosts,
   type StreamNetwork,
 } from '../../examples/streaming-keywords/model.js';
-import { toStreamArrays } from '../../examples/streaming-keywords/training.js';
 import { CLASSES } from '../../examples/streaming-keywords/vocabulary.js';
 import { percentilesOf, simulateStream } from '../../src/report/stream-simulator.js';
 
@@ -56,12 +55,8 @@ export function evaluateStreams(
   { sets, limit, loads = LOADS }: { sets: StageSets; limit: number; loads?: readonly number[] | undefined },
 ): ThreadResult[] {
   const costs = frameCosts(network);
-  const run = (set: FrameSet, load: number) => {
-    const arrays = toStreamArrays(model, set, { loads: [ownLoad(network, load)], limit });
-    const outputs = runStreams(model, arrays);
-    tf.dispose(Object.values(arrays).flat());
-    return outputs;
-  };
+  const run = (set: FrameSet, load: number) =>
+    hearStreams(model, set, { loads: [ownLoad(network, load)], limit });
   const threshold = chooseThreshold(run(sets.validation, loads[0] as number).probabilities, sets.validation);
   const isRouted = model.outputs.length > 1;
   const once = isRouted ? undefined : run(sets.test, loads[0] as number);

@@ -135,12 +135,12 @@ export function goalsOf(rows: readonly Row[]): Goal[] {
     },
     atMost('time-off-flops-plain', timeRatio('µs, plain'), 0.15),
     atMost('time-off-flops-wasm', timeRatio('µs, wasm'), 0.15),
-    ...updateGoals(rows, { idle, flops }),
+    ...updateGoals(rows, idle),
   ];
 }
 
 /** @returns how much of the saving each update loses, and how far whole updates are behind */
-function updateGoals(rows: readonly Row[], { idle }: { idle: number; flops: number }): Goal[] {
+function updateGoals(rows: readonly Row[], idle: number): Goal[] {
   const own = rows.filter(({ model, load }) => String(model).includes('new words') && load === idle);
   if (own.length === 0) return [];
   const column = (row: Row | undefined, name: string): number => (row?.[name] ?? Number.NaN) as number;

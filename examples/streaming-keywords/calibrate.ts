@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { namedWeights } from 'neural-diff/tfjs';
 import type { FrameSet } from './data.js';
-import { rightShare, runStreams, type StreamOutputs } from './measure.js';
+import { rightShare, runStreams } from './measure.js';
 import { toStreamArrays } from './training.js';
 
 /** Steps by which a threshold rises, in units of the arbitrator's score, and the most of them. */
@@ -40,22 +40,15 @@ function moveThreshold(model: tf.LayersModel, steps: number): void {
  * before, but for `TOLERANCE`.
  */
 export function calibrateArbitrator(model: tf.LayersModel, set: FrameSet): void {
-  const share = (): number => rightShare(hear(model, set).probabilities, set.labels);
+  const arrays = toStreamArrays(model, set, { loads: [LOAD] });
+  const share = (): number => rightShare(runStreams(model, arrays).probabilities, set.labels);
   const before = share();
   const shares = [before];
   raiseThreshold(model, () => {
     shares.push(share());
     return false;
   });
+  tf.dispose(Object.values(arrays).flat());
   const kept = shares.findLastIndex((each) => each >= before - TOLERANCE);
   moveThreshold(model, kept - MOST_STEPS);
-}
-
-function hear(model: tf.LayersModel, set: FrameSet): StreamOutputs {
-  const arrays = toStreamArrays(model, set, { loads: [LOAD] });
-  try {
-    return runStreams(model, arrays);
-  } finally {
-    tf.dispose(Object.values(arrays).flat());
-  }
 }

@@ -1,11 +1,10 @@
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import { alignColumns, percent } from '../common/table.js';
 import type { StageSets } from './data.js';
 import type { Score } from './decode.js';
-import { chooseThreshold, rightShare, runStreams, type StreamOutputs, scoreStreams } from './measure.js';
+import { chooseThreshold, hearStreams, rightShare, scoreStreams } from './measure.js';
 import { frameCosts, type StreamNetwork } from './model.js';
 import type { LivePlay } from './play-live.js';
-import { toStreamArrays } from './training.js';
 
 /** How a model does on streams with the words and the accent of the update; shares are fractions of 1. */
 export interface ModelRow {
@@ -36,16 +35,9 @@ export interface StreamingResult {
 /** Time of the full path in frames: a thread that keeps up. */
 const LOAD = 0.5;
 
-function run(model: tf.LayersModel, set: StageSets['test']): StreamOutputs {
-  const arrays = toStreamArrays(model, set, { loads: [LOAD] });
-  const outputs = runStreams(model, arrays);
-  tf.dispose(Object.values(arrays).flat());
-  return outputs;
-}
-
 /** @returns the threshold of the decoder that is best for a model on validation data */
 export function thresholdFor(model: tf.LayersModel, { validation }: StageSets): number {
-  return chooseThreshold(run(model, validation).probabilities, validation);
+  return chooseThreshold(hearStreams(model, validation, { loads: [LOAD] }).probabilities, validation);
 }
 
 /** Measures a model on test streams, on a thread that keeps up. */
@@ -54,7 +46,7 @@ export function measureModel(
   { test }: StageSets,
   { network, threshold, bytes }: { network: StreamNetwork; threshold: number; bytes: number },
 ): ModelRow {
-  const { probabilities, full } = run(model, test);
+  const { probabilities, full } = hearStreams(model, test, { loads: [LOAD] });
   const { hits, spoken } = scoreStreams(probabilities, test, threshold);
   const fullShare = full.reduce((sum, ran) => sum + ran, 0) / full.length;
   const costs = frameCosts(network);

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { type FrameSet, STREAM_FRAMES } from './data.js';
 import { addScores, createDecoder, type Report, type Score, scoreStream } from './decode.js';
-import type { StreamArrays } from './training.js';
+import { type StreamArrays, toStreamArrays } from './training.js';
 
 /** What a model makes of streams, frame by frame. */
 export interface StreamOutputs {
@@ -32,6 +32,20 @@ export function runStreams(model: tf.LayersModel, { xs }: StreamArrays): StreamO
   const full = route.filter((_, i) => i % 2 === 0);
   const waiting = route.filter((_, i) => i % 2 === 1);
   return { probabilities, full, waiting };
+}
+
+/** Runs a model on streams, with the options of `toStreamArrays`. */
+export function hearStreams(
+  model: tf.LayersModel,
+  set: FrameSet,
+  options: Parameters<typeof toStreamArrays>[2],
+): StreamOutputs {
+  const arrays = toStreamArrays(model, set, options);
+  try {
+    return runStreams(model, arrays);
+  } finally {
+    tf.dispose(Object.values(arrays).flat());
+  }
 }
 
 function joined(pieces: readonly Float32Array[]): Float32Array {

@@ -1,8 +1,7 @@
-import * as tf from '@tensorflow/tfjs';
 import type { defineRecipe } from 'neural-diff/sweep';
 import { type FrameSet, loadStreams, STREAM_FRAMES, type StageSets } from './data.js';
 import { FRAME_SECONDS } from './frames.js';
-import { chooseThreshold, runStreams, type StreamOutputs, scoreStreams } from './measure.js';
+import { chooseThreshold, hearStreams, scoreStreams } from './measure.js';
 import { createStreamModel, frameCosts } from './model.js';
 import { networkOf } from './train-update.js';
 import { createStreamLoss, routeLayerOf, toStreamArrays } from './training.js';
@@ -83,21 +82,12 @@ function createStream(load: StreamLoader): Stream {
       const layer = routeLayerOf(model);
       if (layer) layer.temperature = 0;
       const loads = [inTime / flopsPerSecond];
-      const threshold = chooseThreshold(hear(model, validation, loads).probabilities, validation);
+      const threshold = chooseThreshold(hearStreams(model, validation, { loads }).probabilities, validation);
       signal.throwIfAborted();
-      const { probabilities, full } = hear(model, test, loads);
+      const { probabilities, full } = hearStreams(model, test, { loads });
       return { routes: routesOf(full), metrics: metricsOf(probabilities, test, threshold) };
     },
   };
-}
-
-function hear(model: tf.LayersModel, set: FrameSet, loads: readonly number[]): StreamOutputs {
-  const arrays = toStreamArrays(model, set, { loads });
-  try {
-    return runStreams(model, arrays);
-  } finally {
-    tf.dispose([arrays.xs, arrays.ys]);
-  }
 }
 
 /** @returns for each stream, for each frame 0 for the full branch and 1 for the fast one */
