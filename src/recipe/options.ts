@@ -9,7 +9,7 @@ import type { TrainingOptions } from '../train/training-options.js';
 /** Training options that a recipe may set; those of a job override them. */
 export type RecipeOptions = Pick<
   TrainDiffOptions,
-  'epochs' | 'batchSize' | 'microBatchSize' | 'learningRate'
+  'epochs' | 'epochScale' | 'batchSize' | 'microBatchSize' | 'learningRate'
 > &
   Pick<TrainDiffOptions, 'distillation' | 'denseRate'> &
   Pick<TaskOptions, 'mode' | 'outputKind'> &
@@ -31,6 +31,7 @@ export type RecipeOptions = Pick<
 const OPTION_NAMES: Readonly<Record<string, readonly string[]>> = {
   '': [
     'epochs',
+    'epochScale',
     'batchSize',
     'microBatchSize',
     'learningRate',

@@ -14,6 +14,7 @@ import { checkNumber } from './check.js';
 import { countExamples, type Data } from './data.js';
 import { denseRateFor, sufficientBudget } from './dense-rate.js';
 import { onDevice, shareBytes, storedBase } from './device.js';
+import { checkEpochScale, usualRate, withEpochs } from './diff-schedule.js';
 import { createTeacher, type DistillationOptions, meanTeacher, type Teacher } from './distillation.js';
 import {
   baseOf,
@@ -56,6 +57,11 @@ export interface TrainDiffOptions extends TrainingOptions {
   readonly validation?: Data | undefined;
   /** Largest size of the payload file. */
   readonly budget: Budget;
+  /**
+   * Multiplies the epochs, set or by default: 2^-10 to 2^10; default 1. By default a diff gets 24 to 72
+   * epochs, as many as make 3,000 steps.
+   */
+  readonly epochScale?: number | undefined;
   /**
    * The full fine-tune that guides the diff; trained first by default, with the epochs, learning rate and
    * optimiser of `fineTune` below. Without these, rate and epochs are found on the validation set.
@@ -141,15 +147,6 @@ export interface DiffKind {
   createParts(context: PartContext): DiffPart[];
 }
 
-const EPOCHS = 24;
-
-/** Peak learning rate of short runs; changes are in units of the full fine-tune's. */
-const RATE = 0.1;
-
-/** Longer runs need lower rates, or they do not settle: those of networks with embeddings far lower ones. */
-const rateOf = (steps: number): number => RATE * Math.min(1, Math.sqrt(2_000 / steps));
-const rateWithEmbeddings = (steps: number): number => RATE * Math.min(1, 1_250 / steps);
-
 /** Share of a diff's steps in which its learning rate rises; without it recurrent networks lose accuracy. */
 const WARM_UP = 0.2;
 
@@ -162,7 +159,7 @@ const WARM_UP = 0.2;
  */
 export async function trainDiff(options: TrainDiffOptions, kind: DiffKind): Promise<TrainedDiff> {
   const loop = checkedLoop(options, kind);
-  return withTraining(options.task, () => trainChecked(options, kind, loop));
+  return withTraining(options.task, async () => trainChecked(options, kind, await withEpochs(loop, options)));
 }
 
 async function trainChecked(
@@ -334,9 +331,10 @@ function collectEpochs(loop: LoopOptions): {
   };
 }
 
-/** @returns the loop's options of a diff, after a check of everything that can be checked at once */
+/** @returns the loop's options of a diff but its epochs, after a check of all that can be checked at once */
 function checkedLoop(options: TrainDiffOptions, kind: DiffKind): LoopOptions {
   const { task, train, validation, denseRate, distillation } = options;
+  checkEpochScale(options);
   checkNumber('denseRate', denseRate, { least: 0.1, most: 7 });
   if (distillation) {
     checkNumber('distillation.weight', distillation.weight, { least: 0, most: 1 });
@@ -345,8 +343,8 @@ function checkedLoop(options: TrainDiffOptions, kind: DiffKind): LoopOptions {
       throw new RangeError(`Cannot train: expected whole "teachers", got ${distillation.teachers}`);
     checkNumber('distillation.temperature', distillation.temperature, { least: 2 ** -10, most: 2 ** 10 });
   }
-  const learningRate = embeddingsOf(task).size > 0 ? rateWithEmbeddings : rateOf;
-  const loop = loopOptions(options, { epochs: EPOCHS, learningRate });
+  const learningRate = usualRate({ hasEmbeddings: embeddingsOf(task).size > 0 });
+  const loop = loopOptions(options, { epochs: 1, learningRate });
   checkData(task, train);
   if (validation) checkData(task, validation);
   checkDiffMemory(options, kind, loop);

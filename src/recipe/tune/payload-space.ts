@@ -3,12 +3,6 @@ import { DIFF_KINDS, type DiffKind, mergeOptions, type RecipeOptions } from '../
 import type { PlannedTrial } from './goal.js';
 import type { Choice, Configuration, Space } from './space.js';
 
-/** Epochs of a diff where neither recipe nor job set them: those of the trainers. */
-const EPOCHS = 24;
-
-/** Fewest epochs of a short trial. */
-const LEAST_EPOCHS = 2;
-
 /** What both kinds of diff can choose; `default` is what `train` would do, by the recipe or by itself. */
 const SHARED: readonly Choice[] = [
   { name: 'kind', values: DIFF_KINDS },
@@ -57,7 +51,7 @@ export function payloadSpace({
 
 /**
  * @param job what all trials share
- * @param recipe options of the recipe, whose epochs are multiplied
+ * @param recipe options of the recipe, whose epochs are scaled
  * @returns the training job of a trial
  */
 export function jobOf(
@@ -73,9 +67,8 @@ export function jobOf(
   },
 ): TrainingJob {
   const usual = mergeOptions(recipe, job.options ?? {});
-  const epochs = (usual.epochs ?? EPOCHS) * Number(configuration.epochs) * fidelity;
   const options = mergeOptions(job.options ?? {}, {
-    epochs: Math.max(LEAST_EPOCHS, Math.round(epochs)),
+    epochScale: (usual.epochScale ?? 1) * Number(configuration.epochs) * fidelity,
     ...optionsOf(configuration, usual),
   });
   const size = Number(configuration.size ?? 1);

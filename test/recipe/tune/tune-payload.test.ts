@@ -19,8 +19,8 @@ const space = payloadSpace({ isSizeFree: false });
 /** Pretends to train: the loss depends on the job's options alone. */
 const train: TuneContext['train'] = async (jobs, { onOutcome }) => {
   for (const [place, job] of jobs.entries()) {
-    const { epochs = 24, learningRate = 0.1 } = job.options ?? {};
-    const loss = 1 / epochs + Math.abs(Number(learningRate) - 0.07) + (job.kind === 'hash' ? 0 : 0.1);
+    const { epochScale = 1, learningRate = 0.1 } = job.options ?? {};
+    const loss = 0.04 / epochScale + Math.abs(Number(learningRate) - 0.07) + (job.kind === 'hash' ? 0 : 0.1);
     const metrics = { base: { loss: 1 }, full: { loss: 0 }, diff: { loss } };
     const payload = new Uint8Array(90);
     const diff = { payload, base: '', next: '', share: 0.01, metrics, validationExamples: 0, epochs: [] };
