@@ -5,10 +5,10 @@ import { RouteLayer } from './route-layer.js';
 import { WindowLayer } from './window-layer.js';
 
 /** Numbers that a branch makes of a frame. */
-const EMBEDDING = 48;
+const EMBEDDING = 32;
 
 /** Units of the recurrent layer that both branches feed. */
-const UNITS = 48;
+const UNITS = 32;
 
 /** Units of the layer from whose output the arbitrator scores a frame. */
 const ARBITRATOR_UNITS = 8;

@@ -15,12 +15,12 @@ export interface RoutePrices {
 }
 
 /**
- * Prices of the recogniser: with the latency term, and without. They are low, so that the full branch learns;
- * `calibrateArbitrator` saves computation afterwards.
+ * Prices of the recogniser: with the latency term, and without. They rise from 0 in training, so that the full
+ * branch learns first; `calibrateArbitrator` saves more computation afterwards.
  */
 export const PRICES = {
-  latency: { compute: 0.025, waiting: 0.004 },
-  compute: { compute: 0.025, waiting: 0 },
+  latency: { compute: 0.1, waiting: 0.004 },
+  compute: { compute: 0.1, waiting: 0 },
 } as const satisfies Record<string, RoutePrices>;
 
 /** Times of the full path in frames with which streams are trained: above 1 it cannot keep up. */
@@ -37,6 +37,9 @@ export const TRAINED_TEMPERATURE = TEMPERATURES.last;
 
 /** Share of the steps after which the temperature stays. */
 const ANNEALED = 0.7;
+
+/** Shares of the steps between which the prices rise from 0. */
+const CHARGED = { from: 0.2, to: 0.7 };
 
 /** How a recogniser is trained. */
 export interface StreamTraining {
@@ -81,19 +84,26 @@ export function toStreamArrays(
   return { xs, ys: [classes, tf.zeros([set.streams, STREAM_FRAMES, 2])] };
 }
 
-/** @returns a loss for each output of a model with two branches: of the frames, and the price of its route */
-export function createStreamLoss(prices: RoutePrices = PRICES.latency) {
+/**
+ * @param charge share of the prices that the loss takes, read at each step
+ * @returns a loss for each output of a model with two branches: of the frames, and the price of its route
+ */
+export function createStreamLoss(prices: RoutePrices = PRICES.latency, charge = { share: 1 }) {
   const ofRoute = (_: tf.Tensor, route: tf.Tensor): tf.Tensor =>
     tf.tidy(() => {
       const [full, waiting] = tf.split(route, 2, -1) as [tf.Tensor, tf.Tensor];
-      return tf.add(tf.mul(full, prices.compute), tf.mul(waiting, prices.waiting));
+      const price = tf.add(tf.mul(full, prices.compute), tf.mul(waiting, prices.waiting));
+      return tf.mul(price, charge.share);
     });
   return ['categoricalCrossentropy', ofRoute] as const;
 }
 
 /** Makes a task of a model: cross-entropy of the frames, and the price of its route. */
-export function createStreamTask(model: tf.LayersModel, prices: RoutePrices = PRICES.latency): Task {
-  const loss = createStreamLoss(prices).slice(0, model.outputs.length);
+export function createStreamTask(
+  model: tf.LayersModel,
+  ...priced: Parameters<typeof createStreamLoss>
+): Task {
+  const loss = createStreamLoss(...priced).slice(0, model.outputs.length);
   model.compile({ optimizer: 'adam', loss: loss as never });
   return createTask(model);
 }
@@ -111,7 +121,8 @@ export async function trainStreamModel(
 ): Promise<void> {
   const { prices, onStep, ...training } = options;
   const layer = routeLayerOf(model);
-  const task = createStreamTask(model, prices);
+  const charge = { share: 0 };
+  const task = createStreamTask(model, prices, charge);
   const { weights } = await fineTune({
     ...training,
     task,
@@ -119,8 +130,9 @@ export async function trainStreamModel(
     batchSize: BATCH_SIZE,
     warmUp: 0.1,
     onStep(report) {
-      const share = Math.min(1, report.done / report.total / ANNEALED);
-      if (layer) layer.temperature = temperatureAt(TEMPERATURES, share);
+      const done = report.done / report.total;
+      if (layer) layer.temperature = temperatureAt(TEMPERATURES, Math.min(1, done / ANNEALED));
+      charge.share = Math.max(0, Math.min(1, (done - CHARGED.from) / (CHARGED.to - CHARGED.from)));
       onStep?.(report);
     },
   });

@@ -14,6 +14,7 @@ import {
 import { createPlainEngine, createRecogniser } from '../../../examples/streaming-keywords/recogniser.js';
 import { shrinkInto } from '../../../examples/streaming-keywords/shrink.js';
 import { createTensorEngine } from '../../../examples/streaming-keywords/tensor-engine.js';
+import { createStreamLoss } from '../../../examples/streaming-keywords/training.js';
 import { namedWeights } from '../../../src/tfjs/weights.js';
 import { seededFloats } from '../../support.js';
 import { createSmallModel, setModel, smallWeights, weightsOf } from './small-model.js';
@@ -167,9 +168,21 @@ describe('routeFrames()', () => {
 test('frameCosts() counts the multiplications of each part', () => {
   const network = { branches: { full: { units: 16 }, fast: { units: 12, rank: 2 } }, classes: 14, seed: 1 };
   expect(frameCosts(network)).toEqual({
-    full: 480 * 16 + 16 * 16 + 16 * 48,
-    fast: 2 * (480 + 12 + 12 + 12 + 12 + 48),
+    full: 480 * 16 + 16 * 16 + 16 * 32,
+    fast: 2 * (480 + 12 + 12 + 12 + 12 + 32),
     arbitrator: 480 * 8 + 8,
-    words: 3 * 48 * 96 + 48 * 14,
+    words: 3 * 32 * 64 + 32 * 14,
   });
+});
+
+test('createStreamLoss() takes the share of the prices that is charged at the time', () => {
+  const charge = { share: 0 };
+  const [, ofRoute] = createStreamLoss({ compute: 0.5, waiting: 0.25 }, charge);
+  const route = tf.tensor3d([1, 0, 0, 4], [1, 2, 2]);
+  const priceOf = (): number[] => Array.from(ofRoute(route, route).dataSync());
+  expect(priceOf()).toEqual([0, 0]);
+  charge.share = 1;
+  expect(priceOf()).toEqual([0.5, 1]);
+  charge.share = 0.5;
+  expect(priceOf()).toEqual([0.25, 0.5]);
 });
