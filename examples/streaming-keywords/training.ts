@@ -15,8 +15,8 @@ export interface RoutePrices {
 }
 
 /**
- * Prices of the recogniser: with the latency term, and without. They rise from 0 in training, so that the full
- * branch learns first; `calibrateArbitrator` saves more computation afterwards.
+ * Prices of the recogniser: with the latency term, and without. They rise from 0 in training, so that the
+ * full branch learns first; `calibrateArbitrator` saves more computation afterwards.
  */
 export const PRICES = {
   latency: { compute: 0.1, waiting: 0.004 },
