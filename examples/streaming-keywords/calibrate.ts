@@ -42,13 +42,16 @@ function moveThreshold(model: tf.LayersModel, steps: number): void {
 export function calibrateArbitrator(model: tf.LayersModel, set: FrameSet): void {
   const arrays = toStreamArrays(model, set, { loads: [LOAD] });
   const share = (): number => rightShare(runStreams(model, arrays).probabilities, set.labels);
-  const before = share();
-  const shares = [before];
-  raiseThreshold(model, () => {
+  const shares: number[] = [];
+  try {
     shares.push(share());
-    return false;
-  });
-  tf.dispose(Object.values(arrays).flat());
-  const kept = shares.findLastIndex((each) => each >= before - TOLERANCE);
+    raiseThreshold(model, () => {
+      shares.push(share());
+      return false;
+    });
+  } finally {
+    tf.dispose(Object.values(arrays).flat());
+  }
+  const kept = shares.findLastIndex((each) => each >= (shares[0] as number) - TOLERANCE);
   moveThreshold(model, kept - MOST_STEPS);
 }
