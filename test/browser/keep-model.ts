@@ -5,12 +5,15 @@ import { applyPayload } from 'neural-diff/apply';
 import {
   type BrowserDisk,
   installSlots,
+  type ModelStorage,
   openIndexedDbDisk,
+  openInPlace,
   openOpfsDisk,
   openSlots,
   type SlotOptions,
-  type SlotStorage,
 } from 'neural-diff/storage';
+import { decodeLatin1, encodeUtf8 } from '../../src/model/text.js';
+import { readRecord, writeRecord } from '../../src/storage/disk.js';
 import { fingerprintOf } from '../../src/storage/storage.js';
 import { codeOf, codesOfUnsafe, DISK_CASES } from '../storage/disk-cases.js';
 import { download, downloadFolder } from './patch-copies.js';
@@ -22,6 +25,8 @@ export type DiskKind = 'files' | 'database';
 export interface DiskName {
   readonly kind: DiskKind;
   readonly name: string;
+  /** Whether its model is updated in place; by default it is kept twice. */
+  readonly inPlace?: boolean;
 }
 
 /** Fingerprints of a model before and after an update. */
@@ -85,9 +90,59 @@ export async function namesIn(folder: string): Promise<{ names: string[]; canMov
 }
 
 /** Puts a file where no disk would. */
-export async function putFile(folder: string, name: string): Promise<void> {
+export async function putFile(folder: string, name: string, text = ''): Promise<void> {
   const root = await navigator.storage.getDirectory();
-  await (await root.getDirectoryHandle(folder)).getFileHandle(name, { create: true });
+  const parent = await root.getDirectoryHandle(folder, { create: true });
+  const stream = await (await parent.getFileHandle(name, { create: true })).createWritable();
+  await stream.write(text);
+  await stream.close();
+}
+
+/** @returns the content of a file, as text */
+export function readText(of: DiskName, path: string): Promise<string> {
+  return withDisk(of, async (disk) => {
+    const bytes = new Uint8Array((await disk.size(path)) as number);
+    await disk.readInto(path, 0, bytes);
+    return decodeLatin1(bytes);
+  });
+}
+
+/** Writes to the start of a file. */
+export function writeText(of: DiskName, path: string, text: string): Promise<void> {
+  return withDisk(of, async (disk) => {
+    await disk.write(path, 0, encodeUtf8(text));
+    await disk.sync(path);
+  });
+}
+
+export function rename(of: DiskName, from: string, to: string): Promise<void> {
+  return withDisk(of, (disk) => disk.rename(from, to));
+}
+
+export function remove(of: DiskName, path: string): Promise<void> {
+  return withDisk(of, (disk) => disk.remove(path));
+}
+
+const RECORD = 'folder/record';
+
+/** Writes a record, then begins to replace it, for ever. */
+export async function startRecords(of: DiskName): Promise<void> {
+  const disk = await openDisk(of);
+  const write = (number: number): Promise<void> =>
+    disk.withLock(RECORD, () => writeRecord(disk, RECORD, encodeUtf8(`${number}`)));
+  const replaceForEver = async (): Promise<void> => {
+    for (let number = 1; ; number++) await write(number);
+  };
+  await write(0);
+  showError(replaceForEver());
+}
+
+/** @returns the content of the record; undefined if it is missing */
+export function readNumber(of: DiskName): Promise<number | undefined> {
+  return withDisk(of, async (disk) => {
+    const bytes = await readRecord(disk, RECORD);
+    return bytes && Number(decodeLatin1(bytes));
+  });
 }
 
 /**
@@ -158,14 +213,20 @@ export async function look(of: DiskName): Promise<string> {
 
 /** Begins to update the model and to roll it back, for ever. */
 export function startUpdates(of: DiskName, payload: string, names: Names): void {
-  updateForEver(of, payload, names).catch((error) => {
-    document.title = String(error);
+  showError(updateForEver(of, payload, names));
+}
+
+/** What goes on for ever ends by an error alone, unless its page ends. */
+function showError(endless: Promise<void>): void {
+  endless.catch((error) => {
+    if (typeof document === 'object') document.title = String(error);
+    else throw error;
   });
 }
 
 async function updateForEver(of: DiskName, payload: string, names: Names): Promise<void> {
   const bytes = await download(payload);
-  const storage = openSlots(slotsOn(await openDisk(of)));
+  const storage = storageOn(await openDisk(of), of);
   for (;;) {
     await storage.update(async (store) => void (await applyPayload(store, bytes)), names);
     // Long enough to be met on trial now and then.
@@ -221,11 +282,17 @@ async function withDisk<T>(of: DiskName, act: (disk: BrowserDisk) => Promise<T> 
   }
 }
 
-function withStorage<T>(of: DiskName, act: (storage: SlotStorage) => Promise<T>): Promise<T> {
-  return withDisk(of, (disk) => act(openSlots(slotsOn(disk))));
+function withStorage<T>(of: DiskName, act: (storage: ModelStorage) => Promise<T>): Promise<T> {
+  return withDisk(of, (disk) => act(storageOn(disk, of)));
 }
 
-async function applyTo(storage: SlotStorage, payload: string, names: Names): Promise<void> {
+/** In place, the model is the first of two copies, and the only one that changes. */
+function storageOn(disk: BrowserDisk, { inPlace = false }: DiskName): ModelStorage {
+  const slots = slotsOn(disk);
+  return inPlace ? openInPlace({ ...slots, folder: 'model/a', journal: 'journal' }) : openSlots(slots);
+}
+
+async function applyTo(storage: ModelStorage, payload: string, names: Names): Promise<void> {
   const bytes = await download(payload);
   await storage.update(async (store) => void (await applyPayload(store, bytes)), names);
 }

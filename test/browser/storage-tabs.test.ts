@@ -103,6 +103,35 @@ test('a disk of files does not show what a killed browser left of a write, and r
   await page.close();
 });
 
+/** What a browser that is killed while it replaces a file by `new` may leave of the old one. */
+const LEFT_OF_OLD: readonly (string | undefined)[] = ['old', '', undefined];
+
+describe.each(REALMS)('a disk of files in a %s, killed while it replaced a file', (where) => {
+  test.each(LEFT_OF_OLD)('has the new one, with %j left of the old one', async (old) => {
+    const disk = newDisk('files');
+    const { page, realm } = await session.open(where);
+    const put = async (text: string): Promise<void> => {
+      if (old !== undefined) await call(realm, 'putFile', disk.name, 'file', old);
+      await call(realm, 'putFile', disk.name, 'file.next.crswap', text);
+      await call(realm, 'putFile', disk.name, 'file.scratch.crswap', 'half');
+    };
+    await put('new');
+    expect(await call(realm, 'listAll', disk)).toEqual(['file']);
+    expect(await call(realm, 'readText', disk, 'file')).toBe('new');
+    await call(realm, 'writeText', disk, 'file', 'N');
+    expect(await call(realm, 'readText', disk, 'file')).toBe('New');
+    await call(realm, 'rename', disk, 'file', 'other');
+    expect(await call(realm, 'listAll', disk)).toEqual(['other']);
+    await put('newer');
+    await call(realm, 'rename', disk, 'other', 'file');
+    expect(await call(realm, 'readText', disk, 'file')).toBe('New');
+    await put('newest');
+    await call(realm, 'remove', disk, 'file');
+    expect(await call(realm, 'namesIn', disk.name)).toEqual({ names: [], canMove: true });
+    await page.close();
+  });
+});
+
 test('a disk of a database lets go of it when another tab takes it to a newer version', async () => {
   const { page, realm } = await session.open('page');
   const codes = ['file-unreadable', 'file-unreadable', 'file-unreadable'];

@@ -30,10 +30,13 @@ const WAYS: readonly { browser: BrowserName; kinds: readonly DiskKind[] }[] = [
 /** Longer than an update and its rolling back take. */
 const LONGEST_MS = 700;
 
+/** Longer than a browser takes to start. */
+const LONGEST_START_MS = 25_000;
+
 let server: AgentServer;
 let names: Names;
 let disks = 0;
-const newDisk = (kind: DiskKind): DiskName => ({ kind, name: `disk${disks++}` });
+const newDisk = (kind: DiskKind, inPlace = false): DiskName => ({ kind, name: `disk${disks++}`, inPlace });
 
 beforeAll(async () => {
   const base = createBase();
@@ -81,10 +84,18 @@ for (const { browser, kinds } of WAYS) {
     const start = async (): Promise<void> => {
       kill = await openBrowser(browser, `${server.origin}/${where}.html`, { home });
     };
+    /** Kills the browser and starts it. After a kill one in many does not answer: it is killed, too. */
     const restart = async (): Promise<void> => {
-      await kill?.();
-      server.forget();
-      await start();
+      for (let tries = 1; ; tries++) {
+        await kill?.();
+        server.forget();
+        await start();
+        const answer = server.evaluate('"here"');
+        const late = setTimeout(LONGEST_START_MS, 'late');
+        if ((await Promise.race([answer, late])) === 'here') return;
+        if (tries === 3) throw new Error(`Cannot start ${browser}: no answer, three times`);
+        process.stderr.write(`AGAIN  ${browser} did not answer after a kill\n`);
+      }
     };
     beforeAll(async () => {
       await start();
@@ -118,8 +129,7 @@ for (const { browser, kinds } of WAYS) {
         }
       });
 
-      test('has base or next when the browser is killed in the middle', async () => {
-        const disk = newDisk(kind);
+      const killInTheMiddle = async (disk: DiskName): Promise<void> => {
         const random = createRandom(7);
         await call('install', disk, server.origin);
         for (let i = 0; i < 4; i++) {
@@ -130,7 +140,26 @@ for (const { browser, kinds } of WAYS) {
           expect(found).toBe(status === 'trial' ? names.next : names.base);
           if (status === 'trial') expect(await call('end', disk, 'rollback')).toBe('fine');
         }
-      });
+      };
+
+      test('has base or next when the browser is killed in the middle', () => killInTheMiddle(newDisk(kind)));
+
+      // A database replaces files in one transaction; private files are replaced in steps.
+      if (kind === 'files') {
+        test('has base or next when the browser is killed in the middle of an update in place', () =>
+          killInTheMiddle(newDisk(kind, true)));
+
+        test('has a record, old or new, when the browser is killed while it is replaced', async () => {
+          const disk = newDisk(kind);
+          const random = createRandom(9);
+          for (let i = 0; i < 6; i++) {
+            await call('startRecords', disk);
+            await setTimeout((random() / 2 ** 32) * LONGEST_MS);
+            await restart();
+            expect(await call('readNumber', disk)).toBeGreaterThanOrEqual(0);
+          }
+        });
+      }
 
       // Reloads and a second document are tried in pages alone: a worker ends with its page.
       if (where === 'worker') return;

@@ -3,7 +3,7 @@ import { checkInside } from '../../model/model-files.js';
 import { checkReadLength, noSuchFile } from '../disk.js';
 import { type BrowserDisk, createBrowserDisk, withBrowserErrors } from './browser-disk.js';
 import { hasSyncAccess, type OpenFile, openForWriting, readSnapshot } from './opfs-open-file.js';
-import { findFile, listFiles, makeFile, makeFolder, moveFile, removeFile } from './opfs-tree.js';
+import { findFile, listFiles, makeFolder, moveFile, readFile, removeFile } from './opfs-tree.js';
 
 /**
  * Opens the Origin Private File System, or a folder of it, as a disk.
@@ -66,8 +66,8 @@ class OpfsFiles {
   async size(path: string): Promise<number | undefined> {
     const open = this.#open.get(path);
     if (open) return open.size();
-    const file = await findFile(this.#root, path);
-    return file && (await file.getFile()).size;
+    if ((await findFile(this.#root, path)) === undefined) return undefined;
+    return readFile(this.#root, path, ({ size }) => size);
   }
 
   async readInto(path: string, offset: number, target: Uint8Array): Promise<void> {
@@ -76,7 +76,7 @@ class OpfsFiles {
   }
 
   async write(path: string, offset: number, bytes: Uint8Array): Promise<void> {
-    const open = this.#open.get(path) ?? (await this.#openFile(path, await makeFile(this.#root, path)));
+    const open = this.#open.get(path) ?? (await this.#openFile(path));
     await open.write(offset, bytes);
   }
 
@@ -112,14 +112,14 @@ class OpfsFiles {
   async #read(path: string, offset: number, target: Uint8Array): Promise<number> {
     const open = this.#open.get(path);
     if (open) return open.read(offset, target);
-    const file = await findFile(this.#root, path);
-    if (file === undefined) throw noSuchFile(path);
-    if (this.#holders === 0 || !hasSyncAccess()) return readSnapshot(file, offset, target);
-    return (await this.#openFile(path, file)).read(offset, target);
+    if (this.#holders === 0 || !hasSyncAccess())
+      return readFile(this.#root, path, (file) => readSnapshot(file, offset, target));
+    if ((await findFile(this.#root, path)) === undefined) throw noSuchFile(path);
+    return (await this.#openFile(path)).read(offset, target);
   }
 
-  async #openFile(path: string, file: FileSystemFileHandle): Promise<OpenFile> {
-    const open = await openForWriting(file);
+  async #openFile(path: string): Promise<OpenFile> {
+    const open = await openForWriting(this.#root, path);
     this.#open.set(path, open);
     return open;
   }

@@ -1,3 +1,5 @@
+import { makeFile, openSwap, readFile } from './opfs-tree.js';
+
 /** A file that is open for writing. */
 export interface OpenFile {
   size(): Promise<number>;
@@ -26,20 +28,16 @@ export function hasSyncAccess(): boolean {
   return 'createSyncAccessHandle' in FileSystemFileHandle.prototype;
 }
 
-/** Opens a file for writing, with synchronous access if available. */
-export async function openForWriting(file: WorkerFileHandle): Promise<OpenFile> {
+/** Opens a file for writing, with synchronous access if available; it is created if missing. */
+export async function openForWriting(root: FileSystemDirectoryHandle, path: string): Promise<OpenFile> {
+  const file: WorkerFileHandle = await makeFile(root, path);
   const handle = await file.createSyncAccessHandle?.();
-  return handle === undefined ? new SwappedFile(file) : new SyncAccessFile(handle);
+  return handle === undefined ? new SwappedFile(root, path) : new SyncAccessFile(handle);
 }
 
 /** Reads a file that is not open. @returns the number of bytes read */
-export async function readSnapshot(
-  file: FileSystemFileHandle,
-  offset: number,
-  target: Uint8Array,
-): Promise<number> {
-  const part = (await file.getFile()).slice(offset, offset + target.length);
-  const bytes = new Uint8Array(await part.arrayBuffer());
+export async function readSnapshot(file: File, offset: number, target: Uint8Array): Promise<number> {
+  const bytes = new Uint8Array(await file.slice(offset, offset + target.length).arrayBuffer());
   target.set(bytes);
   return bytes.length;
 }
@@ -95,29 +93,31 @@ class SyncAccessFile implements OpenFile {
  * failed write, all writes since the last `sync` are lost.
  */
 class SwappedFile implements OpenFile {
-  readonly #file: FileSystemFileHandle;
-  #swap: FileSystemWritableFileStream | undefined;
+  readonly #root: FileSystemDirectoryHandle;
+  readonly #path: string;
+  #swap: Awaited<ReturnType<typeof openSwap>> | undefined;
 
-  constructor(file: FileSystemFileHandle) {
-    this.#file = file;
+  constructor(root: FileSystemDirectoryHandle, path: string) {
+    this.#root = root;
+    this.#path = path;
   }
 
   async size(): Promise<number> {
     await this.close();
-    return (await this.#file.getFile()).size;
+    return readFile(this.#root, this.#path, ({ size }) => size);
   }
 
   async read(offset: number, target: Uint8Array): Promise<number> {
     await this.close();
-    return readSnapshot(this.#file, offset, target);
+    return readFile(this.#root, this.#path, (file) => readSnapshot(file, offset, target));
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     if (bytes.length === 0) return;
-    this.#swap ??= await this.#file.createWritable({ keepExistingData: true });
+    this.#swap ??= await openSwap(this.#root, this.#path);
     try {
       const data = bytes as Uint8Array<ArrayBuffer>;
-      await this.#swap.write({ type: 'write', position: offset, data });
+      await this.#swap.stream.write({ type: 'write', position: offset, data });
     } catch (error) {
       this.#swap = undefined;
       throw error;
@@ -131,6 +131,7 @@ class SwappedFile implements OpenFile {
   async close(): Promise<void> {
     const swap = this.#swap;
     this.#swap = undefined;
-    await swap?.close();
+    await swap?.stream.close();
+    await swap?.takeEffect();
   }
 }

@@ -6,8 +6,21 @@ interface MovableFile extends FileSystemFileHandle {
   move?(folder: FileSystemDirectoryHandle, name: string): Promise<void>;
 }
 
-/** Suffix of Chromium's copies for writes outside workers, in the same folder as the file. */
+/** Suffix of files that are not listed: Chromium's copies for writes outside workers, and those below. */
 const SWAP_SUFFIX = '.crswap';
+
+/**
+ * Suffix of a complete file that takes the place of the one with the name before the suffix.
+ *
+ * Firefox replaces and removes files in steps: content, name, then the rename. If it is killed in between, an
+ * empty file or none is left. A rename to a free name is one step in every browser, so replacements are built
+ * from these: the new file gets this name, from then on is found in place of the old one, and the old one is
+ * removed.
+ */
+const NEXT_SUFFIX = `.next${SWAP_SUFFIX}`;
+
+/** Suffix of files that are not read: incomplete content, and files on their way to removal. */
+const SCRATCH_SUFFIX = `.scratch${SWAP_SUFFIX}`;
 
 /** @returns the folder at a path; it and its parents are created if missing */
 export async function makeFolder(
@@ -39,52 +52,136 @@ export async function findFile(
 ): Promise<FileSystemFileHandle | undefined> {
   const { parent, name } = splitPath(path);
   const folder = await findFolder(root, parent);
-  return folder && ignoreErrors(folder.getFileHandle(name), ['NotFoundError']);
+  if (folder === undefined) return undefined;
+  // Another tab may replace the file between the first two attempts.
+  for (const each of [name + NEXT_SUFFIX, name, name + NEXT_SUFFIX]) {
+    const file = await findEntry(folder, each);
+    if (file !== undefined) return file;
+  }
+  return undefined;
 }
+
+/**
+ * Reads a file that another tab may replace meanwhile.
+ *
+ * @throws NeuralDiffError `file-not-found`
+ */
+export async function readFile<T>(
+  root: FileSystemDirectoryHandle,
+  path: string,
+  read: (file: File) => T | Promise<T>,
+): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    const file = await findFile(root, path);
+    if (file === undefined) throw noSuchFile(path);
+    try {
+      return await read(await file.getFile());
+    } catch (error) {
+      // The file that was found is gone.
+      if (tries === MAX_READS || !hasName(error, ['NotFoundError'])) throw error;
+    }
+  }
+}
+
+/** Attempts to read a file that is replaced each time. */
+const MAX_READS = 5;
 
 /** @returns the file at a path, created if missing */
 export async function makeFile(root: FileSystemDirectoryHandle, path: string): Promise<FileSystemFileHandle> {
   const { parent, name } = splitPath(path);
-  return (await makeFolder(root, parent)).getFileHandle(name, { create: true });
+  const folder = await makeFolder(root, parent);
+  return (await findEntry(folder, name + NEXT_SUFFIX)) ?? folder.getFileHandle(name, { create: true });
 }
 
-/** Removes a file, and the copy of an interrupted write to it; does nothing for a missing file. */
+/** Removes a file, and what interrupted writes to it left; does nothing for a missing file. */
 export async function removeFile(root: FileSystemDirectoryHandle, path: string): Promise<void> {
   const { parent, name } = splitPath(path);
   const folder = await findFolder(root, parent);
   if (folder === undefined) return;
-  for (const entry of [name, name + SWAP_SUFFIX])
-    await ignoreErrors(folder.removeEntry(entry), ['NotFoundError']);
+  await removeEntry(folder, name + SCRATCH_SUFFIX);
+  await settle(folder, name);
+  await (await findEntry(folder, name))?.move?.(folder, name + SCRATCH_SUFFIX);
+  for (const each of [name, name + SCRATCH_SUFFIX, name + SWAP_SUFFIX]) await removeEntry(folder, each);
 }
 
 /** @returns the paths of all files below a folder, sorted */
 export async function listFiles(root: FileSystemDirectoryHandle, path: string): Promise<string[]> {
   const folder = await findFolder(root, path);
-  return folder ? (await listBelow(folder, path === '' ? '' : `${path}/`)).sort() : [];
+  if (folder === undefined) return [];
+  return [...new Set(await listBelow(folder, path === '' ? '' : `${path}/`))].sort();
 }
 
 async function listBelow(folder: FileSystemDirectoryHandle, start: string): Promise<string[]> {
   const paths: string[] = [];
   for await (const [name, entry] of folder.entries()) {
     if (entry.kind === 'file') {
-      if (!name.endsWith(SWAP_SUFFIX)) paths.push(start + name);
+      const own = name.endsWith(NEXT_SUFFIX) ? name.slice(0, -NEXT_SUFFIX.length) : name;
+      if (!own.endsWith(SWAP_SUFFIX)) paths.push(start + own);
     } else paths.push(...(await listBelow(entry as FileSystemDirectoryHandle, `${start + name}/`)));
   }
   return paths;
 }
 
-/** Renames a closed file, replacing any file at the target. */
+/** Renames a closed file, replacing any file at the target; readers find the old or the new one. */
 export async function moveFile(
   root: FileSystemDirectoryHandle,
   { from, to }: { from: string; to: string },
 ): Promise<void> {
-  const file: MovableFile | undefined = await findFile(root, from);
+  const file = await findFile(root, from);
   if (file === undefined) throw noSuchFile(from);
   if (from === to) return;
-  const { parent, name } = splitPath(to);
-  if (file.move !== undefined) await file.move(await makeFolder(root, parent), name);
-  else await moveBySwap(root, { file, from, to });
+  if (!canMove(file)) return moveBySwap(root, { file, from, to });
+  const { parent, name } = splitPath(from);
+  const folder = await makeFolder(root, parent);
+  await settle(folder, name);
+  await replace(root, to, await folder.getFileHandle(name));
 }
+
+/**
+ * Opens a stream of new content for a file, at first its old content, which takes effect when it is closed.
+ *
+ * @returns the stream, and what to call after it was closed
+ */
+export async function openSwap(
+  root: FileSystemDirectoryHandle,
+  path: string,
+): Promise<{ stream: FileSystemWritableFileStream; takeEffect: () => Promise<void> }> {
+  const file = await makeFile(root, path);
+  const content = await file.getFile();
+  // An empty file has nothing to lose if the browser is killed while it replaces the content.
+  if (content.size === 0 || !canMove(file))
+    return { stream: await file.createWritable({ keepExistingData: true }), takeEffect: async () => {} };
+  const scratch = await makeFile(root, path + SCRATCH_SUFFIX);
+  const stream = await scratch.createWritable();
+  await stream.write(content);
+  return { stream, takeEffect: () => replace(root, path, scratch) };
+}
+
+/** Gives a complete file the path of another, or a free one. */
+async function replace(root: FileSystemDirectoryHandle, path: string, file: MovableFile): Promise<void> {
+  const { parent, name } = splitPath(path);
+  const folder = await makeFolder(root, parent);
+  await settle(folder, name);
+  const isFree = (await findEntry(folder, name)) === undefined;
+  await file.move?.(folder, isFree ? name : name + NEXT_SUFFIX);
+  if (!isFree) await settle(folder, name);
+}
+
+/** Completes the replacement of a file, if one was begun. */
+async function settle(folder: FileSystemDirectoryHandle, name: string): Promise<void> {
+  const next = await findEntry(folder, name + NEXT_SUFFIX);
+  if (next === undefined) return;
+  await removeEntry(folder, name);
+  await next.move?.(folder, name);
+}
+
+const canMove = (file: MovableFile): boolean => file.move !== undefined;
+
+const findEntry = (folder: FileSystemDirectoryHandle, name: string): Promise<MovableFile | undefined> =>
+  ignoreErrors(folder.getFileHandle(name), ['NotFoundError']);
+
+const removeEntry = (folder: FileSystemDirectoryHandle, name: string): Promise<void> =>
+  ignoreErrors(folder.removeEntry(name), ['NotFoundError']);
 
 /**
  * Renames a file in browsers without `move`: copies it to the target, which is replaced atomically, then
@@ -111,10 +208,13 @@ async function ignoreErrors<T>(operation: Promise<T>, names: readonly string[]):
   try {
     return await operation;
   } catch (error) {
-    if (error instanceof DOMException && names.includes(error.name)) return undefined;
+    if (hasName(error, names)) return undefined;
     throw error;
   }
 }
+
+const hasName = (error: unknown, names: readonly string[]): boolean =>
+  error instanceof DOMException && names.includes(error.name);
 
 function splitPath(path: string): { parent: string; name: string } {
   const end = path.lastIndexOf('/');
