@@ -2,7 +2,7 @@ import { NeuralDiffError } from '../../model/errors.js';
 import { checkInside } from '../../model/model-files.js';
 import { checkReadLength, noSuchFile } from '../disk.js';
 import { type BrowserDisk, createBrowserDisk, withBrowserErrors } from './browser-disk.js';
-import { hasSyncAccess, type OpenFile, openForWriting, readSnapshot } from './opfs-open-file.js';
+import { type OpenFile, openForWriting, SyncAccessFile } from './opfs-open-file.js';
 import { findFile, listFiles, makeFolder, moveFile, readFile, removeFile } from './opfs-tree.js';
 
 /**
@@ -64,10 +64,8 @@ class OpfsFiles {
   }
 
   async size(path: string): Promise<number | undefined> {
-    const open = this.#open.get(path);
-    if (open) return open.size();
-    if ((await findFile(this.#root, path)) === undefined) return undefined;
-    return readFile(this.#root, path, ({ size }) => size);
+    const open = await this.#readable(path);
+    return open ? open.size() : readFile(this.#root, path, ({ size }) => size);
   }
 
   async readInto(path: string, offset: number, target: Uint8Array): Promise<void> {
@@ -110,12 +108,25 @@ class OpfsFiles {
   }
 
   async #read(path: string, offset: number, target: Uint8Array): Promise<number> {
-    const open = this.#open.get(path);
+    const open = await this.#readable(path);
     if (open) return open.read(offset, target);
-    if (this.#holders === 0 || !hasSyncAccess())
-      return readFile(this.#root, path, (file) => readSnapshot(file, offset, target));
-    if ((await findFile(this.#root, path)) === undefined) throw noSuchFile(path);
-    return (await this.#openFile(path)).read(offset, target);
+    if (this.#holders > 0 && SyncAccessFile.isAvailable() && (await findFile(this.#root, path)))
+      return ((await this.#openFile(path)) as SyncAccessFile).read(offset, target);
+    const found = await readFile(this.#root, path, async (file) => {
+      const bytes = new Uint8Array(await file.slice(offset, offset + target.length).arrayBuffer());
+      target.set(bytes);
+      return bytes.length;
+    });
+    if (found === undefined) throw noSuchFile(path);
+    return found;
+  }
+
+  /** @returns an open file that can be read; one that cannot be read while it is open is closed */
+  async #readable(path: string): Promise<SyncAccessFile | undefined> {
+    const open = this.#open.get(path);
+    if (open instanceof SyncAccessFile) return open;
+    await this.#closeFile(path);
+    return undefined;
   }
 
   async #openFile(path: string): Promise<OpenFile> {

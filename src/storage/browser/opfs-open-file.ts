@@ -1,10 +1,7 @@
-import { makeFile, openSwap, readFile } from './opfs-tree.js';
+import { makeFile, openSwap } from './opfs-tree.js';
 
 /** A file that is open for writing. */
 export interface OpenFile {
-  size(): Promise<number>;
-  /** @returns the number of bytes read; fewer than requested at the end of the file */
-  read(offset: number, target: Uint8Array): Promise<number>;
   write(offset: number, bytes: Uint8Array): Promise<void>;
   sync(): Promise<void>;
   close(): Promise<void>;
@@ -23,11 +20,6 @@ interface WorkerFileHandle extends FileSystemFileHandle {
   createSyncAccessHandle?(): Promise<SyncAccessHandle>;
 }
 
-/** @returns whether this is a dedicated worker, with synchronous and exclusive file access */
-export function hasSyncAccess(): boolean {
-  return 'createSyncAccessHandle' in FileSystemFileHandle.prototype;
-}
-
 /** Opens a file for writing, with synchronous access if available; it is created if missing. */
 export async function openForWriting(root: FileSystemDirectoryHandle, path: string): Promise<OpenFile> {
   const file: WorkerFileHandle = await makeFile(root, path);
@@ -35,15 +27,8 @@ export async function openForWriting(root: FileSystemDirectoryHandle, path: stri
   return handle === undefined ? new SwappedFile(root, path) : new SyncAccessFile(handle);
 }
 
-/** Reads a file that is not open. @returns the number of bytes read */
-export async function readSnapshot(file: File, offset: number, target: Uint8Array): Promise<number> {
-  const bytes = new Uint8Array(await file.slice(offset, offset + target.length).arrayBuffer());
-  target.set(bytes);
-  return bytes.length;
-}
-
-/** A file in a worker, with exclusive access. */
-class SyncAccessFile implements OpenFile {
+/** A file in a dedicated worker, with synchronous and exclusive access. */
+export class SyncAccessFile implements OpenFile {
   readonly #handle: SyncAccessHandle;
   #isFlushed = true;
 
@@ -51,11 +36,17 @@ class SyncAccessFile implements OpenFile {
     this.#handle = handle;
   }
 
-  async size(): Promise<number> {
+  /** @returns whether this is a dedicated worker */
+  static isAvailable(): boolean {
+    return 'createSyncAccessHandle' in FileSystemFileHandle.prototype;
+  }
+
+  size(): number {
     return this.#handle.getSize();
   }
 
-  async read(offset: number, target: Uint8Array): Promise<number> {
+  /** @returns the number of bytes read; fewer than requested at the end of the file */
+  read(offset: number, target: Uint8Array): number {
     let done = 0;
     while (done < target.length) {
       const count = this.#handle.read(target.subarray(done), { at: offset + done });
@@ -89,8 +80,8 @@ class SyncAccessFile implements OpenFile {
 }
 
 /**
- * A file outside workers: writes go to a copy, which replaces the file atomically when it is closed. After a
- * failed write, all writes since the last `sync` are lost.
+ * A file outside workers: writes go to a copy, which replaces the file atomically when it is closed; until
+ * then it is not read. After a failed write, all writes since the last `sync` are lost.
  */
 class SwappedFile implements OpenFile {
   readonly #root: FileSystemDirectoryHandle;
@@ -100,16 +91,6 @@ class SwappedFile implements OpenFile {
   constructor(root: FileSystemDirectoryHandle, path: string) {
     this.#root = root;
     this.#path = path;
-  }
-
-  async size(): Promise<number> {
-    await this.close();
-    return readFile(this.#root, this.#path, ({ size }) => size);
-  }
-
-  async read(offset: number, target: Uint8Array): Promise<number> {
-    await this.close();
-    return readFile(this.#root, this.#path, (file) => readSnapshot(file, offset, target));
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {

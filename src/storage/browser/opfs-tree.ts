@@ -61,21 +61,16 @@ export async function findFile(
   return undefined;
 }
 
-/**
- * Reads a file that another tab may replace meanwhile.
- *
- * @throws NeuralDiffError `file-not-found`
- */
+/** Reads a file that another tab may replace meanwhile. @returns undefined if it is missing */
 export async function readFile<T>(
   root: FileSystemDirectoryHandle,
   path: string,
   read: (file: File) => T | Promise<T>,
-): Promise<T> {
+): Promise<T | undefined> {
   for (let tries = 1; ; tries++) {
     const file = await findFile(root, path);
-    if (file === undefined) throw noSuchFile(path);
     try {
-      return await read(await file.getFile());
+      return file && (await read(await file.getFile()));
     } catch (error) {
       // The file that was found is gone.
       if (tries === MAX_READS || !hasName(error, ['NotFoundError'])) throw error;
