@@ -44,7 +44,7 @@ const PURPOSES: readonly Purpose[] = [
   { name: 'slower device, arbitrator', stage: 0, load: 7, only: ['arbitrator/*'], budgets: ['0.2%'] },
 ];
 
-const EPOCHS = { full: 6, diff: 8 };
+const EPOCHS = { full: 6, diff: 24 };
 const QUICK_EPOCHS = { full: 1, diff: 1 };
 const BATCH_SIZE = 8;
 

@@ -1,18 +1,21 @@
 import * as tf from '@tensorflow/tfjs';
 import { namedWeights } from 'neural-diff/tfjs';
 import type { FrameSet } from './data.js';
-import { rightShare, runStreams } from './measure.js';
+import { chooseThreshold, rightShare, runStreams, scoreStreams } from './measure.js';
 import { toStreamArrays } from './training.js';
 
 /** Steps by which a threshold rises, in units of the arbitrator's score, and the most of them. */
 const STEP = 0.5;
 const MOST_STEPS = 12;
 
+/** Halvings of `STEP * MOST_STEPS` by which a threshold is found: near some, shares fall within a tenth. */
+const HALVINGS = 7;
+
 /** Time of the full path in frames: a thread that keeps up. */
 const LOAD = 0.5;
 
-/** Share of the frames that may be wrong more often than before. */
-const TOLERANCE = 0.001;
+/** What a threshold may cost: share of the frames that are wrong more often, and of the words. */
+const TOLERANCE = { frames: 0.0005, words: 0.005 };
 
 /**
  * Raises the arbitrator's threshold step by step: its last bias falls, and nothing else of the model changes,
@@ -23,35 +26,48 @@ const TOLERANCE = 0.001;
  */
 export function raiseThreshold(model: tf.LayersModel, isEnough: () => boolean): boolean {
   for (let step = 0; step < MOST_STEPS; step++) {
-    moveThreshold(model, 1);
+    moveThreshold(model, STEP);
     if (isEnough()) return true;
   }
   return false;
 }
 
-function moveThreshold(model: tf.LayersModel, steps: number): void {
+function moveThreshold(model: tf.LayersModel, by: number): void {
   const bias = namedWeights(model).find(({ name }) => name === 'arbitrator/dense2/bias')?.variable;
   if (bias === undefined) throw new Error('Cannot move the threshold: the model has no arbitrator');
-  tf.tidy(() => bias.assign(tf.sub(bias, STEP * steps)));
+  tf.tidy(() => bias.assign(tf.sub(bias, by)));
 }
 
 /**
- * Raises the arbitrator's threshold to the highest with which validation streams are recognised as well as
- * before, but for `TOLERANCE`.
+ * Raises the arbitrator's threshold as far as validation streams are recognised as well as before, in frames
+ * and in words, but for `TOLERANCE`.
  */
 export function calibrateArbitrator(model: tf.LayersModel, set: FrameSet): void {
   const arrays = toStreamArrays(model, set, { loads: [LOAD] });
-  const share = (): number => rightShare(runStreams(model, arrays).probabilities, set.labels);
-  const shares: number[] = [];
+  const measure = (): Quality => qualityOf(runStreams(model, arrays).probabilities, set);
   try {
-    shares.push(share());
-    raiseThreshold(model, () => {
-      shares.push(share());
-      return false;
-    });
+    const before = measure();
+    let by = STEP * MOST_STEPS;
+    for (let i = 0; i < HALVINGS; i++) {
+      by /= 2;
+      moveThreshold(model, by);
+      if (!isAsGood(measure(), before)) moveThreshold(model, -by);
+    }
   } finally {
     tf.dispose(Object.values(arrays).flat());
   }
-  const kept = shares.findLastIndex((each) => each >= (shares[0] as number) - TOLERANCE);
-  moveThreshold(model, kept - MOST_STEPS);
 }
+
+/** Shares of the frames and of the words that are wrong. */
+interface Quality {
+  readonly frames: number;
+  readonly words: number;
+}
+
+function qualityOf(probabilities: Float32Array, set: FrameSet): Quality {
+  const { edits, spoken } = scoreStreams(probabilities, set, chooseThreshold(probabilities, set));
+  return { frames: 1 - rightShare(probabilities, set.labels), words: edits / Math.max(1, spoken) };
+}
+
+const isAsGood = (now: Quality, before: Quality): boolean =>
+  now.frames <= before.frames + TOLERANCE.frames && now.words <= before.words + TOLERANCE.words;

@@ -4,7 +4,7 @@ import { CLASSES, type SplitName, STREAM_STAGES, STREAM_VOICES } from './vocabul
 import { type SpokenWord, speakWords } from './words.js';
 
 /** Streams of a split. */
-const COUNTS: Readonly<Record<SplitName, number>> = { train: 960, validation: 240, test: 480 };
+const COUNTS: Readonly<Record<SplitName, number>> = { train: 960, validation: 480, test: 480 };
 
 /** Frames of a stream. */
 export const STREAM_FRAMES = Math.floor((STREAM_SECONDS * 16_000) / FRAME_SAMPLES);

@@ -11,7 +11,7 @@ const EMBEDDING = 32;
 const UNITS = 32;
 
 /** Units of the layer from whose output the arbitrator scores a frame. */
-const ARBITRATOR_UNITS = 8;
+const ARBITRATOR_UNITS = 4;
 
 /** Units of a branch's two hidden layers; with `rank`, each kernel is a product of two matrices. */
 export interface BranchShape {

@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, expect, test } from 'vitest';
 import { calibrateArbitrator, raiseThreshold } from '../../../examples/streaming-keywords/calibrate.js';
-import type { FrameSet } from '../../../examples/streaming-keywords/data.js';
-import { runStreams } from '../../../examples/streaming-keywords/measure.js';
+import { type FrameSet, type Spoken, STREAM_FRAMES } from '../../../examples/streaming-keywords/data.js';
+import { createDecoder } from '../../../examples/streaming-keywords/decode.js';
+import { hearStreams, runStreams } from '../../../examples/streaming-keywords/measure.js';
 import { createStreamModel } from '../../../examples/streaming-keywords/model.js';
 import { toStreamArrays } from '../../../examples/streaming-keywords/training.js';
 import { useBackend } from '../../../src/tfjs/backend.js';
@@ -46,13 +47,14 @@ test('raiseThreshold() changes the last bias of the arbitrator alone, until it i
   expect(raiseThreshold(model, () => false)).toBe(false);
 });
 
-test('calibrateArbitrator() takes the last threshold that loses no accuracy', () => {
+test('calibrateArbitrator() takes the highest threshold that loses no accuracy', () => {
   const model = createSmallModel();
   const set = noisyStreams(1, 5);
-  // Frames whose class no output has: accuracy is the same with each threshold, so it rises to the end.
+  // Frames whose class no output has, and no words: accuracy is the same with each threshold.
   const labels = set.labels.map(() => 99);
-  calibrateArbitrator(model, { ...set, labels });
-  expect(weightsOf(model).get(BIAS)).toEqual([-0.5 * 12]);
+  const spoken = set.spoken.map(() => []);
+  calibrateArbitrator(model, { ...set, labels, spoken });
+  expect(weightsOf(model).get(BIAS)).toEqual([-0.5 * 12 * (1 - 2 ** -7)]);
 });
 
 test('calibrateArbitrator() takes back steps that lose too much', () => {
@@ -70,6 +72,28 @@ test('calibrateArbitrator() takes back steps that lose too much', () => {
   calibrateArbitrator(model, { ...set, labels });
   const [bias] = weightsOf(model).get(BIAS) as [number];
   expect(bias).toBeGreaterThan(-0.5 * 12);
+});
+
+test('calibrateArbitrator() takes back steps that lose words, though frames are as before', () => {
+  const model = createSmallModel();
+  const output = namedWeights(model).find(({ name }) => name === 'words/output/kernel')?.variable;
+  tf.tidy(() => output?.assign(tf.mul(output, 40)));
+  const set = noisyStreams(2, 5);
+  const { probabilities } = hearStreams(model, set, { loads: [0.5] });
+  // What it reports with the full branch was spoken.
+  const classes = probabilities.length / set.labels.length;
+  const spoken = set.spoken.map((_, stream) => {
+    const decoder = createDecoder(classes, 0.5);
+    return Array.from({ length: STREAM_FRAMES }, (_, frame) => {
+      const at = (stream * STREAM_FRAMES + frame) * classes;
+      return { label: decoder.push(probabilities.subarray(at, at + classes)), first: frame, last: frame };
+    }).filter((word): word is Spoken => word.label !== undefined);
+  });
+  expect(spoken.flat().length).toBeGreaterThan(10);
+  const labels = set.labels.map(() => 99);
+  calibrateArbitrator(model, { ...set, labels, spoken });
+  const [bias] = weightsOf(model).get(BIAS) as [number];
+  expect(bias).toBeGreaterThan(-3);
 });
 
 test('raiseThreshold() refuses a model without an arbitrator', () => {
