@@ -123,6 +123,25 @@ export function remove(of: DiskName, path: string): Promise<void> {
   return withDisk(of, (disk) => disk.remove(path));
 }
 
+/** Reads a file under a lock that is never released: a worker keeps it open. */
+export async function holdOpen(of: DiskName, path: string): Promise<void> {
+  const disk = await openDisk(of);
+  const read = createSignal();
+  showError(
+    disk.withLock('held', async () => {
+      await disk.readInto(path, 0, new Uint8Array(1));
+      read.give();
+      await createSignal().given;
+    }),
+  );
+  await read.given;
+}
+
+/** @returns what became of a rename: `fine`, or the code of the refusal */
+export function tryToRename(of: DiskName, from: string, to: string): Promise<string> {
+  return codeOf(rename(of, from, to));
+}
+
 const RECORD = 'folder/record';
 
 /** Writes a record, then begins to replace it, for ever. */

@@ -126,10 +126,29 @@ describe.each(REALMS)('a disk of files in a %s, killed while it replaced a file'
     await call(realm, 'rename', disk, 'other', 'file');
     expect(await call(realm, 'readText', disk, 'file')).toBe('New');
     await put('newest');
+    for (const name of ['file.crswap', 'file.scratch.crswap.crswap'])
+      await call(realm, 'putFile', disk.name, name);
     await call(realm, 'remove', disk, 'file');
     expect(await call(realm, 'namesIn', disk.name)).toEqual({ names: [], canMove: true });
     await page.close();
   });
+});
+
+test('a disk of files has the old file if a worker keeps it open while a page replaces it', async () => {
+  const disk = newDisk('files');
+  const { page, realm } = await session.open('page');
+  const worker = await session.open('worker');
+  await call(realm, 'writeText', disk, 'file', 'old');
+  await call(realm, 'writeText', disk, 'draft', 'new');
+  await call(worker.realm, 'holdOpen', disk, 'file');
+  for (let tries = 0; tries < 2; tries++)
+    expect(await call(realm, 'tryToRename', disk, 'draft', 'file')).toBe('locked');
+  expect(await call(realm, 'listAll', disk)).toEqual(['draft', 'file']);
+  await worker.page.close();
+  expect(await call(realm, 'readText', disk, 'file')).toBe('old');
+  expect(await call(realm, 'tryToRename', disk, 'draft', 'file')).toBe('fine');
+  expect(await call(realm, 'readText', disk, 'file')).toBe('new');
+  await page.close();
 });
 
 test('a disk of a database lets go of it when another tab takes it to a newer version', async () => {

@@ -3,7 +3,7 @@ import { checkInside } from '../../model/model-files.js';
 import { checkReadLength, noSuchFile } from '../disk.js';
 import { type BrowserDisk, createBrowserDisk, withBrowserErrors } from './browser-disk.js';
 import { type OpenFile, openForWriting, SyncAccessFile } from './opfs-open-file.js';
-import { findFile, listFiles, makeFolder, moveFile, readFile, removeFile } from './opfs-tree.js';
+import { findFile, listFiles, makeFile, makeFolder, moveFile, readFile, removeFile } from './opfs-tree.js';
 
 /**
  * Opens the Origin Private File System, or a folder of it, as a disk.
@@ -74,7 +74,7 @@ class OpfsFiles {
   }
 
   async write(path: string, offset: number, bytes: Uint8Array): Promise<void> {
-    const open = this.#open.get(path) ?? (await this.#openFile(path));
+    const open = this.#open.get(path) ?? (await this.#openFile(path, await makeFile(this.#root, path)));
     await open.write(offset, bytes);
   }
 
@@ -110,8 +110,11 @@ class OpfsFiles {
   async #read(path: string, offset: number, target: Uint8Array): Promise<number> {
     const open = await this.#readable(path);
     if (open) return open.read(offset, target);
-    if (this.#holders > 0 && SyncAccessFile.isAvailable() && (await findFile(this.#root, path)))
-      return ((await this.#openFile(path)) as SyncAccessFile).read(offset, target);
+    if (this.#holders > 0 && SyncAccessFile.isAvailable()) {
+      const file = await findFile(this.#root, path);
+      if (file === undefined) throw noSuchFile(path);
+      return ((await this.#openFile(path, file)) as SyncAccessFile).read(offset, target);
+    }
     const found = await readFile(this.#root, path, async (file) => {
       const bytes = new Uint8Array(await file.slice(offset, offset + target.length).arrayBuffer());
       target.set(bytes);
@@ -129,8 +132,8 @@ class OpfsFiles {
     return undefined;
   }
 
-  async #openFile(path: string): Promise<OpenFile> {
-    const open = await openForWriting(this.#root, path);
+  async #openFile(path: string, file: FileSystemFileHandle): Promise<OpenFile> {
+    const open = await openForWriting(this.#root, path, file);
     this.#open.set(path, open);
     return open;
   }

@@ -1,4 +1,4 @@
-import { makeFile, openSwap } from './opfs-tree.js';
+import { openSwap } from './opfs-tree.js';
 
 /** A file that is open for writing. */
 export interface OpenFile {
@@ -20,9 +20,12 @@ interface WorkerFileHandle extends FileSystemFileHandle {
   createSyncAccessHandle?(): Promise<SyncAccessHandle>;
 }
 
-/** Opens a file for writing, with synchronous access if available; it is created if missing. */
-export async function openForWriting(root: FileSystemDirectoryHandle, path: string): Promise<OpenFile> {
-  const file: WorkerFileHandle = await makeFile(root, path);
+/** Opens a file for writing, with synchronous access if available. @param file what is found at the path */
+export async function openForWriting(
+  root: FileSystemDirectoryHandle,
+  path: string,
+  file: WorkerFileHandle,
+): Promise<OpenFile> {
   const handle = await file.createSyncAccessHandle?.();
   return handle === undefined ? new SwappedFile(root, path) : new SyncAccessFile(handle);
 }

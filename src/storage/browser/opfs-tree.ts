@@ -12,14 +12,14 @@ const SWAP_SUFFIX = '.crswap';
 /**
  * Suffix of a complete file that takes the place of the one with the name before the suffix.
  *
- * Firefox replaces and removes files in steps: content, name, then the rename. If it is killed in between, an
- * empty file or none is left. A rename to a free name is one step in every browser, so replacements are built
- * from these: the new file gets this name, from then on is found in place of the old one, and the old one is
+ * Firefox replaces a file in steps: it deletes the content, then the name, then renames. If it is killed in
+ * between, an empty file or none is left. A rename to a free name is one step in every browser, so files are
+ * replaced by these: the new file gets this name, and from then on is found in place of the old one, which is
  * removed.
  */
 const NEXT_SUFFIX = `.next${SWAP_SUFFIX}`;
 
-/** Suffix of files that are not read: incomplete content, and files on their way to removal. */
+/** Suffix of content that is not complete. */
 const SCRATCH_SUFFIX = `.scratch${SWAP_SUFFIX}`;
 
 /** @returns the folder at a path; it and its parents are created if missing */
@@ -53,8 +53,8 @@ export async function findFile(
   const { parent, name } = splitPath(path);
   const folder = await findFolder(root, parent);
   if (folder === undefined) return undefined;
-  // Another tab may replace the file between the first two attempts.
-  for (const each of [name + NEXT_SUFFIX, name, name + NEXT_SUFFIX]) {
+  // Another tab may replace the file between the attempts.
+  for (const each of [name + NEXT_SUFFIX, name, name + NEXT_SUFFIX, name]) {
     const file = await findEntry(folder, each);
     if (file !== undefined) return file;
   }
@@ -93,10 +93,9 @@ export async function removeFile(root: FileSystemDirectoryHandle, path: string):
   const { parent, name } = splitPath(path);
   const folder = await findFolder(root, parent);
   if (folder === undefined) return;
-  await removeEntry(folder, name + SCRATCH_SUFFIX);
-  await settle(folder, name);
-  await (await findEntry(folder, name))?.move?.(folder, name + SCRATCH_SUFFIX);
-  for (const each of [name, name + SCRATCH_SUFFIX, name + SWAP_SUFFIX]) await removeEntry(folder, each);
+  // The old file, if there are two, then the one that is found in its place.
+  for (const own of [name, name + NEXT_SUFFIX, name + SCRATCH_SUFFIX])
+    for (const each of [own, own + SWAP_SUFFIX]) await removeEntry(folder, each);
 }
 
 /** @returns the paths of all files below a folder, sorted */
@@ -126,10 +125,9 @@ export async function moveFile(
   if (file === undefined) throw noSuchFile(from);
   if (from === to) return;
   if (!canMove(file)) return moveBySwap(root, { file, from, to });
-  const { parent, name } = splitPath(from);
-  const folder = await makeFolder(root, parent);
-  await settle(folder, name);
-  await replace(root, to, await folder.getFileHandle(name));
+  const source = await findPlace(root, from);
+  await settle(source);
+  await replace(source, await findPlace(root, to));
 }
 
 /**
@@ -141,29 +139,51 @@ export async function openSwap(
   root: FileSystemDirectoryHandle,
   path: string,
 ): Promise<{ stream: FileSystemWritableFileStream; takeEffect: () => Promise<void> }> {
+  const place = await findPlace(root, path);
+  const scratch = { ...place, name: place.name + SCRATCH_SUFFIX };
+  await settle(place);
+  await removeEntry(scratch.folder, scratch.name);
   const file = await makeFile(root, path);
   const content = await file.getFile();
   // An empty file has nothing to lose if the browser is killed while it replaces the content.
   if (content.size === 0 || !canMove(file))
     return { stream: await file.createWritable({ keepExistingData: true }), takeEffect: async () => {} };
-  const scratch = await makeFile(root, path + SCRATCH_SUFFIX);
-  const stream = await scratch.createWritable();
+  const made = await scratch.folder.getFileHandle(scratch.name, { create: true });
+  const stream = await made.createWritable();
   await stream.write(content);
-  return { stream, takeEffect: () => replace(root, path, scratch) };
+  return { stream, takeEffect: () => replace(scratch, place) };
 }
 
-/** Gives a complete file the path of another, or a free one. */
-async function replace(root: FileSystemDirectoryHandle, path: string, file: MovableFile): Promise<void> {
+/** Where a file is. */
+interface Place {
+  readonly folder: FileSystemDirectoryHandle;
+  readonly name: string;
+}
+
+/** @returns a place; its folder is created if missing */
+async function findPlace(root: FileSystemDirectoryHandle, path: string): Promise<Place> {
   const { parent, name } = splitPath(path);
-  const folder = await makeFolder(root, parent);
-  await settle(folder, name);
-  const isFree = (await findEntry(folder, name)) === undefined;
-  await file.move?.(folder, isFree ? name : name + NEXT_SUFFIX);
-  if (!isFree) await settle(folder, name);
+  return { folder: await makeFolder(root, parent), name };
+}
+
+/** Gives a complete file the place of another, or a free one. */
+async function replace(from: Place, to: Place): Promise<void> {
+  const file: MovableFile = await from.folder.getFileHandle(from.name);
+  await settle(to);
+  if ((await findEntry(to.folder, to.name)) === undefined) return file.move?.(to.folder, to.name);
+  await file.move?.(to.folder, to.name + NEXT_SUFFIX);
+  try {
+    await settle(to);
+  } catch (error) {
+    // Another worker has the old file open: it stays.
+    const next: MovableFile = await to.folder.getFileHandle(to.name + NEXT_SUFFIX);
+    await next.move?.(from.folder, from.name);
+    throw error;
+  }
 }
 
 /** Completes the replacement of a file, if one was begun. */
-async function settle(folder: FileSystemDirectoryHandle, name: string): Promise<void> {
+async function settle({ folder, name }: Place): Promise<void> {
   const next = await findEntry(folder, name + NEXT_SUFFIX);
   if (next === undefined) return;
   await removeEntry(folder, name);

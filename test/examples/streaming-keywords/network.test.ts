@@ -170,7 +170,7 @@ test('frameCosts() counts the multiplications of each part', () => {
   expect(frameCosts(network)).toEqual({
     full: 480 * 16 + 16 * 16 + 16 * 32,
     fast: 2 * (480 + 12 + 12 + 12 + 12 + 32),
-    arbitrator: 480 * 8 + 8,
+    arbitrator: 480 * 4 + 4,
     words: 3 * 32 * 64 + 32 * 14,
   });
 });
