@@ -72,6 +72,16 @@ export function evaluateStreams(
   });
 }
 
+/** @returns seconds that a frame of streams waits on a thread: shares 0.5, 0.95, 0.99 */
+export function waitsOf(
+  model: tf.LayersModel,
+  network: StreamNetwork,
+  { set, load }: { readonly set: FrameSet; readonly load: number },
+): readonly number[] {
+  const { full } = hearStreams(model, set, { loads: [ownLoad(network, load)], limit: 0 });
+  return timeStreams(costsOfFrames(frameCosts(network), set.labels.length, full), load).waits;
+}
+
 /** @returns the time of a network's own full path in frames, on a thread of a load of the dense path */
 export function ownLoad(network: StreamNetwork, load: number): number {
   const { full, arbitrator, words } = frameCosts(network);

@@ -5,7 +5,7 @@ import type { StreamNetwork } from '../../examples/streaming-keywords/model.js';
 import { diffModels } from '../../src/exact-diff/diff-stores.js';
 import { copyModel } from '../../src/model/store.js';
 import { openLiveModel } from '../../src/tfjs/live-store.js';
-import { evaluateStreams, type ThreadResult } from './evaluate.js';
+import { evaluateStreams, type ThreadResult, waitsOf } from './evaluate.js';
 
 /** Longest wait, in seconds, of 95 % of the frames. */
 const LONGEST_WAIT = 0.05;
@@ -22,9 +22,9 @@ export async function fitToThread(
   { sets, load }: { readonly sets: StageSets; readonly load: number },
 ): Promise<{ threads: ThreadResult[]; bytes: number }> {
   const base = await copyModel(openLiveModel(model));
-  const measure = (test: StageSets['test']): ThreadResult[] =>
-    evaluateStreams(model, network, { sets: { ...sets, test }, limit: 0, loads: [load] });
-  raiseThreshold(model, () => (measure(sets.validation)[0]?.waits[1] as number) <= LONGEST_WAIT);
+  const waits = (): number => waitsOf(model, network, { set: sets.validation, load })[1] as number;
+  raiseThreshold(model, () => waits() <= LONGEST_WAIT);
   const { payload } = await diffModels(base, await copyModel(openLiveModel(model)));
-  return { threads: measure(sets.test), bytes: payload.length };
+  const threads = evaluateStreams(model, network, { sets, limit: 0, loads: [load] });
+  return { threads, bytes: payload.length };
 }
