@@ -6,6 +6,7 @@ import {
   createPlainEngine,
   createRecogniser,
   type Engine,
+  type Recogniser,
 } from '../../examples/streaming-keywords/recogniser.js';
 import { createTensorEngine } from '../../examples/streaming-keywords/tensor-engine.js';
 import { CLASSES } from '../../examples/streaming-keywords/vocabulary.js';
@@ -24,33 +25,72 @@ export interface FrameTimes {
 const STREAMS = 12;
 const WARM_UP = 3;
 
-/** Runs streams frame by frame, as a device does: only the branch that is chosen. Nothing waits. */
-export function timeFrames(model: tf.LayersModel, set: FrameSet, costs: FrameCosts): FrameTimes {
-  const weights = new Map(
-    namedWeights(model).map(({ name, variable }) => [name, variable.dataSync() as Float32Array]),
-  );
-  const tensors = createTensorEngine(model);
+/** A recogniser to time. */
+export interface Timed {
+  readonly model: tf.LayersModel;
+  readonly costs: FrameCosts;
+}
+
+/**
+ * Runs streams frame by frame, as a device does: only the branch that is chosen. Nothing waits. Each stream
+ * goes through all recognisers before the next one, so that other work on the machine slows them alike.
+ */
+export function timeFrames(recognisers: readonly Timed[], set: FrameSet): FrameTimes[] {
+  const started = recognisers.map(({ model, costs }) => {
+    const tensors = createTensorEngine(model);
+    const plain = new TimedEngine(createPlainEngine(weightsOf(model)));
+    return { plain, wasm: new TimedEngine(tensors), costs, dispose: () => tensors.dispose() };
+  });
   try {
-    const { milliseconds: plain, fullShare } = timeEngine(createPlainEngine(weights), set);
-    const branch = fullShare * costs.full + (1 - fullShare) * costs.fast;
-    const flops = 2 * (costs.words + costs.arbitrator + branch);
-    return { plain, wasm: timeEngine(tensors, set).milliseconds, flops };
+    for (let stream = 0; stream < Math.min(set.streams, STREAMS); stream++) {
+      const windows = windowsOf(set, stream);
+      for (const { plain, wasm } of started) for (const engine of [plain, wasm]) engine.run(windows);
+    }
+    return started.map(({ plain, wasm, costs }) => ({
+      plain: plain.milliseconds,
+      wasm: wasm.milliseconds,
+      flops: flopsOf(costs, plain.fullShare),
+    }));
   } finally {
-    tensors.dispose();
+    for (const { dispose } of started) dispose();
   }
 }
 
-function timeEngine(engine: Engine, set: FrameSet): { milliseconds: number; fullShare: number } {
-  const recogniser = createRecogniser(engine, { classes: CLASSES.length, threshold: 0.5 });
-  const times: number[] = [];
-  let full = 0;
-  for (let stream = 0; stream < Math.min(set.streams, STREAMS); stream++) {
-    const windows = windowsOf(set, stream);
-    const start = performance.now();
-    for (const window of windows) if (recogniser.push(window, 0).branch === 'full') full += 1;
-    times.push((performance.now() - start) / STREAM_FRAMES);
+function weightsOf(model: tf.LayersModel): Map<string, Float32Array> {
+  return new Map(
+    namedWeights(model).map(({ name, variable }) => [name, variable.dataSync() as Float32Array]),
+  );
+}
+
+/** @returns mean floating-point operations of a frame */
+function flopsOf({ full, fast, words, arbitrator }: FrameCosts, fullShare: number): number {
+  return 2 * (words + arbitrator + fullShare * full + (1 - fullShare) * fast);
+}
+
+/** An engine that takes the time of streams. */
+class TimedEngine {
+  readonly #recogniser: Recogniser;
+  readonly #times: number[] = [];
+  #full = 0;
+
+  constructor(engine: Engine) {
+    this.#recogniser = createRecogniser(engine, { classes: CLASSES.length, threshold: 0.5 });
   }
-  return { milliseconds: median(times.slice(WARM_UP)), fullShare: full / (times.length * STREAM_FRAMES) };
+
+  run(windows: readonly Float32Array[]): void {
+    const start = performance.now();
+    for (const window of windows) if (this.#recogniser.push(window, 0).branch === 'full') this.#full += 1;
+    this.#times.push((performance.now() - start) / STREAM_FRAMES);
+  }
+
+  /** Of a frame. */
+  get milliseconds(): number {
+    return median(this.#times.slice(WARM_UP));
+  }
+
+  get fullShare(): number {
+    return this.#full / (this.#times.length * STREAM_FRAMES);
+  }
 }
 
 function windowsOf({ frames }: FrameSet, stream: number): Float32Array[] {

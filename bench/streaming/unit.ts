@@ -9,7 +9,7 @@ import { digestOfWeights, keep } from '../common/keep.js';
 import type { UnitMessage } from '../common/units.js';
 import { evaluateStreams } from './evaluate.js';
 import type { StreamUnit, StreamUnitResult, UpdateResult, VariantResult } from './result.js';
-import { timeFrames } from './time-frames.js';
+import { type Timed, timeFrames } from './time-frames.js';
 import { energyLimit, networkOf, trainDense, trainVariant, type Weights } from './train-variant.js';
 import { measureUpdates } from './updates.js';
 import { AMORTIZED, DENSE_NAME, FULL_NAME, VARIANTS, type Variant } from './variants.js';
@@ -40,18 +40,23 @@ async function run(): Promise<StreamUnitResult> {
     return (await keep(source, () => trainVariant(variant, dense, { ...unit, sets }))).value;
   };
   const variants: VariantResult[] = [];
+  const timed: (Timed & { readonly variant: VariantResult })[] = [];
   for (const variant of VARIANTS) {
     const weights = await train(variant);
     const network = networkOf(variant, unit.seed);
     const model = createStreamModel(network);
     setWeights(model, weights);
     const threads = evaluateStreams(model, network, { sets, limit: energyLimit(sets.train) });
-    const times = TIMED.includes(variant.name)
-      ? timeFrames(model, sets.test, frameCosts(network))
-      : undefined;
-    variants.push({ name: variant.name, threads, ...(times && { times }) });
-    model.dispose();
+    const result = { name: variant.name, threads };
+    variants.push(result);
+    if (TIMED.includes(variant.name)) timed.push({ variant: result, model, costs: frameCosts(network) });
+    else model.dispose();
     tell(`${variant.name}: ${(100 * (threads[0]?.frames as number)).toFixed(2)} % of the frames`);
+  }
+  for (const [i, times] of timeFrames(timed, sets.test).entries()) {
+    const { variant, model } = timed[i] as (typeof timed)[number];
+    variants[variants.indexOf(variant)] = { ...variant, times };
+    model.dispose();
   }
   const updates = unit.updates ? await update(stages, await train(VARIANTS.at(-1) as Variant)) : [];
   return { seed: unit.seed, variants, updates };
