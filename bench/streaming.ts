@@ -11,7 +11,7 @@ seeds on two cores).
 
   npm run -s bench -- streaming --json      a table on stderr, one JSON document on stdout
   npm run -s bench -- streaming --quick     a short run: one seed, a tenth of the streams
-  npm run -s bench -- streaming --updates   hash and sparse diffs of its parts too: half an hour more
+  npm run -s bench -- streaming --updates   hash and sparse diffs of its parts too: 20 minutes more for each seed
   npm run -s bench -- streaming --seeds 1,2,3
   npm run -s bench -- streaming --fresh     forgets what earlier runs of all benches kept
 `;
