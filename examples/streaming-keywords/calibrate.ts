@@ -4,11 +4,10 @@ import type { FrameSet } from './data.js';
 import { chooseThreshold, rightShare, runStreams, scoreStreams } from './measure.js';
 import { toStreamArrays } from './training.js';
 
-/** Steps by which a threshold rises, in units of the arbitrator's score, and the most of them. */
-const STEP = 0.5;
-const MOST_STEPS = 12;
+/** By how much a threshold rises at most, in units of the arbitrator's score. */
+const MOST = 6;
 
-/** Halvings of `STEP * MOST_STEPS` by which a threshold is found: near some, shares fall within a tenth. */
+/** Halvings of `MOST` by which a threshold is found: near some, a tenth changes the full branch's share. */
 const HALVINGS = 7;
 
 /** Time of the full path in frames: a thread that keeps up. */
@@ -18,18 +17,22 @@ const LOAD = 0.5;
 const TOLERANCE = { frames: 0.0005, words: 0.005 };
 
 /**
- * Raises the arbitrator's threshold step by step: its last bias falls, and nothing else of the model changes,
- * so that such an update has few bytes.
+ * Raises the arbitrator's threshold by the least that is enough: its last bias falls, and nothing else of the
+ * model changes, so that such an update has few bytes.
  *
- * @param isEnough called after each step
- * @returns whether it was enough after `MOST_STEPS` or fewer
+ * @param isEnough called after each change
+ * @returns whether it is enough; otherwise the threshold has risen by the most
  */
 export function raiseThreshold(model: tf.LayersModel, isEnough: () => boolean): boolean {
-  for (let step = 0; step < MOST_STEPS; step++) {
-    moveThreshold(model, STEP);
-    if (isEnough()) return true;
+  moveThreshold(model, MOST);
+  if (!isEnough()) return false;
+  let by = MOST;
+  for (let i = 0; i < HALVINGS; i++) {
+    by /= 2;
+    moveThreshold(model, -by);
+    if (!isEnough()) moveThreshold(model, by);
   }
-  return false;
+  return true;
 }
 
 function moveThreshold(model: tf.LayersModel, by: number): void {
@@ -47,7 +50,7 @@ export function calibrateArbitrator(model: tf.LayersModel, set: FrameSet): void 
   const measure = (): Quality => qualityOf(runStreams(model, arrays).probabilities, set);
   try {
     const before = measure();
-    let by = STEP * MOST_STEPS;
+    let by = MOST;
     for (let i = 0; i < HALVINGS; i++) {
       by /= 2;
       moveThreshold(model, by);
