@@ -1,7 +1,7 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { timeProgram } from '../../bench/common/time-program.js';
 import { writeSafetensors } from '../../bench/common/write-safetensors.js';
 import { goalsOf, type MeasuredPair } from '../../bench/exact/goals.js';
@@ -12,6 +12,7 @@ import { openModel } from '../../src/node/open-model.js';
 import { concat, sampleModel, seededBytes, seededTensor } from '../support.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'neural-diff-bench-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const contents = (seed: number, rest: number): Contents => ({
   tensors: sampleModel(seed).tensors,
