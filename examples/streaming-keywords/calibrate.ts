@@ -24,15 +24,19 @@ const TOLERANCE = { frames: 0.0005, words: 0.005 };
  * @returns whether it is enough; otherwise the threshold has risen by the most
  */
 export function raiseThreshold(model: tf.LayersModel, isEnough: () => boolean): boolean {
-  moveThreshold(model, MOST);
-  if (!isEnough()) return false;
+  raiseWhile(model, () => !isEnough());
+  moveThreshold(model, MOST / 2 ** HALVINGS);
+  return isEnough();
+}
+
+/** Raises the threshold to the highest, below `MOST`, of which something is true. */
+function raiseWhile(model: tf.LayersModel, isTrue: () => boolean): void {
   let by = MOST;
   for (let i = 0; i < HALVINGS; i++) {
     by /= 2;
-    moveThreshold(model, -by);
-    if (!isEnough()) moveThreshold(model, by);
+    moveThreshold(model, by);
+    if (!isTrue()) moveThreshold(model, -by);
   }
-  return true;
 }
 
 function moveThreshold(model: tf.LayersModel, by: number): void {
@@ -50,12 +54,7 @@ export function calibrateArbitrator(model: tf.LayersModel, set: FrameSet): void 
   const measure = (): Quality => qualityOf(runStreams(model, arrays).probabilities, set);
   try {
     const before = measure();
-    let by = MOST;
-    for (let i = 0; i < HALVINGS; i++) {
-      by /= 2;
-      moveThreshold(model, by);
-      if (!isAsGood(measure(), before)) moveThreshold(model, -by);
-    }
+    raiseWhile(model, () => isAsGood(measure(), before));
   } finally {
     tf.dispose(Object.values(arrays).flat());
   }

@@ -70,19 +70,23 @@ export function rightShare(probabilities: Float32Array, labels: Int32Array): num
 
 /** Scores what a model heard with a threshold of the decoder. */
 export function scoreStreams(probabilities: Float32Array, set: FrameSet, threshold: number): Score {
+  const reports = reportsOf(probabilities, set, threshold);
+  return addScores(set.spoken.map((spoken, stream) => scoreStream(reports[stream] ?? [], spoken)));
+}
+
+/** @returns the words that a decoder reports in each stream */
+export function reportsOf(probabilities: Float32Array, set: FrameSet, threshold: number): Report[][] {
   const classes = probabilities.length / set.labels.length;
-  return addScores(
-    set.spoken.map((spoken, stream) => {
-      const decoder = createDecoder(classes, threshold);
-      const reports: Report[] = [];
-      for (let frame = 0; frame < STREAM_FRAMES; frame++) {
-        const at = (stream * STREAM_FRAMES + frame) * classes;
-        const label = decoder.push(probabilities.subarray(at, at + classes));
-        if (label !== undefined) reports.push({ label, frame });
-      }
-      return scoreStream(reports, spoken);
-    }),
-  );
+  return set.spoken.map((_, stream) => {
+    const decoder = createDecoder(classes, threshold);
+    const reports: Report[] = [];
+    for (let frame = 0; frame < STREAM_FRAMES; frame++) {
+      const at = (stream * STREAM_FRAMES + frame) * classes;
+      const label = decoder.push(probabilities.subarray(at, at + classes));
+      if (label !== undefined) reports.push({ label, frame });
+    }
+    return reports;
+  });
 }
 
 const THRESHOLDS = Array.from({ length: 15 }, (_, i) => 0.2 + 0.05 * i);

@@ -1,9 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, expect, test } from 'vitest';
 import { calibrateArbitrator, raiseThreshold } from '../../../examples/streaming-keywords/calibrate.js';
-import { type FrameSet, type Spoken, STREAM_FRAMES } from '../../../examples/streaming-keywords/data.js';
-import { createDecoder } from '../../../examples/streaming-keywords/decode.js';
-import { hearStreams, runStreams } from '../../../examples/streaming-keywords/measure.js';
+import type { FrameSet } from '../../../examples/streaming-keywords/data.js';
+import { hearStreams, reportsOf, runStreams } from '../../../examples/streaming-keywords/measure.js';
 import { createStreamModel } from '../../../examples/streaming-keywords/model.js';
 import { toStreamArrays } from '../../../examples/streaming-keywords/training.js';
 import { useBackend } from '../../../src/tfjs/backend.js';
@@ -80,14 +79,9 @@ test('calibrateArbitrator() takes back steps that lose words, though frames are 
   const set = noisyStreams(2, 5);
   const { probabilities } = hearStreams(model, set, { loads: [0.5] });
   // What it reports with the full branch was spoken.
-  const classes = probabilities.length / set.labels.length;
-  const spoken = set.spoken.map((_, stream) => {
-    const decoder = createDecoder(classes, 0.5);
-    return Array.from({ length: STREAM_FRAMES }, (_, frame) => {
-      const at = (stream * STREAM_FRAMES + frame) * classes;
-      return { label: decoder.push(probabilities.subarray(at, at + classes)), first: frame, last: frame };
-    }).filter((word): word is Spoken => word.label !== undefined);
-  });
+  const spoken = reportsOf(probabilities, set, 0.5).map((reports) =>
+    reports.map(({ label, frame }) => ({ label, first: frame, last: frame })),
+  );
   expect(spoken.flat().length).toBeGreaterThan(10);
   const labels = set.labels.map(() => 99);
   calibrateArbitrator(model, { ...set, labels, spoken });
