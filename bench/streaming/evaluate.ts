@@ -4,6 +4,7 @@ import { FRAME_SECONDS } from '../../examples/streaming-keywords/frames.js';
 import {
   chooseThreshold,
   hearStreams,
+  hitsAtFalseAlarms,
   rightShare,
   scoreStreams,
 } from '../../examples/streaming-keywords/measure.js';
@@ -22,6 +23,9 @@ import { percentilesOf, simulateStream } from '../../src/report/stream-simulator
  */
 export const LOADS = [0.5, 2, 6] as const;
 
+/** An hour, at which hits are compared. */
+export const FALSE_ALARMS = 60;
+
 /** How a recogniser does on a thread. */
 export interface ThreadResult {
   readonly load: number;
@@ -35,6 +39,8 @@ export interface ThreadResult {
   readonly frames: number;
   readonly spoken: number;
   readonly hits: number;
+  /** Share of the words that are heard with `FALSE_ALARMS` an hour. */
+  readonly hitsAtFalseAlarms: number;
   readonly falseAlarms: number;
   readonly edits: number;
   /** Hours of sound. */
@@ -59,6 +65,7 @@ export function evaluateStreams(
     hearStreams(model, set, { loads: [ownLoad(network, load)], limit });
   const threshold = chooseThreshold(run(sets.validation, loads[0] as number).probabilities, sets.validation);
   const isRouted = model.outputs.length > 1;
+  const hours = (sets.test.streams * STREAM_FRAMES * FRAME_SECONDS) / 3600;
   const once = isRouted ? undefined : run(sets.test, loads[0] as number);
   return loads.map((load) => {
     const { probabilities, full } = once ?? run(sets.test, load);
@@ -66,7 +73,8 @@ export function evaluateStreams(
       load,
       ...scoreStreams(probabilities, sets.test, threshold),
       frames: rightShare(probabilities, sets.test.labels),
-      hours: (sets.test.streams * STREAM_FRAMES * FRAME_SECONDS) / 3600,
+      hitsAtFalseAlarms: hitsAtFalseAlarms(probabilities, sets.test, FALSE_ALARMS * hours),
+      hours,
       ...timeStreams(costsOfFrames(costs, sets.test.labels.length, full), load),
     };
   });

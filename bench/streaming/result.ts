@@ -1,5 +1,5 @@
 import type { Goal } from '../common/report.js';
-import { denseFlops, LOADS, type ThreadResult } from './evaluate.js';
+import { denseFlops, FALSE_ALARMS, LOADS, type ThreadResult } from './evaluate.js';
 import type { FrameTimes } from './time-frames.js';
 import { AMORTIZED, DENSE_NAME, FULL_NAME, WITHOUT_LATENCY } from './variants.js';
 
@@ -38,6 +38,8 @@ const percent = (share: number): number => Number((100 * share).toFixed(2));
 
 const milliseconds = (seconds: number): number => Number((1000 * seconds).toFixed(1));
 
+const EQUAL_HITS = `hits % at ${FALSE_ALARMS}/h`;
+
 /** @returns columns of one thread, over the seeds */
 function columnsOf(threads: readonly ThreadResult[]): Row {
   const sum = (of: (thread: ThreadResult) => number): number =>
@@ -51,6 +53,7 @@ function columnsOf(threads: readonly ThreadResult[]): Row {
     'FLOPs %': percent(mean(({ flops }) => flops) / denseFlops()),
     'frames %': percent(mean(({ frames }) => frames)),
     'hits %': percent(sum(({ hits }) => hits) / spoken),
+    [EQUAL_HITS]: percent(mean(({ hitsAtFalseAlarms }) => hitsAtFalseAlarms)),
     'false alarms/h': Number((sum(({ falseAlarms }) => falseAlarms) / sum(({ hours }) => hours)).toFixed(1)),
     'word error %': percent(sum(({ edits }) => edits) / spoken),
     words: spoken,
@@ -110,8 +113,8 @@ export function goalsOf(rows: readonly Row[]): Goal[] {
   const flops = at(AMORTIZED, idle, 'FLOPs %');
   const behind = (other: string, column: string): number =>
     Number((at(other, idle, column) - at(AMORTIZED, idle, column)).toFixed(2));
-  const timeRatio = (engine: string): number => {
-    const ratio = (column: string): number => at(AMORTIZED, idle, column) / at(DENSE_NAME, idle, column);
+  const timeRatio = (engine: string, other: string): number => {
+    const ratio = (column: string): number => at(AMORTIZED, idle, column) / at(other, idle, column);
     return Math.abs(ratio(engine) / ratio('kFLOP, timed') - 1);
   };
   return [
@@ -120,6 +123,7 @@ export function goalsOf(rows: readonly Row[]): Goal[] {
     ...[DENSE_NAME, FULL_NAME].flatMap((other) => [
       atMost(`frames-behind-${idOf(other)}`, behind(other, 'frames %'), 0.3),
       atMost(`hits-behind-${idOf(other)}`, behind(other, 'hits %'), 0.3),
+      atMost(`hits-at-equal-false-alarms-behind-${idOf(other)}`, behind(other, EQUAL_HITS), 0.3),
     ]),
     ...['pruned', 'factorised', 'switched by energy'].flatMap((other) => [
       atMost(`frames-behind-${idOf(other)}`, behind(other, 'frames %'), 0),
@@ -133,8 +137,11 @@ export function goalsOf(rows: readonly Row[]): Goal[] {
       goal: at(AMORTIZED, slowest, 'wait p95 ms'),
       better: 'higher',
     },
-    atMost('time-off-flops-plain', timeRatio('µs, plain'), 0.15),
-    atMost('time-off-flops-wasm', timeRatio('µs, wasm'), 0.15),
+    ...['plain', 'wasm'].flatMap((engine) =>
+      [DENSE_NAME, FULL_NAME].map((other) =>
+        atMost(`time-off-flops-of-${idOf(other)}-${engine}`, timeRatio(`µs, ${engine}`, other), 0.15),
+      ),
+    ),
     ...updateGoals(rows, idle),
   ];
 }

@@ -14,7 +14,7 @@ const HALVINGS = 7;
 const LOAD = 0.5;
 
 /** What a threshold may cost: share of the frames that are wrong more often, and of the words. */
-const TOLERANCE = { frames: 0.0005, words: 0.005 };
+const TOLERANCE = { frames: 0.0005, words: 0.0025 };
 
 /**
  * Raises the arbitrator's threshold by the least that is enough: its last bias falls, and nothing else of the

@@ -26,19 +26,19 @@ const PAUSE = 4;
  * ICASSP 2014.
  */
 export function createDecoder(classes: number, threshold: number): Decoder {
-  const recent: ArrayLike<number>[] = [];
+  const recent = Array.from({ length: SMOOTHED }, () => new Float32Array(classes));
   const means = new Float64Array(classes);
+  let frames = 0;
   let held = 0;
   let since = PAUSE;
   return {
     push(probabilities) {
-      recent.push(Float32Array.from(probabilities));
-      if (recent.length > SMOOTHED) recent.shift();
+      recent[frames % SMOOTHED]!.set(probabilities);
+      frames += 1;
+      means.fill(0);
+      for (const each of recent) for (let i = 0; i < classes; i++) means[i]! += each[i]! / SMOOTHED;
       let best = 1;
-      for (let label = 0; label < classes; label++) {
-        means[label] = recent.reduce((sum, each) => sum + each[label]!, 0) / SMOOTHED;
-        if (label > 0 && means[label]! > means[best]!) best = label;
-      }
+      for (let label = 2; label < classes; label++) if (means[label]! > means[best]!) best = label;
       since += 1;
       if (held > 0 && means[held]! < threshold / 2) held = 0;
       if (best === held || since < PAUSE || means[best]! < threshold) return undefined;

@@ -91,8 +91,30 @@ export function reportsOf(probabilities: Float32Array, set: FrameSet, threshold:
 
 const THRESHOLDS = Array.from({ length: 15 }, (_, i) => 0.2 + 0.05 * i);
 
-/** @returns the threshold with the fewest edits on a validation set */
+/**
+ * @returns the threshold with the fewest edits on a validation set, those of the thresholds before and after
+ *   it counted too: one alone has few by chance
+ */
 export function chooseThreshold(probabilities: Float32Array, set: FrameSet): number {
   const edits = THRESHOLDS.map((threshold) => scoreStreams(probabilities, set, threshold).edits);
-  return THRESHOLDS[edits.indexOf(Math.min(...edits))] as number;
+  const around = edits.map((own, i) => (edits[i - 1] ?? own) + own + (edits[i + 1] ?? own));
+  return THRESHOLDS[around.indexOf(Math.min(...around))] as number;
+}
+
+/** Thresholds by which hits and false alarms are traded. */
+const TRADED = Array.from({ length: 70 }, (_, i) => 0.1 + 0.0125 * i);
+
+/**
+ * @returns share of the words that are heard when the threshold allows so many false alarms, so that
+ *   recognisers are compared whose thresholds differ; NaN if none has as many or as few
+ *
+ * Source: G. Chen, C. Parada, G. Heigold, 2014, who compare false rejects at equal false alarms.
+ */
+export function hitsAtFalseAlarms(probabilities: Float32Array, set: FrameSet, falseAlarms: number): number {
+  const scores = TRADED.map((threshold) => scoreStreams(probabilities, set, threshold));
+  const above = scores.findLastIndex((score) => score.falseAlarms >= falseAlarms);
+  const [more, fewer] = [scores[above], scores[above + 1]];
+  if (more === undefined || fewer === undefined) return Number.NaN;
+  const part = (more.falseAlarms - falseAlarms) / (more.falseAlarms - fewer.falseAlarms);
+  return (more.hits + part * (fewer.hits - more.hits)) / more.spoken;
 }

@@ -1,5 +1,5 @@
 import { createDecoder, type Decoder } from './decode.js';
-import { type DenseLayer, type GruLayer, runDense, runGru } from './layers.js';
+import { createDense, createGru, type DenseLayer, type RunLayer } from './layers.js';
 
 /** The slope in units of its weight: one number alone must learn faster than the many of a matrix. */
 export const SLOPE_UNIT = 10;
@@ -13,6 +13,7 @@ export interface FrameResult {
   readonly word: number | undefined;
   /** Which branch ran. */
   readonly branch: 'full' | 'fast';
+  /** Of the classes; the engine writes into the same array at the next frame. */
   readonly probabilities: Float32Array;
 }
 
@@ -32,7 +33,7 @@ export interface Engine {
   /** @returns the score of the full branch: it runs at 0 and more; undefined if there is no choice */
   score(window: Float32Array, waiting: number): number | undefined;
   embed(branch: 'full' | 'fast', window: Float32Array): unknown;
-  /** Takes an embedding, moves the recurrent state on, and returns the probabilities of the classes. */
+  /** Moves the recurrent state on; returns probabilities of the classes, to be read before the next frame. */
   recognise(embedding: unknown): Float32Array;
 }
 
@@ -58,43 +59,45 @@ export function createRecogniser(
 
 /** Computes in plain JavaScript: small matrices need no runtime that would have to be loaded. */
 export function createPlainEngine(weights: Weights): Engine {
-  const layersOf = (branch: string): DenseLayer[] =>
-    ['dense1', 'dense2', 'dense3'].flatMap((name) => {
-      const factor = weights.get(`${branch}/${name}/factor/kernel`);
-      const activation = name === 'dense3' ? ('tanh' as const) : ('relu' as const);
-      const layer = denseOf(weights, `${branch}/${name}`, activation);
-      return factor === undefined ? [layer] : [{ kernel: factor, activation: 'linear' as const }, layer];
-    });
-  const branches = {
-    full: layersOf('full'),
-    fast: weights.has('fast/dense1/kernel') ? layersOf('fast') : [],
-  };
+  const branchOf = (branch: string): RunLayer =>
+    inTurn(
+      ['dense1', 'dense2', 'dense3'].flatMap((name) => {
+        const kernel = weights.get(`${branch}/${name}/factor/kernel`);
+        const layer = denseOf(weights, `${branch}/${name}`, name === 'dense3' ? 'tanh' : 'relu');
+        return kernel === undefined ? [layer] : [createDense({ kernel, activation: 'linear' }), layer];
+      }),
+    );
+  const full = branchOf('full');
+  const fast = weights.has('fast/dense1/kernel') ? branchOf('fast') : full;
   const slope = weights.get('arbitrator/route/slope');
   const arbitrator = weights.has('arbitrator/dense1/kernel')
-    ? [denseOf(weights, 'arbitrator/dense1', 'relu'), denseOf(weights, 'arbitrator/dense2', 'linear')]
+    ? inTurn([denseOf(weights, 'arbitrator/dense1', 'relu'), denseOf(weights, 'arbitrator/dense2', 'linear')])
     : undefined;
-  const gru: GruLayer = {
+  const gru = createGru({
     kernel: valuesOf(weights, 'words/gru/kernel'),
     recurrent: valuesOf(weights, 'words/gru/recurrent_kernel'),
     bias: valuesOf(weights, 'words/gru/bias'),
-  };
+  });
   const output = denseOf(weights, 'words/output', 'softmax');
-  let state = new Float32Array(gru.bias.length / 3);
-  const run = (layers: readonly DenseLayer[], inputs: Float32Array): Float32Array =>
-    layers.reduce((values, layer) => runDense(layer, values), inputs);
   return {
     score: (window, waiting) =>
-      arbitrator && (run(arbitrator, window)[0] as number) - SLOPE_UNIT * (slope?.[0] ?? 0) * waiting,
-    embed: (branch, window) => run(branches[branch], window),
-    recognise(embedding) {
-      state = runGru(gru, embedding as Float32Array, state) as Float32Array<ArrayBuffer>;
-      return runDense(output, state);
-    },
+      arbitrator && (arbitrator(window)[0] as number) - SLOPE_UNIT * (slope?.[0] ?? 0) * waiting,
+    embed: (branch, window) => (branch === 'full' ? full : fast)(window),
+    recognise: (embedding) => output(gru(embedding as Float32Array)),
   };
 }
 
-function denseOf(weights: Weights, name: string, activation: DenseLayer['activation']): DenseLayer {
-  return { kernel: valuesOf(weights, `${name}/kernel`), bias: valuesOf(weights, `${name}/bias`), activation };
+function inTurn(layers: readonly RunLayer[]): RunLayer {
+  return (inputs) => {
+    let values = inputs;
+    for (const run of layers) values = run(values);
+    return values;
+  };
+}
+
+function denseOf(weights: Weights, name: string, activation: DenseLayer['activation']): RunLayer {
+  const [kernel, bias] = [valuesOf(weights, `${name}/kernel`), valuesOf(weights, `${name}/bias`)];
+  return createDense({ kernel, bias, activation });
 }
 
 function valuesOf(weights: Weights, name: string): Float32Array {

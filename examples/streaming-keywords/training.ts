@@ -19,8 +19,8 @@ export interface RoutePrices {
  * full branch learns first; `calibrateArbitrator` saves more computation afterwards.
  */
 export const PRICES = {
-  latency: { compute: 0.08, waiting: 0.004 },
-  compute: { compute: 0.08, waiting: 0 },
+  latency: { compute: 0.065, waiting: 0.004 },
+  compute: { compute: 0.065, waiting: 0 },
 } as const satisfies Record<string, RoutePrices>;
 
 /** Times of the full path in frames with which streams are trained: above 1 it cannot keep up. */

@@ -2,9 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, expect, test } from 'vitest';
 import { calibrateArbitrator, raiseThreshold } from '../../../examples/streaming-keywords/calibrate.js';
 import type { FrameSet } from '../../../examples/streaming-keywords/data.js';
-import { hearStreams, reportsOf, runStreams } from '../../../examples/streaming-keywords/measure.js';
+import { hearStreams, reportsOf } from '../../../examples/streaming-keywords/measure.js';
 import { createStreamModel } from '../../../examples/streaming-keywords/model.js';
-import { toStreamArrays } from '../../../examples/streaming-keywords/training.js';
 import { useBackend } from '../../../src/tfjs/backend.js';
 import { namedWeights } from '../../../src/tfjs/weights.js';
 import { noisyStreams } from './noisy-streams.js';
@@ -16,9 +15,7 @@ const BIAS = 'arbitrator/dense2/bias';
 
 /** @returns the share of the frames in which the full branch runs */
 function fullShareOf(model: tf.LayersModel, set: FrameSet): number {
-  const arrays = toStreamArrays(model, set, { loads: [0.5] });
-  const { full } = runStreams(model, arrays);
-  tf.dispose(Object.values(arrays).flat());
+  const { full } = hearStreams(model, set, { loads: [0.5] });
   return full.reduce((sum, each) => sum + each, 0) / full.length;
 }
 
@@ -58,9 +55,7 @@ test('calibrateArbitrator() takes the highest threshold that loses no accuracy',
 test('calibrateArbitrator() takes back steps that lose too much', () => {
   const model = createSmallModel();
   const set = noisyStreams(1, 5);
-  const arrays = toStreamArrays(model, set, { loads: [0.5] });
-  const { probabilities } = runStreams(model, arrays);
-  tf.dispose(Object.values(arrays).flat());
+  const { probabilities } = hearStreams(model, set, { loads: [0.5] });
   // What it says with the full branch is right, so that less of it is not.
   const classes = probabilities.length / set.labels.length;
   const labels = set.labels.map((_, i) => {
