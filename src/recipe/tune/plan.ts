@@ -1,7 +1,16 @@
 import { createRandom, type Random } from '../../train/random.js';
 import { type Experience, type FitForecast, Forecast, untried } from './forecast.js';
 import { compareTrials, type PlannedTrial, type Trial } from './goal.js';
-import { type Configuration, defaultOf, keyOf, listAll, neighbours, type Space, sample } from './space.js';
+import {
+  type Configuration,
+  defaultOf,
+  isOf,
+  keyOf,
+  listAll,
+  neighbours,
+  type Space,
+  sample,
+} from './space.js';
 
 /** What a plan is made from: trials in the order in which they were planned. */
 export interface TuneState extends Experience {
@@ -17,6 +26,9 @@ export const SHORT = 0.25;
 /** Short trials of a round, and how many of them then get all epochs. */
 const ROUND = { short: 8, whole: 2 };
 
+/** Configurations of earlier tasks that are tried in full, after the defaults. */
+const RECALLED = 3;
+
 /** Configurations among which to look where not all can be listed. */
 const CANDIDATES = 600;
 
@@ -28,11 +40,14 @@ const RANDOM_EVERY = 4;
  * on, and does not depend on how many trials run at once.
  *
  * The defaults come first, one for each value of the first choice, with all epochs: what would be taken
- * without a search. Then rounds: short trials of what the forecasts expect most of (at random while there is
- * nothing to forecast from), and the best of all short trials with all epochs: successive halving.
+ * without a search. Where earlier tasks are known, the configurations follow that were best there, as the
+ * forecasts rank them. Then rounds: short trials of what the forecasts expect most of (at random while there
+ * is nothing to forecast from), and the best of all short trials with all epochs: successive halving.
  *
  * Source: L. Li et al., "Hyperband" (2018), for halving; F. Hutter et al., "Sequential model-based
- * optimization for general algorithm configuration" (2011), for forests and interleaved random trials.
+ * optimization for general algorithm configuration" (2011), for forests and interleaved random trials;
+ * M. Feurer et al., "Initializing Bayesian hyperparameter optimization via meta-learning" (2015), for
+ * configurations of earlier tasks.
  *
  * @param fitForecast fits the forecast of this state, if it is needed; for callers who need it, too
  * @returns the next round; empty when the trials are spent, or nothing is left to try
@@ -47,6 +62,10 @@ export async function nextTrials(
   if (trials.length === 0 && first.length > 0) return first.slice(0, Math.max(1, Math.floor(most)));
   const left = most - spent(trials);
   if (left < 1) return [];
+  if (trials.length === first.length) {
+    const recalled = await recall(state, { fitForecast, count: Math.min(RECALLED, Math.floor(left)) });
+    if (recalled.length > 0) return recalled;
+  }
   if (isShortRound(trials.slice(first.length))) {
     const promoted = promote(state, Math.min(ROUND.whole, Math.floor(left)));
     if (promoted.length > 0) return promoted;
@@ -84,6 +103,22 @@ function promote({ trials, goal }: TuneState, count: number): PlannedTrial[] {
   const ranked = [...short].sort((a, b) => compareTrials(a, b, goal));
   const whole = ranked.map(({ configuration }) => ({ configuration, fidelity: 1 }));
   return untried(whole, trials).slice(0, count);
+}
+
+/** @returns whole trials of earlier tasks, those first of which most is expected in this one */
+async function recall(
+  state: TuneState,
+  { fitForecast, count }: { fitForecast: FitForecast; count: number },
+): Promise<PlannedTrial[]> {
+  const { space, known } = state;
+  const candidates = state.candidates && new Set(state.candidates.map(keyOf));
+  const found = new Map<string, Configuration>();
+  for (const { configuration, fidelity, measured } of known.flat()) {
+    if (fidelity < 1 || measured === undefined || !isOf(space, configuration)) continue;
+    const key = keyOf(configuration);
+    if (candidates?.has(key) ?? true) found.set(key, configuration);
+  }
+  return propose({ ...state, candidates: [...found.values()] }, { fitForecast, count, fidelity: 1 });
 }
 
 /** @returns configurations that were not tried, those first of which most is expected */

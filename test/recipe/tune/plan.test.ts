@@ -105,6 +105,29 @@ test('a search that knows another task finds as much with fewer trials', async (
   expect(knowing).toBeLessThan(ignorant);
 });
 
+test('after the defaults a search tries in full what other tasks found best, and of them what it can use', async () => {
+  const { trials } = await tune(24, [], 1);
+  const { rounds } = await tune(8, [trials]);
+  const whole = trials.filter(({ fidelity }) => fidelity === 1).slice(firstTrials(space).length);
+  const [defaults, recalled, short] = rounds;
+  expect(defaults).toEqual(firstTrials(space));
+  expect(recalled?.map(({ fidelity }) => fidelity)).toEqual([1, 1, 1]);
+  const names = recalled?.map(({ configuration }) => keyOf(configuration)) ?? [];
+  expect(whole.map(({ configuration }) => keyOf(configuration))).toEqual(expect.arrayContaining(names));
+  expect(names).toContain(keyOf((pickBest(whole, goal) as Trial).configuration));
+  expect(short?.[0]?.fidelity).toBe(SHORT);
+  // Short, failed and foreign ones, and those that were tried, are no use.
+  const [best] = whole as [Trial];
+  const useless: Trial[] = [
+    ...trials.slice(0, 2),
+    { ...best, fidelity: SHORT },
+    { ...best, measured: undefined },
+    { ...best, configuration: { ...best.configuration, rate: 0.3 } },
+  ];
+  const other = await tune(8, [useless]);
+  expect(other.rounds[1]?.[0]?.fidelity).toBe(SHORT);
+});
+
 test('trials beyond a limit lose to all within; failed ones to all', () => {
   const of: Configuration = { kind: 'hash' };
   const trial = (measured: Record<string, number> | undefined): Trial => ({
