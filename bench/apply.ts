@@ -1,4 +1,5 @@
-// How fast weights are patched, next to the plain in-place addition of as many: the limit that memory sets.
+// How fast weights are patched, next to the plain in-place addition of as many, the limit that memory sets:
+// npm run -s bench -- apply [--quick] [--weights N].
 
 import { parseArgs } from 'node:util';
 import xxhash from 'xxhash-wasm';

@@ -1,4 +1,5 @@
-// How many bits a changed weight takes in a payload, next to what a code needs that knows the density alone.
+// How many bits a changed weight takes in a payload, next to what a code needs that knows the density alone:
+// npm run -s bench -- coding [--quick].
 
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';

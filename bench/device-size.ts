@@ -1,3 +1,5 @@
+// Bytes of what devices load, minified and with gzip, and the budgets that they must keep.
+
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';

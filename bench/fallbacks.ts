@@ -1,5 +1,6 @@
 // How long a whole apply takes where the engine lacks WebAssembly, WebCrypto, or a compiler, next to one that
-// has all: opening, fingerprints before and after, patching, reading back.
+// has all; opening, fingerprints before and after, patching, reading back: npm run -s bench -- fallbacks
+// [--quick] [--weights N].
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

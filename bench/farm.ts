@@ -1,4 +1,5 @@
-// What a farm adds to training, and how many jobs its queue takes: npm run -s bench -- farm [--quick].
+// What a farm adds to training, and how many jobs its queue takes: npm run -s bench -- farm [--quick]
+// [--part queue|sweeps].
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

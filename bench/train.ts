@@ -1,5 +1,5 @@
 // What a training step costs: on the kernels of TensorFlow.js and on ours, and for diffs next to plain
-// training.
+// training: npm run -s bench -- train [--quick] [--json].
 
 import { fork } from 'node:child_process';
 import { join } from 'node:path';

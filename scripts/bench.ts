@@ -1,11 +1,16 @@
 // Runs a bench by its name: npm run -s bench -- NAME [flags]. Every file in bench/ is a bench.
 
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { describeBench, listBenches, readBenches } from './bench-help.js';
 import { DIST, runNamed } from './run-named.js';
 
-const files = readdirSync(join(DIST, '..', 'bench')).filter((file) => file.endsWith('.ts'));
-const names = files.map((file) => file.replace('.ts', ''));
-const programs = Object.fromEntries(names.map((name) => [name, `bench/${name}.js`]));
-
-await runNamed({ script: 'bench', programs });
+const benches = readBenches(join(DIST, '..', 'bench'));
+const [first, ...flags] = process.argv.slice(2);
+const isHelp = (flag: string | undefined): boolean => flag === '--help' || flag === '-h';
+const asked = benches.find(({ name, isOwn }) => name === first && !isOwn && flags.some(isHelp));
+if (isHelp(first)) process.stdout.write(listBenches(benches));
+else if (asked) process.stdout.write(describeBench(asked));
+else {
+  const programs = Object.fromEntries(benches.map(({ name }) => [name, `bench/${name}.js`]));
+  await runNamed({ script: 'bench', programs });
+}
