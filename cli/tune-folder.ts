@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { removeFrom, writeInto } from '../src/node/output.js';
 import { readPayload } from '../src/node/read-payload.js';
+import type { KnownTask } from '../src/recipe/tune/forecast.js';
 import type { PlannedTrial } from '../src/recipe/tune/goal.js';
 import { keyOf } from '../src/recipe/tune/space.js';
 import type { PayloadTrial } from '../src/recipe/tune/tune-payload.js';
@@ -13,26 +14,48 @@ const TRIALS_FILE = 'trials.json';
 /** A trial that made a payload; failed ones are tried again. */
 type KeptTrial = Omit<PayloadTrial, 'error' | 'expected'> & { readonly file: string };
 
+/** What is written of a search. */
+interface KeptSearch {
+  readonly trials: readonly KeptTrial[];
+  /** What it knew of earlier searches when it began. */
+  readonly known: readonly KnownTask[];
+}
+
 /** Work folder of a search: payloads of its trials, and the document that lists them. */
 export class TuneFolder {
   readonly #path: string;
-  readonly #document: WorkDocument<{ readonly trials: readonly KeptTrial[] }>;
+  readonly #document: WorkDocument<KeptSearch>;
   readonly #trials = new Map<string, KeptTrial>();
+  #known: readonly KnownTask[] = [];
 
   /** @param settings what trials depend on */
   constructor(path: string, settings: unknown) {
     this.#path = path;
     this.#document = new WorkDocument(path, {
       ...{ name: TRIALS_FILE, format: 'neural-diff tune', settings },
-      isWhole: ({ trials }) => Array.isArray(trials),
+      isWhole: ({ trials, known }) => Array.isArray(trials) && Array.isArray(known),
     });
   }
 
-  /** Finds the trials of an earlier search. @throws as `WorkDocument.open` */
-  async open(flags: { force: boolean; resume: boolean }): Promise<void> {
+  /**
+   * Finds the trials of an earlier search.
+   *
+   * @param known trials of other tasks, for a search that begins
+   * @throws as `WorkDocument.open`
+   */
+  async open(
+    flags: { readonly force: boolean; readonly resume: boolean },
+    known: readonly KnownTask[],
+  ): Promise<void> {
     const found = await this.#document.open(flags);
+    this.#known = found?.known ?? known;
     for (const trial of found?.trials ?? [])
       if (found?.names.has(trial.file)) this.#trials.set(trial.file, trial);
+  }
+
+  /** Trials of other tasks. A search that goes on knows what it knew: others may have learnt meanwhile. */
+  get known(): readonly KnownTask[] {
+    return this.#known;
   }
 
   /** @returns a trial of this or an earlier search */
@@ -63,7 +86,7 @@ export class TuneFolder {
   async keep({ error: _error, expected: _expected, ...trial }: PayloadTrial): Promise<void> {
     const file = fileOf(trial);
     this.#trials.set(file, { ...trial, file });
-    await this.#document.write({ trials: [...this.#trials.values()] });
+    await this.#document.write({ trials: [...this.#trials.values()], known: this.#known });
   }
 
   /** Removes what is listed and the list, and the folder unless it holds something else. */

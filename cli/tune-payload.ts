@@ -107,10 +107,10 @@ async function prepare(flags: TuneFlags, io: Io): Promise<Ready> {
     version: readVersion(),
   };
   const folder = new TuneFolder(work, settings);
-  await folder.open({ force: flags.force, resume: flags.resume });
   const knowledge = await Knowledge.open(flags.knowledge ?? KNOWLEDGE);
+  await folder.open({ force: flags.force, resume: flags.resume }, knowledge.of(name));
   const metric = flags.metric === undefined ? undefined : readMetric(flags.metric);
-  const search = { job, recipe: ofRecipe, space, limits, metric, trials, known: knowledge.of(name) };
+  const search = { job, recipe: ofRecipe, space, limits, metric, trials, known: folder.known };
   return { search, folder, work, knowledge, name, facts };
 }
 

@@ -53,7 +53,7 @@ function columnsOf(threads: readonly ThreadResult[]): Row {
     'FLOPs %': percent(mean(({ flops }) => flops) / denseFlops()),
     'frames %': percent(mean(({ frames }) => frames)),
     'hits %': percent(sum(({ hits }) => hits) / spoken),
-    [EQUAL_HITS]: percent(mean(({ hitsAtFalseAlarms }) => hitsAtFalseAlarms)),
+    [EQUAL_HITS]: percent(sum((each) => each.hitsAtFalseAlarms * each.spoken) / spoken),
     'false alarms/h': Number((sum(({ falseAlarms }) => falseAlarms) / sum(({ hours }) => hours)).toFixed(1)),
     'word error %': percent(sum(({ edits }) => edits) / spoken),
     words: spoken,

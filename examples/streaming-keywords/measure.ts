@@ -105,16 +105,14 @@ export function chooseThreshold(probabilities: Float32Array, set: FrameSet): num
 const TRADED = Array.from({ length: 70 }, (_, i) => 0.1 + 0.0125 * i);
 
 /**
- * @returns share of the words that are heard when the threshold allows so many false alarms, so that
- *   recognisers are compared whose thresholds differ; NaN if none has as many or as few
+ * @param falseAlarms on the whole set
+ * @returns the largest share of the words that is heard with no more false alarms, so that recognisers are
+ *   compared whose thresholds differ; NaN if all thresholds have more
  *
  * Source: G. Chen, C. Parada, G. Heigold, 2014, who compare false rejects at equal false alarms.
  */
 export function hitsAtFalseAlarms(probabilities: Float32Array, set: FrameSet, falseAlarms: number): number {
   const scores = TRADED.map((threshold) => scoreStreams(probabilities, set, threshold));
-  const above = scores.findLastIndex((score) => score.falseAlarms >= falseAlarms);
-  const [more, fewer] = [scores[above], scores[above + 1]];
-  if (more === undefined || fewer === undefined) return Number.NaN;
-  const part = (more.falseAlarms - falseAlarms) / (more.falseAlarms - fewer.falseAlarms);
-  return (more.hits + part * (fewer.hits - more.hits)) / more.spoken;
+  const few = scores.filter((score) => score.falseAlarms <= falseAlarms);
+  return few.length === 0 ? Number.NaN : Math.max(...few.map(({ hits, spoken }) => hits / spoken));
 }

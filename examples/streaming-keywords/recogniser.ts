@@ -32,6 +32,7 @@ export interface Recogniser {
 export interface Engine {
   /** @returns the score of the full branch: it runs at 0 and more; undefined if there is no choice */
   score(window: Float32Array, waiting: number): number | undefined;
+  /** @returns what `recognise` takes, before the next frame */
   embed(branch: 'full' | 'fast', window: Float32Array): unknown;
   /** Moves the recurrent state on; returns probabilities of the classes, to be read before the next frame. */
   recognise(embedding: unknown): Float32Array;

@@ -15,6 +15,16 @@ const tune = (out: string, ...more: string[]) => command(...tuneArgs(out, ...mor
 const json = (text: string) => JSON.parse(text);
 const bytesOf = (name: string): Buffer => readFileSync(at(name));
 
+/** @returns the plan that a search went through */
+const planOf = (stdout: string): [object, number][] =>
+  json(stdout).trials.map((each: { configuration: object; fidelity: number }) => [
+    each.configuration,
+    each.fidelity,
+  ]);
+
+/** The plan of the first search. */
+let plan: [object, number][] = [];
+
 beforeAll(() => writeModel(at('base')));
 
 test('tune payload begins with what train makes, and answers with the best of all trials', async () => {
@@ -28,6 +38,7 @@ test('tune payload begins with what train makes, and answers with the best of al
     '--json',
   );
   expect(status).toBe(0);
+  plan = planOf(stdout);
   const { trials, configuration, payloadBytes, budgetBytes, metrics } = json(stdout);
   expect(trials.map(({ fidelity }: { fidelity: number }) => fidelity)).toEqual([
     ...[1, 1, 0.25, 0.25, 0.25, 0.25, 1, 1],
@@ -57,6 +68,10 @@ test('the result does not depend on the number of workers, nor on an interruptio
   child.kill('SIGKILL');
   await outcome;
   expect(existsSync(at('cut.ndiff'))).toBe(false);
+  // Another search has learnt something meanwhile: this one goes on with what it knew.
+  const learnt = json(readFileSync(at('first.json'), 'utf8'));
+  learnt.tasks[0].task = 'another';
+  writeFileSync(at('cut.json'), JSON.stringify(learnt));
   const refused = tune('cut', '--max-bytes', '7%', '--trials', '5', '--json');
   await expectRefusal(refused, 'output-exists', '--resume');
   const rest = await tune(
@@ -71,6 +86,7 @@ test('the result does not depend on the number of workers, nor on an interruptio
     '--json',
   );
   expect(rest.status).toBe(0);
+  expect(planOf(rest.stdout)).toEqual(plan);
   expect(bytesOf('cut.ndiff').equals(bytesOf('first.ndiff'))).toBe(true);
   expect(existsSync(at('cut.ndiff.tune'))).toBe(false);
 });

@@ -40,8 +40,8 @@ const RANDOM_EVERY = 4;
  * on, and does not depend on how many trials run at once.
  *
  * The defaults come first, one for each value of the first choice, with all epochs: what would be taken
- * without a search. Where earlier tasks are known, the configurations follow that were best there, as the
- * forecasts rank them. Then rounds: short trials of what the forecasts expect most of (at random while there
+ * without a search. Where earlier tasks are known, some follow that were tried there in full, those first of
+ * which the forecasts expect most. Then rounds: short trials of what the forecasts expect most of (at random while there
  * is nothing to forecast from), and the best of all short trials with all epochs: successive halving.
  *
  * Source: L. Li et al., "Hyperband" (2018), for halving; F. Hutter et al., "Sequential model-based
@@ -54,7 +54,7 @@ const RANDOM_EVERY = 4;
  */
 export async function nextTrials(
   state: TuneState,
-  fitForecast: FitForecast = () => Forecast.fit(state),
+  fitForecast: FitForecast = Forecast.once(state),
 ): Promise<PlannedTrial[]> {
   const { space, trials, most, candidates } = state;
   const known = candidates && new Set(candidates.map(keyOf));
@@ -110,14 +110,16 @@ async function recall(
   state: TuneState,
   { fitForecast, count }: { fitForecast: FitForecast; count: number },
 ): Promise<PlannedTrial[]> {
-  const { space, known } = state;
+  const { space, known, trials } = state;
+  const tried = new Set(trials.map(({ configuration }) => keyOf(configuration)));
   const candidates = state.candidates && new Set(state.candidates.map(keyOf));
   const found = new Map<string, Configuration>();
   for (const { configuration, fidelity, measured } of known.flat()) {
     if (fidelity < 1 || measured === undefined || !isOf(space, configuration)) continue;
     const key = keyOf(configuration);
-    if (candidates?.has(key) ?? true) found.set(key, configuration);
+    if (!tried.has(key) && (candidates?.has(key) ?? true)) found.set(key, configuration);
   }
+  if (found.size === 0) return [];
   return propose({ ...state, candidates: [...found.values()] }, { fitForecast, count, fidelity: 1 });
 }
 

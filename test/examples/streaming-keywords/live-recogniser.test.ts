@@ -38,7 +38,7 @@ async function open(model: Model, onFrame: (frame: LiveFrame) => void = () => {}
     threshold: THRESHOLD,
     pause: turn,
     onFrame(frame) {
-      frames.push(frame);
+      frames.push({ ...frame, probabilities: frame.probabilities.slice() });
       onFrame(frame);
     },
   });
@@ -56,7 +56,8 @@ function expectedOf(base: Model, next: Model, frames: readonly LiveFrame[]) {
   return frames.map(({ waiting, updates }, frame) => {
     if (updates > 0 && !isNext) for (const [name, values] of weightsOf(next)) weights.get(name)?.set(values);
     isNext = updates > 0;
-    return { frame, waiting, updates, ...recogniser.push(windows[frame] as Float32Array, waiting) };
+    const result = recogniser.push(windows[frame] as Float32Array, waiting);
+    return { frame, waiting, updates, ...result, probabilities: result.probabilities.slice() };
   });
 }
 

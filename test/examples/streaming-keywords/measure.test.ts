@@ -37,18 +37,13 @@ describe('hitsAtFalseAlarms()', () => {
     { probability: 0.5, isSpoken: false },
   ]);
 
-  test('is the share of the words at the threshold that allows as many', () => {
-    expect(hitsAtFalseAlarms(probabilities, set, 1)).toBe(0.5);
-    expect(hitsAtFalseAlarms(probabilities, set, 3)).toBe(1);
+  test('is the largest share of the words that costs no more', () => {
+    const hits = [0, 1, 2, 3, 4].map((alarms) => hitsAtFalseAlarms(probabilities, set, alarms));
+    expect(hits).toEqual([0.5, 0.5, 0.5, 1, 1]);
   });
 
-  test('lies between those of the thresholds around', () => {
-    expect(hitsAtFalseAlarms(probabilities, set, 0.5)).toBe(0.5);
-    expect(hitsAtFalseAlarms(probabilities, set, 2)).toBe(0.75);
-  });
-
-  test('is NaN if no threshold has as many', () => {
-    expect(hitsAtFalseAlarms(probabilities, set, 4)).toBeNaN();
+  test('is NaN if every threshold costs more', () => {
+    expect(hitsAtFalseAlarms(probabilities, set, -1)).toBeNaN();
   });
 });
 

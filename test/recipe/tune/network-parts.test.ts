@@ -190,7 +190,11 @@ test('nextTrials() tries candidates alone where there are some, with what is kno
   const goal = { minimise: 'error', limits: {} };
   const trials: Trial[] = [];
   const factsOf = (of: Configuration): number[] => [takes(of)];
-  const state = { space: SPACE, goal, trials, known: [], seed: 1, most: 6, candidates, factsOf };
+  // Of another task all was tried in full, what is no candidate here too.
+  const known = (listAll(SPACE, 100) ?? []).map((configuration): Trial => {
+    return { configuration, fidelity: 1, measured: { error: -takes(configuration) } };
+  });
+  const state = { space: SPACE, goal, trials, known: [known], seed: 1, most: 6, candidates, factsOf };
   for (let round = await nextTrials(state); round.length > 0; round = await nextTrials(state))
     trials.push(
       ...round.map((planned) => ({ ...planned, measured: { error: -takes(planned.configuration) } })),

@@ -71,10 +71,16 @@ test('whole trials after the defaults are the best of the short ones', async () 
 });
 
 test('a plan depends on the trials so far alone: it goes on in the middle as it would have', async () => {
-  const { trials, rounds } = await tune(16);
-  const before = rounds.slice(0, 3).flat().length;
-  const state = { space, goal, trials: trials.slice(0, before), known: [], most: 16, seed: 5 };
-  expect(await nextTrials(state)).toEqual(rounds[3]);
+  const known = [(await tune(8, [], 1)).trials];
+  for (const others of [[], known]) {
+    const { trials, rounds } = await tune(16, others);
+    for (const [i, round] of rounds.entries()) {
+      const before = trials.slice(0, rounds.slice(0, i).flat().length);
+      expect(await nextTrials({ space, goal, trials: before, known: others, most: 16, seed: 5 })).toEqual(
+        round,
+      );
+    }
+  }
 });
 
 test('forecasts find more than random search with as many whole trials, on average over seeds', async () => {
