@@ -63,7 +63,8 @@ export function evaluateStreams(
   const costs = frameCosts(network);
   const run = (set: FrameSet, load: number) =>
     hearStreams(model, set, { loads: [ownLoad(network, load)], limit });
-  const threshold = chooseThreshold(run(sets.validation, loads[0] as number).probabilities, sets.validation);
+  const heard = run(sets.validation, loads[0] as number);
+  const { threshold } = chooseThreshold(heard.probabilities, sets.validation);
   const isRouted = model.outputs.length > 1;
   const hours = (sets.test.streams * STREAM_FRAMES * FRAME_SECONDS) / 3600;
   const measure = (load: number) => {

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { namedWeights } from 'neural-diff/tfjs';
 import type { FrameSet } from './data.js';
-import { chooseThreshold, rightShare, runStreams, scoreStreams } from './measure.js';
+import { chooseThreshold, rightShare, runStreams } from './measure.js';
 import { toStreamArrays } from './training.js';
 
 /** By how much a threshold rises at most, in units of the arbitrator's score. */
@@ -13,7 +13,7 @@ const HALVINGS = 7;
 /** Time of the full path in frames: a thread that keeps up. */
 const LOAD = 0.5;
 
-/** What a threshold may cost: share of the frames that are wrong more often, and of the words. */
+/** What a threshold may cost: share of the frames that are wrong more often, and of the words, at least one. */
 const TOLERANCE = { frames: 0.0005, words: 0.0025 };
 
 /**
@@ -60,16 +60,18 @@ export function calibrateArbitrator(model: tf.LayersModel, set: FrameSet): void 
   }
 }
 
-/** Shares of the frames and of the words that are wrong. */
+/** What is wrong with frames, as a share, and with words. */
 interface Quality {
   readonly frames: number;
-  readonly words: number;
+  readonly edits: number;
+  readonly spoken: number;
 }
 
 function qualityOf(probabilities: Float32Array, set: FrameSet): Quality {
-  const { edits, spoken } = scoreStreams(probabilities, set, chooseThreshold(probabilities, set));
-  return { frames: 1 - rightShare(probabilities, set.labels), words: edits / Math.max(1, spoken) };
+  const { edits } = chooseThreshold(probabilities, set);
+  return { frames: 1 - rightShare(probabilities, set.labels), edits, spoken: set.spoken.flat().length };
 }
 
 const isAsGood = (now: Quality, before: Quality): boolean =>
-  now.frames <= before.frames + TOLERANCE.frames && now.words <= before.words + TOLERANCE.words;
+  now.frames <= before.frames + TOLERANCE.frames &&
+  now.edits <= before.edits + Math.max(1, TOLERANCE.words * before.spoken);

@@ -37,7 +37,8 @@ const LOAD = 0.5;
 
 /** @returns the threshold of the decoder that is best for a model on validation data */
 export function thresholdFor(model: tf.LayersModel, { validation }: StageSets): number {
-  return chooseThreshold(hearStreams(model, validation, { loads: [LOAD] }).probabilities, validation);
+  return chooseThreshold(hearStreams(model, validation, { loads: [LOAD] }).probabilities, validation)
+    .threshold;
 }
 
 /** Measures a model on test streams, on a thread that keeps up. */

@@ -91,14 +91,19 @@ export function reportsOf(probabilities: Float32Array, set: FrameSet, threshold:
 
 const THRESHOLDS = Array.from({ length: 15 }, (_, i) => 0.2 + 0.05 * i);
 
-/**
- * @returns the threshold with the fewest edits on a validation set, those of the thresholds before and after
- *   it counted too: one alone has few by chance
- */
-export function chooseThreshold(probabilities: Float32Array, set: FrameSet): number {
+/** A threshold of the decoder. */
+export interface ChosenThreshold {
+  readonly threshold: number;
+  /** Words to insert, leave out and replace: the mean of this threshold and of those before and after it. */
+  readonly edits: number;
+}
+
+/** @returns the threshold with the fewest edits on a set; one alone would have few by chance */
+export function chooseThreshold(probabilities: Float32Array, set: FrameSet): ChosenThreshold {
   const edits = THRESHOLDS.map((threshold) => scoreStreams(probabilities, set, threshold).edits);
-  const around = edits.map((own, i) => (edits[i - 1] ?? own) + own + (edits[i + 1] ?? own));
-  return THRESHOLDS[around.indexOf(Math.min(...around))] as number;
+  const means = edits.map((own, i) => ((edits[i - 1] ?? own) + own + (edits[i + 1] ?? own)) / 3);
+  const least = Math.min(...means);
+  return { threshold: THRESHOLDS[means.indexOf(least)] as number, edits: least };
 }
 
 /** Thresholds by which hits and false alarms are traded. */

@@ -82,7 +82,8 @@ function createStream(load: StreamLoader): Stream {
       const layer = routeLayerOf(model);
       if (layer) layer.temperature = 0;
       const loads = [inTime / flopsPerSecond];
-      const threshold = chooseThreshold(hearStreams(model, validation, { loads }).probabilities, validation);
+      const heard = hearStreams(model, validation, { loads });
+      const { threshold } = chooseThreshold(heard.probabilities, validation);
       signal.throwIfAborted();
       const { probabilities, full } = hearStreams(model, test, { loads });
       return { routes: routesOf(full), metrics: metricsOf(probabilities, test, threshold) };

@@ -64,7 +64,8 @@ export async function trainRecogniser(
   const model = createStreamModel(network);
   shrinkInto(dense, model, network.branches);
   dense.dispose();
-  await trainOn(train, model, { ...options, epochs: epochs.routed, learningRate: LEARNING_RATE });
+  const routed = { epochs: epochs.routed, learningRate: LEARNING_RATE, prices: PRICES.short };
+  await trainOn(train, model, { ...options, ...routed });
   calibrateArbitrator(model, validation);
   return model;
 }
@@ -85,7 +86,7 @@ export async function trainUpdate(
   { epochs, ...options }: UpdateTraining,
 ): Promise<TrainedDiff> {
   const arrays = toStreamArrays(model, train);
-  const task = createStreamTask(model, PRICES.latency);
+  const task = createStreamTask(model, PRICES.short);
   const layer = routeLayerOf(model);
   // Hard choices have no gradients.
   if (layer) layer.temperature = TRAINED_TEMPERATURE;

@@ -54,5 +54,5 @@ test('chooseThreshold() prefers one whose neighbours are good to one that is goo
     { probability: 0.57, isSpoken: true },
     { probability: 0.57, isSpoken: true },
   ]);
-  expect(chooseThreshold(probabilities, set)).toBe(0.5);
+  expect(chooseThreshold(probabilities, set)).toEqual({ threshold: 0.5, edits: 2 / 3 });
 });
