@@ -13,7 +13,7 @@ const HALVINGS = 7;
 /** Time of the full path in frames: a thread that keeps up. */
 const LOAD = 0.5;
 
-/** What a threshold may cost: share of the frames that are wrong more often, and of the words, at least one. */
+/** What a threshold may cost: shares of the frames and of the words, at least one, that become wrong. */
 const TOLERANCE = { frames: 0.0005, words: 0.0025 };
 
 /**

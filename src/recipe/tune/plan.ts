@@ -41,8 +41,9 @@ const RANDOM_EVERY = 4;
  *
  * The defaults come first, one for each value of the first choice, with all epochs: what would be taken
  * without a search. Where earlier tasks are known, some follow that were tried there in full, those first of
- * which the forecasts expect most. Then rounds: short trials of what the forecasts expect most of (at random while there
- * is nothing to forecast from), and the best of all short trials with all epochs: successive halving.
+ * which the forecasts expect most. Then rounds: short trials of what the forecasts expect most of (at random
+ * while there is nothing to forecast from), and the best of all short trials with all epochs: successive
+ * halving.
  *
  * Source: L. Li et al., "Hyperband" (2018), for halving; F. Hutter et al., "Sequential model-based
  * optimization for general algorithm configuration" (2011), for forests and interleaved random trials;
