@@ -150,9 +150,14 @@ export async function openSwap(
     return { stream: await file.createWritable({ keepExistingData: true }), takeEffect: async () => {} };
   const made = await scratch.folder.getFileHandle(scratch.name, { create: true });
   const stream = await made.createWritable();
-  await stream.write(content);
+  // Not the file at once: where there is no space, Chromium sometimes says that it cannot be read.
+  for (let start = 0; start < content.size; start += COPIED_BYTES)
+    await stream.write(await content.slice(start, start + COPIED_BYTES).arrayBuffer());
   return { stream, takeEffect: () => replace(scratch, place) };
 }
+
+/** Bytes that are copied at once. */
+const COPIED_BYTES = 2 ** 20;
 
 /** Where a file is. */
 interface Place {
