@@ -111,16 +111,14 @@ async function recall(
   state: TuneState,
   { fitForecast, count }: { fitForecast: FitForecast; count: number },
 ): Promise<PlannedTrial[]> {
-  const { space, known, trials } = state;
-  const tried = new Set(trials.map(({ configuration }) => keyOf(configuration)));
+  const { space, known } = state;
   const candidates = state.candidates && new Set(state.candidates.map(keyOf));
   const found = new Map<string, Configuration>();
   for (const { configuration, fidelity, measured } of known.flat()) {
     if (fidelity < 1 || measured === undefined || !isOf(space, configuration)) continue;
     const key = keyOf(configuration);
-    if (!tried.has(key) && (candidates?.has(key) ?? true)) found.set(key, configuration);
+    if (candidates?.has(key) ?? true) found.set(key, configuration);
   }
-  if (found.size === 0) return [];
   return propose({ ...state, candidates: [...found.values()] }, { fitForecast, count, fidelity: 1 });
 }
 
@@ -131,7 +129,6 @@ async function propose(
 ): Promise<PlannedTrial[]> {
   const { space, trials, goal } = state;
   const random = createRandom((state.seed + 7919 * trials.length) >>> 0);
-  const forecast = await fitForecast();
   const best = [...trials].sort((a, b) => compareTrials(a, b, goal)).slice(0, 5);
   const candidates = state.candidates ?? listCandidates(space, { best, random });
   const seen = new Set(trials.map(({ configuration }) => keyOf(configuration)));
@@ -139,6 +136,7 @@ async function propose(
     candidates.filter((each) => !seen.has(keyOf(each))),
     random,
   ).map((configuration) => ({ configuration, fidelity }));
+  const forecast = fresh.length === 0 ? undefined : await fitForecast();
   if (forecast === undefined) return fresh.slice(0, count);
   // What a configuration is worth shows with all epochs.
   const scores = forecast.scores(fresh.map((each) => ({ ...each, fidelity: 1 })));
